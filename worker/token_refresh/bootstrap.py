@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import botocore.session
 from botocore.exceptions import BotoCoreError
@@ -106,8 +106,8 @@ def find_credentials(
     found = read_credentials(document.fields) or settings.client
     if found is None:
         raise ConfigurationError(
-            "no client credentials were found in any of three places: the secret that CLIENT_SECRET_ID names (it is not "
-            "set), clientId and clientSecret in the token secret, UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET"
+            "no client credentials were found in any of three places: the secret that CLIENT_SECRET_ID names (it is "
+            "not set), clientId and clientSecret in the token secret, UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET"
         )
     return found
 
@@ -132,14 +132,15 @@ def secrets_manager_client() -> "SecretsManagerClient":
 @functools.lru_cache(maxsize=1)
 def _make_client(_aws_environment: tuple[tuple[str, str], ...]) -> "SecretsManagerClient":
     session = botocore.session.get_session()
+    region = os.environ.get("AWS_REGION")  # Lambda's variable, which botocore does not read; it has AWS_DEFAULT_REGION.
     try:
-        client: SecretsManagerClient = session.create_client("secretsmanager", config=CLIENT_CONFIG)
+        client = session.create_client("secretsmanager", region_name=region, config=CLIENT_CONFIG)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
             "AWS_ENDPOINT_URL_SECRETS_MANAGER where they are set"
         ) from None
-    return client
+    return cast("SecretsManagerClient", client)
 
 
 def environment() -> Mapping[str, str]:

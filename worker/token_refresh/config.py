@@ -77,8 +77,8 @@ def check_timeout(policy: Policy, timeout_seconds: float) -> None:
     ttl_seconds = policy.claim_time_to_live.total_seconds()
     if ttl_seconds <= timeout_seconds:
         raise ConfigurationError(
-            f"CLAIM_TTL_SECONDS is {ttl_seconds:.0f} and must exceed the function's timeout ({timeout_seconds:.0f} s are "
-            "left of it): raise the one or lower the other"
+            f"CLAIM_TTL_SECONDS is {ttl_seconds:.0f} and must exceed the function's timeout ({timeout_seconds:.0f} s "
+            "are left of it): raise the one or lower the other"
         )
 
 

@@ -106,6 +106,6 @@ def _defect(error: Exception) -> InternalError:
     code = frame.tb_frame.f_code if frame else None
     place = f"{code.co_filename.rsplit('/', 1)[-1]}:{frame.tb_lineno}" if frame and code else "an unknown place"
     return InternalError(
-        f"{type(error).__name__} at {place}: a defect of this program; nothing stored was lost, and the next run goes on. "
-        "Please report it with this line"
+        f"{type(error).__name__} at {place}: a defect of this program; nothing stored was lost, and the next run goes "
+        "on. Please report it with this line"
     )

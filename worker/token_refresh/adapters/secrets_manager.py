@@ -10,8 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from token_refresh.adapters.secrets_manager_errors import Refused, Transient, missing_value, refused, translate
 from token_refresh.core.secret_value import SecretValue
+from token_refresh.core.versions import CURRENT
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh.refresh.ports import Deadline, SecretVersion
+from token_refresh.ports import Deadline, SecretVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -47,7 +48,8 @@ class SecretsManagerSecret:
         try:
             answer = self._call("GetSecretValue", self._client.get_secret_value, which)
         except Refused as refusal:
-            if missing_value(refusal.error):
+            # Only the read of the current version tells a missing secret from a missing version.
+            if refusal.code == "ResourceNotFoundException" and (label != CURRENT or missing_value(refusal.error)):
                 return None
             raise self._translate(refusal.error, "GetSecretValue") from None
         text = answer.get("SecretString")
@@ -89,7 +91,7 @@ class SecretsManagerSecret:
             try:
                 return method(SecretId=self._secret_id, **what)
             except ClientError as error:
-                raise Refused.of(error, writes=action == "UpdateSecretVersionStage") from None
+                raise Refused.of(error, after_write=action == "UpdateSecretVersionStage") from None
             except BotoCoreError as error:
                 raise Refused.of(error) from None
 
@@ -120,8 +122,8 @@ class SecretsManagerSecret:
     def _unavailable(self, action: str, code: str) -> SecretStoreUnavailable:
         return SecretStoreUnavailable(
             f"Secrets Manager in {self._region} did not carry out secretsmanager:{action} on secret {self._secret_id} "
-            f"({code}); nothing stored was lost, and the next run goes on. Check the function's network (VPC endpoint or "
-            "NAT gateway) and the service's health"
+            f"({code}); nothing stored was lost, and the next run goes on. Check the function's network (VPC endpoint "
+            "or NAT gateway) and the service's health"
         )
 
     def _translate(self, error: Exception, action: str) -> Exception:

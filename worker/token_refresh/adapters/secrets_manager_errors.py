@@ -68,7 +68,7 @@ class Refused(Exception):  # noqa: N818 - it never leaves the adapter
         self.code = code
 
     @staticmethod
-    def of(error: ClientError | BotoCoreError, *, writes: bool = False) -> "Refused":
+    def of(error: ClientError | BotoCoreError, *, after_write: bool = False) -> "Refused":
         """Tell what passes from what doesn't.
 
         A version that was written a moment ago has been seen to be unknown to the next call: moving a label there is
@@ -77,7 +77,7 @@ class Refused(Exception):  # noqa: N818 - it never leaves the adapter
         code = code_of(error)
         if isinstance(error, ClientError):
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            passes = code in _PASSES or status >= 500 or (writes and missing_value(error))  # noqa: PLR2004 - RFC 9110
+            passes = code in _PASSES or status >= 500 or (after_write and code == "ResourceNotFoundException")  # noqa: PLR2004 - RFC 9110
         else:
             passes = not isinstance(error, (*_NO_CREDENTIALS, ParamValidationError))
         return (Transient if passes else Refused)(error, code)
@@ -96,7 +96,7 @@ def code_of(error: Exception) -> str:
 
 def missing_value(error: Exception) -> bool:
     """Whether the secret is there and the version or label isn't; only the text tells these apart."""
-    return code_of(error) == "ResourceNotFoundException" and "specified secret va" in str(error)
+    return "specified secret value" in str(error)
 
 
 def refused(error: Exception) -> bool:
@@ -104,7 +104,9 @@ def refused(error: Exception) -> bool:
     return code_of(error) in {"InvalidParameterException", "InvalidRequestException"} and "deletion" not in str(error)
 
 
-def translate(error: Exception, *, action: str, secret_id: str, region: str) -> TokenRefreshError:
+def translate(  # noqa: PLR0911 - one a kind of refusal
+    error: Exception, *, action: str, secret_id: str, region: str
+) -> TokenRefreshError:
     """Give the named error, with the secret, the region, the action and what to do."""
     code, where = code_of(error), f"secret {secret_id} in {region}"
     if isinstance(error, _NO_CREDENTIALS):
@@ -131,8 +133,8 @@ def translate(error: Exception, *, action: str, secret_id: str, region: str) -> 
         )
     if code == "LimitExceededException":
         return SecretStoreUnavailable(
-            f"{where} is at a limit of Secrets Manager (secretsmanager:{action}, {code}); nothing was redeemed. Versions "
-            "without labels go after 24 hours; look at who else writes to the secret"
+            f"{where} is at a limit of Secrets Manager (secretsmanager:{action}, {code}); nothing was redeemed. "
+            "Versions without labels go after 24 hours; look at who else writes to the secret"
         )
     return SecretStoreUnavailable(f"secretsmanager:{action} on {where} failed ({code}); nothing stored was lost")
 

@@ -1,11 +1,12 @@
 """One JSON object a line on standard output, and never a secret.
 
-What this program logs goes through structlog, with a mask over every field whose name speaks of a secret. What libraries
-log is reduced to who said it and where: their messages quote requests, responses and headers.
+What this program logs goes through structlog, with a mask over every field whose name speaks of a secret. What
+libraries log is reduced to who said it and where: their messages quote requests, responses and headers.
 """
 
 import json
 import logging
+import re
 import sys
 import warnings
 from typing import Any, Final, TextIO
@@ -14,8 +15,9 @@ import structlog
 
 from token_refresh.core.secret_value import MASK, SecretValue
 
-_SPEAK_OF_SECRETS: Final = ("token", "secret", "password", "authorization", "credential", "cookie", "body")
-_SPEAK_OF_NONE: Final = frozenset({"secret_id", "SecretId"})
+_SPEAK_OF_SECRETS: Final = re.compile(
+    r"(?<![a-z])(token|secret|password|authorization|credential|cookie|body)(?!_?id\b)", re.IGNORECASE
+)
 _LIBRARIES: Final = ("asyncio", "boto3", "botocore", "httpcore", "httpx", "urllib3")
 
 
@@ -33,22 +35,14 @@ def open_log(level: str, **bound: object) -> Any:
             structlog.processors.JSONRenderer(serializer=json.dumps, default=_describe),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        **{name: value for name, value in bound.items() if value is not None},
-    )
+    ).bind(**{name: value for name, value in bound.items() if value is not None})
     _take_over_libraries(logger)
     return logger
 
 
 def mask(_logger: object, _method: str, fields: Any) -> Any:
-    """Mask every field that is a secret, or whose name speaks of one."""
-    return {
-        name: MASK if name not in _SPEAK_OF_NONE and _speaks_of_secret(name) else value
-        for name, value in fields.items()
-    }
-
-
-def _speaks_of_secret(name: str) -> bool:
-    return any(word in name.lower() for word in _SPEAK_OF_SECRETS)
+    """Mask every field whose name speaks of a secret; a secret value masks itself."""
+    return {name: MASK if _SPEAK_OF_SECRETS.search(name) else value for name, value in fields.items()}
 
 
 def _describe(value: object) -> str:
@@ -79,12 +73,12 @@ class _LibraryHandler(logging.Handler):
             "library_message",
             logger=record.name,
             location=f"{record.module}:{record.lineno}",
-            error_type=record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None,
+            **({"error_type": record.exc_info[0].__name__} if record.exc_info and record.exc_info[0] else {}),
         )
 
 
 def _show_warning_with(logger: Any) -> Any:
-    def show(  # noqa: PLR0913 - the signature of warnings.showwarning
+    def show(  # noqa: PLR0913, PLR0917 - the signature of warnings.showwarning
         message: Warning | str,
         category: type[Warning],
         filename: str,

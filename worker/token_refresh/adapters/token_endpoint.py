@@ -48,7 +48,8 @@ class _Exchange:
 
     def __init__(self) -> None:
         self._begun = False
-        self._refusal: int | None = None
+        self._refusal: Answer | None = None
+        """What a 4xx proves by its status, whatever becomes of its body."""
 
     async def run(self, url: str, request: TokenRequest, timeout_seconds: float) -> Answer:
         try:
@@ -57,10 +58,8 @@ class _Exchange:
         except _NOT_SENT as error:
             return Failure(kind=Kind.NOT_SENT, seen=type(error).__name__)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is an OSError.
-            seen = type(error).__name__
-            if self._refusal is not None:  # The status of a 4xx was seen: it holds, whatever happened to the body.
-                return read_answer(self._refusal, None)
-            return Failure(kind=Kind.NO_ANSWER if self._begun else Kind.NOT_SENT, seen=seen)
+            kind = Kind.NO_ANSWER if self._begun else Kind.NOT_SENT
+            return self._refusal or Failure(kind=kind, seen=type(error).__name__)
 
     async def _exchange(self, url: str, request: TokenRequest, timeout_seconds: float) -> Answer:
         async with (
@@ -73,10 +72,12 @@ class _Exchange:
                 extensions={"trace": self._trace},
             ) as response,
         ):
-            status = response.status_code
-            self._refusal = status if response.is_client_error else None
-            body = await _read_body(response) if response.is_success or response.is_client_error else None
-            return read_answer(status, body, _retry_after(response.headers))
+            status, retry_after = response.status_code, _retry_after(response.headers)
+            without_body = read_answer(status, None, retry_after)
+            if response.is_client_error:
+                self._refusal = without_body
+            decided_by_body = response.is_success or response.is_client_error
+            return read_answer(status, await _read_body(response), retry_after) if decided_by_body else without_body
 
     async def _trace(self, event: str, _: object) -> None:
         """Note when the first byte may have left: from there on, silence proves nothing."""
@@ -85,10 +86,7 @@ class _Exchange:
 
 async def _read_body(response: httpx.Response) -> bytes | None:
     """Read up to the limit; None where the body is encoded or larger."""
-    if (
-        response.headers.get("Content-Encoding", "identity").lower() != "identity"
-        or response.status_code == httpx.codes.TOO_MANY_REQUESTS
-    ):
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return None
     body = bytearray()
     async for chunk in response.aiter_raw():
@@ -99,7 +97,7 @@ async def _read_body(response: httpx.Response) -> bytes | None:
 
 
 def _retry_after(headers: httpx.Headers) -> timedelta | None:
-    """Read `Retry-After`, a number of seconds or a date (RFC 9110 section 10.2.3); None where it says nothing usable."""
+    """Read `Retry-After`, seconds or a date (RFC 9110 section 10.2.3); None where it says nothing usable."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit() and len(text) < 9:  # noqa: PLR2004 - years
         return timedelta(seconds=int(text))

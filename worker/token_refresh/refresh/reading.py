@@ -14,7 +14,7 @@ from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.snapshot import Attempt, Snapshot, Spent, TokenSet
 from token_refresh.core.versions import CLAIM, CURRENT, record_version_id, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty
-from token_refresh.refresh.ports import SecretStore, SecretVersion
+from token_refresh.ports import SecretStore, SecretVersion
 
 
 class Reader:

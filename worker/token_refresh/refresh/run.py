@@ -17,7 +17,7 @@ from token_refresh.core.plan import Fresh, Hold, Publish, Reason, Step, Stop, Ti
 from token_refresh.core.schedule import Policy
 from token_refresh.core.snapshot import Snapshot, Standing, TokenSet
 from token_refresh.errors import RefreshOutcomeUnknown, SecretStoreUnavailable, TokenRefreshError
-from token_refresh.refresh.ports import Deadline
+from token_refresh.ports import Deadline
 from token_refresh.refresh.session import Parts, Session
 from token_refresh.refresh.steps import act, dead_grant
 

@@ -12,7 +12,7 @@ from token_refresh.core.schedule import Policy
 from token_refresh.core.snapshot import Snapshot, Standing
 from token_refresh.core.versions import OUTCOME, record_version_id
 from token_refresh.errors import DeadlineExceeded, SecretStoreError, TokenRefreshError
-from token_refresh.refresh.ports import Clock, Deadline, Log, SecretStore, TokenEndpoint
+from token_refresh.ports import Clock, Deadline, Log, SecretStore, TokenEndpoint
 from token_refresh.refresh.reading import Reader
 
 LEAST_REQUEST_SECONDS: Final = 5.0

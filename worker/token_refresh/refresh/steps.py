@@ -12,7 +12,7 @@ from token_refresh.core.published import published_document
 from token_refresh.core.snapshot import Snapshot, Spent, TokenSet
 from token_refresh.core.versions import CLAIM, CURRENT, PENDING, published_version_id, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, ReauthorizationRequired, SecretStoreError
-from token_refresh.refresh.ports import SecretStore
+from token_refresh.ports import SecretStore
 from token_refresh.refresh.session import Session
 
 ROOM_BYTES: Final = 16_384
