@@ -48,7 +48,7 @@ class LoggedCall:
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One fault that was set; `reached` tells when it acted, `release` ends a hold."""
+    """One fault that was set; `reached` tells when it acted, `release` ends a hold, `over` tells when that call ended."""
 
     action: Action
     operation: str | None = None
@@ -59,6 +59,7 @@ class Fault:
     applies: bool = True
     reached: threading.Event = field(default_factory=threading.Event, repr=False)
     released: threading.Event = field(default_factory=threading.Event, repr=False)
+    over: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse an action that the control path misspelt."""
