@@ -38,9 +38,7 @@ def contend(
     for number in range(processes):
         receiver, sender = PROCESSES.Pipe(duplex=False)
         request_ids = [request_id or f"{number}-{thread}" for thread in range(threads)]
-        process = PROCESSES.Process(
-            target=_contend, args=(dict(environment), request_ids, start, sender), daemon=True
-        )
+        process = PROCESSES.Process(target=_contend, args=(dict(environment), request_ids, start, sender), daemon=True)
         process.start()
         sender.close()
         receivers.append(receiver)

@@ -19,8 +19,8 @@ BEGIN: Final = "<!-- kill-matrix:begin -->"
 END: Final = "<!-- kill-matrix:end -->"
 
 _LEGEND: Final = """\
-Each row kills one process with SIGKILL: *before* the call is carried out, *after* it was and before the reply arrives, \
-or with the call still on its way, to be carried out *late*, when other runs have found the claim over. Each cell says \
+Each row kills one process with SIGKILL: *before* the call is carried out, *after* it was and before its reply came, \
+or with the call still on its way, to be carried out *late*, when other runs have found the claim over. A cell says \
 how the runs after it ended until at rest, how many token requests were sent in all, and whether the refresh token \
 that is current then is good. *held*: `RefreshOutcomeUnknown`, with the access token in use still valid; \
 *re-authorize*: `ReauthorizationRequired`."""

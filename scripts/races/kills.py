@@ -8,6 +8,7 @@ from typing import Any, Final
 from races.worker import FORCED, SCHEDULED
 from races.world import TOKEN_REQUEST, Provider, World
 from rig import script
+from rig.secrets_faults import Action
 
 
 class When(StrEnum):
@@ -132,7 +133,7 @@ def _kill(world: World, scenario: Scenario, boundary: Boundary) -> Callable[[], 
             worker.kill()
         # A request held before it was redeemed stays so until the world ends.
         return lambda: None
-    action = "hold_after" if boundary.when is When.AFTER else "hold_before"
+    action: Action = "hold_after" if boundary.when is When.AFTER else "hold_before"
     hold = world.store.fault(action, nth=boundary.nth_of_store)
     with world.begin(scenario.event) as worker:
         hold.wait()

@@ -149,14 +149,14 @@ class _Inherited:
         self._file = file
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (multiprocessing.reduction.DupFd(self._file.fileno()),)  # type: ignore[attr-defined]
+        return _reopened, (multiprocessing.reduction.DupFd(self._file.fileno()),)
 
 
 def _reopened(handle: Any) -> int:
     return int(handle.detach())
 
 
-def _work(
+def _work(  # noqa: PLR0913, PLR0917 - what a process starts with, passed by the line that starts it
     environment: dict[str, str],
     event: object,
     context: tuple[str, float],

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from races.kill_matrix import PROVIDERS, fault, is_window
+from races.kill_matrix import fault, is_window
 from races.kills import FORCED_RUN, RECOVERY, REFRESH, Scenario, When, boundaries, kill
-from races.world import GRACE, SINGLE_USE, STATIC, TOKEN_REQUEST, Provider, World
+from races.world import GRACE, PROVIDERS, SINGLE_USE, STATIC, TOKEN_REQUEST, Provider, World
 from rig import script
 from rig.function import SCHEDULED_EVENT, Function
 
