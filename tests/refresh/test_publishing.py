@@ -1,11 +1,13 @@
 """The published copy: what consumers read follows the token set, and never goes back."""
 
+from collections.abc import Callable
+
 import pytest
 
 from builders import DAY, HOUR, NOW, ms
-from fakes import PUBLISHED_ID, World, fail
+from fakes import PUBLISHED_ID, World
 from token_refresh.core.oauth import Failure, Kind
-from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied, SecretStoreUnavailable
+from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied, SecretStoreError, SecretStoreUnavailable
 
 
 class Killed(BaseException):
@@ -14,6 +16,14 @@ class Killed(BaseException):
 
 def published() -> World:
     return World(published=True, tokenType="Bearer", scope="all")
+
+
+def refusing(call: str, error: SecretStoreError) -> Callable[[str], None]:
+    def refuse(name: str) -> None:
+        if name == call:
+            raise error
+
+    return refuse
 
 
 def shown(world: World) -> str:
@@ -112,7 +122,7 @@ def test_publishing_that_fails_is_raised_once_the_refresh_is_safe() -> None:
     """A published secret that can't be written fails the run, after its tokens are current; the next run repairs it."""
     world = published()
     assert world.published is not None
-    world.published.before = lambda name: name == "put AWSPENDING" and fail(SecretAccessDenied("no"))()
+    world.published.before = refusing("put AWSPENDING", SecretAccessDenied("no"))
 
     with pytest.raises(SecretAccessDenied):
         world.execute()
@@ -127,7 +137,7 @@ def test_what_can_not_be_tidied_at_the_copy_fails_nothing() -> None:
     """A label that stays behind on the published copy is no failure."""
     world = published()
     assert world.published is not None
-    world.published.before = lambda name: name == "move AWSPENDING" and fail(SecretStoreUnavailable("down"))()
+    world.published.before = refusing("move AWSPENDING", SecretStoreUnavailable("down"))
 
     assert "refreshed" == world.outcome()
     assert "access-1" == shown(world)

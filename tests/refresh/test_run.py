@@ -290,6 +290,19 @@ def test_a_provider_that_never_changes_the_refresh_token_spends_none() -> None:
     assert ("access-2", "edited") == (world.current()["accessToken"], world.current()["note"])
 
 
+def test_an_edited_copy_of_a_version_that_was_never_redeemed_is_refreshed_like_any_other() -> None:
+    """Attempts that failed on the version before spent nothing that the copy would need."""
+    world = World()
+    world.endpoint.answers = [Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")] * 2
+    for _ in range(2):
+        with pytest.raises(ClientRejected):
+            world.execute()
+    world.save(note="edited")
+
+    assert "refreshed" == world.outcome()
+    assert "edited" == world.current()["note"]
+
+
 def test_a_version_that_was_redeemed_and_made_current_again_is_followed_by_its_successor() -> None:
     """AWSCURRENT moved back by hand to a redeemed version leads back to the tokens that replaced it."""
     world = World()
