@@ -18,9 +18,11 @@ import base64
 import json
 import re
 import signal
+import socket
 import sys
 import threading
 import uuid
+from contextlib import suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -30,8 +32,6 @@ from rig.secrets_limits import ServiceError
 from rig.secrets_service import SecretsService
 
 if TYPE_CHECKING:
-    import socket
-
     from rig.secrets_faults import Fault
 
 _SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/secretsmanager/aws4_request")
@@ -105,8 +105,9 @@ class _Http(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
-        for connection in tuple(self._connections):  # those that clients keep alive
-            self.shutdown_request(connection)
+        for connection in tuple(self._connections):  # those that clients keep alive: their threads wait for more
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError):
