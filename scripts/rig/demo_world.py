@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TOKEN_SECRET_ID = "upwork-oauth-tokens"  # noqa: S105 - a name
 CLIENT_SECRET_ID = "upwork-client"  # noqa: S105 - a name
 _AWS = {"AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo", "AWS_REGION": "us-east-1"}
+_DRAFT = "DRAFT"
 _KINDS = {"refreshToken": "token set", "nonce": "claim", "outcome": "record"}
 
 
@@ -131,7 +132,23 @@ class World:
         return self.provider.accepts(self.current_document()["refreshToken"])
 
     def _put(self, document: dict[str, Any]) -> None:
-        self.store.put_secret_value(SecretId=TOKEN_SECRET_ID, SecretString=json.dumps(document))
+        """Store a token set and make it current, by hand."""
+        value = {"SecretId": TOKEN_SECRET_ID, "SecretString": json.dumps(document)}
+        current = self._labelled("AWSCURRENT")
+        if current is None:
+            self.store.put_secret_value(**value)
+            return
+        # By a label of its own, since moto's plain put leaves AWSCURRENT on two versions once it was ever moved.
+        stored = self.store.put_secret_value(**value, VersionStages=[_DRAFT])["VersionId"]
+        for label, move in (
+            ("AWSCURRENT", {"MoveToVersionId": stored, "RemoveFromVersionId": current}),
+            (_DRAFT, {"RemoveFromVersionId": stored}),
+        ):
+            self.store.update_secret_version_stage(SecretId=TOKEN_SECRET_ID, VersionStage=label, **move)
+
+    def _labelled(self, label: str) -> str | None:
+        versions = self.versions().values()
+        return next((version.version_id for version in versions if label in version.labels), None)
 
     def _learn(self, version_id: str) -> str:
         value = self.store.get_secret_value(SecretId=TOKEN_SECRET_ID, VersionId=version_id)["SecretString"]
