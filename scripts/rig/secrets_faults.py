@@ -48,7 +48,7 @@ class LoggedCall:
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One fault that was set; `reached` tells when it acted, `release` ends a hold, `over` tells when that call ended."""
+    """One fault that was set: `reached` tells when it acted, `release` ends a hold, `over` tells when it is over."""
 
     action: Action
     operation: str | None = None
