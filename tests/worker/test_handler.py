@@ -198,7 +198,10 @@ def test_a_claim_that_the_function_outlives_is_refused(stage: Stage) -> None:
 
 def test_a_missing_secret_says_where(stage: Stage) -> None:
     """A secret that isn't there is named with its region."""
-    assert "secret upwork-oauth-tokens in eu-central-1 was not found" in str(stage.fail(SecretNotFound))
+    error = stage.fail(SecretNotFound)
+
+    assert "secret upwork-oauth-tokens in eu-central-1 was not found" in str(error)
+    assert (None, None) == (error.__cause__, error.__context__)
 
 
 @pytest.mark.parametrize(
