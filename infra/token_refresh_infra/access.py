@@ -10,9 +10,9 @@
     grant_refresh(worker, which)                      what a refresh does, and no more
     grant_invoke(caller, function_arn)                run the worker on demand
 
-Every grant is an identity policy: it works within one account, and a grantee whose policy can't be changed (an imported
-role of another account) is refused at synth. No allowed action has a wildcard, and a resource ends in exactly the six
-characters that Secrets Manager appends to a name, so that a grant on `a` never reaches `a-longer-name`.
+Every grant is an identity policy, so it works within one account; the secrets' own policies refuse all others. No allowed
+action has a wildcard, and a resource ends in exactly the six characters that Secrets Manager appends to a name, so that a
+grant on `a` never reaches `a-longer-name`.
 """
 
 from dataclasses import dataclass, replace

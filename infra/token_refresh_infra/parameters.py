@@ -10,7 +10,8 @@ from token_refresh_infra.context import Context, ParameterError
 CREATE = "create"
 ENVIRONMENTS = ("dev", "staging", "prod")
 AUTH_METHODS = ("client_secret_post", "client_secret_basic", "none")
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MONTH_SECONDS = 30 * 24 * 3600
 RETENTION_DAYS = ("1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731", "1827")
 
 # A schedule has to come round this often within the time in which a refresh is due, so that one missed run, or a
@@ -167,11 +168,11 @@ class Parameters:
             token_endpoint_auth_method=context.choice(
                 "token_endpoint_auth_method", AUTH_METHODS, default="client_secret_post"
             ),
-            token_lifetime_seconds=context.whole("token_lifetime_seconds", 86400, low=60, high=31_536_000),
-            refresh_window_seconds=context.whole("refresh_window_seconds", 28800, low=60, high=31_536_000),
-            replay_grace_seconds=context.whole("replay_grace_seconds", 86400, low=0, high=31_536_000),
+            token_lifetime_seconds=context.whole("token_lifetime_seconds", 86400, low=60, high=12 * MONTH_SECONDS),
+            refresh_window_seconds=context.whole("refresh_window_seconds", 28800, low=60, high=MONTH_SECONDS),
+            replay_grace_seconds=context.whole("replay_grace_seconds", 86400, low=0, high=MONTH_SECONDS),
             claim_ttl_seconds=context.whole("claim_ttl_seconds", 120, low=1, high=3600),
-            request_timeout_seconds=context.whole("request_timeout_seconds", 20, low=1, high=900),
+            request_timeout_seconds=context.whole("request_timeout_seconds", 20, low=1, high=300),
             timeout_seconds=context.whole("timeout_seconds", 90, low=30, high=900),
             memory_mb=context.whole("memory_mb", 256, low=128, high=10240),
             reserved_concurrency=context.whole("reserved_concurrency", 0, low=0, high=1000),
