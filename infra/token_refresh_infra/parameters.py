@@ -78,7 +78,9 @@ class Parameters:
                 f"is {self.flexible_minutes}"
             )
         if self.encrypt_logs and not self.kms_key:
-            raise ParameterError("encrypt_logs: needs kms_key: create, or the ARN of a key that CloudWatch Logs may use")
+            raise ParameterError(
+                "encrypt_logs: needs kms_key: create, or the ARN of a key that CloudWatch Logs may use"
+            )
         if self.alarm_topic and self.alarm_email:
             raise ParameterError("alarm_email: subscribes to the stack's own topic; leave it out with alarm_topic")
         if self.published_secret == CREATE and self.token_secret.startswith("arn:"):

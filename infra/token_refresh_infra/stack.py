@@ -98,9 +98,7 @@ class TokenRefreshStack(Stack):
     def _watch(self) -> None:
         """Add alarms, dashboard and saved queries."""
         parameters, log_group = self._parameters, self.worker.log_group
-        metrics = Metrics(
-            parameters=parameters, function=self.worker.function, dead_letters=self.schedule.dead_letters
-        )
+        metrics = Metrics(parameters=parameters, function=self.worker.function, dead_letters=self.schedule.dead_letters)
         self.alarms = None
         self.topic = None
         if parameters.alarms:

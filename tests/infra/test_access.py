@@ -87,9 +87,7 @@ def test_unrelated_secrets_for_one_consumer() -> None:
 
 def test_one_environment_only() -> None:
     """A role of the development environment reads its secrets and none of production's."""
-    policy = granted(
-        lambda stack, role: access.grant_read(role, access.environment_secrets(stack, "upwork", "dev"))
-    )
+    policy = granted(lambda stack, role: access.grant_read(role, access.environment_secrets(stack, "upwork", "dev")))
 
     assert reads(policy, "upwork/dev/tokens-AbCdEf")
     assert not reads(policy, "upwork/prod/tokens-AbCdEf")

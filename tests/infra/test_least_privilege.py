@@ -124,9 +124,7 @@ def test_worker_does_its_job(world: World, worker_policy: Policy) -> None:
     assert {"ok"} == {logged.outcome for logged in world.store.calls} - {"ResourceNotFoundException"}
 
 
-def test_nothing_granted_goes_unused(
-    world: World, worker_policy: Policy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_granted_goes_unused(world: World, worker_policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every action on every secret, and on the key, is needed for one refresh and its publication."""
     world.fill_all(lives_seconds=60)
     world.enforce(worker_policy)

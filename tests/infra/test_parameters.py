@@ -105,7 +105,9 @@ def test_names() -> None:
     assert "upwork-oauth-tokens" == read().token_secret_id
     assert "upwork/dev/tokens" == read(environment="dev", app="upwork", service="tokens").token_secret_id
     assert "token-refresh-upwork-dev" == read(environment="dev", app="upwork").stack_name
-    assert "upwork/prod/upwork-oauth-tokens-published" == read(app="upwork", published_secret="create").published_secret_id
+    assert (
+        "upwork/prod/upwork-oauth-tokens-published" == read(app="upwork", published_secret="create").published_secret_id
+    )
 
 
 def test_overdue_is_later_than_any_normal_refresh() -> None:
