@@ -73,22 +73,11 @@ class Function:
 
     def start(self) -> Self:
         """Start the process and return at once; its cold start goes on in the background."""
-        self._api = self._cleanup.enter_context(RuntimeApi())
-        # A file, not a pipe: what was printed before an answer is in it when the answer arrives, with no reader to wait
-        # for and no buffer to fill up.
-        self._output = self._cleanup.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with the rest
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "awslambdaric", self._handler],
-            env=self._environment | {"AWS_LAMBDA_RUNTIME_API": self._api.address},
-            cwd=self._task_root,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the process that started it, which then closes this one
-        )
-        self._cleanup.callback(self.kill)
-        self._watcher = threading.Thread(target=self._report_exit, daemon=True)
-        self._watcher.start()
+        try:
+            self._start()
+        except BaseException:  # Ctrl-C included: nothing may be left over
+            self.close()
+            raise
         return self
 
     def wait_until_ready(self, timeout_seconds: float = 30) -> Self:
@@ -121,12 +110,11 @@ class Function:
     def kill(self) -> None:
         """End the process with SIGKILL, in the middle of whatever it does, and wait until it is gone."""
         self._process.kill()
-        self._watcher.join()
+        self._process.wait()
 
     def close(self) -> None:
         """Kill the process if it still runs, and close the server that it polled."""
         self._cleanup.close()
-        self._one_at_a_time.shutdown()
 
     def __enter__(self) -> Self:
         """Start the process."""
@@ -135,6 +123,24 @@ class Function:
     def __exit__(self, *exception: object) -> None:
         """Kill the process if it still runs."""
         self.close()
+
+    def _start(self) -> None:
+        self._api = self._cleanup.enter_context(RuntimeApi())
+        # A file, not a pipe: what was printed before an answer is in it when the answer arrives, with no reader to wait
+        # for and no buffer to fill up.
+        self._output = self._cleanup.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with the rest
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-m", "awslambdaric", self._handler],
+            env=self._environment | {"AWS_LAMBDA_RUNTIME_API": self._api.address},
+            cwd=self._task_root,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the process that started it, which then closes this one
+        )
+        self._cleanup.callback(self._one_at_a_time.shutdown)
+        self._cleanup.callback(self.kill)
+        threading.Thread(target=self._report_exit, daemon=True).start()
 
     def _wait_for_answer(self, deadline_seconds: float) -> Answer:
         try:
@@ -168,6 +174,7 @@ def _lambda_environment(handler: str) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_NAME": "token-refresh",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "HOME": "/nonexistent",  # no ~/.aws of this machine's user
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "_HANDLER": handler,
