@@ -21,6 +21,7 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rig.runtime_api import Answer, RuntimeApi
@@ -28,7 +29,6 @@ from rig.runtime_api import Answer, RuntimeApi
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
     from typing import Self
 
 SCHEDULED_EVENT = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}
@@ -113,6 +113,12 @@ class Function:
     ) -> Future[Invocation]:
         """Do as `invoke` does without waiting: events that were begun run one after the other."""
         return self._one_at_a_time.submit(self.invoke, event, request_id=request_id, deadline_seconds=deadline_seconds)
+
+    @property
+    def peak_memory_mb(self) -> float:
+        """The most memory that the running process has held so far."""
+        (peak,) = (line for line in Path(f"/proc/{self._process.pid}/status").open() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) / 1024
 
     def kill(self) -> None:
         """End the process with SIGKILL, in the middle of whatever it does, and wait until it is gone."""
