@@ -21,14 +21,14 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rig.runtime_api import Answer, RuntimeApi
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
     from typing import Self
 
 SCHEDULED_EVENT = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}
@@ -55,7 +55,12 @@ class Function:
     """One function process and the Runtime API server that it polls, from `start` to `close`."""
 
     def __init__(
-        self, environment: Mapping[str, str], *, handler: str = HANDLER, task_root: Path | None = None
+        self,
+        environment: Mapping[str, str],
+        *,
+        handler: str = HANDLER,
+        task_root: Path | None = None,
+        python: Sequence[str] = (sys.executable,),
     ) -> None:
         """Describe the process; `start` or `with` runs it.
 
@@ -63,9 +68,11 @@ class Function:
             environment: What the function is configured with, on top of what Lambda itself sets.
             handler: Module and function, as in Lambda's `Handler`.
             task_root: Folder that the process runs in and imports the handler from, where it isn't installed.
+            python: Interpreter and its options, where it isn't the one that runs now.
         """
         self._handler = handler
         self._task_root = task_root
+        self._python = tuple(python)
         self._environment = _lambda_environment(handler) | dict(environment)
         self._one_at_a_time = ThreadPoolExecutor(max_workers=1)
         self._cleanup = contextlib.ExitStack()
@@ -107,6 +114,12 @@ class Function:
         """Do as `invoke` does without waiting: events that were begun run one after the other."""
         return self._one_at_a_time.submit(self.invoke, event, request_id=request_id, deadline_seconds=deadline_seconds)
 
+    @property
+    def peak_memory_mb(self) -> float:
+        """The most memory that the running process has held so far."""
+        (peak,) = (line for line in Path(f"/proc/{self._process.pid}/status").open() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) / 1024
+
     def kill(self) -> None:
         """End the process with SIGKILL, in the middle of whatever it does, and wait until it is gone."""
         self._process.kill()
@@ -130,7 +143,7 @@ class Function:
         # for and no buffer to fill up.
         self._output = self._cleanup.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with the rest
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "awslambdaric", self._handler],
+            [*self._python, "-m", "awslambdaric", self._handler],
             env=self._environment | {"AWS_LAMBDA_RUNTIME_API": self._api.address},
             cwd=self._task_root,
             stdin=subprocess.DEVNULL,
