@@ -9,6 +9,7 @@ from unittest import mock
 import boto3
 
 from token_refresh import handler as product
+from token_refresh.config import read_settings
 
 _STARTED_WITH = dict(os.environ)
 
@@ -29,8 +30,6 @@ def handler(event: dict[str, Any], context: Any) -> object:
 
 
 def _settings_that_warn(defect: str | None) -> Any:
-    read_settings = product.read_settings
-
     def read(environment: Any) -> Any:
         warnings.warn(f"a library warns of {environment.get('UPWORK_CLIENT_SECRET')}", stacklevel=1)
         logging.getLogger("somebody").error("a library logs %s", environment.get("UPWORK_CLIENT_SECRET"))

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from secrecy.canaries import canary
-
 from races.world import CLIENT, TOKENS, World
 from rig import script
 from rig.secrets_limits import ServiceError
+from secrecy.canaries import canary
 
 if TYPE_CHECKING:
     from rig.secrets_faults import Call
@@ -103,13 +102,22 @@ def emptied(world: World) -> None:
     world.store.call("CreateSecret", {"Name": "empty", "ClientRequestToken": f"{canary():.32}"})
 
 
+def client_spoilt(world: World) -> None:
+    text = {"SecretString": f"clientSecret={IN_STORE}"}
+    world.store.call("PutSecretValue", {"SecretId": CLIENT, "ClientRequestToken": f"{canary():.32}", **text})
+
+
 RAW = b"HTTP/1.1 200 " + IN_HEADER.encode() + b"\r\n\r\n<html>" + IN_ANSWER.encode()
 
 SCENARIOS = [
     Scenario(name="refreshed", ends="refreshed"),
     Scenario(name="forced", ends="refreshed", event={"force": True}),
-    Scenario(name="credentials beside the tokens", ends="ClientRejected",
-             prepare=stored(clientId=IN_STORE, clientSecret=IN_STORE), environment={"CLIENT_SECRET_ID": ""}),
+    Scenario(
+        name="credentials beside the tokens",
+        ends="ClientRejected",
+        prepare=stored(clientId=IN_STORE, clientSecret=IN_STORE),
+        environment={"CLIENT_SECRET_ID": ""},
+    ),
     Scenario(name="credentials in the environment", ends="ClientRejected", environment={"CLIENT_SECRET_ID": ""}),
     Scenario(name="basic", ends="refreshed", environment={"TOKEN_ENDPOINT_AUTH_METHOD": "client_secret_basic"}),
     Scenario(name="published", ends="refreshed", prepare=emptied, environment={"PUBLISHED_SECRET_ID": "empty"}),
@@ -119,36 +127,52 @@ SCENARIOS = [
     Scenario(name="fresh", ends="fresh", prepare=stored(expiresAt=4_000_000_000_000)),
     Scenario(name="no such secret", ends="SecretNotFound", environment={"TOKEN_SECRET_ID": "missing"}),
     Scenario(name="empty secret", ends="SecretEmpty", prepare=emptied, environment={"TOKEN_SECRET_ID": "empty"}),
-    Scenario(name="denied", ends="SecretAccessDenied",
-             prepare=refused_by_store("GetSecretValue", "AccessDeniedException")),
-    Scenario(name="claim denied", ends="SecretAccessDenied",
-             prepare=refused_by_store("PutSecretValue", "DecryptionFailure")),
-    Scenario(name="promotion denied", ends="SecretAccessDenied",
-             prepare=refused_by_store("UpdateSecretVersionStage", "AccessDeniedException")),
-    Scenario(name="store at a limit", ends="SecretStoreUnavailable",
-             prepare=refused_by_store("PutSecretValue", "LimitExceededException")),
-    Scenario(name="store fails oddly", ends="SecretStoreUnavailable",
-             prepare=refused_by_store("PutSecretValue", "MalformedPolicyDocumentException")),
+    Scenario(
+        name="denied", ends="SecretAccessDenied", prepare=refused_by_store("GetSecretValue", "AccessDeniedException")
+    ),
+    Scenario(
+        name="claim denied", ends="SecretAccessDenied", prepare=refused_by_store("PutSecretValue", "DecryptionFailure")
+    ),
+    Scenario(
+        name="promotion denied",
+        ends="SecretAccessDenied",
+        prepare=refused_by_store("UpdateSecretVersionStage", "AccessDeniedException"),
+    ),
+    Scenario(
+        name="store at a limit",
+        ends="SecretStoreUnavailable",
+        prepare=refused_by_store("PutSecretValue", "LimitExceededException"),
+    ),
+    Scenario(
+        name="store fails oddly",
+        ends="SecretStoreUnavailable",
+        prepare=refused_by_store("PutSecretValue", "MalformedPolicyDocumentException"),
+    ),
     Scenario(name="not JSON", ends="InvalidSecretDocument", prepare=stored_text(f"refreshToken={IN_STORE}")),
     Scenario(name="cut off", ends="InvalidSecretDocument", prepare=stored_text(f'{{"refreshToken": "{IN_STORE}"')),
     Scenario(name="a list", ends="InvalidSecretDocument", prepare=stored_text(json.dumps([IN_STORE]))),
     Scenario(name="a string", ends="InvalidSecretDocument", prepare=stored_text(json.dumps(IN_STORE))),
-    Scenario(name="binary", ends="InvalidSecretDocument",
-             prepare=lambda world: put(world, SecretBinary=IN_STORE.encode())),
+    Scenario(
+        name="binary", ends="InvalidSecretDocument", prepare=lambda world: put(world, SecretBinary=IN_STORE.encode())
+    ),
     Scenario(name="token of a wrong type", ends="InvalidSecretDocument", prepare=stored(refreshToken=[IN_STORE])),
     Scenario(name="expiry that is text", ends="InvalidSecretDocument", prepare=stored(expiresAt=IN_STORE)),
     Scenario(name="both spellings", ends="InvalidSecretDocument", prepare=stored(refresh_token=IN_STORE)),
-    Scenario(name="client secret not JSON", ends="InvalidSecretDocument", prepare=lambda world: world.store.call(
-        "PutSecretValue",
-        {"SecretId": CLIENT, "ClientRequestToken": f"{canary():.32}", "SecretString": f"secret {IN_STORE}"}) and None),
-    Scenario(name="endpoint with credentials", ends="ConfigurationError",
-             environment={"TOKEN_ENDPOINT": f"https://user:{IN_ENVIRONMENT}@example.com/"}),
+    Scenario(name="client secret not JSON", ends="InvalidSecretDocument", prepare=client_spoilt),
+    Scenario(
+        name="endpoint with credentials",
+        ends="ConfigurationError",
+        environment={"TOKEN_ENDPOINT": f"https://user:{IN_ENVIRONMENT}@example.com/"},
+    ),
     Scenario(name="endpoint that is none", ends="ConfigurationError", environment={"TOKEN_ENDPOINT": IN_ENVIRONMENT}),
     Scenario(name="window", ends="ConfigurationError", environment={"REFRESH_WINDOW_SECONDS": IN_ENVIRONMENT}),
     Scenario(name="method", ends="ConfigurationError", environment={"TOKEN_ENDPOINT_AUTH_METHOD": IN_ENVIRONMENT}),
     Scenario(name="level", ends="ConfigurationError", environment={"LOG_LEVEL": IN_ENVIRONMENT}),
-    Scenario(name="AWS endpoint", ends="ConfigurationError",
-             environment={"AWS_ENDPOINT_URL_SECRETS_MANAGER": f"not a url {IN_ENVIRONMENT}"}),
+    Scenario(
+        name="AWS endpoint",
+        ends="ConfigurationError",
+        environment={"AWS_ENDPOINT_URL_SECRETS_MANAGER": f"not a url {IN_ENVIRONMENT}"},
+    ),
     Scenario(name="event is a list", ends="InvalidEvent", event=[IN_EVENT]),
     Scenario(name="unknown key", ends="InvalidEvent", event={"refresh": IN_EVENT}),
     Scenario(name="secret as a key", ends="InvalidEvent", event={f"{IN_EVENT} {IN_EVENT}": True}),
@@ -159,17 +183,31 @@ SCENARIOS = [
     Scenario(name="error of its own", ends="InvalidTokenResponse", prepare=answered(400, error=IN_ANSWER)),
     Scenario(name="redirect", ends="InvalidTokenResponse", prepare=answered(307)),
     Scenario(name="error with 200", ends="InvalidTokenResponse", prepare=answered(200, error=IN_ANSWER)),
-    Scenario(name="tokens of a wrong type", ends="InvalidTokenResponse",
-             prepare=answered(200, access_token=[IN_ANSWER], refresh_token={"value": IN_ANSWER})),
-    Scenario(name="not HTTP", ends="RefreshOutcomeUnknown",
-             prepare=lambda world: world.endpoint.play(script.raw(IN_ANSWER.encode()))),
+    Scenario(
+        name="tokens of a wrong type",
+        ends="InvalidTokenResponse",
+        prepare=answered(200, access_token=[IN_ANSWER], refresh_token={"value": IN_ANSWER}),
+    ),
+    Scenario(
+        name="not HTTP",
+        ends="RefreshOutcomeUnknown",
+        prepare=lambda world: world.endpoint.play(script.raw(IN_ANSWER.encode())),
+    ),
     Scenario(name="HTML", ends="InvalidTokenResponse", prepare=lambda world: world.endpoint.play(script.raw(RAW))),
     Scenario(name="server error", ends="RefreshOutcomeUnknown", prepare=answered(500, error=IN_ANSWER)),
-    Scenario(name="busy", ends="TokenEndpointUnavailable", prepare=lambda world: world.endpoint.play(
-        script.status(429, {"error": IN_ANSWER}, headers={"Retry-After": "900", "X-Trace": IN_HEADER}))),
-    Scenario(name="answer lost", ends="RefreshOutcomeUnknown",
-             prepare=lambda world: world.endpoint.play(script.close(commit=True))),
+    Scenario(
+        name="busy",
+        ends="TokenEndpointUnavailable",
+        prepare=lambda world: world.endpoint.play(
+            script.status(429, {"error": IN_ANSWER}, headers={"Retry-After": "900", "X-Trace": IN_HEADER})
+        ),
+    ),
+    Scenario(
+        name="answer lost",
+        ends="RefreshOutcomeUnknown",
+        prepare=lambda world: world.endpoint.play(script.close(commit=True)),
+    ),
     Scenario(name="no time", ends="DeadlineExceeded", deadline_seconds=15),
     Scenario(name="stage taken", ends="TokensNotStored", prepare=stage_taken),
     Scenario(name="a defect", ends="InternalError", defect=IN_ERROR),
-]  # fmt: skip - one a line or two reads as the table that it is
+]

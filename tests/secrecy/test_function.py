@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from secrecy.canaries import canary, leaks
-from secrecy.scenarios import IN_ENVIRONMENT, IN_STORE, PLANTED, SCENARIOS, Scenario
 
 from races.world import World
 from rig.function import Function, Invocation
+from secrecy.canaries import canary, leaks
+from secrecy.scenarios import IN_ENVIRONMENT, IN_STORE, PLANTED, SCENARIOS, Scenario
 from token_refresh import errors
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def run(function: Function, scenario: Scenario, world: World) -> Invocation:
 
 def secrets_of(world: World) -> dict[str, str]:
     """Every secret of a world, without the words that tell a reader of the rig what it is."""
-    issued = {
-        f"token {number}": token.partition("-")[2] for number, token in enumerate(world.endpoint.grant.secrets)
-    }
+    issued = {f"token {number}": token.partition("-")[2] for number, token in enumerate(world.endpoint.grant.secrets)}
     return {**PLANTED, **issued, "client secret": world.endpoint.client_secret.removeprefix("client-secret-")}
 
 
@@ -75,6 +73,18 @@ def assert_well_formed(invocation: Invocation) -> None:
 
 def is_runtime_line(line: str, invocation: Invocation) -> bool:
     return invocation.error_type is not None and line.startswith(f"[ERROR] {invocation.error_type}: ")
+
+
+def test_libraries(function: Function) -> None:
+    """What libraries log or warn of is reduced to who did so and where."""
+    with World() as world:
+        invocation = run(function, SCENARIOS[0], world)
+
+    said = [line for line in map(json.loads, invocation.logs) if line["event"].startswith("library_")]
+    assert {
+        "library_message": {"timestamp", "level", "event", "request_id", "secret_id", "logger", "location"},
+        "library_warning": {"timestamp", "level", "event", "request_id", "secret_id", "category", "location"},
+    } == {line["event"]: {*line, "secret_id"} for line in said}
 
 
 def test_every_error() -> None:
