@@ -13,6 +13,10 @@ from rig.function import SCHEDULED_EVENT, Function
 SAME_OR_NOT = pytest.mark.parametrize("request_id", [None, "the-same-for-all"], ids=["own", "shared"])
 
 
+# A run that reads between another's stage and its promotion promotes those tokens itself.
+OUTCOMES = {"fresh", "recovered", "refreshed", "yielded"}
+
+
 def assert_refreshed_once(world: World) -> None:
     assert (1, 1, 1) == (world.requests_sent, world.endpoint.grant.redemptions, world.endpoint.most_in_flight)
     assert world.alive
@@ -27,8 +31,28 @@ def test_processes(request_id: str | None) -> None:
         start = PROCESSES.Barrier(processes)
         ended = wait_for_all([world.begin(start=start, request_id=request_id) for _ in range(processes)])
 
-        assert ["refreshed"] + ["yielded"] * (processes - 1) == sorted(run.name for run in ended)
+        names = [run.name for run in ended]
+        assert (processes, 1) == (len(names), names.count("refreshed"))
+        assert OUTCOMES >= set(names)
         assert {1} == {len(run.last_lines) for run in ended}
+        assert_refreshed_once(world)
+
+
+@SAME_OR_NOT
+def test_at_the_claim(request_id: str | None) -> None:
+    """Of runs that have all read the same state and claim at the same moment, one gets the claim."""
+    runs = 6
+    with World(SINGLE_USE) as world:
+        claims = [world.store.fault("hold_before", "PutSecretValue", nth=nth) for nth in range(1, runs + 1)]
+        workers = [world.begin(request_id=request_id) for _ in range(runs)]
+        for claim in claims:
+            claim.wait()
+        for claim in claims:
+            claim.release()
+
+        outcomes = sorted(run.name for run in wait_for_all(workers))
+        assert "refreshed" in outcomes
+        assert OUTCOMES >= set(outcomes)
         assert_refreshed_once(world)
 
 
@@ -38,9 +62,9 @@ def test_contenders(request_id: str | None) -> None:
     with World(SINGLE_USE) as world:
         endings = contend(world.environment, processes=20, threads=25, request_id=request_id)
 
-        assert (500, 1) == (endings.total(), endings["refreshed"])
+        assert 500 == endings.total()
         # The rig may be slower than a run's patience with a Secrets Manager that does not answer.
-        assert {"refreshed", "yielded", "fresh", "SecretStoreUnavailable"} >= set(endings)
+        assert {*OUTCOMES, "SecretStoreUnavailable"} >= set(endings)
         assert_refreshed_once(world)
 
 
@@ -54,7 +78,7 @@ def test_lambda() -> None:
 
         outcomes = sorted(invocation.result().payload["outcome"] for invocation in pending)
         assert "refreshed" in outcomes
-        assert {"fresh", "refreshed", "yielded"} >= set(outcomes)
+        assert OUTCOMES >= set(outcomes)
         assert_refreshed_once(world)
 
 

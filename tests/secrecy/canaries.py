@@ -13,10 +13,18 @@ if TYPE_CHECKING:
 PART_CHARACTERS = 8
 DIGEST_CHARACTERS = 10  # no version ID has these by accident
 
+WORDS = ("", "access-", "refresh-", "client-secret-")
+"""What the rig puts before a secret to say what it is, and what a search for parts must not take for one."""
+
 
 def canary() -> str:
     """Draw a secret that nothing else looks like."""
     return secrets.token_hex(24).translate(str.maketrans("0123456789abcdef", "QWERTZUIOPGHJKLX"))
+
+
+def random_part(secret: str) -> str:
+    """Give a secret of the rig without the word before it."""
+    return secret.removeprefix(next(word for word in reversed(WORDS) if secret.startswith(word)))
 
 
 def leaks(text: str, planted: Mapping[str, str]) -> list[str]:
@@ -43,7 +51,8 @@ def _base64(value: bytes) -> Iterator[str]:
 
 def _digests(secret: str) -> Iterator[str]:
     for algorithm in (hashlib.md5, hashlib.sha1, hashlib.sha256):  # what a log might call a fingerprint
-        digest = algorithm(secret.encode()).digest()
-        yield digest.hex()[:DIGEST_CHARACTERS]
-        yield digest.hex()[:DIGEST_CHARACTERS].upper()
-        yield base64.b64encode(digest).decode()[:DIGEST_CHARACTERS]
+        for word in WORDS:
+            digest = algorithm(f"{word}{secret}".encode()).digest()
+            yield digest.hex()[:DIGEST_CHARACTERS]
+            yield digest.hex()[:DIGEST_CHARACTERS].upper()
+            yield base64.b64encode(digest).decode()[:DIGEST_CHARACTERS]

@@ -11,7 +11,7 @@ import pytest
 
 from races.world import World
 from rig.function import Function, Invocation
-from secrecy.canaries import canary, leaks
+from secrecy.canaries import WORDS, canary, leaks, random_part
 from secrecy.scenarios import IN_ENVIRONMENT, IN_STORE, PLANTED, SCENARIOS, Scenario
 from token_refresh import errors
 
@@ -41,9 +41,8 @@ def run(function: Function, scenario: Scenario, world: World) -> Invocation:
 
 
 def secrets_of(world: World) -> dict[str, str]:
-    """Every secret of a world, without the words that tell a reader of the rig what it is."""
-    issued = {f"token {number}": token.partition("-")[2] for number, token in enumerate(world.endpoint.grant.secrets)}
-    return {**PLANTED, **issued, "client secret": world.endpoint.client_secret.removeprefix("client-secret-")}
+    issued = {f"token {number}": random_part(token) for number, token in enumerate(world.endpoint.grant.secrets)}
+    return {**PLANTED, **issued, "client secret": random_part(world.endpoint.client_secret)}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
@@ -100,7 +99,8 @@ def test_canaries() -> None:
     planted = {"it": secret}
 
     assert ["a part of it"] == leaks(f"...{secret[10:18]}...", planted)
-    assert ["a digest of it"] == leaks(f"ab{hashlib.sha256(secret.encode()).hexdigest()}", planted)
+    for word in WORDS:
+        assert ["a digest of it"] == leaks(f"ab{hashlib.sha256((word + secret).encode()).hexdigest()}", planted)
     for before in ("", "x", "xy"):
         assert ["a part of it"] == leaks(base64.b64encode(f"{before}{secret}".encode()).decode(), planted)
     assert [] == leaks(f"{secret[10:17]} {other}", planted)

@@ -11,7 +11,7 @@ import pytest
 from races.worker import Context
 from races.world import World
 from rig import script
-from secrecy.canaries import canary, leaks
+from secrecy.canaries import canary, leaks, random_part
 from token_refresh.adapters.telemetry import open_log
 from token_refresh.bootstrap import SystemClock, build_run
 from token_refresh.config import read_settings
@@ -51,8 +51,8 @@ def planted(world: World) -> dict[str, str]:
         }
     )
     return planted | {
-        "client secret": world.endpoint.client_secret.removeprefix("client-secret-"),
-        "first refresh token": world.document["refreshToken"].partition("-")[2],
+        "client secret": random_part(world.endpoint.client_secret),
+        "first refresh token": random_part(world.document["refreshToken"]),
     }
 
 
@@ -86,7 +86,7 @@ def test_objects(world: World, planted: dict[str, str], capsys: pytest.CaptureFi
         run.session.parts.store.read(label="AWSCURRENT"),
         read_answer(200, json.dumps(answer).encode()),
     )
-    issued = {f"token {n}": token.partition("-")[2] for n, token in enumerate(world.endpoint.grant.secrets)}
+    issued = {f"token {n}": random_part(token) for n, token in enumerate(world.endpoint.grant.secrets)}
 
     kinds = {type(thing).__name__ for thing in objects}
     expected = {"ClientCredentials", "SecretValue", "SecretVersion", "TokenDocument", "TokenRequest", "TokenResponse"}
