@@ -56,11 +56,14 @@ class Snapshot:
     spent: Spent | None
     published: str | None
     """The current version of the published secret; None where there is none yet."""
+    elsewhere: tuple[Attempt, ...] = ()
+    """The claims on other versions that hold the current version's refresh token, oldest first."""
 
     @property
     def unknown_since(self) -> datetime | None:
-        """When the first attempt on the current version was made whose outcome nobody knows."""
-        return min((a.claim.claimed_at for a in self.attempts if a.unresolved), default=None)
+        """When the first attempt on the current refresh token was made whose outcome nobody knows."""
+        attempts = (*self.elsewhere, *self.attempts)
+        return min((a.claim.claimed_at for a in attempts if a.unresolved), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,7 +130,7 @@ def _promote(staged: TokenSet, session: Session, snapshot: Snapshot) -> Snapshot
         return session.read()
     # What this run received and promoted itself needs no reading to be known.
     promoted = replace(staged, labels=frozenset({CURRENT}))
-    return session.note(replace(snapshot, current=promoted, attempts=(), newest_ended=True, spent=None))
+    return session.note(replace(snapshot, current=promoted, attempts=(), newest_ended=True, elsewhere=(), spent=None))
 
 
 def _tidy(session: Session, store: SecretStore, version_id: str) -> None:
