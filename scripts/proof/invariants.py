@@ -87,13 +87,14 @@ class Invariants:
         text = self._store.secret(state, TOKENS)[self._store.labels(state, TOKENS)[CURRENT]]
         return str(refresh_token_of(text))
 
-    def check_end(self, world: World, worker: Worker, ended: Ended) -> None:
+    def check_end(self, world: World, worker: Worker, provider: Provider, ended: Ended) -> None:
         """A run ends in a named way, holds no tokens that are not stored, and gives nothing up without cause."""
+        token = self.current_refresh_token(world.store)
         if not ended.named:
             raise Violation(f"a run ended with {ended.outcome}")
         if worker.unstored >= 0:
             raise Violation(f"a run ended ({ended.outcome}) with tokens that it received and did not store")
-        if ended.outcome == "ReauthorizationRequired" and worker.superseded:
+        if ended.outcome == "ReauthorizationRequired" and worker.superseded and provider.alive(token, world.now):
             raise Violation("a run gave the grant up although another token set was current when it was rejected")
         if ended.outcome == "RefreshOutcomeUnknown" and not world.unknown:
             raise Violation("a run took an outcome for unknown although nothing died and no reply was lost")

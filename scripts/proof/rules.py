@@ -11,12 +11,12 @@ from proof.progress import REJECTED, Progress
 from proof.providers import CLIENT_REJECTED, NO_ANSWER, Provider, first_document, parse
 from proof.store import PUBLISHED, TOKENS, Move, Put, Read, Store, StoreCall, refresh_token_of
 from proof.workers import Workers
-from proof.world import DUE_SECONDS, EPOCH_SECONDS, Interned, Scenario, Violation, Worker, World
+from proof.world import DUE_SECONDS, EPOCH_SECONDS, RUN_SECONDS, Interned, Scenario, Violation, Worker, World
 from token_refresh.core.document import read_document
 from token_refresh.core.oauth import TokenResponse
 from token_refresh.core.published import published_document
 from token_refresh.core.secret_value import SecretValue
-from token_refresh.core.versions import OUTCOME, PENDING, published_version_id
+from token_refresh.core.versions import CLAIM, OUTCOME, PENDING, published_version_id
 from token_refresh.errors import SecretStoreUnavailable
 
 FIRST_VERSION = "00000000-0000-4000-8000-000000000000"
@@ -172,7 +172,8 @@ class Rules:
 
     def _fail(self, world: World, place: int, worker: Worker, call: StoreCall) -> Change:
         budget = world.budget._replace(faults=world.budget.faults - 1)
-        unknown = world.unknown or (isinstance(call, Put) and call.label == OUTCOME)
+        # A claim of which its run does not know, or one that it can't release, looks like that of a run that died.
+        unknown = world.unknown or (isinstance(call, Put) and call.label in {CLAIM, OUTCOME})
         failed = world._replace(budget=budget, faulted=True, unknown=unknown)
         return self._advance(failed, place, worker, Event(place, call, "and the store stays out of reach", UNAVAILABLE))
 
@@ -195,7 +196,7 @@ class Rules:
         if not isinstance(ended, Ended):
             return Change(event, self._with(world, place, worker._replace(node=node, sent_again=False)))
         try:
-            self.invariants.check_end(world, worker, ended)
+            self.invariants.check_end(world, worker, self.providers[world.provider], ended)
         except Violation as violation:
             return Change(event, None, str(violation))
         event = event._replace(how=f"{event.how}; its run ends: {ended.outcome}")
@@ -235,7 +236,10 @@ class Rules:
         after = world._replace(now=world.now + seconds, budget=world.budget._replace(jumps=left - 1))
         for place, number in enumerate(world.workers):
             worker = self.positions[number]
-            if worker.plan and self.workers.started(worker.node) and not self.scenario.paused:
+            if not worker.plan or not self.workers.started(worker.node):
+                continue
+            after = after._replace(unknown=True)
+            if seconds > RUN_SECONDS and not self.scenario.paused:
                 after = self._with(self._died(after, worker), place, self._next(worker))
         yield Change(Event(-1, None, f"{seconds} s pass; runs under way are ended by their time limit"), after)
 
