@@ -18,6 +18,7 @@ class Invariants:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._derived: set[tuple[str, str]] = set()
+        self._refresh_tokens: dict[int, str] = {}
 
     def check_write(self, before: int, after: int, call: StoreCall) -> None:
         """A worker moves AWSCURRENT to a complete version that is derived from it, and never otherwise."""
@@ -84,8 +85,11 @@ class Invariants:
 
     def current_refresh_token(self, state: int) -> str:
         """Give the refresh token of the current token set."""
-        text = self._store.secret(state, TOKENS)[self._store.labels(state, TOKENS)[CURRENT]]
-        return str(refresh_token_of(text))
+        known = self._refresh_tokens.get(state)
+        if known is None:
+            text = self._store.secret(state, TOKENS)[self._store.labels(state, TOKENS)[CURRENT]]
+            known = self._refresh_tokens[state] = str(refresh_token_of(text))
+        return known
 
     def check_end(self, world: World, worker: Worker, provider: Provider, ended: Ended) -> None:
         """A run ends in a named way, holds no tokens that are not stored, and gives nothing up without cause."""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from typing import Final, NamedTuple
 
 from proof.store import FRESH_NONCE, PUBLISHED, TOKENS, Move, Put, Read, StoreCall
-from proof.world import RUN_SECONDS, Scenario
+from proof.world import RUN_SECONDS, Scenario, Violation
 from token_refresh.core.oauth import Answer, AuthMethod, ClientCredentials, TokenRequest
 from token_refresh.core.secret_value import SecretValue
 from token_refresh.errors import TokenRefreshError
@@ -120,6 +120,8 @@ def settle(run: Run) -> Ended:
         settled = run.execute()
     except TokenRefreshError as error:
         return Ended(type(error).__name__, named=True)
+    except Violation:
+        raise
     except Exception as error:  # noqa: BLE001 - a defect of the worker is what this program looks for
         return Ended(f"{type(error).__name__}: {error}", named=False)
     retry_at = None if settled.retry_at is None else int(settled.retry_at.timestamp())

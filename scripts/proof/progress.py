@@ -4,10 +4,9 @@ from typing import Final
 
 from proof.invariants import Invariants
 from proof.ports import Call, Ended, Poll, Ports, Send, build_run, settle
-from proof.providers import Provider, parse
-from proof.store import TOKENS, Put, Read, Store
-from proof.world import GRACE_SECONDS, WINDOW_SECONDS, Scenario, Violation
-from token_refresh.core.oauth import TokenResponse
+from proof.providers import Provider
+from proof.store import Read, Store
+from proof.world import WINDOW_SECONDS, Scenario, Violation
 
 RUNS_LIMIT: Final = 24
 """Undisturbed runs until a refresh; a world that needs more never comes to rest."""
@@ -47,7 +46,7 @@ class Progress:
         alive = self._invariants.reachable(state, provider, now + _LEAST_GRACE_SECONDS)
         outcomes = []
         for _ in range(RUNS_LIMIT):
-            ports = _Undisturbed(self._store, state, provider, now)
+            ports = _Undisturbed(self._store, self._invariants, state, provider, now)
             ended = settle(build_run(self._scenario, ports, force=False))
             outcomes.append(ended.outcome)
             if ports.replayed and now < self._invariants.expires_at(state) - WINDOW_SECONDS // 4:
@@ -81,9 +80,10 @@ class Progress:
 class _Undisturbed(Ports):
     """Carries every call out at once."""
 
-    def __init__(self, store: Store, state: int, provider: Provider, now: int) -> None:
+    def __init__(self, store: Store, invariants: Invariants, state: int, provider: Provider, now: int) -> None:
         super().__init__(now)
         self._store = store
+        self._invariants = invariants
         self.state = state
         self.provider = provider
         self.replayed = False
@@ -99,5 +99,8 @@ class _Undisturbed(Ports):
             case Poll():
                 return False
             case _:
-                self.state, reply = self._store.call(self.state, call, self.now)
+                before = self.state
+                self.state, reply = self._store.call(before, call, self.now)
+                if not isinstance(call, Read):
+                    self._invariants.check_write(before, self.state, call)
                 return reply
