@@ -4,7 +4,7 @@ import json
 
 from proof.ports import Ended, Send
 from proof.providers import Provider, parse
-from proof.store import PUBLISHED, TOKENS, Move, Put, Store, StoreCall, refresh_token_of
+from proof.store import PUBLISHED, TOKENS, Store, StoreCall, refresh_token_of
 from proof.world import WINDOW_SECONDS, Violation, Worker, World
 from token_refresh.core.versions import CURRENT, record_version_id, staged_version_id
 

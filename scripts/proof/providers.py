@@ -59,7 +59,11 @@ class Provider(NamedTuple):
 
     def authorize(self) -> tuple["Provider", str]:
         """Give a new family, and its first refresh token; a single-use provider ends the old one with it."""
-        old = [f._replace(revoked=True, replaced=True) for f in self.families] if self.kind == "single-use" else self.families
+        old = (
+            [f._replace(revoked=True, replaced=True) for f in self.families]
+            if self.kind == "single-use"
+            else self.families
+        )
         return self._replace(families=(*old, Family())), f"r{len(self.families)}.0"
 
     def alive(self, refresh_token: str, now: int) -> bool:

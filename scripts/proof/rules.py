@@ -9,7 +9,7 @@ from proof.operators import actions
 from proof.ports import Ended, Poll, Send
 from proof.progress import REJECTED, Progress
 from proof.providers import CLIENT_REJECTED, NO_ANSWER, Provider, first_document, parse
-from proof.store import PUBLISHED, TOKENS, Move, Put, Read, Store, StoreCall, refresh_token_of
+from proof.store import PUBLISHED, TOKENS, Move, Put, Read, Store, StoreCall
 from proof.workers import Workers
 from proof.world import DUE_SECONDS, EPOCH_SECONDS, RUN_SECONDS, Interned, Scenario, Violation, Worker, World
 from token_refresh.core.document import read_document
@@ -74,7 +74,7 @@ class Rules:
         )
 
     def check(self, world: World) -> None:
-        """Check what must hold in a world: undisturbed runs make progress from it, and no grant is lost without cause."""
+        """Check that undisturbed runs make progress from a world, and that no grant is lost in it without cause."""
         provider = self.providers[world.provider]
         outcome = self.progress.outcome(world.store, provider, world.now)
         if outcome != REJECTED:

@@ -5,6 +5,7 @@ of `v0`, `n1` the record of the attempt under `c1`.
 """
 
 import json
+from itertools import pairwise
 
 from proof.ports import Poll, Send
 from proof.rules import FIRST_VERSION, Change, Event, Rules, canonical
@@ -37,7 +38,7 @@ def tell(rules: Rules, path: list[World], last: Change | None, violation: str) -
     names = [f"W{number}" for number in range(1, len(path[0].workers) + 1)]
     order = list(range(len(names)))
     lines = []
-    for before, after in zip(path, path[1:], strict=False):
+    for before, after in pairwise(path):
         change = next(c for c in rules.changes(before) if c.world is not None and after == canonical(c.world))
         assert change.world is not None  # noqa: S101 - it was found by its world
         lines.append(_say(rules, change.event, change.world, [names[i] for i in order]))
@@ -82,7 +83,7 @@ class _Names:
         """Give a version's short name."""
         return "nothing" if version_id is None else self._names.get(version_id, version_id[:8])
 
-    def call(self, call: object) -> str:
+    def call(self, call: object) -> str:  # noqa: PLR0911 - one a kind of call
         """Say what is called."""
         match call:
             case Read(secret, label, version_id):
@@ -118,4 +119,3 @@ class _Names:
                 return f": {error}"
             case _:
                 return ""
-

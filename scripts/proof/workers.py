@@ -32,7 +32,7 @@ class Workers:
         self._kinds = ["s", "f"]
         self._histories: list[tuple[int, object, int]] = [(-1, None, 0), (-1, None, 0)]
         self._children: dict[tuple[int, Hashable, int], int] = {}
-        self._calls: dict[int, Call] = {}
+        self._calls: dict[int, Call | Ended] = {}
         self._wakes: list[int] = [0, 0]
 
     def __len__(self) -> int:
@@ -62,10 +62,9 @@ class Workers:
 
     def call(self, node: int) -> Call | Ended:
         """Give the call that a run makes next, or how it ended."""
-        call = self._calls.get(node)
-        if call is None:
-            call = self._calls[node] = self._replay(node)
-        return call
+        if node not in self._calls:
+            self._calls[node] = self._replay(node)
+        return self._calls[node]
 
     def _replay(self, node: int) -> Call | Ended:
         replies: list[tuple[object, int]] = []
