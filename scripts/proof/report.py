@@ -93,10 +93,11 @@ def _searches(searched: Sequence[Result]) -> str:
     ]
     head = [f"| search | bounds | {' | '.join(kinds)} |", "| --- | --- |" + " --: |" * len(kinds)]
     violations = sum(1 for result in searched if result.violation)
+    left_alone = sum(result.left_alone for result in searched)
     windows = sum(result.windows for result in searched)
     summary = (
         f"{total:,} worlds, {violations} violations, {seconds:.0f} s of processor time. In {windows:,} of them the "
-        f"one window was hit. {sum(result.left_alone for result in searched):,} stored states were left alone until at rest."
+        f"one window was hit. {left_alone:,} stored states were left alone until at rest."
     )
     return "\n".join([*head, *rows, "", summary])
 
