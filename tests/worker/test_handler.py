@@ -297,7 +297,7 @@ def test_a_defect_is_named_without_its_data(stage: Stage, monkeypatch: pytest.Mo
 
 
 def test_the_garbage_collector_works_again_after_the_first_invocation(stage: Stage) -> None:
-    """The collector is off while a cold start loads modules, and on from the first invocation's end, even a failed one."""
+    """The collector is off while a cold start loads modules, and on again after the first run, even a failed one."""
     gc.disable()
 
     stage.fail(InvalidEvent, [])
