@@ -36,8 +36,6 @@ from rig.secrets_state import (
 
 Request = Mapping[str, Any]
 Response = dict[str, Any]
-
-
 Snapshot = tuple[Secret, ...]
 
 
@@ -78,10 +76,14 @@ class SecretsModel:
             return secret
         return next((s for s in self._secrets.values() if secret_id in (s.arn, s.arn.rpartition("-")[0])), None)
 
-    def _secret(self, request: Request) -> Secret:
+    def _described(self, request: Request) -> Secret:
         secret = self.find(request.get("SecretId", ""))
         if secret is None:
             raise not_found()
+        return secret
+
+    def _secret(self, request: Request) -> Secret:
+        secret = self._described(request)
         if secret.deleted_at is not None:
             raise ServiceError(
                 "InvalidRequestException",
@@ -174,6 +176,9 @@ class SecretsModel:
             )
             tags = tuple(sorted((tag["Key"], tag["Value"]) for tag in request.get("Tags", ())))
             secret = Secret(name=name, arn=arn, created_at=now, changed_at=now, tags=tags)
+        elif secret.deleted_at is not None:
+            message = "You can't create this secret because a secret with this name is already scheduled for deletion."
+            raise ServiceError("InvalidRequestException", message)
         elif version is None or secret.version(version.version_id) is None:
             message = f"The operation failed because the secret {name} already exists."
             raise ServiceError("ResourceExistsException", message)
@@ -182,9 +187,7 @@ class SecretsModel:
         return {**self._add(secret, version, (CURRENT,), now).identity, "VersionId": version.version_id}
 
     def _describe_secret(self, request: Request, _now: float) -> Response:
-        secret = self.find(request.get("SecretId", ""))
-        if secret is None:
-            raise not_found()
+        secret = self._described(request)
         response = {**secret.identity, "CreatedDate": secret.created_at, "LastChangedDate": secret.changed_at}
         if secret.deleted_at is not None:
             response["DeletedDate"] = secret.deleted_at
@@ -217,7 +220,7 @@ class SecretsModel:
         return {}
 
     def _delete_secret(self, request: Request, now: float) -> Response:
-        secret = self._secret(request)
+        secret = self._described(request)
         if request.get("ForceDeleteWithoutRecovery"):
             del self._secrets[secret.name]
             return {**secret.identity, "DeletionDate": now}
