@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from token_refresh.reader import lifecycle, refusals
@@ -150,6 +150,6 @@ def _version(secret_id: str, response: Any) -> Version:
     return Version(
         secret_id=secret_id,
         version_id=response["VersionId"],
-        created_at=response["CreatedDate"],
+        created_at=response["CreatedDate"].astimezone(UTC),
         content=response["SecretBinary"] if content is None else content,
     )
