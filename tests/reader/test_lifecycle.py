@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import snapshot_restore_py  # type: ignore[import-untyped] # ships no types
+from coverage import Coverage
 
 from reader.surroundings import Background, Clock, Store, runtime
 from token_refresh.reader import Runtime, SecretReader, TokenReader, lifecycle
@@ -18,11 +19,14 @@ def in_child(work: Callable[[], str]) -> tuple[int, Callable[[], str]]:
     """Do `work` in a forked child; give its process ID, and a function that waits for what it returned."""
     read_end, write_end = os.pipe()
     child = os.fork()
-    if child == 0:  # pragma: no cover - coverage isn't measured in the child
+    if child == 0:  # pragma: no cover - the child leaves before this file's own coverage is written
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001 - what went wrong is the child's result
             result = repr(error)
+        measured = Coverage.current()
+        if measured is not None:
+            measured.save()
         os.write(write_end, result.encode())
         os._exit(0)
     os.close(write_end)

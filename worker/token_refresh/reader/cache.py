@@ -199,16 +199,19 @@ class Cache(Generic[T]):
     def _ride(self, ticket: Ticket) -> None:
         if ticket.mine:
             self._run(ticket.flight)
-        elif not ticket.flight.wait(self._flight_seconds):
-            self._give_up(ticket.flight)
+        else:
+            self._leave(ticket.flight, ended=ticket.flight.wait(self._flight_seconds))
 
     async def _aride(self, ticket: Ticket) -> None:
         if ticket.mine:
             self._launch(ticket.flight)
-        if not await ticket.flight.await_end(self._flight_seconds):
-            self._give_up(ticket.flight)
+        self._leave(ticket.flight, ended=await ticket.flight.await_end(self._flight_seconds))
 
-    def _give_up(self, flight: Flight) -> None:
+    def _leave(self, flight: Flight, *, ended: bool) -> None:
+        if not ended:
+            self._clear(flight)
+
+    def _clear(self, flight: Flight) -> None:
         with self._lock:
             if self._flight is flight:
                 self._flight = None
@@ -227,7 +230,7 @@ class Cache(Generic[T]):
         else:
             self._land(flight, entry)
         finally:
-            self._give_up(flight)
+            self._clear(flight)
             flight.end()
 
     def _land(self, flight: Flight, entry: Entry[T]) -> None:
