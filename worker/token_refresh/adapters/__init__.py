@@ -1,0 +1,1 @@
+"""What acts on the world: AWS Secrets Manager, the token endpoint, standard output."""

@@ -1,0 +1,140 @@
+"""One secret in AWS Secrets Manager."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from token_refresh.adapters.secrets_manager_errors import Refused, Transient, missing_value, refused, translate
+from token_refresh.core.secret_value import SecretValue
+from token_refresh.core.versions import CURRENT
+from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.ports import Deadline, SecretVersion
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+PATIENCE_SECONDS: Final = 10.0
+"""How long a call is repeated where Secrets Manager can't be reached, throttles or fails."""
+
+CLIENT_CONFIG: Final = Config(
+    connect_timeout=2,
+    read_timeout=4,
+    # One attempt a call: repeats are made here, within the run's deadline, and with the same version ID and value.
+    retries={"total_max_attempts": 1, "mode": "standard"},
+)
+OVERRUN_SECONDS: Final = 6.0
+"""How far one call may run past the deadline: both of its time limits."""
+
+
+class SecretsManagerSecret:
+    """A secret, by its name or ARN; implements the port `SecretStore`.
+
+    Every error names the secret, the region and the action, and nothing that the service sent: its messages may quote
+    what it was sent.
+    """
+
+    def __init__(self, client: "SecretsManagerClient", secret_id: str, deadline: Deadline) -> None:
+        self._client = client
+        self._secret_id = secret_id
+        self._deadline = deadline
+
+    def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
+        """Read one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html."""
+        which = {"VersionStage": label} if version_id is None else {"VersionId": version_id}
+        try:
+            answer = self._call("GetSecretValue", self._client.get_secret_value, which)
+        except Refused as refusal:
+            # Only the read of the current version tells a missing secret from a missing version.
+            if refusal.code == "ResourceNotFoundException" and (label != CURRENT or missing_value(refusal.error)):
+                return None
+            raise self._translate(refusal.error, "GetSecretValue") from None
+        text = answer.get("SecretString")
+        return SecretVersion(
+            version_id=answer["VersionId"],
+            labels=frozenset(answer.get("VersionStages", ())),
+            created_at=answer["CreatedDate"].astimezone(UTC),
+            read_at=_service_time(answer),
+            value=None if text is None else SecretValue(text),
+        )
+
+    def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
+        """Append one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html."""
+        what = {"ClientRequestToken": version_id, "SecretString": value.reveal(), "VersionStages": [label]}
+        try:
+            self._call("PutSecretValue", self._client.put_secret_value, what)
+        except Refused as refusal:
+            if refusal.code == "ResourceExistsException":
+                return False
+            raise self._translate(refusal.error, "PutSecretValue") from None
+        return True
+
+    def move_label(self, label: str, *, to: str | None, remove_from: str | None) -> bool:
+        """Move one label; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html."""
+        what = {"VersionStage": label, "MoveToVersionId": to, "RemoveFromVersionId": remove_from}
+        given = {name: value for name, value in what.items() if value is not None}
+        try:
+            self._call("UpdateSecretVersionStage", self._client.update_secret_version_stage, given)
+        except Refused as refusal:
+            if refused(refusal.error):
+                return False
+            raise self._translate(refusal.error, "UpdateSecretVersionStage") from None
+        return True
+
+    def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any]) -> Any:
+        """Call once, and again only where it failed in a way that passes."""
+
+        def once() -> Any:
+            try:
+                return method(SecretId=self._secret_id, **what)
+            except ClientError as error:
+                raise Refused.of(error, after_write=action == "UpdateSecretVersionStage") from None
+            except BotoCoreError as error:
+                raise Refused.of(error) from None
+
+        try:
+            return once()
+        except Transient as failure:
+            return self._repeat(action, once, failure)
+
+    def _repeat(self, action: str, once: Callable[[], Any], failure: Transient) -> Any:
+        # Imported here: a run that meets no failure does not need it.
+        from tenacity import Retrying, retry_if_exception_type, wait_random_exponential  # noqa: PLC0415
+
+        clock = self._deadline.clock
+        until = min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at)
+        waiting = wait_random_exponential(multiplier=0.2, max=2)
+        clock.sleep(min(0.1, max(0.0, until - clock.monotonic())))
+        try:
+            return Retrying(
+                retry=retry_if_exception_type(Transient),
+                wait=waiting,
+                stop=lambda state: clock.monotonic() + state.upcoming_sleep >= until,
+                sleep=clock.sleep,
+                reraise=True,
+            )(once)
+        except Transient as last:
+            raise self._unavailable(action, last.code or failure.code) from None
+
+    def _unavailable(self, action: str, code: str) -> SecretStoreUnavailable:
+        return SecretStoreUnavailable(
+            f"Secrets Manager in {self._region} did not carry out secretsmanager:{action} on secret {self._secret_id} "
+            f"({code}); nothing stored was lost, and the next run goes on. Check the function's network (VPC endpoint "
+            "or NAT gateway) and the service's health"
+        )
+
+    def _translate(self, error: Exception, action: str) -> Exception:
+        return translate(error, action=action, secret_id=self._secret_id, region=self._region)
+
+    @property
+    def _region(self) -> str:
+        return self._client.meta.region_name
+
+
+def _service_time(answer: Mapping[str, Any]) -> datetime:
+    """Read the `Date` header: claims are aged by the service's clock, never by this machine's."""
+    header = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)

@@ -1,0 +1,148 @@
+"""The composition root: which adapters a run acts with. Nothing else knows them all."""
+
+import functools
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, cast
+
+import botocore.session
+from botocore.exceptions import BotoCoreError
+
+from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
+from token_refresh.config import Settings
+from token_refresh.core.credentials import read_credentials
+from token_refresh.core.document import TokenDocument, read_object
+from token_refresh.core.oauth import ClientCredentials
+from token_refresh.core.versions import CURRENT
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh.events import Trigger
+from token_refresh.refresh import Clock, Deadline, Log, Parts, Run, SecretStore, TokenEndpoint
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
+"""Kept back from the time that a run is given: for a call that is under way at its end, and for the last log line."""
+
+
+class SystemClock:
+    """The machine's stopwatch; the only clock of this program."""
+
+    def monotonic(self) -> float:
+        """Give seconds since an arbitrary moment."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+    def unix_ms(self) -> int:
+        """Give the time of day for a metric; no decision depends on it."""
+        return time.time_ns() // 1_000_000
+
+
+def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, time_left_seconds: float) -> Run:
+    """Put a run together.
+
+    Args:
+        settings: The configuration.
+        trigger: What is asked of the run.
+        clock: The stopwatch that bounds it.
+        log: Where it logs.
+        time_left_seconds: How long its process may still live.
+
+    Raises:
+        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    """
+    secret_id = trigger.secret_id or settings.token_secret_id
+    deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
+
+    def secret(name: str) -> SecretStore:
+        return SecretsManagerSecret(secrets_manager_client(), name, deadline)
+
+    return Run(
+        parts=Parts(
+            store=secret(secret_id),
+            published=secret(settings.published_secret_id) if settings.published_secret_id else None,
+            endpoint=lambda: token_endpoint(settings.token_endpoint),
+            credentials=functools.partial(find_credentials, settings=settings, secret=secret),
+            auth_method=settings.auth_method,
+            nonce=lambda: secrets.token_hex(16),
+            clock=clock,
+            log=log,
+        ),
+        policy=settings.policy,
+        secret_id=secret_id,
+        deadline=deadline,
+        request_timeout_seconds=settings.request_timeout_seconds,
+        force=trigger.force,
+        dry_run=trigger.dry_run,
+    )
+
+
+def find_credentials(
+    document: TokenDocument, *, settings: Settings, secret: Callable[[str], SecretStore]
+) -> ClientCredentials:
+    """Find the client credentials: in the client secret, or else beside the tokens, or else in the environment.
+
+    Raises:
+        ConfigurationError: They are in none of these places.
+        InvalidSecretDocument: They are there and not what they should be.
+        SecretStoreError: The client secret can't be read.
+    """
+    if settings.client_secret_id is not None:
+        version = secret(settings.client_secret_id).read(label=CURRENT)
+        found = (
+            read_credentials(read_object(version.value)) if version is not None and version.value is not None else None
+        )
+        if found is None:
+            raise InvalidSecretDocument(
+                f"secret {settings.client_secret_id} (CLIENT_SECRET_ID) has no clientId; it must be a JSON object with "
+                "clientId and clientSecret"
+            )
+        return found
+    found = read_credentials(document.fields) or settings.client
+    if found is None:
+        raise ConfigurationError(
+            "no client credentials were found in any of three places: the secret that CLIENT_SECRET_ID names (it is "
+            "not set), clientId and clientSecret in the token secret, UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET"
+        )
+    return found
+
+
+def token_endpoint(url: str) -> TokenEndpoint:
+    """Make the HTTP client's adapter."""
+    # Imported here: a run that finds the token fresh sends no request.
+    from token_refresh.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
+
+    return HttpTokenEndpoint(url)
+
+
+def secrets_manager_client() -> "SecretsManagerClient":
+    """Give a client for the AWS configuration of this moment; making one takes longer than a fresh run's calls.
+
+    Raises:
+        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    """
+    return _make_client(tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))))
+
+
+@functools.lru_cache(maxsize=1)
+def _make_client(_aws_environment: tuple[tuple[str, str], ...]) -> "SecretsManagerClient":
+    session = botocore.session.get_session()
+    region = os.environ.get("AWS_REGION")  # Lambda's variable, which botocore does not read; it has AWS_DEFAULT_REGION.
+    try:
+        client = session.create_client("secretsmanager", region_name=region, config=CLIENT_CONFIG)
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(
+            f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER where they are set"
+        ) from None
+    return cast("SecretsManagerClient", client)
+
+
+def environment() -> Mapping[str, str]:
+    """Give the environment of this moment."""
+    return os.environ

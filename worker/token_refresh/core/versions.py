@@ -1,0 +1,44 @@
+"""The labels of a token secret's versions, and the version IDs that are derived rather than drawn.
+
+`PutSecretValue` refuses a version ID that is taken by another value, so a version ID that is derived from what a run
+has read is a compare-and-append: exactly one run gets it.
+
+    current version ──redeemed under──> claim ──> staged tokens  (AWSPENDING, then AWSCURRENT)
+                                          │  └──> record         (REFRESH_OUTCOME)
+                                          └─────> next claim     (REFRESH_CLAIM)
+"""
+
+import uuid
+from typing import Final
+
+CURRENT: Final = "AWSCURRENT"
+PENDING: Final = "AWSPENDING"
+CLAIM: Final = "REFRESH_CLAIM"
+OUTCOME: Final = "REFRESH_OUTCOME"
+
+_NAMESPACE: Final = uuid.UUID("6a1ba9c2-31e7-4f2b-9d0c-0f1b2ba3d6c5")
+_ROOT: Final = "root"
+
+
+def claim_version_id(predecessor: str | None) -> str:
+    """Derive the claim that follows `predecessor`; the first follows a fixed root, so all claims form one chain."""
+    return _derive("claim", predecessor or _ROOT)
+
+
+def staged_version_id(claim: str, base: str) -> str:
+    """Derive where the tokens received under `claim` are staged, on top of the token document in version `base`."""
+    return _derive("staged", claim, base)
+
+
+def record_version_id(claim: str) -> str:
+    """Derive where it is recorded that the attempt under `claim` ended without tokens."""
+    return _derive("outcome", claim)
+
+
+def published_version_id(source: str) -> str:
+    """Derive the version of the published secret that shows the token set in version `source`."""
+    return _derive("published", source)
+
+
+def _derive(role: str, *version_ids: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, "/".join((role, *version_ids))))
