@@ -97,7 +97,7 @@ def test_expired_token_is_never_returned(store: Store, tokens: TokenReader, cloc
     clock.advance(3599.999)
     assert "one" == tokens.get()
     clock.advance(0.001)
-    expected = rf"tokens: its access token expired at 2027-01-15T09:00:00Z \(version {version_id}\)"
+    expected = rf"tokens in eu-central-1: its access token expired at 2027-01-15T09:00:00Z \(version {version_id}\)"
     with pytest.raises(TokenExpired, match=expected):
         tokens.get()
 
@@ -212,7 +212,9 @@ def test_no_token_yet(store: Store, tokens: TokenReader, text: str, error: type[
     version_id = store.put_text(text)
     with pytest.raises(error, match=message) as caught:
         tokens.get()
-    assert str(caught.value).startswith(f"tokens, version {version_id},")
+    assert str(caught.value).startswith(
+        f"tokens in eu-central-1: version {version_id}, read by secretsmanager:GetSecretValue,"
+    )
     assert "canary" not in str(caught.value)
 
 

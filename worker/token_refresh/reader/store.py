@@ -23,9 +23,10 @@ BATCH_SIZE = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version of a secret, as it was stored."""
+    """One version of a secret, as it was stored; `origin` names it in messages, with the region and the action."""
 
     secret_id: str
+    origin: str
     version_id: str
     created_at: datetime
     content: str | bytes = field(repr=False)
@@ -85,7 +86,7 @@ class SecretStore:
             TokenRefreshError: It can't be had; the message says why and what to do.
         """
         response = self._ask(secret_id, "GetSecretValue", lambda client: client.get_secret_value(SecretId=secret_id))
-        return _version(secret_id, response)
+        return _version(secret_id, self.region_of(secret_id), "GetSecretValue", response)
 
     def read_all(self, secret_ids: tuple[str, ...]) -> dict[str, Version]:
         """Get the current versions of several secrets, up to twenty with one call.
@@ -97,6 +98,10 @@ class SecretStore:
         for start in range(0, len(secret_ids), BATCH_SIZE):
             versions.update(self._read_batch(secret_ids[start : start + BATCH_SIZE]))
         return versions
+
+    def region_of(self, secret_id: str) -> str:
+        """Say in which region a secret is looked up, for messages."""
+        return refusals.region_of(secret_id, self._client)
 
     def after_fork(self) -> None:
         """Remember that the caller's client brought the parent's connections along."""
@@ -110,7 +115,7 @@ class SecretStore:
         response = self._ask(
             names, "BatchGetSecretValue", lambda client: client.batch_get_secret_value(SecretIdList=list(secret_ids))
         )
-        region = refusals.region_of(secret_ids[0], self._client)
+        region = self.region_of(secret_ids[0])
         for refused in response.get("Errors", []):
             code, message = refused.get("ErrorCode", ""), refused.get("Message", "")
             raise refusals.translate(code, message, refused.get("SecretId", names), region, "GetSecretValue")
@@ -118,11 +123,13 @@ class SecretStore:
         missing = [secret_id for secret_id in secret_ids if secret_id not in found]
         if missing:
             raise refusals.not_found(missing[0], region, "BatchGetSecretValue")
-        return {secret_id: _version(secret_id, found[secret_id]) for secret_id in secret_ids}
+        return {
+            secret_id: _version(secret_id, region, "BatchGetSecretValue", found[secret_id]) for secret_id in secret_ids
+        }
 
     def _ask(self, secret_id: str, action: str, ask: Callable[["SecretsManagerClient"], Any]) -> Any:
         """Carry out one call and name its failure, in a frame that holds no answer."""
-        region = refusals.region_of(secret_id, self._client)
+        region = self.region_of(secret_id)
         problem: TokenRefreshError
         try:
             return ask(self._connect(secret_id))
@@ -145,11 +152,12 @@ class SecretStore:
         return self._client
 
 
-def _version(secret_id: str, response: Any) -> Version:
-    content = response.get("SecretString")
+def _version(secret_id: str, region: str, action: str, response: Any) -> Version:
+    content, version_id = response.get("SecretString"), response["VersionId"]
     return Version(
         secret_id=secret_id,
-        version_id=response["VersionId"],
+        origin=f"{secret_id} in {region}: version {version_id}, read by secretsmanager:{action},",
+        version_id=version_id,
         created_at=response["CreatedDate"].astimezone(UTC),
         content=response["SecretBinary"] if content is None else content,
     )

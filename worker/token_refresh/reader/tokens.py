@@ -150,16 +150,17 @@ class TokenReader:
 
     def _read_token(self) -> Token:
         version = self._store.read(self._secret_id)
-        value, expires_at = document.parse(version.content, f"{self._secret_id}, version {version.version_id},")
+        value, expires_at = document.parse(version.content, version.origin)
         return Token(value=value, expires_at=expires_at, version_id=version.version_id, created_at=version.created_at)
 
     def _is_expired(self, token: Token) -> bool:
         return self._clock() >= token.expires_at.timestamp()
 
     def _complaint(self, token: Token) -> str:
+        region = self._store.region_of(self._secret_id)
         return (
-            f"{self._secret_id}: its access token expired at {token.expires_at:%Y-%m-%dT%H:%M:%SZ} (version "
-            f"{token.version_id}) and there is no newer one: look at the worker's alarm and its last log line"
+            f"{self._secret_id} in {region}: its access token expired at {token.expires_at:%Y-%m-%dT%H:%M:%SZ} "
+            f"(version {token.version_id}) and there is no newer one: look at the worker's alarm and its last log line"
         )
 
     def _entry(self, token: Token) -> Entry[Token]:
