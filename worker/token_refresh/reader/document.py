@@ -16,6 +16,11 @@ class Spelling(NamedTuple):
     per_second: int
     unit: str
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys by which the spelling is known."""
+        return self.refresh_token, self.access_token, self.expires_at
+
 
 SPELLINGS = (
     Spelling("accessToken", "refreshToken", "expiresAt", 1000, "Unix milliseconds"),
@@ -56,34 +61,30 @@ def _load(content: str | bytes, where: str) -> dict[str, Any]:
 
 
 def _spelling(document: dict[str, Any], where: str) -> Spelling:
-    """Find the spelling by the refresh token; a published secret has none, so by the access token there."""
-    for field in ("refresh_token", "access_token"):
-        found = [spelling for spelling in SPELLINGS if document.get(getattr(spelling, field)) is not None]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            keys = " and ".join(getattr(spelling, field) for spelling in found)
-            raise InvalidSecretDocument(f"{where} holds both {keys}: keep one of them")
-    raise SecretEmpty(f"{where} holds no tokens yet: run `token-refresh authorize`")
+    """Find the spelling by the keys that are there; two at once can't be told apart from a token gone stale."""
+    found = [[key for key in spelling.keys if key in document] for spelling in SPELLINGS]
+    if all(found):
+        raise InvalidSecretDocument(f"{where} holds both {found[0][0]} and {found[1][0]}: keep one spelling")
+    if not any(found):
+        raise SecretEmpty(f"{where} holds no tokens yet: run `token-refresh authorize`")
+    return SPELLINGS[0] if found[0] else SPELLINGS[1]
 
 
 def _expiry(value: object, spelling: Spelling, where: str) -> datetime:
     if isinstance(value, str):
         return _iso(value, spelling, where)
-    if isinstance(value, int) and not isinstance(value, bool):
-        seconds = value / spelling.per_second
-        if EARLIEST_SECONDS <= seconds < LATEST_SECONDS:
-            return datetime.fromtimestamp(seconds, UTC)
+    # Compared as integers, and so before it is divided: a number of 400 digits overflows a float.
+    earliest, latest = EARLIEST_SECONDS * spelling.per_second, LATEST_SECONDS * spelling.per_second
+    if isinstance(value, int) and not isinstance(value, bool) and earliest <= value < latest:
+        return datetime.fromtimestamp(value / spelling.per_second, UTC)
     raise InvalidSecretDocument(f"{where}: {spelling.expires_at} must be {spelling.unit}, an integer, or ISO 8601")
 
 
 def _iso(value: str, spelling: Spelling, where: str) -> datetime:
+    """Read ISO 8601, in UTC where it doesn't say in which time zone."""
     try:
         parsed = datetime.fromisoformat(value)
-    except ValueError:
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
-        raise InvalidSecretDocument(
-            f"{where}: {spelling.expires_at} must be ISO 8601 with a time zone, or {spelling.unit}"
-        )
-    return parsed.astimezone(UTC)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass  # raised below, away from the parser's error, which holds the value
+    raise InvalidSecretDocument(f"{where}: {spelling.expires_at} must be ISO 8601, or {spelling.unit}, an integer")
