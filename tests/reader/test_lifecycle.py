@@ -1,6 +1,7 @@
 """Forks and SnapStart, with real processes and the real client."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ def in_child(work: Callable[[], str]) -> tuple[int, Callable[[], str]]:
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover - the child leaves before this file's own coverage is written
+        signal.alarm(LONG_SECONDS)  # a child that waits for what isn't there dies, and has no result
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001 - what went wrong is the child's result
@@ -64,13 +66,15 @@ def test_parent_and_children_read_at_once(store: Store, reader: TokenReader, clo
     reader.get()
     clock.advance(3600)
     store.put("two")
-    fault = store.server.fault("hold_before", "GetSecretValue", times=3)
+    faults = [store.server.fault("hold_before", "GetSecretValue", nth=nth) for nth in (1, 2, 3)]
     children = [in_child(reader.get)[1] for _ in range(2)]
     mine: list[str] = []
     thread = threading.Thread(target=lambda: mine.append(reader.get()))
     thread.start()
-    fault.wait()
-    fault.release()
+    for fault in faults:
+        fault.wait(LONG_SECONDS)  # three calls stand at the store at once, so no two share a connection
+    for fault in faults:
+        fault.release()
     thread.join()
     assert ["two"] * 3 == [child() for child in children] + mine
     assert 4 == store.reads
