@@ -10,7 +10,8 @@ import pytest
 
 from reader.surroundings import Background, Clock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
-from token_refresh.reader.cache import Cache, Entry
+from token_refresh.reader.cache import Cache
+from token_refresh.reader.flight import Entry
 
 
 class Source:

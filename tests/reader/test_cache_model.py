@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from reader.surroundings import Background, Clock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
-from token_refresh.reader.cache import FLIGHT_SECONDS, LONGEST_NEGATIVE_SECONDS, Cache, Entry
+from token_refresh.reader.cache import FLIGHT_SECONDS, LONGEST_NEGATIVE_SECONDS, Cache
+from token_refresh.reader.flight import Entry
 from token_refresh.reader.runtime import LONGEST_BACKOFF_SECONDS
 
 Value = tuple[int, float]  # a number that grows, and an expiry

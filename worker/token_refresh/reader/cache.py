@@ -16,13 +16,12 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar, cast
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import lifecycle
-from token_refresh.reader.flight import Flight, Ticket, bare
+from token_refresh.reader.flight import Entry, Flight, Ticket, bare
 from token_refresh.reader.runtime import Runtime
 
 T = TypeVar("T")
@@ -33,16 +32,6 @@ FLIGHT_SECONDS = 30.0
 LONGEST_NEGATIVE_SECONDS = 5.0
 
 logger = logging.getLogger("token_refresh.reader")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry(Generic[T]):
-    """A value with the Unix times, in seconds, at which its zones begin."""
-
-    value: T
-    refresh_at: float
-    wait_at: float
-    expires_at: float
 
 
 class Cache(Generic[T]):

@@ -1,9 +1,22 @@
-"""One read that is on its way, shared by all who need what it brings."""
+"""One read that is on its way, shared by all who need it, and the entry that it brings."""
 
 from concurrent.futures import Future
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 from token_refresh.errors import TokenRefreshError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry(Generic[T]):
+    """A value with the Unix times, in seconds, at which its zones begin."""
+
+    value: T
+    refresh_at: float
+    wait_at: float
+    expires_at: float
 
 
 class Flight:

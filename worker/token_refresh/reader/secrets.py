@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from token_refresh.reader.cache import Cache, Entry
+from token_refresh.reader.cache import Cache
 from token_refresh.reader.errors import InvalidSecretDocument
+from token_refresh.reader.flight import Entry
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.store import SecretStore, Version
 from token_refresh.reader.tokens import SOFT_SHARE, in_service, positive_seconds

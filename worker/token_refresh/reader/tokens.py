@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from token_refresh.reader import document
-from token_refresh.reader.cache import FLIGHT_SECONDS, Cache, Entry
+from token_refresh.reader.cache import FLIGHT_SECONDS, Cache
 from token_refresh.reader.errors import TokenExpired
+from token_refresh.reader.flight import Entry
 from token_refresh.reader.on_demand import INVOKE_TIMEOUT_SECONDS, RefreshFunction
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.schedule import RefreshPattern
