@@ -1,6 +1,7 @@
 """Every failure of a read has a name, and says which secret, where, what was refused, and what to do."""
 
 import socket
+from pathlib import Path
 
 import boto3
 import pytest
@@ -55,6 +56,22 @@ def test_arn_chooses_the_region(store: Store, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
     created = store.server.client(region_name="us-east-1").create_secret(Name="elsewhere", SecretString="there")
     assert "there" == SecretReader(created["ARN"]).text()
+
+
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"])
+def test_region_as_configured(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str) -> None:
+    """The region comes from AWS_REGION, AWS_DEFAULT_REGION or the profile, and the message names the one it was."""
+    for name, value in store.server.environment.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    config = tmp_path / "config"
+    config.write_text("[profile eu-north-1]\nregion = eu-north-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv(variable, "eu-north-1")
+    monkeypatch.setattr("token_refresh.reader.store.CLIENTS._made", {})
+    with pytest.raises(SecretNotFound, match="tokens in eu-north-1: secretsmanager:GetSecretValue"):
+        TokenReader("tokens").get()
 
 
 def test_marked_for_deletion(store: Store, tokens: TokenReader) -> None:
@@ -153,4 +170,4 @@ def test_everything_else_is_out_of_reach() -> None:
 def test_region_in_messages(monkeypatch: pytest.MonkeyPatch, secret_id: str, variable: str, expected: str) -> None:
     """Without a client, the region of an ARN counts, then what the environment says."""
     monkeypatch.setenv(variable, "eu-north-1")
-    assert expected == refusals.region_of(secret_id, None)
+    assert expected == refusals.likely_region(secret_id)

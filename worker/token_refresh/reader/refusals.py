@@ -4,7 +4,6 @@ Messages hold the error's code or class and what the reader itself knows, nothin
 """
 
 import os
-from typing import TYPE_CHECKING
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.errors import (
@@ -13,9 +12,6 @@ from token_refresh.reader.errors import (
     SecretNotFound,
     SecretStoreUnavailable,
 )
-
-if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 _NO_CREDENTIALS = frozenset(
     {"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"}
@@ -39,10 +35,8 @@ def arn_region(secret_id: str) -> str | None:
     return parts[3] if len(parts) > 3 and parts[0] == "arn" else None  # noqa: PLR2004 - the region is an ARN's fourth part
 
 
-def region_of(secret_id: str, client: "SecretsManagerClient | None") -> str:
-    """Say in which region a secret is looked up, as far as that can be told without making a client."""
-    if client is not None:
-        return str(client.meta.region_name)
+def likely_region(secret_id: str) -> str:
+    """Say in which region a secret will be looked up, as far as that can be told without a client."""
     configured = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return arn_region(secret_id) or configured or "the configured region"
 

@@ -1,5 +1,6 @@
 """The one thing that readers ask of AWS: what a secret holds now."""
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Clients:
 
     def get(self, service: str, region: str | None, *, read_timeout_seconds: float, attempts: int) -> Any:
         """Give the client, in the configured region where `region` is None."""
+        # Lambda and the other AWS SDKs go by AWS_REGION; boto3 by AWS_DEFAULT_REGION and the profile alone.
+        region = region or os.environ.get("AWS_REGION") or None
         with self._lock:
             client = self._made.get((service, region))
             if client is None:
@@ -76,6 +79,7 @@ class SecretStore:
 
     def __init__(self, client: "SecretsManagerClient | None") -> None:
         self._client = client
+        self._made: SecretsManagerClient | None = None
         self._inherited = False
         lifecycle.watch(self)
 
@@ -101,7 +105,8 @@ class SecretStore:
 
     def region_of(self, secret_id: str) -> str:
         """Say in which region a secret is looked up, for messages."""
-        return refusals.region_of(secret_id, self._client)
+        client = self._client or self._made
+        return str(client.meta.region_name) if client else refusals.likely_region(secret_id)
 
     def after_fork(self) -> None:
         """Remember that the caller's client brought the parent's connections along."""
@@ -129,23 +134,20 @@ class SecretStore:
 
     def _ask(self, secret_id: str, action: str, ask: Callable[["SecretsManagerClient"], Any]) -> Any:
         """Carry out one call and name its failure, in a frame that holds no answer."""
-        region = self.region_of(secret_id)
         problem: TokenRefreshError
         try:
             return ask(self._connect(secret_id))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is named below and raised
-            problem = refusals.name(error, secret_id, region, action)
+            problem = refusals.name(error, secret_id, self.region_of(secret_id), action)
         raise problem
 
     def _connect(self, secret_id: str) -> "SecretsManagerClient":
         if self._client is None:
-            made: SecretsManagerClient = CLIENTS.get(
-                "secretsmanager",
-                refusals.arn_region(secret_id),
-                read_timeout_seconds=READ_TIMEOUT_SECONDS,
-                attempts=ATTEMPTS,
+            region = refusals.arn_region(secret_id)
+            self._made = CLIENTS.get(
+                "secretsmanager", region, read_timeout_seconds=READ_TIMEOUT_SECONDS, attempts=ATTEMPTS
             )
-            return made
+            return self._made
         if self._inherited:
             self._client.close()  # which closes the child's copies of the connections; it opens its own
             self._inherited = False
