@@ -212,9 +212,7 @@ def test_no_token_yet(store: Store, tokens: TokenReader, text: str, error: type[
     version_id = store.put_text(text)
     with pytest.raises(error, match=message) as caught:
         tokens.get()
-    assert str(caught.value).startswith(
-        f"tokens in eu-central-1: version {version_id}, read by secretsmanager:GetSecretValue,"
-    )
+    assert str(caught.value).startswith(f"tokens in eu-central-1: version {version_id} (secretsmanager:GetSecretValue)")
     assert "canary" not in str(caught.value)
 
 

@@ -158,7 +158,7 @@ def _version(secret_id: str, region: str, action: str, response: Any) -> Version
     content, version_id = response.get("SecretString"), response["VersionId"]
     return Version(
         secret_id=secret_id,
-        origin=f"{secret_id} in {region}: version {version_id}, read by secretsmanager:{action},",
+        origin=f"{secret_id} in {region}: version {version_id} (secretsmanager:{action})",
         version_id=version_id,
         created_at=response["CreatedDate"].astimezone(UTC),
         content=response["SecretBinary"] if content is None else content,
