@@ -69,7 +69,7 @@ def _append(claim: Claim, session: Session, snapshot: Snapshot) -> Snapshot:
         "refresh_claimed", claim_id=claim.claim_id, attempt=claim.attempt, claimed_version_id=claim.version_id
     )
     session.hold(claim)
-    return session.read(own=claim)
+    return session.note(replace(session.read(own=claim), elsewhere=snapshot.elsewhere))
 
 
 def _outrun(claim: Claim, session: Session, before: Snapshot) -> Snapshot:
