@@ -26,6 +26,7 @@ from token_refresh.core.schedule import (
     claim_allowed_at,
     due_at,
     held_until,
+    may_be_sent_again,
     next_attempt_at,
 )
 from token_refresh.core.snapshot import Snapshot, Spent, Standing, TokenSet
@@ -180,10 +181,11 @@ def _live(snapshot: Snapshot, standing: Standing, _: Policy) -> Step | None:
 
 def _held(snapshot: Snapshot, standing: Standing, policy: Policy) -> Step | None:
     since = snapshot.unknown_since
-    if since is None or snapshot.now < since + policy.replay_grace or _forced(snapshot, standing):
+    if since is None or may_be_sent_again(since, snapshot.now, policy) or _forced(snapshot, standing):
         return None
     until = held_until(snapshot.current.document, policy) or snapshot.now
-    until = max(until, next_attempt_at(snapshot.attempts[-1].claim), claim_allowed_at(snapshot.newest, snapshot.now))
+    waits = [next_attempt_at(a.claim) for a in snapshot.attempts[-1:]]
+    until = max(until, *waits, claim_allowed_at(snapshot.newest, snapshot.now))
     return Hold(since, until) if snapshot.now < until else None
 
 
@@ -233,10 +235,10 @@ def _next_claim(snapshot: Snapshot, policy: Policy) -> Claim:
 
 
 def _still_matters(known: tuple[ClaimEntry, ...], snapshot: Snapshot) -> tuple[ClaimEntry, ...]:
-    """Keep the last 24 hours, and the first attempt on the version whose outcome is unknown: its age decides on a hold.
+    """Keep the last 24 hours, and the first attempt whose outcome is unknown: its age decides on a hold.
 
     The daily limit bounds the first, so the list stays small however long a provider is down.
     """
-    since = snapshot.unknown_since
-    first_unknown = {a.claim.claim_id for a in snapshot.attempts if a.unresolved and a.claim.claimed_at == since}
+    since, attempts = snapshot.unknown_since, (*snapshot.elsewhere, *snapshot.attempts)
+    first_unknown = {a.claim.claim_id for a in attempts if a.unresolved and a.claim.claimed_at == since}
     return tuple(e for e in known if e.claimed_at > snapshot.now - DAY or e.claim_id in first_unknown)

@@ -56,11 +56,17 @@ class Snapshot:
     spent: Spent | None
     published: str | None
     """The current version of the published secret; None where there is none yet."""
+    elsewhere: tuple[Attempt, ...] = ()
+    """The claims on other versions that hold the current version's refresh token, oldest first."""
 
     @property
     def unknown_since(self) -> datetime | None:
-        """When the first attempt on the current version was made whose outcome nobody knows."""
-        return min((a.claim.claimed_at for a in self.attempts if a.unresolved), default=None)
+        """When the first attempt on the current refresh token was made whose outcome nobody knows."""
+        attempts = (*self.elsewhere, *self.attempts)
+        # A refresh token that is still current after it brought tokens is one that the provider never changes.
+        redeemed = max((a.claim.claimed_at for a in attempts if a.staged), default=None)
+        unknown = (a.claim.claimed_at for a in attempts if a.unresolved)
+        return min((at for at in unknown if redeemed is None or at > redeemed), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ Reads are separate calls. In this order a torn read only ever makes a run wait, 
 version it saw. The published copy is read before all, so that a copy of an older token set never replaces a newer one.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from token_refresh.core.claims import Claim, ClaimEntry, Record, read_claim, read_record
@@ -50,14 +49,17 @@ class Reader:
         due = due_at(current.document, self._policy)
         acting = acting or due is None or self._now >= due
         ended = newest is not None and self._ended(newest, current, attempts, acting=acting)
-        spent = self._spent(newest, current) if newest and acting else None
+        # Where a claim of our own was just appended, the read before it has found them; and where the current version
+        # has changed since, the claim is released before anything else is asked.
+        elsewhere = self._elsewhere(newest, current) if newest and acting and own is None else ()
         return Snapshot(
             now=self._now,
             current=current,
             newest=newest,
             newest_ended=ended,
             attempts=attempts,
-            spent=spent,
+            elsewhere=elsewhere,
+            spent=self._spent(elsewhere, current),
             published=shown.version_id if shown else None,
         )
 
@@ -104,24 +106,16 @@ class Reader:
         attempt = self._attempt(newest)
         return attempt.staged is not None or attempt.record is not None
 
-    def _spent(self, newest: Claim, current: TokenSet) -> Spent | None:
-        """Find tokens that were received for the refresh token that the current version still holds.
+    def _elsewhere(self, newest: Claim, current: TokenSet) -> tuple[Attempt, ...]:
+        """Find the attempts, oldest first, on other versions that hold the very refresh token of the current one.
 
-        Someone saved an edited copy of a version while its refresh token was redeemed. A provider that never changes
-        the refresh token spends none.
+        Someone saved an edited copy of a version while its refresh token was being redeemed.
         """
         if _follows(current, newest):
-            return None
-        for entry, redeemed in self._redeemed_elsewhere(newest, current):
-            staged = self._staged(entry, entry.version_id)
-            if staged and staged.document.refresh_token != redeemed.refresh_token:
-                return Spent(claim=entry, staged=staged, carried=self._staged(entry, current.version_id))
-        return None
-
-    def _redeemed_elsewhere(self, newest: Claim, current: TokenSet) -> Iterator[tuple[ClaimEntry, TokenDocument]]:
-        """Give the claims, newest first, on other versions that hold the current version's refresh token."""
+            return ()
         documents: dict[str, TokenDocument | None] = {}
-        for entry in reversed(newest.chain):
+        found = []
+        for entry in newest.chain:
             if entry.version_id == current.version_id:
                 continue
             if entry.version_id not in documents:
@@ -129,7 +123,19 @@ class Reader:
                 documents[entry.version_id] = read_document(_text(version)) if version else None
             document = documents[entry.version_id]
             if document is not None and document.refresh_token == current.document.refresh_token:
-                yield entry, document
+                found.append(self._attempt(entry))
+        return tuple(found)
+
+    def _spent(self, elsewhere: tuple[Attempt, ...], current: TokenSet) -> Spent | None:
+        """Find the newest tokens that were received for the refresh token that the current version still holds.
+
+        A provider that never changes the refresh token spends none.
+        """
+        for attempt in reversed(elsewhere):
+            entry, staged = attempt.claim, attempt.staged
+            if staged and staged.document.refresh_token != current.document.refresh_token:
+                return Spent(claim=entry, staged=staged, carried=self._staged(entry, current.version_id))
+        return None
 
 
 def _follows(current: TokenSet, claim: Claim) -> bool:

@@ -69,7 +69,7 @@ def _append(claim: Claim, session: Session, snapshot: Snapshot) -> Snapshot:
         "refresh_claimed", claim_id=claim.claim_id, attempt=claim.attempt, claimed_version_id=claim.version_id
     )
     session.hold(claim)
-    return session.read(own=claim)
+    return session.note(replace(session.read(own=claim), elsewhere=snapshot.elsewhere))
 
 
 def _outrun(claim: Claim, session: Session, before: Snapshot) -> Snapshot:
@@ -130,7 +130,7 @@ def _promote(staged: TokenSet, session: Session, snapshot: Snapshot) -> Snapshot
         return session.read()
     # What this run received and promoted itself needs no reading to be known.
     promoted = replace(staged, labels=frozenset({CURRENT}))
-    return session.note(replace(snapshot, current=promoted, attempts=(), newest_ended=True, spent=None))
+    return session.note(replace(snapshot, current=promoted, attempts=(), newest_ended=True, elsewhere=(), spent=None))
 
 
 def _tidy(session: Session, store: SecretStore, version_id: str) -> None:

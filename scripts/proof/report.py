@@ -1,0 +1,121 @@
+"""Run searches on two processes, and show what they found: on the terminal, and in docs/proof.md."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+from proof.mutants import MUTANTS
+from proof.search import Result, search
+from proof.world import Scenario
+
+PROCESSES: Final = 2
+MUTANT_SECONDS: Final = 60.0
+"""A planted bug that is not found by then has survived."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planted:
+    """A bug, and what the search made of it."""
+
+    name: str
+    result: Result
+
+
+def run(scenarios: Sequence[Scenario]) -> list[Result]:
+    """Search all scenarios, and print a line as each ends."""
+    began, found = time.perf_counter(), []
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        for result in pool.map(search, scenarios):
+            print(_line(result), flush=True)
+            found.append(result)
+    worlds = sum(result.worlds for result in found)
+    print(f"\n{worlds:,} worlds in {len(found)} searches, {time.perf_counter() - began:.0f} s on {PROCESSES} processes")
+    print(f"violations: {sum(1 for result in found if result.violation)}")
+    return found
+
+
+def plant() -> list[Planted]:
+    """Plant each bug, search, and print a line as each is found."""
+    found = []
+    for mutant in MUTANTS:
+        with mutant.planted():
+            planted = Planted(name=mutant.name, result=search(mutant.scenario, seconds_limit=MUTANT_SECONDS))
+        found.append(planted)
+        result = planted.result
+        verdict = result.violation or "SURVIVED"
+        print(
+            f"{mutant.name}\n    {verdict}; trace of {steps(result)}, {result.worlds:,} worlds, {result.seconds:.2f} s"
+        )
+    print(f"\n{sum(1 for planted in found if planted.result.violation)} of {len(found)} planted bugs found")
+    return found
+
+
+def steps(result: Result) -> str:
+    """Say how long a trace is."""
+    count = max(0, len(result.trace) - 1)
+    return f"{count} step{'' if count == 1 else 's'}"
+
+
+def write(page: Path, searched: Sequence[Result], planted: Sequence[Planted]) -> None:
+    """Put the tables between their markers on the page."""
+    text = page.read_text()
+    text = _between(text, "searches", _searches(searched))
+    text = _between(text, "mutants", _mutants(planted))
+    page.write_text(text)
+
+
+def _line(result: Result) -> str:
+    scenario = result.scenario
+    end = "" if result.complete else "  NOT COMPLETE"
+    head = (
+        f"{scenario.provider}, {scenario.name}: {result.worlds:,} worlds in {result.seconds:.1f} s; "
+        f"{result.left_alone:,} left alone; window hit in {result.windows:,}{end}"
+    )
+    said = [head, scenario.bounds, *result.trace]
+    return "\n    ".join(said)
+
+
+def _searches(searched: Sequence[Result]) -> str:
+    names = dict.fromkeys(result.scenario.name for result in searched)
+    kinds = list(dict.fromkeys(result.scenario.provider for result in searched))
+    by = {(result.scenario.name, result.scenario.provider): result for result in searched}
+    total = sum(result.worlds for result in searched)
+    seconds = sum(result.seconds for result in searched)
+    rows = [
+        f"| {name} | {by[name, kinds[0]].scenario.bounds} | "
+        + " | ".join(f"{by[name, kind].worlds:,}" for kind in kinds)
+        + " |"
+        for name in names
+    ]
+    head = [f"| search | bounds | {' | '.join(kinds)} |", "| --- | --- |" + " --: |" * len(kinds)]
+    violations = sum(1 for result in searched if result.violation)
+    left_alone = sum(result.left_alone for result in searched)
+    windows = sum(result.windows for result in searched)
+    summary = (
+        f"{total:,} worlds, {violations} violations, {seconds:.0f} s of processor time. In {windows:,} of them the "
+        f"one window was hit. {left_alone:,} stored states were left alone until at rest."
+    )
+    return "\n".join([*head, *rows, "", summary])
+
+
+def _mutants(planted: Sequence[Planted]) -> str:
+    head = ["| planted bug | what is violated | steps | worlds | seconds |", "| --- | --- | --: | --: | --: |"]
+    rows = []
+    for bug in planted:
+        result = bug.result
+        violation = (result.violation or "SURVIVED").partition(" (")[0]
+        rows.append(
+            f"| {bug.name} | {violation} | {len(result.trace) - 1} | {result.worlds:,} | {result.seconds:.2f} |"
+        )
+    return "\n".join([*head, *rows])
+
+
+def _between(text: str, marker: str, table: str) -> str:
+    begin, end = f"<!-- {marker}: begin, written by scripts/prove -->", f"<!-- {marker}: end -->"
+    before, rest = text.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"

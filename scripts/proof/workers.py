@@ -1,0 +1,113 @@
+"""The real `Run`, one port call at a time.
+
+A run is a function of the replies that its ports gave. So where a run stands is a history of replies, and its next call
+is found by running it again from its start with that history: it stops at the first call for which there is no reply.
+Histories form a tree; a node's next call is worked out once, however many worlds it occurs in.
+"""
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from proof.ports import Call, Ended, Poll, Ports, build_run, settle
+from proof.world import Scenario
+from token_refresh.errors import TokenRefreshError
+
+WAKES: Final = 1
+"""How often a forced run that polls looks again before its deadline; at whichever moments."""
+
+
+class _Pending(BaseException):
+    """The run makes a call for which there is no reply yet; no `except` of the worker's catches it."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+
+class Workers:
+    """The tree of histories of one scenario's runs."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._kinds = ["s", "f"]
+        self._histories: list[tuple[int, object, int]] = [(-1, None, 0), (-1, None, 0)]
+        self._children: dict[tuple[int, Hashable, int], int] = {}
+        self._calls: dict[int, Call | Ended] = {}
+        self._wakes: list[int] = [0, 0]
+
+    def __len__(self) -> int:
+        return len(self._histories)
+
+    def start(self, kind: str) -> int:
+        """Give the node of a run that has made no call yet."""
+        return self._kinds.index(kind)
+
+    def started(self, node: int) -> bool:
+        """Whether a run made a call."""
+        return node >= len(self._kinds)
+
+    def reply(self, node: int, reply: Hashable, now: int) -> int:
+        """Give the node where a run stands after it got `reply` to its call."""
+        key = (node, reply, now)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = len(self._histories)
+            self._histories.append((node, reply, now))
+            self._wakes.append(self._wakes[node] + (reply is True and isinstance(self.call(node), Poll)))
+        return child
+
+    def may_wake(self, node: int) -> bool:
+        """Whether a run that polls may look again."""
+        return self._wakes[node] < WAKES
+
+    def call(self, node: int) -> Call | Ended:
+        """Give the call that a run makes next, or how it ended."""
+        if node not in self._calls:
+            self._calls[node] = self._replay(node)
+        return self._calls[node]
+
+    def _replay(self, node: int) -> Call | Ended:
+        replies: list[tuple[object, int]] = []
+        while node >= len(self._kinds):
+            node, reply, now = self._histories[node]
+            replies.append((reply, now))
+        run = build_run(self._scenario, _Replayed(replies[::-1]), force=self._kinds[node] == "f")
+        try:
+            return settle(run)
+        except _Pending as pending:
+            return pending.call
+
+
+class _Replayed(Ports):
+    """Gives the replies that are there, and stops the run at the first that is not."""
+
+    def __init__(self, replies: list[tuple[object, int]]) -> None:
+        super().__init__(replies[0][1] if replies else 0)
+        self._replies: Iterator[tuple[object, int]] = iter(replies)
+
+    def ask(self, call: Call) -> object:
+        """Give the next reply."""
+        found = next(self._replies, None)
+        if found is None:
+            raise _Pending(call)
+        reply, self.now = found
+        if isinstance(reply, TokenRefreshError):
+            raise type(reply)(*reply.args)
+        return reply
+
+
+@contextmanager
+def bounded_patience(confirmations: tuple[float, ...]) -> Iterator[None]:
+    """Bound how often a run looks again, and make its polls known from other sleeps, while a search goes on.
+
+    A rejected grant is confirmed by fewer reads than the worker makes: with less patience it has it harder.
+    """
+    from token_refresh.refresh import redeem, run  # noqa: PLC0415 - the names of the modules, not of what they hold
+
+    before = redeem.CONFIRM_AFTER_SECONDS, run._POLL_SECONDS  # noqa: SLF001 - a bound of the search, put back below
+    redeem.CONFIRM_AFTER_SECONDS = confirmations  # type: ignore[misc,assignment]  # likewise
+    run._POLL_SECONDS = Ports.POLL_SECONDS  # type: ignore[misc]  # noqa: SLF001 - likewise
+    try:
+        yield
+    finally:
+        redeem.CONFIRM_AFTER_SECONDS, run._POLL_SECONDS = before  # type: ignore[misc]  # noqa: SLF001 - likewise

@@ -1,0 +1,93 @@
+"""The quick part of `scripts/prove`, and bugs planted so that the search is seen to find them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from proof import report, scenarios
+from proof.mutants import MUTANTS, Mutant
+from proof.search import search
+from proof.world import Budget, Scenario
+
+QUICK = scenarios.quick()
+FOUND_AT_ONCE = [
+    mutant
+    for mutant in MUTANTS
+    if mutant.scenario in {scenarios.TWO, scenarios.DYING, scenarios.STAGED, scenarios.UNLABELLED, scenarios.REPLACED}
+]
+
+
+@pytest.mark.parametrize("scenario", QUICK, ids=lambda s: f"{s.provider}, {s.name}")
+def test_no_history_loses_a_grant(scenario: Scenario) -> None:
+    """No interleaving, crash, lost reply or operator within the bounds violates what must hold."""
+    result = search(scenario)
+
+    assert ([], None) == (result.trace, result.violation)
+    assert result.complete
+
+
+@pytest.mark.parametrize("mutant", FOUND_AT_ONCE, ids=lambda m: m.name)
+def test_a_planted_bug_is_found(mutant: Mutant) -> None:
+    """A rule of the protocol that is left out is missed by the search."""
+    with mutant.planted():
+        result = search(mutant.scenario)
+
+    assert result.violation is not None
+
+
+def test_a_trace_is_told_in_the_words_of_the_protocol() -> None:
+    """A violation comes with the shortest history that leads to it, step by step."""
+    mutant = next(m for m in MUTANTS if "nonce" in m.name)
+
+    with mutant.planted():
+        trace = search(mutant.scenario).trace
+
+    assert "VIOLATION: two redemptions are in flight" == trace[-1]
+    assert 2 == sum("claims v0: c1, attempt 1" in line for line in trace)
+    assert "redeems r0.0" in trace[-2]
+
+
+def test_a_search_is_repeatable() -> None:
+    """Two searches of the same bounds visit the same worlds."""
+    first, second = search(scenarios.TWO), search(scenarios.TWO)
+
+    assert (first.worlds, first.left_alone) == (second.worlds, second.left_alone)
+
+
+def test_the_one_window_is_recognised() -> None:
+    """Where the provider answered and the receiver died, the grant is lost, and that is no violation."""
+    result = search(replace(scenarios.TWO, plans=("s",)))
+
+    assert 0 < result.windows
+    assert result.violation is None
+
+
+def test_a_limited_search_says_that_it_is_not_complete() -> None:
+    """A search that was cut short claims nothing about what it did not visit."""
+    assert not search(scenarios.DYING, worlds_limit=100).complete
+    assert not search(scenarios.DYING, seconds_limit=0.0).complete
+
+
+def test_the_figures_are_written_between_the_markers(tmp_path: Path) -> None:
+    """The page's tables come from the run itself, and the words around them stay."""
+    page = tmp_path / "proof.md"
+    page.write_text(
+        "Before.\n<!-- searches: begin, written by scripts/prove -->\nold\n<!-- searches: end -->\n"
+        "Between.\n<!-- mutants: begin, written by scripts/prove -->\nold\n<!-- mutants: end -->\nAfter.\n"
+    )
+    mutant = next(m for m in MUTANTS if "nonce" in m.name)
+    with mutant.planted():
+        found = search(mutant.scenario)
+    small = [
+        search(Scenario(name="alone", provider=provider, plans=("s",), budget=Budget()))
+        for provider in scenarios.PROVIDERS
+    ]
+
+    report.write(page, small, [report.Planted(name=mutant.name, result=found)])
+
+    text = page.read_text()
+    assert "old" not in text
+    assert "| alone | workers s |" in text
+    assert f"| {mutant.name} | two redemptions are in flight |" in text
+    assert ("Before.", "After.") == (text.splitlines()[0], text.splitlines()[-1])
