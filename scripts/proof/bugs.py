@@ -186,18 +186,6 @@ def always_repeats() -> Patches:
     return [(exchange, "_may_repeat", may_repeat)]
 
 
-def current_first() -> Patches:
-    """Read the current version before the newest claim."""
-    current, newest = Reader._current, Reader._newest_claim  # noqa: SLF001 - to break it
-
-    def newest_claim(self: Any) -> Any:
-        first = current(self)
-        self._current = lambda: first
-        return newest(self)
-
-    return [(Reader, "_newest_claim", newest_claim)]
-
-
 def published_unseen() -> Patches:
     """Replace the published copy that is shown by now, not the one that was read."""
     original = steps_module._publish  # noqa: SLF001 - to break it

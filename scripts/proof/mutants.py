@@ -76,7 +76,6 @@ MUTANTS: Final = (
     ),
     Mutant(name="a run that fails does not release its claim", patches=bugs.never_released, scenario=scenarios.FAILING),
     Mutant(name="invalid_grant without a second look", patches=bugs.no_second_look, scenario=scenarios.REPLACED),
-    Mutant(name="read the current version before the claim", patches=bugs.current_first, scenario=scenarios.TWO),
     Mutant(name="publish from whichever copy is shown", patches=bugs.published_unseen, scenario=scenarios.PUBLISHED),
     Mutant(name="claims do not list those before them", patches=bugs.no_list, scenario=scenarios.EDITED_DYING),
     Mutant(

@@ -1,7 +1,8 @@
 """Kill a run exactly before or after one of its external calls, and see what becomes of the grant."""
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ class Scenario:
 
     name: str
     due: bool
-    event: dict[str, Any]
+    event: dict[str, Any] = field(hash=False)
     prepare: Callable[[World], None]
 
 
@@ -78,20 +79,21 @@ SCENARIOS: Final = (
 REFRESH, RECOVERY, FORCED_RUN = SCENARIOS
 
 
-def boundaries(scenario: Scenario, provider: Provider) -> list[Boundary]:
+@functools.cache
+def boundaries(scenario: Scenario, provider: Provider) -> tuple[Boundary, ...]:
     """Find all points at which a run can be killed, by running it undisturbed."""
     with World(provider, due=scenario.due) as world:
         scenario.prepare(world)
         begun = len(world.trace)
         world.run(scenario.event)
         calls = world.trace[begun:]
-    return [
+    return tuple(
         Boundary(number=number, call=call, nth_of_store=number - calls[:number].count(TOKEN_REQUEST), when=when)
         for number, call in enumerate(calls, 1)
         for when in When
         # A read changes nothing however late it is; a token request that outlives a claim is TCP's to give up.
         if when is not When.LATE or not call.startswith(("Get", TOKEN_REQUEST))
-    ]
+    )
 
 
 def kill(scenario: Scenario, provider: Provider, boundary: Boundary) -> Aftermath:

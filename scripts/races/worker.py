@@ -26,6 +26,8 @@ FORCED: Final = {"force": True}
 KILLED: Final = "killed"
 
 _PRELOADED: Final = (
+    "encodings.idna",
+    "httpcore",  # httpx imports it with its first client
     "races.contenders",
     "races.worker",
     "tenacity",

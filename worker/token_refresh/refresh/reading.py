@@ -49,7 +49,7 @@ class Reader:
         due = due_at(current.document, self._policy)
         acting = acting or due is None or self._now >= due
         ended = newest is not None and self._ended(newest, current, attempts, acting=acting)
-        # Where a claim of our own was just appended, the read before it has found them; and where the current version
+        # Where a claim of our own was just appended, the read before it has found these; and where the current version
         # has changed since, the claim is released before anything else is asked.
         elsewhere = self._elsewhere(newest, current) if newest and acting and own is None else ()
         return Snapshot(
