@@ -152,6 +152,7 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
         (CAMEL | {"expiresAt": 0}, "expiresAt does not look like Unix milliseconds"),
         (CAMEL | {"expiresAt": -1}, "expiresAt does not look like Unix milliseconds"),
         (CAMEL | {"expiresAt": 10**30}, "expiresAt does not look like Unix milliseconds"),
+        (SNAKE | {"expires_at": 10**400}, "expires_at does not look like Unix seconds"),
         (SNAKE | {"expires_at": 1.8e9}, "expires_at must be Unix seconds, an integer"),
         (SNAKE | {"expires_at": True}, "expires_at must be Unix seconds, an integer"),
         (CAMEL | {"expiresAt": "soon"}, "expiresAt is a string and not an ISO 8601"),

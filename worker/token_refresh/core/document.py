@@ -235,7 +235,7 @@ def _read_time(fields: Mapping[str, object], key: str, spelling: _Spelling) -> d
     unit = "milliseconds" if spelling is _CAMEL else "seconds"
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidSecretDocument(f"{key} must be Unix {unit}, an integer, or an ISO 8601 string")
-    if not _EARLIEST_SECONDS <= value / spelling.units_per_second < _LATEST_SECONDS:
+    if not _EARLIEST_SECONDS <= value // spelling.units_per_second < _LATEST_SECONDS:
         raise InvalidSecretDocument(f"{key} does not look like Unix {unit}; is it in another unit?")
     return datetime.fromtimestamp(value / spelling.units_per_second, UTC)
 
