@@ -10,9 +10,9 @@
     grant_refresh(worker, which)                      what a refresh does, and no more
     grant_invoke(caller, function_arn)                run the worker on demand
 
-Every grant is an identity policy, so it works within one account; the secrets' own policies refuse all others. No allowed
-action has a wildcard, and a resource ends in exactly the six characters that Secrets Manager appends to a name, so that a
-grant on `a` never reaches `a-longer-name`.
+Every grant is an identity policy, so it works within one account; the secrets' own policies refuse all others. No
+allowed action has a wildcard, and a resource ends in exactly the six characters that Secrets Manager appends to a name,
+so that a grant on `a` never reaches `a-longer-name`.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +27,8 @@ REFRESH_ACTIONS = (
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecretVersionStage",
 )
-# A `?` is any one character, and Secrets Manager appends six: the pattern is as long as the ARN, so no longer name fits.
+# A `?` is any one character, and Secrets Manager appends six: the pattern is as long as the ARN, so that no longer name
+# fits.
 _SUFFIX = "-??????"
 
 

@@ -57,8 +57,8 @@ class RefreshAlarms(Construct):
         return self._alarm(
             "renewal-overdue",
             self._metrics.seconds_to_expiry(),
-            f"The access token has less than {threshold // 60} minutes to live, which no normal refresh lets happen, or no "
-            "run has reported for two periods. Consumers will soon be refused. "
+            f"The access token has less than {threshold // 60} minutes to live, which no normal refresh lets happen, "
+            "or no run has reported for two periods. Consumers will soon be refused. "
             f"First: token-refresh status {self._parameters.token_secret_id}",
             below=threshold,
             points=(2, 2),
@@ -99,8 +99,8 @@ class RefreshAlarms(Construct):
         return self._alarm(
             "throttled",
             self._metrics.throttles(),
-            "Lambda refuses to start the worker: other functions use up the account's concurrency, or too many on-demand "
-            "runs meet reserved_concurrency. First: aws lambda get-account-settings",
+            "Lambda refuses to start the worker: other functions use up the account's concurrency, or too many "
+            "on-demand runs meet reserved_concurrency. First: aws lambda get-account-settings",
             points=(2, 3),
         )
 
@@ -122,7 +122,7 @@ class RefreshAlarms(Construct):
             f"First: token-refresh authorize {self._parameters.token_secret_id}",
         )
 
-    def _alarm(  # noqa: PLR0913 - what tells one alarm from another, each by name
+    def _alarm(
         self,
         name: str,
         metric: cloudwatch.IMetric,
@@ -148,7 +148,7 @@ class RefreshAlarms(Construct):
             actions_suppressor_extension_period=self._metrics.period.plus(_NOTICED),
         )
 
-    def _measured(  # noqa: PLR0913 - likewise
+    def _measured(
         self,
         name: str,
         metric: cloudwatch.IMetric,

@@ -69,8 +69,8 @@ class Parameters:
         if RUNS_IN_WINDOW * self.longest_gap_seconds > self.due_window_seconds:
             raise ParameterError(
                 f"schedule_minutes: {self.schedule_minutes} with flexible_minutes {self.flexible_minutes} does not fit "
-                f"{RUNS_IN_WINDOW} times into the {self.due_window_seconds} s in which a refresh is due (the smaller of "
-                "refresh_window_seconds and a third of token_lifetime_seconds)"
+                f"{RUNS_IN_WINDOW} times into the {self.due_window_seconds} s in which a refresh is due (the smaller "
+                "of refresh_window_seconds and a third of token_lifetime_seconds)"
             )
         if self.flexible_minutes >= self.schedule_minutes:
             raise ParameterError(

@@ -117,8 +117,8 @@ class Function:
     @property
     def peak_memory_mb(self) -> float:
         """The most memory that the running process has held so far."""
-        (peak,) = (line for line in Path(f"/proc/{self._process.pid}/status").open() if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) / 1024
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
     def kill(self) -> None:
         """End the process with SIGKILL, in the middle of whatever it does, and wait until it is gone."""

@@ -1,4 +1,4 @@
-"""Lambda's managed runtime as far as a function can tell: an interpreter, the runtime client and boto3, and nothing else.
+"""Lambda's managed runtime as far as a function can tell: an interpreter, the runtime client, boto3, nothing else.
 
     runtime = LambdaRuntime.install(folder)
     with Function(environment | runtime.environment, task_root=unpacked_zip, python=runtime.python) as function:

@@ -30,7 +30,10 @@ class Policy:
     def allows(self, ask: Ask) -> bool:
         """Decide: an explicit denial wins, then an allowance, and without one nothing is allowed."""
         matching = [self._match(number, statement, ask) for number, statement in enumerate(self.statements)]
-        if any(matched and statement["Effect"] == "Deny" for matched, statement in zip(matching, self.statements)):
+        if any(
+            matched and statement["Effect"] == "Deny"
+            for matched, statement in zip(matching, self.statements, strict=True)
+        ):
             return False
         return any(matching)
 

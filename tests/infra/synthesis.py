@@ -40,7 +40,7 @@ class Deployment:
     def logical_id(self, kind: str, **properties: Any) -> str:
         """Return under which name the template's references mean the only such resource."""
         (resource,) = self.resources(kind, **properties)
-        return next(name for name, other in self.template["Resources"].items() if other is resource)
+        return next(str(name) for name, other in self.template["Resources"].items() if other is resource)
 
     def outputs(self) -> set[str]:
         return set(self.template["Outputs"])

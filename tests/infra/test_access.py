@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
+
 from infra.policy import Ask, Policy, resolve
 from token_refresh_infra import access
 from token_refresh_infra.access import Secrets
@@ -22,7 +22,7 @@ def granted(grant: Grant) -> Policy:
     """Grant something to a role of another stack, and return what its policy then says."""
     stack = Stack(App(), "Consumer", env=Environment(account="123456789012", region="eu-central-1"))
     grant(stack, iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
-    policies: dict[str, Any] = assertions.Template.from_stack(stack).find_resources("AWS::IAM::Policy")
+    policies = assertions.Template.from_stack(stack).find_resources("AWS::IAM::Policy")
     (policy,) = policies.values()
     return Policy(statements=resolve(policy["Properties"]["PolicyDocument"]["Statement"], {"AWS::Partition": "aws"}))
 
@@ -131,14 +131,16 @@ def test_refused() -> None:
     """What would reach more than it says is refused: wildcards in a name, half a segment, keys that are mixed."""
     stack = Stack(App(), "Consumer")
 
-    for wrong in (
+    one, other = access.one_secret(stack, "a"), access.one_secret(stack, "b").encrypted_with(KEY)
+    wrongs: list[Callable[[], Secrets]] = [
         lambda: access.one_secret(stack, "upwork*"),
         lambda: access.secrets_under(stack, "upwork"),
         lambda: access.secrets_under(stack, "/"),
         lambda: access.environment_secrets(stack, "upwork", "dev/.."),
-        lambda: access.several(access.one_secret(stack, "a"), access.one_secret(stack, "b").encrypted_with(KEY)),
-    ):
-        with pytest.raises(ValueError, match="segment|wildcard|key"):
+        lambda: access.several(one, other),
+    ]
+    for wrong in wrongs:
+        with pytest.raises(ValueError, match=r"segment|wildcard|key"):
             wrong()
 
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from infra.synthesis import Deployment
 
+from infra.synthesis import Deployment
 from rig.secrets_manager import SecretsManagerServer
 from token_refresh.errors import SecretEmpty
 from token_refresh.handler import handler
@@ -53,7 +53,7 @@ def test_overdue_with_an_adopted_secret(adopted: Deployment) -> None:
 
 @pytest.mark.parametrize("name", ["renewal-overdue", "runs-failing"])
 def test_held_back_before_the_first_authorization(plain: Deployment, name: str) -> None:
-    """While a created secret has never been filled, these alarms tell nobody; silence for any other reason still does."""
+    """While a created secret has never been filled, these alarms tell nobody."""
     held, inner = alarm(plain, name), measured(plain, f"{name}-measured")
     empty = plain.logical_id("CloudWatch::Alarm", AlarmName="token-refresh-prod-awaiting-authorization")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from infra.conftest import EVERYTHING
 from infra.synthesis import ROOT, Deployment
 
@@ -31,7 +32,7 @@ def run_app(context: dict[str, Any], out: Path, path: str) -> subprocess.Complet
 
 
 def test_synthesis(tmp_path: Path, broken_node: str, code: Path) -> None:
-    """One command synthesises everything, without a system node, clean by AWS Solutions' rules, with the zip beside it."""
+    """One command synthesises everything, zip included, without a system node, and clean by AWS Solutions' rules."""
     app = run_app(EVERYTHING, tmp_path, broken_node)
 
     assert (0, "") == (app.returncode, app.stderr)

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from infra.policy import Ask, Policy, resolve
 from infra.synthesis import Deployment
-
 from rig.function import Function
 from rig.secrets_manager import SecretsManagerServer
 from rig.token_endpoint import TokenEndpoint

@@ -10,8 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from infra.synthesis import ROOT
 
+from infra.synthesis import ROOT
 from rig.function import SCHEDULED_EVENT, Function
 from rig.lambda_runtime import LambdaRuntime
 from rig.secrets_manager import SecretsManagerServer
@@ -129,7 +129,7 @@ def test_runs_by_itself(unpacked: Path, runtime: LambdaRuntime) -> None:
     assert (None, "fresh") == (fresh.error_type, (fresh.payload or {}).get("outcome"))
 
 
-def test_layer(tmp_path: Path) -> None:
+def test_layer() -> None:
     """A consumer's layer holds the package where Lambda looks for it, and no other package."""
     built = subprocess.run([ROOT / "scripts/package", "layer"], check=True, stdout=subprocess.PIPE, text=True)
     with zipfile.ZipFile(ROOT / built.stdout.strip()) as archive:

@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
+from token_refresh.config import check_timeout, read_settings
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.function import worker_environment
 from token_refresh_infra.parameters import Parameters
-
-from token_refresh.config import check_timeout, read_settings
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
 HERE = {"account": "123456789012", "region": "eu-central-1"}

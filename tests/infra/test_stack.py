@@ -4,8 +4,9 @@ import json
 from typing import Any
 
 import pytest
+
 from infra.policy import Ask, Policy, as_list, resolve
-from infra.synthesis import Deployment
+from infra.synthesis import Deployment, synthesise
 
 ANY = ["plain", "everything", "adopted", "bare"]
 OTHER = "210987654321"
@@ -40,8 +41,6 @@ def test_function(plain: Deployment) -> None:
 
 def test_metrics_are_never_filtered_out(code: Any, plain: Deployment) -> None:
     """Lambda drops no line of INFO, which each run's metric is, whatever the worker itself is told to log."""
-    from infra.synthesis import synthesise  # noqa: PLC0415 - the fixture synthesises what most tests need
-
     quiet = synthesise({"environment": "prod", "log_level": "CRITICAL"}, code)
 
     for deployment, level in ((plain, "INFO"), (quiet, "CRITICAL")):
@@ -161,8 +160,6 @@ def test_no_wildcard_in_an_allowed_action(any_deployment: Deployment) -> None:
 
 def test_dev_is_kept_from_prod(everything: Deployment, code: Any) -> None:
     """With an application's name, no role of the development deployment reaches a secret of production."""
-    from infra.synthesis import synthesise  # noqa: PLC0415 - likewise
-
     dev = synthesise(
         {
             "environment": "dev",

@@ -647,3 +647,28 @@ def test_an_answer_that_is_due_at_once_is_no_reason_to_go_round() -> None:
 
     assert "refreshed" == world.outcome()
     assert 1 == len(world.endpoint.requests)
+
+
+def test_an_edited_copy_is_held_back_as_its_original_would_be() -> None:
+    """A copy with the same refresh token does not clear an unknown outcome: the token may be spent all the same."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
+    killed(world, "put AWSPENDING")
+    world.pass_time(2 * MINUTE)
+    world.save(note="edited", expires_at=NOW + 7 * HOUR)
+
+    with pytest.raises(RefreshOutcomeUnknown, match=r"next attempt is made after 2026-11-24 17:00:00 UTC"):
+        world.execute()
+    assert 1 == len(world.endpoint.requests)
+    assert "refreshed" == world.outcome(force=True)
+
+
+def test_a_refresh_token_that_never_changes_is_not_held_back_for_an_outcome_before_its_last_success() -> None:
+    """Where the same refresh token brought tokens later, an earlier unknown outcome proves nothing any more."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + HOUR)
+    killed(world, "put AWSPENDING")
+    world.pass_time(2 * MINUTE)
+    world.endpoint.answers = [tokens(1, refresh_token=None)]
+    assert "refreshed" == world.outcome(force=True)
+    world.save(note="edited", expires_at=NOW + 7 * HOUR)
+
+    assert "refreshed" == world.outcome()

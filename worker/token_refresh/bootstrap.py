@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import botocore.session
 from botocore.exceptions import BotoCoreError
+from botocore.loaders import Loader
 
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
 from token_refresh.config import Settings
@@ -129,9 +130,19 @@ def secrets_manager_client() -> "SecretsManagerClient":
     return _make_client(tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))))
 
 
+class _OneService(Loader):
+    """botocore's loader, which then need not walk the folders of 400 services to know that the one is there."""
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        """Give the services that a client may be made of."""
+        del type_name
+        return ["secretsmanager"]
+
+
 @functools.lru_cache(maxsize=1)
 def _make_client(_aws_environment: tuple[tuple[str, str], ...]) -> "SecretsManagerClient":
     session = botocore.session.get_session()
+    session.register_component("data_loader", _OneService())
     region = os.environ.get("AWS_REGION")  # Lambda's variable, which botocore does not read; it has AWS_DEFAULT_REGION.
     try:
         client = session.create_client("secretsmanager", region_name=region, config=CLIENT_CONFIG)

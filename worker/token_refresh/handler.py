@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from token_refresh import cold_start
 from token_refresh.adapters.telemetry import open_log
 from token_refresh.bootstrap import SystemClock, build_run, environment
 from token_refresh.config import check_timeout, read_settings, token_secret_id
@@ -34,6 +35,8 @@ def handler(event: object, context: Any) -> dict[str, str | None]:
         failure: TokenRefreshError = error
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold a secret, and Lambda would print it
         failure = _defect(error)
+    finally:
+        cold_start.over()
     invocation.report(failure)
     # What led to it stays here: its text may quote a request, and Lambda's runtime prints what is raised.
     failure.__context__ = None

@@ -19,7 +19,6 @@ _WORDS: Final = ("token", "secret", "password", "authorization", "credential", "
 _SPEAK_OF_SECRETS: Final = re.compile(  # client_secret, clientSecret, secret; but neither secret_id nor SecretId
     f"(?:^|_)(?i:{'|'.join(_WORDS)})(?!_id|Id)|(?:{'|'.join(word.title() for word in _WORDS)})(?!Id)"
 )
-_LIBRARIES: Final = ("asyncio", "boto3", "botocore", "httpcore", "httpx", "urllib3")
 
 
 def open_log(level: str, **bound: object) -> Any:
@@ -52,12 +51,16 @@ def _describe(value: object) -> str:
 
 
 def _take_over_libraries(logger: Any) -> None:
-    """Be the one handler of the standard library's root logger, each time anew, since others set it up, too."""
+    """Be the one handler of the standard library's loggers, each time anew, since others set them up, too."""
     root = logging.getLogger()
     root.handlers[:] = [_LibraryHandler(logger)]
     root.setLevel(logging.WARNING)
-    for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for library in root.manager.loggerDict.values():
+        # A handler on a library's own logger would print what that library says, secrets included.
+        if isinstance(library, logging.Logger) and (library.handlers or library.level or not library.propagate):
+            library.handlers.clear()
+            library.setLevel(logging.NOTSET)
+            library.propagate = True
     warnings.showwarning = _show_warning_with(logger)
 
 

@@ -63,7 +63,10 @@ class Snapshot:
     def unknown_since(self) -> datetime | None:
         """When the first attempt on the current refresh token was made whose outcome nobody knows."""
         attempts = (*self.elsewhere, *self.attempts)
-        return min((a.claim.claimed_at for a in attempts if a.unresolved), default=None)
+        # A refresh token that is still current after it brought tokens is one that the provider never changes.
+        redeemed = max((a.claim.claimed_at for a in attempts if a.staged), default=None)
+        unknown = (a.claim.claimed_at for a in attempts if a.unresolved)
+        return min((at for at in unknown if redeemed is None or at > redeemed), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,44 @@
+"""A Lambda function that asks Upwork who we are. Handler: `lambda_handler.handler`.
+
+The package comes as a layer or in the function's zip; boto3 is there already. The role needs
+`secretsmanager:GetSecretValue` on the secret that TOKEN_SECRET_ID names.
+"""
+
+import json
+import os
+import urllib.error
+import urllib.request
+from typing import Any
+
+from token_refresh.reader import TokenReader
+
+# One for each execution environment: invocations share its cache, frozen in between or restored by SnapStart.
+TOKENS = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens"))
+API = os.environ.get("UPWORK_API", "https://api.upwork.com")
+WHO_AM_I = {"query": "query { user { id nid rid } organization { id } }"}
+
+
+def handler(_event: object, _context: object) -> Any:
+    """Ask once, and once more where the token was refused and another one is there."""
+    token = TOKENS.get()
+    try:
+        return ask(token)
+    except urllib.error.HTTPError as refused:
+        if refused.code != 401 or not TOKENS.reject(token):  # noqa: PLR2004 - Unauthorized
+            raise
+    return ask(TOKENS.get())
+
+
+def ask(token: str) -> Any:
+    """Send the query with the standard library alone."""
+    request = urllib.request.Request(  # noqa: S310 - a fixed https address
+        f"{API}/graphql",
+        data=json.dumps(WHO_AM_I).encode(),
+        headers={
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "User-Agent": "lambda-example/1.0",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - likewise
+        return json.load(response)["data"]

@@ -1,0 +1,46 @@
+"""Ask Upwork who we are, with the token that the worker keeps fresh.
+
+    python examples/upwork_graphql.py
+
+Needs `pip install "token-refresh-worker[httpx]"`, AWS credentials that may read the secret, and, where the secret isn't
+called `upwork-oauth-tokens`, its name or ARN in TOKEN_SECRET_ID.
+"""
+
+import os
+from typing import Any
+
+import httpx
+
+from token_refresh.reader import TokenReader
+from token_refresh.reader.httpx_auth import TokenAuth
+
+UPWORK = "https://api.upwork.com"
+WHO_AM_I = "query { user { id nid rid } organization { id } }"
+
+
+def connect(tokens: TokenReader, *, base_url: str = UPWORK) -> httpx.Client:
+    """Make a client that adds the token to each request, and after a 401 repeats it once with a newer one."""
+    # Upwork answers clients without a name of their own with a web page.
+    headers = {"User-Agent": "upwork-graphql-example/1.0"}
+    return httpx.Client(base_url=base_url, auth=TokenAuth(tokens), headers=headers, timeout=20)
+
+
+def ask(client: httpx.Client, query: str) -> Any:
+    """Carry out a GraphQL query; its errors come with HTTP 200."""
+    response = client.post("/graphql", json={"query": query})
+    response.raise_for_status()
+    answer = response.json()
+    if answer.get("errors"):
+        raise RuntimeError("; ".join(error["message"] for error in answer["errors"]))
+    return answer["data"]
+
+
+def main() -> None:
+    """Print the user and the organization that the token belongs to."""
+    tokens = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens"))
+    with connect(tokens, base_url=os.environ.get("UPWORK_API", UPWORK)) as client:
+        print(ask(client, WHO_AM_I))  # noqa: T201 - an example shows what it got
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Real workers in processes of their own, raced, killed and starved over real HTTP."""

@@ -1,0 +1,75 @@
+"""Many runs at once: several processes, several threads in each, every thread with a client of its own."""
+
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from typing import Any, Final
+
+import boto3
+
+from races.worker import PROCESSES, SCHEDULED, Context
+from token_refresh import bootstrap
+from token_refresh.adapters.secrets_manager import CLIENT_CONFIG
+from token_refresh.errors import TokenRefreshError
+from token_refresh.handler import handler
+
+DEADLINE_SECONDS: Final = 110.0
+
+
+def contend(
+    environment: Mapping[str, str], *, processes: int, threads: int, request_id: str | None = None
+) -> Counter[str]:
+    """Release `processes` times `threads` runs together, and count how they ended.
+
+    Args:
+        environment: The workers' environment.
+        processes: Operating system processes.
+        threads: Runs in each.
+        request_id: Lambda's request ID, if all are to share one.
+    """
+    start = PROCESSES.Barrier(processes)
+    receivers = []
+    started = []
+    for number in range(processes):
+        receiver, sender = PROCESSES.Pipe(duplex=False)
+        request_ids = [request_id or f"{number}-{thread}" for thread in range(threads)]
+        process = PROCESSES.Process(target=_contend, args=(dict(environment), request_ids, start, sender), daemon=True)
+        process.start()
+        sender.close()
+        receivers.append(receiver)
+        started.append(process)
+    endings: Counter[str] = Counter()
+    for receiver, process in zip(receivers, started, strict=True):
+        endings.update(receiver.recv())
+        process.join()
+    return endings
+
+
+def _contend(environment: dict[str, str], request_ids: list[str], start: Barrier, endings: Connection) -> None:
+    """In a started process: make the clients, wait for the other processes, and run all at once."""
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.stdout = open(os.devnull, "w", encoding="ascii")  # noqa: PTH123, SIM115 - hundreds of logs are of no use
+    session = boto3.Session()
+    clients = [session.client("secretsmanager", config=CLIENT_CONFIG) for _ in request_ids]
+    mine = threading.local()
+    # Lambda runs one event at a time in a process, which therefore keeps one client.
+    bootstrap.secrets_manager_client = lambda: mine.client
+    together = threading.Barrier(len(request_ids))
+
+    def ending(request_id: str, client: Any) -> str:
+        mine.client = client
+        together.wait()
+        try:
+            return str(handler(SCHEDULED, Context(request_id, DEADLINE_SECONDS))["outcome"])
+        except TokenRefreshError as error:
+            return type(error).__name__
+
+    start.wait()
+    with ThreadPoolExecutor(len(request_ids)) as pool:
+        endings.send(list(pool.map(ending, request_ids, clients)))

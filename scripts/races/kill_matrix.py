@@ -1,0 +1,108 @@
+"""Kill a run at each of its external calls, for each kind of provider, and tell what became of the grant.
+
+`scripts/kill-matrix` prints the tables; with `--write` they go into docs/proof.md, between its two markers.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+from races.kills import SCENARIOS, Aftermath, Boundary, Scenario, boundaries, kill
+from races.world import PROVIDERS, SINGLE_USE, TOKEN_REQUEST, Provider
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "proof.md"
+BEGIN: Final = "<!-- kill-matrix:begin -->"
+END: Final = "<!-- kill-matrix:end -->"
+
+_LEGEND: Final = """\
+Each row kills one process with SIGKILL: *before* the call is carried out, *after* it was and before its reply came, \
+or with the call still on its way, to be carried out *late*, when other runs have found the claim over. A cell says \
+how the runs after it ended until at rest, how many token requests were sent in all, and whether the refresh token \
+that is current then is good. *held*: `RefreshOutcomeUnknown`, with the access token in use still valid; \
+*re-authorize*: `ReauthorizationRequired`."""
+
+_WORDS: Final = {"RefreshOutcomeUnknown": "held", "ReauthorizationRequired": "re-authorize"}
+
+
+def is_window(boundary: Boundary, provider: Provider) -> bool:
+    """Whether the provider has committed and nothing holds what it issued: the one window that no client can close."""
+    committed = boundary.call == TOKEN_REQUEST and boundary.when == "after"
+    not_staged = boundary.call == "PutSecretValue AWSPENDING" and boundary.when == "before"
+    return provider is SINGLE_USE and (committed or not_staged)
+
+
+def fault(boundary: Boundary, provider: Provider, aftermath: Aftermath) -> str | None:
+    """Say what is wrong with a row, if anything is."""
+    window = is_window(boundary, provider)
+    if aftermath.alive is window:
+        return "the grant is alive" if window else "the grant is lost"
+    if not aftermath.served:
+        return "consumers were left without a valid access token"
+    if set(aftermath.lines) != {1}:
+        return "a run did not log exactly one last line"
+    return None
+
+
+def matrix(scenario: Scenario) -> Iterator[tuple[Boundary, list[Aftermath]]]:
+    """Give all rows of one kind of run, in the order of its calls, with one aftermath a provider."""
+    points = [boundaries(scenario, provider) for provider in PROVIDERS]
+    if any(other != points[0] for other in points):
+        raise RuntimeError("the providers' runs differ in their calls")
+    with ThreadPoolExecutor(2) as pool:  # each world has servers and processes of its own
+        cells = pool.map(lambda cell: kill(scenario, cell[1], cell[0]), itertools.product(points[0], PROVIDERS))
+        for boundary in points[0]:
+            yield boundary, list(itertools.islice(cells, len(PROVIDERS)))
+
+
+def cell(aftermath: Aftermath) -> str:
+    """Write one aftermath."""
+    runs = ", ".join(_WORDS.get(name, name) for name in aftermath.runs)
+    return f"{runs}; {aftermath.requests} sent; {'alive' if aftermath.alive else '**lost**'}"
+
+
+def main() -> int:
+    """Run the whole matrix; 1 where a row is not as it should be."""
+    parser = argparse.ArgumentParser(prog="scripts/kill-matrix", description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{PAGE.name}")
+    options = parser.parse_args()
+    kills, faults, tables = 0, [], []
+    for scenario in SCENARIOS:
+        table = [
+            f"#### {scenario.name.capitalize()}",
+            "",
+            "| # | external call | killed | " + " | ".join(p.name for p in PROVIDERS) + " |",
+            "| --- | --- | --- |" + " --- |" * len(PROVIDERS),
+        ]
+        for boundary, aftermaths in matrix(scenario):
+            point = f"| {boundary.number} | {boundary.call} | {boundary.when} |"
+            table.append(" ".join([point, *(f"{cell(aftermath)} |" for aftermath in aftermaths)]))
+            print(table[-1], flush=True)
+            kills += len(aftermaths)
+            for provider, aftermath in zip(PROVIDERS, aftermaths, strict=True):
+                if found := fault(boundary, provider, aftermath):
+                    faults.append(f"{scenario.name}, {boundary}, {provider.name}: {found}")
+        tables.append("\n".join(table))
+    summary = f"{kills} processes were killed; {len(faults)} rows were not as they should be."
+    print(summary, *faults, sep="\n")
+    if options.write and not faults:
+        write("\n\n".join([_LEGEND, *tables, summary]))
+    return 1 if faults else 0
+
+
+def write(tables: str) -> None:
+    """Put the tables between the page's markers; a page without them gets them at its end."""
+    text = PAGE.read_text() if PAGE.exists() else ""
+    if BEGIN not in text:
+        text += f"{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

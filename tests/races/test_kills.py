@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from races.kill_matrix import fault, is_window
+from races.kills import FORCED_RUN, RECOVERY, REFRESH, Scenario, When, boundaries, kill
+from races.world import GRACE, PROVIDERS, SINGLE_USE, STATIC, TOKEN_REQUEST, Provider, World
+from rig import script
+from rig.function import SCHEDULED_EVENT, Function
+
+
+@pytest.mark.parametrize(
+    ("scenario", "provider", "calls"),
+    [
+        (REFRESH, SINGLE_USE, ("Put", TOKEN_REQUEST, "Update")),
+        (REFRESH, GRACE, ("PutSecretValue AWSPENDING", TOKEN_REQUEST)),
+        (RECOVERY, SINGLE_USE, ("UpdateSecretVersionStage AWSCURRENT",)),
+        (FORCED_RUN, STATIC, (TOKEN_REQUEST, "Put")),
+    ],
+    ids=["refresh, single use", "refresh, grace", "recovery, single use", "forced run, static"],
+)
+def test_killed(scenario: Scenario, provider: Provider, calls: tuple[str, ...]) -> None:
+    """A run killed around any call that changes something loses no grant, but in the one window of single use."""
+    points = [boundary for boundary in boundaries(scenario, provider) if boundary.call.startswith(calls)]
+
+    assert points
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda point: fault(point, provider, kill(scenario, provider, point)), points)
+        assert dict.fromkeys(points) == dict(zip(points, found, strict=True))
+
+
+def test_same_calls() -> None:
+    """A run makes the same calls whatever the provider, each of which is a place to be killed at."""
+    first, *others = [boundaries(REFRESH, provider) for provider in PROVIDERS]
+
+    assert [first, first] == others
+    assert {"before", "after"} <= {boundary.when for boundary in first if boundary.call == TOKEN_REQUEST}
+
+
+def test_window() -> None:
+    """In the one window consumers keep a valid access token while the hold lasts, and then a person is asked."""
+    windows = [boundary for boundary in boundaries(REFRESH, SINGLE_USE) if is_window(boundary, SINGLE_USE)]
+
+    with ThreadPoolExecutor(2) as pool:
+        aftermaths = list(pool.map(lambda window: kill(REFRESH, SINGLE_USE, window), windows))
+
+    assert [(TOKEN_REQUEST, When.AFTER), ("PutSecretValue AWSPENDING", When.BEFORE)] == [
+        (window.call, window.when) for window in windows
+    ]
+    assert {("yielded", "RefreshOutcomeUnknown", "ReauthorizationRequired")} == {a.runs for a in aftermaths}
+    assert {True} == {aftermath.served for aftermath in aftermaths}
+
+
+def test_authorized_again() -> None:
+    """After the window closed on a grant, a new token set is all that is needed: the next run refreshes it."""
+    with World(SINGLE_USE) as world:
+        world.endpoint.play(script.close(commit=True))
+        assert "RefreshOutcomeUnknown" == world.run().name
+        world.pass_hold()
+        assert ["ReauthorizationRequired"] == [run.name for run in world.rest()]
+
+        world.authorize()
+
+        assert ["refreshed", "fresh"] == [run.name for run in world.rest()]
+        assert world.alive
+
+
+def test_killed_in_lambda() -> None:
+    """Under Lambda's own runtime client, too, the run after a killed one promotes the tokens that it had staged."""
+    with World(SINGLE_USE) as world:
+        hold = world.store.fault("hold_after", "PutSecretValue", nth=2)
+        with Function(world.environment) as function:
+            pending = function.begin(SCHEDULED_EVENT)
+            hold.wait()
+            function.kill()
+            assert "Runtime exited with error: signal: SIGKILL" == pending.result().error_message
+        hold.release()
+
+        with Function(world.environment) as function:
+            assert "recovered" == function.invoke(SCHEDULED_EVENT).payload["outcome"]
+        assert (1, True) == (world.requests_sent, world.alive)

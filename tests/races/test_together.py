@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from races.contenders import contend
+from races.worker import FORCED, PROCESSES, wait_for_all
+from races.world import SINGLE_USE, World
+from rig import script
+from rig.function import SCHEDULED_EVENT, Function
+
+SAME_OR_NOT = pytest.mark.parametrize("request_id", [None, "the-same-for-all"], ids=["own", "shared"])
+
+
+# A run that reads between another's stage and its promotion promotes those tokens itself.
+OUTCOMES = {"fresh", "recovered", "refreshed", "yielded"}
+
+
+def assert_refreshed_once(world: World) -> None:
+    assert (1, 1, 1) == (world.requests_sent, world.endpoint.grant.redemptions, world.endpoint.most_in_flight)
+    assert world.alive
+    assert ["fresh"] == [run.name for run in world.rest()]
+
+
+@SAME_OR_NOT
+def test_processes(request_id: str | None) -> None:
+    """Of 32 processes started together one redeems and the others yield, also where all share one request ID."""
+    processes = 32
+    with World(SINGLE_USE) as world:
+        start = PROCESSES.Barrier(processes)
+        ended = wait_for_all([world.begin(start=start, request_id=request_id) for _ in range(processes)])
+
+        names = [run.name for run in ended]
+        assert (processes, 1) == (len(names), names.count("refreshed"))
+        assert OUTCOMES >= set(names)
+        assert {1} == {len(run.last_lines) for run in ended}
+        assert_refreshed_once(world)
+
+
+@SAME_OR_NOT
+def test_at_the_claim(request_id: str | None) -> None:
+    """Of runs that have all read the same state and claim at the same moment, one gets the claim."""
+    runs = 6
+    with World(SINGLE_USE) as world:
+        claims = [world.store.fault("hold_before", "PutSecretValue", nth=nth) for nth in range(1, runs + 1)]
+        workers = [world.begin(request_id=request_id) for _ in range(runs)]
+        for claim in claims:
+            claim.wait()
+        for claim in claims:
+            claim.release()
+
+        outcomes = sorted(run.name for run in wait_for_all(workers))
+        assert "refreshed" in outcomes
+        assert OUTCOMES >= set(outcomes)
+        assert_refreshed_once(world)
+
+
+@SAME_OR_NOT
+def test_contenders(request_id: str | None) -> None:
+    """Of 500 runs in 20 processes exactly one redeems; every other ends in a name, and the grant lives."""
+    with World(SINGLE_USE) as world:
+        endings = contend(world.environment, processes=20, threads=25, request_id=request_id)
+
+        assert 500 == endings.total()
+        # The rig may be slower than a run's patience with a Secrets Manager that does not answer.
+        assert {*OUTCOMES, "SecretStoreUnavailable"} >= set(endings)
+        assert_refreshed_once(world)
+
+
+def test_lambda() -> None:
+    """Function processes under Lambda's own runtime client race as safely."""
+    with World(SINGLE_USE) as world, contextlib.ExitStack() as stack:
+        functions = [stack.enter_context(Function(world.environment)) for _ in range(3)]
+        for function in functions:
+            function.wait_until_ready()
+        pending = [function.begin(SCHEDULED_EVENT, request_id="the-same-for-all") for function in functions]
+
+        outcomes = sorted(invocation.result().payload["outcome"] for invocation in pending)
+        assert "refreshed" in outcomes
+        assert OUTCOMES >= set(outcomes)
+        assert_refreshed_once(world)
+
+
+def test_forced_together() -> None:
+    """A forced run that meets another's claim waits for its tokens and ends fresh, without a request of its own."""
+    with World(SINGLE_USE, due=False) as world:
+        world.endpoint.play(script.hold("after_commit"))
+        with world.begin(FORCED) as first:
+            world.endpoint.wait_until_held()
+            calls = len(world.store.calls)
+            polled = world.store.fault("hold_before", "GetSecretValue", nth=4)
+            with world.begin(FORCED) as second:
+                # It has read claim and current version, waited, and reads again.
+                polled.wait()
+                world.endpoint.release()
+                assert "refreshed" == first.wait().name
+                polled.release()
+                assert "fresh" == second.wait().name
+
+        assert calls < len(world.store.calls)
+        assert_refreshed_once(world)

@@ -1,0 +1,50 @@
+from collections.abc import Iterator
+
+import pytest
+
+from reader import surroundings
+from reader.surroundings import Api, Background, Clock, Store
+from rig.secrets_manager import SecretsManagerServer
+from token_refresh.reader import TokenReader
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def background() -> Background:
+    return Background()
+
+
+@pytest.fixture
+def store(clock: Clock) -> Iterator[Store]:
+    with SecretsManagerServer(clock=clock) as server:
+        yield Store(server, clock)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with Api() as running:
+        yield running
+
+
+@pytest.fixture
+def tokens(store: Store, clock: Clock) -> TokenReader:
+    """Read `tokens` from the store, soft refreshes inline."""
+    return TokenReader("tokens", client=store.client, background=False, runtime=surroundings.runtime(clock))
+
+
+@pytest.fixture(autouse=True)
+def _aws_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the machine's own AWS settings out."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in (
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_PROFILE",
+    ):
+        monkeypatch.delenv(name, raising=False)

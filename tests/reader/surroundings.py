@@ -1,0 +1,181 @@
+"""What the reader's tests pass in for time, threads and the API that a token is for."""
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from rig.secrets_manager import SecretsManagerServer
+from token_refresh.reader import Runtime
+
+START = 1_800_000_000.0
+
+
+class Clock:
+    """A wall clock that stands still until a test moves it."""
+
+    def __init__(self, now: float = START) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Background:
+    """Collects the work that a reader starts, for the test to do when it wants."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[], None]] = []
+
+    def __call__(self, work: Callable[[], None]) -> None:
+        self.waiting.append(work)
+
+    def run(self) -> int:
+        """Do all that waits; say how much that was."""
+        count = len(self.waiting)
+        while self.waiting:
+            self.waiting.pop(0)()
+        return count
+
+
+def runtime(clock: Clock, background: Callable[[Callable[[], None]], None] | None = None) -> Runtime:
+    """Surroundings without chance: every backoff is three quarters of its length, every margin the whole one."""
+    if background is None:
+        return Runtime(clock=clock, chance=lambda: 0.5)
+    return Runtime(clock=clock, spawn=background, chance=lambda: 0.5)
+
+
+class Store:
+    """A real HTTP store with one secret of tokens in it, by the test's clock."""
+
+    def __init__(self, server: SecretsManagerServer, clock: Clock) -> None:
+        self.server = server
+        self.clock = clock
+        self.client = server.client()
+
+    def put(self, value: str, *, lives_seconds: float = 3600, secret_id: str = "tokens") -> str:  # noqa: S107 - a name, no password
+        """Store a token set as the worker does, and give its version ID."""
+        document = {
+            "accessToken": value,
+            "refreshToken": f"refresh-{value}",
+            "expiresAt": round((self.clock() + lives_seconds) * 1000),
+        }
+        return self.put_text(json.dumps(document), secret_id=secret_id)
+
+    def put_text(self, text: str, *, secret_id: str = "tokens") -> str:  # noqa: S107 - a name, no password
+        """Store any text."""
+        if self.server.secrets.find(secret_id) is None:
+            return str(self.client.create_secret(Name=secret_id, SecretString=text)["VersionId"])
+        return str(self.client.put_secret_value(SecretId=secret_id, SecretString=text)["VersionId"])
+
+    @property
+    def reads(self) -> int:
+        """Count the reads that arrived, answered or not."""
+        return sum("GetSecretValue" in logged.call.operation for logged in self.server.calls)
+
+
+class Api:
+    """An API that takes some bearer tokens and refuses all others with 401, on a port of its own.
+
+    It answers with what it got. `on_request` sees each request's path before the answer.
+    """
+
+    def __init__(self) -> None:
+        self.accepted: set[str] = set()
+        self.seen: list[dict[str, Any]] = []
+        self.redirects: dict[str, str] = {}
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    @property
+    def bearers(self) -> list[str | None]:
+        """Give the tokens that came, in order; None for a request without one."""
+        return [request["bearer"] for request in self.seen]
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [request["body"] for request in self.seen]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+    def answer(self, path: str, bearer: str | None, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Decide what a request gets: status, headers, body."""
+        self.seen.append({"path": path, "bearer": bearer, "body": body})
+        if path in self.redirects:
+            return 307, {"Location": self.redirects[path]}, b""
+        if bearer not in self.accepted:
+            return 401, {}, b"{}"
+        return 200, {"Content-Type": "application/json"}, self.content(path, body)
+
+    def content(self, path: str, body: bytes) -> bytes:
+        """Say what an accepted request is answered with."""
+        return json.dumps({"path": path, "length": len(body)}).encode()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            wbufsize = -1
+
+            def do_POST(self) -> None:
+                bearer = self.headers.get("Authorization", "").removeprefix("Bearer ") or None
+                status, headers, content = api.answer(self.path, bearer, self._body())
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST  # noqa: N815 - the base class names it so
+
+            def _body(self) -> bytes:
+                if self.headers.get("Transfer-Encoding") != "chunked":
+                    return self.rfile.read(int(self.headers.get("Content-Length", "0")))
+                body = b""
+                while size := int(self.rfile.readline(), 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return body
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+def at_once(count: int, work: Callable[[], Any]) -> list[Any]:
+    """Do `work` in so many threads that start together; give what each returned or raised."""
+    results: list[Any] = [None] * count
+    barrier = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        barrier.wait()
+        try:
+            results[number] = work()
+        except Exception as error:  # noqa: BLE001 - an error is a result here
+            results[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results

@@ -1,0 +1,122 @@
+"""The cache against a model: any order of reads, stores, outages, rejections and time, with late background reads."""
+
+from collections.abc import Callable
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from reader.surroundings import Background, Clock, runtime
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
+from token_refresh.reader import TokenExpired
+from token_refresh.reader.cache import FLIGHT_SECONDS, LONGEST_NEGATIVE_SECONDS, Cache
+from token_refresh.reader.flight import Entry
+from token_refresh.reader.runtime import LONGEST_BACKOFF_SECONDS
+
+Value = tuple[int, float]  # a number that grows, and an expiry
+
+
+class CacheModel(RuleBasedStateMachine):
+    """One store of one value that expires, and one cache, in one of its two modes."""
+
+    def __init__(self, *, background: bool) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.background = Background()
+        self.stored: Value = (0, self.clock() + 100)
+        self.down = False
+        self.reads = 0
+        self.served = -1
+        self.read_at = -1e9
+        # A background read that is waited for in this one thread would never end: it's given up at once.
+        runs = runtime(self.clock, self.background)
+        self.cache: Cache[Value] = Cache(self.read, background=background, runtime=runs, flight_seconds=0.0001)
+
+    @property
+    def cached(self) -> Value | None:
+        """What the cache holds; None (whatever the type says) before the first read."""
+        return self.cache.slot[0]
+
+    def read(self, previous: Entry[Value] | None, _rejecting: Callable[[], bool]) -> Entry[Value]:
+        self.reads += 1
+        self.read_at = now = self.clock()
+        if self.down:
+            raise SecretStoreUnavailable("down")
+        value = self.stored
+        if value[1] <= now:
+            if previous is None or previous.value[1] <= now:
+                raise TokenExpired("expired")
+            value = previous.value
+        return Entry(value=value, refresh_at=now + 20, wait_at=now + 60, expires_at=value[1])
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 7.0, 31.0, 120.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule(lives_seconds=st.sampled_from([-1.0, 1.0, 50.0, 300.0]))
+    def value_is_stored(self, lives_seconds: float) -> None:
+        self.stored = (self.stored[0] + 1, self.clock() + lives_seconds)
+
+    @rule(down=st.booleans())
+    def store_goes_down_or_up(self, *, down: bool) -> None:
+        self.down = down
+
+    @precondition(lambda self: self.background.waiting)
+    @rule(last=st.booleans())
+    def background_read_ends(self, *, last: bool) -> None:
+        self.background.waiting.pop(-1 if last else 0)()
+
+    @rule()
+    def value_is_read(self) -> None:
+        reads, known, now = self.reads, self.cached, self.clock()
+        usable = known is not None and now < known[1]
+        try:
+            value = self.cache.get()
+        except TokenRefreshError:
+            assert not usable, "a valid value was refused"
+            since = now - self.read_at
+            assert self.reads > reads or since <= LONGEST_NEGATIVE_SECONDS, "an error was shared for too long"
+        else:
+            assert now < value[1], "an expired value was served"
+            assert self.reads > reads or value == known, "a value came from nowhere"
+            assert self.served <= value[0], "an older value came back"
+            self.served = value[0]
+        assert self.reads - reads <= 1, "more than one read for one call"
+
+    @rule()
+    def value_is_rejected(self) -> None:
+        reads, known = self.reads, self.cached
+        if known is None:
+            return
+        replaced = self.cache.reject(known.__eq__)
+        assert replaced == (self.cached != known)
+        assert self.reads - reads <= 1, "more than one read for one call"
+
+    @rule()
+    def process_is_forked_or_restored(self) -> None:
+        self.background.waiting.clear()
+        self.cache.after_restore()
+
+    @invariant()
+    def fast_path_agrees(self) -> None:
+        value, idle_until = self.cache.slot
+        if self.clock() < idle_until:
+            assert self.clock() < value[1], "the fast path would serve an expired value"
+            assert idle_until <= self.clock() + max(20, LONGEST_BACKOFF_SECONDS, FLIGHT_SECONDS), "rest without end"
+
+
+class InlineCache(CacheModel):
+    def __init__(self) -> None:
+        super().__init__(background=False)
+
+
+class BackgroundCache(CacheModel):
+    def __init__(self) -> None:
+        super().__init__(background=True)
+
+
+TestInlineCache = InlineCache.TestCase
+TestBackgroundCache = BackgroundCache.TestCase
+TestInlineCache.settings = TestBackgroundCache.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None
+)

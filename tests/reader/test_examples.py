@@ -1,0 +1,145 @@
+"""Each example does what it says, as its user would run it: real processes, a real store, an API on loopback."""
+
+import asyncio
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from reader.surroundings import Api, Clock, Store
+from rig.secrets_manager import SecretsManagerServer
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ME = {"user": {"id": "1", "nid": "~1", "rid": "2"}, "organization": {"id": "3"}}
+
+
+class Upwork(Api):
+    """Answers the query of the examples."""
+
+    def content(self, path: str, body: bytes) -> bytes:
+        assert "/graphql" == path
+        assert "query { user" in json.loads(body)["query"]
+        return json.dumps({"data": ME}).encode()
+
+
+@pytest.fixture
+def upwork() -> Iterator[Upwork]:
+    with Upwork() as running:
+        yield running
+
+
+@pytest.fixture
+def running_store() -> Iterator[Store]:
+    """A store by the machine's clock, since examples in processes of their own look at that."""
+    with SecretsManagerServer() as server:
+        store = Store(server, Clock(time.time()))
+        store.put("one", secret_id="upwork-oauth-tokens")
+        yield store
+
+
+@pytest.fixture
+def environment(running_store: Store, upwork: Upwork) -> dict[str, str]:
+    return {**os.environ, **running_store.server.environment, "UPWORK_API": upwork.url}
+
+
+def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, *code.split(" ", 1)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=EXAMPLES,
+    )
+
+
+def test_upwork_graphql(environment: dict[str, str], upwork: Upwork) -> None:
+    """The GraphQL example prints who we are."""
+    upwork.accepted = {"one"}
+    result = run("upwork_graphql.py", environment)
+    assert (f"{ME}\n", "") == (result.stdout, result.stderr)
+
+
+def test_upwork_graphql_with_graphql_errors(environment: dict[str, str], upwork: Upwork) -> None:
+    """Errors of GraphQL, which come with HTTP 200, end the example."""
+    upwork.answer = lambda path, bearer, body: (200, {}, b'{"errors": [{"message": "no such field"}]}')  # type: ignore[method-assign] # noqa: ARG005 - always the same
+    result = run("upwork_graphql.py", environment)
+    assert "RuntimeError: no such field" in result.stderr
+
+
+def test_lambda_handler(environment: dict[str, str], upwork: Upwork, running_store: Store) -> None:
+    """The Lambda example answers, and goes on with a newer token where the one it has is refused."""
+    upwork.accepted = {"one"}
+    code = (
+        "-c import json, lambda_handler as function\n"
+        "print(json.dumps(function.handler({}, None)), flush=True)\n"
+        "input()\n"
+        "print(json.dumps(function.handler({}, None)))"
+    )
+    with subprocess.Popen(  # noqa: S603 - our own code
+        [sys.executable, *code.split(" ", 1)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=EXAMPLES,
+    ) as function:
+        assert function.stdin is not None
+        assert function.stdout is not None
+        assert ME == json.loads(function.stdout.readline())
+        running_store.put("two", secret_id="upwork-oauth-tokens")
+        upwork.accepted = {"two"}
+        function.stdin.write("\n")
+        function.stdin.close()
+        assert ME == json.loads(function.stdout.read())
+    assert ["one", "one", "two"] == upwork.bearers
+
+
+def test_lambda_handler_hands_on_a_real_401(environment: dict[str, str]) -> None:
+    """Where the stored token is refused, the Lambda example fails with the 401."""
+    result = run("-c import lambda_handler; lambda_handler.handler({}, None)", environment)
+    assert "HTTP Error 401" in result.stderr
+    assert "one" not in result.stderr.replace("None", "")
+
+
+def test_fastapi_service(
+    environment: dict[str, str], upwork: Upwork, running_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The FastAPI example answers, tells the token's version, and says 503 where there is no token."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.setattr("token_refresh.reader.store.CLIENTS._made", {})
+    app = importlib.import_module("fastapi_service").app
+
+    async def main() -> None:
+        async with served(app) as service:
+            assert {"data": ME} == (await service.get("/me")).json()
+            assert {"expires_at", "version_id"} == set((await service.get("/health")).json())
+            running_store.put("two", secret_id="upwork-oauth-tokens")
+            upwork.accepted = {"two"}
+            assert {"data": ME} == (await service.get("/me")).json()
+        running_store.server.fault("deny", "GetSecretValue")
+        async with served(app) as service:
+            answer = await service.get("/me")
+        assert (503, {"detail": "no Upwork token: SecretAccessDenied"}) == (answer.status_code, answer.json())
+
+    upwork.accepted = {"one"}
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def served(app: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Start the service and give a client of it."""
+    transport = httpx.ASGITransport(app)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://me") as made:
+        yield made

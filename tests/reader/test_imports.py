@@ -1,0 +1,39 @@
+"""What a consumer pays for an import, each in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("boto3", "botocore", "asyncio", "httpx", "requests", "structlog", "tenacity", "typer", "rich")
+
+
+def imported(statement: str) -> set[str]:
+    """Give the names of all modules that are loaded after a statement."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - our own code
+    return set(run.stdout.split())
+
+
+def test_import_is_light() -> None:
+    """Importing the reader and making one loads neither boto3, which the first read does, nor any extra."""
+    names = imported("from token_refresh.reader import TokenReader\nTokenReader('tokens')")
+    assert set() == names & set(HEAVY)
+
+
+def test_import_leaves_the_worker_out() -> None:
+    """Of the worker a consumer loads the errors and nothing else."""
+    names = {name for name in imported("import token_refresh.reader") if name.startswith("token_refresh")}
+    assert {"token_refresh", "token_refresh.errors"} == {
+        name for name in names if not name.startswith("token_refresh.reader")
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "other"), [("httpx_auth", "httpx", "requests"), ("requests_auth", "requests", "httpx")]
+)
+def test_auth_modules_load_their_own_client_only(module: str, extra: str, other: str) -> None:
+    """Each auth module needs the one extra that it is named after."""
+    names = imported(f"import token_refresh.reader.{module}")
+    assert extra in names
+    assert other not in names

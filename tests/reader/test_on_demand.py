@@ -1,0 +1,169 @@
+"""Asking the worker to refresh: the real Lambda client, and a function on loopback."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+
+from reader.surroundings import Clock, Store, at_once, runtime
+from token_refresh.reader import TokenExpired, TokenReader
+
+
+class Worker:
+    """Lambda's `Invoke` for one function: does `run`, and answers with what it gives."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.run: Callable[[], object] = lambda: {"outcome": "refreshed"}
+        self.url = ""
+
+    def client(self) -> Any:
+        return boto3.client(
+            "lambda",
+            region_name="eu-central-1",
+            endpoint_url=self.url,
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
+        )
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    made = Worker()
+    with _listening(made):
+        yield made
+
+
+@contextmanager
+def _listening(worker: Worker) -> Iterator[None]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            worker.events.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            worker.paths.append(self.path)
+            content = json.dumps(worker.run()).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    worker.url = f"http://127.0.0.1:{http.server_address[1]}"
+    thread = threading.Thread(target=http.serve_forever, args=(0.02,))
+    thread.start()
+    yield
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+@pytest.fixture
+def asking(store: Store, clock: Clock, worker: Worker) -> TokenReader:
+    return TokenReader(
+        "tokens",
+        client=store.client,
+        background=False,
+        refresh_function="token-refresh",
+        lambda_client=worker.client(),
+        runtime=runtime(clock),
+    )
+
+
+def test_expired_token_is_refreshed_on_demand(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
+    """Fifty threads that find the stored token expired have the worker run once, unforced: it is due anyway."""
+    store.put("one")
+    asking.get()
+    clock.advance(3600)
+    worker.run = lambda: (store.put("two"), {"outcome": "refreshed"})[1]
+    assert ["two"] * 50 == at_once(50, asking.get)
+    assert [{}] == worker.events
+    assert ["/2015-03-31/functions/token-refresh/invocations"] == worker.paths
+    assert 3 == store.reads
+
+
+def test_rejected_token_is_refreshed_on_demand(store: Store, asking: TokenReader, worker: Worker) -> None:
+    """Fifty threads whose token was rejected, and is still the stored one, have the worker run once, forced."""
+    store.put("one")
+    asking.get()
+    worker.run = lambda: (store.put("two"), {"outcome": "refreshed"})[1]
+    assert [True] * 50 == at_once(50, lambda: asking.reject("one"))
+    assert ("two", [{"force": True}]) == (asking.get(), worker.events)
+
+
+def test_rejected_token_that_was_replaced_needs_no_worker(store: Store, asking: TokenReader, worker: Worker) -> None:
+    """Where a newer token is stored already, nothing is asked."""
+    store.put("one")
+    asking.get()
+    store.put("two")
+    assert asking.reject("one")
+    assert [] == worker.events
+
+
+def test_soft_refresh_asks_nothing(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
+    """A late worker is left in peace as long as the token is valid."""
+    store.put("one")
+    for _ in range(36):
+        asking.get()
+        clock.advance(100)
+    assert [] == worker.events
+
+
+def test_worker_that_cannot_help(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
+    """What the worker came to is in the error, by its type alone, and it's asked again after a minute."""
+    store.put("one", lives_seconds=-1)
+    worker.run = lambda: {"errorType": "ReauthorizationRequired", "errorMessage": "canary"}
+    with pytest.raises(
+        TokenExpired, match=r"token-refresh was asked to refresh and answered ReauthorizationR"
+    ) as first:
+        asking.get()
+    assert "canary" not in str(first.value)
+    clock.advance(30)
+    with pytest.raises(TokenExpired, match=r"token-refresh was asked less than 60 s ago"):
+        asking.get()
+    clock.advance(30)
+    with pytest.raises(TokenExpired):
+        asking.get()
+    assert 2 == len(worker.events)
+
+
+@pytest.mark.parametrize("answer", ["canary", {}, {"outcome": ["canary"]}, {"errorType": "canary canary"}, None])
+def test_unheard_of_answers_are_not_repeated(store: Store, asking: TokenReader, worker: Worker, answer: object) -> None:
+    """What isn't an outcome of the worker isn't shown."""
+    store.put("one", lives_seconds=-1)
+    worker.run = lambda: answer
+    with pytest.raises(TokenExpired, match="answered something else than an outcome") as caught:
+        asking.get()
+    assert "canary" not in str(caught.value)
+
+
+def test_worker_out_of_reach(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the function can't be invoked, the error says why; the client is made as the environment says."""
+    for name, value in {**store.server.environment, "AWS_ENDPOINT_URL_LAMBDA": store.server.url}.items():
+        monkeypatch.setenv(name, value)
+    store.put("one", lives_seconds=-1)
+    names = ["token-refresh", "arn:aws:lambda:eu-west-1:123456789012:function:token-refresh"]
+    for name in names:
+        reader = TokenReader("tokens", client=store.client, refresh_function=name, runtime=runtime(clock))
+        with pytest.raises(TokenExpired, match=rf"{name} could not be asked to refresh \(\w+\)"):
+            reader.get()
+
+
+def test_unreachable_worker(store: Store, clock: Clock) -> None:
+    """A function that doesn't answer at all is named by the class of the client's error."""
+    nowhere = Worker()
+    with _listening(nowhere):
+        pass
+    store.put("one", lives_seconds=-1)
+    reader = TokenReader(
+        "tokens", client=store.client, refresh_function="f", lambda_client=nowhere.client(), runtime=runtime(clock)
+    )
+    with pytest.raises(TokenExpired, match=r"f could not be asked to refresh \(EndpointConnectionError\)"):
+        reader.get()

@@ -1,0 +1,91 @@
+"""When a token is read again."""
+
+from collections import deque
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reader.surroundings import START
+from token_refresh.reader import Token
+from token_refresh.reader.schedule import RefreshPattern
+
+DAY, HOUR = 86_400.0, 3600.0
+
+
+def token(*, created_at: float = START, lives_seconds: float = HOUR, version_id: str = "one") -> Token:
+    return Token(
+        value="value",
+        created_at=datetime.fromtimestamp(created_at, UTC),
+        expires_at=datetime.fromtimestamp(created_at + lives_seconds, UTC),
+        version_id=version_id,
+    )
+
+
+@pytest.mark.parametrize(
+    ("lives_seconds", "expected_seconds"),
+    [(DAY, DAY - 8 * HOUR + 30), (HOUR, 40 * 60 + 30), (90, 60 + 7.5), (4 * DAY, 4 * DAY - 8 * HOUR + 30)],
+)
+def test_first_expectation(lives_seconds: float, expected_seconds: float) -> None:
+    """At first the worker's default is expected: the window of 8 h, never before two thirds of the life."""
+    pattern, read = RefreshPattern(), token(lives_seconds=lives_seconds)
+    assert START + expected_seconds == pattern.next_read_at(read, now=START, chance=0.5)
+
+
+def test_learned_expectation() -> None:
+    """Then it's what was seen, and the latest of the last refreshes counts, so that one read is enough."""
+    pattern = RefreshPattern()
+    pattern.learn(token(), token(created_at=START + 3000, version_id="two"))
+    pattern.learn(token(), token(created_at=START + 2000, version_id="two"))
+    assert START + 3030 == pattern.next_read_at(token(), now=START, chance=0.5)
+
+
+@pytest.mark.parametrize(
+    "successor",
+    [
+        token(created_at=START + 3000, version_id="one"),
+        token(created_at=START + 3600, version_id="two"),
+        token(created_at=START + 9000, version_id="two"),
+        token(created_at=START, version_id="two"),
+        token(created_at=START - 9000, version_id="two"),
+    ],
+)
+def test_nothing_is_learned_from_what_is_no_successor(successor: Token) -> None:
+    """The same version, one that came after the expiry and one from before are no refreshes to go by."""
+    pattern = RefreshPattern()
+    pattern.learn(token(), successor)
+    assert [] == list(pattern.leads)
+
+
+def test_old_refreshes_are_forgotten() -> None:
+    """A worker whose window was changed is followed after eight refreshes."""
+    pattern = RefreshPattern()
+    for lead in [60, *[600] * 8]:
+        pattern.learn(token(), token(created_at=START + 3600 - lead, version_id="two"))
+    assert START + 3030 == pattern.next_read_at(token(), now=START, chance=0.5)
+
+
+@pytest.mark.parametrize(("left_seconds", "pause_seconds"), [(1200, 150), (8 * HOUR, 300), (16, 5)])
+def test_late_refresh_is_watched_for(left_seconds: float, pause_seconds: float) -> None:
+    """Where the refresh is late, reads come closer the nearer the expiry is, from 5 min to 5 s apart."""
+    late = token(lives_seconds=DAY)
+    now = START + DAY - left_seconds
+    assert now + pause_seconds == RefreshPattern(leads=_fixed(DAY)).next_read_at(late, now=now, chance=0.5)
+
+
+def _fixed(lead: float) -> deque[float]:
+    return deque([lead])
+
+
+@given(
+    lives_seconds=st.floats(1, 100 * DAY),
+    age=st.floats(-HOUR, 100 * DAY),
+    chance=st.floats(0, 1),
+    lead=st.floats(1, DAY),
+)
+def test_next_read_is_ahead(lives_seconds: float, age: float, chance: float, lead: float) -> None:
+    """The next read always lies ahead, never a rush of them."""
+    now = START + age
+    for pattern in (RefreshPattern(), RefreshPattern(leads=_fixed(lead))):
+        assert now < pattern.next_read_at(token(lives_seconds=lives_seconds), now=now, chance=chance)

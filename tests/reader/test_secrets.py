@@ -1,0 +1,146 @@
+"""`SecretReader` and `SecretGroup` against a real HTTP store."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from reader.surroundings import Background, Clock, Store, at_once, runtime
+from token_refresh.reader import InvalidSecretDocument, SecretGroup, SecretNotFound, SecretReader
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def key(store: Store, clock: Clock) -> SecretReader:
+    store.put_text('{"key": "canary"}', secret_id="key")
+    return SecretReader("key", ttl=MINUTE, client=store.client, background=False, runtime=runtime(clock))
+
+
+def test_text_json_and_binary(store: Store, key: SecretReader) -> None:
+    """A text secret is read as text, parsed, or as bytes, with one call."""
+    assert '{"key": "canary"}' == key.text() == asyncio.run(key.asecret()).text()
+    assert {"key": "canary"} == key.json()
+    assert key.json() is not key.json()
+    assert b'{"key": "canary"}' == key.binary()
+    assert 1 == store.reads
+
+
+def test_binary_secret(store: Store) -> None:
+    """A binary secret is bytes; asked for as text, it says that it's binary."""
+    store.client.create_secret(Name="certificate", SecretBinary=b"\x00\xff")
+    reader = SecretReader("certificate", client=store.client)
+    assert b"\x00\xff" == reader.binary()
+    with pytest.raises(InvalidSecretDocument, match=r"certificate is binary: read it with binary\(\)"):
+        reader.text()
+
+
+def test_text_that_is_no_json(store: Store) -> None:
+    """A text that isn't JSON is an error that neither shows nor leads to the text."""
+    store.put_text("canary", secret_id="plain")
+    with pytest.raises(InvalidSecretDocument, match=r"plain is not JSON: read it with text\(\)") as caught:
+        SecretReader("plain", client=store.client).json()
+    assert (None, None) == (caught.value.__cause__, caught.value.__context__)
+
+
+def test_secret_is_masked(key: SecretReader) -> None:
+    """A secret shows its content neither in `repr` nor in `str`."""
+    assert "canary" not in f"{key.secret()!r} {key.secret()} {key!r}"
+
+
+def test_ttl(store: Store, key: SecretReader, clock: Clock) -> None:
+    """A value is kept for four fifths of its TTL, less some jitter, and then read anew."""
+    key.secret()
+    store.put_text("new", secret_id="key")
+    clock.advance(44)
+    assert '{"key": "canary"}' == key.text()
+    clock.advance(1)
+    assert "new" == key.text()
+    assert 2 == store.reads
+
+
+def test_nothing_older_than_the_ttl(store: Store, clock: Clock, background: Background) -> None:
+    """In a service too, a value as old as its TTL waits for a newer one; one a little younger doesn't."""
+    store.put_text("old", secret_id="key")
+    reader = SecretReader("key", ttl=MINUTE, client=store.client, background=True, runtime=runtime(clock))
+    quick = SecretReader("key", ttl=MINUTE, client=store.client, background=True, runtime=runtime(clock, background))
+    assert ["old", "old"] == [reader.text(), quick.text()]
+    store.put_text("new", secret_id="key")
+    clock.advance(59)
+    assert "old" == quick.text()
+    clock.advance(1)
+    assert "new" == reader.text()
+    background.run()
+    assert "new" == quick.text()
+
+
+def test_stale_while_the_store_is_down(store: Store, key: SecretReader, clock: Clock) -> None:
+    """However long Secrets Manager is down, the last value is served."""
+    key.secret()
+    store.server.fault("deny", "GetSecretValue", times=None)
+    for _ in range(20):
+        clock.advance(3600)
+        assert '{"key": "canary"}' == key.text()
+
+
+def test_version_check_on_demand(store: Store, key: SecretReader) -> None:
+    """A secret that was of no use is checked at once, with one call for fifty threads, and replaced."""
+    old = key.secret()
+    assert not key.reject(old)
+    store.put_text("new", secret_id="key")
+    store.clock.advance(1)
+    assert [True] * 50 == at_once(50, lambda: key.reject(old))
+    assert ("new", 3) == (key.text(), store.reads)
+    assert asyncio.run(key.areject(old))
+    assert 3 == store.reads
+
+
+def test_ttl_must_be_positive() -> None:
+    """A TTL of nothing is refused, by its name."""
+    with pytest.raises(ValueError, match="ttl must be a positive timedelta"):
+        SecretReader("key", ttl=timedelta())
+
+
+def test_group_makes_one_call(store: Store, clock: Clock) -> None:
+    """Several secrets come with one call, by name or ARN, text or binary, and are kept together."""
+    store.put_text("one", secret_id="a")
+    created = store.client.create_secret(Name="b", SecretBinary=b"two")
+    group = SecretGroup("a", created["ARN"], client=store.client, background=False, runtime=runtime(clock))
+    assert ("one", b"two") == (group["a"].text(), group[created["ARN"]].binary())
+    assert "one" == asyncio.run(group.asecret("a")).text()
+    assert 1 == store.reads
+    old = group["a"]
+    store.put_text("three", secret_id="a")
+    assert group.reject(old)
+    assert ("three", 2) == (group["a"].text(), store.reads)
+    with pytest.raises(KeyError):
+        group["c"]
+
+
+def test_large_group(store: Store) -> None:
+    """More than twenty secrets take one call for each twenty."""
+    names = [f"secret-{number:02}" for number in range(25)]
+    for name in names:
+        store.put_text(name, secret_id=name)
+    group = SecretGroup(*names, client=store.client)
+    assert names == [group[name].text() for name in names]
+    assert 2 == store.reads
+
+
+def test_group_with_a_missing_secret(store: Store) -> None:
+    """One that is missing is named, whether the service says so or leaves it out."""
+    store.put_text("one", secret_id="a")
+    with pytest.raises(SecretNotFound, match="missing in eu-central-1: secretsmanager:GetSecretValue found no such"):
+        SecretGroup("a", "missing", client=store.client)["a"]
+    partial_arn = store.client.describe_secret(SecretId="a")["ARN"].rpartition("-")[0]
+    with pytest.raises(
+        SecretNotFound, match=f"{partial_arn} in eu-central-1: secretsmanager:BatchGetSecretValue found"
+    ):
+        SecretGroup(partial_arn, client=store.client)[partial_arn]
+
+
+def test_denied_group(store: Store) -> None:
+    """The permission for the batch is another one, and the error names it."""
+    store.server.fault("deny", "BatchGetSecretValue")
+    with pytest.raises(Exception, match="a, b in eu-central-1: secretsmanager:BatchGetSecretValue was denied"):
+        SecretGroup("a", "b", client=store.client)["a"]

@@ -1,0 +1,105 @@
+"""Many real threads and tasks at once, the real client, a real HTTP store."""
+
+import asyncio
+import threading
+
+import pytest
+
+from reader.surroundings import Clock, Store, at_once, runtime
+from token_refresh.reader import SecretNotFound, TokenExpired, TokenReader
+
+FIFTY = 50
+
+
+@pytest.fixture(params=[False, True], ids=["inline", "background"])
+def shared(request: pytest.FixtureRequest, store: Store, clock: Clock) -> TokenReader:
+    """Real threads, the test's time."""
+    return TokenReader("tokens", client=store.client, background=request.param, runtime=runtime(clock))
+
+
+def test_fifty_simultaneous_misses_make_one_call(store: Store, shared: TokenReader) -> None:
+    """Fifty threads that all find the cache empty make one call, and all get its token."""
+    store.put("one")
+    assert ["one"] * FIFTY == at_once(FIFTY, shared.get)
+    assert 1 == store.reads
+
+
+def test_fifty_simultaneous_expiries_make_one_call(store: Store, shared: TokenReader, clock: Clock) -> None:
+    """Fifty threads whose token has expired make one call, and all get the new one."""
+    store.put("one")
+    shared.get()
+    clock.advance(3600)
+    store.put("two")
+    assert ["two"] * FIFTY == at_once(FIFTY, shared.get)
+    assert 2 == store.reads
+
+
+def test_fifty_simultaneous_failures_make_one_call(store: Store, shared: TokenReader) -> None:
+    """Fifty threads share one error, each with an object of its own."""
+    errors = at_once(FIFTY, shared.get)
+    assert {SecretNotFound} == {type(error) for error in errors}
+    assert FIFTY == len({id(error) for error in errors})
+    assert 1 == store.reads
+
+
+def test_fifty_simultaneous_rejections_make_one_call(store: Store, shared: TokenReader) -> None:
+    """Fifty threads that were answered 401 make one call and go on with the token that it brought."""
+    store.put("one")
+    shared.get()
+    store.put("two")
+    assert [True] * FIFTY == at_once(FIFTY, lambda: shared.reject("one"))
+    assert (2, "two") == (store.reads, shared.get())
+
+
+def test_fifty_simultaneous_rejections_of_a_token_that_stays_make_one_call(store: Store, shared: TokenReader) -> None:
+    """Where no other token is stored, fifty threads learn so from one call."""
+    store.put("one")
+    shared.get()
+    assert [False] * FIFTY == at_once(FIFTY, lambda: shared.reject("one"))
+    assert 2 == store.reads
+
+
+def test_fifty_tasks_make_one_call(store: Store, shared: TokenReader, clock: Clock) -> None:
+    """Fifty tasks of one event loop share one call for a miss, and one for an expiry without a newer token."""
+
+    async def all_at_once() -> list[str | BaseException]:
+        return await asyncio.gather(*(shared.aget() for _ in range(FIFTY)), return_exceptions=True)
+
+    store.put("one")
+    assert ["one"] * FIFTY == asyncio.run(all_at_once())
+    assert 1 == store.reads
+    clock.advance(3600)
+    assert {TokenExpired} == {type(result) for result in asyncio.run(all_at_once())}
+    assert 2 == store.reads
+
+
+def test_event_loop_goes_on_while_the_store_is_slow(store: Store, shared: TokenReader) -> None:
+    """While a read is held by the store, the loop runs other tasks; the read's own thread waits."""
+    store.put("one")
+    fault = store.server.fault("hold_before", "GetSecretValue")
+
+    async def main() -> str:
+        reading = asyncio.ensure_future(shared.aget())
+        await asyncio.to_thread(fault.wait)
+        assert not reading.done()
+        fault.release()
+        return await reading
+
+    assert "one" == asyncio.run(main())
+
+
+def test_soft_refresh_is_done_by_a_daemon_thread(store: Store, clock: Clock) -> None:
+    """A soft refresh runs in a thread that ends by itself and never keeps a process alive."""
+    reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
+    store.put("one")
+    reader.get()
+    clock.advance(3000)
+    store.put("two")
+    fault = store.server.fault("hold_before", "GetSecretValue")
+    assert "one" == reader.get()
+    fault.wait()
+    (thread,) = [thread for thread in threading.enumerate() if thread.name == "token-reader"]
+    assert thread.daemon
+    fault.release()
+    thread.join()
+    assert "two" == reader.get()

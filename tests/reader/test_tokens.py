@@ -1,0 +1,241 @@
+"""`TokenReader` against a real HTTP store through the real client."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reader.surroundings import START, Background, Clock, Store, runtime
+from token_refresh.reader import (
+    InvalidSecretDocument,
+    SecretEmpty,
+    SecretStoreUnavailable,
+    Token,
+    TokenExpired,
+    TokenReader,
+)
+
+
+def test_token_with_expiry_and_version(store: Store, tokens: TokenReader) -> None:
+    """`token()` tells what is cached: value, expiry, version and when that was stored."""
+    version_id = store.put("one")
+    expected = Token(
+        value="one",
+        expires_at=datetime.fromtimestamp(START + 3600, UTC),
+        version_id=version_id,
+        created_at=datetime.fromtimestamp(START, UTC),
+    )
+    assert expected == tokens.token() == tokens.token() == asyncio.run(tokens.atoken())
+    assert "one" == tokens.get() == asyncio.run(tokens.aget())
+    assert 1 == store.reads
+
+
+def test_token_is_masked(store: Store, tokens: TokenReader) -> None:
+    """A token shows its value neither in `repr` nor in `str`, an f-string or a log."""
+    store.put("canary-token")
+    token = tokens.token()
+    assert "canary" not in f"{token!r} {token} {tokens!r}"
+    assert token.version_id in repr(token)
+
+
+def test_only_get_secret_value_is_called(store: Store, tokens: TokenReader, clock: Clock) -> None:
+    """Reading, refreshing and rejecting need the one permission: `secretsmanager:GetSecretValue`."""
+    store.put("one")
+    tokens.get()
+    clock.advance(3000)
+    tokens.get()
+    tokens.reject("one")
+    names = [logged.call.operation for logged in store.server.calls if logged.call.operation != "CreateSecret"]
+    assert ["GetSecretValue"] * 3 == names
+
+
+def test_published_secret_is_read(store: Store, tokens: TokenReader) -> None:
+    """The secret that is published for consumers has no refresh token, and is read all the same."""
+    document = {
+        "accessToken": "published",
+        "expiresAt": (int(START) + 3600) * 1000,
+        "tokenType": "Bearer",
+        "scope": "",
+        "sourceVersionId": "6f1a7f58-4f0e-4c62-9df3-6f1d7f3e4a11",
+    }
+    store.put_text(json.dumps(document))
+    assert "published" == tokens.get()
+
+
+def test_next_read_comes_soon_after_the_next_refresh(store: Store, tokens: TokenReader, clock: Clock) -> None:
+    """An hour's token is refreshed after two thirds of its life, and read again within a minute of that."""
+    store.put("one")
+    tokens.get()
+    clock.advance(2400)
+    store.put("two")
+    tokens.get()
+    assert 1 == store.reads
+    clock.advance(60)
+    assert ("two", 2) == (tokens.get(), store.reads)
+
+
+def test_refresh_time_is_learned(store: Store, tokens: TokenReader, clock: Clock) -> None:
+    """A worker that refreshes ten minutes before expiry is read just after that, once it was seen to do so."""
+    store.put("one")
+    tokens.get()
+    clock.advance(3000)
+    store.put("two")
+    assert ("two", 2) == (tokens.get(), store.reads)
+    clock.advance(3000)
+    store.put("three")
+    clock.advance(29)
+    assert ("two", 2) == (tokens.get(), store.reads)
+    clock.advance(1)
+    assert ("three", 3) == (tokens.get(), store.reads)
+
+
+def test_expired_token_is_never_returned(store: Store, tokens: TokenReader, clock: Clock) -> None:
+    """At the very second of its expiry a token is gone; the error says since when, and which version."""
+    version_id = store.put("one")
+    tokens.get()
+    clock.advance(3599.999)
+    assert "one" == tokens.get()
+    clock.advance(0.001)
+    expected = rf"tokens in eu-central-1: its access token expired at 2027-01-15T09:00:00Z \(version {version_id}\)"
+    with pytest.raises(TokenExpired, match=expected):
+        tokens.get()
+
+
+def test_valid_token_is_served_through_an_outage(store: Store, tokens: TokenReader, clock: Clock) -> None:
+    """While Secrets Manager is down, a token is served up to its expiry, and not a second longer."""
+    store.put("one")
+    tokens.get()
+    store.server.fault("deny", "GetSecretValue", times=None)
+    for _ in range(359):
+        clock.advance(10)
+        assert "one" == tokens.get()
+    clock.advance(10)
+    with pytest.raises(Exception, match="tokens in eu-central-1: secretsmanager:GetSecretValue was denied"):
+        tokens.get()
+
+
+def test_older_version_made_current_does_not_replace_a_valid_token(
+    store: Store, tokens: TokenReader, clock: Clock
+) -> None:
+    """Where someone makes a version current whose token has expired, the valid one stays in use."""
+    store.put("one")
+    clock.advance(3600)
+    store.put("two")
+    tokens.get()
+    store.put("expired", lives_seconds=-1)
+    clock.advance(3000)
+    assert "two" == tokens.get()
+    assert 2 == store.reads
+    clock.advance(600)
+    with pytest.raises(TokenExpired):
+        tokens.get()
+
+
+def test_max_age_bounds_staleness(store: Store, clock: Clock) -> None:
+    """With a `max_age`, no token older than that is served where a newer one can be read."""
+    reader = TokenReader(
+        "tokens", client=store.client, max_age=timedelta(minutes=1), background=True, runtime=runtime(clock)
+    )
+    store.put("one")
+    reader.get()
+    store.put("two")
+    clock.advance(47)
+    assert ("one", 1) == (reader.get(), store.reads)
+    clock.advance(13)
+    assert ("two", 2) == (reader.get(), store.reads)
+
+
+def test_max_age_refreshes_busy_services_in_background(store: Store, clock: Clock, background: Background) -> None:
+    """A service that asks all the time never waits: from four fifths of `max_age` on a background read is begun."""
+    reader = TokenReader(
+        "tokens", client=store.client, max_age=timedelta(minutes=1), background=True, runtime=runtime(clock, background)
+    )
+    store.put("one")
+    reader.get()
+    store.put("two")
+    clock.advance(48)
+    assert "one" == reader.get()
+    background.run()
+    assert "two" == reader.get()
+
+
+def test_max_age_never_refuses_a_valid_token(store: Store, clock: Clock) -> None:
+    """Older than `max_age`, a valid token is served where the newest can't be read."""
+    reader = TokenReader("tokens", client=store.client, max_age=timedelta(minutes=1), runtime=runtime(clock))
+    store.put("one")
+    reader.get()
+    store.server.fault("deny", "GetSecretValue", times=None)
+    clock.advance(3599)
+    assert "one" == reader.get()
+
+
+@pytest.mark.parametrize("max_age", [timedelta(), timedelta(seconds=-1)])
+def test_max_age_must_be_positive(max_age: timedelta) -> None:
+    """A `max_age` that bounds nothing is refused, by its name."""
+    with pytest.raises(ValueError, match="max_age must be a positive timedelta"):
+        TokenReader("tokens", max_age=max_age)
+
+
+def test_reject_takes_value_or_token(store: Store, tokens: TokenReader) -> None:
+    """A refused token can be given as the string that was sent, or as the `Token`."""
+    store.put("one")
+    token = tokens.token()
+    store.put("two")
+    assert tokens.reject(token)
+    store.put("three")
+    assert asyncio.run(tokens.areject("two"))
+    assert "three" == tokens.get()
+
+
+def test_refresh_in_lambda_is_inline(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Lambda, which freezes threads between invocations, a soft refresh runs in the caller."""
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "consumer")
+    reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
+    store.put("one")
+    reader.get()
+    store.put("two")
+    clock.advance(3000)
+    assert "two" == reader.get()
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("{}", SecretEmpty, "holds no tokens yet: run `token-refresh authorize`"),
+        ('{"refreshToken": "r"}', SecretEmpty, "holds no access token yet: the worker's next run stores one"),
+        ("canary", InvalidSecretDocument, "must be a JSON object, and isn't one"),
+    ],
+)
+def test_no_token_yet(store: Store, tokens: TokenReader, text: str, error: type[Exception], message: str) -> None:
+    """A secret without a token, or with something else, is an error that names secret and version, not content."""
+    version_id = store.put_text(text)
+    with pytest.raises(error, match=message) as caught:
+        tokens.get()
+    assert str(caught.value).startswith(f"tokens in eu-central-1: version {version_id} (secretsmanager:GetSecretValue)")
+    assert "canary" not in str(caught.value)
+
+
+def test_first_token_appears(store: Store, tokens: TokenReader, clock: Clock) -> None:
+    """A reader that found no token finds it within seconds of its being stored."""
+    store.client.create_secret(Name="tokens")
+    with pytest.raises(SecretEmpty, match="found no value yet: run `token-refresh authorize`"):
+        tokens.get()
+    store.put("one")
+    clock.advance(5)
+    assert "one" == tokens.get()
+
+
+def test_throttling_is_waited_out_by_the_client(store: Store, tokens: TokenReader) -> None:
+    """A read that is throttled once succeeds: the client repeats it."""
+    store.put("one")
+    store.server.fault("throttle", "GetSecretValue")
+    assert "one" == tokens.get()
+
+
+def test_unreachable_store(store: Store, tokens: TokenReader) -> None:
+    """Where no answer comes and nothing is cached, the error says which secret, where, and what to check."""
+    store.server.fault("drop_before", "GetSecretValue", times=None)
+    expected = r"tokens in eu-central-1: secretsmanager:GetSecretValue got no answer \(ConnectionClosedError\): check"
+    with pytest.raises(SecretStoreUnavailable, match=expected):
+        tokens.get()

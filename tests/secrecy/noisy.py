@@ -1,0 +1,40 @@
+"""The handler in the worst company: before each invocation, someone has every logger say all that it can."""
+
+import logging
+import os
+import warnings
+from typing import Any
+from unittest import mock
+
+import boto3
+
+from token_refresh import handler as product
+from token_refresh.config import read_settings
+
+_STARTED_WITH = dict(os.environ)
+
+
+def handler(event: dict[str, Any], context: Any) -> object:
+    """Run the real handler on `event["event"]`, in the environment of `event["environment"]`."""
+    os.environ.clear()
+    os.environ.update(_STARTED_WITH | event["environment"])
+    for logger in (logging.getLogger(), *(logging.getLogger(name) for name in list(logging.root.manager.loggerDict))):
+        logger.setLevel(logging.DEBUG)
+        logger.disabled = False
+    logging.getLogger().addHandler(logging.StreamHandler())
+    for name in ("botocore", "httpx", "httpcore"):
+        boto3.set_stream_logger(name, logging.DEBUG)
+    warnings.simplefilter("always")
+    with mock.patch.object(product, "read_settings", _settings_that_warn(event.get("defect"))):
+        return product.handler(event["event"], context)
+
+
+def _settings_that_warn(defect: str | None) -> Any:
+    def read(environment: Any) -> Any:
+        warnings.warn(f"a library warns of {environment.get('UPWORK_CLIENT_SECRET')}", stacklevel=1)
+        logging.getLogger("somebody").error("a library logs %s", environment.get("UPWORK_CLIENT_SECRET"))
+        if defect is not None:
+            raise ValueError(defect)
+        return read_settings(environment)
+
+    return read

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import inspect
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from races.world import World
+from rig.function import Function, Invocation
+from secrecy.canaries import WORDS, canary, leaks, random_part
+from secrecy.scenarios import IN_ENVIRONMENT, IN_STORE, PLANTED, SCENARIOS, Scenario
+from token_refresh import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def function() -> Iterator[Function]:
+    with Function({"AWS_REGION": "eu-central-1"}, handler="noisy.handler", task_root=Path(__file__).parent) as function:
+        yield function
+
+
+def run(function: Function, scenario: Scenario, world: World) -> Invocation:
+    world.save({**world.document, "password": IN_STORE, "nested": {IN_STORE: [IN_STORE]}})
+    scenario.prepare(world)
+    environment = world.environment | {
+        "LOG_LEVEL": "DEBUG",
+        "UPWORK_CLIENT_ID": IN_ENVIRONMENT,
+        "UPWORK_CLIENT_SECRET": IN_ENVIRONMENT,
+        **scenario.environment,
+    }
+    return function.invoke(
+        {"event": scenario.event, "environment": environment, "defect": scenario.defect},
+        deadline_seconds=scenario.deadline_seconds,
+    )
+
+
+def secrets_of(world: World) -> dict[str, str]:
+    issued = {f"token {number}": random_part(token) for number, token in enumerate(world.endpoint.grant.secrets)}
+    return {**PLANTED, **issued, "client secret": random_part(world.endpoint.client_secret)}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_secrecy(function: Function, scenario: Scenario) -> None:
+    """However a run ends, no secret is in what it prints, returns or raises, nor in a label or a version ID."""
+    with World() as world:
+        invocation = run(function, scenario, world)
+        secret = world.secret
+
+        ended = invocation.error_type or invocation.payload["outcome"]
+        shown = "\n".join([*invocation.logs, repr(invocation.payload), str(invocation.error_message)])
+        kept = repr([secret.labels, [version.version_id for version in secret.versions if ended == "refreshed"]])
+        assert (scenario.ends, []) == (ended, leaks(shown + kept, secrets_of(world)))
+
+        assert_well_formed(invocation)
+
+
+def assert_well_formed(invocation: Invocation) -> None:
+    """Every line is one JSON object, but for the one in which the runtime reports an error; one line ends the run."""
+    lines = [line for line in invocation.logs if not is_runtime_line(line, invocation)]
+    parsed = [json.loads(line) for line in lines]
+    assert [] == [line for line in parsed if not {"timestamp", "level", "event", "request_id"} <= set(line)]
+
+    last = [line["event"] for line in parsed if line["event"] in {"token_refresh_finished", "token_refresh_failed"}]
+    assert ["token_refresh_failed" if invocation.error_type else "token_refresh_finished"] == last
+
+
+def is_runtime_line(line: str, invocation: Invocation) -> bool:
+    return invocation.error_type is not None and line.startswith(f"[ERROR] {invocation.error_type}: ")
+
+
+def test_libraries(function: Function) -> None:
+    """What libraries log or warn of is reduced to who did so and where."""
+    with World() as world:
+        invocation = run(function, SCENARIOS[0], world)
+
+    said = [line for line in map(json.loads, invocation.logs) if line["event"].startswith("library_")]
+    assert {
+        "library_message": {"timestamp", "level", "event", "request_id", "secret_id", "logger", "location"},
+        "library_warning": {"timestamp", "level", "event", "request_id", "secret_id", "category", "location"},
+    } == {line["event"]: {*line, "secret_id"} for line in said}
+
+
+def test_every_error() -> None:
+    """The scenarios end in every error that a run can raise."""
+    named = {name for name, kind in vars(errors).items() if inspect.isclass(kind) and not kind.__subclasses__()}
+
+    assert named == {scenario.ends for scenario in SCENARIOS} & named
+
+
+def test_canaries() -> None:
+    """The search for leaks finds a part, a digest and base64 of a secret, and nothing in other text."""
+    secret, other = canary(), canary()
+    planted = {"it": secret}
+
+    assert ["a part of it"] == leaks(f"...{secret[10:18]}...", planted)
+    for word in WORDS:
+        assert ["a digest of it"] == leaks(f"ab{hashlib.sha256((word + secret).encode()).hexdigest()}", planted)
+    for before in ("", "x", "xy"):
+        assert ["a part of it"] == leaks(base64.b64encode(f"{before}{secret}".encode()).decode(), planted)
+    assert [] == leaks(f"{secret[10:17]} {other}", planted)

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import gc
+import json
+import traceback
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from races.worker import Context
+from races.world import World
+from rig import script
+from secrecy.canaries import canary, leaks, random_part
+from token_refresh.adapters.telemetry import open_log
+from token_refresh.bootstrap import SystemClock, build_run
+from token_refresh.config import read_settings
+from token_refresh.core.oauth import read_answer
+from token_refresh.events import read_event
+from token_refresh.handler import handler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FORMS: dict[str, Callable[[Any], str]] = {
+    "repr": repr,
+    "str": str,
+    "format": format,
+    "percent": lambda value: "%s %r" % (value, value),  # noqa: UP031 - the form that the logging module uses
+    "json": lambda value: json.dumps(value, default=str, skipkeys=True),
+}
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with World() as world:
+        for name, value in world.environment.items():
+            monkeypatch.setenv(name, value)
+        yield world
+
+
+@pytest.fixture
+def planted(world: World) -> dict[str, str]:
+    planted = {name: canary() for name in ("access token", "refresh token", "another key", "environment")}
+    world.save(
+        {
+            **world.document,
+            "accessToken": planted["access token"],
+            "note": planted["another key"],
+            "nested": [planted["another key"]],
+        }
+    )
+    return planted | {
+        "client secret": random_part(world.endpoint.client_secret),
+        "first refresh token": random_part(world.document["refreshToken"]),
+    }
+
+
+def of_the_product(*roots: object) -> list[Any]:
+    """Find every object of the product's classes that can be reached, through whatever holds it."""
+    found: dict[int, object] = {}
+    seen: set[int] = set()
+    pending = list(roots)
+    while pending:
+        thing = pending.pop()
+        if id(thing) in seen or isinstance(thing, ModuleType | type):
+            continue
+        seen.add(id(thing))
+        if type(thing).__module__.startswith("token_refresh"):
+            found[id(thing)] = thing
+        pending += [held for held in gc.get_referents(thing) if not isinstance(held, ModuleType | type)]
+    return list(found.values())
+
+
+def test_objects(world: World, planted: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    """No object of the worker shows a secret, however it is turned into text, in the middle of a run or after it."""
+    environment = world.environment | {"UPWORK_CLIENT_ID": "id", "UPWORK_CLIENT_SECRET": planted["environment"]}
+    settings = read_settings(environment)
+    log = open_log("DEBUG", request_id="the-request")
+    run = build_run(settings, read_event({}), clock=SystemClock(), log=log, time_left_seconds=100)
+    answer = {"access_token": planted["access token"], "refresh_token": planted["refresh token"]}
+    objects = of_the_product(
+        settings,
+        run.execute(),
+        run,
+        run.session.parts.store.read(label="AWSCURRENT"),
+        read_answer(200, json.dumps(answer).encode()),
+    )
+    issued = {f"token {n}": random_part(token) for n, token in enumerate(world.endpoint.grant.secrets)}
+
+    kinds = {type(thing).__name__ for thing in objects}
+    expected = {"ClientCredentials", "SecretValue", "SecretVersion", "TokenDocument", "TokenRequest", "TokenResponse"}
+    assert expected == kinds & expected
+    assert [] == [
+        (type(thing).__name__, form, found)
+        for thing in objects
+        for form, show in FORMS.items()
+        if (found := leaks(show(thing), planted | issued))
+    ]
+    for thing in objects:
+        log.warning("an object", it=thing, held=[thing], named={"password": thing})
+    assert [] == leaks("".join(capsys.readouterr()), planted | issued)
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        lambda world: world.endpoint.play(script.error("invalid_client", http_status=401)),
+        lambda world: world.endpoint.play(script.html(403)),
+        lambda world: world.store.fault("deny", "PutSecretValue", nth=1),
+        lambda world: world.save({**world.document, "expiresAt": [world.document["refreshToken"]]}),
+    ],
+    ids=["client rejected", "HTML", "denied", "document"],
+)
+def test_tracebacks(world: World, planted: dict[str, str], refuse: Any) -> None:
+    """What is raised holds no secret: neither its text, nor what led to it, nor the variables of its frames."""
+    refuse(world)
+
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - which it is does not matter here
+        handler({}, Context("the-request", 100))
+
+    error = raised.value
+    assert error.__traceback__ is not None
+    error = error.with_traceback(error.__traceback__.tb_next)  # without the frame of this test, which knows them all
+    shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    assert [] == leaks(shown + repr(error) + repr(error.args) + repr(vars(error)), planted)
+    assert (None, None) == (error.__cause__, error.__context__)
+    assert [] == leaks(repr([f.tb_frame.f_locals for f in _frames(error)]), planted)
+
+
+def _frames(error: BaseException) -> Iterator[Any]:
+    frame = error.__traceback__
+    while frame is not None:
+        yield frame
+        frame = frame.tb_next
