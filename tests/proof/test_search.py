@@ -15,6 +15,7 @@ FOUND_AT_ONCE = [
     mutant
     for mutant in MUTANTS
     if mutant.scenario in {scenarios.TWO, scenarios.DYING, scenarios.STAGED, scenarios.UNLABELLED, scenarios.REPLACED}
+    or mutant.name == "no hold for an edited copy"
 ]
 
 

@@ -1,0 +1,84 @@
+"""The exact edges: where one value is taken and the next is not, and messages to the letter."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from builders import DAY, HOUR, NOW, claim, document, entry, fields
+from token_refresh.core.document import read_document, read_object
+from token_refresh.core.oauth import Failure, Kind, read_answer
+from token_refresh.core.schedule import CLAIMS_A_DAY, claim_allowed_at
+from token_refresh.core.secret_value import SecretValue
+from token_refresh.errors import InvalidSecretDocument
+
+
+def test_a_renewed_document_is_what_a_later_run_reads() -> None:
+    """What a run holds in memory after a refresh is what the next one reads from the store."""
+    renewed = document().renewed(
+        access_token=SecretValue("access-1"),
+        refresh_token=SecretValue("refresh-1"),
+        lifetime=timedelta(hours=24),
+        issued_at=NOW,
+    )
+
+    assert read_document(renewed.serialize()) == renewed
+
+
+def test_a_document_is_stored_without_spaces() -> None:
+    """A stored document is compact: its size is limited."""
+    stored = fields()
+
+    compact = json.dumps(stored, separators=(",", ":"))
+
+    assert compact == read_document(SecretValue(json.dumps(stored, indent=2))).serialize().reveal()
+
+
+def test_the_earliest_expiry_is_taken_and_the_latest_is_not() -> None:
+    """An expiry in seconds is from 10**8 on, and below 10**11, where milliseconds begin."""
+    stored = {"refresh_token": "r", "expires_at": 10**8}
+
+    assert datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC) == read_document(SecretValue(json.dumps(stored))).expires_at
+    with pytest.raises(InvalidSecretDocument, match=r"^expires_at does not look like Unix seconds"):
+        read_document(SecretValue(json.dumps(stored | {"expires_at": 10**11})))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", r"^the secret's value is not JSON; it must be a JSON object$"),
+        ("{}", r"^neither refreshToken nor refresh_token is in the secret; exactly one spelling must be$"),
+        (
+            '{"refreshToken":"a","refresh_token":"b"}',
+            r"^both refreshToken and refresh_token are in the secret; exactly one spelling must be$",
+        ),
+    ],
+    ids=["no JSON", "no spelling", "both spellings"],
+)
+def test_a_document_that_is_none_is_refused_in_these_words(text: str, message: str) -> None:
+    """The message says what is wrong with the stored value."""
+    with pytest.raises(InvalidSecretDocument, match=message):
+        read_document(SecretValue(text))
+
+
+def test_an_empty_object_is_an_object() -> None:
+    """A JSON object without keys is read as one."""
+    assert {} == read_object(SecretValue("{}"))
+
+
+def test_a_claim_that_is_a_day_old_leaves_the_daily_limit() -> None:
+    """A claim counts for less than 24 hours: at the full day another fits."""
+    earlier = tuple(entry(f"c{n}", claimed_at=NOW - DAY) for n in range(CLAIMS_A_DAY - 1))
+    newest = claim("last", claimed_at=NOW - HOUR, earlier=earlier)
+
+    assert NOW == claim_allowed_at(newest, NOW)
+    full = claim("last", claimed_at=NOW - DAY, earlier=earlier)
+    assert NOW == claim_allowed_at(full, NOW)
+
+
+def test_status_300_is_no_success() -> None:
+    """The first status after the successful ones is a refusal, whatever its body says."""
+    answer = read_answer(300, b'{"access_token":"a"}')
+
+    assert isinstance(answer, Failure)
+    assert Kind.UNEXPECTED is answer.kind

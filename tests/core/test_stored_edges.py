@@ -1,0 +1,132 @@
+"""What is stored is a format: later releases read it, and runs of two releases may meet on one secret."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from builders import NOW, claim, document, entry, fields, record, text
+from token_refresh.core.claims import Redemption, write_claim, write_record
+from token_refresh.core.document import TokenDocument, read_document
+from token_refresh.core.oauth import AuthMethod, ClientCredentials, refresh_request
+from token_refresh.core.published import published_document
+from token_refresh.core.secret_value import SecretValue
+from token_refresh.core.versions import claim_version_id, published_version_id, record_version_id, staged_version_id
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+
+
+@pytest.fixture
+def _far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("expected", "derive", "given"),
+    [
+        ("0a93b4be-e3ea-517d-8090-538792f50186", claim_version_id, (None,)),
+        ("e78cb801-ec2c-5907-a078-8715f2d6e5b9", claim_version_id, ("c1",)),
+        (
+            "41656059-495a-573e-969b-509d2731f94f",
+            staged_version_id,
+            (
+                "c1",
+                "v0",
+            ),
+        ),
+        ("d9b48dab-7430-5665-a219-0baab0ea3562", record_version_id, ("c1",)),
+        ("c20d3130-5a2d-5db9-bdd4-33c4883263db", published_version_id, ("v0",)),
+    ],
+    ids=["the first claim", "the next claim", "staged tokens", "a record", "a published copy"],
+)
+def test_derived_version_ids_never_change(
+    expected: str, derive: Callable[..., str], given: tuple[str | None, ...]
+) -> None:
+    """Two releases that run at once derive the same IDs: otherwise both would claim."""
+    assert expected == derive(*given)
+
+
+def test_a_record_is_stored_in_this_form() -> None:
+    """A record names the version, the attempt, what became of the refresh token, the provider's code, and when."""
+    stored = write_record(record(Redemption.REJECTED, error="invalid_grant"), entry("c1", version_id="v7", attempt=3))
+
+    at = record().recorded_at.timestamp()
+    assert (
+        f'{{"version_id":"v7","attempt":3,"outcome":"rejected","error":"invalid_grant","at":{at}}}' == stored.reveal()
+    )
+
+
+def test_a_claim_is_stored_in_this_form() -> None:
+    """A claim names the version, the attempt, its time to live, its nonce, and the claims before it."""
+    before = entry("c0", version_id="v0", attempt=1)
+
+    stored = write_claim(claim("c1", version_id="v7", attempt=2, earlier=(before,)), "n1")
+
+    at = before.claimed_at.timestamp()
+    assert (
+        '{"version_id":"v7","attempt":2,"ttl_seconds":120.0,"nonce":"n1",'
+        f'"earlier":[["c0","v0",1,{at}]]}}' == stored.reveal()
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "kind", "scope"),
+    [
+        ({}, "Bearer", None),
+        ({"tokenType": "DPoP", "scope": "read write"}, "DPoP", "read write"),
+        ({"token_type": "mac"}, "mac", None),
+    ],
+    ids=["nothing said", "camel case", "snake case"],
+)
+def test_the_published_copy_is_stored_in_this_form(others: dict[str, str], kind: str, scope: str | None) -> None:
+    """Consumers read access token, expiry in milliseconds, type, scope and source; nothing else is in the copy."""
+    stored = published_document(document(expires_at=NOW, **others), "v7").reveal()
+
+    expected = {
+        "accessToken": "access-0",
+        "expiresAt": int(NOW.timestamp()) * 1000,
+        "tokenType": kind,
+        "scope": scope,
+        "sourceVersionId": "v7",
+    }
+    assert json.dumps(expected, separators=(",", ":")) == stored
+
+
+@pytest.mark.usefixtures("_far_from_utc")
+def test_a_time_without_a_zone_is_utc_on_every_machine() -> None:
+    """An ISO 8601 expiry without an offset means UTC, wherever the worker runs; one with an offset is converted."""
+    naive = read_document(SecretValue(json.dumps({**fields(), "expiresAt": "2026-11-24T12:00:00"}))).expires_at
+    offset = read_document(SecretValue(json.dumps({**fields(), "expiresAt": "2026-11-24T14:00:00+02:00"}))).expires_at
+
+    assert [datetime(2026, 11, 24, 12, tzinfo=UTC)] * 2 == [naive, offset]
+    assert naive is not None
+    assert UTC is naive.tzinfo
+
+
+def test_staged_tokens_without_an_access_token_are_not_carried() -> None:
+    """What lacks an access token or its time of issue is no received token set, and says so."""
+    staged: TokenDocument = read_document(text())
+
+    with pytest.raises(InvalidSecretDocument, match=r"^staged tokens lack an access token or the time of issue$"):
+        staged.carried(onto=document())
+
+
+def test_a_missing_client_secret_says_what_to_do() -> None:
+    """The method needs a client secret: the message names the variable, and both ways out."""
+    message = (
+        r"^TOKEN_ENDPOINT_AUTH_METHOD is client_secret_post, which needs a client secret, and none is configured; "
+        r"store clientSecret beside clientId, or set the method to none for a public client$"
+    )
+    with pytest.raises(ConfigurationError, match=message):
+        refresh_request(SecretValue("r"), ClientCredentials(client_id="c", client_secret=None), AuthMethod.POST)
+
+
+def test_secrets_are_told_apart_in_a_set() -> None:
+    """Equal secrets have equal hashes, and others rarely do."""
+    assert hash(SecretValue("one")) == hash(SecretValue("one"))
+    assert hash(SecretValue("one")) != hash(SecretValue("two"))
