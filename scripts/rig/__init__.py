@@ -1,0 +1,1 @@
+"""Real and faithful parts to run the worker against, on this machine."""

@@ -1,0 +1,272 @@
+"""Labels: each is on one version, and AWSCURRENT moves by compare-and-swap."""
+
+from functools import partial
+
+import pytest
+
+from conformance.actions import all_at_once, holders, move, new_id, put, refusal, value_by_id, value_by_label
+from conformance.backends import Backend
+
+
+def test_a_plain_read_is_of_the_current_version(backend: Backend, secret: str) -> None:
+    """A read without ID and label returns what has AWSCURRENT."""
+    put(backend.client, secret, "second")
+    put(backend.client, secret, "staged", "AWSPENDING")
+
+    assert "second" == backend.client.get_secret_value(SecretId=secret)["SecretString"]
+
+
+@pytest.mark.moto_differs("reads the old version unless a label is asked for")
+def test_a_plain_read_follows_a_promotion(backend: Backend, secret: str) -> None:
+    """A read without ID and label returns a promoted version at once."""
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+
+    move(backend.client, secret, "AWSCURRENT", to=staged, away_from=holders(backend.client, secret)["AWSCURRENT"])
+
+    assert "staged" == backend.client.get_secret_value(SecretId=secret)["SecretString"]
+
+
+def test_a_plain_put_becomes_current(backend: Backend, secret: str) -> None:
+    """A put without labels moves AWSCURRENT to its version, and AWSPREVIOUS to the one that lost it."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+
+    second = put(backend.client, secret, "second")
+
+    assert {"AWSCURRENT": second, "AWSPREVIOUS": first} == holders(backend.client, secret)
+
+
+def test_a_put_with_another_label_leaves_the_current_version(backend: Backend, secret: str) -> None:
+    """A claim or a staged token set doesn't touch what consumers read."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+
+    claim = put(backend.client, secret, "claim", "REFRESH_CLAIM")
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+
+    expected = {"AWSCURRENT": first, "AWSPENDING": staged, "REFRESH_CLAIM": claim}
+    assert expected == holders(backend.client, secret)
+
+
+def test_a_put_takes_its_label_from_another_version(backend: Backend, secret: str) -> None:
+    """A put moves its labels unconditionally: a label alone is no lock."""
+    put(backend.client, secret, "older claim", "REFRESH_CLAIM")
+
+    newer = put(backend.client, secret, "newer claim", "REFRESH_CLAIM")
+
+    assert newer == holders(backend.client, secret)["REFRESH_CLAIM"]
+    assert "newer claim" == value_by_label(backend.client, secret, "REFRESH_CLAIM")
+
+
+@pytest.mark.moto_differs("wipes the other labels of the version that a plain put replaces")
+def test_a_put_takes_only_its_own_labels(backend: Backend, secret: str) -> None:
+    """A version that loses AWSCURRENT to a put keeps its other labels."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    move(backend.client, secret, "KEPT", to=first)
+
+    put(backend.client, secret, "second")
+
+    assert first == holders(backend.client, secret)["KEPT"]
+
+
+def test_a_promotion_names_the_version_that_it_replaces(backend: Backend, secret: str) -> None:
+    """AWSCURRENT moves where the request names the version that holds it, and AWSPREVIOUS follows."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+
+    move(backend.client, secret, "AWSCURRENT", to=staged, away_from=first)
+
+    expected = {"AWSCURRENT": staged, "AWSPENDING": staged, "AWSPREVIOUS": first}
+    assert expected == holders(backend.client, secret)
+    assert "staged" == value_by_label(backend.client, secret, "AWSCURRENT")
+
+
+def test_a_promotion_that_names_no_version_is_refused(backend: Backend, secret: str) -> None:
+    """AWSCURRENT doesn't move where the request doesn't say from which version."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+
+    with refusal() as refused:
+        move(backend.client, secret, "AWSCURRENT", to=staged)
+
+    assert ("InvalidParameterException", 400) == (refused.code, refused.status)
+    assert (
+        "The parameter RemoveFromVersionId can't be empty. Staging label AWSCURRENT is currently attached to version"
+        f" {first}, so you must explicitly reference that version in RemoveFromVersionId."
+    ) == refused.message
+    assert {"AWSCURRENT": first, "AWSPENDING": staged} == holders(backend.client, secret)
+
+
+def test_a_promotion_that_comes_too_late_is_refused(backend: Backend, secret: str) -> None:
+    """AWSCURRENT doesn't move where another version has become current: the newer one is never overwritten."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+    newer = put(backend.client, secret, "an operator's")
+
+    with refusal() as refused:
+        move(backend.client, secret, "AWSCURRENT", to=staged, away_from=first)
+
+    assert ("InvalidParameterException", 400) == (refused.code, refused.status)
+    expected = {"AWSCURRENT": newer, "AWSPENDING": staged, "AWSPREVIOUS": first}
+    assert expected == holders(backend.client, secret)
+
+
+def test_a_repeated_promotion_moves_nothing(backend: Backend, secret: str) -> None:
+    """A promotion whose reply was lost can be sent again: accepted or refused, it changes nothing."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+    move(backend.client, secret, "AWSCURRENT", to=staged, away_from=first)
+    before = holders(backend.client, secret)
+
+    outcome = all_at_once([partial(move, backend.client, secret, "AWSCURRENT", to=staged, away_from=first)])
+
+    assert set(outcome) <= {"ok", "InvalidParameterException"}
+    assert before == holders(backend.client, secret)
+
+
+@pytest.mark.moto_varies("does not handle one call at a time")
+def test_one_of_two_racing_promotions_wins(backend: Backend, secret: str) -> None:
+    """Of promotions that replace the same version at once, one succeeds and its version is current."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    staged = [put(backend.client, secret, f"set {number}", f"STAGED_{number}") for number in range(8)]
+    promotions = [
+        partial(move, backend.client, secret, "AWSCURRENT", to=version_id, away_from=first) for version_id in staged
+    ]
+
+    outcomes = all_at_once(promotions)
+
+    assert ["InvalidParameterException"] * 7 + ["ok"] == sorted(outcomes)
+    winner = staged[outcomes.index("ok")]
+    labels = holders(backend.client, secret)
+    assert (winner, first) == (labels["AWSCURRENT"], labels["AWSPREVIOUS"])
+
+
+@pytest.mark.moto_differs("takes AWSCURRENT off before it looks for the version that is to have it")
+def test_a_promotion_to_a_missing_version_is_refused(backend: Backend, secret: str) -> None:
+    """AWSCURRENT never leaves a version for one that isn't there."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+
+    with refusal() as refused:
+        move(backend.client, secret, "AWSCURRENT", to=new_id(), away_from=first)
+
+    assert refused.code in {"InvalidParameterException", "ResourceNotFoundException"}
+    assert {"AWSCURRENT": first} == holders(backend.client, secret)
+
+
+def test_the_current_version_can_be_moved_back(backend: Backend, secret: str) -> None:
+    """An operator can make the previous version current again, and the two labels change places."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    second = put(backend.client, secret, "second")
+
+    move(backend.client, secret, "AWSCURRENT", to=first, away_from=second)
+
+    assert {"AWSCURRENT": first, "AWSPREVIOUS": second} == holders(backend.client, secret)
+    assert "first" == value_by_label(backend.client, secret, "AWSCURRENT")
+
+
+@pytest.mark.moto_differs("takes AWSCURRENT off")
+def test_the_current_label_is_never_taken_off(backend: Backend, secret: str) -> None:
+    """AWSCURRENT can be moved and not removed, so a secret with a value always has a current version."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+
+    with refusal() as refused:
+        move(backend.client, secret, "AWSCURRENT", away_from=first)
+
+    assert "InvalidParameterException" == refused.code
+    assert {"AWSCURRENT": first} == holders(backend.client, secret)
+
+
+@pytest.mark.moto_differs("leaves the label on both versions")
+def test_every_label_moves_by_compare_and_swap(backend: Backend, secret: str) -> None:
+    """A label of our own doesn't move either where the request doesn't say from which version."""
+    older = put(backend.client, secret, "older claim", "REFRESH_CLAIM")
+    newer = put(backend.client, secret, "newer claim", "REFRESH_CLAIM")
+
+    with refusal() as refused:
+        move(backend.client, secret, "REFRESH_CLAIM", to=older)
+
+    assert "InvalidParameterException" == refused.code
+    assert newer == holders(backend.client, secret)["REFRESH_CLAIM"]
+
+
+def test_a_free_label_is_attached_to_a_version(backend: Backend, secret: str) -> None:
+    """A label that no version has needs no version to be taken from: a lost REFRESH_CLAIM is put back like this."""
+    claim = put(backend.client, secret, "claim", "REFRESH_CLAIM")
+    move(backend.client, secret, "REFRESH_CLAIM", away_from=claim)
+
+    move(backend.client, secret, "REFRESH_CLAIM", to=claim)
+
+    assert claim == holders(backend.client, secret)["REFRESH_CLAIM"]
+
+
+def test_a_label_is_taken_off(backend: Backend, secret: str) -> None:
+    """A label is taken off the version that holds it; the version stays."""
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+
+    move(backend.client, secret, "AWSPENDING", away_from=staged)
+
+    assert "AWSPENDING" not in holders(backend.client, secret)
+    assert "staged" == value_by_id(backend.client, secret, staged)
+
+
+def test_a_label_is_only_taken_off_its_holder(backend: Backend, secret: str) -> None:
+    """Taking a label off a version that doesn't hold it is refused, and it stays where it is."""
+    older = put(backend.client, secret, "older", "AWSPENDING")
+    newer = put(backend.client, secret, "newer", "AWSPENDING")
+
+    with refusal() as refused:
+        move(backend.client, secret, "AWSPENDING", away_from=older)
+
+    assert "InvalidParameterException" == refused.code
+    assert newer == holders(backend.client, secret)["AWSPENDING"]
+
+
+def test_other_labels_do_not_move_the_previous_one(backend: Backend, secret: str) -> None:
+    """AWSPREVIOUS follows AWSCURRENT alone."""
+    put(backend.client, secret, "second")
+    before = holders(backend.client, secret)["AWSPREVIOUS"]
+    older = put(backend.client, secret, "older claim", "REFRESH_CLAIM")
+    newer = put(backend.client, secret, "newer claim", "REFRESH_CLAIM")
+
+    move(backend.client, secret, "REFRESH_CLAIM", to=older, away_from=newer)
+
+    assert before == holders(backend.client, secret)["AWSPREVIOUS"]
+
+
+@pytest.mark.moto_differs("says that the secret is missing")
+def test_a_label_that_is_nowhere_is_named(backend: Backend, secret: str) -> None:
+    """A read by a label that no version has is refused with a text that tells it from a missing secret."""
+    with refusal() as refused:
+        value_by_label(backend.client, secret, "REFRESH_CLAIM")
+
+    assert "ResourceNotFoundException" == refused.code
+    assert "Secrets Manager can't find the specified secret value for staging label: REFRESH_CLAIM" == refused.message
+
+
+def test_twenty_labels_fit(backend: Backend, secret: str) -> None:
+    """The versions of a secret can have 20 labels between them."""
+    put(backend.client, secret, "labelled", *(f"LABEL_{number}" for number in range(19)))
+
+    assert 20 == len(holders(backend.client, secret))
+
+
+@pytest.mark.moto_differs("has no limit on the number of labels")
+def test_the_21st_label_is_refused(backend: Backend, secret: str) -> None:
+    """A put that would make it 21 labels is refused, and stores nothing."""
+    put(backend.client, secret, "labelled", *(f"LABEL_{number}" for number in range(19)))
+    version_id = new_id()
+
+    with refusal() as refused:
+        put(backend.client, secret, "one too many", "LABEL_19", version_id=version_id)
+    with refusal() as missing:
+        value_by_id(backend.client, secret, version_id)
+
+    assert "LimitExceededException" == refused.code
+    assert "ResourceNotFoundException" == missing.code
+
+
+@pytest.mark.moto_differs("has no limit on the length of a label")
+def test_a_long_label_is_refused(backend: Backend, secret: str) -> None:
+    """A label above 256 characters is refused."""
+    with refusal() as refused:
+        put(backend.client, secret, "value", "L" * 257)
+
+    assert refused.code in {"ValidationException", "InvalidParameterException"}

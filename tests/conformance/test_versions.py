@@ -1,0 +1,192 @@
+"""Versions: a put with a taken version ID is a compare-and-append, and a version never changes."""
+
+from email.utils import parsedate_to_datetime
+from functools import partial
+
+import pytest
+from botocore.exceptions import ParamValidationError
+
+from conformance.actions import all_at_once, holders, move, new_id, put, refusal, value_by_id, value_by_label
+from conformance.backends import Backend
+
+
+def test_the_request_token_becomes_the_version_id(backend: Backend, secret: str) -> None:
+    """The ClientRequestToken of a put is the ID of the version that it stores."""
+    version_id = new_id()
+
+    put(backend.client, secret, "claim", "REFRESH_CLAIM", version_id=version_id)
+
+    assert "claim" == value_by_id(backend.client, secret, version_id)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ("REFRESH_CLAIM",),
+        (),
+        pytest.param(("AWSPENDING",), marks=pytest.mark.moto_differs("overwrites a version labelled AWSPENDING")),
+    ],
+    ids=["a label of our own", "no label given", "AWSPENDING"],
+)
+def test_a_taken_version_id_is_refused(backend: Backend, secret: str, labels: tuple[str, ...]) -> None:
+    """A put under a taken version ID with another value is refused, and the stored value stays."""
+    version_id = put(backend.client, secret, "ours", *labels)
+
+    with refusal() as refused:
+        put(backend.client, secret, "theirs", *labels, version_id=version_id)
+
+    assert ("ResourceExistsException", 400) == (refused.code, refused.status)
+    assert "ours" == value_by_id(backend.client, secret, version_id)
+
+
+def test_a_refused_put_moves_no_label(backend: Backend, secret: str) -> None:
+    """A put that is refused for its version ID leaves every label where it was."""
+    version_id = put(backend.client, secret, "ours", "REFRESH_CLAIM")
+    put(backend.client, secret, "newer", "REFRESH_CLAIM")
+    before = holders(backend.client, secret)
+
+    with refusal():
+        put(backend.client, secret, "theirs", "REFRESH_CLAIM", version_id=version_id)
+
+    assert before == holders(backend.client, secret)
+
+
+def test_an_equal_put_changes_nothing(backend: Backend, secret: str) -> None:
+    """Repeating a put with the same version ID and value succeeds, so a lost reply can be asked for again."""
+    version_id = put(backend.client, secret, "ours", "AWSPENDING")
+    before = holders(backend.client, secret)
+
+    put(backend.client, secret, "ours", "AWSPENDING", version_id=version_id)
+
+    assert before == holders(backend.client, secret)
+    assert "ours" == value_by_id(backend.client, secret, version_id)
+
+
+def test_an_equal_put_moves_no_label(backend: Backend, secret: str) -> None:
+    """A late repeat of a put doesn't take back a label that has moved on."""
+    late = put(backend.client, secret, "late", "REFRESH_CLAIM")
+    newer = put(backend.client, secret, "newer", "REFRESH_CLAIM")
+
+    put(backend.client, secret, "late", "REFRESH_CLAIM", version_id=late)
+
+    assert newer == holders(backend.client, secret)["REFRESH_CLAIM"]
+
+
+@pytest.mark.moto_varies("does not handle one call at a time")
+def test_one_of_many_writers_gets_a_version_id(backend: Backend, secret: str) -> None:
+    """Of 16 writers that put different values under one version ID at once, one succeeds and its value is stored."""
+    version_id = new_id()
+    values = [f"writer {number}" for number in range(16)]
+    writers = [partial(put, backend.client, secret, value, "REFRESH_CLAIM", version_id=version_id) for value in values]
+
+    outcomes = all_at_once(writers)
+
+    assert ["ResourceExistsException"] * 15 + ["ok"] == sorted(outcomes)
+    assert values[outcomes.index("ok")] == value_by_id(backend.client, secret, version_id)
+
+
+def test_a_version_without_labels_is_read_by_id(backend: Backend, secret: str) -> None:
+    """A claim that the label has left is still found under its derived ID."""
+    older = put(backend.client, secret, "older claim", "REFRESH_CLAIM")
+    put(backend.client, secret, "newer claim", "REFRESH_CLAIM")
+
+    assert "older claim" == value_by_id(backend.client, secret, older)
+
+
+def test_a_missing_version_is_named(backend: Backend, secret: str) -> None:
+    """A read of a version that isn't there is refused with a text that tells it from a missing secret."""
+    version_id = new_id()
+
+    with refusal() as refused:
+        value_by_id(backend.client, secret, version_id)
+
+    assert "ResourceNotFoundException" == refused.code
+    assert f"Secrets Manager can't find the specified secret value for VersionId: {version_id}" == refused.message
+
+
+def test_a_label_on_another_version_is_refused(backend: Backend, secret: str) -> None:
+    """A read by ID and label together is refused where the label is on another version."""
+    version_id = put(backend.client, secret, "claim", "REFRESH_CLAIM")
+
+    with refusal() as refused:
+        backend.client.get_secret_value(SecretId=secret, VersionId=version_id, VersionStage="AWSCURRENT")
+
+    assert "InvalidRequestException" == refused.code
+
+
+def test_a_short_version_id_is_never_sent(backend: Backend, secret: str) -> None:
+    """A version ID below 32 characters is refused by boto3 itself."""
+    with pytest.raises(ParamValidationError):
+        put(backend.client, secret, "value", version_id="short")
+
+
+def test_a_long_version_id_is_refused(backend: Backend, secret: str) -> None:
+    """A version ID above 64 characters is refused."""
+    with refusal() as refused:
+        put(backend.client, secret, "value", version_id="x" * 65)
+
+    assert refused.code in {"ValidationException", "InvalidParameterException"}
+
+
+def test_64_kib_fit(backend: Backend, secret: str) -> None:
+    """A value of 65,536 bytes is stored whole."""
+    value = "x" * 65_536
+
+    version_id = put(backend.client, secret, value)
+
+    assert value == value_by_id(backend.client, secret, version_id)
+
+
+@pytest.mark.moto_differs("has no limit on the size of a value")
+def test_more_than_64_kib_is_refused(backend: Backend, secret: str) -> None:
+    """A value of 65,537 bytes is refused, nothing is stored, and the refusal doesn't quote it."""
+    with refusal() as refused:
+        put(backend.client, secret, "x" * 65_537)
+
+    assert refused.code in {"ValidationException", "InvalidParameterException", "LimitExceededException"}
+    assert "xxx" not in refused.message
+    assert "first" == value_by_label(backend.client, secret, "AWSCURRENT")
+
+
+def test_the_service_tells_its_time(backend: Backend, secret: str) -> None:
+    """The Date header and a version's CreatedDate come from one clock, so that ages can be measured."""
+    version_id = put(backend.client, secret, "claim", "REFRESH_CLAIM")
+
+    response = backend.client.get_secret_value(SecretId=secret, VersionId=version_id)
+
+    date = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
+    assert abs((date - response["CreatedDate"]).total_seconds()) < 30
+
+
+def test_a_refusal_tells_the_time_too(backend: Backend) -> None:
+    """A refusal has the Date header, so that a run knows the time before it has read any version."""
+    with refusal() as refused:
+        backend.client.get_secret_value(SecretId="token-refresh-conformance-missing")
+
+    assert refused.headers is not None
+    assert parsedate_to_datetime(refused.headers["date"]).year >= 2026
+
+
+def test_a_version_keeps_its_age(backend: Backend, secret: str) -> None:
+    """Moving labels to and from a version doesn't change its CreatedDate."""
+    version_id = put(backend.client, secret, "tokens", "AWSPENDING")
+    created = backend.client.get_secret_value(SecretId=secret, VersionId=version_id)["CreatedDate"]
+
+    move(backend.client, secret, "AWSCURRENT", to=version_id, away_from=holders(backend.client, secret)["AWSCURRENT"])
+    move(backend.client, secret, "AWSPENDING", away_from=version_id)
+
+    assert created == backend.client.get_secret_value(SecretId=secret, VersionId=version_id)["CreatedDate"]
+
+
+@pytest.mark.moto_differs("lists versions without labels unasked")
+def test_versions_without_labels_are_listed_on_demand(backend: Backend, secret: str) -> None:
+    """ListSecretVersionIds shows the versions without labels only where they are asked for."""
+    older = put(backend.client, secret, "older claim", "REFRESH_CLAIM")
+    newer = put(backend.client, secret, "newer claim", "REFRESH_CLAIM")
+
+    def listed(*, deprecated: bool) -> set[str]:
+        response = backend.client.list_secret_version_ids(SecretId=secret, IncludeDeprecated=deprecated)
+        return {version["VersionId"] for version in response["Versions"]} & {older, newer}
+
+    assert {older, newer} == listed(deprecated=True)
+    assert {newer} == listed(deprecated=False)
