@@ -86,6 +86,7 @@ class Function:
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for the process that started it, which then closes this one
         )
+        self._cleanup.callback(self._one_at_a_time.shutdown)
         self._cleanup.callback(self.kill)
         self._watcher = threading.Thread(target=self._report_exit, daemon=True)
         self._watcher.start()
@@ -126,7 +127,6 @@ class Function:
     def close(self) -> None:
         """Kill the process if it still runs, and close the server that it polled."""
         self._cleanup.close()
-        self._one_at_a_time.shutdown()
 
     def __enter__(self) -> Self:
         """Start the process."""
