@@ -21,13 +21,13 @@ FUNCTION_CONFIG: Final = Config(
 )
 
 
-def client(service: str, config: Config = _PATIENT, *, region: str | None = None) -> Any:
+def client(service: str, config: Config = _PATIENT) -> Any:
     """Give a client of a service, for the AWS configuration of this moment.
 
     Raises:
         ConfigurationError: There is no AWS region, or the configuration can't be read.
     """
-    region = region or os.environ.get("AWS_REGION")
+    region = os.environ.get("AWS_REGION")
     try:
         return botocore.session.get_session().create_client(service, region_name=region, config=config)
     except (BotoCoreError, ValueError) as error:

@@ -61,8 +61,7 @@ def span(duration: timedelta) -> str:
     rest = abs(duration)
     for unit, name in _UNITS:
         count, rest = divmod(rest, unit)
-        if count or (parts and name == "min"):
-            parts.append(f"{count} {name}")
+        parts += [f"{count} {name}"] if count else []
     return " ".join(parts[:2]) if parts else f"{int(rest.total_seconds())} s"
 
 
