@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -31,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Play the story and return the exit code."""
     options = _parse(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
+    _forget_settings()
     report = Report(logs=options.logs)
     try:
-        return _play(report, options.handler)
+        return play(report, options.handler)
     except KeyboardInterrupt:
         print("\nscripts/demo: interrupted; everything that was started is stopped", file=sys.stderr)
         return 130
@@ -56,25 +58,33 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _forget_settings() -> None:
+    """Leave out what this machine is configured with: no AWS account is to be reached, by mistake or by a proxy."""
+    for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _play(report: Report, handler: str) -> int:
+def play(report: Report, handler: str = HANDLER, story: Sequence[Chapter] = STORY) -> int:
+    """Play `story` with `handler` and return the exit code."""
     began = time.monotonic()
-    report.introduce(len(STORY))
+    report.introduce(len(story))
     rows: list[tuple[int, Chapter, list[str]]] = []
-    logs: list[str] = []
+    said: list[str] = []
 
     def everything_printed() -> str:
-        return "\n".join((report.text, *logs))
+        return "\n".join((report.text, *said))
 
     with World(handler) as world, world.function() as function:
-        for number, chapter in enumerate(STORY, 1):
+        for number, chapter in enumerate(story, 1):
             scene = Scene(world, function, everything_printed=everything_printed)
             report.begin(number, chapter)
             problems = _play_scene(chapter, scene, report)
-            logs += [line for run in scene.ran for line in (*run.logs, run.detail)]
+            said += [text for run in scene.ran for text in (*run.logs, run.detail, run.result)]
             rows.append((number, chapter, problems))
     report.conclude(rows, time.monotonic() - began)
     return 1 if any(problems for _, _, problems in rows) else 0
@@ -86,10 +96,8 @@ def _play_scene(chapter: Chapter, scene: Scene, report: Report) -> list[str]:
     try:
         chapter.play(scene)
     except Exception as error:  # noqa: BLE001 - a broken worker can make any part of a step fail
-        problems.append(f"{type(error).__name__} stopped it")  # The text could hold a value.
-    report.end(scene)
-    for text in problems:
-        report.fail(text)
+        problems.append(f"the step was cut short by {type(error).__name__}")  # its text could hold a value
+    report.end(scene, problems)
     return problems + [problem(check) for check in scene.checks if not check.holds]
 
 

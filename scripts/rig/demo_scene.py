@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from rig.function import SCHEDULED_EVENT
 
@@ -34,6 +36,8 @@ class Ran:
     detail: str
     failed: bool
     logs: tuple[str, ...]
+    result: str
+    """What the invocation returned, as its caller sees it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +95,13 @@ class Scene:
         """Keep how a run ended."""
         payload = invocation.payload if isinstance(invocation.payload, dict) else {}
         outcome = invocation.error_type or str(payload.get("outcome", "no outcome"))
-        times = [
-            f"{name} {payload[key]}" for name, key in (("due", "due_at"), ("retry", "retry_at")) if payload.get(key)
-        ]
         ran = Ran(
             name=name,
             outcome=outcome,
-            detail=invocation.error_message or ", ".join(times),
+            detail=invocation.error_message or _when(payload),
             failed=invocation.error_type is not None,
             logs=invocation.logs,
+            result=json.dumps(invocation.payload),
         )
         self.ran.append(ran)
         self.end()
@@ -120,11 +122,22 @@ class Scene:
         return len(self.world.gate.calls) - self._calls_before
 
     def labelled(self, label: str, *, before: bool = False) -> str | None:
-        """Return the ID of the version that has, or had, `label`."""
+        """Return the short ID of the version that has, or had, `label`."""
         versions = self.before if before else self.after
-        return next((version.version_id for version in versions.values() if label in version.labels), None)
+        return next((version.short_id for version in versions.values() if label in version.labels), None)
 
     @property
     def current_moved(self) -> bool:
         """Whether consumers read another version than before."""
         return self.labelled("AWSCURRENT", before=True) != self.labelled("AWSCURRENT")
+
+
+def _when(payload: dict[str, Any]) -> str:
+    """Say when a run comes back to it."""
+    key, words = ("retry_at", "another run may try in") if "retry_at" in payload else ("due_at", "due in")
+    try:
+        wait = datetime.fromisoformat(payload[key]) - datetime.now(UTC)
+    except (KeyError, TypeError, ValueError):
+        return ""
+    minutes = round(wait / timedelta(minutes=1))
+    return f"{words} {minutes // 60} h {minutes % 60} min"

@@ -126,11 +126,10 @@ def _reauthorize(scene: Scene) -> None:
 
 def _keep_secret(scene: Scene) -> None:
     printed = scene.everything_printed()
-    shown = sum(value in printed for value in scene.world.secrets)
-    scene.check(
-        "tokens and client secrets that were looked for", expected=True, actual=len(scene.world.secrets) > RACERS
-    )
-    scene.check("tokens and client secrets that were found", 0, shown)
+    found = sum(value in printed for value in scene.world.secrets)
+    sought = len(scene.world.secrets)
+    scene.check(f"{sought} tokens and client secrets were looked for", expected=True, actual=bool(sought))
+    scene.check("of these were found", 0, found)
 
 
 def _let_a_day_pass(scene: Scene) -> None:
@@ -162,7 +161,7 @@ STORY = (
         play=_force,
     ),
     Chapter(
-        title=f"{RACERS} runs start at once",
+        title="Six runs start at once",
         why="A day later schedules overlap, or Lambda retries. Many providers revoke the whole grant when a refresh "
         "token is used twice; here exactly one run redeems it, and the others leave it to that one.",
         play=_race,

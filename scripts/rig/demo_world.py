@@ -34,6 +34,11 @@ class Version:
     """`token set`, `claim` or `record`."""
     labels: frozenset[str]
 
+    @property
+    def short_id(self) -> str:
+        """As much of the ID as tells it apart."""
+        return self.version_id[:8]
+
 
 class World:
     """Everything that the demo starts, for as long as the `with` block lasts."""

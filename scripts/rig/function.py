@@ -21,14 +21,14 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rig.runtime_api import Answer, RuntimeApi
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
     from typing import Self
 
 SCHEDULED_EVENT = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}
@@ -55,7 +55,12 @@ class Function:
     """One function process and the Runtime API server that it polls, from `start` to `close`."""
 
     def __init__(
-        self, environment: Mapping[str, str], *, handler: str = HANDLER, task_root: Path | None = None
+        self,
+        environment: Mapping[str, str],
+        *,
+        handler: str = HANDLER,
+        task_root: Path | None = None,
+        python: Sequence[str] = (sys.executable,),
     ) -> None:
         """Describe the process; `start` or `with` runs it.
 
@@ -63,9 +68,11 @@ class Function:
             environment: What the function is configured with, on top of what Lambda itself sets.
             handler: Module and function, as in Lambda's `Handler`.
             task_root: Folder that the process runs in and imports the handler from, where it isn't installed.
+            python: Interpreter and its options, where it isn't the one that runs now.
         """
         self._handler = handler
         self._task_root = task_root
+        self._python = tuple(python)
         self._environment = _lambda_environment(handler) | dict(environment)
         self._one_at_a_time = ThreadPoolExecutor(max_workers=1)
         self._cleanup = contextlib.ExitStack()
@@ -73,23 +80,11 @@ class Function:
 
     def start(self) -> Self:
         """Start the process and return at once; its cold start goes on in the background."""
-        self._api = self._cleanup.enter_context(RuntimeApi())
-        # A file, not a pipe: what was printed before an answer is in it when the answer arrives, with no reader to wait
-        # for and no buffer to fill up.
-        self._output = self._cleanup.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with the rest
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "awslambdaric", self._handler],
-            env=self._environment | {"AWS_LAMBDA_RUNTIME_API": self._api.address},
-            cwd=self._task_root,
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the process that started it, which then closes this one
-        )
-        self._cleanup.callback(self._one_at_a_time.shutdown)
-        self._cleanup.callback(self.kill)
-        self._watcher = threading.Thread(target=self._report_exit, daemon=True)
-        self._watcher.start()
+        try:
+            self._start()
+        except BaseException:  # Ctrl-C included: nothing may be left over
+            self.close()
+            raise
         return self
 
     def wait_until_ready(self, timeout_seconds: float = 30) -> Self:
@@ -119,10 +114,16 @@ class Function:
         """Do as `invoke` does without waiting: events that were begun run one after the other."""
         return self._one_at_a_time.submit(self.invoke, event, request_id=request_id, deadline_seconds=deadline_seconds)
 
+    @property
+    def peak_memory_mb(self) -> float:
+        """The most memory that the running process has held so far."""
+        (peak,) = (line for line in Path(f"/proc/{self._process.pid}/status").open() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) / 1024
+
     def kill(self) -> None:
         """End the process with SIGKILL, in the middle of whatever it does, and wait until it is gone."""
         self._process.kill()
-        self._watcher.join()
+        self._process.wait()
 
     def close(self) -> None:
         """Kill the process if it still runs, and close the server that it polled."""
@@ -135,6 +136,24 @@ class Function:
     def __exit__(self, *exception: object) -> None:
         """Kill the process if it still runs."""
         self.close()
+
+    def _start(self) -> None:
+        self._api = self._cleanup.enter_context(RuntimeApi())
+        # A file, not a pipe: what was printed before an answer is in it when the answer arrives, with no reader to wait
+        # for and no buffer to fill up.
+        self._output = self._cleanup.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with the rest
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [*self._python, "-m", "awslambdaric", self._handler],
+            env=self._environment | {"AWS_LAMBDA_RUNTIME_API": self._api.address},
+            cwd=self._task_root,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for the process that started it, which then closes this one
+        )
+        self._cleanup.callback(self._one_at_a_time.shutdown)
+        self._cleanup.callback(self.kill)
+        threading.Thread(target=self._report_exit, daemon=True).start()
 
     def _wait_for_answer(self, deadline_seconds: float) -> Answer:
         try:
@@ -168,6 +187,7 @@ def _lambda_environment(handler: str) -> dict[str, str]:
         "AWS_LAMBDA_FUNCTION_NAME": "token-refresh",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "HOME": "/nonexistent",  # no ~/.aws of this machine's user
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "_HANDLER": handler,

@@ -26,9 +26,10 @@ class Grant:
     """Token sets issued in exchange for a refresh token."""
     alive: bool = True
     """False once reuse or `revoke` ended the grant."""
-    _current: str = ""
-    _spent: set[str] = field(default_factory=set)
-    _issued: list[str] = field(default_factory=list)
+    # A failed assertion prints what it compared: not these.
+    _current: str = field(default="", repr=False)
+    _spent: set[str] = field(default_factory=set, repr=False)
+    _issued: list[str] = field(default_factory=list, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def authorize(self) -> dict[str, Any]:

@@ -10,14 +10,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rig.secrets_endpoint import SecretsEndpoint
 from rig.secrets_faults import Action
 
 
-class SecretsManagerControl:
+class SecretsManagerControl(SecretsEndpoint):
     """Control of the server at `url`."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, *, region: str = "eu-central-1") -> None:
+        self.region = region
+        self._url = url
+
+    @property
+    def url(self) -> str:
+        """Return the endpoint, for `endpoint_url`."""
+        return self._url
 
     def fault(
         self,
@@ -30,29 +37,34 @@ class SecretsManagerControl:
     ) -> int:
         """Set a fault for the nth call from now on, and return its number."""
         options = {"action": action, "operation": operation, "nth": nth, "times": times, "seconds": seconds}
-        return int(self._command("fault", **options)["fault"])
+        return int(self.command("fault", **options)["fault"])
 
     def wait(self, fault: int, *, timeout_seconds: float = 30.0) -> None:
         """Return once a fault has acted; for a hold, once the call stands still."""
-        self._command("wait", fault=fault, timeout_seconds=timeout_seconds)
+        self.command("wait", fault=fault, timeout_seconds=timeout_seconds)
 
     def release(self, fault: int, *, apply: bool = True) -> None:
-        """Let a held call go on; one held before it was applied can be dropped instead."""
-        self._command("release", fault=fault, apply=apply)
+        """Let a held call go on and end; one held before it was applied can be dropped instead."""
+        self.command("release", fault=fault, apply=apply)
 
     def clear(self) -> None:
         """Forget all faults; calls that are held before they were applied are dropped."""
-        self._command("clear")
+        self.command("clear")
 
     def set_clock_offset(self, seconds: float) -> None:
         """Set how far the service's clock is ahead of this machine's."""
-        self._command("clock", offset_seconds=seconds)
+        self.command("clock", offset_seconds=seconds)
 
     def calls(self, *, since: int = 0) -> list[dict[str, Any]]:
         """Return what clients asked and what became of it, without values, from the `since`th call on."""
-        return list(self._command("calls", since=since)["calls"])
+        return list(self.command("calls", since=since)["calls"])
 
-    def _command(self, command: str, **options: Any) -> dict[str, Any]:
+    def command(self, command: str, **options: Any) -> dict[str, Any]:
+        """Send any command, and return its answer.
+
+        Raises:
+            RuntimeError: It could not be carried out.
+        """
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
         try:
             connection.request("POST", "/_control", json.dumps({"command": command, **options}))
@@ -73,6 +85,6 @@ def secrets_manager_process(*, region: str = "eu-central-1") -> Iterator[Secrets
         try:
             if process.stdout is None or not (line := process.stdout.readline()):
                 raise RuntimeError("the server did not start; its standard error says why")
-            yield SecretsManagerControl(json.loads(line)["url"])
+            yield SecretsManagerControl(json.loads(line)["url"], region=region)
         finally:
             process.terminate()

@@ -48,7 +48,7 @@ class LoggedCall:
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One fault that was set; `reached` tells when it acted, `release` ends a hold."""
+    """One fault that was set: `reached` tells when it acted, `release` ends a hold, `over` tells when it is over."""
 
     action: Action
     operation: str | None = None
@@ -58,7 +58,9 @@ class Fault:
     seen: int = 0
     applies: bool = True
     reached: threading.Event = field(default_factory=threading.Event, repr=False)
+    holding: threading.Event = field(default_factory=threading.Event, repr=False)
     released: threading.Event = field(default_factory=threading.Event, repr=False)
+    over: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse an action that the control path misspelt."""
@@ -84,13 +86,16 @@ class Fault:
 
     def hold(self) -> None:
         """Stand still until released."""
+        self.holding.set()
         self.reached.set()
         self.released.wait()
 
     def release(self, *, apply: bool = True) -> None:
-        """Let a held call go on; one held before it was applied can be dropped instead."""
+        """Let a held call go on, and return once it is over; one held before it was applied can be dropped instead."""
         self.applies = apply
         self.released.set()
+        if self.holding.is_set():
+            self.over.wait()
 
 
 class Faults:

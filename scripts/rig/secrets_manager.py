@@ -18,27 +18,28 @@ import base64
 import json
 import re
 import signal
+import socket
 import sys
 import threading
 import uuid
+from contextlib import suppress
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from rig.secrets_endpoint import SecretsEndpoint
 from rig.secrets_limits import ServiceError
 from rig.secrets_service import SecretsService
 
 if TYPE_CHECKING:
-    import socket
-
     from rig.secrets_faults import Fault
 
 _SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/secretsmanager/aws4_request")
 _LONGEST_BODY_BYTES = 1 << 20
 
 
-class SecretsManagerServer(SecretsService):
+class SecretsManagerServer(SecretsService, SecretsEndpoint):
     """The service on a port of 127.0.0.1; `port` 0 takes a free one. Other arguments: see `SecretsService`."""
 
     def __init__(self, *, port: int = 0, **service: Any) -> None:
@@ -65,25 +66,6 @@ class SecretsManagerServer(SecretsService):
         """Return the endpoint, for `endpoint_url`."""
         return f"http://127.0.0.1:{self._http.server_address[1]}"
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """Return the variables that lead a process's AWS clients here."""
-        return {
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.url,
-            "AWS_REGION": self.region,
-            "AWS_SECRET_ACCESS_KEY": "testing",
-        }
-
-    def client(self, **options: Any) -> Any:
-        """Return a boto3 client of this server; options go to `boto3.client`."""
-        import boto3  # noqa: PLC0415 - a server in its own process starts in half the time without it
-
-        known = {"region_name": self.region, "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-        return boto3.client("secretsmanager", endpoint_url=self.url, **(known | options))
-
 
 class _Http(ThreadingHTTPServer):
     daemon_threads = True
@@ -105,8 +87,9 @@ class _Http(ThreadingHTTPServer):
 
     def server_close(self) -> None:
         super().server_close()
-        for connection in tuple(self._connections):  # those that clients keep alive
-            self.shutdown_request(connection)
+        for connection in tuple(self._connections):  # those that clients keep alive: their threads wait for more
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError):
@@ -147,8 +130,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(413, {"__type": "RequestEntityTooLarge"})
             self.close_connection = True
             return
-        body = json.loads(self.rfile.read(length) or b"{}")
-        if self.path == "/_control":
+        try:
+            body = json.loads(self.rfile.read(length))
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            self._answer(400, {"__type": "SerializationException"})
+        elif self.path == "/_control":
             self._control(body)
         else:
             self._operation(body)

@@ -95,6 +95,7 @@ class SecretsService:
                 self.calls.append(LoggedCall(call=call, outcome=outcome))
             if fault:
                 fault.reached.set()
+                fault.over.set()
         return response
 
     def _with_fault(self, call: Call, request: Request, fault: Fault | None) -> Response | None:

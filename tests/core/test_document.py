@@ -20,7 +20,12 @@ def read(value: object) -> TokenDocument:
 
 
 def renew(before: TokenDocument, **changes: Any) -> dict[str, Any]:
-    tokens = {"access_token": SecretValue("A"), "refresh_token": SecretValue("R"), "lifetime": DAY, "issued_at": NOW}
+    tokens: dict[str, Any] = {
+        "access_token": SecretValue("A"),
+        "refresh_token": SecretValue("R"),
+        "lifetime": DAY,
+        "issued_at": NOW,
+    }
     after: dict[str, Any] = json.loads(before.renewed(**(tokens | changes)).serialize().reveal())
     return after
 
@@ -218,7 +223,7 @@ documents = st.dictionaries(names, st.text(max_size=6) | times | json_values, ma
 @settings(max_examples=10_000, deadline=None)
 @given(stored=documents | st.text(max_size=60))
 def test_whatever_is_stored_is_read_or_refused_by_name(stored: str) -> None:
-    """10,000 generated documents: each is read, and written back with its other keys, or is an InvalidSecretDocument."""
+    """10,000 generated documents: each is read and written back with its other keys, or is an InvalidSecretDocument."""
     try:
         found = read_document(SecretValue(stored))
     except InvalidSecretDocument:

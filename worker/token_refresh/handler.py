@@ -35,7 +35,8 @@ def handler(event: object, context: Any) -> dict[str, str | None]:
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold a secret, and Lambda would print it
         failure = _defect(error)
     invocation.report(failure)
-    # What is raised has neither cause nor context: Lambda's runtime would print those.
+    # What led to it stays here: its text may quote a request, and Lambda's runtime prints what is raised.
+    failure.__context__ = None
     raise failure.with_traceback(None) from None
 
 

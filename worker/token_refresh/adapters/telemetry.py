@@ -15,8 +15,9 @@ import structlog
 
 from token_refresh.core.secret_value import MASK, SecretValue
 
-_SPEAK_OF_SECRETS: Final = re.compile(
-    r"(?<![a-z])(token|secret|password|authorization|credential|cookie|body)(?!_?id\b)", re.IGNORECASE
+_WORDS: Final = ("token", "secret", "password", "authorization", "credential", "cookie", "body")
+_SPEAK_OF_SECRETS: Final = re.compile(  # client_secret, clientSecret, secret; but neither secret_id nor SecretId
+    f"(?:^|_)(?i:{'|'.join(_WORDS)})(?!_id|Id)|(?:{'|'.join(word.title() for word in _WORDS)})(?!Id)"
 )
 _LIBRARIES: Final = ("asyncio", "boto3", "botocore", "httpcore", "httpx", "urllib3")
 

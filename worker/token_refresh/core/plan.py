@@ -113,7 +113,9 @@ class Append:
     claim: Claim
 
 
-Step = Release | Promote | Carry | Tidy | Publish | Stop | Fresh | Redeem | Wait | Hold | Append
+Action = Release | Promote | Carry | Tidy | Publish | Redeem | Append
+Rest = Stop | Fresh | Wait | Hold
+Step = Action | Rest
 Check = Callable[[Snapshot, Standing, Policy], Step | None]
 
 

@@ -50,7 +50,9 @@ class Reader:
         due = due_at(current.document, self._policy)
         acting = acting or due is None or self._now >= due
         ended = newest is not None and self._ended(newest, current, attempts, acting=acting)
-        spent = self._spent(newest, current) if newest and acting else None
+        # Where a claim of our own was just appended, the read before it has found none; and where the current version
+        # has changed since, the claim is released before anything else is asked.
+        spent = self._spent(newest, current) if newest and acting and own is None else None
         return Snapshot(
             now=self._now,
             current=current,

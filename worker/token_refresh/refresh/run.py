@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from token_refresh.core.claims import Redemption
-from token_refresh.core.plan import Fresh, Hold, Publish, Reason, Step, Stop, Tidy, Wait, plan
+from token_refresh.core.plan import Fresh, Hold, Publish, Reason, Rest, Step, Stop, Tidy, Wait, plan
 from token_refresh.core.schedule import Policy
 from token_refresh.core.snapshot import Snapshot, Standing, TokenSet
 from token_refresh.errors import RefreshOutcomeUnknown, SecretStoreUnavailable, TokenRefreshError
@@ -93,7 +93,7 @@ class Run:
             settled = self._rest(step, snapshot)
             if settled is not None:
                 return settled
-            if isinstance(step, Wait):
+            if isinstance(step, Rest):  # A forced run waits for another's claim.
                 session.parts.clock.sleep(min(_POLL_SECONDS, session.deadline.remaining_seconds))
                 snapshot = session.read()
             else:

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, assert_never
 
 from token_refresh.core.claims import Claim, ClaimEntry, Redemption, write_claim
 from token_refresh.core.document import SIZE_LIMIT_BYTES, TokenDocument
 from token_refresh.core.oauth import refresh_request
-from token_refresh.core.plan import Append, Carry, Promote, Publish, Redeem, Release, Step, Tidy
+from token_refresh.core.plan import Action, Append, Carry, Promote, Publish, Redeem, Release, Tidy
 from token_refresh.core.published import published_document
 from token_refresh.core.snapshot import Snapshot, Spent, TokenSet
 from token_refresh.core.versions import CLAIM, CURRENT, PENDING, published_version_id, staged_version_id
@@ -19,7 +19,7 @@ ROOM_BYTES: Final = 16_384
 """How much a token document may grow by new tokens; one without that room is refused before anything is redeemed."""
 
 
-def act(step: Step, session: Session, snapshot: Snapshot) -> Snapshot:  # noqa: PLR0911 - one a step
+def act(step: Action, session: Session, snapshot: Snapshot) -> Snapshot:  # noqa: PLR0911 - one a step
     """Carry out `step`.
 
     Raises:
@@ -45,7 +45,7 @@ def act(step: Step, session: Session, snapshot: Snapshot) -> Snapshot:  # noqa: 
         case Publish():
             return _publish(session, snapshot)
         case _:
-            raise AssertionError(step)  # The run rests there.
+            assert_never(step)
 
 
 def dead_grant(secret_id: str, since: datetime) -> ReauthorizationRequired:

@@ -1,0 +1,141 @@
+"""Who may do what with which secrets: the access patterns, for this stack and for others that import them.
+
+    one_secret(self, "upwork-oauth-tokens")           one secret, by name or ARN
+    secrets_under(self, "upwork/prod/partners/")      a family, by prefix
+    environment_secrets(self, "upwork", "prod")       all of one application's environment
+    several(one_secret(...), one_secret(...))         unrelated ones, for one consumer
+
+    grant_read(consumer, which)                       read, decrypt
+    grant_batch_read(consumer, which)                 the same, many in one call
+    grant_refresh(worker, which)                      what a refresh does, and no more
+    grant_invoke(caller, function_arn)                run the worker on demand
+
+Every grant is an identity policy, so it works within one account; the secrets' own policies refuse all others. No allowed
+action has a wildcard, and a resource ends in exactly the six characters that Secrets Manager appends to a name, so that a
+grant on `a` never reaches `a-longer-name`.
+"""
+
+from dataclasses import dataclass, replace
+
+from aws_cdk import Stack, Token
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+READ_ACTIONS = ("secretsmanager:GetSecretValue",)
+REFRESH_ACTIONS = (
+    "secretsmanager:GetSecretValue",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:UpdateSecretVersionStage",
+)
+# A `?` is any one character, and Secrets Manager appends six: the pattern is as long as the ARN, so no longer name fits.
+_SUFFIX = "-??????"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """The secrets that a grant reaches.
+
+    Attributes:
+        arns: Complete ARNs, or patterns of them.
+        key_arn: The customer-managed key that encrypts them all; nothing for the account's own AWS-managed key, which
+            needs no grant.
+    """
+
+    arns: tuple[str, ...]
+    key_arn: str | None = None
+
+    def encrypted_with(self, key_arn: str | None) -> "Secrets":
+        """Return the same secrets, encrypted with a key of your own."""
+        return replace(self, key_arn=key_arn)
+
+
+def one_secret(scope: Construct, name_or_arn: str) -> Secrets:
+    """Reach exactly one secret of this account and region, by its name or its complete ARN."""
+    if Token.is_unresolved(name_or_arn) or name_or_arn.startswith("arn:"):
+        return Secrets(arns=(name_or_arn,))
+    _refuse_wildcards(name_or_arn)
+    return Secrets(arns=(_arn(scope, name_or_arn + _SUFFIX),))
+
+
+def secrets_under(scope: Construct, prefix: str) -> Secrets:
+    """Reach a family of secrets by the prefix of their names, which ends in `/` so that it is a whole segment."""
+    _refuse_wildcards(prefix)
+    if not prefix.strip("/") or not prefix.endswith("/"):
+        raise ValueError(f"a family's prefix must be whole segments and end in '/', is {prefix!r}")
+    return Secrets(arns=(_arn(scope, f"{prefix}*"),))
+
+
+def environment_secrets(scope: Construct, app: str, environment: str) -> Secrets:
+    """Reach the secrets of one environment of one application, named `{app}/{environment}/{service}`."""
+    if "/" in app + environment:
+        raise ValueError(f"an application and an environment are one segment each, are {app!r} and {environment!r}")
+    return secrets_under(scope, f"{app}/{environment}/")
+
+
+def several(*which: Secrets) -> Secrets:
+    """Reach unrelated secrets that share a key, or have none; grant others one by one."""
+    keys = {secrets.key_arn for secrets in which}
+    if len(keys) != 1:
+        raise ValueError("secrets under different keys need a grant each, so that no key opens more than its own")
+    return Secrets(arns=tuple(arn for secrets in which for arn in secrets.arns), key_arn=keys.pop())
+
+
+def grant_read(grantee: iam.IGrantable, which: Secrets) -> None:
+    """Let `grantee` read the values."""
+    _grant(grantee, READ_ACTIONS, which.arns)
+    _grant_key(grantee, ("kms:Decrypt",), which)
+
+
+def grant_batch_read(grantee: iam.IGrantable, which: Secrets) -> None:
+    """Let `grantee` read the values, many in one call.
+
+    The batch call itself knows no resource; each value that it returns still takes the permission to read it.
+    """
+    grant_read(grantee, which)
+    _grant(grantee, ("secretsmanager:BatchGetSecretValue",), ("*",))
+
+
+def grant_refresh(grantee: iam.IGrantable, which: Secrets) -> None:
+    """Let `grantee` refresh the tokens: read, store new versions, move labels."""
+    _grant(grantee, REFRESH_ACTIONS, which.arns)
+    _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)
+
+
+def grant_invoke(grantee: iam.IGrantable, function_arn: str) -> None:
+    """Let `grantee` run the worker on demand."""
+    _grant(grantee, ("lambda:InvokeFunction",), (function_arn,))
+
+
+def _grant(
+    grantee: iam.IGrantable,
+    actions: tuple[str, ...],
+    resources: tuple[str, ...],
+    conditions: dict[str, dict[str, list[str] | str]] | None = None,
+) -> None:
+    grant = iam.Grant.add_to_principal(
+        grantee=grantee, actions=list(actions), resource_arns=list(resources), conditions=conditions
+    )
+    grant.assert_success()
+
+
+def _grant_key(grantee: iam.IGrantable, actions: tuple[str, ...], which: Secrets) -> None:
+    """Let `grantee` use the key through Secrets Manager alone, for these secrets alone."""
+    if which.key_arn is None:
+        return
+    conditions: dict[str, dict[str, list[str] | str]] = {
+        "StringLike": {
+            "kms:ViaService": "secretsmanager.*",
+            "kms:EncryptionContext:SecretARN": list(which.arns),
+        }
+    }
+    _grant(grantee, actions, (which.key_arn,), conditions)
+
+
+def _arn(scope: Construct, name: str) -> str:
+    stack = Stack.of(scope)
+    return f"arn:{stack.partition}:secretsmanager:{stack.region}:{stack.account}:secret:{name}"
+
+
+def _refuse_wildcards(name: str) -> None:
+    if "*" in name or "?" in name:
+        raise ValueError(f"a name has no wildcard; use secrets_under for a family: {name!r}")

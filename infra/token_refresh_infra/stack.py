@@ -1,0 +1,142 @@
+"""The whole deployment: put together here, configured by `Parameters`."""
+
+from pathlib import Path
+
+from aws_cdk import CfnOutput, Environment, Stack, Tags
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from token_refresh_infra import access
+from token_refresh_infra.alarms import RefreshAlarms
+from token_refresh_infra.dashboard import RefreshDashboard, save_queries
+from token_refresh_infra.function import WorkerFunction
+from token_refresh_infra.metrics import Metrics
+from token_refresh_infra.parameters import CREATE, Parameters
+from token_refresh_infra.schedule import RefreshSchedule
+from token_refresh_infra.secret import EmptySecret, SecretKey
+from token_refresh_infra.topic import alarm_topic
+
+
+class TokenRefreshStack(Stack):
+    """One worker for one token secret; `grant_read` and `grant_invoke` are for stacks beside it."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, parameters: Parameters, code: Path) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            stack_name=parameters.stack_name,
+            description="Refreshes OAuth 2.0 tokens in AWS Secrets Manager",
+            env=Environment(account=parameters.account, region=parameters.region),
+        )
+        Tags.of(self).add("environment", parameters.environment)
+        self._parameters = parameters
+        self._make_key()
+        self.token_secret = self._secret("TokenSecret", parameters.token_secret, parameters.token_secret_id)
+        self.published_secret = (
+            self._secret("PublishedSecret", parameters.published_secret, parameters.published_secret_id)
+            if parameters.published_secret and parameters.published_secret_id
+            else None
+        )
+        self.worker = WorkerFunction(
+            self,
+            "Worker",
+            parameters=parameters,
+            code=code,
+            log_key=self._key_arn if parameters.encrypt_logs else None,
+        )
+        self._grant_worker()
+        self.schedule = RefreshSchedule(self, "Schedule", parameters=parameters, function=self.worker.function)
+        self._watch()
+        self._let_consumers_read()
+        self._tell_outputs()
+
+    def grant_read(self, grantee: iam.IGrantable) -> None:
+        """Let a consumer read the tokens: the published copy where there is one, else the token secret."""
+        access.grant_read(grantee, self.published_secret or self.token_secret)
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Let a consumer have the tokens refreshed on demand."""
+        access.grant_invoke(grantee, self.worker.function.function_arn)
+
+    def _make_key(self) -> None:
+        """Make or adopt the customer-managed key, where one is wanted."""
+        parameters = self._parameters
+        self._key: kms.IKey | None = None
+        self._key_arn = parameters.kms_key
+        if parameters.kms_key == CREATE:
+            made = SecretKey(self, "Key", environment=parameters.environment)
+            if parameters.encrypt_logs:
+                made.allow_logs(parameters.log_group_name)
+            if parameters.alarms and not parameters.alarm_topic:
+                made.allow_alarms()
+            self._key, self._key_arn = made.key, made.key.key_arn
+
+    def _secret(self, construct_id: str, choice: str, secret_id: str) -> access.Secrets:
+        """Create the secret, or reach the one that is there."""
+        if choice != CREATE:
+            return access.one_secret(self, choice).encrypted_with(self._key_arn)
+        return EmptySecret(
+            self,
+            construct_id,
+            name=secret_id,
+            description="OAuth 2.0 tokens, kept fresh by the token refresh worker",
+            environment=self._parameters.environment,
+            key=self._key_arn,
+        ).secrets
+
+    def _grant_worker(self) -> None:
+        """Let the worker do what a refresh does, and no more."""
+        role = self.worker.role
+        access.grant_refresh(role, self.token_secret)
+        if self.published_secret:
+            access.grant_refresh(role, self.published_secret)
+        if self._parameters.client_secret:
+            client = access.one_secret(self, self._parameters.client_secret)
+            access.grant_read(role, client.encrypted_with(self._key_arn))
+
+    def _watch(self) -> None:
+        """Add alarms, dashboard and saved queries."""
+        parameters, log_group = self._parameters, self.worker.log_group
+        metrics = Metrics(parameters=parameters, function=self.worker.function, dead_letters=self.schedule.dead_letters)
+        self.alarms = None
+        self.topic = None
+        if parameters.alarms:
+            self.topic = alarm_topic(self, parameters=parameters, key=self._key)
+            self.alarms = RefreshAlarms(
+                self, "Alarms", parameters=parameters, metrics=metrics, log_group=log_group, topic=self.topic
+            )
+        if parameters.dashboard:
+            RefreshDashboard(
+                self,
+                "Dashboard",
+                parameters=parameters,
+                metrics=metrics,
+                alarms=self.alarms.all if self.alarms else [],
+            )
+        save_queries(self, parameters=parameters, log_group=log_group)
+
+    def _let_consumers_read(self) -> None:
+        """Offer what a consumer needs as one policy, for stacks that are not written with the CDK."""
+        self.read_policy = iam.ManagedPolicy(
+            self, "ReadTokens", description=f"Read the tokens of {self._parameters.stack_name}"
+        )
+        self.grant_read(self.read_policy)
+
+    def _tell_outputs(self) -> None:
+        outputs = {
+            "FunctionName": self.worker.function.function_name,
+            "TokenSecretId": self._parameters.token_secret_id,
+            "PublishedSecretId": self._parameters.published_secret_id,
+            "ReadPolicyArn": self.read_policy.managed_policy_arn,
+            "ScheduleName": self._parameters.stack_name,
+            "LogGroupName": self._parameters.log_group_name,
+            "DeadLettersUrl": self.schedule.dead_letters.queue_url,
+            "FailedRunsUrl": self.worker.failed_runs.queue_url,
+            "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
+            "KeyArn": self._key_arn,
+            "DashboardName": self._parameters.stack_name if self._parameters.dashboard else None,
+        }
+        for name, value in outputs.items():
+            if value is not None:
+                CfnOutput(self, name, value=value)

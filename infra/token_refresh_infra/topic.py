@@ -1,0 +1,38 @@
+"""Where alarms are announced: a topic of the stack's own, or one that is there already."""
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from token_refresh_infra.parameters import Parameters
+
+
+def alarm_topic(scope: Construct, *, parameters: Parameters, key: kms.IKey | None) -> sns.ITopic:
+    """Return the topic; an existing one keeps its own policy, which has to let CloudWatch publish."""
+    if parameters.alarm_topic:
+        return sns.Topic.from_topic_arn(scope, "Topic", parameters.alarm_topic)
+    # With the account's AWS-managed key, CloudWatch could not publish: encrypted with a key of our own, or not at all.
+    topic = sns.Topic(scope, "Topic", display_name=parameters.stack_name, master_key=key, enforce_ssl=True)
+    stack = Stack.of(scope)
+    alarms = stack.format_arn(
+        service="cloudwatch",
+        resource="alarm",
+        resource_name=f"{parameters.stack_name}-*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    # A policy of any kind replaces the one that let the account's own services publish.
+    topic.add_to_resource_policy(
+        iam.PolicyStatement(
+            sid="LetAlarmsPublish",
+            principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+            actions=["sns:Publish"],
+            resources=[topic.topic_arn],
+            conditions={"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": alarms}},
+        )
+    )
+    if parameters.alarm_email:
+        topic.add_subscription(subscriptions.EmailSubscription(parameters.alarm_email))
+    return topic

@@ -1,0 +1,165 @@
+"""Cold and warm runs of the worker, beside the handler that people write and the least that any handler does.
+
+Each round starts a new process for each contender in turn, as Lambda does for a cold start: the deployed zip, unpacked,
+on Python 3.13 with the runtime client and boto3 alone. Secrets Manager and the token endpoint are on this machine, so
+what is measured is the code: on Lambda, add the network and multiply by what a quarter of a gigabyte buys of a core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rig.function import HANDLER, SCHEDULED_EVENT, Function
+from rig.lambda_runtime import LambdaRuntime
+from rig.secrets_manager import SecretsManagerServer
+from rig.token_endpoint import TokenEndpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+STRAIGHTFORWARD = "handlers.straightforward.handler"
+DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """What is run, on which secret, and what has to come out."""
+
+    name: str
+    handler: str
+    lives_seconds: int
+    outcome: str
+
+
+CONTENDERS = (
+    Contender(name="floor: client, one read", handler="handlers.floor.handler", lives_seconds=DAY_SECONDS, outcome="read"),
+    Contender(name="straightforward handler", handler=STRAIGHTFORWARD, lives_seconds=60, outcome="refreshed"),
+    Contender(name="worker, nothing due", handler=HANDLER, lives_seconds=DAY_SECONDS, outcome="fresh"),
+    Contender(name="worker, refresh due", handler=HANDLER, lives_seconds=60, outcome="refreshed"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One process: its first run, and one more."""
+
+    cold_ms: float
+    warm_ms: float
+    peak_memory_mb: float
+    store_calls: int
+    token_requests: int
+
+
+def measure(contender: Contender, folder: Path, runtime: LambdaRuntime) -> Sample:
+    """Start a process, run it twice, and count what its first run asked."""
+    with SecretsManagerServer() as store, TokenEndpoint(reuse="grace") as endpoint:
+        store.client().create_secret(
+            Name="tokens",
+            ClientRequestToken=str(uuid.uuid4()),
+            SecretString=json.dumps(_document(endpoint, contender.lives_seconds)),
+        )
+        store.calls.clear()
+        environment = store.environment | {"TOKEN_SECRET_ID": "tokens", "TOKEN_ENDPOINT": endpoint.url}
+        began = time.perf_counter()
+        with Function(
+            environment | runtime.environment, handler=contender.handler, task_root=folder, python=runtime.python
+        ) as function:
+            first = function.invoke(SCHEDULED_EVENT)
+            answered = time.perf_counter()
+            calls, requests = len(store.calls), len(endpoint.requests)
+            again_began = time.perf_counter()
+            function.invoke(SCHEDULED_EVENT)
+            warm_ms = (time.perf_counter() - again_began) * 1000
+            memory_mb = function.peak_memory_mb
+    if first.error_type or first.payload["outcome"] != contender.outcome:
+        raise SystemExit(f"scripts/bench worker: {contender.name} ended with {first.error_type or first.payload}")
+    return Sample(
+        cold_ms=(answered - began) * 1000,
+        warm_ms=warm_ms,
+        peak_memory_mb=memory_mb,
+        store_calls=calls,
+        token_requests=requests,
+    )
+
+
+def _document(endpoint: TokenEndpoint, lives_seconds: int) -> dict[str, Any]:
+    tokens = endpoint.grant.authorize()
+    return {
+        "accessToken": tokens["access_token"],
+        "refreshToken": tokens["refresh_token"],
+        "expiresAt": round((time.time() + lives_seconds) * 1000),
+        "clientId": endpoint.client_id,
+        "clientSecret": endpoint.client_secret,
+    }
+
+
+def deployed(folder: Path, runtime: LambdaRuntime) -> Path:
+    """Unpack the zip, with the other handlers beside it, compiled like the rest."""
+    built = subprocess.run([ROOT / "scripts" / "package"], check=True, stdout=subprocess.PIPE, text=True)
+    with zipfile.ZipFile(ROOT / built.stdout.strip()) as archive:
+        archive.extractall(folder)
+    handlers = folder / "handlers"
+    shutil.copytree(Path(__file__).parent / "handlers", handlers)
+    compileall = (*runtime.python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", handlers)
+    subprocess.run(compileall, check=True)
+    return folder
+
+
+def run(rounds: int) -> dict[str, Sample]:
+    """Measure the contenders in turn, and return the median of each figure."""
+    samples: dict[str, list[Sample]] = {contender.name: [] for contender in CONTENDERS}
+    with tempfile.TemporaryDirectory() as folder:
+        runtime = LambdaRuntime.install(Path(folder) / "runtime")
+        code = deployed(Path(folder) / "code", runtime)
+        for number in range(rounds + 1):
+            for contender in CONTENDERS:
+                sample = measure(contender, code, runtime)
+                if number:  # the first round fills the disk's cache
+                    samples[contender.name].append(sample)
+    return {name: _median(measured) for name, measured in samples.items()}
+
+
+def _median(samples: list[Sample]) -> Sample:
+    figures = {name: statistics.median(asdict(sample)[name] for sample in samples) for name in asdict(samples[0])}
+    return Sample(**figures)
+
+
+def table(medians: dict[str, Sample]) -> str:
+    """Return the result as a table of Markdown; `x` is the cold start against the straightforward handler's."""
+    reference = medians["straightforward handler"].cold_ms
+    lines = [
+        "| | cold start, ms | x | warm run, ms | peak memory, MB | calls to Secrets Manager | token requests |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [
+        f"| {name} | {sample.cold_ms:.0f} | {sample.cold_ms / reference:.2f} | {sample.warm_ms:.1f} "
+        f"| {sample.peak_memory_mb:.0f} | {sample.store_calls:.0f} | {sample.token_requests:.0f} |"
+        for name, sample in medians.items()
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run, print the table, and write the figures where that is wanted."""
+    parser = argparse.ArgumentParser(prog="scripts/bench worker", description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=11, help="processes started for each contender (default: 11)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the medians there, too")
+    arguments = parser.parse_args()
+    medians = run(arguments.rounds)
+    print(table(medians))
+    if arguments.json:
+        arguments.json.write_text(json.dumps({name: asdict(sample) for name, sample in medians.items()}, indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

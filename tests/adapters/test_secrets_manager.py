@@ -1,0 +1,228 @@
+"""The adapter of Secrets Manager against a real HTTP server: what it says and does where the service refuses."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import NoCredentialsError
+
+from fakes import FakeClock
+from rig.secrets_manager import SecretsManagerServer
+from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS, SecretsManagerSecret
+from token_refresh.adapters.secrets_manager_errors import Refused, Transient, code_of, translate
+from token_refresh.core.secret_value import SecretValue
+from token_refresh.errors import (
+    ConfigurationError,
+    SecretAccessDenied,
+    SecretNotFound,
+    SecretStoreError,
+    SecretStoreUnavailable,
+)
+from token_refresh.ports import Deadline
+
+V0, V1 = "0" * 36, "1" * 36
+PLAIN = Config(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=1, read_timeout=1)
+
+
+@pytest.fixture
+def server() -> Iterator[SecretsManagerServer]:
+    with SecretsManagerServer() as running:
+        running.client().create_secret(Name="tokens", SecretString="first", ClientRequestToken=V0)
+        yield running
+
+
+def secret(
+    server: SecretsManagerServer, name: str = "tokens", *, at: float = 60.0, **client: Any
+) -> SecretsManagerSecret:
+    clock = FakeClock()
+    return SecretsManagerSecret(server.client(config=PLAIN, **client), name, Deadline(clock=clock, at=at))
+
+
+def act(subject: SecretsManagerSecret, operation: str) -> object:
+    if operation == "GetSecretValue":
+        return subject.read(label="AWSCURRENT")
+    if operation == "PutSecretValue":
+        return subject.put(V1, SecretValue("next"), label="AWSPENDING")
+    return subject.move_label("REFRESH_CLAIM", to=V0, remove_from=None)
+
+
+OPERATIONS = ["GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("fault", ["throttle", "unavailable", "drop_before"])
+def test_what_passes_is_tried_again(server: SecretsManagerServer, operation: str, fault: Any) -> None:
+    """A throttled, failed or cut call is repeated within the deadline, and then succeeds."""
+    server.fault(fault, operation, times=2)
+
+    assert act(secret(server), operation)
+    assert 3 == len([c for c in server.calls if c.call.operation == operation])
+
+
+def test_a_lost_reply_to_a_put_is_mended_by_sending_it_again(server: SecretsManagerServer) -> None:
+    """The same version ID and value are sent again: it is one version, and a success."""
+    server.fault("drop_after", "PutSecretValue")
+
+    assert secret(server).put(V1, SecretValue("next"), label="AWSPENDING")
+    assert 2 == len([c for c in server.calls if c.call.operation == "PutSecretValue"])
+
+
+def test_a_lost_reply_to_a_swap_reads_as_refused(server: SecretsManagerServer) -> None:
+    """A label that moved without anybody hearing of it is not where it was: who swaps reads again and sees."""
+    subject = secret(server)
+    subject.put(V1, SecretValue("next"), label="AWSPENDING")
+    server.fault("drop_after", "UpdateSecretVersionStage")
+
+    assert not subject.move_label("AWSCURRENT", to=V1, remove_from=V0)
+    current = subject.read(label="AWSCURRENT")
+    assert current is not None
+    assert V1 == current.version_id
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_does_not_pass_ends_with_patience(server: SecretsManagerServer, operation: str) -> None:
+    """A call that keeps failing is given up after ten seconds, with action, secret, region and what to check."""
+    server.fault("throttle", operation, times=None)
+    clock = FakeClock()
+    subject = SecretsManagerSecret(server.client(config=PLAIN), "tokens", Deadline(clock=clock, at=60.0))
+
+    with pytest.raises(
+        SecretStoreUnavailable, match=f"eu-central-1 .* secretsmanager:{operation} on secret tokens"
+    ) as caught:
+        act(subject, operation)
+    assert "(ThrottlingException)" in str(caught.value)
+    assert clock.seconds <= PATIENCE_SECONDS
+
+
+def test_patience_ends_with_the_deadline(server: SecretsManagerServer) -> None:
+    """No wait goes past the run's deadline."""
+    server.fault("throttle", times=None)
+    clock = FakeClock()
+    subject = SecretsManagerSecret(server.client(config=PLAIN), "tokens", Deadline(clock=clock, at=1.0))
+
+    with pytest.raises(SecretStoreUnavailable):
+        subject.read(label="AWSCURRENT")
+    assert clock.seconds <= 1.0
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_refused_permission_names_the_action(server: SecretsManagerServer, operation: str) -> None:
+    """A missing permission says which action on which secret in which region, and that a key may be meant."""
+    server.fault("deny", operation)
+
+    with pytest.raises(
+        SecretAccessDenied, match=f"secretsmanager:{operation} on secret tokens in eu-central-1"
+    ) as caught:
+        act(secret(server), operation)
+    assert "kms:Decrypt" in str(caught.value)
+
+
+def test_a_missing_secret_names_the_region(server: SecretsManagerServer) -> None:
+    """A secret that isn't there says where it was looked for; another region is the usual reason."""
+    with pytest.raises(SecretNotFound, match=r"secret nobody in eu-central-1 was not found .* AWS_REGION"):
+        secret(server, "nobody").read(label="AWSCURRENT")
+    with pytest.raises(SecretNotFound, match="secret tokens in us-east-1 was not found"):
+        secret(server, region_name="us-east-1").read(label="AWSCURRENT")
+
+
+def test_an_arn_of_another_region_says_so(server: SecretsManagerServer) -> None:
+    """An ARN names its region: the error says that the call went to another."""
+    arn = "arn:aws:secretsmanager:us-west-2:123456789012:secret:tokens-AbCdEf"
+
+    with pytest.raises(SecretNotFound, match="its ARN is of region us-west-2 and the call went to eu-central-1"):
+        secret(server, arn).read(label="AWSCURRENT")
+    assert "check TOKEN_SECRET_ID" in str(refusal("ResourceNotFoundException", secret_id="arn:aws:x:eu-central-1:1:a"))
+
+
+def test_a_secret_marked_for_deletion_can_be_brought_back(server: SecretsManagerServer) -> None:
+    """A deleted secret is not lost yet, and the error has the command that restores it."""
+    server.client().delete_secret(SecretId="tokens", RecoveryWindowInDays=7)
+
+    for operation in OPERATIONS:
+        with pytest.raises(
+            SecretNotFound, match="aws secretsmanager restore-secret --secret-id tokens --region eu-cen"
+        ):
+            act(secret(server), operation)
+
+
+def test_a_label_on_a_version_that_is_not_known_yet_is_moved_again(server: SecretsManagerServer) -> None:
+    """A version that was just written has been seen to be unknown for a moment; one that never appears is an error."""
+    with pytest.raises(SecretStoreUnavailable, match="UpdateSecretVersionStage"):
+        secret(server).move_label("AWSCURRENT", to=V1, remove_from=V0)
+
+
+def test_a_name_that_can_not_be_one_is_a_wrong_setting(server: SecretsManagerServer) -> None:
+    """What boto refuses to send is a wrong setting."""
+    with pytest.raises(ConfigurationError, match="can't be a secret's name or ARN; set TOKEN_SECRET_ID"):
+        secret(server, "").read(label="AWSCURRENT")
+
+
+def test_the_clock_stands_in_where_the_service_sends_no_date() -> None:
+    """Without a `Date` header the machine's clock is all there is."""
+
+    class Client:
+        def get_secret_value(self, **_: Any) -> dict[str, Any]:
+            from datetime import UTC, datetime  # noqa: PLC0415 - only here
+
+            created = datetime(2026, 1, 1, tzinfo=UTC)
+            return {"VersionId": V0, "CreatedDate": created, "ResponseMetadata": {"HTTPHeaders": {}}}
+
+    client: Any = Client()
+    read = SecretsManagerSecret(client, "tokens", Deadline(clock=FakeClock(), at=60.0)).read(label="AWSCURRENT")
+    assert read is not None
+    assert read.read_at > read.created_at
+
+
+def client_error(code: str, message: str = "canary", status: int = 400) -> Exception:
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - only here
+
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "GetSecretValue")
+
+
+def refusal(code: str, message: str = "canary", *, secret_id: str = "tokens") -> Exception:  # noqa: S107 - a name
+    return translate(client_error(code, message), action="GetSecretValue", secret_id=secret_id, region="eu-central-1")
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("AccessDeniedException", SecretAccessDenied),
+        ("UnrecognizedClientException", SecretAccessDenied),
+        ("ExpiredTokenException", SecretAccessDenied),
+        ("DecryptionFailure", SecretAccessDenied),
+        ("ResourceNotFoundException", SecretNotFound),
+        ("LimitExceededException", SecretStoreUnavailable),
+        ("ValidationException", SecretStoreUnavailable),
+        ("SomethingNew", SecretStoreUnavailable),
+    ],
+)
+def test_every_code_has_an_error_that_quotes_nothing(code: str, error: type[SecretStoreError]) -> None:
+    """Each refusal is a named error with secret, region and action; the service's text may quote what it was sent."""
+    translated = refusal(code)
+
+    assert error is type(translated)
+    assert "canary" not in str(translated)
+    for named in ("tokens", "eu-central-1", "secretsmanager:GetSecretValue"):
+        assert named in str(translated)
+
+
+def test_missing_credentials_are_a_refusal() -> None:
+    """Without AWS credentials the error says how to get some, and the call is not repeated."""
+    error = NoCredentialsError()
+
+    translated = translate(error, action="GetSecretValue", secret_id="tokens", region="eu-central-1")
+
+    assert SecretAccessDenied is type(translated)
+    assert "no AWS credentials were found" in str(translated)
+    assert not isinstance(Refused.of(error), Transient)
+
+
+def test_a_server_error_of_any_name_passes() -> None:
+    """A 5xx is repeated whatever its code, and a code that is missing is called unknown."""
+    assert isinstance(Refused.of(client_error("Mystery", status=502)), Transient)  # type: ignore[arg-type]  # it is one
+    assert not isinstance(Refused.of(client_error("Mystery")), Transient)  # type: ignore[arg-type]  # likewise
+    error: Any = client_error("x")
+    error.response = {}
+    assert "unknown" == code_of(error)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from infra.synthesis import ROOT, Deployment, synthesise
+
+EVERYTHING = {
+    "environment": "prod",
+    "account": "123456789012",
+    "region": "eu-central-1",
+    "app": "upwork",
+    "client_secret": "upwork/prod/client",
+    "published_secret": "create",
+    "kms_key": "create",
+    "encrypt_logs": "true",
+    "tracing": "true",
+    "reserved_concurrency": "1",
+    "alarm_email": "operator@example.com",
+}
+"""Every option that adds something."""
+
+ADOPTED = {
+    "environment": "prod",
+    "account": "123456789012",
+    "region": "eu-central-1",
+    "token_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:old-tokens-AbCdEf",
+    "published_secret": "old-tokens-for-consumers",
+    "kms_key": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "alarm_topic": "arn:aws:sns:eu-central-1:123456789012:pager",
+    "flexible_minutes": "0",
+    "schedule_enabled": "false",
+}
+"""Everything that may be there already is, and the schedule is paused."""
+
+BARE: dict[str, Any] = {"environment": "dev", "alarms": False, "dashboard": False}
+"""Nothing that can be left out."""
+
+
+@pytest.fixture(scope="session")
+def code() -> Path:
+    """The function's zip, as it is deployed."""
+    built = subprocess.run([ROOT / "scripts" / "package"], check=True, stdout=subprocess.PIPE, text=True)
+    return ROOT / built.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def plain(code: Path) -> Deployment:
+    """What one gets by default."""
+    return synthesise({"environment": "prod"}, code)
+
+
+@pytest.fixture(scope="session")
+def everything(code: Path) -> Deployment:
+    return synthesise(EVERYTHING, code)
+
+
+@pytest.fixture(scope="session")
+def adopted(code: Path) -> Deployment:
+    return synthesise(ADOPTED, code)
+
+
+@pytest.fixture(scope="session")
+def bare(code: Path) -> Deployment:
+    return synthesise(BARE, code)

@@ -1,0 +1,77 @@
+"""Deployments as templates, and their resources by property, never by logical ID."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.stack import TokenRefreshStack
+
+from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One synthesised stack."""
+
+    parameters: Parameters
+    template: dict[str, Any]
+
+    def resources(self, kind: str, **properties: Any) -> list[Resource]:
+        """Return the resources of a type (`Lambda::Function`) whose properties are these, among others."""
+        return [
+            resource
+            for resource in self.template["Resources"].values()
+            if resource["Type"] == f"AWS::{kind}" and properties.items() <= _hashable(resource, properties)
+        ]
+
+    def one(self, kind: str, **properties: Any) -> Resource:
+        """Return the properties of the only such resource."""
+        (resource,) = self.resources(kind, **properties)
+        found: Resource = resource["Properties"]
+        return found
+
+    def logical_id(self, kind: str, **properties: Any) -> str:
+        """Return under which name the template's references mean the only such resource."""
+        (resource,) = self.resources(kind, **properties)
+        return next(name for name, other in self.template["Resources"].items() if other is resource)
+
+    def outputs(self) -> set[str]:
+        return set(self.template["Outputs"])
+
+    def policy_of_role(self, service: str) -> list[Resource]:
+        """Return the statements of the role that a service takes."""
+        for name, resource in self.template["Resources"].items():
+            trusts = [s["Principal"].get("Service") for s in _trust(resource)]
+            if service in trusts:
+                return [
+                    statement
+                    for policy in self.resources("IAM::Policy")
+                    if {"Ref": name} in policy["Properties"]["Roles"]
+                    for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+                ]
+        raise LookupError(service)
+
+
+def _trust(resource: Resource) -> list[Resource]:
+    if resource["Type"] != "AWS::IAM::Role":
+        return []
+    statements: list[Resource] = resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    return statements
+
+
+def _hashable(resource: Resource, properties: dict[str, Any]) -> Any:
+    return {name: resource.get("Properties", {}).get(name) for name in properties}.items()
+
+
+def synthesise(context: dict[str, Any], code: Path) -> Deployment:
+    """Synthesise in this process, without cdk-nag: the whole application is run once, in `test_app`."""
+    parameters = Parameters.from_context(context)
+    stack = TokenRefreshStack(App(), parameters.stack_name, parameters=parameters, code=code)
+    return Deployment(parameters=parameters, template=dict(assertions.Template.from_stack(stack).to_json()))

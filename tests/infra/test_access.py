@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from infra.policy import Ask, Policy, resolve
+from token_refresh_infra import access
+from token_refresh_infra.access import Secrets
+
+from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after our package, see its docstring
+from aws_cdk import aws_iam as iam  # isort: skip
+
+PREFIX = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
+WRITES = ("PutSecretValue", "UpdateSecretVersionStage", "UpdateSecret", "DeleteSecret", "RotateSecret")
+
+Grant = Callable[[Stack, iam.IGrantable], None]
+
+
+def granted(grant: Grant) -> Policy:
+    """Grant something to a role of another stack, and return what its policy then says."""
+    stack = Stack(App(), "Consumer", env=Environment(account="123456789012", region="eu-central-1"))
+    grant(stack, iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")))
+    policies: dict[str, Any] = assertions.Template.from_stack(stack).find_resources("AWS::IAM::Policy")
+    (policy,) = policies.values()
+    return Policy(statements=resolve(policy["Properties"]["PolicyDocument"]["Statement"], {"AWS::Partition": "aws"}))
+
+
+def reads(policy: Policy, name: str) -> bool:
+    return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=PREFIX + name))
+
+
+def writes(policy: Policy, name: str) -> list[str]:
+    asked = {action: Ask(action=f"secretsmanager:{action}", resource=PREFIX + name) for action in WRITES}
+    return [action for action, ask in asked.items() if policy.allows(ask)]
+
+
+def test_one_secret() -> None:
+    """A grant on one secret reaches it under any suffix, and neither a longer nor a shorter name."""
+    policy = granted(lambda stack, role: access.grant_read(role, access.one_secret(stack, "upwork-oauth")))
+
+    assert reads(policy, "upwork-oauth-AbCdEf")
+    assert not reads(policy, "upwork-oauth-tokens-AbCdEf")
+    assert not reads(policy, "upwork-oauth-AbCdEf-AbCdEf")
+    assert not reads(policy, "upwork-AbCdEf")
+    assert [] == writes(policy, "upwork-oauth-AbCdEf")
+
+
+def test_one_secret_by_arn() -> None:
+    """A complete ARN is granted as it is."""
+    policy = granted(lambda stack, role: access.grant_read(role, access.one_secret(stack, f"{PREFIX}a-AbCdEf")))
+
+    assert reads(policy, "a-AbCdEf")
+    assert not reads(policy, "a-GhIjKl")
+
+
+def test_family_by_prefix() -> None:
+    """A family is everything below a whole segment of the name, and nothing beside it."""
+    policy = granted(lambda stack, role: access.grant_read(role, access.secrets_under(stack, "upwork/prod/partners/")))
+
+    assert reads(policy, "upwork/prod/partners/a-AbCdEf")
+    assert not reads(policy, "upwork/prod/partners-secret-AbCdEf")
+    assert not reads(policy, "upwork/prod/other-AbCdEf")
+
+
+def test_worker_reads_and_writes() -> None:
+    """The worker reads, stores versions and moves labels on its secret, and can't delete, replace or rotate it."""
+    policy = granted(lambda stack, role: access.grant_refresh(role, access.one_secret(stack, "tokens")))
+
+    assert reads(policy, "tokens-AbCdEf")
+    assert ["PutSecretValue", "UpdateSecretVersionStage"] == writes(policy, "tokens-AbCdEf")
+    assert [] == writes(policy, "other-AbCdEf")
+
+
+def test_unrelated_secrets_for_one_consumer() -> None:
+    """Several secrets without a common prefix are one grant, which reaches those and no others."""
+
+    def grant(stack: Stack, role: iam.IGrantable) -> None:
+        access.grant_read(role, access.several(access.one_secret(stack, "a"), access.one_secret(stack, "b/c")))
+
+    policy = granted(grant)
+
+    assert [True, True, False] == [reads(policy, name) for name in ("a-AbCdEf", "b/c-AbCdEf", "b/d-AbCdEf")]
+    assert 1 == len(policy.statements)
+
+
+def test_one_environment_only() -> None:
+    """A role of the development environment reads its secrets and none of production's."""
+    policy = granted(lambda stack, role: access.grant_read(role, access.environment_secrets(stack, "upwork", "dev")))
+
+    assert reads(policy, "upwork/dev/tokens-AbCdEf")
+    assert not reads(policy, "upwork/prod/tokens-AbCdEf")
+    assert not reads(policy, "upwork/development/tokens-AbCdEf")
+
+
+def test_batch_read() -> None:
+    """The batch call is allowed, and each value in it still takes the permission on its own secret."""
+    policy = granted(lambda stack, role: access.grant_batch_read(role, access.one_secret(stack, "a")))
+
+    assert policy.allows(Ask(action="secretsmanager:BatchGetSecretValue", resource="*"))
+    assert [True, False] == [reads(policy, name) for name in ("a-AbCdEf", "b-AbCdEf")]
+
+
+def test_invoke() -> None:
+    """Running the worker on demand is one action on one function."""
+    function = "arn:aws:lambda:eu-central-1:123456789012:function:worker"
+    policy = granted(lambda _, role: access.grant_invoke(role, function))
+
+    assert [(0, "lambda:InvokeFunction", function)] == policy.grants([""])
+
+
+@pytest.mark.parametrize(
+    ("grant", "actions"),
+    [(access.grant_read, ["kms:Decrypt"]), (access.grant_refresh, ["kms:Decrypt", "kms:GenerateDataKey"])],
+)
+def test_key(grant: Callable[[iam.IGrantable, Secrets], None], actions: list[str]) -> None:
+    """Reading takes decryption and refreshing also a data key, with this key and for these secrets alone."""
+    policy = granted(lambda stack, role: grant(role, access.one_secret(stack, "a").encrypted_with(KEY)))
+
+    def opens(action: str, name: str) -> bool:
+        via = {"kms:ViaService": "secretsmanager.eu-central-1.amazonaws.com"}
+        context = via | {"kms:EncryptionContext:SecretARN": PREFIX + name}
+        return policy.allows(Ask(action=action, resource=KEY, context=context))
+
+    assert actions == [action for _, action, _ in policy.grants(["kms:"])]
+    assert [True, False] == [opens("kms:Decrypt", name) for name in ("a-AbCdEf", "b-AbCdEf")]
+
+
+def test_refused() -> None:
+    """What would reach more than it says is refused: wildcards in a name, half a segment, keys that are mixed."""
+    stack = Stack(App(), "Consumer")
+
+    for wrong in (
+        lambda: access.one_secret(stack, "upwork*"),
+        lambda: access.secrets_under(stack, "upwork"),
+        lambda: access.secrets_under(stack, "/"),
+        lambda: access.environment_secrets(stack, "upwork", "dev/.."),
+        lambda: access.several(access.one_secret(stack, "a"), access.one_secret(stack, "b").encrypted_with(KEY)),
+    ):
+        with pytest.raises(ValueError, match="segment|wildcard|key"):
+            wrong()
+
+
+def test_grantee_without_a_policy() -> None:
+    """A principal that has no policy of its own is an error at synth, not a grant that silently does nothing."""
+    stack = Stack(App(), "Consumer")
+
+    with pytest.raises(RuntimeError, match="could not be added"):
+        access.grant_read(iam.ServicePrincipal("lambda.amazonaws.com"), access.one_secret(stack, "a"))

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import uuid
+import zipfile
+from pathlib import Path
+
+import pytest
+from infra.synthesis import ROOT
+
+from rig.function import SCHEDULED_EVENT, Function
+from rig.lambda_runtime import LambdaRuntime
+from rig.secrets_manager import SecretsManagerServer
+from rig.token_endpoint import TokenEndpoint
+
+LIMIT_BYTES = 2_000_000
+IN_THE_RUNTIME = {"boto3", "botocore", "jmespath", "dateutil", "s3transfer", "six.py", "urllib3"}
+HEADER_BYTES = 16
+UNCHECKED = (1).to_bytes(4, "little")
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> LambdaRuntime:
+    return LambdaRuntime.install(tmp_path_factory.mktemp("runtime"))
+
+
+@pytest.fixture
+def unpacked(code: Path, tmp_path: Path) -> Path:
+    with zipfile.ZipFile(code) as archive:
+        archive.extractall(tmp_path)
+    return tmp_path
+
+
+def copy_of_the_project(folder: Path) -> Path:
+    """What `scripts/package` reads, elsewhere; the tools are those that are installed here."""
+    for name in ("scripts", "worker", "locks"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "LICENSE", folder)
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    return folder
+
+
+def test_reproducible(code: Path, tmp_path: Path) -> None:
+    """The same sources give the same bytes, in another folder and at another time."""
+    project = copy_of_the_project(tmp_path)
+    for path in project.glob("worker/**/*.py"):
+        os.utime(path, (0, 0))
+
+    subprocess.run(
+        [project / "scripts" / "package"], check=True, capture_output=True, env=os.environ | {"TZ": "Asia/Tokyo"}
+    )
+
+    assert code.read_bytes() == (project / "dist" / code.name).read_bytes()
+
+
+def test_up_to_date(code: Path, tmp_path: Path) -> None:
+    """Nothing is built anew where nothing changed, and a changed source is not missed."""
+    project = copy_of_the_project(tmp_path)
+    shutil.copytree(code.parent, project / "dist")
+    built = project / "dist" / code.name
+
+    def package() -> bytes:
+        subprocess.run([project / "scripts" / "package"], check=True, capture_output=True)
+        return built.read_bytes()
+
+    marked = built.stat().st_ino
+    package()
+    assert marked == built.stat().st_ino
+
+    with (project / "worker/token_refresh/errors.py").open("a") as source:
+        source.write("# changed\n")
+    assert code.read_bytes() != package()
+
+
+def test_small(code: Path) -> None:
+    """The zip has what the worker needs and the runtime lacks, and stays under 2 MB."""
+    with zipfile.ZipFile(code) as archive:
+        top = {name.split("/")[0] for name in archive.namelist()}
+
+    assert code.stat().st_size < LIMIT_BYTES
+    assert {"token_refresh", "httpx", "structlog", "tenacity"} <= top
+    assert set() == top & IN_THE_RUNTIME
+    assert [] == [name for name in top if name.endswith(".so")]
+
+
+def test_compiled(code: Path, runtime: LambdaRuntime) -> None:
+    """Every module has bytecode of the runtime's own version, which it loads without a look at any source's time."""
+    if "3.13" not in runtime.python[0] and not shutil.which("python3.13"):
+        pytest.skip("there is no Python 3.13 here: the zip has sources alone, as scripts/package says")
+    magic = subprocess.run(
+        [*runtime.python, "-c", "import importlib.util as u; print(u.MAGIC_NUMBER.hex())"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    with zipfile.ZipFile(code) as archive:
+        names = set(archive.namelist())
+        compiled = {name: archive.read(name)[:HEADER_BYTES] for name in names if name.endswith(".pyc")}
+
+    sources = {name for name in names if name.endswith(".py")}
+    assert sources == {name.replace("__pycache__/", "").replace(".cpython-313.pyc", ".py") for name in compiled}
+    assert {(magic, UNCHECKED)} == {(header[:4].hex(), header[4:8]) for header in compiled.values()}
+
+
+def test_runs_by_itself(unpacked: Path, runtime: LambdaRuntime) -> None:
+    """Unpacked into an empty folder, with nothing else on the path but boto3, the handler refreshes a due token."""
+    with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
+        tokens = endpoint.grant.authorize()
+        document = {
+            "accessToken": tokens["access_token"],
+            "refreshToken": tokens["refresh_token"],
+            "expiresAt": round((time.time() + 60) * 1000),
+            "clientId": endpoint.client_id,
+            "clientSecret": endpoint.client_secret,
+        }
+        store.client().create_secret(
+            Name="tokens", SecretString=json.dumps(document), ClientRequestToken=str(uuid.uuid4())
+        )
+        environment = store.environment | {"TOKEN_SECRET_ID": "tokens", "TOKEN_ENDPOINT": endpoint.url}
+
+        with Function(environment | runtime.environment, task_root=unpacked, python=runtime.python) as function:
+            due, fresh = function.invoke(SCHEDULED_EVENT), function.invoke(SCHEDULED_EVENT)
+
+    assert (None, "refreshed") == (due.error_type, (due.payload or {}).get("outcome")), due.error_message
+    assert (None, "fresh") == (fresh.error_type, (fresh.payload or {}).get("outcome"))
+
+
+def test_layer(tmp_path: Path) -> None:
+    """A consumer's layer holds the package where Lambda looks for it, and no other package."""
+    built = subprocess.run([ROOT / "scripts/package", "layer"], check=True, stdout=subprocess.PIPE, text=True)
+    with zipfile.ZipFile(ROOT / built.stdout.strip()) as archive:
+        names = archive.namelist()
+
+    assert "python/token_refresh/__init__.py" in names
+    assert [] == [name for name in names if not name.startswith("python/token_refresh/") and name != "LICENSE"]
+
+
+def test_wrong_use() -> None:
+    """An unknown option is refused with what there is."""
+    refused = subprocess.run([ROOT / "scripts/package", "rpm"], capture_output=True, text=True, check=False)
+
+    assert 64 == refused.returncode
+    assert "scripts/package layer" in refused.stderr

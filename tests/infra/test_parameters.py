@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from token_refresh_infra.context import ParameterError
+from token_refresh_infra.function import worker_environment
+from token_refresh_infra.parameters import Parameters
+
+from token_refresh.config import check_timeout, read_settings
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
+HERE = {"account": "123456789012", "region": "eu-central-1"}
+
+
+def read(**context: Any) -> Parameters:
+    return Parameters.from_context({"environment": "prod"} | context)
+
+
+def test_environment_is_required() -> None:
+    """Without an environment there is no deployment: the error names the parameter, its choices and how to give it."""
+    with pytest.raises(ParameterError, match=r"^environment: is required: one of dev, staging, prod \(cdk: -c env"):
+        Parameters.from_context({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("environment", "production"),
+        ("region", "frankfurt"),
+        ("account", "12345"),
+        ("app", "Up Work"),
+        ("service", "a/b"),
+        ("token_secret", "has spaces"),
+        ("token_secret", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:without-suffix-"),
+        ("client_secret", "*"),
+        ("kms_key", "alias/mine"),
+        ("token_endpoint", "http://provider.example/token"),
+        ("token_endpoint", "https://user:password@provider.example/token"),
+        ("token_endpoint_auth_method", "private_key_jwt"),
+        ("refresh_window_seconds", "8h"),
+        ("claim_ttl_seconds", "3601"),
+        ("timeout_seconds", "901"),
+        ("timeout_seconds", "-1"),
+        ("memory_mb", "64"),
+        ("memory_mb", True),
+        ("memory_mb", "256.5"),
+        ("schedule_minutes", "0"),
+        ("schedule_enabled", "perhaps"),
+        ("log_level", "TRACE"),
+        ("log_retention_days", "42"),
+        ("alarm_email", "nobody"),
+        ("alarm_topic", "pager"),
+    ],
+)
+def test_wrong_value(name: str, value: Any) -> None:
+    """A value that can't be is refused at synth with an error that begins with the parameter's name."""
+    with pytest.raises(ParameterError, match=f"^{name}: must be "):
+        read(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("context", "message"),
+    [
+        ({"timeout_seconds": 120}, r"^timeout_seconds: must be below claim_ttl_seconds \(120\)"),
+        ({"claim_ttl_seconds": 60}, r"^timeout_seconds: must be below claim_ttl_seconds \(60\)"),
+        ({"schedule_minutes": 180}, r"^schedule_minutes: 180 with flexible_minutes 10 does not fit 3 times into"),
+        ({"token_lifetime_seconds": 3600}, r"^schedule_minutes: 30 with .* the 1200 s in which"),
+        ({"schedule_minutes": 5}, r"^flexible_minutes: must be below schedule_minutes \(5\)"),
+        ({"encrypt_logs": True}, r"^encrypt_logs: needs kms_key"),
+        ({"alarm_topic": "arn:aws:sns:eu-central-1:123456789012:t", "alarm_email": "a@b"}, r"^alarm_email: "),
+        ({"kms_key": KEY.replace("eu-central-1", "us-east-1")}, r"^kms_key: .* is in region us-east-1, and this"),
+        ({"kms_key": KEY.replace("123456789012", "210987654321")}, r"^kms_key: .* is in account 210987654321, and"),
+        ({"kms_key": KEY, "region": None}, r"^region: is needed to check the ARN in kms_key \(cdk: -c region=eu-cen"),
+        ({"token_secret": "upwork/dev/tokens"}, r"^token_secret: upwork/dev/tokens is of environment dev, and this"),
+        ({"shedule_minutes": 15}, r"^shedule_minutes: is no parameter; did you mean schedule_minutes\?"),
+        (
+            {
+                "token_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf",
+                "published_secret": "create",
+            },
+            r"^published_secret: create needs token_secret by name",
+        ),
+    ],
+)
+def test_values_that_do_not_go_together(context: dict[str, Any], message: str) -> None:
+    """Values that are possible alone and wrong together are refused, with the parameter and the reason."""
+    with pytest.raises(ParameterError, match=message):
+        read(**HERE | context)
+
+
+def test_context_of_others_is_left_alone() -> None:
+    """Keys of the CDK and of the user's own are no misspelt parameters."""
+    assert read() == read(**{"@aws-cdk/core:x": True, "aws:cdk:enable-path-metadata": True, "team": "growth"})
+
+
+@pytest.mark.parametrize("written", ["true", "True", "1", "yes", "on", True, 1])
+def test_switches_from_command_line_and_file(written: Any) -> None:
+    """A switch is on as a string of the command line and as a value of a file."""
+    assert read(tracing=written).tracing
+
+
+def test_names() -> None:
+    """With an application's name the secret is `{app}/{environment}/{service}`, else it is the plain name."""
+    assert "upwork-oauth-tokens" == read().token_secret_id
+    assert "upwork/dev/tokens" == read(environment="dev", app="upwork", service="tokens").token_secret_id
+    assert "token-refresh-upwork-dev" == read(environment="dev", app="upwork").stack_name
+    assert (
+        "upwork/prod/upwork-oauth-tokens-published" == read(app="upwork", published_secret="create").published_secret_id
+    )
+
+
+def test_overdue_is_later_than_any_normal_refresh() -> None:
+    """The threshold lies below what expiry falls to where a refresh is as late as the schedule lets it be."""
+    for context in ({}, {"schedule_minutes": 149}, {"token_lifetime_seconds": 3600, "schedule_minutes": 5}):
+        parameters = read(**{"flexible_minutes": 1} | context)
+
+        assert parameters.overdue_below_seconds < parameters.due_window_seconds - parameters.longest_gap_seconds
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {},
+        {"app": "upwork", "client_secret": "client", "published_secret": "create", "log_level": "CRITICAL"},
+        {"refresh_window_seconds": 2_592_000, "token_lifetime_seconds": 31_104_000, "replay_grace_seconds": 2_592_000},
+        {"claim_ttl_seconds": 3600, "request_timeout_seconds": 300, "timeout_seconds": 900},
+        {"token_endpoint": "https://provider.example/token", "token_endpoint_auth_method": "none"},
+    ],
+)
+def test_worker_accepts_its_environment(context: dict[str, Any]) -> None:
+    """What passes at synth passes in the worker: its own configuration takes every value that this one lets through."""
+    parameters = read(**context)
+
+    settings = read_settings(worker_environment(parameters))
+    check_timeout(settings.policy, parameters.timeout_seconds)
+
+    assert parameters.token_secret_id == settings.token_secret_id
+    assert parameters.published_secret_id == settings.published_secret_id
+
+
+def test_defaults_are_the_workers() -> None:
+    """Deployed without a choice, the worker behaves as it does without configuration."""
+    assert read_settings({}) == read_settings(worker_environment(read()))

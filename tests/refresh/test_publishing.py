@@ -1,0 +1,169 @@
+"""The published copy: what consumers read follows the token set, and never goes back."""
+
+from collections.abc import Callable
+
+import pytest
+
+from builders import DAY, HOUR, NOW, ms
+from fakes import PUBLISHED_ID, World
+from token_refresh.core.oauth import Failure, Kind
+from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied, SecretStoreError, SecretStoreUnavailable
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def published() -> World:
+    return World(published=True, tokenType="Bearer", scope="all")
+
+
+def refusing(call: str, error: SecretStoreError) -> Callable[[str], None]:
+    def refuse(name: str) -> None:
+        if name == call:
+            raise error
+
+    return refuse
+
+
+def shown(world: World) -> str:
+    return str(world.current(PUBLISHED_ID)["accessToken"])
+
+
+def test_a_refresh_publishes_what_consumers_need() -> None:
+    """The copy has access token, expiry, type, scope and source version, and no refresh token."""
+    world = published()
+
+    assert "refreshed" == world.outcome()
+    expected = {
+        "accessToken": "access-1",
+        "expiresAt": ms(NOW + DAY),
+        "tokenType": "Bearer",
+        "scope": "all",
+        "sourceVersionId": world.labels()["AWSCURRENT"],
+    }
+    assert expected == world.current(PUBLISHED_ID)
+    assert ["AWSCURRENT", "AWSPREVIOUS"] == sorted(world.labels(PUBLISHED_ID))
+
+
+def test_type_and_scope_have_defaults() -> None:
+    """Where the token document names neither, the copy says Bearer and no scope; snake case is read as well."""
+    world = World(published=True)
+    world.execute()
+    assert ("Bearer", None) == (world.current(PUBLISHED_ID)["tokenType"], world.current(PUBLISHED_ID)["scope"])
+
+    world = World(published=True, token_type="MAC")
+    world.execute()
+    assert "MAC" == world.current(PUBLISHED_ID)["tokenType"]
+
+
+def test_a_copy_that_is_up_to_date_costs_one_read() -> None:
+    """A fresh run with a published copy reads it once and writes nothing."""
+    world = published()
+    world.execute()
+    assert world.published is not None
+    world.published.calls.clear()
+
+    assert "fresh" == world.outcome()
+    assert ["read AWSCURRENT"] == world.published.calls
+
+
+@pytest.mark.parametrize("call", ["put AWSPENDING", "move AWSCURRENT"])
+def test_the_next_run_publishes_for_one_that_died(call: str) -> None:
+    """A crash between promotion and publication is repaired by the next run."""
+    world = published()
+    world.execute()
+    assert world.published is not None
+
+    def die(name: str) -> None:
+        if name == call and world.current()["accessToken"] == "access-2":
+            raise Killed
+
+    world.published.before = die
+    with pytest.raises(Killed):
+        world.execute(force=True)
+    assert ("access-2", "access-1") == (world.current()["accessToken"], shown(world))
+
+    world.published.before = lambda _: None
+    assert "fresh" == world.outcome()
+    assert "access-2" == shown(world)
+
+
+def test_an_operator_s_token_set_is_published_too() -> None:
+    """A token set that a person stored reaches consumers with the next run, whether due or not."""
+    world = published()
+    world.execute()
+    world.save(accessToken="by hand", refreshToken="new grant", expires_at=NOW + DAY)
+
+    assert "fresh" == world.outcome()
+    assert "by hand" == shown(world)
+
+
+def test_the_copy_never_goes_back_to_an_older_token() -> None:
+    """A run that was held up between reading and publishing leaves what another published meanwhile."""
+    world = published()
+    world.execute()
+    world.save(accessToken="by hand", refreshToken="new grant", expires_at=NOW + DAY)
+    assert world.published is not None
+    seen = 0
+
+    def overtaken(name: str) -> None:
+        nonlocal seen
+        seen += name == "move AWSCURRENT"
+        if name == "move AWSCURRENT" and seen == 1:
+            world.execute(force=True)
+
+    world.published.before = overtaken
+    assert "fresh" == world.outcome()
+    assert (world.current()["accessToken"], "access-2") == (shown(world), shown(world))
+
+
+def test_publishing_that_fails_is_raised_once_the_refresh_is_safe() -> None:
+    """A published secret that can't be written fails the run, after its tokens are current; the next run repairs it."""
+    world = published()
+    assert world.published is not None
+    world.published.before = refusing("put AWSPENDING", SecretAccessDenied("no"))
+
+    with pytest.raises(SecretAccessDenied):
+        world.execute()
+    assert "access-1" == world.current()["accessToken"]
+
+    world.published.before = lambda _: None
+    assert "fresh" == world.outcome()
+    assert "access-1" == shown(world)
+
+
+def test_what_can_not_be_tidied_at_the_copy_fails_nothing() -> None:
+    """A label that stays behind on the published copy is no failure."""
+    world = published()
+    assert world.published is not None
+    world.published.before = refusing("move AWSPENDING", SecretStoreUnavailable("down"))
+
+    assert "refreshed" == world.outcome()
+    assert "access-1" == shown(world)
+
+
+def test_a_failing_refresh_still_publishes_what_is_current() -> None:
+    """Consumers get the current token also where the grant is dead."""
+    world = published()
+    world.endpoint.answers = [Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")]
+
+    with pytest.raises(ReauthorizationRequired):
+        world.execute()
+    assert "access-0" == shown(world)
+
+
+def test_a_dry_run_publishes_nothing() -> None:
+    """A dry run leaves the copy as it is."""
+    world = World(published=True, expires_at=NOW + DAY)
+
+    assert "fresh" == world.outcome(dry_run=True)
+    assert {} == world.labels(PUBLISHED_ID)
+
+
+def test_an_incomplete_token_set_is_published_once_it_is_complete() -> None:
+    """A document without an access token is refreshed first, and then published."""
+    world = World(published=True, accessToken=None, expires_at=NOW + HOUR)
+
+    assert "refreshed" == world.outcome()
+    assert "access-1" == shown(world)

@@ -1,0 +1,121 @@
+"""What must hold of the code as a whole."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CORE = ROOT / "worker" / "token_refresh" / "core"
+PURE = {
+    "base64",
+    "collections",
+    "dataclasses",
+    "datetime",
+    "enum",
+    "json",
+    "math",
+    "re",
+    "token_refresh",
+    "typing",
+    "urllib",
+    "uuid",
+}
+ACTS = {"datetime.now", "datetime.utcnow", "date.today", "uuid.uuid1", "uuid.uuid4", "print", "open", "input"}
+
+
+def imports(path: Path) -> set[str]:
+    """The full names that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(CORE.glob("*.py")), ids=lambda p: p.name)
+def test_the_core_imports_nothing_that_acts(path: Path) -> None:
+    """The core imports pure parts of the standard library, itself and the errors; no clock, no I/O, no randomness."""
+    found = imports(path)
+
+    assert set() == {name.split(".")[0] for name in found} - PURE
+    ours = {name for name in found if name.startswith("token_refresh")}
+    assert set() == {n for n in ours if not n.startswith(("token_refresh.core", "token_refresh.errors"))}
+    assert set() == {name for name in found if name.startswith("urllib")} - {"urllib.parse"}
+
+
+@pytest.mark.parametrize("path", sorted(CORE.glob("*.py")), ids=lambda p: p.name)
+def test_the_core_calls_nothing_that_acts(path: Path) -> None:
+    """The core asks neither for the time nor for chance, and reads and writes nothing: `now` is an argument."""
+    called = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+
+    assert set() == called & ACTS
+
+
+def test_importing_the_core_loads_no_library() -> None:
+    """Importing all of the core loads no package that is not Python's own."""
+    names = ", ".join(f"token_refresh.core.{p.stem}" for p in CORE.glob("*.py") if p.stem != "__init__")
+    wanted = "{'botocore', 'boto3', 'httpx', 'tenacity', 'structlog'}"
+    code = f"import {names}, sys; print(sorted({wanted} & set(sys.modules)))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+
+    assert "[]" == done.stdout.strip()
+
+
+def test_importing_the_handler_reads_no_configuration_and_loads_no_http_client() -> None:
+    """Import is free of what a run may not need, and of the environment: configuration is read at each invocation."""
+    code = "import token_refresh.handler, sys; print(sorted({'boto3', 'httpx', 'tenacity'} & set(sys.modules)))"
+
+    done = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"CLAIM_TTL_SECONDS": "nonsense", "PYTHONWARNINGS": "error"},
+    )
+
+    assert "[]" == done.stdout.strip()
+
+
+def every_test() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    return [
+        (path.relative_to(ROOT).as_posix(), node)
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    ]
+
+
+def test_every_test_states_its_truth() -> None:
+    """Each test has a sentence as its docstring."""
+    silent = [
+        f"{path}: {node.name}"
+        for path, node in every_test()
+        if not (ast.get_docstring(node) or "").rstrip().endswith(".")
+    ]
+
+    assert [] == silent
+
+
+def test_no_file_names_a_package_registry() -> None:
+    """Packages are named by name, version and hash; who serves them is nobody's business but the installer's."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"],  # noqa: S607 - git is how the files got here
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    hosts = tuple(".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs")))
+
+    naming = [
+        name
+        for name in tracked
+        if name and (ROOT / name).is_file() and any(host.encode() in (ROOT / name).read_bytes() for host in hosts)
+    ]
+    assert [] == naming

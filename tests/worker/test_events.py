@@ -1,0 +1,62 @@
+from typing import Any
+
+import pytest
+
+from token_refresh.errors import InvalidEvent
+from token_refresh.events import Trigger, read_event
+
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:acme/prod/upwork-AbCdEf"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"},
+        {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}, "time": "x", "resources": [1]},
+        {"source": "aws.scheduler", "detail-type": "Scheduled Event", "force": "ignored"},
+    ],
+)
+def test_a_scheduled_event(event: dict[str, Any]) -> None:
+    """EventBridge's and Scheduler's events, and none at all, start a scheduled run; other keys say nothing."""
+    assert Trigger(name="schedule") == read_event(event)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"force": True}, Trigger(name="on_demand", force=True)),
+        ({"dry_run": True, "force": False}, Trigger(name="on_demand", dry_run=True)),
+        ({"secret_id": ARN}, Trigger(name="on_demand", secret_id=ARN)),
+    ],
+)
+def test_an_on_demand_event(event: dict[str, Any], expected: Trigger) -> None:
+    """An on-demand run may name the secret, force the refresh, or ask what would be done."""
+    assert expected == read_event(event)
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        (None, "the event must be a JSON object, and is a NoneType"),
+        ([], "the event must be a JSON object, and is a list"),
+        ("canary", "the event must be a JSON object, and is a str"),
+        ({"forced": True}, "the event has key forced, which is unknown; expected are secret_id, force, dry_run"),
+        ({"can ary\n": 1}, "the event has a key, which is unknown"),
+        ({"source": "aws.s3", "detail-type": "Scheduled Event"}, "the event has key source, which is unknown"),
+        ({"source": "aws.events", "detail-type": "Other"}, "the event has key source, which is unknown"),
+        ({"force": "canary"}, "the event's force must be true or false, and is a str"),
+        ({"force": 1}, "the event's force must be true or false, and is a int"),
+        ({"dry_run": None}, "the event's dry_run must be true or false, and is a NoneType"),
+        ({"secret_id": 7}, "the event's secret_id must be a secret's name or ARN, and is a int"),
+        ({"secret_id": ""}, "the event's secret_id must be a secret's name or ARN"),
+        ({"secret_id": "can ary"}, "the event's secret_id must be a secret's name or ARN"),
+    ],
+)
+def test_anything_else_names_the_key_and_not_its_value(event: object, says: str) -> None:
+    """An event of another kind says which key is wrong and what was expected, and quotes no value."""
+    with pytest.raises(InvalidEvent, match=says) as caught:
+        read_event(event)
+
+    assert "canary" not in str(caught.value)
+    assert "ary" not in str(caught.value)
