@@ -248,6 +248,16 @@ def test_an_unknown_outcome_holds_a_single_use_token_back(recorded: Redemption |
     assert isinstance(plan(found, standing(forced_version="v0"), SINGLE_USE), Append)
 
 
+def test_a_hold_holds_where_the_clock_has_not_yet_reached_the_claim() -> None:
+    """A service that tells the time in whole seconds may seem to answer before the claim; that is no grace period."""
+    just_now = claim(claimed_at=NOW + timedelta(milliseconds=900))
+    due = token_set(expires_at=NOW + 7 * HOUR, issued_at=NOW - 17 * HOUR)
+    unknown = attempt(just_now, recorded=Redemption.UNKNOWN)
+    found = snapshot(current=due, newest=just_now, ended=True, attempts=(unknown,))
+
+    assert isinstance(plan(found, standing(), SINGLE_USE), Hold)
+
+
 def test_a_hold_ends_with_the_last_quarter_of_the_window() -> None:
     """Shortly before the access token expires there is little left to lose, and the attempt is made."""
     due = token_set(expires_at=NOW + 2 * HOUR, issued_at=NOW - 22 * HOUR)

@@ -26,6 +26,7 @@ from token_refresh.core.schedule import (
     claim_allowed_at,
     due_at,
     held_until,
+    may_be_sent_again,
     next_attempt_at,
 )
 from token_refresh.core.snapshot import Snapshot, Spent, Standing, TokenSet
@@ -180,7 +181,7 @@ def _live(snapshot: Snapshot, standing: Standing, _: Policy) -> Step | None:
 
 def _held(snapshot: Snapshot, standing: Standing, policy: Policy) -> Step | None:
     since = snapshot.unknown_since
-    if since is None or snapshot.now < since + policy.replay_grace or _forced(snapshot, standing):
+    if since is None or may_be_sent_again(since, snapshot.now, policy) or _forced(snapshot, standing):
         return None
     until = held_until(snapshot.current.document, policy) or snapshot.now
     until = max(until, next_attempt_at(snapshot.attempts[-1].claim), claim_allowed_at(snapshot.newest, snapshot.now))

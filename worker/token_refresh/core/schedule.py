@@ -57,6 +57,14 @@ def next_attempt_at(newest: ClaimEntry) -> datetime:
     return newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), LONGEST_BACKOFF)
 
 
+def may_be_sent_again(since: datetime, now: datetime, policy: Policy) -> bool:
+    """Say whether the provider still accepts a refresh token that may have been redeemed at `since`.
+
+    Without a grace period never: the service tells the time in whole seconds, so `now` can lie before `since`.
+    """
+    return policy.replay_grace > timedelta(0) and now < since + policy.replay_grace
+
+
 def claim_allowed_at(newest: Claim | None, now: datetime) -> datetime:
     """Say when another claim fits into the daily limit; `now` where it fits already."""
     recent = [e.claimed_at for e in (newest.chain if newest else ()) if e.claimed_at > now - DAY]

@@ -15,6 +15,7 @@ from tenacity import (
 from token_refresh.core.claims import ClaimEntry, Redemption
 from token_refresh.core.document import TokenDocument
 from token_refresh.core.oauth import Answer, Failure, Kind, TokenRequest, TokenResponse
+from token_refresh.core.schedule import may_be_sent_again
 from token_refresh.core.snapshot import Snapshot, TokenSet
 from token_refresh.core.versions import PENDING, staged_version_id
 from token_refresh.errors import (
@@ -139,7 +140,7 @@ class _Exchange:
         if isinstance(answer, TokenResponse):
             return False
         if answer.kind.may_have_redeemed:
-            return self.session.service_now() < self.first_sent_at + self.session.policy.replay_grace
+            return may_be_sent_again(self.first_sent_at, self.session.service_now(), self.session.policy)
         return answer.kind in {Kind.NOT_SENT, Kind.BUSY}
 
     def _wait_seconds(self, state: RetryCallState) -> float:
