@@ -8,6 +8,8 @@ from typing import Any
 
 from rig.secrets_manager import SecretsManagerServer
 from rig.token_endpoint import TokenEndpoint
+from token_refresh.core.claims import Claim, write_claim
+from token_refresh.core.versions import claim_version_id
 
 SECRET_ID = "upwork-oauth-tokens"
 
@@ -66,3 +68,21 @@ class Tokens:
             self._client.get_secret_value(SecretId=SECRET_ID, VersionStage="AWSCURRENT")["SecretString"]
         )
         return value
+
+
+def claim(store: SecretsManagerServer, version_id: str) -> None:
+    """Leave a claim as a run does that is under way, or died."""
+    claimed = Claim(
+        claim_id=claim_version_id(None),
+        version_id=version_id,
+        attempt=1,
+        claimed_at=datetime.now(UTC),
+        time_to_live=timedelta(seconds=120),
+        earlier=(),
+    )
+    store.client().put_secret_value(
+        SecretId=SECRET_ID,
+        ClientRequestToken=claimed.claim_id,
+        SecretString=write_claim(claimed, "nonce").reveal(),
+        VersionStages=["REFRESH_CLAIM"],
+    )

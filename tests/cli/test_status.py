@@ -1,36 +1,16 @@
 """`status`: what it says, and its exit status."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from cli.scene import SECRET_ID, Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens, claim
 from rig import script
 from rig.secrets_manager import SecretsManagerServer
 from rig.token_endpoint import TokenEndpoint
-from token_refresh.core.claims import Claim, write_claim
-from token_refresh.core.versions import claim_version_id
 
 HOUR = timedelta(hours=1)
-
-
-def claim(store: SecretsManagerServer, version_id: str) -> None:
-    """Leave a claim as a run does that is under way, or died."""
-    claimed = Claim(
-        claim_id=claim_version_id(None),
-        version_id=version_id,
-        attempt=1,
-        claimed_at=datetime.now(UTC),
-        time_to_live=timedelta(seconds=120),
-        earlier=(),
-    )
-    store.client().put_secret_value(
-        SecretId=SECRET_ID,
-        ClientRequestToken=claimed.claim_id,
-        SecretString=write_claim(claimed, "nonce").reveal(),
-        VersionStages=["REFRESH_CLAIM"],
-    )
 
 
 def test_healthy(cli: Cli, tokens: Tokens) -> None:
@@ -81,7 +61,8 @@ def test_expired(cli: Cli, tokens: Tokens) -> None:
 @pytest.mark.parametrize("missing", ["accessToken", "expiresAt"])
 def test_incomplete(cli: Cli, tokens: Tokens, missing: str) -> None:
     """A token set without an access token or an expiry needs attention: the next run gets one."""
-    tokens.store(**{missing: None})
+    tokens.store()
+    tokens.put({name: value for name, value in tokens.current().items() if name != missing})
 
     ended = cli("status")
 

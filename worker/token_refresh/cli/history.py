@@ -17,6 +17,7 @@ from token_refresh.cli.storing import store_version
 from token_refresh.cli.versions import Listed, list_versions
 from token_refresh.config import token_secret_id
 from token_refresh.core.document import TokenDocument, read_document
+from token_refresh.core.schedule import may_be_sent_again
 from token_refresh.core.secret_value import SecretValue
 
 PREVIOUS = "AWSPREVIOUS"
@@ -91,8 +92,8 @@ def _weigh(state: State, past: History) -> str:
     Raises:
         CommandFailed: Played again, it would be refused, or cost the grant.
     """
-    until, now = past.accepted_until(state.policy.replay_grace), state.snapshot.now
-    if past.at is None or until is None:
+    now = state.snapshot.now
+    if past.at is None:
         return (
             "No run that is still recorded redeemed its refresh token. If something else did, authorize again instead."
         )
@@ -102,7 +103,7 @@ def _weigh(state: State, past: History) -> str:
             "token-refresh authorize"
         )
     redeemed = "was redeemed" if past.fate is Fate.REDEEMED else "may have been redeemed (no answer is known)"
-    if now >= until:
+    if not may_be_sent_again(past.at, now, state.policy):
         raise CommandFailed(
             f"that set's refresh token {redeemed} at {when(past.at)}, and the provider's grace "
             f"({span(state.policy.replay_grace)}) is over: played again, it would be refused or cost the grant. Get a "
@@ -113,7 +114,8 @@ def _weigh(state: State, past: History) -> str:
             f"Its refresh token {redeemed} at {when(past.at)} and does not come back into use: the run that finds the "
             "set due puts the tokens received then on top of it. Its access token and its other keys come back."
         )
-    return f"Its refresh token {redeemed} at {when(past.at)}; the provider takes it again until {when(until)}."
+    until = when(past.at + state.policy.replay_grace)
+    return f"Its refresh token {redeemed} at {when(past.at)}; the provider takes it again until {until}."
 
 
 def _show(version_id: str, created_at: datetime, document: TokenDocument, told: str) -> None:

@@ -1,7 +1,7 @@
 """Whether the refresh token of an old token set was redeemed, from what is stored: this decides on `restore`."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 
 from token_refresh.cli.storing import document_of, fields_of
@@ -30,10 +30,6 @@ class History:
 
     fate: Fate
     at: datetime | None = None
-
-    def accepted_until(self, grace: timedelta) -> datetime | None:
-        """Say how long the provider may still accept it."""
-        return None if self.at is None else self.at + grace
 
 
 def trace(store: SecretStore, versions: list[Listed], target: TokenDocument) -> History:

@@ -49,7 +49,7 @@ def list_versions(secret_id: str) -> list[Listed]:
     found: dict[str, tuple[datetime, frozenset[str]]] = {}
     more: dict[str, str] = {}
     while True:
-        answer = ask_secrets_manager("ListSecretVersionIds", secret_id, IncludeDeprecated=True, MaxResults=100, **more)
+        answer = ask_secrets_manager("ListSecretVersionIds", secret_id, IncludeDeprecated=True, MaxResults=50, **more)
         for version in answer["Versions"]:
             labels = frozenset(version.get("VersionStages", ()))
             found[version["VersionId"]] = version["CreatedDate"].astimezone(UTC), labels
