@@ -1,5 +1,6 @@
 """What all commands share: help, wrong options, failures, and the environment that options stand for."""
 
+import os
 import re
 import subprocess
 import sys
@@ -96,7 +97,7 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
 
     def broken() -> None:
         try:
-            {}["canary"]
+            os.environ["canary"]
         except KeyError as cause:
             raise ValueError("canary") from cause
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from token_refresh.adapters.secrets_manager_errors import code_of
 from token_refresh.bootstrap import environment
@@ -39,11 +40,11 @@ def ask(method: Callable[..., Any], **what: Any) -> dict[str, Any]:
     """Ask a service beside Secrets Manager.
 
     Raises:
-        Unasked: It refused or can't be reached.
+        Unasked: It refused, can't be reached, or something else answered in its place.
     """
     try:
         answer: dict[str, Any] = method(**what)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
         raise Unasked(code_of(error)) from None
     return answer
 
