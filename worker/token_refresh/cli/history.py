@@ -72,14 +72,18 @@ def restore(
     """
     state = read_state()
     store = open_store(state.secret_id)
-    version = store.read(version_id=version_id) if version_id else store.read(label=PREVIOUS)
+    versions = list_versions(state.secret_id)
+    chosen = next(
+        (v for v in versions if v.version_id == version_id or (not version_id and PREVIOUS in v.labels)), None
+    )
+    version = store.read(version_id=chosen.version_id) if chosen else None
     if version is None or version.value is None:
         what = f"version {version_id}" if version_id else "previous version"
         raise CommandFailed(f"secret {state.secret_id} has no {what}; token-refresh history lists what is there")
     if version.version_id == state.snapshot.current.version_id:
         raise CommandFailed(f"version {version.version_id} is the current one; there is nothing to restore")
     document = read_document(version.value)
-    told = _weigh(state, trace(store, list_versions(state.secret_id), document))
+    told = _weigh(state, trace(store, versions, document))
     _show(version.version_id, version.created_at, document, told)
     if not yes:
         typer.confirm("Make it current, as a new version?", abort=True, err=True)
