@@ -54,7 +54,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         client=read_credentials(
             {"client_id": given.get("UPWORK_CLIENT_ID"), "client_secret": given.get("UPWORK_CLIENT_SECRET")}
         ),
-        token_endpoint=_read_endpoint(given.get("TOKEN_ENDPOINT", UPWORK_TOKEN_ENDPOINT)),
+        token_endpoint=read_endpoint("TOKEN_ENDPOINT", given.get("TOKEN_ENDPOINT", UPWORK_TOKEN_ENDPOINT)),
         auth_method=AuthMethod(
             _read_choice(given, "TOKEN_ENDPOINT_AUTH_METHOD", AuthMethod.POST, [m.value for m in AuthMethod])
         ),
@@ -102,24 +102,29 @@ def _read_choice(
     return value
 
 
-def _read_endpoint(url: str) -> str:
-    """Check the token endpoint's URL without showing it: someone may have put credentials into it."""
+def read_endpoint(name: str, url: str) -> str:
+    """Check the URL of an endpoint without showing it: someone may have put credentials into it.
+
+    Raises:
+        ConfigurationError: It can't be one; the message names the setting.
+    """
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise ConfigurationError("TOKEN_ENDPOINT is not a URL") from None
+        raise ConfigurationError(f"{name} is not a URL") from None
     if not host or parts.scheme not in {"http", "https"}:
-        raise ConfigurationError("TOKEN_ENDPOINT must be an https URL with a host")
+        raise ConfigurationError(f"{name} must be an https URL with a host")
     if parts.username is not None or parts.password is not None or parts.fragment:
         # RFC 6749 sections 2.3.1 and 3.2.
-        raise ConfigurationError("TOKEN_ENDPOINT must have neither credentials nor a fragment in it")
-    if parts.scheme == "http" and not _is_loopback(host):
-        raise ConfigurationError("TOKEN_ENDPOINT must be https; http is allowed for loopback hosts alone")
+        raise ConfigurationError(f"{name} must have neither credentials nor a fragment in it")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(f"{name} must be https; http is allowed for loopback hosts alone")
     return url.strip()
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, so that nobody can listen on the way."""
     if host == "localhost":
         return True
     try:

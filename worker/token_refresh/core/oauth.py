@@ -121,9 +121,17 @@ def refresh_request(refresh_token: SecretValue, client: ClientCredentials, metho
     Raises:
         ConfigurationError: The method needs a client secret and there is none.
     """
-    form = {"grant_type": "refresh_token", "refresh_token": refresh_token.reveal()}
+    return token_request({"grant_type": "refresh_token", "refresh_token": refresh_token.reveal()}, client, method)
+
+
+def token_request(grant: Mapping[str, str], client: ClientCredentials, method: AuthMethod) -> TokenRequest:
+    """Build a token request of any grant type: the grant's own fields, and the client's authentication.
+
+    Raises:
+        ConfigurationError: The method needs a client secret and there is none.
+    """
     if method is AuthMethod.NONE:
-        return TokenRequest(form={**form, "client_id": client.client_id}, headers={})
+        return TokenRequest(form={**grant, "client_id": client.client_id}, headers={})
     if client.client_secret is None:
         raise ConfigurationError(
             f"TOKEN_ENDPOINT_AUTH_METHOD is {method}, which needs a client secret, and none is configured; "
@@ -131,10 +139,10 @@ def refresh_request(refresh_token: SecretValue, client: ClientCredentials, metho
         )
     secret = client.client_secret.reveal()
     if method is AuthMethod.POST:
-        return TokenRequest(form={**form, "client_id": client.client_id, "client_secret": secret}, headers={})
+        return TokenRequest(form={**grant, "client_id": client.client_id, "client_secret": secret}, headers={})
     # RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
     pair = f"{quote_plus(client.client_id)}:{quote_plus(secret)}".encode()
-    return TokenRequest(form=form, headers={"Authorization": f"Basic {base64.b64encode(pair).decode()}"})
+    return TokenRequest(form=grant, headers={"Authorization": f"Basic {base64.b64encode(pair).decode()}"})
 
 
 def read_answer(status: int, body: bytes | None, retry_after: timedelta | None = None) -> Answer:

@@ -1,0 +1,87 @@
+import contextlib
+import io
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from cli.scene import Cli, Ended, Tokens
+from rig.authorization_server import AuthorizationServer
+from rig.secrets_manager import SecretsManagerServer
+from rig.token_endpoint import TokenEndpoint
+from token_refresh.cli import main
+
+KEPT = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+
+
+@pytest.fixture
+def store() -> Iterator[SecretsManagerServer]:
+    with SecretsManagerServer() as server:
+        yield server
+
+
+@pytest.fixture
+def endpoint() -> Iterator[TokenEndpoint]:
+    with TokenEndpoint(reuse="grace") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[AuthorizationServer]:
+    with AuthorizationServer() as server:
+        yield server
+
+
+@pytest.fixture
+def environment(store: SecretsManagerServer, tmp_path: Path) -> dict[str, str]:
+    """A terminal of 80 columns without colour, on a machine whose owner has set nothing but the servers' addresses."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {
+        **kept,
+        **store.environment,
+        "AWS_CONFIG_FILE": str(tmp_path / "no-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "no-credentials"),
+        "COLUMNS": "80",
+        "HOME": str(tmp_path),
+        "NO_COLOR": "1",
+        "NO_PROXY": "127.0.0.1",
+    }
+
+
+@pytest.fixture
+def cli(environment: dict[str, str]) -> Cli:
+    """Run the command line in this process, with what a process of its own would have."""
+
+    def run(*arguments: str, stdin: str = "", **variables: str) -> Ended:
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        given: Mapping[str, str] = environment | variables
+        with (
+            mock.patch.dict(os.environ, given, clear=True),
+            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                main(arguments)
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+        return Ended(code=code, out=out.getvalue(), err=err.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def tokens(store: SecretsManagerServer, endpoint: TokenEndpoint, environment: dict[str, str]) -> Tokens:
+    """A secret with a live grant, at the scriptable token endpoint."""
+    environment["TOKEN_ENDPOINT"] = endpoint.url
+    return Tokens(store, endpoint)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])

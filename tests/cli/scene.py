@@ -1,0 +1,88 @@
+"""What the command line's tests share: how a command ended, and the token secret by its owner's hand."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rig.secrets_manager import SecretsManagerServer
+from rig.token_endpoint import TokenEndpoint
+from token_refresh.core.claims import Claim, write_claim
+from token_refresh.core.versions import claim_version_id
+
+SECRET_ID = "upwork-oauth-tokens"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What a command came to, as its caller sees it."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def screen(self) -> str:
+        """Everything that was shown, as running text: where lines break is not what a test is about."""
+        return " ".join(f"{self.out} {self.err}".split())
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Ended]
+
+
+class Tokens:
+    """The token secret, by its owner's hand."""
+
+    def __init__(self, store: SecretsManagerServer, endpoint: TokenEndpoint) -> None:
+        self._client = store.client()
+        self._endpoint = endpoint
+
+    def store(self, *, expires_in: timedelta = timedelta(hours=1), **changes: Any) -> str:
+        """Store a new token set, as its secret's first version or its next; give the version ID."""
+        issued = self._endpoint.grant.authorize()
+        document = {
+            "accessToken": issued["access_token"],
+            "refreshToken": issued["refresh_token"],
+            "expiresAt": int((datetime.now(UTC) + expires_in).timestamp() * 1000),
+            "clientId": self._endpoint.client_id,
+            "clientSecret": self._endpoint.client_secret,
+        } | changes
+        return self.put({name: value for name, value in document.items() if value is not None})
+
+    def put(self, document: object, **members: Any) -> str:
+        """Store any value."""
+        text = document if isinstance(document, str) else json.dumps(document)
+        try:
+            return str(self._client.put_secret_value(SecretId=SECRET_ID, SecretString=text, **members)["VersionId"])
+        except self._client.exceptions.ResourceNotFoundException:
+            return str(self._client.create_secret(Name=SECRET_ID, SecretString=text, **members)["VersionId"])
+
+    def current(self) -> dict[str, Any]:
+        """Give the current token document."""
+        value: dict[str, Any] = json.loads(
+            self._client.get_secret_value(SecretId=SECRET_ID, VersionStage="AWSCURRENT")["SecretString"]
+        )
+        return value
+
+
+def claim(store: SecretsManagerServer, version_id: str) -> None:
+    """Leave a claim as a run does that is under way, or died."""
+    claimed = Claim(
+        claim_id=claim_version_id(None),
+        version_id=version_id,
+        attempt=1,
+        claimed_at=datetime.now(UTC),
+        time_to_live=timedelta(seconds=120),
+        earlier=(),
+    )
+    store.client().put_secret_value(
+        SecretId=SECRET_ID,
+        ClientRequestToken=claimed.claim_id,
+        SecretString=write_claim(claimed, "nonce").reveal(),
+        VersionStages=["REFRESH_CLAIM"],
+    )

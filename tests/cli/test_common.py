@@ -1,0 +1,136 @@
+"""What all commands share: help, wrong options, failures, and the environment that options stand for."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.scene import Cli, Tokens
+from rig.secrets_manager import SecretsManagerServer
+
+COMMANDS = ("authorize", "status", "refresh", "doctor", "history", "restore", "verify")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(cli: Cli, command: str) -> None:
+    """Each command's help has examples that name it, and the options that all share, within 80 columns."""
+    ended = cli(command, "--help")
+
+    assert 0 == ended.code
+    assert re.search(rf"Examples\s+token-refresh {command}", ended.out)
+    for option in ("--secret-id", "--region", "--profile", "--endpoint-url", "--debug"):
+        assert option in ended.out
+    assert all(len(line) <= 80 for line in ended.out.splitlines())
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("status", "--wrong"), ("wrong",), ("status", "a", "--secret-id=b"), ("status", "--interval=0")]
+)
+def test_usage(cli: Cli, arguments: tuple[str, ...]) -> None:
+    """A wrong option is exit status 64, which monitoring can't take for an answer of `status`."""
+    assert 64 == cli(*arguments).code
+
+
+def test_version(cli: Cli) -> None:
+    """The version can be asked for."""
+    assert "token-refresh 0." in cli("--version").out
+
+
+def test_completion(cli: Cli) -> None:
+    """Shells complete commands and options."""
+    ended = cli(_TOKEN_REFRESH_COMPLETE="complete_bash", COMP_WORDS="token-refresh hi", COMP_CWORD="1")
+
+    assert "history" in ended.out
+
+
+def test_region(cli: Cli, tokens: Tokens) -> None:
+    """`--region` is where the secret is looked for."""
+    tokens.store()
+
+    assert 3 == cli("status", "--region=us-east-1").code
+    assert "in us-east-1 was not found" in cli("status", "--region=us-east-1").screen
+
+
+def test_profile(cli: Cli, tokens: Tokens, store: SecretsManagerServer, tmp_path: Path) -> None:
+    """`--profile` has precedence over credentials in the environment."""
+    tokens.store()
+    config = tmp_path / "config"
+    config.write_text("[profile ops]\naws_access_key_id = operator\naws_secret_access_key = hush\n")
+
+    cli("status", "--profile=ops", AWS_CONFIG_FILE=str(config))
+
+    assert "operator" == store.calls[-1].call.access_key_id
+
+
+def test_endpoint_url(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """`--endpoint-url` is where Secrets Manager is."""
+    tokens.store()
+
+    assert 1 == cli("status", f"--endpoint-url={store.url}", AWS_ENDPOINT_URL_SECRETS_MANAGER="http://127.0.0.1:1").code
+
+
+@pytest.mark.parametrize("command", ["status", "history"])
+def test_no_region(cli: Cli, environment: dict[str, str], command: str) -> None:
+    """Without a region it says how to give one."""
+    del environment["AWS_REGION"], environment["AWS_DEFAULT_REGION"]
+
+    ended = cli(command)
+
+    assert "ConfigurationError: the AWS configuration can't be used (NoRegionError)" in ended.screen
+
+
+def test_debug(cli: Cli) -> None:
+    """`--debug` shows where a failure arose; without it there is no such line."""
+    plain, debug = cli("status"), cli("status", "--debug")
+
+    assert "arose here" not in plain.err
+    assert "SecretNotFound arose here:" in debug.screen
+    assert re.search(r"state.py:\d+ in read_state", debug.screen)
+
+
+@pytest.mark.parametrize("flags", [(), ("--debug",)])
+def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]) -> None:
+    """A defect of ours shows its kind and place, with --debug the calls, and never its text."""
+
+    def broken() -> None:
+        try:
+            os.environ["CANARY"]
+        except KeyError as cause:
+            raise ValueError("canary") from cause
+
+    monkeypatch.setattr("token_refresh.cli.status.read_state", broken)
+
+    ended = cli("status", *flags)
+
+    assert 3 == ended.code
+    assert re.search(r"InternalError: ValueError at test_common.py:\d+: a defect of this program", ended.screen)
+    assert ("KeyError arose here" in ended.screen) == bool(flags)
+    assert "canary" not in ended.screen.lower()
+
+
+def test_without_the_extra(environment: dict[str, str]) -> None:
+    """Where the extra is not installed, the command says how to install it."""
+    block = "import sys; sys.modules['typer'] = None; from token_refresh.cli import main; main()"
+
+    ended = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", block], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert (69, "") == (ended.returncode, ended.stdout)
+    assert "install token-refresh-worker[cli]" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_defect_at_import(environment: dict[str, str]) -> None:
+    """A module of ours that is missing is a defect, and no missing extra."""
+    block = "import sys; sys.modules['token_refresh.cli.app'] = None; from token_refresh.cli import main; main()"
+
+    ended = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", block], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert 1 == ended.returncode
+    assert "ModuleNotFoundError" in ended.stderr

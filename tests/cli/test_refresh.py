@@ -1,0 +1,168 @@
+"""`refresh`: the function's run from here, or the deployed function's own."""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cli.scene import SECRET_ID, Cli, Tokens
+from rig import script
+from rig.function import Function
+from rig.loopback import LoopbackHandler, LoopbackServer
+from rig.secrets_manager import SecretsManagerServer
+from rig.token_endpoint import TokenEndpoint
+
+DAY = timedelta(days=1)
+
+
+def test_due(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """What is due is refreshed, with progress on standard error and the result on standard output."""
+    before = tokens.store()
+
+    ended = cli("refresh")
+
+    assert 0 == ended.code
+    assert ended.out.startswith("refreshed\n")
+    assert "claimed the right to refresh, attempt 1" in ended.err
+    assert "is current" in ended.err
+    assert before not in ended.out
+    assert [200] == [request.status for request in endpoint.requests]
+
+
+def test_fresh_and_forced(cli: Cli, tokens: Tokens) -> None:
+    """What is not due is left as it is, unless forced; a dry run says what would be, and sends nothing."""
+    version_id = tokens.store(expires_in=DAY)
+
+    assert ("fresh", version_id) == outcome(cli("refresh", "--json").json)
+    assert ("would_refresh", version_id) == outcome(cli("refresh", "--force", "--dry-run", "--json").json)
+    assert "refreshed" == cli("refresh", "--force", "--json").json["outcome"]
+
+
+def outcome(result: dict[str, str]) -> tuple[str, str]:
+    return result["outcome"], result["version_id"]
+
+
+def test_yielded(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
+    """A run that has to wait says until when, and why."""
+    tokens.store()
+    for _ in range(2):
+        endpoint.play(script.error("invalid_client", http_status=401))
+        assert "ClientRejected" in cli("refresh").err
+        store.clock_offset_seconds += 2  # The service tells the time in whole seconds.
+
+    ended = cli("refresh")
+
+    assert 0 == ended.code
+    assert "yielded: the backoff of a failed attempt is not over" in ended.screen
+    assert "retry at" in ended.out
+
+
+def test_revoked(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """A dead grant is exit status 1, with what to do; what the provider answered is told in between."""
+    tokens.store()
+    endpoint.grant.revoke()
+
+    ended = cli("refresh")
+
+    assert 1 == ended.code
+    assert "the token endpoint did not give tokens: HTTP 400 with invalid_grant" in ended.screen
+    assert "ReauthorizationRequired" in ended.err
+    assert "token-refresh authorize" in ended.screen
+
+
+def test_unnamed_event(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """What the run logs without a sentence of its own is shown by its name."""
+    tokens.store()
+    store.fault("deny", "UpdateSecretVersionStage", nth=2)
+
+    assert "pending label left" in cli("refresh").err
+
+
+class Lambda(LoopbackServer):
+    """Lambda's `Invoke`, before a real function process."""
+
+    def __init__(self, function: Function) -> None:
+        super().__init__(_Invoke)
+        self.function = function
+        self.events: list[Any] = []
+        self.answer: tuple[str | None, bytes] | None = None
+        """Sent in place of the function's, where a test needs another."""
+
+
+class _Invoke(LoopbackHandler):
+    server: Lambda
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        if "/functions/worker/" not in self.path:
+            return self.answer(404, b"{}", {"x-amzn-ErrorType": "ResourceNotFoundException"})
+        event = json.loads(self.read_body())
+        self.server.events.append(event)
+        if self.server.answer is not None:
+            error, payload = self.server.answer
+            return self.answer(200, payload, {"X-Amz-Function-Error": error} if error else {})
+        invocation = self.server.function.invoke(event)
+        log = base64.b64encode("\n".join(invocation.logs).encode()).decode()
+        if invocation.error_type is None:
+            return self.answer(200, json.dumps(invocation.payload).encode(), {"X-Amz-Log-Result": log})
+        error_fields = {"errorType": invocation.error_type, "errorMessage": invocation.error_message}
+        headers = {"X-Amz-Log-Result": log, "X-Amz-Function-Error": "Unhandled"}
+        return self.answer(200, json.dumps(error_fields).encode(), headers)
+
+
+@pytest.fixture
+def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str, str]) -> Iterator[Lambda]:
+    del tokens
+    settings = {**store.environment, "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
+    with Function(settings) as function, Lambda(function) as service:
+        environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{service.address}"
+        yield service
+
+
+def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lambda) -> None:
+    """The deployed function does it, and its log's lines are shown; its failure is told by its name."""
+    tokens.store(expires_in=DAY)
+
+    refreshed = cli("refresh", "--invoke=worker", "--force", "--json")
+    endpoint.grant.revoke()
+    failed = cli("refresh", SECRET_ID, "--invoke=worker", "--force")
+
+    assert (0, "refreshed") == (refreshed.code, refreshed.json["outcome"])
+    assert "| info token_refresh_finished refreshed" in refreshed.screen
+    assert 1 == failed.code
+    assert "function worker failed with ReauthorizationRequired: the provider rejected" in failed.screen
+    assert [{"force": True, "dry_run": False}, {"force": True, "dry_run": False, "secret_id": SECRET_ID}] == (
+        deployed.events
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (("Unhandled", b'{"errorType": "KeyError", "errorMessage": "canary"}'), "failed with KeyError"),
+        ((None, b""), "failed with no result"),
+    ],
+)
+def test_another_function(cli: Cli, deployed: Lambda, answer: tuple[str | None, bytes], told: str) -> None:
+    """Of a function that is not this worker, nothing is shown but the type of its error."""
+    deployed.answer = answer
+
+    ended = cli("refresh", "--invoke=worker")
+
+    assert 1 == ended.code
+    assert told in ended.screen
+    assert "canary" not in ended.screen
+
+
+def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) -> None:
+    """A function that is not there, or a Lambda out of reach, is told of with the action."""
+    missing = cli("refresh", "--invoke=other")
+    environment["AWS_ENDPOINT_URL_LAMBDA"] = "http://127.0.0.1:1"
+    unreachable = cli("refresh", "--invoke=worker")
+
+    assert [] == deployed.events
+    assert (1, 1) == (missing.code, unreachable.code)
+    assert "(lambda:InvokeFunction, ResourceNotFoundException)" in missing.screen
+    assert "(lambda:InvokeFunction, EndpointConnectionError)" in unreachable.screen

@@ -1,0 +1,126 @@
+"""`verify`: whether the provider takes the current access token."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from cli.scene import Cli, Tokens
+from rig.loopback import LoopbackHandler, LoopbackServer
+
+DAY = timedelta(days=1)
+
+
+class Api(LoopbackServer):
+    """A provider's interface: it takes one access token."""
+
+    def __init__(self) -> None:
+        super().__init__(_Handler)
+        self.token = ""
+        self.answer: tuple[int, bytes] = (200, b'{"data": {"user": {}}}')
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}/me"
+
+
+class _Handler(LoopbackHandler):
+    server: Api
+
+    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+        if self.headers["Authorization"] != f"Bearer {self.server.token}":
+            return self.answer(401)
+        return self.answer(*self.server.answer)
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        assert "user" in json.loads(self.read_body())["query"]
+        self.do_GET()
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with Api() as server:
+        yield server
+
+
+def test_it_works(cli: Cli, tokens: Tokens, api: Api) -> None:
+    """A token that the provider takes is exit status 0."""
+    version_id = tokens.store(expires_in=DAY)
+    api.token = tokens.current()["accessToken"]
+
+    ended = cli("verify", f"--url={api.url}")
+
+    assert 0 == ended.code
+    assert "The access token works (HTTP 200)." in ended.screen
+    assert version_id in ended.screen
+
+
+def test_refused(cli: Cli, tokens: Tokens, api: Api) -> None:
+    """A token that the provider refuses is exit status 2, with what to do, also where its expiry is not known."""
+    tokens.store(expiresAt=None)
+
+    ended = cli("verify", f"--url={api.url}")
+
+    assert 2 == ended.code
+    assert "The access token is refused (HTTP 401): refresh it with token-refresh refresh --force" in ended.screen
+    assert "expiry not known" in ended.screen
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "told"),
+    [
+        ((200, b'{"data": {"user": {}}}'), 0, "The access token works: Upwork knows its user."),
+        ((200, b'{"errors": [{"message": "canary"}]}'), 2, "answers with errors"),
+        ((200, b"<html>canary"), 3, "no GraphQL answer"),
+        ((200, b"[]"), 3, "no GraphQL answer"),
+        ((503, b"canary"), 3, "HTTP 503, which says nothing of the token"),
+        ((200, b'{"data": "' + b"x" * 70_000 + b'"}'), 3, "no GraphQL answer"),
+    ],
+)
+def test_graphql(  # noqa: PLR0917 - fixtures
+    cli: Cli,
+    tokens: Tokens,
+    api: Api,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: tuple[int, bytes],
+    code: int,
+    told: str,
+) -> None:
+    """Upwork's interface answers errors with status 200: only an answer without them says that the token works."""
+    monkeypatch.setattr("token_refresh.cli.verify.UPWORK_API", api.url)
+    tokens.store(expires_in=DAY)
+    api.token, api.answer = tokens.current()["accessToken"], answer
+
+    ended = cli("verify", "--json")
+
+    assert code == ended.code
+    assert told in ended.json["text"]
+    assert "canary" not in ended.screen
+
+
+def test_unreachable(cli: Cli, tokens: Tokens) -> None:
+    """A provider out of reach says nothing of the token: exit status 3."""
+    tokens.store(expires_in=DAY)
+
+    ended = cli("verify", "--url=http://127.0.0.1:1")
+
+    assert 3 == ended.code
+    assert "could not be asked (ConnectError)" in ended.screen
+
+
+def test_no_token(cli: Cli, tokens: Tokens, api: Api) -> None:
+    """Without an access token there is nothing to verify."""
+    tokens.store(accessToken=None)
+
+    assert "has no access token yet" in cli("verify", f"--url={api.url}").screen
+
+
+def test_in_the_clear(cli: Cli, tokens: Tokens) -> None:
+    """An access token is never sent in the clear."""
+    tokens.store(expires_in=DAY)
+
+    ended = cli("verify", "--url=http://example.com")
+
+    assert 3 == ended.code
+    assert "--url must be https" in ended.screen

@@ -1,0 +1,153 @@
+"""The whole of an operator's life, in processes of their own, with a real browser and a real authorization server.
+
+Whatever is shown on the way, on whichever stream, with --debug, is searched for every secret that there was.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from rig.authorization_server import AuthorizationServer
+from rig.secrets_manager import SecretsManagerServer
+
+COMMAND = str(Path(sys.executable).with_name("token-refresh"))
+FLAGS = (
+    "--headless",
+    "--no-sandbox",  # tests run as root where CI does
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")),
+    reason="no Chromium with its driver (Debian: apt-get install chromium chromium-driver)",
+)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+class Operator:
+    """Runs commands as processes, without a terminal, and keeps all that was shown."""
+
+    def __init__(self, environment: dict[str, str], browser: webdriver.Chrome) -> None:
+        self._environment = environment
+        self._browser = browser
+        self.shown = ""
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        ended = subprocess.run(  # noqa: S603 - our own command
+            [COMMAND, *arguments, "--debug"],
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        self.shown += ended.stdout + ended.stderr
+        return ended.returncode, " ".join(f"{ended.stdout} {ended.stderr}".split())
+
+    def authorize(self, *arguments: str) -> str:
+        """Run `authorize`, consent in the browser, and give the page that it ends on."""
+        with subprocess.Popen(  # noqa: S603 - our own command
+            [COMMAND, "authorize", "--no-browser", "--yes", "--debug", *arguments],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            lines = iter(process.stderr.readline, "")
+            url = next(line.strip() for line in lines if line.startswith("http"))
+            self._browser.get(url)
+            self._browser.find_element(By.NAME, "allow").click()
+            WebDriverWait(self._browser, 30).until(lambda browser: "Authorized" in browser.title)
+            out, err = process.communicate(timeout=30)
+            self.shown += url + out + err
+        assert 0 == process.returncode
+        return str(self._browser.find_element(By.TAG_NAME, "main").text)
+
+
+def secrets_in(store: SecretsManagerServer, secret_id: str) -> set[str]:
+    """Give every token and client secret in any version."""
+    client = store.client()
+    versions = client.list_secret_version_ids(SecretId=secret_id, IncludeDeprecated=True)["Versions"]
+    found: set[str] = set()
+    for version in versions:
+        fields = json.loads(client.get_secret_value(SecretId=secret_id, VersionId=version["VersionId"])["SecretString"])
+        found |= {str(value) for name, value in fields.items() if re.search("token|secret", name, re.IGNORECASE)}
+    return found
+
+
+def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
+    store: SecretsManagerServer,
+    provider: AuthorizationServer,
+    environment: dict[str, str],
+    browser: webdriver.Chrome,
+    free_port: int,
+    tmp_path: Path,
+) -> None:
+    """Authorize in the browser, refresh, see a revoked grant, be told what to do, authorize again; no secret shows."""
+    client_id, client_secret = provider.client()
+    client_file = tmp_path / "client.json"
+    client_file.write_text(json.dumps({"clientId": client_id, "clientSecret": client_secret}))
+    client_file.chmod(0o600)
+    environment |= {
+        "TOKEN_ENDPOINT": provider.token_endpoint,
+        "AUTHORIZATION_ENDPOINT": provider.authorization_endpoint,
+        "TOKEN_SECRET_ID": "shop/prod/upwork",
+    }
+    operator = Operator(environment, browser)
+    redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
+
+    page = operator.authorize(f"--client-file={client_file}", redirect)
+    assert page.startswith("Authorized")
+    assert "shop/prod/upwork" in page
+    assert "token-refresh status shows the token set from now on" in page
+    assert (0, True) == ended(operator.run("status"), "HEALTHY")
+    assert (0, True) == ended(operator.run("refresh", "--force"), "refreshed")
+
+    provider.revoke()
+    assert (1, True) == ended(operator.run("refresh", "--force"), "ReauthorizationRequired")
+    assert (2, True) == ended(operator.run("status"), "a person must authorize again: token-refresh authorize")
+    assert (1, True) == ended(operator.run("doctor"), "FAILED tokens: the provider rejected the grant")
+
+    assert operator.authorize(redirect).startswith("Authorized")
+    assert (0, True) == ended(operator.run("status"), "HEALTHY")
+    assert (0, True) == ended(operator.run("doctor"), "Nothing failed.")
+    assert (0, True) == ended(operator.run("refresh", "--force"), "refreshed")
+    assert (1, True) == ended(operator.run("restore", "--version=none", "--yes"), "history lists")
+    assert (0, True) == ended(operator.run("history", "--all"), "AWSPREVIOUS")
+    assert (3, True) == ended(operator.run("verify", "--url=http://127.0.0.1:1"), "could not be asked")
+
+    secrets = secrets_in(store, "shop/prod/upwork") | {client_secret}
+    assert 8 < len(secrets)
+    assert [] == [secret for secret in secrets if secret in operator.shown]
+
+
+def ended(command: tuple[int, str], told: str) -> tuple[int, bool]:
+    code, shown = command
+    return code, told in shown

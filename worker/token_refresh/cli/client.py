@@ -1,0 +1,61 @@
+"""Where `authorize` gets the client credentials from: a secret, the environment, a file, or a prompt.
+
+Never from an option: what stands in a command line is in the shell's history, and every process can read it.
+"""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from token_refresh.cli.failures import CommandFailed, interactive
+from token_refresh.config import Settings
+from token_refresh.core.credentials import read_credentials
+from token_refresh.core.document import SIZE_LIMIT_BYTES, read_object
+from token_refresh.core.oauth import AuthMethod, ClientCredentials
+from token_refresh.core.secret_value import SecretValue
+from token_refresh.errors import InvalidSecretDocument
+
+
+def read_client_file(path: Path) -> ClientCredentials:
+    """Read a JSON file with `clientId` and `clientSecret`, or `client_id` and `client_secret`.
+
+    Raises:
+        CommandFailed: It can't be read, others may read it, or it is not such a file.
+    """
+    try:
+        if path.stat().st_mode & 0o077:
+            raise CommandFailed(f"others may read {path}, which holds a client secret: chmod 600 {path}")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(SIZE_LIMIT_BYTES)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{path} can't be read ({type(error).__name__})") from None
+    try:
+        found = read_credentials(read_object(SecretValue(text)))
+    except InvalidSecretDocument:
+        found = None
+    if found is None:
+        raise CommandFailed(f"{path} must be a JSON object with clientId and clientSecret")
+    return found
+
+
+def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:
+    """Ask for what is not known yet; the secret is not shown as it is typed, or is one line of standard input."""
+    client_id = client_id or typer.prompt("Client ID (Upwork: the API key)")
+    if settings.auth_method is AuthMethod.NONE:
+        return ClientCredentials(client_id=client_id, client_secret=None)
+    return ClientCredentials(client_id=client_id, client_secret=ask_secret("Client secret"))
+
+
+def ask_secret(text: str) -> SecretValue:
+    """Ask for a secret; it never shows.
+
+    Raises:
+        CommandFailed: Nothing was given.
+    """
+    if interactive():
+        return SecretValue(typer.prompt(f"{text} (not shown)", hide_input=True))
+    line = sys.stdin.readline().strip()
+    if not line:
+        raise CommandFailed(f"{text.lower()}: nothing was given on standard input")
+    return SecretValue(line)
