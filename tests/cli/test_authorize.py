@@ -324,7 +324,7 @@ def test_public_client(
     environment |= {"TOKEN_ENDPOINT": endpoint.url, "TOKEN_ENDPOINT_AUTH_METHOD": "none"}
     endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 60}))
 
-    ended = paste_into(cli, monkeypatch, "--client-id=public")
+    ended = paste_into(cli, monkeypatch, "--client-id=public", "--no-pkce")
 
     assert 0 == ended.code
     assert ("public", False) == (stored(store)["clientId"], "clientSecret" in stored(store))

@@ -83,10 +83,14 @@ def test_access_denied(cli: Cli, tokens: Tokens, store: SecretsManagerServer) ->
     writes = cli("doctor")
     store.authorize = lambda call: "no" if call.operation == "GetSecretValue" else None
     reads = cli("doctor")
+    store.authorize = None
+    store.fault("drop_before", "PutSecretValue", times=None)
+    cut = cli("doctor")
 
     assert (0, 1) == (writes.code, reads.code)
     assert "access denied, by trying: PutSecretValue (AccessDeniedException)" in writes.screen
     assert "SecretAccessDenied: secretsmanager:GetSecretValue" in reads.screen
+    assert "PutSecretValue (ConnectionClosedError)" in cut.screen
 
 
 def test_a_stale_consumer(cli: Cli, tokens: Tokens) -> None:
