@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.config import Config
 from botocore.exceptions import NoCredentialsError
+from botocore.parsers import ResponseParserError
 
 from fakes import FakeClock
 from rig.secrets_manager import SecretsManagerServer
@@ -221,8 +222,29 @@ def test_missing_credentials_are_a_refusal() -> None:
 
 def test_a_server_error_of_any_name_passes() -> None:
     """A 5xx is repeated whatever its code, and a code that is missing is called unknown."""
-    assert isinstance(Refused.of(client_error("Mystery", status=502)), Transient)  # type: ignore[arg-type]  # it is one
-    assert not isinstance(Refused.of(client_error("Mystery")), Transient)  # type: ignore[arg-type]  # likewise
+    assert isinstance(Refused.of(client_error("Mystery", status=502)), Transient)
+    assert not isinstance(Refused.of(client_error("Mystery")), Transient)
     error: Any = client_error("x")
     error.response = {}
     assert "unknown" == code_of(error)
+
+
+def test_a_page_in_the_place_of_an_answer_passes() -> None:
+    """What a proxy or a portal says in Secrets Manager's place is no answer, and is asked for again, then named."""
+    pages = 0
+
+    class Client:
+        class meta:  # noqa: N801 - as boto names it
+            region_name = "eu-central-1"
+
+        def get_secret_value(self, **_: Any) -> dict[str, Any]:
+            nonlocal pages
+            pages += 1
+            raise ResponseParserError("<html>canary")
+
+    client: Any = Client()
+
+    with pytest.raises(SecretStoreUnavailable, match=r"\(ResponseParserError\)") as caught:
+        SecretsManagerSecret(client, "tokens", Deadline(clock=FakeClock(), at=5.0)).read(label="AWSCURRENT")
+    assert pages > 1
+    assert "canary" not in str(caught.value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from token_refresh.adapters.secrets_manager_errors import Refused, Transient, missing_value, refused, translate
 from token_refresh.core.secret_value import SecretValue
@@ -92,7 +93,7 @@ class SecretsManagerSecret:
                 return method(SecretId=self._secret_id, **what)
             except ClientError as error:
                 raise Refused.of(error, after_write=action == "UpdateSecretVersionStage") from None
-            except BotoCoreError as error:
+            except (BotoCoreError, ResponseParserError) as error:
                 raise Refused.of(error) from None
 
         try:

@@ -6,7 +6,6 @@ See https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.
 from typing import Final
 
 from botocore.exceptions import (
-    BotoCoreError,
     ClientError,
     CredentialRetrievalError,
     NoCredentialsError,
@@ -68,7 +67,7 @@ class Refused(Exception):  # noqa: N818 - it never leaves the adapter
         self.code = code
 
     @staticmethod
-    def of(error: ClientError | BotoCoreError, *, after_write: bool = False) -> "Refused":
+    def of(error: Exception, *, after_write: bool = False) -> "Refused":
         """Tell what passes from what doesn't.
 
         A version that was written a moment ago has been seen to be unknown to the next call: moving a label there is

@@ -15,6 +15,8 @@ _HEADERS: Final = {
     "Accept-Encoding": "identity",  # An encoded body can be a thousand times what arrives.
     "User-Agent": f"token-refresh-worker/{__version__}",  # Requests without one have met a challenge page.
 }
+_SETTLE_SECONDS: Final = 0.5
+
 _NOT_SENT: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -40,7 +42,16 @@ class HttpTokenEndpoint:
         try:
             return loop.run_until_complete(_Exchange().run(self._url, request, timeout_seconds))
         finally:
+            loop.run_until_complete(_settle())
             loop.close()  # Without waiting for a name lookup that hangs, as asyncio.run would.
+
+
+async def _settle() -> None:
+    """Let streams that were left half-read close: otherwise Python reports them on standard error."""
+    await asyncio.sleep(0)  # They are closed by tasks, which start now.
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.wait({asyncio.ensure_future(asyncio.sleep(0)), *left}, timeout=_SETTLE_SECONDS)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 class _Exchange:

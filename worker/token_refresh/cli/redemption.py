@@ -65,10 +65,8 @@ def _under(store: SecretStore, claim: Claim, target: TokenDocument) -> History |
     stored = store.read(version_id=record_version_id(claim.claim_id))
     if stored is None or stored.value is None:
         return History(fate=Fate.PERHAPS, at=claim.claimed_at)
-    match read_record(stored.version_id, stored.value).redemption:
-        case Redemption.NOT_REDEEMED:
-            return None
-        case Redemption.REJECTED:
-            return History(fate=Fate.REJECTED, at=claim.claimed_at)
-        case Redemption.UNKNOWN:
-            return History(fate=Fate.PERHAPS, at=claim.claimed_at)
+    redemption = read_record(stored.version_id, stored.value).redemption
+    if redemption is Redemption.NOT_REDEEMED:
+        return None
+    fate = Fate.REJECTED if redemption is Redemption.REJECTED else Fate.PERHAPS
+    return History(fate=fate, at=claim.claimed_at)

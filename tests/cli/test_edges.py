@@ -1,0 +1,49 @@
+"""What no whole command comes upon at will."""
+
+import base64
+import json
+
+import pytest
+
+from builders import NOW
+from fakes import World
+from token_refresh.cli.checks_secret import _denied
+from token_refresh.cli.invoke import _show_log
+from token_refresh.cli.redirect import RedirectServer
+from token_refresh.cli.versions import Kind, Listed, read_claims
+
+
+def test_a_probe_that_went_through_denies_nothing() -> None:
+    """A permission that is there is not reported as missing."""
+    assert None is _denied(lambda: None)
+
+
+def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a function's log tail the worker's own events are shown, and nothing else that happens to be JSON."""
+    lines = ["START RequestId: 1", "[1]", json.dumps({"message": "canary"}), json.dumps({"event": "tokens_staged"})]
+
+    _show_log(base64.b64encode("\n".join(lines).encode()).decode())
+
+    assert "| tokens_staged" == capsys.readouterr().err.strip()
+
+
+def test_a_claim_that_was_pruned_meanwhile_is_passed_over() -> None:
+    """A version that was listed and is gone by the time it is read is no claim."""
+    gone = Listed(version_id="0" * 36, created_at=NOW, labels=frozenset(), kind=Kind.CLAIM)
+
+    assert [] == list(read_claims(World().store, [gone]))
+
+
+def test_a_connection_that_breaks_ends_no_authorization() -> None:
+    """The browser makes another connection where one broke; a defect of ours is not hidden."""
+    server = object.__new__(RedirectServer)
+
+    def handled(error: Exception) -> None:
+        try:
+            raise error
+        except type(error):
+            server.handle_error(None, None)
+
+    handled(ConnectionResetError())
+    with pytest.raises(ZeroDivisionError):
+        handled(ZeroDivisionError())
