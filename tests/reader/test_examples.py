@@ -42,7 +42,7 @@ def running_store() -> Iterator[Store]:
     """A store by the machine's clock, since examples in processes of their own look at that."""
     with SecretsManagerServer() as server:
         store = Store(server, Clock(time.time()))
-        store.put("one", secret_id="upwork-oauth-tokens")
+        store.put("canary-1", secret_id="upwork-oauth-tokens")
         yield store
 
 
@@ -64,7 +64,7 @@ def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[s
 
 def test_upwork_graphql(environment: dict[str, str], upwork: Upwork) -> None:
     """The GraphQL example prints who we are."""
-    upwork.accepted = {"one"}
+    upwork.accepted = {"canary-1"}
     result = run("upwork_graphql.py", environment)
     assert (f"{ME}\n", "") == (result.stdout, result.stderr)
 
@@ -78,7 +78,7 @@ def test_upwork_graphql_with_graphql_errors(environment: dict[str, str], upwork:
 
 def test_lambda_handler(environment: dict[str, str], upwork: Upwork, running_store: Store) -> None:
     """The Lambda example answers, and goes on with a newer token where the one it has is refused."""
-    upwork.accepted = {"one"}
+    upwork.accepted = {"canary-1"}
     code = (
         "-c import json, lambda_handler as function\n"
         "print(json.dumps(function.handler({}, None)), flush=True)\n"
@@ -96,19 +96,19 @@ def test_lambda_handler(environment: dict[str, str], upwork: Upwork, running_sto
         assert function.stdin is not None
         assert function.stdout is not None
         assert ME == json.loads(function.stdout.readline())
-        running_store.put("two", secret_id="upwork-oauth-tokens")
-        upwork.accepted = {"two"}
+        running_store.put("canary-2", secret_id="upwork-oauth-tokens")
+        upwork.accepted = {"canary-2"}
         function.stdin.write("\n")
         function.stdin.close()
         assert ME == json.loads(function.stdout.read())
-    assert ["one", "one", "two"] == upwork.bearers
+    assert ["canary-1", "canary-1", "canary-2"] == upwork.bearers
 
 
 def test_lambda_handler_hands_on_a_real_401(environment: dict[str, str]) -> None:
     """Where the stored token is refused, the Lambda example fails with the 401."""
     result = run("-c import lambda_handler; lambda_handler.handler({}, None)", environment)
     assert "HTTP Error 401" in result.stderr
-    assert "one" not in result.stderr.replace("None", "")
+    assert "canary-1" not in result.stderr
 
 
 def test_fastapi_service(
@@ -125,15 +125,15 @@ def test_fastapi_service(
         async with served(app) as service:
             assert {"data": ME} == (await service.get("/me")).json()
             assert {"expires_at", "version_id"} == set((await service.get("/health")).json())
-            running_store.put("two", secret_id="upwork-oauth-tokens")
-            upwork.accepted = {"two"}
+            running_store.put("canary-2", secret_id="upwork-oauth-tokens")
+            upwork.accepted = {"canary-2"}
             assert {"data": ME} == (await service.get("/me")).json()
         running_store.server.fault("deny", "GetSecretValue")
         async with served(app) as service:
             answer = await service.get("/me")
         assert (503, {"detail": "no Upwork token: SecretAccessDenied"}) == (answer.status_code, answer.json())
 
-    upwork.accepted = {"one"}
+    upwork.accepted = {"canary-1"}
     asyncio.run(main())
 
 
