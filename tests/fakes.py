@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from builders import DAY, HOUR, NOW, policy
 from builders import fields as document_fields
 from rig.secrets_limits import ServiceError
@@ -229,6 +231,16 @@ def default_policy() -> Policy:
     return policy()
 
 
+class Killed(BaseException):
+    """The process is gone: no handler of the run may catch it."""
+
+
+def killed(world: World, name: str, **where: Any) -> None:
+    """Run until just before (or after) a call, and die there."""
+    with world.at(name, fail(Killed()), **where), pytest.raises(Killed):
+        world.execute()
+
+
 def fail(error: BaseException) -> Callable[[], object]:
     """Give an act that raises."""
 
@@ -246,7 +258,9 @@ __all__ = [
     "FakeEndpoint",
     "FakeLog",
     "FakeStore",
+    "Killed",
     "World",
     "fail",
+    "killed",
     "tokens",
 ]

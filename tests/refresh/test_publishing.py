@@ -5,13 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from builders import DAY, HOUR, NOW, ms
-from fakes import PUBLISHED_ID, World
+from fakes import PUBLISHED_ID, Killed, World
 from token_refresh.core.oauth import Failure, Kind
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied, SecretStoreError, SecretStoreUnavailable
-
-
-class Killed(BaseException):
-    """The process is gone."""
 
 
 def published() -> World:
