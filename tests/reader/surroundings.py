@@ -78,6 +78,11 @@ class Store:
         return sum("GetSecretValue" in logged.call.operation for logged in self.server.calls)
 
 
+class _Crowded(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # fifty clients connect at once
+
+
 class Api:
     """An API that takes some bearer tokens and refuses all others with 401, on a port of its own.
 
@@ -88,8 +93,7 @@ class Api:
         self.accepted: set[str] = set()
         self.seen: list[dict[str, Any]] = []
         self.redirects: dict[str, str] = {}
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _Crowded(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
 
     @property
