@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, NOW, policy
+from builders import DAY, NOW, policy
 from builders import fields as document_fields
 from rig.secrets_limits import ServiceError
 from rig.secrets_model import SecretsModel
@@ -251,7 +251,6 @@ def fail(error: BaseException) -> Callable[[], object]:
 
 
 __all__ = [
-    "HOUR",
     "PUBLISHED_ID",
     "SECRET_ID",
     "FakeClock",
