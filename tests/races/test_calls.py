@@ -12,12 +12,12 @@ IN_A_FRESH_INTERPRETER = """
 import json, sys
 from token_refresh.handler import handler
 outcome = handler({}, None)["outcome"]
-print(json.dumps([outcome, sorted({"httpx", "tenacity"} & set(sys.modules))]))
+print(json.dumps([outcome, sorted({"httpx", "structlog", "tenacity"} & set(sys.modules))]))
 """
 
 
 def test_fresh() -> None:
-    """A run that finds the token fresh makes two calls, and imports neither httpx nor tenacity."""
+    """A run that finds the token fresh makes two calls, and imports no HTTP client, no retries and no structlog."""
     with World(due=False) as world:
         world.run({"force": True})
         before = len(world.store.calls)

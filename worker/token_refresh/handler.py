@@ -97,9 +97,7 @@ class _Invocation:
             if session and expires_at
             else None,
         )
-        log = open_log("NOTSET", request_id=self._request_id)
-        write = log.error if summary.failed else log.info
-        write(summary.event, **summary.fields(self._clock.unix_ms()))
+        self._log.write("error" if summary.failed else "info", summary.event, **summary.fields(self._clock.unix_ms()))
 
 
 def _defect(error: Exception) -> InternalError:

@@ -61,7 +61,7 @@ class Clock(Protocol):
 
 
 class Log(Protocol):
-    """Structured events; structlog's bound logger is one."""
+    """Structured events."""
 
     def info(self, event: str, **fields: object) -> object:
         """Log what was done."""

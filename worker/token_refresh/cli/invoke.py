@@ -71,5 +71,5 @@ def _show_log(tail: str) -> None:
         except ValueError:
             continue  # Lambda's own START and REPORT lines.
         if isinstance(fields, dict) and "event" in fields:
-            masked = mask(None, "", {name: fields[name] for name in _SHOWN if name in fields})
+            masked = mask({name: fields[name] for name in _SHOWN if name in fields})
             console.print(Text("| " + "  ".join(str(value) for value in masked.values()), style="dim"))

@@ -83,7 +83,7 @@ class _Progress:
         self._tell("yellow", event, fields)
 
     def _tell(self, style: str, event: str, fields: dict[str, object]) -> None:
-        masked: dict[str, object] = mask(None, "", fields)
+        masked = mask(fields)
         sentence = _TOLD.get(event)
         text = event.replace("_", " ") if sentence is None else sentence.format_map(masked)
         self._console.print(Text(f"- {text}", style=style))
