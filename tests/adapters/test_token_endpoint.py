@@ -1,5 +1,8 @@
 """The HTTP adapter against a real server on loopback that misbehaves in every way that was seen in the wild."""
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -59,6 +62,9 @@ def test_a_request_that_is_answered_with_tokens(endpoint: TokenEndpoint, method:
     assert expected == (seen.grant_type, seen.client_authentication, seen.status, seen.user_agent)
 
 
+LONGEST_ANSWER_SECONDS = 3.0
+"""The dripping answer takes far longer than this; so does a silent server, whose time limit is the test's."""
+
 BODY = b'{"access_token": "a"}'
 
 
@@ -108,11 +114,13 @@ def test_a_body_of_just_the_limit_is_read(endpoint: TokenEndpoint) -> None:
 @pytest.mark.parametrize("played", [script.hang(), script.drip(0.05)])
 def test_the_time_limit_holds_end_to_end(endpoint: TokenEndpoint, played: Script) -> None:
     """A server that is silent, or that drips its answer byte by byte, is left at the time limit."""
+    began = time.monotonic()
+
     answer = send(endpoint, played, timeout_seconds=0.3)
 
-    assert Failure(kind=Kind.NO_ANSWER, seen="TimeoutError") == answer or Kind.NO_ANSWER is getattr(
-        answer, "kind", None
-    )
+    assert isinstance(answer, Failure)
+    assert Kind.NO_ANSWER is answer.kind
+    assert time.monotonic() - began < LONGEST_ANSWER_SECONDS
 
 
 def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint) -> None:
@@ -132,17 +140,57 @@ def test_nobody_listening_means_not_sent(endpoint: TokenEndpoint) -> None:
     assert Failure(kind=Kind.NOT_SENT, seen="ConnectError") == answer
 
 
-def test_a_connection_that_takes_too_long_means_not_sent(
-    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def lookup(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Hold every name lookup until the event is set, or the test is over."""
+    held, look_up = threading.Event(), socket.getaddrinfo
+
+    def getaddrinfo(*arguments: Any, **options: Any) -> Any:
+        held.wait()
+        return look_up(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    yield held
+    held.set()
+
+
+def exchanges() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "token-request"]
+
+
+def test_what_was_reported_as_not_sent_is_never_sent(endpoint: TokenEndpoint, lookup: threading.Event) -> None:
+    """A name lookup that outlasts the time limit: nothing was sent, and nothing is when the lookup ends after all."""
+    answer = send(endpoint, timeout_seconds=0.1)
+
+    (left,) = exchanges()
+    lookup.set()
+    left.join()
+    assert Failure(kind=Kind.NOT_SENT, seen="TimeoutError") == answer
+    assert [] == endpoint.requests
+
+
+def test_an_exchange_that_was_left_keeps_no_process_alive(endpoint: TokenEndpoint, lookup: threading.Event) -> None:
+    """The thread of an exchange that was left behind is no reason for Python to stay."""
+    send(endpoint, timeout_seconds=0.1)
+
+    daemons = [thread.daemon for thread in exchanges()]
+    lookup.set()
+    assert [True] == daemons
+
+
+def test_a_defect_is_raised_where_the_answer_is_waited_for(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Where time runs out before the first byte of the request, it was not sent."""
+    """What nobody expected in the exchange's thread is the caller's to report; the thread prints nothing."""
 
-    async def never(*_: object, **__: object) -> None:
-        raise TimeoutError
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("canary")
 
-    monkeypatch.setattr(httpx.AsyncClient, "send", never)
+    monkeypatch.setattr(httpx.Client, "send", fail)
 
-    assert Failure(kind=Kind.NOT_SENT, seen="TimeoutError") == send(endpoint)
+    with pytest.raises(ZeroDivisionError):
+        send(endpoint)
+    assert ("", "") == capfd.readouterr()
 
 
 @pytest.mark.parametrize(

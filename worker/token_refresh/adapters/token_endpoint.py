@@ -1,8 +1,9 @@
 """The provider's token endpoint, over HTTP."""
 
-import asyncio
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from threading import Lock, Thread
 from typing import Final
 
 import httpx
@@ -15,7 +16,6 @@ _HEADERS: Final = {
     "Accept-Encoding": "identity",  # An encoded body can be a thousand times what arrives.
     "User-Agent": f"token-refresh-worker/{__version__}",  # Requests without one have met a challenge page.
 }
-_SETTLE_SECONDS: Final = 0.5
 
 _NOT_SENT: Final = (
     httpx.ConnectError,
@@ -35,51 +35,69 @@ class HttpTokenEndpoint:
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> Answer:
         """Send `request` and read its answer.
 
-        The time limit holds end to end, which a synchronous client's does not: it counts each read anew, and a server
-        that drips bytes can go on for ever.
+        The time limit holds end to end, which the client's own does not: that counts each read anew, so that a server
+        that drips bytes can go on for ever, and leaves out the name lookup. So the exchange has a thread of its own,
+        which is left behind at the limit; from then on it can't begin to send.
         """
-        loop = asyncio.new_event_loop()
-        try:
-            return loop.run_until_complete(_Exchange().run(self._url, request, timeout_seconds))
-        finally:
-            loop.run_until_complete(_settle())
-            loop.close()  # Without waiting for a name lookup that hangs, as asyncio.run would.
+        exchange = _Exchange(self._url, request, timeout_seconds)
+        Thread(target=exchange.run, name="token-request", daemon=True).start()
+        return exchange.wait(timeout_seconds)
 
 
-async def _settle() -> None:
-    """Let streams that were left half-read close: otherwise Python reports them on standard error."""
-    await asyncio.sleep(0)  # They are closed by tasks, which start now.
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    await asyncio.wait({asyncio.ensure_future(asyncio.sleep(0)), *left}, timeout=_SETTLE_SECONDS)
-    await asyncio.get_running_loop().shutdown_asyncgens()
+class _Left(Exception):  # noqa: N818 - nothing failed
+    """Nobody waits for this exchange any more."""
 
 
 class _Exchange:
     """One request and its answer, and how far it came."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str, request: TokenRequest, timeout_seconds: float) -> None:
+        self._url = url
+        self._request = request
+        self._timeout_seconds = timeout_seconds
+        self._done: Future[Answer] = Future()
+        self._lock = Lock()
         self._begun = False
+        """Whether the first byte may have left: from there on, silence proves nothing."""
+        self._left = False
         self._refusal: Answer | None = None
         """What a 4xx proves by its status, whatever becomes of its body."""
 
-    async def run(self, url: str, request: TokenRequest, timeout_seconds: float) -> Answer:
+    def wait(self, timeout_seconds: float) -> Answer:
+        """Wait for the answer; at the time limit say what is known by then, and let nothing be sent after that."""
         try:
-            async with asyncio.timeout(timeout_seconds):
-                return await self._exchange(url, request, timeout_seconds)
+            return self._done.result(timeout_seconds)
+        except TimeoutError as error:
+            with self._lock:
+                self._left = True
+                return self._failure(error)
+
+    def run(self) -> None:
+        try:
+            self._done.set_result(self._answer())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            self._done.set_exception(error)
+
+    def _answer(self) -> Answer:
+        try:
+            return self._exchange()
         except _NOT_SENT as error:
             return Failure(kind=Kind.NOT_SENT, seen=type(error).__name__)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is an OSError.
-            kind = Kind.NO_ANSWER if self._begun else Kind.NOT_SENT
-            return self._refusal or Failure(kind=kind, seen=type(error).__name__)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            return self._failure(error)
 
-    async def _exchange(self, url: str, request: TokenRequest, timeout_seconds: float) -> Answer:
-        async with (
-            httpx.AsyncClient(headers=_HEADERS, timeout=timeout_seconds, follow_redirects=False) as client,
+    def _failure(self, error: Exception) -> Answer:
+        kind = Kind.NO_ANSWER if self._begun else Kind.NOT_SENT
+        return self._refusal or Failure(kind=kind, seen=type(error).__name__)
+
+    def _exchange(self) -> Answer:
+        with (
+            httpx.Client(headers=_HEADERS, timeout=self._timeout_seconds, follow_redirects=False) as client,
             client.stream(
                 "POST",
-                url,
-                data=dict(request.form),
-                headers=dict(request.headers),
+                self._url,
+                data=dict(self._request.form),
+                headers=dict(self._request.headers),
                 extensions={"trace": self._trace},
             ) as response,
         ):
@@ -88,19 +106,23 @@ class _Exchange:
             if response.is_client_error:
                 self._refusal = without_body
             decided_by_body = response.is_success or response.is_client_error
-            return read_answer(status, await _read_body(response), retry_after) if decided_by_body else without_body
+            return read_answer(status, _read_body(response), retry_after) if decided_by_body else without_body
 
-    async def _trace(self, event: str, _: object) -> None:
-        """Note when the first byte may have left: from there on, silence proves nothing."""
-        self._begun = self._begun or event.endswith(".send_request_headers.started")
+    def _trace(self, event: str, _: object) -> None:
+        """Note when the first byte may leave, unless the exchange was left before: then it must not."""
+        if event.endswith(".send_request_headers.started"):
+            with self._lock:
+                if self._left:
+                    raise _Left
+                self._begun = True
 
 
-async def _read_body(response: httpx.Response) -> bytes | None:
+def _read_body(response: httpx.Response) -> bytes | None:
     """Read up to the limit; None where the body is encoded or larger."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return None
     body = bytearray()
-    async for chunk in response.aiter_raw():
+    for chunk in response.iter_raw():
         body += chunk
         if len(body) > BODY_LIMIT_BYTES:
             return None
