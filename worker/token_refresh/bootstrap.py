@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 import botocore.session
 from botocore.exceptions import BotoCoreError
-from botocore.loaders import Loader
 
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
+from token_refresh.adapters.service_data import SERVICE, one_service_loader
 from token_refresh.config import Settings
 from token_refresh.core.credentials import read_credentials
 from token_refresh.core.document import TokenDocument, read_object
@@ -130,22 +130,13 @@ def secrets_manager_client() -> "SecretsManagerClient":
     return _make_client(tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))))
 
 
-class _OneService(Loader):
-    """botocore's loader, which then need not walk the folders of 400 services to know that the one is there."""
-
-    def list_available_services(self, type_name: str) -> list[str]:
-        """Give the services that a client may be made of."""
-        del type_name
-        return ["secretsmanager"]
-
-
 @functools.lru_cache(maxsize=1)
 def _make_client(_aws_environment: tuple[tuple[str, str], ...]) -> "SecretsManagerClient":
     session = botocore.session.get_session()
-    session.register_component("data_loader", _OneService())
+    session.register_component("data_loader", one_service_loader())
     region = os.environ.get("AWS_REGION")  # Lambda's variable, which botocore does not read; it has AWS_DEFAULT_REGION.
     try:
-        client = session.create_client("secretsmanager", region_name=region, config=CLIENT_CONFIG)
+        client = session.create_client(SERVICE, region_name=region, config=CLIENT_CONFIG)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
