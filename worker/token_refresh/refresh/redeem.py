@@ -1,16 +1,13 @@
-"""Redeem a refresh token under a claim, and store what comes back before anything else is done with it."""
+"""Redeem a refresh token under a claim, and store what comes back before anything else is done with it.
 
+tenacity is imported where something has to be repeated: most runs repeat nothing.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
-
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    retry_if_result,
-    wait_random_exponential,
-)
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 from token_refresh.core.claims import ClaimEntry, Redemption
 from token_refresh.core.document import TokenDocument
@@ -31,14 +28,14 @@ from token_refresh.errors import (
 from token_refresh.refresh.session import LEAST_REQUEST_SECONDS, STORE_RESERVE_SECONDS, Session
 from token_refresh.refresh.steps import dead_grant
 
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
 REQUESTS_LIMIT: Final = 4
 """Token requests that one run sends at most."""
 
 CONFIRM_AFTER_SECONDS: Final = (0.0, 1.0, 2.0)
 """When the stored state is read again after `invalid_grant`: another writer may just be storing what it received."""
-
-_BETWEEN_REQUESTS: Final = wait_random_exponential(multiplier=0.5, max=5)
-_BETWEEN_STORES: Final = wait_random_exponential(multiplier=0.2, max=5)
 
 
 def redeem(claim: ClaimEntry, session: Session, snapshot: Snapshot) -> TokenDocument | None:
@@ -81,16 +78,12 @@ def stage(claim: ClaimEntry, document: TokenDocument, session: Session) -> Token
     """
     version_id = staged_version_id(claim.claim_id, claim.version_id)
     value = document.serialize()
+
+    def put() -> bool:
+        return session.parts.store.put(version_id, value, label=PENDING)
+
     try:
-        for attempt in Retrying(
-            retry=retry_if_exception_type(SecretStoreError),
-            wait=_BETWEEN_STORES,
-            stop=lambda state: session.deadline.remaining_seconds <= state.upcoming_sleep,
-            sleep=session.parts.clock.sleep,
-            reraise=True,
-        ):
-            with attempt:
-                stored = session.parts.store.put(version_id, value, label=PENDING)
+        stored = _until_deadline(put, session)
     except SecretStoreError as error:
         raise _not_stored(session, f"{type(error).__name__}: {error}") from None
     if not stored:
@@ -98,6 +91,21 @@ def stage(claim: ClaimEntry, document: TokenDocument, session: Session) -> Token
     session.redeemed.add(version_id)
     session.parts.log.info("tokens_staged", staged_version_id=version_id)
     return TokenSet(version_id=version_id, labels=frozenset({PENDING}), document=document)
+
+
+def _until_deadline(put: Callable[[], bool], session: Session) -> bool:
+    try:
+        return put()
+    except SecretStoreError:
+        from tenacity import Retrying, retry_if_exception_type, wait_random_exponential  # noqa: PLC0415 - rarely needed
+
+        return Retrying(
+            retry=retry_if_exception_type(SecretStoreError),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            stop=lambda state: session.deadline.remaining_seconds <= state.upcoming_sleep,
+            sleep=session.parts.clock.sleep,
+            reraise=True,
+        )(put)
 
 
 @dataclass(slots=True)
@@ -113,15 +121,21 @@ class _Exchange:
     """Whether a request may have redeemed the refresh token without an answer that says so."""
 
     def run(self) -> Answer:
-        retrying = Retrying(
+        answer = self._send()
+        return self._repeat(answer) if self._may_repeat(answer) else answer
+
+    def _repeat(self, first: Answer) -> Answer:
+        from tenacity import Retrying, retry_if_result, wait_random_exponential  # noqa: PLC0415 - rarely needed
+
+        backoff = wait_random_exponential(multiplier=0.5, max=5)
+        answers: Iterator[Answer] = chain((first,), iter(self._send, None))
+        return Retrying(
             retry=retry_if_result(self._may_repeat),
-            wait=self._wait_seconds,
+            wait=lambda state: max(_asked_seconds(state), backoff(state)),
             stop=self._enough,
             sleep=self.session.parts.clock.sleep,
-            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
-        )
-        answer: Answer = retrying(self._send)
-        return answer
+            retry_error_callback=_answer_of,
+        )(lambda: next(answers))
 
     def _send(self) -> Answer:
         session = self.session
@@ -143,14 +157,21 @@ class _Exchange:
             return may_be_sent_again(self.first_sent_at, self.session.service_now(), self.session.policy)
         return answer.kind in {Kind.NOT_SENT, Kind.BUSY}
 
-    def _wait_seconds(self, state: RetryCallState) -> float:
-        answer = state.outcome.result() if state.outcome else None
-        asked = answer.retry_after.total_seconds() if isinstance(answer, Failure) and answer.retry_after else 0.0
-        return max(asked, _BETWEEN_REQUESTS(state))
-
-    def _enough(self, state: RetryCallState) -> bool:
+    def _enough(self, state: "RetryCallState") -> bool:
         needed = state.upcoming_sleep + LEAST_REQUEST_SECONDS + STORE_RESERVE_SECONDS
         return state.attempt_number >= REQUESTS_LIMIT or self.session.deadline.remaining_seconds < needed
+
+
+def _answer_of(state: "RetryCallState") -> Answer:
+    assert state.outcome is not None  # noqa: S101 - asked after a request
+    answer: Answer = state.outcome.result()
+    return answer
+
+
+def _asked_seconds(state: "RetryCallState") -> float:
+    """Give how long the endpoint asked to be left alone."""
+    answer = _answer_of(state)
+    return answer.retry_after.total_seconds() if isinstance(answer, Failure) and answer.retry_after else 0.0
 
 
 def _superseded(claim: ClaimEntry, session: Session) -> bool:
