@@ -7,6 +7,7 @@ from infra.synthesis import ROOT, Deployment
 from token_refresh_infra.parameters import Parameters
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 
 def first_column(heading: str) -> set[str]:
@@ -16,9 +17,18 @@ def first_column(heading: str) -> set[str]:
     return {name for row in rows for name in re.findall(r"`([A-Za-z_-]+)`", row)}
 
 
+def point(name: str) -> set[str]:
+    """The names that one point of the README's list has in it."""
+    (text,) = re.findall(rf"^- \*\*{name}\*\*.*?:\s(.*?)(?=^- |^$)", README, re.MULTILINE | re.DOTALL)
+    return set(re.findall(r"`([A-Za-z_]+)`", text))
+
+
 def test_parameters() -> None:
-    """The page lists every parameter and no other."""
-    assert {field.name for field in dataclasses.fields(Parameters)} == first_column("Parameters")
+    """The page and the README list every parameter and no other."""
+    expected = {field.name for field in dataclasses.fields(Parameters)}
+
+    assert expected == first_column("Parameters")
+    assert expected == point("Parameters")
 
 
 def test_defaults() -> None:
@@ -34,8 +44,11 @@ def test_defaults() -> None:
 
 
 def test_outputs(plain: Deployment, everything: Deployment) -> None:
-    """The page lists every output that a deployment can have, and no other."""
-    assert plain.outputs() | everything.outputs() == first_column("Outputs")
+    """The page and the README list every output that a deployment can have, and no other."""
+    expected = plain.outputs() | everything.outputs()
+
+    assert expected == first_column("Outputs")
+    assert expected == point("Outputs")
 
 
 def test_alarms(adopted: Deployment) -> None:
