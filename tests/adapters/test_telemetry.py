@@ -130,3 +130,30 @@ def test_a_warning_is_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = lines(capsys)
     expected = ("library_warning", "DeprecationWarning", "library.py:7")
     assert expected == (line["event"], line["category"], line["location"])
+
+
+def test_above_warning_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    """At ERROR neither a library's warning nor Python's own is a line; a library's error is."""
+    open_log("ERROR")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn_explicit("canary", DeprecationWarning, "library.py", 7)
+    logging.getLogger("botocore").warning("canary")
+    logging.getLogger("botocore").error("canary")
+
+    assert [("error", "library_message")] == [(line["level"], line["event"]) for line in lines(capsys)]
+
+
+def test_the_last_line_needs_no_level(capsys: pytest.CaptureFixture[str]) -> None:
+    """A run's last line is written whatever the level, in the format of all others, and masked like them."""
+    log = open_log("CRITICAL", request_id="r-1")
+
+    log.info("not written")
+    log.write("info", "token_refresh_finished", attempts=1, body="canary")
+    open_log("INFO", request_id="r-1").info("token_refresh_finished", attempts=1, body="canary")
+
+    last, other = lines(capsys)
+    assert list(other) == list(last)
+    assert other | {"timestamp": ""} == last | {"timestamp": ""}
+    assert MASK == last["body"]
