@@ -42,6 +42,8 @@ def fault(boundary: Boundary, provider: Provider, aftermath: Aftermath) -> str |
         return "the grant is alive" if window else "the grant is lost"
     if not aftermath.served:
         return "consumers were left without a valid access token"
+    if not aftermath.up_to_date:
+        return "consumers read an older token set than the current one"
     if set(aftermath.lines) != {1}:
         return "a run did not log exactly one last line"
     return None

@@ -43,6 +43,11 @@ class Scenario:
     due: bool
     event: dict[str, Any] = field(hash=False)
     prepare: Callable[[World], None]
+    published: bool = False
+
+    def world(self, provider: Provider) -> World:
+        """Give a world in which such a run is about to begin, once it is prepared."""
+        return World(provider, due=self.due, published=self.published)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,8 @@ class Aftermath:
     """Whether the provider accepts the refresh token that is current in the end."""
     served: bool
     """Whether consumers had a valid access token at every moment, a hold included."""
+    up_to_date: bool
+    """Whether consumers read the token set that is current in the end."""
     lines: tuple[int, ...]
     """How many last lines each run after it logged."""
 
@@ -71,18 +78,25 @@ def _interrupt_after_stage(world: World) -> None:
     hold.over.wait()
 
 
+def _publish(world: World) -> None:
+    """Publish the first token set, and let it become due."""
+    world.run()
+    world.pass_until_due()
+
+
 SCENARIOS: Final = (
     Scenario(name="refresh", due=True, event=SCHEDULED, prepare=lambda _: None),
     Scenario(name="recovery", due=True, event=SCHEDULED, prepare=_interrupt_after_stage),
     Scenario(name="forced run", due=False, event=FORCED, prepare=lambda _: None),
+    Scenario(name="refresh with a published copy", due=False, event=SCHEDULED, prepare=_publish, published=True),
 )
-REFRESH, RECOVERY, FORCED_RUN = SCENARIOS
+REFRESH, RECOVERY, FORCED_RUN, PUBLISHING = SCENARIOS
 
 
 @functools.cache
 def boundaries(scenario: Scenario, provider: Provider) -> tuple[Boundary, ...]:
     """Find all points at which a run can be killed, by running it undisturbed."""
-    with World(provider, due=scenario.due) as world:
+    with scenario.world(provider) as world:
         scenario.prepare(world)
         begun = len(world.trace)
         world.run(scenario.event)
@@ -98,7 +112,7 @@ def boundaries(scenario: Scenario, provider: Provider) -> tuple[Boundary, ...]:
 
 def kill(scenario: Scenario, provider: Provider, boundary: Boundary) -> Aftermath:
     """Kill a run at `boundary`, and run again until at rest."""
-    with World(provider, due=scenario.due) as world:
+    with scenario.world(provider) as world:
         scenario.prepare(world)
         sent, first = world.requests_sent, world.document
         let_go = _kill(world, scenario, boundary)
@@ -109,7 +123,7 @@ def kill(scenario: Scenario, provider: Provider, boundary: Boundary) -> Aftermat
             ended.append(world.run())
             let_go()
         ended += world.rest()
-        if world.document == first and not scenario.due:
+        if world.document == first and scenario.event == FORCED:
             world.pass_until_due()
             ended += world.rest()
         served = world.access_token_valid
@@ -122,6 +136,7 @@ def kill(scenario: Scenario, provider: Provider, boundary: Boundary) -> Aftermat
             requests=world.requests_sent - sent,
             alive=world.alive,
             served=served,
+            up_to_date=world.up_to_date,
             lines=tuple(len(run.last_lines) for run in ended),
         )
 

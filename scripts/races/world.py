@@ -18,6 +18,7 @@ from token_refresh.core.versions import claim_version_id, record_version_id, sta
 
 TOKENS: Final = "tokens"
 CLIENT: Final = "client"
+PUBLISHED: Final = "published"
 TOKEN_REQUEST: Final = "token request"  # noqa: S105 - the name of a call
 RUNS_LIMIT: Final = 8
 """Runs that may be needed until a secret is at rest, whatever was interrupted."""
@@ -46,18 +47,20 @@ SINGLE_USE, GRACE, STATIC = PROVIDERS
 class World:
     """A world with one grant. Its clock is the Secrets Manager's, and can be moved on."""
 
-    def __init__(self, provider: Provider = SINGLE_USE, *, due: bool = True, **settings: str) -> None:
+    def __init__(
+        self, provider: Provider = SINGLE_USE, *, due: bool = True, published: bool = False, **settings: str
+    ) -> None:
         self.provider = provider
         self.trace: list[str] = []
         """Every external call that was carried out, in order."""
         self.store = SecretsManagerServer(on_call=self._note_call)
         self.endpoint = _Endpoint(provider.reuse, self.trace)
         self._cleanup = ExitStack()
-        self._settings = settings
+        self._settings = settings | ({"PUBLISHED_SECRET_ID": PUBLISHED} if published else {})
         self._expires_in_seconds = (4 if due else 20) * _HOUR_SECONDS
 
     def __enter__(self) -> Self:
-        """Serve, and store the first token set."""
+        """Serve, and store the first token set; a published copy begins empty."""
         self._cleanup.enter_context(self.store)
         self._cleanup.enter_context(self.endpoint)
         self.store.call("CreateSecret", {"Name": TOKENS, "ClientRequestToken": str(uuid.uuid4())})
@@ -72,6 +75,7 @@ class World:
                 ),
             },
         )
+        self.store.call("CreateSecret", {"Name": PUBLISHED, "ClientRequestToken": str(uuid.uuid4())})
         return self
 
     def __exit__(
@@ -147,17 +151,22 @@ class World:
     @property
     def secret(self) -> Secret:
         """Give the token secret as it is stored."""
-        secret = self.store.secrets.find(TOKENS)
-        assert secret is not None  # noqa: S101 - made at the start
-        return secret
+        return self._stored(TOKENS)
 
     @property
     def document(self) -> dict[str, Any]:
         """Give the token document that is current."""
-        version = self.secret.version(dict(self.secret.labels)["AWSCURRENT"])
-        assert version is not None  # noqa: S101 - a label is on a version that is there
-        document: dict[str, Any] = json.loads(version.value)
-        return document
+        return _current(self.secret)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Give what consumers read: the published copy where there is one, else the token document."""
+        return _current(self._stored(PUBLISHED)) if "PUBLISHED_SECRET_ID" in self._settings else self.document
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether consumers read the token set that is current."""
+        return bool(self.shown["accessToken"] == self.document["accessToken"])
 
     @property
     def alive(self) -> bool:
@@ -173,7 +182,7 @@ class World:
     @property
     def access_token_valid(self) -> bool:
         """Whether the access token that consumers read still works: not expired, its grant not revoked."""
-        return self.endpoint.grant.alive and self.store.now() < self.document["expiresAt"] / 1000
+        return self.endpoint.grant.alive and self.store.now() < self.shown["expiresAt"] / 1000
 
     @property
     def requests_sent(self) -> int:
@@ -188,7 +197,12 @@ class World:
         if call.secret_id == CLIENT:
             return f"{call.operation} of the client credentials"
         what = call.version_stages[0] if call.version_stages else self._role(call.version_id)
-        return f"{call.operation} {what}"
+        return f"{call.operation} {what}" + (" of the published copy" if call.secret_id == PUBLISHED else "")
+
+    def _stored(self, name: str) -> Secret:
+        secret = self.store.secrets.find(name)
+        assert secret is not None  # noqa: S101 - made at the start
+        return secret
 
     def _role(self, version_id: str | None) -> str:
         """Name a version that is read by its derived ID."""
@@ -201,6 +215,13 @@ class World:
                 return "staged tokens"
             claim = claim_version_id(claim)
         return "version of an earlier claim"
+
+
+def _current(secret: Secret) -> dict[str, Any]:
+    version = secret.version(dict(secret.labels)["AWSCURRENT"])
+    assert version is not None  # noqa: S101 - a label is on a version that is there
+    document: dict[str, Any] = json.loads(version.value)
+    return document
 
 
 class _Endpoint(TokenEndpoint):

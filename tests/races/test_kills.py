@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from races.kill_matrix import fault, is_window
-from races.kills import FORCED_RUN, RECOVERY, REFRESH, Scenario, When, boundaries, kill
+from races.kills import FORCED_RUN, PUBLISHING, RECOVERY, REFRESH, Scenario, When, boundaries, kill
 from races.world import GRACE, PROVIDERS, SINGLE_USE, STATIC, TOKEN_REQUEST, Provider, World
 from rig import script
 from rig.function import SCHEDULED_EVENT, Function
@@ -18,8 +18,9 @@ from rig.function import SCHEDULED_EVENT, Function
         (REFRESH, GRACE, ("PutSecretValue AWSPENDING", TOKEN_REQUEST)),
         (RECOVERY, SINGLE_USE, ("UpdateSecretVersionStage AWSCURRENT",)),
         (FORCED_RUN, STATIC, (TOKEN_REQUEST, "Put")),
+        (PUBLISHING, SINGLE_USE, ("PutSecretValue AWSPENDING", "UpdateSecretVersionStage")),
     ],
-    ids=["refresh, single use", "refresh, grace", "recovery, single use", "forced run, static"],
+    ids=["refresh, single use", "refresh, grace", "recovery, single use", "forced run, static", "publishing"],
 )
 def test_killed(scenario: Scenario, provider: Provider, calls: tuple[str, ...]) -> None:
     """A run killed around any call that changes something loses no grant, but in the one window of single use."""
