@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import token_refresh.core.plan as plan_module
@@ -10,6 +11,7 @@ import token_refresh.refresh.steps as steps_module
 from token_refresh.core.claims import Redemption, write_claim
 from token_refresh.core.document import read_document
 from token_refresh.core.oauth import AuthMethod, refresh_request
+from token_refresh.core.schedule import Policy
 from token_refresh.core.snapshot import TokenSet
 from token_refresh.core.versions import CURRENT, PENDING, claim_version_id, record_version_id, staged_version_id
 from token_refresh.refresh.reading import Reader
@@ -172,6 +174,15 @@ def never_released() -> Patches:
 def no_second_look() -> Patches:
     """Give a rejected grant up at once."""
     return [(redeem_module, "_superseded", lambda _claim, _session: False)]
+
+
+def grace_of_zero() -> Patches:
+    """Take no grace period for one that is over at once."""
+
+    def may_be_sent_again(since: datetime, now: datetime, policy: Policy) -> bool:
+        return now < since + policy.replay_grace
+
+    return [(module, "may_be_sent_again", may_be_sent_again) for module in (plan_module, redeem_module)]
 
 
 def always_repeats() -> Patches:

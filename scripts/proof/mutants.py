@@ -68,6 +68,9 @@ MUTANTS: Final = (
         patches=bugs.always_repeats,
         scenario=scenarios.DYING,
     ),
+    Mutant(
+        name="no grace period is one that ends at once", patches=bugs.grace_of_zero, scenario=scenarios.WHOLE_SECONDS
+    ),
     Mutant(name="tokens of an edited copy are not carried", patches=bugs.without("_carry"), scenario=scenarios.EDITED),
     Mutant(
         name="a claim on a version that is no longer current is kept",

@@ -47,7 +47,7 @@ class Rules:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.store = Store()
+        self.store = Store(date_behind_seconds=0.9 if scenario.floored else 0.0)
         self.workers = Workers(scenario)
         self.providers: Interned[Provider] = Interned()
         self.positions: Interned[Worker] = Interned()

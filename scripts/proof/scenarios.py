@@ -37,6 +37,9 @@ STAGED: Final = _single_use("staged", ("s", "s"), Budget(operator=1), operator=(
 UNLABELLED: Final = _single_use("unlabelled", ("s", "s"), Budget(operator=1), operator=(UNLABEL,))
 FAILING: Final = _single_use("failing", ("s", "f"), Budget(faults=1, jumps=1), jumps=(CLAIM_ENDS,))
 SHORT_CLAIMS: Final = _single_use("short claims", ("s", "f"), Budget(jumps=1), jumps=(31,), time_to_live_seconds=30)
+WHOLE_SECONDS: Final = _single_use(
+    "whole seconds", ("s", "s"), Budget(losses=1, operator=1), operator=(EDIT,), floored=True
+)
 PUBLISHED: Final = _single_use("published", ("s", "f"), Budget(operator=1), operator=(REAUTHORIZE,), published=True)
 
 _FULL: Final = (
@@ -51,6 +54,8 @@ _FULL: Final = (
     _single_use("faults", ("s", "f"), Budget(crashes=1, faults=1, jumps=1), jumps=(CLAIM_ENDS,)),
     _single_use("faults, operator", ("s", "s"), Budget(faults=1, operator=1), operator=(REAUTHORIZE, EDIT)),
     _single_use("paused", ("s", "s"), Budget(crashes=1, losses=1, jumps=1), jumps=(CLAIM_ENDS,), paused=True),
+    _single_use("whole seconds", ("s", "f"), Budget(crashes=1, losses=1, jumps=1), jumps=(CLAIM_ENDS,), floored=True),
+    _single_use("whole seconds, operator", ("s", "s"), WHOLE_SECONDS.budget, operator=ANYTHING, floored=True),
     _single_use("published", ("s", "s"), Budget(crashes=1, losses=1), published=True),
     _single_use("published, operator", ("s", "s"), Budget(operator=1), operator=(REAUTHORIZE,), published=True),
     _single_use("three workers", ("s", "s", "f"), Budget(crashes=1)),

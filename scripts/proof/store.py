@@ -52,7 +52,8 @@ StoreReply = SecretVersion | bool | None
 class Store:
     """Every state that the secrets came into, and what each call did to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, date_behind_seconds: float = 0.0) -> None:
+        self._date_behind_seconds = date_behind_seconds
         self.states: Interned[Snapshot] = Interned()
         self._model = SecretsModel()
         self._done: dict[tuple[int, StoreCall, int], tuple[int, StoreReply]] = {}
@@ -125,7 +126,7 @@ class Store:
         return SecretVersion(
             version_id=answer["VersionId"],
             labels=frozenset(answer["VersionStages"]),
-            created_at=datetime.fromtimestamp(answer["CreatedDate"], UTC),
+            created_at=datetime.fromtimestamp(answer["CreatedDate"] + self._date_behind_seconds, UTC),
             read_at=datetime.fromtimestamp(now, UTC),
             value=SecretValue(answer["SecretString"]),
         )

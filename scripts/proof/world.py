@@ -86,6 +86,8 @@ class Scenario:
     paused: bool = False
     """Whether a run may outlive its time limit, frozen and thawed, as Lambda's never do."""
     time_to_live_seconds: int = CLAIM_SECONDS
+    floored: bool = False
+    """Whether the service's `Date`, which has whole seconds, lies before the `CreatedDate` of what was just stored."""
 
     @property
     def grace_seconds(self) -> int:
@@ -112,6 +114,7 @@ class Scenario:
             *(["operator: " + ", ".join(self.operator)] if self.operator else []),
             *(["published copy"] if self.published else []),
             *(["runs outlive their time limit"] if self.paused else []),
+            *(["`Date` a fraction of a second behind `CreatedDate`"] if self.floored else []),
         ]
         return "; ".join(said)
 

@@ -14,7 +14,15 @@ QUICK = scenarios.quick()
 FOUND_AT_ONCE = [
     mutant
     for mutant in MUTANTS
-    if mutant.scenario in {scenarios.TWO, scenarios.DYING, scenarios.STAGED, scenarios.UNLABELLED, scenarios.REPLACED}
+    if mutant.scenario
+    in {
+        scenarios.TWO,
+        scenarios.DYING,
+        scenarios.STAGED,
+        scenarios.UNLABELLED,
+        scenarios.REPLACED,
+        scenarios.WHOLE_SECONDS,
+    }
     or mutant.name == "no hold for an edited copy"
 ]
 
