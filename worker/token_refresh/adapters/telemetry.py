@@ -1,10 +1,9 @@
 """One JSON object a line on standard output, and never a secret.
 
-What this program logs goes through structlog, with a mask over every field whose name speaks of a secret. What
-libraries log is reduced to who said it and where: their messages quote requests, responses and headers.
-
-structlog is imported with the first event. A run that finds the token fresh has none, only its last line, and would
-spend a tenth of its cold start on that import (`scripts/bench worker`).
+What a run does is logged through structlog, with a mask over every field whose name speaks of a secret. Its last line,
+and what libraries say, are written in the same format without structlog: a run that finds the token fresh has no other
+line, and would spend a tenth of its cold start on the import (`scripts/bench worker`). Of what libraries log only who
+said it and where is kept: their messages quote requests, responses and headers.
 """
 
 import json
@@ -35,7 +34,7 @@ class EventLog:
 
     @cached_property
     def _logger(self) -> Any:
-        import structlog  # noqa: PLC0415 - see the module's docstring
+        import structlog  # noqa: PLC0415 - with the first event: see above
 
         return structlog.wrap_logger(
             structlog.WriteLogger(sys.stdout),
