@@ -169,6 +169,27 @@ def test_what_was_reported_as_not_sent_is_never_sent(endpoint: TokenEndpoint, lo
     assert [] == endpoint.requests
 
 
+def test_an_exchange_that_is_left_halfway_ends_there(endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the head of a request was sent at the time limit, it may have arrived; its body, the token, never does."""
+    held, send_bytes = threading.Event(), socket.socket.send
+
+    def send_and_wait(sending: socket.socket, *arguments: Any) -> int:
+        sent = send_bytes(sending, *arguments)
+        if threading.current_thread().name == "token-request":
+            held.wait()
+        return sent
+
+    monkeypatch.setattr(socket.socket, "send", send_and_wait)
+
+    answer = send(endpoint, timeout_seconds=0.3)
+
+    (left,) = exchanges()
+    held.set()
+    left.join()
+    assert Failure(kind=Kind.NO_ANSWER, seen="TimeoutError") == answer
+    assert [] == endpoint.requests
+
+
 def test_an_exchange_that_was_left_keeps_no_process_alive(endpoint: TokenEndpoint, lookup: threading.Event) -> None:
     """The thread of an exchange that was left behind is no reason for Python to stay."""
     send(endpoint, timeout_seconds=0.1)

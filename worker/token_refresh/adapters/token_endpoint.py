@@ -37,7 +37,7 @@ class HttpTokenEndpoint:
 
         The time limit holds end to end, which the client's own does not: that counts each read anew, so that a server
         that drips bytes can go on for ever, and leaves out the name lookup. So the exchange has a thread of its own,
-        which is left behind at the limit; from then on it can't begin to send.
+        which is left behind at the limit; from then on it sends nothing more, even if Lambda thaws it hours later.
         """
         exchange = _Exchange(self._url, request, timeout_seconds)
         Thread(target=exchange.run, name="token-request", daemon=True).start()
@@ -109,8 +109,8 @@ class _Exchange:
             return read_answer(status, _read_body(response), retry_after) if decided_by_body else without_body
 
     def _trace(self, event: str, _: object) -> None:
-        """Note when the first byte may leave, unless the exchange was left before: then it must not."""
-        if event.endswith(".send_request_headers.started"):
+        """Note when the first byte may leave; once nobody waits for the exchange, no further one does."""
+        if ".send_request_" in event and event.endswith(".started"):
             with self._lock:
                 if self._left:
                     raise _Left
