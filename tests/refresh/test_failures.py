@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, ms, policy
-from fakes import World, fail, killed, tokens
+from fakes import tokens
 from token_refresh.core.oauth import Answer, Failure, Kind
 from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.versions import OUTCOME, PENDING, claim_version_id, staged_version_id
@@ -24,6 +24,7 @@ from token_refresh.errors import (
     TokenRequestRejected,
     TokensNotStored,
 )
+from world import World, fail, killed
 
 SINGLE_USE = policy(grace=timedelta(0))
 NO_ANSWER = Failure(kind=Kind.NO_ANSWER, seen="ReadTimeout")

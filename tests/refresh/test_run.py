@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, ms, policy
-from fakes import Killed, World, fail, killed, tokens
+from fakes import tokens
 from token_refresh.core.oauth import Failure, Kind
 from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.versions import CLAIM, OUTCOME, PENDING, claim_version_id, staged_version_id
@@ -15,6 +15,7 @@ from token_refresh.errors import (
     SecretEmpty,
     SecretStoreUnavailable,
 )
+from world import Killed, World, fail, killed
 
 SINGLE_USE = policy(grace=timedelta(0))
 NO_ANSWER = Failure(kind=Kind.NO_ANSWER, seen="ReadTimeout")
