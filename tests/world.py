@@ -16,8 +16,12 @@ from token_refresh.core.document import TokenDocument
 from token_refresh.core.oauth import AuthMethod, ClientCredentials
 from token_refresh.core.schedule import Policy
 from token_refresh.core.secret_value import SecretValue
+from token_refresh.core.versions import claim_version_id
 from token_refresh.ports import Deadline
 from token_refresh.refresh import Parts, Run, Settled
+
+FIRST_CLAIM = claim_version_id(None)
+"""The version ID of the first claim in a world."""
 
 
 class World:
@@ -138,4 +142,4 @@ def fail(error: BaseException) -> Callable[[], object]:
     return act
 
 
-__all__ = ["Killed", "World", "fail", "killed"]
+__all__ = ["FIRST_CLAIM", "Killed", "World", "fail", "killed"]
