@@ -5,6 +5,7 @@ import pytest
 
 from callers.secrets_manager import ONE_TRY
 from rig.secrets_manager import SecretsManagerServer
+from rig.token_endpoint import TokenEndpoint
 
 
 @pytest.fixture
@@ -20,3 +21,10 @@ def client(server: SecretsManagerServer) -> Iterator[Any]:
     made = server.client(config=ONE_TRY)
     yield made
     made.close()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[TokenEndpoint]:
+    """A single-use provider."""
+    with TokenEndpoint() as endpoint:
+        yield endpoint
