@@ -111,3 +111,13 @@ def standing(
 
 def policy(*, window: timedelta = 8 * HOUR, grace: timedelta = DAY, ttl: timedelta = 2 * MINUTE) -> Policy:
     return Policy(refresh_window=window, replay_grace=grace, claim_time_to_live=ttl)
+
+
+SINGLE_USE = policy(grace=timedelta(0))
+"""For a provider that accepts no refresh token twice."""
+
+LIVE = claim(claimed_at=NOW - MINUTE)
+"""A claim that others have to wait for."""
+
+OVER = claim(claimed_at=NOW - HOUR)
+"""A claim whose time to live has passed."""

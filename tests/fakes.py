@@ -1,24 +1,16 @@
 """In-memory stand-ins for the ports of a run; tests/adapters/test_store_contract.py holds the store to the real one."""
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
-from builders import DAY, NOW, policy
-from builders import fields as document_fields
+from builders import DAY, NOW
 from rig.secrets_limits import ServiceError
 from rig.secrets_model import SecretsModel
-from token_refresh.core.document import TokenDocument
-from token_refresh.core.oauth import Answer, AuthMethod, ClientCredentials, TokenRequest, TokenResponse
-from token_refresh.core.schedule import Policy
+from token_refresh.core.oauth import Answer, TokenRequest, TokenResponse
 from token_refresh.core.secret_value import SecretValue
-from token_refresh.ports import Deadline, SecretVersion
-from token_refresh.refresh import Parts, Run, Settled
+from token_refresh.ports import SecretVersion
 
 SECRET_ID = "tokens"
 PUBLISHED_ID = "published-tokens"
@@ -132,134 +124,4 @@ def tokens(number: int = 1, *, refresh_token: str | None = "", lifetime: timedel
     return TokenResponse(access_token=SecretValue(f"access-{number}"), refresh_token=new, lifetime=lifetime)
 
 
-class World:
-    """A secret, a provider, and runs on them."""
-
-    def __init__(
-        self, *, policy: Policy | None = None, published: bool = False, stored: bool = True, **document: Any
-    ) -> None:
-        self.policy = policy or default_policy()
-        self.clock = FakeClock()
-        self.log = FakeLog()
-        self.endpoint = FakeEndpoint()
-        self.model = SecretsModel()
-        self.store = FakeStore(model=self.model, clock=self.clock)
-        self.published = FakeStore(model=self.model, clock=self.clock, secret_id=PUBLISHED_ID) if published else None
-        self.credentials_read = 0
-        self._saved = 0
-        for name in (SECRET_ID, PUBLISHED_ID):
-            self._operate("CreateSecret", {"Name": name})
-        if stored:
-            self.save(**document)
-
-    def save(self, **document: Any) -> str:
-        """Store a token document as an operator would: as a new current version."""
-        return self.save_text(json.dumps(document_fields(**document)))
-
-    def save_text(self, text: str) -> str:
-        return str(self._operate("PutSecretValue", {"SecretId": SECRET_ID, "SecretString": text})["VersionId"])
-
-    def save_bytes(self, encoded: str) -> None:
-        self._operate("PutSecretValue", {"SecretId": SECRET_ID, "SecretBinary": encoded})
-
-    def _operate(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        self._saved += 1
-        token = {"ClientRequestToken": f"{self._saved:032}"}
-        return self.model.call(operation, request | token, now=self.clock.service_now.timestamp())
-
-    def run(self, **how: Any) -> Run:
-        return Run(
-            parts=Parts(
-                store=self.store,
-                published=self.published,
-                endpoint=lambda: self.endpoint,
-                credentials=self._credentials,
-                auth_method=AuthMethod.POST,
-                nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}",
-                clock=self.clock,
-                log=self.log,
-            ),
-            policy=self.policy,
-            secret_id=SECRET_ID,
-            deadline=Deadline(clock=self.clock, at=self.clock.seconds + how.pop("time_left_seconds", 90.0)),
-            request_timeout_seconds=20.0,
-            **how,
-        )
-
-    def execute(self, **how: Any) -> Settled:
-        return self.run(**how).execute()
-
-    def outcome(self, **how: Any) -> str:
-        return self.execute(**how).outcome
-
-    def _credentials(self, document: TokenDocument) -> ClientCredentials:
-        del document
-        self.credentials_read += 1
-        return ClientCredentials(client_id="client", client_secret=SecretValue("hush"))
-
-    def labels(self, secret_id: str = SECRET_ID) -> dict[str, str]:
-        """Which version each label is on."""
-        secret = self.model.find(secret_id)
-        return dict(secret.labels) if secret else {}
-
-    def current(self, secret_id: str = SECRET_ID) -> dict[str, Any]:
-        answer = self.model.call("GetSecretValue", {"SecretId": secret_id}, now=NOW.timestamp())
-        document: dict[str, Any] = json.loads(answer["SecretString"])
-        return document
-
-    def pass_time(self, duration: timedelta) -> None:
-        self.clock.seconds += duration.total_seconds()
-
-    @contextmanager
-    def at(self, name: str, act: Callable[[], object], *, nth: int = 1, after: bool = False) -> Iterator[None]:
-        """Act just before (or after) the nth call of that name."""
-        seen = 0
-
-        def hook(called: str) -> None:
-            nonlocal seen
-            seen += called == name
-            if called == name and seen == nth:
-                act()
-
-        where = "after" if after else "before"
-        setattr(self.store, where, hook)
-        yield
-        setattr(self.store, where, lambda _: None)
-
-
-def default_policy() -> Policy:
-    return policy()
-
-
-class Killed(BaseException):
-    """The process is gone: no handler of the run may catch it."""
-
-
-def killed(world: World, name: str, **where: Any) -> None:
-    """Run until just before (or after) a call, and die there."""
-    with world.at(name, fail(Killed()), **where), pytest.raises(Killed):
-        world.execute()
-
-
-def fail(error: BaseException) -> Callable[[], object]:
-    """Give an act that raises."""
-
-    def act() -> object:
-        raise error
-
-    return act
-
-
-__all__ = [
-    "PUBLISHED_ID",
-    "SECRET_ID",
-    "FakeClock",
-    "FakeEndpoint",
-    "FakeLog",
-    "FakeStore",
-    "Killed",
-    "World",
-    "fail",
-    "killed",
-    "tokens",
-]
+__all__ = ["PUBLISHED_ID", "SECRET_ID", "FakeClock", "FakeEndpoint", "FakeLog", "FakeStore", "tokens"]

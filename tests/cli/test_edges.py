@@ -6,11 +6,11 @@ import json
 import pytest
 
 from builders import NOW
-from fakes import World
 from token_refresh.cli.checks_secret import _denied
 from token_refresh.cli.invoke import _show_log
 from token_refresh.cli.redirect import RedirectServer
 from token_refresh.cli.versions import Kind, Listed, read_claims
+from world import World
 
 
 def test_a_probe_that_went_through_denies_nothing() -> None:

@@ -1,4 +1,5 @@
-import base64
+"""What a provider's answer means: tokens, or a named failure that may or may not have redeemed."""
+
 import json
 from datetime import timedelta
 from typing import Any
@@ -7,21 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from token_refresh.core.oauth import (
-    LONGEST_LIFETIME,
-    AuthMethod,
-    ClientCredentials,
-    Failure,
-    Kind,
-    TokenResponse,
-    read_answer,
-    refresh_request,
-)
+from token_refresh.core.oauth import LONGEST_LIFETIME, Failure, Kind, TokenResponse, read_answer
 from token_refresh.core.secret_value import SecretValue
-from token_refresh.errors import ConfigurationError
 
-CLIENT = ClientCredentials(client_id="id", client_secret=SecretValue("hush & more"))
-REFRESH = SecretValue("r")
 GOOD: dict[str, Any] = {"access_token": "a", "refresh_token": "r2", "token_type": "Bearer", "expires_in": 86400}
 
 
@@ -39,46 +28,6 @@ def failure(status: int, body: object = None) -> Failure:
     read = answer(status, body)
     assert isinstance(read, Failure)
     return read
-
-
-def test_credentials_in_the_body() -> None:
-    """client_secret_post puts identifier and secret into the form, and nothing into the headers."""
-    request = refresh_request(REFRESH, CLIENT, AuthMethod.POST)
-
-    expected = {"grant_type": "refresh_token", "refresh_token": "r", "client_id": "id", "client_secret": "hush & more"}
-    assert (expected, {}) == (request.form, request.headers)
-
-
-def test_credentials_in_the_header() -> None:
-    """client_secret_basic form-encodes both parts before joining them, and puts neither into the form."""
-    client = ClientCredentials(client_id="i d:", client_secret=SecretValue("p/w&"))
-
-    request = refresh_request(REFRESH, client, AuthMethod.BASIC)
-
-    assert {"grant_type": "refresh_token", "refresh_token": "r"} == request.form
-    assert "i+d%3A:p%2Fw%26" == base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode()
-
-
-def test_a_public_client_sends_its_identifier_alone() -> None:
-    """Method none sends the identifier, and never a secret that happens to be there."""
-    request = refresh_request(REFRESH, CLIENT, AuthMethod.NONE)
-
-    assert {"grant_type": "refresh_token", "refresh_token": "r", "client_id": "id"} == request.form
-    assert {} == request.headers
-
-
-@pytest.mark.parametrize("method", [AuthMethod.POST, AuthMethod.BASIC])
-def test_a_method_that_needs_a_secret_says_so(method: AuthMethod) -> None:
-    """Without a client secret the request is refused before anything is claimed."""
-    with pytest.raises(
-        ConfigurationError, match=f"TOKEN_ENDPOINT_AUTH_METHOD is {method}, which needs a client secret"
-    ):
-        refresh_request(REFRESH, ClientCredentials(client_id="id", client_secret=None), method)
-
-
-def test_a_request_does_not_show_itself() -> None:
-    """The repr of a request has neither the refresh token nor the credentials."""
-    assert "TokenRequest()" == repr(refresh_request(REFRESH, CLIENT, AuthMethod.POST))
 
 
 def test_a_token_response() -> None:

@@ -1,35 +1,29 @@
-"""Runs that meet a provider, a store or a document that fails them: what is named, recorded, kept and sent again."""
+"""Runs that meet a provider that fails them: what is named, recorded, kept and sent again."""
 
 import json
 from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, ms, policy
-from fakes import World, fail, killed, tokens
+from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, ms, policy
+from fakes import tokens
 from token_refresh.core.oauth import Answer, Failure, Kind
 from token_refresh.core.secret_value import SecretValue
-from token_refresh.core.versions import OUTCOME, PENDING, claim_version_id, staged_version_id
+from token_refresh.core.versions import OUTCOME, PENDING, staged_version_id
 from token_refresh.errors import (
     ClientRejected,
-    DeadlineExceeded,
-    InvalidSecretDocument,
     InvalidTokenResponse,
     ReauthorizationRequired,
     RefreshOutcomeUnknown,
-    SecretAccessDenied,
-    SecretStoreUnavailable,
     TokenEndpointUnavailable,
     TokenRefreshError,
     TokenRequestRejected,
-    TokensNotStored,
 )
+from world import FIRST_CLAIM, World, killed
 
-SINGLE_USE = policy(grace=timedelta(0))
 NO_ANSWER = Failure(kind=Kind.NO_ANSWER, seen="ReadTimeout")
 NOT_SENT = Failure(kind=Kind.NOT_SENT, seen="ConnectError")
 REJECTED = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
-FIRST_CLAIM = claim_version_id(None)
 
 
 @pytest.mark.parametrize(
@@ -120,110 +114,6 @@ def test_retries_end_where_the_provider_asks_for_more_than_there_is() -> None:
     assert [] == world.clock.slept
 
 
-def test_each_request_leaves_time_to_store_its_answer() -> None:
-    """A request's time limit is cut to what is left, less what storing needs."""
-    world = World()
-
-    world.execute(time_left_seconds=90.0)
-    world.execute(time_left_seconds=25.0, force=True)
-
-    assert [20.0, 15.0] == world.endpoint.timeouts
-
-
-def test_a_run_with_too_little_time_claims_nothing() -> None:
-    """A run that could not redeem and store safely leaves the secret as it is."""
-    world = World()
-    before = world.model.snapshot()
-
-    with pytest.raises(DeadlineExceeded, match="14 s are left for secret tokens and a refresh needs 15 s"):
-        world.execute(time_left_seconds=14.0)
-    assert before == world.model.snapshot()
-
-
-def test_a_run_that_lost_its_time_after_the_claim_gives_the_claim_back() -> None:
-    """A claim under which nothing was sent is ended, so that its outcome is not taken for unknown."""
-    world = World(policy=SINGLE_USE)
-
-    with (
-        world.at("read AWSPENDING", lambda: world.pass_time(timedelta(seconds=80))),
-        pytest.raises(DeadlineExceeded),
-    ):
-        world.execute()
-    assert [] == world.endpoint.requests
-    assert "refreshed" == world.outcome()
-
-
-def test_a_claim_that_ran_out_before_it_was_used_is_not_redeemed_under() -> None:
-    """A run that was held up for longer than its claim lives starts over, or leaves it to others."""
-    world = World(policy=SINGLE_USE)
-
-    with world.at("put REFRESH_CLAIM", lambda: world.pass_time(2 * MINUTE), after=True):
-        assert "refreshed" == world.outcome(time_left_seconds=300.0)
-    assert (1, 2) == (len(world.endpoint.requests), world.store.calls.count("put REFRESH_CLAIM"))
-
-
-def test_a_permission_that_is_missing_for_the_claim_is_found_before_anything_is_redeemed() -> None:
-    """A role without PutSecretValue fails at the claim: nothing was sent."""
-    world = World()
-
-    with world.at("put REFRESH_CLAIM", fail(SecretAccessDenied("no"))), pytest.raises(SecretAccessDenied):
-        world.execute()
-    assert [] == world.endpoint.requests
-
-
-def test_a_permission_that_is_missing_for_the_promotion_loses_nothing() -> None:
-    """A role without UpdateSecretVersionStage has its tokens staged, and they are current once it has it."""
-    world = World()
-
-    with world.at("move AWSCURRENT", fail(SecretAccessDenied("no"))), pytest.raises(SecretAccessDenied):
-        world.execute()
-    assert "recovered" == world.outcome()
-    assert 1 == len(world.endpoint.requests)
-
-
-def test_a_stage_is_retried_until_the_deadline() -> None:
-    """Received tokens are stored as soon as the store takes them, under the same version ID and as the same value."""
-    world = World()
-    until = 60.0
-
-    def down(name: str) -> None:
-        if name == "put AWSPENDING" and world.clock.seconds < until:
-            raise SecretStoreUnavailable("down")
-
-    world.store.before = down
-
-    assert "refreshed" == world.outcome()
-    assert ("access-1", 1) == (world.current()["accessToken"], len(world.endpoint.requests))
-    assert until <= world.clock.seconds < 90.0
-
-
-def test_tokens_that_can_not_be_stored_are_an_error_of_their_own() -> None:
-    """Where the store does not come back before the deadline, the run says that tokens were received and not stored."""
-    world = World()
-
-    def down(name: str) -> None:
-        if name == "put AWSPENDING":
-            raise SecretStoreUnavailable("the store is down")
-
-    world.store.before = down
-
-    with pytest.raises(TokensNotStored, match=r"could not be stored .*\(SecretStoreUnavailable: the store is down\)"):
-        world.execute()
-    assert world.clock.seconds <= 90.0
-    assert "access-0" == world.current()["accessToken"]
-
-
-def test_tokens_are_never_stored_over_something_else() -> None:
-    """Where the derived version is taken by another value, the run says so, and overwrites nothing."""
-    world = World()
-    first = world.labels()["AWSCURRENT"]
-    world.store.put(staged_version_id(FIRST_CLAIM, first), SecretValue("theirs"), label="SQUATTER")
-
-    with pytest.raises(TokensNotStored, match="is taken by another value"):
-        world.execute()
-    assert "access-0" == world.current()["accessToken"]
-
-
 def test_invalid_grant_stops_every_run_until_somebody_authorizes_again() -> None:
     """A rejected grant is asked about once; a new version of the secret clears it by itself."""
     world = World()
@@ -266,62 +156,6 @@ def test_invalid_grant_waits_a_moment_for_tokens_that_are_just_being_stored() ->
         assert "recovered" == world.outcome()
     assert "late" == world.current()["accessToken"]
     assert [0.0, 1.0] == world.clock.slept
-
-
-def test_a_record_that_can_not_be_stored_hides_no_failure() -> None:
-    """Where even the record can't be stored, the failure itself is what is raised."""
-    world = World()
-    world.endpoint.answers = [Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")]
-
-    with world.at("put REFRESH_OUTCOME", fail(SecretStoreUnavailable("down"))), pytest.raises(ClientRejected):
-        world.execute()
-    assert "record_not_stored" in world.log.events
-
-
-def test_a_document_without_room_for_tokens_is_refused_before_anything_is_redeemed() -> None:
-    """A document that could not be stored with longer tokens is refused before the claim."""
-    world = World(stored=False)
-    world.save(note="x" * 50_000)
-
-    with pytest.raises(InvalidSecretDocument, match="leaves no room for new tokens"):
-        world.execute()
-    assert ([], 1) == (world.endpoint.requests, len(world.labels()))
-
-
-@pytest.mark.parametrize("stored", ["[]", "not json", '{"refreshToken": null}', '{"refreshToken": 7}'])
-def test_whatever_is_stored_stays_as_it_is(stored: str) -> None:
-    """A document that can't be read is an error, and nothing is claimed, sent or written."""
-    world = World(stored=False)
-    world.save_text(stored)
-    before = world.model.snapshot()
-
-    with pytest.raises(InvalidSecretDocument):
-        world.execute()
-    assert (before, []) == (world.model.snapshot(), world.endpoint.requests)
-
-
-def test_a_binary_secret_is_named() -> None:
-    """A secret stored as binary is an error that says what to store instead."""
-    world = World(stored=False)
-    world.save_bytes("AAAA")
-
-    with pytest.raises(InvalidSecretDocument, match="is binary; store the token document as text"):
-        world.execute()
-
-
-def test_a_state_that_never_comes_to_rest_ends_all_the_same() -> None:
-    """Something that keeps interfering can't keep a run busy without end."""
-    world = World()
-
-    def meddle(name: str) -> None:
-        if name == "put REFRESH_CLAIM":
-            world.save(refreshToken=f"other-{len(world.store.calls)}")
-
-    world.store.after = meddle
-
-    with pytest.raises(SecretStoreUnavailable, match="did not come to rest within 50 steps"):
-        world.execute(time_left_seconds=10_000.0)
-    assert [] == world.endpoint.requests
 
 
 def test_an_answer_that_is_due_at_once_is_no_reason_to_go_round() -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from builders import DAY, HOUR, NOW, ms
-from fakes import PUBLISHED_ID, Killed, World
+from fakes import PUBLISHED_ID
 from token_refresh.core.oauth import Failure, Kind
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied, SecretStoreError, SecretStoreUnavailable
+from world import Killed, World
 
 
 def published() -> World:

@@ -2,97 +2,13 @@
 
 import gc
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from rig import script
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
-from token_refresh.bootstrap import SystemClock
-from token_refresh.errors import (
-    ConfigurationError,
-    InternalError,
-    InvalidEvent,
-    InvalidSecretDocument,
-    ReauthorizationRequired,
-    SecretNotFound,
-    TokenRefreshError,
-)
-from token_refresh.handler import handler
+from token_refresh.errors import InternalError, InvalidEvent, ReauthorizationRequired, SecretNotFound
 from token_refresh.refresh import Run
-
-DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    aws_request_id: str = "r-1"
-    seconds: float = 90.0
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)
-
-
-class Stage:
-    """A store and a provider, and the handler between them."""
-
-    def __init__(
-        self, server: SecretsManagerServer, endpoint: TokenEndpoint, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        self.server = server
-        self.endpoint = endpoint
-        self._capsys = capsys
-        self.client = server.client()
-        self.now_ms = SystemClock().unix_ms()
-
-    def store(self, name: str = "upwork-oauth-tokens", **changes: Any) -> None:
-        first = self.endpoint.grant.authorize()
-        document = {
-            "accessToken": first["access_token"],
-            "refreshToken": first["refresh_token"],
-            "expiresAt": self.now_ms + 3_600_000,
-            "clientId": self.endpoint.client_id,
-            "clientSecret": self.endpoint.client_secret,
-        } | changes
-        self.client.create_secret(
-            Name=name, SecretString=json.dumps({k: v for k, v in document.items() if v is not None})
-        )
-
-    def invoke(self, event: object = None, context: object = Context()) -> dict[str, Any]:
-        return handler({} if event is None else event, context)
-
-    def fail(
-        self, error: type[TokenRefreshError], event: object = None, context: object = Context()
-    ) -> TokenRefreshError:
-        with pytest.raises(error) as caught:
-            self.invoke(event, context)
-        return caught.value
-
-    def lines(self) -> list[dict[str, Any]]:
-        captured = self._capsys.readouterr()
-        assert "" == captured.err
-        return [json.loads(line) for line in captured.out.splitlines()]
-
-    def last_line(self) -> dict[str, Any]:
-        return self.lines()[-1]
-
-
-@pytest.fixture
-def stage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    root, show = logging.getLogger(), warnings.showwarning
-    handlers, level = root.handlers[:], root.level
-    with SecretsManagerServer() as server, TokenEndpoint(reuse="grace") as endpoint:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("TOKEN_ENDPOINT", endpoint.url)
-        yield Stage(server, endpoint, capsys)
-    root.handlers[:], warnings.showwarning = handlers, show
-    root.setLevel(level)
+from worker.stage import DAY_MS, Stage
 
 
 def test_a_scheduled_run_refreshes(stage: Stage) -> None:
@@ -180,91 +96,12 @@ def test_a_wrong_event_is_a_failed_run(stage: Stage) -> None:
     assert [] == stage.server.calls
 
 
-def test_a_wrong_setting_is_a_failed_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Configuration is read at each invocation: a wrong one fails it, and a right one mends the next."""
-    stage.store(expiresAt=stage.now_ms + DAY_MS)
-    monkeypatch.setenv("REFRESH_WINDOW_SECONDS", "soon")
-    stage.fail(ConfigurationError)
-
-    monkeypatch.setenv("REFRESH_WINDOW_SECONDS", "3600")
-    assert "fresh" == stage.invoke()["outcome"]
-
-
-def test_a_claim_that_the_function_outlives_is_refused(stage: Stage) -> None:
-    """A function that may run longer than its claim lives is told so before it does anything."""
-    error = stage.fail(ConfigurationError, {}, Context(seconds=120))
-
-    assert "CLAIM_TTL_SECONDS is 120 and must exceed the function's timeout" in str(error)
-
-
 def test_a_missing_secret_says_where(stage: Stage) -> None:
     """A secret that isn't there is named with its region."""
     error = stage.fail(SecretNotFound)
 
     assert "secret upwork-oauth-tokens in eu-central-1 was not found" in str(error)
     assert (None, None) == (error.__cause__, error.__context__)
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"), [("AWS_REGION", "not a region"), ("AWS_PROFILE", "nobody"), ("AWS_REGION", None)]
-)
-def test_an_aws_configuration_that_can_not_be_used(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None
-) -> None:
-    """A missing region or profile is a wrong setting, with the variables to look at."""
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
-    monkeypatch.delenv("AWS_REGION")
-    if value is not None:
-        monkeypatch.setenv(variable, value)
-
-    assert "set AWS_REGION, and check AWS_PROFILE" in str(stage.fail(ConfigurationError))
-
-
-def test_client_credentials_are_read_from_their_own_secret(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CLIENT_SECRET_ID comes first, and is read afresh at each redemption: a new client secret needs no restart."""
-    monkeypatch.setenv("CLIENT_SECRET_ID", "client")
-    stage.store(clientSecret="stale")
-    right = json.dumps({"client_id": stage.endpoint.client_id, "client_secret": stage.endpoint.client_secret})
-    stage.client.create_secret(Name="client", SecretString=right)
-
-    assert ["refreshed", "refreshed"] == [stage.invoke({"force": True})["outcome"] for _ in range(2)]
-    read = [c for c in stage.server.calls if c.call.secret_id == "client" and c.call.operation == "GetSecretValue"]
-    assert 2 == len(read)
-
-
-@pytest.mark.parametrize("stored", ["{}", None, '{"clientSecret": "canary"}'])
-def test_a_client_secret_without_an_identifier_is_named(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, stored: str | None
-) -> None:
-    """A client secret that is empty or has no identifier says what it must hold, with nothing claimed."""
-    monkeypatch.setenv("CLIENT_SECRET_ID", "client")
-    stage.store()
-    stage.client.create_secret(Name="client", **({"SecretString": stored} if stored else {}))
-
-    error = stage.fail(InvalidSecretDocument)
-
-    assert "secret client (CLIENT_SECRET_ID) has no clientId" in str(error)
-    assert "PutSecretValue" not in [c.call.operation for c in stage.server.calls]
-
-
-def test_client_credentials_in_the_environment_come_last(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any in the secrets, the environment's client credentials are used."""
-    monkeypatch.setenv("UPWORK_CLIENT_ID", stage.endpoint.client_id)
-    monkeypatch.setenv("UPWORK_CLIENT_SECRET", stage.endpoint.client_secret)
-    stage.store(clientId=None, clientSecret=None)
-
-    assert "refreshed" == stage.invoke()["outcome"]
-
-
-def test_client_credentials_that_are_nowhere_name_the_three_places(stage: Stage) -> None:
-    """Without client credentials the error names all places where they may be."""
-    stage.store(clientId=None, clientSecret=None)
-
-    error = str(stage.fail(ConfigurationError))
-
-    for place in ("CLIENT_SECRET_ID", "clientId and clientSecret in the token secret", "UPWORK_CLIENT_ID"):
-        assert place in error
 
 
 def test_a_published_secret_is_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,125 @@
+"""Promotions: AWSCURRENT moves by compare-and-swap, takes AWSPREVIOUS along, and is never taken off."""
+
+from functools import partial
+
+import pytest
+
+from conformance.actions import all_at_once, holders, move, new_id, put, refusal, value_by_label
+from conformance.backends import Backend
+
+
+@pytest.mark.moto_differs("reads the old version unless a label is asked for")
+def test_a_plain_read_follows_a_promotion(backend: Backend, secret: str) -> None:
+    """A read without ID and label returns a promoted version at once."""
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+
+    move(backend.client, secret, "AWSCURRENT", to=staged, away_from=holders(backend.client, secret)["AWSCURRENT"])
+
+    assert "staged" == backend.client.get_secret_value(SecretId=secret)["SecretString"]
+
+
+def test_a_promotion_names_the_version_that_it_replaces(backend: Backend, secret: str) -> None:
+    """AWSCURRENT moves where the request names the version that holds it, and AWSPREVIOUS follows."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+
+    move(backend.client, secret, "AWSCURRENT", to=staged, away_from=first)
+
+    expected = {"AWSCURRENT": staged, "AWSPENDING": staged, "AWSPREVIOUS": first}
+    assert expected == holders(backend.client, secret)
+    assert "staged" == value_by_label(backend.client, secret, "AWSCURRENT")
+
+
+def test_a_promotion_that_names_no_version_is_refused(backend: Backend, secret: str) -> None:
+    """AWSCURRENT doesn't move where the request doesn't say from which version."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+
+    with refusal() as refused:
+        move(backend.client, secret, "AWSCURRENT", to=staged)
+
+    assert ("InvalidParameterException", 400) == (refused.code, refused.status)
+    assert (
+        "The parameter RemoveFromVersionId can't be empty. Staging label AWSCURRENT is currently attached to version"
+        f" {first}, so you must explicitly reference that version in RemoveFromVersionId."
+    ) == refused.message
+    assert {"AWSCURRENT": first, "AWSPENDING": staged} == holders(backend.client, secret)
+
+
+def test_a_promotion_that_comes_too_late_is_refused(backend: Backend, secret: str) -> None:
+    """AWSCURRENT doesn't move where another version has become current: the newer one is never overwritten."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+    newer = put(backend.client, secret, "an operator's")
+
+    with refusal() as refused:
+        move(backend.client, secret, "AWSCURRENT", to=staged, away_from=first)
+
+    assert ("InvalidParameterException", 400) == (refused.code, refused.status)
+    expected = {"AWSCURRENT": newer, "AWSPENDING": staged, "AWSPREVIOUS": first}
+    assert expected == holders(backend.client, secret)
+
+
+def test_a_repeated_promotion_moves_nothing(backend: Backend, secret: str) -> None:
+    """A promotion whose reply was lost can be sent again: accepted or refused, it changes nothing."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    staged = put(backend.client, secret, "staged", "AWSPENDING")
+    move(backend.client, secret, "AWSCURRENT", to=staged, away_from=first)
+    before = holders(backend.client, secret)
+
+    outcome = all_at_once([partial(move, backend.client, secret, "AWSCURRENT", to=staged, away_from=first)])
+
+    assert set(outcome) <= {"ok", "InvalidParameterException"}
+    assert before == holders(backend.client, secret)
+
+
+@pytest.mark.moto_varies("does not handle one call at a time")
+def test_one_of_two_racing_promotions_wins(backend: Backend, secret: str) -> None:
+    """Of promotions that replace the same version at once, one succeeds and its version is current."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    staged = [put(backend.client, secret, f"set {number}", f"STAGED_{number}") for number in range(8)]
+    promotions = [
+        partial(move, backend.client, secret, "AWSCURRENT", to=version_id, away_from=first) for version_id in staged
+    ]
+
+    outcomes = all_at_once(promotions)
+
+    assert ["InvalidParameterException"] * 7 + ["ok"] == sorted(outcomes)
+    winner = staged[outcomes.index("ok")]
+    labels = holders(backend.client, secret)
+    assert (winner, first) == (labels["AWSCURRENT"], labels["AWSPREVIOUS"])
+
+
+@pytest.mark.moto_differs("takes AWSCURRENT off before it looks for the version that is to have it")
+def test_a_promotion_to_a_missing_version_is_refused(backend: Backend, secret: str) -> None:
+    """AWSCURRENT never leaves a version for one that isn't there."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+
+    with refusal() as refused:
+        move(backend.client, secret, "AWSCURRENT", to=new_id(), away_from=first)
+
+    assert refused.code in {"InvalidParameterException", "ResourceNotFoundException"}
+    assert {"AWSCURRENT": first} == holders(backend.client, secret)
+
+
+def test_the_current_version_can_be_moved_back(backend: Backend, secret: str) -> None:
+    """An operator can make the previous version current again, and the two labels change places."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+    second = put(backend.client, secret, "second")
+
+    move(backend.client, secret, "AWSCURRENT", to=first, away_from=second)
+
+    assert {"AWSCURRENT": first, "AWSPREVIOUS": second} == holders(backend.client, secret)
+    assert "first" == value_by_label(backend.client, secret, "AWSCURRENT")
+
+
+@pytest.mark.moto_differs("takes AWSCURRENT off")
+def test_the_current_label_is_never_taken_off(backend: Backend, secret: str) -> None:
+    """AWSCURRENT can be moved and not removed, so a secret with a value always has a current version."""
+    first = holders(backend.client, secret)["AWSCURRENT"]
+
+    with refusal() as refused:
+        move(backend.client, secret, "AWSCURRENT", away_from=first)
+
+    assert "InvalidParameterException" == refused.code
+    assert {"AWSCURRENT": first} == holders(backend.client, secret)

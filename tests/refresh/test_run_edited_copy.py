@@ -1,0 +1,86 @@
+"""Runs on an edited copy: a version that an operator saved with the refresh token of the one before."""
+
+import pytest
+
+from builders import HOUR, MINUTE, NOW, SINGLE_USE
+from fakes import tokens
+from token_refresh.core.oauth import Failure, Kind
+from token_refresh.errors import ClientRejected, RefreshOutcomeUnknown
+from world import World, killed
+
+
+def test_an_edited_copy_that_is_saved_meanwhile_gets_the_new_tokens() -> None:
+    """Where a copy with the same, now spent, refresh token became current, the tokens are carried onto it."""
+    world = World()
+
+    with world.at("move AWSCURRENT", lambda: world.save(note="edited")):
+        assert "refreshed" == world.outcome()
+    assert ("access-1", "refresh-1", "edited") == tuple(
+        world.current()[name] for name in ("accessToken", "refreshToken", "note")
+    )
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize(("call", "after"), [("move AWSCURRENT", False), ("put AWSPENDING", True)])
+def test_a_later_run_carries_tokens_for_one_that_died(call: str, after: bool) -> None:  # noqa: FBT001 - a table
+    """Tokens that were received for a refresh token that an edited copy still holds are carried by any later run."""
+    world = World()
+    killed(world, "put AWSPENDING", after=True)
+    world.save(note="edited")
+    killed(world, call, after=after)
+
+    assert "recovered" == world.outcome()
+    assert ("access-1", "edited", 1) == (
+        world.current()["accessToken"],
+        world.current()["note"],
+        len(world.endpoint.requests),
+    )
+
+
+def test_a_provider_that_never_changes_the_refresh_token_spends_none() -> None:
+    """With a refresh token that stays the same, an edited copy is refreshed like any other version."""
+    world = World()
+    world.endpoint.answers = [tokens(1, refresh_token=None)]
+    killed(world, "put AWSPENDING", after=True)
+    world.save(note="edited")
+
+    assert "refreshed" == world.outcome()
+    assert ("access-2", "edited") == (world.current()["accessToken"], world.current()["note"])
+
+
+def test_an_edited_copy_of_a_version_that_was_never_redeemed_is_refreshed_like_any_other() -> None:
+    """Attempts that failed on the version before spent nothing that the copy would need."""
+    world = World()
+    world.endpoint.answers = [Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")] * 2
+    for _ in range(2):
+        with pytest.raises(ClientRejected):
+            world.execute()
+    world.save(note="edited")
+
+    assert "refreshed" == world.outcome()
+    assert "edited" == world.current()["note"]
+
+
+def test_an_edited_copy_is_held_back_as_its_original_would_be() -> None:
+    """A copy with the same refresh token does not clear an unknown outcome: the token may be spent all the same."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
+    killed(world, "put AWSPENDING")
+    world.pass_time(2 * MINUTE)
+    world.save(note="edited", expires_at=NOW + 7 * HOUR)
+
+    with pytest.raises(RefreshOutcomeUnknown, match=r"next attempt is made after 2026-11-24 17:00:00 UTC"):
+        world.execute()
+    assert 1 == len(world.endpoint.requests)
+    assert "refreshed" == world.outcome(force=True)
+
+
+def test_a_refresh_token_that_never_changes_is_not_held_back_for_an_outcome_before_its_last_success() -> None:
+    """Where the same refresh token brought tokens later, an earlier unknown outcome proves nothing any more."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + HOUR)
+    killed(world, "put AWSPENDING")
+    world.pass_time(2 * MINUTE)
+    world.endpoint.answers = [tokens(1, refresh_token=None)]
+    assert "refreshed" == world.outcome(force=True)
+    world.save(note="edited", expires_at=NOW + 7 * HOUR)
+
+    assert "refreshed" == world.outcome()
