@@ -76,7 +76,7 @@ class Fault:
         return late >= 0 and (self.times is None or late < self.times)
 
     def wait(self, timeout_seconds: float = 30.0) -> None:
-        """Return once the fault has acted: for a hold, once the call stands still.
+        """Return once the fault has acted: for a hold or a delay, once the call stands still.
 
         Raises:
             TimeoutError: The call never came.
@@ -89,6 +89,11 @@ class Fault:
         self.holding.set()
         self.reached.set()
         self.released.wait()
+
+    def delay(self) -> None:
+        """Stand still for so long, or until released."""
+        self.reached.set()
+        self.released.wait(self.seconds)
 
     def release(self, *, apply: bool = True) -> None:
         """Let a held call go on, and return once it is over; one held before it was applied can be dropped instead."""

@@ -115,7 +115,7 @@ class SecretsService:
                 fault.hold()
                 return response
             case Fault(action="delay"):
-                fault.released.wait(fault.seconds)
+                fault.delay()
                 return self._applied(call, request)
             case Fault(action="deny"):
                 raise _denied(call)

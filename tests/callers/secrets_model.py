@@ -21,11 +21,11 @@ def model() -> SecretsModel:
     return made
 
 
-def put(made: SecretsModel, number: int, *labels: str, now: float = NOW, value: str | None = None) -> None:
+def put(made: SecretsModel, number: int, *labels: str, now: float = NOW) -> None:
     request = {
         "SecretId": SECRET,
         "ClientRequestToken": version_id(number),
-        "SecretString": value or f"canary {number}",
+        "SecretString": f"canary {number}",
     }
     made.call("PutSecretValue", request | ({"VersionStages": list(labels)} if labels else {}), now=now)
 

@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
-from builders import DAY, HOUR, MINUTE, NOW, attempt, claim, entry, policy, snapshot, standing, token_set
+from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, attempt, claim, entry, policy, snapshot, standing, token_set
 from token_refresh.core.claims import Redemption
 from token_refresh.core.plan import Append, Hold, plan
 from token_refresh.core.snapshot import Snapshot
 
-SINGLE_USE = policy(grace=0 * HOUR)
 EARLIER = entry("c1", version_id="v0", claimed_at=NOW - HOUR)
 
 

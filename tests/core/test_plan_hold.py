@@ -1,6 +1,7 @@
 """Holds: after an unknown outcome nothing is sent where a replay could cost the grant."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -58,9 +59,10 @@ def test_a_hold_waits_for_the_daily_limit_too() -> None:
     assert Hold(newest.claimed_at, NOW + HOUR) == plan(found, standing(), SINGLE_USE)
 
 
-def test_a_token_set_without_an_expiry_has_nothing_to_hold_for() -> None:
-    """Where no access token is in use, a replay costs nothing that consumers have."""
-    found = snapshot(current=token_set(accessToken=None), newest=OVER, attempts=(attempt(OVER),))
+@pytest.mark.parametrize("missing", [{"accessToken": None}, {"expires_at": None}], ids=["access token", "expiry"])
+def test_a_token_set_without_an_expiry_has_nothing_to_hold_for(missing: dict[str, Any]) -> None:
+    """Where no access token is in use, or nobody knows for how long, a replay costs nothing that consumers have."""
+    found = snapshot(current=token_set(**missing), newest=OVER, attempts=(attempt(OVER),))
 
     assert isinstance(plan(found, standing(), SINGLE_USE), Append)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fakes import SECRET_ID
 from token_refresh.core.oauth import Failure, Kind
 from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.versions import staged_version_id
@@ -28,20 +29,28 @@ def test_a_permission_that_is_missing_for_the_promotion_loses_nothing() -> None:
     assert 1 == len(world.endpoint.requests)
 
 
-def test_a_stage_is_retried_until_the_deadline() -> None:
-    """Received tokens are stored as soon as the store takes them, under the same version ID and as the same value."""
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_a_stage_is_retried_until_the_deadline(where: str) -> None:
+    """Received tokens are stored as soon as the store takes them, under the same version ID and as the same value.
+
+    Where only the replies were lost, another ID would leave a second copy, and another value would be refused.
+    """
     world = World()
-    until = 60.0
+    first, until = world.labels()["AWSCURRENT"], 60.0
 
     def down(name: str) -> None:
         if name == "put AWSPENDING" and world.clock.seconds < until:
             raise SecretStoreUnavailable("down")
 
-    world.store.before = down
+    setattr(world.store, where, down)
 
     assert "refreshed" == world.outcome()
     assert ("access-1", 1) == (world.current()["accessToken"], len(world.endpoint.requests))
     assert until <= world.clock.seconds < 90.0
+    assert staged_version_id(FIRST_CLAIM, first) == world.labels()["AWSCURRENT"]
+    secret = world.model.find(SECRET_ID)
+    assert secret is not None
+    assert 3 == len(secret.versions), "the first token set, the claim, the new token set"
 
 
 def test_tokens_that_can_not_be_stored_are_an_error_of_their_own() -> None:

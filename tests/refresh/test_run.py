@@ -9,7 +9,7 @@ from world import FIRST_CLAIM, World, killed
 
 
 def test_a_due_token_set_is_refreshed() -> None:
-    """A due run claims, redeems once, stages, promotes and tidies, in nine calls and one request."""
+    """A due run claims, redeems once, stages, promotes and tidies; with the client secret, nine calls."""
     world = World(other=[1])
     first = world.labels()["AWSCURRENT"]
 

@@ -30,7 +30,7 @@ def test_a_run_that_lost_the_race_to_a_whole_refresh_is_fresh() -> None:
 
 
 def test_a_forced_run_waits_for_another_s_result() -> None:
-    """A forced run that meets another's live claim polls until another version is current, and is fresh then."""
+    """A forced run that meets another's live claim polls until the other's tokens are stored, and promotes them."""
     world = World()
     killed(world, "put AWSPENDING", after=True)
     staged = world.model.snapshot()

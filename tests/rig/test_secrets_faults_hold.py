@@ -1,5 +1,6 @@
 """Calls that are held or delayed, before or after they are applied, until a test lets them go."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -82,20 +83,25 @@ def test_others_go_on_while_a_call_is_held(server: SecretsManagerServer, client:
 
 
 def test_a_call_is_delayed(server: SecretsManagerServer, client: Any, pool: ThreadPoolExecutor) -> None:
-    """A delayed call is applied in the end, at once where the delay is called off."""
+    """A delayed call is not applied until the delay is over, or called off."""
     fault = server.fault("delay", "PutSecretValue", seconds=600)
     call = in_background(pool, client)
+    fault.wait()
+    seen = (stored(server), call.done())
 
     fault.release()
 
+    assert (False, False) == seen
     assert "1" * 32 == call.result()["VersionId"]
 
 
 def test_a_short_delay_ends_by_itself(server: SecretsManagerServer, client: Any) -> None:
     """A delay passes, and the call is answered as if nothing had been."""
-    server.fault("delay", "PutSecretValue", seconds=0.01)
+    server.fault("delay", "PutSecretValue", seconds=0.2)
+    began = time.monotonic()
 
     assert "1" * 32 == put(client)["VersionId"]
+    assert time.monotonic() - began >= 0.2
 
 
 def test_closing_the_server_frees_held_calls(pool: ThreadPoolExecutor) -> None:

@@ -6,7 +6,13 @@ import json
 import pytest
 
 from rig import script
-from token_refresh.errors import InternalError, InvalidEvent, ReauthorizationRequired, SecretNotFound
+from token_refresh.errors import (
+    ConfigurationError,
+    InternalError,
+    InvalidEvent,
+    ReauthorizationRequired,
+    SecretNotFound,
+)
 from token_refresh.refresh import Run
 from worker.stage import DAY_MS, Stage
 
@@ -48,11 +54,21 @@ def test_an_on_demand_run_names_its_secret(stage: Stage) -> None:
 
 
 def test_no_context_is_no_obstacle(stage: Stage) -> None:
-    """Run by hand, without Lambda's context, the handler has a minute and no request ID."""
+    """Run by hand, without Lambda's context, the handler has no request ID."""
     stage.store(expiresAt=stage.now_ms + DAY_MS)
 
     assert None is stage.invoke({}, None)["request_id"]
     assert "request_id" not in stage.last_line()
+
+
+def test_no_context_gives_a_minute(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody says how long the process may live, a claim has to outlive a minute."""
+    stage.store(expiresAt=stage.now_ms + DAY_MS)
+
+    monkeypatch.setenv("CLAIM_TTL_SECONDS", "61")
+    assert "fresh" == stage.invoke({}, None)["outcome"]
+    monkeypatch.setenv("CLAIM_TTL_SECONDS", "60")
+    assert "(60 s are left of it)" in str(stage.fail(ConfigurationError, {}, None))
 
 
 def test_the_last_line_is_written_at_every_level(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
