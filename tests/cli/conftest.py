@@ -3,12 +3,14 @@ import io
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+import webbrowser
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
+from cli.authorizing import Person, written
 from cli.scene import Cli, Ended, Tokens
 from rig.authorization_server import AuthorizationServer
 from rig.secrets_manager import SecretsManagerServer
@@ -79,6 +81,27 @@ def tokens(store: SecretsManagerServer, endpoint: TokenEndpoint, environment: di
     """A secret with a live grant, at the scriptable token endpoint."""
     environment["TOKEN_ENDPOINT"] = endpoint.url
     return Tokens(store, endpoint)
+
+
+@pytest.fixture
+def client_file(provider: AuthorizationServer, environment: dict[str, str], tmp_path: Path) -> Path:
+    """A file with a client's credentials, and the settings of the authorization server that knows the client."""
+    environment["TOKEN_ENDPOINT"] = provider.token_endpoint
+    environment["AUTHORIZATION_ENDPOINT"] = provider.authorization_endpoint
+    client_id, client_secret = provider.client()
+    return written(tmp_path, {"clientId": client_id, "clientSecret": client_secret})
+
+
+@pytest.fixture
+def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
+    """Put someone at the browser, who makes the visits given."""
+
+    def sits(*visits: Callable[[str], str]) -> Person:
+        someone = Person(*visits)
+        monkeypatch.setattr(webbrowser, "open", someone.open)
+        return someone
+
+    return sits
 
 
 @pytest.fixture

@@ -35,6 +35,10 @@ class Ended:
 Cli = Callable[..., Ended]
 
 
+def grades(ended: Ended) -> dict[str, str]:
+    return {check["name"]: check["grade"] for check in ended.json["checks"]}
+
+
 class Tokens:
     """The token secret, by its owner's hand."""
 

@@ -3,9 +3,11 @@ from collections.abc import Iterator
 import pytest
 
 from reader import surroundings
+from reader.source import Source
 from reader.surroundings import Api, Background, Clock, Store
 from rig.secrets_manager import SecretsManagerServer
 from token_refresh.reader import TokenReader
+from token_refresh.reader.cache import Cache
 
 
 @pytest.fixture
@@ -34,6 +36,23 @@ def api() -> Iterator[Api]:
 def tokens(store: Store, clock: Clock) -> TokenReader:
     """Read `tokens` from the store, soft refreshes inline."""
     return TokenReader("tokens", client=store.client, background=False, runtime=surroundings.runtime(clock))
+
+
+@pytest.fixture
+def source(clock: Clock) -> Source:
+    return Source(clock)
+
+
+@pytest.fixture
+def inline(source: Source, clock: Clock) -> Cache[str]:
+    """Read `source` in the caller, soft refreshes too."""
+    return Cache(source.read, background=False, runtime=surroundings.runtime(clock))
+
+
+@pytest.fixture
+def cache(source: Source, clock: Clock, background: Background) -> Cache[str]:
+    """Read `source`, soft refreshes in the background."""
+    return Cache(source.read, background=True, runtime=surroundings.runtime(clock, background))
 
 
 @pytest.fixture(autouse=True)

@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
-from reader.surroundings import START, Background, Clock, Store, runtime
+from reader.surroundings import START, Clock, Store, runtime
 from token_refresh.reader import (
     InvalidSecretDocument,
     SecretEmpty,
@@ -130,51 +130,6 @@ def test_older_version_made_current_does_not_replace_a_valid_token(
     clock.advance(600)
     with pytest.raises(TokenExpired):
         tokens.get()
-
-
-def test_max_age_bounds_staleness(store: Store, clock: Clock) -> None:
-    """With a `max_age`, no token older than that is served where a newer one can be read."""
-    reader = TokenReader(
-        "tokens", client=store.client, max_age=timedelta(minutes=1), background=True, runtime=runtime(clock)
-    )
-    store.put("one")
-    reader.get()
-    store.put("two")
-    clock.advance(47)
-    assert ("one", 1) == (reader.get(), store.reads)
-    clock.advance(13)
-    assert ("two", 2) == (reader.get(), store.reads)
-
-
-def test_max_age_refreshes_busy_services_in_background(store: Store, clock: Clock, background: Background) -> None:
-    """A service that asks all the time never waits: from four fifths of `max_age` on a background read is begun."""
-    reader = TokenReader(
-        "tokens", client=store.client, max_age=timedelta(minutes=1), background=True, runtime=runtime(clock, background)
-    )
-    store.put("one")
-    reader.get()
-    store.put("two")
-    clock.advance(48)
-    assert "one" == reader.get()
-    background.run()
-    assert "two" == reader.get()
-
-
-def test_max_age_never_refuses_a_valid_token(store: Store, clock: Clock) -> None:
-    """Older than `max_age`, a valid token is served where the newest can't be read."""
-    reader = TokenReader("tokens", client=store.client, max_age=timedelta(minutes=1), runtime=runtime(clock))
-    store.put("one")
-    reader.get()
-    store.server.fault("deny", "GetSecretValue", times=None)
-    clock.advance(3599)
-    assert "one" == reader.get()
-
-
-@pytest.mark.parametrize("max_age", [timedelta(), timedelta(seconds=-1)])
-def test_max_age_must_be_positive(max_age: timedelta) -> None:
-    """A `max_age` that bounds nothing is refused, by its name."""
-    with pytest.raises(ValueError, match="max_age must be a positive timedelta"):
-        TokenReader("tokens", max_age=max_age)
 
 
 def test_reject_takes_value_or_token(store: Store, tokens: TokenReader) -> None:

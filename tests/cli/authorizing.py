@@ -1,0 +1,72 @@
+"""What the tests of `authorize` share: a client's file, a person at the browser, a pasted address, what is stored."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx
+import pytest
+
+from cli.scene import SECRET_ID, Cli
+from rig.secrets_manager import SecretsManagerServer
+
+
+def written(folder: Path, content: object) -> Path:
+    path = folder / "client.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    path.chmod(0o600)
+    return path
+
+
+def consent(url: str) -> str:
+    """Authorize at the provider as a person does; give where the browser is sent."""
+    with httpx.Client(trust_env=False) as browser:
+        asked = dict(parse_qsl(urlsplit(url).query))
+        return str(browser.post(url, data={**asked, "scope": "read", "allow": "Authorize"}).headers["Location"])
+
+
+class Person:
+    """Sits at the browser that the command opens: each of `visits` makes an address of the redirect's."""
+
+    def __init__(self, *visits: Callable[[str], str]) -> None:
+        self._visits = visits
+        self.pages: list[httpx.Response] = []
+        self._thread: threading.Thread | None = None
+
+    def open(self, url: str) -> bool:
+        self._thread = threading.Thread(target=self._browse, args=(url,))
+        self._thread.start()
+        return True
+
+    def _browse(self, url: str) -> None:
+        with httpx.Client(trust_env=False) as browser:
+            for visit in self._visits:
+                self.pages.append(browser.get(visit(url)))
+
+    def leave(self) -> "Person":
+        assert self._thread is not None
+        self._thread.join()
+        return self
+
+
+def redirected(url: str, **answer: str) -> str:
+    """Give the redirect with an answer of the test's, and the right state unless told otherwise."""
+    asked = dict(parse_qsl(urlsplit(url).query))
+    return f"{asked['redirect_uri']}?{urlencode({'state': asked['state'], **answer})}"
+
+
+def stored(store: SecretsManagerServer, secret_id: str = SECRET_ID) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(store.client().get_secret_value(SecretId=secret_id)["SecretString"])
+    return value
+
+
+def paste_into(cli: Cli, monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> Any:
+    """Paste an address with the right state and any code."""
+    monkeypatch.setattr(
+        "token_refresh.cli.authorization.secrets.token_urlsafe", lambda _: "one-known-value-that-is-long-enough"
+    )
+    address = "http://127.0.0.1/callback?code=any&state=one-known-value-that-is-long-enough\n"
+    return cli("authorize", "--paste", "--yes", *arguments, stdin=address, **variables)

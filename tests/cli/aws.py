@@ -1,0 +1,116 @@
+"""AWS as `doctor` looks at it: an account at moto, and servers for what moto does not have or never answers."""
+
+import io
+import json
+import zipfile
+from typing import Any
+from urllib.parse import parse_qs
+
+import boto3
+
+from cli.scene import SECRET_ID
+from rig.loopback import LoopbackHandler, LoopbackServer
+
+KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-central-1"}
+
+
+class Simulator(LoopbackServer):
+    """IAM's policy simulator, which moto does not have: it denies what a test says."""
+
+    def __init__(self) -> None:
+        super().__init__(_Simulate)
+        self.denied: set[str] = set()
+
+
+class _Simulate(LoopbackHandler):
+    server: Simulator
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        form = parse_qs(self.read_body().decode())
+        actions = [values[0] for name, values in sorted(form.items()) if name.startswith("ActionNames.")]
+        members = "".join(
+            f"<member><EvalActionName>{action}</EvalActionName><EvalDecision>"
+            f"{'implicitDeny' if action in self.server.denied else 'allowed'}</EvalDecision></member>"
+            for action in actions
+        )
+        result = f"<EvaluationResults>{members}</EvaluationResults><IsTruncated>false</IsTruncated>"
+        text = (
+            '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
+            f"<SimulatePrincipalPolicyResult>{result}</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+        )
+        self.answer(200, text.encode(), {"Content-Type": "text/xml"})
+
+
+class Account:
+    """An AWS account with the function in it, at moto."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.arn = ""
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, endpoint_url=self.url, **KEYS)  # type: ignore[call-overload]  # any service
+
+    def deploy(self, **changes: Any) -> None:
+        role = self.client("iam").create_role(RoleName="worker", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        code = io.BytesIO()
+        with zipfile.ZipFile(code, "w") as archive:
+            archive.writestr("handler.py", "")
+        options = {"Timeout": 60, "Environment": {"Variables": {"TOKEN_SECRET_ID": SECRET_ID}}} | changes
+        self.arn = self.client("lambda").create_function(
+            FunctionName="worker",
+            Runtime="python3.13",
+            Role=role,
+            Handler="handler.handler",
+            Code={"ZipFile": code.getvalue()},
+            **options,
+        )["FunctionArn"]
+
+    def schedule(self, name: str = "worker", *, target: str | None = None, state: str = "ENABLED") -> None:
+        self.client("scheduler").create_schedule(
+            Name=name,
+            ScheduleExpression="rate(30 minutes)",
+            FlexibleTimeWindow={"Mode": "OFF"},
+            State=state,
+            Target={"Arn": target or self.arn, "RoleArn": "arn:aws:iam::123456789012:role/scheduler"},
+        )
+
+    def alarm(self, state: str) -> None:
+        cloudwatch = self.client("cloudwatch")
+        cloudwatch.put_metric_alarm(
+            AlarmName="renewal-overdue",
+            Namespace="TokenRefresh",
+            MetricName="SecondsToExpiry",
+            Dimensions=[{"Name": "SecretId", "Value": SECRET_ID}],
+            ComparisonOperator="LessThanThreshold",
+            EvaluationPeriods=1,
+            Period=60,
+            Statistic="Minimum",
+            Threshold=1,
+        )
+        cloudwatch.set_alarm_state(AlarmName="renewal-overdue", StateValue=state, StateReason="a test's")
+
+
+class Aws(LoopbackServer):
+    """Lambda and Scheduler where a test needs what moto never answers; everything else is refused."""
+
+    def __init__(self) -> None:
+        super().__init__(_Aws)
+        self.schedules: list[dict[str, Any]] = []
+        self.function: dict[str, Any] = {"FunctionArn": "arn", "Role": "role", "FunctionName": "worker"}
+
+
+class _Aws(LoopbackHandler):
+    server: Aws
+
+    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+        if "/functions/worker/configuration" in self.path:
+            self.answer(200, json.dumps(self.server.function).encode())
+        elif "/schedules" in self.path and self.server.schedules:
+            self.answer(200, json.dumps(self.server.schedules.pop(0)).encode())
+        else:
+            self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDeniedException"})
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        self.read_body()
+        self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDenied"})

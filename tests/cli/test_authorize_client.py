@@ -1,0 +1,71 @@
+"""`authorize`: where the client credentials come from."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.authorizing import paste_into, stored, written
+from cli.scene import Cli
+from rig import script
+from rig.secrets_manager import SecretsManagerServer
+from rig.token_endpoint import TokenEndpoint
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "told"),
+    [
+        ("{}", 0o600, "must be a JSON object with clientId"),
+        ("not JSON", 0o600, "must be a JSON object with clientId"),
+        ("{}", 0o644, "others may read"),
+        (None, 0o600, "can't be read (FileNotFoundError)"),
+    ],
+)
+def test_client_file(cli: Cli, tmp_path: Path, content: str | None, mode: int, told: str) -> None:
+    """A file of client credentials must be one, and its owner's alone."""
+    path = tmp_path / "client.json"
+    if content is not None:
+        written(tmp_path, content).chmod(mode)
+
+    ended = cli("authorize", f"--client-file={path}")
+
+    assert 1 == ended.code
+    assert told in ended.screen
+
+
+def test_client_from_standard_input(cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str]) -> None:
+    """Without a terminal the client secret is a line of standard input; nothing there is a failure."""
+    environment["TOKEN_ENDPOINT"] = endpoint.url
+
+    ended = cli("authorize", "--client-id=me", stdin="")
+
+    assert 1 == ended.code
+    assert "client secret: nothing was given on standard input" in ended.screen
+
+
+def test_public_client(
+    cli: Cli,
+    endpoint: TokenEndpoint,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    store: SecretsManagerServer,
+) -> None:
+    """A public client is asked for no secret, and none is stored."""
+    environment |= {"TOKEN_ENDPOINT": endpoint.url, "TOKEN_ENDPOINT_AUTH_METHOD": "none"}
+    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 60}))
+
+    ended = paste_into(cli, monkeypatch, "--client-id=public", "--no-pkce")
+
+    assert 0 == ended.code
+    assert ("public", False) == (stored(store)["clientId"], "clientSecret" in stored(store))
+
+
+def test_client_secret_elsewhere(cli: Cli, store: SecretsManagerServer) -> None:
+    """Where the function reads the client credentials from a secret of their own, others are not taken."""
+    value = json.dumps({"clientId": "known", "clientSecret": "hush"})
+    store.client().create_secret(Name="client", SecretString=value)
+
+    ended = cli("authorize", "--client-id=other", CLIENT_SECRET_ID="client")
+
+    assert 1 == ended.code
+    assert "reads the client credentials from secret client (CLIENT_SECRET_ID)" in ended.screen

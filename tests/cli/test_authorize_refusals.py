@@ -1,0 +1,63 @@
+"""`authorize`: where the provider refuses, at its page or at its token endpoint."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.authorizing import Person, paste_into, redirected
+from cli.scene import Cli
+from rig import script
+from rig.token_endpoint import TokenEndpoint
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"error": "access_denied"}, "the provider did not authorize: access_denied"),
+        ({"error": "<script>"}, "an error without an RFC 6749 code"),
+        (
+            {"code": "made-up"},
+            "the token endpoint did not give tokens (HTTP 400 with invalid_grant); the code was used",
+        ),
+    ],
+)
+def test_refused(  # noqa: PLR0917 - fixtures
+    cli: Cli, client_file: Path, person: Callable[..., Person], free_port: int, answer: dict[str, str], told: str
+) -> None:
+    """Where the provider refuses, the terminal says why, the page says so, and nothing is stored."""
+    someone = person(lambda url: redirected(url, **answer))
+
+    ended = cli("authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback")
+
+    assert 1 == ended.code
+    assert told in ended.screen
+    assert "Not authorized" in someone.leave().pages[0].text
+    assert 3 == cli("status").code
+
+
+@pytest.mark.parametrize(
+    ("played", "told"),
+    [
+        (script.status(200, {"access_token": "a"}), "the provider sent no refresh token"),
+        (script.error("invalid_client", http_status=401), "ClientRejected: the token endpoint refused the client"),
+        (script.html(403), "check --token-endpoint"),
+        (script.status(500), "did not give tokens (HTTP 500)"),
+    ],
+)
+def test_no_tokens(  # noqa: PLR0917 - fixtures
+    cli: Cli,
+    endpoint: TokenEndpoint,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    played: script.Script,
+    told: str,
+) -> None:
+    """Whatever the token endpoint answers instead of tokens, it is said in our own words, with what to do."""
+    environment["TOKEN_ENDPOINT"] = endpoint.url
+    endpoint.play(played)
+
+    ended = paste_into(cli, monkeypatch, UPWORK_CLIENT_ID="me", UPWORK_CLIENT_SECRET="hush")
+
+    assert 1 == ended.code
+    assert told in ended.screen

@@ -1,0 +1,132 @@
+"""`doctor --function`: the deployed function, its role, its schedule and its alarms."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from builders import DAY
+from cli.aws import Account, Aws, Simulator
+from cli.scene import Cli, Tokens, grades
+from rig.moto_server import MotoServer
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[MotoServer]:
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def simulator(environment: dict[str, str]) -> Iterator[Simulator]:
+    with Simulator() as server:
+        environment["AWS_ENDPOINT_URL_IAM"] = f"http://{server.address}"
+        yield server
+
+
+@pytest.fixture
+def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simulator: Simulator) -> Iterator[Account]:
+    del simulator
+    tokens.store(expires_in=DAY)
+    environment["AWS_ENDPOINT_URL"] = moto.url
+    yield Account(moto.url)
+    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False)
+
+
+def test_deployed(cli: Cli, account: Account) -> None:
+    """The caller, the function, its role, its schedule and the alarms are looked at where AWS can be asked."""
+    account.deploy()
+    account.schedule()
+    account.alarm("OK")
+
+    ended = cli("doctor", "--function=worker")
+
+    assert 0 == ended.code
+    assert "ok credentials: arn:aws:" in ended.screen
+    assert "ok function: worker, deployed 20" in ended.screen
+    assert "ok function's permissions: all that a run needs, by IAM's simulator" in ended.screen
+    assert "ok schedule: worker, enabled" in ended.screen
+    assert "ok alarms: 1 on this secret's metrics, none in alarm" in ended.screen
+
+
+def test_nothing_deployed(cli: Cli, account: Account) -> None:
+    """A function that is not there fails, and a secret without alarms is worth a look."""
+    ended = cli("doctor", "--function=worker")
+
+    assert 1 == ended.code
+    assert "FAILED function: worker could not be looked at (ResourceNotFoundException)" in ended.screen
+    assert "look alarms: no alarm watches this secret's metrics" in ended.screen
+    del account
+
+
+def test_function_unscheduled_and_denied(cli: Cli, account: Account, simulator: Simulator) -> None:
+    """A function that nothing schedules, whose role lacks an action, or an alarm that rings fail, each by its name."""
+    account.deploy()
+    account.schedule("other", target=account.arn + "-other")
+    account.alarm("ALARM")
+    simulator.denied = {"secretsmanager:PutSecretValue"}
+
+    ended = cli("doctor", "--function=worker")
+
+    assert "FAILED schedule: nothing schedules the function" in ended.screen
+    assert "access denied, by IAM's simulator: secretsmanager:PutSecretValue" in ended.screen
+    assert "FAILED alarms: in alarm: renewal-overdue" in ended.screen
+    assert "3 failed." in ended.screen
+
+
+def test_paused(cli: Cli, account: Account) -> None:
+    """A schedule that is paused is worth a look, with how to resume it."""
+    account.deploy()
+    account.schedule(state="DISABLED")
+
+    ended = cli("doctor", "--function=worker")
+
+    assert 0 == ended.code
+    assert "look schedule: paused: worker -> resume it" in ended.screen
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"Environment": {"Variables": {"TOKEN_SECRET_ID": "other"}}}, "worker refreshes other, and you look at"),
+        ({"Timeout": 120}, "its timeout (120 s) is not below CLAIM_TTL_SECONDS (120)"),
+    ],
+)
+def test_wrong_configuration(cli: Cli, account: Account, changes: dict[str, Any], told: str) -> None:
+    """A function for another secret, or one that could outlive its claim, fails."""
+    account.deploy(**changes)
+
+    assert told in cli("doctor", "--function=worker").screen
+
+
+@pytest.fixture
+def aws(environment: dict[str, str], tokens: Tokens) -> Iterator[Aws]:
+    tokens.store(expires_in=DAY)
+    with Aws() as server:
+        environment["AWS_ENDPOINT_URL"] = f"http://{server.address}"
+        yield server
+
+
+def test_refused_everywhere(cli: Cli, aws: Aws) -> None:
+    """Where the caller may not ask, that is said, and with which permission it could be."""
+    aws.function["LastModified"] = "2026-11-24T12:00:00.000+0000"
+
+    found = grades(cli("doctor", "--function=worker", "--json"))
+
+    assert "failed" == found["credentials"]
+    assert {"function's permissions", "schedule", "alarms"} == {
+        name for name, grade in found.items() if grade == "skipped"
+    }
+
+
+def test_a_broken_function_and_many_schedules(cli: Cli, aws: Aws) -> None:
+    """A function that is not active fails; schedules are read to the last page."""
+    aws.function["State"] = "Failed"
+    ours = {"Name": "ours", "State": "ENABLED", "Target": {"Arn": "arn"}}
+    aws.schedules = [{"Schedules": [], "NextToken": "2"}, {"Schedules": [ours]}]
+
+    ended = cli("doctor", "--function=worker")
+
+    assert "FAILED function: its state is Failed" in ended.screen
+    assert "ok schedule: ours, enabled" in ended.screen
