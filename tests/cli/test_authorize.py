@@ -68,9 +68,8 @@ def test_again(
     assert "holds a token set, stored at" in cli("authorize", redirect, stdin="n\n").screen
 
 
-def test_paste(cli: Cli, client_file: Path, tmp_path: Path) -> None:
+def test_paste(cli: Cli, client_file: Path) -> None:
     """Without a browser here, the pasted address does; another one's is refused."""
-    del tmp_path
     fixed = ["authorize", f"--client-file={client_file}", "--paste", f"--redirect-uri={REDIRECT_URI}"]
 
     foreign = cli(*fixed, stdin="http://127.0.0.1/callback?code=c&state=s\n")

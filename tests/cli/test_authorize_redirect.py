@@ -44,13 +44,15 @@ def test_port_taken(cli: Cli, client_file: Path, endpoint: TokenEndpoint) -> Non
 
     assert 1 == ended.code
     assert f"can't listen at {endpoint.address}" in ended.screen
+    assert "client_id=" not in ended.screen, "no address to authorize at was shown"
 
 
-def test_ipv6(cli: Cli, client_file: Path) -> None:
+def test_ipv6(cli: Cli, client_file: Path, free_port: int) -> None:
     """The loopback address may be IPv6's."""
-    ended = cli(
-        "authorize", f"--client-file={client_file}", "--redirect-uri=http://[::1]:0", "--no-browser", "--timeout=1"
-    )
+    redirect = f"--redirect-uri=http://[::1]:{free_port}"
+
+    ended = cli("authorize", f"--client-file={client_file}", redirect, "--no-browser", "--timeout=1")
 
     assert 1 == ended.code
-    assert "redirect_uri=http%3A%2F%2F%5B%3A%3A1%5D" in ended.err
+    assert f"redirect_uri=http%3A%2F%2F%5B%3A%3A1%5D%3A{free_port}" in ended.err
+    assert "no authorization came within 1 s" in ended.screen

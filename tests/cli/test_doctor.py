@@ -55,6 +55,7 @@ def test_wrong_region(cli: Cli, tokens: Tokens) -> None:
 
     ended = cli("doctor", "--region=us-east-1")
 
+    assert 1 == ended.code
     assert f"wrong region: {SECRET_ID} is not in us-east-1, and is in eu-central-1" in ended.screen
     assert "give --region eu-central-1" in ended.screen
 

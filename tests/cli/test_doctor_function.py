@@ -97,7 +97,10 @@ def test_wrong_configuration(cli: Cli, account: Account, changes: dict[str, Any]
     """A function for another secret, or one that could outlive its claim, fails."""
     account.deploy(**changes)
 
-    assert told in cli("doctor", "--function=worker").screen
+    ended = cli("doctor", "--function=worker")
+
+    assert 1 == ended.code
+    assert f"FAILED function: {told}" in ended.screen
 
 
 @pytest.fixture

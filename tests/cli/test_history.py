@@ -24,7 +24,8 @@ def test_history(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
     shown = cli("history")
 
     assert 0 == shown.code
-    assert f"{first}" not in shown.screen or "token set, stored by someone else" in shown.screen
+    assert first in shown.screen
+    assert "token set, stored by someone else" in shown.screen
     assert [
         ("received", ["AWSCURRENT"]),
         ("claim", ["REFRESH_CLAIM"]),

@@ -145,15 +145,22 @@ def test_the_current_version(cli: Cli, tokens: Tokens) -> None:
     """The current version needs no restoring."""
     version_id = tokens.store(expires_in=DAY)
 
-    assert "is the current one" in cli("restore", f"--version={version_id}").screen
+    ended = cli("restore", f"--version={version_id}")
+
+    assert 1 == ended.code
+    assert "is the current one" in ended.screen
 
 
 def test_a_set_without_expiry(cli: Cli, tokens: Tokens) -> None:
     """An old set without an expiry is shown without one."""
-    tokens.store(expiresAt=None)
+    old = tokens.store(expiresAt=None)
     tokens.store(expires_in=DAY)
 
-    assert "expires" not in cli("restore", "--yes").err
+    ended = cli("restore", "--yes")
+
+    assert 0 == ended.code
+    assert old in ended.err
+    assert "expires" not in ended.err
 
 
 def test_broken_versions(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

@@ -1,6 +1,5 @@
 """`status`: what it says, and its exit status."""
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -146,8 +145,6 @@ def test_wrong_setting(cli: Cli) -> None:
 def test_secret_of_another_name(cli: Cli, tokens: Tokens) -> None:
     """The secret is named by argument, option or variable, alike."""
     tokens.store(expires_in=20 * HOUR)
-    document = json.dumps(tokens.current())
-    tokens.put(document)
 
     assert "other" in cli("status", "other").screen
     assert "other" in cli("status", "--secret-id", "other").screen

@@ -11,7 +11,6 @@ import pytest
 
 from cli.scene import Tokens
 from rig.authorization_server import AuthorizationServer
-from rig.token_endpoint import TokenEndpoint
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
 Terminal = Callable[..., Any]
@@ -60,9 +59,8 @@ def test_the_client_secret_is_not_shown(
     assert client_secret not in child.before
 
 
-def test_watch(terminal: Terminal, tokens: Tokens, environment: dict[str, str], endpoint: TokenEndpoint) -> None:
+def test_watch(terminal: Terminal, tokens: Tokens) -> None:
     """`--watch` follows what changes, an error included, and ends with Ctrl-C and the last status."""
-    del environment, endpoint
     tokens.store(expires_in=timedelta(days=1))
 
     child = terminal("status", "--watch", "--interval=1")

@@ -92,6 +92,7 @@ def test_overtaken_failure_changes_nothing(
     source.error = None
     assert "first" == cache.get()
     assert 3 == source.reads
+    assert 2 == len(background.waiting), "no read was begun for a failure"
 
 
 def test_cancelled_task_leaves_the_others_alone(cache: Cache[str], background: Background) -> None:
