@@ -66,13 +66,34 @@ class Account:
             **options,
         )["FunctionArn"]
 
-    def schedule(self, name: str = "worker", *, target: str | None = None, state: str = "ENABLED") -> None:
+    def queue(self, name: str, *messages: str) -> str:
+        """Make a queue with messages in it; gives its ARN."""
+        sqs = self.client("sqs")
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        for message in messages:
+            sqs.send_message(QueueUrl=url, MessageBody=message)
+        return str(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"])
+
+    def keep_failed_runs(self, queue_arn: str) -> None:
+        self.client("lambda").put_function_event_invoke_config(
+            FunctionName="worker", DestinationConfig={"OnFailure": {"Destination": queue_arn}}
+        )
+
+    def schedule(
+        self,
+        name: str = "worker",
+        *,
+        target: str | None = None,
+        state: str = "ENABLED",
+        dead_letters: str | None = None,
+    ) -> None:
+        kept = {"DeadLetterConfig": {"Arn": dead_letters}} if dead_letters else {}
         self.client("scheduler").create_schedule(
             Name=name,
             ScheduleExpression="rate(30 minutes)",
             FlexibleTimeWindow={"Mode": "OFF"},
             State=state,
-            Target={"Arn": target or self.arn, "RoleArn": "arn:aws:iam::123456789012:role/scheduler"},
+            Target={"Arn": target or self.arn, "RoleArn": "arn:aws:iam::123456789012:role/scheduler", **kept},
         )
 
     def alarm(self, state: str) -> None:

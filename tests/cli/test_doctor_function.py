@@ -103,6 +103,43 @@ def test_wrong_configuration(cli: Cli, account: Account, changes: dict[str, Any]
     assert f"FAILED function: {told}" in ended.screen
 
 
+def test_nothing_was_lost(cli: Cli, account: Account) -> None:
+    """Queues that keep what went wrong, and have nothing in them, are fine."""
+    account.deploy()
+    account.schedule(dead_letters=account.queue("dead"))
+    account.keep_failed_runs(account.queue("failed"))
+
+    ended = cli("doctor", "--function=worker")
+
+    assert "ok dead letters: none in dead" in ended.screen
+    assert "ok failed runs: none in failed" in ended.screen
+
+
+def test_what_went_wrong_is_counted(cli: Cli, account: Account) -> None:
+    """Scheduled runs that did not arrive, and runs that failed, are worth a look; their text stays in the queue."""
+    account.deploy()
+    account.schedule(dead_letters=account.queue("dead", "canary"))
+    account.keep_failed_runs(account.queue("failed", "canary", "canary"))
+
+    ended = cli("doctor", "--function=worker")
+
+    assert 0 == ended.code
+    assert "look dead letters: 1 in dead: scheduled runs that never reached the function -> read them" in ended.screen
+    assert "look failed runs: 2 in failed: asynchronous runs that failed -> read them with" in ended.screen
+    assert "canary" not in ended.screen
+
+
+def test_nothing_keeps_what_goes_wrong(cli: Cli, account: Account) -> None:
+    """A function whose failures nobody keeps is worth a look."""
+    account.deploy()
+    account.schedule()
+
+    ended = cli("doctor", "--function=worker")
+
+    assert "look dead letters: no queue keeps scheduled runs that never reached the function" in ended.screen
+    assert "look failed runs: no queue keeps asynchronous runs that failed" in ended.screen
+
+
 @pytest.fixture
 def aws(environment: dict[str, str], tokens: Tokens) -> Iterator[Aws]:
     tokens.store(expires_in=DAY)
@@ -118,7 +155,7 @@ def test_refused_everywhere(cli: Cli, aws: Aws) -> None:
     found = grades(cli("doctor", "--function=worker", "--json"))
 
     assert "failed" == found["credentials"]
-    assert {"function's permissions", "schedule", "alarms"} == {
+    assert {"function's permissions", "schedule", "failed runs", "alarms"} == {
         name for name, grade in found.items() if grade == "skipped"
     }
 
@@ -133,3 +170,4 @@ def test_a_broken_function_and_many_schedules(cli: Cli, aws: Aws) -> None:
 
     assert "FAILED function: its state is Failed" in ended.screen
     assert "ok schedule: ours, enabled" in ended.screen
+    assert "skipped dead letters: not known (AccessDeniedException) -> it takes scheduler:GetSchedule" in ended.screen

@@ -1,10 +1,11 @@
-"""Checks of what is deployed: the function, its role, its schedule and the alarms."""
+"""Checks of what is deployed: the function, its role and the alarms."""
 
 from collections.abc import Iterator
 from typing import Any, Final
 
 from token_refresh.cli.aws import client
 from token_refresh.cli.checks import Check, Grade, Unasked, ask
+from token_refresh.cli.checks_delivery import check_delivery
 from token_refresh.config import DEFAULT_SECRET_ID, Settings
 from token_refresh.outcome import NAMESPACE
 
@@ -27,7 +28,7 @@ def check_function(function: str, settings: Settings) -> Iterator[Check]:
         return
     yield _configuration(deployed, settings)
     yield _role(deployed, settings)
-    yield _schedule(deployed)
+    yield from check_delivery(deployed)
 
 
 def _configuration(deployed: dict[str, Any], settings: Settings) -> Check:
@@ -80,38 +81,6 @@ def _role(deployed: dict[str, Any], settings: Settings) -> Check:
             remedy=f"allow them for {deployed['Role']} on {arn}",
         )
     return Check(name=name, grade=Grade.OK, text="all that a run needs, by IAM's simulator")
-
-
-def _schedule(deployed: dict[str, Any]) -> Check:
-    name = "schedule"
-    try:
-        found = [
-            schedule
-            for page in _pages(client("scheduler"))
-            for schedule in page["Schedules"]
-            if schedule.get("Target", {}).get("Arn") == deployed["FunctionArn"]
-        ]
-    except Unasked as why:
-        text = f"EventBridge Scheduler could not be asked ({why})"
-        return Check(name=name, grade=Grade.SKIPPED, text=text, remedy="it takes scheduler:ListSchedules")
-    if not found:
-        text = "nothing schedules the function"
-        return Check(name=name, grade=Grade.FAILED, text=text, remedy="deploy its schedule with scripts/deploy")
-    paused = [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]
-    if paused:
-        text = f"paused: {', '.join(paused)}"
-        return Check(name=name, grade=Grade.LOOK, text=text, remedy="resume it: deploy with -c schedule_enabled=true")
-    return Check(name=name, grade=Grade.OK, text=f"{', '.join(schedule['Name'] for schedule in found)}, enabled")
-
-
-def _pages(scheduler: Any) -> Iterator[dict[str, Any]]:
-    more: dict[str, str] = {}
-    while True:
-        page = ask(scheduler.list_schedules, **more)
-        yield page
-        if not page.get("NextToken"):
-            return
-        more = {"NextToken": page["NextToken"]}
 
 
 def check_alarms(settings: Settings) -> Check:
