@@ -12,10 +12,10 @@ from builders import NOW, policy
 from builders import fields as document_fields
 from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore
 from rig.secrets_model import SecretsModel
+from token_refresh.core.credentials import read_credentials
 from token_refresh.core.document import TokenDocument
 from token_refresh.core.oauth import AuthMethod, ClientCredentials
 from token_refresh.core.schedule import Policy
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.versions import claim_version_id
 from token_refresh.ports import Deadline
 from token_refresh.refresh import Parts, Run, Settled
@@ -85,9 +85,10 @@ class World:
         return self.execute(**how).outcome
 
     def _credentials(self, document: TokenDocument) -> ClientCredentials:
-        del document
         self.credentials_read += 1
-        return ClientCredentials(client_id="client", client_secret=SecretValue("hush"))
+        found = read_credentials(document.fields)
+        assert found is not None
+        return found
 
     def labels(self, secret_id: str = SECRET_ID) -> dict[str, str]:
         """Which version each label is on."""

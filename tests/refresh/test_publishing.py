@@ -54,6 +54,15 @@ def test_type_and_scope_have_defaults() -> None:
     assert "MAC" == world.current(PUBLISHED_ID)["tokenType"]
 
 
+def test_tokens_that_are_carried_onto_an_edited_copy_are_published_at_once() -> None:
+    """Consumers get new tokens in the run that received them, also where an edited copy became current meanwhile."""
+    world = published()
+
+    with world.at("move AWSCURRENT", lambda: world.save(note="edited")):
+        assert "refreshed" == world.outcome()
+    assert ("access-1", "edited") == (shown(world), world.current()["note"])
+
+
 def test_a_copy_that_is_up_to_date_costs_one_read() -> None:
     """A fresh run with a published copy reads it once and writes nothing."""
     world = published()

@@ -1,8 +1,12 @@
 """Runs on a faithful store in memory: each test is a history of the secret, and what the next run makes of it."""
 
+from datetime import timedelta
+
 import pytest
 
-from builders import DAY, HOUR, NOW, ms
+from builders import DAY, HOUR, MINUTE, NOW, ms
+from fakes import tokens
+from token_refresh.core.oauth import Answer, Failure, Kind
 from token_refresh.core.versions import CLAIM, staged_version_id
 from token_refresh.errors import SecretEmpty
 from world import FIRST_CLAIM, World, killed
@@ -33,6 +37,33 @@ def test_a_due_token_set_is_refreshed() -> None:
     assert (1, 1) == (len(world.endpoint.requests), world.credentials_read)
 
 
+def test_what_is_sent_is_the_current_refresh_token_with_the_client_s_credentials() -> None:
+    """The request has the refresh token that is current, and authenticates with what the document's client is given."""
+    world = World(clientId="theirs")
+    world.execute()
+    world.execute(force=True)
+
+    client = {"client_id": "theirs", "client_secret": "hush"}
+    sent = [{"grant_type": "refresh_token", "refresh_token": f"refresh-{number}"} | client for number in range(2)]
+    assert [(form, {}) for form in sent] == [(request.form, request.headers) for request in world.endpoint.requests]
+
+
+def test_new_tokens_live_from_when_their_request_was_sent() -> None:
+    """The time of issue is when the request that brought the tokens was sent: not the first one, nor any later."""
+    world = World()
+    world.pass_time(MINUTE)
+
+    def slowly() -> Answer:
+        world.pass_time(timedelta(seconds=5))
+        return tokens()
+
+    world.endpoint.answers = [Failure(kind=Kind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17)), slowly]
+
+    assert "refreshed" == world.outcome()
+    sent_at = NOW + MINUTE + timedelta(seconds=17)
+    assert (ms(sent_at), ms(sent_at + DAY)) == (world.current()["issuedAt"], world.current()["expiresAt"])
+
+
 def test_a_fresh_token_set_costs_two_reads() -> None:
     """A run that finds the token fresh reads twice and does nothing else."""
     world = World()
@@ -43,9 +74,22 @@ def test_a_fresh_token_set_costs_two_reads() -> None:
     assert ["read REFRESH_CLAIM", "read AWSCURRENT"] == world.store.calls
 
 
+def test_a_fresh_token_set_that_somebody_stored_costs_two_reads() -> None:
+    """What another run does with the version before is no concern of a run that finds nothing due."""
+    world = World()
+    killed(world, "put AWSPENDING")
+    world.save(refreshToken="other", expires_at=NOW + DAY)
+    world.store.calls.clear()
+
+    assert "fresh" == world.outcome()
+    assert ["read REFRESH_CLAIM", "read AWSCURRENT"] == world.store.calls
+
+
 def test_a_secret_without_a_value_is_named() -> None:
     """A secret that nobody filled yet is an error that says what to do."""
-    with pytest.raises(SecretEmpty, match="store the first token set with `token-refresh authorize`"):
+    with pytest.raises(
+        SecretEmpty, match=r"secret tokens is there .* store the first token set with `token-refresh auth"
+    ):
         World(stored=False).execute()
 
 
@@ -64,7 +108,9 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(due: bool) -> None: 
     world = World(expires_at=NOW + (HOUR if due else DAY))
     before = world.model.snapshot()
 
-    assert "would_refresh" == world.outcome(dry_run=True, force=not due)
+    settled = world.execute(dry_run=True, force=not due)
+
+    assert ("would_refresh", world.labels()["AWSCURRENT"]) == (settled.outcome, settled.current.version_id)
     assert (before, []) == (world.model.snapshot(), world.endpoint.requests)
 
 

@@ -18,6 +18,7 @@ def test_a_run_that_lost_the_race_for_the_claim_yields() -> None:
     with world.at("put REFRESH_CLAIM", another):
         assert "yielded" == world.outcome()
     assert 1 == len(world.endpoint.requests)
+    assert "claim_label_put_back" not in world.log.events
 
 
 def test_a_run_that_lost_the_race_to_a_whole_refresh_is_fresh() -> None:

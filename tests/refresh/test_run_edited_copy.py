@@ -1,19 +1,23 @@
 """Runs on an edited copy: a version that an operator saved with the refresh token of the one before."""
 
+from datetime import timedelta
+
 import pytest
 
-from builders import HOUR, MINUTE, NOW, SINGLE_USE
+from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE
 from fakes import tokens
+from rig.secrets_limits import VERSIONS_PER_SECRET
 from token_refresh.core.oauth import Failure, Kind
 from token_refresh.errors import ClientRejected, RefreshOutcomeUnknown
 from world import World, killed
 
 
-def test_an_edited_copy_that_is_saved_meanwhile_gets_the_new_tokens() -> None:
-    """Where a copy with the same, now spent, refresh token became current, the tokens are carried onto it."""
+@pytest.mark.parametrize("left", [HOUR, DAY])
+def test_an_edited_copy_that_is_saved_meanwhile_gets_the_new_tokens(left: timedelta) -> None:
+    """Where a copy with the same, now spent, refresh token became current, due or not, the tokens go onto it."""
     world = World()
 
-    with world.at("move AWSCURRENT", lambda: world.save(note="edited")):
+    with world.at("move AWSCURRENT", lambda: world.save(note="edited", expires_at=NOW + left)):
         assert "refreshed" == world.outcome()
     assert ("access-1", "refresh-1", "edited") == tuple(
         world.current()[name] for name in ("accessToken", "refreshToken", "note")
@@ -59,6 +63,45 @@ def test_an_edited_copy_of_a_version_that_was_never_redeemed_is_refreshed_like_a
 
     assert "refreshed" == world.outcome()
     assert "edited" == world.current()["note"]
+
+
+def test_a_copy_that_is_due_at_this_very_moment_is_not_redeemed_a_second_time() -> None:
+    """From the first moment at which a copy is due, what was received for its refresh token is looked for."""
+    world = World()
+    killed(world, "put AWSPENDING", after=True)
+    world.save(note="edited", expires_at=NOW + 8 * HOUR)
+
+    assert "recovered" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_an_original_is_held_back_for_what_happened_to_its_copy() -> None:
+    """AWSCURRENT moved back from a copy to its original clears no unknown outcome, whatever failed there before."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
+    original = world.labels()["AWSCURRENT"]
+    world.endpoint.answers = [Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")]
+    with pytest.raises(ClientRejected):
+        world.execute()
+    copy = world.save(note="edited", expires_at=NOW + 7 * HOUR)
+    killed(world, "put AWSPENDING")
+    world.pass_time(2 * MINUTE)
+    world.store.move_label("AWSCURRENT", to=original, remove_from=copy)
+
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute()
+    assert 2 == len(world.endpoint.requests)
+
+
+def test_an_attempt_on_a_version_that_is_gone_stops_nothing() -> None:
+    """A version that Secrets Manager has pruned since it was redeemed is passed over."""
+    world = World()
+    killed(world, "put AWSPENDING")
+    world.pass_time(DAY)
+    for number in range(VERSIONS_PER_SECRET - 1):
+        world.save(refreshToken=f"other-{number}")
+    world.pass_time(DAY)
+
+    assert "refreshed" == world.outcome()
 
 
 def test_an_edited_copy_is_held_back_as_its_original_would_be() -> None:

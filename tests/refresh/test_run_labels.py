@@ -1,7 +1,10 @@
 """Labels that are not where a run expects them, or can't be moved."""
 
+import pytest
+
+from builders import MINUTE
 from token_refresh.core.secret_value import SecretValue
-from token_refresh.core.versions import CLAIM, PENDING
+from token_refresh.core.versions import CLAIM, PENDING, claim_version_id
 from token_refresh.errors import SecretStoreUnavailable
 from world import FIRST_CLAIM, World, fail, killed
 
@@ -18,14 +21,18 @@ def test_a_version_that_was_redeemed_and_made_current_again_is_followed_by_its_s
     assert (second, 1) == (world.labels()["AWSCURRENT"], len(world.endpoint.requests))
 
 
-def test_a_claim_label_that_someone_took_off_is_put_back() -> None:
-    """A claim that is found by its derived ID although its label is gone holds others off all the same."""
+@pytest.mark.parametrize("moved_to", [None, FIRST_CLAIM])
+def test_a_claim_label_that_someone_moved_is_put_back(moved_to: str | None) -> None:
+    """A claim that is found by its derived ID although its label is elsewhere holds others off all the same."""
     world = World()
+    killed(world, "put REFRESH_CLAIM", after=True)
+    world.pass_time(2 * MINUTE)
     killed(world, "put AWSPENDING")
-    world.store.move_label(CLAIM, to=None, remove_from=FIRST_CLAIM)
+    second = claim_version_id(FIRST_CLAIM)
+    world.store.move_label(CLAIM, to=moved_to, remove_from=second)
 
     assert "yielded" == world.outcome()
-    assert FIRST_CLAIM == world.labels()[CLAIM]
+    assert second == world.labels()[CLAIM]
     assert "claim_label_put_back" in world.log.events
 
 
