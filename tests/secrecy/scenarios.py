@@ -54,12 +54,12 @@ def answered(status: int, **fields: Any) -> Prepare:
     return lambda world: world.endpoint.play(*[script.status(status, body, headers=headers)] * 4)
 
 
-def refused_by_store(operation: str, code: str) -> Prepare:
+def refused_by_store(operation: str, code: str, why: str = "") -> Prepare:
     """Refuse with a text that quotes what was sent, as services do."""
 
     def refuse(call: Call) -> None:
         if call.operation == operation and call.secret_id == TOKENS:
-            raise ServiceError(code, f"{code}: {IN_ERROR}, {IN_STORE}")
+            raise ServiceError(code, f"{code}: {why} {IN_ERROR}, {IN_STORE}")
 
     def prepare(world: World) -> None:
         world.store.authorize = refuse

@@ -13,6 +13,7 @@ from races.world import World
 from rig.function import Function, Invocation
 from secrecy.canaries import WORDS, canary, leaks, random_part
 from secrecy.scenarios import IN_ENVIRONMENT, IN_STORE, PLANTED, SCENARIOS, Scenario
+from secrecy.spoilt import SPOILT
 from token_refresh import errors
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def secrets_of(world: World) -> dict[str, str]:
     return {**PLANTED, **issued, "client secret": random_part(world.endpoint.client_secret)}
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", SCENARIOS + SPOILT, ids=lambda scenario: scenario.name)
 def test_secrecy(function: Function, scenario: Scenario) -> None:
     """However a run ends, no secret is in what it prints, returns or raises, nor in a label or a version ID."""
     with World() as world:
