@@ -31,10 +31,10 @@ FIRST_CLAIM = claim_version_id(None)
 
 
 def labelled(label: str, version_id: str | None = None) -> Prepare:
-    """Put a planted text under a label that the worker reads."""
+    """Put an object that holds a secret, and is not what belongs there, under a label that the worker reads."""
 
     def prepare(world: World) -> None:
-        what = {"ClientRequestToken": version_id or f"{canary():.32}", "SecretString": IN_STORE}
+        what = {"ClientRequestToken": version_id or f"{canary():.32}", "SecretString": json.dumps({"note": IN_STORE})}
         world.store.call("PutSecretValue", {"SecretId": TOKENS, "VersionStages": [label], **what})
 
     return prepare
