@@ -52,9 +52,11 @@ class Secrets:
 
 def one_secret(scope: Construct, name_or_arn: str) -> Secrets:
     """Reach exactly one secret of this account and region, by its name or its complete ARN."""
-    if Token.is_unresolved(name_or_arn) or name_or_arn.startswith("arn:"):
+    if Token.is_unresolved(name_or_arn):
         return Secrets(arns=(name_or_arn,))
     _refuse_wildcards(name_or_arn)
+    if name_or_arn.startswith("arn:"):
+        return Secrets(arns=(name_or_arn,))
     return Secrets(arns=(_arn(scope, name_or_arn + _SUFFIX),))
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.policy import as_list
 from token_refresh_infra.parameters import Parameters
 from token_refresh_infra.stack import TokenRefreshStack
 
@@ -46,17 +47,47 @@ class Deployment:
         return set(self.template["Outputs"])
 
     def policy_of_role(self, service: str) -> list[Resource]:
-        """Return the statements of the role that a service takes."""
-        for name, resource in self.template["Resources"].items():
-            trusts = [s["Principal"].get("Service") for s in _trust(resource)]
-            if service in trusts:
-                return [
-                    statement
-                    for policy in self.resources("IAM::Policy")
-                    if {"Ref": name} in policy["Properties"]["Roles"]
-                    for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-                ]
-        raise LookupError(service)
+        """Return the statements of the only role that a service takes; one of AWS's own policies on it is refused."""
+        ((name, role),) = [
+            (name, resource["Properties"])
+            for name, resource in self.template["Resources"].items()
+            if service in [s["Principal"].get("Service") for s in _trust(resource)]
+        ]
+        if "ManagedPolicyArns" in role:
+            raise NotImplementedError(f"managed policies {role['ManagedPolicyArns']}")
+        attached = [
+            policy["Properties"]
+            for policy in self.resources("IAM::Policy") + self.resources("IAM::ManagedPolicy")
+            if {"Ref": name} in policy["Properties"].get("Roles", [])
+        ]
+        return [
+            statement
+            for policy in [*role.get("Policies", []), *attached]
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
+
+    def trust(self, service: str) -> list[Resource]:
+        """Return who may take the role that a service takes, as the role's statements say it."""
+        (role,) = [
+            r for r in self.resources("IAM::Role") if service in [s["Principal"].get("Service") for s in _trust(r)]
+        ]
+        return _trust(role)
+
+    def permissions(self, service: str) -> list[tuple[str, Any]]:
+        """Return what the role of a service may do, as pairs of an action and a resource, in alphabetical order."""
+        return sorted(
+            (
+                (action, resource)
+                for statement in self.policy_of_role(service)
+                for action in as_list(statement["Action"])
+                for resource in as_list(statement["Resource"])
+            ),
+            key=str,
+        )
+
+    def arn_of(self, kind: str, **properties: Any) -> Resource:
+        """Return the template's reference to the ARN of the only such resource."""
+        return {"Fn::GetAtt": [self.logical_id(kind, **properties), "Arn"]}
 
 
 def _trust(resource: Resource) -> list[Resource]:

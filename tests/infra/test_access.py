@@ -99,6 +99,7 @@ def test_batch_read() -> None:
     policy = granted(lambda stack, role: access.grant_batch_read(role, access.one_secret(stack, "a")))
 
     assert policy.allows(Ask(action="secretsmanager:BatchGetSecretValue", resource="*"))
+    assert ["secretsmanager:BatchGetSecretValue"] == [action for _, action, arn in policy.grants([""]) if arn == "*"]
     assert [True, False] == [reads(policy, name) for name in ("a-AbCdEf", "b-AbCdEf")]
 
 
@@ -134,9 +135,13 @@ def test_refused() -> None:
     one, other = access.one_secret(stack, "a"), access.one_secret(stack, "b").encrypted_with(KEY)
     wrongs: list[Callable[[], Secrets]] = [
         lambda: access.one_secret(stack, "upwork*"),
+        lambda: access.one_secret(stack, "upwor?"),
+        lambda: access.one_secret(stack, f"{PREFIX}*"),
+        lambda: access.secrets_under(stack, "upwork*/"),
         lambda: access.secrets_under(stack, "upwork"),
         lambda: access.secrets_under(stack, "/"),
         lambda: access.environment_secrets(stack, "upwork", "dev/.."),
+        lambda: access.environment_secrets(stack, "upwork/prod", "dev"),
         lambda: access.several(one, other),
     ]
     for wrong in wrongs:

@@ -9,7 +9,6 @@ from infra.synthesis import Deployment
 from rig.secrets_manager import SecretsManagerServer
 from token_refresh.errors import SecretEmpty
 from token_refresh.handler import handler
-from token_refresh.outcome import NAMESPACE
 
 ANNOUNCED = ("renewal-overdue", "runs-failing", "reauthorization-required", "dead-letters", "throttled")
 
@@ -51,6 +50,38 @@ def test_overdue_with_an_adopted_secret(adopted: Deployment) -> None:
     assert (1800, 2, 2) == (overdue["Period"], overdue["EvaluationPeriods"], overdue["DatapointsToAlarm"])
 
 
+@pytest.mark.parametrize(
+    ("name", "metric", "points"),
+    [
+        ("runs-failing", ("AWS/Lambda", "Errors", "Sum"), (2, 3)),
+        ("reauthorization-required", ("TokenRefresh", "ReauthorizationRequired", "Maximum"), (1, 1)),
+        ("dead-letters", ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"), (1, 1)),
+        ("throttled", ("AWS/Lambda", "Throttles", "Sum"), (2, 3)),
+    ],
+)
+def test_one_occurrence(adopted: Deployment, name: str, metric: tuple[str, str, str], points: tuple[int, int]) -> None:
+    """One occurrence in a period counts, what mends itself has to come twice, and silence of it is no alarm."""
+    raised = alarm(adopted, name)
+
+    assert metric == (raised["Namespace"], raised["MetricName"], raised["Statistic"])
+    assert ("GreaterThanOrEqualToThreshold", 1) == (raised["ComparisonOperator"], raised["Threshold"])
+    assert points == (raised["DatapointsToAlarm"], raised["EvaluationPeriods"])
+    assert ("notBreaching", 1800) == (raised["TreatMissingData"], raised["Period"])
+
+
+def test_alarms_watch_what_the_stack_made(adopted: Deployment) -> None:
+    """Failing and throttled runs are those of this function, and dead letters those of the schedule's queue."""
+    function = {"Ref": adopted.logical_id("Lambda::Function")}
+    queue = adopted.one("Scheduler::Schedule")["Target"]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
+
+    assert [[{"Name": "FunctionName", "Value": function}]] * 2 == [
+        alarm(adopted, name)["Dimensions"] for name in ("runs-failing", "throttled")
+    ]
+    assert [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}] == (
+        alarm(adopted, "dead-letters")["Dimensions"]
+    )
+
+
 @pytest.mark.parametrize("name", ["renewal-overdue", "runs-failing"])
 def test_held_back_before_the_first_authorization(plain: Deployment, name: str) -> None:
     """While a created secret has never been filled, these alarms tell nobody."""
@@ -59,7 +90,21 @@ def test_held_back_before_the_first_authorization(plain: Deployment, name: str) 
 
     assert {"Fn::GetAtt": [empty, "Arn"]} == held["ActionsSuppressor"]
     assert "AlarmActions" not in inner
+    assert f'ALARM("{inner_arn(plain, name)}")' == rule(held)
     assert "notBreaching" == measured(plain, "awaiting-authorization")["TreatMissingData"]
+    # An alarm is held until its own metric, too, has noticed that the secret was filled.
+    assert plain.parameters.longest_gap_seconds < held["ActionsSuppressorExtensionPeriod"]
+    assert held["ActionsSuppressorWaitPeriod"] > 0
+
+
+def inner_arn(deployment: Deployment, name: str) -> str:
+    return deployment.logical_id("CloudWatch::Alarm", AlarmName=f"{deployment.parameters.stack_name}-{name}-measured")
+
+
+def rule(held: dict[str, Any]) -> str:
+    """A composite alarm's rule, with the logical ID in place of an ARN."""
+    parts = held["AlarmRule"]["Fn::Join"][1]
+    return "".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts)
 
 
 def test_no_alarm_in_the_time_before_the_first_run(plain: Deployment) -> None:
@@ -84,73 +129,7 @@ def test_empty_secret_is_what_the_filter_finds(
     assert '{ $.error_type = "SecretEmpty" }' == plain.one("Logs::MetricFilter")["FilterPattern"]
     assert "SecretEmpty" == line["error_type"]
     assert [{"Key": "SecretId", "Value": "$.SecretId"}] == metric["Dimensions"]
+    waiting = measured(plain, "awaiting-authorization")
+    assert (waiting["Namespace"], waiting["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
+    assert {"Ref": plain.logical_id("Logs::LogGroup")} == plain.one("Logs::MetricFilter")["LogGroupName"]
     assert plain.parameters.token_secret_id == line["SecretId"]
-
-
-def test_worker_metrics_have_the_workers_names(plain: Deployment, everything: Deployment) -> None:
-    """Alarms and dashboard ask for metrics that the worker logs, under the secret's ID as it is configured."""
-    logged = {
-        "Refreshed",
-        "Recovered",
-        "Failed",
-        "ReauthorizationRequired",
-        "SecondsToExpiry",
-        "DurationMs",
-        "SecretEmpty",
-    }
-
-    for deployment in (plain, everything):
-        secret = deployment.one("Lambda::Function")["Environment"]["Variables"]["TOKEN_SECRET_ID"]
-        alarms = [
-            a["Properties"]
-            for a in deployment.resources("CloudWatch::Alarm")
-            if a["Properties"]["Namespace"] == NAMESPACE
-        ]
-        widgets = [m for w in widgets_of(deployment) for m in w["properties"].get("metrics", []) if m[0] == NAMESPACE]
-
-        assert [] == [a["MetricName"] for a in alarms if a["MetricName"] not in logged]
-        assert {("SecretId", secret)} == {(d["Name"], d["Value"]) for a in alarms for d in a["Dimensions"]}
-        assert [] == [m for m in widgets if m[1] not in logged or m[2:4] != ["SecretId", secret]]
-        assert 8 == len(widgets)
-
-
-def widgets_of(deployment: Deployment) -> list[dict[str, Any]]:
-    """The dashboard's widgets, with references replaced by a word."""
-    body = deployment.one("CloudWatch::Dashboard")["DashboardBody"]
-    joined = "".join(part if isinstance(part, str) else "reference" for part in body["Fn::Join"][1])
-    widgets: list[dict[str, Any]] = json.loads(joined)["widgets"]
-    return widgets
-
-
-def test_dashboard(plain: Deployment) -> None:
-    """The dashboard shows alarms, the sawtooth with its two thresholds, outcomes, durations and the last runs."""
-    titles = {widget["properties"]["title"]: widget["properties"] for widget in widgets_of(plain)}
-
-    assert {"Alarms", "Outcomes", "Duration of a run", "Last runs"} <= titles.keys()
-    thresholds = titles["Seconds to expiry of the current access token"]["annotations"]["horizontal"]
-    assert [(28800, "due"), (14400, "overdue")] == [(line["value"], line["label"]) for line in thresholds]
-
-
-def test_saved_queries(bare: Deployment) -> None:
-    """The usual questions to the log are saved, beside other deployments' in a folder of their own."""
-    names = [query["Properties"]["Name"] for query in bare.resources("Logs::QueryDefinition")]
-
-    assert {"last runs", "failures by kind", "refreshes a day", "one run", "cold starts and memory"} == {
-        name.removeprefix("token-refresh-dev/") for name in names
-    }
-
-
-def test_cloudwatch_may_publish(plain: Deployment, everything: Deployment) -> None:
-    """This stack's alarms may publish to the topic, through its key too; nothing may over an unencrypted connection."""
-    for deployment in (plain, everything):
-        statements = deployment.one("SNS::TopicPolicy")["PolicyDocument"]["Statement"]
-        (publish,) = [s for s in statements if s["Effect"] == "Allow"]
-        assert {"Service": "cloudwatch.amazonaws.com"} == publish["Principal"]
-        assert {"aws:SecureTransport": "false"} in [s["Condition"].get("Bool") for s in statements]
-
-    key = everything.one("KMS::Key")["KeyPolicy"]["Statement"]
-    assert [["kms:Decrypt", "kms:GenerateDataKey"]] == [
-        s["Action"] for s in key if s["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    ]
-    assert {"KmsMasterKeyId"} <= everything.one("SNS::Topic").keys()
-    assert "operator@example.com" == everything.one("SNS::Subscription")["Endpoint"]

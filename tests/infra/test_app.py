@@ -22,12 +22,17 @@ def broken_node(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
-def run_app(context: dict[str, Any], out: Path, path: str) -> subprocess.CompletedProcess[str]:
+def run_app(context: dict[str, Any], out: Path, path: str, *program: str) -> subprocess.CompletedProcess[str]:
     """Run the application as the `cdk` command does."""
     told = {"CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": json.dumps(context), "PATH": path}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CDK_", "JSII_"))}
     return subprocess.run(
-        [sys.executable, "app.py"], cwd=ROOT / "infra", env=kept | told, capture_output=True, text=True, check=False
+        [sys.executable, *(program or ("app.py",))],
+        cwd=ROOT / "infra",
+        env=kept | told,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -68,3 +73,18 @@ def test_templates_are_valid(
     )
 
     assert (0, "") == (lint.returncode, lint.stdout)
+
+
+def test_a_breach_of_the_rules_is_no_deployment(tmp_path: Path, broken_node: str) -> None:
+    """What AWS Solutions' rules find keeps the application from being synthesised, and is named."""
+    breach = """
+import sys; sys.path.insert(0, ".")
+import token_refresh_infra.secret as secret
+made = secret.kms.Key
+secret.kms.Key = lambda *scope, **options: made(*scope, **options | {"enable_key_rotation": False})
+import app; app.main()
+"""
+    app = run_app(EVERYTHING, tmp_path, broken_node, "-c", breach)
+
+    assert 0 != app.returncode
+    assert "AwsSolutions-KMS5" in app.stdout + app.stderr

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from infra.synthesis import Deployment
+
+
+def account(deployment: Deployment) -> Any:
+    """The account that a template is for: one that is told, or that which it is deployed to."""
+    return deployment.parameters.account or {"Ref": "AWS::AccountId"}
+
+
+def test_cloudwatch_may_publish(plain: Deployment, everything: Deployment) -> None:
+    """This stack's alarms may publish to the topic, through its key too; nothing may over an unencrypted connection."""
+    for deployment in (plain, everything):
+        statements = deployment.one("SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+        (publish,) = [s for s in statements if s["Effect"] == "Allow"]
+        (refuse,) = [s for s in statements if s["Effect"] == "Deny"]
+        assert [{"Ref": deployment.logical_id("SNS::Topic")}] == deployment.one("SNS::TopicPolicy")["Topics"]
+        assert {"Service": "cloudwatch.amazonaws.com"} == publish["Principal"]
+        assert "sns:Publish" == publish["Action"]
+        assert account(deployment) == publish["Condition"]["StringEquals"]["aws:SourceAccount"]
+        alarms = json.dumps(publish["Condition"]["ArnLike"]["aws:SourceArn"])
+        assert alarms.endswith(f':alarm:{deployment.parameters.stack_name}-*"]]}}')
+        assert ("*", {"Bool": {"aws:SecureTransport": "false"}}) == (refuse["Principal"], refuse["Condition"])
+
+    key = everything.one("KMS::Key")["KeyPolicy"]["Statement"]
+    (through,) = [s for s in key if s["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
+    assert ["kms:Decrypt", "kms:GenerateDataKey"] == through["Action"]
+    assert {"StringEquals": {"aws:SourceAccount": account(everything)}} == through["Condition"]
+    assert everything.arn_of("KMS::Key") == everything.one("SNS::Topic")["KmsMasterKeyId"]
+    assert "operator@example.com" == everything.one("SNS::Subscription")["Endpoint"]
