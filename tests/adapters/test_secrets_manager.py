@@ -5,19 +5,16 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import NoCredentialsError
 from botocore.parsers import ResponseParserError
 
 from fakes import FakeClock
 from rig.secrets_manager import SecretsManagerServer
 from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS, SecretsManagerSecret
-from token_refresh.adapters.secrets_manager_errors import Refused, Transient, code_of, translate
 from token_refresh.core.secret_value import SecretValue
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
     SecretNotFound,
-    SecretStoreError,
     SecretStoreUnavailable,
 )
 from token_refresh.ports import Deadline
@@ -133,7 +130,6 @@ def test_an_arn_of_another_region_says_so(server: SecretsManagerServer) -> None:
 
     with pytest.raises(SecretNotFound, match="its ARN is of region us-west-2 and the call went to eu-central-1"):
         secret(server, arn).read(label="AWSCURRENT")
-    assert "check TOKEN_SECRET_ID" in str(refusal("ResourceNotFoundException", secret_id="arn:aws:x:eu-central-1:1:a"))
 
 
 def test_a_secret_marked_for_deletion_can_be_brought_back(server: SecretsManagerServer) -> None:
@@ -173,60 +169,6 @@ def test_the_clock_stands_in_where_the_service_sends_no_date() -> None:
     read = SecretsManagerSecret(client, "tokens", Deadline(clock=FakeClock(), at=60.0)).read(label="AWSCURRENT")
     assert read is not None
     assert read.read_at > read.created_at
-
-
-def client_error(code: str, message: str = "canary", status: int = 400) -> Exception:
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - only here
-
-    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(response, "GetSecretValue")
-
-
-def refusal(code: str, message: str = "canary", *, secret_id: str = "tokens") -> Exception:  # noqa: S107 - a name
-    return translate(client_error(code, message), action="GetSecretValue", secret_id=secret_id, region="eu-central-1")
-
-
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        ("AccessDeniedException", SecretAccessDenied),
-        ("UnrecognizedClientException", SecretAccessDenied),
-        ("ExpiredTokenException", SecretAccessDenied),
-        ("DecryptionFailure", SecretAccessDenied),
-        ("ResourceNotFoundException", SecretNotFound),
-        ("LimitExceededException", SecretStoreUnavailable),
-        ("ValidationException", SecretStoreUnavailable),
-        ("SomethingNew", SecretStoreUnavailable),
-    ],
-)
-def test_every_code_has_an_error_that_quotes_nothing(code: str, error: type[SecretStoreError]) -> None:
-    """Each refusal is a named error with secret, region and action; the service's text may quote what it was sent."""
-    translated = refusal(code)
-
-    assert error is type(translated)
-    assert "canary" not in str(translated)
-    for named in ("tokens", "eu-central-1", "secretsmanager:GetSecretValue"):
-        assert named in str(translated)
-
-
-def test_missing_credentials_are_a_refusal() -> None:
-    """Without AWS credentials the error says how to get some, and the call is not repeated."""
-    error = NoCredentialsError()
-
-    translated = translate(error, action="GetSecretValue", secret_id="tokens", region="eu-central-1")
-
-    assert SecretAccessDenied is type(translated)
-    assert "no AWS credentials were found" in str(translated)
-    assert not isinstance(Refused.of(error), Transient)
-
-
-def test_a_server_error_of_any_name_passes() -> None:
-    """A 5xx is repeated whatever its code, and a code that is missing is called unknown."""
-    assert isinstance(Refused.of(client_error("Mystery", status=502)), Transient)
-    assert not isinstance(Refused.of(client_error("Mystery")), Transient)
-    error: Any = client_error("x")
-    error.response = {}
-    assert "unknown" == code_of(error)
 
 
 def test_a_page_in_the_place_of_an_answer_passes() -> None:

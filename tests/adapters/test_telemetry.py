@@ -41,9 +41,9 @@ def test_the_level_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     log = open_log("WARNING")
 
     log.info("quiet")
-    log.warning("loud")
+    log.warning("loud", attempt=2)
 
-    assert ["loud"] == [line["event"] for line in lines(capsys)]
+    assert [("loud", "warning", 2)] == [(line["event"], line["level"], line["attempt"]) for line in lines(capsys)]
 
 
 @pytest.mark.parametrize(
@@ -121,15 +121,15 @@ def test_libraries_are_quiet_below_warning(name: str, capsys: pytest.CaptureFixt
 
 def test_a_warning_is_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
     """Python's warnings would break the format: what category and where is kept, the text is not."""
-    open_log("INFO")
+    open_log("WARNING")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.warn_explicit("canary", DeprecationWarning, "library.py", 7)
 
     (line,) = lines(capsys)
-    expected = ("library_warning", "DeprecationWarning", "library.py:7")
-    assert expected == (line["event"], line["category"], line["location"])
+    expected = ("warning", "library_warning", "DeprecationWarning", "library.py:7")
+    assert expected == (line["level"], line["event"], line["category"], line["location"])
 
 
 def test_above_warning_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:

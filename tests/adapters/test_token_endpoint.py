@@ -123,6 +123,24 @@ def test_the_time_limit_holds_end_to_end(endpoint: TokenEndpoint, played: Script
     assert time.monotonic() - began < LONGEST_ANSWER_SECONDS
 
 
+def test_each_step_of_an_exchange_may_take_as_long_as_the_whole(
+    endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client's own time limits, five seconds unless told otherwise, cut no answer short that there is time for."""
+    limits: list[dict[str, float]] = []
+    handle = httpx.HTTPTransport.handle_request
+
+    def seen(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        limits.append(request.extensions["timeout"])
+        return handle(transport, request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", seen)
+
+    send(endpoint, timeout_seconds=60.0)
+
+    assert [dict.fromkeys(("connect", "read", "write", "pool"), 60.0)] == limits
+
+
 def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint) -> None:
     """The status of a 4xx holds, whatever becomes of its body."""
     head = b"HTTP/1.1 400 Bad\r\nContent-Length: 9999\r\n\r\n"

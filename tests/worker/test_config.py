@@ -83,6 +83,7 @@ def test_http_is_allowed_on_loopback(url: str) -> None:
         ("TOKEN_ENDPOINT", "https://", "must be an https URL with a host"),
         ("TOKEN_ENDPOINT", "canary", "must be an https URL with a host"),
         ("TOKEN_ENDPOINT", "https://id:canary@example.com/t", "must have neither credentials nor a fragment"),
+        ("TOKEN_ENDPOINT", "https://canary@example.com/t", "must have neither credentials nor a fragment"),
         ("TOKEN_ENDPOINT", "https://example.com/t#canary", "must have neither credentials nor a fragment"),
         ("TOKEN_ENDPOINT", "https://example.com:canary/t", "is not a URL"),
         (

@@ -42,6 +42,7 @@ def test_an_on_demand_event(event: dict[str, Any], expected: Trigger) -> None:
         ([], "the event must be a JSON object, and is a list"),
         ("canary", "the event must be a JSON object, and is a str"),
         ({"forced": True}, "the event has key forced, which is unknown; expected are secret_id, force, dry_run"),
+        ({"Force": True}, "the event has key Force, which is unknown"),
         ({"can ary\n": 1}, "the event has a key, which is unknown"),
         ({"source": "aws.s3", "detail-type": "Scheduled Event"}, "the event has key source, which is unknown"),
         ({"source": "aws.events", "detail-type": "Other"}, "the event has key source, which is unknown"),

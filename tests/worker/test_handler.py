@@ -7,6 +7,7 @@ import pytest
 
 from rig import script
 from token_refresh.errors import (
+    ClientRejected,
     ConfigurationError,
     InternalError,
     InvalidEvent,
@@ -29,7 +30,9 @@ def test_a_scheduled_run_refreshes(stage: Stage) -> None:
         x["event"] for x in lines
     ]
     assert [("r-1", "upwork-oauth-tokens")] * 4 == [(x["request_id"], x["secret_id"]) for x in lines]
+    assert ["info"] * 4 == [x["level"] for x in lines]
     last = lines[-1]
+    assert stage.now_ms <= last["_aws"]["Timestamp"]
     assert ("refreshed", "schedule", 1, result["version_id"]) == (
         last["outcome"],
         last["trigger"],
@@ -103,12 +106,27 @@ def test_a_failure_is_raised_and_logged_once(stage: Stage) -> None:
     assert "canary" not in json.dumps(lines)
 
 
+def test_a_run_that_yields_says_until_when(stage: Stage) -> None:
+    """What the caller gets and the last line both say from when on a run may try again."""
+    stage.store()
+    for _ in range(2):
+        stage.endpoint.play(script.error("invalid_client", http_status=401))
+        stage.fail(ClientRejected)
+        stage.server.clock_offset_seconds += 2  # The service tells the time in whole seconds.
+
+    result = stage.invoke()
+
+    assert ("yielded", "Z") == (result["outcome"], result["retry_at"][-1])
+    assert result["retry_at"] == stage.last_line()["retry_at"]
+
+
 def test_a_wrong_event_is_a_failed_run(stage: Stage) -> None:
     """An event that is not understood fails the run, names the configured secret, and asks nothing of AWS."""
     stage.fail(InvalidEvent, {"bogus": True})
 
     last = stage.last_line()
-    assert ("InvalidEvent", "upwork-oauth-tokens", 0) == (last["error_type"], last["secret_id"], last["attempts"])
+    expected = ("InvalidEvent", "on_demand", "upwork-oauth-tokens", 0)
+    assert expected == tuple(last[name] for name in ("error_type", "trigger", "secret_id", "attempts"))
     assert [] == stage.server.calls
 
 

@@ -1,8 +1,9 @@
+from datetime import timezone
 from typing import Any
 
 import pytest
 
-from builders import DAY, NOW, document, policy
+from builders import DAY, HOUR, NOW, document, policy
 from token_refresh.errors import ReauthorizationRequired, TokenRefreshError, TokensNotStored
 from token_refresh.outcome import Outcome, Summary
 
@@ -39,8 +40,12 @@ def test_the_result_of_a_run() -> None:
 
 
 def test_a_run_that_yielded_says_until_when() -> None:
-    """`retry_at` is there where a run yielded, and only there."""
-    assert "2026-11-24T12:00:00Z" == outcome("yielded", retry_at=NOW).as_result("r-1")["retry_at"]
+    """`retry_at` is there where a run yielded, in its result and in its line, and only there; in UTC wherever it is."""
+    yielded = outcome("yielded", retry_at=NOW.astimezone(timezone(HOUR)))
+
+    assert "2026-11-24T12:00:00Z" == yielded.as_result("r-1")["retry_at"]
+    assert "2026-11-24T12:00:00Z" == summary(yielded).fields(timestamp_ms=7)["retry_at"]
+    assert "retry_at" not in summary(outcome()).fields(timestamp_ms=7)
 
 
 def test_what_is_not_known_is_null_in_the_result() -> None:
@@ -75,6 +80,7 @@ def test_the_last_line_is_the_metric(
     names = ("Refreshed", "Recovered", "Failed", "ReauthorizationRequired")
     assert counters == tuple(fields[name] for name in names)
     assert (12, 86_400, "tokens") == (fields["DurationMs"], fields["SecondsToExpiry"], fields["SecretId"])
+    assert (12, 86_400, "v1") == (fields["duration_ms"], fields["seconds_to_expiry"], fields["version_id"])
     expected = {
         "Timestamp": 7,
         "CloudWatchMetrics": [
