@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from infra.policy import Ask, Policy, resolve
 from token_refresh_infra import access
 from token_refresh_infra.access import Secrets
+from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.stack import TokenRefreshStack
 
 from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after our package, see its docstring
 from aws_cdk import aws_iam as iam  # isort: skip
@@ -155,3 +158,22 @@ def test_grantee_without_a_policy() -> None:
 
     with pytest.raises(RuntimeError, match="could not be added"):
         access.grant_read(iam.ServicePrincipal("lambda.amazonaws.com"), access.one_secret(stack, "a"))
+
+
+def test_stack_beside(code: Path) -> None:
+    """A stack beside this one gets from it the published secret alone to read, and this function alone to invoke."""
+    app = App()
+    context = {"environment": "prod", "token_secret": "tokens", "published_secret": "shown"}
+    parameters = Parameters.from_context(context)
+    worker = TokenRefreshStack(app, "Worker", parameters=parameters, code=code)
+    beside = Stack(app, "Beside")
+    role = iam.Role(beside, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+
+    worker.grant_read(role)
+    worker.grant_invoke(role)
+
+    (policy,) = assertions.Template.from_stack(beside).find_resources("AWS::IAM::Policy").values()
+    read, invoke = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert ("secretsmanager:GetSecretValue", "lambda:InvokeFunction") == (read["Action"], invoke["Action"])
+    assert str(read["Resource"]).endswith(":secret:shown-??????']]}")
+    assert "WorkerFunction" in invoke["Resource"]["Fn::ImportValue"]

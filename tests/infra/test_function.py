@@ -101,10 +101,11 @@ def test_failed_runs_are_not_repeated(code: Path, plain: Deployment) -> None:
 
 
 def test_logs(plain: Deployment, everything: Deployment) -> None:
-    """The log has an end, and a key of one's own where that is wanted, which CloudWatch Logs may use for it alone."""
+    """The log ends, at the latest with the stack; a key for it is CloudWatch Logs' to use for this log alone."""
     assert {"RetentionInDays": 90} == {
         k: v for k, v in plain.one("Logs::LogGroup").items() if k in {"RetentionInDays", "KmsKeyId"}
     }
+    assert ["Delete"] == [group["DeletionPolicy"] for group in plain.resources("Logs::LogGroup")]
     key = everything.one("KMS::Key")
     (logs,) = [s for s in key["KeyPolicy"]["Statement"] if "logs" in str(s["Principal"].get("Service"))]
 
