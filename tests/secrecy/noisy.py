@@ -24,6 +24,7 @@ def handler(event: dict[str, Any], context: Any) -> object:
     logging.getLogger().addHandler(logging.StreamHandler())
     for name in ("botocore", "httpx", "httpcore"):
         boto3.set_stream_logger(name, logging.DEBUG)
+    logging.getLogger("somebody").addHandler(logging.StreamHandler())
     warnings.simplefilter("always")
     with mock.patch.object(product, "read_settings", _settings_that_warn(event.get("defect"))):
         return product.handler(event["event"], context)
@@ -32,7 +33,8 @@ def handler(event: dict[str, Any], context: Any) -> object:
 def _settings_that_warn(defect: str | None) -> Any:
     def read(environment: Any) -> Any:
         warnings.warn(f"a library warns of {environment.get('UPWORK_CLIENT_SECRET')}", stacklevel=1)
-        logging.getLogger("somebody").error("a library logs %s", environment.get("UPWORK_CLIENT_SECRET"))
+        secret = environment.get("UPWORK_CLIENT_SECRET")
+        logging.getLogger("somebody").error("a library logs %s", secret, exc_info=ValueError(secret))
         if defect is not None:
             raise ValueError(defect)
         return read_settings(environment)

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from races.world import CLIENT, TOKENS, World
 from rig import script
-from rig.secrets_limits import ServiceError
-from secrecy.canaries import canary
-
-if TYPE_CHECKING:
-    from rig.secrets_faults import Call
+from secrecy.preparations import (
+    IN_ANSWER,
+    IN_ENVIRONMENT,
+    IN_ERROR,
+    IN_EVENT,
+    IN_HEADER,
+    IN_STORE,
+    Prepare,
+    after_a_run,
+    answered,
+    both,
+    claim_label_lost,
+    claim_spoilt,
+    client_is,
+    emptied,
+    interrupted,
+    pending_elsewhere,
+    put,
+    record_spoilt,
+    refused_by_store,
+    saved_meanwhile,
+    stage_taken,
+    stored,
+    stored_text,
+)
 
 SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
-PLANTED = {name: canary() for name in ("store", "answer", "header", "environment", "event", "error")}
-IN_STORE, IN_ANSWER, IN_HEADER, IN_ENVIRONMENT, IN_EVENT, IN_ERROR = PLANTED.values()
-
-Prepare = Callable[[World], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,79 +49,9 @@ class Scenario:
     deadline_seconds: float = 60
 
 
-def stored(**changes: Any) -> Prepare:
-    return lambda world: world.save({**world.document, **changes})
-
-
-def stored_text(text: str) -> Prepare:
-    return lambda world: put(world, SecretString=text)
-
-
-def put(world: World, **value: Any) -> None:
-    world.store.call("PutSecretValue", {"SecretId": TOKENS, "ClientRequestToken": f"{canary():.32}", **value})
-
-
-def answered(status: int, **fields: Any) -> Prepare:
-    """Answer with planted secrets in the headers and in every field that the provider may fill."""
-    body = {"error_description": IN_ANSWER, "error_uri": f"https://{IN_ANSWER}/", "scope": IN_ANSWER, **fields}
-    headers = {"WWW-Authenticate": f"Basic {IN_HEADER}", "Set-Cookie": IN_HEADER, "Location": f"http://{IN_HEADER}/"}
-    return lambda world: world.endpoint.play(*[script.status(status, body, headers=headers)] * 4)
-
-
-def refused_by_store(operation: str, code: str, why: str = "") -> Prepare:
-    """Refuse with a text that quotes what was sent, as services do."""
-
-    def refuse(call: Call) -> None:
-        if call.operation == operation and call.secret_id == TOKENS:
-            raise ServiceError(code, f"{code}: {why} {IN_ERROR}, {IN_STORE}")
-
-    def prepare(world: World) -> None:
-        world.store.authorize = refuse
-
-    return prepare
-
-
-def interrupted(operation: str, nth: int = 1) -> Prepare:
-    """Leave what a run leaves that is killed before this call."""
-
-    def prepare(world: World) -> None:
-        hold = world.store.fault("hold_before", operation, nth=nth)
-        with world.begin() as worker:
-            hold.wait()
-            worker.kill()
-        hold.release(apply=False)
-
-    return prepare
-
-
-def stage_taken(world: World) -> None:
-    """Let another value take the version ID of the tokens, in the moment in which they are staged."""
-
-    def take(when: str, call: Call) -> None:
-        if when == "before" and call.version_stages == ("AWSPENDING",) and call.operation == "PutSecretValue":
-            world.store.call(
-                "PutSecretValue",
-                {
-                    "SecretId": TOKENS,
-                    "ClientRequestToken": call.version_id,
-                    "SecretString": json.dumps({"note": IN_STORE}),
-                    "VersionStages": ["ELSEWHERE"],
-                },
-            )
-
-    world.store.on_call = take
-
-
-def emptied(world: World) -> None:
-    world.store.call("CreateSecret", {"Name": "empty", "ClientRequestToken": f"{canary():.32}"})
-
-
-def client_spoilt(world: World) -> None:
-    text = {"SecretString": f"clientSecret={IN_STORE}"}
-    world.store.call("PutSecretValue", {"SecretId": CLIENT, "ClientRequestToken": f"{canary():.32}", **text})
-
-
 RAW = b"HTTP/1.1 200 " + IN_HEADER.encode() + b"\r\n\r\n<html>" + IN_ANSWER.encode()
+
+DEEP = "[" * 70 + json.dumps(IN_STORE) + "]" * 70
 
 SCENARIOS = [
     Scenario(name="refreshed", ends="refreshed"),
@@ -148,6 +92,66 @@ SCENARIOS = [
         ends="SecretStoreUnavailable",
         prepare=refused_by_store("PutSecretValue", "MalformedPolicyDocumentException"),
     ),
+    Scenario(
+        name="store throttles",
+        ends="SecretStoreUnavailable",
+        prepare=refused_by_store("GetSecretValue", "ThrottlingException"),
+        deadline_seconds=6,
+    ),
+    Scenario(
+        name="not found", ends="SecretNotFound", prepare=refused_by_store("GetSecretValue", "ResourceNotFoundException")
+    ),
+    Scenario(
+        name="being deleted",
+        ends="SecretNotFound",
+        prepare=refused_by_store("GetSecretValue", "InvalidRequestException"),
+    ),
+    Scenario(
+        name="tidying denied",
+        ends="refreshed",
+        prepare=refused_by_store("UpdateSecretVersionStage", "AccessDeniedException", label="AWSPENDING"),
+    ),
+    Scenario(
+        name="record denied",
+        ends="ClientRejected",
+        prepare=both(
+            answered(401, error="invalid_client"),
+            refused_by_store("PutSecretValue", "AccessDeniedException", label="REFRESH_OUTCOME"),
+        ),
+    ),
+    Scenario(name="pending is taken", ends="refreshed", prepare=pending_elsewhere),
+    Scenario(name="saved meanwhile", ends="refreshed", prepare=saved_meanwhile),
+    Scenario(name="claim without its label", ends="yielded", prepare=claim_label_lost),
+    Scenario(name="claim that is none", ends="InvalidSecretDocument", prepare=claim_spoilt),
+    Scenario(name="record that is none", ends="InvalidSecretDocument", prepare=record_spoilt),
+    Scenario(
+        name="still rejected",
+        ends="ReauthorizationRequired",
+        prepare=after_a_run(answered(400, error="invalid_grant")),
+    ),
+    Scenario(
+        name="still unknown",
+        ends="RefreshOutcomeUnknown",
+        prepare=after_a_run(lambda world: world.endpoint.play(script.close(commit=True))),
+    ),
+    Scenario(name="nested", ends="InvalidSecretDocument", prepare=stored(deep=json.loads(DEEP))),
+    Scenario(name="mixed spellings", ends="InvalidSecretDocument", prepare=stored(expires_at=IN_STORE)),
+    Scenario(
+        name="credentials that differ",
+        ends="InvalidSecretDocument",
+        prepare=stored(clientId="id", clientSecret=IN_STORE, client_secret=f"not {IN_STORE}"),
+        environment={"CLIENT_SECRET_ID": ""},
+    ),
+    Scenario(
+        name="credentials of a wrong type",
+        ends="InvalidSecretDocument",
+        prepare=client_is(json.dumps({"clientId": "id", "clientSecret": [IN_STORE]})),
+    ),
+    Scenario(
+        name="client secret alone",
+        ends="InvalidSecretDocument",
+        prepare=client_is(json.dumps({"clientSecret": IN_STORE})),
+    ),
     Scenario(name="not JSON", ends="InvalidSecretDocument", prepare=stored_text(f"refreshToken={IN_STORE}")),
     Scenario(name="cut off", ends="InvalidSecretDocument", prepare=stored_text(f'{{"refreshToken": "{IN_STORE}"')),
     Scenario(name="a list", ends="InvalidSecretDocument", prepare=stored_text(json.dumps([IN_STORE]))),
@@ -158,13 +162,25 @@ SCENARIOS = [
     Scenario(name="token of a wrong type", ends="InvalidSecretDocument", prepare=stored(refreshToken=[IN_STORE])),
     Scenario(name="expiry that is text", ends="InvalidSecretDocument", prepare=stored(expiresAt=IN_STORE)),
     Scenario(name="both spellings", ends="InvalidSecretDocument", prepare=stored(refresh_token=IN_STORE)),
-    Scenario(name="client secret not JSON", ends="InvalidSecretDocument", prepare=client_spoilt),
+    Scenario(
+        name="client secret not JSON", ends="InvalidSecretDocument", prepare=client_is(f"clientSecret={IN_STORE}")
+    ),
     Scenario(
         name="endpoint with credentials",
         ends="ConfigurationError",
         environment={"TOKEN_ENDPOINT": f"https://user:{IN_ENVIRONMENT}@example.com/"},
     ),
     Scenario(name="endpoint that is none", ends="ConfigurationError", environment={"TOKEN_ENDPOINT": IN_ENVIRONMENT}),
+    Scenario(name="no URL", ends="ConfigurationError", environment={"TOKEN_ENDPOINT": f"https://[{IN_ENVIRONMENT}"}),
+    Scenario(
+        name="http", ends="ConfigurationError", environment={"TOKEN_ENDPOINT": f"http://example.com/{IN_ENVIRONMENT}"}
+    ),
+    Scenario(
+        name="nobody answers",
+        ends="TokenEndpointUnavailable",
+        environment={"TOKEN_ENDPOINT": f"http://127.0.0.1:1/{IN_ENVIRONMENT}"},
+        deadline_seconds=26,
+    ),
     Scenario(name="window", ends="ConfigurationError", environment={"REFRESH_WINDOW_SECONDS": IN_ENVIRONMENT}),
     Scenario(name="method", ends="ConfigurationError", environment={"TOKEN_ENDPOINT_AUTH_METHOD": IN_ENVIRONMENT}),
     Scenario(name="level", ends="ConfigurationError", environment={"LOG_LEVEL": IN_ENVIRONMENT}),
@@ -177,6 +193,7 @@ SCENARIOS = [
     Scenario(name="unknown key", ends="InvalidEvent", event={"refresh": IN_EVENT}),
     Scenario(name="secret as a key", ends="InvalidEvent", event={f"{IN_EVENT} {IN_EVENT}": True}),
     Scenario(name="wrong type", ends="InvalidEvent", event={"secret_id": [IN_EVENT]}),
+    Scenario(name="no name", ends="InvalidEvent", event={"secret_id": f"{IN_EVENT} {IN_EVENT}"}),
     Scenario(name="client rejected", ends="ClientRejected", prepare=answered(401, error="invalid_client")),
     Scenario(name="grant rejected", ends="ReauthorizationRequired", prepare=answered(400, error="invalid_grant")),
     Scenario(name="request rejected", ends="TokenRequestRejected", prepare=answered(400, error="invalid_scope")),
@@ -189,9 +206,14 @@ SCENARIOS = [
         prepare=answered(200, access_token=[IN_ANSWER], refresh_token={"value": IN_ANSWER}),
     ),
     Scenario(
+        name="refresh token of a wrong type",
+        ends="InvalidTokenResponse",
+        prepare=answered(200, access_token="new", refresh_token={"value": IN_ANSWER}),
+    ),
+    Scenario(
         name="not HTTP",
         ends="RefreshOutcomeUnknown",
-        prepare=lambda world: world.endpoint.play(script.raw(IN_ANSWER.encode())),
+        prepare=lambda world: world.endpoint.play(script.raw(IN_ANSWER.encode() + b"\r\n\r\n")),
     ),
     Scenario(name="HTML", ends="InvalidTokenResponse", prepare=lambda world: world.endpoint.play(script.raw(RAW))),
     Scenario(name="server error", ends="RefreshOutcomeUnknown", prepare=answered(500, error=IN_ANSWER)),

@@ -15,7 +15,8 @@ from secrecy.canaries import canary, leaks, random_part
 from token_refresh.adapters.telemetry import open_log
 from token_refresh.bootstrap import SystemClock, build_run
 from token_refresh.config import read_settings
-from token_refresh.core.oauth import read_answer
+from token_refresh.core.oauth import AuthMethod, ClientCredentials, read_answer, refresh_request
+from token_refresh.core.secret_value import SecretValue
 from token_refresh.events import read_event
 from token_refresh.handler import handler
 
@@ -85,6 +86,11 @@ def test_objects(world: World, planted: dict[str, str], capsys: pytest.CaptureFi
         run,
         run.session.parts.store.read(label="AWSCURRENT"),
         read_answer(200, json.dumps(answer).encode()),
+        refresh_request(
+            SecretValue(planted["refresh token"]),
+            ClientCredentials(client_id="id", client_secret=SecretValue(planted["environment"])),
+            AuthMethod.BASIC,
+        ),
     )
     issued = {f"token {n}": random_part(token) for n, token in enumerate(world.endpoint.grant.secrets)}
 
@@ -99,6 +105,7 @@ def test_objects(world: World, planted: dict[str, str], capsys: pytest.CaptureFi
     ]
     for thing in objects:
         log.warning("an object", it=thing, held=[thing], named={"password": thing})
+    log.warning("a library's object", it=ValueError(planted["access token"]))
     assert [] == leaks("".join(capsys.readouterr()), planted | issued)
 
 

@@ -1,0 +1,145 @@
+"""What a run meets, with secrets planted in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from races.world import CLIENT, TOKENS, World
+from rig import script
+from rig.secrets_limits import ServiceError
+from secrecy.canaries import canary
+from token_refresh.core.versions import claim_version_id, record_version_id
+
+if TYPE_CHECKING:
+    from rig.secrets_faults import Call
+
+PLANTED = {name: canary() for name in ("store", "answer", "header", "environment", "event", "error")}
+IN_STORE, IN_ANSWER, IN_HEADER, IN_ENVIRONMENT, IN_EVENT, IN_ERROR = PLANTED.values()
+
+Prepare = Callable[[World], None]
+
+
+def stored(**changes: Any) -> Prepare:
+    return lambda world: world.save({**world.document, **changes})
+
+
+def stored_text(text: str) -> Prepare:
+    return lambda world: put(world, SecretString=text)
+
+
+def put(world: World, **value: Any) -> None:
+    world.store.call("PutSecretValue", {"SecretId": TOKENS, "ClientRequestToken": f"{canary():.32}", **value})
+
+
+def answered(status: int, **fields: Any) -> Prepare:
+    """Answer with planted secrets in the headers and in every field that the provider may fill."""
+    body = {"error_description": IN_ANSWER, "error_uri": f"https://{IN_ANSWER}/", "scope": IN_ANSWER, **fields}
+    headers = {"WWW-Authenticate": f"Basic {IN_HEADER}", "Set-Cookie": IN_HEADER, "Location": f"http://{IN_HEADER}/"}
+    return lambda world: world.endpoint.play(*[script.status(status, body, headers=headers)] * 4)
+
+
+def refused_by_store(operation: str, code: str, *, label: str | None = None) -> Prepare:
+    """Refuse with a text that quotes what was sent, as services do."""
+
+    def refuse(call: Call) -> None:
+        if call.operation == operation and call.secret_id == TOKENS and label in {None, *call.version_stages}:
+            raise ServiceError(code, f"{code}: {IN_ERROR}, {IN_STORE}, which is marked for deletion")
+
+    def prepare(world: World) -> None:
+        world.store.authorize = refuse
+
+    return prepare
+
+
+def interrupted(operation: str, nth: int = 1) -> Prepare:
+    """Leave what a run leaves that is killed before this call."""
+
+    def prepare(world: World) -> None:
+        hold = world.store.fault("hold_before", operation, nth=nth)
+        with world.begin() as worker:
+            hold.wait()
+            worker.kill()
+        hold.release(apply=False)
+
+    return prepare
+
+
+def stage_taken(world: World) -> None:
+    """Let another value take the version ID of the tokens, in the moment in which they are staged."""
+
+    def take(when: str, call: Call) -> None:
+        if when == "before" and call.version_stages == ("AWSPENDING",) and call.operation == "PutSecretValue":
+            world.store.call(
+                "PutSecretValue",
+                {
+                    "SecretId": TOKENS,
+                    "ClientRequestToken": call.version_id,
+                    "SecretString": json.dumps({"note": IN_STORE}),
+                    "VersionStages": ["ELSEWHERE"],
+                },
+            )
+
+    world.store.on_call = take
+
+
+def emptied(world: World) -> None:
+    world.store.call("CreateSecret", {"Name": "empty", "ClientRequestToken": f"{canary():.32}"})
+
+
+def client_is(text: str) -> Prepare:
+    version = {"SecretId": CLIENT, "SecretString": text}
+    return lambda world: put(world, **version)
+
+
+def both(first: Prepare, second: Prepare) -> Prepare:
+    def prepare(world: World) -> None:
+        first(world)
+        second(world)
+
+    return prepare
+
+
+def after_a_run(before: Prepare) -> Prepare:
+    """Let a run meet it that comes first."""
+
+    def prepare(world: World) -> None:
+        before(world)
+        world.run()
+        world.endpoint.unscript()
+
+    return prepare
+
+
+def pending_elsewhere(world: World) -> None:
+    put(world, SecretString=json.dumps({"note": IN_STORE}), VersionStages=["AWSPENDING"])
+
+
+def saved_meanwhile(world: World) -> None:
+    """Save an edited copy just before the tokens that were received become current."""
+    edited = {**world.document, "note": IN_STORE}
+
+    def save(when: str, call: Call) -> None:
+        if when == "before" and call.operation == "UpdateSecretVersionStage":
+            world.store.on_call = None
+            world.save(edited)
+
+    world.store.on_call = save
+
+
+def claim_label_lost(world: World) -> None:
+    interrupted("PutSecretValue", nth=2)(world)
+    move = {"VersionStage": "REFRESH_CLAIM", "RemoveFromVersionId": claim_version_id(None)}
+    world.store.call("UpdateSecretVersionStage", {"SecretId": TOKENS, **move})
+
+
+def claim_spoilt(world: World) -> None:
+    put(world, SecretString=json.dumps({"note": IN_STORE}), VersionStages=["REFRESH_CLAIM"])
+
+
+def record_spoilt(world: World) -> None:
+    interrupted("PutSecretValue", nth=2)(world)
+    version_id = record_version_id(claim_version_id(None))
+    text = json.dumps({"note": IN_STORE})
+    put(world, ClientRequestToken=version_id, SecretString=text, VersionStages=["REFRESH_OUTCOME"])
