@@ -1,7 +1,7 @@
 """What botocore knows of the one service that this program calls, loaded with as little work as that takes.
 
 botocore walks the folders of 400 services to know that one is there, and builds ordered dictionaries out of a megabyte
-of endpoints. Without either a client is there in half the time (`scripts/bench worker`).
+of endpoints. Neither is needed, and both lengthen a cold start (`scripts/bench worker`).
 """
 
 import gzip

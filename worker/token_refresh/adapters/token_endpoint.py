@@ -41,7 +41,7 @@ class HttpTokenEndpoint:
         """
         exchange = _Exchange(self._url, request, timeout_seconds)
         Thread(target=exchange.run, name="token-request", daemon=True).start()
-        return exchange.wait(timeout_seconds)
+        return exchange.wait()
 
 
 class _Left(Exception):  # noqa: N818 - nothing failed
@@ -63,10 +63,10 @@ class _Exchange:
         self._refusal: Answer | None = None
         """What a 4xx proves by its status, whatever becomes of its body."""
 
-    def wait(self, timeout_seconds: float) -> Answer:
+    def wait(self) -> Answer:
         """Wait for the answer; at the time limit say what is known by then, and let nothing be sent after that."""
         try:
-            return self._done.result(timeout_seconds)
+            return self._done.result(self._timeout_seconds)
         except TimeoutError as error:
             with self._lock:
                 self._left = True
