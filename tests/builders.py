@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from token_refresh.core.claims import Claim, ClaimEntry, Record, Redemption
-from token_refresh.core.document import TokenDocument, read_document
 from token_refresh.core.schedule import Policy
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.snapshot import Attempt, Snapshot, Spent, Standing, TokenSet
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.document import TokenDocument, read_document
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from builders import DAY, NOW
-from rig.secrets_limits import ServiceError
-from rig.secrets_model import SecretsModel
-from token_refresh.core.oauth import Answer, TokenRequest, TokenResponse
-from token_refresh.core.secret_value import SecretValue
+from testbed.secrets_manager.limits import ServiceError
+from testbed.secrets_manager.model import SecretsModel
+from token_refresh.oauth.request import TokenRequest
+from token_refresh.oauth.response import Answer, TokenResponse
 from token_refresh.ports import SecretVersion
+from token_refresh.secret_value import SecretValue
 
 SECRET_ID = "tokens"
 PUBLISHED_ID = "published-tokens"

@@ -11,14 +11,14 @@ import pytest
 from builders import NOW, policy
 from builders import fields as document_fields
 from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore
-from rig.secrets_model import SecretsModel
-from token_refresh.core.credentials import read_credentials
-from token_refresh.core.document import TokenDocument
-from token_refresh.core.oauth import AuthMethod, ClientCredentials
+from testbed.secrets_manager.model import SecretsModel
 from token_refresh.core.schedule import Policy
 from token_refresh.core.versions import claim_version_id
+from token_refresh.oauth.request import AuthMethod
 from token_refresh.ports import Deadline
 from token_refresh.refresh import Parts, Run, Settled
+from token_refresh.stored.credentials import ClientCredentials, read_credentials
+from token_refresh.stored.document import TokenDocument
 
 FIRST_CLAIM = claim_version_id(None)
 """The version ID of the first claim in a world."""

@@ -9,7 +9,7 @@ from botocore.config import Config
 
 from benchmarks.reader_speed import store_token
 from benchmarks.reader_subjects import SECRET_ID, SUBJECTS, Subject, simulated_time
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import Runtime, TokenReader, TokenRefreshError
 
 FIFTY = 50

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.reader_subjects import SECRET_ID, SUBJECTS, Bare
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import Runtime
 
 ROUNDS = 21

@@ -22,10 +22,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rig.function import HANDLER, SCHEDULED_EVENT, Function
-from rig.lambda_runtime import LambdaRuntime
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.aws_lambda.function import HANDLER, SCHEDULED_EVENT, Function
+from testbed.aws_lambda.lambda_runtime import LambdaRuntime
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = "straightforward handler"

@@ -8,9 +8,8 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from fakes import FakeClock
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS, SecretsManagerSecret
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -18,6 +17,7 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
 )
 from token_refresh.ports import Deadline
+from token_refresh.secret_value import SecretValue
 
 V0, V1 = "0" * 36, "1" * 36
 PLAIN = Config(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=1, read_timeout=1)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from token_refresh.adapters.telemetry import open_log
-from token_refresh.core.secret_value import MASK, SecretValue
+from token_refresh.secret_value import MASK, SecretValue
 
 
 @pytest.fixture(autouse=True)

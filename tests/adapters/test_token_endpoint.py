@@ -11,22 +11,15 @@ from typing import Any
 import httpx
 import pytest
 
-from rig import script
-from rig.script import Script
-from rig.token_endpoint import TokenEndpoint
+from testbed.provider import script
+from testbed.provider.script import Script
+from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh import __version__
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh.core.oauth import (
-    BODY_LIMIT_BYTES,
-    Answer,
-    AuthMethod,
-    ClientCredentials,
-    Failure,
-    Kind,
-    TokenResponse,
-    refresh_request,
-)
-from token_refresh.core.secret_value import SecretValue
+from token_refresh.oauth.request import AuthMethod, refresh_request
+from token_refresh.oauth.response import BODY_LIMIT_BYTES, Answer, Failure, Kind, TokenResponse
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.credentials import ClientCredentials
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from cli.scene import SECRET_ID, Cli
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 
 
 def written(folder: Path, content: object) -> Path:

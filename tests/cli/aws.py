@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import boto3
 
 from cli.scene import SECRET_ID
-from rig.loopback import LoopbackHandler, LoopbackServer
+from testbed.loopback import LoopbackHandler, LoopbackServer
 
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-central-1"}
 

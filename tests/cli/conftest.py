@@ -12,9 +12,9 @@ import pytest
 
 from cli.authorizing import Person, written
 from cli.scene import Cli, Ended, Tokens
-from rig.authorization_server import AuthorizationServer
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.provider.authorization_server import AuthorizationServer
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.cli import main
 
 KEPT = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from cli.authorizing import Person, consent, stored
 from cli.scene import SECRET_ID, Cli
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 
 REDIRECT_URI = "http://127.0.0.1/callback"
 

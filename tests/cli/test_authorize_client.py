@@ -7,9 +7,9 @@ import pytest
 
 from cli.authorizing import paste_into, stored, written
 from cli.scene import Cli
-from rig import script
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from cli.authorizing import Person, consent, redirected, stored
 from cli.scene import Cli
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 
 
 def test_foreign_visits(

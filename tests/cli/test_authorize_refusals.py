@@ -7,8 +7,8 @@ import pytest
 
 from cli.authorizing import Person, paste_into, redirected
 from cli.scene import Cli
-from rig import script
-from rig.token_endpoint import TokenEndpoint
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.scene import Cli, Tokens
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 
 COMMANDS = ("authorize", "status", "refresh", "doctor", "history", "restore", "verify")
 

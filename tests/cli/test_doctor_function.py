@@ -9,7 +9,7 @@ import pytest
 from builders import DAY
 from cli.aws import Account, Aws, Simulator
 from cli.scene import Cli, Tokens, grades
-from rig.moto_server import MotoServer
+from testbed.secrets_manager.moto_server import MotoServer
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 from builders import DAY
 from cli.scene import Cli, Tokens
-from rig import script
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 
 
 def kinds(cli: Cli, *flags: str) -> list[tuple[str, list[str]]]:

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens
-from rig import script
-from rig.function import Function
-from rig.loopback import LoopbackHandler, LoopbackServer
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.aws_lambda.function import Function
+from testbed.loopback import LoopbackHandler, LoopbackServer
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 
 DAY = timedelta(days=1)
 

@@ -6,9 +6,9 @@ import pytest
 
 from builders import DAY
 from cli.scene import SECRET_ID, Cli, Tokens, claim
-from rig import script
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 
 
 def test_restore(cli: Cli, tokens: Tokens) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from builders import HOUR
 from cli.scene import SECRET_ID, Cli, Tokens
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 
 
 def test_healthy(cli: Cli, tokens: Tokens) -> None:

@@ -2,9 +2,9 @@
 
 from builders import HOUR
 from cli.scene import Cli, Tokens, claim
-from rig import script
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 
 
 def test_refreshed(cli: Cli, tokens: Tokens) -> None:

@@ -10,7 +10,7 @@ import pexpect
 import pytest
 
 from cli.scene import Tokens
-from rig.authorization_server import AuthorizationServer
+from testbed.provider.authorization_server import AuthorizationServer
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
 Terminal = Callable[..., Any]

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from cli.scene import Cli, Tokens
-from rig.loopback import LoopbackHandler, LoopbackServer
+from testbed.loopback import LoopbackHandler, LoopbackServer
 
 DAY = timedelta(days=1)
 

@@ -16,8 +16,8 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-from rig.authorization_server import AuthorizationServer
-from rig.secrets_manager import SecretsManagerServer
+from testbed.provider.authorization_server import AuthorizationServer
+from testbed.secrets_manager.server import SecretsManagerServer
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
 FLAGS = (

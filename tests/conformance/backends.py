@@ -11,7 +11,7 @@ import boto3
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 
 # Set by `scripts/conformance --live`, and by nothing else.
 LIVE_REGION = os.environ.get("CONFORMANCE_LIVE_REGION")

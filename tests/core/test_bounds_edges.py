@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builders import DAY, HOUR, NOW, claim, document, entry, fields
-from token_refresh.core.document import read_document, read_object
-from token_refresh.core.oauth import Failure, Kind, read_answer
 from token_refresh.core.schedule import CLAIMS_A_DAY, claim_allowed_at
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.errors import InvalidSecretDocument
+from token_refresh.oauth.response import Failure, Kind, read_answer
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.document import read_document, read_object
 
 
 def test_a_renewed_document_is_what_a_later_run_reads() -> None:

@@ -5,8 +5,8 @@ import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, claim, entry, record
 from token_refresh.core.claims import Redemption, read_claim, read_record, write_claim, write_record
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
 
 
 def test_a_claim_is_read_as_it_was_written() -> None:

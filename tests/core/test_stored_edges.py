@@ -9,12 +9,13 @@ import pytest
 
 from builders import NOW, claim, document, entry, fields, record, text
 from token_refresh.core.claims import Redemption, write_claim, write_record
-from token_refresh.core.document import TokenDocument, read_document
-from token_refresh.core.oauth import AuthMethod, ClientCredentials, refresh_request
-from token_refresh.core.published import published_document
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.versions import claim_version_id, published_version_id, record_version_id, staged_version_id
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh.oauth.request import AuthMethod, refresh_request
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.credentials import ClientCredentials
+from token_refresh.stored.document import TokenDocument, read_document
+from token_refresh.stored.published import published_document
 
 
 @pytest.fixture

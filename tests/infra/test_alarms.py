@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.synthesis import Deployment
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import SecretEmpty
 from token_refresh.handler import handler
 

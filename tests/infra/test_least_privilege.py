@@ -11,14 +11,14 @@ import pytest
 
 from infra.policy import Ask, Policy, resolve
 from infra.synthesis import Deployment
-from rig.function import Function
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.aws_lambda.function import Function
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import TokenRefreshError
 from token_refresh.handler import handler
 
 if TYPE_CHECKING:
-    from rig.secrets_faults import Call
+    from testbed.secrets_manager.faults import Call
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
 SECRETS_AND_KEY = ("secretsmanager:", "kms:")

@@ -4,7 +4,7 @@ import pytest
 
 from proof.providers import Provider
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS
-from token_refresh.core.oauth import Failure, Kind, TokenResponse
+from token_refresh.oauth.response import Failure, Kind, TokenResponse
 
 NOW = EPOCH_SECONDS
 

@@ -7,8 +7,8 @@ import pytest
 from races.kill_matrix import fault, is_window
 from races.kills import FORCED_RUN, PUBLISHING, RECOVERY, REFRESH, Scenario, When, boundaries, kill
 from races.world import GRACE, PROVIDERS, SINGLE_USE, STATIC, TOKEN_REQUEST, Provider, World
-from rig import script
-from rig.function import SCHEDULED_EVENT, Function
+from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
+from testbed.provider import script
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 from races.contenders import contend
 from races.worker import FORCED, PROCESSES, wait_for_all
 from races.world import SINGLE_USE, World
-from rig import script
-from rig.function import SCHEDULED_EVENT, Function
+from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
+from testbed.provider import script
 
 SAME_OR_NOT = pytest.mark.parametrize("request_id", [None, "the-same-for-all"], ids=["own", "shared"])
 

@@ -5,7 +5,7 @@ import pytest
 from reader import surroundings
 from reader.source import Source
 from reader.surroundings import Api, Background, Clock, Store
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
 from token_refresh.reader.cache import Cache
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import Runtime
 
 START = 1_800_000_000.0

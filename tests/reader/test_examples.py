@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from reader.surroundings import Api, Clock, Store
-from rig.secrets_manager import SecretsManagerServer
+from testbed.secrets_manager.server import SecretsManagerServer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ME = {"user": {"id": "1", "nid": "~1", "rid": "2"}, "organization": {"id": "3"}}

@@ -9,8 +9,6 @@ import pytest
 from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, ms, policy
 from fakes import tokens
 from token_refresh.core.claims import read_record
-from token_refresh.core.oauth import Answer, Failure, Kind
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.versions import OUTCOME, PENDING, staged_version_id
 from token_refresh.errors import (
     ClientRejected,
@@ -21,6 +19,8 @@ from token_refresh.errors import (
     TokenRefreshError,
     TokenRequestRejected,
 )
+from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.secret_value import SecretValue
 from world import FIRST_CLAIM, World, killed
 
 NO_ANSWER = Failure(kind=Kind.NO_ANSWER, seen="ReadTimeout")

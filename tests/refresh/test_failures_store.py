@@ -3,10 +3,10 @@
 import pytest
 
 from fakes import SECRET_ID
-from token_refresh.core.oauth import Failure, Kind
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.versions import staged_version_id
 from token_refresh.errors import ClientRejected, SecretAccessDenied, SecretStoreUnavailable, TokensNotStored
+from token_refresh.oauth.response import Failure, Kind
+from token_refresh.secret_value import SecretValue
 from world import FIRST_CLAIM, World, fail
 
 

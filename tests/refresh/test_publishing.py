@@ -6,8 +6,8 @@ import pytest
 
 from builders import DAY, HOUR, NOW, ms
 from fakes import PUBLISHED_ID
-from token_refresh.core.oauth import Failure, Kind
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied, SecretStoreError, SecretStoreUnavailable
+from token_refresh.oauth.response import Failure, Kind
 from world import Killed, World
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, ms
 from fakes import tokens
-from token_refresh.core.oauth import Answer, Failure, Kind
 from token_refresh.core.versions import CLAIM, staged_version_id
 from token_refresh.errors import SecretEmpty
+from token_refresh.oauth.response import Answer, Failure, Kind
 from world import FIRST_CLAIM, World, killed
 
 

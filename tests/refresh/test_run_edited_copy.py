@@ -6,9 +6,9 @@ import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE
 from fakes import tokens
-from rig.secrets_limits import VERSIONS_PER_SECRET
-from token_refresh.core.oauth import Failure, Kind
+from testbed.secrets_manager.limits import VERSIONS_PER_SECRET
 from token_refresh.errors import ClientRejected, RefreshOutcomeUnknown
+from token_refresh.oauth.response import Failure, Kind
 from world import World, killed
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from builders import MINUTE
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.versions import CLAIM, PENDING, claim_version_id
 from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.secret_value import SecretValue
 from world import FIRST_CLAIM, World, fail, killed
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from races.world import CLIENT, TOKENS, World
-from rig import script
-from rig.secrets_limits import ServiceError
 from secrecy.canaries import canary
+from testbed.provider import script
+from testbed.secrets_manager.limits import ServiceError
 from token_refresh.core.versions import claim_version_id, record_version_id
 
 if TYPE_CHECKING:
-    from rig.secrets_faults import Call
+    from testbed.secrets_manager.faults import Call
 
 PLANTED = {name: canary() for name in ("store", "answer", "header", "environment", "event", "error")}
 IN_STORE, IN_ANSWER, IN_HEADER, IN_ENVIRONMENT, IN_EVENT, IN_ERROR = PLANTED.values()

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from rig import script
 from secrecy.preparations import (
     IN_ANSWER,
     IN_ENVIRONMENT,
@@ -32,6 +31,7 @@ from secrecy.preparations import (
     stored,
     stored_text,
 )
+from testbed.provider import script
 
 SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 

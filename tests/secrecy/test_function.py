@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from races.world import CLIENT, TOKENS, World
-from rig.function import Function, Invocation
 from secrecy.canaries import WORDS, canary, leaks, random_part
 from secrecy.preparations import IN_ENVIRONMENT, IN_STORE, PLANTED
 from secrecy.scenarios import SCENARIOS, Scenario
+from testbed.aws_lambda.function import Function, Invocation
 from token_refresh import errors
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from races.worker import Context
 from races.world import World
-from rig import script
+from testbed.provider import script
 from token_refresh.errors import TokenRefreshError
 from token_refresh.handler import handler
 

@@ -10,15 +10,17 @@ import pytest
 
 from races.worker import Context
 from races.world import World
-from rig import script
 from secrecy.canaries import canary, leaks, random_part
+from testbed.provider import script
 from token_refresh.adapters.telemetry import open_log
 from token_refresh.bootstrap import SystemClock, build_run
 from token_refresh.config import read_settings
-from token_refresh.core.oauth import AuthMethod, ClientCredentials, read_answer, refresh_request
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.events import read_event
 from token_refresh.handler import handler
+from token_refresh.oauth.request import AuthMethod, refresh_request
+from token_refresh.oauth.response import read_answer
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.credentials import ClientCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

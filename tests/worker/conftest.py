@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 from worker.stage import Stage
 
 

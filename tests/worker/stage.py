@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from rig.secrets_manager import SecretsManagerServer
-from rig.token_endpoint import TokenEndpoint
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.bootstrap import SystemClock
 from token_refresh.errors import TokenRefreshError
 from token_refresh.handler import handler

@@ -3,10 +3,11 @@ from datetime import timedelta
 import pytest
 
 from token_refresh.config import Settings, check_timeout, read_settings, token_secret_id
-from token_refresh.core.oauth import AuthMethod, ClientCredentials
 from token_refresh.core.schedule import Policy
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.errors import ConfigurationError
+from token_refresh.oauth.request import AuthMethod
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.credentials import ClientCredentials
 
 
 def test_the_defaults_are_upwork_s() -> None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from rig import script
+from testbed.provider import script
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,

@@ -13,13 +13,12 @@ from botocore.exceptions import BotoCoreError
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
 from token_refresh.adapters.service_data import SERVICE, one_service_loader
 from token_refresh.config import Settings
-from token_refresh.core.credentials import read_credentials
-from token_refresh.core.document import TokenDocument, read_object
-from token_refresh.core.oauth import ClientCredentials
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.events import Trigger
 from token_refresh.refresh import Clock, Deadline, Log, Parts, Run, SecretStore, TokenEndpoint
+from token_refresh.stored.credentials import ClientCredentials, read_credentials
+from token_refresh.stored.document import TokenDocument, read_object
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -7,10 +7,10 @@ from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
-from token_refresh.core.credentials import read_credentials
-from token_refresh.core.oauth import AuthMethod, ClientCredentials
 from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
+from token_refresh.oauth.request import AuthMethod
+from token_refresh.stored.credentials import ClientCredentials, read_credentials
 
 UPWORK_TOKEN_ENDPOINT: Final = "https://www.upwork.com/api/v3/oauth2/token"  # noqa: S105 - an address
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from token_refresh.core.document import TokenDocument
 from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import ReauthorizationRequired, TokenRefreshError
+from token_refresh.stored.document import TokenDocument
 
 NAMESPACE: Final = "TokenRefresh"
 _UNITS: Final = {"SecondsToExpiry": "Seconds", "DurationMs": "Milliseconds"}

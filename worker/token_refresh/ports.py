@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from token_refresh.core.oauth import Answer, TokenRequest
-from token_refresh.core.secret_value import SecretValue
+from token_refresh.oauth.request import TokenRequest
+from token_refresh.oauth.response import Answer
+from token_refresh.secret_value import SecretValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from token_refresh.adapters.secrets_manager_errors import Refused, Transient, missing_value, refused, translate
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.ports import Deadline, SecretVersion
+from token_refresh.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Final, TextIO
 
-from token_refresh.core.secret_value import MASK, SecretValue
+from token_refresh.secret_value import MASK, SecretValue
 
 _WORDS: Final = ("token", "secret", "password", "authorization", "credential", "cookie", "body")
 _SPEAK_OF_SECRETS: Final = re.compile(  # client_secret, clientSecret, secret; but neither secret_id nor SecretId

@@ -9,7 +9,8 @@ from typing import Final
 import httpx
 
 from token_refresh import __version__
-from token_refresh.core.oauth import BODY_LIMIT_BYTES, Answer, Failure, Kind, TokenRequest, read_answer
+from token_refresh.oauth.request import TokenRequest
+from token_refresh.oauth.response import BODY_LIMIT_BYTES, Answer, Failure, Kind, read_answer
 
 _HEADERS: Final = {
     "Accept": "application/json",

@@ -9,8 +9,9 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from token_refresh.cli.failures import CommandFailed
-from token_refresh.core.oauth import AuthMethod, ClientCredentials, TokenRequest, token_request
-from token_refresh.core.secret_value import SecretValue
+from token_refresh.oauth.request import AuthMethod, TokenRequest, token_request
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.credentials import ClientCredentials
 
 UPWORK_AUTHORIZATION_ENDPOINT: Final = "https://www.upwork.com/ab/account-security/oauth2/authorize"
 

@@ -6,9 +6,10 @@ from token_refresh.bootstrap import find_credentials, token_endpoint
 from token_refresh.cli.checks import Check, Grade
 from token_refresh.cli.state import State, open_store
 from token_refresh.config import Settings
-from token_refresh.core.oauth import Answer, Failure, Kind, TokenRequest, refresh_request
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.errors import TokenRefreshError
+from token_refresh.oauth.request import TokenRequest, refresh_request
+from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.secret_value import SecretValue
 
 _ANSWERED = {Kind.GRANT_REJECTED, Kind.CLIENT_REJECTED, Kind.REQUEST_REJECTED}
 

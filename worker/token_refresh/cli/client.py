@@ -10,11 +10,11 @@ import typer
 
 from token_refresh.cli.failures import CommandFailed, interactive
 from token_refresh.config import Settings
-from token_refresh.core.credentials import read_credentials
-from token_refresh.core.document import SIZE_LIMIT_BYTES, read_object
-from token_refresh.core.oauth import AuthMethod, ClientCredentials
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.errors import InvalidSecretDocument
+from token_refresh.oauth.request import AuthMethod
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.credentials import ClientCredentials, read_credentials
+from token_refresh.stored.document import SIZE_LIMIT_BYTES, read_object
 
 
 def read_client_file(path: Path) -> ClientCredentials:

@@ -11,10 +11,11 @@ from token_refresh.cli.failures import CommandFailed
 from token_refresh.cli.screen import fields_table, output, when
 from token_refresh.cli.storing import base_document, create_secret, store_version, tags_for
 from token_refresh.config import Settings
-from token_refresh.core.oauth import ClientCredentials, Failure, Kind, TokenResponse
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.errors import ClientRejected
+from token_refresh.oauth.response import Failure, Kind, TokenResponse
 from token_refresh.ports import SecretStore
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.credentials import ClientCredentials
 
 _REMEDIES = {
     Kind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI differs from the registered one; run "

@@ -16,9 +16,9 @@ from token_refresh.cli.state import State, open_store, read_state
 from token_refresh.cli.storing import store_version
 from token_refresh.cli.versions import Listed, list_versions
 from token_refresh.config import token_secret_id
-from token_refresh.core.document import TokenDocument, read_document
 from token_refresh.core.schedule import may_be_sent_again
-from token_refresh.core.secret_value import SecretValue
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.document import TokenDocument, read_document
 
 PREVIOUS = "AWSPREVIOUS"
 

@@ -7,9 +7,9 @@ from enum import Enum, auto
 from token_refresh.cli.storing import document_of, fields_of
 from token_refresh.cli.versions import Listed, read_claims
 from token_refresh.core.claims import Claim, Redemption, read_record
-from token_refresh.core.document import TokenDocument
 from token_refresh.core.versions import record_version_id, staged_version_id
 from token_refresh.ports import SecretStore
+from token_refresh.stored.document import TokenDocument
 
 
 class Fate(Enum):

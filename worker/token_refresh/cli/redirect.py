@@ -12,8 +12,8 @@ from token_refresh.cli import page
 from token_refresh.cli.authorization import Authorization, ForeignRedirect
 from token_refresh.cli.failures import CommandFailed
 from token_refresh.config import is_loopback
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.errors import TokenRefreshError
+from token_refresh.secret_value import SecretValue
 
 _CONNECTION_SECONDS: Final = 1.0
 """A browser opens connections that it never uses; one such must not hold up the redirect."""

@@ -9,7 +9,6 @@ from token_refresh.bootstrap import SystemClock, build_run, environment, secrets
 from token_refresh.cli.aws import region_name
 from token_refresh.config import Settings, read_settings
 from token_refresh.core.claims import ClaimEntry, Redemption, read_record
-from token_refresh.core.document import TokenDocument
 from token_refresh.core.plan import Step, plan
 from token_refresh.core.schedule import Policy, due_at
 from token_refresh.core.snapshot import Snapshot, Standing
@@ -17,6 +16,7 @@ from token_refresh.core.versions import CURRENT, published_version_id, record_ve
 from token_refresh.events import Trigger
 from token_refresh.ports import Deadline, SecretStore
 from token_refresh.refresh import Run
+from token_refresh.stored.document import TokenDocument
 
 TIME_LIMIT_SECONDS = 60.0
 """What a run from the command line may take, claims that live shorter aside."""

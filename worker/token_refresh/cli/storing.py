@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from token_refresh.cli.aws import ask_secrets_manager
-from token_refresh.core.document import TokenDocument, read_document, read_object
-from token_refresh.core.oauth import ClientCredentials
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.ports import SecretStore, SecretVersion
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.credentials import ClientCredentials
+from token_refresh.stored.document import TokenDocument, read_document, read_object
 
 _NAME_PARTS: Final = 3
 """A name by the convention is {app}/{environment}/{service}."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.core.claims import Claim, ClaimEntry
-from token_refresh.core.document import TokenDocument
+from token_refresh.stored.document import TokenDocument
 
 FIRST_BACKOFF: Final = timedelta(minutes=2)
 LONGEST_BACKOFF: Final = timedelta(hours=1)

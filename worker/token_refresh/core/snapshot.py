@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from token_refresh.core.claims import Claim, ClaimEntry, Record, Redemption
-from token_refresh.core.document import TokenDocument
+from token_refresh.stored.document import TokenDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

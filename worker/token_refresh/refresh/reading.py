@@ -7,13 +7,13 @@ version it saw. The published copy is read before all, so that a copy of an olde
 from datetime import datetime
 
 from token_refresh.core.claims import Claim, ClaimEntry, Record, read_claim, read_record
-from token_refresh.core.document import TokenDocument, read_document
 from token_refresh.core.schedule import Policy, due_at
-from token_refresh.core.secret_value import SecretValue
 from token_refresh.core.snapshot import Attempt, Snapshot, Spent, TokenSet
 from token_refresh.core.versions import CLAIM, CURRENT, record_version_id, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty
 from token_refresh.ports import SecretStore, SecretVersion
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.document import TokenDocument, read_document
 
 
 class Reader:

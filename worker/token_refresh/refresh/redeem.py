@@ -10,8 +10,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from token_refresh.core.claims import ClaimEntry, Redemption
-from token_refresh.core.document import TokenDocument
-from token_refresh.core.oauth import Answer, Failure, Kind, TokenRequest, TokenResponse
 from token_refresh.core.schedule import may_be_sent_again
 from token_refresh.core.snapshot import Snapshot, TokenSet
 from token_refresh.core.versions import PENDING, staged_version_id
@@ -25,8 +23,11 @@ from token_refresh.errors import (
     TokenRequestRejected,
     TokensNotStored,
 )
+from token_refresh.oauth.request import TokenRequest
+from token_refresh.oauth.response import Answer, Failure, Kind, TokenResponse
 from token_refresh.refresh.session import LEAST_REQUEST_SECONDS, STORE_RESERVE_SECONDS, Session
 from token_refresh.refresh.steps import dead_grant
+from token_refresh.stored.document import TokenDocument
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.core.claims import Claim, ClaimEntry, Record, Redemption, write_record
-from token_refresh.core.document import TokenDocument
-from token_refresh.core.oauth import AuthMethod, ClientCredentials, TokenRequest
 from token_refresh.core.schedule import Policy
 from token_refresh.core.snapshot import Snapshot, Standing
 from token_refresh.core.versions import OUTCOME, record_version_id
 from token_refresh.errors import DeadlineExceeded, SecretStoreError, TokenRefreshError
+from token_refresh.oauth.request import AuthMethod, TokenRequest
 from token_refresh.ports import Clock, Deadline, Log, SecretStore, TokenEndpoint
 from token_refresh.refresh.reading import Reader
+from token_refresh.stored.credentials import ClientCredentials
+from token_refresh.stored.document import TokenDocument
 
 LEAST_REQUEST_SECONDS: Final = 5.0
 """A token request is not begun with less."""

@@ -5,15 +5,15 @@ from datetime import datetime
 from typing import Final, assert_never
 
 from token_refresh.core.claims import Claim, ClaimEntry, Redemption, write_claim
-from token_refresh.core.document import SIZE_LIMIT_BYTES, TokenDocument
-from token_refresh.core.oauth import refresh_request
 from token_refresh.core.plan import Action, Append, Carry, Promote, Publish, Redeem, Release, Tidy
-from token_refresh.core.published import published_document
 from token_refresh.core.snapshot import Snapshot, Spent, TokenSet
 from token_refresh.core.versions import CLAIM, CURRENT, PENDING, published_version_id, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, ReauthorizationRequired, SecretStoreError
+from token_refresh.oauth.request import refresh_request
 from token_refresh.ports import SecretStore
 from token_refresh.refresh.session import Session
+from token_refresh.stored.document import SIZE_LIMIT_BYTES, TokenDocument
+from token_refresh.stored.published import published_document
 
 ROOM_BYTES: Final = 16_384
 """How much a token document may grow by new tokens; one without that room is refused before anything is redeemed."""

@@ -1,0 +1,105 @@
+"""Play the worker's main job on real parts, on this machine and without an AWS account: see `scripts/demo --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from demos.report import Report, problem
+from demos.scene import Chapter, Scene
+from demos.story import STORY
+from demos.world import World
+from testbed.aws_lambda.function import HANDLER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+_DESCRIPTION = """\
+Play the worker's main job on real parts, on this machine and without an AWS
+account: a scheduled run that refreshes, one that finds the token fresh, a forced
+one, several at once, one that is killed and one that recovers, a revoked grant
+and its re-authorization. Every step checks what it says.
+"""
+_EXIT_CODES = "exit codes: 0 every step did what it says; 1 a step did not; 130 interrupted"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play the story and return the exit code."""
+    options = _parse(arguments)
+    signal.signal(signal.SIGTERM, _interrupt)
+    _forget_settings()
+    report = Report(logs=options.logs)
+    try:
+        return play(report, options.handler)
+    except KeyboardInterrupt:
+        print("\nscripts/demo: interrupted; everything that was started is stopped", file=sys.stderr)
+        return 130
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo",
+        description=_DESCRIPTION,
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--logs", action="store_true", help="show the structured log lines of each run")
+    parser.add_argument(
+        "--handler",
+        default=HANDLER,
+        metavar="NAME",
+        help="run another Lambda handler than %(default)s, and see whether the demo finds fault with it",
+    )
+    return parser.parse_args(arguments)
+
+
+def _forget_settings() -> None:
+    """Leave out what this machine is configured with: no AWS account is to be reached, by mistake or by a proxy."""
+    for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
+        del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def play(report: Report, handler: str = HANDLER, story: Sequence[Chapter] = STORY) -> int:
+    """Play `story` with `handler` and return the exit code."""
+    began = time.monotonic()
+    report.introduce(len(story))
+    rows: list[tuple[int, Chapter, list[str]]] = []
+    said: list[str] = []
+
+    def everything_printed() -> str:
+        return "\n".join((report.text, *said))
+
+    with World(handler) as world, world.function() as function:
+        for number, chapter in enumerate(story, 1):
+            scene = Scene(world, function, everything_printed=everything_printed)
+            report.begin(number, chapter)
+            problems = _play_scene(chapter, scene, report)
+            said += [text for run in scene.ran for text in (*run.logs, run.detail, run.result)]
+            rows.append((number, chapter, problems))
+    report.conclude(rows, time.monotonic() - began)
+    return 1 if any(problems for _, _, problems in rows) else 0
+
+
+def _play_scene(chapter: Chapter, scene: Scene, report: Report) -> list[str]:
+    """Play one step; what goes wrong in it is its problem, and the story goes on."""
+    problems: list[str] = []
+    try:
+        chapter.play(scene)
+    except Exception as error:  # noqa: BLE001 - a broken worker can make any part of a step fail
+        problems.append(f"the step was cut short by {type(error).__name__}")  # its text could hold a value
+    report.end(scene, problems)
+    return problems + [problem(check) for check in scene.checks if not check.holds]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

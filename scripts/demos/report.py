@@ -1,0 +1,154 @@
+"""How the demo looks: one step at a time, at any width, with or without a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import RenderableType
+
+    from demos.scene import Chapter, Check, Ran, Scene
+    from demos.world import Version
+
+_INDENT = 4
+_READ_ON = (
+    ("README.md", "how to set it up, every setting, outcome and error"),
+    ("docs/protocol.md", "why no race and no crash loses the grant"),
+    ("scripts/demo --logs", "this demo with the structured log of each run"),
+)
+
+
+class Report:
+    """Print the story as it is played."""
+
+    def __init__(self, *, logs: bool) -> None:
+        self._console = Console(highlight=False, record=True)
+        self._logs = logs
+
+    def introduce(self, steps: int) -> None:
+        """Say what is about to happen."""
+        parts = (
+            f": its main job in {steps} steps, on real parts on this machine. Secrets Manager is moto, the provider is "
+            "django-oauth-toolkit set up like Upwork, and the worker runs in Lambda's own runtime client.\n"
+        )
+        self._print(Text.assemble(("token-refresh-worker", "bold"), parts), indent=0)
+
+    def begin(self, number: int, chapter: Chapter) -> None:
+        """Announce a step."""
+        self._print(Text.assemble((f"{number:>2}  ", "bold cyan"), (chapter.title, "bold")), indent=0)
+        self._print(Text(chapter.why))
+
+    def end(self, scene: Scene, problems: Sequence[str]) -> None:
+        """Show what came of it, and why it could not be played to its end if that was so."""
+        self._space()
+        if scene.ran:
+            self._print(_runs(scene.ran))
+            self._print_details(scene.ran)
+            self._space()
+        if scene.before != scene.after:
+            self._print(_labels(scene))
+            self._space()
+        self._print(_verdicts(scene.checks, problems))
+        self._space()
+
+    def conclude(self, rows: Sequence[tuple[int, Chapter, Sequence[str]]], seconds: float) -> None:
+        """Sum up, and say which steps did not do what they say."""
+        table = _table("", "step", "did what it says")
+        for number, chapter, problems in rows:
+            table.add_row(f"{number:>2}", chapter.title, Text("NO", "bold red") if problems else Text("yes", "green"))
+        self._print(table, indent=0)
+        self._space()
+        failed = [(number, chapter, problems) for number, chapter, problems in rows if problems]
+        for number, chapter, problems in failed:
+            self._print(
+                Text(f"Step {number} ({chapter.title}) did not do what it says: {'; '.join(problems)}", "red"), indent=0
+            )
+        if not failed:
+            self._print(Text(f"All {len(rows)} steps did what they say, in {seconds:.0f} s. Read on:"), indent=0)
+            for where, what in _READ_ON:
+                self._print(Text.assemble((f"{where:<20}", "bold"), f" {what}"))
+
+    @property
+    def text(self) -> str:
+        """All that was printed so far."""
+        return self._console.export_text(clear=False)
+
+    def _print_details(self, runs: Iterable[Ran]) -> None:
+        said = set()
+        for run in runs:
+            if run.failed and run.detail not in said:
+                said.add(run.detail)
+                self._print(Text(run.detail, "yellow"))
+            for line in run.logs if self._logs else ():
+                self._console.print(Text(line, "dim"), soft_wrap=True)
+
+    def _print(self, what: RenderableType, indent: int = _INDENT) -> None:
+        self._console.print(Padding(what, (0, 0, 0, indent), expand=False))
+
+    def _space(self) -> None:
+        self._console.print()
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _runs(runs: Iterable[Ran]) -> Table:
+    table = _table("run", "outcome", "")
+    for run in runs:
+        outcome = Text(run.outcome, "yellow" if run.failed else "green")
+        table.add_row(run.name, outcome, "" if run.failed else run.detail)
+    return table
+
+
+def _labels(scene: Scene) -> Table:
+    table = _table("version", "holds", "labels before", "labels after")
+    for version_id, after in scene.after.items():
+        before = scene.before.get(version_id)
+        if after.labels or (before and before.labels):
+            table.add_row(after.short_id, after.kind, _label_text(before), _label_text(after))
+    return table
+
+
+def _label_text(version: Version | None) -> Text:
+    if version is None:
+        return Text("(not there yet)", "dim")
+    return Text(", ".join(sorted(version.labels)) or "none", "" if version.labels else "dim")
+
+
+def _verdicts(checks: Iterable[Check], problems: Iterable[str]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for check in checks:
+        if check.holds:
+            shown = f": {check.actual}" if _is_shown(check) else ""
+            table.add_row(Text("ok", "green"), check.claim + shown)
+        else:
+            table.add_row(Text("FAILED", "bold red"), problem(check))
+    for text in problems:
+        table.add_row(Text("FAILED", "bold red"), text)
+    return table
+
+
+def problem(check: Check) -> str:
+    """Say what was expected and what was seen instead."""
+    return (
+        f"{check.claim}: expected {check.expected}, saw {check.actual}"
+        if _is_shown(check)
+        else f"not so: {check.claim}"
+    )
+
+
+def _is_shown(check: Check) -> bool:
+    """Whether what was expected tells more than yes or no; what is neither a word nor a number is only compared."""
+    return isinstance(check.expected, str | int) and not isinstance(check.expected, bool)

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import textwrap
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from demos.demo import play
+from demos.report import Report
+from demos.story import STORY
+
+ROOT = Path(__file__).parents[2]
+DEMO = str(ROOT / "scripts" / "demo")
+
+LIES = """
+    def handler(event, context):
+        return {"outcome": "refreshed"}
+"""
+LEAKS = """
+    import json
+
+    from token_refresh.bootstrap import secrets_manager_client
+    from token_refresh.handler import handler as worker
+
+    def handler(event, context):
+        value = secrets_manager_client().get_secret_value(SecretId="upwork-oauth-tokens", VersionStage="AWSCURRENT")
+        print(json.loads(value["SecretString"])["accessToken"])
+        return worker(event, context)
+"""
+
+
+def demo(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own script
+        [DEMO, *arguments],
+        env=os.environ | (environment or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def handler_of(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    name = f"handler_{uuid.uuid4().hex}"
+    (folder / f"{name}.py").write_text(textwrap.dedent(source))
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    return f"{name}.handler"
+
+
+def running(mark: str) -> list[str]:
+    """Return the command lines of processes that were given `mark` and still run."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # It ended meanwhile.
+            if mark.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().decode())
+    return found
+
+
+def test_story() -> None:
+    """The demo plays every step, each does what it says, and it exits with 0."""
+    played = demo("--logs", environment={"AWS_PROFILE": "no-such-profile", "HTTP_PROXY": "http://127.0.0.1:9"})
+
+    assert (0, "") == (played.returncode, played.stderr)
+    for number, chapter in enumerate(STORY, 1):
+        assert f"{number:>2}  {chapter.title}\n" in played.stdout
+    assert "FAILED" not in played.stdout
+    assert f"All {len(STORY)} steps did what they say" in played.stdout
+    assert '"event": "token_refresh_finished"' in played.stdout
+    assert "\x1b" not in played.stdout
+    # Whatever is as long as a token or a client secret is the ID of a version or a request.
+    long_words = re.findall(r"[A-Za-z0-9_-]{30,}", played.stdout)
+    assert [] == [word for word in long_words if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", word)]
+
+
+def test_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that only says that it refreshed is found out: each step names what was not so, and the exit is 1."""
+    played = demo("--handler", handler_of(LIES, tmp_path, monkeypatch))
+
+    assert (1, "") == (played.returncode, played.stderr)
+    lines = " ".join(played.stdout.split())
+    assert "Step 2 (A scheduled run refreshes) did not do what it says: refresh requests" in lines
+    assert "Step 3 (The next run finds the token fresh) did not do what it says: outcome: expected fresh" in lines
+    assert "Step 6 (A run is killed halfway) did not do what it says: not so: the run had staged its tokens" in lines
+    assert "Step 1 " not in lines
+
+
+def test_leak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that prints a token fails the last step, though all else went well and the demo never shows it."""
+    handler = handler_of(LEAKS, tmp_path, monkeypatch)
+
+    code = play(Report(logs=False), handler, [*STORY[:2], STORY[-1]])
+
+    lines = " ".join(capsys.readouterr().out.split())
+    assert 1 == code
+    assert "Step 3 (No secret was shown) did not do what it says: of these were found: expected 0, saw 1" in lines
+    assert 1 == lines.count("did not do what it says:")
+    assert [] == re.findall(r"[A-Za-z0-9]{30,}", lines)
+
+
+def test_unloadable_handler() -> None:
+    """A handler that can't be loaded fails the steps that run it, and the demo still comes to its end."""
+    played = demo("--handler", "no_such_module.handler")
+
+    assert (1, "") == (played.returncode, played.stderr)
+    assert "Runtime.ImportModuleError" in played.stdout
+
+
+def test_interrupt() -> None:
+    """Interrupted in the middle, the demo exits with 130, and no process that it started outlives it."""
+    mark = f"/nonexistent/{uuid.uuid4()}"
+    with subprocess.Popen(  # noqa: S603 - our own script
+        [DEMO],
+        env=os.environ | {"PYTHONPATH": mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        next(line for line in process.stdout if line.startswith(" 5  "))
+        assert len(running(mark)) > 3
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+
+        assert "scripts/demo: interrupted; everything that was started is stopped" == process.stderr.read().strip()
+        assert 130 == process.wait()
+    for _ in range(200):  # A process that was being started ends by itself: it finds nobody to report to.
+        if not running(mark):
+            break
+        time.sleep(0.05)
+    assert [] == running(mark)
+
+
+def test_help() -> None:
+    """`--help` says what the demo does and what its exit codes mean."""
+    played = demo("--help")
+
+    assert 0 == played.returncode
+    assert "without an AWS" in played.stdout
+    assert "exit codes: 0 every step did what it says" in played.stdout
+
+
+def test_other_systems(tmp_path: Path) -> None:
+    """Elsewhere than on Linux the demo says so and starts nothing."""
+    uname = tmp_path / "uname"
+    uname.write_text("#!/bin/sh\necho Darwin\n")
+    uname.chmod(0o755)
+
+    played = demo(environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+
+    assert (69, "", "scripts/demo: runs on Linux only; this is Darwin\n") == (
+        played.returncode,
+        played.stdout,
+        played.stderr,
+    )

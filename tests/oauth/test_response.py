@@ -1,0 +1,209 @@
+"""What a provider's answer means: tokens, or a named failure that may or may not have redeemed."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from token_refresh.oauth.response import LONGEST_LIFETIME, Failure, Kind, TokenResponse, read_answer
+from token_refresh.secret_value import SecretValue
+
+GOOD: dict[str, Any] = {"access_token": "a", "refresh_token": "r2", "token_type": "Bearer", "expires_in": 86400}
+
+
+def answer(status: int, body: object = None) -> TokenResponse | Failure:
+    return read_answer(status, json.dumps(body).encode())
+
+
+def success(**changes: Any) -> TokenResponse:
+    read = answer(200, GOOD | changes)
+    assert isinstance(read, TokenResponse)
+    return read
+
+
+def failure(status: int, body: object = None) -> Failure:
+    read = answer(status, body)
+    assert isinstance(read, Failure)
+    return read
+
+
+def test_a_token_response() -> None:
+    """Access token, refresh token and lifetime are read (RFC 6749 section 5.1)."""
+    expected = TokenResponse(
+        access_token=SecretValue("a"), refresh_token=SecretValue("r2"), lifetime=timedelta(seconds=86400)
+    )
+
+    assert expected == success()
+
+
+@pytest.mark.parametrize("status", [200, 201, 299])
+def test_any_2xx_may_be_a_token_response(status: int) -> None:
+    """The class of the status counts."""
+    assert isinstance(answer(status, GOOD), TokenResponse)
+
+
+@pytest.mark.parametrize("kept", [None, ""])
+def test_no_refresh_token_keeps_the_old_one(kept: str | None) -> None:
+    """Absent, null and empty all mean that the provider sent none (RFC 6749 section 6)."""
+    assert None is success(refresh_token=kept).refresh_token
+    assert isinstance(answer(200, {"access_token": "a"}), TokenResponse)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(86400, 86400), ("86400", 86400), (1, 1), (59.9, 59), (" 60 ", 60), (1e3, 1000), ("1e3", 1000)],
+)
+def test_a_usable_lifetime(value: object, seconds: int) -> None:
+    """`expires_in` is read as a number or as a string, in whole seconds."""
+    assert timedelta(seconds=seconds) == success(expires_in=value).lifetime
+
+
+@pytest.mark.parametrize(
+    "value", [None, 0, -1, 0.5, "", "soon", "NaN", "inf", "-inf", True, False, [], {}, [60], "0", "-5", 10**400]
+)
+def test_an_unusable_lifetime_costs_no_tokens(value: object) -> None:
+    """An `expires_in` that can't be used is as good as absent: the tokens are kept."""
+    assert None is success(expires_in=value).lifetime
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_a_lifetime_that_is_no_json_number_costs_no_tokens(constant: str) -> None:
+    """Python's JSON reads NaN and infinities; as lifetimes they count as absent."""
+    read = read_answer(200, b'{"access_token": "a", "expires_in": %s}' % constant.encode())
+
+    assert isinstance(read, TokenResponse)
+    assert None is read.lifetime
+
+
+@pytest.mark.parametrize("value", [10**12, "1e300", 10**300])
+def test_an_endless_lifetime_is_cut(value: object) -> None:
+    """No lifetime can overflow a date."""
+    assert LONGEST_LIFETIME == success(expires_in=value).lifetime
+
+
+@pytest.mark.parametrize(
+    ("body", "seen"),
+    [
+        (b"<html>challenge</html>", "HTTP 200 with a body that is not a JSON object"),
+        (b"", "HTTP 200 with a body that is not a JSON object"),
+        (b"[]", "HTTP 200 with a body that is not a JSON object"),
+        (b"[" * 50_000, "HTTP 200 with a body that is not a JSON object"),
+        (b"\xff\xfe\x00", "HTTP 200 with a body that is not a JSON object"),
+        (b'{"access_token": 1' + b"0" * 5000 + b"}", "HTTP 200 with a body that is not a JSON object"),
+        (b"{}", "HTTP 200 with no usable access_token"),
+        (b'{"access_token": null}', "HTTP 200 with no usable access_token"),
+        (b'{"access_token": 12345}', "HTTP 200 with no usable access_token"),
+        (b'{"access_token": ""}', "HTTP 200 with no usable access_token"),
+        (b'{"access_token": "a\\nb"}', "HTTP 200 with no usable access_token"),
+        (b'{"access_token": "a\\u00e9"}', "HTTP 200 with no usable access_token"),
+        (b'{"access_token": "a", "refresh_token": 7}', "HTTP 200 with a refresh_token that is not one"),
+        (b'{"access_token": "a", "refresh_token": false}', "HTTP 200 with a refresh_token that is not one"),
+        (b'{"access_token": "a", "refresh_token": "\\u0000"}', "HTTP 200 with a refresh_token that is not one"),
+        (b'{"access_token": "a", "error": "server_error"}', "HTTP 200 with an error in it"),
+        (None, "HTTP 200 with a body that is encoded or over 65536 bytes"),
+    ],
+)
+def test_a_2xx_that_is_no_token_response_may_have_redeemed(body: bytes | None, seen: str) -> None:
+    """A success that can't be read proves nothing about the refresh token."""
+    assert Failure(kind=Kind.UNREADABLE, seen=seen) == read_answer(200, body)
+    assert Kind.UNREADABLE.may_have_redeemed
+
+
+def test_a_null_error_is_no_error() -> None:
+    """A provider that always sends `error`, null where all is well, has sent tokens."""
+    assert isinstance(answer(200, GOOD | {"error": None}), TokenResponse)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("invalid_grant", Kind.GRANT_REJECTED),
+        ("invalid_client", Kind.CLIENT_REJECTED),
+        ("unauthorized_client", Kind.CLIENT_REJECTED),
+        ("invalid_request", Kind.REQUEST_REJECTED),
+        ("unsupported_grant_type", Kind.REQUEST_REJECTED),
+        ("invalid_scope", Kind.REQUEST_REJECTED),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 401, 403, 499])
+def test_a_4xx_is_decided_by_its_error_code(status: int, error: str, kind: Kind) -> None:
+    """The codes of RFC 6749 section 5.2 say what was refused; the description is not looked at."""
+    body = {"error": error, "error_description": "the client is fine, invalid_grant, canary"}
+
+    assert Failure(kind=kind, seen=f"HTTP {status} with {error}", error=error) == failure(status, body)
+    assert not kind.may_have_redeemed
+
+
+@pytest.mark.parametrize(
+    "body", [None, {}, [], {"error": None}, {"error": 7}, {"error": "canary"}, {"error": {"code": "invalid_grant"}}]
+)
+def test_a_4xx_without_a_code_is_no_verdict_on_the_grant(body: object) -> None:
+    """A refusal of another kind, an HTML page included, redeemed nothing and says nothing about the grant."""
+    expected = Failure(kind=Kind.UNEXPECTED, seen="HTTP 403 without an RFC 6749 error code")
+
+    assert expected == failure(403, body)
+    assert expected == read_answer(403, b"<html>Forbidden: invalid_grant</html>")
+    assert expected == read_answer(403, None)
+    assert not Kind.UNEXPECTED.may_have_redeemed
+
+
+def test_a_redirect_is_not_followed_and_not_read() -> None:
+    """A 3xx redeemed nothing, whatever it says."""
+    assert Kind.UNEXPECTED is failure(302, {"error": "invalid_grant"}).kind
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_provider_redeemed_nothing(status: int) -> None:
+    """429 and 503 are decided by the status, whatever the body; `Retry-After` is passed on."""
+    read = read_answer(status, b'{"error": "invalid_grant"}', timedelta(seconds=7))
+
+    assert Failure(kind=Kind.BUSY, seen=f"HTTP {status}", retry_after=timedelta(seconds=7)) == read
+    assert not Kind.BUSY.may_have_redeemed
+
+
+@pytest.mark.parametrize("status", [500, 502, 504, 599, 600, 100])
+def test_any_other_status_may_have_redeemed(status: int) -> None:
+    """A server error proves nothing, even where its body holds an error code."""
+    assert Failure(kind=Kind.NO_ANSWER, seen=f"HTTP {status}") == failure(status, {"error": "invalid_grant"})
+    assert Kind.NO_ANSWER.may_have_redeemed
+
+
+def test_a_request_that_was_not_sent_redeemed_nothing() -> None:
+    """Without a connection nothing can have been received."""
+    assert not Kind.NOT_SENT.may_have_redeemed
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+keys = st.sampled_from(["access_token", "refresh_token", "expires_in", "error", "token_type", "scope", "x"])
+errors = st.sampled_from(["invalid_grant", "invalid_client", "canary-error", "temporarily_unavailable"])
+bodies = (
+    st.dictionaries(keys, errors | st.text(max_size=8) | json_values, max_size=6).map(lambda d: json.dumps(d).encode())
+    | st.binary(max_size=80)
+    | st.none()
+)
+
+
+@settings(max_examples=10_000, deadline=None)
+@given(status=st.integers(100, 599), body=bodies)
+def test_whatever_a_provider_answers_is_tokens_or_a_named_failure(status: int, body: bytes | None) -> None:
+    """10,000 generated answers: each is read without an exception, and what is said of it quotes nothing of it."""
+    read = read_answer(status, body)
+
+    if isinstance(read, TokenResponse):
+        sent = json.loads(body or b"")
+        assert sent["access_token"] == read.access_token.reveal()
+        assert 200 <= status < 300
+        assert read.lifetime is None or timedelta(seconds=1) <= read.lifetime <= LONGEST_LIFETIME
+    else:
+        known = "with a body that is", "with an error in it", "with no usable", "with a refresh_token", "without an RFC"
+        rest = read.seen.removeprefix(f"HTTP {status}").strip()
+        assert rest in {"", f"with {read.error}"} or rest.startswith(known)
+        assert read.error in {None, "invalid_grant", "invalid_client"}
+        assert (status >= 500 or 200 <= status < 300 or status < 200) >= read.kind.may_have_redeemed

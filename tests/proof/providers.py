@@ -1,0 +1,112 @@
+"""Three providers, as frozen values and pure functions.
+
+A family is the tokens of one authorization; `r0.2` is the third refresh token of the first family.
+
+    kind        a refresh token that was redeemed           a redemption issues
+    single-use  revokes its whole family when sent again     a new one
+    grace       is good for the grace period                 a new one; all of them are good
+    static      is good for ever                             no refresh token: the old one stays
+"""
+
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from proof.world import EPOCH_SECONDS, GRACE_SECONDS, LIFETIME_SECONDS
+from token_refresh.oauth.response import Answer, Failure, Kind, TokenResponse
+from token_refresh.secret_value import SecretValue
+
+REJECTED: Final = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
+NO_ANSWER: Final = Failure(kind=Kind.NO_ANSWER, seen="no answer")
+CLIENT_REJECTED: Final = Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
+
+
+class Family(NamedTuple):
+    """The tokens of one authorization."""
+
+    revoked: bool = False
+    replaced: bool = False
+    """Whether a later authorization ended it."""
+    redeemed_at: tuple[int | None, ...] = (None,)
+    """When each refresh token was redeemed first, in the order of issue."""
+    issued: int = 1
+    """How many access tokens were issued."""
+
+
+class Provider(NamedTuple):
+    """What the authorization server knows."""
+
+    kind: str
+    families: tuple[Family, ...] = (Family(),)
+
+    def redeem(self, refresh_token: str, now: int) -> tuple["Provider", Answer, bool]:
+        """Answer a refresh request; the last value says whether it was a reuse that revoked the family."""
+        number, index = parse(refresh_token)
+        family = self.families[number]
+        if family.revoked:
+            return self, REJECTED, False
+        spent_at = family.redeemed_at[index]
+        if self.kind == "static":
+            return self._with(number, family._replace(issued=family.issued + 1)), _answer(number, family, None), False
+        if spent_at is not None and self.kind == "single-use":
+            return self._with(number, family._replace(revoked=True)), REJECTED, True
+        if spent_at is not None and now >= spent_at + GRACE_SECONDS:
+            return self, REJECTED, False
+        marks = list(family.redeemed_at)
+        marks[index] = now if spent_at is None else spent_at
+        successor = len(marks)
+        issued = family._replace(redeemed_at=(*marks, None), issued=family.issued + 1)
+        return self._with(number, issued), _answer(number, family, successor), False
+
+    def authorize(self) -> tuple["Provider", str]:
+        """Give a new family, and its first refresh token; a single-use provider ends the old one with it."""
+        old = (
+            [f._replace(revoked=True, replaced=True) for f in self.families]
+            if self.kind == "single-use"
+            else self.families
+        )
+        return self._replace(families=(*old, Family())), f"r{len(self.families)}.0"
+
+    def alive(self, refresh_token: str, now: int) -> bool:
+        """Whether a refresh token would be redeemed."""
+        number, index = parse(refresh_token)
+        if number >= len(self.families) or self.families[number].revoked:
+            return False
+        spent_at = self.families[number].redeemed_at[index]
+        return spent_at is None or (self.kind == "grace" and now < spent_at + GRACE_SECONDS)
+
+    def ended_by_operator(self, family: int) -> bool:
+        """Whether a person ended the family, by authorizing again."""
+        return self.families[family].replaced
+
+    def spent(self, refresh_token: str) -> bool:
+        """Whether a refresh token was redeemed."""
+        number, index = parse(refresh_token)
+        return self.families[number].redeemed_at[index] is not None
+
+    def _with(self, number: int, family: Family) -> "Provider":
+        return self._replace(families=(*self.families[:number], family, *self.families[number + 1 :]))
+
+
+def parse(refresh_token: str) -> tuple[int, int]:
+    """Read a refresh token's family and place."""
+    family, index = refresh_token.removeprefix("r").split(".")
+    return int(family), int(index)
+
+
+def _answer(number: int, family: Family, successor: int | None) -> TokenResponse:
+    return TokenResponse(
+        access_token=SecretValue(f"a{number}.{family.issued}"),
+        refresh_token=None if successor is None else SecretValue(f"r{number}.{successor}"),
+        lifetime=timedelta(seconds=LIFETIME_SECONDS),
+    )
+
+
+def first_document(access_token: str, refresh_token: str, expires_at: int) -> dict[str, object]:
+    """Give a token document as an operator stores it."""
+    assert expires_at > EPOCH_SECONDS
+    return {
+        "accessToken": access_token,
+        "refreshToken": refresh_token,
+        "expiresAt": expires_at * 1000,
+        "issuedAt": (expires_at - LIFETIME_SECONDS) * 1000,
+    }

@@ -1,0 +1,121 @@
+"""Tell a history in the protocol's words: who did what, by the short names of versions.
+
+`v0` is the first version, `o0` the operator's first, `c1` the first claim, `s1/v0` the tokens staged under `c1` on top
+of `v0`, `n1` the record of the attempt under `c1`.
+"""
+
+import json
+from itertools import pairwise
+
+from proof.ports import Poll, Send
+from proof.rules import FIRST_VERSION, Change, Event, Rules, canonical
+from proof.store import PUBLISHED, TOKENS, Move, Put, Read
+from proof.world import World
+from token_refresh.core.versions import (
+    CLAIM,
+    OUTCOME,
+    claim_version_id,
+    published_version_id,
+    record_version_id,
+    staged_version_id,
+)
+from token_refresh.oauth.response import Failure, TokenResponse
+from token_refresh.ports import SecretVersion
+
+_CLAIMS_NAMED = 12
+_DERIVED = claim_version_id, staged_version_id, record_version_id, published_version_id
+
+
+def tell(rules: Rules, path: list[World], last: Change | None, violation: str) -> list[str]:
+    """Give the lines of a trace.
+
+    Args:
+        rules: Of the search.
+        path: The worlds from the first to the last.
+        last: The change that violates, where it is a change and not the last world itself.
+        violation: What is violated.
+    """
+    names = [f"W{number}" for number in range(1, len(path[0].workers) + 1)]
+    order = list(range(len(names)))
+    lines = []
+    for before, after in pairwise(path):
+        change = next(c for c in rules.changes(before) if c.world is not None and after == canonical(c.world))
+        assert change.world is not None
+        lines.append(_say(rules, change.event, change.world, [names[i] for i in order]))
+        places = sorted(range(len(order)), key=change.world.workers.__getitem__)
+        order = [order[place] for place in places]
+    if last is not None:
+        lines.append(_say(rules, last.event, path[-1], [names[i] for i in order]))
+    return [*lines, f"VIOLATION: {violation}"]
+
+
+def _say(rules: Rules, event: Event, world: World, workers: list[str]) -> str:
+    if event.actor < 0:
+        return f"clock     {event.how}" if event.what is None else f"operator  {event.how}"
+    name = _Names(rules, world)
+    what = name.call(event.what)
+    answer = name.answer(event.answer, event.what)
+    return f"{workers[event.actor]}        {what}{answer}{event.how and ' '}{event.how}".replace(" ;", ";")
+
+
+class _Names:
+    """Short names of the versions of one world."""
+
+    def __init__(self, rules: Rules, world: World) -> None:
+        claim, staged, record, published = _DERIVED
+        versions = rules.store.secret(world.store, TOKENS)
+        self._names = {FIRST_VERSION: "v0"}
+        self._names |= {v: f"o{v.split('-')[1]}" for v in versions if v.startswith("operator-")}
+        claims, last = {}, None
+        for number in range(1, _CLAIMS_NAMED):
+            last = claim(last)
+            claims[last] = f"c{number}"
+            self._names[record(last)] = f"n{number}"
+        self._names |= claims
+        for _ in range(3):  # staged on staged on staged
+            bases = [v for v in (FIRST_VERSION, *versions) if v in self._names and v not in claims]
+            for base in bases:
+                for claim_id, short in claims.items():
+                    self._names.setdefault(staged(claim_id, base), f"s{short[1:]}/{self._names[base]}")
+        self._names |= {published(v): f"p({n})" for v, n in list(self._names.items())}
+
+    def of(self, version_id: str | None) -> str:
+        """Give a version's short name."""
+        return "nothing" if version_id is None else self._names.get(version_id, version_id[:8])
+
+    def call(self, call: object) -> str:  # noqa: PLR0911 - one a kind of call
+        """Say what is called."""
+        match call:
+            case Read(secret, label, version_id):
+                return f"reads {label or self.of(version_id)}{' of the published copy' if secret == PUBLISHED else ''}"
+            case Put(_, version_id, text, label) if label == CLAIM:
+                fields = json.loads(text)
+                return f"claims {self.of(fields['version_id'])}: {self.of(version_id)}, attempt {fields['attempt']}"
+            case Put(_, version_id, text, label) if label == OUTCOME:
+                return f"records {json.loads(text)['outcome']}: {self.of(version_id)}"
+            case Put(_, version_id, _, label):
+                return f"stores {self.of(version_id)} as {label}"
+            case Move(_, label, to, remove_from):
+                return f"moves {label} from {self.of(remove_from)} to {self.of(to)}"
+            case Send(refresh_token):
+                return f"redeems {refresh_token}"
+            case Poll():
+                return "waits for the other's claim"
+            case _:
+                return str(call)
+
+    def answer(self, answer: object, call: object) -> str:
+        """Say what came back."""
+        match answer:
+            case SecretVersion():
+                return f": {self.of(answer.version_id)}" if isinstance(call, Read) and call.label else ": there"
+            case None:
+                return ": none"
+            case False:
+                return ": refused" if isinstance(call, Put | Move) else ""
+            case TokenResponse():
+                return ": tokens"
+            case Failure(error=str() as error):
+                return f": {error}"
+            case _:
+                return ""

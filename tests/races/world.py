@@ -1,0 +1,249 @@
+"""All that a worker acts on, on loopback: a Secrets Manager, a token endpoint, and a token secret that is due."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+from races.worker import SCHEDULED, Ended, Worker
+from testbed.provider.grant import Reuse
+from testbed.provider.token_endpoint import TokenEndpoint, TokenRequest
+from testbed.secrets_manager.faults import Call
+from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.secrets_manager.state import Secret
+from token_refresh.core.versions import claim_version_id, record_version_id, staged_version_id
+
+TOKENS: Final = "tokens"
+CLIENT: Final = "client"
+PUBLISHED: Final = "published"
+TOKEN_REQUEST: Final = "token request"
+RUNS_LIMIT: Final = 8
+"""Runs that may be needed until a secret is at rest, whatever was interrupted."""
+
+_HOUR_SECONDS: Final = 3600
+_CLAIM_TTL_SECONDS: Final = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A kind of provider, and how the worker is configured for it."""
+
+    name: str
+    reuse: Reuse
+    replay_grace_seconds: int
+
+
+PROVIDERS: Final = (
+    Provider(name="single use", reuse="revokes", replay_grace_seconds=0),
+    Provider(name="grace", reuse="grace", replay_grace_seconds=86_400),
+    Provider(name="static", reuse="static", replay_grace_seconds=86_400),
+)
+SINGLE_USE, GRACE, STATIC = PROVIDERS
+
+
+class World:
+    """A world with one grant. Its clock is the Secrets Manager's, and can be moved on."""
+
+    def __init__(
+        self, provider: Provider = SINGLE_USE, *, due: bool = True, published: bool = False, **settings: str
+    ) -> None:
+        self.provider = provider
+        self.trace: list[str] = []
+        """Every external call that was carried out, in order."""
+        self.store = SecretsManagerServer(on_call=self._note_call)
+        self.endpoint = _Endpoint(provider.reuse, self.trace)
+        self._cleanup = ExitStack()
+        self._settings = settings | ({"PUBLISHED_SECRET_ID": PUBLISHED} if published else {})
+        self._expires_in_seconds = (4 if due else 20) * _HOUR_SECONDS
+
+    def __enter__(self) -> Self:
+        """Serve, and store the first token set; a published copy begins empty."""
+        self._cleanup.enter_context(self.store)
+        self._cleanup.enter_context(self.endpoint)
+        self.store.call("CreateSecret", {"Name": TOKENS, "ClientRequestToken": str(uuid.uuid4())})
+        self.authorize()
+        self.store.call(
+            "CreateSecret",
+            {
+                "Name": CLIENT,
+                "ClientRequestToken": str(uuid.uuid4()),
+                "SecretString": json.dumps(
+                    {"clientId": self.endpoint.client_id, "clientSecret": self.endpoint.client_secret}
+                ),
+            },
+        )
+        self.store.call("CreateSecret", {"Name": PUBLISHED, "ClientRequestToken": str(uuid.uuid4())})
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Drop what is held, and stop."""
+        self._cleanup.close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Give what a worker is configured with."""
+        return self.store.environment | {
+            "TOKEN_SECRET_ID": TOKENS,
+            "CLIENT_SECRET_ID": CLIENT,
+            "TOKEN_ENDPOINT": self.endpoint.url,
+            "CLAIM_TTL_SECONDS": str(_CLAIM_TTL_SECONDS),
+            "REPLAY_GRACE_SECONDS": str(self.provider.replay_grace_seconds),
+            **self._settings,
+        }
+
+    def begin(self, event: object = SCHEDULED, **options: Any) -> Worker:
+        """Start a run in a process of its own; for the options, see `Worker`."""
+        return Worker(self.environment, event, **options)
+
+    def run(self, event: object = SCHEDULED, **options: Any) -> Ended:
+        """Run to the end in a process of its own."""
+        with self.begin(event, **options) as worker:
+            return worker.wait()
+
+    def rest(self) -> list[Ended]:
+        """Run on schedule until at rest: tokens are fresh, or a hold stands, or a person has to authorize again."""
+        runs: list[Ended] = []
+        while len(runs) < RUNS_LIMIT:
+            runs.append(self.run())
+            if runs[-1].name in {"fresh", "RefreshOutcomeUnknown", "ReauthorizationRequired"}:
+                return runs
+            if runs[-1].name == "yielded":
+                self.pass_claim()
+        raise RuntimeError(f"not at rest after {[run.name for run in runs]}")
+
+    def pass_claim(self) -> None:
+        """Let a claim's time to live pass, and the backoff that may follow."""
+        self.store.clock_offset_seconds += _CLAIM_TTL_SECONDS + 5
+
+    def pass_hold(self) -> None:
+        """Let time pass until the last quarter of the refresh window, when a held attempt may be repeated."""
+        left_seconds = self.document["expiresAt"] / 1000 - self.store.now()
+        self.store.clock_offset_seconds += max(0.0, left_seconds - 1.9 * _HOUR_SECONDS)
+
+    def pass_until_due(self) -> None:
+        """Let time pass until the tokens that are current are due."""
+        left_seconds = self.document["expiresAt"] / 1000 - self.store.now()
+        self.store.clock_offset_seconds += max(0.0, left_seconds - 7.9 * _HOUR_SECONDS)
+
+    def authorize(self) -> None:
+        """Authorize as a person would: new tokens of the provider become current."""
+        tokens = self.endpoint.grant.authorize()
+        document = {
+            "accessToken": tokens["access_token"],
+            "refreshToken": tokens["refresh_token"],
+            "expiresAt": int((self.store.now() + self._expires_in_seconds) * 1000),
+            "note": "kept as it is",
+        }
+        self.save(document)
+
+    def save(self, document: Mapping[str, Any]) -> None:
+        """Store a document as an operator would: a new version, current at once."""
+        self.store.call(
+            "PutSecretValue",
+            {"SecretId": TOKENS, "ClientRequestToken": str(uuid.uuid4()), "SecretString": json.dumps(document)},
+        )
+
+    @property
+    def secret(self) -> Secret:
+        """Give the token secret as it is stored."""
+        return self._stored(TOKENS)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Give the token document that is current."""
+        return _current(self.secret)
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """Give what consumers read: the published copy where there is one, else the token document."""
+        return _current(self._stored(PUBLISHED)) if "PUBLISHED_SECRET_ID" in self._settings else self.document
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether consumers read the token set that is current."""
+        return bool(self.shown["accessToken"] == self.document["accessToken"])
+
+    @property
+    def alive(self) -> bool:
+        """Whether the provider would accept the refresh token that is current."""
+        return self.endpoint.grant.accepts(self.document["refreshToken"])
+
+    @property
+    def newest_stored(self) -> bool:
+        """Whether some version holds the refresh token that the provider issued last."""
+        newest = [token for token in self.endpoint.grant.secrets if token.startswith("refresh-")][-1]
+        return any(newest in str(version.value) for version in self.secret.versions)
+
+    @property
+    def access_token_valid(self) -> bool:
+        """Whether the access token that consumers read still works: not expired, its grant not revoked."""
+        return self.endpoint.grant.alive and self.store.now() < self.shown["expiresAt"] / 1000
+
+    @property
+    def requests_sent(self) -> int:
+        """How many token requests reached the provider, answered or not."""
+        return self.endpoint.connections
+
+    def _note_call(self, when: str, call: Call) -> None:
+        if when == "before":
+            self.trace.append(self._describe(call))
+
+    def _describe(self, call: Call) -> str:
+        if call.secret_id == CLIENT:
+            return f"{call.operation} of the client credentials"
+        what = call.version_stages[0] if call.version_stages else self._role(call.version_id)
+        return f"{call.operation} {what}" + (" of the published copy" if call.secret_id == PUBLISHED else "")
+
+    def _stored(self, name: str) -> Secret:
+        secret = self.store.secrets.find(name)
+        assert secret is not None
+        return secret
+
+    def _role(self, version_id: str | None) -> str:
+        """Name a version that is read by its derived ID."""
+        versions = [version.version_id for version in self.secret.versions]
+        claim = claim_version_id(None)
+        while claim in versions:
+            if version_id == record_version_id(claim):
+                return "record of an attempt"
+            if version_id in {staged_version_id(claim, base) for base in versions}:
+                return "staged tokens"
+            claim = claim_version_id(claim)
+        return "version of an earlier claim"
+
+
+def _current(secret: Secret) -> dict[str, Any]:
+    version = secret.version(dict(secret.labels)["AWSCURRENT"])
+    assert version is not None
+    document: dict[str, Any] = json.loads(version.value)
+    return document
+
+
+class _Endpoint(TokenEndpoint):
+    """A token endpoint that writes into the same trace as the store."""
+
+    def __init__(self, reuse: Reuse, trace: list[str]) -> None:
+        super().__init__(reuse=reuse)
+        self._trace = trace
+
+    def record(self, request: TokenRequest) -> None:
+        """Keep what became of a request, and when."""
+        super().record(request)
+        self._trace.append(TOKEN_REQUEST)
+
+    def unscript(self) -> None:
+        """Forget the scripts that were not played."""
+        self._scripts.clear()
+
+    def is_held(self, timeout_seconds: float) -> bool:
+        """Whether a request has come to the point where its script holds it, or does so in time."""
+        try:
+            self.wait_until_held(timeout_seconds)
+        except TimeoutError:
+            return False
+        return True

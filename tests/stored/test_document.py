@@ -1,0 +1,238 @@
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders import DAY, HOUR, NOW, document, ms
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.document import NESTING_LIMIT, TokenDocument, read_document, read_object
+
+SNAKE = {"access_token": "a", "refresh_token": "r", "expires_at": 1_800_000_000, "scope": "x", "n": [1, {"k": None}]}
+CAMEL = {"accessToken": "a", "refreshToken": "r", "expiresAt": 1_800_000_000_000, "scope": "x", "n": [1, {"k": None}]}
+
+
+def read(value: object) -> TokenDocument:
+    return read_document(SecretValue(json.dumps(value)))
+
+
+def renew(before: TokenDocument, **changes: Any) -> dict[str, Any]:
+    tokens: dict[str, Any] = {
+        "access_token": SecretValue("A"),
+        "refresh_token": SecretValue("R"),
+        "lifetime": DAY,
+        "issued_at": NOW,
+    }
+    after: dict[str, Any] = json.loads(before.renewed(**(tokens | changes)).serialize().reveal())
+    return after
+
+
+@pytest.mark.parametrize("stored", [SNAKE, CAMEL])
+def test_both_spellings_say_the_same(stored: dict[str, Any]) -> None:
+    """Milliseconds in camel case and seconds in snake case are the same moment."""
+    found = read(stored)
+
+    assert datetime(2027, 1, 15, 8, 0, tzinfo=UTC) == found.expires_at
+    assert SecretValue("a") == found.access_token
+    assert SecretValue("r") == found.refresh_token
+
+
+def test_camel_case_is_written_back_in_milliseconds() -> None:
+    """What was found is written back: spelling, unit and every other key."""
+    expected = CAMEL | {"accessToken": "A", "refreshToken": "R", "expiresAt": ms(NOW + DAY), "issuedAt": ms(NOW)}
+
+    assert expected == renew(read(CAMEL))
+
+
+def test_snake_case_is_written_back_in_seconds() -> None:
+    """What was found is written back: spelling, unit and every other key."""
+    seconds = int(NOW.timestamp())
+    expected = SNAKE | {"access_token": "A", "refresh_token": "R", "expires_at": seconds + 86_400, "issued_at": seconds}
+
+    assert expected == renew(read(SNAKE))
+
+
+@pytest.mark.parametrize("written", ["2026-11-24T13:00:00Z", "2026-11-24T13:00:00+00:00", "2026-11-24T14:00:00+01:00"])
+def test_an_iso_8601_expiry_is_read_and_written_back_as_such(written: str) -> None:
+    """ISO 8601 stays ISO 8601, for the time of issue as well."""
+    before = read(CAMEL | {"expiresAt": written})
+
+    assert NOW + HOUR == before.expires_at
+    after = renew(before)
+    assert ("2026-11-25T12:00:00Z", "2026-11-24T12:00:00Z") == (after["expiresAt"], after["issuedAt"])
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    """A naive ISO 8601 time is taken as UTC, wherever the worker runs."""
+    assert NOW == read(CAMEL | {"expiresAt": "2026-11-24T12:00:00"}).expires_at
+
+
+@pytest.mark.parametrize("changes", [{}, {"accessToken": None}, {"accessToken": ""}, {"expiresAt": None}])
+def test_only_a_refresh_token_is_required(changes: dict[str, Any]) -> None:
+    """A document without an access token or an expiry is whole: it is due now."""
+    found = read({"refreshToken": "r"} | changes)
+
+    assert (None, None, None) == (found.access_token, found.expires_at, found.lifetime)
+
+
+def test_the_time_of_issue_makes_the_lifetime_known() -> None:
+    """The lifetime is what lies between issue and expiry, where both are there and in order."""
+    known = document(expires_at=NOW + DAY, issued_at=NOW)
+    unknown = document(expires_at=NOW + DAY)
+    nonsense = document(expires_at=NOW, issued_at=NOW + DAY)
+    never_lived = document(expires_at=NOW, issued_at=NOW)
+
+    assert [DAY, None, None, None] == [d.lifetime for d in (known, unknown, nonsense, never_lived)]
+
+
+def test_a_lifetime_that_can_not_be_used_is_that_of_the_tokens_before() -> None:
+    """Without a usable `expires_in` tokens live as long as the ones before them."""
+    after = renew(document(expires_at=NOW, issued_at=NOW - 3 * HOUR), lifetime=None)
+
+    assert ms(NOW + 3 * HOUR) == after["expiresAt"]
+
+
+def test_a_lifetime_that_nobody_knows_is_one_hour() -> None:
+    """Without a usable `expires_in` and without tokens before, one hour is assumed."""
+    assert ms(NOW + HOUR) == renew(document(), lifetime=None)["expiresAt"]
+
+
+def test_a_response_without_a_refresh_token_keeps_the_old_one() -> None:
+    """RFC 6749 section 6: no new refresh token means that the old one stays."""
+    assert "refresh-0" == renew(document(), refresh_token=None)["refreshToken"]
+
+
+def test_a_fraction_of_a_second_makes_the_expiry_earlier_not_later() -> None:
+    """Times are stored in whole seconds, and never later than they are."""
+    after = renew(document(), issued_at=NOW + timedelta(milliseconds=999))
+
+    assert (ms(NOW), ms(NOW + DAY)) == (after["issuedAt"], after["expiresAt"])
+
+
+def test_a_token_set_is_carried_onto_another_document() -> None:
+    """Carried tokens take the other document's spelling and keys, and keep their own times."""
+    received = document(expires_at=NOW + DAY, issued_at=NOW, lost="key")
+
+    carried = json.loads(received.carried(onto=read(SNAKE)).serialize().reveal())
+
+    seconds = int(NOW.timestamp())
+    times = {"expires_at": seconds + 86_400, "issued_at": seconds}
+    assert SNAKE | {"access_token": "access-0", "refresh_token": "refresh-0"} | times == carried
+
+
+@pytest.mark.parametrize("changes", [{"accessToken": None}, {"issued_at": None}])
+def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None:
+    """What lacks an access token or a time of issue was not staged by this worker."""
+    incomplete = document(**({"issued_at": NOW, "expires_at": NOW + DAY} | changes))
+
+    with pytest.raises(InvalidSecretDocument, match="staged tokens lack"):
+        incomplete.carried(onto=document())
+
+
+@pytest.mark.parametrize(
+    ("stored", "says"),
+    [
+        ([1], "is a JSON list"),
+        ("text", "is a JSON str"),
+        (None, "is a JSON NoneType"),
+        ({}, "neither refreshToken nor refresh_token"),
+        ({"accessToken": "a"}, "neither refreshToken nor refresh_token"),
+        (CAMEL | SNAKE, "both refreshToken and refresh_token"),
+        (CAMEL | {"access_token": "a"}, "access_token does not fit the spelling of refreshToken"),
+        (SNAKE | {"expiresAt": 1}, "expiresAt does not fit the spelling of refresh_token"),
+        (CAMEL | {"refreshToken": None}, "refreshToken is missing, null or empty"),
+        (CAMEL | {"refreshToken": ""}, "refreshToken is missing, null or empty"),
+        (CAMEL | {"refreshToken": 7}, "refreshToken must be a string, and is a JSON int"),
+        (CAMEL | {"accessToken": ["a"]}, "accessToken must be a string, and is a JSON list"),
+        (CAMEL | {"expiresAt": 1_800_000_000}, "expiresAt does not look like Unix milliseconds"),
+        (SNAKE | {"expires_at": 1_800_000_000_000}, "expires_at does not look like Unix seconds"),
+        (CAMEL | {"expiresAt": 0}, "expiresAt does not look like Unix milliseconds"),
+        (CAMEL | {"expiresAt": -1}, "expiresAt does not look like Unix milliseconds"),
+        (CAMEL | {"expiresAt": 10**30}, "expiresAt does not look like Unix milliseconds"),
+        (SNAKE | {"expires_at": 10**400}, "expires_at does not look like Unix seconds"),
+        (SNAKE | {"expires_at": 1.8e9}, "expires_at must be Unix seconds, an integer"),
+        (SNAKE | {"expires_at": True}, "expires_at must be Unix seconds, an integer"),
+        (CAMEL | {"expiresAt": "soon"}, "expiresAt is a string and not an ISO 8601"),
+        (CAMEL | {"expiresAt": "1800000000000"}, "expiresAt is a string and not an ISO 8601"),
+        (CAMEL | {"expiresAt": "0001-01-01T00:00:00+23:00"}, "expiresAt is a string and not an ISO 8601"),
+        (CAMEL | {"issuedAt": {}}, "issuedAt must be Unix milliseconds"),
+    ],
+)
+def test_a_wrong_document_names_the_field(stored: object, says: str) -> None:
+    """Each way of being wrong is named by its field and by what should be there."""
+    with pytest.raises(InvalidSecretDocument, match=says):
+        read(stored)
+
+
+@pytest.mark.parametrize("stored", ["", "{", "NaN", '{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[" * 100_000])
+def test_what_is_not_json_is_refused(stored: str) -> None:
+    """Text that is not strict JSON, or that no document could be written back from, is no document."""
+    with pytest.raises(InvalidSecretDocument, match="not JSON"):
+        read_object(SecretValue(stored))
+
+
+def test_nesting_is_limited() -> None:
+    """A document is refused that could be read and then not be written, since that would lose tokens."""
+    deep: object = 1
+    for _ in range(NESTING_LIMIT - 1):
+        deep = [deep]
+
+    read({"refreshToken": "r", "deep": deep[0]} if isinstance(deep, list) else {})
+    with pytest.raises(InvalidSecretDocument, match="nested deeper"):
+        read({"refreshToken": "r", "deep": deep})
+
+
+def test_numbers_in_other_keys_survive() -> None:
+    """A number in a key that is not ours is written back as it was read."""
+    after = renew(read(CAMEL | {"n": 0.1, "big": 2**70}))
+
+    assert (0.1, 2**70) == (after["n"], after["big"])
+
+
+def test_any_character_in_another_key_can_be_sent() -> None:
+    """What is written is ASCII: not even half a surrogate pair in another key can keep tokens from being stored."""
+    before = read_document(SecretValue('{"refreshToken": "r", "note": "\\ud800 \\u00e9"}'))
+
+    renewed = before.renewed(access_token=SecretValue("A"), refresh_token=None, lifetime=None, issued_at=NOW)
+
+    assert renewed.serialize().reveal().isascii()
+    assert "\ud800 é" == json.loads(renewed.serialize().reveal())["note"]
+
+
+def test_a_document_does_not_show_its_tokens() -> None:
+    """The repr of a document has neither tokens nor any other key's value."""
+    shown = repr(document(other="canary"))
+
+    assert [] == [secret for secret in ("access-0", "refresh-0", "hush", "canary") if secret in shown]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+names = st.sampled_from([*CAMEL, *SNAKE, "issuedAt", "issued_at", "clientId", "other"])
+times = st.sampled_from([1_800_000_000, 1_800_000_000_000, "2026-11-24T12:00:00Z", 0, -5, 10**18, None, "x"])
+documents = st.dictionaries(names, st.text(max_size=6) | times | json_values, max_size=8).map(
+    lambda d: json.dumps(d)  # noqa: PLW0108 - allows NaN, on purpose
+)
+
+
+@settings(max_examples=10_000, deadline=None)
+@given(stored=documents | st.text(max_size=60))
+def test_whatever_is_stored_is_read_or_refused_by_name(stored: str) -> None:
+    """10,000 generated documents: each is read and written back with its other keys, or is an InvalidSecretDocument."""
+    try:
+        found = read_document(SecretValue(stored))
+    except InvalidSecretDocument:
+        return
+
+    after = renew(found)
+
+    ours = {*CAMEL, *SNAKE, "issuedAt", "issued_at"} - {"scope", "n"}
+    others = [{k: v for k, v in d.items() if k not in ours} for d in (json.loads(stored), after)]
+    assert others[0] == others[1]
+    assert (NOW, NOW + DAY) == (read(after).issued_at, read(after).expires_at)

@@ -1,0 +1,1 @@
+"""AWS Lambda: the real runtime client against a Runtime API on loopback."""

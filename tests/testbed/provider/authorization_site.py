@@ -1,0 +1,187 @@
+"""The process behind `testbed.provider.authorization_server`: a Django site without a project, in memory.
+
+The toolkit's own views answer at the paths that Upwork uses; `/control/` is the rig's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import secrets
+import socketserver
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+import django
+from django.conf import settings
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.management import call_command
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+
+from testbed.process import announce
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_AUTHORIZATION_PATH = "ab/account-security/oauth2/authorize"
+_TOKEN_PATH = "api/v3/oauth2/token"
+_CALLBACKS = ("http://127.0.0.1/callback", "http://[::1]/callback")
+# The toolkit's own page, in a frame that loads nothing from elsewhere.
+_FRAME = "<!doctype html><title>{{ application.name }}</title>{% block content %}{% endblock %}"
+_APPS = ("auth", "contenttypes", "oauth2_provider")
+
+_requests: list[dict[str, Any]] = []
+
+
+def _count_token_requests(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Keep grant type and status of each token request, and never a value."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if request.path == f"/{_TOKEN_PATH}":
+            error = json.loads(response.content).get("error") if response.status_code >= 400 else None
+            _requests.append(
+                {"grant_type": request.POST.get("grant_type", ""), "status": response.status_code, "error": error}
+            )
+        return response
+
+    return middleware
+
+
+def _log_in(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Take every browser for that of the one user, whose consent alone is asked for."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        from django.contrib.auth.models import User  # noqa: PLC0415 - importable only once Django is set up
+
+        request.user = User.objects.get()
+        return get_response(request)
+
+    return middleware
+
+
+def _configure(*, access_token_seconds: int, grace_seconds: int) -> None:
+    settings.configure(
+        SECRET_KEY=secrets.token_urlsafe(32),
+        ALLOWED_HOSTS=["127.0.0.1"],
+        USE_TZ=True,
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"],
+        MIGRATION_MODULES=dict.fromkeys(_APPS),  # tables are made from the models, in a fraction of the time
+        MIDDLEWARE=[f"{__name__}._count_token_requests", f"{__name__}._log_in"],
+        TEMPLATES=[
+            {
+                "BACKEND": "django.template.backends.django.DjangoTemplates",
+                "OPTIONS": {
+                    "loaders": [
+                        ("django.template.loaders.locmem.Loader", {"oauth2_provider/base.html": _FRAME}),
+                        "django.template.loaders.app_directories.Loader",
+                    ]
+                },
+            }
+        ],
+        LOGGING_CONFIG=None,
+        OAUTH2_PROVIDER={
+            "ACCESS_TOKEN_EXPIRE_SECONDS": access_token_seconds,
+            "ROTATE_REFRESH_TOKEN": True,
+            "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": grace_seconds,
+            "REFRESH_TOKEN_REUSE_PROTECTION": grace_seconds == 0,
+            "SCOPES": {"read": "Read your contracts and messages"},
+        },
+    )
+    logging.getLogger("django.request").setLevel(logging.ERROR)  # a refused request is counted, not printed
+    django.setup()
+
+
+def _register(redirect_uris: Iterable[str]) -> dict[str, str]:
+    """Make the tables, the user and the client, and return the client's credentials."""
+    from django.contrib.auth.models import User  # noqa: PLC0415 - importable only once Django is set up
+    from oauth2_provider.models import Application  # noqa: PLC0415 - likewise
+
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    client = {"client_id": secrets.token_hex(16), "client_secret": secrets.token_urlsafe(24)}
+    Application.objects.create(
+        **client,
+        hash_client_secret=False,  # slow on purpose, where what is stored has to be kept safe
+        name="token-refresh-worker",
+        user=User.objects.create_user("owner"),
+        client_type=Application.CLIENT_CONFIDENTIAL,
+        authorization_grant_type=Application.GRANT_AUTHORIZATION_CODE,
+        redirect_uris=" ".join((*_CALLBACKS, *redirect_uris)),
+    )
+    return client
+
+
+def _views(client: dict[str, str]) -> tuple[Any, ...]:
+    from oauth2_provider.models import AccessToken, RefreshToken  # noqa: PLC0415 - importable only once Django is set up
+    from oauth2_provider.views import AuthorizationView, TokenView  # noqa: PLC0415 - likewise
+
+    def revoke(_: HttpRequest) -> HttpResponse:
+        AccessToken.objects.all().delete()
+        RefreshToken.objects.all().delete()
+        return JsonResponse({})
+
+    def accepts(request: HttpRequest) -> HttpResponse:
+        live = RefreshToken.objects.filter(token=request.POST["refresh_token"], revoked=None)
+        return JsonResponse({"accepted": live.exists()})
+
+    return (
+        path(_AUTHORIZATION_PATH, AuthorizationView.as_view()),
+        path(_TOKEN_PATH, TokenView.as_view()),
+        path("control/client", lambda _: JsonResponse(client)),
+        path("control/requests", lambda _: JsonResponse(_requests, safe=False)),
+        path("control/revoke", revoke),
+        path("control/accepts", accepts),
+    )
+
+
+class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def server_bind(self) -> None:
+        """Do without the look-up of the host's name, which can take long."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "127.0.0.1", self.server_address[1]
+        self.setup_environ()
+
+
+class _Handler(WSGIRequestHandler):
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the class that calls it
+        """Say nothing: what was asked is counted, not printed."""
+
+
+def _application(options: argparse.Namespace) -> Callable[..., Iterable[bytes]]:
+    _configure(access_token_seconds=options.access_token_seconds, grace_seconds=options.grace_seconds)
+    settings.ROOT_URLCONF = _views(_register(options.redirect_uri))
+    application: Callable[..., Iterable[bytes]] = WSGIHandler()
+    return application
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m testbed.provider.authorization_server", description=__doc__)
+    parser.add_argument("--access-token-seconds", type=int, default=86_400)
+    parser.add_argument("--grace-seconds", type=int, default=86_400)
+    parser.add_argument("--redirect-uri", action="append", default=[])
+    options = parser.parse_args()
+    # Sockets are read in threads of their own, so that a browser's idle connection holds nobody up. Django works in
+    # this one thread: the database in memory belongs to it, and requests are handled one after the other.
+    django_thread = ThreadPoolExecutor(max_workers=1)
+    application = django_thread.submit(_application, options).result()
+    with _Server(("127.0.0.1", 0), _Handler) as server:
+        server.set_app(lambda *call: django_thread.submit(application, *call).result())
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        announce(
+            authorization_endpoint=f"{url}/{_AUTHORIZATION_PATH}",
+            token_endpoint=f"{url}/{_TOKEN_PATH}",
+            control=f"{url}/control",
+        )

@@ -1,0 +1,1 @@
+"""A strict Secrets Manager on loopback, and the model behind it."""

@@ -1,0 +1,240 @@
+"""What Secrets Manager does to the secrets of one region: a pure state machine, without I/O and without a clock.
+
+It speaks the service's own words: `call("PutSecretValue", {"SecretId": ...}, now=...)` returns the response or raises
+the error that the service would send. Rules come from the API reference of the service, texts and shapes from answers
+that others recorded from the real one; `tests/conformance` holds both against it.
+
+The state is made of frozen values, so that `snapshot()` costs nothing and can be hashed.
+"""
+
+import string
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from testbed.secrets_manager.limits import (
+    ACCOUNT_ID,
+    DAY_SECONDS,
+    SECRETS_PER_BATCH,
+    VERSIONS_PER_SECRET,
+    ServiceError,
+    checked,
+    not_found,
+)
+from testbed.secrets_manager.state import (
+    CURRENT,
+    Secret,
+    Version,
+    arn_suffix,
+    asked_version,
+    attach,
+    compare,
+    limited,
+    new_version,
+    pruned,
+)
+
+Request = Mapping[str, Any]
+Response = dict[str, Any]
+Snapshot = tuple[Secret, ...]
+
+
+class SecretsModel:
+    """The secrets of one region. Not thread-safe: who shares it holds a lock around each call."""
+
+    def __init__(self, region: str = "eu-central-1") -> None:
+        self.region = region
+        self._secrets: dict[str, Secret] = {}
+
+    def snapshot(self) -> Snapshot:
+        """Return the whole state as a hashable value."""
+        return tuple(self._secrets[name] for name in sorted(self._secrets))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Make a snapshot the state again."""
+        self._secrets = {secret.name: secret for secret in snapshot}
+
+    def call(self, operation: str, request: Request, *, now: float) -> Response:
+        """Carry out one operation, wholly or not at all.
+
+        Args:
+            operation: Name of the operation, as in the API reference.
+            request: Members of the request, as in the API reference.
+            now: Unix time in seconds.
+
+        Raises:
+            ServiceError: The service would have refused.
+        """
+        handle = self._OPERATIONS.get(operation)
+        if handle is None:
+            raise ServiceError("UnknownOperationException", f"This server does not know {operation}.")
+        return handle(self, checked(request), round(now, 3))
+
+    def find(self, secret_id: str) -> Secret | None:
+        """Find a secret by name, ARN, or ARN without its suffix."""
+        if secret := self._secrets.get(secret_id):
+            return secret
+        return next((s for s in self._secrets.values() if secret_id in (s.arn, s.arn.rpartition("-")[0])), None)
+
+    def _described(self, request: Request) -> Secret:
+        secret = self.find(request.get("SecretId", ""))
+        if secret is None:
+            raise not_found()
+        return secret
+
+    def _secret(self, request: Request) -> Secret:
+        secret = self._described(request)
+        if secret.deleted_at is not None:
+            raise ServiceError(
+                "InvalidRequestException",
+                "You can't perform this operation on the secret because it was marked for deletion.",
+            )
+        return secret
+
+    def _keep(self, secret: Secret, now: float, **changes: Any) -> Secret:
+        changed = replace(secret, changed_at=now, **changes)
+        self._secrets[secret.name] = changed
+        return changed
+
+    def _get_secret_value(self, request: Request, _now: float) -> Response:
+        secret = self._secret(request)
+        version = asked_version(secret, request.get("VersionId"), request.get("VersionStage"))
+        return {
+            **secret.identity,
+            "VersionId": version.version_id,
+            version.kind: version.value,
+            "VersionStages": secret.labels_of(version.version_id),
+            "CreatedDate": version.created_at,
+        }
+
+    def _batch_get_secret_value(self, request: Request, now: float) -> Response:
+        secret_ids = request.get("SecretIdList", ())
+        if not 1 <= len(secret_ids) <= SECRETS_PER_BATCH:
+            raise ServiceError("InvalidParameterException", "SecretIdList must have 1 to 20 members; no filters here.")
+        response: Response = {"SecretValues": [], "Errors": []}
+        for secret_id in secret_ids:
+            try:
+                response["SecretValues"].append(self._get_secret_value({"SecretId": secret_id}, now))
+            except ServiceError as error:
+                response["Errors"].append({"SecretId": secret_id, "ErrorCode": error.code, "Message": error.message})
+        return response
+
+    def _put_secret_value(self, request: Request, now: float) -> Response:
+        secret = self._secret(request)
+        version = new_version(request, now)
+        if version is None:
+            raise ServiceError("InvalidRequestException", "You must provide either SecretString or SecretBinary.")
+        secret = self._add(secret, version, request.get("VersionStages", (CURRENT,)), now)
+        return {
+            **secret.identity,
+            "VersionId": version.version_id,
+            "VersionStages": secret.labels_of(version.version_id),
+        }
+
+    def _add(self, secret: Secret, version: Version, stages: tuple[str, ...], now: float) -> Secret:
+        """Append a version; an existing one is never overwritten, and repeating it moves no label."""
+        if existing := secret.version(version.version_id):
+            if (existing.kind, existing.value) == (version.kind, version.value):
+                return secret
+            raise ServiceError(
+                "ResourceExistsException",
+                f"You can't use ClientRequestToken {version.version_id} because that value is already in use for a"
+                f" version of secret {secret.arn}.",
+            )
+        labels = dict(secret.labels)
+        for stage in stages if secret.versions else {*stages, CURRENT}:
+            attach(labels, stage, version.version_id)
+        versions = pruned((*secret.versions, version), set(labels.values()), now)
+        return self._keep(secret, now, versions=versions, labels=limited(labels))
+
+    def _update_secret_version_stage(self, request: Request, now: float) -> Response:
+        secret = self._secret(request)
+        label, target = request["VersionStage"], request.get("MoveToVersionId")
+        labels = dict(secret.labels)
+        compare(labels.get(label), label, request.get("RemoveFromVersionId"), target)
+        if target is None:
+            del labels[label]
+        elif secret.version(target) is None:
+            raise not_found(f"VersionId: {target}")
+        else:
+            attach(labels, label, target)
+        return self._keep(secret, now, labels=limited(labels)).identity
+
+    def _create_secret(self, request: Request, now: float) -> Response:
+        name = request.get("Name", "")
+        if not name or not set(name) <= {*string.ascii_letters, *string.digits, *"-/_+=.@!"}:
+            raise ServiceError(
+                "ValidationException",
+                "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following:"
+                " -/_+=.@!",
+            )
+        version = new_version(request, now)
+        secret = self._secrets.get(name)
+        if secret is None:
+            arn = (
+                f"arn:aws:secretsmanager:{self.region}:{ACCOUNT_ID}:secret:{name}-{arn_suffix(self.region, name, now)}"
+            )
+            tags = tuple(sorted((tag["Key"], tag["Value"]) for tag in request.get("Tags", ())))
+            secret = Secret(name=name, arn=arn, created_at=now, changed_at=now, tags=tags)
+        elif secret.deleted_at is not None:
+            message = "You can't create this secret because a secret with this name is already scheduled for deletion."
+            raise ServiceError("InvalidRequestException", message)
+        elif version is None or secret.version(version.version_id) is None:
+            message = f"The operation failed because the secret {name} already exists."
+            raise ServiceError("ResourceExistsException", message)
+        if version is None:
+            return self._keep(secret, now).identity
+        return {**self._add(secret, version, (CURRENT,), now).identity, "VersionId": version.version_id}
+
+    def _describe_secret(self, request: Request, _now: float) -> Response:
+        secret = self._described(request)
+        response = {**secret.identity, "CreatedDate": secret.created_at, "LastChangedDate": secret.changed_at}
+        if secret.deleted_at is not None:
+            response["DeletedDate"] = secret.deleted_at
+        if secret.tags:
+            response["Tags"] = [{"Key": key, "Value": value} for key, value in secret.tags]
+        if secret.labels:
+            holders = {holder for _, holder in secret.labels}
+            response["VersionIdsToStages"] = {holder: secret.labels_of(holder) for holder in holders}
+        return response
+
+    def _list_secret_version_ids(self, request: Request, _now: float) -> Response:
+        secret = self._secret(request)
+        listed = [
+            {"VersionId": version.version_id, "VersionStages": labels, "CreatedDate": version.created_at}
+            if (labels := secret.labels_of(version.version_id))
+            else {"VersionId": version.version_id, "CreatedDate": version.created_at}
+            for version in secret.versions
+        ]
+        if not request.get("IncludeDeprecated"):
+            listed = [entry for entry in listed if "VersionStages" in entry]
+        start = int(request.get("NextToken", "0"))
+        end = start + request.get("MaxResults", VERSIONS_PER_SECRET)
+        more = {"NextToken": str(end)} if end < len(listed) else {}
+        return {**secret.identity, "Versions": listed[start:end], **more}
+
+    def _tag_resource(self, request: Request, now: float) -> Response:
+        secret = self._secret(request)
+        tags = {**dict(secret.tags), **{tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}}
+        self._keep(secret, now, tags=tuple(sorted(tags.items())))
+        return {}
+
+    def _delete_secret(self, request: Request, now: float) -> Response:
+        secret = self._described(request)
+        if request.get("ForceDeleteWithoutRecovery"):
+            del self._secrets[secret.name]
+            return {**secret.identity, "DeletionDate": now}
+        self._keep(secret, now, deleted_at=now)
+        return {**secret.identity, "DeletionDate": now + request.get("RecoveryWindowInDays", 30) * DAY_SECONDS}
+
+    _OPERATIONS = {  # noqa: RUF012 - a table of the methods above, which nobody changes
+        "BatchGetSecretValue": _batch_get_secret_value,
+        "CreateSecret": _create_secret,
+        "DeleteSecret": _delete_secret,
+        "DescribeSecret": _describe_secret,
+        "GetSecretValue": _get_secret_value,
+        "ListSecretVersionIds": _list_secret_version_ids,
+        "PutSecretValue": _put_secret_value,
+        "TagResource": _tag_resource,
+        "UpdateSecretVersionStage": _update_secret_version_stage,
+    }

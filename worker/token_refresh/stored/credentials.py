@@ -1,0 +1,38 @@
+"""Client credentials, wherever they are stored: under `clientId`, `clientSecret` or `client_id`, `client_secret`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCredentials:
+    """The client's identifier and, unless it is a public client, its secret."""
+
+    client_id: str
+    client_secret: SecretValue | None
+
+
+def read_credentials(fields: Mapping[str, object]) -> ClientCredentials | None:
+    """Find client credentials among the keys of a secret; None where there is no client identifier.
+
+    Raises:
+        InvalidSecretDocument: They are there in both spellings and differ, or are not strings.
+    """
+    client_id = _read_either(fields, "clientId", "client_id")
+    if client_id is None:
+        return None
+    client_secret = _read_either(fields, "clientSecret", "client_secret")
+    return ClientCredentials(client_id=client_id, client_secret=SecretValue(client_secret) if client_secret else None)
+
+
+def _read_either(fields: Mapping[str, object], camel: str, snake: str) -> str | None:
+    found = {key: value for key in (camel, snake) if (value := fields.get(key)) not in (None, "")}
+    for key, value in found.items():
+        if not isinstance(value, str):
+            raise InvalidSecretDocument(f"{key} must be a string, and is a JSON {type(value).__name__}")
+    if len(set(found.values())) > 1:
+        raise InvalidSecretDocument(f"{camel} and {snake} are both in the secret and differ; keep one")
+    return str(next(iter(found.values()))) if found else None
