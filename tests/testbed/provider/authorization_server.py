@@ -7,7 +7,8 @@
         server.requests()                # what the token endpoint was asked, in order
 
 `python -m testbed.provider.authorization_server` runs one by itself: it prints its addresses as one line of JSON and
-lives until its standard input ends. The consent page is for a browser, at `authorization_endpoint`; nobody has to log in.
+lives until its standard input ends. The consent page is for a browser, at `authorization_endpoint`; nobody has to log
+in.
 """
 
 from __future__ import annotations

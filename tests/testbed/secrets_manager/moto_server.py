@@ -1,4 +1,4 @@
-"""moto as Secrets Manager in a child process; `python -m testbed.secrets_manager.moto_server` prints its URL as JSON."""
+"""moto as Secrets Manager in a child process; `python -m testbed.secrets_manager.moto_server` prints its URL."""
 
 from __future__ import annotations
 
