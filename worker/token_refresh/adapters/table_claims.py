@@ -136,7 +136,7 @@ class TableClaims:
 
     @property
     def _region(self) -> str:
-        return self._client.meta.region_name
+        return str(self._client.meta.region_name)
 
 
 def _time(text: str) -> datetime:

@@ -53,7 +53,7 @@ class Run:
         forced_claims_a_day: int | None = None,
         dry_run: bool = False,
     ) -> None:
-        self._parts = parts
+        self.parts = parts
         self._policy = policy
         self._secret = secret
         self._deadline = deadline
@@ -143,7 +143,7 @@ class Run:
             case Fresh() | Wait():
                 rejected = self.memory.rejected_version
                 if rejected is not None and rejected != snapshot.current.version_id:
-                    self._parts.log.warning("refresh_superseded", version_id=snapshot.current.version_id)
+                    self.parts.log.warning("refresh_superseded", version_id=snapshot.current.version_id)
                     return self._outcome("superseded", snapshot)
                 if isinstance(step, Wait):
                     return self._yield(step, snapshot)
@@ -158,10 +158,10 @@ class Run:
 
     def _poll(self, polls: int) -> None:
         seconds = self._limits.poll_seconds[min(polls, len(self._limits.poll_seconds) - 1)]
-        self._parts.clock.sleep(min(seconds, max(0.0, self._deadline.remaining_seconds)))
+        self.parts.clock.sleep(min(seconds, max(0.0, self._deadline.remaining_seconds)))
 
     def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
-        log = self._parts.log
+        log = self.parts.log
         log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat())
         if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self._policy):
             log.warning(
