@@ -5,6 +5,7 @@ from typing import Any
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, failed, pause, row, rows, seen
+from token_refresh.adapters.telemetry import mask
 from token_refresh.fleet.core.dispatch import Fleet, decide
 from token_refresh.fleet.core.gauges import Gauges, measure
 from token_refresh.fleet.core.row import Row, State
@@ -31,9 +32,9 @@ def test_every_secret_is_counted_in_one_state() -> None:
         ]
     ).fleet
 
-    assert 9 == gauges["Secrets"] == sum(gauges[f"{state.title()}Secrets"] for state in State)
-    assert (2, 1, 1) == (gauges["DueSecrets"], gauges["OverdueSecrets"], gauges["HealthySecrets"])
-    assert {1} == {gauges[f"{s}Secrets"] for s in ("Paused", "Held", "Reauthorize", "Empty", "Error")}
+    assert 9 == gauges["Size"] == sum(gauges[state.title()] for state in State)
+    assert (2, 1, 1) == (gauges["Due"], gauges["Overdue"], gauges["Healthy"])
+    assert {1} == {gauges[s] for s in ("Paused", "Held", "Reauthorize", "Empty", "Error")}
 
 
 def test_objective() -> None:
@@ -64,7 +65,7 @@ def test_by_provider() -> None:
     ]
     gauges = measured(late + down)
 
-    assert {"Secrets": 2, "OverdueSecrets": 2, "ReauthorizeSecrets": 0, "BreakersOpen": 0} == gauges.providers["late"]
+    assert {"Size": 2, "Overdue": 2, "Reauthorize": 0, "BreakersOpen": 0} == gauges.providers["late"]
     assert (1, 1, 0) == (
         gauges.providers["down"]["BreakersOpen"],
         gauges.fleet["BreakersOpen"],
@@ -98,3 +99,4 @@ def test_lines() -> None:
     assert [("prod", "upwork"), ("prod", "xero")] == [(p["Fleet"], p["Provider"]) for p in providers]
     assert all([["Fleet", "Provider"]] == p["_aws"]["CloudWatchMetrics"][0]["Dimensions"] for p in providers)
     assert "arn:" not in json.dumps([line, providers])
+    assert dict(line) == mask(dict(line)), "no name makes the log mask a value"
