@@ -197,3 +197,11 @@ def test_unreachable_store(store: Store, tokens: TokenReader) -> None:
     expected = r"GetSecretValue on secret tokens in eu-central-1 got no response \(ConnectionClosedError\): check"
     with pytest.raises(SecretStoreUnavailable, match=expected):
         tokens.get()
+
+
+def test_binary_secret_is_not_a_token_document(store: Store, tokens: TokenReader) -> None:
+    """A token document is text; a binary secret is named as one."""
+    store.client.create_secret(Name="tokens", SecretBinary=b"canary")
+    with pytest.raises(InvalidSecretDocument, match="is binary: a token document is JSON text") as caught:
+        tokens.get()
+    assert "canary" not in str(caught.value)

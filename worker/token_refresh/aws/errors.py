@@ -96,8 +96,8 @@ _MESSAGES: Final[Mapping[Cause, tuple[type[TokenRefreshError], str]]] = {
     Cause.SERVER_ERROR: (
         SecretStoreUnavailable,
         (
-            "{call} failed in the service ({code}): the next run or read tries again; https://health.aws.amazon.com shows "
-            "the service's health"
+            "{call} failed in the service ({code}): the next run or read tries again; "
+            "https://health.aws.amazon.com shows the service's health"
         ),
     ),
     Cause.UNREACHABLE: (
