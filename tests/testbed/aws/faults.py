@@ -1,4 +1,4 @@
-"""What can go wrong at the Secrets Manager of a test: faults at a chosen call, holds, and the log of what was asked.
+"""What can go wrong at the AWS service of a test: faults at a chosen call, holds, and the log of what was asked.
 
 A fault waits for the nth call of an operation, counted from when the fault was set, and then acts:
 
@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedCall:
-    """A call and what became of it: `ok`, the code of an error, or the fault that cut the connection."""
+    """A call and its result: `ok`, the code of an error, or the fault that cut the connection."""
 
     call: Call
     outcome: str

@@ -1,14 +1,16 @@
-"""Secrets Manager as its clients meet it, but for HTTP: regions, one call at a time, faults, authorization, a log."""
+"""An AWS service as its clients meet it, but for HTTP: one call at a time, a clock, faults, authorization, a log."""
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
-from testbed.secrets_manager.faults import Action, Call, Fault, Faults, LoggedCall
-from testbed.secrets_manager.limits import ServiceError
-from testbed.secrets_manager.model import Request, Response, SecretsModel
+from testbed.aws.errors import ServiceError
+from testbed.aws.faults import Action, Call, Fault, Faults, LoggedCall
 
+Request = Mapping[str, Any]
+Response = dict[str, Any]
 Authorize = Callable[[Call], str | None]
 OnCall = Callable[[str, Call], None]
 
@@ -18,15 +20,17 @@ _REFUSALS = {
 }
 
 
-class SecretsService:
-    """The secrets of all regions, each region with its own.
+class AwsService(ABC):
+    """One service in all regions.
 
     Args:
-        region: The region of `secrets`.
+        region: The default region.
         clock: Unix time in seconds; `clock_offset_seconds` is added to it.
-        authorize: Decides on every call before it is applied: a reason (for the log's reader) denies it.
-        on_call: Is told of every call, with "before" and "after" it was applied; it may block.
+        authorize: Sees every call before it is applied; a reason denies it.
+        on_call: Sees every call "before" and "after" it was applied; it may block.
     """
+
+    signing_name: ClassVar[str]
 
     def __init__(
         self,
@@ -42,8 +46,6 @@ class SecretsService:
         self.on_call = on_call
         self.faults = Faults()
         self.calls: list[LoggedCall] = []
-        self.secrets = SecretsModel(region)
-        self._regions = {region: self.secrets}
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -70,17 +72,16 @@ class SecretsService:
             ServiceError: The service refuses.
         """
         with self._lock:
-            name = region or self.region
-            model = self._regions.setdefault(name, SecretsModel(name))
-            return model.call(operation, request, now=self.now())
+            return self._carry_out(operation, request, region or self.region)
 
     def handle(self, operation: str, request: Request, *, region: str, access_key_id: str) -> Response | None:
-        """Carry out a client's call, with all that a test has set; None: its connection is to be cut.
+        """Carry out a client's call, with all that a test has set; None: cut its connection.
 
         Raises:
             ServiceError: The call is refused.
         """
-        call = self._described(operation, request, region, access_key_id)
+        with self._lock:
+            call = self._describe(operation, request, region, access_key_id)
         fault = self.faults.striking(operation)
         outcome: str = fault.action if fault else "ok"
         try:
@@ -97,6 +98,19 @@ class SecretsService:
                 fault.reached.set()
                 fault.over.set()
         return response
+
+    @abstractmethod
+    def _carry_out(self, operation: str, request: Request, region: str) -> Response:
+        """Carry out an operation; the lock is held."""
+
+    @abstractmethod
+    def _describe(self, operation: str, request: Request, region: str, access_key_id: str) -> Call:
+        """Describe a client's call without any value; the lock is held."""
+
+    def _stale(self, call: Call, request: Request) -> Response | None:
+        """Answer a client's read from an earlier state, where a test has asked for that; the lock is held."""
+        del call, request
+        return None
 
     def _with_fault(self, call: Call, request: Request, fault: Fault | None) -> Response | None:
         match fault:
@@ -118,7 +132,7 @@ class SecretsService:
                 fault.delay()
                 return self._applied(call, request)
             case Fault(action="deny"):
-                raise _denied(call)
+                raise self._denied(call)
             case _:
                 raise _REFUSALS[fault.action]
 
@@ -126,39 +140,17 @@ class SecretsService:
         if self.on_call:
             self.on_call("before", call)
         if self.authorize and self.authorize(call) is not None:
-            raise _denied(call)
-        response = self.call(call.operation, request, region=call.region)
+            raise self._denied(call)
+        with self._lock:
+            response = self._stale(call, request) or self._carry_out(call.operation, request, call.region)
         if self.on_call:
             self.on_call("after", call)
         return response
 
-    def _described(self, operation: str, request: Request, region: str, access_key_id: str) -> Call:
-        secret_id = request.get("SecretId", request.get("Name"))
-        stage, stages = request.get("VersionStage"), request.get("VersionStages", ())
-        with self._lock:
-            model = self._regions.get(region)
-            secret = model.find(secret_id) if model and secret_id else None
-        return Call(
-            operation=operation,
-            region=region,
-            access_key_id=access_key_id,
-            secret_id=secret_id,
-            arn=secret.arn if secret else None,
-            version_id=_version_id(request),
-            version_stages=(stage,) if stage else tuple(stages),
+    def _denied(self, call: Call) -> ServiceError:
+        action = f"{self.signing_name}:{call.operation}"
+        return ServiceError(
+            "AccessDeniedException",
+            f"User: arn:aws:iam::123456789012:user/{call.access_key_id} is not authorized to perform: {action} on "
+            f"resource: {call.arn or call.secret_id} because no identity-based policy allows the {action} action",
         )
-
-
-def _version_id(request: Request) -> str | None:
-    members = ("VersionId", "ClientRequestToken", "MoveToVersionId", "RemoveFromVersionId")
-    found: Any = next((request[member] for member in members if member in request), None)
-    return found if isinstance(found, str) else None
-
-
-def _denied(call: Call) -> ServiceError:
-    action = f"secretsmanager:{call.operation}"
-    return ServiceError(
-        "AccessDeniedException",
-        f"User: arn:aws:iam::123456789012:user/{call.access_key_id} is not authorized to perform: {action} on resource:"
-        f" {call.arn or call.secret_id} because no identity-based policy allows the {action} action",
-    )
