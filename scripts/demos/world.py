@@ -84,6 +84,7 @@ class World:
         """Describe a function process; the caller starts it."""
         environment = _AWS | {
             "AWS_ENDPOINT_URL_SECRETS_MANAGER": self.gate.url,
+            "PROVIDER": "upwork",
             "TOKEN_ENDPOINT": self.provider.token_endpoint,
             "TOKEN_SECRET_ID": TOKEN_SECRET_ID,
             "CLIENT_SECRET_ID": CLIENT_SECRET_ID,
