@@ -1,6 +1,5 @@
 """The handler as Lambda calls it, on a real HTTP store and a real token endpoint."""
 
-import gc
 import json
 
 import pytest
@@ -165,15 +164,6 @@ def test_a_defect_is_named_without_its_data(stage: Stage, monkeypatch: pytest.Mo
     line = stage.last_line()
     assert "InternalError" == line["error_type"]
     assert "canary" not in json.dumps(line)
-
-
-def test_the_garbage_collector_works_again_after_the_first_invocation(stage: Stage) -> None:
-    """The collector is off while a cold start loads modules, and on again after the first run, even a failed one."""
-    gc.disable()
-
-    stage.fail(InvalidEvent, [])
-
-    assert gc.isenabled()
 
 
 def test_a_stored_expiry_in_iso_8601_stays_so(stage: Stage) -> None:

@@ -11,7 +11,7 @@ import botocore.session
 from botocore.exceptions import BotoCoreError
 
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
-from token_refresh.adapters.service_data import SERVICE, one_service_loader
+from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh.config import REQUEST_TIMEOUT_SECONDS, Settings
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
@@ -114,9 +114,6 @@ def find_credentials(
 
 def token_endpoint(url: str) -> TokenEndpoint:
     """Make the HTTP client's adapter."""
-    # Imported here: a run that finds the token fresh sends no request.
-    from token_refresh.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
-
     return HttpTokenEndpoint(url)
 
 
@@ -132,10 +129,9 @@ def secrets_manager_client() -> "SecretsManagerClient":
 @functools.lru_cache(maxsize=1)
 def _make_client(_aws_environment: tuple[tuple[str, str], ...]) -> "SecretsManagerClient":
     session = botocore.session.get_session()
-    session.register_component("data_loader", one_service_loader())
     region = os.environ.get("AWS_REGION")  # Lambda's variable, which botocore does not read; it has AWS_DEFAULT_REGION.
     try:
-        client = session.create_client(SERVICE, region_name=region, config=CLIENT_CONFIG)
+        client = session.create_client("secretsmanager", region_name=region, config=CLIENT_CONFIG)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
