@@ -18,7 +18,8 @@ from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.events import Trigger
 from token_refresh.refresh import Clock, Deadline, Log, Parts, Run, SecretStore, TokenEndpoint
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
-from token_refresh.stored.document import TokenDocument, read_object
+from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.json_object import read_object
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -14,7 +14,8 @@ from token_refresh.errors import InvalidSecretDocument
 from token_refresh.oauth.request import AuthMethod
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
-from token_refresh.stored.document import SIZE_LIMIT_BYTES, read_object
+from token_refresh.stored.document import SIZE_LIMIT_BYTES
+from token_refresh.stored.json_object import read_object
 
 
 def read_client_file(path: Path) -> ClientCredentials:
