@@ -87,7 +87,7 @@ def test_no_context_gives_a_minute(stage: Stage, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CLAIM_TTL_SECONDS", "61")
     assert "fresh" == stage.invoke({}, None)["outcome"]
     monkeypatch.setenv("CLAIM_TTL_SECONDS", "60")
-    assert "(60 s are left of it)" in str(stage.fail(ConfigurationError, {}, None))
+    assert "(60 s of it are left)" in str(stage.fail(ConfigurationError, {}, None))
 
 
 def test_the_last_line_is_written_at_every_level(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
