@@ -8,7 +8,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from token_refresh.adapters.secrets_manager_errors import translate
+from token_refresh.aws.errors import translate
 from token_refresh.bootstrap import secrets_manager_client
 from token_refresh.errors import ConfigurationError
 

@@ -9,7 +9,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from token_refresh.adapters.secrets_manager_errors import code_of, refused
+from token_refresh.aws.secrets_manager import code_of, refused
 from token_refresh.bootstrap import environment, find_credentials
 from token_refresh.cli.aws import client
 from token_refresh.cli.checks import Check, Grade, Unasked, ask, asks_all_of_aws
