@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError
 
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh.config import Settings
+from token_refresh.config import REQUEST_TIMEOUT_SECONDS, Settings
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.events import Trigger
@@ -67,9 +67,9 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
         parts=Parts(
             store=secret(secret_id),
             published=secret(settings.published_secret_id) if settings.published_secret_id else None,
-            endpoint=lambda: token_endpoint(settings.token_endpoint),
+            endpoint=lambda: token_endpoint(settings.provider.token_endpoint),
             credentials=functools.partial(find_credentials, settings=settings, secret=secret),
-            auth_method=settings.auth_method,
+            auth_method=settings.provider.auth_method,
             nonce=lambda: secrets.token_hex(16),
             clock=clock,
             log=log,
@@ -77,7 +77,7 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
         policy=settings.policy,
         secret_id=secret_id,
         deadline=deadline,
-        request_timeout_seconds=settings.request_timeout_seconds,
+        request_timeout_seconds=settings.request_timeout_seconds or REQUEST_TIMEOUT_SECONDS,
         force=trigger.force,
         dry_run=trigger.dry_run,
     )

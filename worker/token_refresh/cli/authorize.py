@@ -19,10 +19,11 @@ from token_refresh.cli.redirect import RedirectServer, can_listen
 from token_refresh.cli.screen import errors, when
 from token_refresh.cli.state import open_run, open_store
 from token_refresh.cli.storing import base_document, document_of, fields_of
-from token_refresh.config import Settings, read_endpoint
+from token_refresh.config import Settings
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh.ports import SecretStore, SecretVersion
+from token_refresh.providers.endpoint import read_endpoint
 from token_refresh.stored.credentials import ClientCredentials
 from token_refresh.stored.document import TokenDocument
 

@@ -5,7 +5,7 @@ import secrets
 from token_refresh.bootstrap import find_credentials, token_endpoint
 from token_refresh.cli.checks import Check, Grade
 from token_refresh.cli.state import State, open_store
-from token_refresh.config import Settings
+from token_refresh.config import REQUEST_TIMEOUT_SECONDS, Settings
 from token_refresh.errors import TokenRefreshError
 from token_refresh.oauth.request import TokenRequest, refresh_request
 from token_refresh.oauth.response import Answer, Failure, Kind
@@ -21,8 +21,8 @@ def check_token_endpoint(settings: Settings, state: State | None) -> Check:
     `invalid_grant` says that the client credentials are right.
     """
     request, with_client = _request(settings, state)
-    endpoint = token_endpoint(settings.token_endpoint)
-    answer = endpoint.send(request, timeout_seconds=settings.request_timeout_seconds)
+    endpoint = token_endpoint(settings.provider.token_endpoint)
+    answer = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
     return _judge(answer, with_client=with_client)
 
 
@@ -31,7 +31,7 @@ def _request(settings: Settings, state: State | None) -> tuple[TokenRequest, boo
     if state is not None:
         try:
             client = find_credentials(state.document, settings=settings, secret=open_store)
-            return refresh_request(made_up, client, settings.auth_method), True
+            return refresh_request(made_up, client, settings.provider.auth_method), True
         except TokenRefreshError:
             pass  # A check of its own tells of it.
     return TokenRequest(form={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False

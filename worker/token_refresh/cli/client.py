@@ -43,7 +43,7 @@ def read_client_file(path: Path) -> ClientCredentials:
 def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:
     """Ask for what is not known yet; the secret is not shown as it is typed, or is one line of standard input."""
     client_id = client_id or typer.prompt("Client ID (Upwork: the API key)")
-    if settings.auth_method is AuthMethod.NONE:
+    if settings.provider.auth_method is AuthMethod.NONE:
         return ClientCredentials(client_id=client_id, client_secret=None)
     return ClientCredentials(client_id=client_id, client_secret=ask_secret("Client secret"))
 

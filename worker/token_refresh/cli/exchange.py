@@ -10,7 +10,7 @@ from token_refresh.cli.clock import service_now
 from token_refresh.cli.failures import CommandFailed
 from token_refresh.cli.screen import fields_table, output, when
 from token_refresh.cli.storing import base_document, create_secret, store_version, tags_for
-from token_refresh.config import Settings
+from token_refresh.config import REQUEST_TIMEOUT_SECONDS, Settings
 from token_refresh.errors import ClientRejected
 from token_refresh.oauth.response import Failure, Kind, TokenResponse
 from token_refresh.ports import SecretStore
@@ -74,9 +74,9 @@ class Exchange:
 
     def _redeem(self, authorization: Authorization, code: SecretValue) -> TokenResponse:
         """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
-        request = authorization.code_request(code, self.client, self.settings.auth_method)
-        endpoint = token_endpoint(self.settings.token_endpoint)
-        answer = endpoint.send(request, timeout_seconds=self.settings.request_timeout_seconds)
+        request = authorization.code_request(code, self.client, self.settings.provider.auth_method)
+        endpoint = token_endpoint(self.settings.provider.token_endpoint)
+        answer = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
         if isinstance(answer, Failure):
             raise _refused(answer)
         if answer.refresh_token is None:
