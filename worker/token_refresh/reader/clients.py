@@ -7,6 +7,11 @@ from token_refresh.aws.clients import configured_region, make_client
 from token_refresh.reader import lifecycle
 
 CONNECT_TIMEOUT_SECONDS: Final = 2
+READ_TIMEOUT_SECONDS: Final = 5
+"""A call takes about 10 ms; a stuck one is better repeated."""
+
+ATTEMPTS: Final = 2
+"""The worst case of two attempts is 14 s, and a fetch may take 30 s."""
 
 
 class Clients:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.causes import Cause, Failure, failure_of
@@ -11,14 +11,10 @@ from token_refresh.aws.clients import configured_region
 from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh.reader import lifecycle
-from token_refresh.reader.clients import CLIENTS
+from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
 from token_refresh.reader.errors import bare
 
 T = TypeVar("T")
-
-# A read takes about 10 ms. A stuck one is better repeated; the worst case is 14 s, and a fetch may take 30 s.
-READ_TIMEOUT_SECONDS: Final = 5
-ATTEMPTS: Final = 2
 
 
 class AwsService:
