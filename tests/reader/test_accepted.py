@@ -177,3 +177,9 @@ def test_previous_version_of_another_form(store: Store, make: Make, caplog: pyte
     assert [("new", "current")] == values(make(field="field"))
     assert "not accepting the previous version: secret key in eu-central-1, version" in caplog.text
     assert "canary" not in caplog.text
+
+
+def test_overlap_without_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same reader works on a laptop: a source without stages has no previous version."""
+    monkeypatch.setenv("KEY", "value")
+    assert [("value", "current")] == values(SecretReader("env:KEY", overlap=HOUR))
