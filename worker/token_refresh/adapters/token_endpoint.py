@@ -1,19 +1,22 @@
 """The provider's token endpoint, over HTTP."""
 
+import json
 import secrets
-import socket
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from threading import Lock, Thread
-from typing import Any, Final, Protocol
+from threading import Thread
+from typing import Final
+from urllib.parse import unquote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import httpx
+import httpcore
 
 from token_refresh import __version__
-from token_refresh.errors import TokenRefreshError
+from token_refresh.adapters.client_key import Signer, SigningError
+from token_refresh.adapters.time_limit import LimitedNetwork, TimeLimit
+from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.client_auth import encode_signature
 from token_refresh.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh.oauth.request import TokenRequest
@@ -23,27 +26,17 @@ from token_refresh.providers.endpoint import host_of, is_loopback
 _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # An encoded body can be a thousand times what arrives.
+    "Connection": "close",
     "User-Agent": f"token-refresh-worker/{__version__}",  # Requests without one have met a challenge page.
 }
 
 _NOT_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
 )
-
-_CONNECTED: Final = (".connect_tcp.complete", ".start_tls.complete")
-"""The events of httpcore whose result is a connection; TLS makes a new one out of the first."""
-
-
-class Signer(Protocol):
-    """Signs client assertions with a key that never leaves its place."""
-
-    def sign(self, message: bytes, algorithm: str) -> bytes:
-        """Sign `message` with a JWS algorithm; raises `TokenRefreshError` where that fails."""
-        ...
+_HTTP_ERRORS: Final = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError)
 
 
 class HttpTokenEndpoint:
@@ -55,77 +48,58 @@ class HttpTokenEndpoint:
         self._signer = signer
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
-        """Send `request` and read the response.
+        """Send `request` and read the response, end to end within the time limit.
 
-        The time limit holds end to end. The HTTP client's own limits don't: they count each read anew and leave out
-        the name lookup. So a thread makes the exchange. At the limit it is abandoned and its connection is shut, so
-        that it neither sends nor reads anything more, even if Lambda thaws it hours later.
+        A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
+        time is left, and sends nothing.
         """
-        exchange = _Exchange(self._url, request, self._form, self._signer, timeout_seconds)
+        exchange = _Exchange(self._url, request, self._form, self._signer, TimeLimit(timeout_seconds))
         Thread(target=exchange.run, name="token-request", daemon=True).start()
-        return exchange.wait()
-
-
-class _Abandoned(Exception):  # noqa: N818 - nothing failed
-    """Nobody waits for this exchange any more."""
+        return exchange.wait(timeout_seconds)
 
 
 class _Exchange:
     """One request and its response, and how far they came."""
 
     def __init__(
-        self,
-        url: str,
-        request: TokenRequest,
-        form: ResponseFormat,
-        signer: Signer | None,
-        timeout_seconds: float,
+        self, url: str, request: TokenRequest, form: ResponseFormat, signer: Signer | None, limit: TimeLimit
     ) -> None:
         self._url = url
         self._request = request
         self._form = form
         self._signer = signer
-        self._timeout_seconds = timeout_seconds
+        self._limit = limit
         self._done: Future[Response] = Future()
-        self._lock = Lock()
-        self._socket: socket.socket | None = None
-        self._begun = False
-        """Whether the first byte may have left. From there on, silence proves nothing."""
-        self._abandoned = False
         self._by_status: Response | None = None
         """What a 4xx proves by its status, whatever becomes of its body."""
 
-    def wait(self) -> Response:
-        """Wait for the response. At the time limit abandon the exchange, and return what is known by then."""
+    def wait(self, timeout_seconds: float) -> Response:
+        """Wait for the response. At the time limit, return what is known by then."""
         try:
-            return self._done.result(self._timeout_seconds)
+            return self._done.result(timeout_seconds)
         except TimeoutError as error:
-            with self._lock:
-                self._abandoned = True
-                if self._socket is not None:
-                    with suppress(OSError):
-                        # The base class's method: TLS's own would let a reader continue in plain text.
-                        socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-                return self._failure(error)
+            return self._failure(error)
 
     def run(self) -> None:
         try:
-            self._done.set_result(self._response())
+            self._done.set_result(self._respond())
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             self._done.set_exception(error)
 
-    def _response(self) -> Response:
+    def _respond(self) -> Response:
         try:
             return self._exchange({**self._request.fields, **self._signed()})
-        except TokenRefreshError as error:
-            return Failure(kind=Kind.NOT_SENT, seen=str(error))
+        except SigningError as error:
+            return Failure(kind=Kind.NOT_SENT if error.passes else Kind.CLIENT_REJECTED, seen=str(error))
+        except ConfigurationError as error:
+            return Failure(kind=Kind.CLIENT_REJECTED, seen=str(error))
         except _NOT_SENT as error:
             return Failure(kind=Kind.NOT_SENT, seen=type(error).__name__)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except _HTTP_ERRORS as error:
             return self._failure(error)
 
     def _failure(self, error: Exception) -> Response:
-        kind = Kind.NO_RESPONSE if self._begun else Kind.NOT_SENT
+        kind = Kind.NO_RESPONSE if self._limit.begun else Kind.NOT_SENT
         return self._by_status or Failure(kind=kind, seen=type(error).__name__)
 
     def _signed(self) -> Mapping[str, str]:
@@ -138,61 +112,58 @@ class _Exchange:
         return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
 
     def _exchange(self, fields: Mapping[str, str]) -> Response:
-        request = self._request
-        in_the = {Encoding.FORM: "data", Encoding.JSON: "json", Encoding.QUERY: "params"}[request.encoding]
-        sent: dict[str, Any] = {in_the: dict(fields)}
-        with (
-            httpx.Client(
-                headers=_HEADERS,
-                timeout=self._timeout_seconds,
-                follow_redirects=False,
-                # A proxy from the environment would receive a loopback request in plain text.
-                trust_env=not is_loopback(host_of(self._url)),
-            ) as client,
-            client.stream(
-                request.method,
-                self._url,
-                headers=dict(request.headers),
-                extensions={"trace": self._trace},
-                **sent,
-            ) as response,
-        ):
-            status, retry_after = response.status_code, _retry_after(response.headers)
+        url, headers, content = _encode(self._url, self._request, fields)
+        pool = httpcore.ConnectionPool(proxy=_proxy_for(url), network_backend=LimitedNetwork(self._limit))
+        with pool, pool.stream(self._request.method, url, headers=[*headers.items()], content=content) as response:
+            received = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in response.headers}
+            status, retry_after = response.status, _retry_after(received.get("retry-after", ""))
             without_body = read_response(status, None, retry_after, self._form)
-            if response.is_client_error:
+            if 400 <= status < 500:  # noqa: PLR2004 - the classes of RFC 9110 section 15
                 self._by_status = without_body
-            if response.is_redirect or status in {429, 503}:
+            if 300 <= status < 400 or status in {429, 503}:  # noqa: PLR2004 - likewise
                 return without_body
-            return read_response(status, _read_body(response), retry_after, self._form)
-
-    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Follow httpcore's events: keep the connection's socket, and note when the first byte may leave."""
-        with self._lock:
-            if event.endswith(_CONNECTED):
-                self._socket = info["return_value"].get_extra_info("socket")
-            if self._abandoned:
-                if self._socket is not None:
-                    self._socket.close()
-                raise _Abandoned
-            if ".send_request_" in event and event.endswith(".started"):
-                self._begun = True
+            return read_response(status, _read_body(response, received), retry_after, self._form)
 
 
-def _read_body(response: httpx.Response) -> bytes | None:
+def _encode(url: str, request: TokenRequest, fields: Mapping[str, str]) -> tuple[str, dict[str, str], bytes]:
+    """Return URL, headers and body of the HTTP request."""
+    headers = {**_HEADERS, **request.headers}
+    if request.encoding is Encoding.QUERY:
+        return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(fields)}", headers, b""
+    if request.encoding is Encoding.JSON:
+        return url, {**headers, "Content-Type": "application/json"}, json.dumps(dict(fields)).encode()
+    return url, {**headers, "Content-Type": "application/x-www-form-urlencoded"}, urlencode(fields).encode()
+
+
+def _proxy_for(url: str) -> httpcore.Proxy | None:
+    """Return the proxy of the environment; a loopback request has none, because a proxy would see it in plain text."""
+    host = host_of(url)
+    if is_loopback(host) or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(urlsplit(url).scheme) or proxies.get("all")
+    if not proxy:
+        return None
+    parts = urlsplit(proxy)
+    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)
+
+
+def _read_body(response: httpcore.Response, headers: Mapping[str, str]) -> bytes | None:
     """Read up to the limit; None where the body is encoded or larger."""
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if headers.get("content-encoding", "identity").lower() != "identity":
         return None
     body = bytearray()
-    for chunk in response.iter_raw():
+    for chunk in response.iter_stream():
         body += chunk
         if len(body) > BODY_LIMIT_BYTES:
             return None
     return bytes(body)
 
 
-def _retry_after(headers: httpx.Headers) -> timedelta | None:
+def _retry_after(header: str) -> timedelta | None:
     """Read `Retry-After`, seconds or a date (RFC 9110 section 10.2.3); None where it says nothing usable."""
-    text = headers.get("Retry-After", "").strip()
+    text = header.strip()
     if text.isascii() and text.isdigit() and len(text) < 9:  # noqa: PLR2004 - years
         return timedelta(seconds=int(text))
     try:
