@@ -1,6 +1,6 @@
 import pytest
 
-from token_refresh.aws.arn import Arn, arn_region, parse_arn
+from token_refresh.aws.arn import Arn, arn_region, name_same_secret, parse_arn
 
 
 def test_an_arn_is_split_into_its_parts() -> None:
@@ -22,3 +22,26 @@ def test_a_name_is_not_an_arn(text: str) -> None:
 def test_an_arn_may_have_no_region() -> None:
     """Global resources have no region."""
     assert None is arn_region("arn:aws:iam::123456789012:role/reader")
+
+
+ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:acme/prod/upwork"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("tokens", "tokens", True),
+        ("tokens", "token", False),
+        (f"{ARN}-AbCdEf", f"{ARN}-AbCdEf", True),
+        (f"{ARN}-AbCdEf", f"{ARN}-AbCdEg", False),
+        ("acme/prod/upwork", f"{ARN}-AbCdEf", True),
+        (f"{ARN}-AbCdEf", "acme/prod/upwork", True),
+        ("acme/prod/upwork", ARN, True),
+        ("acme.prod/upwork", ARN, False),
+        ("acme/prod/upwork", f"{ARN}-AbCdE", False),
+        ("acme/prod/upwork", f"{ARN}2-AbCdEf", False),
+    ],
+)
+def test_a_name_and_an_arn_can_name_the_same_secret(one: str, other: str, *, same: bool) -> None:
+    """A name fits the ARN of that name, with or without the six characters that Secrets Manager adds."""
+    assert same is name_same_secret(one, other)
