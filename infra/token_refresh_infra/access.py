@@ -146,7 +146,10 @@ def grant_read_parameters(grantee: iam.IGrantable, which: StoredParameters) -> N
     """Let `grantee` read the parameters, and use their key through Parameter Store for these alone."""
     _grant(grantee, ("ssm:GetParameters",), which.arns)
     if which.key_arn is not None:
-        through = {"kms:ViaService": "ssm.*", "kms:EncryptionContext:PARAMETER_ARN": list(which.arns)}
+        through: dict[str, list[str] | str] = {
+            "kms:ViaService": "ssm.*",
+            "kms:EncryptionContext:PARAMETER_ARN": list(which.arns),
+        }
         _grant(grantee, ("kms:Decrypt",), (which.key_arn,), {"StringLike": through})
 
 

@@ -156,10 +156,11 @@ def test_event_bus(aws: str, sqs: Any) -> None:
     ("error", "says"),
     [
         (client_error("AccessDenied"), r"failed \(AccessDenied\): allow (sqs:SendMessage|events:PutEvents) on it"),
-        (client_error("KMS.AccessDeniedException"), r"and kms:GenerateDataKey on its key where it has one"),
+        (client_error("KMS.AccessDeniedException"), r"and kms:GenerateDataKey on its key if it has one"),
         (client_error("AWS.SimpleQueueService.NonExistentQueue"), r"check its name, account and region"),
         (client_error("ThrottlingException"), r"failed \(ThrottlingException\): the sender is asked to try again"),
         (EndpointConnectionError(endpoint_url="https://canary"), r"failed \(EndpointConnectionError\)"),
+        (client_error("canary <b>"), r"failed \(an unknown error code\)"),
         (RuntimeError("canary"), r"failed \(RuntimeError\)"),
     ],
 )

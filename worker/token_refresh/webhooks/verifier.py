@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat
 from typing import Protocol
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
@@ -124,11 +123,11 @@ class Verifier:
     def _match(self, signed: Signed, secrets: Sequence[Secret]) -> Key | TokenRefreshError:
         """Find the key that signed; otherwise say why there is none."""
         keys, refusal = [], None
-        for secret, stage in zip(secrets, chain(["current"], repeat("previous")), strict=False):
+        since = secrets[0].created_at
+        for secret in secrets:
             try:
                 value = self.scheme.key(secret.text())
-                since = secrets[0].created_at
-                keys.append(Key(version_id=secret.version_id, stage=stage, current_since=since, value=value))
+                keys.append(Key(version_id=secret.version_id, stage=secret.stage, current_since=since, value=value))
             # While the new secret has the wrong form, the previous one still verifies.
             except InvalidSecretDocument as error:
                 refusal = error
