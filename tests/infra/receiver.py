@@ -6,7 +6,7 @@ import contextlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from infra.policy import Ask, Policy, resolve
 from testbed.aws.faults import Call
@@ -31,8 +31,8 @@ VARIABLES = {
 Which = Callable[[Stack], Sequence[Secrets]]
 
 
-def statements_of(which: Which) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Synthesise a receiver that may read these secrets; give its role's statements, and what they refer to."""
+def policy_of(which: Which, *, queue_arn: str = "the-queue") -> Policy:
+    """Synthesise a receiver that may read these secrets; give its role's policy."""
     stack = Stack(App(), "Receiver", env=Environment(account="123456789012", region="eu-central-1"))
     WebhookReceiver(
         stack,
@@ -50,8 +50,8 @@ def statements_of(which: Which) -> tuple[list[dict[str, Any]], dict[str, str]]:
         if "RedrivePolicy" in resource["Properties"]
     )
     (group,) = template.find_resources("AWS::Logs::LogGroup")
-    known = {"AWS::Partition": "aws", f"{queue}.Arn": "the-queue", f"{group}.Arn": "the-log"}
-    return policy["Properties"]["PolicyDocument"]["Statement"], known
+    known = {"AWS::Partition": "aws", f"{queue}.Arn": queue_arn, f"{group}.Arn": "the-log"}
+    return Policy(statements=resolve(policy["Properties"]["PolicyDocument"]["Statement"], known))
 
 
 class RunningReceiver:
@@ -78,14 +78,7 @@ class RunningReceiver:
         for kind, name in self._names.items():
             value = {"SecretString": SECRETS[kind], "ClientRequestToken": str(uuid.uuid4())}
             self.store.call("CreateSecret", {"Name": name, **value})
-        statements, known = statements_of(self._which)
-        self.policy = Policy(statements=resolve(statements, known | {"the-queue": self.queue.arn}))
-        self.policy = Policy(
-            statements=[
-                statement | {"Resource": self.queue.arn} if statement["Resource"] == "the-queue" else statement
-                for statement in self.policy.statements
-            ]
-        )
+        self.policy = policy_of(self._which, queue_arn=self.queue.arn)
         self.enforce(self.policy)
         return self
 

@@ -118,7 +118,7 @@ def test_outage(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
 
 
 def test_an_attacker_causes_few_reads(server: SecretsManagerServer, clock: Clock) -> None:
-    """A day of forged deliveries, one every two seconds, costs about 290 reads beside those of quiet days."""
+    """A day of forged deliveries, one every two seconds, costs about 290 reads in all: as many as a quiet day."""
     stored = Stored(server, clock, "stripe", overlap=timedelta())
     with SecretsManagerServer(clock=clock) as other:
         quiet = Stored(other, clock, "stripe", overlap=timedelta())
@@ -128,7 +128,7 @@ def test_an_attacker_causes_few_reads(server: SecretsManagerServer, clock: Clock
                 assert "current" == stored.verify(SECRETS["stripe"])
                 assert "current" == quiet.verify(SECRETS["stripe"])
             clock.advance(2)
-        assert stored.reads <= quiet.reads + 290
+        assert quiet.reads <= stored.reads <= 300
 
 
 def test_an_attacker_does_not_hide_a_new_secret(server: SecretsManagerServer, clock: Clock) -> None:
