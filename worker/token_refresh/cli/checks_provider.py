@@ -34,7 +34,7 @@ def _request(settings: Settings, state: State | None) -> tuple[TokenRequest, boo
             return refresh_request(made_up, client, settings.provider.auth_method), True
         except TokenRefreshError:
             pass  # A check of its own tells of it.
-    return TokenRequest(form={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
+    return TokenRequest(fields={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
 
 
 def _judge(answer: Answer, *, with_client: bool) -> Check:
