@@ -104,6 +104,7 @@ class WebhookStack(Stack):
                 for name in references
                 if name.startswith(PARAMETER)
             ],
+            accept_previous=parameters.overlap_seconds > 0,
             memory_mb=parameters.memory_mb,
             timeout_seconds=parameters.timeout_seconds,
             reserved_concurrency=parameters.reserved_concurrency,

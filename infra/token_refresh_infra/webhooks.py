@@ -43,6 +43,7 @@ class WebhookReceiver(Construct):
         variables: Mapping[str, str],
         secrets: Sequence[Secrets] = (),
         parameters: Sequence[StoredParameters] = (),
+        accept_previous: bool = True,
         memory_mb: int = 512,
         timeout_seconds: int = 10,
         reserved_concurrency: int = 10,
@@ -63,6 +64,7 @@ class WebhookReceiver(Construct):
             variables: The function's environment; the queue's URL is added as `WEBHOOK_QUEUE_URL`.
             secrets: The signing secrets in Secrets Manager.
             parameters: Those in Parameter Store, for sandboxes.
+            accept_previous: Whether it may read the previous version, too: only an overlap needs that.
             memory_mb: Below 512, a cold start may outlast the 3 s that Slack waits.
             timeout_seconds: GitHub waits 10 s.
             reserved_concurrency: How many run at once, at most; 0 switches the endpoint off, and senders try again.
@@ -101,8 +103,9 @@ class WebhookReceiver(Construct):
             iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.attr_arn])
         )
         access.grant_send(self.role, self.queue.queue_arn)
+        labels = ("AWSCURRENT", "AWSPREVIOUS") if accept_previous else ("AWSCURRENT",)
         for which in secrets:
-            access.grant_read(self.role, which)
+            access.grant_read(self.role, which, labels=labels)
         for some in parameters:
             access.grant_read_parameters(self.role, some)
         self.function = lambda_.Function(

@@ -31,7 +31,7 @@ VARIABLES = {
 Which = Callable[[Stack], Sequence[Secrets]]
 
 
-def policy_of(which: Which, *, queue_arn: str = "the-queue") -> Policy:
+def policy_of(which: Which, *, queue_arn: str = "the-queue", accept_previous: bool = True) -> Policy:
     """Synthesise a receiver that may read these secrets; give its role's policy."""
     stack = Stack(App(), "Receiver", env=Environment(account="123456789012", region="eu-central-1"))
     WebhookReceiver(
@@ -41,6 +41,7 @@ def policy_of(which: Which, *, queue_arn: str = "the-queue") -> Policy:
         handler="webhook_router.handler",
         variables={},
         secrets=which(stack),
+        accept_previous=accept_previous,
     )
     template = assertions.Template.from_stack(stack)
     (policy,) = template.find_resources("AWS::IAM::Policy").values()
@@ -115,7 +116,8 @@ class RunningReceiver:
         if call.operation == "SendMessage":
             return [Ask(action="sqs:SendMessage", resource=str(call.arn))]
         arn = call.arn or f"arn:aws:secretsmanager:{call.region}:123456789012:secret:{call.secret_id}-??????"
-        asks = [Ask(action=f"secretsmanager:{call.operation}", resource=arn)]
+        label = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
+        asks = [Ask(action=f"secretsmanager:{call.operation}", resource=arn, context=label)]
         if self._keyed:
             context = {
                 "kms:ViaService": f"secretsmanager.{call.region}.amazonaws.com",

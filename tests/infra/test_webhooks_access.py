@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from infra.policy import Ask
+from infra.policy import Ask, Policy
 from infra.receiver import KEY, RunningReceiver, policy_of
 from token_refresh_infra import access
 
@@ -20,6 +20,20 @@ def all_of_production(stack: Stack) -> list[access.Secrets]:
 
 def one_by_one(stack: Stack) -> list[access.Secrets]:
     return [access.one_secret(stack, name).encrypted_with(KEY) for name in NAMES.values()]
+
+
+def reads(policy: Policy, label: str, resource: str = f"{PREFIX}acme/prod/stripe-AbCdEf") -> bool:
+    context = {"secretsmanager:VersionStage": label}
+    return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=resource, context=context))
+
+
+def test_previous_version_only_for_an_overlap() -> None:
+    """The previous version of a secret is in reach where an overlap needs it, and no other version ever is."""
+    with_overlap = policy_of(all_of_production)
+    without = policy_of(all_of_production, accept_previous=False)
+    labels = ("AWSCURRENT", "AWSPREVIOUS", "AWSPENDING")
+    assert [True, True, False] == [reads(with_overlap, label) for label in labels]
+    assert [True, False, False] == [reads(without, label) for label in labels]
 
 
 def test_nothing_more_and_nothing_less() -> None:
@@ -94,7 +108,7 @@ def test_pattern_read_and_write() -> None:
     """Reading and writing is the worker's: a receiver never gets it, though it reads the same family."""
     family = f"{PREFIX}acme/prod/stripe-AbCdEf"
     receiver = policy_of(lambda stack: [access.secrets_under(stack, "acme/prod/")])
-    assert receiver.allows(Ask(action="secretsmanager:GetSecretValue", resource=family))
+    assert reads(receiver, "AWSCURRENT", family)
     writes = [action for action in access.REFRESH_ACTIONS if action not in access.READ_ACTIONS]
     assert [] == [action for action in writes if receiver.allows(Ask(action=action, resource=family))]
 
