@@ -9,8 +9,9 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from token_refresh_infra.common import CREATE
 from token_refresh_infra.metrics import DIMENSION, NAMESPACE, NEVER_AUTHORIZED, Metrics
-from token_refresh_infra.parameters import CREATE, Parameters
+from token_refresh_infra.parameters import Parameters
 
 _NOTICED = Duration.minutes(10)  # what CloudWatch takes to turn a log line into an alarm, generously
 

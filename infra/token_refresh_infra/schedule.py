@@ -43,7 +43,7 @@ class RefreshSchedule(Construct):
             "Schedule",
             name=parameters.stack_name,
             group_name=group.ref,
-            description="Runs the token refresh worker; -c schedule_enabled=false pauses it",
+            description="Runs the token refresh worker; scripts/deploy NAME --pause stops it",
             schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
             flexible_time_window=_window(parameters.flexible_minutes),
             state="ENABLED" if parameters.schedule_enabled else "DISABLED",

@@ -9,10 +9,11 @@ from constructs import Construct
 
 from token_refresh_infra import access
 from token_refresh_infra.alarms import RefreshAlarms
+from token_refresh_infra.common import CREATE
 from token_refresh_infra.dashboard import RefreshDashboard, save_queries
-from token_refresh_infra.function import WorkerFunction
+from token_refresh_infra.function import WorkerFunction, worker_environment
 from token_refresh_infra.metrics import Metrics
-from token_refresh_infra.parameters import CREATE, Parameters
+from token_refresh_infra.parameters import Parameters
 from token_refresh_infra.schedule import RefreshSchedule
 from token_refresh_infra.secret import EmptySecret, SecretKey
 from token_refresh_infra.topic import alarm_topic
@@ -43,6 +44,9 @@ class TokenRefreshStack(Stack):
             "Worker",
             parameters=parameters,
             code=code,
+            variables=worker_environment(parameters),
+            timeout_seconds=parameters.timeout_seconds,
+            event_age_seconds=60 * parameters.schedule_minutes,
             log_key=self._key_arn if parameters.encrypt_logs else None,
         )
         self._grant_worker()

@@ -7,10 +7,10 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.common import CommonParameters
 
 
-def alarm_topic(scope: Construct, *, parameters: Parameters, key: kms.IKey | None) -> sns.ITopic:
+def alarm_topic(scope: Construct, *, parameters: CommonParameters, key: kms.IKey | None) -> sns.ITopic:
     """Return the topic; an existing one keeps its own policy, which has to let CloudWatch publish."""
     if parameters.alarm_topic:
         return sns.Topic.from_topic_arn(scope, "Topic", parameters.alarm_topic)

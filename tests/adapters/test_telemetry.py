@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from token_refresh.adapters.telemetry import open_log
+from token_refresh.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh.secret_value import MASK, SecretValue
 
 
@@ -86,7 +86,7 @@ def test_what_json_can_not_hold_is_not_spelled_out(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("name", ["botocore.parsers", "httpx", "httpcore.http11", "anything"])
 def test_a_library_s_message_stays_with_it(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Of what a library logs, who said it and where is kept; its text, arguments and exceptions are not."""
-    open_log("DEBUG", request_id="r-1")
+    take_over_libraries("DEBUG", request_id="r-1")
 
     try:
         raise ValueError("canary")  # noqa: TRY301 - an exception with a secret in it is what this is about
@@ -111,7 +111,7 @@ def test_libraries_are_quiet_below_warning(name: str, capsys: pytest.CaptureFixt
     """Botocore logs secret values at DEBUG, and httpx URLs at INFO: neither gets as far as a handler."""
     logging.getLogger().setLevel(logging.DEBUG)
     logging.getLogger(name.split(".", maxsplit=1)[0]).setLevel(logging.DEBUG)
-    open_log("DEBUG")
+    take_over_libraries("DEBUG")
 
     logging.getLogger(name).debug("canary")
     logging.getLogger(name).info("canary")
@@ -121,7 +121,7 @@ def test_libraries_are_quiet_below_warning(name: str, capsys: pytest.CaptureFixt
 
 def test_a_warning_is_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
     """Python's warnings would break the format: what category and where is kept, the text is not."""
-    open_log("WARNING")
+    take_over_libraries("WARNING")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -134,7 +134,7 @@ def test_a_warning_is_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_above_warning_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     """At ERROR neither a library's warning nor Python's own is a line; a library's error is."""
-    open_log("ERROR")
+    take_over_libraries("ERROR")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -147,13 +147,17 @@ def test_above_warning_libraries_are_quiet(capsys: pytest.CaptureFixture[str]) -
 
 def test_the_last_line_needs_no_level(capsys: pytest.CaptureFixture[str]) -> None:
     """A run's last line is written whatever the level, in the format of all others, and masked like them."""
-    log = open_log("CRITICAL", request_id="r-1")
+    open_log("CRITICAL").info("not written")
+    open_log(EVERYTHING).info("token_refresh_finished", attempts=1)
 
-    log.info("not written")
-    log.write("info", "token_refresh_finished", attempts=1, body="canary")
-    open_log("INFO", request_id="r-1").info("token_refresh_finished", attempts=1, body="canary")
+    assert ["token_refresh_finished"] == [line["event"] for line in lines(capsys)]
 
-    last, other = lines(capsys)
-    assert list(other) == list(last)
-    assert other | {"timestamp": ""} == last | {"timestamp": ""}
-    assert MASK == last["body"]
+
+def test_a_library_s_own_level_is_rounded_down(capsys: pytest.CaptureFixture[str]) -> None:
+    """A library may log at a level of its own; the line has the nearest standard level below."""
+    take_over_libraries("INFO")
+
+    logging.getLogger("library").log(35, "canary")
+    logging.getLogger("library").log(99, "canary")
+
+    assert ["warning", "critical"] == [line["level"] for line in lines(capsys)]

@@ -30,7 +30,7 @@ def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simul
     del simulator
     tokens.store(expires_in=DAY)
     environment["AWS_ENDPOINT_URL"] = moto.url
-    yield Account(moto.url, TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
+    yield Account(moto.url, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
     httpx.post(f"{moto.url}/moto-api/reset", trust_env=False)
 
 

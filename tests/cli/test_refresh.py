@@ -115,7 +115,7 @@ class _Invoke(LoopbackHandler):
 @pytest.fixture
 def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str, str]) -> Iterator[Lambda]:
     del tokens
-    settings = {**store.environment, "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
+    settings = {**store.environment, "PROVIDER": "upwork", "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
     with Function(settings) as function, Lambda(function) as service:
         environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{service.address}"
         yield service

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from token_refresh_infra.stack import TokenRefreshStack
 from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
 
 ROOT = Path(__file__).resolve().parents[2]
+
+FLAGS: dict[str, Any] = json.loads((ROOT / "infra" / "cdk.json").read_text())["context"]
+"""The CDK's feature flags, as the `cdk` command sets them."""
 
 Resource = dict[str, Any]
 
@@ -104,5 +108,5 @@ def _hashable(resource: Resource, properties: dict[str, Any]) -> Any:
 def synthesise(context: dict[str, Any], code: Path) -> Deployment:
     """Synthesise in this process, without cdk-nag: the whole application is run once, in `test_app`."""
     parameters = Parameters.from_context(context)
-    stack = TokenRefreshStack(App(), parameters.stack_name, parameters=parameters, code=code)
+    stack = TokenRefreshStack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
     return Deployment(parameters=parameters, template=dict(assertions.Template.from_stack(stack).to_json()))

@@ -110,6 +110,6 @@ def test_logs(plain: Deployment, everything: Deployment) -> None:
     (logs,) = [s for s in key["KeyPolicy"]["Statement"] if "logs" in str(s["Principal"].get("Service"))]
 
     assert everything.arn_of("KMS::Key") == everything.one("Logs::LogGroup")["KmsKeyId"]
-    assert str(logs["Condition"]).endswith(":log-group:/aws/lambda/token-refresh-upwork-prod']]}}}")
+    assert str(logs["Condition"]).rstrip("'}").endswith(":log-group:/aws/lambda/token-refresh-upwork-prod")
     assert [] == [action for action in logs["Action"] if "*" in action]
     assert {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"} <= set(logs["Action"])

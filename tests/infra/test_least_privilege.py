@@ -18,7 +18,7 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh.handler import handler
 
 if TYPE_CHECKING:
-    from testbed.secrets_manager.faults import Call
+    from testbed.aws.faults import Call
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
 SECRETS_AND_KEY = ("secretsmanager:", "kms:")

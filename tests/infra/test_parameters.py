@@ -7,6 +7,7 @@ import pytest
 from token_refresh.config import check_timeout, read_settings
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.function import worker_environment
+from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
@@ -14,19 +15,22 @@ HERE = {"account": "123456789012", "region": "eu-central-1"}
 
 
 def read(**context: Any) -> Parameters:
-    return Parameters.from_context({"environment": "prod"} | context)
+    parameters = parameters_of({"environment": "prod"} | context)
+    assert isinstance(parameters, Parameters)
+    return parameters
 
 
 def test_environment_is_required() -> None:
     """Without an environment there is no deployment: the error names the parameter, its choices and how to give it."""
-    with pytest.raises(ParameterError, match=r"^environment: is required: one of dev, staging, prod \(cdk: -c env"):
-        Parameters.from_context({})
+    with pytest.raises(ParameterError, match=r"^environment: is required: .* \(cdk: -c environment=prod\)$"):
+        parameters_of({})
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("environment", "production"),
+        ("environment", "Production"),
+        ("environment", "prod-"),
         ("region", "frankfurt"),
         ("account", "12345"),
         ("app", "Up Work"),
@@ -77,19 +81,20 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"alarm_topic": "arn:aws:sns:eu-central-1:123456789012:t", "alarm_email": "a@b"}, r"^alarm_email: "),
         ({"kms_key": KEY.replace("eu-central-1", "us-east-1")}, r"^kms_key: .* is in region us-east-1, and this"),
         ({"kms_key": KEY.replace("123456789012", "210987654321")}, r"^kms_key: .* is in account 210987654321, and"),
-        ({"kms_key": KEY, "region": None}, r"^region: is needed to check the ARN in kms_key \(cdk: -c region=eu-cen"),
+        (
+            {"kms_key": KEY, "region": None},
+            r"^region: is needed to check the ARN in kms_key: .* \(cdk: -c region=eu",
+        ),
         ({"token_secret": "upwork/dev/tokens"}, r"^token_secret: upwork/dev/tokens is of environment dev, and this"),
         ({"client_secret": "upwork/dev/client"}, r"^client_secret: upwork/dev/client is of environment dev, and"),
         ({"published_secret": "upwork/staging/for-all"}, r"^published_secret: .* is of environment staging, and"),
         ({"alarm_topic": "arn:aws:sns:us-east-1:123456789012:pager"}, r"^alarm_topic: .* is in region us-east-1, and"),
-        ({"shedule_minutes": 15}, r"^shedule_minutes: is no parameter; did you mean schedule_minutes\?"),
-        (
-            {
-                "token_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf",
-                "published_secret": "create",
-            },
-            r"^published_secret: create needs token_secret by name",
-        ),
+        ({"shedule_minutes": 15}, r"^shedule_minutes: unknown parameter; did you mean schedule_minutes\?"),
+        ({"alarms": False, "alarm_email": "a@b"}, r"^alarm_email: nothing is sent to it with alarms=false"),
+        ({"alarms": "false", "alarm_topic": "arn:aws:sns:eu-central-1:123456789012:t"}, r"^alarm_topic: nothing is"),
+        ({"app": "upwork", "client_secret": "upwork/qa/client"}, r"^client_secret: .* is of environment qa, and this"),
+        ({"environment": "a" * 52}, r"^environment: the stack's name token-refresh-a+ has over 64 characters"),
+        ({"mode": "fleed"}, r"^mode: must be one of single"),
     ],
 )
 def test_values_that_do_not_go_together(context: dict[str, Any], message: str) -> None:
@@ -109,14 +114,25 @@ def test_switches_from_command_line_and_file(written: Any) -> None:
     assert read(tracing=written).tracing
 
 
+def test_stack_names() -> None:
+    """Each service has its own stack; the default service's stack keeps its name, and a name that is given counts."""
+    assert "token-refresh-prod" == read().stack_name
+    assert "token-refresh-prod-xero-oauth-tokens" == read(service="xero-oauth-tokens").stack_name
+    assert "token-refresh-upwork-eu-prod-3" == read(app="upwork", environment="eu-prod-3").stack_name
+    assert "token-refresh-prod" == read(service="xero-oauth-tokens", stack="token-refresh-prod").stack_name
+
+
 def test_names() -> None:
     """With an application's name the secret is `{app}/{environment}/{service}`, else it is the plain name."""
     assert "upwork-oauth-tokens" == read().token_secret_id
     assert "upwork/dev/tokens" == read(environment="dev", app="upwork", service="tokens").token_secret_id
     assert "token-refresh-upwork-dev" == read(environment="dev", app="upwork").stack_name
-    assert (
-        "upwork/prod/upwork-oauth-tokens-published" == read(app="upwork", published_secret="create").published_secret_id
-    )
+    for secret, published in (
+        ({"app": "upwork"}, "upwork/prod/upwork-oauth-tokens-published"),
+        ({"token_secret": "old-tokens"}, "old-tokens-published"),
+        ({"token_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a/b-AbCdEf"}, "a/b-published"),
+    ):
+        assert published == read(**HERE | secret, published_secret="create").published_secret_id
 
 
 def test_overdue_is_later_than_any_normal_refresh() -> None:

@@ -130,17 +130,15 @@ def test_large_group(store: Store) -> None:
 def test_group_with_a_missing_secret(store: Store) -> None:
     """One that is missing is named, whether the service says so or leaves it out."""
     store.put_text("one", secret_id="a")
-    with pytest.raises(SecretNotFound, match="missing in eu-central-1: secretsmanager:GetSecretValue found no such"):
+    with pytest.raises(SecretNotFound, match="secret missing in eu-central-1 was not found"):
         SecretGroup("a", "missing", client=store.client)["a"]
     partial_arn = store.client.describe_secret(SecretId="a")["ARN"].rpartition("-")[0]
-    with pytest.raises(
-        SecretNotFound, match=f"{partial_arn} in eu-central-1: secretsmanager:BatchGetSecretValue found"
-    ):
+    with pytest.raises(SecretNotFound, match=rf"{partial_arn} in eu-central-1 was not found \(secretsmanager:BatchGet"):
         SecretGroup(partial_arn, client=store.client)[partial_arn]
 
 
 def test_denied_group(store: Store) -> None:
     """The permission for the batch is another one, and the error names it."""
     store.server.fault("deny", "BatchGetSecretValue")
-    with pytest.raises(Exception, match="a, b in eu-central-1: secretsmanager:BatchGetSecretValue was denied"):
+    with pytest.raises(Exception, match="secretsmanager:BatchGetSecretValue on secret a, b in eu-central-1 was denied"):
         SecretGroup("a", "b", client=store.client)["a"]

@@ -11,14 +11,15 @@ import botocore.session
 from botocore.exceptions import BotoCoreError
 
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
-from token_refresh.adapters.service_data import SERVICE, one_service_loader
-from token_refresh.config import Settings
+from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh.config import REQUEST_TIMEOUT_SECONDS, Settings
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.events import Trigger
 from token_refresh.refresh import Clock, Deadline, Log, Parts, Run, SecretStore, TokenEndpoint
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
-from token_refresh.stored.document import TokenDocument, read_object
+from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.json_object import read_object
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -75,9 +76,9 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
         parts=Parts(
             store=secret(secret_id),
             published=secret(settings.published_secret_id) if settings.published_secret_id else None,
-            endpoint=lambda: token_endpoint(settings.token_endpoint),
+            endpoint=lambda: token_endpoint(settings.provider.token_endpoint),
             credentials=functools.partial(find_credentials, settings=settings, secret=secret),
-            auth_method=settings.auth_method,
+            auth_method=settings.provider.auth_method,
             nonce=lambda: secrets.token_hex(16),
             clock=clock,
             log=log,
@@ -85,7 +86,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
         policy=settings.policy,
         secret_id=secret_id,
         deadline=deadline,
-        request_timeout_seconds=settings.request_timeout_seconds,
+        request_timeout_seconds=settings.request_timeout_seconds or REQUEST_TIMEOUT_SECONDS,
         force=trigger.force,
         dry_run=trigger.dry_run,
     )
@@ -129,9 +130,6 @@ def find_credentials(
 
 def token_endpoint(url: str) -> TokenEndpoint:
     """Make the HTTP client's adapter."""
-    # Imported here: a run that finds the token fresh sends no request.
-    from token_refresh.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
-
     return HttpTokenEndpoint(url)
 
 
@@ -147,10 +145,9 @@ def secrets_manager_client() -> "SecretsManagerClient":
 @functools.lru_cache(maxsize=1)
 def _make_client(_aws_environment: tuple[tuple[str, str], ...]) -> "SecretsManagerClient":
     session = botocore.session.get_session()
-    session.register_component("data_loader", one_service_loader())
     region = os.environ.get("AWS_REGION")  # Lambda's variable, which botocore does not read; it has AWS_DEFAULT_REGION.
     try:
-        client = session.create_client(SERVICE, region_name=region, config=CLIENT_CONFIG)
+        client = session.create_client("secretsmanager", region_name=region, config=CLIENT_CONFIG)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "

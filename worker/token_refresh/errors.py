@@ -1,27 +1,27 @@
-"""Every way in which a run can fail, one class each; Lambda reports the class name as `errorType`.
+"""All named failures, one class each. Lambda reports the class name as `errorType`.
 
     TokenRefreshError
       ConfigurationError        a setting is missing or wrong
-      InvalidEvent              the event is neither a schedule's nor an on-demand run's
-      InvalidSecretDocument     what is stored is not a token document
+      InvalidEvent              the event is not one that the function accepts
+      InvalidSecretDocument     the stored value is not a token document
       SecretStoreError
-        SecretNotFound          there is no such secret in this region
+        SecretNotFound          the secret does not exist in this account and region
         SecretEmpty             the secret has no value yet
-        SecretAccessDenied      the caller may not do this to the secret
-        SecretStoreUnavailable  Secrets Manager is out of reach, or at a limit
+        SecretAccessDenied      the caller lacks a permission
+        SecretStoreUnavailable  AWS is unreachable, throttles, or is at a limit
       RefreshError
         ClientRejected          the client credentials are wrong; the grant may be fine
-        ReauthorizationRequired the grant is dead: a person must authorize again
+        ReauthorizationRequired the grant is dead; a person must authorize again
         TokenEndpointUnavailable  nothing was redeemed
-        RefreshOutcomeUnknown   a request may have been received, and no answer came
-        InvalidTokenResponse    the answer is not a token response
-        TokenRequestRejected    an RFC 6749 error of another kind
-        DeadlineExceeded        too little time left; nothing was claimed
-        TokensNotStored         tokens were received and could not be staged in time
+        RefreshOutcomeUnknown   a request was sent and no response arrived
+        InvalidTokenResponse    the response is not a token response
+        TokenRequestRejected    another error code of RFC 6749
+        DeadlineExceeded        too little time left; nothing was redeemed
+        TokensNotStored         new tokens arrived but could not be stored in time
       InternalError             a defect of this program
 
-A message says what is wrong, where, and what to do. It never holds a secret, nor anything that a provider sent but
-an error code of RFC 6749: what is raised is printed by Lambda's runtime.
+A message says what failed, why, and which command fixes it. It contains no secret, and of a provider's response only
+error codes of RFC 6749: Lambda's runtime prints what is raised.
 """
 
 
@@ -30,23 +30,23 @@ class TokenRefreshError(Exception):
 
 
 class ConfigurationError(TokenRefreshError):
-    """A setting is missing or wrong; the message names the variable and what it must be."""
+    """A setting is missing or wrong. The message names the variable and what it must be."""
 
 
 class InvalidEvent(TokenRefreshError):
-    """The event is not one that the handler knows; the message names the key and what was expected."""
+    """The event is not one that the function accepts. The message names the key and what was expected."""
 
 
 class InvalidSecretDocument(TokenRefreshError):
-    """What is stored is not what it should be; the message names the field, never its value."""
+    """The stored value is not a token document. The message names the field, never its value."""
 
 
 class SecretStoreError(TokenRefreshError):
-    """Base of what Secrets Manager refuses or can't do; the message has secret, region and action."""
+    """Base of failures of Secrets Manager and DynamoDB. The message names secret, region and action."""
 
 
 class SecretNotFound(SecretStoreError):
-    """There is no such secret in this account and region."""
+    """The secret does not exist in this account and region."""
 
 
 class SecretEmpty(SecretStoreError):
@@ -54,11 +54,11 @@ class SecretEmpty(SecretStoreError):
 
 
 class SecretAccessDenied(SecretStoreError):
-    """The caller lacks a permission on the secret or its key."""
+    """The caller lacks a permission on the secret, its key or the claim table."""
 
 
 class SecretStoreUnavailable(SecretStoreError):
-    """Secrets Manager can't be reached, throttles, or is at a limit."""
+    """AWS is unreachable, throttles, or is at a limit."""
 
 
 class RefreshError(TokenRefreshError):
@@ -66,36 +66,36 @@ class RefreshError(TokenRefreshError):
 
 
 class ClientRejected(RefreshError):
-    """`invalid_client` or `unauthorized_client` (RFC 6749 section 5.2)."""
+    """The provider rejected the client: `invalid_client` or `unauthorized_client` (RFC 6749 section 5.2)."""
 
 
 class ReauthorizationRequired(RefreshError):
-    """`invalid_grant` (RFC 6749 section 5.2), confirmed against the stored state."""
+    """The provider rejected the refresh token: `invalid_grant` (RFC 6749 section 5.2), also after a second read."""
 
 
 class TokenEndpointUnavailable(RefreshError):
-    """The token endpoint can't be reached or refuses for now; nothing was redeemed."""
+    """The token endpoint is unreachable or asks to retry later. Nothing was redeemed."""
 
 
 class RefreshOutcomeUnknown(RefreshError):
-    """A token request may have been received and no answer came."""
+    """A token request was sent and no response arrived. The provider may have redeemed the refresh token."""
 
 
 class InvalidTokenResponse(RefreshError):
-    """The answer is neither a token response nor an error response of RFC 6749."""
+    """The response is neither a token response nor an error response of RFC 6749."""
 
 
 class TokenRequestRejected(RefreshError):
-    """The token endpoint refused the request with another RFC 6749 error code."""
+    """The token endpoint rejected the request with another error code of RFC 6749."""
 
 
 class DeadlineExceeded(RefreshError):
-    """Too little time is left to redeem and store safely."""
+    """Too little time is left to redeem and store safely. Nothing was redeemed."""
 
 
 class TokensNotStored(RefreshError):
-    """Tokens were received and could not be staged before the deadline."""
+    """New tokens arrived but could not be stored before the deadline."""
 
 
 class InternalError(TokenRefreshError):
-    """A defect of this program: the message says where, never what the data was."""
+    """A defect of this program. The message says where, never what the data was."""

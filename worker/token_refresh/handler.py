@@ -1,13 +1,13 @@
 """The Lambda handler: event in, outcome out, one last log line either way."""
 
+from dataclasses import replace
 from typing import Any
 
-from token_refresh import cold_start
-from token_refresh.adapters.telemetry import open_log
+from token_refresh.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh.bootstrap import SystemClock, build_run, environment
 from token_refresh.config import check_timeout, read_settings, token_secret_id
 from token_refresh.errors import InternalError, TokenRefreshError
-from token_refresh.events import Trigger, read_event
+from token_refresh.events import Trigger, check_secret, read_event
 from token_refresh.outcome import Outcome, Summary
 from token_refresh.refresh import Run
 
@@ -35,8 +35,6 @@ def handler(event: object, context: Any) -> dict[str, str | None]:
         failure: TokenRefreshError = error
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold a secret, and Lambda would print it
         failure = _defect(error)
-    finally:
-        cold_start.over()
     invocation.report(failure)
     # What led to it stays here: its text may quote a request, and Lambda's runtime prints what is raised.
     failure.__context__ = None
@@ -55,16 +53,18 @@ class _Invocation:
         self._secret_id = token_secret_id(environment())
         self._trigger = Trigger(name="on_demand")
         self._run: Run | None = None
-        self._log = open_log("INFO", request_id=self._request_id)
+        self._log = open_log(EVERYTHING, request_id=self._request_id)
+        take_over_libraries("INFO", request_id=self._request_id)
 
     def run(self, event: object) -> dict[str, str | None]:
         self._trigger = read_event(event)
         settings = read_settings(environment())
-        self._secret_id = self._trigger.secret_id or settings.token_secret_id
+        check_secret(self._trigger, settings.token_secret_id)
         check_timeout(settings.policy, self._time_left_seconds)
+        take_over_libraries(settings.log_level, request_id=self._request_id, secret_id=self._secret_id)
         self._run = build_run(
             settings,
-            self._trigger,
+            replace(self._trigger, secret_id=None),
             clock=self._clock,
             log=open_log(settings.log_level, request_id=self._request_id, secret_id=self._secret_id),
             time_left_seconds=self._time_left_seconds,
@@ -97,7 +97,8 @@ class _Invocation:
             if session and expires_at
             else None,
         )
-        self._log.write("error" if summary.failed else "info", summary.event, **summary.fields(self._clock.unix_ms()))
+        write = self._log.error if summary.failed else self._log.info
+        write(summary.event, **summary.fields(self._clock.unix_ms()))
 
 
 def _defect(error: Exception) -> InternalError:

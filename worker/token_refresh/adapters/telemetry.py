@@ -1,22 +1,22 @@
-"""One JSON object a line on standard output, and never a secret.
+"""One JSON object a line on standard output, written by structlog, and never a secret.
 
-What a run does is logged through structlog, with a mask over every field whose name speaks of a secret. Its last line,
-and what libraries say, are written in the same format without structlog: a run that finds the token fresh has no other
-line, and would spend a tenth of its cold start on the import (`scripts/bench worker`). Of what libraries log only who
-said it and where is kept: their messages quote requests, responses and headers.
+A field whose name speaks of a secret is masked. Library messages quote requests, responses and headers, so only their
+origin is logged.
 """
 
-import json
 import logging
 import re
 import sys
 import warnings
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from functools import cached_property
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final, TextIO
 
+import structlog
+
 from token_refresh.secret_value import MASK, SecretValue
+
+EVERYTHING: Final = "NOTSET"
+"""The level at which each line is written."""
 
 _WORDS: Final = ("token", "secret", "password", "authorization", "credential", "cookie", "body")
 _SPEAK_OF_SECRETS: Final = re.compile(  # client_secret, clientSecret, secret; but neither secret_id nor SecretId
@@ -24,84 +24,63 @@ _SPEAK_OF_SECRETS: Final = re.compile(  # client_secret, clientSecret, secret; b
 )
 
 
-class EventLog:
-    """Structured events from one level up; implements the port `Log`."""
-
-    def __init__(self, level: str, **bound: object) -> None:
-        """Describe the log; `bound` is added to each line."""
-        self.level = logging.getLevelNamesMapping()[level]
-        self._bound = {name: value for name, value in bound.items() if value is not None}
-
-    @cached_property
-    def _logger(self) -> Any:
-        import structlog  # noqa: PLC0415 - with the first event: see above
-
-        return structlog.wrap_logger(
-            structlog.WriteLogger(sys.stdout),
-            processors=[structlog.processors.add_log_level, lambda _logger, _method, fields: _line(fields)],
-            wrapper_class=structlog.make_filtering_bound_logger(self.level),
-        ).bind(**self._bound)
-
-    def info(self, event: str, **fields: object) -> None:
-        """Log what was done."""
-        self._logger.info(event, **fields)
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Log what someone should look at."""
-        self._logger.warning(event, **fields)
-
-    def write(self, severity: str, event: str, **fields: object) -> None:
-        """Write a line whatever the level is: a run's last, which is its metric, too, and what libraries say."""
-        sys.stdout.write(_line({**self._bound, **fields, "event": event, "level": severity}) + "\n")
-        sys.stdout.flush()
+def open_log(level: str, **bound: object) -> structlog.typing.FilteringBoundLogger:
+    """Return a log that writes lines from `level` up and adds `bound`, without None values, to each line."""
+    log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        structlog.WriteLogger(sys.stdout),
+        processors=[
+            structlog.processors.add_log_level,
+            _mask_fields,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer(default=_describe),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )
+    return log.bind(**{name: value for name, value in bound.items() if value is not None})
 
 
-def open_log(level: str, **bound: object) -> EventLog:
-    """Give a log at `level` that adds `bound` to each line, and take over what libraries say."""
-    log = EventLog(level, **bound)
-    _take_over_libraries(log)
-    return log
+def take_over_libraries(level: str, **bound: object) -> None:
+    """Route the standard library's logging and warnings to the log, from WARNING up.
 
-
-def _line(fields: Mapping[str, object]) -> str:
-    moment = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    return json.dumps({**mask(fields), "timestamp": moment}, default=_describe)
-
-
-def mask(fields: Mapping[str, object]) -> dict[str, object]:
-    """Mask every field whose name speaks of a secret; a secret value masks itself."""
-    return {name: MASK if _SPEAK_OF_SECRETS.search(name) else value for name, value in fields.items()}
-
-
-def _describe(value: object) -> str:
-    """Stand in for what JSON can't hold: a mask, or the name of its type."""
-    return MASK if isinstance(value, SecretValue) else f"<{type(value).__name__}>"
-
-
-def _take_over_libraries(log: EventLog) -> None:
-    """Be the one handler of the standard library's loggers, each time anew, since others set them up, too."""
+    Call it for each run: Lambda's runtime and libraries install handlers of their own, which print whole messages.
+    """
+    log = open_log(EVERYTHING, **bound)
+    threshold = max(logging.getLevelNamesMapping()[level], logging.WARNING)
     root = logging.getLogger()
     root.handlers[:] = [_LibraryHandler(log)]
-    root.setLevel(max(log.level, logging.WARNING))
+    root.setLevel(threshold)
     for library in root.manager.loggerDict.values():
-        # A handler on a library's own logger would print what that library says, secrets included.
         if isinstance(library, logging.Logger) and (library.handlers or library.level or not library.propagate):
             library.handlers.clear()
             library.setLevel(logging.NOTSET)
             library.propagate = True
-    warnings.showwarning = _show_warning_with(log)
+    warnings.showwarning = _warning_writer(log if threshold <= logging.WARNING else open_log("CRITICAL"))
+
+
+def mask(fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask every field whose name speaks of a secret. A `SecretValue` masks itself."""
+    return {name: MASK if _SPEAK_OF_SECRETS.search(name) else value for name, value in fields.items()}
+
+
+def _mask_fields(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return mask(fields)
+
+
+def _describe(value: object) -> str:
+    """Replace what JSON can't hold by a mask or the name of its type."""
+    return MASK if isinstance(value, SecretValue) else f"<{type(value).__name__}>"
 
 
 class _LibraryHandler(logging.Handler):
-    """Log that a library said something, and where; its message stays with it."""
+    """Log who wrote a library message and where, without its text."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: structlog.typing.FilteringBoundLogger) -> None:
         super().__init__()
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._log.write(
-            record.levelname.lower(),
+        self._log.log(
+            min(record.levelno // 10 * 10, logging.CRITICAL),  # structlog knows the standard levels alone
             "library_message",
             logger=record.name,
             location=f"{record.module}:{record.lineno}",
@@ -109,8 +88,8 @@ class _LibraryHandler(logging.Handler):
         )
 
 
-def _show_warning_with(log: EventLog) -> Any:
-    def show(  # noqa: PLR0913, PLR0917 - the signature of warnings.showwarning
+def _warning_writer(log: structlog.typing.FilteringBoundLogger) -> Callable[..., None]:
+    def write(  # noqa: PLR0913, PLR0917 - the signature of warnings.showwarning
         message: Warning | str,
         category: type[Warning],
         filename: str,
@@ -119,7 +98,6 @@ def _show_warning_with(log: EventLog) -> Any:
         line: str | None = None,
     ) -> None:
         del message, file, line
-        if log.level <= logging.WARNING:
-            log.write("warning", "library_warning", category=category.__name__, location=f"{filename}:{lineno}")
+        log.warning("library_warning", category=category.__name__, location=f"{filename}:{lineno}")
 
-    return show
+    return write

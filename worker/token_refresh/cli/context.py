@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError, ProfileNotFound
 
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG
-from token_refresh.adapters.secrets_manager_errors import translate
+from token_refresh.aws.errors import translate
 from token_refresh.bootstrap import open_secret
 from token_refresh.config import Settings, read_settings, token_secret_id
 from token_refresh.errors import ConfigurationError

@@ -14,8 +14,8 @@ from token_refresh.cli.console.screen import message, output, print_json, show, 
 from token_refresh.cli.context import Context
 from token_refresh.cli.secret.health import Health
 from token_refresh.cli.secret.state import State, read_state
-from token_refresh.config import read_endpoint
 from token_refresh.oauth.response import BODY_LIMIT_BYTES
+from token_refresh.providers.endpoint import read_endpoint
 
 UPWORK_API: Final = "https://api.upwork.com/graphql"
 _QUERY: Final = {"query": "query{user{id nid rid} organization{id}}"}

@@ -3,20 +3,14 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from urllib.parse import quote_plus
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.oauth.formats import AuthMethod
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 
-
-class AuthMethod(StrEnum):
-    """How the client authenticates: the names of RFC 7591 section 2."""
-
-    POST = "client_secret_post"
-    BASIC = "client_secret_basic"
-    NONE = "none"
+__all__ = ["AuthMethod", "TokenRequest", "refresh_request", "token_request"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,6 @@ What an answer proves is decided by the status first, then by the `error` code, 
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +22,7 @@ from enum import Enum, auto
 from typing import Final
 
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.token_value import is_token
 
 BODY_LIMIT_BYTES: Final = 65_536
 """How much of an answer is read; a token response is a few kilobytes."""
@@ -40,8 +40,6 @@ _ERROR_CODES: Final = frozenset(
         "invalid_scope",
     }
 )  # RFC 6749 section 5.2
-
-_TOKEN: Final = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.12 and A.17: 1*VSCHAR
 
 
 class Kind(Enum):
@@ -117,9 +115,9 @@ def _read_success(status: int, body: bytes | None) -> Answer:
     if fields.get("error") is not None:
         return unreadable("an error in it")
     access_token, refresh_token = fields.get("access_token"), fields.get("refresh_token")
-    if not _is_token(access_token):
+    if not is_token(access_token):
         return unreadable("no usable access_token")
-    if refresh_token not in (None, "") and not _is_token(refresh_token):
+    if refresh_token not in (None, "") and not is_token(refresh_token):
         return unreadable("a refresh_token that is not one")
     return TokenResponse(
         access_token=SecretValue(str(access_token)),
@@ -147,10 +145,6 @@ def _read_object(body: bytes) -> Mapping[str, object] | None:
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
-
-
-def _is_token(value: object) -> bool:
-    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
 
 
 def _read_lifetime(value: object) -> timedelta | None:

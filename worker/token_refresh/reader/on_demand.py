@@ -5,6 +5,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from token_refresh.aws.arn import arn_region
+from token_refresh.aws.causes import failure_of
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.store import CLIENTS
 
@@ -45,14 +47,13 @@ class RefreshFunction:
             )
             answer = json.loads(response["Payload"].read())
         except Exception as error:  # noqa: BLE001 - the token that is stored says more than a worker out of reach
-            return f"{self._function_name} could not be asked to refresh ({_code(error)})"
+            return f"{self._function_name} could not be asked to refresh ({failure_of(error).code})"
         return f"{self._function_name} was asked to refresh and answered {_verdict(answer)}"
 
     def _connect(self) -> "LambdaClient":
         if self._client is not None:
             return self._client
-        parts = self._function_name.split(":")
-        region = parts[3] if len(parts) > 3 and parts[0] == "arn" else None  # noqa: PLR2004 - the region is an ARN's fourth part
+        region = arn_region(self._function_name)
         made: LambdaClient = CLIENTS.get("lambda", region, read_timeout_seconds=INVOKE_TIMEOUT_SECONDS, attempts=1)
         return made
 
@@ -61,8 +62,3 @@ def _verdict(answer: Any) -> str:
     """Name the outcome or the type of error, and nothing else of what was received."""
     named = (answer.get("outcome") or answer.get("errorType")) if isinstance(answer, dict) else None
     return named if isinstance(named, str) and _ERROR_TYPE.fullmatch(named) else "something else than an outcome"
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return str(response["Error"]["Code"]) if isinstance(response, dict) else type(error).__name__

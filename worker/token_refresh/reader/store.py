@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from token_refresh.reader import lifecycle, refusals
+from token_refresh.aws.arn import arn_region
+from token_refresh.aws.causes import Cause, Failure, failure_of, failure_of_code
+from token_refresh.aws.clients import configured_region, make_client
+from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.reader import lifecycle
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -43,23 +47,18 @@ class Clients:
 
     def get(self, service: str, region: str | None, *, read_timeout_seconds: float, attempts: int) -> Any:
         """Give the client, in the configured region where `region` is None."""
-        # Lambda and the other AWS SDKs go by AWS_REGION; boto3 by AWS_DEFAULT_REGION and the profile alone.
-        region = region or os.environ.get("AWS_REGION") or None
+        region = region or configured_region()
         with self._lock:
             client = self._made.get((service, region))
             if client is None:
-                import boto3.session  # noqa: PLC0415 - 0.3 s that only the first read should cost
-                from botocore.config import Config  # noqa: PLC0415 - likewise
+                from botocore.config import Config  # noqa: PLC0415 - 0.2 s, which only the first read should cost
 
                 config = Config(
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
                     read_timeout=read_timeout_seconds,
                     retries={"mode": "standard", "total_max_attempts": attempts},
                 )
-                # A session of our own: making clients from the default one is not safe under threads.
-                session = boto3.session.Session()
-                client = session.client(service, region_name=region, config=config)  # type: ignore[call-overload] # service is no literal
-                self._made[service, region] = client
+                client = self._made[service, region] = make_client(service, region=region, config=config)
             return client
 
     def after_fork(self) -> None:
@@ -106,7 +105,7 @@ class SecretStore:
     def region_of(self, secret_id: str) -> str:
         """Say in which region a secret is looked up, for messages."""
         client = self._client or self._made
-        return str(client.meta.region_name) if client else refusals.likely_region(secret_id)
+        return str(client.meta.region_name) if client else likely_region(secret_id)
 
     def after_fork(self) -> None:
         """Remember that the caller's client brought the parent's connections along."""
@@ -122,12 +121,13 @@ class SecretStore:
         )
         region = self.region_of(secret_ids[0])
         for refused in response.get("Errors", []):
-            code, message = refused.get("ErrorCode", ""), refused.get("Message", "")
-            raise refusals.translate(code, message, refused.get("SecretId", names), region, "GetSecretValue")
+            failure = failure_of_code(refused.get("ErrorCode"), refused.get("Message"))
+            raise _named(failure, refused.get("SecretId", names), region, "GetSecretValue")
         found = {key: value for value in response["SecretValues"] for key in (value["Name"], value["ARN"])}
         missing = [secret_id for secret_id in secret_ids if secret_id not in found]
         if missing:
-            raise refusals.not_found(missing[0], region, "BatchGetSecretValue")
+            failure = Failure(cause=Cause.NOT_FOUND, code="ResourceNotFoundException")
+            raise _named(failure, missing[0], region, "BatchGetSecretValue")
         return {
             secret_id: _version(secret_id, region, "BatchGetSecretValue", found[secret_id]) for secret_id in secret_ids
         }
@@ -138,12 +138,12 @@ class SecretStore:
         try:
             return ask(self._connect(secret_id))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is named below and raised
-            problem = refusals.name(error, secret_id, self.region_of(secret_id), action)
+            problem = _named(failure_of(error), secret_id, self.region_of(secret_id), action)
         raise problem
 
     def _connect(self, secret_id: str) -> "SecretsManagerClient":
         if self._client is None:
-            region = refusals.arn_region(secret_id)
+            region = arn_region(secret_id)
             self._made = CLIENTS.get(
                 "secretsmanager", region, read_timeout_seconds=READ_TIMEOUT_SECONDS, attempts=ATTEMPTS
             )
@@ -158,8 +158,19 @@ def _version(secret_id: str, region: str, action: str, response: Any) -> Version
     content, version_id = response.get("SecretString"), response["VersionId"]
     return Version(
         secret_id=secret_id,
-        origin=f"{secret_id} in {region}: version {version_id} (secretsmanager:{action})",
+        origin=f"secret {secret_id} in {region}, version {version_id} (secretsmanager:{action})",
         version_id=version_id,
         created_at=response["CreatedDate"].astimezone(UTC),
         content=response["SecretBinary"] if content is None else content,
     )
+
+
+def likely_region(secret_id: str) -> str:
+    """Say in which region a secret will be looked up, as far as that is known without a client."""
+    return (
+        arn_region(secret_id) or configured_region() or os.environ.get("AWS_DEFAULT_REGION") or "the configured region"
+    )
+
+
+def _named(failure: Failure, secret_id: str, region: str, action: str) -> "TokenRefreshError":
+    return named_error(failure, AwsRequest(action=f"secretsmanager:{action}", name=secret_id, region=region))

@@ -2,19 +2,21 @@
 
 import math
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from token_refresh.reader import document
 from token_refresh.reader.cache import FLIGHT_SECONDS, Cache
-from token_refresh.reader.errors import TokenExpired
+from token_refresh.reader.errors import InvalidSecretDocument, SecretEmpty, TokenExpired
 from token_refresh.reader.flight import Entry
 from token_refresh.reader.on_demand import INVOKE_TIMEOUT_SECONDS, RefreshFunction
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.schedule import RefreshPattern
 from token_refresh.reader.store import SecretStore
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.access_token import read_access_token
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -151,8 +153,20 @@ class TokenReader:
 
     def _read_token(self) -> Token:
         version = self._store.read(self._secret_id)
-        value, expires_at = document.parse(version.content, version.origin)
-        return Token(value=value, expires_at=expires_at, version_id=version.version_id, created_at=version.created_at)
+        if isinstance(version.content, bytes):
+            raise InvalidSecretDocument(f"{version.origin} is binary: a token document is JSON text, in SecretString")
+        stored = read_access_token(SecretValue(version.content), version.origin)
+        if stored is None:
+            raise SecretEmpty(
+                f"{version.origin} has no access token yet: the worker's next run stores one; `token-refresh status "
+                f"{shlex.quote(self._secret_id)} --region {self._store.region_of(self._secret_id)}` shows why not"
+            )
+        return Token(
+            value=stored.value.reveal(),
+            expires_at=stored.expires_at,
+            version_id=version.version_id,
+            created_at=version.created_at,
+        )
 
     def _is_expired(self, token: Token) -> bool:
         return self._clock() >= token.expires_at.timestamp()

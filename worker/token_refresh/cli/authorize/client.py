@@ -14,7 +14,8 @@ from token_refresh.errors import InvalidSecretDocument
 from token_refresh.oauth.request import AuthMethod
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
-from token_refresh.stored.document import SIZE_LIMIT_BYTES, read_object
+from token_refresh.stored.document import SIZE_LIMIT_BYTES
+from token_refresh.stored.json_object import read_object
 
 
 def read_client_file(path: Path) -> ClientCredentials:
@@ -42,6 +43,6 @@ def read_client_file(path: Path) -> ClientCredentials:
 def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:
     """Ask for what is not known yet."""
     client_id = client_id or typer.prompt("Client ID (Upwork: the API key)", err=True)
-    if settings.auth_method is AuthMethod.NONE:
+    if settings.provider.auth_method is AuthMethod.NONE:
         return ClientCredentials(client_id=client_id, client_secret=None)
     return ClientCredentials(client_id=client_id, client_secret=ask_secret("Client secret"))

@@ -19,10 +19,10 @@ from token_refresh.cli.console.screen import errors, text, when
 from token_refresh.cli.context import Context
 from token_refresh.cli.secret.regions import other_regions
 from token_refresh.cli.secret.storing import base_document, document_of, fields_of
-from token_refresh.config import read_endpoint
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh.ports import SecretVersion
+from token_refresh.providers.endpoint import read_endpoint
 from token_refresh.stored.credentials import ClientCredentials
 
 DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"

@@ -11,6 +11,7 @@ from token_refresh.cli.console.screen import fields_table, message, output, show
 from token_refresh.cli.context import Context
 from token_refresh.cli.secret.clock import service_now
 from token_refresh.cli.secret.storing import base_document, create_secret, store_version, tags_for
+from token_refresh.config import REQUEST_TIMEOUT_SECONDS
 from token_refresh.errors import ClientRejected
 from token_refresh.oauth.response import Failure, Kind, TokenResponse
 from token_refresh.secret_value import SecretValue
@@ -74,9 +75,9 @@ class Exchange:
     def _redeem(self, authorization: Authorization, code: SecretValue) -> TokenResponse:
         """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
         settings = self.context.settings()
-        request = authorization.code_request(code, self.client, settings.auth_method)
-        response = token_endpoint(settings.token_endpoint).send(
-            request, timeout_seconds=settings.request_timeout_seconds
+        request = authorization.code_request(code, self.client, settings.provider.auth_method)
+        response = token_endpoint(settings.provider.token_endpoint).send(
+            request, timeout_seconds=REQUEST_TIMEOUT_SECONDS
         )
         if isinstance(response, Failure):
             raise self._refused(response)

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from token_refresh.cli.authorize import page
 from token_refresh.cli.authorize.authorization import Authorization, ForeignRedirect
 from token_refresh.cli.console.failures import CommandFailed
-from token_refresh.config import is_loopback
 from token_refresh.errors import TokenRefreshError
+from token_refresh.providers.endpoint import is_loopback
 from token_refresh.secret_value import SecretValue
 
 _CONNECTION_SECONDS: Final = 1.0

@@ -14,6 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from token_refresh.stored import times
+
 _BAR_CELLS: Final = 30
 _UNITS: Final = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 _CELLS: Final = {False: ("┃", "█", "░"), True: ("|", "#", "-")}
@@ -116,7 +118,7 @@ def span(duration: timedelta) -> str:
 
 def iso(moment: datetime | None) -> str | None:
     """Write a moment for machines."""
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if moment is None else times.iso(moment)
 
 
 def bar(left: float, due: float, style: str) -> Text:

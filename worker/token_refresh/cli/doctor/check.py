@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from token_refresh.adapters.secrets_manager_errors import code_of
+from token_refresh.aws.secrets_manager import code_of
 
 
 class Grade(StrEnum):

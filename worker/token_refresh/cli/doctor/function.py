@@ -62,8 +62,8 @@ def _settings(context: Context, deployed: dict[str, Any]) -> Check:
         return Check.failed(name, f"every run fails: {failure}", "correct the variable, and deploy")
     compared = {
         "TOKEN_SECRET_ID": (there.token_secret_id, here.token_secret_id),
-        "TOKEN_ENDPOINT": (there.token_endpoint, here.token_endpoint),
-        "TOKEN_ENDPOINT_AUTH_METHOD": (there.auth_method.value, here.auth_method.value),
+        "TOKEN_ENDPOINT": (there.provider.token_endpoint, here.provider.token_endpoint),
+        "TOKEN_ENDPOINT_AUTH_METHOD": (there.provider.auth_method.value, here.provider.auth_method.value),
         "REPLAY_GRACE_SECONDS": _seconds(there.policy.replay_grace, here.policy.replay_grace),
         "CLIENT_SECRET_ID": (there.client_secret_id, here.client_secret_id),
         "PUBLISHED_SECRET_ID": (there.published_secret_id, here.published_secret_id),

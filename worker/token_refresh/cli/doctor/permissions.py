@@ -12,7 +12,8 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from token_refresh.adapters.secrets_manager_errors import code_of, refused, translate
+from token_refresh.aws.errors import translate
+from token_refresh.aws.secrets_manager import code_of, refused
 from token_refresh.cli.doctor.check import Check
 from token_refresh.cli.secret.state import State
 from token_refresh.core.versions import CURRENT

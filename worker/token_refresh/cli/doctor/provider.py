@@ -6,7 +6,7 @@ from token_refresh.bootstrap import find_credentials, token_endpoint
 from token_refresh.cli.context import Context
 from token_refresh.cli.doctor.check import Check
 from token_refresh.cli.secret.state import State
-from token_refresh.config import Settings
+from token_refresh.config import REQUEST_TIMEOUT_SECONDS, Settings
 from token_refresh.errors import TokenRefreshError
 from token_refresh.oauth.request import TokenRequest, refresh_request
 from token_refresh.oauth.response import Answer, Failure, Kind
@@ -23,8 +23,8 @@ def check_token_endpoint(context: Context, state: State | None) -> Check:
     """
     settings = context.settings()
     request, with_client = _request(settings, context, state)
-    endpoint = token_endpoint(settings.token_endpoint)
-    response = endpoint.send(request, timeout_seconds=settings.request_timeout_seconds)
+    endpoint = token_endpoint(settings.provider.token_endpoint)
+    response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
     return _judge(context, response, with_client=with_client)
 
 
@@ -33,7 +33,7 @@ def _request(settings: Settings, context: Context, state: State | None) -> tuple
     if state is not None:
         try:
             client = find_credentials(state.document, settings=settings, secret=context.store)
-            return refresh_request(made_up, client, settings.auth_method), True
+            return refresh_request(made_up, client, settings.provider.auth_method), True
         except TokenRefreshError:
             pass  # Another check reports it.
     return TokenRequest(form={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False

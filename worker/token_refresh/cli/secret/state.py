@@ -16,7 +16,8 @@ from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFo
 from token_refresh.ports import SecretStore
 from token_refresh.refresh.reading import Reader
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import TokenDocument, read_object
+from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.json_object import read_object
 
 ATTEMPTS_LISTED = 5
 

@@ -12,7 +12,8 @@ from token_refresh.errors import InvalidSecretDocument
 from token_refresh.ports import SecretStore, SecretVersion
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
-from token_refresh.stored.document import TokenDocument, read_document, read_object
+from token_refresh.stored.document import TokenDocument, read_document
+from token_refresh.stored.json_object import read_object
 
 _NAME_PARTS: Final = 3
 """A name by the convention is {app}/{environment}/{service}."""

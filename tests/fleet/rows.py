@@ -1,0 +1,85 @@
+"""Rows for tests, with everything that a test is not about set to something plausible."""
+
+from datetime import datetime, timedelta
+
+from builders import HOUR, MINUTE, NOW
+from token_refresh.fleet.core.row import Pause, Row, Seen, State
+
+WINDOW = 20 * MINUTE
+"""The refresh window of a one-hour token: a third of its life."""
+
+
+def arn(name: str) -> str:
+    return f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-AbCdEf"
+
+
+def seen(
+    *,
+    at: datetime = NOW - HOUR,
+    state: State = State.HEALTHY,
+    since: datetime = NOW - 5 * HOUR,
+    outcome: str | None = "refreshed",
+    error_type: str | None = None,
+    requests: int = 1,
+    failures: int = 0,
+    expires_at: datetime | None = NOW + WINDOW,
+    due_at: datetime | None = NOW,
+    grant_ends_at: datetime | None = None,
+) -> Seen:
+    """By default a one-hour token that is due at NOW."""
+    return Seen(
+        at=at,
+        state=state,
+        since=since,
+        outcome=None if error_type else outcome,
+        error_type=error_type,
+        requests=requests,
+        failures=failures or int(error_type is not None),
+        succeeded_at=at - HOUR if error_type else at,
+        version_id="v1",
+        expires_at=expires_at,
+        due_at=due_at,
+        grant_ends_at=grant_ends_at,
+    )
+
+
+def row(
+    name: str = "tokens",
+    *,
+    provider: str = "xero",
+    next_at: datetime = NOW,
+    found: Seen | None = None,
+    new: bool = False,
+    pause: Pause | None = None,
+    announced: str | None = None,
+    added_at: datetime = NOW - 24 * HOUR,
+) -> Row:
+    return Row(
+        secret_arn=arn(name),
+        provider=provider,
+        added_at=added_at,
+        next_at=next_at,
+        seen=None if new else found or seen(),
+        pause=pause,
+        announced=announced,
+    )
+
+
+def rows(count: int, *, provider: str = "xero", expires_at: datetime = NOW + WINDOW, name: str = "") -> list[Row]:
+    """Due secrets of one provider; the first expires first."""
+    return [
+        row(
+            f"{name or provider}/{number}",
+            provider=provider,
+            found=seen(expires_at=expires_at + timedelta(seconds=number)),
+        )
+        for number in range(count)
+    ]
+
+
+def failed(error_type: str, *, at: datetime, state: State = State.HEALTHY, requests: int = 1) -> Seen:
+    return seen(at=at, error_type=error_type, state=state, requests=requests)
+
+
+def pause(duration: timedelta = HOUR) -> Pause:
+    return Pause(until=NOW + duration, by="operator", why="maintenance")

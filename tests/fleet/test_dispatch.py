@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from builders import HOUR, MINUTE, NOW
+from fleet.rows import WINDOW, failed, pause, row, rows, seen
+from token_refresh.fleet.core.breaker import Reason
+from token_refresh.fleet.core.dispatch import (
+    Decision,
+    Fleet,
+    Limits,
+    Message,
+    ProviderLimits,
+    decide,
+    limits_of,
+    message_id,
+)
+from token_refresh.fleet.core.row import Pauses, Row
+
+SMALL = Limits(writes_per_second=4.0)
+"""A budget of 120 runs a minute."""
+
+
+def handed(decision: Decision) -> list[str]:
+    return [message.secret_arn.split(":")[-1][:-7] for message in decision.messages]
+
+
+def of(everything: list[Row], **others: Any) -> Fleet:
+    return Fleet(rows=everything, **others)
+
+
+def test_what_is_due_is_handed_out() -> None:
+    """A row is handed out from `next_at` on, and not before; a secret that no run has seen is due at once."""
+    fleet = of([row("due"), row("new", new=True), row("later", next_at=NOW + timedelta(seconds=1))])
+
+    assert ["new", "due"] == handed(decide(fleet, NOW))
+
+
+def test_earliest_expiry_first() -> None:
+    """What expires first is handed out first, whatever the order of the rows."""
+    fleet = of([row(str(n), found=seen(expires_at=NOW + n * MINUTE)) for n in (5, 1, 9, 3)])
+
+    assert ["1", "3", "5", "9"] == handed(decide(fleet, NOW))
+
+
+def test_budget() -> None:
+    """A minute hands out what the write budget allows; the rest waits."""
+    decision = decide(of(rows(80, provider="a") + rows(80, provider="b"), limits=SMALL), NOW)
+
+    assert (120, 40) == (len(decision.messages), decision.waiting)
+    assert Limits().runs_a_minute == 1200
+
+
+def test_what_is_under_way_is_not_handed_out_again() -> None:
+    """A secret that was handed out is left alone until its run has moved `next_at`, or the lease is over."""
+    under_way = row("under-way")
+    fleet = of([under_way, row("due")], handed_out={message_id(under_way)})
+    reported = of([replace(under_way, next_at=NOW - MINUTE)], handed_out={message_id(under_way)})
+
+    assert (["due"], 1) == (handed(decide(fleet, NOW)), decide(fleet, NOW).under_way)
+    assert ["under-way"] == handed(decide(reported, NOW))
+
+
+def test_the_queue_is_never_the_backlog() -> None:
+    """What earlier minutes handed out and nobody has reported on counts against the budget of this one."""
+    everything = rows(60, provider="a") + rows(100, provider="b")
+    fleet = of(everything, handed_out={message_id(r) for r in everything[:50]}, limits=SMALL)
+
+    assert 70 == len(decide(fleet, NOW).messages)
+
+
+def test_pauses() -> None:
+    """Nothing is handed out that is paused: as a secret, with its provider, or with the fleet."""
+    everything = [row("own", pause=pause()), row("provider", provider="hubspot"), row("due")]
+
+    assert ["due"] == handed(decide(of(everything, pauses=Pauses(providers={"hubspot": pause()})), NOW))
+    assert [] == handed(decide(of(everything, pauses=Pauses(fleet=pause())), NOW))
+    assert 2 == len(decide(of(everything, pauses=Pauses(fleet=pause(timedelta(0)))), NOW).messages)
+
+
+def test_no_provider_has_more_than_half_while_others_wait() -> None:
+    """However many urgent secrets one provider has, half of the budget is left to the others."""
+    urgent = rows(500, provider="big", expires_at=NOW - HOUR)
+    decision = decide(of(urgent + rows(50, provider="small"), limits=SMALL), NOW)
+
+    counted = Counter(name.split("/")[0] for name in handed(decision))
+    assert {"big": 70, "small": 50} == counted
+
+
+def test_a_lone_provider_has_the_whole_budget() -> None:
+    """Where nobody else waits, one provider has all of the budget."""
+    assert 120 == len(decide(of(rows(500, provider="big"), limits=SMALL), NOW).messages)
+
+
+def test_an_open_breaker_lets_few_through() -> None:
+    """Of a provider that does not respond, nothing is handed out until the pause is over, and then one secret."""
+    down = [
+        row(f"down/{n}", provider="down", found=failed("TokenEndpointUnavailable", at=NOW - MINUTE)) for n in range(8)
+    ]
+
+    closed = decide(of(down + rows(3, provider="up")), NOW)
+    half_open = decide(of(down), NOW + 2 * MINUTE)
+
+    assert Reason.NO_RESPONSE is closed.breakers["down"].reason
+    assert ["up/0", "up/1", "up/2"] == handed(closed)
+    assert 1 == len(half_open.messages)
+    probing = {message_id(r) for r in down if r.secret_arn == half_open.messages[0].secret_arn}
+    assert [] == decide(of(down, handed_out=probing), NOW + 2 * MINUTE).messages
+
+
+def test_a_stuck_provider_does_not_eat_the_budget() -> None:
+    """What an open breaker keeps in the queue does not count against the other providers."""
+    down = [
+        row(f"down/{n}", provider="down", found=failed("TokenEndpointUnavailable", at=NOW - MINUTE)) for n in range(60)
+    ]
+    fleet = of(down + rows(200, provider="up"), handed_out={message_id(r) for r in down}, limits=SMALL)
+
+    assert 120 == len(decide(fleet, NOW).messages)
+
+
+def test_unknown_providers_are_treated_with_care() -> None:
+    """A provider without a profile counts as single-use."""
+    fleet = of([], providers={"upwork": ProviderLimits(single_use=False)})
+
+    assert (False, True) == (limits_of(fleet, "upwork").single_use, limits_of(fleet, "other").single_use)
+
+
+def test_a_providers_own_rate() -> None:
+    """A provider gets no more requests in any second, nor in the minute, than it allows."""
+    slow = {"slow": ProviderLimits(runs_per_second=2.0)}
+    decision = decide(of(rows(300, provider="slow") + rows(10, provider="fast"), providers=slow), NOW)
+
+    per_second = [Counter(message.group.split("-")[0] for message in second) for second in decision.seconds]
+    assert {2} == {counted["slow"] for counted in per_second}
+    assert (100, 10) == (sum(c["slow"] for c in per_second), sum(c["fast"] for c in per_second))
+    assert 200 == decision.waiting
+
+
+def test_messages_are_spread() -> None:
+    """A full budget is spread over the minute; a few messages go at once."""
+    full = decide(of(rows(1200, provider="a") + rows(800, provider="b")), NOW)
+
+    assert (50, {24}) == (len(full.seconds), {len(second) for second in full.seconds})
+    assert 1 == len(decide(of(rows(20)), NOW).seconds)
+
+
+def test_shards_follow_the_share() -> None:
+    """A provider has four runs at once, more with a larger share, and never all of them."""
+    groups = Counter(m.group.split("-")[0] for m in _one_of_each_group(rows(900, provider="big") + rows(20)))
+    alone = Counter(m.group.split("-")[0] for m in _one_of_each_group(rows(500, provider="big")))
+
+    assert {"big": 12, "xero": 4} == groups
+    assert {"big": 12} == alone
+
+
+def _one_of_each_group(everything: list[Row]) -> list[Message]:
+    decision = decide(of(everything), NOW)
+    return list({message.group: message for message in decision.messages}.values())
+
+
+def test_a_secret_stays_in_its_group() -> None:
+    """The same secret is always in the same group of its provider, so the queue never runs it twice at once."""
+    first, second = (decide(of(rows(40)), NOW + minute).messages for minute in (timedelta(0), MINUTE))
+
+    assert [m.group for m in first] == [m.group for m in second]
+
+
+def test_message_ids() -> None:
+    """A message's ID is the same for the same row, and another one once a run has moved `next_at`."""
+    assert message_id(row()) == message_id(row(provider="other"))
+    assert message_id(row()) != message_id(row(next_at=NOW + timedelta(milliseconds=1)))
+    assert message_id(row("a")) != message_id(row("b"))
+
+
+def test_nothing_to_do() -> None:
+    """An empty fleet hands out nothing."""
+    assert Decision(seconds=[], breakers={}, under_way=0, waiting=0) == decide(of([]), NOW)
+
+
+def test_windows_of_new_secrets() -> None:
+    """Secrets that no run has read count as expiring now: after what has expired, before what lives."""
+    fleet = of(
+        [
+            row("lives", found=seen(expires_at=NOW + WINDOW)),
+            row("new", new=True),
+            row("expired", found=seen(expires_at=NOW - MINUTE)),
+        ]
+    )
+
+    assert ["expired", "new", "lives"] == handed(decide(fleet, NOW))

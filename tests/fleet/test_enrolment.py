@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from builders import HOUR, MINUTE, NOW
+from fleet.rows import arn, row, seen
+from token_refresh.fleet.core.enrolment import Listed, Resync, resync
+from token_refresh.fleet.core.row import Row, State
+
+
+def listed(name: str, *, fleet: str = "prod", changed_at: datetime | None = NOW - HOUR, **tags: str) -> Listed:
+    named = {f"token-refresh:{tag}": value for tag, value in {"fleet": fleet, **tags}.items()}
+    return Listed(secret_arn=arn(name), tags=named, changed_at=changed_at)
+
+
+def compare(secrets: list[Listed], rows: list[Row]) -> Resync:
+    return resync(secrets, rows, fleet="prod", now=NOW)
+
+
+def test_new_members_are_due_at_once() -> None:
+    """A secret with the fleet's tag and no row gets one: due now, under the provider that its tag names."""
+    added = compare([listed("a", provider="xero"), listed("b")], []).add
+
+    assert [Row(secret_arn=arn("a"), provider="xero", added_at=NOW, next_at=NOW), "unknown"] == [
+        added[0],
+        added[1].provider,
+    ]
+
+
+def test_other_fleets_stay_out() -> None:
+    """`ListSecrets` matches prefixes, so `prod-eu` is in the listing of `prod`, and is not a member."""
+    assert [] == compare([listed("a", fleet="prod-eu"), Listed(secret_arn=arn("b"), tags={}, changed_at=None)], []).add
+
+
+def test_known_members_stay_as_they_are() -> None:
+    """A member with a row is neither added nor removed nor looked at."""
+    assert Resync(add=[], look_at=[], remove=[], not_believed=0) == compare([listed("a")], [row("a")])
+
+
+def test_members_leave() -> None:
+    """A row whose secret lost its tag, or is gone, is removed, unless it is younger than a listing may be old."""
+    gone, young = row("gone"), row("young", added_at=NOW - 9 * MINUTE)
+
+    assert [gone] == compare([], [gone, young]).remove
+
+
+@pytest.mark.parametrize(("members", "lost", "removed"), [(0, 5, 5), (0, 6, 0), (40, 10, 10), (40, 11, 0)])
+def test_an_incomplete_listing_removes_nobody(members: int, lost: int, removed: int) -> None:
+    """A listing that lacks more than a fifth of the fleet, and more than five, is not believed."""
+    there, gone = ([row(f"{kind}-{n}") for n in range(count)] for kind, count in (("here", members), ("gone", lost)))
+    found = compare([listed(f"here-{n}") for n in range(members)], there + gone)
+
+    assert (removed, lost - removed) == (len(found.remove), found.not_believed)
+
+
+@pytest.mark.parametrize("state", [State.REAUTHORIZE, State.EMPTY, State.ERROR, State.HELD])
+def test_repaired_secrets_are_looked_at(state: State) -> None:
+    """A secret that waits for a person is looked at at once when it changed after the last run."""
+    waiting = row("a", found=seen(at=NOW - HOUR, state=state), next_at=NOW + HOUR)
+
+    (moved,) = compare([listed("a", changed_at=NOW - MINUTE)], [waiting]).look_at
+
+    assert NOW == moved.next_at
+    assert [] == compare([listed("a", changed_at=NOW - HOUR)], [waiting]).look_at
+    assert [] == compare([listed("a", changed_at=None)], [waiting]).look_at
+
+
+def test_healthy_secrets_are_not_looked_at() -> None:
+    """A refresh changes a secret, too: what is healthy, due already or was never read is left to its row."""
+    changed = [listed("a", changed_at=NOW - MINUTE)]
+    dead = seen(at=NOW - HOUR, state=State.REAUTHORIZE)
+
+    assert [] == compare(changed, [row("a", next_at=NOW + HOUR)]).look_at
+    assert [] == compare(changed, [row("a", found=dead, next_at=NOW)]).look_at
+    assert [] == compare(changed, [row("a", new=True, next_at=NOW + HOUR)]).look_at

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from builders import HOUR, MINUTE, NOW
+from fleet.rows import WINDOW, failed, pause, row, rows, seen
+from token_refresh.adapters.telemetry import mask
+from token_refresh.fleet.core.dispatch import Fleet, decide
+from token_refresh.fleet.core.gauges import Gauges, measure
+from token_refresh.fleet.core.row import Row, State
+
+
+def measured(everything: list[Row]) -> Gauges:
+    fleet = Fleet(rows=everything)
+    return measure(fleet, decide(fleet, NOW), NOW)
+
+
+def test_every_secret_is_counted_in_one_state() -> None:
+    """Each secret counts in exactly one state, the one that never reported included."""
+    gauges = measured(
+        [
+            row("due"),
+            row("new", new=True),
+            row("healthy", found=seen(due_at=NOW + MINUTE), next_at=NOW + MINUTE),
+            row("overdue", found=seen(expires_at=NOW + MINUTE, due_at=NOW - HOUR)),
+            row("paused", pause=pause()),
+            *[
+                row(state, found=seen(state=state))
+                for state in (State.HELD, State.REAUTHORIZE, State.EMPTY, State.ERROR)
+            ],
+        ]
+    ).fleet
+
+    assert 9 == gauges["Size"] == sum(gauges[state.title()] for state in State)
+    assert (2, 1, 1) == (gauges["Due"], gauges["Overdue"], gauges["Healthy"])
+    assert {1} == {gauges[s] for s in ("Paused", "Held", "Reauthorize", "Empty", "Error")}
+
+
+def test_objective() -> None:
+    """The share within the objective counts secrets that the fleet can keep fresh, and among them the unreported."""
+    within = [row(str(n), found=seen(due_at=NOW + MINUTE), next_at=NOW + MINUTE) for n in range(3)]
+
+    assert (
+        75.0
+        == measured([*within, row("new", new=True), row("dead", found=seen(state=State.REAUTHORIZE))]).fleet[
+            "WithinWindowPercent"
+        ]
+    )
+    assert 100.0 == measured([]).fleet["WithinWindowPercent"]
+
+
+def test_oldest_due() -> None:
+    """The longest wait counts from when a secret was due; for one that never reported, from when it was added."""
+    assert 600.0 == measured([row(found=seen(due_at=NOW - 10 * MINUTE))]).fleet["OldestDueSeconds"]
+    assert 60.0 == measured([row(new=True, next_at=NOW - MINUTE)]).fleet["OldestDueSeconds"]
+    assert 0.0 == measured([row(found=seen(due_at=NOW + MINUTE))]).fleet["OldestDueSeconds"]
+
+
+def test_by_provider() -> None:
+    """Each provider has its own counts: secrets, overdue ones, dead grants and its breaker."""
+    late = [row(f"late/{n}", provider="late", found=seen(due_at=NOW - WINDOW, expires_at=NOW)) for n in range(2)]
+    down = [
+        row(f"down/{n}", provider="down", found=failed("TokenEndpointUnavailable", at=NOW - MINUTE)) for n in range(5)
+    ]
+    gauges = measured(late + down)
+
+    assert {"Size": 2, "Overdue": 2, "Reauthorize": 0, "BreakersOpen": 0} == gauges.providers["late"]
+    assert (1, 1, 0) == (
+        gauges.providers["down"]["BreakersOpen"],
+        gauges.fleet["BreakersOpen"],
+        gauges.fleet["RejectedGrantsBursts"],
+    )
+
+
+def test_burst_is_a_gauge() -> None:
+    """A provider that rejects its grants in a burst raises a gauge, which is what alerts a person."""
+    burst = [
+        row(str(n), found=failed("ReauthorizationRequired", at=NOW - MINUTE, state=State.REAUTHORIZE)) for n in range(6)
+    ]
+
+    assert 1 == measured(burst).fleet["RejectedGrantsBursts"]
+
+
+def test_lines() -> None:
+    """The metric lines have the fleet as dimension, or fleet and provider, and never a secret."""
+    gauges = measured(rows(3) + rows(2, provider="upwork"))
+    line: dict[str, Any] = gauges.fields("prod", 1_000)
+    providers: list[Any] = gauges.provider_fields("prod", 1_000)
+
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert ("TokenRefresh", [["Fleet"]], 1_000) == (
+        directive["Namespace"],
+        directive["Dimensions"],
+        line["_aws"]["Timestamp"],
+    )
+    assert {"Name": "OldestDueSeconds", "Unit": "Seconds"} in directive["Metrics"]
+    assert {"Name": "WithinWindowPercent", "Unit": "Percent"} in directive["Metrics"]
+    assert [("prod", "upwork"), ("prod", "xero")] == [(p["Fleet"], p["Provider"]) for p in providers]
+    assert all([["Fleet", "Provider"]] == p["_aws"]["CloudWatchMetrics"][0]["Dimensions"] for p in providers)
+    assert "arn:" not in json.dumps([line, providers])
+    assert dict(line) == mask(dict(line)), "no name makes the log mask a value"

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from builders import HOUR, MINUTE, NOW
+from fleet.rows import WINDOW, row, seen
+from token_refresh.fleet.core.outcome import JITTER, LONGEST_WAIT, Ran, after
+from token_refresh.fleet.core.row import Row, State
+
+
+def ran(outcome: str | None = "refreshed", **changes: Any) -> Ran:
+    told: dict[str, Any] = {
+        "at": NOW,
+        "outcome": outcome,
+        "requests": 1,
+        "provider": "xero",
+        "version_id": "v2",
+        "expires_at": NOW + HOUR,
+        "due_at": NOW + HOUR - WINDOW,
+    }
+    return Ran(**told | changes)
+
+
+def failure(error_type: str, **changes: Any) -> Ran:
+    return ran(None, **{"error_type": error_type, "expires_at": NOW + WINDOW, "due_at": NOW} | changes)
+
+
+def left(before: Row, how: Ran, chance: float = 0.0) -> Row:
+    return after(before, how, chance=chance)
+
+
+@pytest.mark.parametrize("outcome", ["fresh", "refreshed", "recovered", "superseded"])
+def test_success(outcome: str) -> None:
+    """After a success the secret is healthy, its failures are forgotten, and it is looked at when it is due again."""
+    now = left(row(found=seen(error_type="TokenEndpointUnavailable", failures=7)), ran(outcome))
+
+    assert now.seen is not None
+    assert (State.HEALTHY, 0, NOW, "v2", None) == (
+        now.seen.state,
+        now.seen.failures,
+        now.seen.succeeded_at,
+        now.seen.version_id,
+        now.seen.error_type,
+    )
+    assert NOW + HOUR - WINDOW == now.next_at
+
+
+def test_success_without_expiry() -> None:
+    """A token set that is due at once is looked at a minute later, never in a loop."""
+    assert NOW + MINUTE == left(row(), ran(due_at=None)).next_at
+    assert NOW + MINUTE == left(row(), ran(due_at=NOW - HOUR)).next_at
+
+
+@pytest.mark.parametrize(
+    ("error_type", "state"),
+    [
+        ("ReauthorizationRequired", State.REAUTHORIZE),
+        ("RefreshOutcomeUnknown", State.HELD),
+        ("SecretEmpty", State.EMPTY),
+        ("InvalidSecretDocument", State.ERROR),
+        ("ConfigurationError", State.ERROR),
+        ("ClientRejected", State.ERROR),
+        ("TokenEndpointUnavailable", State.HEALTHY),
+        ("SecretStoreUnavailable", State.HEALTHY),
+        ("TokensNotStored", State.HEALTHY),
+    ],
+)
+def test_failures_and_states(error_type: str, state: State) -> None:
+    """Each failure that a retry alone does not end has its state; the others leave the secret to become overdue."""
+    now = left(row(), failure(error_type)).seen
+
+    assert now is not None
+    assert (state, error_type, 1) == (now.state, now.error_type, now.failures)
+    assert NOW - HOUR == now.succeeded_at
+
+
+def test_a_transient_failure_repairs_nothing() -> None:
+    """A secret that waits for a person still does after a run that did not get as far."""
+    before = row(found=seen(state=State.REAUTHORIZE, error_type="ReauthorizationRequired"))
+
+    now = left(before, failure("SecretStoreUnavailable"))
+
+    assert now.seen is not None
+    assert (State.REAUTHORIZE, before.seen.since if before.seen else None) == (now.seen.state, now.seen.since)
+
+
+def test_since() -> None:
+    """The time of a state is that of the run that first found it."""
+    dead = left(row(), failure("ReauthorizationRequired"))
+    still = left(dead, failure("ReauthorizationRequired", at=NOW + HOUR))
+
+    assert dead.seen is not None
+    assert still.seen is not None
+    assert [NOW, NOW] == [dead.seen.since, still.seen.since]
+
+
+def test_what_was_not_read_stays() -> None:
+    """A run that could not read the secret leaves expiry, version and provider as the run before found them."""
+    now = left(row(), Ran(at=NOW, outcome=None, error_type="SecretAccessDenied"))
+
+    assert now.seen is not None
+    assert (NOW + WINDOW, NOW, "v1", "xero") == (
+        now.seen.expires_at,
+        now.seen.due_at,
+        now.seen.version_id,
+        now.provider,
+    )
+
+
+def test_first_run_ever() -> None:
+    """The first run fills the row, whether it failed or not."""
+    bad = left(row(new=True), Ran(at=NOW, outcome=None, error_type="SecretStoreUnavailable"))
+    good = left(row(new=True, provider="unknown"), ran())
+
+    assert bad.seen is not None
+    assert (State.HEALTHY, None, 1) == (bad.seen.state, bad.seen.expires_at, bad.seen.failures)
+    assert "xero" == good.provider
+
+
+def test_backoff_doubles() -> None:
+    """Each failure in a row doubles the wait, up to an hour; the expiry is far away here."""
+    now, waits = row(), []
+    for _ in range(8):
+        now = left(now, failure("TokenEndpointUnavailable", expires_at=NOW + 99 * HOUR, due_at=NOW + HOUR))
+        waits.append((now.next_at - NOW) / MINUTE)
+
+    assert [2, 4, 8, 16, 32, 60, 60, 60] == waits
+
+
+def test_no_retry_sleeps_through_the_last_quarter() -> None:
+    """Whatever a failed run would wait for, the secret is looked at when the last quarter of its window begins."""
+    quarter = NOW + WINDOW * 3 / 4
+
+    assert quarter == left(row(), ran("yielded", retry_at=NOW + 5 * HOUR, expires_at=NOW + WINDOW, due_at=NOW)).next_at
+    assert quarter == left(row(), failure("ReauthorizationRequired")).next_at
+    over = failure("ReauthorizationRequired", expires_at=NOW - HOUR, due_at=NOW - 2 * HOUR)
+    assert NOW + LONGEST_WAIT == left(row(), over).next_at
+
+
+def test_yield_waits_for_the_claim() -> None:
+    """A run that yielded is repeated when its `retry_at` says, without counting as a failure or a success."""
+    now = left(row(), ran("yielded", retry_at=NOW + 2 * MINUTE))
+
+    assert now.seen is not None
+    assert (NOW + 2 * MINUTE, 0, NOW - HOUR) == (now.next_at, now.seen.failures, now.seen.succeeded_at)
+    assert NOW + MINUTE == left(row(), ran("yielded", retry_at=NOW)).next_at
+
+
+def test_jitter_spreads_retries_alone() -> None:
+    """Retries are spread by up to half a minute; a success is looked at to the second."""
+    retry = failure("TokenEndpointUnavailable")
+
+    assert JITTER == left(row(), retry, 1.0).next_at - left(row(), retry, 0.0).next_at
+    assert timedelta(0) == left(row(), ran(), 1.0).next_at - left(row(), ran(), 0.0).next_at

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from builders import HOUR, MINUTE, NOW
+from fleet.rows import WINDOW, pause, row, seen
+from token_refresh.fleet.core.row import Pauses, State, pause_of, state_of
+
+NOBODY = Pauses()
+
+
+def test_name() -> None:
+    """A row's name is the secret's, slashes included, without what Secrets Manager appends."""
+    assert "customers/7/xero" == row("customers/7/xero").name
+
+
+@pytest.mark.parametrize(
+    ("now", "state"),
+    [
+        (NOW - MINUTE, State.HEALTHY),
+        (NOW, State.DUE),
+        (NOW + WINDOW / 2 - MINUTE, State.DUE),
+        (NOW + WINDOW / 2, State.OVERDUE),
+        (NOW + HOUR, State.OVERDUE),
+    ],
+)
+def test_state_follows_from_the_time(now: datetime, state: State) -> None:
+    """A secret is healthy until it is due, and overdue once half of its window is used up."""
+    assert state is state_of(row(), NOBODY, now)
+
+
+@pytest.mark.parametrize("state", [State.REAUTHORIZE, State.EMPTY, State.ERROR])
+def test_what_a_person_must_repair_stays_what_it_is(state: State) -> None:
+    """A secret that waits for a person is never counted as due or overdue."""
+    assert state is state_of(row(found=seen(state=state)), NOBODY, NOW + HOUR)
+
+
+def test_held_until_overdue() -> None:
+    """A held secret is shown as held, and as overdue once half of its window is used up."""
+    held = row(found=seen(state=State.HELD))
+
+    assert [State.HELD, State.OVERDUE] == [state_of(held, NOBODY, now) for now in (NOW, NOW + WINDOW / 2)]
+
+
+def test_never_reported_is_due() -> None:
+    """A secret that no run has reported on is due, and so is one without an expiry."""
+    assert State.DUE is state_of(row(new=True), NOBODY, NOW)
+    assert State.DUE is state_of(row(found=seen(due_at=None, expires_at=None)), NOBODY, NOW)
+
+
+@pytest.mark.parametrize(
+    "pauses", [Pauses(fleet=pause()), Pauses(providers={"xero": pause()})], ids=["fleet", "provider"]
+)
+def test_pauses_end(pauses: Pauses) -> None:
+    """A pause of the fleet or of the provider applies to a secret until its end, and no longer."""
+    assert State.PAUSED is state_of(row(), pauses, NOW)
+    assert State.DUE is state_of(row(), pauses, NOW + timedelta(hours=1)) or pause_of(row(), pauses, NOW + HOUR) is None
+
+
+def test_own_pause() -> None:
+    """A secret's own pause leaves the other secrets alone, and so does another provider's pause."""
+    others = Pauses(providers={"hubspot": pause()})
+
+    assert State.PAUSED is state_of(row(pause=pause()), NOBODY, NOW)
+    assert State.DUE is state_of(row(), others, NOW)
+
+
+def test_marks_of_the_window() -> None:
+    """Half of the window and its last quarter are counted back from the expiry; without one there are none."""
+    assert (NOW + WINDOW / 2, NOW + WINDOW * 3 / 4) == (row().half_window_at, row().last_quarter_at)
+    assert row(new=True).half_window_at is None
+    assert row(new=True).expires_at is None
+    assert row(found=seen(due_at=None)).last_quarter_at is None
+    assert row(found=seen(expires_at=None)).last_quarter_at is None
+    assert NOW + WINDOW == row(found=seen(due_at=NOW + HOUR)).half_window_at

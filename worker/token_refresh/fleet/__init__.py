@@ -1,0 +1,8 @@
+"""A fleet: one deployment that refreshes thousands of token secrets; docs/fleet.md has the picture.
+
+    dispatcher   each minute: hand out the secrets that are due
+    worker       each message: one run on one secret, then write its row
+    resync       each hour: compare the index with the secrets that carry the fleet's tag
+
+`core` decides, `aws` acts, and the modules of this folder put them together.
+"""

@@ -1,0 +1,189 @@
+"""What the dispatcher hands out in this minute. The first rule that matches leaves a row for later.
+
+    the row is not due                              wait for `next_at`
+    its secret, its provider or the fleet is paused   wait for the end of the pause
+    it was handed out and has not reported          wait for the run, or for the end of the lease
+    its provider's breaker is open                  a few runs, to see whether the provider is back
+    its provider has half of the budget already     the other half is for the other providers' secrets
+    its provider's own rate is used up              wait for the next minute
+    the budget of this minute is used up            wait for the next minute
+    anything else                                   hand it out, earliest expiry first
+
+The budget is a share of what Secrets Manager writes in a minute, less what earlier minutes handed out and nobody has
+reported on: the queue never holds more than a minute's work, and a write quota that others use up slows it down.
+"""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Final
+
+from token_refresh.fleet.core.breaker import Breaker, breaker_of
+from token_refresh.fleet.core.pace import pace
+from token_refresh.fleet.core.row import Pauses, Row, pause_of
+
+LEASE: Final = timedelta(minutes=5)
+"""How long a message may be under way. SQS drops a second message with the same ID for as long."""
+
+FEWEST_SHARDS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What bounds a fleet."""
+
+    writes_per_second: float = 40.0
+    """80 % of the quota that `PutSecretValue` and `UpdateSecretVersionStage` share; other teams write, too."""
+    writes_a_run: int = 2
+    concurrency: int = 16
+    """`MaximumConcurrency` of the queue's event source."""
+
+    @property
+    def runs_a_minute(self) -> int:
+        """How many refreshes fit into the budget."""
+        return int(self.writes_per_second * 60 / self.writes_a_run)
+
+    @property
+    def most_shards(self) -> int:
+        """How many runs one provider may have at once: a quarter of them is always left to the others."""
+        return max(1, self.concurrency * 3 // 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderLimits:
+    """What the dispatcher needs to know of a provider."""
+
+    single_use: bool = True
+    runs_per_second: float | None = None
+    """The provider's own limit of token requests; None where it names none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """All that a decision depends on, beside the time."""
+
+    rows: Sequence[Row]
+    pauses: Pauses = field(default_factory=Pauses)
+    handed_out: Collection[str] = frozenset()
+    """IDs of the messages of the last five minutes."""
+    providers: Mapping[str, ProviderLimits] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One run to start."""
+
+    message_id: str
+    """Also the queue's deduplication ID."""
+    secret_arn: str
+    group: str
+    """Provider and shard: one run at a time in each group, so a provider has as many runs as it has shards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one minute brings."""
+
+    seconds: Sequence[Sequence[Message]]
+    """The messages to send in each second from now on."""
+    breakers: Mapping[str, Breaker]
+    under_way: int
+    """Runs of earlier minutes that have not reported."""
+    waiting: int
+    """Due secrets that this minute leaves for the next."""
+
+    @property
+    def messages(self) -> list[Message]:
+        """All messages, in order."""
+        return [message for second in self.seconds for message in second]
+
+
+def decide(fleet: Fleet, now: datetime) -> Decision:
+    """Choose what to hand out in this minute."""
+    by_provider: dict[str, list[Row]] = {}
+    for row in fleet.rows:
+        by_provider.setdefault(row.provider, []).append(row)
+    breakers = {
+        provider: breaker
+        for provider, rows in by_provider.items()
+        if (breaker := breaker_of(rows, single_use=limits_of(fleet, provider).single_use, now=now)) is not None
+    }
+    due = [row for row in fleet.rows if row.next_at <= now]
+    under_way = Counter(row.provider for row in due if message_id(row) in fleet.handed_out)
+    ready = sorted(
+        (row for row in due if message_id(row) not in fleet.handed_out and pause_of(row, fleet.pauses, now) is None),
+        key=lambda row: _urgency(row, now),
+    )
+    chosen = _choose(fleet, ready, under_way, breakers)
+    paced = pace(
+        [row.provider for row in chosen],
+        per_minute=fleet.limits.runs_a_minute,
+        rates={provider: limits_of(fleet, provider).runs_per_second for provider in by_provider},
+    )
+    shards = _shards(fleet.limits, under_way + Counter(row.provider for row in chosen))
+    seconds = [[_message(chosen[n], shards[chosen[n].provider]) for n in second] for second in paced]
+    return Decision(
+        seconds=seconds,
+        breakers=breakers,
+        under_way=under_way.total(),
+        waiting=len(ready) - sum(len(second) for second in seconds),
+    )
+
+
+def message_id(row: Row) -> str:
+    """Name the run that a row asks for: each run moves `next_at`, so the next one has another ID."""
+    name = f"{row.secret_arn}|{row.next_at.timestamp():.3f}"
+    return urlsafe_b64encode(hashlib.sha256(name.encode()).digest()[:9]).decode()
+
+
+def limits_of(fleet: Fleet, provider: str) -> ProviderLimits:
+    """Return a provider's limits; one that nobody knows is treated as carefully as can be."""
+    return fleet.providers.get(provider, ProviderLimits())
+
+
+def _urgency(row: Row, now: datetime) -> datetime:
+    """Sort by expiry. What no run has read yet may expire at any moment, so it counts as expiring now."""
+    return row.expires_at or now
+
+
+def _choose(
+    fleet: Fleet, ready: Sequence[Row], under_way: Mapping[str, int], breakers: Mapping[str, Breaker]
+) -> list[Row]:
+    """Take rows in order while the budget lasts. Half of it is for each provider; what is left then goes to anyone."""
+    # What an open breaker holds back moves slowly in groups of its own and must not eat the others' budget.
+    left = fleet.limits.runs_a_minute - sum(n for provider, n in under_way.items() if provider not in breakers)
+    taken = Counter(under_way)
+    chosen: list[Row] = []
+    postponed: list[Row] = []
+    for row in ready:
+        if len(chosen) >= left:
+            break
+        if row.provider in breakers and taken[row.provider] >= breakers[row.provider].allowed:
+            continue
+        if taken[row.provider] >= fleet.limits.runs_a_minute // 2:
+            postponed.append(row)
+            continue
+        taken[row.provider] += 1
+        chosen.append(row)
+    return chosen + postponed[: max(0, left - len(chosen))]
+
+
+def _shards(limits: Limits, runs: Mapping[str, int]) -> dict[str, int]:
+    """Give each provider as many shards as its part of this minute's runs, and never fewer than four."""
+    total = sum(runs.values())
+    fewest = min(FEWEST_SHARDS, limits.most_shards)
+    return {
+        provider: min(limits.most_shards, max(fewest, ceil(limits.concurrency * count / total)))
+        for provider, count in runs.items()
+        if count
+    }
+
+
+def _message(row: Row, shards: int) -> Message:
+    shard = int.from_bytes(hashlib.sha256(row.secret_arn.encode()).digest()[:4]) % shards
+    return Message(message_id=message_id(row), secret_arn=row.secret_arn, group=f"{row.provider}-{shard}")

@@ -1,0 +1,129 @@
+"""A row of the index: when to look at one secret, and what the last run found there.
+
+A row is a hint. The secret and its claims decide what a run does: a row that is too early costs one run that finds
+nothing due, and a row that is lost comes back with the next resync.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+UNKNOWN_PROVIDER = "unknown"
+"""Provider of a secret that has no provider tag, until its first run has read the document."""
+
+
+class State(StrEnum):
+    """What an operator sees of one secret. A run stores one of the first five; the others follow from the time."""
+
+    HEALTHY = "healthy"
+    HELD = "held"
+    REAUTHORIZE = "reauthorize"
+    EMPTY = "empty"
+    ERROR = "error"
+    DUE = "due"
+    OVERDUE = "overdue"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """An operator's wish to leave secrets alone; it always ends."""
+
+    until: datetime
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pauses:
+    """Pauses of a whole fleet and of single providers; a secret's own pause is in its row."""
+
+    fleet: Pause | None = None
+    providers: Mapping[str, Pause] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the last run found."""
+
+    at: datetime
+    """Time of the run by the clock of Secrets Manager."""
+    state: State
+    since: datetime
+    """When the state became what it is."""
+    outcome: str | None
+    error_type: str | None
+    requests: int
+    """Token requests that the run sent."""
+    failures: int
+    """Failed runs in a row."""
+    succeeded_at: datetime | None
+    version_id: str | None
+    expires_at: datetime | None
+    due_at: datetime | None
+    grant_ends_at: datetime | None = None
+    """When the refresh token itself expires, where the provider says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One secret of a fleet."""
+
+    secret_arn: str
+    provider: str
+    added_at: datetime
+    next_at: datetime
+    """When to look at the secret next."""
+    seen: Seen | None = None
+    pause: Pause | None = None
+    announced: str | None = None
+    """The last transition of which an event was sent."""
+
+    @property
+    def name(self) -> str:
+        """The secret's name, without the six characters that Secrets Manager appends."""
+        return self.secret_arn.split(":", 6)[-1][:-7]
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the current access token expires; None where no run has read it yet."""
+        return self.seen.expires_at if self.seen else None
+
+    @property
+    def half_window_at(self) -> datetime | None:
+        """When half of the refresh window is used up, which makes a secret overdue."""
+        return self._in_window(2)
+
+    @property
+    def last_quarter_at(self) -> datetime | None:
+        """When the last quarter of the refresh window begins, in which even a held refresh is attempted."""
+        return self._in_window(4)
+
+    def _in_window(self, part: int) -> datetime | None:
+        if self.seen is None or self.seen.expires_at is None or self.seen.due_at is None:
+            return None
+        window = max(self.seen.expires_at - self.seen.due_at, timedelta(0))
+        return self.seen.expires_at - window / part
+
+
+def pause_of(row: Row, pauses: Pauses, now: datetime) -> Pause | None:
+    """Return the pause that applies to a row at this moment: the fleet's, its provider's or its own."""
+    wanted = (pauses.fleet, pauses.providers.get(row.provider), row.pause)
+    return next((pause for pause in wanted if pause is not None and now < pause.until), None)
+
+
+def state_of(row: Row, pauses: Pauses, now: datetime) -> State:
+    """Say how a secret stands at this moment. A secret that never reported is due."""
+    if pause_of(row, pauses, now) is not None:
+        return State.PAUSED
+    if row.seen is None:
+        return State.DUE
+    if row.seen.state in {State.REAUTHORIZE, State.EMPTY, State.ERROR}:
+        return row.seen.state
+    half, due = row.half_window_at, row.seen.due_at
+    if half is not None and now >= half:
+        return State.OVERDUE
+    if row.seen.state is State.HELD:
+        return State.HELD
+    return State.DUE if due is None or now >= due else State.HEALTHY
