@@ -8,15 +8,14 @@ import pytest
 from botocore.config import Config
 
 from reader.surroundings import Store
-from token_refresh.errors import ConfigurationError
 from token_refresh.reader import (
+    ConfigurationError,
     SecretAccessDenied,
     SecretNotFound,
     SecretReader,
     SecretStoreUnavailable,
     TokenReader,
 )
-from token_refresh.reader.store import likely_region
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 PLACE = "secret tokens in eu-central-1"
@@ -67,7 +66,7 @@ def test_region_as_configured(store: Store, monkeypatch: pytest.MonkeyPatch, tmp
     config.write_text("[profile eu-north-1]\nregion = eu-north-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.setenv(variable, "eu-north-1")
-    monkeypatch.setattr("token_refresh.reader.store.CLIENTS._made", {})
+    monkeypatch.setattr("token_refresh.reader.clients.CLIENTS._made", {})
     with pytest.raises(SecretNotFound, match="secret tokens in eu-north-1 was not found"):
         TokenReader("tokens").get()
 
@@ -122,19 +121,3 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "/nonexistent")
     with pytest.raises(SecretAccessDenied, match=r"no AWS credentials were found for .* \(NoCredentialsError\)"):
         TokenReader("arn:aws:secretsmanager:eu-west-3:123456789012:secret:tokens-AbCdEf").get()
-
-
-@pytest.mark.parametrize(
-    ("secret_id", "variable", "expected"),
-    [
-        (ARN, "AWS_REGION", "us-east-1"),
-        ("tokens", "AWS_REGION", "eu-north-1"),
-        ("tokens", "AWS_DEFAULT_REGION", "eu-north-1"),
-        ("tokens", "OTHER", "the configured region"),
-        ("a:b", "AWS_REGION", "eu-north-1"),
-    ],
-)
-def test_region_in_messages(monkeypatch: pytest.MonkeyPatch, secret_id: str, variable: str, expected: str) -> None:
-    """Without a client, the region of an ARN counts, then what the environment says."""
-    monkeypatch.setenv(variable, "eu-north-1")
-    assert expected == likely_region(secret_id)

@@ -97,7 +97,9 @@ def test_expired_token_is_never_returned(store: Store, tokens: TokenReader, cloc
     clock.advance(3599.999)
     assert "one" == tokens.get()
     clock.advance(0.001)
-    expected = rf"tokens in eu-central-1: its access token expired at 2027-01-15T09:00:00Z \(version {version_id}\)"
+    expected = (
+        rf"secret tokens in eu-central-1: the access token expired at 2027-01-15T09:00:00Z \(version {version_id}\)"
+    )
     with pytest.raises(TokenExpired, match=expected):
         tokens.get()
 
@@ -167,7 +169,7 @@ def test_no_token_yet(store: Store, tokens: TokenReader, text: str, error: type[
     version_id = store.put_text(text)
     with pytest.raises(error, match=message) as caught:
         tokens.get()
-    assert str(caught.value).startswith(f"secret tokens in eu-central-1, version {version_id} (secretsmanager:Get")
+    assert str(caught.value).startswith(f"secret tokens in eu-central-1, version {version_id}")
     assert "canary" not in str(caught.value)
 
 

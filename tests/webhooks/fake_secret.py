@@ -24,7 +24,7 @@ class FakeSecret:
                 secret_id=self.secret_id,
                 version_id=f"version-{next(self._numbers)}",
                 created_at=datetime.fromtimestamp(0, UTC),
-                content=text,
+                value=text,
             )
             for text in texts
         ]

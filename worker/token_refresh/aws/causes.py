@@ -28,6 +28,8 @@ class Cause(Enum):
     THROTTLED = auto()
     SERVER_ERROR = auto()
     UNREACHABLE = auto()
+    MALFORMED = auto()
+    """The response lacks a member; the code names it."""
     LIMIT = auto()
     OTHER = auto()
 

@@ -31,11 +31,14 @@ class AwsRequest:
     kind: str = "secret"
     setting: str | None = None
     """The setting that holds the name, if it is known."""
+    reference: str | None = None
+    """The reference that led to this name, if it is another text."""
 
     @property
     def place(self) -> str:
         """Name the secret and the region."""
-        return f"{self.kind} {self.name} in {self.region}"
+        place = f"{self.kind} {self.name} in {self.region}"
+        return f"{place} ({self.reference})" if self.reference else place
 
     def command(self, words: str) -> str:
         """Write a complete command for this secret and region; `{}` stands for the secret."""
@@ -107,6 +110,13 @@ _MESSAGES: Final[Mapping[Cause, tuple[type[TokenRefreshError], str]]] = {
             "AWS_ENDPOINT_URL and the region"
         ),
     ),
+    Cause.MALFORMED: (
+        SecretStoreUnavailable,
+        (
+            "{call} got a response without a usable {code}: check AWS_ENDPOINT_URL and the proxy; something other than "
+            "AWS seems to respond"
+        ),
+    ),
     Cause.OTHER: (SecretStoreUnavailable, "{call} failed ({code}): the next run or read tries again"),
 }
 
@@ -135,6 +145,9 @@ def _words(request: AwsRequest) -> dict[str, str]:
 def _where_else(request: AwsRequest) -> str:
     if other := _other_region(request):
         return other
+    if request.reference:
+        name = shlex.quote(request.reference.partition(":")[2])
+        return f"set it with `npx ampx sandbox secret set {name}`, or for a branch in the Amplify console"
     if request.kind != "secret":
         return f"check the name and the region; {request.command('aws ssm get-parameters --names {}')} looks it up"
     check = f"check {request.setting or 'the name'} and the region (AWS_REGION, --region)"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from token_refresh.reader.store import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
+from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
 from token_refresh.webhooks.delivery import Delivery, to_message
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookError, WebhookTooLarge
 

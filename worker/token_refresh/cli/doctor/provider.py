@@ -36,7 +36,7 @@ def _request(settings: Settings, context: Context, state: State | None) -> tuple
             return refresh_request(made_up, client, settings.provider.auth_method), True
         except TokenRefreshError:
             pass  # Another check reports it.
-    return TokenRequest(form={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
+    return TokenRequest(fields={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
 
 
 def _judge(context: Context, response: Answer, *, with_client: bool) -> Check:

@@ -1,4 +1,4 @@
-"""A read on its way, the flight: interrupted, lost or overtaken, and what the threads and tasks that share it get."""
+"""A fetch that is interrupted, lost or overtaken, and what the threads and tasks that wait for it get."""
 
 import asyncio
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def test_read_that_never_ends_is_given_up(source: Source, clock: Clock, *, async
             lost.append(work)
 
     runs = runtime(clock, lose_the_first)
-    cache: Cache[str] = Cache(source.read, background=True, runtime=runs, flight_seconds=0.001)
+    cache: Cache[str] = Cache(source.read, background=True, runtime=runs, fetch_seconds=0.001)
 
     async def begin_and_leave() -> None:
         leaving = asyncio.ensure_future(cache.aget())
