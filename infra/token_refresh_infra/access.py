@@ -5,9 +5,10 @@
     environment_secrets(self, "upwork", "prod")       all of one application's environment
     several(one_secret(...), one_secret(...))         unrelated ones, for one consumer
 
-    grant_read(consumer, which)                       read, decrypt
+    grant_read(consumer, which)                       read the current value, decrypt
     grant_batch_read(consumer, which)                 the same, many in one call
     grant_refresh(worker, which)                      what a refresh does, and no more
+    grant_claims(worker, table_arn)                   keep claims in a table
     grant_invoke(caller, function_arn)                run the worker on demand
 
 Every grant is an identity policy, so it works within one account; the secrets' own policies refuse all others. No
@@ -27,6 +28,8 @@ REFRESH_ACTIONS = (
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecretVersionStage",
 )
+CLAIM_ACTIONS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+TABLE_KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
 # A `?` is any one character, and Secrets Manager appends six: the pattern is as long as the ARN, so that no longer name
 # fits.
 _SUFFIX = "-??????"
@@ -83,18 +86,23 @@ def several(*which: Secrets) -> Secrets:
     return Secrets(arns=tuple(arn for secrets in which for arn in secrets.arns), key_arn=keys.pop())
 
 
-def grant_read(grantee: iam.IGrantable, which: Secrets) -> None:
-    """Let `grantee` read the values."""
-    _grant(grantee, READ_ACTIONS, which.arns)
+def grant_read(grantee: iam.IGrantable, which: Secrets, *, labels: tuple[str, ...] = ("AWSCURRENT",)) -> None:
+    """Let `grantee` read the versions that have one of these labels.
+
+    A request has to name the label, as `token_refresh.reader` does: a request without one is refused.
+    """
+    _grant(grantee, READ_ACTIONS, which.arns, {"StringEquals": {"secretsmanager:VersionStage": list(labels)}})
     _grant_key(grantee, ("kms:Decrypt",), which)
 
 
 def grant_batch_read(grantee: iam.IGrantable, which: Secrets) -> None:
     """Let `grantee` read the values, many in one call.
 
-    The batch call itself knows no resource; each value that it returns still takes the permission to read it.
+    The batch call has no resource of its own: each value that it returns still takes the permission to read it. It
+    returns current values alone and can't name a label, so this grant has no condition on labels.
     """
-    grant_read(grantee, which)
+    _grant(grantee, READ_ACTIONS, which.arns)
+    _grant_key(grantee, ("kms:Decrypt",), which)
     _grant(grantee, ("secretsmanager:BatchGetSecretValue",), ("*",))
 
 
@@ -102,6 +110,38 @@ def grant_refresh(grantee: iam.IGrantable, which: Secrets) -> None:
     """Let `grantee` refresh the tokens: read, store new versions, move labels."""
     _grant(grantee, REFRESH_ACTIONS, which.arns)
     _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)
+
+
+def grant_claims(grantee: iam.IGrantable, table_arn: str, *, name: str, key_arn: str | None = None) -> None:
+    """Let `grantee` keep claims in a table, and use the key that encrypts it for that table alone."""
+    _grant(grantee, CLAIM_ACTIONS, (table_arn,))
+    if key_arn is not None:
+        through: dict[str, list[str] | str] = {
+            "kms:ViaService": "dynamodb.*",
+            "kms:EncryptionContext:aws:dynamodb:tableName": name,
+        }
+        _grant(grantee, TABLE_KEY_ACTIONS, (key_arn,), {"StringLike": through})
+
+
+def grant_sign(grantee: iam.IGrantable, key_arn: str) -> None:
+    """Let `grantee` sign client assertions (`private_key_jwt`)."""
+    _grant(grantee, ("kms:Sign",), (key_arn,))
+
+
+def only_from_function(scope: Construct, role: iam.IRole, function_arn: str) -> None:
+    """Refuse the role's secrets and claims to everything but this function's own code.
+
+    Whoever may pass the role to another function, or copies its credentials, gets nothing. A policy of its own, because
+    the function depends on the role's other one.
+    """
+    statement = iam.PolicyStatement(
+        sid="OnlyFromThisFunction",
+        effect=iam.Effect.DENY,
+        actions=["secretsmanager:*", "dynamodb:*"],
+        resources=["*"],
+        conditions={"ArnNotEquals": {"lambda:SourceFunctionArn": function_arn}},
+    )
+    iam.Policy(scope, "OnlyFromTheWorker", statements=[statement], roles=[role])
 
 
 def grant_invoke(grantee: iam.IGrantable, function_arn: str) -> None:
