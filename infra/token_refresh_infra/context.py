@@ -78,6 +78,15 @@ def required(reader: Reader, *, example: str) -> Reader:
     return read
 
 
+def optional(reader: Reader) -> Reader:
+    """Read a value whose default something else decides."""
+
+    def read(name: str, value: Any) -> Any:
+        return None if value is None or value == "" else reader(name, value)
+
+    return read
+
+
 def several(pattern: str, must_be: str) -> Reader:
     """Read a list of texts, written with commas on a command line."""
     one = text(pattern, must_be)

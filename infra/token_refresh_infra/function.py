@@ -11,7 +11,6 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from token_refresh_infra.common import CommonParameters
-from token_refresh_infra.parameters import Parameters
 
 HANDLER = "token_refresh.handler.handler"
 _KEPT = Duration.days(14)
@@ -108,23 +107,6 @@ class WorkerFunction(Construct):
 
     def _allow(self, actions: list[str], *resources: str) -> None:
         self.role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=list(resources)))
-
-
-def worker_environment(parameters: Parameters) -> dict[str, str]:
-    """Return the variables that the worker reads; what is not set here has the worker's own default."""
-    variables = {
-        "TOKEN_SECRET_ID": parameters.token_secret_id,
-        "CLIENT_SECRET_ID": parameters.client_secret,
-        "PUBLISHED_SECRET_ID": parameters.published_secret_id,
-        "TOKEN_ENDPOINT": parameters.token_endpoint,
-        "TOKEN_ENDPOINT_AUTH_METHOD": parameters.token_endpoint_auth_method,
-        "REFRESH_WINDOW_SECONDS": str(parameters.refresh_window_seconds),
-        "REPLAY_GRACE_SECONDS": str(parameters.replay_grace_seconds),
-        "CLAIM_TTL_SECONDS": str(parameters.claim_ttl_seconds),
-        "REQUEST_TIMEOUT_SECONDS": str(parameters.request_timeout_seconds),
-        "LOG_LEVEL": parameters.log_level,
-    }
-    return {name: value for name, value in variables.items() if value is not None}
 
 
 def _lambda_log_level(log_level: str) -> lambda_.ApplicationLogLevel:

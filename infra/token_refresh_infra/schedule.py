@@ -37,7 +37,7 @@ class RefreshSchedule(Construct):
         role.add_to_principal_policy(
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn])
         )
-        minutes = parameters.schedule_minutes
+        minutes = parameters.run_every_minutes
         self.schedule = scheduler.CfnSchedule(
             self,
             "Schedule",
@@ -45,7 +45,7 @@ class RefreshSchedule(Construct):
             group_name=group.ref,
             description="Runs the token refresh worker; scripts/deploy NAME --pause stops it",
             schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
-            flexible_time_window=_window(parameters.flexible_minutes),
+            flexible_time_window=_window(parameters.start_within_minutes),
             state="ENABLED" if parameters.schedule_enabled else "DISABLED",
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=function.function_arn,

@@ -7,6 +7,7 @@ import pytest
 from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.deployment_file import FOLDER, read_deployment
+from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 
 
@@ -26,7 +27,7 @@ def test_file_and_context_say_the_same(tmp_path: Path) -> None:
     """A file is read by the rules of the command line: the same names, values, defaults and refusals."""
     folder = write(tmp_path, prod='tracing = true\nschedule_minutes = 20\nalarm_email = "a@b"\nlog_retention_days = 30')
 
-    assert read("prod", folder) == Parameters.from_context(
+    assert read("prod", folder) == parameters_of(
         {"environment": "prod", "tracing": "true", "schedule_minutes": "20", "alarm_email": "a@b"}
         | {"log_retention_days": "30"}
     )

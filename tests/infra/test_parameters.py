@@ -6,7 +6,6 @@ import pytest
 
 from token_refresh.config import check_timeout, read_settings
 from token_refresh_infra.context import ParameterError
-from token_refresh_infra.function import worker_environment
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 
@@ -41,7 +40,12 @@ def test_environment_is_required() -> None:
         ("kms_key", "alias/mine"),
         ("token_endpoint", "http://provider.example/token"),
         ("token_endpoint", "https://user:password@provider.example/token"),
-        ("token_endpoint_auth_method", "private_key_jwt"),
+        ("token_endpoint_auth_method", "tls_client_auth"),
+        ("provider", "Up Work"),
+        ("claim_table", "a table"),
+        ("operators", "arn:aws:iam::123456789012:root"),
+        ("operators", "arn:aws:iam::123456789012:role/*/admin"),
+        ("client_key", "alias/signing"),
         ("refresh_window_seconds", "8h"),
         ("refresh_window_seconds", "59"),
         ("claim_ttl_seconds", "3601"),
@@ -70,13 +74,22 @@ def test_wrong_value(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ({"timeout_seconds": 120}, r"^timeout_seconds: must be below claim_ttl_seconds \(120\)"),
-        ({"claim_ttl_seconds": 60}, r"^timeout_seconds: must be below claim_ttl_seconds \(60\)"),
-        ({"schedule_minutes": 180}, r"^schedule_minutes: 180 with flexible_minutes 10 does not fit 3 times into"),
-        ({"token_lifetime_seconds": 3600}, r"^schedule_minutes: 30 with .* the 1200 s in which"),
-        ({"schedule_minutes": 10}, r"^flexible_minutes: must be below schedule_minutes \(10\)"),
-        ({"schedule_minutes": 151}, r"^schedule_minutes: 151 with flexible_minutes 10 does not fit 3 times into"),
-        ({"schedule_minutes": 5}, r"^flexible_minutes: must be below schedule_minutes \(5\)"),
+        ({"timeout_seconds": 120}, r"^timeout_seconds: must be 30 s below claim_ttl_seconds \(120\)"),
+        ({"claim_ttl_seconds": 60}, r"^timeout_seconds: must be 30 s below claim_ttl_seconds \(60\)"),
+        ({"schedule_minutes": 180}, r"^schedule_minutes: 180 with flexible_minutes 0 does not fit 3 times into"),
+        ({"token_lifetime_seconds": 3600, "schedule_minutes": 7}, r"^schedule_minutes: 7 with .* the 1200 s in which"),
+        ({"schedule_minutes": 10, "flexible_minutes": 10}, r"^flexible_minutes: must be below schedule_minutes \(10\)"),
+        ({"schedule_minutes": 151, "flexible_minutes": 10}, r"^schedule_minutes: 151 with flexible_minutes 10 does"),
+        ({"schedule_minutes": 5, "flexible_minutes": 9}, r"^flexible_minutes: must be below schedule_minutes \(5\)"),
+        ({"token_lifetime_seconds": 3239}, r'^token_lifetime_seconds: 3239 is below .*; set claim_table = "create"$'),
+        ({"token_lifetime_seconds": 1619}, r"^token_lifetime_seconds: 1619 is below the 3240 s .*no claim store fits"),
+        (
+            {"token_lifetime_seconds": 1619, "claim_table": "t-1"},
+            r"^token_lifetime_seconds: .* 1620 s .*no claim store",
+        ),
+        ({"provider": "nobody"}, r"^provider: PROVIDER must be one of "),
+        ({"token_endpoint_auth_method": "private_key_jwt"}, r"^provider: CLIENT_KEY_ID must be the ARN"),
+        ({"consumers": "arn:aws:iam::123456789012:role/a"}, r"^consumers: needs operators"),
         ({"encrypt_logs": True}, r"^encrypt_logs: needs kms_key"),
         ({"alarm_topic": "arn:aws:sns:eu-central-1:123456789012:t", "alarm_email": "a@b"}, r"^alarm_email: "),
         ({"kms_key": KEY.replace("eu-central-1", "us-east-1")}, r"^kms_key: .* is in region us-east-1, and this"),
@@ -157,7 +170,7 @@ def test_worker_accepts_its_environment(context: dict[str, Any]) -> None:
     """What passes at synth passes in the worker: its own configuration takes every value that this one lets through."""
     parameters = read(**context)
 
-    settings = read_settings(worker_environment(parameters))
+    settings = read_settings(parameters.variables)
     check_timeout(settings.policy, parameters.timeout_seconds)
 
     assert parameters.token_secret_id == settings.token_secret_id
@@ -165,5 +178,32 @@ def test_worker_accepts_its_environment(context: dict[str, Any]) -> None:
 
 
 def test_defaults_are_the_workers() -> None:
-    """Deployed without a choice, the worker behaves as it does without configuration."""
-    assert read_settings({}) == read_settings(worker_environment(read()))
+    """Deployed without a choice, the worker behaves as it does without configuration, and publishes."""
+    assert read_settings({"PUBLISHED_SECRET_ID": "upwork-oauth-tokens-published"}) == read_settings(read().variables)
+
+
+@pytest.mark.parametrize(
+    ("lifetime_seconds", "claim_table", "schedule"),
+    [
+        (86400, None, (30, 10)),
+        (3600, None, (5, 1)),
+        (3240, None, (5, 1)),
+        (1800, "create", (3, 0)),
+        (1620, "t-1", (3, 0)),
+    ],
+)
+def test_schedule_follows_the_tokens(lifetime_seconds: int, claim_table: str | None, schedule: tuple[int, int]) -> None:
+    """Without a schedule of its own, a deployment runs often enough for its tokens: three times while one is due."""
+    parameters = read(token_lifetime_seconds=lifetime_seconds, claim_table=claim_table)
+
+    assert schedule == (parameters.run_every_minutes, parameters.start_within_minutes)
+    assert 3 * parameters.longest_gap_seconds <= parameters.due_window_seconds
+    assert 9 == read(schedule_minutes=10).start_within_minutes
+
+
+def test_lists() -> None:
+    """A list is written with commas on a command line, and as a list in a file."""
+    names = ["arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/sso/Admin_*"]
+
+    assert tuple(names) == read(operators=names).operators == read(operators=", ".join(names)).operators
+    assert () == read(operators="").operators

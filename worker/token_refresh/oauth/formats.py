@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 
 class AuthMethod(StrEnum):
-    """How the client authenticates: the names of RFC 7591 section 2."""
+    """How the client authenticates: the names of RFC 7591 section 2, and one that no RFC has."""
 
     POST = "client_secret_post"
     BASIC = "client_secret_basic"
     NONE = "none"
     PRIVATE_KEY_JWT = "private_key_jwt"
-    SECRET_AS_USER = "secret_as_user"  # noqa: S105 - a name; no RFC has it: Basic, with the secret as user (Stripe)
+    SECRET_AS_USER = "secret_as_user"  # noqa: S105 - the name of a method: Basic, with the secret as user name (Stripe)
 
 
 class Grant(StrEnum):
@@ -25,53 +26,59 @@ class Grant(StrEnum):
 
 
 class Encoding(StrEnum):
-    """Where the fields of a request go, or how a response's body is written."""
+    """Where the fields of a request go, or how the body of a response is written."""
 
     FORM = "form"
     JSON = "json"
     QUERY = "query"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestFormat:
-    """How a provider wants the refresh request; the defaults are RFC 6749's."""
-
-    auth_method: AuthMethod = AuthMethod.POST
-    grant: Grant = Grant.REFRESH_TOKEN
-    grant_type: str | None = None
-    """The value of `grant_type`; empty for a request without one; None for RFC 6749's."""
-    method: str = "POST"
-    encoding: Encoding = Encoding.FORM
-    names: Mapping[str, str] = field(default_factory=dict)
-    """Field names that differ from RFC 6749's, such as `client_key` for `client_id`."""
-    params: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    assertion_algorithm: str = "RS256"
-    assertion_audience: str | None = None
-    """The `aud` of a `private_key_jwt` assertion; None for the token endpoint."""
-
-
 class Expiry(StrEnum):
     """How a response says when the access token expires."""
 
     EXPIRES_IN = "expires_in"
+    """Seconds from now (RFC 6749 section 5.1)."""
     EPOCH = "epoch"
+    """Unix seconds."""
     ISO = "iso"
+    """ISO 8601."""
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matcher:
-    """Recognises a response by exact values, never by a description."""
+class RequestFormat:
+    """How a provider wants its token requests."""
 
-    status: int | None
+    auth_method: AuthMethod = AuthMethod.POST
+    grant: Grant = Grant.REFRESH_TOKEN
+    grant_type: str | None = None
+    """The value of `grant_type`, where it is not the grant's name in RFC 6749."""
+    method: str = "POST"
+    encoding: Encoding = Encoding.FORM
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Field names that differ from RFC 6749's, such as `client_key` for `client_id`. An empty one drops the field."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """Further fields of a refresh request."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    assertion_algorithm: str = "RS256"
+    assertion_audience: str | None = None
+    """The `aud` of a `private_key_jwt` assertion; None for the token endpoint."""
+    assertion_headers: Mapping[str, str] = field(default_factory=dict)
+    """Further JOSE headers, such as `kid`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matcher:
+    """Recognises a response by exact values, never by a part of a text."""
+
+    status: int | None = None
     fields: Mapping[str, str | int | bool]
-    """Paths, with a dot between steps (`errors.0.code`), and the value that each must have."""
+    """Paths with a dot between the steps (`errors.0.code`), and the value that each must have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseFormat:
-    """How a provider responds; the defaults are RFC 6749's."""
+    """How a provider responds. The matchers decide before RFC 6749 does."""
 
     encoding: Encoding = Encoding.JSON
     envelope: tuple[str, ...] = ()
@@ -79,9 +86,17 @@ class ResponseFormat:
     names: Mapping[str, str] = field(default_factory=dict)
     """Field names that differ from RFC 6749's, such as `token` for `access_token`."""
     expiry: Expiry = Expiry.EXPIRES_IN
-    dead: tuple[Matcher, ...] = ()
-    client: tuple[Matcher, ...] = ()
-    busy: tuple[Matcher, ...] = ()
     unknown: tuple[Matcher, ...] = ()
+    """The refresh token may have been redeemed."""
+    busy: tuple[Matcher, ...] = ()
+    """Nothing was redeemed; send it again later."""
+    client: tuple[Matcher, ...] = ()
+    """The client credentials are wrong."""
+    dead: tuple[Matcher, ...] = ()
+    """The grant has ended."""
     keep: tuple[str, ...] = ()
-    """Fields that the token document keeps, such as `instance_url`."""
+    """Fields that go into the token document, such as `instance_url`."""
+
+
+RFC_6749_REQUEST: Final = RequestFormat()
+RFC_6749_RESPONSE: Final = ResponseFormat()

@@ -16,8 +16,11 @@ def read_endpoint(name: str, url: str) -> str:
     Raises:
         ConfigurationError: The URL can't be an endpoint.
     """
+    url = url.strip()
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ConfigurationError(f"{name} must be ASCII without spaces; write an international host name as xn--")
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise ConfigurationError(f"{name} is not a URL") from None
@@ -28,7 +31,7 @@ def read_endpoint(name: str, url: str) -> str:
         raise ConfigurationError(f"{name} must have neither credentials nor a fragment in it")
     if parts.scheme == "http" and not is_loopback(host):
         raise ConfigurationError(f"{name} must be https; http is allowed for loopback hosts only")
-    return url.strip()
+    return url
 
 
 def host_of(url: str) -> str:

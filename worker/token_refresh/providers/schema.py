@@ -94,7 +94,7 @@ def _variable(name: str, value: object) -> Variable:
 
 def _endpoint(table: Table, key: str, variables: dict[str, Variable], **default: str) -> str:
     """Read the template of an endpoint. Whatever fills its variables, the host must stay the provider's."""
-    template: str = table.text(key, **default, pattern=r"https://[^\s#@\\]+")
+    template: str = table.text(key, **default, pattern=r"(?a)https://[\w{}./:?&=%~+,-]+")
     undeclared = sorted(places(template) - set(variables))
     if undeclared:
         raise table.error(key, f"a URL whose variables stand under [variables]; {undeclared[0]} doesn't")
@@ -107,14 +107,15 @@ def _request(table: Table) -> RequestFormat:
     request = RequestFormat(
         auth_method=table.choice("auth", AuthMethod, AuthMethod.POST),
         grant=table.choice("grant", Grant, Grant.REFRESH_TOKEN),
-        grant_type=table.text("grant_type", None, pattern=r"[\w:.-]*"),
+        grant_type=table.text("grant_type", None, pattern=r"[\w:.-]+"),
         method=table.text("method", "POST", pattern="POST|GET"),
         encoding=table.choice("encoding", Encoding, Encoding.FORM),
-        names=table.texts_by_key("names", keys=_REQUEST_FIELDS, values=_FIELD),
+        names=table.texts_by_key("names", keys=_REQUEST_FIELDS, values=f"{_FIELD}|"),
         params=table.texts_by_key("params", keys=_FIELD),
-        headers=table.texts_by_key("headers", keys=_HEADER),
+        headers=table.texts_by_key("headers", keys=_HEADER, values=r"[\x20-\x7e]*"),
         assertion_algorithm=table.text("assertion_algorithm", "RS256", pattern="RS256|PS256|ES256"),
         assertion_audience=table.text("assertion_audience", None),
+        assertion_headers=table.texts_by_key("assertion_headers", keys="kid|x5t|x5t#S256"),
     )
     table.finish()
     if request.method == "GET" and request.encoding is not Encoding.QUERY:
