@@ -48,7 +48,7 @@ class TokenExpired(TokenRefreshError):  # noqa: N818 - named like the errors bes
 
 
 def bare(error: E) -> E:
-    """Copy an error without its traceback, cause and context, so that each caller raises an error of its own.
+    """Copy an error without its traceback, cause and context, so that each caller raises a separate one.
 
     The frames of a traceback hold the stored document, and error reporters print them.
     """
