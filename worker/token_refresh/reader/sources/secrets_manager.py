@@ -103,6 +103,7 @@ def _version(reference: Reference, request: AwsRequest, response: Any) -> Versio
     return Version(
         reference=reference,
         place=request.place,
+        action=request.action,
         version_id=member(response, "VersionId", str),
         created_at=time_member(response, "CreatedDate"),
         content=content,
