@@ -9,10 +9,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from demos.account import Account
 from demos.report import Report, problem
 from demos.scene import Chapter, Scene
+from demos.serve import serve
 from demos.story import STORY
-from demos.world import World
 from testbed.aws_lambda.function import HANDLER
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _forget_settings()
     report = Report(logs=options.logs)
     try:
-        return play(report, options.handler)
+        return serve(options.handler) if options.serve else play(report, options.handler)
     except KeyboardInterrupt:
-        print("\nscripts/demo: interrupted; everything that was started is stopped", file=sys.stderr)
+        print("\nscripts/demo: interrupted; everything that was started has ended", file=sys.stderr)
         return 130
 
 
@@ -48,12 +49,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--logs", action="store_true", help="show the structured log lines of each run")
+    parser.add_argument("--logs", action="store_true", help="print the structured log of each run after its step")
+    parser.add_argument(
+        "--serve",
+        action="store_true",
+        help="start the servers with a first secret, print the exports that lead every command to them, and wait",
+    )
     parser.add_argument(
         "--handler",
         default=HANDLER,
         metavar="NAME",
-        help="run another Lambda handler than %(default)s, and see whether the demo finds fault with it",
+        help="run another Lambda handler than %(default)s; the demo says what it gets wrong",
     )
     return parser.parse_args(arguments)
 
@@ -79,9 +85,9 @@ def play(report: Report, handler: str = HANDLER, story: Sequence[Chapter] = STOR
     def everything_printed() -> str:
         return "\n".join((report.text, *said))
 
-    with World(handler) as world, world.function() as function:
+    with Account(handler) as account, account.function() as function:
         for number, chapter in enumerate(story, 1):
-            scene = Scene(world, function, everything_printed=everything_printed)
+            scene = Scene(account, function, everything_printed=everything_printed)
             report.begin(number, chapter)
             problems = _play_scene(chapter, scene, report)
             said += [text for run in scene.ran for text in (*run.logs, run.detail, run.result)]

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from demos.account import Version
     from demos.scene import Chapter, Check, Ran, Scene
-    from demos.world import Version
 
 _INDENT = 4
 _READ_ON = (
     ("README.md", "how to set it up, every setting, outcome and error"),
     ("docs/protocol.md", "why no race and no crash loses the grant"),
     ("scripts/demo --logs", "this demo with the structured log of each run"),
+    ("scripts/demo --serve", "the same servers, to try every command yourself"),
 )
 
 
@@ -36,8 +37,9 @@ class Report:
     def introduce(self, steps: int) -> None:
         """Say what is about to happen."""
         parts = (
-            f": its main job in {steps} steps, on real parts on this machine. Secrets Manager is moto, the provider is "
-            "django-oauth-toolkit set up like Upwork, and the worker runs in Lambda's own runtime client.\n"
+            f": its main job in {steps} steps, on this machine. Secrets Manager is the strict server of the project's "
+            "tests, the provider is django-oauth-toolkit set up like Upwork, and the worker runs in Lambda's own "
+            "runtime client. Where a step says that hours pass, Secrets Manager's clock is moved.\n"
         )
         self._print(Text.assemble(("token-refresh-worker", "bold"), parts), indent=0)
 
@@ -47,17 +49,21 @@ class Report:
         self._print(Text(chapter.why))
 
     def end(self, scene: Scene, problems: Sequence[str]) -> None:
-        """Show what came of it, and why it could not be played to its end if that was so."""
+        """Show the results, and why the step was cut short if it was; logs come last."""
+        if scene.hours_passed:
+            self._print(Text(f"({scene.hours_passed} hours pass)", "italic"))
         self._space()
         if scene.ran:
             self._print(_runs(scene.ran))
-            self._print_details(scene.ran)
+            self._print_failures(scene.ran)
             self._space()
         if scene.before != scene.after:
             self._print(_labels(scene))
             self._space()
         self._print(_verdicts(scene.checks, problems))
         self._space()
+        if self._logs:
+            self._print_logs(scene.ran)
 
     def conclude(self, rows: Sequence[tuple[int, Chapter, Sequence[str]]], seconds: float) -> None:
         """Sum up, and say which steps did not do what they say."""
@@ -81,14 +87,17 @@ class Report:
         """All that was printed so far."""
         return self._console.export_text(clear=False)
 
-    def _print_details(self, runs: Iterable[Ran]) -> None:
-        said = set()
+    def _print_failures(self, runs: Iterable[Ran]) -> None:
+        for detail in dict.fromkeys(run.detail for run in runs if run.failed):
+            self._print(Text(detail, "yellow"))
+
+    def _print_logs(self, runs: Iterable[Ran]) -> None:
         for run in runs:
-            if run.failed and run.detail not in said:
-                said.add(run.detail)
-                self._print(Text(run.detail, "yellow"))
-            for line in run.logs if self._logs else ():
-                self._console.print(Text(line, "dim"), soft_wrap=True)
+            if run.logs:
+                self._print(Text(f"log of the {run.name}", "dim"))
+                for line in run.logs:
+                    self._console.print(Text(line, "dim"), soft_wrap=True)
+                self._space()
 
     def _print(self, what: RenderableType, indent: int = _INDENT) -> None:
         self._console.print(Padding(what, (0, 0, 0, indent), expand=False))

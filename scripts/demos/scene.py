@@ -1,4 +1,4 @@
-"""One numbered step of the demo: what ran in it, what changed, and whether that is what the step says."""
+"""One numbered step of the demo: what ran, what changed, and whether that is what the step says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from testbed.aws_lambda.function import SCHEDULED_EVENT
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from demos.world import Version, World
+    from demos.account import Account, Version
     from testbed.aws_lambda.function import Function, Invocation
 
 
@@ -58,11 +58,13 @@ class Check:
 class Scene:
     """A step while it is played. What is compared and shown is counts, outcomes and labels, never a value."""
 
-    world: World
+    account: Account
     function: Function
     """One execution environment that stays warm over the steps, as Lambda's do."""
     before: Mapping[str, Version] = field(init=False)
     after: Mapping[str, Version] = field(init=False)
+    hours_passed: int = 0
+    """How far the clock was moved before the step's runs."""
     ran: list[Ran] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     everything_printed: Callable[[], str] = str
@@ -75,13 +77,19 @@ class Scene:
 
     def begin(self) -> None:
         """Count and compare from here on; what the demo itself changed before is not the worker's doing."""
-        self.before = self.after = self.world.versions()
-        self._requests_before = self.world.refresh_requests()
-        self._calls_before = len(self.world.gate.calls)
+        self.before = self.after = self.account.versions()
+        self._requests_before = self.account.refresh_requests()
+        self._calls_before = len(self.account.store.calls)
+
+    def let_hours_pass(self, hours: int) -> None:
+        """Move the clock, and count and compare from there."""
+        self.account.let_hours_pass(hours)
+        self.hours_passed += hours
+        self.begin()
 
     def end(self) -> None:
         """See what changed."""
-        self.after = self.world.versions()
+        self.after = self.account.versions()
 
     def scheduled(self, name: str = "scheduled run") -> Ran:
         """Run as the schedule does."""
@@ -98,7 +106,7 @@ class Scene:
         ran = Ran(
             name=name,
             outcome=outcome,
-            detail=invocation.error_message or _when(payload),
+            detail=invocation.error_message or _when(payload, self.account.store.now()),
             failed=invocation.error_type is not None,
             logs=invocation.logs,
             result=json.dumps(invocation.payload),
@@ -114,12 +122,12 @@ class Scene:
     @property
     def requests(self) -> int:
         """Refresh requests that the authorization server answered in this step."""
-        return self.world.refresh_requests() - self._requests_before
+        return self.account.refresh_requests() - self._requests_before
 
     @property
     def calls(self) -> int:
         """Calls to Secrets Manager that the worker made in this step."""
-        return len(self.world.gate.calls) - self._calls_before
+        return len(self.account.store.calls) - self._calls_before
 
     def labelled(self, label: str, *, before: bool = False) -> str | None:
         """Return the short ID of the version that has, or had, `label`."""
@@ -132,11 +140,11 @@ class Scene:
         return self.labelled("AWSCURRENT", before=True) != self.labelled("AWSCURRENT")
 
 
-def _when(payload: dict[str, Any]) -> str:
-    """Say when a run comes back to it."""
+def _when(payload: dict[str, Any], now: float) -> str:
+    """Say when a later run has something to do."""
     key, words = ("retry_at", "another run may try in") if "retry_at" in payload else ("due_at", "due in")
     try:
-        wait = datetime.fromisoformat(payload[key]) - datetime.now(UTC)
+        wait = datetime.fromisoformat(payload[key]) - datetime.fromtimestamp(now, UTC)
     except (KeyError, TypeError, ValueError):
         return ""
     minutes = round(wait / timedelta(minutes=1))

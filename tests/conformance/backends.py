@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from testbed.secrets_manager.server import SecretsManagerServer
 
-# Set by `scripts/conformance --live`, and by nothing else.
+# Set by `scripts/prove conformance --live`, and by nothing else.
 LIVE_REGION = os.environ.get("CONFORMANCE_LIVE_REGION")
 
 Client = Any  # boto3 makes its clients at run time

@@ -10,10 +10,12 @@ import time
 import uuid
 from pathlib import Path
 
+import httpx
 import pytest
 
 from demos.demo import play
 from demos.report import Report
+from demos.serve import FUNCTION_NAME
 from demos.story import STORY
 
 ROOT = Path(__file__).parents[2]
@@ -75,13 +77,16 @@ def test_story() -> None:
     assert f"All {len(STORY)} steps did what they say" in played.stdout
     assert '"event": "token_refresh_finished"' in played.stdout
     assert "\x1b" not in played.stdout
+    assert "(23 hours pass)" in played.stdout
+    step = played.stdout[played.stdout.index("A scheduled run refreshes\n") :]
+    assert step.index("labels after") < step.index("refresh requests") < step.index('"event"')
     # Whatever is as long as a token or a client secret is the ID of a version or a request.
     long_words = re.findall(r"[A-Za-z0-9_-]{30,}", played.stdout)
     assert [] == [word for word in long_words if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", word)]
 
 
 def test_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handler that only says that it refreshed is found out: each step names what was not so, and the exit is 1."""
+    """A handler that only claims to have refreshed fails: each step names what was not so, and the exit status is 1."""
     played = demo("--handler", handler_of(LIES, tmp_path, monkeypatch))
 
     assert (1, "") == (played.returncode, played.stderr)
@@ -100,7 +105,7 @@ def test_leak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
     lines = " ".join(capsys.readouterr().out.split())
     assert 1 == code
-    assert "Step 3 (No secret was shown) did not do what it says: of these were found: expected 0, saw 1" in lines
+    assert "Step 3 (No secret was printed) did not do what it says: of these were found: expected 0, saw 1" in lines
     assert 1 == lines.count("did not do what it says:")
     assert [] == re.findall(r"[A-Za-z0-9]{30,}", lines)
 
@@ -127,17 +132,56 @@ def test_interrupt() -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         next(line for line in process.stdout if line.startswith(" 5  "))
-        assert len(running(mark)) > 3
+        assert len(running(mark)) >= 3
         process.send_signal(signal.SIGINT)
         process.stdout.read()
 
-        assert "scripts/demo: interrupted; everything that was started is stopped" == process.stderr.read().strip()
+        assert "scripts/demo: interrupted; everything that was started has ended" == process.stderr.read().strip()
         assert 130 == process.wait()
     for _ in range(200):  # A process that was being started ends by itself: it finds nobody to report to.
         if not running(mark):
             break
         time.sleep(0.05)
     assert [] == running(mark)
+
+
+def test_story_is_explained() -> None:
+    """A newcomer reads in half a sentence each what a claim and a record are."""
+    said = " ".join(chapter.why for chapter in STORY)
+
+    assert "a claim: a version of the secret that gives this run alone the right" in said
+    assert "a record, a version that says how its attempt ended" in said
+
+
+def test_serve() -> None:
+    """`--serve` prints exports with which the commands of the docs work, and a command that lets time pass."""
+    with subprocess.Popen([DEMO, "--serve"], stdout=subprocess.PIPE, text=True) as served:  # noqa: S603 - our own script
+        assert served.stdout is not None
+        printed = []
+        for line in served.stdout:
+            printed.append(line)
+            if "curl" in line:
+                break
+        exports = "".join(line for line in printed if line.startswith("export "))
+        invoke = next(line.removeprefix("#").strip() for line in printed if "--invoke" in line)
+        curl = printed[-1].removeprefix("#").strip()
+
+        def shell(command: str) -> tuple[int, str]:
+            done = subprocess.run(  # noqa: S603 - what the demo printed
+                ["/bin/sh", "-c", f"{exports}\n{command}"], cwd=ROOT, capture_output=True, text=True, check=False
+            )
+            return done.returncode, done.stdout + done.stderr
+
+        try:
+            assert "fresh" in shell(".venv/bin/token-refresh refresh")[1]
+            moved = re.search(r"curl -d '(.*)' (\S+)", curl)
+            assert moved is not None
+            assert 200 == httpx.post(moved[2], content=moved[1]).status_code
+            assert "refreshed" in shell(invoke)[1]
+            assert 0 != shell(invoke.replace(f"--invoke {FUNCTION_NAME}", "--invoke other"))[0]
+        finally:
+            served.send_signal(signal.SIGINT)
+        assert 130 == served.wait()
 
 
 def test_help() -> None:
@@ -150,7 +194,7 @@ def test_help() -> None:
 
 
 def test_other_systems(tmp_path: Path) -> None:
-    """Elsewhere than on Linux the demo says so and starts nothing."""
+    """On a system other than Linux the demo says so and starts nothing."""
     uname = tmp_path / "uname"
     uname.write_text("#!/bin/sh\necho Darwin\n")
     uname.chmod(0o755)

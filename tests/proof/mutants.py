@@ -1,15 +1,18 @@
-"""Bugs planted into the protocol, one at a time: each rule is there for a reason, and a search without it shows which.
+"""Plant bugs into the protocol, one at a time, and check that the search finds each: `scripts/prove mutants`.
 
-A mutant that survives shows an invariant that is missing.
+A bug that survives shows a rule that is not needed, or an invariant that is missing.
 """
 
+import argparse
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 from unittest.mock import patch
 
-from proof import bugs, scenarios
+from proof import bugs, report, scenarios
+from proof.explore import search
 from proof.world import Scenario
 from token_refresh.core.claims import Redemption
 
@@ -30,6 +33,9 @@ class Mutant:
                 stack.enter_context(patch.object(target, name, value))
             yield
 
+
+MUTANT_SECONDS: Final = 60.0
+"""A planted bug that is not found by then has survived."""
 
 MUTANTS: Final = (
     Mutant(name="redeem without a claim", patches=bugs.no_claim, scenario=scenarios.TWO),
@@ -85,3 +91,32 @@ MUTANTS: Final = (
         name="a claim label that was taken off is not put back", patches=bugs.label_left, scenario=scenarios.UNLABELLED
     ),
 )
+
+
+def plant() -> list[report.Planted]:
+    """Plant each bug, search, and print a line as each is found."""
+    found = []
+    for mutant in MUTANTS:
+        with mutant.planted():
+            result = search(mutant.scenario, seconds_limit=MUTANT_SECONDS)
+        found.append(report.Planted(name=mutant.name, result=result))
+        verdict = result.violation or "SURVIVED"
+        print(f"{mutant.name}\n    {verdict}; trace of {report.steps(result)}, {result.worlds:,} worlds", flush=True)
+    print(f"\n{sum(1 for planted in found if planted.result.violation)} of {len(found)} planted bugs found")
+    return found
+
+
+def main() -> int:
+    """Plant all bugs; 1 where one survives."""
+    parser = argparse.ArgumentParser(prog="scripts/prove mutants", description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/proof.md")
+    options = parser.parse_args()
+    planted = plant()
+    survived = any(not p.result.violation for p in planted)
+    if options.write and not survived:
+        report.write_mutants(planted)
+    return int(survived)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

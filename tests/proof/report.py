@@ -8,13 +8,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
-from proof.mutants import MUTANTS
-from proof.search import Result, search
+from proof.explore import Result, search
 from proof.world import Scenario
 
+PAGE: Final = Path(__file__).parents[2] / "docs" / "proof.md"
+_COMMANDS: Final = {"searches": "search", "mutants": "mutants"}
 PROCESSES: Final = 2
-MUTANT_SECONDS: Final = 60.0
-"""A planted bug that is not found by then has survived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,34 +37,20 @@ def run(scenarios: Sequence[Scenario]) -> list[Result]:
     return found
 
 
-def plant() -> list[Planted]:
-    """Plant each bug, search, and print a line as each is found."""
-    found = []
-    for mutant in MUTANTS:
-        with mutant.planted():
-            planted = Planted(name=mutant.name, result=search(mutant.scenario, seconds_limit=MUTANT_SECONDS))
-        found.append(planted)
-        result = planted.result
-        verdict = result.violation or "SURVIVED"
-        print(
-            f"{mutant.name}\n    {verdict}; trace of {steps(result)}, {result.worlds:,} worlds, {result.seconds:.2f} s"
-        )
-    print(f"\n{sum(1 for planted in found if planted.result.violation)} of {len(found)} planted bugs found")
-    return found
-
-
 def steps(result: Result) -> str:
     """Say how long a trace is."""
     count = max(0, len(result.trace) - 1)
     return f"{count} step{'' if count == 1 else 's'}"
 
 
-def write(page: Path, searched: Sequence[Result], planted: Sequence[Planted]) -> None:
-    """Put the tables between their markers on the page."""
-    text = page.read_text()
-    text = _between(text, "searches", _searches(searched))
-    text = _between(text, "mutants", _mutants(planted))
-    page.write_text(text)
+def write_searches(searched: Sequence[Result], page: Path = PAGE) -> None:
+    """Put the table of searches between its markers on the page."""
+    page.write_text(_between(page.read_text(), "searches", _searches(searched)))
+
+
+def write_mutants(planted: Sequence[Planted], page: Path = PAGE) -> None:
+    """Put the table of planted bugs between its markers on the page."""
+    page.write_text(_between(page.read_text(), "mutants", _mutants(planted)))
 
 
 def _line(result: Result) -> str:
@@ -115,7 +100,7 @@ def _mutants(planted: Sequence[Planted]) -> str:
 
 
 def _between(text: str, marker: str, table: str) -> str:
-    begin, end = f"<!-- {marker}: begin, written by scripts/prove -->", f"<!-- {marker}: end -->"
+    begin, end = f"<!-- {marker}: begin, written by scripts/prove {_COMMANDS[marker]} -->", f"<!-- {marker}: end -->"
     before, rest = text.split(begin)
     _, after = rest.split(end)
     return f"{before}{begin}\n\n{table}\n\n{end}{after}"

@@ -1,89 +1,25 @@
-"""Visit every world that is reachable within a scenario's bounds, the nearest first, so that a trace is shortest."""
+"""Search every scenario and print what was searched and found: `scripts/prove search`."""
 
-import time
-from dataclasses import dataclass, field
+import argparse
+import sys
 
-from proof.rules import Change, Rules, canonical
-from proof.traces import tell
-from proof.workers import bounded_patience
-from proof.world import Scenario, Violation, World
-
-PATIENCE_SECONDS = (0.0,)
-"""When a rejected grant is confirmed in a search: by one read."""
+from proof import report, scenarios
 
 
-@dataclass(slots=True)
-class Result:
-    """What one search found."""
-
-    scenario: Scenario
-    worlds: int
-    left_alone: int
-    """Different stored states, with a provider and a time, from which undisturbed runs were made."""
-    windows: int
-    """Worlds in which the one window was hit: a token set was issued, and nobody who could store it is left."""
-    complete: bool
-    seconds: float
-    violation: str | None = None
-    trace: list[str] = field(default_factory=list)
-
-
-def search(scenario: Scenario, *, worlds_limit: int | None = None, seconds_limit: float | None = None) -> Result:
-    """Visit every world of a scenario, or as many as the limits say, up to the first violation."""
-    with bounded_patience(PATIENCE_SECONDS):
-        return _Search(scenario).run(worlds_limit, seconds_limit)
+def main() -> int:
+    """Search; 1 where an invariant is violated or a search is not complete."""
+    parser = argparse.ArgumentParser(prog="scripts/prove search", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="only the part that the tests run")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only scenarios whose names have this text")
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/proof.md")
+    options = parser.parse_args()
+    chosen = scenarios.quick() if options.quick else scenarios.full()
+    found = report.run([s for s in chosen if options.only in f"{s.provider}, {s.name}"])
+    failed = any(r.violation or not r.complete for r in found)
+    if options.write and not failed:
+        report.write_searches(found)
+    return int(failed)
 
 
-class _Search:
-    def __init__(self, scenario: Scenario) -> None:
-        self._rules = Rules(scenario)
-        first = self._rules.start()
-        self._known = {first}
-        self._worlds = [first]
-        self._parents = [-1]
-
-    def run(self, worlds_limit: int | None, seconds_limit: float | None) -> Result:
-        began = time.perf_counter()
-        at, found = 0, None
-        while at < len(self._worlds) and found is None:
-            if worlds_limit is not None and len(self._worlds) >= worlds_limit:
-                break
-            if seconds_limit is not None and at % 256 == 0 and time.perf_counter() - began > seconds_limit:
-                break
-            found = self._visit(at)
-            at += 1
-        violation, trace = (None, []) if found is None else (found[0], self._trace(at - 1, *found))
-        return Result(
-            scenario=self._rules.scenario,
-            worlds=len(self._worlds),
-            left_alone=len(self._rules.progress),
-            windows=sum(1 for world in self._worlds if world.lost),
-            complete=found is None and at == len(self._worlds),
-            seconds=time.perf_counter() - began,
-            violation=violation,
-            trace=trace,
-        )
-
-    def _visit(self, at: int) -> tuple[str, Change | None] | None:
-        """Check one world, and note those that follow it; give what is violated, and by which change."""
-        world = self._worlds[at]
-        try:
-            self._rules.check(world)
-        except Violation as violation:
-            return str(violation), None
-        for change in self._rules.changes(world):
-            if change.world is None:
-                return str(change.violation), change
-            then = canonical(change.world)
-            if then not in self._known:
-                self._known.add(then)
-                self._worlds.append(then)
-                self._parents.append(at)
-        return None
-
-    def _trace(self, at: int, violation: str, last: Change | None) -> list[str]:
-        path: list[World] = []
-        while at >= 0:
-            path.append(self._worlds[at])
-            at = self._parents[at]
-        return tell(self._rules, path[::-1], last, violation)
+if __name__ == "__main__":
+    sys.exit(main())

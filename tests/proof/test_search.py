@@ -1,4 +1,4 @@
-"""The quick part of `scripts/prove`, and bugs planted so that the search is seen to find them."""
+"""The quick part of `scripts/prove search`, and bugs planted so that the search is seen to find them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from proof import report, scenarios
+from proof.explore import search
 from proof.mutants import MUTANTS, Mutant
-from proof.search import search
 from proof.world import Budget, Scenario
 
 QUICK = scenarios.quick()
@@ -82,8 +82,8 @@ def test_the_figures_are_written_between_the_markers(tmp_path: Path) -> None:
     """The page's tables come from the run itself, and the words around them stay."""
     page = tmp_path / "proof.md"
     page.write_text(
-        "Before.\n<!-- searches: begin, written by scripts/prove -->\nold\n<!-- searches: end -->\n"
-        "Between.\n<!-- mutants: begin, written by scripts/prove -->\nold\n<!-- mutants: end -->\nAfter.\n"
+        "Before.\n<!-- searches: begin, written by scripts/prove search -->\nold\n<!-- searches: end -->\n"
+        "Between.\n<!-- mutants: begin, written by scripts/prove mutants -->\nold\n<!-- mutants: end -->\nAfter.\n"
     )
     mutant = next(m for m in MUTANTS if "nonce" in m.name)
     with mutant.planted():
@@ -93,7 +93,8 @@ def test_the_figures_are_written_between_the_markers(tmp_path: Path) -> None:
         for provider in scenarios.PROVIDERS
     ]
 
-    report.write(page, small, [report.Planted(name=mutant.name, result=found)])
+    report.write_searches(small, page)
+    report.write_mutants([report.Planted(name=mutant.name, result=found)], page)
 
     text = page.read_text()
     assert "old" not in text

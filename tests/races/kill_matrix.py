@@ -1,6 +1,6 @@
 """Kill a run at each of its external calls, for each kind of provider, and tell what became of the grant.
 
-`scripts/kill-matrix` prints the tables; with `--write` they go into docs/proof.md, between its two markers.
+`scripts/prove kill-matrix` prints the tables; with `--write` they go into docs/proof.md, between its two markers.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def cell(aftermath: Aftermath) -> str:
 
 def main() -> int:
     """Run the whole matrix; 1 where a row is not as it should be."""
-    parser = argparse.ArgumentParser(prog="scripts/kill-matrix", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="scripts/prove kill-matrix", description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{PAGE.name}")
     options = parser.parse_args()
     kills, faults, tables = 0, [], []

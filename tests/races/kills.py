@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from races.worker import FORCED, SCHEDULED
 from races.world import TOKEN_REQUEST, Provider, World
+from testbed.aws.faults import Action
 from testbed.provider import script
-from testbed.secrets_manager.faults import Action
 
 
 class When(StrEnum):

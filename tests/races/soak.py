@@ -1,6 +1,6 @@
 """Schedules, forced runs, kills, faults and operators at random, with the invariants checked after each round.
 
-`scripts/soak --seed N --rounds N` prints its seed first, so that what it finds can be run again.
+`scripts/prove soak --seed N --rounds N` prints its seed first, so that what it finds can be run again.
 """
 
 import argparse
@@ -13,8 +13,8 @@ from typing import Final, get_args
 
 from races.worker import FORCED, KILLED, SCHEDULED, Ended
 from races.world import PROVIDERS, World
+from testbed.aws.faults import Action
 from testbed.provider import script
-from testbed.secrets_manager.faults import Action
 from token_refresh import errors
 
 OUTCOMES: Final = {"fresh", "refreshed", "recovered", "yielded"}
@@ -169,7 +169,7 @@ def _check_ending(ended: Ended) -> None:
 
 def main() -> int:
     """Soak; 1 where an invariant does not hold."""
-    parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="scripts/prove soak", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--rounds", type=int, default=300)
     options = parser.parse_args()

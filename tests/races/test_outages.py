@@ -6,8 +6,8 @@ import pytest
 
 from races.kills import REFRESH, Boundary, When, boundaries
 from races.world import GRACE, SINGLE_USE, TOKEN_REQUEST, World
-from testbed.secrets_manager.faults import Action, Call
-from testbed.secrets_manager.service import Authorize
+from testbed.aws.faults import Action, Call
+from testbed.aws.service import Authorize
 
 
 def ended_without_store(boundary: Boundary) -> tuple[str, list[str], bool]:

@@ -6,8 +6,8 @@ import pytest
 
 from races.kills import REFRESH, When, boundaries
 from races.world import GRACE, SINGLE_USE, TOKEN_REQUEST, World
+from testbed.aws.faults import Action
 from testbed.provider import script
-from testbed.secrets_manager.faults import Action
 
 
 def refresh_with(action: Action, nth: int, times: int) -> tuple[str, int, bool, list[str]]:

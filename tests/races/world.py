@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from races.worker import SCHEDULED, Ended, Worker
+from testbed.aws.faults import Call
 from testbed.provider.grant import Reuse
 from testbed.provider.token_endpoint import TokenEndpoint, TokenRequest
-from testbed.secrets_manager.faults import Call
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.secrets_manager.state import Secret
 from token_refresh.core.versions import claim_version_id, record_version_id, staged_version_id

@@ -22,11 +22,10 @@ def test_import_is_light() -> None:
 
 
 def test_import_leaves_the_worker_out() -> None:
-    """Of the worker a consumer loads the errors and nothing else."""
-    names = {name for name in imported("import token_refresh.reader") if name.startswith("token_refresh")}
-    assert {"token_refresh", "token_refresh.errors"} == {
-        name for name in names if not name.startswith("token_refresh.reader")
-    }
+    """A consumer loads what is stored, what AWS says, the errors, and nothing else of the worker."""
+    names = {name for name in imported("import token_refresh.reader") if name.startswith("token_refresh.")}
+    rooms = {name.split(".")[1] for name in names}
+    assert {"aws", "errors", "reader", "secret_value", "stored"} == rooms
 
 
 @pytest.mark.parametrize(

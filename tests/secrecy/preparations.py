@@ -13,7 +13,7 @@ from testbed.secrets_manager.limits import ServiceError
 from token_refresh.core.versions import claim_version_id, record_version_id
 
 if TYPE_CHECKING:
-    from testbed.secrets_manager.faults import Call
+    from testbed.aws.faults import Call
 
 PLANTED = {name: canary() for name in ("store", "answer", "header", "environment", "event", "error")}
 IN_STORE, IN_ANSWER, IN_HEADER, IN_ENVIRONMENT, IN_EVENT, IN_ERROR = PLANTED.values()

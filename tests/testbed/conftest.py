@@ -2,8 +2,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
-from testbed.callers.secrets_manager import ONE_TRY
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
@@ -18,7 +18,8 @@ def server() -> Iterator[SecretsManagerServer]:
 
 @pytest.fixture
 def client(server: SecretsManagerServer) -> Iterator[Any]:
-    made = server.client(config=ONE_TRY)
+    """A client that calls once."""
+    made = server.client(config=Config(retries={"total_max_attempts": 1}, max_pool_connections=64))
     yield made
     made.close()
 

@@ -1,7 +1,9 @@
-"""HTTP servers on loopback, in threads of this process: what the rig's own servers have in common."""
+"""HTTP servers on loopback, in threads of this process: what all servers of the testbed have in common."""
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import socketserver
 import sys
 import threading
@@ -13,16 +15,17 @@ if TYPE_CHECKING:
 
 
 class LoopbackServer(socketserver.ThreadingTCPServer):
-    """Listen on a free port of 127.0.0.1 for as long as the `with` block lasts; one thread a connection."""
+    """Listen on 127.0.0.1 for as long as the `with` block lasts; one thread a connection."""
 
     allow_reuse_address = True
     daemon_threads = True  # a connection that hangs by order must not keep the process alive
     request_queue_size = 128  # dozens of processes connect at the same instant
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
-        # The poll is what a closing server waits for: short, since tests open and close hundreds.
+    def __init__(self, handler: type[BaseHTTPRequestHandler], *, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), handler)
+        # A closing server waits for the poll: short, since tests open and close hundreds.
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._connections: set[socket.socket] = set()
 
     @property
     def address(self) -> str:
@@ -36,25 +39,42 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Stop serving; connections that hang by order end with the process."""
+        """Stop serving, and cut the connections that clients keep alive."""
         self.shutdown()
         self._thread.join()
         self.server_close()
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Note a connection, and serve it in a thread."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that has ended."""
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """Close the port, then every connection."""
+        super().server_close()
+        for connection in tuple(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stay silent about a client that went away; its test knows. Anything else is a defect of the rig."""
+        """Stay silent about a client that went away; its test knows. Anything else is a defect of the testbed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class LoopbackHandler(BaseHTTPRequestHandler):
-    """Answer one request a connection, at once and without a line on standard error."""
+    """Answer requests at once and without a line on standard error."""
 
     # Head and body are written apart: with Nagle's algorithm, the body waits 40 ms for the client's delayed ACK.
     disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the class that calls it
-        """Say nothing: what was asked is counted, not printed."""
+        """Print nothing: requests are counted instead."""
 
     def read_body(self) -> bytes:
         """Read the request's body, whose length the client must have named."""

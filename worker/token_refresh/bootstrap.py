@@ -12,13 +12,14 @@ from botocore.exceptions import BotoCoreError
 
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh.config import Settings
+from token_refresh.config import REQUEST_TIMEOUT_SECONDS, Settings
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.events import Trigger
 from token_refresh.refresh import Clock, Deadline, Log, Parts, Run, SecretStore, TokenEndpoint
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
-from token_refresh.stored.document import TokenDocument, read_object
+from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.json_object import read_object
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -43,7 +44,15 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
-def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, time_left_seconds: float) -> Run:
+def build_run(  # noqa: PLR0913 - all by name but the two that always differ
+    settings: Settings,
+    trigger: Trigger,
+    *,
+    clock: Clock,
+    log: Log,
+    time_left_seconds: float,
+    client: "SecretsManagerClient | None" = None,
+) -> Run:
     """Put a run together.
 
     Args:
@@ -52,6 +61,7 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
         clock: The stopwatch that bounds it.
         log: Where it logs.
         time_left_seconds: How long its process may still live.
+        client: A client of Secrets Manager; by default one for the AWS configuration of this moment.
 
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
@@ -60,15 +70,15 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
     def secret(name: str) -> SecretStore:
-        return SecretsManagerSecret(secrets_manager_client(), name, deadline)
+        return SecretsManagerSecret(client or secrets_manager_client(), name, deadline)
 
     return Run(
         parts=Parts(
             store=secret(secret_id),
             published=secret(settings.published_secret_id) if settings.published_secret_id else None,
-            endpoint=lambda: token_endpoint(settings.token_endpoint),
+            endpoint=lambda: token_endpoint(settings.provider.token_endpoint),
             credentials=functools.partial(find_credentials, settings=settings, secret=secret),
-            auth_method=settings.auth_method,
+            auth_method=settings.provider.auth_method,
             nonce=lambda: secrets.token_hex(16),
             clock=clock,
             log=log,
@@ -76,10 +86,16 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
         policy=settings.policy,
         secret_id=secret_id,
         deadline=deadline,
-        request_timeout_seconds=settings.request_timeout_seconds,
+        request_timeout_seconds=settings.request_timeout_seconds or REQUEST_TIMEOUT_SECONDS,
         force=trigger.force,
         dry_run=trigger.dry_run,
     )
+
+
+def open_secret(client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float) -> SecretStore:
+    """Open one secret, without a run."""
+    clock = SystemClock()
+    return SecretsManagerSecret(client, secret_id, Deadline(clock=clock, at=clock.monotonic() + time_left_seconds))
 
 
 def find_credentials(

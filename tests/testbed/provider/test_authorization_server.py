@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -92,20 +91,6 @@ def test_requests(server: AuthorizationServer) -> None:
     ] == server.requests()[seen:]
 
 
-def test_wrong_client(server: AuthorizationServer) -> None:
-    """Wrong client credentials are told apart from a dead grant."""
-    first = server.authorize()["refresh_token"]
-
-    response = httpx.post(
-        server.token_endpoint,
-        data={"grant_type": "refresh_token", "refresh_token": first},
-        auth=(server.client()[0], "wrong"),
-    )
-
-    assert (401, "invalid_client") == (response.status_code, response.json()["error"])
-    assert server.accepts(first)
-
-
 @pytest.mark.parametrize(
     ("asked", "status"),
     [
@@ -130,11 +115,3 @@ def test_consent_page(server: AuthorizationServer, asked: dict[str, Any], status
 
     assert status == page.status_code
     assert (status == 200) == ('name="allow"' in page.text)
-
-
-def test_idle_connection(server: AuthorizationServer) -> None:
-    """A browser's idle connection holds up nobody else."""
-    url = httpx.URL(server.authorization_endpoint)
-
-    with socket.create_connection((url.host, url.port or 80)):
-        assert 200 == refresh(server, server.authorize()["refresh_token"]).status_code

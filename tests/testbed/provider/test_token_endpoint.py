@@ -1,17 +1,19 @@
-"""The endpoint's grant, its clients, and the endpoint as a process of its own."""
+"""The endpoint's grant, and what it plays by script instead."""
 
-import base64
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
 
-from testbed.callers.token_endpoint import refresh
-from testbed.process import Child
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
+
+
+def refresh(endpoint: TokenEndpoint, refresh_token: str) -> httpx.Response:
+    credentials = {"client_id": endpoint.client_id, "client_secret": endpoint.client_secret}
+    data = {"grant_type": "refresh_token", "refresh_token": refresh_token, **credentials}
+    return httpx.post(endpoint.url, data=data, timeout=30)
 
 
 @pytest.fixture
@@ -56,18 +58,6 @@ def test_static() -> None:
         assert 2 == endpoint.grant.redemptions
 
 
-def test_authorize_again(endpoint: TokenEndpoint) -> None:
-    """A revoked grant refuses until it is authorized again, which leaves its old tokens dead."""
-    old = endpoint.grant.authorize()["refresh_token"]
-    endpoint.grant.revoke()
-    assert "invalid_grant" == refresh(endpoint, old).json()["error"]
-
-    new = endpoint.grant.authorize()["refresh_token"]
-
-    assert endpoint.grant.accepts(new)
-    assert not endpoint.grant.accepts(old)
-
-
 def test_threads(endpoint: TokenEndpoint) -> None:
     """Of many requests at once with one single-use token, exactly one redeems it, and the grant is gone."""
     first = endpoint.grant.authorize()["refresh_token"]
@@ -110,16 +100,6 @@ def test_refused(
     assert endpoint.grant.accepts(first)
 
 
-def test_basic(endpoint: TokenEndpoint) -> None:
-    """A client may authenticate in the header instead of the body."""
-    data = {"grant_type": "refresh_token", "refresh_token": endpoint.grant.authorize()["refresh_token"]}
-
-    response = httpx.post(endpoint.url, data=data, auth=(endpoint.client_id, endpoint.client_secret))
-
-    assert 200 == response.status_code
-    assert ["client_secret_basic"] == [request.client_authentication for request in endpoint.requests]
-
-
 def test_public_client() -> None:
     """A public client names itself and has no secret."""
     with TokenEndpoint(public_client=True) as endpoint:
@@ -142,25 +122,61 @@ def test_secrets(endpoint: TokenEndpoint) -> None:
     assert not any(value in shown for value in (*issued, endpoint.client_secret))
 
 
-def test_own_process() -> None:
-    """Run as a process of its own, the endpoint is scripted and asked over its control port."""
-    with Child("testbed.provider.token_endpoint", "--reuse", "grace") as child:
+@pytest.mark.parametrize(
+    ("to_play", "status"),
+    [
+        (script.status(503, headers={"Retry-After": "7"}), 503),
+        (script.error("invalid_scope"), 400),
+        (script.raw(b"HTTP/1.1 200 OK\r\n\r\nnot JSON"), 200),
+    ],
+    ids=["unavailable", "error", "raw"],
+)
+def test_scripted_response(endpoint: TokenEndpoint, to_play: script.Script, status: int) -> None:
+    """A scripted response goes out as it is and redeems nothing; the next request is the grant's again."""
+    first = endpoint.grant.authorize()["refresh_token"]
+    endpoint.play(to_play)
 
-        def control(path: str, body: Any = None) -> Any:
-            return httpx.request(
-                "GET" if path in {"/state", "/client"} else "POST", f"{address}{path}", json=body
-            ).json()
+    assert status == refresh(endpoint, first).status_code
+    assert 0 == endpoint.grant.redemptions
+    assert 200 == refresh(endpoint, first).status_code
+    assert [status, 200] == [request.status for request in endpoint.requests]
 
-        address, url = child.announced["control"], child.announced["url"]
-        form = control("/client") | {"grant_type": "refresh_token"}
-        form["refresh_token"] = control("/authorize")["refresh_token"]
-        answer = base64.b64encode(b"HTTP/1.1 502 Bad\r\n\r\n").decode()
-        control("/play", [{"answer": answer, "commit": True}])
 
-        assert [502, 200] == [httpx.post(url, data=form).status_code for _ in range(2)]
-        control("/revoke")
-        assert 400 == httpx.post(url, data=form).status_code
-        state = control("/state")
+@pytest.mark.parametrize(
+    ("to_play", "redeemed", "error"),
+    [
+        (script.close(), False, httpx.RemoteProtocolError),
+        (script.close(commit=True), True, httpx.RemoteProtocolError),
+        (script.truncated(commit=True), True, httpx.RemoteProtocolError),
+        (script.hang(commit=True), True, httpx.ReadTimeout),
+    ],
+    ids=["close", "commit and close", "commit and cut off", "commit and hang"],
+)
+def test_lost_response(
+    endpoint: TokenEndpoint, to_play: script.Script, *, redeemed: bool, error: type[httpx.HTTPError]
+) -> None:
+    """A response can be lost before or after the grant has redeemed, and the endpoint knows which."""
+    first = endpoint.grant.authorize()["refresh_token"]
+    endpoint.play(to_play)
 
-    assert [(502, True), (200, True), (400, False)] == [(r["status"], r["redeemed"]) for r in state["requests"]]
-    assert (3, 2, False) == (state["connections"], state["redemptions"], state["alive"])
+    data = {"grant_type": "refresh_token", "refresh_token": first, "client_id": endpoint.client_id}
+    with pytest.raises(error):
+        httpx.post(endpoint.url, data=data | {"client_secret": endpoint.client_secret}, timeout=0.2)
+
+    assert [redeemed] == [request.redeemed for request in endpoint.requests]
+    assert redeemed != endpoint.grant.accepts(first)
+
+
+@pytest.mark.parametrize(("point", "redemptions"), [("before_commit", 0), ("after_commit", 1)])
+def test_hold(endpoint: TokenEndpoint, point: script.Point, redemptions: int) -> None:
+    """A held request stops before or after the redemption, for as long as the test wants."""
+    first = endpoint.grant.authorize()["refresh_token"]
+    endpoint.play(script.hold(point))
+
+    with ThreadPoolExecutor() as pool:
+        response = pool.submit(refresh, endpoint, first)
+        endpoint.wait_until_held()
+        assert (redemptions, False) == (endpoint.grant.redemptions, response.done())
+        endpoint.release()
+
+        assert 200 == response.result().status_code

@@ -1,14 +1,12 @@
 """A token endpoint for tests: real HTTP on loopback, a real grant, and any misbehaviour by script.
 
-    with TokenEndpoint(reuse="revokes") as endpoint:
-        first = endpoint.grant.authorize()          # what the secret holds at first
-        endpoint.play(script.hold("after_commit"))  # the next request stops there
-        ...                                         # start a worker against endpoint.url
-        endpoint.wait_until_held()                  # ... and kill it at exactly that point
-        endpoint.release()
-        assert [200] == [request.status for request in endpoint.requests]
-
-`python -m testbed.provider.token_endpoint --reuse grace` runs one by itself; see `testbed.provider.control`.
+with TokenEndpoint(reuse="revokes") as endpoint:
+first = endpoint.grant.authorize()          # what the secret holds at first
+endpoint.play(script.hold("after_commit"))  # the next request stops there
+...                                         # start a worker against endpoint.url
+endpoint.wait_until_held()                  # ... and kill it at exactly that point
+endpoint.release()
+assert [200] == [request.status for request in endpoint.requests]
 """
 
 from __future__ import annotations
@@ -199,9 +197,3 @@ class _Handler(LoopbackHandler):
             # A token request has nothing more to say, so what can be read from here on is that the client closed.
             while not self.server.closing.is_set() and not select.select([self.connection], [], [], 0.05)[0]:
                 pass
-
-
-if __name__ == "__main__":
-    from testbed.provider.control import main
-
-    main()

@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from testbed.aws.errors import ServiceError
+
+__all__ = ["ServiceError"]
+
 ACCOUNT_ID = "123456789012"
 DAY_SECONDS = 86_400
 LABELS_PER_SECRET = 20
@@ -21,16 +25,6 @@ LENGTHS = {
     "VersionStage": (1, 256),
     "VersionStages": (1, 20),
 }
-
-
-class ServiceError(Exception):
-    """A refusal of the service: the code and the text that its clients see."""
-
-    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-        self.status = status
 
 
 def not_found(value: str | None = None) -> ServiceError:

@@ -8,16 +8,16 @@ The state is made of frozen values, so that `snapshot()` costs nothing and can b
 """
 
 import string
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from testbed.aws.errors import ServiceError
+from testbed.aws.service import Request, Response
 from testbed.secrets_manager.limits import (
     ACCOUNT_ID,
     DAY_SECONDS,
     SECRETS_PER_BATCH,
     VERSIONS_PER_SECRET,
-    ServiceError,
     checked,
     not_found,
 )
@@ -34,16 +34,16 @@ from testbed.secrets_manager.state import (
     pruned,
 )
 
-Request = Mapping[str, Any]
-Response = dict[str, Any]
 Snapshot = tuple[Secret, ...]
 
 
 class SecretsModel:
     """The secrets of one region. Not thread-safe: who shares it holds a lock around each call."""
 
-    def __init__(self, region: str = "eu-central-1") -> None:
+    def __init__(self, region: str = "eu-central-1", *, quota: int = VERSIONS_PER_SECRET) -> None:
         self.region = region
+        self.quota = quota
+        """How many versions a secret may have before old ones without labels are removed."""
         self._secrets: dict[str, Secret] = {}
 
     def snapshot(self) -> Snapshot:
@@ -144,7 +144,7 @@ class SecretsModel:
         labels = dict(secret.labels)
         for stage in stages if secret.versions else {*stages, CURRENT}:
             attach(labels, stage, version.version_id)
-        versions = pruned((*secret.versions, version), set(labels.values()), now)
+        versions = pruned((*secret.versions, version), set(labels.values()), now, quota=self.quota)
         return self._keep(secret, now, versions=versions, labels=limited(labels))
 
     def _update_secret_version_stage(self, request: Request, now: float) -> Response:

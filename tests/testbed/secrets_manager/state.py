@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from testbed.secrets_manager.limits import DAY_SECONDS, LABELS_PER_SECRET, VERSIONS_PER_SECRET, ServiceError, not_found
+from testbed.aws.errors import ServiceError
+from testbed.secrets_manager.limits import DAY_SECONDS, LABELS_PER_SECRET, not_found
 
 CURRENT, PREVIOUS = "AWSCURRENT", "AWSPREVIOUS"
 
@@ -121,14 +122,12 @@ def limited(labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels.items()))
 
 
-def pruned(versions: tuple[Version, ...], labelled: set[str], now: float) -> tuple[Version, ...]:
+def pruned(versions: tuple[Version, ...], labelled: set[str], now: float, *, quota: int) -> tuple[Version, ...]:
     """Drop the oldest versions above the quota that have no label and are older than a day, or refuse."""
-    excess = len(versions) - VERSIONS_PER_SECRET
+    excess = len(versions) - quota
     removable = [v for v in versions if v.version_id not in labelled and now - v.created_at >= DAY_SECONDS]
     if excess > len(removable):
-        raise ServiceError(
-            "LimitExceededException", f"A secret can't have more than {VERSIONS_PER_SECRET} versions of the last day."
-        )
+        raise ServiceError("LimitExceededException", f"A secret can't have more than {quota} versions of the last day.")
     dropped = set(removable[: max(excess, 0)])
     return tuple(version for version in versions if version not in dropped)
 

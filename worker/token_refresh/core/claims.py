@@ -9,7 +9,7 @@ from typing import Any
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import read_object
+from token_refresh.stored.json_object import read_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

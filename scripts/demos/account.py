@@ -1,0 +1,140 @@
+"""What the demo runs on: a Secrets Manager, an authorization server, and the worker's function between them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from testbed.aws_lambda.function import HANDLER, Function
+from testbed.provider.authorization_server import AuthorizationServer
+from testbed.secrets_manager.server import SecretsManagerServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TOKEN_SECRET_ID = "upwork-oauth-tokens"  # noqa: S105 - a name
+CLIENT_SECRET_ID = "upwork-client"  # noqa: S105 - a name
+_KINDS = {"refreshToken": "token set", "nonce": "claim", "outcome": "record"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of the token secret, without its value."""
+
+    version_id: str
+    kind: str
+    """`token set`, `claim` or `record`."""
+    labels: frozenset[str]
+
+    @property
+    def short_id(self) -> str:
+        """As much of the ID as tells it apart."""
+        return self.version_id[:8]
+
+
+class Account:
+    """An AWS account with the token secret, and its provider, for as long as the `with` block lasts."""
+
+    def __init__(self, handler: str = HANDLER) -> None:
+        self._handler = handler
+        self._started = contextlib.ExitStack()
+        self._versions: dict[str, str] = {}
+        self.provider = AuthorizationServer()
+        self.store = SecretsManagerServer()
+        self.secrets: set[str] = set()
+        """Every token and client secret that there ever was: what must be printed nowhere."""
+
+    def __enter__(self) -> Self:
+        """Start the servers, and register the client's credentials."""
+        with contextlib.ExitStack() as starting:
+            starting.enter_context(self.provider)
+            starting.enter_context(self.store)
+            client_id, client_secret = self.provider.client()
+            self.secrets.add(client_secret)
+            self._create(CLIENT_SECRET_ID, {"clientId": client_id, "clientSecret": client_secret})
+            self._create(TOKEN_SECRET_ID, None)
+            self._started = starting.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End everything that was started."""
+        self._started.close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads the function, and the command line, to these servers."""
+        return self.store.environment | {
+            "PROVIDER": "upwork",
+            "TOKEN_ENDPOINT": self.provider.token_endpoint,
+            "TOKEN_SECRET_ID": TOKEN_SECRET_ID,
+            "CLIENT_SECRET_ID": CLIENT_SECRET_ID,
+            "REPLAY_GRACE_SECONDS": "86400",  # the provider is set up like Upwork
+        }
+
+    def function(self) -> Function:
+        """Describe a function process; the caller starts it."""
+        return Function(self.environment, handler=self._handler)
+
+    def authorize(self) -> None:
+        """Do what a person does with a browser: authorize, and store the token set as a new version."""
+        response = self.provider.authorize()
+        now_ms = int(self.store.now() * 1000)
+        self._call(
+            "PutSecretValue",
+            TOKEN_SECRET_ID,
+            {
+                "accessToken": response["access_token"],
+                "refreshToken": response["refresh_token"],
+                "issuedAt": now_ms,
+                "expiresAt": now_ms + response["expires_in"] * 1000,
+                "team": "billing",
+            },
+        )
+
+    def let_hours_pass(self, hours: int) -> None:
+        """Move Secrets Manager's clock, the one clock that the worker goes by."""
+        self.store.clock_offset_seconds += hours * 3600
+
+    def current_document(self) -> dict[str, Any]:
+        """Read what consumers read."""
+        value = self.store.call("GetSecretValue", {"SecretId": TOKEN_SECRET_ID})["SecretString"]
+        document: dict[str, Any] = json.loads(value)
+        return document
+
+    def versions(self) -> Mapping[str, Version]:
+        """Read all versions of the token secret, oldest first, and remember their tokens as secrets."""
+        secret = self.store.secrets.find(TOKEN_SECRET_ID)
+        if secret is None:
+            return {}
+        found = {}
+        for version in secret.versions:
+            version_id = version.version_id
+            if version_id not in self._versions:
+                self._versions[version_id] = self._learn(str(version.value))
+            labels = frozenset(secret.labels_of(version_id))
+            found[version_id] = Version(version_id=version_id, kind=self._versions[version_id], labels=labels)
+        return found
+
+    def refresh_requests(self) -> int:
+        """Count the refresh requests that the authorization server has received."""
+        return sum(request.grant_type == "refresh_token" for request in self.provider.requests())
+
+    def grant_lives(self) -> bool:
+        """Whether the authorization server accepts the refresh token that is stored."""
+        return self.provider.accepts(self.current_document()["refreshToken"])
+
+    def _create(self, name: str, value: dict[str, str] | None) -> None:
+        text = {} if value is None else {"SecretString": json.dumps(value)}
+        self.store.call("CreateSecret", {"Name": name, "ClientRequestToken": str(uuid.uuid4()), **text})
+
+    def _call(self, operation: str, name: str, document: dict[str, Any]) -> None:
+        value = {"ClientRequestToken": str(uuid.uuid4()), "SecretString": json.dumps(document)}
+        self.store.call(operation, {"SecretId": name, **value})
+
+    def _learn(self, value: str) -> str:
+        document = json.loads(value)
+        self.secrets |= {document[name] for name in ("accessToken", "refreshToken") if name in document}
+        return next((kind for name, kind in _KINDS.items() if name in document), "other")

@@ -1,0 +1,58 @@
+"""Check a Secrets Manager against every rule that the refresh protocol relies on: `scripts/prove conformance`.
+
+Without options the strict server of the tests and moto are checked, on this machine. With `--live` the real service is
+checked, with the AWS credentials of your shell: each test creates a secret named token-refresh-conformance-... and
+deletes it at its end.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+def main() -> int:
+    """Run the suite; pytest's exit status."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/prove conformance",
+        description=__doc__,
+        epilog="other options go to pytest",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--live", action="store_true", help="check the real service")
+    parser.add_argument("--region", help="its region; otherwise your shell's")
+    options, for_pytest = parser.parse_known_args()
+    if options.region and not options.live:
+        parser.error("--region needs --live")
+    if options.live:
+        os.environ["CONFORMANCE_LIVE_REGION"] = region = _usable_region(options.region)
+        print(f"Secrets Manager in {region}", file=sys.stderr)
+    return pytest.main([str(Path(__file__).parent), *for_pytest])
+
+
+def _usable_region(region: str | None) -> str:
+    """Give the region to use, or end with what is missing."""
+    session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"))
+    if not session.region_name:
+        return sys.exit("scripts/prove conformance: no region: name one with --region, or set AWS_REGION")
+    if session.get_credentials() is None:
+        return sys.exit(
+            "scripts/prove conformance: --live needs AWS credentials and found none: set AWS_PROFILE, or "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    try:
+        session.client("secretsmanager").describe_secret(SecretId="token-refresh-conformance-missing")
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            sys.exit(f"scripts/prove conformance: {error}")
+    except BotoCoreError as error:
+        sys.exit(f"scripts/prove conformance: {error}")
+    return session.region_name
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""Faults and holds: each does at the chosen call what it says, and at no other."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError
+
+from testbed.aws.faults import Action, Fault
+from testbed.secrets_manager.server import SecretsManagerServer
+
+
+def put(client: Any, number: int = 1) -> Any:
+    return client.put_secret_value(SecretId="tokens", ClientRequestToken=str(number) * 32, SecretString="canary")
+
+
+def stored(server: SecretsManagerServer, number: int = 1) -> bool:
+    secret = server.secrets.find("tokens")
+    return secret is not None and secret.version(str(number) * 32) is not None
+
+
+@pytest.mark.parametrize(("action", "applied"), [("drop_before", False), ("drop_after", True)])
+def test_a_connection_is_cut(server: SecretsManagerServer, client: Any, action: Action, *, applied: bool) -> None:
+    """A call whose connection is cut looks the same to its client, applied or not."""
+    server.fault(action, "PutSecretValue")
+
+    with pytest.raises(ConnectionClosedError):
+        put(client)
+
+    assert applied == stored(server)
+    assert [action] == [call.outcome for call in server.calls]
+
+
+@pytest.mark.parametrize(
+    ("action", "code", "status"),
+    [
+        ("throttle", "ThrottlingException", 400),
+        ("unavailable", "InternalServiceError", 500),
+        ("deny", "AccessDeniedException", 400),
+    ],
+)
+def test_a_call_is_refused(server: SecretsManagerServer, client: Any, action: Action, code: str, status: int) -> None:
+    """A refusal reaches boto3 with the service's code and status, and applies nothing."""
+    server.fault(action, "PutSecretValue")
+
+    with pytest.raises(ClientError) as refused:
+        put(client)
+
+    response: Any = refused.value.response
+    assert (code, status) == (response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"])
+    assert not stored(server)
+
+
+def test_a_fault_strikes_the_nth_call(server: SecretsManagerServer, client: Any) -> None:
+    """A fault counts the calls of its operation alone, and strikes as often as it was set to."""
+    server.fault("throttle", "PutSecretValue", nth=2, times=2)
+
+    for number in range(1, 6):
+        client.get_secret_value(SecretId="tokens")
+        if number in {2, 3}:
+            with pytest.raises(ClientError):
+                put(client, number)
+        else:
+            put(client, number)
+
+
+def test_an_outage_lasts_until_it_is_cleared(server: SecretsManagerServer, client: Any) -> None:
+    """A fault without an operation and an end strikes all calls until it is cleared."""
+    server.fault("unavailable", times=None)
+    for _ in range(3):
+        with pytest.raises(ClientError):
+            client.get_secret_value(SecretId="tokens")
+
+    server.faults.clear()
+
+    assert "canary" == client.get_secret_value(SecretId="tokens")["SecretString"]
+
+
+@pytest.mark.parametrize(("action", "seen"), [("hold_before", False), ("hold_after", True), ("delay", False)])
+def test_a_call_is_held(server: SecretsManagerServer, client: Any, action: Action, *, seen: bool) -> None:
+    """A held call waits before or after it is applied, holds up nobody else, and goes on when released."""
+    hold = server.fault(action, "PutSecretValue", seconds=600)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(put, client)
+        hold.wait()
+        assert (seen, False) == (stored(server), call.done())
+        put(client, 2)
+
+        hold.release()
+
+        assert "1" * 32 == call.result()["VersionId"]
+    assert stored(server)
+
+
+def test_a_held_call_is_dropped(server: SecretsManagerServer, client: Any) -> None:
+    """A call held before it is applied can be dropped, as if its client had died before it was sent."""
+    hold = server.fault("hold_before", "PutSecretValue")
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(put, client)
+        hold.wait()
+
+        hold.release(apply=False)
+
+        with pytest.raises(ConnectionClosedError):
+            call.result()
+    assert not stored(server)
+
+
+def test_a_mistake_is_an_error(server: SecretsManagerServer) -> None:
+    """A misspelt fault is refused, and waiting for a call that never comes says how many calls came."""
+    with pytest.raises(ValueError, match="no such fault: drop"):
+        server.fault("drop")  # type: ignore[arg-type] # the point of the test
+    fault = Fault(action="hold_before", operation="PutSecretValue", nth=3)
+    fault.strikes("PutSecretValue")
+    with pytest.raises(TimeoutError, match="PutSecretValue number 3: only 1 calls came"):
+        fault.wait(0)

@@ -1,0 +1,149 @@
+"""What the proof needs of the strict Secrets Manager beyond `tests/conformance`: snapshots, quota, stale reads."""
+
+from typing import Any
+
+import pytest
+
+from testbed.aws.errors import ServiceError
+from testbed.secrets_manager.model import SecretsModel
+from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.secrets_manager.staleness import Staleness
+
+NOW = 1_790_000_000.0
+DAY = 86_400
+
+
+def version_id(number: int) -> str:
+    return f"{number:032}"
+
+
+def model(**options: Any) -> SecretsModel:
+    """A model with one secret that has one version, number 0."""
+    made = SecretsModel(**options)
+    request = {"Name": "tokens", "ClientRequestToken": version_id(0), "SecretString": "canary 0"}
+    made.call("CreateSecret", request, now=NOW)
+    return made
+
+
+def put(made: SecretsModel, number: int, *labels: str, now: float = NOW) -> None:
+    request = {"SecretId": "tokens", "ClientRequestToken": version_id(number), "SecretString": f"canary {number}"}
+    made.call("PutSecretValue", request | ({"VersionStages": list(labels)} if labels else {}), now=now)
+
+
+def versions(made: SecretsModel) -> list[int]:
+    secret = made.find("tokens")
+    assert secret is not None
+    return [int(version.version_id) for version in secret.versions]
+
+
+def test_equal_states_are_equal_snapshots() -> None:
+    """Two ways to one state give equal snapshots with equal hashes, so that a search visits it once."""
+    one, other = model(), model()
+    put(one, 1, "A")
+    put(one, 1, "A", now=NOW + 5)
+    put(other, 1, "A")
+
+    assert (one.snapshot(), hash(one.snapshot())) == (other.snapshot(), hash(other.snapshot()))
+
+
+def test_a_snapshot_is_gone_back_to() -> None:
+    """A snapshot stays as it was while the model goes on, and can be restored."""
+    made = model()
+    before = made.snapshot()
+    put(made, 1)
+    assert before != made.snapshot()
+
+    made.restore(before)
+
+    assert ([0], before) == (versions(made), made.snapshot())
+
+
+def test_no_value_is_in_a_repr() -> None:
+    """A printed state shows versions and labels, and no value."""
+    assert version_id(0) in repr(model().snapshot())
+    assert "canary" not in repr(model().snapshot())
+
+
+def test_a_full_secret_refuses_new_versions() -> None:
+    """Within a day the version above the quota is refused, and the state stays as it was."""
+    made = model(quota=4)
+    for number in range(1, 4):
+        put(made, number, "A")
+    before = made.snapshot()
+
+    with pytest.raises(ServiceError) as refused:
+        put(made, 4, "A", now=NOW + DAY - 1)
+
+    assert ("LimitExceededException", before) == (refused.value.code, made.snapshot())
+
+
+def test_old_versions_without_labels_make_room() -> None:
+    """After a day the oldest version without a label goes; labelled ones stay for ever, young ones for a day."""
+    made = model(quota=4)
+    for number in range(1, 4):
+        put(made, number, "A")
+    put(made, 4, "A", now=NOW + DAY)
+    assert [0, 2, 3, 4] == versions(made)
+
+    put(made, 5, "B", now=NOW + 2 * DAY)
+
+    assert [0, 3, 4, 5] == versions(made)
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "code"),
+    [
+        ("PutSecretValue", {"ClientRequestToken": version_id(0), "SecretString": "x"}, "ResourceExistsException"),
+        ("PutSecretValue", {"ClientRequestToken": version_id(1)}, "InvalidRequestException"),
+        ("UpdateSecretVersionStage", {"VersionStage": "L"}, "InvalidParameterException"),
+        ("RotateSecret", {}, "UnknownOperationException"),
+    ],
+    ids=["taken version ID", "no value", "a move to nowhere", "unknown operation"],
+)
+def test_a_refused_call_changes_nothing(operation: str, request_: dict[str, Any], code: str) -> None:
+    """A refusal leaves the state as it was, and quotes no value."""
+    made = model()
+    before = made.snapshot()
+
+    with pytest.raises(ServiceError) as refused:
+        made.call(operation, {"SecretId": "tokens"} | request_, now=NOW + 60)
+
+    assert (code, before) == (refused.value.code, made.snapshot())
+    assert "canary" not in str(refused.value)
+
+
+def test_reads_are_stale_back_and_forth(server: SecretsManagerServer, client: Any) -> None:
+    """Where it is asked for, reads give the present or one of the last states, in any order, and writes don't."""
+    server.staleness = Staleness(writes=2, seconds=30, seed=1)
+    for number in range(1, 4):
+        put_by(client, number)
+
+    seen = [client.get_secret_value(SecretId="tokens")["VersionId"] for _ in range(40)]
+
+    assert {version_id(1), version_id(2), version_id(3)} == set(seen)
+    assert seen != sorted(seen)
+    with pytest.raises(client.exceptions.ResourceExistsException):
+        client.put_secret_value(SecretId="tokens", ClientRequestToken=version_id(3), SecretString="other")
+
+
+def test_a_stale_read_may_miss_a_version(server: SecretsManagerServer, client: Any) -> None:
+    """A version that was just stored may not be found by its ID."""
+    server.staleness = Staleness(writes=1, seconds=30, likelihood=1.0)
+    put_by(client, 1)
+
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.get_secret_value(SecretId="tokens", VersionId=version_id(1))
+    assert 1 == server.staleness.reads
+
+
+def test_staleness_ends(server: SecretsManagerServer, client: Any) -> None:
+    """A state that was replaced longer ago than the bound is never seen again."""
+    server.staleness = Staleness(writes=8, seconds=30, likelihood=1.0)
+    put_by(client, 1)
+    server.clock_offset_seconds += 31
+
+    assert version_id(1) == client.get_secret_value(SecretId="tokens")["VersionId"]
+
+
+def put_by(client: Any, number: int) -> None:
+    client.put_secret_value(SecretId="tokens", ClientRequestToken=version_id(number), SecretString="canary")
