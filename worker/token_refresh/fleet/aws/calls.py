@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from token_refresh.aws.causes import Cause, Failure, failure_of
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
 
 CLIENT_CONFIG: Final = Config(
@@ -16,12 +17,7 @@ CLIENT_CONFIG: Final = Config(
 )
 """Every call of a fleet may be repeated: what it writes is conditional, or the same again."""
 
-_DENIED: Final = frozenset(
-    {"AccessDenied", "AccessDeniedException", "ExpiredTokenException", "UnrecognizedClientException"}
-)
-_MISSING: Final = frozenset(
-    {"ResourceNotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"}
-)
+_DENIED: Final = frozenset({Cause.DENIED, Cause.KEY_DENIED, Cause.BAD_CREDENTIALS, Cause.NO_CREDENTIALS})
 
 
 class Refused(Exception):  # noqa: N818 - it never leaves the adapters
@@ -46,13 +42,11 @@ def call(
     """
     try:
         return method(**what)
-    except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", "unknown"))
-    except (BotoCoreError, ResponseParserError) as error:
-        code = type(error).__name__
-    if code == expected:
-        raise Refused(code)
-    raise _translate(code, action, where)
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        failure = failure_of(error)
+    if failure.code == expected:
+        raise Refused(failure.code)
+    raise _translate(failure, action, where)
 
 
 def read_at(response: Mapping[str, Any]) -> datetime:
@@ -61,14 +55,13 @@ def read_at(response: Mapping[str, Any]) -> datetime:
     return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)
 
 
-def _translate(code: str, action: str, where: str) -> TokenRefreshError:
-    if code in _DENIED:
-        return SecretAccessDenied(
-            f"{action} on {where} was refused ({code}); the caller's role needs that action there"
-        )
-    if code in _MISSING:
+def _translate(failure: Failure, action: str, where: str) -> TokenRefreshError:
+    failed = f"{action} on {where} failed ({failure.code})"
+    if failure.cause in _DENIED:
+        return SecretAccessDenied(f"{failed}: the caller's role needs that action there")
+    if failure.cause is Cause.NOT_FOUND:
         return ConfigurationError(
-            f"{action} on {where} failed ({code}): it does not exist. Deploy the fleet's stack "
-            "(`scripts/deploy -c mode=fleet`), and set AWS_REGION to its region"
+            f"{failed}: it does not exist. Deploy the fleet's stack (`scripts/deploy -c mode=fleet`), and set "
+            "AWS_REGION to its region"
         )
-    return SecretStoreUnavailable(f"{action} on {where} failed ({code}); nothing was lost, and a later run goes on")
+    return SecretStoreUnavailable(f"{failed}; nothing was lost, and a later run goes on")
