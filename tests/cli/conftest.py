@@ -3,7 +3,6 @@ import io
 import os
 import socket
 import sys
-import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from unittest import mock
@@ -98,7 +97,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
 
     def sits(*visits: Callable[[str], str]) -> Person:
         someone = Person(*visits)
-        monkeypatch.setattr(webbrowser, "open", someone.open)
+        monkeypatch.setattr("token_refresh.cli.authorize.command.opened", someone.opened)
         return someone
 
     return sits

@@ -44,7 +44,15 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
-def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, time_left_seconds: float) -> Run:
+def build_run(  # noqa: PLR0913 - all by name but the two that always differ
+    settings: Settings,
+    trigger: Trigger,
+    *,
+    clock: Clock,
+    log: Log,
+    time_left_seconds: float,
+    client: "SecretsManagerClient | None" = None,
+) -> Run:
     """Put a run together.
 
     Args:
@@ -53,6 +61,7 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
         clock: The stopwatch that bounds it.
         log: Where it logs.
         time_left_seconds: How long its process may still live.
+        client: A client of Secrets Manager; by default one for the AWS configuration of this moment.
 
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
@@ -61,7 +70,7 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
     def secret(name: str) -> SecretStore:
-        return SecretsManagerSecret(secrets_manager_client(), name, deadline)
+        return SecretsManagerSecret(client or secrets_manager_client(), name, deadline)
 
     return Run(
         parts=Parts(
@@ -81,6 +90,12 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
         force=trigger.force,
         dry_run=trigger.dry_run,
     )
+
+
+def open_secret(client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float) -> SecretStore:
+    """Open one secret, without a run."""
+    clock = SystemClock()
+    return SecretsManagerSecret(client, secret_id, Deadline(clock=clock, at=clock.monotonic() + time_left_seconds))
 
 
 def find_credentials(
