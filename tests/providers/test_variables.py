@@ -88,3 +88,12 @@ def test_no_value_changes_the_host(value: str) -> None:
 def test_a_free_variable_needs_a_literal_domain_to_its_right(template: str, fixed: bool) -> None:  # noqa: FBT001 - a case
     """A profile whose variable could name any domain isn't accepted."""
     assert fixed is host_is_fixed(template, LOOSE)
+
+
+def test_a_listed_domain_counts_as_literal() -> None:
+    """A domain from a closed list may stand to the right of a free variable."""
+    cloud = Variable(name="cloud", pattern="", choices=("cloud.example.com", "example.net"))
+    top = Variable(name="cloud", pattern="", choices=("example.com", "net"))
+
+    assert host_is_fixed("https://{shop}.{cloud}/t", {**LOOSE, "cloud": cloud})
+    assert not host_is_fixed("https://{shop}.{cloud}/t", {**LOOSE, "cloud": top})

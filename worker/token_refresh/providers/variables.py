@@ -47,9 +47,16 @@ def places(template: str) -> frozenset[str]:
 
 def host_is_fixed(template: str, variables: Mapping[str, Variable]) -> bool:
     """Whether no value of a variable can move the host to another domain."""
-    host = urlsplit(template).netloc
-    free = [place for place in _PLACE.finditer(host) if not variables[place[1]].choices]
-    return not free or _LITERAL_DOMAIN.fullmatch(host[free[-1].end() :]) is not None
+    hosts = [urlsplit(template).netloc]
+    for variable in variables.values():
+        place = f"{{{variable.name}}}"
+        hosts = [host.replace(place, choice) for host in hosts for choice in variable.choices or (place,)]
+    return all(_ends_in_literal_domain(host) for host in hosts)
+
+
+def _ends_in_literal_domain(host: str) -> bool:
+    *_, last = _PLACE.split(host)
+    return last == host or _LITERAL_DOMAIN.fullmatch(last) is not None
 
 
 def fill(template: str, variables: Mapping[str, Variable], values: Mapping[str, object], *, provider: str) -> str:
