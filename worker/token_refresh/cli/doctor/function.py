@@ -67,8 +67,8 @@ def _settings(context: Context, deployed: dict[str, Any]) -> Check:
         return Check.failed(name, f"every run fails: {failure}", "correct the variable, and deploy")
     differing = [
         f"{variable} is {there.get(variable, 'not set')} there and {here} here"
-        for variable, here in context.environment.items()
-        if variable in _COMPARED and here and not name_same_secret(here, there.get(variable, ""))
+        for variable in _COMPARED
+        if (here := context.environment.get(variable)) and not name_same_secret(here, there.get(variable, ""))
     ]
     if differing:
         remedy = "unset them here, since --function applies the function's; if the function is wrong, correct it"
