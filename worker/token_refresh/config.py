@@ -9,7 +9,7 @@ from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import AuthMethod
 from token_refresh.providers.endpoint import host_of, read_endpoint
-from token_refresh.providers.loader import load_provider, profile_names
+from token_refresh.providers.loader import load_provider, own_profiles, profile_names
 from token_refresh.providers.provider import Grace, Provider
 from token_refresh.providers.schema import LONGEST_GRACE
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
@@ -112,12 +112,12 @@ def _read_provider(given: Mapping[str, str]) -> Provider:
 
 
 def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
-    name = given.get("PROVIDER")
+    name, own = given.get("PROVIDER"), own_profiles(given)
     if name is None:
         return load_provider(DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER)
-    if name not in profile_names():
-        raise ConfigurationError(f"PROVIDER must be one of {', '.join(profile_names())}")
-    return load_provider(name)
+    if name not in profile_names(own):
+        raise ConfigurationError(f"PROVIDER must be one of {', '.join(profile_names(own))}")
+    return load_provider(name, own)
 
 
 def _is_upwork(endpoint: str) -> bool:
