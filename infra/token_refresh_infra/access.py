@@ -11,6 +11,11 @@
     grant_claims(worker, table_arn)                   keep claims in a table
     grant_invoke(caller, function_arn)                run the worker on demand
 
+    one_parameter(self, "/myapp/dev/stripe")          one SecureString of Parameter Store, as sandboxes have it
+    parameters_under(self, "/amplify/myapp/")         a family, by path
+    grant_read_parameters(consumer, which)            read, decrypt
+    grant_send(producer, queue_arn)                   send to a queue
+
 Every grant is an identity policy, so it works within one account; the secrets' own policies refuse all others. No
 allowed action has a wildcard, and a resource ends in exactly the six characters that Secrets Manager appends to a name,
 so that a grant on `a` never reaches `a-longer-name`.
@@ -86,6 +91,34 @@ def several(*which: Secrets) -> Secrets:
     return Secrets(arns=tuple(arn for secrets in which for arn in secrets.arns), key_arn=keys.pop())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredParameters:
+    """The parameters of Parameter Store that a grant reaches: ARNs or patterns, and the key, as in `Secrets`."""
+
+    arns: tuple[str, ...]
+    key_arn: str | None = None
+
+    def encrypted_with(self, key_arn: str | None) -> "StoredParameters":
+        """Return the same parameters, encrypted with a key of your own."""
+        return replace(self, key_arn=key_arn)
+
+
+def one_parameter(scope: Construct, path: str) -> StoredParameters:
+    """Reach exactly one parameter of this account and region, by its path."""
+    _refuse_wildcards(path)
+    if not path.startswith("/") or not path.strip("/") or path.endswith("/"):
+        raise ValueError(f"a parameter's path must be as in '/myapp/dev/stripe', is {path!r}")
+    return StoredParameters(arns=(_parameter_arn(scope, path),))
+
+
+def parameters_under(scope: Construct, path: str) -> StoredParameters:
+    """Reach a family of parameters by their path, which ends in `/` so that it is a whole segment."""
+    _refuse_wildcards(path)
+    if not path.startswith("/") or not path.strip("/") or not path.endswith("/"):
+        raise ValueError(f"a family's path must be whole segments, begin and end in '/', is {path!r}")
+    return StoredParameters(arns=(_parameter_arn(scope, f"{path}*"),))
+
+
 def grant_read(grantee: iam.IGrantable, which: Secrets, *, labels: tuple[str, ...] = ("AWSCURRENT",)) -> None:
     """Let `grantee` read the versions that have one of these labels.
 
@@ -149,6 +182,22 @@ def grant_invoke(grantee: iam.IGrantable, function_arn: str) -> None:
     _grant(grantee, ("lambda:InvokeFunction",), (function_arn,))
 
 
+def grant_read_parameters(grantee: iam.IGrantable, which: StoredParameters) -> None:
+    """Let `grantee` read the parameters, and use their key through Parameter Store for these alone."""
+    _grant(grantee, ("ssm:GetParameters",), which.arns)
+    if which.key_arn is not None:
+        through: dict[str, list[str] | str] = {
+            "kms:ViaService": "ssm.*",
+            "kms:EncryptionContext:PARAMETER_ARN": list(which.arns),
+        }
+        _grant(grantee, ("kms:Decrypt",), (which.key_arn,), {"StringLike": through})
+
+
+def grant_send(grantee: iam.IGrantable, queue_arn: str) -> None:
+    """Let `grantee` send to a queue."""
+    _grant(grantee, ("sqs:SendMessage",), (queue_arn,))
+
+
 def _grant(
     grantee: iam.IGrantable,
     actions: tuple[str, ...],
@@ -179,6 +228,11 @@ def _arn(scope: Construct, name: str) -> str:
     return f"arn:{stack.partition}:secretsmanager:{stack.region}:{stack.account}:secret:{name}"
 
 
+def _parameter_arn(scope: Construct, path: str) -> str:
+    stack = Stack.of(scope)
+    return f"arn:{stack.partition}:ssm:{stack.region}:{stack.account}:parameter{path}"
+
+
 def _refuse_wildcards(name: str) -> None:
     if "*" in name or "?" in name:
-        raise ValueError(f"a name has no wildcard; use secrets_under for a family: {name!r}")
+        raise ValueError(f"a name has no wildcard; use secrets_under or parameters_under for a family: {name!r}")

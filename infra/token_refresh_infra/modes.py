@@ -13,9 +13,11 @@ from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import choice, names_of, read_parameters, refuse_misspelt
 from token_refresh_infra.parameters import Parameters
 from token_refresh_infra.stack import TokenRefreshStack
+from token_refresh_infra.webhook_stack import WebhookParameters, WebhookStack
 
 MODE, DEPLOYMENT = "mode", "deployment"
 SINGLE = "single"
+WEBHOOKS = "webhooks"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class Mode:
 
 MODES: Mapping[str, Mode] = {
     SINGLE: Mode(parameters=Parameters, stack=TokenRefreshStack),
+    WEBHOOKS: Mode(parameters=WebhookParameters, stack=WebhookStack, package="webhooks"),
 }
 
 

@@ -24,9 +24,10 @@ class FakeSecret:
                 secret_id=self.secret_id,
                 version_id=f"version-{next(self._numbers)}",
                 created_at=datetime.fromtimestamp(0, UTC),
+                stage="previous" if position else "current",
                 value=text,
             )
-            for text in texts
+            for position, text in enumerate(texts)
         ]
 
     def store(self, *texts: str | bytes) -> None:

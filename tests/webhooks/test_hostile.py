@@ -5,7 +5,7 @@ import os
 from webhooks.hostile import assault
 
 # The whole: HOSTILE_REQUESTS=100000. This many take a few seconds.
-COUNT = int(os.environ.get("HOSTILE_REQUESTS", "5000"))
+COUNT = int(os.environ.get("HOSTILE_REQUESTS", "20000"))
 
 
 def test_hostile_requests() -> None:

@@ -10,6 +10,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto.server import ThreadedMotoServer
 
+from reader.surroundings import Clock
+from testbed.sqs.server import SqsServer
 from token_refresh.webhooks import (
     Delivery,
     DeliveryNotQueued,
@@ -32,6 +34,8 @@ def delivery(body: bytes = b"canary-body", key: str = "evt_1", kind: str | None 
         id=key,
         type=kind,
         signed_at=datetime.fromtimestamp(NOW, UTC),
+        received_at=datetime.fromtimestamp(NOW + 1, UTC),
+        current_since=datetime.fromtimestamp(0, UTC),
         verified_with=VerifiedWith("v1", "current"),
         body=body,
     )
@@ -44,6 +48,11 @@ def aws() -> Iterator[str]:
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -78,15 +87,35 @@ def messages(sqs: Any, url: str) -> list[dict[str, Any]]:
     return list(found)
 
 
+SENT = (("/a", "evt_1"), ("/a", "evt_1"), ("/b", "evt_1"), ("/a", "evt_2"), ("/a", "é" * 300))
+TAKEN = [("/a", "evt_1"), ("/b", "evt_1"), ("/a", "evt_2"), ("/a", "é" * 300)]
+
+
 def test_fifo_queue(sqs: Any) -> None:
     """A FIFO queue takes a delivery once; another one, and the same one for another endpoint, are others."""
     url = sqs.create_queue(QueueName="webhooks.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
     queue = SqsQueue(url, client=sqs)
-    for route, key in (("/a", "evt_1"), ("/a", "evt_1"), ("/b", "evt_1"), ("/a", "evt_2"), ("/a", "é" * 300)):
+    for route, key in SENT:
         queue(route, delivery(key=key))
     found = [from_message(message["Body"]) for message in messages(sqs, url)]
-    assert [("/a", "evt_1"), ("/b", "evt_1"), ("/a", "evt_2"), ("/a", "é" * 300)] == [(r, d.key) for r, d in found]
+    assert TAKEN == [(route, taken.key) for route, taken in found]
     assert delivery() == found[0][1]
+
+
+def test_our_own_queue(clock: Clock) -> None:
+    """The queue that the other tests run against takes and drops the same, and forgets after five minutes."""
+    with SqsServer(clock=clock) as server:
+        queue = SqsQueue(server.queue_url, client=server.client())
+        for route, key in SENT:
+            queue(route, delivery(key=key))
+        assert TAKEN == [(route, taken.key) for route, taken in (from_message(m.body) for m in server.messages)]
+        queue("/a", delivery("\uffff\x00\x1f".encode()))
+        for seconds, count in ((299, 4), (1, 5)):
+            clock.advance(seconds)
+            queue("/a", delivery())
+            assert count == len(server.messages)
+        with pytest.raises(DeliveryNotQueued, match="check its name, account and region"):
+            SqsQueue(server.queue_url.replace("webhooks", "other"), client=server.client())("/a", delivery())
 
 
 def test_groups_never_wait_for_each_other() -> None:
@@ -127,10 +156,11 @@ def test_event_bus(aws: str, sqs: Any) -> None:
     ("error", "says"),
     [
         (client_error("AccessDenied"), r"failed \(AccessDenied\): allow (sqs:SendMessage|events:PutEvents) on it"),
-        (client_error("KMS.AccessDeniedException"), r"and kms:GenerateDataKey on its key where it has one"),
+        (client_error("KMS.AccessDeniedException"), r"and kms:GenerateDataKey on its key if it has one"),
         (client_error("AWS.SimpleQueueService.NonExistentQueue"), r"check its name, account and region"),
         (client_error("ThrottlingException"), r"failed \(ThrottlingException\): the sender is asked to try again"),
         (EndpointConnectionError(endpoint_url="https://canary"), r"failed \(EndpointConnectionError\)"),
+        (client_error("canary <b>"), r"failed \(an unknown error code\)"),
         (RuntimeError("canary"), r"failed \(RuntimeError\)"),
     ],
 )

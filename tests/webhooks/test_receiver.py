@@ -10,7 +10,7 @@ from token_refresh import errors
 from token_refresh.webhooks import DeliveryNotQueued, WebhookTooLarge
 from webhooks.events import SHAPES, http_v2
 from webhooks.setting import Setting
-from webhooks.signing import KINDS, SIGNATURE_HEADER, sent
+from webhooks.signing import KINDS, NOW, SIGNATURE_HEADER, sent
 
 shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 kinds = pytest.mark.parametrize("kind", KINDS)
@@ -241,6 +241,7 @@ def test_log_line(setting: Setting, kind: str, caplog: pytest.LogCaptureFixture)
         "status": 200,
         "body_bytes": len(request.body),
         "secret_stage": "current",
+        "secret_age_seconds": NOW,
         "secret_version": setting.secrets[kind].cached[0].version_id,
     }
     assert expected == {name: said.get(name) for name in expected}

@@ -4,10 +4,10 @@ import base64
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from token_refresh.webhooks.about import About, read_body
+from token_refresh.webhooks.about import read_body
 from token_refresh.webhooks.errors import WebhookMalformed
 
 # The two characters that SQS refuses and JSON doesn't escape.
@@ -32,6 +32,8 @@ class Delivery:
         id: The provider's own name for it. GitHub doesn't sign it.
         type: What happened, as in `invoice.paid`. GitHub doesn't sign it.
         signed_at: When it was signed; None where the provider signs no time.
+        received_at: When it was verified.
+        current_since: When the current secret was stored, whether or not it signed this delivery.
         body: The bytes as they came.
         handshake: Where the provider only tests the endpoint: what to respond with, and there is nothing to process.
     """
@@ -41,6 +43,8 @@ class Delivery:
     id: str | None
     type: str | None
     signed_at: datetime | None
+    received_at: datetime
+    current_since: datetime
     verified_with: VerifiedWith
     body: bytes = field(repr=False)
     handshake: str | None = field(default=None, repr=False)
@@ -61,20 +65,6 @@ class Delivery:
         return read_body(self.body)[1]
 
 
-def deliver(source: str, about: About, *, at_seconds: int | None, verified_with: VerifiedWith, body: bytes) -> Delivery:
-    """Put a delivery together."""
-    return Delivery(
-        source=source,
-        key=about.key,
-        id=about.id,
-        type=about.type,
-        signed_at=None if at_seconds is None else datetime.fromtimestamp(at_seconds, UTC),
-        verified_with=verified_with,
-        body=body,
-        handshake=about.handshake,
-    )
-
-
 def to_message(route: str, delivery: Delivery) -> str:
     """Write a delivery as JSON: the body as text, or in base64 where it isn't text that a queue takes."""
     message = {
@@ -84,6 +74,8 @@ def to_message(route: str, delivery: Delivery) -> str:
         "id": delivery.id,
         "type": delivery.type,
         "signed_at": delivery.signed_at and delivery.signed_at.isoformat(),
+        "received_at": delivery.received_at.isoformat(),
+        "current_since": delivery.current_since.isoformat(),
         "version_id": delivery.verified_with.version_id,
         "stage": delivery.verified_with.stage,
         **_body_fields(delivery.body),
@@ -114,6 +106,8 @@ def _read(message: dict[str, Any]) -> tuple[str, Delivery]:
         id=message["id"],
         type=message["type"],
         signed_at=signed_at and datetime.fromisoformat(signed_at),
+        received_at=datetime.fromisoformat(message["received_at"]),
+        current_since=datetime.fromisoformat(message["current_since"]),
         verified_with=VerifiedWith(message["version_id"], message["stage"]),
         body=message["body"].encode() if encoded is None else base64.b64decode(encoded, validate=True),
     )

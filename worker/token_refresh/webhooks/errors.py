@@ -13,6 +13,7 @@ Messages never hold a header, a body or a secret.
 from typing import ClassVar
 
 from token_refresh.errors import InternalError, TokenRefreshError
+from token_refresh.reader.errors import bare
 
 
 class WebhookError(TokenRefreshError):
@@ -51,7 +52,7 @@ def detached(error: Exception) -> TokenRefreshError:
     An error without a name becomes an `InternalError` that says where it happened, since its text may quote the body.
     """
     if isinstance(error, TokenRefreshError):
-        return type(error)(*error.args)
+        return bare(error)
     return InternalError(f"{type(error).__name__} at {place_of(error)}")
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from token_refresh.aws.causes import Cause, Failure, failure_of, failure_of_code
 from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
 from token_refresh.webhooks.delivery import Delivery, to_message
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookError, WebhookTooLarge
@@ -21,8 +22,7 @@ QUEUE_LIMIT_BYTES = 1_048_576
 BUS_LIMIT_BYTES = 1_000_000
 
 _QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com")
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "KMS.AccessDeniedException"})
-_MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "ResourceNotFoundException"})
+_MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
 class SqsQueue:
@@ -59,7 +59,7 @@ class SqsQueue:
         try:
             self._connect().send_message(QueueUrl=self._url, MessageBody=message, **fifo)  # type: ignore[arg-type] # two of its options
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
-            return _not_queued(self._url, "sqs:SendMessage", _code(error))
+            return _not_queued(self._url, "sqs:SendMessage", failure_of(error))
         return None
 
     def _connect(self) -> "SQSClient":
@@ -103,9 +103,10 @@ class EventBus:
         try:
             response = self._connect().put_events(Entries=[entry])  # type: ignore[list-item] # all of its keys are strings
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
-            return _not_queued(self._name, "events:PutEvents", _code(error))
+            return _not_queued(self._name, "events:PutEvents", failure_of(error))
         if response["FailedEntryCount"]:
-            return _not_queued(self._name, "events:PutEvents", str(response["Entries"][0].get("ErrorCode")))
+            refused = failure_of_code(response["Entries"][0].get("ErrorCode"))
+            return _not_queued(self._name, "events:PutEvents", refused)
         return None
 
     def _connect(self) -> "EventBridgeClient":
@@ -133,16 +134,11 @@ def _too_large(size_bytes: int, limit_bytes: int) -> WebhookTooLarge | None:
     return WebhookTooLarge(f"the delivery takes {size_bytes} bytes as a message, and {limit_bytes} are the limit")
 
 
-def _not_queued(target: str, action: str, code: str) -> DeliveryNotQueued:
-    if code in _DENIED:
-        advice = f"allow {action} on it for this function's role, and kms:GenerateDataKey on its key where it has one"
-    elif code in _MISSING:
+def _not_queued(target: str, action: str, failure: Failure) -> DeliveryNotQueued:
+    if failure.cause in {Cause.DENIED, Cause.KEY_DENIED} or failure.code.startswith("KMS."):
+        advice = f"allow {action} on it for this function's role, and kms:GenerateDataKey on its key if it has one"
+    elif failure.cause is Cause.NOT_FOUND or failure.code in _MISSING:
         advice = "check its name, account and region"
     else:
         advice = "the sender is asked to try again"
-    return DeliveryNotQueued(f"{target}: {action} failed ({code}): {advice}")
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return str(response.get("Error", {}).get("Code")) if isinstance(response, dict) else type(error).__name__
+    return DeliveryNotQueued(f"{target}: {action} failed ({failure.code}): {advice}")

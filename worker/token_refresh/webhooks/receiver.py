@@ -47,10 +47,13 @@ class _Line:
     event_type: str | None = None
     secret_version: str | None = None
     secret_stage: str | None = None
+    secret_age_seconds: int | None = None
+    """How long ago the current secret was stored: an alarm looks at it where a previous one is still in use."""
 
     def note(self, delivery: Delivery) -> None:
         self.delivery_id, self.event_type = delivery.id, delivery.type
         self.secret_version, self.secret_stage = delivery.verified_with
+        self.secret_age_seconds = round((delivery.received_at - delivery.current_since).total_seconds())
 
     def write(self, status: int, began: float) -> None:
         """Write it where it is noticed: a refusal is a warning, a failure of ours an error."""

@@ -1,13 +1,12 @@
 """Verifies deliveries with a secret that is cached, rotated, and read again when a signature doesn't fit."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from itertools import chain, repeat
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.reader import Runtime, Secret
-from token_refresh.webhooks.delivery import Delivery, VerifiedWith, deliver
+from token_refresh.webhooks.delivery import Delivery, VerifiedWith
 from token_refresh.webhooks.errors import WebhookNotVerified, detached
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.schemes import Scheme, Signed
@@ -124,9 +123,11 @@ class Verifier:
     def _match(self, signed: Signed, secrets: Sequence[Secret]) -> Key | TokenRefreshError:
         """Find the key that signed; otherwise say why there is none."""
         keys, refusal = [], None
-        for secret, stage in zip(secrets, chain(["current"], repeat("previous")), strict=False):
+        since = secrets[0].created_at
+        for secret in secrets:
             try:
-                keys.append(Key(version_id=secret.version_id, stage=stage, value=self.scheme.key(secret.text())))
+                value = self.scheme.key(secret.text())
+                keys.append(Key(version_id=secret.version_id, stage=secret.stage, current_since=since, value=value))
             # While the new secret has the wrong form, the previous one still verifies.
             except InvalidSecretDocument as error:
                 refusal = error
@@ -137,12 +138,18 @@ class Verifier:
     def _finish(self, headers: Headers, body: bytes, signed: Signed, found: Key | TokenRefreshError) -> Delivery:
         if isinstance(found, TokenRefreshError):
             raise found
-        return deliver(
-            self.scheme.name,
-            self.scheme.about(headers, body),
-            at_seconds=signed.at_seconds,
+        about = self.scheme.about(headers, body)
+        return Delivery(
+            source=self.scheme.name,
+            key=about.key,
+            id=about.id,
+            type=about.type,
+            signed_at=None if signed.at_seconds is None else datetime.fromtimestamp(signed.at_seconds, UTC),
+            received_at=datetime.fromtimestamp(self._clock(), UTC),
+            current_since=found.current_since,
             verified_with=VerifiedWith(found.version_id, found.stage),
             body=body,
+            handshake=about.handshake,
         )
 
     def _wrong_form(self, secret: Secret, why: ValueError) -> InvalidSecretDocument:

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from token_refresh.webhooks.errors import WebhookNotVerified
 from token_refresh.webhooks.schemes import Signed
@@ -11,10 +11,11 @@ from token_refresh.webhooks.schemes import Signed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One accepted key, and where it came from."""
+    """One accepted key, and where it came from; `current_since` is when the current secret was stored."""
 
     version_id: str
     stage: str
+    current_since: datetime
     value: bytes = field(repr=False)
 
 
