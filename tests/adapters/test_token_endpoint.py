@@ -207,7 +207,7 @@ def test_a_defect_is_raised_where_the_answer_is_waited_for(
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("canary")
 
-    monkeypatch.setattr(httpcore.ConnectionPool, "stream", fail)
+    monkeypatch.setattr(httpcore.ConnectionPool, "handle_request", fail)
 
     with pytest.raises(ZeroDivisionError):
         send(endpoint)
@@ -457,3 +457,13 @@ def test_without_a_signature_nothing_is_sent(recorder: Recorder, signer: Signer,
     assert kind is found.kind
     assert found.seen.startswith(says)
     assert [] == recorder.seen
+
+
+def test_an_url_that_no_client_can_use_sends_nothing() -> None:
+    """A host that can't be encoded is a failure before the request, not a defect."""
+    request = refresh_request(SecretValue("r"), CLIENT)
+
+    failure = HttpTokenEndpoint("https://xn--/token").send(request, timeout_seconds=5.0)
+
+    assert isinstance(failure, Failure)
+    assert Kind.NOT_SENT is failure.kind

@@ -82,7 +82,7 @@ def test_small(code: Path) -> None:
         top = {name.split("/")[0] for name in archive.namelist()}
 
     assert code.stat().st_size < LIMIT_BYTES
-    assert {"token_refresh", "httpcore", "structlog", "tenacity"} <= top
+    assert {"token_refresh", "httpx", "structlog", "tenacity"} <= top
     assert set() == top & IN_THE_RUNTIME
     assert [] == [name for name in top if name.endswith(".so")]
 

@@ -157,7 +157,7 @@ def test_wrong_field(store: Store, make: Make, stored: str, says: str) -> None:
     """A field that is missing or of another type is named with the secret, the version and the region."""
     version_id = store.put_text(stored, secret_id="key")
     with pytest.raises(
-        InvalidSecretDocument, match=f"^secret key in eu-central-1, version {version_id}: .*{says}"
+        InvalidSecretDocument, match=f"^secret key in eu-central-1, version {version_id} .*{says}"
     ) as caught:
         make(field="field").accepted()
     assert "canary" not in str(caught.value)
@@ -177,3 +177,9 @@ def test_previous_version_of_another_form(store: Store, make: Make, caplog: pyte
     assert [("new", "current")] == values(make(field="field"))
     assert "not accepting the previous version: secret key in eu-central-1, version" in caplog.text
     assert "canary" not in caplog.text
+
+
+def test_overlap_without_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same reader works on a laptop: a source without stages has no previous version."""
+    monkeypatch.setenv("KEY", "value")
+    assert [("value", "current")] == values(SecretReader("env:KEY", overlap=HOUR))

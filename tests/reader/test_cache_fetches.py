@@ -11,8 +11,8 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.cache import Cache
 
 
-def test_no_thread_to_be_had(source: Source, clock: Clock) -> None:
-    """Where no thread can be started, the caller reads in its own."""
+def test_without_a_thread(source: Source, clock: Clock) -> None:
+    """If no thread can be started, the caller reads itself."""
 
     def refuse(_work: Callable[[], None]) -> None:
         raise RuntimeError("can't start new thread")
@@ -26,7 +26,7 @@ def test_no_thread_to_be_had(source: Source, clock: Clock) -> None:
 
 
 def test_interrupted_read_leaves_nobody_waiting(inline: Cache[str], source: Source) -> None:
-    """An interrupt in the middle of a read is the interrupted caller's alone; the next one reads anew."""
+    """An interrupt during a read ends only the interrupted call; the next call reads again."""
     source.error = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
         inline.get()
@@ -36,7 +36,7 @@ def test_interrupted_read_leaves_nobody_waiting(inline: Cache[str], source: Sour
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_read_that_never_ends_is_given_up(source: Source, clock: Clock, *, asynchronous: bool) -> None:
-    """A waiter gives up a read that takes too long (its thread may be gone) and begins another."""
+    """A waiting caller gives up a read that takes too long, since its thread may have ended, and begins another."""
     lost: list[Callable[[], None]] = []
 
     def lose_the_first(work: Callable[[], None]) -> None:
@@ -61,7 +61,7 @@ def test_read_that_never_ends_is_given_up(source: Source, clock: Clock, *, async
 def test_overtaken_read_changes_nothing(
     cache: Cache[str], source: Source, clock: Clock, background: Background
 ) -> None:
-    """A read that was given up and ends after a newer one brings nothing back, neither value nor failure."""
+    """A read that was given up and ends after a newer one changes neither value nor failure."""
     cache.get()
     clock.advance(100)
     cache.get()
@@ -78,7 +78,7 @@ def test_overtaken_read_changes_nothing(
 def test_overtaken_failure_changes_nothing(
     cache: Cache[str], source: Source, clock: Clock, background: Background
 ) -> None:
-    """A failure that comes after a newer read's success isn't held against it."""
+    """A failure that arrives after a newer read's success is ignored."""
     cache.get()
     clock.advance(100)
     cache.get()

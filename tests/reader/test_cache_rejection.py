@@ -7,8 +7,8 @@ from reader.surroundings import Background, Clock
 from token_refresh.reader.cache import Cache
 
 
-def test_rejected_value_is_read_anew(inline: Cache[str], source: Source) -> None:
-    """Rejecting the cached value reads the newest, and says that there is another."""
+def test_rejected_value_is_read_again(inline: Cache[str], source: Source) -> None:
+    """Rejecting the cached value reads the newest one, and returns that there is another."""
     inline.get()
     source.value = "second"
     assert inline.reject("first".__eq__)
@@ -58,7 +58,7 @@ def test_pauses_begin_again_after_a_quiet_hour(inline: Cache[str], source: Sourc
 
 
 def test_any_read_counts_as_a_look_up(inline: Cache[str], source: Source, clock: Clock) -> None:
-    """While a value is rejected again and again, a read that was due anyway begins the pause anew."""
+    """While a value is rejected again and again, a read that was due anyway starts the pause again."""
     inline.get()
     for _ in range(6):
         inline.reject("first".__eq__)
@@ -92,7 +92,7 @@ def test_rejection_while_the_store_is_down(inline: Cache[str], source: Source) -
 def test_rejection_joins_the_read_that_is_under_way(
     cache: Cache[str], source: Source, clock: Clock, background: Background
 ) -> None:
-    """A rejection during a soft read waits for that one; the read learns that its value was rejected."""
+    """A rejection during a soft read waits for that read, which learns that its value was rejected."""
     cache.get()
     clock.advance(100)
     cache.get()

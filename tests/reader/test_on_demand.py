@@ -1,4 +1,4 @@
-"""Asking the worker to refresh: the real Lambda client, and a function on loopback."""
+"""Invoking the worker: the real Lambda client, and a function on loopback."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from token_refresh.reader import TokenExpired, TokenReader
 
 
 class Worker:
-    """Lambda's `Invoke` for one function: does `run`, and answers with what it gives."""
+    """Lambda's `Invoke` for one function: calls `run` and returns its result."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -152,7 +152,7 @@ def test_another_rejection_after_a_day_is_refreshed_at_once(
 
 
 def test_rejected_token_that_was_replaced_needs_no_worker(store: Store, asking: TokenReader, worker: Worker) -> None:
-    """Where a newer token is stored already, nothing is asked."""
+    """If a newer token is stored already, the worker is not invoked."""
     store.put("one")
     asking.get()
     store.put("two")
@@ -161,7 +161,7 @@ def test_rejected_token_that_was_replaced_needs_no_worker(store: Store, asking: 
 
 
 def test_soft_refresh_asks_nothing(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
-    """A late worker is left in peace as long as the token is valid."""
+    """While the token is valid, a late worker is not invoked."""
     store.put("one")
     for _ in range(36):
         asking.get()
@@ -170,7 +170,7 @@ def test_soft_refresh_asks_nothing(store: Store, asking: TokenReader, worker: Wo
 
 
 def test_worker_that_cannot_help(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
-    """What the worker came to is in the error, by its type alone, and it's asked again after a minute."""
+    """The error quotes only the type of the worker's error, and the worker is invoked again after a minute."""
     store.put("one", lives_seconds=-1)
     worker.run = lambda: {"errorType": "ReauthorizationRequired", "errorMessage": "canary"}
     with pytest.raises(
@@ -187,18 +187,18 @@ def test_worker_that_cannot_help(store: Store, asking: TokenReader, worker: Work
     assert 2 == len(worker.events)
 
 
-@pytest.mark.parametrize("answer", ["canary", {}, {"outcome": ["canary"]}, {"errorType": "canary canary"}, None])
-def test_unheard_of_answers_are_not_repeated(store: Store, asking: TokenReader, worker: Worker, answer: object) -> None:
-    """What isn't an outcome of the worker isn't shown."""
+@pytest.mark.parametrize("result", ["canary", {}, {"outcome": ["canary"]}, {"errorType": "canary canary"}, None])
+def test_unknown_results_are_not_quoted(store: Store, asking: TokenReader, worker: Worker, result: object) -> None:
+    """A result that is not an outcome of the worker is not quoted."""
     store.put("one", lives_seconds=-1)
-    worker.run = lambda: answer
+    worker.run = lambda: result
     with pytest.raises(TokenExpired, match="returned something other than an outcome") as caught:
         asking.get()
     assert "canary" not in str(caught.value)
 
 
 def test_worker_out_of_reach(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the function can't be invoked, the error says why; the client is made as the environment says."""
+    """If the function can't be invoked, the error says why; the client comes from the environment."""
     for name, value in {**store.server.environment, "AWS_ENDPOINT_URL_LAMBDA": store.server.url}.items():
         monkeypatch.setenv(name, value)
     store.put("one", lives_seconds=-1)
@@ -210,7 +210,7 @@ def test_worker_out_of_reach(store: Store, clock: Clock, monkeypatch: pytest.Mon
 
 
 def test_unreachable_worker(store: Store, clock: Clock) -> None:
-    """A function that doesn't answer at all is named by the class of the client's error."""
+    """A function that can't be reached is named by the class of the client's error."""
     nowhere = Worker()
     with _listening(nowhere):
         pass

@@ -1,4 +1,4 @@
-"""What a reader may be told to read, and how a mistake is named."""
+"""The references that a reader takes, and how a malformed one is named."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every failure of a read has a name, and says which secret, where, what was refused, and what to do."""
+"""Every failed read is a named error that says which secret, in which region, what failed and what to do."""
 
 import socket
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_denied(store: Store, tokens: TokenReader) -> None:
 
 
 def test_missing(tokens: TokenReader) -> None:
-    """A secret that isn't there may be elsewhere: the message says where it was looked for."""
+    """The message about a missing secret says in which region it was looked up."""
     with pytest.raises(SecretNotFound) as caught:
         tokens.get()
     assert f"{PLACE} was not found (secretsmanager:GetSecretValue): check the name and the region" in str(caught.value)
@@ -51,7 +51,7 @@ def test_arn_chooses_the_region(store: Store, monkeypatch: pytest.MonkeyPatch) -
     """Without a client given, an ARN is read in its own region, whatever the configured one."""
     for name, value in store.server.environment.items():
         monkeypatch.setenv(name, value)
-    created = store.server.client(region_name="us-east-1").create_secret(Name="elsewhere", SecretString="there")
+    created = store.server.client(region_name="us-east-1").create_secret(Name="there", SecretString="there")
     assert "there" == SecretReader(created["ARN"]).text()
 
 
@@ -90,7 +90,7 @@ def test_server_errors(store: Store, tokens: TokenReader) -> None:
 
 
 def test_slow_store_is_given_up() -> None:
-    """A store that doesn't answer within the client's timeout is out of reach."""
+    """A store that doesn't respond within the client's timeout is unreachable."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = boto3.client(
             "secretsmanager",

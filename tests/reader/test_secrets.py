@@ -34,7 +34,7 @@ def test_text_json_and_binary(store: Store, key: SecretReader) -> None:
 
 
 def test_binary_secret(store: Store) -> None:
-    """A binary secret is bytes; asked for as text, it says that it's binary."""
+    """A binary secret is read as bytes; reading it as text is an error that says so."""
     store.client.create_secret(Name="certificate", SecretBinary=b"\x00\xff")
     reader = SecretReader("certificate", client=store.client)
     assert b"\x00\xff" == reader.binary()
@@ -105,7 +105,7 @@ def test_a_day_of_rejections_costs_about_290_reads(store: Store, clock: Clock) -
 
 
 def test_nothing_older_than_the_ttl(store: Store, clock: Clock, background: Background) -> None:
-    """In a service too, a value as old as its TTL waits for a newer one; one a little younger doesn't."""
+    """In a service, callers wait for a newer value at the end of the TTL, and not before."""
     store.put_text("old", secret_id="key")
     reader = SecretReader("key", ttl=MINUTE, client=store.client, background=True, runtime=runtime(clock))
     quick = SecretReader("key", ttl=MINUTE, client=store.client, background=True, runtime=runtime(clock, background))
@@ -129,7 +129,7 @@ def test_stale_while_the_store_is_down(store: Store, key: SecretReader, clock: C
 
 
 def test_version_check_on_demand(store: Store, key: SecretReader) -> None:
-    """A secret that was of no use is checked at once, with one call for fifty threads, and replaced."""
+    """A rejected secret is looked up at once, with one call for fifty threads, and replaced."""
     old = key.secret()
     assert not key.reject(old)
     store.put_text("new", secret_id="key")
@@ -187,3 +187,13 @@ def test_denied_group(store: Store) -> None:
     store.server.fault("deny", "BatchGetSecretValue")
     with pytest.raises(Exception, match="secretsmanager:BatchGetSecretValue on secret a, b in eu-central-1 was denied"):
         SecretGroup("a", "b", client=store.client)["a"]
+
+
+def test_async_group_rejection(store: Store, clock: Clock) -> None:
+    """A group's `areject` reads all of it once, as `reject` does."""
+    store.put_text("one", secret_id="a")
+    group = SecretGroup("a", client=store.client, background=False, runtime=runtime(clock))
+    old = group["a"]
+    store.put_text("two", secret_id="a")
+    assert asyncio.run(group.areject(old))
+    assert ("two", 2) == (group["a"].text(), store.reads)

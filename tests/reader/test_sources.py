@@ -4,8 +4,9 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -273,6 +274,18 @@ def test_client_of_another_service(store: Store, parameters: ParameterStoreServe
         SecretReader("ssm:/key", client=store.client)
     with pytest.raises(ConfigurationError, match="region is us-east-1, and the given client is of eu-central-1"):
         SecretReader("key", client=store.client, region="us-east-1")
+
+
+def test_stub_of_a_client(clock: Clock) -> None:
+    """A stub that does not say of which service it is reads whatever it is given for."""
+    stub = mock.Mock()
+    stub.meta.region_name = "eu-central-1"
+    stub.get_secret_value.return_value = {
+        "SecretString": "value",
+        "VersionId": "version-1",
+        "CreatedDate": datetime.fromtimestamp(clock(), UTC),
+    }
+    assert "value" == SecretReader("key", client=stub, runtime=runtime(clock)).text()
 
 
 @pytest.mark.usefixtures("_aws")

@@ -225,6 +225,11 @@ def test_a_document_does_not_show_its_tokens() -> None:
     assert [] == [secret for secret in ("access-0", "refresh-0", "hush", "canary") if secret in shown]
 
 
+def test_the_fields_are_those_that_are_stored() -> None:
+    """Client credentials beside the tokens are found among all the stored keys."""
+    assert CAMEL == read(CAMEL).fields
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),

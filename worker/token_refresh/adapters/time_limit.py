@@ -6,10 +6,11 @@ nothing more.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpcore
+import httpx
 
 
 class TimeLimit:
@@ -30,6 +31,41 @@ class TimeLimit:
 
 def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class LimitedTransport(httpx.BaseTransport):
+    """Sends the requests of an httpx client over connections that end with the time limit."""
+
+    def __init__(self, limit: TimeLimit, proxy: httpcore.Proxy | None = None) -> None:
+        self._pool = httpcore.ConnectionPool(proxy=proxy, network_backend=LimitedNetwork(limit))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request. Errors are httpcore's."""
+        url = request.url
+        response = self._pool.handle_request(
+            httpcore.Request(
+                request.method,
+                httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                content=request.read(),
+            )
+        )
+        return httpx.Response(response.status, headers=response.headers, stream=_ResponseStream(response))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+class _ResponseStream(httpx.SyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
 
 
 class LimitedNetwork(httpcore.NetworkBackend):

@@ -1,21 +1,21 @@
 """The provider's token endpoint, over HTTP."""
 
-import json
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Thread
-from typing import Final
-from urllib.parse import unquote, urlencode, urlsplit
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpcore
+import httpx
 
 from token_refresh import __version__
 from token_refresh.adapters.client_key import Signer, SigningError
-from token_refresh.adapters.time_limit import LimitedNetwork, TimeLimit
+from token_refresh.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.client_auth import encode_signature
 from token_refresh.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
@@ -35,8 +35,15 @@ _NOT_SENT: Final = (
     httpcore.ConnectTimeout,
     httpcore.ProxyError,
     httpcore.UnsupportedProtocol,
+    httpx.InvalidURL,
+    UnicodeError,  # a host that is not valid in IDNA
 )
-_HTTP_ERRORS: Final = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError)
+_HTTP_ERRORS: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    OSError,
+)
 
 
 class HttpTokenEndpoint:
@@ -112,27 +119,34 @@ class _Exchange:
         return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
 
     def _exchange(self, fields: Mapping[str, str]) -> Response:
-        url, headers, content = _encode(self._url, self._request, fields)
-        pool = httpcore.ConnectionPool(proxy=_proxy_for(url), network_backend=LimitedNetwork(self._limit))
-        with pool, pool.stream(self._request.method, url, headers=[*headers.items()], content=content) as response:
-            received = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in response.headers}
-            status, retry_after = response.status, _retry_after(received.get("retry-after", ""))
+        request, transport = self._request, LimitedTransport(self._limit, _proxy_for(self._url))
+        url = httpx.URL(self._url)
+        if request.encoding is Encoding.QUERY:
+            url = url.copy_merge_params(fields)
+        with (
+            httpx.Client(transport=transport, headers=_HEADERS) as client,
+            client.stream(
+                request.method, url, headers=dict(request.headers), **_content(request.encoding, fields)
+            ) as response,
+        ):
+            status, retry_after = response.status_code, _retry_after(response.headers)
             without_body = read_response(status, None, retry_after, self._form)
-            if 400 <= status < 500:  # noqa: PLR2004 - the classes of RFC 9110 section 15
+            if response.is_client_error:
                 self._by_status = without_body
-            if 300 <= status < 400 or status in {429, 503}:  # noqa: PLR2004 - likewise
+            if response.is_redirect or status in {429, 503}:
                 return without_body
-            return read_response(status, _read_body(response, received), retry_after, self._form)
+            return read_response(status, _read_body(response), retry_after, self._form)
 
 
-def _encode(url: str, request: TokenRequest, fields: Mapping[str, str]) -> tuple[str, dict[str, str], bytes]:
-    """Return URL, headers and body of the HTTP request."""
-    headers = {**_HEADERS, **request.headers}
-    if request.encoding is Encoding.QUERY:
-        return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(fields)}", headers, b""
-    if request.encoding is Encoding.JSON:
-        return url, {**headers, "Content-Type": "application/json"}, json.dumps(dict(fields)).encode()
-    return url, {**headers, "Content-Type": "application/x-www-form-urlencoded"}, urlencode(fields).encode()
+def _content(encoding: Encoding, fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return httpx's argument for the fields, unless the URL has them."""
+    match encoding:
+        case Encoding.FORM:
+            return {"data": fields}
+        case Encoding.JSON:
+            return {"json": dict(fields)}
+        case Encoding.QUERY:
+            return {}
 
 
 def _proxy_for(url: str) -> httpcore.Proxy | None:
@@ -149,21 +163,21 @@ def _proxy_for(url: str) -> httpcore.Proxy | None:
     return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)
 
 
-def _read_body(response: httpcore.Response, headers: Mapping[str, str]) -> bytes | None:
+def _read_body(response: httpx.Response) -> bytes | None:
     """Read up to the limit; None where the body is encoded or larger."""
-    if headers.get("content-encoding", "identity").lower() != "identity":
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         return None
     body = bytearray()
-    for chunk in response.iter_stream():
+    for chunk in response.iter_raw():
         body += chunk
         if len(body) > BODY_LIMIT_BYTES:
             return None
     return bytes(body)
 
 
-def _retry_after(header: str) -> timedelta | None:
+def _retry_after(headers: httpx.Headers) -> timedelta | None:
     """Read `Retry-After`, seconds or a date (RFC 9110 section 10.2.3); None where it says nothing usable."""
-    text = header.strip()
+    text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit() and len(text) < 9:  # noqa: PLR2004 - years
         return timedelta(seconds=int(text))
     try:

@@ -119,8 +119,8 @@ def failure_of_code(code: object, message: object = None, status: object = None)
         status: The HTTP status.
     """
     quotable = isinstance(code, str) and _QUOTABLE.fullmatch(code) is not None
-    shown = str(code) if quotable else "an unknown error code"
-    cause = _CAUSES.get(shown, Cause.OTHER)
+    quoted = str(code) if quotable else "an unknown error code"
+    cause = _CAUSES.get(quoted, Cause.OTHER)
     if isinstance(status, int) and status >= 500 and cause is not Cause.THROTTLED:  # noqa: PLR2004 - RFC 9110
         cause = Cause.SERVER_ERROR
     text = message if isinstance(message, str) else ""
@@ -132,7 +132,7 @@ def failure_of_code(code: object, message: object = None, status: object = None)
         cause is Cause.OTHER and "deletion" in text and code in {"InvalidRequestException", "InvalidParameterException"}
     ):
         cause = Cause.DELETED
-    return Failure(cause=cause, code=shown)
+    return Failure(cause=cause, code=quoted)
 
 
 def _mapping(response: dict[str, Any], key: str) -> Mapping[str, Any]:

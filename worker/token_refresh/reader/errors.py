@@ -12,7 +12,6 @@ TokenRefreshError            the base: catch this to catch all
 """
 
 import traceback
-from pathlib import Path
 from typing import TypeVar
 
 from token_refresh.errors import (
@@ -48,7 +47,7 @@ class TokenExpired(TokenRefreshError):  # noqa: N818 - named like the errors bes
 
 
 def bare(error: E) -> E:
-    """Copy an error without its traceback, cause and context, so that each caller raises an error of its own.
+    """Copy an error without its traceback, cause and context, so that each caller raises a separate one.
 
     The frames of a traceback hold the stored document, and error reporters print them.
     """
@@ -57,7 +56,6 @@ def bare(error: E) -> E:
 
 def defect(error: Exception) -> InternalError:
     """Name an error that should not have happened by its class and place; its text may quote the stored value."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return InternalError(
-        f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}: a defect of the reader"
-    )
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    file = place.filename.rpartition("/")[2]
+    return InternalError(f"{type(error).__name__} at {file}:{place.lineno}: a defect of the reader")

@@ -4,7 +4,6 @@ Amplify's own code decides them: `backend_identifier_conversions.ts` and `parame
 https://github.com/aws-amplify/amplify-backend. Its documentation leaves the hash out.
 """
 
-import hashlib
 import re
 from typing import Final
 
@@ -36,6 +35,8 @@ def amplify_branch(app_id: str, branch: str, name: str) -> str:
 
 
 def _reference(namespace: str, instance: str, kind: str, name: str) -> str:
+    import hashlib  # noqa: PLC0415 - a tenth of the package's import, for sandboxes alone
+
     digest = hashlib.sha512(f"{namespace}{instance}".encode()).hexdigest()[:_HASH_LENGTH]
     short_instance = _alphanumeric(instance)[:_NAME_LENGTH]
     taken = len("amplify") + len(kind) + len(short_instance) + len("----") + _HASH_LENGTH

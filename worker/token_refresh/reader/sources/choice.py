@@ -33,12 +33,20 @@ def open_sources(
         if region is not None and arn_region(reference.name) not in {None, region}:
             raise ConfigurationError(f"region is {region}, and {reference.text} is of another: leave region out")
     schemes = {reference.scheme for reference in references}
-    given = None if client is None else str(client.meta.service_model.service_name)
+    given = _service_of(client)
     if given is not None and given not in {_SERVICES.get(scheme) for scheme in schemes}:
         raise ConfigurationError(f"the given client is one of {given}, and none of the references is read through it")
     return {
-        scheme: _open(scheme, client if _SERVICES.get(scheme) == given else None, region, clock) for scheme in schemes
+        scheme: _open(scheme, client if given in {None, _SERVICES.get(scheme)} else None, region, clock)
+        for scheme in schemes
     }
+
+
+def _service_of(client: Any) -> str | None:
+    """Name the service of a client; None if there is no client, or a stub that does not say."""
+    model = None if client is None else getattr(client.meta, "service_model", None)
+    name = getattr(model, "service_name", None)
+    return name if isinstance(name, str) else None
 
 
 def _open(scheme: Scheme, client: Any, region: str | None, clock: Callable[[], float]) -> Source:

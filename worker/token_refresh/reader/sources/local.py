@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from token_refresh.errors import (
     ConfigurationError,
@@ -64,6 +63,8 @@ class Local:
 
 
 def _file(reference: Reference) -> Version:
+    from pathlib import Path  # noqa: PLC0415 - a tenth of the package's import, for local development alone
+
     problem: TokenRefreshError
     try:
         path = Path(reference.name).expanduser()

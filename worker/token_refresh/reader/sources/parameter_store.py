@@ -100,6 +100,7 @@ class ParameterStore:
         return Version(
             reference=reference,
             place=request.place,
+            action=request.action,
             version_id=parameter.version_id,
             created_at=parameter.created_at,
             content=parameter.content,

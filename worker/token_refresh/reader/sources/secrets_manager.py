@@ -54,7 +54,7 @@ class SecretsManager:
         def ask(client: Any) -> Version:
             # The stage is always given: a policy with a condition on secretsmanager:VersionStage needs it.
             response = client.get_secret_value(SecretId=reference.name, VersionStage=stage)
-            return _version(reference, self.place_of(reference), response)
+            return _version(reference, self._request("GetSecretValue", reference.name), response)
 
         return self._service.call(reference.name, lambda: self._request("GetSecretValue", reference.name), ask)
 
@@ -77,10 +77,10 @@ class SecretsManager:
         by_name = {member(value, key, str): value for value in values for key in ("Name", "ARN")}
         versions = {}
         for reference in references:
+            request = self._request("BatchGetSecretValue", reference.name)
             if reference.name not in by_name:
-                request = self._request("BatchGetSecretValue", reference.name)
                 raise named_error(Failure(cause=Cause.NOT_FOUND, code="ResourceNotFoundException"), request)
-            versions[reference.text] = _version(reference, self.place_of(reference), by_name[reference.name])
+            versions[reference.text] = _version(reference, request, by_name[reference.name])
         return versions
 
     def _request(self, action: str, name: str, *, shown: str | None = None) -> AwsRequest:
@@ -93,14 +93,17 @@ def _named(secret_id: object, names: list[str]) -> str:
     return str(secret_id) if secret_id in names else ", ".join(names)
 
 
-def _version(reference: Reference, place: str, response: Any) -> Version:
+def _version(reference: Reference, request: AwsRequest, response: Any) -> Version:
     text, binary = response.get("SecretString"), response.get("SecretBinary")
     content = binary if text is None else text
+    if content is None:
+        raise named_error(Failure(cause=Cause.NO_VALUE, code="SecretString"), request)
     if not isinstance(content, str | bytes):
         raise MalformedResponse("SecretString")
     return Version(
         reference=reference,
-        place=place,
+        place=request.place,
+        action=request.action,
         version_id=member(response, "VersionId", str),
         created_at=time_member(response, "CreatedDate"),
         content=content,

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class AwsService:
-    """Calls a service through the caller's client, or through a shared one of our own."""
+    """Calls a service through the caller's client, or through a client that all readers share."""
 
     def __init__(self, name: str, *, client: Any, region: str | None) -> None:
         """Remember the client and the region.

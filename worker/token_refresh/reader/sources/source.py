@@ -14,14 +14,17 @@ class Version:
     reference: Reference
     place: str
     """Names the secret in messages: `secret my-app in eu-central-1`."""
+    action: str | None = None
+    """What read it, as IAM names it; None on this machine."""
     version_id: str
     created_at: datetime
     content: str | bytes = field(repr=False)
 
     @property
     def origin(self) -> str:
-        """Name the secret and the version in messages."""
-        return f"{self.place}, version {self.version_id}"
+        """Name the secret, the version and the action in messages."""
+        origin = f"{self.place}, version {self.version_id}"
+        return f"{origin} ({self.action})" if self.action else origin
 
 
 class Source(Protocol):
