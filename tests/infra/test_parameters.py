@@ -93,7 +93,7 @@ def test_wrong_value(name: str, value: Any) -> None:
             {"token_lifetime_seconds": 1619, "claim_table": "t-1"},
             r"^token_lifetime_seconds: .* must live at least 27 minutes\. Make access tokens live at least 27 minutes",
         ),
-        ({"provider": "hubspot"}, r'^token_lifetime_seconds: access tokens live 30 minutes, .* claim_table = "create"'),
+        ({"provider": "hubspot"}, r'^provider: PROVIDER hubspot .* live 30 minutes, .* claim_table = "create"'),
         ({"provider_profiles": "/nowhere"}, r"^provider: PROVIDER_PROFILES must be a folder"),
         ({"provider": "nobody"}, r"^provider: PROVIDER must be one of "),
         ({"token_endpoint_auth_method": "private_key_jwt"}, r"^provider: CLIENT_KEY_ID must be the ARN"),

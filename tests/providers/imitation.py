@@ -63,6 +63,11 @@ class Imitation(LoopbackServer):
         """Every token that was issued, and the client's secret: what must appear nowhere."""
         return [*self._issued, CLIENT_SECRET]
 
+    @property
+    def newest_refresh_token(self) -> str | None:
+        """What the secret must hold after a refresh; None for a grant without refresh tokens."""
+        return self._current if self.provider.request.grant is Grant.REFRESH_TOKEN else None
+
     def play(self, *scripts: Script) -> None:
         self._scripts.extend(scripts)
 

@@ -9,6 +9,7 @@ from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import AuthMethod
 from token_refresh.providers.endpoint import host_of, read_endpoint
+from token_refresh.providers.lifetime import lifetime_problem
 from token_refresh.providers.loader import load_provider, own_profiles, profile_names
 from token_refresh.providers.provider import Grace, Provider
 from token_refresh.providers.schema import LONGEST_GRACE
@@ -88,7 +89,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "CLIENT_KEY_ID must be the ARN or alias of the KMS key that signs assertions, because the client "
             "authenticates with private_key_jwt"
         )
+    _check_lifetime(settings)
     return settings
+
+
+def _check_lifetime(settings: Settings) -> None:
+    """Refuse a provider whose tokens are too short-lived for the claim store."""
+    documented = settings.provider.access_token_lifetime
+    problem = None
+    if documented is not None:
+        problem = lifetime_problem(documented, claims_in_table=settings.claim_table is not None)
+    if problem is not None:
+        raise ConfigurationError(f"PROVIDER {settings.provider.name} doesn't fit the claim store: {problem}")
 
 
 def _read_provider(given: Mapping[str, str]) -> Provider:
