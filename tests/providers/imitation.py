@@ -108,13 +108,15 @@ class Imitation(LoopbackServer):
         name = {Grant.REFRESH_TOKEN: "refresh_token", Grant.EXCHANGE: "access_token"}.get(request.grant)
         return None if name is None else fields[request.names.get(name, name)]
 
-    def _quoting(self, body: Any, token: str) -> Any:
+    def _quoting(self, body: dict[str, Any], token: str) -> dict[str, Any]:
         """Some providers quote the refresh token in the error."""
-        return json.loads(json.dumps(body).replace("{refresh_token}", token))
+        quoted: dict[str, Any] = json.loads(json.dumps(body).replace("{refresh_token}", token))
+        return quoted
 
     def _tokens(self, redeemed: str | None) -> dict[str, Any]:
         """Issue new tokens in place of those in the fixture."""
-        provider, body = self.provider, copy.deepcopy(self.success["body"])
+        provider = self.provider
+        body: dict[str, Any] = copy.deepcopy(self.success["body"])
         form = provider.response
         tokens = body
         for step in form.envelope:
