@@ -117,3 +117,12 @@ def test_no_token_no_request(api: Api, session: requests.Session) -> None:
     with pytest.raises(SecretNotFound):
         session.get(api.url)
     assert [] == api.seen
+
+
+def test_hook_shows_no_token(store: Store, api: Api, session: requests.Session) -> None:
+    """The hook that waits for the response is part of the request, and its `repr` masks the token."""
+    store.put("canary")
+    prepared = session.prepare_request(requests.Request("GET", api.url))
+    assert "Bearer canary" == prepared.headers["Authorization"]
+    assert "Token(" in repr(prepared.hooks)
+    assert "canary" not in repr(prepared.hooks)

@@ -6,10 +6,8 @@
                                     at once; one    the cached one      or an error
                                     caller reads
 
-One fetch runs at a time. Callers who need its result wait for it and share it. A token is never overdue unless its
-reader has a `max_age`; another secret expires only if its reader has a `max_stale`.
-
-The readers' fast path looks at `fresh` alone: the value, and until when there is nothing to do.
+One fetch runs at a time. Callers who need its result wait for it and share it. The readers' fast path looks at `fresh`
+alone: the value, and until when there is nothing to do.
 """
 
 import logging
@@ -159,8 +157,7 @@ class Cache(Generic[T]):
         fetch = self._running(now)
         if fetch is not None:
             return fetch
-        error = self._failures.shared(now)
-        if error is not None:
+        if (error := self._failures.shared(now)) is not None:
             raise bare(error)
         return self._begin(now, rejecting=False)
 
