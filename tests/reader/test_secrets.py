@@ -187,7 +187,7 @@ def test_pages_of_a_group(store: Store, clock: Clock) -> None:
     group = SecretGroup(*names, client=client, runtime=runtime(clock))
     assert ["value of a", "value of b"] == [group[name].text() for name in names]
     assert mock.call(SecretIdList=names, NextToken="2") == client.batch_get_secret_value.call_args
-    client.batch_get_secret_value.side_effect = [{"SecretValues": [], "NextToken": "again"}] * 3
+    client.batch_get_secret_value.side_effect = lambda **_: {"SecretValues": [], "NextToken": "again"}
     with pytest.raises(SecretNotFound):
         SecretGroup(*names, client=client, runtime=runtime(clock))["a"]
 

@@ -64,7 +64,7 @@ class SecretsManager:
         def ask(client: Any) -> dict[str, Version]:
             values: list[Any] = []
             page: dict[str, Any] = {}
-            for _ in names:  # a page may be empty, and there are never more than secrets
+            for _ in range(BATCH_SIZE):  # pages may be empty; an endless series is given up
                 response = client.batch_get_secret_value(SecretIdList=names, **page)
                 for error in response.get("Errors") or ():
                     failure = failure_of_code(error.get("ErrorCode"), error.get("Message"))
@@ -96,7 +96,7 @@ class SecretsManager:
 
 
 def _named(secret_id: object, names: list[str]) -> str:
-    """Find which of the asked secrets an error is about; what else a response says is not quoted."""
+    """Find which secret an error is about; a name that was not asked for is not quoted."""
     return str(secret_id) if secret_id in names else ", ".join(names)
 
 
