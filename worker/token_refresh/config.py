@@ -11,6 +11,7 @@ from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.request import AuthMethod
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
+from token_refresh.stored.origin import ClaimStoreKind
 
 UPWORK_TOKEN_ENDPOINT: Final = "https://www.upwork.com/api/v3/oauth2/token"  # noqa: S105 - an address
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
@@ -26,12 +27,15 @@ class Settings:
     token_secret_id: str
     client_secret_id: str | None
     published_secret_id: str | None
+    claim_table: str | None
+    """The DynamoDB table that holds claims; without it claims are versions of the secret."""
     client: ClientCredentials | None
     """From the environment: the last place that is asked."""
     token_endpoint: str
     auth_method: AuthMethod
     policy: Policy
-    request_timeout_seconds: float
+    request_timeout_seconds: float | None
+    """None unless it is set: then the run decides."""
     log_level: str
 
 
@@ -47,14 +51,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ConfigurationError: One is wrong; the message names it and what it must be.
     """
     given = {name: value for name, value in environment.items() if value}
+    token_endpoint = read_endpoint("TOKEN_ENDPOINT", given.get("TOKEN_ENDPOINT", UPWORK_TOKEN_ENDPOINT))
     return Settings(
         token_secret_id=token_secret_id(given),
         client_secret_id=given.get("CLIENT_SECRET_ID"),
         published_secret_id=given.get("PUBLISHED_SECRET_ID"),
+        claim_table=given.get("CLAIM_TABLE"),
         client=read_credentials(
             {"client_id": given.get("UPWORK_CLIENT_ID"), "client_secret": given.get("UPWORK_CLIENT_SECRET")}
         ),
-        token_endpoint=read_endpoint("TOKEN_ENDPOINT", given.get("TOKEN_ENDPOINT", UPWORK_TOKEN_ENDPOINT)),
+        token_endpoint=token_endpoint,
         auth_method=AuthMethod(
             _read_choice(given, "TOKEN_ENDPOINT_AUTH_METHOD", AuthMethod.POST, [m.value for m in AuthMethod])
         ),
@@ -62,8 +68,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             refresh_window=_read_seconds(given, "REFRESH_WINDOW_SECONDS", 28_800, range(1, _MONTH_SECONDS + 1)),
             replay_grace=_read_seconds(given, "REPLAY_GRACE_SECONDS", 86_400, range(_MONTH_SECONDS + 1)),
             claim_time_to_live=_read_seconds(given, "CLAIM_TTL_SECONDS", 120, range(1, 3601)),
+            host=urlsplit(token_endpoint).hostname or "",
+            store=ClaimStoreKind.TABLE if "CLAIM_TABLE" in given else ClaimStoreKind.VERSIONS,
         ),
-        request_timeout_seconds=_read_seconds(given, "REQUEST_TIMEOUT_SECONDS", 20, range(1, 301)).total_seconds(),
+        request_timeout_seconds=_read_seconds(given, "REQUEST_TIMEOUT_SECONDS", 20, range(1, 301)).total_seconds()
+        if "REQUEST_TIMEOUT_SECONDS" in given
+        else None,
         log_level=_read_choice(given, "LOG_LEVEL", "INFO", _LOG_LEVELS, normalise=str.upper),
     )
 

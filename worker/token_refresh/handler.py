@@ -68,32 +68,24 @@ class _Invocation:
             log=open_log(settings.log_level, request_id=self._request_id, secret_id=self._secret_id),
             time_left_seconds=self._time_left_seconds,
         )
-        settled = self._run.execute()
-        outcome = Outcome(
-            name=settled.outcome,
-            secret_id=self._secret_id,
-            version_id=settled.current.version_id,
-            document=settled.current.document,
-            policy=settings.policy,
-            retry_at=settled.retry_at,
-        )
+        outcome = self._run.execute()
         self.report(outcome)
         return outcome.as_result(self._request_id)
 
     def report(self, ended: Outcome | TokenRefreshError) -> None:
         """Write the last line, which is also the metric: at every level, exactly once."""
-        session = self._run.session if self._run else None
-        snapshot = session.snapshot if session else None
+        memory = self._run.memory if self._run else None
+        snapshot = memory.snapshot if memory else None
         expires_at = snapshot.current.document.expires_at if snapshot else None
         summary = Summary(
             trigger=self._trigger.name,
             secret_id=self._secret_id,
             duration_ms=round((self._clock.monotonic() - self._started) * 1000),
-            attempts=session.requests_sent if session else 0,
+            attempts=memory.requests_sent if memory else 0,
             ended=ended,
             version_id=snapshot.current.version_id if snapshot else None,
-            seconds_to_expiry=round((expires_at - session.service_now()).total_seconds())
-            if session and expires_at
+            seconds_to_expiry=round((expires_at - memory.service_now()).total_seconds())
+            if memory and expires_at
             else None,
         )
         write = self._log.error if summary.failed else self._log.info

@@ -43,8 +43,11 @@ _DENIED: Final = frozenset(
 _PASSES: Final = frozenset(
     {
         "InternalFailure",
+        "InternalServerError",
         "InternalServiceError",
         "InternalServiceErrorException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
         "RequestTimeout",
         "RequestTimeoutException",
         "ServiceUnavailable",

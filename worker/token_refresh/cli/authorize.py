@@ -70,7 +70,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     """
     tags = _read_tags(tag or ())
     settings, run = open_run()
-    store = run.session.parts.store
+    store = run.parts.store
     creates, version = _find(settings, store)
     fields = fields_of(version)
     given = None if client_file is None else read_client_file(client_file)

@@ -9,6 +9,7 @@ from token_refresh.config import Settings
 from token_refresh.errors import TokenRefreshError
 from token_refresh.oauth.request import TokenRequest, refresh_request
 from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
 
 _ANSWERED = {Kind.GRANT_REJECTED, Kind.CLIENT_REJECTED, Kind.REQUEST_REJECTED}
@@ -22,7 +23,7 @@ def check_token_endpoint(settings: Settings, state: State | None) -> Check:
     """
     request, with_client = _request(settings, state)
     endpoint = token_endpoint(settings.token_endpoint)
-    answer = endpoint.send(request, timeout_seconds=settings.request_timeout_seconds)
+    answer = endpoint.send(request, timeout_seconds=settings.request_timeout_seconds or REQUEST_TIMEOUT_SECONDS)
     return _judge(answer, with_client=with_client)
 
 

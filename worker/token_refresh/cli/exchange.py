@@ -14,8 +14,10 @@ from token_refresh.config import Settings
 from token_refresh.errors import ClientRejected
 from token_refresh.oauth.response import Failure, Kind, TokenResponse
 from token_refresh.ports import SecretStore
+from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
+from token_refresh.stored.origin import Origin
 
 _REMEDIES = {
     Kind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI differs from the registered one; run "
@@ -54,6 +56,11 @@ class Exchange:
             refresh_token=tokens.refresh_token,
             lifetime=tokens.lifetime,
             issued_at=sent_at,
+            origin=Origin(
+                host=self.settings.policy.host,
+                grace=self.settings.policy.replay_grace,
+                store=self.settings.policy.store,
+            ),
         )
         if self.creates:
             version_id = create_secret(secret_id, document.serialize(), tags_for(secret_id, self.tags))
@@ -76,7 +83,8 @@ class Exchange:
         """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
         request = authorization.code_request(code, self.client, self.settings.auth_method)
         endpoint = token_endpoint(self.settings.token_endpoint)
-        answer = endpoint.send(request, timeout_seconds=self.settings.request_timeout_seconds)
+        timeout_seconds = self.settings.request_timeout_seconds or REQUEST_TIMEOUT_SECONDS
+        answer = endpoint.send(request, timeout_seconds=timeout_seconds)
         if isinstance(answer, Failure):
             raise _refused(answer)
         if answer.refresh_token is None:

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from token_refresh.cli.screen import relative, span, when
 from token_refresh.cli.state import Result, State
-from token_refresh.core.plan import Carry, Fresh, Hold, Promote, Stop, Wait
+from token_refresh.core.steps import Carry, Fresh, Hold, Promote, Rejected, Spent, Wait
 
 
 class Health(IntEnum):
@@ -39,15 +39,17 @@ def health_of(findings: list[Finding]) -> Health:
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 
-def next_step(state: State) -> str:
+def next_step(state: State) -> str:  # noqa: PLR0911 - one for each step
     """Say in a sentence what the next scheduled run does."""
     match state.step:
         case Fresh():
             return "nothing is due; the next scheduled run leaves it as it is"
         case Wait(until, reason):
             return f"waits until {when(until)}: {reason.value}"
-        case Stop(record):
-            return f"sends nothing: the provider rejected the grant at {when(record.recorded_at)}"
+        case Rejected(since, retry_at):
+            return f"sends nothing until {when(retry_at)}: the provider rejected the grant at {when(since)}"
+        case Spent(since):
+            return f"sends nothing: the refresh token was redeemed at {when(since)}, and what it brought is gone"
         case Hold(_, until):
             return f"holds until {when(until)}: it is not known whether the refresh token was redeemed"
         case Promote() | Carry():
@@ -57,11 +59,14 @@ def next_step(state: State) -> str:
 
 
 def _grant(state: State) -> Finding | None:
-    if not isinstance(state.step, Stop):
+    if not isinstance(state.step, Rejected | Spent):
         return None
+    rejected = isinstance(state.step, Rejected)
     return Finding(
         health=Health.BROKEN,
-        text=f"the provider rejected the grant at {when(state.step.record.recorded_at)}; no run sends another request",
+        text=f"the provider rejected the grant at {when(state.step.since)}"
+        if rejected
+        else f"the refresh token was redeemed at {when(state.step.since)}, and the tokens that it brought are gone",
         remedy="a person must authorize again: token-refresh authorize",
     )
 
@@ -105,7 +110,7 @@ def _failed(state: State) -> Finding | None:
     newest = state.attempts[0] if state.attempts else None
     if newest is None or isinstance(state.step, Hold | Promote | Carry):
         return None
-    if newest.result not in {Result.NOT_REDEEMED, Result.UNKNOWN} or not state.snapshot.attempts:
+    if newest.result not in {Result.NOT_REDEEMED, Result.UNKNOWN} or not state.snapshot.on_version:
         return None  # A version that is current since then has no attempt against it.
     error = f" with {newest.error}" if newest.error else ""
     return Finding(

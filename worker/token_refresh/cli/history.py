@@ -107,7 +107,7 @@ def _weigh(state: State, past: History) -> str:
             "token-refresh authorize"
         )
     redeemed = "was redeemed" if past.fate is Fate.REDEEMED else "may have been redeemed (no answer is known)"
-    if not may_be_sent_again(past.at, now, state.policy):
+    if not may_be_sent_again(past.at, now, state.policy.replay_grace):
         raise CommandFailed(
             f"that set's refresh token {redeemed} at {when(past.at)}, and the provider's grace "
             f"({span(state.policy.replay_grace)}) is over: played again, it would be refused or cost the grant. Get a "

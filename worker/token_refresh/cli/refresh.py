@@ -11,7 +11,6 @@ from token_refresh.cli.invoke import invoke
 from token_refresh.cli.options import command
 from token_refresh.cli.screen import errors, show_result
 from token_refresh.cli.state import open_run
-from token_refresh.outcome import Outcome
 
 _TOLD = {
     "refresh_claimed": "claimed the right to refresh, attempt {attempt}",
@@ -20,7 +19,6 @@ _TOLD = {
     "tokens_carried": "put received tokens on top of the edited copy, as version {staged_version_id}",
     "tokens_promoted": "version {version_id} is current",
     "tokens_published": "published for consumers",
-    "pending_label_taken": "took AWSPENDING from version {pending_version_id}",
     "promotion_refused": "another version became current meanwhile, and stays",
     "refresh_yielded": "yielded: {reason}",
 }
@@ -58,16 +56,8 @@ def refresh(
 
 
 def _run(console: Console, *, force: bool, dry_run: bool) -> dict[str, str | None]:
-    settings, run = open_run(force=force, dry_run=dry_run, log=_Progress(console))
-    settled = run.execute()
-    return Outcome(
-        name=settled.outcome,
-        secret_id=settings.token_secret_id,
-        version_id=settled.current.version_id,
-        document=settled.current.document,
-        policy=settings.policy,
-        retry_at=settled.retry_at,
-    ).as_result(None)
+    _, run = open_run(force=force, dry_run=dry_run, log=_Progress(console))
+    return run.execute().as_result(None)
 
 
 class _Progress:

@@ -8,13 +8,14 @@ from token_refresh.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh.bootstrap import SystemClock, build_run, environment, secrets_manager_client
 from token_refresh.cli.aws import region_name
 from token_refresh.config import Settings, read_settings
-from token_refresh.core.claims import ClaimEntry, Redemption, read_record
-from token_refresh.core.plan import Step, plan
+from token_refresh.core.attempts import Attempt, Fate
+from token_refresh.core.plan import plan
 from token_refresh.core.schedule import Policy, due_at
-from token_refresh.core.snapshot import Snapshot, Standing
-from token_refresh.core.versions import CURRENT, published_version_id, record_version_id, staged_version_id
+from token_refresh.core.snapshot import RunState, Snapshot
+from token_refresh.core.steps import Step
+from token_refresh.core.versions import published_version_id, staged_version_id
 from token_refresh.events import Trigger
-from token_refresh.ports import Deadline, SecretStore
+from token_refresh.ports import ClaimStore, Deadline, SecretStore
 from token_refresh.refresh import Run
 from token_refresh.stored.document import TokenDocument
 
@@ -23,7 +24,7 @@ TIME_LIMIT_SECONDS = 60.0
 
 RUNS_SHOWN = 5
 
-_SCHEDULED = Standing(forced=False, forced_version=None, claim_id=None, tidies=False, publishes=False)
+_SCHEDULED = RunState()
 
 
 class Result(StrEnum):
@@ -84,7 +85,8 @@ class State:
     def published_lags(self) -> bool:
         """Whether the published copy shows another version than the current one."""
         current = published_version_id(self.snapshot.current.version_id)
-        return self.published_secret_id is not None and self.snapshot.published != current
+        published = self.snapshot.published
+        return self.published_secret_id is not None and (published is None or published.version_id != current)
 
 
 def open_run(*, force: bool = False, dry_run: bool = False, log: object = None) -> tuple[Settings, Run]:
@@ -134,51 +136,49 @@ def read_state() -> State:
         TokenRefreshError: It can't be read, or is not what it should be.
     """
     settings, run = open_run(dry_run=True)
-    snapshot = run.session.read()
-    store = run.session.parts.store
-    current = store.read(label=CURRENT)
+    snapshot = run.read()
     return State(
         secret_id=settings.token_secret_id,
         region=region_name(),
         policy=settings.policy,
         snapshot=snapshot,
-        stored_at=current.created_at if current else snapshot.now,
+        stored_at=snapshot.current.stored_at,
         step=plan(snapshot, _SCHEDULED, settings.policy),
-        attempts=_past_attempts(store, snapshot),
+        attempts=_past_attempts(run.parts.store, run.parts.claims, snapshot),
         published_secret_id=settings.published_secret_id,
     )
 
 
-def _past_attempts(store: SecretStore, snapshot: Snapshot) -> tuple[PastAttempt, ...]:
-    chain = snapshot.newest.chain if snapshot.newest else ()
-    return tuple(_past_attempt(store, snapshot, entry) for entry in reversed(chain[-RUNS_SHOWN:]))
+def _past_attempts(store: SecretStore, claims: ClaimStore, snapshot: Snapshot) -> tuple[PastAttempt, ...]:
+    attempts = snapshot.ledger.attempts[-RUNS_SHOWN:]
+    return tuple(_past_attempt(store, claims, snapshot, attempt) for attempt in reversed(attempts))
 
 
-def _past_attempt(store: SecretStore, snapshot: Snapshot, entry: ClaimEntry) -> PastAttempt:
+def _past_attempt(store: SecretStore, claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
     def found(result: Result, *, error: str | None = None, version_id: str | None = None) -> PastAttempt:
         return PastAttempt(
-            claim_id=entry.claim_id,
-            claimed_at=entry.claimed_at,
-            attempt=entry.attempt,
+            claim_id=attempt.claim_id,
+            claimed_at=attempt.claimed_at,
+            attempt=attempt.attempt_number,
             result=result,
             error=error,
             version_id=version_id,
         )
 
-    staged = store.read(version_id=staged_version_id(entry.claim_id, entry.version_id))
-    if staged is not None:
-        return found(Result.REFRESHED, version_id=staged.version_id)
-    stored = store.read(version_id=record_version_id(entry.claim_id))
-    if stored is not None and stored.value is not None:
-        record = read_record(stored.version_id, stored.value)
-        return found(_RESULTS[record.redemption], error=record.error)
+    staged_id = staged_version_id(attempt.claim_id, attempt.version_id)
+    if attempt.fate is Fate.STORED or store.read(version_id=staged_id) is not None:
+        return found(Result.REFRESHED, version_id=staged_id)
+    record = claims.record_of(attempt.claim_id)
+    fate = record.fate if record else attempt.fate
+    if fate is not Fate.SILENT:
+        return found(_RESULTS[fate], error=record.error if record else None)
     newest = snapshot.newest
-    live = newest is not None and newest.claim_id == entry.claim_id and snapshot.now < newest.ends_at
+    live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
     return found(Result.IN_PROGRESS if live else Result.UNKNOWN)
 
 
 _RESULTS = {
-    Redemption.NOT_REDEEMED: Result.NOT_REDEEMED,
-    Redemption.REJECTED: Result.REJECTED,
-    Redemption.UNKNOWN: Result.UNKNOWN,
+    Fate.NOT_REDEEMED: Result.NOT_REDEEMED,
+    Fate.REJECTED: Result.REJECTED,
+    Fate.UNKNOWN: Result.UNKNOWN,
 }

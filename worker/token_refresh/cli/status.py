@@ -13,8 +13,8 @@ from token_refresh.cli.health import Finding, Health, examine, health_of, next_s
 from token_refresh.cli.options import command
 from token_refresh.cli.screen import bar, fields_table, iso, output, print_json, relative, span, when, when_from
 from token_refresh.cli.state import Result, State, read_state
-from token_refresh.core.plan import Hold, Wait
-from token_refresh.core.schedule import DAY
+from token_refresh.core.attempts import DAY
+from token_refresh.core.steps import Hold, Wait
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, TokenRefreshError
 
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.document import check_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ def _read_either(fields: Mapping[str, object], camel: str, snake: str) -> str | 
     for key, value in found.items():
         if not isinstance(value, str):
             raise InvalidSecretDocument(f"{key} must be a string, and is a JSON {type(value).__name__}")
+        check_text(value, key)
     if len(set(found.values())) > 1:
         raise InvalidSecretDocument(f"{camel} and {snake} are both in the secret and differ; keep one")
     return str(next(iter(found.values()))) if found else None

@@ -6,7 +6,8 @@ Two spellings are read, and what was found is written back:
     camel     `refreshToken`   `accessToken`   `expiresAt`,  `issuedAt`   Unix milliseconds
     snake     `refresh_token`  `access_token`  `expires_at`, `issued_at`  Unix seconds
 
-An expiry may be an ISO 8601 string in either. Every other key is kept as it is.
+An expiry may be an ISO 8601 string in either. The worker adds the key `tokenRefresh` (see `stored.origin`). Every other
+key is kept as it is.
 """
 
 import json
@@ -18,9 +19,13 @@ from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.origin import ORIGIN_KEY, Origin, read_origin
 
 DEFAULT_LIFETIME: Final = timedelta(hours=1)
 """How long tokens are taken to live where neither the provider nor the token set before says so."""
+
+LONGEST_LIFETIME: Final = timedelta(days=3650)
+"""A longer lifetime is cut to this, so that no stored date overflows a calculation."""
 
 SIZE_LIMIT_BYTES: Final = 65_536
 """What Secrets Manager takes as a value (`PutSecretValue`, SecretString)."""
@@ -29,6 +34,7 @@ NESTING_LIMIT: Final = 64
 """How deep a stored document may be nested."""
 
 _EARLIEST_SECONDS: Final = 10**8  # 1973; a smaller number of seconds is not a date that tokens have
+_EARLIEST: Final = datetime.fromtimestamp(_EARLIEST_SECONDS, UTC)
 _LATEST_SECONDS: Final = 10**11  # 5138; milliseconds begin here, so that a wrong unit can't pass
 
 
@@ -69,6 +75,8 @@ class TokenDocument:
     access_token: SecretValue | None
     expires_at: datetime | None
     issued_at: datetime | None
+    origin: Origin | None
+    """The key `tokenRefresh`; None where it is missing or unreadable."""
     _spelling: _Spelling = field(repr=False)
     _fields: Mapping[str, object] = field(repr=False)
 
@@ -77,7 +85,7 @@ class TokenDocument:
         """How long the access token lives in all, where the document says when it was issued."""
         if self.expires_at is None or self.issued_at is None or self.issued_at >= self.expires_at:
             return None
-        return self.expires_at - self.issued_at
+        return min(self.expires_at - self.issued_at, LONGEST_LIFETIME)
 
     @property
     def fields(self) -> Mapping[str, object]:
@@ -91,6 +99,7 @@ class TokenDocument:
         refresh_token: SecretValue | None,
         lifetime: timedelta | None,
         issued_at: datetime,
+        origin: Origin | None = None,
     ) -> "TokenDocument":
         """Give the document with the tokens of a token response (RFC 6749 section 5.1) in place of its own.
 
@@ -99,20 +108,24 @@ class TokenDocument:
             refresh_token: The new refresh token; None keeps the old one (RFC 6749 section 6).
             lifetime: `expires_in`; None stands for one that can't be used, and the lifetime before it applies.
             issued_at: When the request was sent, since `expires_in` counts from the response.
+            origin: Where the new tokens come from; None removes the key `tokenRefresh`.
         """
         issued_at = issued_at.replace(microsecond=0)
         expires_at = issued_at + (lifetime or self.lifetime or DEFAULT_LIFETIME)
         spelling = self._spelling
         iso = isinstance(self._fields.get(spelling.expires_at), str)
         kept = refresh_token or self.refresh_token
+        others = {name: value for name, value in self._fields.items() if name != ORIGIN_KEY}
         return TokenDocument(
             refresh_token=kept,
             access_token=access_token,
             expires_at=expires_at,
             issued_at=issued_at,
+            origin=origin,
             _spelling=spelling,
             _fields={
-                **self._fields,
+                **others,
+                **({} if origin is None else {ORIGIN_KEY: origin.as_fields()}),
                 spelling.access_token: access_token.reveal(),
                 spelling.refresh_token: kept.reveal(),
                 spelling.expires_at: _write_time(expires_at, spelling, iso=iso),
@@ -129,6 +142,7 @@ class TokenDocument:
             refresh_token=self.refresh_token,
             lifetime=self.lifetime,
             issued_at=self.issued_at,
+            origin=self.origin,
         )
 
     def serialize(self) -> SecretValue:
@@ -154,6 +168,7 @@ def read_document(text: SecretValue) -> TokenDocument:
         access_token=_read_token(fields, spelling.access_token),
         expires_at=_read_time(fields, spelling.expires_at, spelling),
         issued_at=_read_time(fields, spelling.issued_at, spelling),
+        origin=read_origin(fields),
         _spelling=spelling,
         _fields=fields,
     )
@@ -223,7 +238,18 @@ def _read_token(fields: Mapping[str, object], key: str) -> SecretValue | None:
         return None
     if not isinstance(value, str):
         raise InvalidSecretDocument(f"{key} must be a string, and is a JSON {type(value).__name__}")
+    check_text(value, key)
     return SecretValue(value)
+
+
+def check_text(value: str, key: str) -> None:
+    """Refuse half of a surrogate pair: JSON can hold it, and no request can.
+
+    Raises:
+        InvalidSecretDocument: The value holds one; the message names the key.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidSecretDocument(f"{key} holds half of a surrogate pair, which can't be sent; store it again")
 
 
 def _read_time(fields: Mapping[str, object], key: str, spelling: _Spelling) -> datetime | None:
@@ -243,9 +269,12 @@ def _read_time(fields: Mapping[str, object], key: str, spelling: _Spelling) -> d
 def _read_iso(text: str, key: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidSecretDocument(f"{key} is a string and not an ISO 8601 date and time") from None
+    if moment < _EARLIEST:
+        raise InvalidSecretDocument(f"{key} is before {_EARLIEST:%Y}, which is not a date that tokens have")
+    return moment
 
 
 def _write_time(moment: datetime, spelling: _Spelling, *, iso: bool) -> int | str:
