@@ -14,7 +14,7 @@ from token_refresh.core.attempts import DAY, Attempt, Fate, Ledger
 from token_refresh.core.claims import write_claim
 from token_refresh.core.plan import RULES, Rule, plan, wait_for_open_claim
 from token_refresh.core.snapshot import RunState, Snapshot
-from token_refresh.core.steps import Reason, Wait
+from token_refresh.core.steps import Reason, Redeem, Rejected, Wait
 from token_refresh.core.versions import (
     CLAIM,
     CURRENT,
@@ -149,7 +149,7 @@ def forced(snapshot: Snapshot, run: RunState) -> bool:
 def from_wherever() -> Patches:
     """Promote from whichever version is current by now."""
 
-    def promote(self: Actions, successor: Any, snapshot: Any) -> Any:
+    def promote(self: Actions, successor: Any, _snapshot: Any) -> Any:
         store = self.parts.store
         current = store.read(label=CURRENT)
         assert current is not None
@@ -192,7 +192,7 @@ def no_second_look() -> Patches:
     def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
         after = original(self, step, snapshot)
         if self.memory.rejected_version is not None:
-            raise dead_grant(self.redemption.secret, plan_module.Rejected(snapshot.now, snapshot.now))
+            raise dead_grant(self.redemption.secret, Rejected(snapshot.now, snapshot.now))
         return after
 
     return [(Actions, "_redeem", redeem)]
@@ -268,7 +268,7 @@ def nothing_kept(_ledger: Ledger, _now: datetime) -> tuple[Attempt, ...]:
     return ()
 
 
-def a_day_kept(ledger: Ledger, now: datetime) -> tuple[Attempt, ...]:
+def day_kept(ledger: Ledger, now: datetime) -> tuple[Attempt, ...]:
     """Forget spent tokens after a day."""
     return tuple(a for a in ledger.attempts if a.claimed_at > now - DAY)
 
@@ -340,7 +340,7 @@ def lost_table_claimed() -> Patches:
     def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
         if policy.store is ClaimStoreKind.TABLE and snapshot.missing_claim_id is not None:
             claim = plan_module._next_claim(snapshot, run, policy)  # noqa: SLF001 - to break it
-            return plan_module.Redeem(claim, snapshot.newest.claim_id if snapshot.newest else None)
+            return Redeem(claim, snapshot.newest.claim_id if snapshot.newest else None)
         return wait_for_open_claim(snapshot, run, policy)
 
     return _instead("wait_for_open_claim", check)

@@ -34,7 +34,7 @@ class Invariants:
             raise Violation("received tokens were refused: the secret is full")
         if before == after:
             return
-        if isinstance(call, Put) and call.secret == PUBLISHED or getattr(call, "secret", "") == PUBLISHED:
+        if (isinstance(call, Put) and call.secret == PUBLISHED) or getattr(call, "secret", "") == PUBLISHED:
             self._check_published(before, after)
             return
         old, new = (self._store.labels(state, TOKENS)[CURRENT] for state in (before, after))

@@ -61,9 +61,7 @@ MUTANTS: Final = (
     ),
     Mutant(name="claims end before their run does", patches=bugs.nothing, scenario=scenarios.SHORT_CLAIMS),
     Mutant(name="no clock before a request", patches=bugs.no_clock, scenario=scenarios.FROZEN),
-    Mutant(
-        name="promote from whichever version is current", patches=bugs.from_wherever, scenario=scenarios.REPLACED
-    ),
+    Mutant(name="promote from whichever version is current", patches=bugs.from_wherever, scenario=scenarios.REPLACED),
     Mutant(name="make tokens current before they are staged", patches=bugs.promote_first, scenario=scenarios.REPLACED),
     Mutant(name="stage under an ID that nobody derives", patches=bugs.fresh_id, scenario=scenarios.DYING),
     Mutant(
@@ -81,7 +79,7 @@ MUTANTS: Final = (
     Mutant(name="invalid_grant without a second look", patches=bugs.no_second_look, scenario=scenarios.REPLACED),
     Mutant(name="a rejected grant is never tried again", patches=bugs.rejected_for_ever, scenario=scenarios.REJECTED),
     Mutant(name="no ledger", patches=bugs.kept(bugs.nothing_kept), scenario=scenarios.MOVED_BACK),
-    Mutant(name="spent tokens forgotten after a day", patches=bugs.kept(bugs.a_day_kept), scenario=scenarios.MOVED_BACK),
+    Mutant(name="spent tokens forgotten after a day", patches=bugs.kept(bugs.day_kept), scenario=scenarios.MOVED_BACK),
     Mutant(name="only one attempt kept", patches=bugs.kept(bugs.one_kept), scenario=scenarios.MOVED_BACK),
     Mutant(name="attempts known by version", patches=bugs.by_version, scenario=scenarios.EDITED_DYING),
     Mutant(
@@ -89,11 +87,13 @@ MUTANTS: Final = (
         patches=bugs.version_1_forgotten,
         scenario=scenarios.VERSION_1,
     ),
-    Mutant(name="refused claim not looked up", patches=bugs.refusal_not_looked_up, scenario=scenarios.FIRST_UNLABELLED),
-    Mutant(name="refused claim not remembered", patches=bugs.refusal_not_remembered, scenario=scenarios.FIRST_UNLABELLED),
+    Mutant(name="refused claim not looked up", patches=bugs.refusal_not_looked_up, scenario=scenarios.UNANCHORED),
+    Mutant(name="refused claim not remembered", patches=bugs.refusal_not_remembered, scenario=scenarios.UNANCHORED),
     Mutant(name="no anchor in the document", patches=bugs.no_anchor, scenario=scenarios.UNLABELLED),
     Mutant(
-        name="unreadable named claim passed at once", patches=bugs.unreadable_passed, scenario=scenarios.STALE_SUCCESSORS
+        name="unreadable named claim passed",
+        patches=bugs.unreadable_passed,
+        scenario=scenarios.STALE_SUCCESSORS,
     ),
     Mutant(
         name="something unreadable in a claim's place ignored",
@@ -108,9 +108,7 @@ MUTANTS: Final = (
     Mutant(name="publish again after a refusal", patches=bugs.publish_again, scenario=scenarios.PUBLISHED),
     Mutant(name="half the quota as limit", patches=bugs.nothing, scenario=scenarios.HALF_THE_QUOTA),
     Mutant(name="lost table claimed at once", patches=bugs.lost_table_claimed, scenario=scenarios.TABLE_LOST),
-    Mutant(
-        name="restored table claimed at once", patches=bugs.lost_table_claimed, scenario=scenarios.TABLE_RESTORED
-    ),
+    Mutant(name="restored table claimed at once", patches=bugs.lost_table_claimed, scenario=scenarios.TABLE_RESTORED),
     Mutant(name="one claim expected in a lost table", patches=bugs.one_lost_claim, scenario=scenarios.TABLE_LOST_TWO),
 )
 

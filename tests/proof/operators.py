@@ -170,12 +170,11 @@ def _spoil(scene: Scene, name: str) -> Iterator[Action]:
 
 
 def _lose_successor(scene: Scene, name: str) -> Iterator[Action]:
-    """Remove a set that is not current and follows the current one: the only unlabelled ones that AWS may remove."""
-    held = set(scene.labels.values())
+    """Remove stored tokens that follow the current ones, and that a claim knows of: AWS removes no younger ones."""
     current = refresh_token_of(scene.versions[scene.current])
     for version_id, text in scene.versions.items():
         token = refresh_token_of(text)
-        if version_id in held - {scene.labels.get(OUTCOME), scene.labels.get(PREVIOUS)} or not token or not current:
+        if not token or not current or origin_of(text).get("claim") in {None, scene.newest_claim}:
             continue
         if token != current and scene.provider.follows(token, current):
             yield Action(name, Remove(version_id), scene.provider, loses=True)

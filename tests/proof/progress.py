@@ -79,7 +79,7 @@ class Progress:
             return REFRESHED
         if ports.ended.outcome != "ReauthorizationRequired":
             return None
-        if alive and outcomes.count("ReauthorizationRequired") > 3:  # noqa: PLR2004 - an hour later, a day later, and once more
+        if alive and outcomes.count("ReauthorizationRequired") > 3:
             raise Violation(f"left alone: a grant that is alive is given up (runs end: {', '.join(outcomes)})")
         return None if alive and self._invariants.reachable(ports.state, ports.provider, now) else REJECTED
 

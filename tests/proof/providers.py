@@ -56,9 +56,7 @@ class Provider(NamedTuple):
         marks = list(family.redeemed_at)
         marks[index] = now if spent_at is None else spent_at
         successor = len(marks)
-        issued = family._replace(
-            redeemed_at=(*marks, None), parents=(*family.parents, index), issued=family.issued + 1
-        )
+        issued = family._replace(redeemed_at=(*marks, None), parents=(*family.parents, index), issued=family.issued + 1)
         return self._with(number, issued), _answer(number, family, successor), False
 
     def authorize(self) -> tuple["Provider", str]:

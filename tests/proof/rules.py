@@ -6,11 +6,11 @@ from typing import NamedTuple
 from proof import starts
 from proof.invariants import Invariants
 from proof.operators import Scene, actions
-from proof.ports import Ended, Poll, Send
+from proof.ports import Ended, Poll, Send, build_run, settle
 from proof.progress import REJECTED, Progress, Undisturbed
-from proof.providers import CLIENT_REJECTED, NO_ANSWER, REJECTED as INVALID_GRANT, Provider, parse
-from proof.ports import build_run, settle
-from proof.store import PUBLISHED, Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
+from proof.providers import CLIENT_REJECTED, NO_ANSWER, Provider, parse
+from proof.providers import REJECTED as INVALID_GRANT
+from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
 from proof.workers import Workers
 from proof.world import (
     EPOCH_SECONDS,
@@ -207,8 +207,10 @@ class Rules:
     def _fail(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Write) -> Change:
         budget = world.budget._replace(faults=world.budget.faults - 1)
         # A claim that its run does not know of, or can't end, looks like that of a run that died.
-        unknown = world.unknown or isinstance(call, Append | Record) or (
-            isinstance(call, Put) and call.label in {CLAIM, OUTCOME}
+        unknown = (
+            world.unknown
+            or isinstance(call, Append | Record)
+            or (isinstance(call, Put) and call.label in {CLAIM, OUTCOME})
         )
         failed = self._with_budget(world, budget)._replace(faulted=True, unknown=unknown)
         return self._advance(failed, place, worker, Event(place, call, "and the store stays out of reach", UNAVAILABLE))
@@ -227,7 +229,7 @@ class Rules:
         return Worker(plan, self.workers.start(plan[0] if plan else "s"))
 
     def _advance(self, world: World, place: int, worker: Worker, event: Event) -> Change:
-        node = self.workers.reply(worker.node, event.answer, world.now)  # type: ignore[arg-type]  # replies are hashable
+        node = self.workers.reply(worker.node, event.answer, world.now)
         ended = self.workers.call(node)
         if not isinstance(ended, Ended):
             return Change(event, self._with(world, place, worker._replace(node=node, sent_again=False)))

@@ -24,17 +24,16 @@ from proof.operators import (
     UNLABEL,
 )
 from proof.starts import V1_STARTS
-from proof.world import OTHER_HOST as OTHER_HOST_NAME
 from proof.world import (
     CLAIM_ENDS,
     DAY_PASSES,
     GRACE_SECONDS,
     HOUR_PASSES,
-    HOUR_SECONDS,
     Budget,
     Deployment,
     Scenario,
 )
+from proof.world import OTHER_HOST as OTHER_HOST_NAME
 
 STORES: Final = ("versions", "table")
 PROVIDERS: Final = ("single-use", "grace", "static")
@@ -95,7 +94,12 @@ MOVED_BACK: Final = Scenario(
     name="moved back", plans=("s",), budget=Budget(operator=1), operator=(MOVE_BACK, COPY_BACK), before=3
 )
 SUCCESSOR_GONE: Final = Scenario(
-    name="successor gone", plans=("s",), budget=Budget(operator=2), operator=(MOVE_BACK, LOSE_SUCCESSOR), before=2
+    name="successor gone",
+    plans=("s", "s"),
+    budget=Budget(crashes=1, operator=2, jumps=1),
+    operator=(MOVE_BACK, LOSE_SUCCESSOR),
+    jumps=(CLAIM_ENDS,),
+    before=2,
 )
 OTHER_GRACE: Final = Scenario(
     name="other grace",
@@ -134,7 +138,7 @@ UNLABELLED: Final = Scenario(
     quota=8,
     claims_a_day=3,
 )
-FIRST_UNLABELLED: Final = Scenario(
+UNANCHORED: Final = Scenario(
     name="first claim unlabelled", plans=("s", "s"), budget=Budget(operator=1), operator=(UNLABEL,)
 )
 UNREADABLE: Final = Scenario(
@@ -151,7 +155,9 @@ TABLE_LOST: Final = Scenario(
     before=1,
 )
 TABLE_RESTORED: Final = replace(TABLE_LOST, name="table restored", operator=(RESTORE_TABLE,), before=3)
-TABLE_LOST_TWO: Final = replace(TABLE_LOST, name="table lost, two claims", plans=("sf", "f"), budget=Budget(2, operator=1))
+TABLE_LOST_TWO: Final = replace(
+    TABLE_LOST, name="table lost, two claims", plans=("sf", "f"), budget=Budget(2, operator=1)
+)
 
 _ALL: Final = (
     Scenario(
@@ -160,9 +166,7 @@ _ALL: Final = (
         budget=Budget(crashes=2, losses=1, jumps=2),
         jumps=(CLAIM_ENDS, CLAIM_ENDS),
     ),
-    Scenario(
-        name="successors", plans=("ss", "fs"), budget=Budget(crashes=1, losses=1, jumps=1), jumps=(CLAIM_ENDS,)
-    ),
+    Scenario(name="successors", plans=("ss", "fs"), budget=Budget(crashes=1, losses=1, jumps=1), jumps=(CLAIM_ENDS,)),
     Scenario(
         name="a day passes",
         plans=("ss", "f"),
@@ -252,30 +256,30 @@ _ALL: Final = (
     Scenario(
         name="stale reads, old copies",
         plans=("s", "s"),
-        budget=Budget(stale=2, operator=1),
+        budget=Budget(stale=1, operator=1),
         stale_depth=8,
         operator=(COPY_BACK, MOVE_BACK),
         before=2,
     ),
     Scenario(
         name="stale reads, published",
-        plans=("s", "f"),
-        budget=Budget(stale=3, operator=1),
+        plans=("s", "s"),
+        budget=Budget(stale=2, operator=1),
         stale_depth=8,
         operator=(REAUTHORIZE,),
         published=True,
         before=1,
     ),
     Scenario(
-        name="moved back",
-        plans=("s", "s"),
+        name="moved back twice",
+        plans=("s",),
         budget=Budget(operator=2),
         operator=(MOVE_BACK, COPY_BACK, COPY_BACK_BARE),
         before=3,
     ),
     Scenario(
         name="moved back, crash",
-        plans=("s", "f"),
+        plans=("s", "s"),
         budget=Budget(operator=1, crashes=1, jumps=1),
         operator=(MOVE_BACK, COPY_BACK, COPY_BACK_BARE),
         jumps=(CLAIM_ENDS,),
@@ -313,14 +317,7 @@ _ALL: Final = (
         jumps=(HOUR_PASSES,),
         before=1,
     ),
-    Scenario(
-        name="successor gone",
-        plans=("s", "s"),
-        budget=Budget(operator=2, crashes=1, jumps=1),
-        operator=(MOVE_BACK, LOSE_SUCCESSOR),
-        jumps=(HOUR_PASSES,),
-        before=2,
-    ),
+    replace(SUCCESSOR_GONE, jumps=(HOUR_PASSES,)),
     Scenario(
         name="unreadable tokens",
         plans=("s", "f"),
@@ -336,9 +333,9 @@ _VERSIONS: Final = (
     ),
     Scenario(
         name="quota, crash",
-        plans=("fff", "s"),
-        budget=Budget(crashes=1, losses=1, jumps=2),
-        jumps=(CLAIM_ENDS, DAY_PASSES),
+        plans=("ff", "s"),
+        budget=Budget(crashes=1, losses=1, jumps=1),
+        jumps=(DAY_PASSES,),
         quota=8,
         claims_a_day=3,
         before=3,
@@ -378,27 +375,27 @@ _TABLE: Final = (
     ),
     Scenario(
         name="quota, crash",
-        plans=("ffff", "s"),
-        budget=Budget(crashes=1, losses=1, jumps=2),
-        jumps=(CLAIM_ENDS, DAY_PASSES),
+        plans=("ff", "s"),
+        budget=Budget(crashes=1, losses=1, jumps=1),
+        jumps=(DAY_PASSES,),
         quota=8,
         claims_a_day=6,
         before=3,
     ),
     Scenario(
         name="table lost",
-        plans=("ss", "f"),
+        plans=("s", "f"),
         budget=Budget(operator=1, crashes=1, losses=1, jumps=1),
         operator=(LOSE_TABLE,),
         jumps=(CLAIM_ENDS,),
         before=2,
     ),
     Scenario(
-        name="table lost, a day passes",
+        name="table lost, an hour passes",
         plans=("ss", "f"),
-        budget=Budget(operator=1, crashes=1, jumps=2),
+        budget=Budget(operator=1, crashes=1, jumps=1),
         operator=(LOSE_TABLE,),
-        jumps=(CLAIM_ENDS, HOUR_SECONDS),
+        jumps=(HOUR_PASSES,),
         before=1,
     ),
     Scenario(

@@ -1,9 +1,9 @@
 """What is stored when a search begins.
 
-    by hand        a token set that a person stored, without the key `tokenRefresh`
-    authorized     a token set that `token-refresh authorize` stored
-    v1 ...         what version 1 of the protocol left behind: a claim that is open or ended, tokens that were staged
-                   under it or made current, or a record of each kind
+by hand        a token set that a person stored, without the key `tokenRefresh`
+authorized     a token set that `token-refresh authorize` stored
+v1 ...         what version 1 of the protocol left behind: a claim that is open or ended, tokens that were staged
+under it or made current, or a record of each kind
 """
 
 import json

@@ -82,16 +82,18 @@ class _Names:
 
     def of(self, version_id: str | None) -> str:
         """Give a version's short name."""
-        return "nothing" if version_id is None else self._names.get(version_id, version_id[:8])
+        return "nothing" if not version_id else self._names.get(version_id, version_id[:8])
 
-    def call(self, call: object) -> str:  # noqa: PLR0911 - one a kind of call
+    def call(self, call: object) -> str:  # noqa: C901, PLR0911 - one a kind of call
         """Say what is called."""
         match call:
             case Read(secret, label, version_id):
                 return f"reads {label or self.of(version_id)}{' of the published copy' if secret == PUBLISHED else ''}"
             case Put(_, version_id, text, label) if label == CLAIM:
-                fields = json.loads(text) if text.startswith("{") else {"version_id": None, "attempt": 0}
-                return f"claims {self.of(fields['version_id'])}: {self.of(version_id)}, attempt {fields['attempt']}"
+                fields = json.loads(text) if text.startswith("{") else {"version_id": "", "attempt": 0}
+                return (
+                    f"claims {self.of(str(fields['version_id']))}: {self.of(version_id)}, attempt {fields['attempt']}"
+                )
             case Put(_, version_id, text, label) if label == OUTCOME and '"outcome"' in text:
                 return f"records {json.loads(text)['outcome']}: {self.of(version_id)}"
             case Put(_, version_id, _, label):
@@ -111,7 +113,7 @@ class _Names:
             case _:
                 return str(call)
 
-    def answer(self, answer: object, call: object) -> str:
+    def answer(self, answer: object, call: object) -> str:  # noqa: PLR0911 - one a kind of reply
         """Say what came back."""
         match answer:
             case SecretVersion():

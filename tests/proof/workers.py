@@ -64,7 +64,7 @@ class Workers:
     def delayed(self, node: int, now: int) -> int:
         """Give the node where a run stands if its last reply came at `now`: the run was frozen meanwhile."""
         parent, reply, _ = self._histories[node]
-        return self.reply(parent, reply, now)  # type: ignore[arg-type]  # it was hashable before
+        return self.reply(parent, reply, now)
 
     def may_wake(self, node: int) -> bool:
         """Whether a run that polls may look again."""

@@ -75,7 +75,7 @@ class World(NamedTuple):
     now: int
     budget: Budget
     lost: int
-    """Families (one bit each) of which a token set was issued and never stored: by a crash, a freeze, a lost response."""
+    """Families (one bit each) of which a token set was issued and never stored: a crash, a freeze, a lost response."""
     unknown: bool
     """Whether a run died, or lost a response, so that an outcome may be unknown."""
     faulted: bool
@@ -104,7 +104,7 @@ class Scenario:
     """The claim store: `versions` or `table`."""
     plans: tuple[str, ...]
     """The runs of each worker, a letter each; a run follows the one before when that ended or died."""
-    budget: Budget = Budget()
+    budget: Budget = Budget()  # noqa: RUF009 - a constant
     jumps: tuple[int, ...] = ()
     """By how many seconds the services' clock jumps; each at any point, in this order."""
     operator: tuple[str, ...] = ()

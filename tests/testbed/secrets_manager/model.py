@@ -71,10 +71,11 @@ class SecretsModel:
         return handle(self, checked(request), round(now, 3))
 
     def drop(self, name: str, version_id: str) -> None:
-        """Remove a version without a label, as the service may after a day."""
+        """Remove a version and its labels."""
         secret = self._secrets[name]
-        kept = tuple(version for version in secret.versions if version.version_id != version_id)
-        self._secrets[name] = replace(secret, versions=kept)
+        versions = tuple(version for version in secret.versions if version.version_id != version_id)
+        labels = tuple((label, holder) for label, holder in secret.labels if holder != version_id)
+        self._secrets[name] = replace(secret, versions=versions, labels=labels)
 
     def find(self, secret_id: str) -> Secret | None:
         """Find a secret by name, ARN, or ARN without its suffix."""
