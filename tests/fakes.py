@@ -24,6 +24,8 @@ class FakeClock:
 
     seconds: float = 0.0
     slept: list[float] = field(default_factory=list)
+    oversleep: Callable[[], None] = lambda: None
+    """What else happens while somebody sleeps."""
 
     def monotonic(self) -> float:
         return self.seconds
@@ -31,6 +33,7 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.seconds += seconds
+        self.oversleep()
 
     @property
     def service_now(self) -> datetime:

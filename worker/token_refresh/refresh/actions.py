@@ -1,9 +1,9 @@
 """Carry out an action of the plan, and say what is stored then."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
-from token_refresh.core.snapshot import Snapshot, TokenSet
+from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable
 from token_refresh.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
 from token_refresh.errors import SecretStoreError
@@ -101,11 +101,14 @@ class Actions:
         assert store is not None  # noqa: S101 - the plan publishes only if there is a published secret
         version_id = published_version_id(source.version_id)
         replaced = snapshot.published.version_id if snapshot.published else None
-        self.memory.no_longer_publishes()
         try:
             store.put(version_id, published_document(source.document, source.version_id), label=OUTCOME)
-            if store.move_label(CURRENT, to=version_id, remove_from=replaced):
-                self.parts.log.info("tokens_published", published_version_id=version_id)
+            moved = store.move_label(CURRENT, to=version_id, remove_from=replaced)
         except SecretStoreError as failure:
             self.memory.no_longer_publishes(failure)
-        return snapshot
+            return snapshot
+        if not moved:
+            self.memory.no_longer_publishes()
+            return snapshot
+        self.parts.log.info("tokens_published", published_version_id=version_id)
+        return replace(snapshot, published=PublishedCopy(version_id=version_id, stored_at=self.memory.service_now()))
