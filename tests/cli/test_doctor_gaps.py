@@ -33,7 +33,7 @@ def test_credentials_that_aws_does_not_know(cli: Cli, tokens: Tokens, environmen
         ("00000000", "", "failed", "this secret has no version 00000000"),
     ],
 )
-def test_a_consumer_that_can_not_be_judged(
+def test_a_consumer_that_can_not_be_judged(  # noqa: PLR0917 - fixtures
     cli: Cli, tokens: Tokens, store: SecretsManagerServer, reported: str, denied: str, grade: str, told: str
 ) -> None:
     """The first characters of a version ID suffice; too few, or a listing that is denied, is no verdict."""
