@@ -93,15 +93,9 @@ class Imitation(LoopbackServer):
         with self._lock:
             script = self._scripts.popleft() if self._scripts else None
             self.received.append(fields)
-            if fault == "client" and self.checks_client:
-                return self._sent(401, {"error": "invalid_client"})
-            if fault is not None:
-                self.faults.append(fault)
-                return self._sent(400, {"error": "unsupported_grant_type"})
-            if script == "busy":
-                return self._sent(429, {})
-            if script == "listed_as_busy":
-                return self._sent(400, self._listed_as_busy())
+            refusal = self._refusal(fault, script)
+            if refusal is not None:
+                return self._sent(*refusal)
             redeemed = self._redeemed(fields)
             if not self.alive or (redeemed is not None and redeemed not in self._accepted):
                 return self._sent(self.dead["status"], self._quoting(self.dead["body"], redeemed or ""))
@@ -110,6 +104,17 @@ class Imitation(LoopbackServer):
                 self.statuses.append(None)
                 return None
             return self._sent(self.success["status"], body)
+
+    def _refusal(self, fault: str | None, script: Script | None) -> tuple[int, dict[str, Any]] | None:
+        """Refuse what is not the documented request, or what the test wants refused."""
+        if fault == "client" and self.checks_client:
+            return 401, {"error": "invalid_client"}
+        if fault is not None:
+            self.faults.append(fault)
+            return 400, {"error": "unsupported_grant_type"}
+        if script == "busy":
+            return 429, {}
+        return (400, self._listed_as_busy()) if script == "listed_as_busy" else None
 
     def _listed_as_busy(self) -> dict[str, Any]:
         """Build the body of the profile's first matcher for a busy provider."""
