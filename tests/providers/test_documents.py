@@ -1,11 +1,13 @@
 """A token document chooses neither the provider nor the host that receives its token."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from providers.scene import TOKENS, Scene
+from token_refresh.bootstrap import SystemClock
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 
 
@@ -20,6 +22,22 @@ def test_a_document_of_another_provider_is_refused(scene: Scene, named: Any) -> 
     for event in ({}, {"force": True}, {"dry_run": True}):
         assert "canary" not in str(scene.fail(ConfigurationError, **event))
     assert [] == scene.imitation.statuses
+
+
+def test_a_run_that_finds_nothing_due_parses_one_profile(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh run reads the one profile that it needs, out of all of them."""
+    parsed = []
+    read_text = Path.read_text
+
+    def seen(path: Path, *arguments: Any, **options: Any) -> str:
+        parsed.append(path.name)
+        return read_text(path, *arguments, **options)
+
+    scene.store(expiresAt=SystemClock().unix_ms() + 86_400_000)
+    monkeypatch.setattr(Path, "read_text", seen)
+
+    assert "fresh" == scene.run()["outcome"]
+    assert ["upwork.toml"] == [name for name in parsed if name.endswith(".toml")]
 
 
 @pytest.mark.parametrize("key", ["tokenEndpoint", "token_endpoint", "TOKEN_ENDPOINT", "host"])
