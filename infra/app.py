@@ -30,15 +30,17 @@ def main() -> None:
     except ParameterError as error:
         sys.exit(f"infra/app.py: {error}")
     mode = mode_of(values)
-    mode.stack(app, parameters.stack_name, parameters=parameters, code=build_zip(mode.package))
+    mode.stack(
+        app, parameters.stack_name, parameters=parameters, code=build_zip(mode.package, *parameters.package_options)
+    )
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
 
 
-def build_zip(what: str) -> Path:
+def build_zip(*what: str) -> Path:
     """Return one of the zips that `scripts/package` builds, built anew if it is stale."""
     script = ROOT / "scripts" / "package"
-    built = subprocess.run([script, what], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    built = subprocess.run([script, *what], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
     return ROOT / built.stdout.strip()
 
 

@@ -107,6 +107,11 @@ class CommonParameters:
         return None
 
     @property
+    def package_options(self) -> tuple[str, ...]:
+        """What `scripts/package` is given besides which zip to build."""
+        return ()
+
+    @property
     def stack_name(self) -> str:
         """Return a name that tells deployments in one account apart; one that was given is kept."""
         return self.stack or "-".join(filter(None, ("token-refresh", self.app, self.environment, self.name_suffix)))

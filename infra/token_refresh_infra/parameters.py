@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from token_refresh.config import Settings, read_settings
@@ -10,6 +11,7 @@ from token_refresh.oauth.formats import AuthMethod
 from token_refresh_infra.common import CREATE, CommonParameters, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 
+ROOT = Path(__file__).resolve().parents[2]
 NONE = "none"
 DEFAULT_SERVICE = "upwork-oauth-tokens"
 MONTH_SECONDS = 30 * 24 * 3600
@@ -42,6 +44,7 @@ class Parameters(CommonParameters):
     consumers: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
     claim_table: Annotated[str | None, text(_TABLE, "create or the name of a table")]
     provider: Annotated[str | None, text(_PROVIDER, "the name of a profile (token-refresh providers)")]
+    provider_profiles: Annotated[str | None, text(r"[^\s]+", "a folder with profiles")]
     token_endpoint: Annotated[str | None, text(_ENDPOINT, "an https URL")]
     token_endpoint_auth_method: Annotated[str | None, text("|".join(AuthMethod), f"one of {', '.join(AuthMethod)}")]
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
@@ -124,10 +127,16 @@ class Parameters(CommonParameters):
         Raises:
             ParameterError: The worker would refuse them.
         """
+        profiles = {"PROVIDER_PROFILES": str(ROOT / self.provider_profiles)} if self.provider_profiles else {}
         try:
-            return read_settings(self.variables)
+            return read_settings(self.variables | profiles)
         except ConfigurationError as error:
-            raise ParameterError(f"provider: {error}") from None
+            raise ParameterError(_named_as_here(str(error))) from None
+
+    @property
+    def package_options(self) -> tuple[str, ...]:
+        """The deployment's own profiles, which `scripts/package` adds to the zip."""
+        return (str(ROOT / self.provider_profiles),) if self.provider_profiles else ()
 
     @property
     def lifetime_seconds(self) -> int:
@@ -201,3 +210,9 @@ class Parameters(CommonParameters):
     def claim_table_name(self) -> str | None:
         """Return the name of the table that holds the claims, if a table does."""
         return f"{self.stack_name}-claims" if self.claim_table == CREATE else self.claim_table
+
+
+def _named_as_here(message: str) -> str:
+    """Return the worker's message with the parameter's name in front, where it begins with the variable's."""
+    variable = re.match(r"([A-Z_]+?)(_ID)? (?=must|is|\w+ doesn't)", message)
+    return f"{variable[1].lower()}: {message[variable.end() :]}" if variable else f"provider: {message}"

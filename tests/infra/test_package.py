@@ -16,6 +16,7 @@ from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.aws_lambda.lambda_runtime import LambdaRuntime
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.providers.loader import PROFILES
 
 LIMIT_BYTES = 2_000_000
 IN_THE_RUNTIME = {"boto3", "botocore", "jmespath", "dateutil", "s3transfer", "six.py", "urllib3"}
@@ -74,6 +75,18 @@ def test_up_to_date(code: Path, tmp_path: Path) -> None:
     with (project / "worker/token_refresh/errors.py").open("a") as source:
         source.write("# changed\n")
     assert code.read_bytes() != package()
+
+
+def test_own_profiles(code: Path, tmp_path: Path) -> None:
+    """A deployment's own provider profiles are among the worker's in its zip, and in no other zip."""
+    (tmp_path / "my-crm.toml").write_text((PROFILES / "generic.toml").read_text())
+    built = subprocess.run(
+        [ROOT / "scripts" / "package", "function", tmp_path], check=True, stdout=subprocess.PIPE, text=True
+    )
+
+    with zipfile.ZipFile(ROOT / built.stdout.strip()) as own, zipfile.ZipFile(code) as plain:
+        profile = "token_refresh/providers/profiles/my-crm.toml"
+        assert {profile} == set(own.namelist()) - set(plain.namelist())
 
 
 def test_small(code: Path) -> None:
