@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from token_refresh_infra.context import ParameterError, Reader, choice, required, switch, text, whole
 
+ROOT = Path(__file__).resolve().parents[2]
 CREATE = "create"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 RETENTION_DAYS = ("1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731", "1827")
@@ -38,6 +40,7 @@ class CommonParameters:
     region: Annotated[str | None, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
     app: Annotated[str | None, part()]
     stack: Annotated[str | None, text(r"[A-Za-z][A-Za-z0-9-]*", "the name of a stack: letters, digits and hyphens")]
+    provider_profiles: Annotated[str | None, text(r"[^\n]+", "a folder with profiles of providers, NAME.toml")]
     kms_key: Annotated[str | None, text(_KEY, "create or the ARN of a key")]
     encrypt_logs: Annotated[bool, switch(default=False)]
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]
@@ -107,9 +110,9 @@ class CommonParameters:
         return None
 
     @property
-    def package_options(self) -> tuple[str, ...]:
-        """What `scripts/package` is given besides which zip to build."""
-        return ()
+    def own_profiles(self) -> str | None:
+        """The folder with the deployment's own profiles; a relative one begins at the root of this repository."""
+        return str(ROOT / self.provider_profiles) if self.provider_profiles else None
 
     @property
     def stack_name(self) -> str:

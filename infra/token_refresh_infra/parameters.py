@@ -2,16 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import timedelta
 from typing import Annotated
 
 from token_refresh.config import Settings, read_settings
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import AuthMethod
+from token_refresh.providers.lifetime import lifetime_problem
 from token_refresh_infra.common import CREATE, CommonParameters, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 
-ROOT = Path(__file__).resolve().parents[2]
 NONE = "none"
 DEFAULT_SERVICE = "upwork-oauth-tokens"
 MONTH_SECONDS = 30 * 24 * 3600
@@ -20,8 +20,6 @@ MONTH_SECONDS = 30 * 24 * 3600
 RUNS_IN_WINDOW = 3
 # A run that is stopped at its timeout may still have sent a request.
 CLAIM_OUTLIVES_RUN_SECONDS = 30
-# Each claim store takes so many claims a day, and a token is due after two thirds of its life.
-SHORTEST_LIFETIME_SECONDS = {"versions": 54 * 60, "table": 27 * 60}
 
 _PROVIDER = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
 _ENDPOINT = r"https://[^\s/?#@]+(/[^\s#]*)?"
@@ -44,7 +42,6 @@ class Parameters(CommonParameters):
     consumers: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
     claim_table: Annotated[str | None, text(_TABLE, "create or the name of a table")]
     provider: Annotated[str | None, text(_PROVIDER, "the name of a profile (token-refresh providers)")]
-    provider_profiles: Annotated[str | None, text(r"[^\s]+", "a folder with profiles")]
     token_endpoint: Annotated[str | None, text(_ENDPOINT, "an https URL")]
     token_endpoint_auth_method: Annotated[str | None, text("|".join(AuthMethod), f"one of {', '.join(AuthMethod)}")]
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
@@ -74,18 +71,11 @@ class Parameters(CommonParameters):
             self.check_place(name, getattr(self, name))
 
     def _check_lifetime(self) -> None:
-        store = "table" if self.claim_table else "versions"
-        if self.lifetime_seconds >= SHORTEST_LIFETIME_SECONDS[store]:
-            return
-        way_out = (
-            'set claim_table = "create"'
-            if self.lifetime_seconds >= SHORTEST_LIFETIME_SECONDS["table"]
-            else "no claim store fits so many refreshes a day; ask the provider for tokens that live longer"
+        problem = lifetime_problem(
+            timedelta(seconds=self.lifetime_seconds), claims_in_table=self.claim_table is not None
         )
-        raise ParameterError(
-            f"token_lifetime_seconds: {self.lifetime_seconds} is below the {SHORTEST_LIFETIME_SECONDS[store]} s that "
-            f"claims in {'a table' if self.claim_table else 'the secret'} need; {way_out}"
-        )
+        if problem is not None:
+            raise ParameterError(f"token_lifetime_seconds: {problem}")
 
     def _check_schedule(self) -> None:
         if self.start_within_minutes >= self.run_every_minutes:
@@ -127,16 +117,12 @@ class Parameters(CommonParameters):
         Raises:
             ParameterError: The worker would refuse them.
         """
-        profiles = {"PROVIDER_PROFILES": str(ROOT / self.provider_profiles)} if self.provider_profiles else {}
+        # In the zip they are among the others; here it needs their place.
+        own = {"PROVIDER_PROFILES": self.own_profiles} if self.own_profiles else {}
         try:
-            return read_settings(self.variables | profiles)
+            return read_settings(self.variables | own)
         except ConfigurationError as error:
             raise ParameterError(_named_as_here(str(error))) from None
-
-    @property
-    def package_options(self) -> tuple[str, ...]:
-        """The deployment's own profiles, which `scripts/package` adds to the zip."""
-        return (str(ROOT / self.provider_profiles),) if self.provider_profiles else ()
 
     @property
     def lifetime_seconds(self) -> int:

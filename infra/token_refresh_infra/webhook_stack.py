@@ -55,6 +55,11 @@ class WebhookParameters(CommonParameters):
             raise ParameterError(
                 "kms_key: the signing secrets are there already; give the ARN of the key that they have"
             )
+        if self.log_level != "INFO":
+            raise ParameterError(
+                "log_level: must be INFO: the alarms count lines of this level, and at DEBUG botocore logs secrets, "
+                f"is {self.log_level}"
+            )
         for name in ("stripe_secret", "slack_secret", "github_secret", "standard_secret"):
             self.check_place(name, getattr(self, name))
 

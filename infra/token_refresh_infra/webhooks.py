@@ -51,7 +51,6 @@ class WebhookReceiver(Construct):
         log_group_name: str | None = None,
         log_retention_days: int = 90,
         log_key: str | None = None,
-        log_level: lambda_.ApplicationLogLevel = lambda_.ApplicationLogLevel.INFO,
         tracing: bool = False,
     ) -> None:
         """Make the resources.
@@ -72,36 +71,11 @@ class WebhookReceiver(Construct):
             log_group_name: Where the function logs; by default a name is made.
             log_retention_days: For how long.
             log_key: The ARN of a key that encrypts the log.
-            log_level: INFO logs a line for each delivery, which some alarms count.
             tracing: Whether X-Ray records the function's calls.
         """
         super().__init__(scope, construct_id)
-        self.dead_letters = self._queue("DeadLetters", retention_period=_KEPT)
-        Validations.of(self.dead_letters).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-SQS3",
-                reason="It is itself where messages end up that can't be processed",
-            )
-        )
-        # A sender's retry, or a replay, within five minutes is dropped: their message group and ID are the same.
-        self.queue = self._queue(
-            "Queue",
-            retention_period=_KEPT,
-            max_message_size_bytes=LIMIT_BYTES,
-            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
-            fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
-            visibility_timeout=Duration.seconds(6 * consumer_timeout_seconds),
-            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=RECEIVES_BEFORE_DEAD, queue=self.dead_letters),
-        )
-        group = logs.CfnLogGroup(
-            self, "Logs", log_group_name=log_group_name, retention_in_days=log_retention_days, kms_key_id=log_key
-        )
-        group.apply_removal_policy(RemovalPolicy.DESTROY)  # nothing in a log is needed once the stack is gone
-        self.log_group = logs.LogGroup.from_log_group_name(self, "LogGroup", group.ref)
-        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        self.role.add_to_principal_policy(
-            iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.attr_arn])
-        )
+        self._make_queues(consumer_timeout_seconds)
+        self._make_log(log_group_name, log_retention_days, log_key)
         access.grant_send(self.role, self.queue.queue_arn)
         labels = ("AWSCURRENT", "AWSPREVIOUS") if accept_previous else ("AWSCURRENT",)
         for which in secrets:
@@ -124,7 +98,8 @@ class WebhookReceiver(Construct):
             tracing=lambda_.Tracing.ACTIVE if tracing else lambda_.Tracing.DISABLED,
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            application_log_level_v2=log_level,
+            # The alarms count lines of this level; below it, botocore would log the secrets themselves.
+            application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
             system_log_level_v2=lambda_.SystemLogLevel.INFO,
         )
         self._acknowledge(tracing=tracing)
@@ -135,6 +110,35 @@ class WebhookReceiver(Construct):
         """Let a function work off the queue; it reports which messages of a batch failed, and those come again."""
         function.add_event_source(
             sources.SqsEventSource(self.queue, batch_size=batch_size, report_batch_item_failures=True)
+        )
+
+    def _make_queues(self, consumer_timeout_seconds: int) -> None:
+        self.dead_letters = self._queue("DeadLetters", retention_period=_KEPT)
+        Validations.of(self.dead_letters).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions::AwsSolutions-SQS3",
+                reason="Messages that can't be processed end up in it; people read it",
+            )
+        )
+        # A copy that arrives within five minutes is dropped: it has the same message group and deduplication ID.
+        self.queue = self._queue(
+            "Queue",
+            retention_period=_KEPT,
+            max_message_size_bytes=LIMIT_BYTES,
+            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
+            fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+            visibility_timeout=Duration.seconds(6 * consumer_timeout_seconds),
+            dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=RECEIVES_BEFORE_DEAD, queue=self.dead_letters),
+        )
+
+    def _make_log(self, name: str | None, retention_days: int, key: str | None) -> None:
+        """Make the log group, and the role that may write it."""
+        group = logs.CfnLogGroup(self, "Logs", log_group_name=name, retention_in_days=retention_days, kms_key_id=key)
+        group.apply_removal_policy(RemovalPolicy.DESTROY)  # nothing in a log is needed once the stack is gone
+        self.log_group = logs.LogGroup.from_log_group_name(self, "LogGroup", group.ref)
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.role.add_to_principal_policy(
+            iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.attr_arn])
         )
 
     def _queue(self, construct_id: str, **options: object) -> sqs.Queue:

@@ -74,4 +74,5 @@ def paste_into(cli: Cli, monkeypatch: pytest.MonkeyPatch, *arguments: str, **var
         lambda _: "one-known-value-that-is-long-enough",
     )
     address = "http://127.0.0.1/callback?code=any&state=one-known-value-that-is-long-enough\n"
-    return cli("authorize", "--paste", "--yes", *arguments, stdin=address, **variables)
+    page = "--authorization-endpoint=https://example.com/authorize"
+    return cli("authorize", "--paste", "--yes", page, *arguments, stdin=address, **variables)

@@ -81,7 +81,13 @@ def test_refused_calls_are_noticed(deploy: Deploy) -> None:
     (rule,) = [r for r in events.list_rules()["Rules"] if name in r["EventPattern"]]
 
     def matches(**detail: Any) -> bool:
-        event = {"id": "1", "account": ACCOUNT, "region": REGION, "time": "2026-11-25T00:00:00Z", "resources": []}
+        event: dict[str, Any] = {
+            "id": "1",
+            "account": ACCOUNT,
+            "region": REGION,
+            "time": "2026-11-25T00:00:00Z",
+            "resources": [],
+        }
         event |= {"source": "aws.secretsmanager", "detail-type": "AWS API Call via CloudTrail", "detail": detail}
         response = events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(event))
         return bool(response["Result"])

@@ -182,6 +182,7 @@ class Known(dict[str, str]):
         ),
         ({"stripe_secret": "acme/dev/stripe"}, r"^stripe_secret: acme/dev/stripe is of environment dev"),
         (STRIPE | {"kms_key": "create"}, r"^kms_key: the signing secrets are there already"),
+        (STRIPE | {"log_level": "DEBUG"}, r"^log_level: must be INFO: .* is DEBUG"),
         (STRIPE | {"memory_mb": 128}, r"^memory_mb: must be a whole number from 256"),
         (STRIPE | {"overlap_secons": 0}, r"^overlap_secons: unknown parameter; did you mean overlap_seconds\?"),
     ],

@@ -22,7 +22,7 @@ def test_parameters() -> None:
     (others,) = re.findall(r"^(`environment`.*?) are as in \[Deploy\]", SECTION, re.MULTILINE | re.DOTALL)
     own = {*names_of(WebhookParameters)} - {*names_of(CommonParameters)}
     assert {*own, "memory_mb", "reserved_concurrency", "kms_key"} == rows
-    assert {*names_of(WebhookParameters)} - rows - {"dashboard"} == set(re.findall(r"`([a-z_]+)`", others))
+    assert {*names_of(WebhookParameters)} - rows - {"dashboard", "log_level"} == set(re.findall(r"`([a-z_]+)`", others))
 
 
 def test_defaults() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from token_refresh.errors import InvalidSecretDocument
@@ -97,6 +97,7 @@ VALUES = (
 )
 
 
+@settings(max_examples=2_000, deadline=None)
 @given(st.dictionaries(KEYS, VALUES) | VALUES)
 def test_any_document(document: object) -> None:
     """Any JSON gives a token that fits a header, or none, or a named error without a value of the document."""

@@ -16,6 +16,9 @@ shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
+PATHS_OF_ONE_ROUTE = ("/prod/webhooks/stripe", "/webhooks/stripe")
+
+
 def headers_of(response: dict[str, Any]) -> dict[str, str]:
     lists = response.get("multiValueHeaders")
     return {name: values[0] for name, values in lists.items()} if lists else response["headers"]
@@ -214,6 +217,15 @@ def test_secret_of_the_wrong_form(setting: Setting, kind: str, caplog: pytest.Lo
     assert "begins or ends with white space" in caplog.text
     assert "aws secretsmanager put-secret-value --secret-id signing-secret" in caplog.text
     assert "canary" not in caplog.text
+
+
+def test_path_that_begins_like_the_stage(setting: Setting) -> None:
+    """Of a REST API or a load balancer, whose paths have no stage in them, the path is kept as it is."""
+    for name in ("REST API", "load balancer"):
+        event = SHAPES[name]("POST", "/prod/webhooks/stripe", {}, b"")
+        assert 404 == setting.handle(event)["statusCode"]
+    event = SHAPES["HTTP API v1"]("POST", "/webhooks/stripe", {}, b"")
+    assert (400, 400) == tuple(setting.handle(event | {"path": path})["statusCode"] for path in PATHS_OF_ONE_ROUTE)
 
 
 def test_load_balancer_forms(setting: Setting) -> None:

@@ -164,3 +164,19 @@ def test_stripe_rolling() -> None:
     both = Sent(headers={"Stripe-Signature": f"{old},{new.partition(',')[2]}"}, body=body)
     for secret in ("old", "new"):
         assert "current" == sync(verifier_of("stripe", FakeSecret(secret)), both).verified_with.stage
+
+
+def test_all_signatures_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each signature is compared with each key, whichever fits: the time that it takes doesn't tell which one did."""
+    compared: list[bool] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append(one == other)
+        return compared[-1]
+
+    request = sent("stripe", secret="new")
+    header = request.headers["Stripe-Signature"]
+    request = Sent(headers={"Stripe-Signature": f"{header},v1={'0' * 64},v1={'1' * 64}"}, body=request.body)
+    monkeypatch.setattr("token_refresh.webhooks.verify.hmac.compare_digest", compare)
+    assert "current" == sync(verifier_of("stripe", FakeSecret("new", "old")), request).verified_with.stage
+    assert (6, 1) == (len(compared), sum(compared))

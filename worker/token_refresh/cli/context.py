@@ -3,16 +3,19 @@
 import functools
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError, ProfileNotFound
+from botocore.parsers import ResponseParserError
 
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG
+from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.errors import translate
+from token_refresh.aws.secrets_manager import code_of
 from token_refresh.bootstrap import open_secret
 from token_refresh.config import Settings, read_settings, token_secret_id
 from token_refresh.errors import ConfigurationError
@@ -25,12 +28,24 @@ _PATIENT: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max
 _AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _SECRETS_MANAGER: Final = "secretsmanager"
 
+WORKER_VARIABLES: Final = (
+    *("TOKEN_SECRET_ID", "CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID", "CLAIM_TABLE"),
+    *("PROVIDER", "TOKEN_ENDPOINT", "TOKEN_ENDPOINT_AUTH_METHOD", "CLIENT_KEY_ID"),
+    *("REFRESH_WINDOW_SECONDS", "REPLAY_GRACE_SECONDS", "CLAIM_TTL_SECONDS", "REQUEST_TIMEOUT_SECONDS"),
+    *("UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"),
+)
+"""The variables that decide what a run does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The operator's environment. A command never changes the environment of its process."""
 
     environment: Mapping[str, str]
+    function: str | None = None
+    """The deployed function, if it was named."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The variables that options set."""
     repeated: tuple[str, ...] = ()
     """Options, such as `--profile`, that a printed command has to repeat."""
 
@@ -55,6 +70,39 @@ class Context:
             ConfigurationError: One is wrong or missing.
         """
         return read_settings(self.environment)
+
+    def as_deployed(self, variables: Mapping[str, str]) -> "Context":
+        """Give the context with the settings of the deployed function.
+
+        Raises:
+            ConfigurationError: An option says something else than the function.
+        """
+        for name, value in self.given.items():
+            deployed = variables.get(name)
+            if deployed and not (deployed == value or name_same_secret(deployed, value)):
+                raise ConfigurationError(
+                    f"function {self.function} has {name}={deployed}, and you gave {value}: leave the option out, or "
+                    "name the function of that secret with --function"
+                )
+        kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
+        deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
+        return replace(self, environment={**kept, **self.given, **deployed_settings})
+
+    def deployed_variables(self) -> Mapping[str, str]:
+        """Read the environment variables of the deployed function.
+
+        Raises:
+            ConfigurationError: There is no such function, or it can't be read.
+        """
+        try:
+            found = self.client("lambda").get_function_configuration(FunctionName=self.function)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            raise ConfigurationError(
+                f"function {self.function} in {self.region} can't be read (lambda:GetFunctionConfiguration, "
+                f"{code_of(error)}); check its name and the region"
+            ) from None
+        variables: dict[str, str] = found.get("Environment", {}).get("Variables", {})
+        return variables
 
     def client(self, service: str, config: Config = _PATIENT) -> Any:
         """Give a client of an AWS service.

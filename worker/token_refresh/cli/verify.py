@@ -13,6 +13,7 @@ from token_refresh.cli.console.options import command
 from token_refresh.cli.console.screen import message, output, print_json, show, text, when_from
 from token_refresh.cli.context import Context
 from token_refresh.cli.secret.health import Health
+from token_refresh.cli.secret.provider import names_provider
 from token_refresh.cli.secret.state import State, read_state
 from token_refresh.oauth.response import BODY_LIMIT_BYTES
 from token_refresh.providers.endpoint import read_endpoint
@@ -52,8 +53,10 @@ def verify(
 
     Exit status: 0 it works, 2 it is rejected, 3 unknown; 64 for a wrong option.
     """
-    target = read_endpoint("--url", url or UPWORK_API)
+    if url is not None:
+        read_endpoint("--url", url)
     state = read_state(context)
+    target = url or _default_url(state)
     verdict = _judge(_ask(target, state, graphql=url is None), context, graphql=url is None)
     if as_json:
         print_json({"verdict": verdict.health.name.lower(), "text": verdict.text, "url": target})
@@ -61,6 +64,20 @@ def verify(
         show(output(), *message(verdict.text))
         output().print(text(f"version {state.snapshot.current.version_id}, {_expiry(state)}", "dim"))
     return verdict.health
+
+
+def _default_url(state: State) -> str:
+    """Give Upwork's API, unless the tokens may be another provider's.
+
+    Raises:
+        CommandFailed: They may be.
+    """
+    if state.settings.provider.name == "upwork" and names_provider(state.context, state.document.fields):
+        return UPWORK_API
+    raise CommandFailed(
+        f"name a URL of the provider's API that only a valid access token can GET: `{state.context.command('verify')} "
+        "--url URL`"
+    )
 
 
 def _expiry(state: State) -> str:

@@ -4,16 +4,16 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from token_refresh.cli.console.failures import CommandFailed
-from token_refresh.oauth.request import AuthMethod, TokenRequest, token_request
+from token_refresh.oauth.request import TokenRequest, token_request
+from token_refresh.providers.provider import Provider
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
-
-UPWORK_AUTHORIZATION_ENDPOINT: Final = "https://www.upwork.com/ab/account-security/oauth2/authorize"
 
 _ERROR_CODES: Final = frozenset(
     {
@@ -41,6 +41,8 @@ class Authorization:
     redirect_uri: str
     scope: str | None
     pkce: bool
+    params: Mapping[str, str] = field(default_factory=dict)
+    """What the provider wants beside the fields of RFC 6749."""
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     verifier: SecretValue = field(default_factory=lambda: SecretValue(secrets.token_urlsafe(48)))
 
@@ -48,6 +50,7 @@ class Authorization:
     def url(self) -> str:
         """Give the URL of the authorization page (RFC 6749 section 4.1.1)."""
         query = {
+            **self.params,
             "response_type": "code",
             "client_id": self.client_id,
             "redirect_uri": self.redirect_uri,
@@ -81,7 +84,7 @@ class Authorization:
             raise ForeignRedirect
         return SecretValue(response["code"])
 
-    def code_request(self, code: SecretValue, client: ClientCredentials, method: AuthMethod) -> TokenRequest:
+    def code_request(self, code: SecretValue, client: ClientCredentials, provider: Provider) -> TokenRequest:
         """Build the request that exchanges the code for tokens (RFC 6749 section 4.1.3).
 
         Raises:
@@ -90,4 +93,4 @@ class Authorization:
         grant = {"grant_type": "authorization_code", "code": code.reveal(), "redirect_uri": self.redirect_uri}
         if self.pkce:
             grant["code_verifier"] = self.verifier.reveal()
-        return token_request(grant, client, method)
+        return token_request(grant, client, provider.request, endpoint=provider.token_endpoint)

@@ -6,23 +6,26 @@ from typing import Annotated, Final
 
 import typer
 
+from token_refresh.adapters.client_key import KmsSigner
 from token_refresh.bootstrap import find_credentials
-from token_refresh.cli.authorize.authorization import UPWORK_AUTHORIZATION_ENDPOINT, Authorization, ForeignRedirect
+from token_refresh.cli.authorize.authorization import Authorization, ForeignRedirect
 from token_refresh.cli.authorize.browser import opened
 from token_refresh.cli.authorize.client import ask_client, read_client_file
 from token_refresh.cli.authorize.exchange import Exchange
+from token_refresh.cli.authorize.provider import build_authorization, with_provider_keys
 from token_refresh.cli.authorize.redirect import RedirectServer, can_listen
 from token_refresh.cli.console.failures import CommandFailed
 from token_refresh.cli.console.options import command
 from token_refresh.cli.console.prompts import ask_secret, confirm
 from token_refresh.cli.console.screen import errors, text, when
 from token_refresh.cli.context import Context
+from token_refresh.cli.secret.provider import settings_for
 from token_refresh.cli.secret.regions import other_regions
 from token_refresh.cli.secret.storing import base_document, document_of, fields_of
+from token_refresh.config import Settings
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh.ports import SecretVersion
-from token_refresh.providers.endpoint import read_endpoint
 from token_refresh.stored.credentials import ClientCredentials
 
 DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
@@ -33,13 +36,13 @@ _PASTE_TRIES: Final = 5
     "token-refresh authorize",
     "token-refresh authorize my-app/prod/upwork --redirect-uri http://localhost:9000/callback",
     "token-refresh authorize --paste --redirect-uri https://example.com/oauth",
-    "token-refresh authorize --client-file client.json --yes",
+    "token-refresh authorize my-app/prod/xero --provider xero --client-file client.json",
 )
 def authorize(  # noqa: PLR0913 - options, each by its name
     context: Context,
     *,
     redirect_uri: Annotated[
-        str, typer.Option(help="Exactly as registered for the client (Upwork: the API key).")
+        str, typer.Option(envvar="REDIRECT_URI", help="Exactly as registered for the client (Upwork: the API key).")
     ] = DEFAULT_REDIRECT_URI,
     client_id: Annotated[
         str | None, typer.Option(help="Client ID; the client secret is asked for.", show_default=False)
@@ -52,14 +55,19 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         bool, typer.Option("--paste", help="Paste the URL that the browser ends on, if no browser runs here.")
     ] = False,
     browser: Annotated[bool, typer.Option(help="Open the authorization page in a browser.")] = True,
-    scope: Annotated[str | None, typer.Option(help="Scopes to ask for; Upwork has none.", show_default=False)] = None,
-    pkce: Annotated[bool, typer.Option(help="Send a PKCE challenge (RFC 7636).")] = True,
+    scope: Annotated[
+        str | None, typer.Option(help="Scopes to ask for, beside those that a refresh token needs.", show_default=False)
+    ] = None,
+    pkce: Annotated[
+        bool | None, typer.Option("--pkce/--no-pkce", help="Send a PKCE challenge (RFC 7636); default the profile's.")
+    ] = None,
     authorization_endpoint: Annotated[
-        str,
-        typer.Option(
-            envvar="AUTHORIZATION_ENDPOINT", help="The provider's authorization page.", show_default="Upwork's"
-        ),
-    ] = UPWORK_AUTHORIZATION_ENDPOINT,
+        str | None,
+        typer.Option(envvar="AUTHORIZATION_ENDPOINT", help="The authorization page; default the profile's."),
+    ] = None,
+    variable: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Variable of the provider, such as shop=my-shop.")
+    ] = None,
     timeout: Annotated[int, typer.Option(min=1, max=3600, help="Seconds to wait for the redirect.")] = 300,
     tag: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag of a new secret.")] = None,
     create: Annotated[
@@ -76,20 +84,30 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     """
     tags = _read_tags(tag or ())
     version, creates = _find(context, create=create)
-    fields = fields_of(version)
+    fields = with_provider_keys(context, fields_of(version), variable or ())
+    settings = settings_for(context, fields)
     given = None if client_file is None else read_client_file(client_file)
-    client, keeps_client = _find_client(context, fields, given, client_id)
-    authorization = Authorization(
-        endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", authorization_endpoint),
+    client, keeps_client = _find_client(context, settings, fields, given, client_id)
+    authorization = build_authorization(
+        settings_for(context, fields, filled=False).provider,
+        fields,
         client_id=client.client_id,
         redirect_uri=redirect_uri,
+        endpoint=authorization_endpoint,
         scope=scope,
         pkce=pkce,
     )
     if not yes:
         _confirm(context, version, creates=creates)
     exchange = Exchange(
-        context=context, client=client, keeps_client=keeps_client, creates=creates, fields=fields, tags=tags
+        context=context,
+        provider=settings.provider,
+        client=client,
+        keeps_client=keeps_client,
+        creates=creates,
+        fields=fields,
+        tags=tags,
+        signer=KmsSigner(settings.client_key_id) if settings.client_key_id else None,
     )
     if paste or not can_listen(redirect_uri):
         _paste(authorization, exchange)
@@ -127,10 +145,13 @@ def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool
 
 
 def _find_client(
-    context: Context, fields: dict[str, object], given: ClientCredentials | None, client_id: str | None
+    context: Context,
+    settings: Settings,
+    fields: dict[str, object],
+    given: ClientCredentials | None,
+    client_id: str | None,
 ) -> tuple[ClientCredentials, bool]:
     """Give the client credentials, and whether to store them beside the tokens."""
-    settings = context.settings()
     try:
         known = find_credentials(base_document(fields, None), settings=settings, secret=context.store)
     except ConfigurationError:

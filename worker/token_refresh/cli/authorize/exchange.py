@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from token_refresh.bootstrap import token_endpoint
+from token_refresh.adapters.client_key import Signer
+from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh.cli.authorize import page
 from token_refresh.cli.authorize.authorization import Authorization
 from token_refresh.cli.console.failures import CommandFailed
@@ -14,6 +15,7 @@ from token_refresh.cli.secret.storing import base_document, create_secret, store
 from token_refresh.config import REQUEST_TIMEOUT_SECONDS
 from token_refresh.errors import ClientRejected
 from token_refresh.oauth.response import Failure, Kind, TokenResponse
+from token_refresh.providers.provider import Provider
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 
@@ -30,14 +32,17 @@ class Exchange:
     """What to do once the provider has authorized."""
 
     context: Context
+    provider: Provider
     client: ClientCredentials
     keeps_client: bool
     """Whether the client credentials are stored beside the tokens."""
     creates: bool
     """Whether the secret has to be created."""
     fields: dict[str, object]
-    """What is stored so far."""
+    """What is stored so far, with the provider's keys."""
     tags: Sequence[tuple[str, str]]
+    signer: Signer | None = None
+    """Signs assertions, if the client authenticates with them."""
 
     def complete(self, authorization: Authorization, code: SecretValue) -> str:
         """Exchange the code, store the tokens, say so, and give the page for the browser.
@@ -48,10 +53,11 @@ class Exchange:
         context = self.context
         sent_at = service_now(context)
         tokens = self._redeem(authorization, code)
-        document = base_document(self.fields, self.client if self.keeps_client else None).renewed(
+        fields = {**self.fields, **tokens.kept}
+        document = base_document(fields, self.client if self.keeps_client else None).renewed(
             access_token=tokens.access_token,
             refresh_token=tokens.refresh_token,
-            lifetime=tokens.lifetime,
+            lifetime=tokens.lifetime_from(sent_at) or self.provider.access_token_lifetime,
             issued_at=sent_at,
         )
         if self.creates:
@@ -64,6 +70,7 @@ class Exchange:
                 [
                     ("secret", context.secret_id),
                     ("region", context.region),
+                    ("provider", f"{self.provider.title} ({self.provider.host})"),
                     ("version", version_id),
                     ("expires", None if document.expires_at is None else when(document.expires_at)),
                 ]
@@ -74,11 +81,10 @@ class Exchange:
 
     def _redeem(self, authorization: Authorization, code: SecretValue) -> TokenResponse:
         """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
-        settings = self.context.settings()
-        request = authorization.code_request(code, self.client, settings.provider.auth_method)
-        response = token_endpoint(settings.provider.token_endpoint).send(
-            request, timeout_seconds=REQUEST_TIMEOUT_SECONDS
-        )
+        provider = self.provider
+        request = authorization.code_request(code, self.client, provider)
+        endpoint = HttpTokenEndpoint(provider.token_endpoint, provider.response, self.signer)
+        response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
         if isinstance(response, Failure):
             raise self._refused(response)
         if response.refresh_token is None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from token_refresh.cli.console.failures import reported
-from token_refresh.cli.context import Context
+from token_refresh.cli.context import WORKER_VARIABLES, Context
 
 Command = Callable[..., int | None]
 _PANEL: Final = "Common options"
@@ -72,9 +72,20 @@ _OPTIONS: Final = (
         repeated=True,
     ),
     _Shared(
+        name="provider",
+        help="Name of the provider's profile; default $PROVIDER, then the token document's.",
+        variables=["PROVIDER"],
+        repeated=True,
+    ),
+    _Shared(
         name="token_endpoint",
-        help="The provider's token endpoint; default $TOKEN_ENDPOINT, then Upwork's.",
+        help="The provider's token endpoint; default $TOKEN_ENDPOINT, then the profile's.",
         variables=["TOKEN_ENDPOINT"],
+        repeated=True,
+    ),
+    _Shared(
+        name="function",
+        help="The deployed function: its settings apply.",
         repeated=True,
     ),
 )
@@ -108,16 +119,17 @@ class _Registry:
         self.wrapped: dict[Command, Command] = {}
         self.examples: dict[Command, str] = {}
 
-    def __call__(self, *examples: str, failed: int = 1) -> Callable[[Command], Command]:
+    def __call__(self, *examples: str, failed: int = 1, as_deployed: bool = True) -> Callable[[Command], Command]:
         """Register a command.
 
         Args:
             examples: Command lines for `--help`.
             failed: The exit status if it ends with a named error.
+            as_deployed: Whether `--function` makes the function's settings apply; `doctor` checks them first.
         """
 
         def register(function: Command) -> Command:
-            self.wrapped[function] = _with_shared(function, failed)
+            self.wrapped[function] = _with_shared(function, failed, as_deployed=as_deployed)
             self.examples[function] = "\n".join(["[bold]Examples[/]", *examples])
             return function
 
@@ -127,7 +139,7 @@ class _Registry:
 command: Final = _Registry()
 
 
-def _with_shared(function: Command, failed: int) -> Command:
+def _with_shared(function: Command, failed: int, *, as_deployed: bool) -> Command:
     own = inspect.signature(function, eval_str=True)
     own_parameters = [p for p in own.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
 
@@ -137,6 +149,8 @@ def _with_shared(function: Command, failed: int) -> Command:
         debug = shared.pop("debug")
         context = _context(shared)
         with reported(debug=debug, failed=failed):
+            if as_deployed and context.function is not None:
+                context = context.as_deployed(context.deployed_variables())
             raise typer.Exit(function(context, **given) or 0)
 
     parameters = [*_PARAMETERS, *own_parameters]
@@ -154,6 +168,7 @@ def _context(given: Mapping[str, str | None]) -> Context:
             raise typer.BadParameter("SECRET_ID and --secret-id name two secrets; give one")
         options["secret_id"] = argument
     environment = dict(os.environ)
+    variables: dict[str, str] = {}
     repeated: list[str] = []
     for option in _OPTIONS:
         value = options[option.name]
@@ -163,6 +178,11 @@ def _context(given: Mapping[str, str | None]) -> Context:
             raise typer.BadParameter(f"{option.flag} is empty" if argument != value else "SECRET_ID is empty")
         for name in option.clears:
             environment.pop(name, None)
-        environment.update(dict.fromkeys(option.variables, value))
+        variables |= dict.fromkeys(option.variables, value)
         repeated += [option.flag, value] if option.repeated else []
-    return Context(environment=environment, repeated=tuple(repeated))
+    return Context(
+        environment=environment | variables,
+        function=options["function"],
+        given={name: value for name, value in variables.items() if name in WORKER_VARIABLES},
+        repeated=tuple(repeated),
+    )

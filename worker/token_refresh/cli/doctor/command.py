@@ -1,6 +1,7 @@
 """`token-refresh doctor`: check everything that can be wrong, and say what to do."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from token_refresh.cli.doctor.permissions import check_permissions
 from token_refresh.cli.doctor.provider import check_token_endpoint
 from token_refresh.cli.doctor.secret import check_credentials, check_document, check_last_refresh, check_tokens
 from token_refresh.cli.secret.state import State, read_state
+from token_refresh.config import read_settings
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 
 _MARKS = {
@@ -31,13 +33,11 @@ _MARKS = {
     "token-refresh doctor",
     "token-refresh doctor --function token-refresh-prod",
     "token-refresh doctor --consumer-version 1b2c3d4e",
+    as_deployed=False,
 )
 def doctor(
     context: Context,
     *,
-    function: Annotated[
-        str | None, typer.Option(help="The deployed function, to check it, too.", show_default=False)
-    ] = None,
     consumer_version: Annotated[
         str | None,
         typer.Option(
@@ -56,7 +56,7 @@ def doctor(
     Exit status: 0 nothing failed, 1 something did; 64 for a wrong option.
     """
     found: list[Check] = []
-    for check in _checks(context, function, consumer_version):
+    for check in _checks(context, consumer_version):
         found.append(check)
         if not as_json:
             _show(check)
@@ -78,8 +78,11 @@ def _show(check: Check) -> None:
     show(output(), line, *remedy)
 
 
-def _checks(context: Context, function: str | None, consumer_version: str | None) -> Iterator[Check]:
+def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
+    operator = context
     try:
+        if context.function is not None:
+            context = _as_deployed(context)
         context.settings()
         yield check_region(context)
     except ConfigurationError as failure:
@@ -96,12 +99,22 @@ def _checks(context: Context, function: str | None, consumer_version: str | None
     if state is not None:
         yield from _of_secret(state, consumer_version)
     yield check_token_endpoint(context, state)
-    if function is not None:
-        yield from check_function(context, function)
+    if context.function is not None:
+        yield from check_function(operator)
     else:
         yield Check.skipped("function", "pass --function NAME to check the function, its role and its schedule")
     if context.has_all_of_aws:
         yield check_alarms(context)
+
+
+def _as_deployed(context: Context) -> Context:
+    """Take the settings of the deployed function; if they can't be read, its own check says why."""
+    try:
+        variables = context.deployed_variables()
+        read_settings(variables)
+    except ConfigurationError:
+        return context
+    return replace(context, given={}).as_deployed({"TOKEN_SECRET_ID": context.secret_id, **variables})
 
 
 def _of_secret(state: State, consumer_version: str | None) -> Iterator[Check]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from token_refresh.aws.arn import parse_arn
 from token_refresh.cli.context import Context
 from token_refresh.cli.doctor.check import Check, NotAsked, ask
 
@@ -100,8 +101,8 @@ def _failed_runs_of(context: Context, function: str) -> str | None:
 
 def _waiting(context: Context, queue_arn: str) -> int:
     sqs = context.client("sqs")
-    account = queue_arn.split(":")[4]
-    url = ask(sqs.get_queue_url, QueueName=_queue_name(queue_arn), QueueOwnerAWSAccountId=account)["QueueUrl"]
+    *_, account, name = parse_arn(queue_arn) or ("", queue_arn)
+    url = ask(sqs.get_queue_url, QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
     wanted = "ApproximateNumberOfMessages"
     return int(ask(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=[wanted])["Attributes"][wanted])
 

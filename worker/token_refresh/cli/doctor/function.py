@@ -1,27 +1,32 @@
 """Checks of what is deployed: the function, its role and the alarms."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any, Final
 
-from token_refresh.cli.context import Context
+from token_refresh.aws.arn import name_same_secret
+from token_refresh.cli.context import WORKER_VARIABLES, Context
 from token_refresh.cli.doctor.check import Check, NotAsked, ask
 from token_refresh.cli.doctor.delivery import check_delivery
 from token_refresh.config import read_settings
 from token_refresh.errors import ConfigurationError
 from token_refresh.outcome import NAMESPACE
 
+_COMPARED: Final = [name for name in WORKER_VARIABLES if name not in {"UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"}]
 _ACTIONS: Final = tuple(
     f"secretsmanager:{action}" for action in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
 )
 
 
-def check_function(context: Context, function: str) -> Iterator[Check]:
-    """Check the deployed function and everything around it."""
+def check_function(context: Context) -> Iterator[Check]:
+    """Check the deployed function and everything around it.
+
+    Args:
+        context: The operator's, not overlaid with the function's settings.
+    """
     try:
-        deployed = ask(context.client("lambda").get_function_configuration, FunctionName=function)
+        deployed = ask(context.client("lambda").get_function_configuration, FunctionName=context.function)
     except NotAsked as why:
-        text = f"{function} in {context.region}: not found, or not readable ({why})"
+        text = f"{context.function} in {context.region}: not found, or not readable ({why})"
         yield Check.failed("function", text, "check its name and the region; deploy it with scripts/deploy")
         return
     yield _configuration(deployed)
@@ -54,29 +59,21 @@ def _variables(deployed: dict[str, Any]) -> dict[str, str]:
 
 
 def _settings(context: Context, deployed: dict[str, Any]) -> Check:
-    """Compare the function's settings with those that this command uses: they decide what is sent, and where."""
-    name, here = "function's settings", context.settings()
+    """Find variables that are set here and say something else than the function's."""
+    name, there = "function's settings", _variables(deployed)
     try:
-        there = read_settings(_variables(deployed))
+        read_settings(there)
     except ConfigurationError as failure:
         return Check.failed(name, f"every run fails: {failure}", "correct the variable, and deploy")
-    compared = {
-        "TOKEN_SECRET_ID": (there.token_secret_id, here.token_secret_id),
-        "TOKEN_ENDPOINT": (there.provider.token_endpoint, here.provider.token_endpoint),
-        "TOKEN_ENDPOINT_AUTH_METHOD": (there.provider.auth_method.value, here.provider.auth_method.value),
-        "REPLAY_GRACE_SECONDS": _seconds(there.policy.replay_grace, here.policy.replay_grace),
-        "CLIENT_SECRET_ID": (there.client_secret_id, here.client_secret_id),
-        "PUBLISHED_SECRET_ID": (there.published_secret_id, here.published_secret_id),
-    }
-    differing = [f"{variable} is {a} there and {b} here" for variable, (a, b) in compared.items() if a != b]
+    differing = [
+        f"{variable} is {there.get(variable, 'not set')} there and {here} here"
+        for variable in _COMPARED
+        if (here := context.environment.get(variable)) and not name_same_secret(here, there.get(variable, ""))
+    ]
     if differing:
-        remedy = "set the same variables here; if the function is wrong, correct them and deploy"
+        remedy = "unset them here, since --function applies the function's; if the function is wrong, correct it"
         return Check.failed(name, "; ".join(differing), remedy)
-    return Check.ok(name, "the same as here")
-
-
-def _seconds(there: timedelta, here: timedelta) -> tuple[str, str]:
-    return f"{there.total_seconds():.0f}", f"{here.total_seconds():.0f}"
+    return Check.ok(name, "used by the checks above")
 
 
 def _role(context: Context, deployed: dict[str, Any]) -> Check:

@@ -8,11 +8,15 @@ from rich.console import Console
 from token_refresh.adapters.telemetry import mask
 from token_refresh.bootstrap import SystemClock, build_run
 from token_refresh.cli.console.options import command
+from token_refresh.cli.console.prompts import confirm
 from token_refresh.cli.console.screen import errors, show_result, text
 from token_refresh.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh.cli.refresh.invoke import invoke
+from token_refresh.cli.secret.provider import names_provider, settings_for
 from token_refresh.cli.secret.regions import not_found
 from token_refresh.cli.secret.state import unusable
+from token_refresh.cli.secret.storing import fields_of
+from token_refresh.core.versions import CURRENT
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
 from token_refresh.events import Trigger
 from token_refresh.outcome import Outcome
@@ -36,29 +40,30 @@ _SENTENCES = {
     "token-refresh refresh --dry-run --json",
     "token-refresh refresh --invoke token-refresh-prod --force",
 )
-def refresh(
+def refresh(  # noqa: PLR0913 - options, each by its name
     context: Context,
     *,
     force: Annotated[bool, typer.Option("--force", help="Refresh even if no refresh is due.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what a run would do; write and send nothing.")
     ] = False,
-    function: Annotated[
+    invoked: Annotated[
         str | None,
         typer.Option("--invoke", metavar="FUNCTION", help="Invoke the deployed function instead.", show_default=False),
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
 ) -> int:
     """Refresh the tokens if that is due: the same run as the function's, with your own AWS credentials.
 
     Exit status: 0 whatever the outcome, 1 if the run failed.
     """
-    if function is not None:
-        return invoke(context, function, force=force, dry_run=dry_run, as_json=as_json)
+    if invoked is not None:
+        return invoke(context, invoked, force=force, dry_run=dry_run, as_json=as_json)
     console = errors()
     try:
         with console.status("refreshing"):
-            result = _run(context, console, force=force, dry_run=dry_run)
+            result = _run(context, console, force=force, dry_run=dry_run, yes=yes)
     except SecretNotFound as failure:
         raise not_found(context, failure, command="refresh") from None
     except (SecretEmpty, InvalidSecretDocument) as failure:
@@ -67,8 +72,12 @@ def refresh(
     return 0
 
 
-def _run(context: Context, console: Console, *, force: bool, dry_run: bool) -> dict[str, str | None]:
-    settings = context.settings()
+def _run(context: Context, console: Console, *, force: bool, dry_run: bool, yes: bool) -> dict[str, str | None]:
+    fields = fields_of(context.store().read(label=CURRENT))
+    settings = settings_for(context, fields)
+    if not (dry_run or yes or names_provider(context, fields)):
+        provider = settings.provider
+        confirm(f"Nothing names the provider of these tokens. Send the refresh token to {provider.host}?")
     run = build_run(
         settings,
         Trigger(name="cli", force=force, dry_run=dry_run),

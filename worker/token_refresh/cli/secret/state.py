@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from token_refresh.cli.context import Context
+from token_refresh.cli.secret.provider import settings_for
 from token_refresh.cli.secret.regions import not_found
+from token_refresh.cli.secret.storing import fields_of
 from token_refresh.config import Settings
 from token_refresh.core.claims import ClaimEntry, Redemption, read_record
 from token_refresh.core.plan import Step, plan
@@ -15,9 +17,7 @@ from token_refresh.core.versions import CURRENT, published_version_id, record_ve
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
 from token_refresh.ports import SecretStore
 from token_refresh.refresh.reading import Reader
-from token_refresh.secret_value import SecretValue
 from token_refresh.stored.document import TokenDocument
-from token_refresh.stored.json_object import read_object
 
 ATTEMPTS_LISTED = 5
 
@@ -91,14 +91,13 @@ def read_state(context: Context) -> State:
     Raises:
         TokenRefreshError: It can't be read, or is not a token document.
     """
-    settings = context.settings()
+    context.settings()  # A wrong variable is reported first.
     store = context.store()
+    settings = _settings(context, store)
     published = context.store(settings.published_secret_id) if settings.published_secret_id else None
     reader = Reader(store=store, published=published, secret_id=context.secret_id, policy=settings.policy)
     try:
         snapshot = reader.snapshot(acting=False, own=None)
-    except SecretNotFound as failure:
-        raise not_found(context, failure, command="status") from None
     except (SecretEmpty, InvalidSecretDocument) as failure:
         raise unusable(context, failure) from None
     current = store.read(label=CURRENT)
@@ -110,6 +109,13 @@ def read_state(context: Context) -> State:
         step=plan(snapshot, _SCHEDULED, settings.policy),
         attempts=_past_attempts(store, snapshot),
     )
+
+
+def _settings(context: Context, store: SecretStore) -> Settings:
+    try:
+        return settings_for(context, fields_of(store.read(label=CURRENT)))
+    except SecretNotFound as failure:
+        raise not_found(context, failure, command="status") from None
 
 
 def unusable(context: Context, failure: SecretEmpty | InvalidSecretDocument) -> SecretEmpty | InvalidSecretDocument:
@@ -131,11 +137,7 @@ def unusable(context: Context, failure: SecretEmpty | InvalidSecretDocument) -> 
 
 
 def _is_published_copy(context: Context) -> bool:
-    version = context.store().read(label=CURRENT)
-    try:
-        fields = read_object((version.value if version else None) or SecretValue(""))
-    except InvalidSecretDocument:
-        return False
+    fields = fields_of(context.store().read(label=CURRENT))
     return "sourceVersionId" in fields and "refreshToken" not in fields
 
 
