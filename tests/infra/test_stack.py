@@ -40,6 +40,24 @@ def test_secrets_and_keys_outlive_the_stack(any_deployment: Deployment) -> None:
             assert ("Retain", "Retain") == (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
 
 
+def test_an_upgrade_replaces_nothing(everything: Deployment) -> None:
+    """What version 1 created keeps its logical ID, so that an upgrade replaces no secret, key, function or schedule."""
+    created = {
+        "Key9BCD29C7": "KMS::Key",
+        "TokenSecret55E51FA4": "SecretsManager::Secret",
+        "PublishedSecret7692F5E9": "SecretsManager::Secret",
+        "WorkerFunctionAF8A26AF": "Lambda::Function",
+        "Schedule15669BF1": "Scheduler::Schedule",
+        "ReadTokens9C484B30": "IAM::ManagedPolicy",
+    }
+    resources = everything.template["Resources"]
+
+    assert created == {name: resources[name]["Type"].removeprefix("AWS::") for name in created}
+    assert {"OAuth 2.0 tokens, kept fresh by the token refresh worker"} == {
+        secret["Properties"]["Description"] for secret in everything.resources("SecretsManager::Secret")
+    }
+
+
 def test_adopted_secrets_are_left_alone(adopted: Deployment) -> None:
     """What is there already is used as it is: no secret, no policy, no key and no topic is made or changed."""
     for kind in (
