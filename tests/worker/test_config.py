@@ -9,6 +9,7 @@ from token_refresh.oauth.formats import AuthMethod
 from token_refresh.providers.loader import load_provider, profile_names
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
+from token_refresh.stored.origin import ClaimStoreKind
 
 
 def test_the_defaults_are_upwork_s() -> None:
@@ -79,6 +80,7 @@ def test_every_variable_is_read() -> None:
         replay_grace=timedelta(seconds=30),
         claim_time_to_live=timedelta(hours=1),
         host="example.com",
+        store=ClaimStoreKind.TABLE,
     )
     assert "hush" not in repr(found)
     assert "tokens" == token_secret_id({"TOKEN_SECRET_ID": "tokens"})
