@@ -14,8 +14,8 @@ from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, Fak
 from testbed.secrets_manager.model import SecretsModel
 from token_refresh.core.schedule import Policy
 from token_refresh.core.versions import claim_version_id
-from token_refresh.oauth.request import AuthMethod
 from token_refresh.ports import Deadline
+from token_refresh.providers.loader import load_provider
 from token_refresh.refresh import Parts, Run, Settled
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
@@ -64,9 +64,9 @@ class World:
             parts=Parts(
                 store=self.store,
                 published=self.published,
-                endpoint=lambda: self.endpoint,
+                endpoint=lambda _: self.endpoint,
                 credentials=self._credentials,
-                auth_method=AuthMethod.POST,
+                provider=load_provider("upwork"),
                 nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}",
                 clock=self.clock,
                 log=self.log,

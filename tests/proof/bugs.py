@@ -12,8 +12,8 @@ from token_refresh.core.claims import Redemption, write_claim
 from token_refresh.core.schedule import Policy
 from token_refresh.core.snapshot import TokenSet
 from token_refresh.core.versions import CURRENT, PENDING, claim_version_id, record_version_id, staged_version_id
-from token_refresh.oauth.request import AuthMethod, refresh_request
 from token_refresh.refresh.reading import Reader
+from token_refresh.refresh.requests import prepare_refresh
 from token_refresh.refresh.run import Run
 from token_refresh.refresh.session import Session
 from token_refresh.stored.document import read_document
@@ -36,7 +36,7 @@ def no_claim() -> Patches:
 
     def append(claim: Any, session: Any, snapshot: Any) -> Any:
         document = snapshot.current.document
-        session.request = refresh_request(document.refresh_token, session.parts.credentials(document), AuthMethod.NONE)
+        session.prepared = prepare_refresh(document, session.parts.provider, session.parts.credentials)
         session.hold(claim)
         return replace(snapshot, newest=claim, newest_ended=False)
 

@@ -1,18 +1,22 @@
 """The worker's ports, as a search has them: every call goes to one place, `Ports.ask`."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from proof.store import FRESH_NONCE, PUBLISHED, TOKENS, Move, Put, Read, StoreCall
 from proof.world import RUN_SECONDS, Scenario, Violation
 from token_refresh.errors import TokenRefreshError
-from token_refresh.oauth.request import AuthMethod, TokenRequest
+from token_refresh.oauth.formats import AuthMethod, RequestFormat
+from token_refresh.oauth.request import TokenRequest
 from token_refresh.oauth.response import Answer
 from token_refresh.ports import Deadline, SecretVersion
+from token_refresh.providers.loader import load_provider
 from token_refresh.refresh import Parts, Run
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 
+PUBLIC_CLIENT: Final = replace(load_provider("upwork"), request=RequestFormat(auth_method=AuthMethod.NONE))
 REQUEST_SECONDS: Final = 20.0
 
 
@@ -103,9 +107,9 @@ def build_run(scenario: Scenario, ports: Ports, *, force: bool) -> Run:
         parts=Parts(
             store=_Secret(TOKENS, ports),
             published=_Secret(PUBLISHED, ports) if scenario.published else None,
-            endpoint=lambda: ports,
+            endpoint=lambda _: ports,
             credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),
-            auth_method=AuthMethod.NONE,
+            provider=PUBLIC_CLIENT,
             nonce=lambda: FRESH_NONCE,
             clock=ports,
             log=ports,

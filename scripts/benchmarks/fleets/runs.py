@@ -16,13 +16,14 @@ from token_refresh.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import TokenRefreshError
 from token_refresh.events import Trigger
-from token_refresh.oauth.request import AuthMethod
 from token_refresh.outcome import Outcome, RunFacts
 from token_refresh.ports import Deadline
+from token_refresh.providers.loader import load_provider
 from token_refresh.refresh import Parts, Run
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
 
+SINGLE_USE = load_provider("generic")
 RUN_SECONDS = 83.0
 REQUEST_SECONDS = 20.0
 POLICY = Policy(refresh_window=timedelta(hours=8), replay_grace=timedelta(0), claim_time_to_live=timedelta(seconds=120))
@@ -53,9 +54,9 @@ class VirtualRun:
             parts=Parts(
                 store=SecretsManagerSecret(client, self.secret_arn, deadline),
                 published=None,
-                endpoint=lambda: self.provider,
+                endpoint=lambda _: self.provider,
                 credentials=_credentials,
-                auth_method=AuthMethod.POST,
+                provider=SINGLE_USE,
                 nonce=lambda: secrets.token_hex(16),
                 clock=self.clock,
                 log=FakeLog(),

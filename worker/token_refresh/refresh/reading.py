@@ -19,7 +19,16 @@ from token_refresh.stored.document import TokenDocument, read_document
 class Reader:
     """Reads snapshots of one token secret and its published copy."""
 
-    def __init__(self, *, store: SecretStore, published: SecretStore | None, secret_id: str, policy: Policy) -> None:
+    def __init__(
+        self,
+        *,
+        store: SecretStore,
+        published: SecretStore | None,
+        secret_id: str,
+        policy: Policy,
+        needs_refresh_token: bool = True,
+    ) -> None:
+        self._needs_refresh_token = needs_refresh_token
         self._store = store
         self._published = published
         self._secret_id = secret_id
@@ -75,7 +84,14 @@ class Reader:
                 "`token-refresh authorize`, or with `aws secretsmanager put-secret-value`"
             )
         self._now = version.read_at
-        return TokenSet(version_id=version.version_id, labels=version.labels, document=read_document(_text(version)))
+        return TokenSet(
+            version_id=version.version_id,
+            labels=version.labels,
+            document=self._document(version),
+        )
+
+    def _document(self, version: SecretVersion) -> TokenDocument:
+        return read_document(_text(version), needs_refresh_token=self._needs_refresh_token)
 
     def _attempt(self, entry: ClaimEntry, *, skip: Claim | None = None) -> Attempt:
         if skip is not None and entry.claim_id == skip.claim_id:
@@ -93,7 +109,11 @@ class Reader:
         if version is None:
             return None
         self._now = version.read_at
-        return TokenSet(version_id=version.version_id, labels=version.labels, document=read_document(_text(version)))
+        return TokenSet(
+            version_id=version.version_id,
+            labels=version.labels,
+            document=self._document(version),
+        )
 
     def _ended(self, newest: Claim, current: TokenSet, attempts: tuple[Attempt, ...], *, acting: bool) -> bool:
         """Whether the newest claim ended early; on another version it is asked only where the answer matters."""
@@ -120,7 +140,7 @@ class Reader:
                 continue
             if entry.version_id not in documents:
                 version = self._store.read(version_id=entry.version_id)
-                documents[entry.version_id] = read_document(_text(version)) if version else None
+                documents[entry.version_id] = self._document(version) if version else None
             document = documents[entry.version_id]
             if document is not None and document.refresh_token == current.document.refresh_token:
                 found.append(self._attempt(entry))

@@ -25,6 +25,7 @@ from token_refresh.errors import (
 )
 from token_refresh.oauth.request import TokenRequest
 from token_refresh.oauth.response import Answer, Failure, Kind, TokenResponse
+from token_refresh.refresh.requests import PreparedRefresh
 from token_refresh.refresh.session import LEAST_REQUEST_SECONDS, STORE_RESERVE_SECONDS, Session
 from token_refresh.refresh.steps import dead_grant
 from token_refresh.stored.document import TokenDocument
@@ -48,18 +49,19 @@ def redeem(claim: ClaimEntry, session: Session, snapshot: Snapshot) -> TokenDocu
     Raises:
         RefreshError: No tokens came; what became of the refresh token is recorded.
     """
-    assert session.request is not None  # noqa: S101 - built before the claim was appended
+    assert session.prepared is not None  # noqa: S101 - built before the claim was appended
     document = snapshot.current.document
     session.check_time()
     session.hold(None)  # From here on the claim is used.
-    exchange = _Exchange(session, session.request, snapshot.unknown_since or snapshot.now)
+    exchange = _Exchange(session, session.prepared, session.prepared.request, snapshot.unknown_since or snapshot.now)
     answer = exchange.run()
     if isinstance(answer, TokenResponse):
         return document.renewed(
             access_token=answer.access_token,
             refresh_token=answer.refresh_token,
-            lifetime=answer.lifetime,
+            lifetime=exchange.prepared.lifetime(answer, exchange.sent_at),
             issued_at=exchange.sent_at,
+            kept=answer.kept,
         )
     if answer.kind is Kind.GRANT_REJECTED:
         superseded = _superseded(claim, session)
@@ -114,6 +116,7 @@ class _Exchange:
     """One refresh request, sent as often as it may be."""
 
     session: Session
+    prepared: PreparedRefresh
     request: TokenRequest
     first_sent_at: datetime
     """When the refresh token may first have been redeemed: the provider's grace counts from there."""
@@ -123,7 +126,18 @@ class _Exchange:
 
     def run(self) -> Answer:
         answer = self._send()
-        return self._repeat(answer) if self._may_repeat(answer) else answer
+        answer = self._repeat(answer) if self._may_repeat(answer) else answer
+        other = self._with_previous_client(answer)
+        if other is None:
+            return answer
+        self.request = other
+        return self._send()
+
+    def _with_previous_client(self, answer: Answer) -> TokenRequest | None:
+        """Give the one other request to try after the client was rejected."""
+        if isinstance(answer, Failure) and answer.kind is Kind.CLIENT_REJECTED:
+            return self.prepared.with_previous_client()
+        return None
 
     def _repeat(self, first: Answer) -> Answer:
         from tenacity import Retrying, retry_if_result, wait_random_exponential  # noqa: PLC0415 - rarely needed
@@ -145,7 +159,7 @@ class _Exchange:
         timeout_seconds = min(
             session.request_timeout_seconds, session.deadline.remaining_seconds - STORE_RESERVE_SECONDS
         )
-        answer = session.parts.endpoint().send(self.request, timeout_seconds=timeout_seconds)
+        answer = session.parts.endpoint(self.prepared.provider).send(self.request, timeout_seconds=timeout_seconds)
         if isinstance(answer, Failure):
             self.unsure = self.unsure or answer.kind.may_have_redeemed
             session.parts.log.warning("token_request_failed", kind=answer.kind.name.lower(), seen=answer.seen)

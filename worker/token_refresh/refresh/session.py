@@ -10,9 +10,15 @@ from token_refresh.core.schedule import Policy
 from token_refresh.core.snapshot import Snapshot, Standing
 from token_refresh.core.versions import OUTCOME, record_version_id
 from token_refresh.errors import DeadlineExceeded, SecretStoreError, TokenRefreshError
-from token_refresh.oauth.request import AuthMethod, TokenRequest
 from token_refresh.ports import Clock, Deadline, Log, SecretStore, TokenEndpoint
+from token_refresh.providers.provider import Provider
 from token_refresh.refresh.reading import Reader
+from token_refresh.refresh.requests import (
+    PreparedRefresh,
+    PreviousCredentials,
+    needs_refresh_token,
+    no_previous_credentials,
+)
 from token_refresh.stored.credentials import ClientCredentials
 from token_refresh.stored.document import TokenDocument
 
@@ -30,14 +36,16 @@ class Parts:
     store: SecretStore
     published: SecretStore | None
     """The secret that consumers read, where one is configured."""
-    endpoint: Callable[[], TokenEndpoint]
+    endpoint: Callable[[Provider], TokenEndpoint]
     """Made only where a token request is sent: a run that finds the token fresh imports no HTTP client."""
     credentials: Callable[[TokenDocument], ClientCredentials]
     """Read afresh at each redemption."""
-    auth_method: AuthMethod
+    provider: Provider
+    """As configured; `Provider.for_document` applies what a document says."""
     nonce: Callable[[], str]
     clock: Clock
     log: Log
+    previous_credentials: PreviousCredentials = no_previous_credentials
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +64,7 @@ class Session:
     requests_sent: int = 0
     claim: Claim | None = None
     """The claim that this run holds, as long as nothing was sent under it."""
-    request: TokenRequest | None = None
+    prepared: PreparedRefresh | None = None
     """Built before the claim, so that a wrong set-up is found out with nothing claimed."""
     redeemed: set[str] = field(default_factory=set)
     """Versions that hold tokens which this run received."""
@@ -70,9 +78,16 @@ class Session:
     def read(self, *, own: Claim | None = None) -> Snapshot:
         """Read the stored state; `own` is a claim that this run appended a moment ago."""
         parts = self.parts
-        reader = Reader(store=parts.store, published=parts.published, secret_id=self.secret_id, policy=self.policy)
+        reader = Reader(
+            store=parts.store,
+            published=parts.published,
+            secret_id=self.secret_id,
+            policy=self.policy,
+            needs_refresh_token=needs_refresh_token(parts.provider),
+        )
         acting = self.standing.forced or bool(self.redeemed)
         snapshot = reader.snapshot(acting=acting, own=own)
+        parts.provider.for_document(snapshot.current.document.fields)  # Refuse a document of another provider.
         self._read_at = parts.clock.monotonic()
         return self.note(snapshot)
 

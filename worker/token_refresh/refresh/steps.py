@@ -9,8 +9,8 @@ from token_refresh.core.plan import Action, Append, Carry, Promote, Publish, Red
 from token_refresh.core.snapshot import Snapshot, Spent, TokenSet
 from token_refresh.core.versions import CLAIM, CURRENT, PENDING, published_version_id, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, ReauthorizationRequired, SecretStoreError
-from token_refresh.oauth.request import refresh_request
 from token_refresh.ports import SecretStore
+from token_refresh.refresh.requests import prepare_refresh
 from token_refresh.refresh.session import Session
 from token_refresh.stored.document import SIZE_LIMIT_BYTES, TokenDocument
 from token_refresh.stored.published import published_document
@@ -61,7 +61,7 @@ def _append(claim: Claim, session: Session, snapshot: Snapshot) -> Snapshot:
     """Claim the right to redeem, durably, before anything is sent; all that can be found out before, is."""
     parts, document = session.parts, snapshot.current.document
     _check_room(session.secret_id, document)
-    session.request = refresh_request(document.refresh_token, parts.credentials(document), parts.auth_method)
+    session.prepared = prepare_refresh(document, parts.provider, parts.credentials, parts.previous_credentials)
     session.check_time()
     if not parts.store.put(claim.claim_id, write_claim(claim, parts.nonce()), label=CLAIM):
         return _outrun(claim, session, snapshot)
