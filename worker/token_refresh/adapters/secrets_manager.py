@@ -97,6 +97,11 @@ class SecretsManagerSecret:
         except Refused as refusal:
             if refused(refusal.error):
                 return False
+            if missing_value(refusal.error):
+                raise SecretStoreUnavailable(
+                    f"{label} of secret {self._secret_id} in {self.region} could not be moved to version {to}, which "
+                    "Secrets Manager does not know (yet); nothing stored was lost, and the next run goes on"
+                ) from None
             raise self._translate(refusal.error, "UpdateSecretVersionStage") from None
         return True
 
@@ -112,23 +117,8 @@ class SecretsManagerSecret:
                 raise Refused.of(error) from None
 
         clock = self._deadline.clock
-        try:
-            return repeat(
-                once,
-                clock=clock,
-                until=min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at),
-                errors=(Transient,),
-                longest_wait_seconds=2.0,
-            )
-        except Transient as failure:
-            raise self._unavailable(action, failure.code) from None
-
-    def _unavailable(self, action: str, code: str) -> SecretStoreUnavailable:
-        return SecretStoreUnavailable(
-            f"Secrets Manager in {self.region} did not carry out secretsmanager:{action} on secret {self._secret_id} "
-            f"({code}); nothing stored was lost, and the next run goes on. Check the function's network (VPC endpoint "
-            "or NAT gateway) and the service's health"
-        )
+        until = min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at)
+        return repeat(once, clock=clock, until=until, errors=(Transient,), longest_wait_seconds=2.0)
 
     def _translate(self, error: Exception, action: str) -> Exception:
         return translate(error, action=action, secret_id=self._secret_id, region=self.region)
