@@ -1,5 +1,6 @@
 """AWS as `doctor` looks at it: an account at moto, and servers for what moto does not have or never answers."""
 
+import base64
 import io
 import json
 import zipfile
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs
 import boto3
 
 from cli.scene import SECRET_ID
+from testbed.aws_lambda.function import Function
 from testbed.loopback import LoopbackHandler, LoopbackServer
 
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-central-1"}
@@ -44,19 +46,21 @@ class _Simulate(LoopbackHandler):
 class Account:
     """An AWS account with the function in it, at moto."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **variables: str) -> None:
         self.url = url
         self.arn = ""
+        self._variables = {"TOKEN_SECRET_ID": SECRET_ID} | variables
 
     def client(self, service: str) -> Any:
         return boto3.client(service, endpoint_url=self.url, **KEYS)  # type: ignore[call-overload]  # any service
 
-    def deploy(self, **changes: Any) -> None:
+    def deploy(self, *, variables: dict[str, str] | None = None, **changes: Any) -> None:
+        """Deploy the function, with the settings of the command line unless a test changes some."""
         role = self.client("iam").create_role(RoleName="worker", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("handler.py", "")
-        options = {"Timeout": 60, "Environment": {"Variables": {"TOKEN_SECRET_ID": SECRET_ID}}} | changes
+        options = {"Timeout": 60, "Environment": {"Variables": self._variables | (variables or {})}} | changes
         self.arn = self.client("lambda").create_function(
             FunctionName="worker",
             Runtime="python3.13",
@@ -118,6 +122,10 @@ class Aws(LoopbackServer):
     def __init__(self) -> None:
         super().__init__(_Aws)
         self.schedules: list[dict[str, Any]] = []
+        self.sts_error: str | None = None
+        """The error code that STS responds with; None: nothing that STS would say."""
+        self.deployed: Function | None = None
+        """What runs where the function is invoked."""
         self.function: dict[str, Any] = {"FunctionArn": "arn", "Role": "role", "FunctionName": "worker"}
 
 
@@ -125,7 +133,7 @@ class _Aws(LoopbackHandler):
     server: Aws
 
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
-        if "/functions/worker/configuration" in self.path:
+        if f"/functions/{self.server.function['FunctionName']}/configuration" in self.path:
             self.answer(200, json.dumps(self.server.function).encode())
         elif "/schedules" in self.path and self.server.schedules:
             self.answer(200, json.dumps(self.server.schedules.pop(0)).encode())
@@ -133,5 +141,12 @@ class _Aws(LoopbackHandler):
             self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDeniedException"})
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        self.read_body()
-        self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDenied"})
+        body = self.read_body()
+        if self.server.sts_error is not None and b"GetCallerIdentity" in body:
+            error = f"<Error><Type>Sender</Type><Code>{self.server.sts_error}</Code></Error>"
+            return self.answer(403, f"<ErrorResponse>{error}</ErrorResponse>".encode(), {"Content-Type": "text/xml"})
+        if self.server.deployed is None or "/invocations" not in self.path:
+            return self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDenied"})
+        invocation = self.server.deployed.invoke(json.loads(body))
+        log = base64.b64encode("\n".join(invocation.logs).encode()).decode()
+        return self.answer(200, json.dumps(invocation.payload).encode(), {"X-Amz-Log-Result": log})

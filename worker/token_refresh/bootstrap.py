@@ -22,7 +22,8 @@ from token_refresh.events import Trigger
 from token_refresh.ports import ClaimStore, Clock, Deadline, Log, SecretStore, TokenEndpoint
 from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
-from token_refresh.stored.document import TokenDocument, read_object
+from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.json_object import read_object
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,7 +49,15 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
-def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, time_left_seconds: float) -> Run:
+def build_run(  # noqa: PLR0913 - all by name but the two that always differ
+    settings: Settings,
+    trigger: Trigger,
+    *,
+    clock: Clock,
+    log: Log,
+    time_left_seconds: float,
+    client: "SecretsManagerClient | None" = None,
+) -> Run:
     """Put a run together.
 
     Args:
@@ -57,6 +66,7 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
         clock: The stopwatch that bounds it.
         log: Where it logs.
         time_left_seconds: How long its process may still live.
+        client: A client of Secrets Manager; by default one for the AWS configuration of this moment.
 
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
@@ -64,20 +74,20 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
     secret_id = trigger.secret_id or settings.token_secret_id
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
-    client = secrets_manager_client()
+    secrets_client = client or secrets_manager_client()
 
     def secret(name: str) -> SecretsManagerSecret:
-        return SecretsManagerSecret(client, name, deadline)
+        return SecretsManagerSecret(secrets_client, name, deadline)
 
     store = secret(secret_id)
     return Run(
         parts=Parts(
             store=store,
-            claims=claim_store(settings, store, deadline),
+            claims=open_claims(settings, store, deadline),
             published=secret(settings.published_secret_id) if settings.published_secret_id else None,
-            endpoint=lambda: token_endpoint(settings.token_endpoint),
+            endpoint=lambda: token_endpoint(settings.provider.token_endpoint),
             credentials=functools.partial(find_credentials, settings=settings, secret=secret),
-            auth_method=settings.auth_method,
+            auth_method=settings.provider.auth_method,
             nonce=lambda: secrets.token_hex(16),
             clock=clock,
             log=log,
@@ -92,7 +102,7 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
     )
 
 
-def claim_store(settings: Settings, store: SecretsManagerSecret, deadline: Deadline) -> ClaimStore:
+def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadline) -> ClaimStore:
     """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself.
 
     Raises:
@@ -101,6 +111,12 @@ def claim_store(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
     if settings.claim_table is None:
         return VersionClaims(store)
     return TableClaims(dynamodb_client(), settings.claim_table, lambda: store.arn, deadline)
+
+
+def open_secret(client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float) -> SecretsManagerSecret:
+    """Open one secret, without a run."""
+    clock = SystemClock()
+    return SecretsManagerSecret(client, secret_id, Deadline(clock=clock, at=clock.monotonic() + time_left_seconds))
 
 
 def find_credentials(
@@ -157,9 +173,8 @@ def dynamodb_client() -> "DynamoDBClient":
 
 
 def _client(service: str) -> object:
-    return _make_client(
-        service, tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
-    )
+    variables = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    return _make_client(service, tuple(sorted(variables.items())))
 
 
 @functools.lru_cache(maxsize=2)
@@ -170,7 +185,7 @@ def _make_client(service: str, _aws_environment: tuple[tuple[str, str], ...]) ->
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
-            f"AWS_ENDPOINT_URL_{service.upper().replace('SECRETSMANAGER', 'SECRETS_MANAGER')} where they are set"
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER where they are set"
         ) from None
 
 

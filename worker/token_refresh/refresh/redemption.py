@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from token_refresh.core.attempts import Fate
+from token_refresh.core.attempts import Fate, redeemed_token
 from token_refresh.core.claims import Claim, Record
 from token_refresh.core.schedule import Policy, may_be_sent_again
 from token_refresh.core.snapshot import Snapshot, TokenSet
@@ -46,7 +46,7 @@ class Redemption:
         size_bytes = len(document.serialize().reveal())
         if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
             raise no_room(self.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
-        request = refresh_request(document.refresh_token, self.parts.credentials(document), self.parts.auth_method)
+        request = refresh_request(redeemed_token(document), self.parts.credentials(document), self.parts.auth_method)
         if self.deadline.remaining_seconds < self.limits.needed_seconds:
             raise self._too_late()
         return request
@@ -95,8 +95,9 @@ class Redemption:
         renewed = document.renewed(
             access_token=response.access_token,
             refresh_token=response.refresh_token,
-            lifetime=response.lifetime,
+            lifetime=response.lifetime_from(issued_at),
             issued_at=issued_at,
+            kept=response.kept,
             origin=Origin(
                 host=self.policy.host,
                 grace=claim.grace or timedelta(0),

@@ -8,7 +8,7 @@ by the ARN that the first read gives, and since a table that is behind the curre
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint
+from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint, redeemed_token
 from token_refresh.core.claims import Claim
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh.core.versions import CURRENT, staged_version_id
@@ -159,7 +159,7 @@ class _Reading:
 
 
 def _token(document: TokenDocument) -> str:
-    return fingerprint(document.refresh_token)
+    return fingerprint(redeemed_token(document))
 
 
 def _token_set(version: SecretVersion, document: TokenDocument) -> TokenSet:
