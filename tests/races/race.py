@@ -102,7 +102,10 @@ def _localstack() -> Iterator[str]:
         "LOCALSTACK_VOLUME_DIR": str(folder / "volume"),
     }
     process = subprocess.Popen(  # noqa: S603 - likewise
-        [str(python), "-m", "localstack.runtime.main"], env=os.environ | settings, stdout=subprocess.DEVNULL
+        [str(python), "-m", "localstack.runtime.main"],
+        env=os.environ | settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{PORT}"
     try:
