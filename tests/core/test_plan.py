@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -112,7 +113,7 @@ def test_what_a_run_promoted_itself_is_published_at_once() -> None:
 
 
 @pytest.mark.parametrize("missing", [{"accessToken": None}, {"expires_at": None}])
-def test_an_incomplete_token_set_is_not_published(missing: dict[str, None]) -> None:
+def test_an_incomplete_token_set_is_not_published(missing: dict[str, Any]) -> None:
     """Consumers get complete token sets only."""
     assert isinstance(plan(snapshot(current=token_set(**missing)), PUBLISHING, policy()), Redeem)
 

@@ -13,19 +13,25 @@ from benchmarks.fleets.clock import VirtualClock
 from benchmarks.fleets.providers import VirtualProvider
 from fakes import FakeLog
 from token_refresh.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh.adapters.version_claims import VersionClaims
 from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import TokenRefreshError
 from token_refresh.events import Trigger
 from token_refresh.oauth.request import AuthMethod
 from token_refresh.outcome import Outcome, RunFacts
 from token_refresh.ports import Deadline
-from token_refresh.refresh import Parts, Run
+from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
 
 RUN_SECONDS = 83.0
 REQUEST_SECONDS = 20.0
-POLICY = Policy(refresh_window=timedelta(hours=8), replay_grace=timedelta(0), claim_time_to_live=timedelta(seconds=120))
+POLICY = Policy(
+    refresh_window=timedelta(hours=8),
+    replay_grace=timedelta(0),
+    claim_time_to_live=timedelta(seconds=120),
+    host="provider.example",
+)
 """Single use: a refresh token that is redeemed twice ends the grant."""
 
 
@@ -49,9 +55,11 @@ class VirtualRun:
         start()
         deadline = Deadline(clock=self.clock, at=self.clock.seconds + RUN_SECONDS)
         client: Any = self.account
+        store = SecretsManagerSecret(client, self.secret_arn, deadline)
         self._run = Run(
             parts=Parts(
-                store=SecretsManagerSecret(client, self.secret_arn, deadline),
+                store=store,
+                claims=VersionClaims(store),
                 published=None,
                 endpoint=lambda: self.provider,
                 credentials=_credentials,
@@ -61,33 +69,25 @@ class VirtualRun:
                 log=FakeLog(),
             ),
             policy=POLICY,
-            secret_id=self.secret_arn,
+            secret=SecretName(secret_id=self.secret_arn, region="us-east-1"),
             deadline=deadline,
-            request_timeout_seconds=REQUEST_SECONDS,
+            limits=Limits(request_timeout_seconds=REQUEST_SECONDS),
         )
         try:
-            settled = self._run.execute()
+            return self._run.execute()
         except TokenRefreshError as error:
             return error
-        return Outcome(
-            name=settled.outcome,
-            secret_id=self.secret_arn,
-            version_id=settled.current.version_id,
-            document=settled.current.document,
-            policy=POLICY,
-            retry_at=settled.retry_at,
-        )
 
     def found(self, read_at: datetime) -> RunFacts:
         """Give what the run came to know."""
-        session = self._run.session if self._run else None
-        snapshot = session.snapshot if session else None
-        if session is None or snapshot is None:
+        memory = self._run.memory if self._run else None
+        snapshot = memory.snapshot if memory else None
+        if memory is None or snapshot is None:
             return RunFacts(at=read_at)
         document = snapshot.current.document
         return RunFacts(
-            at=session.service_now(),
-            requests=session.requests_sent,
+            at=memory.service_now(),
+            requests=memory.requests_sent,
             provider=self.provider.name,
             version_id=snapshot.current.version_id,
             expires_at=document.expires_at,
