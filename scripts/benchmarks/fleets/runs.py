@@ -17,13 +17,14 @@ from token_refresh.adapters.version_claims import VersionClaims
 from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import TokenRefreshError
 from token_refresh.events import Trigger
-from token_refresh.oauth.request import AuthMethod
 from token_refresh.outcome import Outcome, RunFacts
 from token_refresh.ports import Deadline
+from token_refresh.providers.loader import load_provider
 from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
 
+SINGLE_USE = load_provider("generic")
 RUN_SECONDS = 83.0
 REQUEST_SECONDS = 20.0
 POLICY = Policy(
@@ -61,9 +62,9 @@ class VirtualRun:
                 store=store,
                 claims=VersionClaims(store),
                 published=None,
-                endpoint=lambda: self.provider,
+                endpoint=lambda _: self.provider,
                 credentials=_credentials,
-                auth_method=AuthMethod.POST,
+                provider=SINGLE_USE,
                 nonce=lambda: secrets.token_hex(16),
                 clock=self.clock,
                 log=FakeLog(),
