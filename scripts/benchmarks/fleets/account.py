@@ -55,7 +55,8 @@ class VirtualSecretsManager:
 
     def __init__(self, clock: VirtualClock, *, writes_per_second: float = 50.0) -> None:
         self.clock = clock
-        self.model = SecretsModel()
+        self.models: dict[str, SecretsModel] = {}
+        """One for each secret, by ARN, so that a call takes the same time however many there are."""
         self.writes = Bucket(clock, writes_per_second, writes_per_second, level=writes_per_second)
         self.throttled = 0
         self.outage: tuple[float, float] = (0.0, 0.0)
@@ -77,7 +78,18 @@ class VirtualSecretsManager:
         """Create a secret, as an operator would before the benchmark begins; give its ARN."""
         now = self.clock.now.timestamp() - 3600
         request = {"Name": name, "SecretString": json.dumps(document), "ClientRequestToken": f"{name:0>40}"}
-        return str(self.model.call("CreateSecret", request, now=now)["ARN"])
+        model = SecretsModel()
+        secret_arn = str(model.call("CreateSecret", request, now=now)["ARN"])
+        self.models[secret_arn] = model
+        return secret_arn
+
+    def current(self, secret_arn: str) -> dict[str, Any]:
+        """Give the current document, which takes no time."""
+        response = self.models[secret_arn].call(
+            "GetSecretValue", {"SecretId": secret_arn}, now=self.clock.now.timestamp()
+        )
+        document: dict[str, Any] = json.loads(response["SecretString"])
+        return document
 
     def _call(self, operation: str, what: dict[str, Any], *, writes: bool = False) -> dict[str, Any]:
         self.clock.sleep(CALL_SECONDS)
@@ -86,7 +98,7 @@ class VirtualSecretsManager:
             self.throttled += 1
             raise _refusal(operation, "ThrottlingException", "Rate exceeded")
         try:
-            response = self.model.call(operation, what, now=self.clock.now.timestamp())
+            response = self.models[what["SecretId"]].call(operation, what, now=self.clock.now.timestamp())
         except ServiceError as error:
             raise _refusal(operation, error.code, str(error)) from None
         if "CreatedDate" in response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -119,7 +118,7 @@ class World:
         """Count secrets whose newest tokens, as the provider issued them, are not the current version."""
         lost = 0
         for secret_arn, provider in self.of.items():
-            grant, generation = str(self._current(secret_arn)["refreshToken"]).split("|")
+            grant, generation = str(self.account.current(secret_arn)["refreshToken"]).split("|")
             lost += int(generation) != self.providers[provider].generations.get(grant, 0)
         return lost
 
@@ -201,9 +200,4 @@ class World:
 
     def _read(self, secret_arn: str) -> Mapping[str, object]:
         self.clock.sleep(0.06)
-        return self._current(secret_arn)
-
-    def _current(self, secret_arn: str) -> Mapping[str, object]:
-        response = self.account.model.call("GetSecretValue", {"SecretId": secret_arn}, now=self.clock.now.timestamp())
-        document: Mapping[str, object] = json.loads(response["SecretString"])
-        return document
+        return self.account.current(secret_arn)

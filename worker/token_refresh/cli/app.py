@@ -11,6 +11,7 @@ from token_refresh.cli.claims.command import move
 from token_refresh.cli.console.options import command
 from token_refresh.cli.console.screen import replace_unencodable
 from token_refresh.cli.doctor.command import doctor
+from token_refresh.cli.fleet.command import fleet_app
 from token_refresh.cli.history.command import history
 from token_refresh.cli.history.restore import restore
 from token_refresh.cli.providers import EXAMPLES, providers
@@ -33,6 +34,7 @@ app = typer.Typer(
 for function in (authorize, status, refresh, doctor, history, restore, verify):
     app.command(epilog=command.examples[function])(command.wrapped[function])
 app.command(epilog=EXAMPLES)(providers)
+app.add_typer(fleet_app)
 
 claims = typer.Typer(help="Where the claims on a secret are kept.", no_args_is_help=True)
 claims.command(epilog=command.examples[move])(command.wrapped[move])
