@@ -4,16 +4,19 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from token_refresh.core.claims import Claim, ClaimEntry, Record, Redemption
+from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint
+from token_refresh.core.claims import Claim
 from token_refresh.core.schedule import Policy
-from token_refresh.core.snapshot import Attempt, Snapshot, Spent, Standing, TokenSet
+from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.document import TokenDocument, read_document
+from token_refresh.stored.origin import ClaimStoreKind, Origin
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
+HOST = "provider.example"
 
 
 def ms(moment: datetime) -> int:
@@ -37,87 +40,113 @@ def document(**changes: Any) -> TokenDocument:
     return read_document(text(**changes))
 
 
-def token_set(
-    version_id: str = "v0", *, labels: frozenset[str] = frozenset({"AWSCURRENT"}), **changes: Any
-) -> TokenSet:
-    return TokenSet(version_id=version_id, labels=labels, document=document(**changes))
+def origin(
+    *,
+    claim_id: str | None = None,
+    number: int = 0,
+    host: str = HOST,
+    grace: timedelta = DAY,
+    store: ClaimStoreKind = ClaimStoreKind.VERSIONS,
+) -> dict[str, Any]:
+    """A document's key `tokenRefresh`, as keyword for `fields`."""
+    made = Origin(host=host, grace=grace, store=store, claim_id=claim_id, number=number)
+    return {"tokenRefresh": made.as_fields()}
 
 
-def entry(
-    claim_id: str = "c1", *, version_id: str = "v0", attempt: int = 1, claimed_at: datetime = NOW - HOUR
-) -> ClaimEntry:
-    return ClaimEntry(claim_id=claim_id, version_id=version_id, attempt=attempt, claimed_at=claimed_at)
+def token_set(version_id: str = "v0", *, stored_at: datetime = NOW - HOUR, **changes: Any) -> TokenSet:
+    return TokenSet(version_id=version_id, stored_at=stored_at, document=document(**changes))
+
+
+def mark(refresh_token: str) -> str:
+    """The fingerprint of a refresh token."""
+    return fingerprint(SecretValue(refresh_token))
+
+
+def attempt(
+    claim_id: str = "c1",
+    fate: Fate = Fate.SILENT,
+    *,
+    version_id: str = "v0",
+    number: int = 1,
+    claimed_at: datetime = NOW - HOUR,
+    token: str | None = "refresh-0",  # noqa: S107 - a test value
+    brought: str | None = None,
+    forced: bool = False,
+) -> Attempt:
+    """An attempt on the refresh token `token`, which brought the refresh token `brought`."""
+    return Attempt(
+        claim_id=claim_id,
+        version_id=version_id,
+        attempt_number=number,
+        claimed_at=claimed_at,
+        token=mark(token) if token else None,
+        fate=Fate.STORED if brought else fate,
+        next_token=mark(brought) if brought else None,
+        forced=forced,
+    )
 
 
 def claim(
     claim_id: str = "c1",
     *,
-    version_id: str = "v0",
-    attempt: int = 1,
-    claimed_at: datetime = NOW - HOUR,
     time_to_live: timedelta = 2 * MINUTE,
-    earlier: tuple[ClaimEntry, ...] = (),
+    earlier: tuple[Attempt, ...] = (),
+    claim_number: int = 1,
+    host: str | None = HOST,
+    grace: timedelta | None = DAY,
+    **how: Any,
 ) -> Claim:
+    """A claim; `how` is as for `attempt`."""
+    made = attempt(claim_id, **how)
     return Claim(
-        claim_id=claim_id,
-        version_id=version_id,
-        attempt=attempt,
-        claimed_at=claimed_at,
+        claim_id=made.claim_id,
+        version_id=made.version_id,
+        attempt_number=made.attempt_number,
+        claimed_at=made.claimed_at,
+        token=made.token,
+        fate=made.fate,
+        next_token=made.next_token,
+        forced=made.forced,
         time_to_live=time_to_live,
         earlier=earlier,
+        number=claim_number,
+        host=host,
+        grace=grace,
+        nonce="nonce",
     )
 
 
-def record(redemption: Redemption = Redemption.NOT_REDEEMED, *, error: str | None = None) -> Record:
-    return Record(redemption=redemption, error=error, recorded_at=NOW - HOUR)
-
-
-def attempt(under: ClaimEntry, *, staged: TokenSet | None = None, recorded: Redemption | None = None) -> Attempt:
-    return Attempt(claim=under, staged=staged, record=record(recorded) if recorded else None)
-
-
 def snapshot(
+    newest: Claim | None = None,
     *,
     now: datetime = NOW,
     current: TokenSet | None = None,
-    newest: Claim | None = None,
-    ended: bool = False,
-    attempts: tuple[Attempt, ...] = (),
-    spent: Spent | None = None,
-    published: str | None = None,
+    successor: TokenSet | None = None,
+    published: PublishedCopy | None = None,
 ) -> Snapshot:
     return Snapshot(
         now=now,
         current=current or token_set(),
         newest=newest,
-        newest_ended=ended,
-        attempts=attempts,
-        spent=spent,
+        ledger=newest.ledger if newest else Ledger(),
+        successor=successor,
         published=published,
     )
 
 
-def standing(
-    *, forced_version: str | None = None, claim_id: str | None = None, tidies: bool = True, publishes: bool = False
-) -> Standing:
-    return Standing(
-        forced=forced_version is not None,
-        forced_version=forced_version,
-        claim_id=claim_id,
-        tidies=tidies,
-        publishes=publishes,
-    )
-
-
-def policy(*, window: timedelta = 8 * HOUR, grace: timedelta = DAY, ttl: timedelta = 2 * MINUTE) -> Policy:
-    return Policy(refresh_window=window, replay_grace=grace, claim_time_to_live=ttl)
+def policy(
+    *,
+    window: timedelta = 8 * HOUR,
+    grace: timedelta = DAY,
+    ttl: timedelta = 2 * MINUTE,
+    host: str = HOST,
+    store: ClaimStoreKind = ClaimStoreKind.VERSIONS,
+) -> Policy:
+    return Policy(refresh_window=window, replay_grace=grace, claim_time_to_live=ttl, host=host, store=store)
 
 
 SINGLE_USE = policy(grace=timedelta(0))
 """For a provider that accepts no refresh token twice."""
 
-LIVE = claim(claimed_at=NOW - MINUTE)
-"""A claim that others have to wait for."""
-
-OVER = claim(claimed_at=NOW - HOUR)
-"""A claim whose time to live has passed."""
+IN_TABLE = policy(store=ClaimStoreKind.TABLE)
+"""For claims in a table."""

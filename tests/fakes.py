@@ -8,9 +8,10 @@ from typing import Any
 from builders import DAY, NOW
 from testbed.secrets_manager.limits import ServiceError
 from testbed.secrets_manager.model import SecretsModel
+from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh.oauth.request import TokenRequest
 from token_refresh.oauth.response import Answer, TokenResponse
-from token_refresh.ports import SecretVersion
+from token_refresh.ports import NewestClaim, SecretVersion
 from token_refresh.secret_value import SecretValue
 
 SECRET_ID = "tokens"
@@ -23,6 +24,8 @@ class FakeClock:
 
     seconds: float = 0.0
     slept: list[float] = field(default_factory=list)
+    oversleep: Callable[[], None] = lambda: None
+    """What else happens while somebody sleeps."""
 
     def monotonic(self) -> float:
         return self.seconds
@@ -30,6 +33,7 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.seconds += seconds
+        self.oversleep()
 
     @property
     def service_now(self) -> datetime:
@@ -88,6 +92,56 @@ class FakeStore:
 
 
 @dataclass(slots=True)
+class FakeTable:
+    """One item of a claim table; `before` and `after` are asked around each call, as in `FakeStore`."""
+
+    clock: FakeClock
+    item: dict[str, Any] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    before: Callable[[str], None] = lambda _: None
+    after: Callable[[str], None] = lambda _: None
+    _read: dict[str, Any] = field(default_factory=dict)
+
+    def newest(self) -> NewestClaim:
+        self._call("read claim", lambda: True)
+        self._read = dict(self.item)
+        claim = read_claim(*(self.item[name] for name in ("claim_id", "claim", "at"))) if self.item else None
+        return NewestClaim(claim=claim, read_at=self.clock.service_now)
+
+    def append(self, claim: Claim, *, after: str | None) -> bool:
+        def appended() -> bool:
+            if self.item.get("claim_id") != after:
+                return False
+            self.item = {"claim_id": claim.claim_id, "claim": write_claim(claim), "at": claim.claimed_at}
+            return True
+
+        return self._call("append claim", appended)
+
+    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+        del claim_id
+        return self.newest().claim
+
+    def record(self, claim: Claim, record: Record) -> None:
+        def recorded() -> bool:
+            if self.item.get("claim_id") == claim.claim_id:
+                self.item.setdefault("record", write_record(record, claim))
+            return True
+
+        self._call("record", recorded)
+
+    def record_of(self, claim_id: str) -> Record | None:
+        known = self._read.get("claim_id") == claim_id and "record" in self._read
+        return read_record(claim_id, self._read["record"]) if known else None
+
+    def _call(self, name: str, act: Callable[[], bool]) -> bool:
+        self.calls.append(name)
+        self.before(name)
+        done = act()
+        self.after(name)
+        return done
+
+
+@dataclass(slots=True)
 class FakeEndpoint:
     """Answers as it is told, and with new tokens once it was told all."""
 
@@ -125,4 +179,4 @@ def tokens(number: int = 1, *, refresh_token: str | None = "", lifetime: timedel
     return TokenResponse(access_token=SecretValue(f"access-{number}"), refresh_token=new, lifetime=lifetime)
 
 
-__all__ = ["PUBLISHED_ID", "SECRET_ID", "FakeClock", "FakeEndpoint", "FakeLog", "FakeStore", "tokens"]
+__all__ = ["PUBLISHED_ID", "SECRET_ID", "FakeClock", "FakeEndpoint", "FakeLog", "FakeStore", "FakeTable", "tokens"]

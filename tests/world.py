@@ -1,5 +1,6 @@
 """A secret and a provider in memory, and runs on them that may die at any call."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,15 +11,18 @@ import pytest
 
 from builders import NOW, policy
 from builders import fields as document_fields
-from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore
+from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore, FakeTable
 from testbed.secrets_manager.model import SecretsModel
+from token_refresh.adapters.version_claims import VersionClaims
 from token_refresh.core.schedule import Policy
 from token_refresh.core.versions import claim_version_id
 from token_refresh.oauth.request import AuthMethod
+from token_refresh.outcome import Outcome
 from token_refresh.ports import Deadline
-from token_refresh.refresh import Parts, Run, Settled
+from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.origin import ClaimStoreKind
 
 FIRST_CLAIM = claim_version_id(None)
 """The version ID of the first claim in a world."""
@@ -36,9 +40,11 @@ class World:
         self.endpoint = FakeEndpoint()
         self.model = SecretsModel()
         self.store = FakeStore(model=self.model, clock=self.clock)
+        self.table = FakeTable(clock=self.clock) if self.policy.store is ClaimStoreKind.TABLE else None
         self.published = FakeStore(model=self.model, clock=self.clock, secret_id=PUBLISHED_ID) if published else None
         self.credentials_read = 0
         self._saved = 0
+        self._nonces = itertools.count()
         for name in (SECRET_ID, PUBLISHED_ID):
             self._operate("CreateSecret", {"Name": name})
         if stored:
@@ -63,26 +69,27 @@ class World:
         return Run(
             parts=Parts(
                 store=self.store,
+                claims=self.table or VersionClaims(self.store),
                 published=self.published,
                 endpoint=lambda: self.endpoint,
                 credentials=self._credentials,
                 auth_method=AuthMethod.POST,
-                nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}",
+                nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}-{next(self._nonces)}",
                 clock=self.clock,
                 log=self.log,
             ),
             policy=self.policy,
-            secret_id=SECRET_ID,
+            secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
             deadline=Deadline(clock=self.clock, at=self.clock.seconds + how.pop("time_left_seconds", 90.0)),
-            request_timeout_seconds=20.0,
+            limits=Limits(request_timeout_seconds=how.pop("request_timeout_seconds", None)),
             **how,
         )
 
-    def execute(self, **how: Any) -> Settled:
+    def execute(self, **how: Any) -> Outcome:
         return self.run(**how).execute()
 
     def outcome(self, **how: Any) -> str:
-        return self.execute(**how).outcome
+        return self.execute(**how).name
 
     def _credentials(self, document: TokenDocument) -> ClientCredentials:
         self.credentials_read += 1
@@ -115,9 +122,12 @@ class World:
                 act()
 
         where = "after" if after else "before"
-        setattr(self.store, where, hook)
+        stores = [store for store in (self.store, self.table) if store]
+        for store in stores:
+            setattr(store, where, hook)
         yield
-        setattr(self.store, where, lambda _: None)
+        for store in stores:
+            setattr(store, where, lambda _: None)
 
 
 def default_policy() -> Policy:

@@ -1,22 +1,32 @@
 """Runs that are short of time: nothing is claimed or redeemed that could not be stored."""
 
-from datetime import timedelta
-
 import pytest
 
-from builders import MINUTE, SINGLE_USE
-from token_refresh.errors import DeadlineExceeded
+from builders import HOUR, SINGLE_USE
+from token_refresh.errors import DeadlineExceeded, TokenEndpointUnavailable
+from token_refresh.oauth.response import Answer, Failure, Kind
 from world import World
 
 
-def test_each_request_leaves_time_to_store_its_answer() -> None:
-    """A request's time limit is cut to what is left, less what storing needs."""
+def test_each_request_leaves_time_to_store_the_tokens() -> None:
+    """At a provider with a grace period a request takes 20 s at most, and no more than is left without 10 s."""
     world = World()
 
     world.execute(time_left_seconds=90.0)
     world.execute(time_left_seconds=25.0, force=True)
+    world.execute(request_timeout_seconds=7.0, force=True)
 
-    assert [20.0, 15.0] == world.endpoint.timeouts
+    assert [20.0, 15.0, 7.0] == world.endpoint.timeouts
+
+
+def test_a_single_use_provider_gets_all_the_time_there_is() -> None:
+    """A late response is better than none where the request can't be repeated, unless a limit is configured."""
+    world = World(policy=SINGLE_USE)
+
+    world.execute(time_left_seconds=90.0)
+    world.execute(request_timeout_seconds=7.0, force=True)
+
+    assert [80.0, 7.0] == world.endpoint.timeouts
 
 
 def test_a_run_with_too_little_time_claims_nothing() -> None:
@@ -24,17 +34,17 @@ def test_a_run_with_too_little_time_claims_nothing() -> None:
     world = World()
     before = world.model.snapshot()
 
-    with pytest.raises(DeadlineExceeded, match="14 s are left for secret tokens and a refresh needs 15 s"):
+    with pytest.raises(DeadlineExceeded, match=r"^14 s are left to refresh secret tokens in eu-central-1, and 15 s"):
         world.execute(time_left_seconds=14.0)
     assert before == world.model.snapshot()
 
 
-def test_a_run_that_lost_its_time_after_the_claim_gives_the_claim_back() -> None:
-    """A claim under which nothing was sent is ended, so that its outcome is not taken for unknown."""
+def test_a_run_that_was_suspended_after_the_claim_sends_nothing() -> None:
+    """The clock is read before each request; a claim under which nothing was sent is recorded as such."""
     world = World(policy=SINGLE_USE)
 
     with (
-        world.at("read AWSPENDING", lambda: world.pass_time(timedelta(seconds=80))),
+        world.at("put REFRESH_CLAIM", lambda: world.pass_time(HOUR), after=True),
         pytest.raises(DeadlineExceeded),
     ):
         world.execute()
@@ -42,10 +52,27 @@ def test_a_run_that_lost_its_time_after_the_claim_gives_the_claim_back() -> None
     assert "refreshed" == world.outcome()
 
 
-def test_a_claim_that_ran_out_before_it_was_used_is_not_redeemed_under() -> None:
-    """A run that was held up for longer than its claim lives starts over, or leaves it to others."""
-    world = World(policy=SINGLE_USE)
+def test_a_run_that_was_suspended_between_two_requests_sends_no_second_one() -> None:
+    """A repeat past the time limit is not sent, and the run says why the first request failed."""
+    world = World()
 
-    with world.at("put REFRESH_CLAIM", lambda: world.pass_time(2 * MINUTE), after=True):
-        assert "refreshed" == world.outcome(time_left_seconds=300.0)
-    assert (1, 2) == (len(world.endpoint.requests), world.store.calls.count("put REFRESH_CLAIM"))
+    def suspended() -> Answer:
+        world.pass_time(HOUR)
+        return Failure(kind=Kind.BUSY, seen="HTTP 429")
+
+    world.endpoint.answers = [suspended]
+
+    with pytest.raises(TokenEndpointUnavailable, match="HTTP 429, after 1 request"):
+        world.execute()
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_a_run_that_was_suspended_while_it_waited_sends_nothing_either() -> None:
+    """The machine may be suspended in the pause before a repeat, too."""
+    world = World()
+    world.endpoint.answers = [Failure(kind=Kind.BUSY, seen="HTTP 429")]
+    world.clock.oversleep = lambda: world.pass_time(HOUR)
+
+    with pytest.raises(TokenEndpointUnavailable, match="HTTP 429, after 1 request"):
+        world.execute()
+    assert 1 == len(world.endpoint.requests)

@@ -11,7 +11,9 @@ def test_a_document_without_room_for_tokens_is_refused_before_anything_is_redeem
     world = World(stored=False)
     world.save(note="x" * 50_000)
 
-    with pytest.raises(InvalidSecretDocument, match=r"secret tokens has \d+ bytes, which leaves no room"):
+    with pytest.raises(
+        InvalidSecretDocument, match=r"of secret tokens in eu-central-1 has \d+ bytes, which leaves no room"
+    ):
         world.execute()
     assert ([], 1) == (world.endpoint.requests, len(world.labels()))
 
@@ -33,5 +35,5 @@ def test_a_binary_secret_is_named() -> None:
     world = World(stored=False)
     world.save_bytes("AAAA")
 
-    with pytest.raises(InvalidSecretDocument, match="is binary; store the token document as text"):
+    with pytest.raises(InvalidSecretDocument, match="is not a token document: it is binary, and must be text"):
         world.execute()

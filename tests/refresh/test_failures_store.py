@@ -7,7 +7,7 @@ from token_refresh.core.versions import staged_version_id
 from token_refresh.errors import ClientRejected, SecretAccessDenied, SecretStoreUnavailable, TokensNotStored
 from token_refresh.oauth.response import Failure, Kind
 from token_refresh.secret_value import SecretValue
-from world import FIRST_CLAIM, World, fail
+from world import FIRST_CLAIM, World, fail, killed
 
 
 def test_a_permission_that_is_missing_for_the_claim_is_found_before_anything_is_redeemed() -> None:
@@ -39,7 +39,7 @@ def test_a_stage_is_retried_until_the_deadline(where: str) -> None:
     first, until = world.labels()["AWSCURRENT"], 60.0
 
     def down(name: str) -> None:
-        if name == "put AWSPENDING" and world.clock.seconds < until:
+        if name == "put REFRESH_OUTCOME" and world.clock.seconds < until:
             raise SecretStoreUnavailable("down")
 
     setattr(world.store, where, down)
@@ -58,12 +58,14 @@ def test_tokens_that_can_not_be_stored_are_an_error_of_their_own() -> None:
     world = World()
 
     def down(name: str) -> None:
-        if name == "put AWSPENDING":
+        if name == "put REFRESH_OUTCOME":
             raise SecretStoreUnavailable("the store is down")
 
     world.store.before = down
 
-    with pytest.raises(TokensNotStored, match=r"could not be stored .*\(SecretStoreUnavailable: the store is down\)"):
+    with pytest.raises(
+        TokensNotStored, match=r"could not be saved before the deadline \(SecretStoreUnavailable: the store is down\)"
+    ):
         world.execute()
     assert world.clock.seconds <= 90.0
     assert "access-0" == world.current()["accessToken"]
@@ -93,13 +95,14 @@ def test_a_record_that_can_not_be_stored_hides_no_failure() -> None:
 def test_a_state_that_never_comes_to_rest_ends_all_the_same() -> None:
     """Something that keeps interfering can't keep a run busy without end."""
     world = World()
+    killed(world, "move AWSCURRENT")
 
     def meddle(name: str) -> None:
-        if name == "put REFRESH_CLAIM":
-            world.save(refreshToken=f"other-{len(world.store.calls)}")
+        if name == "move AWSCURRENT":
+            world.save(note=len(world.store.calls))
 
-    world.store.after = meddle
+    world.store.before = meddle
 
     with pytest.raises(SecretStoreUnavailable, match="did not come to rest within 50 steps"):
         world.execute(time_left_seconds=10_000.0)
-    assert [] == world.endpoint.requests
+    assert 1 == len(world.endpoint.requests)

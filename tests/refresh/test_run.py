@@ -4,35 +4,33 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, ms
+from builders import DAY, HOUR, MINUTE, NOW, ms, origin
 from fakes import tokens
-from token_refresh.core.versions import CLAIM, staged_version_id
+from token_refresh.core.versions import CLAIM, OUTCOME, staged_version_id
 from token_refresh.errors import SecretEmpty
 from token_refresh.oauth.response import Answer, Failure, Kind
 from world import FIRST_CLAIM, World, killed
 
 
 def test_a_due_token_set_is_refreshed() -> None:
-    """A due run claims, redeems once, stages, promotes and tidies; with the client secret, nine calls."""
+    """A due run reads twice, claims, redeems once, stages and promotes: 5 calls, 3 of them writes."""
     world = World(other=[1])
     first = world.labels()["AWSCURRENT"]
 
     settled = world.execute()
 
-    assert "refreshed" == settled.outcome
+    assert "refreshed" == settled.name
     expected = {"accessToken": "access-1", "refreshToken": "refresh-1", "expiresAt": ms(NOW + DAY), "issuedAt": ms(NOW)}
-    assert {"clientId": "client", "clientSecret": "hush", "other": [1]} | expected == world.current()
+    others = {"clientId": "client", "clientSecret": "hush", "other": [1]}
+    assert others | expected | origin(claim_id=FIRST_CLAIM, number=1) == world.current()
     staged = staged_version_id(FIRST_CLAIM, first)
-    assert {"AWSCURRENT": staged, "AWSPREVIOUS": first, CLAIM: FIRST_CLAIM} == world.labels()
+    assert {"AWSCURRENT": staged, "AWSPREVIOUS": first, CLAIM: FIRST_CLAIM, OUTCOME: staged} == world.labels()
     assert [
+        "read AWSCURRENT",
         "read REFRESH_CLAIM",
-        "read AWSCURRENT",
         "put REFRESH_CLAIM",
-        "read AWSCURRENT",
-        "read AWSPENDING",
-        "put AWSPENDING",
+        "put REFRESH_OUTCOME",
         "move AWSCURRENT",
-        "move AWSPENDING",
     ] == world.store.calls
     assert (1, 1) == (len(world.endpoint.requests), world.credentials_read)
 
@@ -71,24 +69,26 @@ def test_a_fresh_token_set_costs_two_reads() -> None:
     world.store.calls.clear()
 
     assert "fresh" == world.outcome()
-    assert ["read REFRESH_CLAIM", "read AWSCURRENT"] == world.store.calls
+    assert ["read AWSCURRENT", "read REFRESH_CLAIM"] == world.store.calls
 
 
-def test_a_fresh_token_set_that_somebody_stored_costs_two_reads() -> None:
-    """What another run does with the version before is no concern of a run that finds nothing due."""
+def test_a_fresh_token_set_that_somebody_stored_costs_four_reads() -> None:
+    """After another claim, a run also reads what is stored under it: this could be the tokens that follow."""
     world = World()
-    killed(world, "put AWSPENDING")
+    killed(world, "put REFRESH_OUTCOME")
     world.save(refreshToken="other", expires_at=NOW + DAY)
     world.store.calls.clear()
 
     assert "fresh" == world.outcome()
-    assert ["read REFRESH_CLAIM", "read AWSCURRENT"] == world.store.calls
+    assert ["read AWSCURRENT", "read REFRESH_CLAIM", "read version", "read version"] == world.store.calls
 
 
 def test_a_secret_without_a_value_is_named() -> None:
     """A secret that nobody filled yet is an error that says what to do."""
     with pytest.raises(
-        SecretEmpty, match=r"secret tokens is there .* store the first token set with `token-refresh auth"
+        SecretEmpty,
+        match=r"^secret tokens in eu-central-1 has no value yet; store the first token set with "
+        r"`token-refresh authorize tokens --region eu-central-1`$",
     ):
         World(stored=False).execute()
 
@@ -110,24 +110,34 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(due: bool) -> None: 
 
     settled = world.execute(dry_run=True, force=not due)
 
-    assert ("would_refresh", world.labels()["AWSCURRENT"]) == (settled.outcome, settled.current.version_id)
+    assert ("would_refresh", world.labels()["AWSCURRENT"]) == (settled.name, settled.version_id)
     assert (before, []) == (world.model.snapshot(), world.endpoint.requests)
 
 
 def test_a_dry_run_of_a_fresh_secret_is_fresh() -> None:
-    """Nothing due, nothing forced: a dry run says fresh, and leaves even a stray label alone."""
+    """Nothing due, nothing forced: a dry run says fresh and writes nothing."""
     world = World()
-    killed(world, "move AWSPENDING")
+    world.execute()
     before = world.model.snapshot()
 
     assert "fresh" == world.outcome(dry_run=True)
     assert before == world.model.snapshot()
 
 
+def test_a_dry_run_says_that_it_would_recover() -> None:
+    """A dry run that finds tokens of an interrupted run says so and writes nothing."""
+    world = World()
+    killed(world, "move AWSCURRENT")
+    before = world.model.snapshot()
+
+    assert "would_recover" == world.outcome(dry_run=True)
+    assert before == world.model.snapshot()
+
+
 def test_a_dry_run_does_not_wait_for_another_s_claim() -> None:
     """A forced dry run that meets a live claim says so at once."""
     world = World()
-    killed(world, "put AWSPENDING")
+    killed(world, "put REFRESH_OUTCOME")
 
     assert "yielded" == world.outcome(dry_run=True, force=True)
     assert [] == world.clock.slept

@@ -25,11 +25,11 @@ def test_an_edited_copy_that_is_saved_meanwhile_gets_the_new_tokens(left: timede
     assert 1 == len(world.endpoint.requests)
 
 
-@pytest.mark.parametrize(("call", "after"), [("move AWSCURRENT", False), ("put AWSPENDING", True)])
+@pytest.mark.parametrize(("call", "after"), [("move AWSCURRENT", False), ("put REFRESH_OUTCOME", True)])
 def test_a_later_run_carries_tokens_for_one_that_died(call: str, after: bool) -> None:  # noqa: FBT001 - a table
     """Tokens that were received for a refresh token that an edited copy still holds are carried by any later run."""
     world = World()
-    killed(world, "put AWSPENDING", after=True)
+    killed(world, "put REFRESH_OUTCOME", after=True)
     world.save(note="edited")
     killed(world, call, after=after)
 
@@ -45,7 +45,7 @@ def test_a_provider_that_never_changes_the_refresh_token_spends_none() -> None:
     """With a refresh token that stays the same, an edited copy is refreshed like any other version."""
     world = World()
     world.endpoint.answers = [tokens(1, refresh_token=None)]
-    killed(world, "put AWSPENDING", after=True)
+    killed(world, "put REFRESH_OUTCOME", after=True)
     world.save(note="edited")
 
     assert "refreshed" == world.outcome()
@@ -68,7 +68,7 @@ def test_an_edited_copy_of_a_version_that_was_never_redeemed_is_refreshed_like_a
 def test_a_copy_that_is_due_at_this_very_moment_is_not_redeemed_a_second_time() -> None:
     """From the first moment at which a copy is due, what was received for its refresh token is looked for."""
     world = World()
-    killed(world, "put AWSPENDING", after=True)
+    killed(world, "put REFRESH_OUTCOME", after=True)
     world.save(note="edited", expires_at=NOW + 8 * HOUR)
 
     assert "recovered" == world.outcome()
@@ -83,7 +83,7 @@ def test_an_original_is_held_back_for_what_happened_to_its_copy() -> None:
     with pytest.raises(ClientRejected):
         world.execute()
     copy = world.save(note="edited", expires_at=NOW + 7 * HOUR)
-    killed(world, "put AWSPENDING")
+    killed(world, "put REFRESH_OUTCOME")
     world.pass_time(2 * MINUTE)
     world.store.move_label("AWSCURRENT", to=original, remove_from=copy)
 
@@ -95,7 +95,7 @@ def test_an_original_is_held_back_for_what_happened_to_its_copy() -> None:
 def test_an_attempt_on_a_version_that_is_gone_stops_nothing() -> None:
     """A version that Secrets Manager has pruned since it was redeemed is passed over."""
     world = World()
-    killed(world, "put AWSPENDING")
+    killed(world, "put REFRESH_OUTCOME")
     world.pass_time(DAY)
     for number in range(VERSIONS_PER_SECRET - 1):
         world.save(refreshToken=f"other-{number}")
@@ -107,11 +107,11 @@ def test_an_attempt_on_a_version_that_is_gone_stops_nothing() -> None:
 def test_an_edited_copy_is_held_back_as_its_original_would_be() -> None:
     """A copy with the same refresh token does not clear an unknown outcome: the token may be spent all the same."""
     world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
-    killed(world, "put AWSPENDING")
+    killed(world, "put REFRESH_OUTCOME")
     world.pass_time(2 * MINUTE)
     world.save(note="edited", expires_at=NOW + 7 * HOUR)
 
-    with pytest.raises(RefreshOutcomeUnknown, match=r"next attempt is made after 2026-11-24 17:00:00 UTC"):
+    with pytest.raises(RefreshOutcomeUnknown, match=r"next scheduled attempt is after 2026-11-24 17:00:00 UTC"):
         world.execute()
     assert 1 == len(world.endpoint.requests)
     assert "refreshed" == world.outcome(force=True)
@@ -120,7 +120,7 @@ def test_an_edited_copy_is_held_back_as_its_original_would_be() -> None:
 def test_a_refresh_token_that_never_changes_is_not_held_back_for_an_outcome_before_its_last_success() -> None:
     """Where the same refresh token brought tokens later, an earlier unknown outcome proves nothing any more."""
     world = World(policy=SINGLE_USE, expires_at=NOW + HOUR)
-    killed(world, "put AWSPENDING")
+    killed(world, "put REFRESH_OUTCOME")
     world.pass_time(2 * MINUTE)
     world.endpoint.answers = [tokens(1, refresh_token=None)]
     assert "refreshed" == world.outcome(force=True)

@@ -3,7 +3,6 @@
 import pytest
 
 from builders import DAY, MINUTE, NOW
-from token_refresh.core.versions import PENDING
 from world import World, killed
 
 
@@ -24,8 +23,8 @@ def test_a_run_that_died_with_its_claim_holds_others_off_until_it_ends() -> None
 
     settled = world.execute()
 
-    assert ("yielded", NOW + 2 * MINUTE) == (settled.outcome, settled.retry_at)
-    assert world.labels()["AWSCURRENT"] == settled.current.version_id
+    assert ("yielded", NOW + 2 * MINUTE) == (settled.name, settled.retry_at)
+    assert world.labels()["AWSCURRENT"] == settled.version_id
     world.pass_time(2 * MINUTE)
     assert "refreshed" == world.outcome()
     assert 1 == len(world.endpoint.requests)
@@ -34,26 +33,16 @@ def test_a_run_that_died_with_its_claim_holds_others_off_until_it_ends() -> None
 def test_a_run_that_died_after_it_staged_is_recovered_without_a_request() -> None:
     """Tokens that an interrupted run had staged are promoted by the next, at once."""
     world = World()
-    killed(world, "put AWSPENDING", after=True)
+    killed(world, "put REFRESH_OUTCOME", after=True)
 
     assert "recovered" == world.outcome()
     assert ("access-1", 1) == (world.current()["accessToken"], len(world.endpoint.requests))
-    assert PENDING not in world.labels()
-
-
-def test_a_run_that_died_after_it_promoted_is_tidied_up() -> None:
-    """A label that a dead run left on the current version is taken off by the next."""
-    world = World()
-    killed(world, "move AWSCURRENT", after=True)
-
-    assert "fresh" == world.outcome()
-    assert PENDING not in world.labels()
 
 
 def test_old_recovered_tokens_are_refreshed_in_the_same_run() -> None:
     """Recovered tokens that are due themselves by now are refreshed at once."""
     world = World()
-    killed(world, "put AWSPENDING", after=True)
+    killed(world, "put REFRESH_OUTCOME", after=True)
     world.pass_time(2 * DAY)
 
     assert "refreshed" == world.outcome()

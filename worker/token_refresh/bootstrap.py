@@ -11,17 +11,22 @@ import botocore.session
 from botocore.exceptions import BotoCoreError
 
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
+from token_refresh.adapters.table_claims import TableClaims
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh.config import REQUEST_TIMEOUT_SECONDS, Settings
+from token_refresh.adapters.version_claims import VersionClaims
+from token_refresh.config import Settings
+from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.events import Trigger
-from token_refresh.refresh import Clock, Deadline, Log, Parts, Run, SecretStore, TokenEndpoint
+from token_refresh.ports import ClaimStore, Clock, Deadline, Log, SecretStore, TokenEndpoint
+from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
 from token_refresh.stored.json_object import read_object
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
@@ -32,8 +37,8 @@ class SystemClock:
     """The machine's stopwatch; the only clock of this program."""
 
     def monotonic(self) -> float:
-        """Give seconds since an arbitrary moment."""
-        return time.monotonic()
+        """Give seconds since an arbitrary moment; a machine that was suspended finds its deadline over."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -69,12 +74,16 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     secret_id = trigger.secret_id or settings.token_secret_id
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
-    def secret(name: str) -> SecretStore:
-        return SecretsManagerSecret(client or secrets_manager_client(), name, deadline)
+    secrets_client = client or secrets_manager_client()
 
+    def secret(name: str) -> SecretsManagerSecret:
+        return SecretsManagerSecret(secrets_client, name, deadline)
+
+    store = secret(secret_id)
     return Run(
         parts=Parts(
-            store=secret(secret_id),
+            store=store,
+            claims=open_claims(settings, store, deadline),
             published=secret(settings.published_secret_id) if settings.published_secret_id else None,
             endpoint=lambda: token_endpoint(settings.provider.token_endpoint),
             credentials=functools.partial(find_credentials, settings=settings, secret=secret),
@@ -84,15 +93,27 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             log=log,
         ),
         policy=settings.policy,
-        secret_id=secret_id,
+        secret=SecretName(secret_id=secret_id, region=store.region),
         deadline=deadline,
-        request_timeout_seconds=settings.request_timeout_seconds or REQUEST_TIMEOUT_SECONDS,
+        limits=Limits(request_timeout_seconds=settings.request_timeout_seconds),
         force=trigger.force,
+        forced_claims_a_day=None if trigger.name == "cli" else FORCED_CLAIMS_A_DAY,
         dry_run=trigger.dry_run,
     )
 
 
-def open_secret(client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float) -> SecretStore:
+def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadline) -> ClaimStore:
+    """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself.
+
+    Raises:
+        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    """
+    if settings.claim_table is None:
+        return VersionClaims(store)
+    return TableClaims(dynamodb_client(), settings.claim_table, lambda: store.arn, deadline)
+
+
+def open_secret(client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float) -> SecretsManagerSecret:
     """Open one secret, without a run."""
     clock = SystemClock()
     return SecretsManagerSecret(client, secret_id, Deadline(clock=clock, at=clock.monotonic() + time_left_seconds))
@@ -139,21 +160,33 @@ def secrets_manager_client() -> "SecretsManagerClient":
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
     """
-    return _make_client(tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))))
+    return cast("SecretsManagerClient", _client("secretsmanager"))
 
 
-@functools.lru_cache(maxsize=1)
-def _make_client(_aws_environment: tuple[tuple[str, str], ...]) -> "SecretsManagerClient":
-    session = botocore.session.get_session()
+def dynamodb_client() -> "DynamoDBClient":
+    """Give a client for the claim table.
+
+    Raises:
+        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    """
+    return cast("DynamoDBClient", _client("dynamodb"))
+
+
+def _client(service: str) -> object:
+    variables = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    return _make_client(service, tuple(sorted(variables.items())))
+
+
+@functools.lru_cache(maxsize=2)
+def _make_client(service: str, _aws_environment: tuple[tuple[str, str], ...]) -> object:
     region = os.environ.get("AWS_REGION")  # Lambda's variable, which botocore does not read; it has AWS_DEFAULT_REGION.
     try:
-        client = session.create_client("secretsmanager", region_name=region, config=CLIENT_CONFIG)
+        return botocore.session.get_session().create_client(service, region_name=region, config=CLIENT_CONFIG)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
             "AWS_ENDPOINT_URL_SECRETS_MANAGER where they are set"
         ) from None
-    return cast("SecretsManagerClient", client)
 
 
 def environment() -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from token_refresh.providers.loader import load_provider, own_profiles, profile_
 from token_refresh.providers.provider import Grace, Provider
 from token_refresh.providers.schema import LONGEST_GRACE
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
+from token_refresh.stored.origin import ClaimStoreKind
 
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
 DEFAULT_PROVIDER: Final = "upwork"
@@ -54,6 +55,8 @@ class Settings:
             refresh_window=self.provider.refresh_window,
             replay_grace=self.provider.replay_grace,
             claim_time_to_live=self.claim_time_to_live,
+            host=host_of(self.provider.token_endpoint),
+            store=ClaimStoreKind.VERSIONS if self.claim_table is None else ClaimStoreKind.TABLE,
         )
 
 

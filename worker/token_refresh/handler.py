@@ -111,15 +111,7 @@ class Invocation:
             log=open_log(settings.log_level, request_id=self.request_id, secret_id=self._secret_id),
             time_left_seconds=self.time_left_seconds,
         )
-        settled = self._run.execute()
-        return Outcome(
-            name=settled.outcome,
-            secret_id=self._secret_id,
-            version_id=settled.current.version_id,
-            document=settled.current.document,
-            policy=settings.policy,
-            retry_at=settled.retry_at,
-        )
+        return self._run.execute()
 
     def found(self, read_at: datetime) -> RunFacts:
         """Give what the run came to know, for a fleet's index.
@@ -127,14 +119,14 @@ class Invocation:
         Args:
             read_at: The time of a service before the run, which stands in if the run read nothing.
         """
-        session = self._run.session if self._run else None
-        snapshot = session.snapshot if session else None
-        if session is None or snapshot is None or self._policy is None:
+        memory = self._run.memory if self._run else None
+        snapshot = memory.snapshot if memory else None
+        if memory is None or snapshot is None or self._policy is None:
             return RunFacts(at=read_at)
         document = snapshot.current.document
         return RunFacts(
-            at=session.service_now(),
-            requests=session.requests_sent,
+            at=memory.service_now(),
+            requests=memory.requests_sent,
             provider=self._provider,
             version_id=snapshot.current.version_id,
             expires_at=document.expires_at,

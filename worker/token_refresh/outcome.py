@@ -120,6 +120,7 @@ class Summary:
         metrics = {
             "Refreshed": int(name == "refreshed"),
             "Recovered": int(name == "recovered"),
+            "Superseded": int(name == "superseded"),
             "Failed": int(self.failed),
             "ReauthorizationRequired": int(isinstance(self.ended, ReauthorizationRequired)),
             "DurationMs": self.duration_ms,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from token_refresh.core.claims import Claim, Record, UnreadableClaim
 from token_refresh.oauth.request import TokenRequest
 from token_refresh.oauth.response import Answer
 from token_refresh.secret_value import SecretValue
@@ -17,27 +18,69 @@ class SecretVersion:
     labels: frozenset[str]
     created_at: datetime
     read_at: datetime
-    """The service's clock when it answered."""
+    """The service's clock when it responded."""
     value: SecretValue | None
-    """None where the value is binary."""
+    """None if the value is binary."""
 
 
 class SecretStore(Protocol):
-    """One secret. Every method raises `SecretStoreError` where the store refuses or can't be reached."""
+    """One secret. Every method raises `SecretStoreError` if the store refuses or can't be reached."""
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
-        """Read the version with this label or version ID; None where there is none (`GetSecretValue`)."""
+        """Read the version with this label or version ID; None if there is none (`GetSecretValue`)."""
         ...
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
-        """Append a version; False where its ID is taken by another value (`PutSecretValue`).
+        """Append a version; False if its ID is taken by another value (`PutSecretValue`).
 
-        A repeat with the same ID and value changes nothing and is True, so a lost reply is mended by sending it again.
+        A repeat with the same ID and value changes nothing and is True, so a lost response is mended by a repeat.
         """
         ...
 
     def move_label(self, label: str, *, to: str | None, remove_from: str | None) -> bool:
-        """Compare and swap a label; False where it is not where it was expected (`UpdateSecretVersionStage`)."""
+        """Compare and swap a label; False if it is not where it was expected (`UpdateSecretVersionStage`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestClaim:
+    """The newest claim that a store knows, and what came with it."""
+
+    claim: Claim | None
+    read_at: datetime | None = None
+    """The service's clock, if it responded with one."""
+
+
+class ClaimStore(Protocol):
+    """The claims on one token secret. Every method raises `SecretStoreError` if the store refuses or can't be reached.
+
+    After a lost response the adapter repeats the call; the claim's nonce tells its own write.
+    """
+
+    def newest(self) -> NewestClaim:
+        """Read the newest claim; it may be stale where claims are versions of the secret.
+
+        Call it after the current version was read: a table's key is the ARN that was found then.
+        """
+        ...
+
+    def append(self, claim: Claim, *, after: str | None) -> bool:
+        """Append a claim to the claim `after`; False if another claim follows it already."""
+        ...
+
+    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+        """Read the claim that has this ID, or a newer one; None if there is none, or none yet."""
+        ...
+
+    def record(self, claim: Claim, record: Record) -> None:
+        """Store how the attempt under `claim` ended; the first record stays."""
+        ...
+
+    def record_of(self, claim_id: str) -> Record | None:
+        """Give how an attempt ended; None if nothing is recorded. A record that can't be read is `unknown`.
+
+        A table knows the record of the newest claim alone, from when it was read; the ledger has the others.
+        """
         ...
 
 
@@ -45,15 +88,15 @@ class TokenEndpoint(Protocol):
     """The provider's token endpoint (RFC 6749 section 3.2)."""
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> Answer:
-        """Send one request and read its answer, end to end within the time limit; never raises for what it meets."""
+        """Send one request and read the response, end to end within the time limit; never raises for what it meets."""
         ...
 
 
 class Clock(Protocol):
-    """Time as a stopwatch; what time it is, only the service's clock says."""
+    """A stopwatch; what time it is, only the services' clocks say."""
 
     def monotonic(self) -> float:
-        """Give seconds since an arbitrary moment."""
+        """Give seconds since an arbitrary moment, time in which the machine was suspended included."""
         ...
 
     def sleep(self, seconds: float) -> None:
@@ -83,5 +126,5 @@ class Deadline:
 
     @property
     def remaining_seconds(self) -> float:
-        """How much time is left; negative where it is over."""
+        """How much time is left; negative after the deadline."""
         return self.at - self.clock.monotonic()

@@ -14,6 +14,7 @@ from token_refresh.aws.secrets_manager import Refused, Transient, missing_value,
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.ports import Deadline, SecretVersion
+from token_refresh.retry import repeat
 from token_refresh.secret_value import SecretValue
 
 if TYPE_CHECKING:
@@ -42,24 +43,37 @@ class SecretsManagerSecret:
     def __init__(self, client: "SecretsManagerClient", secret_id: str, deadline: Deadline) -> None:
         self._client = client
         self._secret_id = secret_id
+        self._arn = secret_id
         self._deadline = deadline
+
+    @property
+    def arn(self) -> str:
+        """The full ARN, once the secret was read; before that, what it was opened with."""
+        return self._arn
+
+    @property
+    def region(self) -> str:
+        """The AWS region that is called."""
+        return self._client.meta.region_name
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         """Read one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html."""
         which = {"VersionStage": label} if version_id is None else {"VersionId": version_id}
         try:
-            answer = self._call("GetSecretValue", self._client.get_secret_value, which)
+            response = self._call("GetSecretValue", self._client.get_secret_value, which)
         except Refused as refusal:
             # Only the read of the current version tells a missing secret from a missing version.
             if refusal.code == "ResourceNotFoundException" and (label != CURRENT or missing_value(refusal.error)):
                 return None
             raise self._translate(refusal.error, "GetSecretValue") from None
-        text = answer.get("SecretString")
+        # From here on calls go to this very secret: one that is deleted and created again has another ARN.
+        self._arn = response.get("ARN", self._arn)
+        text = response.get("SecretString")
         return SecretVersion(
-            version_id=answer["VersionId"],
-            labels=frozenset(answer.get("VersionStages", ())),
-            created_at=answer["CreatedDate"].astimezone(UTC),
-            read_at=_service_time(answer),
+            version_id=response["VersionId"],
+            labels=frozenset(response.get("VersionStages", ())),
+            created_at=response["CreatedDate"].astimezone(UTC),
+            read_at=service_time(response),
             value=None if text is None else SecretValue(text),
         )
 
@@ -91,52 +105,36 @@ class SecretsManagerSecret:
 
         def once() -> Any:
             try:
-                return method(SecretId=self._secret_id, **what)
+                return method(SecretId=self._arn, **what)
             except ClientError as error:
                 raise Refused.of(error, after_write=action == "UpdateSecretVersionStage") from None
             except (BotoCoreError, ResponseParserError) as error:
                 raise Refused.of(error) from None
 
-        try:
-            return once()
-        except Transient as failure:
-            return self._repeat(action, once, failure)
-
-    def _repeat(self, action: str, once: Callable[[], Any], failure: Transient) -> Any:
-        # Imported here: a run that meets no failure does not need it.
-        from tenacity import Retrying, retry_if_exception_type, wait_random_exponential  # noqa: PLC0415
-
         clock = self._deadline.clock
-        until = min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at)
-        waiting = wait_random_exponential(multiplier=0.2, max=2)
-        clock.sleep(min(0.1, max(0.0, until - clock.monotonic())))
         try:
-            return Retrying(
-                retry=retry_if_exception_type(Transient),
-                wait=waiting,
-                stop=lambda state: clock.monotonic() + state.upcoming_sleep >= until,
-                sleep=clock.sleep,
-                reraise=True,
-            )(once)
-        except Transient as last:
-            raise self._unavailable(action, last.code or failure.code) from None
+            return repeat(
+                once,
+                clock=clock,
+                until=min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at),
+                errors=(Transient,),
+                longest_wait_seconds=2.0,
+            )
+        except Transient as failure:
+            raise self._unavailable(action, failure.code) from None
 
     def _unavailable(self, action: str, code: str) -> SecretStoreUnavailable:
         return SecretStoreUnavailable(
-            f"Secrets Manager in {self._region} did not carry out secretsmanager:{action} on secret {self._secret_id} "
+            f"Secrets Manager in {self.region} did not carry out secretsmanager:{action} on secret {self._secret_id} "
             f"({code}); nothing stored was lost, and the next run goes on. Check the function's network (VPC endpoint "
             "or NAT gateway) and the service's health"
         )
 
     def _translate(self, error: Exception, action: str) -> Exception:
-        return translate(error, action=action, secret_id=self._secret_id, region=self._region)
-
-    @property
-    def _region(self) -> str:
-        return self._client.meta.region_name
+        return translate(error, action=action, secret_id=self._secret_id, region=self.region)
 
 
-def _service_time(answer: Mapping[str, Any]) -> datetime:
+def service_time(response: Mapping[str, Any]) -> datetime:
     """Read the `Date` header: claims are aged by the service's clock, never by this machine's."""
-    header = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    header = response["ResponseMetadata"]["HTTPHeaders"].get("date")
     return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)

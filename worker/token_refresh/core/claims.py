@@ -1,110 +1,133 @@
-"""Claims and records: what the protocol stores beside the token sets. Neither holds a token."""
+"""Claims and records: what the protocol stores beside the token sets. Neither holds a token.
+
+A claim is JSON that protocol version 1 can read: `version_id`, `attempt`, `ttl_seconds`, `nonce` and `earlier` are as
+they were. Version 2 adds `fates` (one for each entry of `earlier`), `number`, `token`, `host`, `grace_seconds` and
+`forced`.
+"""
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
+from token_refresh.core.attempts import Attempt, Fate, Ledger
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
+from token_refresh.stored.origin import LONGEST_GRACE
+
+LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
+
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(5000, 1, 1, tzinfo=UTC)
+_HIGHEST_NUMBER: Final = 10**12
+_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
+_FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+_RECORDED: Final = {fate.value: fate for fate in (Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN)}
+_ERROR: Final = re.compile(r"[\x21-\x7e]{1,64}")
+_HOST: Final = re.compile(r"[\x21-\x7e]{1,253}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimEntry:
-    """One claim as its successors list it."""
-
-    claim_id: str
-    """The claim's own version ID."""
-    version_id: str
-    """The version whose refresh token it gave the right to redeem."""
-    attempt: int
-    """Which attempt on that version, from 1."""
-    claimed_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim(ClaimEntry):
+class Claim(Attempt):
     """One run's exclusive right to redeem the refresh token of one version."""
 
     time_to_live: timedelta
-    earlier: tuple[ClaimEntry, ...]
-    """Claims before it that still matter, oldest first."""
+    earlier: tuple[Attempt, ...]
+    """Attempts before it that still matter, oldest first."""
+    number: int = 0
+    """Higher than that of the claim before it; 0 for a claim of protocol version 1."""
+    host: str | None = None
+    grace: timedelta | None = None
+    """Host and grace that counted; None for a claim of protocol version 1."""
+    nonce: str = ""
+    """Random, so that equal claims of two runs are not taken for one."""
 
     @property
     def ends_at(self) -> datetime:
-        """When it ends by itself, where neither staged tokens nor a record ended it before."""
+        """When it ends by itself."""
         return self.claimed_at + self.time_to_live
 
     @property
-    def chain(self) -> tuple[ClaimEntry, ...]:
-        """The claims that are known, oldest first, this one last."""
-        return (*self.earlier, self)
+    def ledger(self) -> Ledger:
+        """The attempts that it knows, itself last."""
+        return Ledger((*self.earlier, self))
 
 
-class Redemption(StrEnum):
-    """What became of the refresh token in an attempt that ended without tokens."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableClaim:
+    """Something else is stored where a claim should be."""
 
-    NOT_REDEEMED = "not_redeemed"
-    REJECTED = "rejected"
-    UNKNOWN = "unknown"
+    claim_id: str
+    created_at: datetime
+
+    def counted_as(self, number: int, previous: Claim | None, *, version_id: str, token: str) -> Claim:
+        """Give the claim that it counts as: an hour long, on the current token, after `previous`."""
+        return Claim(
+            claim_id=self.claim_id,
+            version_id=version_id,
+            attempt_number=1,
+            claimed_at=self.created_at,
+            token=token,
+            time_to_live=LONGEST_TIME_TO_LIVE,
+            earlier=previous.ledger.attempts if previous else (),
+            number=number,
+            host=previous.host if previous else None,
+            grace=previous.grace if previous else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """How an attempt ended that brought no tokens."""
+    """How an attempt ended without tokens."""
 
-    redemption: Redemption
+    fate: Fate
     error: str | None
-    """The provider's RFC 6749 error code, where it sent one."""
+    """The provider's RFC 6749 error code, if it sent one."""
     recorded_at: datetime
 
 
-def write_claim(claim: Claim, nonce: str) -> SecretValue:
-    """Serialise a claim; the nonce makes two runs' claims differ, so that the second is refused and not a repeat."""
+def write_claim(claim: Claim) -> SecretValue:
+    """Serialise a claim."""
     return _dump(
         {
             "version_id": claim.version_id,
-            "attempt": claim.attempt,
+            "attempt": claim.attempt_number,
             "ttl_seconds": claim.time_to_live.total_seconds(),
-            "nonce": nonce,
-            "earlier": [[e.claim_id, e.version_id, e.attempt, e.claimed_at.timestamp()] for e in claim.earlier],
+            "nonce": claim.nonce,
+            "earlier": [[a.claim_id, a.version_id, a.attempt_number, a.claimed_at.timestamp()] for a in claim.earlier],
+            "fates": [[a.token, a.fate.value, a.next_token, a.forced] for a in claim.earlier],
+            "number": claim.number,
+            "token": claim.token,
+            "host": claim.host,
+            "grace_seconds": None if claim.grace is None else claim.grace.total_seconds(),
+            "forced": claim.forced,
         }
     )
 
 
 def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
-    """Parse a stored claim; its time is the service's own `CreatedDate`.
+    """Parse a stored claim.
 
     Raises:
-        InvalidSecretDocument: The version is not a claim.
+        InvalidSecretDocument: It is not a claim.
     """
     fields = read_object(text)
     try:
-        return Claim(
-            claim_id=claim_id,
-            version_id=_text(fields, "version_id"),
-            attempt=int(_number(fields, "attempt")),
-            claimed_at=claimed_at,
-            time_to_live=timedelta(seconds=_number(fields, "ttl_seconds")),
-            earlier=tuple(_read_entry(*entry) for entry in fields["earlier"]),  # type: ignore[attr-defined]  # checked by the except below
-        )
+        return _read_claim(claim_id, fields, claimed_at)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise InvalidSecretDocument(
-            f"version {claim_id} is labelled REFRESH_CLAIM and is not a claim; "
-            "put the label back on the newest claim, or take it off with update-secret-version-stage"
-        ) from None
+        raise InvalidSecretDocument(f"version {claim_id} is not a claim") from None
 
 
-def write_record(record: Record, claim: ClaimEntry) -> SecretValue:
+def write_record(record: Record, claim: Attempt) -> SecretValue:
     """Serialise the record of the attempt under `claim`."""
     return _dump(
         {
             "version_id": claim.version_id,
-            "attempt": claim.attempt,
-            "outcome": record.redemption.value,
+            "attempt": claim.attempt_number,
+            "outcome": record.fate.value,
             "error": record.error,
             "at": record.recorded_at.timestamp(),
         }
@@ -115,25 +138,56 @@ def read_record(version_id: str, text: SecretValue) -> Record:
     """Parse a stored record.
 
     Raises:
-        InvalidSecretDocument: The version is not a record.
+        InvalidSecretDocument: It is not a record.
     """
-    fields = read_object(text)
+    fields: Mapping[str, Any] = read_object(text)
     try:
-        return Record(
-            redemption=Redemption(_text(fields, "outcome")),
-            error=None if fields["error"] is None else _text(fields, "error"),
-            recorded_at=datetime.fromtimestamp(_number(fields, "at"), UTC),
-        )
+        fate = _RECORDED[fields["outcome"]]
+        return Record(fate=fate, error=_optional(_ERROR, fields["error"]), recorded_at=_time(fields["at"]))
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise InvalidSecretDocument(f"version {version_id} should be the record of an attempt, and is not") from None
+        raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
 
 
-def _read_entry(claim_id: str, version_id: str, attempt: int, claimed_at: float) -> ClaimEntry:
-    return ClaimEntry(
+def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) -> Claim:
+    seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
+    entries, fates = fields["earlier"], fields.get("fates")
+    earlier = tuple(_read_entry(*entry) for entry in entries)
+    if isinstance(fates, list) and len(fates) == len(earlier):
+        earlier = tuple(_with_fate(entry, *fate) for entry, fate in zip(earlier, fates, strict=True))
+    grace_seconds = fields.get("grace_seconds")
+    return Claim(
         claim_id=claim_id,
-        version_id=version_id,
-        attempt=attempt,
-        claimed_at=datetime.fromtimestamp(claimed_at, UTC),
+        version_id=_matching(_ID, fields["version_id"]),
+        attempt_number=_whole(fields["attempt"]),
+        claimed_at=claimed_at,
+        token=_optional(_FINGERPRINT, fields.get("token")),
+        forced=fields.get("forced") is True,
+        time_to_live=timedelta(seconds=seconds),
+        earlier=earlier,
+        number=_whole(fields.get("number", 0)),
+        host=_optional(_HOST, fields.get("host")),
+        grace=None if grace_seconds is None else _grace(grace_seconds),
+        nonce=str(fields.get("nonce", "")),
+    )
+
+
+def _read_entry(claim_id: object, version_id: object, attempt_number: object, claimed_at: object) -> Attempt:
+    return Attempt(
+        claim_id=_matching(_ID, claim_id),
+        version_id=_matching(_ID, version_id),
+        attempt_number=_whole(attempt_number),
+        claimed_at=_time(claimed_at),
+        token=None,
+    )
+
+
+def _with_fate(entry: Attempt, token: object, fate: object, next_token: object, forced: object = None) -> Attempt:
+    return replace(
+        entry,
+        token=_optional(_FINGERPRINT, token),
+        fate=Fate(fate),  # type: ignore[arg-type]  # anything else is a ValueError
+        next_token=_optional(_FINGERPRINT, next_token),
+        forced=forced is True,
     )
 
 
@@ -141,15 +195,32 @@ def _dump(fields: Mapping[str, Any]) -> SecretValue:
     return SecretValue(json.dumps(fields, separators=(",", ":")))
 
 
-def _text(fields: Mapping[str, object], key: str) -> str:
-    value = fields[key]
-    if not isinstance(value, str):
+def _matching(pattern: re.Pattern[str], value: object) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
         raise TypeError
     return value
 
 
-def _number(fields: Mapping[str, object], key: str) -> float:
-    value = fields[key]
-    if not isinstance(value, int | float):
+def _optional(pattern: re.Pattern[str], value: object) -> str | None:
+    return None if value is None else _matching(pattern, value)
+
+
+def _number(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError
-    return value
+    return float(value)
+
+
+def _whole(value: object) -> int:
+    return int(min(max(_number(value), 0), _HIGHEST_NUMBER))
+
+
+def _grace(value: object) -> timedelta:
+    return timedelta(seconds=min(max(_number(value), 0), LONGEST_GRACE.total_seconds()))
+
+
+def _time(value: object) -> datetime:
+    moment = datetime.fromtimestamp(_number(value), UTC)
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError
+    return moment

@@ -1,244 +1,251 @@
-"""The protocol's table: from what is stored to the next step. The first check that matches decides.
-
-stored                                                         step
-our own claim is used up, or its version is no longer current  Release
-tokens staged under a claim on the current version             Promote
-tokens received for the refresh token of an edited copy        Carry, then Promote
-AWSPENDING on the current version                              Tidy
-the published copy shows another version                       Publish
-the newest attempt was rejected, and the run is not forced     Stop
-nothing is due, and the run is not forced                      Fresh
-the newest claim is live and ours                              Redeem
-the newest claim is live and another run's                     Wait
-an attempt has to wait (backoff, hold, daily limit)            Wait, or Hold
-anything else                                                  Append (a claim)
-"""
+"""The rules of the protocol: from what is stored to the next step. The first rule that matches decides."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
-from token_refresh.core.claims import Claim, ClaimEntry, Record, Redemption
+from token_refresh.core.attempts import Attempt, Fate
+from token_refresh.core.claims import Claim
 from token_refresh.core.schedule import (
-    DAY,
+    CLAIMS_A_DAY,
     Policy,
-    claim_allowed_at,
     due_at,
-    held_until,
+    last_quarter_at,
     may_be_sent_again,
     next_attempt_at,
+    rejection_retried_at,
 )
-from token_refresh.core.snapshot import Snapshot, Spent, Standing, TokenSet
-from token_refresh.core.versions import PENDING, claim_version_id, published_version_id
+from token_refresh.core.snapshot import RunState, Snapshot
+from token_refresh.core.steps import (
+    Carry,
+    Fresh,
+    Hold,
+    Mismatch,
+    Promote,
+    Publish,
+    Reason,
+    Redeem,
+    Rejected,
+    ReplaceLostTable,
+    Spent,
+    Step,
+    Wait,
+)
+from token_refresh.core.versions import claim_version_id, published_version_id, unheld_claim_id
+from token_refresh.stored.origin import ClaimStoreKind
+
+STALENESS: Final = timedelta(seconds=30)
+"""How old a read of Secrets Manager may be. AWS documents eventual consistency and no bound; this is an assumption."""
+
+CLOCK_ERROR: Final = timedelta(hours=1)
+"""A claim from further in the future than this is not waited for."""
+
+LOST_CLAIMS: Final = 8
+"""How many claims a lost table may have held after the one that the current version names."""
+
+Check = Callable[[Snapshot, RunState, Policy], Step | None]
 
 
-class Reason(StrEnum):
-    """Why a run waits."""
-
-    CLAIMED = "another run holds the claim"
-    BACKOFF = "the backoff of a failed attempt is not over"
-    DAILY_LIMIT = "the daily limit of claims is reached"
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """End our own claim unused: it is used up, or its version is no longer current."""
-
-    claim: ClaimEntry
+def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
+    """The current token is spent, and the tokens that follow it are readable."""
+    link, successor = snapshot.last_link, snapshot.successor
+    if link is None or successor is None:
+        return None
+    redeemed_here = any(a.fate is Fate.STORED for a in snapshot.on_version)
+    return Promote(successor) if redeemed_here else Carry(successor, link.claim_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Promote:
-    """Make staged tokens current, if the version that they follow still is."""
-
-    staged: TokenSet
-
-
-@dataclass(frozen=True, slots=True)
-class Carry:
-    """Stage received tokens again, on top of an edited copy of the version that was redeemed."""
-
-    spent: Spent
+def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
+    """Host or claim store differ from the stored ones."""
+    origin, newest = snapshot.current.document.origin, snapshot.newest
+    host = origin.host if origin else newest.host if newest else None
+    if host is not None and host != policy.host:
+        return Mismatch("TOKEN_ENDPOINT", host, policy.host)
+    if origin is not None and origin.store is not policy.store:
+        return Mismatch("CLAIM_TABLE", origin.store.value, policy.store.value)
+    return None
 
 
-@dataclass(frozen=True, slots=True)
-class Tidy:
-    """Take AWSPENDING off the current version."""
+def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
+    """The published copy shows another version, and the current version was surely read after the copy was made."""
+    document, published = snapshot.current.document, snapshot.published
+    if not run.publishes or document.access_token is None or document.expires_at is None:
+        return None
+    if published is not None:
+        if published.version_id == published_version_id(snapshot.current.version_id):
+            return None
+        promoted = run.promoted_version == snapshot.current.version_id
+        if not promoted and snapshot.now <= published.stored_at + STALENESS:
+            return None
+    return Publish()
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
-    """Bring the published copy up to the current version."""
+def stop_at_spent_token(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
+    """The current token is spent, and what it brought is gone."""
+    link = snapshot.last_link
+    return None if link is None else Spent(link.claimed_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """The provider rejected the grant: a person must authorize again."""
+def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """The provider rejected the newest attempt on this version, and it is too early to ask again."""
+    attempts = snapshot.on_version
+    if not attempts or attempts[-1].fate is not Fate.REJECTED or _forced(snapshot, run):
+        return None
+    retry_at = rejection_retried_at(attempts, snapshot.current.document, policy)
+    return Rejected(attempts[-1].claimed_at, retry_at) if snapshot.now < retry_at else None
 
-    record: Record
 
-
-@dataclass(frozen=True, slots=True)
-class Fresh:
+def rest_while_fresh(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """Nothing is due."""
-
-
-@dataclass(frozen=True, slots=True)
-class Redeem:
-    """Redeem the current version's refresh token under our claim, then stage the answer."""
-
-    claim: ClaimEntry
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Leave it to a later run."""
-
-    until: datetime
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """An outcome is unknown and a replay could cost the grant: nothing is sent before `until`, or before the expiry."""
-
-    since: datetime
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """Append a claim to the chain."""
-
-    claim: Claim
-
-
-Action = Release | Promote | Carry | Tidy | Publish | Redeem | Append
-Rest = Stop | Fresh | Wait | Hold
-Step = Action | Rest
-Check = Callable[[Snapshot, Standing, Policy], Step | None]
-
-
-def plan(snapshot: Snapshot, standing: Standing, policy: Policy) -> Step:
-    """Give the step of the first row of the module's table that matches."""
-    for check in _CHECKS:
-        step = check(snapshot, standing, policy)
-        if step is not None:
-            return step
-    return Append(_next_claim(snapshot, policy))
-
-
-def _release(snapshot: Snapshot, standing: Standing, _: Policy) -> Step | None:
-    newest = snapshot.newest
-    if newest is None or newest.claim_id != standing.claim_id:
-        return None
-    usable = newest.version_id == snapshot.current.version_id and snapshot.now < newest.ends_at
-    return None if usable else Release(newest)
-
-
-def _promote(snapshot: Snapshot, _standing: Standing, _: Policy) -> Step | None:
-    return next((Promote(a.staged) for a in reversed(snapshot.attempts) if a.staged), None)
-
-
-def _carry(snapshot: Snapshot, _standing: Standing, _: Policy) -> Step | None:
-    spent = snapshot.spent
-    if spent is None:
-        return None
-    return Promote(spent.carried) if spent.carried else Carry(spent)
-
-
-def _tidy(snapshot: Snapshot, standing: Standing, _: Policy) -> Step | None:
-    return Tidy() if standing.tidies and PENDING in snapshot.current.labels else None
-
-
-def _publish(snapshot: Snapshot, standing: Standing, _: Policy) -> Step | None:
-    document = snapshot.current.document
-    if not standing.publishes or document.access_token is None or document.expires_at is None:
-        return None
-    shown = snapshot.published == published_version_id(snapshot.current.version_id)
-    return None if shown else Publish()
-
-
-def _stop(snapshot: Snapshot, standing: Standing, _: Policy) -> Step | None:
-    record = snapshot.attempts[-1].record if snapshot.attempts else None
-    if record is None or record.redemption is not Redemption.REJECTED or _forced(snapshot, standing):
-        return None
-    return Stop(record)
-
-
-def _fresh(snapshot: Snapshot, standing: Standing, policy: Policy) -> Step | None:
     due = due_at(snapshot.current.document, policy)
-    return Fresh() if due is not None and snapshot.now < due and not _forced(snapshot, standing) else None
+    if due is None or snapshot.now >= due or _forced(snapshot, run):
+        return None
+    if snapshot.current.version_id == run.forced_version:
+        return Wait(_forced_allowed_at(snapshot, run), Reason.FORCED_LIMIT)
+    return Fresh()
 
 
-def _live(snapshot: Snapshot, standing: Standing, _: Policy) -> Step | None:
+def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """Another run may be redeeming."""
+    if snapshot.missing_claim_id is not None:
+        if policy.store is ClaimStoreKind.TABLE:
+            return _replace_lost_table(snapshot, run, policy)
+        visible_at = snapshot.current.stored_at + STALENESS
+        if snapshot.now < visible_at:
+            return Wait(visible_at, Reason.UNREADABLE)
     newest = snapshot.newest
-    if newest is None or snapshot.newest_ended or snapshot.now >= newest.ends_at:
+    if newest is None or snapshot.ledger.attempts[-1].fate is not Fate.SILENT:
         return None
-    return Redeem(newest) if newest.claim_id == standing.claim_id else Wait(newest.ends_at, Reason.CLAIMED)
+    is_open = newest.claimed_at - CLOCK_ERROR <= snapshot.now < newest.ends_at
+    return Wait(newest.ends_at, Reason.CLAIMED) if is_open else None
 
 
-def _held(snapshot: Snapshot, standing: Standing, policy: Policy) -> Step | None:
-    since = snapshot.unknown_since
-    if since is None or may_be_sent_again(since, snapshot.now, policy) or _forced(snapshot, standing):
+def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """The current token may be spent, and the provider's grace is over."""
+    first, quarter = snapshot.first_unresolved, last_quarter_at(snapshot.current.document, policy)
+    if first is None or quarter is None or _forced(snapshot, run):
         return None
-    until = held_until(snapshot.current.document, policy) or snapshot.now
-    waits = [next_attempt_at(a.claim) for a in snapshot.attempts[-1:]]
-    until = max(until, *waits, claim_allowed_at(snapshot.newest, snapshot.now))
-    return Hold(since, until) if snapshot.now < until else None
-
-
-def _backoff(snapshot: Snapshot, standing: Standing, _: Policy) -> Step | None:
-    if not snapshot.attempts or _forced(snapshot, standing):
+    if may_be_sent_again(first.claimed_at, snapshot.now, snapshot.counted_grace(policy)):
         return None
-    until = next_attempt_at(snapshot.attempts[-1].claim)
+    until = max(quarter, _claim_allowed_at(snapshot, policy), *map(next_attempt_at, snapshot.on_version[-1:]))
+    return Hold(first.claimed_at, until) if snapshot.now < until else None
+
+
+def wait_for_backoff(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
+    """Attempts on this version failed."""
+    attempts = snapshot.on_version
+    if not attempts or _forced(snapshot, run):
+        return None
+    until = next_attempt_at(attempts[-1])
     return Wait(until, Reason.BACKOFF) if snapshot.now < until else None
 
 
-def _limited(snapshot: Snapshot, _standing: Standing, _: Policy) -> Step | None:
-    until = claim_allowed_at(snapshot.newest, snapshot.now)
+def wait_for_daily_limit(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
+    """The secret holds as many versions of the last 24 hours as it may."""
+    until = _claim_allowed_at(snapshot, policy)
     return Wait(until, Reason.DAILY_LIMIT) if snapshot.now < until else None
 
 
-_CHECKS: tuple[Check, ...] = (
-    _release,
-    _promote,
-    _carry,
-    _tidy,
-    _publish,
-    _stop,
-    _fresh,
-    _live,
-    _held,
-    _backoff,
-    _limited,
+def redeem_once(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
+    """Nothing speaks against a refresh."""
+    if run.redeemed:
+        return Wait(snapshot.now, Reason.REDEEMED)
+    after = _newest_claim_id(snapshot)
+    return Redeem(_next_claim(snapshot, run, policy), after)
+
+
+class Rule(NamedTuple):
+    """One row of the protocol's table."""
+
+    check: Check
+    reason: str
+
+
+RULES: Final = (
+    Rule(forward_stored_tokens, "stored tokens are never lost"),
+    Rule(refuse_other_settings, "no token goes to another host, and claims are in one place"),
+    Rule(publish_newer_tokens, "consumers get the new tokens, and a stale read publishes no old ones"),
+    Rule(stop_at_spent_token, "a spent token that is sent again could revoke the grant"),
+    Rule(stop_at_rejected_grant, "spare the provider"),
+    Rule(rest_while_fresh, "the token set is good"),
+    Rule(wait_for_open_claim, "one redemption at a time"),
+    Rule(hold_unresolved_token, "a replay may revoke the grant"),
+    Rule(wait_for_backoff, "spare the provider and the daily limit"),
+    Rule(wait_for_daily_limit, "a full secret refuses new tokens"),
+    Rule(redeem_once, "everything else speaks for a refresh"),
 )
 
 
-def _forced(snapshot: Snapshot, standing: Standing) -> bool:
-    return snapshot.current.version_id == standing.forced_version
+def plan(snapshot: Snapshot, run: RunState, policy: Policy, rules: tuple[Rule, ...] = RULES) -> Step:
+    """Give the step of the first rule that matches; the last one always does."""
+    steps = (rule.check(snapshot, run, policy) for rule in rules)
+    return next(step for step in steps if step is not None)
 
 
-def _next_claim(snapshot: Snapshot, policy: Policy) -> Claim:
-    newest, version_id = snapshot.newest, snapshot.current.version_id
-    known = newest.chain if newest else ()
-    attempts = [e.attempt for e in known if e.version_id == version_id]
+def _forced(snapshot: Snapshot, run: RunState) -> bool:
+    """Whether the run may override what spares the provider, on the version that it read first."""
+    if snapshot.current.version_id != run.forced_version:
+        return False
+    return snapshot.now >= _forced_allowed_at(snapshot, run)
+
+
+def _forced_allowed_at(snapshot: Snapshot, run: RunState) -> datetime:
+    limit = run.forced_claims_a_day
+    return snapshot.now if limit is None else snapshot.ledger.allowed_at(limit, snapshot.now, forced_only=True)
+
+
+def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
+    return snapshot.ledger.allowed_at(CLAIMS_A_DAY[policy.store], snapshot.now)
+
+
+def _newest_claim_id(snapshot: Snapshot) -> str | None:
+    return snapshot.missing_claim_id or (snapshot.newest.claim_id if snapshot.newest else None)
+
+
+def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
+    version_id = snapshot.current.version_id
     return Claim(
-        claim_id=claim_version_id(newest.claim_id if newest else None),
+        claim_id=claim_version_id(_newest_claim_id(snapshot)),
         version_id=version_id,
-        attempt=max(attempts, default=0) + 1,
+        attempt_number=max((a.attempt_number for a in snapshot.on_version), default=0) + 1,
         claimed_at=snapshot.now,
+        token=snapshot.token,
+        forced=_forced(snapshot, run),
         time_to_live=policy.claim_time_to_live,
-        earlier=_still_matters(known, snapshot),
+        earlier=snapshot.ledger.kept(snapshot.now, snapshot.token, version_id),
+        number=snapshot.claim_number + 1,
+        host=policy.host,
+        grace=snapshot.counted_grace(policy),
+        nonce=run.nonce,
     )
 
 
-def _still_matters(known: tuple[ClaimEntry, ...], snapshot: Snapshot) -> tuple[ClaimEntry, ...]:
-    """Keep the last 24 hours, and the first attempt whose outcome is unknown: its age decides on a hold.
+def _replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
+    """Append a claim that nobody holds, and list the claims that the lost table may have held as attempts.
 
-    The daily limit bounds the first, so the list stays small however long a provider is down.
+    They count from when the current version was stored: the provider's grace may have begun then.
     """
-    since, attempts = snapshot.unknown_since, (*snapshot.elsewhere, *snapshot.attempts)
-    first_unknown = {a.claim.claim_id for a in attempts if a.unresolved and a.claim.claimed_at == since}
-    return tuple(e for e in known if e.claimed_at > snapshot.now - DAY or e.claim_id in first_unknown)
+    lost: list[Attempt] = []
+    claim_id = snapshot.missing_claim_id
+    for _ in range(LOST_CLAIMS):
+        claim_id = claim_version_id(claim_id)
+        lost.append(
+            Attempt(
+                claim_id=claim_id,
+                version_id=snapshot.current.version_id,
+                attempt_number=1,
+                claimed_at=snapshot.current.stored_at,
+                token=snapshot.token,
+            )
+        )
+    claim = replace(
+        _next_claim(snapshot, run, policy),
+        claim_id=unheld_claim_id(run.nonce),
+        attempt_number=1,
+        forced=False,
+        number=snapshot.claim_number + LOST_CLAIMS + 1,
+    )
+    return ReplaceLostTable(
+        replace(claim, earlier=(*claim.earlier, *lost)), snapshot.newest.claim_id if snapshot.newest else None
+    )

@@ -1,9 +1,11 @@
-"""What one run has read, and what it remembers of itself: all that the plan depends on."""
+"""What one run has read, and what it knows about itself: all that the plan depends on."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from token_refresh.core.claims import Claim, ClaimEntry, Record, Redemption
+from token_refresh.core.attempts import Attempt, Ledger, fingerprint, redeemed_token
+from token_refresh.core.claims import Claim
+from token_refresh.core.schedule import Policy
 from token_refresh.stored.document import TokenDocument
 
 
@@ -12,32 +14,17 @@ class TokenSet:
     """A version of the token secret that holds a token document."""
 
     version_id: str
-    labels: frozenset[str]
+    stored_at: datetime
     document: TokenDocument
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """A claim, and what is stored under it."""
+class PublishedCopy:
+    """The current version of the published secret."""
 
-    claim: ClaimEntry
-    staged: TokenSet | None
-    record: Record | None
-
-    @property
-    def unresolved(self) -> bool:
-        """Whether nobody knows if the refresh token was redeemed; to be asked once its claim has ended."""
-        return self.staged is None and (self.record is None or self.record.redemption is Redemption.UNKNOWN)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
-    """Tokens that were received for the very refresh token that the current version, an edited copy, still holds."""
-
-    claim: ClaimEntry
-    staged: TokenSet
-    carried: TokenSet | None
-    """The same tokens, staged again on top of the current version."""
+    version_id: str
+    stored_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,38 +32,70 @@ class Snapshot:
     """What one run has read, in the protocol's order."""
 
     now: datetime
-    """The service's clock."""
+    """The clock of the services."""
     current: TokenSet
-    newest: Claim | None
-    """The newest claim, on whichever version."""
-    newest_ended: bool
-    """Whether staged tokens or a record ended it before its time to live did."""
-    attempts: tuple[Attempt, ...]
-    """The claims on the current version, oldest first."""
-    spent: Spent | None
-    published: str | None
-    """The current version of the published secret; None where there is none yet."""
-    elsewhere: tuple[Attempt, ...] = ()
-    """The claims on other versions that hold the current version's refresh token, oldest first."""
+    newest: Claim | None = None
+    """The newest claim that could be read, on whichever version."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """The attempts that it knows, itself last, with what is stored under them."""
+    successor: TokenSet | None = None
+    """The newest tokens that follow from the current refresh token, if that is spent."""
+    published: PublishedCopy | None = None
+    """None if nothing was published yet."""
 
     @property
-    def unknown_since(self) -> datetime | None:
-        """When the first attempt on the current refresh token was made whose outcome nobody knows."""
-        attempts = (*self.elsewhere, *self.attempts)
-        # A refresh token that is still current after it brought tokens is one that the provider never changes.
-        redeemed = max((a.claim.claimed_at for a in attempts if a.staged), default=None)
-        unknown = (a.claim.claimed_at for a in attempts if a.unresolved)
-        return min((at for at in unknown if redeemed is None or at > redeemed), default=None)
+    def token(self) -> str:
+        """Fingerprint of the current refresh token."""
+        return fingerprint(redeemed_token(self.current.document))
+
+    @property
+    def on_version(self) -> tuple[Attempt, ...]:
+        """The attempts on the current version."""
+        return self.ledger.on_version(self.current.version_id)
+
+    @property
+    def last_link(self) -> Attempt | None:
+        """The attempt that stored the newest tokens that follow from the current token; None if it is not spent."""
+        return self.ledger.successor(self.token, self.current.version_id)
+
+    @property
+    def first_unresolved(self) -> Attempt | None:
+        """The first attempt that may have redeemed the current token without storing tokens."""
+        return self.ledger.first_unresolved(self.token, self.current.version_id)
+
+    @property
+    def claim_number(self) -> int:
+        """The number of the newest claim that is known of, readable or not."""
+        origin = self.current.document.origin
+        return max(self.newest.number if self.newest else 0, origin.number if origin else 0)
+
+    @property
+    def missing_claim_id(self) -> str | None:
+        """The claim that the current document names, if it is newer than any that could be read."""
+        origin = self.current.document.origin
+        known = self.newest.number if self.newest else 0
+        # The label of a version 1 claim, which has no number, wins: version 1 keeps the key of an older document.
+        by_label = self.newest is not None and self.newest.number == 0
+        return origin.claim_id if origin is not None and origin.number > known and not by_label else None
+
+    def counted_grace(self, policy: Policy) -> timedelta:
+        """Give the smaller grace of the worker's and the stored one."""
+        origin = self.current.document.origin
+        stored = origin.grace if origin else self.newest.grace if self.newest else None
+        return policy.replay_grace if stored is None else min(policy.replay_grace, stored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """What one run remembers of itself."""
+class RunState:
+    """What one run knows about itself."""
 
-    forced: bool
-    forced_version: str | None
-    """The version that a forced run refers to: the one that was current when it began."""
-    claim_id: str | None
-    """The claim that it holds and has not used."""
-    tidies: bool
-    publishes: bool
+    forced_version: str | None = None
+    """The version that a forced run refers to: the one that it read first. None once it has redeemed."""
+    forced_claims_a_day: int | None = None
+    """How many claims may be forced in 24 hours; None if only the daily limit counts."""
+    redeemed: bool = False
+    """Whether it has claimed and redeemed: it does so once."""
+    promoted_version: str | None = None
+    """The version that it made current, if it has read nothing since."""
+    publishes: bool = False
+    nonce: str = field(default="", repr=False)

@@ -1,18 +1,17 @@
-"""The labels of a token secret's versions, and the version IDs that are derived rather than drawn.
+"""The labels of a token secret's versions, and the version IDs that are derived instead of random.
 
-`PutSecretValue` refuses a version ID that is taken by another value, so a version ID that is derived from what a run
+`PutSecretValue` refuses a version ID that is taken by another value. So a version ID that is derived from what a run
 has read is a compare-and-append: exactly one run gets it.
 
-    current version ──redeemed under──> claim ──> staged tokens  (AWSPENDING, then AWSCURRENT)
-                                          │  └──> record         (REFRESH_OUTCOME)
-                                          └─────> next claim     (REFRESH_CLAIM)
+    current version ──redeemed under──> claim ──> staged set  (REFRESH_OUTCOME, then AWSCURRENT)
+                                          │  └──> record      (REFRESH_OUTCOME)
+                                          └─────> next claim  (REFRESH_CLAIM)
 """
 
 import uuid
 from typing import Final
 
 CURRENT: Final = "AWSCURRENT"
-PENDING: Final = "AWSPENDING"
 CLAIM: Final = "REFRESH_CLAIM"
 OUTCOME: Final = "REFRESH_OUTCOME"
 
@@ -38,6 +37,11 @@ def record_version_id(claim: str) -> str:
 def published_version_id(source: str) -> str:
     """Derive the version of the published secret that shows the token set in version `source`."""
     return _derive("published", source)
+
+
+def unheld_claim_id(nonce: str) -> str:
+    """Give the ID of a claim that nobody holds; the nonce is random, and so no chain leads there."""
+    return _derive("unheld", nonce)
 
 
 def _derive(role: str, *version_ids: str) -> str:

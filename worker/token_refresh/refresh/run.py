@@ -1,147 +1,183 @@
 """One run: read, plan, act, until at rest.
 
-    read ──> plan ──> Fresh ──────────────────────────> fresh, refreshed or recovered
+    read ──> plan ──> Fresh ──────────────────────────> fresh, refreshed, recovered or superseded
       ^        ├────> Wait ───────────────────────────> yielded (a forced run reads again)
-      │        ├────> Stop, Hold ─────────────────────> an error
-      └── act <┴────> every other step
+      │        ├────> every other rest ───────────────> an error
+      └── act <┴────> an action
 
 A crash needs no code: the next run takes the step that the crashed one would have taken.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Final
+from dataclasses import replace
 
-from token_refresh.core.claims import Redemption
-from token_refresh.core.plan import Fresh, Hold, Publish, Reason, Rest, Step, Stop, Tidy, Wait, plan
-from token_refresh.core.schedule import Policy
-from token_refresh.core.snapshot import Snapshot, Standing, TokenSet
-from token_refresh.errors import RefreshOutcomeUnknown, SecretStoreUnavailable, TokenRefreshError
+from token_refresh.core.plan import STALENESS, plan
+from token_refresh.core.schedule import Policy, lifetime_too_short
+from token_refresh.core.snapshot import RunState, Snapshot
+from token_refresh.core.steps import (
+    Action,
+    Carry,
+    Fresh,
+    Hold,
+    Mismatch,
+    Promote,
+    Publish,
+    Reason,
+    Rejected,
+    Rest,
+    Spent,
+    Step,
+    Wait,
+)
+from token_refresh.outcome import Outcome
 from token_refresh.ports import Deadline
-from token_refresh.refresh.session import Parts, Session
-from token_refresh.refresh.steps import act, dead_grant
-
-STEPS_LIMIT: Final = 50
-"""More steps than any history of the secret needs; a forced run that polls is bounded by its deadline instead."""
-
-_POLL_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """What a run came to that did not fail."""
-
-    outcome: str
-    current: TokenSet
-    retry_at: datetime | None = None
+from token_refresh.refresh.actions import Actions, ClaimUnreadable
+from token_refresh.refresh.failures import SecretName, dead_grant, mismatch, restless, unknown_outcome
+from token_refresh.refresh.memory import Memory
+from token_refresh.refresh.parts import Limits, Parts
+from token_refresh.refresh.redemption import Redemption
+from token_refresh.refresh.snapshot_reader import SnapshotReader
 
 
 class Run:
-    """One run on one token secret. After it ended, either way, `session` tells how far it came."""
+    """One run on one token secret. After it ended, either way, `memory` says how far it came."""
 
     def __init__(  # noqa: PLR0913 - all by name; the composition root is the one caller
         self,
         *,
         parts: Parts,
         policy: Policy,
-        secret_id: str,
+        secret: SecretName,
         deadline: Deadline,
-        request_timeout_seconds: float,
+        limits: Limits | None = None,
         force: bool = False,
+        forced_claims_a_day: int | None = None,
         dry_run: bool = False,
     ) -> None:
+        self.parts = parts
+        self._policy = policy
+        self._secret = secret
+        self._deadline = deadline
+        self._limits = limits or Limits()
+        self._force = force
         self._dry_run = dry_run
-        self.session = Session(
-            parts=parts,
-            policy=policy,
-            secret_id=secret_id,
-            deadline=deadline,
-            request_timeout_seconds=request_timeout_seconds,
-            standing=Standing(
-                forced=force,
-                forced_version=None,
-                claim_id=None,
-                tidies=not dry_run,
+        self.memory = Memory(
+            clock=parts.clock,
+            state=RunState(
+                forced_claims_a_day=forced_claims_a_day,
                 publishes=parts.published is not None and not dry_run,
+                nonce=parts.nonce(),
             ),
         )
+        self._reader = SnapshotReader(
+            store=parts.store,
+            claims=parts.claims,
+            kind=policy.store,
+            published=parts.published,
+            secret=secret,
+        )
+        redemption = Redemption(
+            parts=parts, policy=policy, secret=secret, deadline=deadline, limits=self._limits, memory=self.memory
+        )
+        self._actions = Actions(parts=parts, reader=self._reader, redemption=redemption, memory=self.memory)
 
-    def execute(self) -> Settled:
+    def read(self) -> Snapshot:
+        """Read what is stored, and do nothing."""
+        return self._reader.read(self.memory)
+
+    def execute(self) -> Outcome:
         """Run until at rest.
 
         Raises:
             TokenRefreshError: One of the named failures; what is stored stays as it is, and the next run goes on.
         """
-        session = self.session
-        try:
-            settled = self._until_at_rest()
-        except TokenRefreshError:
-            self._release_unused_claim()
-            raise
-        if session.publish_failure is not None:
-            raise session.publish_failure
-        return settled
+        outcome = self._until_at_rest()
+        if self.memory.publish_failure is not None:
+            raise self.memory.publish_failure
+        return outcome
 
-    def _until_at_rest(self) -> Settled:
-        session = self.session
-        snapshot = session.read()
-        if session.standing.forced:
-            session.standing = replace(session.standing, forced_version=snapshot.current.version_id)
-        steps = 0
-        while steps < STEPS_LIMIT:
-            step = plan(snapshot, session.standing, session.policy)
-            settled = self._rest(step, snapshot)
-            if settled is not None:
-                return settled
-            if isinstance(step, Rest):  # A forced run waits for another's claim.
-                session.parts.clock.sleep(min(_POLL_SECONDS, session.deadline.remaining_seconds))
-                snapshot = session.read()
-            else:
-                snapshot = act(step, session, snapshot)
-                steps += 1
-        raise SecretStoreUnavailable(
-            f"secret {session.secret_id} did not come to rest within {STEPS_LIMIT} steps; something keeps changing its "
-            "versions or labels: look at its history for who does"
-        )
+    def _until_at_rest(self) -> Outcome:
+        memory, snapshot = self.memory, self.read()
+        if self._force:
+            memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
+        polls = 0
+        for _ in range(self._limits.steps):
+            step = plan(snapshot, memory.state, self._policy)
+            while isinstance(step, Wait) and self._polls(step, snapshot):
+                self._poll(polls)
+                polls, snapshot = polls + 1, self.read()
+                step = plan(snapshot, memory.state, self._policy)
+            outcome = self._at_rest(step, snapshot)
+            if outcome is not None:
+                return outcome
+            assert isinstance(step, Action)  # noqa: S101 - a rest gives an outcome or raises
+            try:
+                snapshot = self._actions.take(step, snapshot)
+            except ClaimUnreadable:
+                return self._yield(Wait(memory.service_now() + STALENESS, Reason.UNREADABLE), snapshot)
+        raise restless(self._secret, self._limits.steps)
 
-    def _rest(self, step: Step, snapshot: Snapshot) -> Settled | None:
-        """End the run where there is nothing to do or to wait for; None where there is."""
-        secret_id, current = self.session.secret_id, snapshot.current
-        if isinstance(step, Fresh) or (
-            current.version_id in self.session.redeemed and not isinstance(step, Publish | Tidy)
+    def _at_rest(self, step: Step, snapshot: Snapshot) -> Outcome | None:
+        """End the run if there is nothing to do; None for an action that is to be carried out."""
+        if snapshot.current.version_id in self.memory.received and not isinstance(step, Publish):
+            return self._outcome("refreshed", snapshot)
+        if isinstance(step, Rest):
+            return self._rest(step, snapshot)
+        if self._dry_run:
+            recovers = isinstance(step, Promote | Carry)
+            return self._outcome("would_recover" if recovers else "would_refresh", snapshot)
+        if (
+            isinstance(step, Promote)
+            and (snapshot.current.version_id, step.successor.version_id) in self.memory.refused
         ):
-            return Settled(outcome=self._outcome(current), current=current)
+            return self._yield(Wait(snapshot.now + STALENESS, Reason.STALE), snapshot)
+        return None
+
+    def _rest(self, step: Rest, snapshot: Snapshot) -> Outcome:
         match step:
-            case Stop(record):
-                raise dead_grant(secret_id, record.recorded_at)
-            case Hold(since, until):
-                raise RefreshOutcomeUnknown(
-                    f"a refresh of secret {secret_id} was begun at {since:%Y-%m-%d %H:%M:%S} UTC and nobody knows "
-                    "whether its refresh token was redeemed; sent again, it could make the provider revoke the grant. "
-                    f"The next attempt is made after {until:%Y-%m-%d %H:%M:%S} UTC; before then re-authorize with "
-                    "`token-refresh authorize`, or force a run to try now"
-                )
-            case Wait(until, reason):
-                return None if self._polls(reason, current) else self._yield(until, reason, current)
-            case _:
-                return Settled(outcome="would_refresh", current=current) if self._dry_run else None
+            case Mismatch():
+                raise mismatch(self._secret, step)
+            case Rejected() | Spent():
+                raise dead_grant(self._secret, step)
+            case Hold():
+                raise unknown_outcome(self._secret, step)
+            case Fresh() | Wait():
+                rejected = self.memory.rejected_version
+                if rejected is not None and rejected != snapshot.current.version_id:
+                    self.parts.log.warning("refresh_superseded", version_id=snapshot.current.version_id)
+                    return self._outcome("superseded", snapshot)
+                if isinstance(step, Wait):
+                    return self._yield(step, snapshot)
+                recovered = snapshot.current.version_id in self.memory.recovered
+                return self._outcome("recovered" if recovered else "fresh", snapshot)
 
-    def _outcome(self, current: TokenSet) -> str:
-        if current.version_id in self.session.redeemed:
-            return "refreshed"
-        return "recovered" if current.version_id in self.session.recovered else "fresh"
+    def _polls(self, step: Wait, snapshot: Snapshot) -> bool:
+        """Whether a forced run waits for another run's claim, within its deadline."""
+        forced = snapshot.current.version_id == self.memory.state.forced_version
+        waits = step.reason in {Reason.CLAIMED, Reason.UNREADABLE}
+        return forced and waits and not self._dry_run and self._deadline.remaining_seconds > 0
 
-    def _polls(self, reason: Reason, current: TokenSet) -> bool:
-        """A forced run waits for another's claim, within its own deadline, until another version is current."""
-        forced = current.version_id == self.session.standing.forced_version
-        in_time = self.session.deadline.remaining_seconds > 0
-        return forced and in_time and reason is Reason.CLAIMED and not self._dry_run
+    def _poll(self, polls: int) -> None:
+        seconds = self._limits.poll_seconds[min(polls, len(self._limits.poll_seconds) - 1)]
+        self.parts.clock.sleep(min(seconds, max(0.0, self._deadline.remaining_seconds)))
 
-    def _yield(self, until: datetime, reason: Reason, current: TokenSet) -> Settled:
-        self.session.parts.log.info("refresh_yielded", reason=reason.value, retry_at=until.isoformat())
-        return Settled(outcome="yielded", current=current, retry_at=until)
+    def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
+        log = self.parts.log
+        log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat())
+        if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self._policy):
+            log.warning(
+                "token_lifetime_too_short",
+                claim_store=self._policy.store.value,
+                remedy=self._secret.command("claims move", " --to table")
+                + ", then deploy with `-c claim_table=create`",
+            )
+        return self._outcome("yielded", snapshot, step)
 
-    def _release_unused_claim(self) -> None:
-        """End a claim under which nothing was sent, so that no later run takes its outcome for unknown."""
-        if self.session.claim is not None:
-            self.session.record(self.session.claim, Redemption.NOT_REDEEMED)
+    def _outcome(self, name: str, snapshot: Snapshot, wait: Wait | None = None) -> Outcome:
+        return Outcome(
+            name=name,
+            secret_id=self._secret.secret_id,
+            version_id=snapshot.current.version_id,
+            document=snapshot.current.document,
+            policy=self._policy,
+            retry_at=wait.until if wait else None,
+        )

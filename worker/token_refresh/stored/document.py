@@ -14,6 +14,7 @@ from typing import Final
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import located, read_object
+from token_refresh.stored.origin import ORIGIN_KEY, Origin, read_origin
 from token_refresh.stored.spelling import CAMEL, Spelling, find_spelling, read_token
 
 DEFAULT_LIFETIME: Final = timedelta(hours=1)
@@ -35,6 +36,8 @@ class TokenDocument:
     access_token: SecretValue | None
     expires_at: datetime | None
     issued_at: datetime | None
+    origin: Origin | None
+    """The key `tokenRefresh`; None if it is missing or unreadable."""
     _spelling: Spelling = field(repr=False)
     _fields: Mapping[str, object] = field(repr=False)
 
@@ -43,7 +46,7 @@ class TokenDocument:
         """The whole lifetime of the access token; None if the document does not say when it was issued."""
         if self.expires_at is None or self.issued_at is None or self.issued_at >= self.expires_at:
             return None
-        return self.expires_at - self.issued_at
+        return min(self.expires_at - self.issued_at, LONGEST_LIFETIME)
 
     @property
     def fields(self) -> Mapping[str, object]:
@@ -58,6 +61,7 @@ class TokenDocument:
         lifetime: timedelta | None,
         issued_at: datetime,
         kept: Mapping[str, str | int] | None = None,
+        origin: Origin | None = None,
     ) -> "TokenDocument":
         """Return the document with the tokens of a token response (RFC 6749 section 5.1).
 
@@ -67,20 +71,24 @@ class TokenDocument:
             lifetime: `expires_in`; None if it can't be used, and then the previous lifetime applies.
             issued_at: When the request was sent, since `expires_in` counts from the response.
             kept: Other fields of the response that the provider's profile keeps.
+            origin: Where the new tokens come from; None removes the key `tokenRefresh`.
         """
         issued_at = issued_at.replace(microsecond=0)
         expires_at = issued_at + min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
         spelling = self._spelling
         as_iso = isinstance(self._fields.get(spelling.expires_at), str)
         next_refresh_token = refresh_token or self.refresh_token
+        others = {name: value for name, value in self._fields.items() if name != ORIGIN_KEY}
         return TokenDocument(
             refresh_token=next_refresh_token,
             access_token=access_token,
             expires_at=expires_at,
             issued_at=issued_at,
+            origin=origin,
             _spelling=spelling,
             _fields={
-                **self._fields,
+                **others,
+                **({} if origin is None else {ORIGIN_KEY: origin.as_fields()}),
                 **(kept or {}),
                 spelling.access_token: access_token.reveal(),
                 **({spelling.refresh_token: next_refresh_token.reveal()} if next_refresh_token else {}),
@@ -98,6 +106,7 @@ class TokenDocument:
             refresh_token=self.refresh_token,
             lifetime=self.lifetime,
             issued_at=self.issued_at,
+            origin=self.origin,
         )
 
     def serialize(self) -> SecretValue:
@@ -135,6 +144,7 @@ def _read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocu
         access_token=read_token(fields, spelling.access_token),
         expires_at=spelling.read_time(fields, spelling.expires_at),
         issued_at=spelling.read_time(fields, spelling.issued_at),
+        origin=read_origin(fields),
         _spelling=spelling,
         _fields=fields,
     )

@@ -6,7 +6,8 @@ from enum import Enum, auto
 
 from token_refresh.cli.history.versions import Listed, read_claims
 from token_refresh.cli.secret.storing import document_of, fields_of
-from token_refresh.core.claims import Claim, Redemption, read_record
+from token_refresh.core import attempts
+from token_refresh.core.claims import Claim, read_record
 from token_refresh.core.versions import record_version_id, staged_version_id
 from token_refresh.ports import SecretStore
 from token_refresh.stored.document import TokenDocument
@@ -65,8 +66,8 @@ def _under(store: SecretStore, claim: Claim, target: TokenDocument) -> Past | No
     stored = store.read(version_id=record_version_id(claim.claim_id))
     if stored is None or stored.value is None:
         return Past(fate=Fate.PERHAPS, at=claim.claimed_at)
-    redemption = read_record(stored.version_id, stored.value).redemption
-    if redemption is Redemption.NOT_REDEEMED:
+    recorded = read_record(stored.version_id, stored.value).fate
+    if recorded is attempts.Fate.NOT_REDEEMED:
         return None
-    fate = Fate.REJECTED if redemption is Redemption.REJECTED else Fate.PERHAPS
+    fate = Fate.REJECTED if recorded is attempts.Fate.REJECTED else Fate.PERHAPS
     return Past(fate=fate, at=claim.claimed_at)

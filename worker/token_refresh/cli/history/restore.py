@@ -93,7 +93,7 @@ def _explain(context: Context, past: Past, policy: Policy, *, now: datetime) -> 
     if past.fate is Fate.REJECTED:
         raise CommandFailed(f"the provider rejected that set's refresh token at {when(past.at)}. {authorize}")
     redeemed = "was redeemed" if past.fate is Fate.REDEEMED else "may have been redeemed (the response is unknown)"
-    if not may_be_sent_again(past.at, now, policy):
+    if not may_be_sent_again(past.at, now, policy.replay_grace):
         raise CommandFailed(
             f"that set's refresh token {redeemed} at {when(past.at)}, and the provider's grace period "
             f"({span(policy.replay_grace)}) is over: sent again, it would be rejected or cost the grant. {authorize}"

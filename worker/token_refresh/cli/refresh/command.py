@@ -19,7 +19,6 @@ from token_refresh.cli.secret.storing import fields_of
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
 from token_refresh.events import Trigger
-from token_refresh.outcome import Outcome
 
 _SENTENCES = {
     "refresh_claimed": "claimed the right to refresh, attempt {attempt}",
@@ -28,7 +27,6 @@ _SENTENCES = {
     "tokens_carried": "stored received tokens on top of the edited copy, as version {staged_version_id}",
     "tokens_promoted": "version {version_id} is current",
     "tokens_published": "updated the published copy",
-    "pending_label_taken": "took AWSPENDING from version {pending_version_id}",
     "promotion_refused": "another version became current meanwhile, and stays",
     "refresh_yielded": "yielded: {reason}",
 }
@@ -87,15 +85,7 @@ def _run(context: Context, console: Console, *, force: bool, dry_run: bool, yes:
         time_left_seconds=min(TIME_LIMIT_SECONDS, settings.policy.claim_time_to_live.total_seconds() - 1),
         client=context.run_client(),
     )
-    settled = run.execute()
-    return Outcome(
-        name=settled.outcome,
-        secret_id=settings.token_secret_id,
-        version_id=settled.current.version_id,
-        document=settled.current.document,
-        policy=settings.policy,
-        retry_at=settled.retry_at,
-    ).as_result(None)
+    return run.execute().as_result(None)
 
 
 class _Progress:

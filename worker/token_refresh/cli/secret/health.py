@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from token_refresh.cli.console.screen import relative, span, when
 from token_refresh.cli.secret.state import Result, State
-from token_refresh.core.plan import Append, Carry, Fresh, Hold, Promote, Stop, Wait
+from token_refresh.core.steps import Carry, Fresh, Hold, Promote, Redeem, Rejected, Spent, Wait
 
 
 class Health(IntEnum):
@@ -39,15 +39,17 @@ def health_of(findings: list[Finding]) -> Health:
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 
-def next_step(state: State) -> str:
+def next_step(state: State) -> str:  # noqa: PLR0911 - one for each step
     """Say what the next scheduled run does; it follows from the plan that a run uses."""
     match state.step:
         case Fresh():
             return "sends nothing: no refresh is due"
         case Wait(until, reason):
             return f"sends nothing until {when(until)}: {reason.value}"
-        case Stop(record):
-            return f"sends nothing: the provider rejected the refresh token at {when(record.recorded_at)}"
+        case Rejected(since, retry_at):
+            return f"sends nothing until {when(retry_at)}: the provider rejected the refresh token at {when(since)}"
+        case Spent(since):
+            return f"sends nothing: the refresh token was redeemed at {when(since)}, and the new tokens are gone"
         case Hold(_, until):
             return f"sends nothing until {when(until)}: the refresh token may have been redeemed"
         case Promote() | Carry():
@@ -57,17 +59,21 @@ def next_step(state: State) -> str:
 
 
 def _grant(state: State) -> Finding | None:
-    if not isinstance(state.step, Stop):
+    if not isinstance(state.step, Rejected | Spent):
         return None
+    since = when(state.step.since)
+    rejected = isinstance(state.step, Rejected)
     return Finding(
         health=Health.BROKEN,
-        text=f"the provider rejected the refresh token at {when(state.step.record.recorded_at)}",
+        text=f"the provider rejected the refresh token at {since}"
+        if rejected
+        else f"the refresh token was redeemed at {since}, and the new tokens are gone",
         remedy=f"authorize again: `{state.context.command('authorize')}`",
     )
 
 
 def _expiry(state: State) -> Finding | None:
-    refreshes = isinstance(state.step, Append | Promote | Carry)
+    refreshes = isinstance(state.step, Redeem | Promote | Carry)
     refresh = f"now: `{state.context.command('refresh')}`" if refreshes else f"why: `{state.context.command('doctor')}`"
     if state.document.access_token is None or state.left is None:
         return Finding(
@@ -106,7 +112,7 @@ def _blocked(state: State) -> Finding | None:
 def _failed(state: State) -> Finding | None:
     """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
     newest = state.attempts[0] if state.attempts else None
-    if newest is None or isinstance(state.step, Hold | Promote | Carry) or not state.snapshot.attempts:
+    if newest is None or isinstance(state.step, Hold | Promote | Carry) or not state.snapshot.on_version:
         return None
     if newest.result not in {Result.NOT_REDEEMED, Result.UNKNOWN}:
         return None

@@ -4,24 +4,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from token_refresh.cli.context import Context
+from token_refresh.bootstrap import SystemClock, build_run
+from token_refresh.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh.cli.secret.provider import settings_for
 from token_refresh.cli.secret.regions import not_found
 from token_refresh.cli.secret.storing import fields_of
 from token_refresh.config import Settings
-from token_refresh.core.claims import ClaimEntry, Redemption, read_record
-from token_refresh.core.plan import Step, plan
+from token_refresh.core.attempts import Attempt, Fate
+from token_refresh.core.plan import plan
 from token_refresh.core.schedule import due_at
-from token_refresh.core.snapshot import Snapshot, Standing
-from token_refresh.core.versions import CURRENT, published_version_id, record_version_id, staged_version_id
+from token_refresh.core.snapshot import RunState, Snapshot
+from token_refresh.core.steps import Step
+from token_refresh.core.versions import CURRENT, published_version_id, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
-from token_refresh.ports import SecretStore
-from token_refresh.refresh.reading import Reader
+from token_refresh.events import Trigger
+from token_refresh.ports import ClaimStore, SecretStore
 from token_refresh.stored.document import TokenDocument
 
 ATTEMPTS_LISTED = 5
 
-_SCHEDULED = Standing(forced=False, forced_version=None, claim_id=None, tidies=False, publishes=False)
+_SCHEDULED = RunState()
 
 
 class Result(StrEnum):
@@ -82,7 +84,9 @@ class State:
     def published_lags(self) -> bool:
         """Whether the published copy is of another version than the current one."""
         current = published_version_id(self.snapshot.current.version_id)
-        return self.settings.published_secret_id is not None and self.snapshot.published != current
+        published = self.snapshot.published
+        lags = published is None or published.version_id != current
+        return self.settings.published_secret_id is not None and lags
 
 
 def read_state(context: Context) -> State:
@@ -94,21 +98,36 @@ def read_state(context: Context) -> State:
     context.settings()  # A wrong variable is reported first.
     store = context.store()
     settings = _settings(context, store)
-    published = context.store(settings.published_secret_id) if settings.published_secret_id else None
-    reader = Reader(store=store, published=published, secret_id=context.secret_id, policy=settings.policy)
+    run = build_run(
+        settings,
+        Trigger(name="cli", dry_run=True),
+        clock=SystemClock(),
+        log=_Silent(),
+        time_left_seconds=TIME_LIMIT_SECONDS,
+        client=context.run_client(),
+    )
     try:
-        snapshot = reader.snapshot(acting=False, own=None)
+        snapshot = run.read()
     except (SecretEmpty, InvalidSecretDocument) as failure:
         raise unusable(context, failure) from None
-    current = store.read(label=CURRENT)
     return State(
         context=context,
         settings=settings,
         snapshot=snapshot,
-        stored_at=current.created_at if current else snapshot.now,
+        stored_at=snapshot.current.stored_at,
         step=plan(snapshot, _SCHEDULED, settings.policy),
-        attempts=_past_attempts(store, snapshot),
+        attempts=_past_attempts(store, run.parts.claims, snapshot),
     )
+
+
+class _Silent:
+    """A log that nobody reads: looking is no run."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Log nothing."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Log nothing."""
 
 
 def _settings(context: Context, store: SecretStore) -> Settings:
@@ -141,38 +160,38 @@ def _is_published_copy(context: Context) -> bool:
     return "sourceVersionId" in fields and "refreshToken" not in fields
 
 
-def _past_attempts(store: SecretStore, snapshot: Snapshot) -> tuple[PastAttempt, ...]:
-    chain = snapshot.newest.chain if snapshot.newest else ()
-    return tuple(_past_attempt(store, snapshot, entry) for entry in reversed(chain[-ATTEMPTS_LISTED:]))
+def _past_attempts(store: SecretStore, claims: ClaimStore, snapshot: Snapshot) -> tuple[PastAttempt, ...]:
+    attempts = snapshot.ledger.attempts[-ATTEMPTS_LISTED:]
+    return tuple(_past_attempt(store, claims, snapshot, attempt) for attempt in reversed(attempts))
 
 
-def _past_attempt(store: SecretStore, snapshot: Snapshot, entry: ClaimEntry) -> PastAttempt:
+def _past_attempt(store: SecretStore, claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
     def found(result: Result, *, error: str | None = None, version_id: str | None = None) -> PastAttempt:
         return PastAttempt(
-            claim_id=entry.claim_id,
-            claimed_at=entry.claimed_at,
-            attempt=entry.attempt,
+            claim_id=attempt.claim_id,
+            claimed_at=attempt.claimed_at,
+            attempt=attempt.attempt_number,
             result=result,
             error=error,
             version_id=version_id,
         )
 
-    staged = store.read(version_id=staged_version_id(entry.claim_id, entry.version_id))
-    if staged is not None:
+    staged_id = staged_version_id(attempt.claim_id, attempt.version_id)
+    if attempt.fate is Fate.STORED or store.read(version_id=staged_id) is not None:
         # Tokens that were received for the current version have not been promoted yet.
-        waiting = entry.version_id == snapshot.current.version_id
-        return found(Result.STAGED if waiting else Result.REFRESHED, version_id=staged.version_id)
-    stored = store.read(version_id=record_version_id(entry.claim_id))
-    if stored is not None and stored.value is not None:
-        record = read_record(stored.version_id, stored.value)
-        return found(_RESULTS[record.redemption], error=record.error)
+        waiting = attempt.version_id == snapshot.current.version_id
+        return found(Result.STAGED if waiting else Result.REFRESHED, version_id=staged_id)
+    record = claims.record_of(attempt.claim_id)
+    fate = record.fate if record else attempt.fate
+    if fate is not Fate.SILENT:
+        return found(_RESULTS[fate], error=record.error if record else None)
     newest = snapshot.newest
-    live = newest is not None and newest.claim_id == entry.claim_id and snapshot.now < newest.ends_at
+    live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
     return found(Result.IN_PROGRESS if live else Result.UNKNOWN)
 
 
 _RESULTS = {
-    Redemption.NOT_REDEEMED: Result.NOT_REDEEMED,
-    Redemption.REJECTED: Result.REJECTED,
-    Redemption.UNKNOWN: Result.UNKNOWN,
+    Fate.NOT_REDEEMED: Result.NOT_REDEEMED,
+    Fate.REJECTED: Result.REJECTED,
+    Fate.UNKNOWN: Result.UNKNOWN,
 }

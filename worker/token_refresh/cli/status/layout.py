@@ -20,8 +20,8 @@ from token_refresh.cli.console.screen import (
 )
 from token_refresh.cli.secret.health import Finding, Health, health_of, next_step
 from token_refresh.cli.secret.state import Result, State
-from token_refresh.core.plan import Hold, Wait
-from token_refresh.core.schedule import DAY
+from token_refresh.core.attempts import DAY
+from token_refresh.core.steps import Hold, Wait
 
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}
 

@@ -1,0 +1,152 @@
+"""Claims in a DynamoDB table, one item per secret; implements the port `ClaimStore`.
+
+The item's key is `secret_arn`. Its claim is in `claim_id`, `claim_number`, `claim`, `claimed_at` and `claim_record`;
+other attributes of the item are left alone.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS, service_time
+from token_refresh.aws.secrets_manager import Refused, Transient
+from token_refresh.core.attempts import Fate
+from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretAccessDenied,
+    SecretStoreUnavailable,
+    TokenRefreshError,
+)
+from token_refresh.ports import Deadline, NewestClaim
+from token_refresh.retry import repeat
+from token_refresh.secret_value import SecretValue
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_APPENDED: Final = "attribute_not_exists(claim_id)"
+_CHANGED: Final = "ConditionalCheckFailedException"
+_DENIED: Final = frozenset({"AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"})
+
+
+class TableClaims:
+    """The claims on one secret: the table's item is compared and swapped, and reads are consistent."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, secret_arn: Callable[[], str], deadline: Deadline) -> None:
+        self._client = client
+        self._table = table
+        self._secret_arn = secret_arn
+        self._deadline = deadline
+        self._newest: tuple[str | None, Record | None] = None, None
+
+    def newest(self) -> NewestClaim:
+        """Read the item.
+
+        Raises:
+            InvalidSecretDocument: It holds something else than a claim.
+        """
+        response = self._call("GetItem", self._client.get_item, {"ConsistentRead": True})
+        item = response.get("Item", {})
+        read_at = service_time(response)
+        if "claim_id" not in item:
+            return NewestClaim(claim=None, read_at=read_at)
+        try:
+            claim = read_claim(item["claim_id"]["S"], SecretValue(item["claim"]["S"]), _time(item["claimed_at"]["N"]))
+        except (InvalidSecretDocument, KeyError, ValueError, OverflowError):
+            raise InvalidSecretDocument(
+                f"the claim on secret {self._secret_arn()} in table {self._table} in {self._region} is unreadable; "
+                "wait "
+                "an hour, then remove it with `aws dynamodb delete-item "
+                f"--table-name {self._table} --region {self._region} "
+                f'--key \'{{"secret_arn": {{"S": "{self._secret_arn()}"}}}}\'`'
+            ) from None
+        self._newest = claim.claim_id, _record(item, claim)
+        return NewestClaim(claim=claim, read_at=read_at)
+
+    def append(self, claim: Claim, *, after: str | None) -> bool:
+        """Replace the claim `after`, or a missing one."""
+        values = {
+            ":id": {"S": claim.claim_id},
+            ":number": {"N": str(claim.number)},
+            ":claim": {"S": write_claim(claim).reveal()},
+            ":at": {"N": str(claim.claimed_at.timestamp())},
+        }
+        condition = _APPENDED if after is None else "claim_id = :after"
+        return self._update(
+            "SET claim_id = :id, claim_number = :number, claim = :claim, claimed_at = :at REMOVE claim_record",
+            f"{condition} OR claim = :claim",  # A repeat after a lost response finds its own claim, by the nonce.
+            values if after is None else {**values, ":after": {"S": after}},
+        )
+
+    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+        """Read the item: its claim is the one that was asked for, or a newer one."""
+        del claim_id
+        return self.newest().claim
+
+    def record(self, claim: Claim, record: Record) -> None:
+        """Add the record to the item, unless there is one, or a newer claim."""
+        self._update(
+            "SET claim_record = :record",
+            "claim_id = :id AND attribute_not_exists(claim_record)",
+            {":id": {"S": claim.claim_id}, ":record": {"S": write_record(record, claim).reveal()}},
+        )
+
+    def record_of(self, claim_id: str) -> Record | None:
+        """Give the record that came with the newest claim."""
+        newest, record = self._newest
+        return record if newest == claim_id else None
+
+    def _update(self, update: str, condition: str, values: Mapping[str, Any]) -> bool:
+        what = {"UpdateExpression": update, "ConditionExpression": condition, "ExpressionAttributeValues": values}
+        return self._call("UpdateItem", self._client.update_item, what) is not None
+
+    def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any]) -> Any:
+        """Call, and again only where it failed in a way that passes; None if the condition was not met."""
+
+        def once() -> Any:
+            try:
+                return method(TableName=self._table, Key={"secret_arn": {"S": self._secret_arn()}}, **what)
+            except (ClientError, BotoCoreError, ResponseParserError) as error:
+                raise Refused.of(error) from None
+
+        clock = self._deadline.clock
+        until = min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at)
+        try:
+            return repeat(once, clock=clock, until=until, errors=(Transient,), longest_wait_seconds=2.0)
+        except Refused as refusal:
+            if refusal.code == _CHANGED:
+                return None
+            raise self._translate(action, refusal.code) from None
+
+    def _translate(self, action: str, code: str) -> TokenRefreshError:
+        where = f"dynamodb:{action} on table {self._table} in {self._region} for secret {self._secret_arn()}"
+        if code in _DENIED:
+            return SecretAccessDenied(f"{where} was refused ({code}); the caller's role needs that action on the table")
+        if code == "ResourceNotFoundException":
+            return ConfigurationError(
+                f"{where} failed ({code}): the table does not exist. Set CLAIM_TABLE to the table that the stack made "
+                "(`-c claim_table=create`), and AWS_REGION to its region"
+            )
+        return SecretStoreUnavailable(f"{where} failed ({code}); nothing was redeemed, and a later run goes on")
+
+    @property
+    def _region(self) -> str:
+        return str(self._client.meta.region_name)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromtimestamp(float(text), UTC)
+
+
+def _record(item: Mapping[str, Any], claim: Claim) -> Record | None:
+    if "claim_record" not in item:
+        return None
+    try:
+        return read_record(claim.claim_id, SecretValue(item["claim_record"].get("S", "")))
+    except InvalidSecretDocument:
+        return Record(fate=Fate.UNKNOWN, error=None, recorded_at=claim.claimed_at)

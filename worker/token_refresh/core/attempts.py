@@ -1,0 +1,126 @@
+"""Attempts to redeem a refresh token, and the ledger of them that every claim carries. No attempt holds a token."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.document import TokenDocument
+
+DAY: Final = timedelta(hours=24)
+"""Secrets Manager removes no version that is younger."""
+
+REDEMPTIONS_KEPT: Final = 50
+"""How many attempts that may have redeemed a token a ledger keeps, however old they are."""
+
+
+class Fate(StrEnum):
+    """What became of the refresh token of an attempt."""
+
+    STORED = "stored"
+    """It brought tokens, and they are stored."""
+    NOT_REDEEMED = "not_redeemed"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    """A request may have been received, and no tokens arrived."""
+    SILENT = "silent"
+    """Nothing is stored: the run is under way, or it died."""
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether nobody knows if the refresh token was redeemed."""
+        return self in {Fate.UNKNOWN, Fate.SILENT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt: a claim as its successors list it."""
+
+    claim_id: str
+    version_id: str
+    """The version whose refresh token it redeems."""
+    attempt_number: int
+    """Which attempt on that version, from 1."""
+    claimed_at: datetime
+    token: str | None = field(repr=False)
+    """Fingerprint of that refresh token; None for a claim of protocol version 1."""
+    fate: Fate = Fate.SILENT
+    next_token: str | None = field(default=None, repr=False)
+    """Fingerprint of the refresh token that it brought."""
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The known attempts on one secret, oldest first, the newest claim last."""
+
+    attempts: tuple[Attempt, ...] = ()
+
+    def on_version(self, version_id: str) -> tuple[Attempt, ...]:
+        """Give the attempts on one version."""
+        return tuple(a for a in self.attempts if a.version_id == version_id)
+
+    def on_token(self, token: str, version_id: str) -> tuple[Attempt, ...]:
+        """Give the attempts on a refresh token since it was last issued.
+
+        A provider may return a refresh token that it issued before, or always the same one. An attempt without a
+        fingerprint counts if it was on `version_id`, the current version.
+        """
+        issued = max((i for i, a in enumerate(self.attempts) if a.next_token == token), default=-1)
+        return tuple(
+            a
+            for a in self.attempts[issued + 1 :]
+            if a.token == token or (a.token is None and a.version_id == version_id)
+        )
+
+    def first_unresolved(self, token: str, version_id: str) -> Attempt | None:
+        """Give the first attempt that may have redeemed the token without storing tokens: the grace counts from it."""
+        return next((a for a in self.on_token(token, version_id) if a.fate.unresolved), None)
+
+    def successor(self, token: str, version_id: str) -> Attempt | None:
+        """Give the attempt that stored the newest tokens that follow from a spent token; None if it is not spent."""
+        found: Attempt | None = None
+        links = [a for a in self.on_token(token, version_id) if _stored(a)]
+        while links:
+            found = links[-1]
+            later = self.attempts[self.attempts.index(found) + 1 :]
+            links = [a for a in later if a.token == found.next_token and _stored(a)]
+        return found
+
+    def resolved(self, resolve: Callable[[Attempt], Attempt]) -> "Ledger":
+        """Give the ledger with each attempt as `resolve` gives it."""
+        return Ledger(tuple(map(resolve, self.attempts)))
+
+    def kept(self, now: datetime, token: str, version_id: str) -> tuple[Attempt, ...]:
+        """Give what the next claim carries on.
+
+        The last 24 hours count towards the daily limit. The last redemptions tell spent tokens. The provider's grace
+        counts from the first unresolved attempt on the current token.
+        """
+        redemptions = [a for a in self.attempts if a.fate is not Fate.NOT_REDEEMED][-REDEMPTIONS_KEPT:]
+        first = self.first_unresolved(token, version_id)
+        return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a is first)
+
+    def allowed_at(self, limit: int, now: datetime, *, forced_only: bool = False) -> datetime:
+        """Say when another claim fits into a daily limit; `now` if it fits already."""
+        counted = [a for a in self.attempts if a.claimed_at > now - DAY and (a.forced or not forced_only)]
+        return now if len(counted) < limit else sorted(a.claimed_at for a in counted)[-limit] + DAY
+
+
+def redeemed_token(document: TokenDocument) -> SecretValue:
+    """Give what a refresh redeems: the refresh token; some providers exchange the access token instead."""
+    return document.refresh_token or document.access_token or SecretValue("")
+
+
+def fingerprint(token: SecretValue) -> str:
+    """Give what stands for a refresh token in claims; it is stored and never logged."""
+    digest = hashlib.sha256(b"token-refresh/2\n" + token.reveal().encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode()[:22]
+
+
+def _stored(attempt: Attempt) -> bool:
+    return attempt.fate is Fate.STORED and attempt.next_token is not None

@@ -1,0 +1,90 @@
+"""Send one refresh request, as often as it may be sent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from token_refresh.oauth.request import TokenRequest
+from token_refresh.oauth.response import Answer, Failure, Kind, TokenResponse
+from token_refresh.ports import Deadline, Log, TokenEndpoint
+from token_refresh.refresh.memory import Memory
+from token_refresh.refresh.parts import Limits
+from token_refresh.retry import repeat
+
+
+class TimeOver(Exception):  # noqa: N818 - it never leaves the redemption
+    """Too little time was left for the first request."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """One refresh request and its repeats."""
+
+    endpoint: TokenEndpoint
+    request: TokenRequest
+    replay_allowed: Callable[[datetime], bool]
+    """Whether the provider still accepts the refresh token, if it may have been redeemed before."""
+    timeout_seconds: float | None
+    """One request, end to end; None for all the time that is left."""
+    limits: Limits
+    deadline: Deadline
+    memory: Memory
+    log: Log
+    sent_at: datetime = datetime.min  # noqa: DTZ901 - replaced at the first request
+    unsure: bool = False
+    """Whether a request may have redeemed the refresh token, and no response says so."""
+    _failure: Failure | None = None
+    _stopped: bool = False
+
+    def run(self) -> Answer:
+        """Send until there is a response that can't be repeated, or no more time.
+
+        Raises:
+            TimeOver: Nothing was sent.
+        """
+        return repeat(
+            self._send,
+            clock=self.deadline.clock,
+            until=self.deadline.at - self.limits.needed_seconds,
+            results=self._may_repeat,
+            limit=self.limits.requests,
+            first_wait_seconds=0.5,
+            asked_seconds=_asked_seconds,
+        )
+
+    def _send(self) -> Answer:
+        # The machine may have been suspended since the last look at the clock.
+        left_seconds = self.deadline.remaining_seconds
+        if left_seconds < self.limits.needed_seconds or not self._replay_allowed():
+            self._stopped = True
+            if self._failure is None:
+                raise TimeOver
+            return self._failure
+        self.sent_at = self.memory.service_now()
+        self.memory.requests_sent += 1
+        timeout_seconds = left_seconds - self.limits.store_reserve_seconds
+        answer = self.endpoint.send(
+            self.request,
+            timeout_seconds=timeout_seconds
+            if self.timeout_seconds is None
+            else min(self.timeout_seconds, timeout_seconds),
+        )
+        if isinstance(answer, Failure):
+            self._failure = answer
+            self.unsure = self.unsure or answer.kind.may_have_redeemed
+            self.log.warning("token_request_failed", kind=answer.kind.name.lower(), seen=answer.seen)
+        return answer
+
+    def _may_repeat(self, answer: Answer) -> bool:
+        if isinstance(answer, TokenResponse) or self._stopped:
+            return False
+        passes = answer.kind.may_have_redeemed or answer.kind in {Kind.NOT_SENT, Kind.BUSY}
+        return passes and self._replay_allowed()
+
+    def _replay_allowed(self) -> bool:
+        return not self.unsure or self.replay_allowed(self.memory.service_now())
+
+
+def _asked_seconds(answer: Answer) -> float:
+    """Give how long the endpoint asked us to wait."""
+    return answer.retry_after.total_seconds() if isinstance(answer, Failure) and answer.retry_after else 0.0

@@ -1,0 +1,191 @@
+"""What a run says when it fails: what failed, why, and the command that mends it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from token_refresh.core.steps import Hold, Mismatch, Rejected, Spent
+from token_refresh.errors import (
+    ClientRejected,
+    ConfigurationError,
+    DeadlineExceeded,
+    InvalidSecretDocument,
+    InvalidTokenResponse,
+    ReauthorizationRequired,
+    RefreshError,
+    RefreshOutcomeUnknown,
+    SecretEmpty,
+    SecretStoreUnavailable,
+    TokenEndpointUnavailable,
+    TokenRequestRejected,
+    TokensNotStored,
+)
+from token_refresh.oauth.response import Failure, Kind
+from token_refresh.stored.document import SIZE_LIMIT_BYTES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretName:
+    """A secret, as messages name it."""
+
+    secret_id: str
+    region: str
+
+    def __str__(self) -> str:
+        """Name the secret and where it is."""
+        return f"secret {self.secret_id} in {self.region}"
+
+    def command(self, name: str, options: str = "") -> str:
+        """Give a command on this secret, ready to paste."""
+        return f"`token-refresh {name} {self.secret_id} --region {self.region}{options}`"
+
+    @property
+    def authorize(self) -> str:
+        """Give the command that gets a new grant."""
+        return self.command("authorize")
+
+    @property
+    def force(self) -> str:
+        """Give the command that refreshes now."""
+        return self.command("refresh", " --force")
+
+
+def no_value(secret: SecretName) -> SecretEmpty:
+    """Say that nothing is stored yet."""
+    return SecretEmpty(f"{secret} has no value yet; store the first token set with {secret.authorize}")
+
+
+def unreadable_document(secret: SecretName, version_id: str, why: str) -> InvalidSecretDocument:
+    """Say what is wrong with the current version."""
+    return InvalidSecretDocument(
+        f"the current version {version_id} of {secret} is not a token document: {why}. Correct it, or replace it with "
+        f"{secret.authorize}"
+    )
+
+
+def no_room(secret: SecretName, version_id: str, size_bytes: int, room_bytes: int) -> InvalidSecretDocument:
+    """Say that new tokens may not fit."""
+    return InvalidSecretDocument(
+        f"version {version_id} of {secret} has {size_bytes} bytes, which leaves no room for new tokens: Secrets "
+        "Manager "
+        f"takes {SIZE_LIMIT_BYTES}, and {room_bytes} must be free. Nothing was sent. Move keys that are not about the "
+        f"tokens to another secret, then run {secret.force}"
+    )
+
+
+def too_large(secret: SecretName, size_bytes: int) -> InvalidTokenResponse:
+    """Say that the new tokens don't fit."""
+    return InvalidTokenResponse(
+        f"the token response for {secret} can't be stored: the token document would have {size_bytes} bytes, and "
+        "Secrets "
+        f"Manager takes {SIZE_LIMIT_BYTES}. Check that the token endpoint is the provider's, then run "
+        f"{secret.authorize}"
+    )
+
+
+def too_late(secret: SecretName, left_seconds: float, needed_seconds: float) -> DeadlineExceeded:
+    """Say that too little time is left."""
+    return DeadlineExceeded(
+        f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed; nothing "
+        "was redeemed, and a later run goes on. Raise the function's timeout (`-c timeout_seconds=`), or run "
+        f"{secret.force}"
+    )
+
+
+def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
+    """Say that the settings don't fit the stored token set."""
+    if step.setting == "TOKEN_ENDPOINT":
+        return ConfigurationError(
+            f"the refresh token in {secret} belongs to {step.stored}, and TOKEN_ENDPOINT is at {step.configured}; "
+            "nothing "
+            f"was sent. Correct TOKEN_ENDPOINT. If the provider moved, authorize again: {secret.authorize}"
+        )
+    return ConfigurationError(
+        f"the claims on {secret} are in the {step.stored}, and this worker keeps them in the {step.configured}; "
+        "nothing "
+        "was sent. Correct CLAIM_TABLE, or move the claims: "
+        f"{secret.command('claims move', f' --to {step.configured}')}"
+    )
+
+
+def dead_grant(secret: SecretName, step: Rejected | Spent) -> ReauthorizationRequired:
+    """Say that a person must authorize again."""
+    if isinstance(step, Spent):
+        return ReauthorizationRequired(
+            f"the current refresh token of {secret} was redeemed at {_utc(step.since)}, and the tokens that it brought "
+            f"are gone. Get a new grant with {secret.authorize}"
+        )
+    return ReauthorizationRequired(
+        f"the provider rejected the refresh token of {secret} (invalid_grant) at {_utc(step.since)}. Get a new grant "
+        "with "
+        f"{secret.authorize}. If the client credentials were wrong, correct them and run {secret.force}; the next "
+        f"scheduled attempt is after {_utc(step.retry_at)}"
+    )
+
+
+def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
+    """Say that a refresh token may be spent."""
+    return RefreshOutcomeUnknown(
+        f"a refresh of {secret} began at {_utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
+        "sent again, it could make the provider revoke the grant. The next scheduled attempt is after "
+        f"{_utc(step.until)}. To try now, run {secret.force}; for a new grant run {secret.authorize}"
+    )
+
+
+def not_stored(secret: SecretName, why: str) -> TokensNotStored:
+    """Say that received tokens may be lost."""
+    return TokensNotStored(
+        f"new tokens for {secret} arrived but could not be saved before the deadline ({why}). A provider with a grace "
+        f"period sends them again to the next run. Otherwise get a new grant with {secret.authorize}"
+    )
+
+
+def restless(secret: SecretName, steps: int) -> SecretStoreUnavailable:
+    """Say that something keeps changing the secret."""
+    return SecretStoreUnavailable(
+        f"{secret} did not come to rest within {steps} steps; something else keeps changing its versions or labels. "
+        "Find "
+        f"out what with {secret.command('history')}"
+    )
+
+
+def failed_request(secret: SecretName, answer: Failure, *, unsure: bool, sent: int) -> RefreshError:
+    """Say why the token endpoint gave no tokens, in words of ours alone."""
+    seen = f"{answer.seen}, after {sent} request{'s' if sent > 1 else ''}"
+    match answer.kind:
+        case Kind.CLIENT_REJECTED:
+            return ClientRejected(
+                f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine. "
+                "Correct "
+                "clientId and clientSecret where they are stored (CLIENT_SECRET_ID, the token secret, or "
+                f"UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET) and TOKEN_ENDPOINT_AUTH_METHOD, then run {secret.force}"
+            )
+        case Kind.REQUEST_REJECTED:
+            return TokenRequestRejected(
+                f"the token endpoint rejected the request for {secret} ({seen}); nothing was redeemed. Check "
+                "TOKEN_ENDPOINT, and that the client may use the refresh_token grant, then run "
+                f"{secret.force}"
+            )
+        case Kind.UNREADABLE | Kind.UNEXPECTED:
+            redeemed = "the refresh token may have been redeemed" if unsure else "nothing was redeemed"
+            return InvalidTokenResponse(
+                f"the response for {secret} was not a token response ({seen}); {redeemed}. Check TOKEN_ENDPOINT, and "
+                f"whether a proxy or a challenge page responds instead of the provider, then run {secret.force}"
+            )
+        case _ if unsure:
+            return RefreshOutcomeUnknown(
+                f"a token request for {secret} may have been received, and no response arrived ({seen}). The next run "
+                "repeats it if the provider's grace period (REPLAY_GRACE_SECONDS) allows that; otherwise it waits "
+                "until "
+                f"shortly before the access token expires. To try now, run {secret.force}"
+            )
+        case _:
+            return TokenEndpointUnavailable(
+                f"the provider of {secret} was unreachable or asked us to retry later ({seen}); nothing was "
+                "redeemed, and "
+                "a later run tries again. Check TOKEN_ENDPOINT and the function's network, then run "
+                f"{secret.force}"
+            )
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

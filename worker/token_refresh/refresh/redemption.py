@@ -1,0 +1,148 @@
+"""Redeem a refresh token under a claim, and store the tokens before anything else is done with them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from token_refresh.core.attempts import Fate, redeemed_token
+from token_refresh.core.claims import Claim, Record
+from token_refresh.core.schedule import Policy, may_be_sent_again
+from token_refresh.core.snapshot import Snapshot, TokenSet
+from token_refresh.core.versions import OUTCOME, staged_version_id
+from token_refresh.errors import SecretStoreError
+from token_refresh.oauth.request import TokenRequest, refresh_request
+from token_refresh.oauth.response import Failure, Kind, TokenResponse
+from token_refresh.ports import Deadline
+from token_refresh.refresh.exchange import Exchange, TimeOver
+from token_refresh.refresh.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
+from token_refresh.refresh.memory import Memory
+from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS, Limits, Parts
+from token_refresh.retry import repeat
+from token_refresh.stored.document import SIZE_LIMIT_BYTES, TokenDocument
+from token_refresh.stored.origin import Origin
+
+ROOM_BYTES: Final = 16_384
+"""How much a token document may grow by new tokens; one without that room is refused before anything is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemption:
+    """Redeems at most once in a run."""
+
+    parts: Parts
+    policy: Policy
+    secret: SecretName
+    deadline: Deadline
+    limits: Limits
+    memory: Memory
+
+    def prepare(self, snapshot: Snapshot) -> TokenRequest:
+        """Validate everything that can be validated before a claim is stored.
+
+        Raises:
+            TokenRefreshError: The refresh can't succeed; nothing was claimed.
+        """
+        document = snapshot.current.document
+        size_bytes = len(document.serialize().reveal())
+        if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
+            raise no_room(self.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
+        request = refresh_request(redeemed_token(document), self.parts.credentials(document), self.parts.auth_method)
+        if self.deadline.remaining_seconds < self.limits.needed_seconds:
+            raise self._too_late()
+        return request
+
+    def redeem(self, claim: Claim, request: TokenRequest, snapshot: Snapshot) -> TokenSet | None:
+        """Send the request and stage the tokens; None if the provider rejected the grant.
+
+        Raises:
+            RefreshError: No tokens arrived, or they could not be stored; what became of the refresh token is recorded.
+        """
+        exchange = self._exchange(claim, request, snapshot)
+        try:
+            answer = exchange.run()
+        except TimeOver:
+            self._record(claim, Fate.NOT_REDEEMED)
+            raise self._too_late() from None
+        if isinstance(answer, TokenResponse):
+            return self._stage(claim, self._renewed(snapshot.current.document, claim, answer, exchange.sent_at))
+        if answer.kind is Kind.GRANT_REJECTED:
+            self._record(claim, Fate.REJECTED, answer)
+            self.memory.rejected_version = claim.version_id
+            return None
+        self._record(claim, Fate.UNKNOWN if exchange.unsure else Fate.NOT_REDEEMED, answer)
+        raise failed_request(self.secret, answer, unsure=exchange.unsure, sent=self.memory.requests_sent)
+
+    def _exchange(self, claim: Claim, request: TokenRequest, snapshot: Snapshot) -> Exchange:
+        grace, first = snapshot.counted_grace(self.policy), snapshot.first_unresolved
+        since = first.claimed_at if first else claim.claimed_at
+        timeout_seconds = self.limits.request_timeout_seconds
+        if timeout_seconds is None and grace > timedelta(0):
+            timeout_seconds = REQUEST_TIMEOUT_SECONDS
+        return Exchange(
+            endpoint=self.parts.endpoint(),
+            request=request,
+            replay_allowed=lambda now: may_be_sent_again(since, now, grace),
+            timeout_seconds=timeout_seconds,
+            limits=self.limits,
+            deadline=self.deadline,
+            memory=self.memory,
+            log=self.parts.log,
+        )
+
+    def _renewed(
+        self, document: TokenDocument, claim: Claim, response: TokenResponse, issued_at: datetime
+    ) -> TokenDocument:
+        renewed = document.renewed(
+            access_token=response.access_token,
+            refresh_token=response.refresh_token,
+            lifetime=response.lifetime_from(issued_at),
+            issued_at=issued_at,
+            kept=response.kept,
+            origin=Origin(
+                host=self.policy.host,
+                grace=claim.grace or timedelta(0),
+                store=self.policy.store,
+                claim_id=claim.claim_id,
+                number=claim.number,
+            ),
+        )
+        size_bytes = len(renewed.serialize().reveal())
+        if size_bytes > SIZE_LIMIT_BYTES:
+            self._record(claim, Fate.UNKNOWN)
+            raise too_large(self.secret, size_bytes)
+        return renewed
+
+    def _stage(self, claim: Claim, document: TokenDocument) -> TokenSet:
+        """Store received tokens, until the deadline if need be, always under the same version ID and as the same value.
+
+        Raises:
+            TokensNotStored: They could not be stored in time.
+        """
+        version_id, value = staged_version_id(claim.claim_id, claim.version_id), document.serialize()
+        try:
+            stored = repeat(
+                lambda: self.parts.store.put(version_id, value, label=OUTCOME),
+                clock=self.parts.clock,
+                until=self.deadline.at,
+                errors=(SecretStoreError,),
+            )
+        except SecretStoreError as error:
+            raise not_stored(self.secret, f"{type(error).__name__}: {error}") from None
+        if not stored:
+            raise not_stored(self.secret, f"version {version_id} is taken by another value")
+        staged = TokenSet(version_id=version_id, stored_at=self.memory.service_now(), document=document)
+        self.memory.note_staged(staged, received=True)
+        self.parts.log.info("tokens_staged", staged_version_id=version_id)
+        return staged
+
+    def _record(self, claim: Claim, fate: Fate, answer: Failure | None = None) -> None:
+        """Record how an attempt ended without tokens; if that fails, the claim ends with its time to live."""
+        self.memory.fates[claim.claim_id] = fate
+        record = Record(fate=fate, error=answer.error if answer else None, recorded_at=self.memory.service_now())
+        try:
+            self.parts.claims.record(claim, record)
+        except SecretStoreError as failure:
+            self.parts.log.warning("record_not_stored", claim_id=claim.claim_id, error_type=type(failure).__name__)
+
+    def _too_late(self) -> Exception:
+        return too_late(self.secret, self.deadline.remaining_seconds, self.limits.needed_seconds)

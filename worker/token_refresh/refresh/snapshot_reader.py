@@ -1,0 +1,174 @@
+"""Read what is stored, in the protocol's order: published copy, current version, newest claim, what is under claims.
+
+Reads are separate calls, and any of them may be stale. The published copy comes first, so that an old read of the
+current version never replaces a newer copy. The newest claim follows the current version, since a claim table is keyed
+by the ARN that the first read gives, and since a table that is behind the current version was lost.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint, redeemed_token
+from token_refresh.core.claims import Claim
+from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
+from token_refresh.core.versions import CURRENT, staged_version_id
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.ports import ClaimStore, SecretStore, SecretVersion
+from token_refresh.refresh.failures import SecretName, no_value, unreadable_document
+from token_refresh.refresh.memory import Memory
+from token_refresh.stored.document import TokenDocument, read_document
+from token_refresh.stored.origin import ClaimStoreKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotReader:
+    """Reads one token secret, its claims and its published copy."""
+
+    store: SecretStore
+    claims: ClaimStore
+    kind: ClaimStoreKind
+    published: SecretStore | None
+    secret: SecretName
+
+    def read(self, memory: Memory) -> Snapshot:
+        """Read everything that the next step depends on.
+
+        Raises:
+            SecretEmpty: The secret has no current version.
+            InvalidSecretDocument: What is stored is not what it should be.
+            SecretStoreError: A store refuses or can't be reached.
+        """
+        return memory.note_read(_Reading(self, memory).snapshot())
+
+    def find_claim(self, refused: Claim, snapshot: Snapshot) -> Claim | None:
+        """Find the claim that another run appended where this run's was refused; None if it can't be read yet."""
+        return self.claim_named(refused.claim_id, refused.number, snapshot.newest, snapshot.current)
+
+    def claim_named(self, claim_id: str, number: int, previous: Claim | None, current: TokenSet) -> Claim | None:
+        """Read a claim that is known by its ID and number."""
+        found = self.claims.find(claim_id)
+        if found is None:
+            return None
+        if isinstance(found, Claim):
+            return replace(found, number=max(found.number, number))
+        return found.counted_as(number, previous, version_id=current.version_id, token=_token(current.document))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One round of reads."""
+
+    reader: SnapshotReader
+    memory: Memory
+    now: datetime = datetime.fromtimestamp(0, UTC)  # noqa: RUF009 - a constant
+    sets: dict[str, TokenSet] = field(default_factory=dict)
+    """Staged sets that were read."""
+
+    def snapshot(self) -> Snapshot:
+        published = self._published_copy()
+        current = self._current()
+        newest = self._newest_claim(current)
+        ledger = self._resolved(newest, current) if newest else Ledger()
+        snapshot = Snapshot(now=self.now, current=current, newest=newest, ledger=ledger, published=published)
+        link = snapshot.last_link
+        successor = self._staged_under(link) if link else None
+        return replace(snapshot, now=self.now, successor=successor if isinstance(successor, TokenSet) else None)
+
+    def _published_copy(self) -> PublishedCopy | None:
+        version = self.reader.published.read(label=CURRENT) if self.reader.published else None
+        return PublishedCopy(version_id=version.version_id, stored_at=version.created_at) if version else None
+
+    def _current(self) -> TokenSet:
+        version = self._read(label=CURRENT)
+        if version is None:
+            raise no_value(self.reader.secret)
+        try:
+            document = _document_in(version)
+        except InvalidSecretDocument as error:
+            raise unreadable_document(self.reader.secret, version.version_id, str(error)) from None
+        return _token_set(version, document)
+
+    def _newest_claim(self, current: TokenSet) -> Claim | None:
+        """Find the claim with the highest number: by the store, by this run's memory, or named by the document."""
+        found = self.reader.claims.newest()
+        self._note_time(found.read_at)
+        known = [claim for claim in (found.claim, self.memory.newest_claim) if claim]
+        newest = max(known, key=lambda claim: claim.number, default=None)
+        named = Snapshot(now=self.now, current=current, newest=newest).missing_claim_id
+        if named is None or self.reader.kind is ClaimStoreKind.TABLE:
+            return self._with_token(newest, current) if newest else None
+        assert current.document.origin is not None  # noqa: S101 - it names the claim
+        return self.reader.claim_named(named, current.document.origin.number, newest, current) or newest
+
+    def _with_token(self, claim: Claim, current: TokenSet) -> Claim:
+        """Find out which token a version 1 claim on another version redeems: the current version may be a copy."""
+        if claim.token or current.version_id in {claim.version_id, staged_version_id(claim.claim_id, claim.version_id)}:
+            return claim
+        base = self._read_set(claim.version_id)
+        return replace(claim, token=_token(base.document)) if isinstance(base, TokenSet) else claim
+
+    def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
+        token = _token(current.document)
+        on_token = {a.claim_id for a in newest.ledger.on_token(token, current.version_id)} | {newest.claim_id}
+
+        def resolve(attempt: Attempt) -> Attempt:
+            asked = attempt.fate is Fate.SILENT and attempt.claim_id in on_token
+            return self._resolve(attempt, current) if asked else attempt
+
+        return Ledger(tuple(map(resolve, newest.ledger.attempts)))
+
+    def _resolve(self, attempt: Attempt, current: TokenSet) -> Attempt:
+        """Find out what is stored under a claim: staged tokens, or a record."""
+        if current.version_id == staged_version_id(attempt.claim_id, attempt.version_id):
+            return replace(attempt, fate=Fate.STORED, next_token=_token(current.document))
+        if attempt.claim_id in self.memory.fates:
+            return replace(attempt, fate=self.memory.fates[attempt.claim_id])
+        staged = self._staged_under(attempt)
+        if isinstance(staged, TokenSet):
+            return replace(attempt, fate=Fate.STORED, next_token=_token(staged.document))
+        if staged is not None:
+            return replace(attempt, fate=Fate.UNKNOWN)
+        record = self.reader.claims.record_of(attempt.claim_id)
+        return replace(attempt, fate=record.fate) if record else attempt
+
+    def _staged_under(self, attempt: Attempt) -> TokenSet | SecretVersion | None:
+        return self._read_set(staged_version_id(attempt.claim_id, attempt.version_id))
+
+    def _read_set(self, version_id: str) -> TokenSet | SecretVersion | None:
+        """Read a token set; the bare version if it is unreadable."""
+        known = self.memory.staged.get(version_id) or self.sets.get(version_id)
+        if known is not None:
+            return known
+        version = self._read(version_id=version_id)
+        if version is None:
+            return None
+        try:
+            found = _token_set(version, _document_in(version))
+        except InvalidSecretDocument:
+            return version
+        self.sets[version_id] = found
+        return found
+
+    def _read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
+        version = self.reader.store.read(label=label, version_id=version_id)
+        self._note_time(version.read_at if version else None)
+        return version
+
+    def _note_time(self, read_at: datetime | None) -> None:
+        self.now = max(self.now, read_at or self.now)
+
+
+def _token(document: TokenDocument) -> str:
+    return fingerprint(redeemed_token(document))
+
+
+def _token_set(version: SecretVersion, document: TokenDocument) -> TokenSet:
+    return TokenSet(
+        version_id=version.version_id, stored_at=version.created_at, document=document, labels=version.labels
+    )
+
+
+def _document_in(version: SecretVersion) -> TokenDocument:
+    if version.value is None:
+        raise InvalidSecretDocument("it is binary, and must be text (SecretString)")
+    return read_document(version.value)

@@ -1,0 +1,83 @@
+"""Where a stored token set comes from: the key `tokenRefresh` of a token document.
+
+The worker and `token-refresh authorize` write it. It ties a refresh token to one host, one grace period and one claim
+store, so that a deployment with other settings can't misuse the token. An unreadable key counts as missing.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final, TypeGuard
+
+ORIGIN_KEY: Final = "tokenRefresh"
+
+LONGEST_GRACE: Final = timedelta(days=30)
+
+_VERSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{32,64}")  # `ClientRequestToken` of `PutSecretValue`
+_HOST: Final = re.compile(r"[\x21-\x7e]{1,253}")
+_HIGHEST_NUMBER: Final = 10**12
+
+
+class ClaimStoreKind(StrEnum):
+    """Where the claims on a token secret are stored."""
+
+    VERSIONS = "versions"
+    """As versions of the secret."""
+    TABLE = "table"
+    """As one DynamoDB item."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a token set says of itself."""
+
+    host: str
+    """The host of the token endpoint that issued the refresh token, and the only one that may receive it."""
+    grace: timedelta
+    """How long that provider accepts a refresh token after it was redeemed."""
+    store: ClaimStoreKind
+    claim_id: str | None = None
+    """The claim under which the tokens were received; None after `token-refresh authorize`."""
+    number: int = 0
+    """That claim's number."""
+
+    def as_fields(self) -> dict[str, object]:
+        """Give the JSON object to store."""
+        fields: dict[str, object] = {
+            "host": self.host,
+            "grace_seconds": int(self.grace.total_seconds()),
+            "store": self.store.value,
+        }
+        return fields if self.claim_id is None else {"claim": self.claim_id, "number": self.number, **fields}
+
+
+def read_origin(fields: Mapping[str, object]) -> Origin | None:
+    """Read the key; None where it is missing or unreadable."""
+    found = fields.get(ORIGIN_KEY)
+    if not isinstance(found, dict):
+        return None
+    host, claim_id = found.get("host"), found.get("claim")
+    grace_seconds, number = found.get("grace_seconds"), found.get("number", 0)
+    try:
+        store = ClaimStoreKind(str(found.get("store")))
+    except ValueError:
+        return None
+    if not isinstance(host, str) or not _HOST.fullmatch(host):
+        return None
+    if claim_id is not None and not (isinstance(claim_id, str) and _VERSION_ID.fullmatch(claim_id)):
+        return None
+    if not _is_whole(grace_seconds, int(LONGEST_GRACE.total_seconds())) or not _is_whole(number, _HIGHEST_NUMBER):
+        return None
+    return Origin(
+        host=host,
+        grace=timedelta(seconds=grace_seconds),
+        store=store,
+        claim_id=claim_id,
+        number=number if claim_id is not None else 0,
+    )
+
+
+def _is_whole(value: object, highest: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
