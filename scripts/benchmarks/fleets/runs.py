@@ -18,14 +18,21 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh.events import Trigger
 from token_refresh.oauth.request import AuthMethod
 from token_refresh.outcome import Outcome, RunFacts
-from token_refresh.ports import Deadline
-from token_refresh.refresh import Parts, Run
+from token_refresh.ports import ClaimStore, Deadline
+from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.origin import ClaimStoreKind
 
 RUN_SECONDS = 83.0
 REQUEST_SECONDS = 20.0
-POLICY = Policy(refresh_window=timedelta(hours=8), replay_grace=timedelta(0), claim_time_to_live=timedelta(seconds=120))
+POLICY = Policy(
+    refresh_window=timedelta(hours=8),
+    replay_grace=timedelta(0),
+    claim_time_to_live=timedelta(seconds=120),
+    host="provider.example",
+    store=ClaimStoreKind.TABLE,
+)
 """Single use: a refresh token that is redeemed twice ends the grant."""
 
 
@@ -36,6 +43,7 @@ class VirtualRun:
     clock: VirtualClock
     account: VirtualSecretsManager
     provider: VirtualProvider
+    claims: ClaimStore
     secret_arn: str
     request_id: str | None = None
     due_before: datetime | None = None
@@ -49,9 +57,11 @@ class VirtualRun:
         start()
         deadline = Deadline(clock=self.clock, at=self.clock.seconds + RUN_SECONDS)
         client: Any = self.account
+        store = SecretsManagerSecret(client, self.secret_arn, deadline)
         self._run = Run(
             parts=Parts(
-                store=SecretsManagerSecret(client, self.secret_arn, deadline),
+                store=store,
+                claims=self.claims,
                 published=None,
                 endpoint=lambda: self.provider,
                 credentials=_credentials,
@@ -61,33 +71,25 @@ class VirtualRun:
                 log=FakeLog(),
             ),
             policy=POLICY,
-            secret_id=self.secret_arn,
+            secret=SecretName(secret_id=self.secret_arn, region=store.region),
             deadline=deadline,
-            request_timeout_seconds=REQUEST_SECONDS,
+            limits=Limits(request_timeout_seconds=REQUEST_SECONDS),
         )
         try:
-            settled = self._run.execute()
+            return self._run.execute()
         except TokenRefreshError as error:
             return error
-        return Outcome(
-            name=settled.outcome,
-            secret_id=self.secret_arn,
-            version_id=settled.current.version_id,
-            document=settled.current.document,
-            policy=POLICY,
-            retry_at=settled.retry_at,
-        )
 
     def found(self, read_at: datetime) -> RunFacts:
         """Give what the run came to know."""
-        session = self._run.session if self._run else None
-        snapshot = session.snapshot if session else None
-        if session is None or snapshot is None:
+        memory = self._run.memory if self._run else None
+        snapshot = memory.snapshot if memory else None
+        if memory is None or snapshot is None:
             return RunFacts(at=read_at)
         document = snapshot.current.document
         return RunFacts(
-            at=session.service_now(),
-            requests=session.requests_sent,
+            at=memory.service_now(),
+            requests=memory.requests_sent,
             provider=self.provider.name,
             version_id=snapshot.current.version_id,
             expires_at=document.expires_at,
