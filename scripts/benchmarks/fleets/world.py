@@ -106,6 +106,10 @@ class World:
             if expiry <= self.clock.now:
                 self.tally.expired.add(secret_arn)
 
+    def drain(self) -> None:
+        """Let what was handed out come to its end."""
+        self.clock.run_until(self.clock.seconds + 3 * SECONDS_A_MINUTE)
+
     def lose_index(self) -> None:
         """Delete the table with its claims, and let the resync fill it from the tags, without what runs found."""
         self.index.sent.clear()
