@@ -114,7 +114,8 @@ class TokenRefreshStack(Stack):
             access.grant_refresh(role, self.published_secret)
         if parameters.client_secret:
             client = access.one_secret(self, parameters.client_secret).encrypted_with(self._key_arn)
-            access.grant_read(role, client)
+            # The previous client secret is tried once, for as long as the provider doesn't know the current one.
+            access.grant_read(role, client, labels=("AWSCURRENT", "AWSPREVIOUS"))
         if parameters.client_key:
             access.grant_sign(role, parameters.client_key)
         if parameters.claim_table_name:

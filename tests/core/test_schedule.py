@@ -1,10 +1,7 @@
-from datetime import datetime, timedelta
-
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, claim, document, entry, policy
-from token_refresh.core.claims import ClaimEntry
-from token_refresh.core.schedule import CLAIMS_A_DAY, claim_allowed_at, due_at, held_until, next_attempt_at
+from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, policy
+from token_refresh.core.schedule import due_at, last_quarter_at, lifetime_too_short, next_attempt_at
 
 
 def test_a_token_set_is_due_a_window_before_it_expires() -> None:
@@ -27,12 +24,12 @@ def test_an_incomplete_token_set_is_due_now(changes: dict[str, None]) -> None:
     """Without an expiry or an access token there is nothing to wait for, nor to hold for."""
     incomplete = document(**changes)
 
-    assert (None, None) == (due_at(incomplete, policy()), held_until(incomplete, policy()))
+    assert (None, None) == (due_at(incomplete, policy()), last_quarter_at(incomplete, policy()))
 
 
 def test_a_hold_lasts_until_the_last_quarter_of_the_window() -> None:
     """With a window of eight hours a held refresh waits until two hours before expiry."""
-    assert NOW + 22 * HOUR == held_until(document(issued_at=NOW, expires_at=NOW + DAY), policy(window=8 * HOUR))
+    assert NOW + 22 * HOUR == last_quarter_at(document(issued_at=NOW, expires_at=NOW + DAY), policy(window=8 * HOUR))
 
 
 @pytest.mark.parametrize(
@@ -41,33 +38,13 @@ def test_a_hold_lasts_until_the_last_quarter_of_the_window() -> None:
 )
 def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(number: int, minutes: int) -> None:
     """The second attempt follows at once; then the wait doubles from two minutes to an hour and stays there."""
-    assert NOW + minutes * MINUTE == next_attempt_at(entry(attempt=number, claimed_at=NOW))
+    assert NOW + minutes * MINUTE == next_attempt_at(attempt(number=number, claimed_at=NOW))
 
 
-def claims_at(*moments: datetime) -> tuple[ClaimEntry, ...]:
-    return tuple(entry(f"c{n}", claimed_at=moment) for n, moment in enumerate(moments))
-
-
-def test_seventy_claims_a_day_are_allowed() -> None:
-    """The 71st claim in 24 hours waits until the first of the last 70 is a day old."""
-    spread = [NOW - DAY + timedelta(minutes=n + 1) for n in range(CLAIMS_A_DAY)]
-
-    full = claim("last", claimed_at=spread[-1], earlier=claims_at(*spread[:-1]))
-    room = claim("last", claimed_at=spread[-1], earlier=claims_at(*spread[1:-1]))
-
-    assert 70 == len(full.chain)
-    assert NOW + MINUTE == claim_allowed_at(full, NOW)
-    assert NOW == claim_allowed_at(room, NOW)
-    assert NOW + MINUTE == claim_allowed_at(full, NOW + MINUTE)
-
-
-def test_more_claims_than_the_limit_wait_for_enough_of_them_to_age() -> None:
-    """Where more than 70 claims lie in the last day, as many have to age as are over the limit."""
-    spread = [NOW - DAY + timedelta(minutes=n + 1) for n in range(CLAIMS_A_DAY + 5)]
-
-    assert NOW + 6 * MINUTE == claim_allowed_at(claim(claimed_at=spread[-1], earlier=claims_at(*spread[:-1])), NOW)
-
-
-def test_without_claims_one_is_allowed_now() -> None:
-    """A secret without claims is at no limit."""
-    assert NOW == claim_allowed_at(None, NOW)
+def test_tokens_that_fall_due_too_often_are_found() -> None:
+    """40 claims a day serve tokens of 54 minutes, 80 in a table those of 27; an unknown lifetime is given a chance."""
+    for minutes, table in ((54, policy()), (27, IN_TABLE)):
+        fits = document(issued_at=NOW, expires_at=NOW + minutes * MINUTE)
+        short = document(issued_at=NOW, expires_at=NOW + (minutes - 1) * MINUTE)
+        assert [False, True] == [lifetime_too_short(it, table) for it in (fits, short)]
+    assert not lifetime_too_short(document(), policy())

@@ -69,7 +69,7 @@ def test_the_schedule_fires(deploy: Deploy) -> None:
     kept = {key: deployed[key] for key in ("Name", "GroupName", "State", "FlexibleTimeWindow", "Target")}
     scheduler.update_schedule(**kept, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})")
 
-    wait_for(world.was_refreshed, seconds=30)
+    wait_for(world.was_refreshed, seconds=120)
     assert [200] == [request.status for request in world.endpoint.requests]
 
 

@@ -111,13 +111,14 @@ def test_dev_is_kept_from_prod(everything: Deployment, code: Any) -> None:
     policy = Policy(statements=resolve(statements(dev), Known(names | {"AWS::Partition": "aws"})))
     prod = [everything.parameters.token_secret_id, "upwork/prod/client", "upwork/prod/upwork-oauth-tokens-published"]
 
-    def reads(name: str) -> bool:
+    def reads(name: str, label: str = "AWSCURRENT") -> bool:
         arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-AbCdEf"
-        context = {"secretsmanager:VersionStage": "AWSCURRENT", "lambda:SourceFunctionArn": "the-worker"}
+        context = {"secretsmanager:VersionStage": label, "lambda:SourceFunctionArn": "the-worker"}
         return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=arn, context=context))
 
     assert [True, True] == [reads("upwork/dev/upwork-oauth-tokens"), reads("upwork/dev/client")]
     assert [False] * 3 == [reads(name) for name in prod]
+    assert [True, False] == [reads("upwork/dev/client", label) for label in ("AWSPREVIOUS", "AWSPENDING")]
 
 
 def test_queues(plain: Deployment) -> None:

@@ -86,7 +86,7 @@ def test_objects(world: Testbed, planted: dict[str, str], capsys: pytest.Capture
         settings,
         run.execute(),
         run,
-        run.session.parts.store.read(label="AWSCURRENT"),
+        run.parts.store.read(label="AWSCURRENT"),
         read_answer(200, json.dumps(answer).encode()),
         refresh_request(
             SecretValue(planted["refresh token"]),

@@ -31,7 +31,10 @@ def test_the_defaults_are_upwork_s() -> None:
     assert "https://www.upwork.com/api/v3/oauth2/token" == expected.provider.token_endpoint
     assert AuthMethod.POST is expected.provider.auth_method
     assert expected.policy == Policy(
-        refresh_window=timedelta(hours=8), replay_grace=timedelta(hours=24), claim_time_to_live=timedelta(minutes=2)
+        refresh_window=timedelta(hours=8),
+        replay_grace=timedelta(hours=24),
+        claim_time_to_live=timedelta(minutes=2),
+        host="www.upwork.com",
     )
 
 
@@ -75,6 +78,7 @@ def test_every_variable_is_read() -> None:
         refresh_window=timedelta(minutes=10),
         replay_grace=timedelta(seconds=30),
         claim_time_to_live=timedelta(hours=1),
+        host="example.com",
     )
     assert "hush" not in repr(found)
     assert "tokens" == token_secret_id({"TOKEN_SECRET_ID": "tokens"})

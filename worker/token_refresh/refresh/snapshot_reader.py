@@ -29,6 +29,7 @@ class SnapshotReader:
     kind: ClaimStoreKind
     published: SecretStore | None
     secret: SecretName
+    needs_refresh_token: bool = True
 
     def read(self, memory: Memory) -> Snapshot:
         """Read everything that the next step depends on.
@@ -83,7 +84,7 @@ class _Reading:
         if version is None:
             raise no_value(self.reader.secret)
         try:
-            document = _document_in(version)
+            document = self._document_in(version)
         except InvalidSecretDocument as error:
             raise unreadable_document(self.reader.secret, version.version_id, str(error)) from None
         return _token_set(version, document)
@@ -143,11 +144,16 @@ class _Reading:
         if version is None:
             return None
         try:
-            found = _token_set(version, _document_in(version))
+            found = _token_set(version, self._document_in(version))
         except InvalidSecretDocument:
             return version
         self.sets[version_id] = found
         return found
+
+    def _document_in(self, version: SecretVersion) -> TokenDocument:
+        if version.value is None:
+            raise InvalidSecretDocument("it is binary, and must be text (SecretString)")
+        return read_document(version.value, needs_refresh_token=self.reader.needs_refresh_token)
 
     def _read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         version = self.reader.store.read(label=label, version_id=version_id)
@@ -166,9 +172,3 @@ def _token_set(version: SecretVersion, document: TokenDocument) -> TokenSet:
     return TokenSet(
         version_id=version.version_id, stored_at=version.created_at, document=document, labels=version.labels
     )
-
-
-def _document_in(version: SecretVersion) -> TokenDocument:
-    if version.value is None:
-        raise InvalidSecretDocument("it is binary, and must be text (SecretString)")
-    return read_document(version.value)

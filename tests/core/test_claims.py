@@ -1,0 +1,180 @@
+"""Claims and records: nothing is lost by storing them, hostile ones are named, and version 1 can read them."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from builders import DAY, HOUR, MINUTE, NOW, attempt, claim
+from token_refresh.core.attempts import Fate
+from token_refresh.core.claims import (
+    Record,
+    UnreadableClaim,
+    read_claim,
+    read_record,
+    write_claim,
+    write_record,
+)
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+
+GOOD_CLAIM = {"version_id": "v", "attempt": 1, "ttl_seconds": 60, "nonce": "n", "earlier": []}
+GOOD_RECORD = {"version_id": "v", "attempt": 1, "outcome": "unknown", "error": None, "at": 1_800_000_000}
+
+
+def read(**changes: object) -> object:
+    return read_claim("c1", SecretValue(json.dumps(GOOD_CLAIM | changes)), NOW)
+
+
+def test_a_claim_is_read_as_it_was_written() -> None:
+    """Nothing of a claim is lost by storing it; its time is the service's, given at reading."""
+    earlier = (attempt("c0", claimed_at=NOW - DAY, brought="refresh-1", forced=True), attempt("c1", Fate.REJECTED))
+    written = claim("c2", number=2, claim_number=7, forced=True, grace=HOUR, earlier=earlier)
+
+    assert written == read_claim("c2", write_claim(written), written.claimed_at)
+    assert (*earlier, written) == written.ledger.attempts
+
+
+def test_a_claim_of_version_1_is_read() -> None:
+    """It has no number, fingerprint, host, grace or fates: its attempts are silent until something is found."""
+    old = read_claim("c1", SecretValue(json.dumps(GOOD_CLAIM | {"earlier": [["c0", "v0", 2, NOW.timestamp()]]})), NOW)
+
+    assert (0, None, None, None, False) == (old.number, old.token, old.host, old.grace, old.forced)
+    assert (attempt("c0", token=None, number=2, claimed_at=NOW),) == old.earlier
+    assert NOW + MINUTE == old.ends_at
+
+
+def test_version_1_reads_a_claim() -> None:
+    """Each entry of `earlier` has the four members that version 1 knows; everything new is in keys of its own."""
+    stored = json.loads(write_claim(claim(earlier=(attempt("c0"),))).reveal())
+
+    assert {"version_id": "v0", "attempt": 1, "ttl_seconds": 120.0, "nonce": "nonce"}.items() <= stored.items()
+    assert [["c0", "v0", 1, (NOW - HOUR).timestamp()]] == stored["earlier"]
+    assert ["fates", "forced", "grace_seconds", "host", "number", "token"] == sorted(stored.keys() - GOOD_CLAIM.keys())
+
+
+def test_fates_that_do_not_fit_are_ignored() -> None:
+    """A worker of version 1 that appended since has left the fates out, or as they were."""
+    entry = ["c0", "v0", 1, NOW.timestamp()]
+
+    for fates in (None, [], "x", [[None, "stored", None]] * 2):
+        found = read(earlier=[entry], fates=fates)
+        assert (attempt("c0", token=None, claimed_at=NOW),) == found.earlier  # type: ignore[attr-defined]  # a claim
+
+
+@pytest.mark.parametrize(("stored", "seconds"), [(1e11, 3600), (3601, 3600), (3599.5, 3599.5), (0, 1), (-5, 1), (2, 2)])
+def test_a_time_to_live_is_cut(stored: float, seconds: float) -> None:
+    """A claim lives a second at least and an hour at most, whatever is stored."""
+    assert timedelta(seconds=seconds) == read(ttl_seconds=stored).time_to_live  # type: ignore[attr-defined]  # a claim
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version_id": 7},
+        {"version_id": "\ud800"},
+        {"version_id": ""},
+        {"attempt": "1"},
+        {"attempt": True},
+        {"ttl_seconds": None},
+        {"earlier": None},
+        {"earlier": [["c"]]},
+        {"earlier": [[["c"], "v", 1, 1_800_000_000]]},
+        {"earlier": [["c", "v", 1, "soon"]]},
+        {"earlier": [["c", "v", 1, 1e18]]},
+        {"earlier": [["c", "v", 1, 1]]},
+        {"earlier": [["c", "v", 1, 1_800_000_000]], "fates": [["short", "stored", None]]},
+        {"earlier": [["c", "v", 1, 1_800_000_000]], "fates": [[None, "lost", None]]},
+        {"earlier": [["c", "v", 1, 1_800_000_000]], "fates": [[None, [], None]]},
+        {"token": 5},
+        {"host": "a b"},
+        {"grace_seconds": "1"},
+        {"number": "1"},
+    ],
+)
+def test_what_is_not_a_claim_is_named(changes: dict[str, object]) -> None:
+    """A version that is not a claim is an error that names it, whatever is in it."""
+    with pytest.raises(InvalidSecretDocument, match=r"^version c1 is not a claim$"):
+        read(**changes)
+
+
+@pytest.mark.parametrize("missing", ["version_id", "attempt", "ttl_seconds", "earlier"])
+def test_a_claim_needs_all_its_keys(missing: str) -> None:
+    """A claim that lacks a key is not a claim."""
+    with pytest.raises(InvalidSecretDocument, match="is not a claim"):
+        read_claim("c1", SecretValue(json.dumps({k: v for k, v in GOOD_CLAIM.items() if k != missing})), NOW)
+
+
+def test_stored_numbers_are_cut() -> None:
+    """A hostile number overflows nothing later."""
+    found = read(attempt=1e300, number=-3, grace_seconds=8e13)
+
+    assert (10**12, 0, timedelta(days=30)) == (found.attempt_number, found.number, found.grace)  # type: ignore[attr-defined]  # a claim
+    assert timedelta(0) == read(grace_seconds=-1).grace  # type: ignore[attr-defined]  # a claim
+
+
+def test_no_fingerprint_is_shown() -> None:
+    """A fingerprint is a digest of a token: it is stored, and in no `repr`."""
+    made = claim(brought="refresh-1")
+
+    assert made.token is not None
+    assert made.next_token is not None
+    assert made.token not in repr(made)
+    assert made.next_token not in repr(made)
+
+
+@pytest.mark.parametrize("fate", [Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN])
+@pytest.mark.parametrize("error", [None, "invalid_grant"])
+def test_a_record_is_read_as_it_was_written(fate: Fate, error: str | None) -> None:
+    """Nothing of a record is lost by storing it."""
+    written = Record(fate=fate, error=error, recorded_at=NOW)
+
+    assert written == read_record("r", write_record(written, attempt()))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"outcome": "stored"},
+        {"outcome": "silent"},
+        {"outcome": 1},
+        {"outcome": []},
+        {"error": 7},
+        {"error": "\x1b[2J"},
+        {"error": "e" * 65},
+        {"at": "now"},
+        {"at": 1e18},
+        {"at": 7},
+    ],
+)
+def test_what_is_not_a_record_is_named(changes: dict[str, object]) -> None:
+    """A version at a record's place that is not a record is an error that names it."""
+    with pytest.raises(InvalidSecretDocument, match=r"^version r1 is not the record of an attempt$"):
+        read_record("r1", SecretValue(json.dumps(GOOD_RECORD | changes)))
+
+
+@pytest.mark.parametrize("missing", ["outcome", "error", "at"])
+def test_a_record_needs_its_keys(missing: str) -> None:
+    """A record that lacks a key that matters is not a record."""
+    with pytest.raises(InvalidSecretDocument, match="is not the record"):
+        read_record("r1", SecretValue(json.dumps({k: v for k, v in GOOD_RECORD.items() if k != missing})))
+
+
+def test_an_unreadable_claim_counts_as_one_of_an_hour_on_the_current_token() -> None:
+    """Something else in a claim's place may hide a run: it is waited for, and then counts as silent."""
+    previous = claim("c1", grace=HOUR)
+    unreadable = UnreadableClaim(claim_id="c2", created_at=NOW)
+
+    found = unreadable.counted_as(5, previous, version_id="v9", token="t")
+    alone = unreadable.counted_as(1, None, version_id="v9", token="t")
+
+    assert (NOW + HOUR, "v9", "t", 5, Fate.SILENT, 1) == (
+        found.ends_at,
+        found.version_id,
+        found.token,
+        found.number,
+        found.fate,
+        found.attempt_number,
+    )
+    assert ((previous,), previous.host, HOUR) == (found.earlier, found.host, found.grace)
+    assert ((), None, None) == (alone.earlier, alone.host, alone.grace)
