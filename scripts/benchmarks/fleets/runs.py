@@ -16,14 +16,15 @@ from token_refresh.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import TokenRefreshError
 from token_refresh.events import Trigger
-from token_refresh.oauth.request import AuthMethod
 from token_refresh.outcome import Outcome, RunFacts
 from token_refresh.ports import ClaimStore, Deadline
+from token_refresh.providers.loader import load_provider
 from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
 from token_refresh.stored.origin import ClaimStoreKind
 
+SINGLE_USE = load_provider("generic")
 RUN_SECONDS = 83.0
 REQUEST_SECONDS = 20.0
 POLICY = Policy(
@@ -63,9 +64,9 @@ class VirtualRun:
                 store=store,
                 claims=self.claims,
                 published=None,
-                endpoint=lambda: self.provider,
+                endpoint=lambda _: self.provider,
                 credentials=_credentials,
-                auth_method=AuthMethod.POST,
+                provider=SINGLE_USE,
                 nonce=lambda: secrets.token_hex(16),
                 clock=self.clock,
                 log=FakeLog(),
