@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -66,7 +66,7 @@ class VirtualRun:
                 published=None,
                 endpoint=lambda _: self.provider,
                 credentials=_credentials,
-                provider=SINGLE_USE,
+                provider=replace(SINGLE_USE, name=self.provider.name),
                 nonce=lambda: secrets.token_hex(16),
                 clock=self.clock,
                 log=FakeLog(),
