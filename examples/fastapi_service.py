@@ -2,8 +2,8 @@
 
     uvicorn examples.fastapi_service:app
 
-Needs `pip install "token-refresh-worker[httpx]" fastapi uvicorn`, AWS credentials that may read the secret, and, where
-the secret isn't called `upwork-oauth-tokens`, its name or ARN in TOKEN_SECRET_ID.
+Needs `pip install "token-refresh-worker[httpx]" fastapi uvicorn` and AWS credentials that may read the secret. If the
+secret isn't called `upwork-oauth-tokens`, set TOKEN_SECRET_ID to its name or ARN.
 """
 
 import os
@@ -36,7 +36,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.exception_handler(TokenRefreshError)
 async def no_token(_request: Request, error: TokenRefreshError) -> JSONResponse:
-    """Say that the service can't work now; the error's message is for our own log, not for its clients."""
+    """Return 503; the error's message is for our log, not for the clients."""
     return JSONResponse({"detail": f"no Upwork token: {type(error).__name__}"}, status_code=503)
 
 
@@ -49,6 +49,6 @@ async def me(request: Request) -> JSONResponse:
 
 @app.get("/health")
 async def health(request: Request) -> dict[str, str]:
-    """Tell until when the token is good, and which version of the secret it is."""
+    """Show when the token expires, and which version of the secret it is from."""
     token = await request.app.state.tokens.atoken()
     return {"expires_at": token.expires_at.isoformat(), "version_id": token.version_id}

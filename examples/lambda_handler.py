@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from token_refresh.reader import TokenReader
+from token_refresh.reader import Token, TokenReader
 
 # One for each execution environment: invocations share its cache, frozen in between or restored by SnapStart.
 TOKENS = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens"))
@@ -19,23 +19,23 @@ WHO_AM_I = {"query": "query { user { id nid rid } organization { id } }"}
 
 
 def handler(_event: object, _context: object) -> Any:
-    """Ask once, and once more where the token was refused and another one is there."""
-    token = TOKENS.get()
+    """Ask once, and once more if the token was rejected and another one is current."""
+    token = TOKENS.token()
     try:
         return ask(token)
-    except urllib.error.HTTPError as refused:
-        if refused.code != 401 or not TOKENS.reject(token):  # noqa: PLR2004 - Unauthorized
+    except urllib.error.HTTPError as rejected:
+        if rejected.code != 401 or not TOKENS.reject(token):  # noqa: PLR2004 - Unauthorized
             raise
-    return ask(TOKENS.get())
+    return ask(TOKENS.token())
 
 
-def ask(token: str) -> Any:
+def ask(token: Token) -> Any:
     """Send the query with the standard library alone."""
     request = urllib.request.Request(  # noqa: S310 - a fixed https address
         f"{API}/graphql",
         data=json.dumps(WHO_AM_I).encode(),
         headers={
-            "Authorization": f"Bearer {token}",
+            "Authorization": f"Bearer {token.value}",
             "Content-Type": "application/json",
             "User-Agent": "lambda-example/1.0",
         },

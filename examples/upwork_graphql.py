@@ -2,8 +2,8 @@
 
     python examples/upwork_graphql.py
 
-Needs `pip install "token-refresh-worker[httpx]"`, AWS credentials that may read the secret, and, where the secret isn't
-called `upwork-oauth-tokens`, its name or ARN in TOKEN_SECRET_ID.
+Needs `pip install "token-refresh-worker[httpx]"` and AWS credentials that may read the secret. If the secret isn't
+called `upwork-oauth-tokens`, set TOKEN_SECRET_ID to its name or ARN.
 """
 
 import os
@@ -20,19 +20,19 @@ WHO_AM_I = "query { user { id nid rid } organization { id } }"
 
 def connect(tokens: TokenReader, *, base_url: str = UPWORK) -> httpx.Client:
     """Make a client that adds the token to each request, and after a 401 repeats it once with a newer one."""
-    # Upwork answers clients without a name of their own with a web page.
+    # Upwork sends a web page to clients without a User-Agent of their own.
     headers = {"User-Agent": "upwork-graphql-example/1.0"}
     return httpx.Client(base_url=base_url, auth=TokenAuth(tokens), headers=headers, timeout=20)
 
 
 def ask(client: httpx.Client, query: str) -> Any:
-    """Carry out a GraphQL query; its errors come with HTTP 200."""
+    """Run a GraphQL query; its errors come with HTTP 200."""
     response = client.post("/graphql", json={"query": query})
     response.raise_for_status()
-    answer = response.json()
-    if answer.get("errors"):
-        raise RuntimeError("; ".join(error["message"] for error in answer["errors"]))
-    return answer["data"]
+    result = response.json()
+    if result.get("errors"):
+        raise RuntimeError("; ".join(error["message"] for error in result["errors"]))
+    return result["data"]
 
 
 def main() -> None:

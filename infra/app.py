@@ -1,13 +1,14 @@
-"""Synthesise the deployment as the `cdk` command has it done: context in, templates and the zip out."""
+"""Synthesise a deployment for the `cdk` command: `-c deployment=NAME` reads infra/deployments/NAME.toml."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from token_refresh_infra.context import ParameterError
-from token_refresh_infra.parameters import Parameters
-from token_refresh_infra.stack import TokenRefreshStack
+from token_refresh_infra.deployment_file import read_deployment
+from token_refresh_infra.modes import DEPLOYMENT, mode_of, parameters_of
 
 from aws_cdk import App, Validations  # isort: skip - after our package, which chooses the node that this starts
 from cdk_nag import AwsSolutionsChecks  # isort: skip
@@ -16,22 +17,28 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    """Read the parameters, build the zip where it is stale, check against AWS Solutions' rules, and synthesise."""
+    """Read the parameters, build the zip if it is stale, synthesise, and check against AWS Solutions' rules."""
     app = App()
-    surroundings = {"account": os.environ.get("CDK_DEFAULT_ACCOUNT"), "region": os.environ.get("CDK_DEFAULT_REGION")}
+    context: dict[str, Any] = app.node.get_all_context()
+    credentials = {"account": os.environ.get("CDK_DEFAULT_ACCOUNT"), "region": os.environ.get("CDK_DEFAULT_REGION")}
     try:
-        parameters = Parameters.from_context(surroundings | app.node.get_all_context())
+        if name := context.get(DEPLOYMENT):
+            values, parameters = read_deployment(name, context, defaults=credentials)
+        else:
+            values = credentials | context
+            parameters = parameters_of(values)
     except ParameterError as error:
         sys.exit(f"infra/app.py: {error}")
-    TokenRefreshStack(app, parameters.stack_name, parameters=parameters, code=build_zip())
+    mode = mode_of(values)
+    mode.stack(app, parameters.stack_name, parameters=parameters, code=build_zip(mode.package))
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
 
 
-def build_zip() -> Path:
-    """Return the function's zip, built anew where it is stale."""
+def build_zip(what: str) -> Path:
+    """Return one of the zips that `scripts/package` builds, built anew if it is stale."""
     script = ROOT / "scripts" / "package"
-    built = subprocess.run([script], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    built = subprocess.run([script, what], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
     return ROOT / built.stdout.strip()
 
 

@@ -18,6 +18,7 @@ PURE = {
     "dataclasses",
     "datetime",
     "enum",
+    "functools",
     "hashlib",
     "itertools",
     "json",

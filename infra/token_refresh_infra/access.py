@@ -5,10 +5,16 @@
     environment_secrets(self, "upwork", "prod")       all of one application's environment
     several(one_secret(...), one_secret(...))         unrelated ones, for one consumer
 
-    grant_read(consumer, which)                       read, decrypt
+    grant_read(consumer, which)                       read the current value, decrypt
     grant_batch_read(consumer, which)                 the same, many in one call
     grant_refresh(worker, which)                      what a refresh does, and no more
+    grant_claims(worker, table_arn)                   keep claims in a table
     grant_invoke(caller, function_arn)                run the worker on demand
+
+    one_parameter(self, "/myapp/dev/stripe")          one SecureString of Parameter Store, as sandboxes have it
+    parameters_under(self, "/amplify/myapp/")         a family, by path
+    grant_read_parameters(consumer, which)            read, decrypt
+    grant_send(producer, queue_arn)                   send to a queue
 
 Every grant is an identity policy, so it works within one account; the secrets' own policies refuse all others. No
 allowed action has a wildcard, and a resource ends in exactly the six characters that Secrets Manager appends to a name,
@@ -27,6 +33,8 @@ REFRESH_ACTIONS = (
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecretVersionStage",
 )
+CLAIM_ACTIONS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+TABLE_KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
 # A `?` is any one character, and Secrets Manager appends six: the pattern is as long as the ARN, so that no longer name
 # fits.
 _SUFFIX = "-??????"
@@ -83,18 +91,51 @@ def several(*which: Secrets) -> Secrets:
     return Secrets(arns=tuple(arn for secrets in which for arn in secrets.arns), key_arn=keys.pop())
 
 
-def grant_read(grantee: iam.IGrantable, which: Secrets) -> None:
-    """Let `grantee` read the values."""
-    _grant(grantee, READ_ACTIONS, which.arns)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredParameters:
+    """The parameters of Parameter Store that a grant reaches: ARNs or patterns, and the key, as in `Secrets`."""
+
+    arns: tuple[str, ...]
+    key_arn: str | None = None
+
+    def encrypted_with(self, key_arn: str | None) -> "StoredParameters":
+        """Return the same parameters, encrypted with a key of your own."""
+        return replace(self, key_arn=key_arn)
+
+
+def one_parameter(scope: Construct, path: str) -> StoredParameters:
+    """Reach exactly one parameter of this account and region, by its path."""
+    _refuse_wildcards(path)
+    if not path.startswith("/") or not path.strip("/") or path.endswith("/"):
+        raise ValueError(f"a parameter's path must be as in '/myapp/dev/stripe', is {path!r}")
+    return StoredParameters(arns=(_parameter_arn(scope, path),))
+
+
+def parameters_under(scope: Construct, path: str) -> StoredParameters:
+    """Reach a family of parameters by their path, which ends in `/` so that it is a whole segment."""
+    _refuse_wildcards(path)
+    if not path.startswith("/") or not path.strip("/") or not path.endswith("/"):
+        raise ValueError(f"a family's path must be whole segments, begin and end in '/', is {path!r}")
+    return StoredParameters(arns=(_parameter_arn(scope, f"{path}*"),))
+
+
+def grant_read(grantee: iam.IGrantable, which: Secrets, *, labels: tuple[str, ...] = ("AWSCURRENT",)) -> None:
+    """Let `grantee` read the versions that have one of these labels.
+
+    A request has to name the label, as `token_refresh.reader` does: a request without one is refused.
+    """
+    _grant(grantee, READ_ACTIONS, which.arns, {"StringEquals": {"secretsmanager:VersionStage": list(labels)}})
     _grant_key(grantee, ("kms:Decrypt",), which)
 
 
 def grant_batch_read(grantee: iam.IGrantable, which: Secrets) -> None:
     """Let `grantee` read the values, many in one call.
 
-    The batch call itself knows no resource; each value that it returns still takes the permission to read it.
+    The batch call has no resource of its own: each value that it returns still takes the permission to read it. It
+    returns current values alone and can't name a label, so this grant has no condition on labels.
     """
-    grant_read(grantee, which)
+    _grant(grantee, READ_ACTIONS, which.arns)
+    _grant_key(grantee, ("kms:Decrypt",), which)
     _grant(grantee, ("secretsmanager:BatchGetSecretValue",), ("*",))
 
 
@@ -104,9 +145,57 @@ def grant_refresh(grantee: iam.IGrantable, which: Secrets) -> None:
     _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)
 
 
+def grant_claims(grantee: iam.IGrantable, table_arn: str, *, name: str, key_arn: str | None = None) -> None:
+    """Let `grantee` keep claims in a table, and use the key that encrypts it for that table alone."""
+    _grant(grantee, CLAIM_ACTIONS, (table_arn,))
+    if key_arn is not None:
+        through: dict[str, list[str] | str] = {
+            "kms:ViaService": "dynamodb.*",
+            "kms:EncryptionContext:aws:dynamodb:tableName": name,
+        }
+        _grant(grantee, TABLE_KEY_ACTIONS, (key_arn,), {"StringLike": through})
+
+
+def grant_sign(grantee: iam.IGrantable, key_arn: str) -> None:
+    """Let `grantee` sign client assertions (`private_key_jwt`)."""
+    _grant(grantee, ("kms:Sign",), (key_arn,))
+
+
+def only_from_function(scope: Construct, role: iam.IRole, function_arn: str) -> None:
+    """Refuse the role's secrets and claims to everything but this function's own code.
+
+    Whoever may pass the role to another function, or copies its credentials, gets nothing. A policy of its own, because
+    the function depends on the role's other one.
+    """
+    statement = iam.PolicyStatement(
+        sid="OnlyFromThisFunction",
+        effect=iam.Effect.DENY,
+        actions=["secretsmanager:*", "dynamodb:*"],
+        resources=["*"],
+        conditions={"ArnNotEquals": {"lambda:SourceFunctionArn": function_arn}},
+    )
+    iam.Policy(scope, "OnlyFromTheWorker", statements=[statement], roles=[role])
+
+
 def grant_invoke(grantee: iam.IGrantable, function_arn: str) -> None:
     """Let `grantee` run the worker on demand."""
     _grant(grantee, ("lambda:InvokeFunction",), (function_arn,))
+
+
+def grant_read_parameters(grantee: iam.IGrantable, which: StoredParameters) -> None:
+    """Let `grantee` read the parameters, and use their key through Parameter Store for these alone."""
+    _grant(grantee, ("ssm:GetParameters",), which.arns)
+    if which.key_arn is not None:
+        through: dict[str, list[str] | str] = {
+            "kms:ViaService": "ssm.*",
+            "kms:EncryptionContext:PARAMETER_ARN": list(which.arns),
+        }
+        _grant(grantee, ("kms:Decrypt",), (which.key_arn,), {"StringLike": through})
+
+
+def grant_send(grantee: iam.IGrantable, queue_arn: str) -> None:
+    """Let `grantee` send to a queue."""
+    _grant(grantee, ("sqs:SendMessage",), (queue_arn,))
 
 
 def _grant(
@@ -139,6 +228,11 @@ def _arn(scope: Construct, name: str) -> str:
     return f"arn:{stack.partition}:secretsmanager:{stack.region}:{stack.account}:secret:{name}"
 
 
+def _parameter_arn(scope: Construct, path: str) -> str:
+    stack = Stack.of(scope)
+    return f"arn:{stack.partition}:ssm:{stack.region}:{stack.account}:parameter{path}"
+
+
 def _refuse_wildcards(name: str) -> None:
     if "*" in name or "?" in name:
-        raise ValueError(f"a name has no wildcard; use secrets_under for a family: {name!r}")
+        raise ValueError(f"a name has no wildcard; use secrets_under or parameters_under for a family: {name!r}")

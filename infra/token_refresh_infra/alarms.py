@@ -1,16 +1,18 @@
-"""The alarms: each says what it means and what to run first, and none is raised for what mends itself."""
+"""The alarms. Each says what it means, what to do and what to run first; what a later run corrects raises none."""
 
 from dataclasses import dataclass
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from token_refresh_infra.common import CREATE
+from token_refresh_infra.denied_access import DeniedAccess
 from token_refresh_infra.metrics import DIMENSION, NAMESPACE, NEVER_AUTHORIZED, Metrics
-from token_refresh_infra.parameters import CREATE, Parameters
+from token_refresh_infra.parameters import Parameters
 
 _NOTICED = Duration.minutes(10)  # what CloudWatch takes to turn a log line into an alarm, generously
 
@@ -24,7 +26,7 @@ class Hold:
 
 
 class RefreshAlarms(Construct):
-    """Five alarms on one topic; those that an empty secret would raise wait for the first authorization."""
+    """Eight alarms on one topic; those that an empty secret would raise wait for the first authorization."""
 
     def __init__(
         self,
@@ -34,10 +36,13 @@ class RefreshAlarms(Construct):
         parameters: Parameters,
         metrics: Metrics,
         log_group: logs.ILogGroup,
+        denied: DeniedAccess,
         topic: sns.ITopic,
     ) -> None:
         super().__init__(scope, construct_id)
         self._parameters, self._metrics = parameters, metrics
+        self._region = f"--region {Stack.of(self).region}"
+        self._on_secret = f"{parameters.token_secret_id} {self._region}"
         empty = self._awaiting_authorization(log_group) if parameters.token_secret == CREATE else None
         # An empty secret is known as such only once the first run has said so.
         until_first_run = metrics.period.plus(_NOTICED)
@@ -45,6 +50,9 @@ class RefreshAlarms(Construct):
             self._renewal_overdue(Hold(while_alarmed=empty, wait=until_first_run) if empty else None),
             self._runs_failing(Hold(while_alarmed=empty, wait=_NOTICED) if empty else None),
             self._reauthorization_required(),
+            self._superseded(),
+            self._lifetime_too_short(log_group),
+            self._denied_access(denied),
             self._dead_letters(),
             self._throttled(),
         ]
@@ -57,9 +65,9 @@ class RefreshAlarms(Construct):
         return self._alarm(
             "renewal-overdue",
             self._metrics.seconds_to_expiry(),
-            f"The access token has less than {threshold // 60} minutes to live, which no normal refresh lets happen, "
-            "or no run has reported for two periods. Consumers will soon be refused. "
-            f"First: token-refresh status {self._parameters.token_secret_id}",
+            f"The access token expires in less than {threshold // 60} minutes and was not refreshed, or no run has "
+            "reported for two periods. Consumers fail when it expires. "
+            f"First: token-refresh status {self._on_secret}",
             below=threshold,
             points=(2, 2),
             missing=cloudwatch.TreatMissingData.BREACHING,
@@ -70,9 +78,9 @@ class RefreshAlarms(Construct):
         return self._alarm(
             "runs-failing",
             self._metrics.failed_runs(),
-            "Runs failed in two of the last three periods; a single failure mends itself and raises nothing. The "
-            f"error_type says what to do. First: aws logs tail {self._parameters.log_group_name} --since 2h "
-            "--filter-pattern token_refresh_failed",
+            "Runs failed in two of the last three periods. The log line's error says why, and which command corrects "
+            f"it. First: aws logs tail {self._parameters.log_group_name} --since 2h "
+            f"--filter-pattern token_refresh_failed {self._region}",
             points=(2, 3),
             hold=hold,
         )
@@ -81,31 +89,69 @@ class RefreshAlarms(Construct):
         return self._alarm(
             "reauthorization-required",
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
-            "The provider refused the refresh token for good (invalid_grant, confirmed against what is stored); no run "
-            "sends another request until a person authorizes again. The current access token works until it expires. "
-            f"First: token-refresh authorize {self._parameters.token_secret_id}",
+            "The provider rejected the refresh token (invalid_grant). The current access token works until it expires; "
+            "a person has to authorize again before that. Check the client credentials first: wrong ones can look the "
+            f"same. First: token-refresh authorize {self._on_secret}",
+        )
+
+    def _superseded(self) -> cloudwatch.AlarmBase:
+        return self._alarm(
+            "superseded",
+            self._metrics.worker("Superseded", "Sum"),
+            "Something else refreshed this token while a run did. With a single-use provider, that will revoke the "
+            "grant: find the other refresher and stop it. CloudTrail's PutSecretValue events say who it is. "
+            f"First: token-refresh history {self._on_secret}",
+        )
+
+    def _lifetime_too_short(self, log_group: logs.ILogGroup) -> cloudwatch.AlarmBase:
+        metric = self._metrics.lifetimes_too_short()
+        logs.MetricFilter(
+            self,
+            "LifetimeTooShort",
+            log_group=log_group,
+            filter_pattern=logs.FilterPattern.string_value("$.event", "=", "token_lifetime_too_short"),
+            metric_namespace=metric.namespace,
+            metric_name=metric.metric_name,
+        )
+        return self._alarm(
+            "lifetime-too-short",
+            metric,
+            "The access tokens live so short that the claim store reaches its daily limit: runs wait, and consumers "
+            'will see expired tokens. Move the claims to a table: set claim_table = "create" in the deployment\'s file '
+            "and follow docs/deploy.md (Claims in a table). "
+            f"First: token-refresh status {self._on_secret}",
+        )
+
+    def _denied_access(self, denied: DeniedAccess) -> cloudwatch.AlarmBase:
+        return self._alarm(
+            "denied-access",
+            denied.metric(self._metrics.period),
+            "Somebody without permission tried to read or change the secret (from CloudTrail; needs a trail in this "
+            "region). A message in the queue says who, when and from where. First: aws sqs receive-message "
+            f"--queue-url {denied.queue.queue_url} {self._region}",
         )
 
     def _dead_letters(self) -> cloudwatch.AlarmBase:
         return self._alarm(
             "dead-letters",
             self._metrics.undelivered(),
-            "A scheduled run never reached the function: it is gone, throttled, or refuses the schedule's role. The "
+            "The schedule could not start the function: it was deleted, throttled, or refuses the schedule's role. The "
             "message's attributes say why. First: aws sqs receive-message --message-attribute-names All "
-            f"--queue-url {self._metrics.dead_letters.queue_url}",
+            f"--queue-url {self._metrics.dead_letters.queue_url} {self._region}",
         )
 
     def _throttled(self) -> cloudwatch.AlarmBase:
         return self._alarm(
             "throttled",
             self._metrics.throttles(),
-            "Lambda refuses to start the worker: other functions use up the account's concurrency, or too many "
-            "on-demand runs meet reserved_concurrency. First: aws lambda get-account-settings",
+            "Lambda refuses to start the worker: other functions use up the account's concurrency, or more on-demand "
+            "runs than reserved_concurrency allows were started. "
+            f"First: aws lambda get-account-settings {self._region}",
             points=(2, 3),
         )
 
     def _awaiting_authorization(self, log_group: logs.ILogGroup) -> cloudwatch.Alarm:
-        """Know that the secret has no value yet; announced to nobody, since it is a state and no fault."""
+        """Measure whether the secret has no value yet. This alarm has no action: it is a state, not a fault."""
         logs.MetricFilter(
             self,
             "SecretEmpty",
@@ -119,7 +165,7 @@ class RefreshAlarms(Construct):
             "awaiting-authorization",
             self._metrics.worker(NEVER_AUTHORIZED, "Maximum"),
             "The secret has no value yet, so the alarms on renewal and on failing runs are held back. "
-            f"First: token-refresh authorize {self._parameters.token_secret_id}",
+            f"First: token-refresh authorize {self._on_secret}",
         )
 
     def _alarm(

@@ -1,62 +1,134 @@
-"""Read values out of the CDK's context, which come as strings from a command line and typed from a file."""
+"""How a parameter is read and checked: each field of a parameters class is annotated with one of these readers.
 
+    memory_mb: Annotated[int, whole(256, low=128, high=10240)]
+
+Values are text on a command line and typed in a file. Both are accepted.
+"""
+
+import dataclasses
 import difflib
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar, get_type_hints
+
+Parameters = TypeVar("Parameters")
+Reader = Callable[[str, Any], Any]
+"""Takes the parameter's name and its value, or nothing where it isn't set."""
 
 _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
 
 class ParameterError(ValueError):
-    """A parameter is missing or wrong; the message begins with its name and says what it must be."""
+    """A parameter is missing or wrong. The message begins with its name and says what it must be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Typed access to the context; every error names the key."""
+def read_parameters(cls: type[Parameters], values: Mapping[str, Any]) -> Parameters:
+    """Read every field of a parameters class.
 
-    values: Mapping[str, Any]
+    Raises:
+        ParameterError: A value is missing or wrong.
+    """
+    hints = get_type_hints(cls, include_extras=True)
+    return cls(**{name: hints[name].__metadata__[0](name, values.get(name)) for name in names_of(cls)})
 
-    def refuse_misspelt(self, known: Collection[str]) -> None:
-        """Refuse a key that is nearly a parameter; other keys belong to the CDK or to the user."""
-        for key in self.values:
-            near = [] if key in known else difflib.get_close_matches(key, known, n=1, cutoff=0.8)
-            if near:
-                raise ParameterError(f"{key}: is no parameter; did you mean {near[0]}?")
 
-    def text(self, name: str, *, pattern: str, must_be: str) -> str | None:
-        """Return the text under `name`, or nothing where it is absent or empty."""
-        value = self.values.get(name)
+def names_of(cls: type) -> list[str]:
+    """Return the names of a class's parameters."""
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+def refuse_misspelt(values: Collection[str], known: Collection[str]) -> None:
+    """Refuse a name that is nearly a parameter. Other names belong to the CDK or to the user."""
+    for name in values:
+        if near := nearest(name, known):
+            raise ParameterError(f"{name}: unknown parameter; did you mean {near}?")
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the parameter that an unknown name was probably meant to be."""
+    near = [] if name in known else difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return near[0] if near else None
+
+
+def text(pattern: str, must_be: str, *, default: str | None = None) -> Reader:
+    """Read text that matches a pattern; nothing, or the default, where it is absent or empty."""
+
+    def read(name: str, value: Any) -> str | None:
         if value is None or value == "":
-            return None
+            return default
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
             raise ParameterError(f"{name}: must be {must_be}, is {value!r}")
         return value
 
-    def choice(self, name: str, allowed: Collection[str], *, default: str | None = None) -> str:
-        """Return one of the allowed words; required where there is no default."""
-        words = ", ".join(allowed)
-        value = self.values.get(name, default)
-        if value is None:
-            raise ParameterError(f"{name}: is required: one of {words} (cdk: -c {name}={next(iter(allowed))})")
-        if str(value) not in allowed:
-            raise ParameterError(f"{name}: must be one of {words}, is {value!r}")
-        return str(value)
+    return read
 
-    def whole(self, name: str, default: int, *, low: int, high: int) -> int:
-        """Return a whole number within its bounds, both included."""
-        value = self.values.get(name, default)
-        text = str(value)
-        if isinstance(value, bool) or not re.fullmatch(r"\d{1,9}", text) or not low <= int(text) <= high:
+
+def required(reader: Reader, *, example: str) -> Reader:
+    """Read a value that has no default."""
+
+    def read(name: str, value: Any) -> Any:
+        found = reader(name, value)
+        if found is None:
+            raise ParameterError(
+                f'{name}: is required: write {name} = "{example}" into the deployment\'s file '
+                f"(cdk: -c {name}={example})"
+            )
+        return found
+
+    return read
+
+
+def optional(reader: Reader) -> Reader:
+    """Read a value whose default something else decides."""
+
+    def read(name: str, value: Any) -> Any:
+        return None if value is None or value == "" else reader(name, value)
+
+    return read
+
+
+def several(pattern: str, must_be: str) -> Reader:
+    """Read a list of texts, written with commas on a command line."""
+    one = text(pattern, must_be)
+
+    def read(name: str, value: Any) -> tuple[str, ...]:
+        items = value if isinstance(value, list) else str(value or "").split(",")
+        return tuple(filter(None, (one(name, item.strip() if isinstance(item, str) else item) for item in items)))
+
+    return read
+
+
+def choice(*allowed: str, default: str) -> Reader:
+    """Read one of the allowed words."""
+
+    def read(name: str, value: Any) -> str:
+        word = default if value is None else str(value)
+        if word not in allowed:
+            raise ParameterError(f"{name}: must be one of {', '.join(allowed)}, is {value!r}")
+        return word
+
+    return read
+
+
+def whole(default: int, *, low: int, high: int) -> Reader:
+    """Read a whole number within its bounds, both included."""
+
+    def read(name: str, value: Any) -> int:
+        number = str(default if value is None else value)
+        if isinstance(value, bool) or not re.fullmatch(r"\d{1,9}", number) or not low <= int(number) <= high:
             raise ParameterError(f"{name}: must be a whole number from {low} to {high}, is {value!r}")
-        return int(text)
+        return int(number)
 
-    def switch(self, name: str, *, default: bool) -> bool:
-        """Return whether something is on."""
-        value = self.values.get(name, default)
-        text = str(value).lower()
-        if text not in _TRUE + _FALSE:
+    return read
+
+
+def switch(*, default: bool) -> Reader:
+    """Read whether something is on."""
+
+    def read(name: str, value: Any) -> bool:
+        word = str(default if value is None else value).lower()
+        if word not in _TRUE + _FALSE:
             raise ParameterError(f"{name}: must be true or false, is {value!r}")
-        return text in _TRUE
+        return word in _TRUE
+
+    return read

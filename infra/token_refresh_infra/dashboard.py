@@ -7,6 +7,7 @@ from constructs import Construct
 from token_refresh_infra.metrics import Metrics
 from token_refresh_infra.parameters import Parameters
 
+OUTCOMES = ("Refreshed", "Recovered", "Superseded", "Failed", "ReauthorizationRequired")
 _RUN_ENDED = "filter event in ['token_refresh_finished', 'token_refresh_failed']"
 
 QUERIES = {
@@ -86,7 +87,7 @@ def _sawtooth(parameters: Parameters, metrics: Metrics) -> cloudwatch.GraphWidge
 def _outcomes(metrics: Metrics) -> cloudwatch.GraphWidget:
     return cloudwatch.GraphWidget(
         title="Outcomes",
-        left=[metrics.worker(name, "Sum") for name in ("Refreshed", "Recovered", "Failed", "ReauthorizationRequired")],
+        left=[metrics.worker(name, "Sum") for name in OUTCOMES],
         left_y_axis=cloudwatch.YAxisProps(min=0, label="runs", show_units=False),
         view=cloudwatch.GraphWidgetView.BAR,
         stacked=True,

@@ -1,5 +1,6 @@
-"""The worker: a Lambda function, its role with exactly what it uses, its log group, and where failed runs are kept."""
+"""A Lambda function of ours: its role with exactly what it uses, its log group, and a queue that keeps failed runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
@@ -9,24 +10,36 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.common import CommonParameters
 
 HANDLER = "token_refresh.handler.handler"
 _KEPT = Duration.days(14)
 
 
 class WorkerFunction(Construct):
-    """The function; what it may do with secrets is granted by the stack."""
+    """The function; the stack grants what it may do with secrets, queues and tables."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, parameters: Parameters, code: Path, log_key: str | None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        parameters: CommonParameters,
+        code: Path,
+        variables: Mapping[str, str],
+        timeout_seconds: int,
+        event_age_seconds: int,
+        handler: str = HANDLER,
+        description: str = "Refreshes OAuth 2.0 tokens in Secrets Manager before they expire",
+        log_group_name: str | None = None,
+        log_key: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         group = logs.CfnLogGroup(
             self,
             "Logs",
-            log_group_name=parameters.log_group_name,
-            retention_in_days=parameters.log_retention_days,
+            log_group_name=log_group_name or parameters.log_group_name,
+            retention_in_days=int(parameters.log_retention_days),
             kms_key_id=log_key,
         )
         group.apply_removal_policy(RemovalPolicy.DESTROY)  # nothing in a log is needed once the stack is gone
@@ -50,14 +63,14 @@ class WorkerFunction(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
-            description="Refreshes OAuth 2.0 tokens in Secrets Manager before they expire",
+            description=description,
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=lambda_.Architecture.ARM_64,
-            handler=HANDLER,
+            handler=handler,
             code=lambda_.Code.from_asset(str(code)),
             role=self.role,
-            environment=worker_environment(parameters),
-            timeout=Duration.seconds(parameters.timeout_seconds),
+            environment=dict(variables),
+            timeout=Duration.seconds(timeout_seconds),
             memory_size=parameters.memory_mb,
             reserved_concurrent_executions=parameters.reserved_concurrency or None,
             tracing=lambda_.Tracing.ACTIVE if parameters.tracing else lambda_.Tracing.DISABLED,
@@ -86,7 +99,7 @@ class WorkerFunction(Construct):
             function_name=self.function.function_name,
             qualifier="$LATEST",
             maximum_retry_attempts=0,
-            maximum_event_age_in_seconds=max(60, min(21_600, 60 * parameters.schedule_minutes)),
+            maximum_event_age_in_seconds=max(60, min(21_600, event_age_seconds)),
             destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
                 on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.failed_runs.queue_arn)
             ),
@@ -94,23 +107,6 @@ class WorkerFunction(Construct):
 
     def _allow(self, actions: list[str], *resources: str) -> None:
         self.role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=list(resources)))
-
-
-def worker_environment(parameters: Parameters) -> dict[str, str]:
-    """Return the variables that the worker reads; what is not set here has the worker's own default."""
-    variables = {
-        "TOKEN_SECRET_ID": parameters.token_secret_id,
-        "CLIENT_SECRET_ID": parameters.client_secret,
-        "PUBLISHED_SECRET_ID": parameters.published_secret_id,
-        "TOKEN_ENDPOINT": parameters.token_endpoint,
-        "TOKEN_ENDPOINT_AUTH_METHOD": parameters.token_endpoint_auth_method,
-        "REFRESH_WINDOW_SECONDS": str(parameters.refresh_window_seconds),
-        "REPLAY_GRACE_SECONDS": str(parameters.replay_grace_seconds),
-        "CLAIM_TTL_SECONDS": str(parameters.claim_ttl_seconds),
-        "REQUEST_TIMEOUT_SECONDS": str(parameters.request_timeout_seconds),
-        "LOG_LEVEL": parameters.log_level,
-    }
-    return {name: value for name, value in variables.items() if value is not None}
 
 
 def _lambda_log_level(log_level: str) -> lambda_.ApplicationLogLevel:

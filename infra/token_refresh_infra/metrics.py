@@ -12,6 +12,7 @@ from token_refresh_infra.parameters import Parameters
 NAMESPACE = "TokenRefresh"
 DIMENSION = "SecretId"
 NEVER_AUTHORIZED = "SecretEmpty"
+LIFETIME_TOO_SHORT = "TokenLifetimeTooShort"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,15 @@ class Metrics:
     def seconds_to_expiry(self) -> cloudwatch.Metric:
         """Return how long the current access token still lives."""
         return self.worker("SecondsToExpiry", "Minimum")
+
+    def lifetimes_too_short(self) -> cloudwatch.Metric:
+        """Return how often a run reached the daily limit of its claim store, as the log says it."""
+        return cloudwatch.Metric(
+            namespace=f"{NAMESPACE}/{self.parameters.stack_name}",
+            metric_name=LIFETIME_TOO_SHORT,
+            statistic="Sum",
+            period=self.period,
+        )
 
     def failed_runs(self) -> cloudwatch.Metric:
         """Return failed runs as Lambda counts them, the ones that died without a line in the log included."""

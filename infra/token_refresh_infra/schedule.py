@@ -37,15 +37,15 @@ class RefreshSchedule(Construct):
         role.add_to_principal_policy(
             iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn])
         )
-        minutes = parameters.schedule_minutes
+        minutes = parameters.run_every_minutes
         self.schedule = scheduler.CfnSchedule(
             self,
             "Schedule",
             name=parameters.stack_name,
             group_name=group.ref,
-            description="Runs the token refresh worker; -c schedule_enabled=false pauses it",
+            description="Runs the token refresh worker; scripts/deploy NAME --pause stops it",
             schedule_expression=f"rate({minutes} minute{'s' if minutes > 1 else ''})",
-            flexible_time_window=_window(parameters.flexible_minutes),
+            flexible_time_window=_window(parameters.start_within_minutes),
             state="ENABLED" if parameters.schedule_enabled else "DISABLED",
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=function.function_arn,

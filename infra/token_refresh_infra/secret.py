@@ -1,22 +1,18 @@
-"""A secret that is created empty, and the key that may encrypt it; both stay when the stack goes."""
+"""A secret that is created empty, and stays when the stack is deleted."""
 
-from aws_cdk import Acknowledgment, ArnFormat, CfnTag, RemovalPolicy, Stack, Validations
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import Acknowledgment, CfnTag, RemovalPolicy, Stack, Validations
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from token_refresh_infra.access import Secrets, one_secret
 
-# What CloudWatch Logs asks for, written out where its documentation has wildcards.
-_LOGS_MAY = (
-    "Decrypt",
-    "DescribeKey",
-    "Encrypt",
-    "GenerateDataKey",
-    "GenerateDataKeyWithoutPlaintext",
-    "ReEncryptFrom",
-    "ReEncryptTo",
+VALUE_ACTIONS = tuple(
+    f"secretsmanager:{name}"
+    for name in ("GetSecretValue", "PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "RotateSecret")
 )
 
 
@@ -27,7 +23,15 @@ class EmptySecret(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, name: str, description: str, environment: str, key: str | None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        description: str,
+        environment: str,
+        key: str | None,
+        only: Sequence[str] = (),
     ) -> None:
         super().__init__(scope, construct_id)
         secret = secretsmanager.CfnSecret(
@@ -47,27 +51,35 @@ class EmptySecret(Construct):
             )
         )
         policy = secretsmanager.CfnResourcePolicy(
-            self, "Policy", secret_id=secret.ref, resource_policy=self._policy(), block_public_policy=True
+            self, "Policy", secret_id=secret.ref, resource_policy=self._policy(only), block_public_policy=True
         )
         policy.apply_removal_policy(RemovalPolicy.RETAIN)
         self.name = name
         self.secrets: Secrets = one_secret(self, secret.ref).encrypted_with(key)
 
-    def _policy(self) -> iam.PolicyDocument:
-        """Refuse every other account and every unencrypted connection, whatever a later policy may allow."""
+    def _policy(self, only: Sequence[str]) -> iam.PolicyDocument:
+        """Refuse every other account and every unencrypted connection, whatever a later policy may allow.
 
-        def deny(sid: str, conditions: dict[str, dict[str, str]]) -> iam.PolicyStatement:
+        With an allow list, refuse the value to everybody who isn't on it. Who may change policies can still lift that:
+        a list that locked them out could never be corrected.
+        """
+
+        def deny(
+            sid: str, conditions: dict[str, dict[str, Any]], actions: Sequence[str] = ("secretsmanager:*",)
+        ) -> iam.PolicyStatement:
             return iam.PolicyStatement(
                 sid=sid,
                 effect=iam.Effect.DENY,
                 principals=[iam.StarPrincipal()],
-                actions=["secretsmanager:*"],
+                actions=list(actions),
                 resources=["*"],
                 conditions=conditions,
             )
 
+        listed = deny("RefuseWhoIsNotListed", {"ArnNotLike": {"aws:PrincipalArn": list(only)}}, VALUE_ACTIONS)
         return iam.PolicyDocument(
             statements=[
+                *([listed] if only else []),
                 deny(
                     "RefuseOtherAccounts",
                     {
@@ -77,45 +89,4 @@ class EmptySecret(Construct):
                 ),
                 deny("RefuseUnencryptedConnections", {"Bool": {"aws:SecureTransport": "false"}}),
             ]
-        )
-
-
-class SecretKey(Construct):
-    """A customer-managed key for the secrets and, where asked for, the logs and the alarms' topic."""
-
-    def __init__(self, scope: Construct, construct_id: str, *, environment: str) -> None:
-        super().__init__(scope, construct_id)
-        self.key = kms.Key(
-            self,
-            "Key",
-            description=f"Encrypts OAuth token secrets ({environment})",
-            enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,  # without its key, a secret that was kept is lost
-        )
-
-    def allow_logs(self, log_group_name: str) -> None:
-        """Let CloudWatch Logs encrypt one log group."""
-        stack = Stack.of(self)
-        group = stack.format_arn(
-            service="logs", resource="log-group", resource_name=log_group_name, arn_format=ArnFormat.COLON_RESOURCE_NAME
-        )
-        self._allow(
-            f"logs.{stack.region}.amazonaws.com",
-            [f"kms:{name}" for name in _LOGS_MAY],
-            {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group}},
-        )
-
-    def allow_alarms(self) -> None:
-        """Let CloudWatch's alarms publish to a topic that this key encrypts."""
-        self._allow(
-            "cloudwatch.amazonaws.com",
-            ["kms:Decrypt", "kms:GenerateDataKey"],
-            {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
-        )
-
-    def _allow(self, service: str, actions: list[str], conditions: dict[str, dict[str, str]]) -> None:
-        self.key.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal(service)], actions=actions, resources=["*"], conditions=conditions
-            )
         )

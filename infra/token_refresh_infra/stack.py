@@ -1,4 +1,4 @@
-"""The whole deployment: put together here, configured by `Parameters`."""
+"""The whole deployment of one worker: put together here, configured by `Parameters`."""
 
 from pathlib import Path
 
@@ -9,13 +9,17 @@ from constructs import Construct
 
 from token_refresh_infra import access
 from token_refresh_infra.alarms import RefreshAlarms
+from token_refresh_infra.claims import ClaimTable, adopted_table_arn
+from token_refresh_infra.common import CREATE
 from token_refresh_infra.dashboard import RefreshDashboard, save_queries
+from token_refresh_infra.denied_access import DeniedAccess
 from token_refresh_infra.function import WorkerFunction
+from token_refresh_infra.key import SecretKey
 from token_refresh_infra.metrics import Metrics
-from token_refresh_infra.parameters import CREATE, Parameters
+from token_refresh_infra.parameters import Parameters
 from token_refresh_infra.schedule import RefreshSchedule
-from token_refresh_infra.secret import EmptySecret, SecretKey
-from token_refresh_infra.topic import alarm_topic
+from token_refresh_infra.secret import EmptySecret
+from token_refresh_infra.topic import alarm_arns, alarm_topic
 
 
 class TokenRefreshStack(Stack):
@@ -32,28 +36,32 @@ class TokenRefreshStack(Stack):
         Tags.of(self).add("environment", parameters.environment)
         self._parameters = parameters
         self._make_key()
-        self.token_secret = self._secret("TokenSecret", parameters.token_secret, parameters.token_secret_id)
-        self.published_secret = (
-            self._secret("PublishedSecret", parameters.published_secret, parameters.published_secret_id)
-            if parameters.published_secret and parameters.published_secret_id
-            else None
-        )
         self.worker = WorkerFunction(
             self,
             "Worker",
             parameters=parameters,
             code=code,
+            variables=parameters.variables,
+            timeout_seconds=parameters.timeout_seconds,
+            event_age_seconds=60 * parameters.run_every_minutes,
             log_key=self._key_arn if parameters.encrypt_logs else None,
         )
+        self._make_secrets()
         self._grant_worker()
         self.schedule = RefreshSchedule(self, "Schedule", parameters=parameters, function=self.worker.function)
         self._watch()
         self._let_consumers_read()
-        self._tell_outputs()
+        self._write_outputs()
 
     def grant_read(self, grantee: iam.IGrantable) -> None:
-        """Let a consumer read the tokens: the published copy where there is one, else the token secret."""
-        access.grant_read(grantee, self.published_secret or self.token_secret)
+        """Let a consumer read the published copy, which has no refresh token.
+
+        Raises:
+            ValueError: Nothing is published.
+        """
+        if self.published_secret is None:
+            raise ValueError('published_secret is "none", and the token secret holds the refresh token: grant nothing')
+        access.grant_read(grantee, self.published_secret)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> None:
         """Let a consumer have the tokens refreshed on demand."""
@@ -69,31 +77,66 @@ class TokenRefreshStack(Stack):
             if parameters.encrypt_logs:
                 made.allow_logs(parameters.log_group_name)
             if parameters.alarms and not parameters.alarm_topic:
-                made.allow_alarms()
+                made.allow_alarms(alarm_arns(self, parameters))
             self._key, self._key_arn = made.key, made.key.key_arn
 
-    def _secret(self, construct_id: str, choice: str, secret_id: str) -> access.Secrets:
-        """Create the secret, or reach the one that is there."""
+    def _make_secrets(self) -> None:
+        """Make or adopt the token secret and the published one; an allow list is in the policies of made ones."""
+        parameters = self._parameters
+        only = [self.worker.role.role_arn, *parameters.operators] if parameters.operators else []
+        self.token_secret = self._secret(
+            "TokenSecret",
+            parameters.token_secret,
+            parameters.token_secret_id,
+            "OAuth 2.0 tokens and refresh token",
+            only,
+        )
+        self.published_secret = (
+            self._secret(
+                "PublishedSecret",
+                parameters.published_secret,
+                parameters.published_secret_id,
+                "OAuth 2.0 access token for consumers, without the refresh token",
+                [*only, *parameters.consumers],
+            )
+            if parameters.published_secret_id
+            else None
+        )
+
+    def _secret(self, construct_id: str, choice: str, secret_id: str, holds: str, only: list[str]) -> access.Secrets:
         if choice != CREATE:
             return access.one_secret(self, choice).encrypted_with(self._key_arn)
         return EmptySecret(
             self,
             construct_id,
             name=secret_id,
-            description="OAuth 2.0 tokens, kept fresh by the token refresh worker",
+            description=f"{holds}, kept current by {self._parameters.stack_name}",
             environment=self._parameters.environment,
             key=self._key_arn,
+            only=only,
         ).secrets
 
     def _grant_worker(self) -> None:
         """Let the worker do what a refresh does, and no more."""
-        role = self.worker.role
+        parameters, role = self._parameters, self.worker.role
         access.grant_refresh(role, self.token_secret)
         if self.published_secret:
             access.grant_refresh(role, self.published_secret)
-        if self._parameters.client_secret:
-            client = access.one_secret(self, self._parameters.client_secret)
-            access.grant_read(role, client.encrypted_with(self._key_arn))
+        if parameters.client_secret:
+            client = access.one_secret(self, parameters.client_secret).encrypted_with(self._key_arn)
+            access.grant_read(role, client)
+        if parameters.client_key:
+            access.grant_sign(role, parameters.client_key)
+        if parameters.claim_table_name:
+            self._grant_claims(parameters.claim_table_name)
+        access.only_from_function(self, role, self.worker.function.function_arn)
+
+    def _grant_claims(self, name: str) -> None:
+        if self._parameters.claim_table == CREATE:
+            table = ClaimTable(self, "Claims", name=name, key_arn=self._key_arn).table.table_arn
+        else:
+            table = adopted_table_arn(self, name)
+        access.grant_claims(self.worker.role, table, name=name, key_arn=self._key_arn)
 
     def _watch(self) -> None:
         """Add alarms, dashboard and saved queries."""
@@ -101,10 +144,18 @@ class TokenRefreshStack(Stack):
         metrics = Metrics(parameters=parameters, function=self.worker.function, dead_letters=self.schedule.dead_letters)
         self.alarms = None
         self.topic = None
+        self.denied = None
         if parameters.alarms:
             self.topic = alarm_topic(self, parameters=parameters, key=self._key)
+            self.denied = DeniedAccess(self, "DeniedAccess", secret_names=[parameters.token_secret_name])
             self.alarms = RefreshAlarms(
-                self, "Alarms", parameters=parameters, metrics=metrics, log_group=log_group, topic=self.topic
+                self,
+                "Alarms",
+                parameters=parameters,
+                metrics=metrics,
+                log_group=log_group,
+                denied=self.denied,
+                topic=self.topic,
             )
         if parameters.dashboard:
             RefreshDashboard(
@@ -118,21 +169,25 @@ class TokenRefreshStack(Stack):
 
     def _let_consumers_read(self) -> None:
         """Offer what a consumer needs as one policy, for stacks that are not written with the CDK."""
-        self.read_policy = iam.ManagedPolicy(
-            self, "ReadTokens", description=f"Read the tokens of {self._parameters.stack_name}"
-        )
-        self.grant_read(self.read_policy)
+        self.read_policy = None
+        if self.published_secret:
+            self.read_policy = iam.ManagedPolicy(
+                self, "ReadTokens", description=f"Read the tokens of {self._parameters.stack_name}"
+            )
+            self.grant_read(self.read_policy)
 
-    def _tell_outputs(self) -> None:
+    def _write_outputs(self) -> None:
         outputs = {
             "FunctionName": self.worker.function.function_name,
             "TokenSecretId": self._parameters.token_secret_id,
             "PublishedSecretId": self._parameters.published_secret_id,
-            "ReadPolicyArn": self.read_policy.managed_policy_arn,
+            "ReadPolicyArn": self.read_policy.managed_policy_arn if self.read_policy else None,
+            "ClaimTableName": self._parameters.claim_table_name,
             "ScheduleName": self._parameters.stack_name,
             "LogGroupName": self._parameters.log_group_name,
             "DeadLettersUrl": self.schedule.dead_letters.queue_url,
             "FailedRunsUrl": self.worker.failed_runs.queue_url,
+            "DeniedAccessUrl": self.denied.queue.queue_url if self.denied else None,
             "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
             "KeyArn": self._key_arn,
             "DashboardName": self._parameters.stack_name if self._parameters.dashboard else None,

@@ -7,22 +7,25 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.common import CommonParameters
 
 
-def alarm_topic(scope: Construct, *, parameters: Parameters, key: kms.IKey | None) -> sns.ITopic:
-    """Return the topic; an existing one keeps its own policy, which has to let CloudWatch publish."""
-    if parameters.alarm_topic:
-        return sns.Topic.from_topic_arn(scope, "Topic", parameters.alarm_topic)
-    # With the account's AWS-managed key, CloudWatch could not publish: encrypted with a key of our own, or not at all.
-    topic = sns.Topic(scope, "Topic", display_name=parameters.stack_name, master_key=key, enforce_ssl=True)
-    stack = Stack.of(scope)
-    alarms = stack.format_arn(
+def alarm_arns(scope: Construct, parameters: CommonParameters) -> str:
+    """Return the pattern of the ARNs of this stack's alarms."""
+    return Stack.of(scope).format_arn(
         service="cloudwatch",
         resource="alarm",
         resource_name=f"{parameters.stack_name}-*",
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )
+
+
+def alarm_topic(scope: Construct, *, parameters: CommonParameters, key: kms.IKey | None) -> sns.ITopic:
+    """Return the topic; an existing one keeps its own policy, which has to let CloudWatch publish."""
+    if parameters.alarm_topic:
+        return sns.Topic.from_topic_arn(scope, "Topic", parameters.alarm_topic)
+    # With the account's AWS-managed key, CloudWatch could not publish: encrypted with a key of our own, or not at all.
+    topic = sns.Topic(scope, "Topic", display_name=parameters.stack_name, master_key=key, enforce_ssl=True)
     # A policy of any kind replaces the one that let the account's own services publish.
     topic.add_to_resource_policy(
         iam.PolicyStatement(
@@ -30,7 +33,10 @@ def alarm_topic(scope: Construct, *, parameters: Parameters, key: kms.IKey | Non
             principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
             actions=["sns:Publish"],
             resources=[topic.topic_arn],
-            conditions={"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": alarms}},
+            conditions={
+                "StringEquals": {"aws:SourceAccount": Stack.of(scope).account},
+                "ArnLike": {"aws:SourceArn": alarm_arns(scope, parameters)},
+            },
         )
     )
     if parameters.alarm_email:

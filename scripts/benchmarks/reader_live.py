@@ -27,7 +27,7 @@ def measure(figures: dict[str, dict[str, Any]]) -> None:
 
 
 def refusals() -> dict[str, bool]:
-    """Say of each refusal whether its error names the secret, the region, the action and the remedy, and no value."""
+    """Say of each failed read whether its error names secret, region, action and remedy, and no value."""
     with SecretsManagerServer() as server:
         client = server.client()
         store_token(server, "canary")
@@ -44,12 +44,12 @@ def refusals() -> dict[str, bool]:
             return False
 
         results = {
-            "missing": names("missing", "check the name, the account and the region"),
-            "malformed": names("malformed", "must be ISO 8601"),
-            "wrong region": names(foreign, "give a client of that region"),
+            "missing": names("missing", "check the name and the region"),
+            "malformed": names("malformed", "not an ISO 8601 date and time"),
+            "wrong region": names(foreign, "set AWS_REGION=us-east-1"),
         }
         server.fault("deny", "GetSecretValue")
-        return {"denied": names("denied", "allow it on this secret"), **results}
+        return {"denied": names("denied", "allow this action on this secret"), **results}
 
 
 def _misses(subject: type[Subject]) -> int:

@@ -74,7 +74,11 @@ def measure(contender: Contender, folder: Path, runtime: LambdaRuntime) -> Sampl
             SecretString=json.dumps(_document(endpoint, contender.lives_seconds)),
         )
         store.calls.clear()
-        environment = store.environment | {"TOKEN_SECRET_ID": "tokens", "TOKEN_ENDPOINT": endpoint.url}
+        environment = store.environment | {
+            "TOKEN_SECRET_ID": "tokens",
+            "PROVIDER": "upwork",
+            "TOKEN_ENDPOINT": endpoint.url,
+        }
         began = time.perf_counter()
         with Function(
             environment | runtime.environment, handler=contender.handler, task_root=folder, python=runtime.python

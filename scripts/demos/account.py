@@ -67,6 +67,7 @@ class Account:
     def environment(self) -> dict[str, str]:
         """What leads the function, and the command line, to these servers."""
         return self.store.environment | {
+            "PROVIDER": "upwork",
             "TOKEN_ENDPOINT": self.provider.token_endpoint,
             "TOKEN_SECRET_ID": TOKEN_SECRET_ID,
             "CLIENT_SECRET_ID": CLIENT_SECRET_ID,

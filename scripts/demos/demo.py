@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import time
@@ -14,11 +13,11 @@ from demos.report import Report, problem
 from demos.scene import Chapter, Scene
 from demos.serve import serve
 from demos.story import STORY
+from demos.surroundings import forget_settings, interrupt
 from testbed.aws_lambda.function import HANDLER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
 _DESCRIPTION = """\
 Play the worker's main job on real parts, on this machine and without an AWS
@@ -32,8 +31,8 @@ _EXIT_CODES = "exit codes: 0 every step did what it says; 1 a step did not; 130 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play the story and return the exit code."""
     options = _parse(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
-    _forget_settings()
+    signal.signal(signal.SIGTERM, interrupt)
+    forget_settings()
     report = Report(logs=options.logs)
     try:
         return serve(options.handler) if options.serve else play(report, options.handler)
@@ -62,17 +61,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="run another Lambda handler than %(default)s; the demo says what it gets wrong",
     )
     return parser.parse_args(arguments)
-
-
-def _forget_settings() -> None:
-    """Leave out what this machine is configured with: no AWS account is to be reached, by mistake or by a proxy."""
-    for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
-        del os.environ[name]
-    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def play(report: Report, handler: str = HANDLER, story: Sequence[Chapter] = STORY) -> int:

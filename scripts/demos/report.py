@@ -60,14 +60,14 @@ class Report:
         if scene.before != scene.after:
             self._print(_labels(scene))
             self._space()
-        self._print(_verdicts(scene.checks, problems))
+        self._print(verdicts(scene.checks, problems))
         self._space()
         if self._logs:
             self._print_logs(scene.ran)
 
     def conclude(self, rows: Sequence[tuple[int, Chapter, Sequence[str]]], seconds: float) -> None:
         """Sum up, and say which steps did not do what they say."""
-        table = _table("", "step", "did what it says")
+        table = new_table("", "step", "did what it says")
         for number, chapter, problems in rows:
             table.add_row(f"{number:>2}", chapter.title, Text("NO", "bold red") if problems else Text("yes", "green"))
         self._print(table, indent=0)
@@ -106,7 +106,8 @@ class Report:
         self._console.print()
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """Make a table with these columns."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in columns:
         table.add_column(column)
@@ -114,7 +115,7 @@ def _table(*columns: str) -> Table:
 
 
 def _runs(runs: Iterable[Ran]) -> Table:
-    table = _table("run", "outcome", "")
+    table = new_table("run", "outcome", "")
     for run in runs:
         outcome = Text(run.outcome, "yellow" if run.failed else "green")
         table.add_row(run.name, outcome, "" if run.failed else run.detail)
@@ -122,7 +123,7 @@ def _runs(runs: Iterable[Ran]) -> Table:
 
 
 def _labels(scene: Scene) -> Table:
-    table = _table("version", "holds", "labels before", "labels after")
+    table = new_table("version", "holds", "labels before", "labels after")
     for version_id, after in scene.after.items():
         before = scene.before.get(version_id)
         if after.labels or (before and before.labels):
@@ -136,7 +137,8 @@ def _label_text(version: Version | None) -> Text:
     return Text(", ".join(sorted(version.labels)) or "none", "" if version.labels else "dim")
 
 
-def _verdicts(checks: Iterable[Check], problems: Iterable[str]) -> Table:
+def verdicts(checks: Iterable[Check], problems: Iterable[str]) -> Table:
+    """Say of each check whether it holds."""
     table = Table.grid(padding=(0, 2))
     for check in checks:
         if check.holds:

@@ -1,8 +1,9 @@
 """What the tests of `authorize` share: a client's file, a person at the browser, a pasted address, what is stored."""
 
+import contextlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -36,10 +37,13 @@ class Person:
         self.pages: list[httpx.Response] = []
         self._thread: threading.Thread | None = None
 
-    def open(self, url: str) -> bool:
-        self._thread = threading.Thread(target=self._browse, args=(url,))
-        self._thread.start()
-        return True
+    @contextlib.contextmanager
+    def opened(self, url: str, *, wanted: bool, environment: Mapping[str, str]) -> Iterator[None]:
+        del environment
+        if wanted:
+            self._thread = threading.Thread(target=self._browse, args=(url,))
+            self._thread.start()
+        yield
 
     def _browse(self, url: str) -> None:
         with httpx.Client(trust_env=False) as browser:
@@ -66,7 +70,9 @@ def stored(store: SecretsManagerServer, secret_id: str = SECRET_ID) -> dict[str,
 def paste_into(cli: Cli, monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> Any:
     """Paste an address with the right state and any code."""
     monkeypatch.setattr(
-        "token_refresh.cli.authorization.secrets.token_urlsafe", lambda _: "one-known-value-that-is-long-enough"
+        "token_refresh.cli.authorize.authorization.secrets.token_urlsafe",
+        lambda _: "one-known-value-that-is-long-enough",
     )
     address = "http://127.0.0.1/callback?code=any&state=one-known-value-that-is-long-enough\n"
-    return cli("authorize", "--paste", "--yes", *arguments, stdin=address, **variables)
+    page = "--authorization-endpoint=https://example.com/authorize"
+    return cli("authorize", "--paste", "--yes", page, *arguments, stdin=address, **variables)

@@ -44,19 +44,21 @@ class _Simulate(LoopbackHandler):
 class Account:
     """An AWS account with the function in it, at moto."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **variables: str) -> None:
         self.url = url
         self.arn = ""
+        self._variables = {"TOKEN_SECRET_ID": SECRET_ID} | variables
 
     def client(self, service: str) -> Any:
         return boto3.client(service, endpoint_url=self.url, **KEYS)  # type: ignore[call-overload]  # any service
 
-    def deploy(self, **changes: Any) -> None:
+    def deploy(self, *, variables: dict[str, str] | None = None, **changes: Any) -> None:
+        """Deploy the function, with the settings of the command line unless a test changes some."""
         role = self.client("iam").create_role(RoleName="worker", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("handler.py", "")
-        options = {"Timeout": 60, "Environment": {"Variables": {"TOKEN_SECRET_ID": SECRET_ID}}} | changes
+        options = {"Timeout": 60, "Environment": {"Variables": self._variables | (variables or {})}} | changes
         self.arn = self.client("lambda").create_function(
             FunctionName="worker",
             Runtime="python3.13",

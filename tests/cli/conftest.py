@@ -3,7 +3,6 @@ import io
 import os
 import socket
 import sys
-import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from unittest import mock
@@ -79,14 +78,14 @@ def cli(environment: dict[str, str]) -> Cli:
 @pytest.fixture
 def tokens(store: SecretsManagerServer, endpoint: TokenEndpoint, environment: dict[str, str]) -> Tokens:
     """A secret with a live grant, at the scriptable token endpoint."""
-    environment["TOKEN_ENDPOINT"] = endpoint.url
+    environment |= {"PROVIDER": "upwork", "TOKEN_ENDPOINT": endpoint.url}
     return Tokens(store, endpoint)
 
 
 @pytest.fixture
 def client_file(provider: AuthorizationServer, environment: dict[str, str], tmp_path: Path) -> Path:
     """A file with a client's credentials, and the settings of the authorization server that knows the client."""
-    environment["TOKEN_ENDPOINT"] = provider.token_endpoint
+    environment |= {"PROVIDER": "upwork", "TOKEN_ENDPOINT": provider.token_endpoint}
     environment["AUTHORIZATION_ENDPOINT"] = provider.authorization_endpoint
     client_id, client_secret = provider.client()
     return written(tmp_path, {"clientId": client_id, "clientSecret": client_secret})
@@ -98,7 +97,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
 
     def sits(*visits: Callable[[str], str]) -> Person:
         someone = Person(*visits)
-        monkeypatch.setattr(webbrowser, "open", someone.open)
+        monkeypatch.setattr("token_refresh.cli.authorize.command.opened", someone.opened)
         return someone
 
     return sits

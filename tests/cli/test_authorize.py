@@ -25,17 +25,20 @@ def test_first_time(
         f"--client-file={client_file}",
         f"--redirect-uri=http://127.0.0.1:{free_port}/callback",
         "--tag=team=payments",
+        stdin="y\n",
     )
 
     assert 0 == ended.code
-    assert "secret shop/prod/upwork in eu-central-1 is not there yet and will be created" in ended.screen
+    assert "secret shop/prod/upwork does not exist. Create it in eu-central-1?" in ended.screen
     assert "Authorized: the tokens are stored." in ended.screen
     page = someone.leave().pages[0]
     assert (200, "no-store") == (page.status_code, page.headers["Cache-Control"])
     assert "<code>shop/prod/upwork</code>" in page.text
-    assert "token-refresh status" in page.text
+    assert "token-refresh status shop/prod/upwork --region eu-central-1" in page.text
     document = stored(store, "shop/prod/upwork")
-    assert {"accessToken", "refreshToken", "expiresAt", "issuedAt", "clientId", "clientSecret"} == set(document)
+    assert {"accessToken", "refreshToken", "expiresAt", "issuedAt", "clientId", "clientSecret", "provider"} == set(
+        document
+    )
     tags = {tag["Key"]: tag["Value"] for tag in store.client().describe_secret(SecretId="shop/prod/upwork")["Tags"]}
     by_name = {"app": "shop", "environment": "prod", "service": "upwork"}
     assert {**by_name, "managed-by": "token-refresh-worker", "team": "payments"} == tags
@@ -56,7 +59,7 @@ def test_again(
     refused = cli("authorize", redirect, stdin="n\n")
     ended = cli("authorize", redirect, stdin="y\n")
 
-    assert "holds a value that is no token document" in refused.screen
+    assert "holds a value that is not a token document" in refused.screen
     assert (1, 0) == (refused.code, ended.code)
     assert "Aborted" in refused.screen
     someone.leave()
@@ -69,15 +72,16 @@ def test_again(
 
 
 def test_paste(cli: Cli, client_file: Path) -> None:
-    """Without a browser here, the pasted address does; another one's is refused."""
-    fixed = ["authorize", f"--client-file={client_file}", "--paste", f"--redirect-uri={REDIRECT_URI}"]
+    """Without a browser here, the pasted URL does; after a wrong one it asks again, five times at most."""
+    fixed = ["authorize", f"--client-file={client_file}", "--paste", f"--redirect-uri={REDIRECT_URI}", "--yes"]
 
-    foreign = cli(*fixed, stdin="http://127.0.0.1/callback?code=c&state=s\n")
+    foreign = cli(*fixed, stdin="http://127.0.0.1/callback?code=c&state=s\nhttp://[\nx\nx\nx\n")
     nothing = cli(*fixed)
 
     assert (1, 1) == (foreign.code, nothing.code)
-    assert "that address is not the answer to this authorization" in foreign.screen
-    assert "address: nothing was given on standard input" in nothing.screen
+    assert 5 == foreign.screen.count("That URL does not belong to this authorization")
+    assert "no URL of this authorization was pasted in 5 tries" in foreign.screen
+    assert "standard input is empty" in nothing.screen
     address = re.search(r"http://\S+authorize\?\S+", foreign.err)
     assert address is not None
     assert {"code_challenge", "state"} <= set(dict(parse_qsl(urlsplit(address[0]).query)))
@@ -91,11 +95,12 @@ def test_without_pkce_and_with_scope(cli: Cli, client_file: Path) -> None:
         "--no-pkce",
         "--scope=read",
         "--redirect-uri=https://example.com/cb",
+        "--yes",
     )
 
     assert "code_challenge" not in ended.err
     assert "scope=read" in ended.err
-    assert "paste it here" in ended.err
+    assert "Copy the whole URL" in ended.err
 
 
 def test_awaiting_deletion(cli: Cli, store: SecretsManagerServer) -> None:

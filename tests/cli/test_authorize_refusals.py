@@ -14,11 +14,11 @@ from testbed.provider.token_endpoint import TokenEndpoint
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        ({"error": "access_denied"}, "the provider did not authorize: access_denied"),
+        ({"error": "access_denied"}, "the provider did not authorize (access_denied)"),
         ({"error": "<script>"}, "an error without an RFC 6749 code"),
         (
             {"code": "made-up"},
-            "the token endpoint did not give tokens (HTTP 400 with invalid_grant); the code was used",
+            "the token endpoint sent no tokens (HTTP 400 with invalid_grant): the code was used",
         ),
     ],
 )
@@ -28,7 +28,9 @@ def test_refused(  # noqa: PLR0917 - fixtures
     """Where the provider refuses, the terminal says why, the page says so, and nothing is stored."""
     someone = person(lambda url: redirected(url, **answer))
 
-    ended = cli("authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback")
+    ended = cli(
+        "authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback", "--yes"
+    )
 
     assert 1 == ended.code
     assert told in ended.screen
@@ -40,9 +42,9 @@ def test_refused(  # noqa: PLR0917 - fixtures
     ("played", "told"),
     [
         (script.status(200, {"access_token": "a"}), "the provider sent no refresh token"),
-        (script.error("invalid_client", http_status=401), "ClientRejected: the token endpoint refused the client"),
+        (script.error("invalid_client", http_status=401), "ClientRejected: the token endpoint rejected the client"),
         (script.html(403), "check --token-endpoint"),
-        (script.status(500), "did not give tokens (HTTP 500)"),
+        (script.status(500), "sent no tokens (HTTP 500)"),
     ],
 )
 def test_no_tokens(  # noqa: PLR0917 - fixtures

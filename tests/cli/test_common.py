@@ -27,7 +27,16 @@ def test_help(cli: Cli, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("status", "--wrong"), ("wrong",), ("status", "a", "--secret-id=b"), ("status", "--interval=0")]
+    "arguments",
+    [
+        (),
+        ("status", "--wrong"),
+        ("wrong",),
+        ("status", "a", "--secret-id=b"),
+        ("status", "--interval=0"),
+        ("status", ""),
+        ("status", "--region="),
+    ],
 )
 def test_usage(cli: Cli, arguments: tuple[str, ...]) -> None:
     """A wrong option is exit status 64, which monitoring can't take for an answer of `status`."""
@@ -51,7 +60,7 @@ def test_region(cli: Cli, tokens: Tokens) -> None:
     tokens.store()
 
     assert 3 == cli("status", "--region=us-east-1").code
-    assert "in us-east-1 was not found" in cli("status", "--region=us-east-1").screen
+    assert "does not exist in us-east-1, and exists in eu-central-1" in cli("status", "--region=us-east-1").screen
 
 
 def test_profile(cli: Cli, tokens: Tokens, store: SecretsManagerServer, tmp_path: Path) -> None:
@@ -79,15 +88,15 @@ def test_no_region(cli: Cli, environment: dict[str, str], command: str) -> None:
 
     ended = cli(command)
 
-    assert "ConfigurationError: the AWS configuration can't be used (NoRegionError)" in ended.screen
+    assert "ConfigurationError: no AWS region is set; give --region" in ended.screen
 
 
 def test_debug(cli: Cli) -> None:
     """`--debug` shows where a failure arose; without it there is no such line."""
     plain, debug = cli("status"), cli("status", "--debug")
 
-    assert "arose here" not in plain.err
-    assert "SecretNotFound arose here:" in debug.screen
+    assert "was raised here" not in plain.err
+    assert "SecretNotFound was raised here:" in debug.screen
     assert re.search(r"state.py:\d+ in read_state", debug.screen)
 
 
@@ -95,19 +104,19 @@ def test_debug(cli: Cli) -> None:
 def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...]) -> None:
     """A defect of ours shows its kind and place, with --debug the calls, and never its text."""
 
-    def broken() -> None:
+    def broken(_: object) -> None:
         try:
             os.environ["CANARY"]
         except KeyError as cause:
             raise ValueError("canary") from cause
 
-    monkeypatch.setattr("token_refresh.cli.status.read_state", broken)
+    monkeypatch.setattr("token_refresh.cli.status.command.read_state", broken)
 
     ended = cli("status", *flags)
 
     assert 3 == ended.code
     assert re.search(r"InternalError: ValueError at test_common.py:\d+: a defect of this program", ended.screen)
-    assert ("KeyError arose here" in ended.screen) == bool(flags)
+    assert ("KeyError was raised here" in ended.screen) == bool(flags)
     assert "canary" not in ended.screen.lower()
 
 

@@ -20,10 +20,10 @@ def test_all_is_well(cli: Cli, tokens: Tokens) -> None:
 
     assert (0, "") == (ended.code, ended.err)
     assert "Nothing failed." in ended.screen
-    assert "skipped function: not looked at" in ended.screen
-    assert "skipped credentials: not asked" in ended.screen
-    assert "read, put and move labels, by trying without harm" in ended.screen
-    assert "it answers as one and knows the client (HTTP 400 with invalid_grant" in ended.screen
+    assert "skipped function: pass --function NAME" in ended.screen
+    assert "skipped credentials: not checked" in ended.screen
+    assert "skipped your permissions: writing not tried: Secrets Manager is not at AWS's own endpoint" in ended.screen
+    assert "it responds and knows the client (HTTP 400 with invalid_grant" in ended.screen
     assert all(len(line) <= 80 for line in ended.out.splitlines())
 
 
@@ -44,8 +44,8 @@ def test_secret_not_found(cli: Cli) -> None:
 
     assert 1 == ended.code
     assert "FAILED secret: SecretNotFound" in ended.screen
-    assert "it is in no other region that could be asked" in ended.screen
-    assert "FAILED token endpoint: out of reach from here (ConnectError)" in ended.screen
+    assert "nor in another region that could be asked" in ended.screen
+    assert "FAILED token endpoint: can't be reached from here (ConnectError)" in ended.screen
     assert "2 failed." in ended.screen
 
 
@@ -56,26 +56,8 @@ def test_wrong_region(cli: Cli, tokens: Tokens) -> None:
     ended = cli("doctor", "--region=us-east-1")
 
     assert 1 == ended.code
-    assert f"wrong region: {SECRET_ID} is not in us-east-1, and is in eu-central-1" in ended.screen
-    assert "give --region eu-central-1" in ended.screen
-
-
-def test_access_denied(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """Access denied: the action that was refused is named, for reading and for writing."""
-    tokens.store(expires_in=DAY)
-    store.authorize = lambda call: "no" if call.operation == "PutSecretValue" else None
-
-    writes = cli("doctor")
-    store.authorize = lambda call: "no" if call.operation == "GetSecretValue" else None
-    reads = cli("doctor")
-    store.authorize = None
-    store.fault("drop_before", "PutSecretValue", times=None)
-    cut = cli("doctor")
-
-    assert (0, 1) == (writes.code, reads.code)
-    assert "access denied, by trying: PutSecretValue (AccessDeniedException)" in writes.screen
-    assert "SecretAccessDenied: secretsmanager:GetSecretValue" in reads.screen
-    assert "PutSecretValue (ConnectionClosedError)" in cut.screen
+    assert f"secret {SECRET_ID} does not exist in us-east-1, and exists in eu-central-1" in ended.screen
+    assert f"token-refresh status {SECRET_ID} --region eu-central-1" in ended.screen
 
 
 def test_a_stale_consumer(cli: Cli, tokens: Tokens) -> None:
@@ -84,9 +66,9 @@ def test_a_stale_consumer(cli: Cli, tokens: Tokens) -> None:
     new = tokens.store(expires_in=DAY)
     unknown = "3f0c8c35-3c0f-4d5e-8f4e-1d6e7d2b9a10"
 
-    assert "a cache that does not update" in cli("doctor", f"--consumer-version={old}").screen
+    assert "the consumer's cache is stale" in cli("doctor", f"--consumer-version={old}").screen
     assert "token_refresh.reader" in cli("doctor", f"--consumer-version={old}").screen
-    assert "that consumer has the current version" in cli("doctor", f"--consumer-version={new}").screen
+    assert "the consumer has the current version" in cli("doctor", f"--consumer-version={new}").screen
     assert "the consumer reads another secret" in cli("doctor", f"--consumer-version={unknown}").screen
 
 
@@ -105,7 +87,7 @@ def test_unreachable(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
 
     ended = cli("doctor", "--json", "--endpoint-url=http://127.0.0.1:1", "--token-endpoint=http://127.0.0.1:1")
 
-    assert {"region": "ok", "clock": "ok", "secret": "failed", "token endpoint": "failed"}.items() <= (
+    assert {"region": "ok", "clock": "skipped", "secret": "failed", "token endpoint": "failed"}.items() <= (
         grades(ended).items()
     )
 
@@ -119,8 +101,8 @@ def test_tokens(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     ended = cli("doctor")
 
     assert 1 == ended.code
-    assert "FAILED tokens: the provider rejected the grant" in ended.screen
-    assert "ok last refresh: " in ended.screen
+    assert "FAILED tokens: the provider rejected the refresh token" in ended.screen
+    assert "look last refresh: " in ended.screen
     tokens.store(expiresAt=None)
     assert "look" == grades(cli("doctor", "--json"))["tokens"]
 
@@ -132,16 +114,16 @@ def test_client_credentials(cli: Cli, tokens: Tokens) -> None:
     ended = cli("doctor")
 
     assert "FAILED client credentials: no client credentials were found in any of three places" in ended.screen
-    assert "ok token endpoint: it answers as one (HTTP 401 with invalid_client" in ended.screen
+    assert "ok token endpoint: it responds (HTTP 401 with invalid_client" in ended.screen
 
 
 @pytest.mark.parametrize(
     ("played", "grade", "told"),
     [
-        (script.error("invalid_client", http_status=401), "failed", "refuses the client credentials"),
-        (script.status(200, {"access_token": "a"}), "failed", "no token endpoint to trust"),
-        (script.html(200), "failed", "does not answer as a token endpoint"),
-        (script.status(503), "look", "does not answer as a token endpoint (HTTP 503)"),
+        (script.error("invalid_client", http_status=401), "failed", "rejects the client credentials"),
+        (script.status(200, {"access_token": "a"}), "failed", "do not trust it"),
+        (script.html(200), "failed", "does not respond as a token endpoint"),
+        (script.status(503), "look", "does not respond as a token endpoint (HTTP 503)"),
     ],
 )
 def test_token_endpoint(  # noqa: PLR0917 - fixtures

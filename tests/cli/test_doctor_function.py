@@ -8,7 +8,7 @@ import pytest
 
 from builders import DAY
 from cli.aws import Account, Aws, Simulator
-from cli.scene import Cli, Tokens, grades
+from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.secrets_manager.moto_server import MotoServer
 
 
@@ -30,7 +30,7 @@ def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simul
     del simulator
     tokens.store(expires_in=DAY)
     environment["AWS_ENDPOINT_URL"] = moto.url
-    yield Account(moto.url)
+    yield Account(moto.url, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
     httpx.post(f"{moto.url}/moto-api/reset", trust_env=False)
 
 
@@ -55,7 +55,10 @@ def test_nothing_deployed(cli: Cli, account: Account) -> None:
     ended = cli("doctor", "--function=worker")
 
     assert 1 == ended.code
-    assert "FAILED function: worker could not be looked at (ResourceNotFoundException)" in ended.screen
+    assert (
+        "FAILED function: worker in eu-central-1: not found, or not readable (ResourceNotFoundException)"
+        in ended.screen
+    )
     assert "look alarms: no alarm watches this secret's metrics" in ended.screen
     del account
 
@@ -89,18 +92,24 @@ def test_paused(cli: Cli, account: Account) -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"Environment": {"Variables": {"TOKEN_SECRET_ID": "other"}}}, "worker refreshes other, and you look at"),
-        ({"Timeout": 120}, "its timeout (120 s) is not below CLAIM_TTL_SECONDS (120)"),
+        ({"variables": {"TOKEN_SECRET_ID": "other"}}, "'s settings: TOKEN_SECRET_ID is other there and"),
+        ({"variables": {"REPLAY_GRACE_SECONDS": "0"}}, "'s settings: REPLAY_GRACE_SECONDS is 0 there and 86400 here"),
+        (
+            {"variables": {"TOKEN_ENDPOINT": "https://example.com/t"}},
+            "'s settings: TOKEN_ENDPOINT is https://example.com",
+        ),
+        ({"variables": {"CLAIM_TTL_SECONDS": "never"}}, "'s settings: every run fails: CLAIM_TTL_SECONDS must be"),
+        ({"Timeout": 120}, ": its timeout (120 s) is not below CLAIM_TTL_SECONDS (120)"),
     ],
 )
 def test_wrong_configuration(cli: Cli, account: Account, changes: dict[str, Any], told: str) -> None:
-    """A function for another secret, or one that could outlive its claim, fails."""
+    """A function with other settings than those set here, with a wrong one, or that could outlive its claim fails."""
     account.deploy(**changes)
 
-    ended = cli("doctor", "--function=worker")
+    ended = cli("doctor", SECRET_ID, "--function=worker", REPLAY_GRACE_SECONDS="86400")
 
     assert 1 == ended.code
-    assert f"FAILED function: {told}" in ended.screen
+    assert f"FAILED function{told}" in ended.screen
 
 
 def test_nothing_was_lost(cli: Cli, account: Account) -> None:
@@ -155,14 +164,14 @@ def test_refused_everywhere(cli: Cli, aws: Aws) -> None:
     found = grades(cli("doctor", "--function=worker", "--json"))
 
     assert "failed" == found["credentials"]
-    assert {"function's permissions", "schedule", "failed runs", "alarms"} == {
+    assert {"function's permissions", "schedule", "failed runs", "alarms", "your permissions"} == {
         name for name, grade in found.items() if grade == "skipped"
     }
 
 
 def test_a_broken_function_and_many_schedules(cli: Cli, aws: Aws) -> None:
     """A function that is not active fails; schedules are read to the last page."""
-    aws.function["State"] = "Failed"
+    aws.function |= {"State": "Failed", "Environment": {"Variables": {}}}
     ours = {"Name": "ours", "State": "ENABLED", "Target": {"Arn": "arn"}}
     aws.schedules = [{"Schedules": [], "NextToken": "2"}, {"Schedules": [ours]}]
 
@@ -170,4 +179,4 @@ def test_a_broken_function_and_many_schedules(cli: Cli, aws: Aws) -> None:
 
     assert "FAILED function: its state is Failed" in ended.screen
     assert "ok schedule: ours, enabled" in ended.screen
-    assert "skipped dead letters: not known (AccessDeniedException) -> it takes scheduler:GetSchedule" in ended.screen
+    assert "skipped dead letters: not known (AccessDeniedException) -> allow scheduler:GetSchedule" in ended.screen

@@ -6,25 +6,19 @@ import json
 import pytest
 
 from builders import NOW
-from token_refresh.cli.checks_secret import _denied
-from token_refresh.cli.invoke import _show_log
-from token_refresh.cli.redirect import RedirectServer
-from token_refresh.cli.versions import Kind, Listed, read_claims
+from token_refresh.cli.authorize.redirect import RedirectServer
+from token_refresh.cli.history.versions import Kind, Listed, read_claims
+from token_refresh.cli.refresh.invoke import _print_log
 from world import World
-
-
-def test_a_probe_that_went_through_denies_nothing() -> None:
-    """A permission that is there is not reported as missing."""
-    assert None is _denied(lambda: None)
 
 
 def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     """Of a function's log tail the worker's own events are shown, and nothing else that happens to be JSON."""
     lines = ["START RequestId: 1", "[1]", json.dumps({"message": "canary"}), json.dumps({"event": "tokens_staged"})]
 
-    _show_log(base64.b64encode("\n".join(lines).encode()).decode())
+    _print_log(base64.b64encode("\n".join(lines).encode()).decode())
 
-    assert "| tokens_staged" == capsys.readouterr().err.strip()
+    assert "| info tokens_staged" == capsys.readouterr().err.strip()
 
 
 def test_a_claim_that_was_pruned_meanwhile_is_passed_over() -> None:

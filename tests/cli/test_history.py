@@ -25,7 +25,7 @@ def test_history(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
 
     assert 0 == shown.code
     assert first in shown.screen
-    assert "token set, stored by someone else" in shown.screen
+    assert "token set, stored by an operator" in shown.screen
     assert [
         ("received", ["AWSCURRENT"]),
         ("claim", ["REFRESH_CLAIM"]),

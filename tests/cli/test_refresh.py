@@ -68,7 +68,7 @@ def test_revoked(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     ended = cli("refresh")
 
     assert 1 == ended.code
-    assert "the token endpoint did not give tokens: HTTP 400 with invalid_grant" in ended.screen
+    assert "the token endpoint sent no tokens: HTTP 400 with invalid_grant" in ended.screen
     assert "ReauthorizationRequired" in ended.err
     assert "token-refresh authorize" in ended.screen
 
@@ -115,7 +115,7 @@ class _Invoke(LoopbackHandler):
 @pytest.fixture
 def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str, str]) -> Iterator[Lambda]:
     del tokens
-    settings = {**store.environment, "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
+    settings = {**store.environment, "PROVIDER": "upwork", "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
     with Function(settings) as function, Lambda(function) as service:
         environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{service.address}"
         yield service
@@ -130,7 +130,7 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lam
     failed = cli("refresh", SECRET_ID, "--invoke=worker", "--force")
 
     assert (0, "refreshed") == (refreshed.code, refreshed.json["outcome"])
-    assert "| info token_refresh_finished refreshed" in refreshed.screen
+    assert "| info token_refresh_finished outcome=refreshed attempts=1 duration_ms=" in refreshed.screen
     assert 1 == failed.code
     assert "function worker failed with ReauthorizationRequired: the provider rejected" in failed.screen
     assert [{"force": True, "dry_run": False}, {"force": True, "dry_run": False, "secret_id": SECRET_ID}] == (
@@ -142,7 +142,9 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lam
     ("answer", "told"),
     [
         (("Unhandled", b'{"errorType": "KeyError", "errorMessage": "canary"}'), "failed with KeyError"),
-        ((None, b""), "failed with no result"),
+        ((None, b""), "returned no result of a run"),
+        ((None, b"<html>canary"), "returned no result of a run"),
+        ((None, b'["canary"]'), "returned no result of a run"),
     ],
 )
 def test_another_function(cli: Cli, deployed: Lambda, answer: tuple[str | None, bytes], told: str) -> None:

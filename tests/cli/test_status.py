@@ -19,7 +19,7 @@ def test_healthy(cli: Cli, tokens: Tokens) -> None:
     assert f"HEALTHY {SECRET_ID} in eu-central-1 current version {version_id}" in ended.screen
     assert "(in 20 h)" in ended.screen
     assert "(in 12 h)" in ended.screen
-    assert "nothing is due" in ended.screen
+    assert "no refresh is due" in ended.screen
     assert all(len(line) <= 80 for line in ended.out.splitlines())
 
 
@@ -30,7 +30,7 @@ def test_due(cli: Cli, tokens: Tokens) -> None:
     ended = cli("status")
 
     assert 0 == ended.code
-    assert "refreshes: it is due" in ended.screen
+    assert "next run refreshes the tokens" in ended.screen
 
 
 def test_overdue(cli: Cli, tokens: Tokens) -> None:
@@ -41,7 +41,7 @@ def test_overdue(cli: Cli, tokens: Tokens) -> None:
 
     assert 1 == ended.code
     assert "the refresh is overdue: it was due 5 h ago" in ended.screen
-    assert "doctor --function" in ended.screen
+    assert f"token-refresh doctor {SECRET_ID} --function NAME --region eu-central-1" in ended.screen
 
 
 def test_expired(cli: Cli, tokens: Tokens) -> None:
@@ -63,7 +63,7 @@ def test_incomplete(cli: Cli, tokens: Tokens, missing: str) -> None:
     ended = cli("status")
 
     assert 1 == ended.code
-    assert "there is no access token, or nothing says when it expires" in ended.screen
+    assert "there is no access token, or its expiry is unknown" in ended.screen
 
 
 def test_not_found(cli: Cli, tokens: Tokens) -> None:
@@ -73,7 +73,7 @@ def test_not_found(cli: Cli, tokens: Tokens) -> None:
     ended = cli("status")
 
     assert (3, "") == (ended.code, ended.out)
-    assert f"SecretNotFound: secret {SECRET_ID} in eu-central-1 was not found" in ended.screen
+    assert f"SecretNotFound: secret {SECRET_ID} does not exist in eu-central-1" in ended.screen
     assert "token-refresh authorize" in ended.screen
 
 

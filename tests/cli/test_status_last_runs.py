@@ -28,8 +28,8 @@ def test_rejected(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     ended = cli("status")
 
     assert 2 == ended.code
-    assert "the provider rejected the grant at" in ended.screen
-    assert "authorize again: token-refresh authorize" in ended.screen
+    assert "the provider rejected the refresh token at" in ended.screen
+    assert "authorize again: token-refresh authorize upwork-oauth-tokens --region eu-central-1" in ended.screen
     assert "rejected (invalid_grant)" in ended.screen
 
 
@@ -42,9 +42,9 @@ def test_held(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     ended = cli("status", REPLAY_GRACE_SECONDS="0")
 
     assert 1 == ended.code
-    assert "nobody knows whether the refresh token was redeemed" in ended.screen
-    assert "holds until" in ended.screen
-    assert "refresh --force" in ended.screen
+    assert "the refresh token may have been redeemed" in ended.screen
+    assert "sends nothing until" in ended.screen
+    assert "token-refresh refresh upwork-oauth-tokens --force" in ended.screen
     assert "unknown" in ended.screen
 
 
@@ -77,6 +77,7 @@ def test_interrupted(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> N
 
     assert 1 == ended.code
     assert "a run was interrupted after it received tokens" in ended.screen
+    assert "1 staged" in ended.screen, "and not refreshed"
     assert "recovered" == cli("refresh", "--json").json["outcome"]
 
 
@@ -112,8 +113,8 @@ def test_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> Non
     after = cli("status", PUBLISHED_SECRET_ID="published")
 
     assert (1, 0) == (before.code, after.code)
-    assert "published lags behind" in before.screen
-    assert "published shows the current version" in after.screen
+    assert "published: an older version" in before.screen
+    assert "published: the current version" in after.screen
     assert {"secret_id": "published", "lags": False} == cli("status", "--json", PUBLISHED_SECRET_ID="published").json[
         "published"
     ]

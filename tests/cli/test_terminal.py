@@ -44,14 +44,14 @@ def test_the_client_secret_is_not_shown(
     _, client_secret = provider.client()
 
     child = terminal(
-        "authorize", "--no-browser", "--timeout=1", f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
+        "authorize", "--no-browser", "--timeout=1", "--yes", f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
     )
     child.expect("Client ID")
     child.sendline("my-client")
-    child.expect("Client secret \\(not shown\\)")
+    child.expect("Client secret \\(hidden\\)")
     child.waitnoecho()
     child.sendline(client_secret)
-    child.expect("no authorization came within 1 s")
+    child.expect("no redirect came within 1 s")
     child.expect(pexpect.EOF)
     child.wait()
 

@@ -126,22 +126,26 @@ def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
     page = operator.authorize(f"--client-file={client_file}", redirect)
     assert page.startswith("Authorized")
     assert "shop/prod/upwork" in page
-    assert "token-refresh status shows the token set from now on" in page
+    assert "token-refresh status shop/prod/upwork --region eu-central-1 shows the token set" in page
     assert (0, True) == ended(operator.run("status"), "HEALTHY")
     assert (0, True) == ended(operator.run("refresh", "--force"), "refreshed")
 
     provider.revoke()
     assert (1, True) == ended(operator.run("refresh", "--force"), "ReauthorizationRequired")
-    assert (2, True) == ended(operator.run("status"), "a person must authorize again: token-refresh authorize")
-    assert (1, True) == ended(operator.run("doctor"), "FAILED tokens: the provider rejected the grant")
+    assert (2, True) == ended(
+        operator.run("status"), "authorize again: token-refresh authorize shop/prod/upwork --region eu-central-1"
+    )
+    assert (1, True) == ended(operator.run("doctor"), "FAILED tokens: the provider rejected the refresh token")
 
     assert operator.authorize(redirect).startswith("Authorized")
     assert (0, True) == ended(operator.run("status"), "HEALTHY")
     assert (0, True) == ended(operator.run("doctor"), "Nothing failed.")
     assert (0, True) == ended(operator.run("refresh", "--force"), "refreshed")
-    assert (1, True) == ended(operator.run("restore", "--version=none", "--yes"), "history lists")
+    assert (1, True) == ended(
+        operator.run("restore", "--version=none", "--yes"), "List the versions: token-refresh history"
+    )
     assert (0, True) == ended(operator.run("history", "--all"), "AWSPREVIOUS")
-    assert (3, True) == ended(operator.run("verify", "--url=http://127.0.0.1:1"), "could not be asked")
+    assert (3, True) == ended(operator.run("verify", "--url=http://127.0.0.1:1"), "can't be reached")
 
     secrets = secrets_in(store, "shop/prod/upwork") | {client_secret}
     assert 8 < len(secrets)

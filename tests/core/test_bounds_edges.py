@@ -10,7 +10,8 @@ from token_refresh.core.schedule import CLAIMS_A_DAY, claim_allowed_at
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.oauth.response import Failure, Kind, read_answer
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import read_document, read_object
+from token_refresh.stored.document import read_document
+from token_refresh.stored.json_object import read_object
 
 
 def test_a_renewed_document_is_what_a_later_run_reads() -> None:
@@ -47,10 +48,13 @@ def test_the_earliest_expiry_is_taken_and_the_latest_is_not() -> None:
     ("text", "message"),
     [
         ("{", r"^the secret's value is not JSON; it must be a JSON object$"),
-        ("{}", r"^neither refreshToken nor refresh_token is in the secret; exactly one spelling must be$"),
+        (
+            "{}",
+            r"^refreshToken or refresh_token is missing, null or empty; store a token set with `token-refresh auth",
+        ),
         (
             '{"refreshToken":"a","refresh_token":"b"}',
-            r"^both refreshToken and refresh_token are in the secret; exactly one spelling must be$",
+            r"^refreshToken and refresh_token are both in the secret; keep one spelling$",
         ),
     ],
     ids=["no JSON", "no spelling", "both spellings"],

@@ -10,10 +10,8 @@ import pytest
 from builders import NOW, claim, document, entry, fields, record, text
 from token_refresh.core.claims import Redemption, write_claim, write_record
 from token_refresh.core.versions import claim_version_id, published_version_id, record_version_id, staged_version_id
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument
-from token_refresh.oauth.request import AuthMethod, refresh_request
+from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.credentials import ClientCredentials
 from token_refresh.stored.document import TokenDocument, read_document
 from token_refresh.stored.published import published_document
 
@@ -115,16 +113,6 @@ def test_staged_tokens_without_an_access_token_are_not_carried() -> None:
 
     with pytest.raises(InvalidSecretDocument, match=r"^staged tokens lack an access token or the time of issue$"):
         staged.carried(onto=document())
-
-
-def test_a_missing_client_secret_says_what_to_do() -> None:
-    """The method needs a client secret: the message names the variable, and both ways out."""
-    message = (
-        r"^TOKEN_ENDPOINT_AUTH_METHOD is client_secret_post, which needs a client secret, and none is configured; "
-        r"store clientSecret beside clientId, or set the method to none for a public client$"
-    )
-    with pytest.raises(ConfigurationError, match=message):
-        refresh_request(SecretValue("r"), ClientCredentials(client_id="c", client_secret=None), AuthMethod.POST)
 
 
 def test_secrets_are_told_apart_in_a_set() -> None:

@@ -20,6 +20,8 @@ EVERYTHING = {
     "tracing": "true",
     "reserved_concurrency": "1",
     "alarm_email": "operator@example.com",
+    "operators": "arn:aws:iam::123456789012:role/operators,arn:aws:iam::123456789012:role/aws-reserved/sso/Admin_*",
+    "consumers": "arn:aws:iam::123456789012:role/consumer",
 }
 """Every option that adds something."""
 
@@ -36,7 +38,7 @@ ADOPTED = {
 }
 """Everything that may be there already is, and the schedule is paused."""
 
-BARE: dict[str, Any] = {"environment": "dev", "alarms": False, "dashboard": False}
+BARE: dict[str, Any] = {"environment": "dev", "alarms": False, "dashboard": False, "published_secret": "none"}
 """Nothing that can be left out."""
 
 
@@ -56,6 +58,12 @@ def plain(code: Path) -> Deployment:
 @pytest.fixture(scope="session")
 def everything(code: Path) -> Deployment:
     return synthesise(EVERYTHING, code)
+
+
+@pytest.fixture(scope="session")
+def with_table(code: Path) -> Deployment:
+    """Claims in a table of the stack's own."""
+    return synthesise(EVERYTHING | {"claim_table": "create"}, code)
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,7 @@ class Policy:
         return [
             (number, action, resource)
             for number, statement in enumerate(self.statements)
+            if statement["Effect"] == "Allow"
             for action in as_list(statement["Action"])
             for resource in as_list(statement["Resource"])
             if action.startswith(tuple(prefixes))
@@ -101,8 +102,10 @@ def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:
     match operator:
         case "StringEquals" | "ArnEquals" | "Bool" | "BoolIfExists":
             return actual in wanted
-        case "StringNotEquals":
+        case "StringNotEquals" | "ArnNotEquals":
             return actual not in wanted
+        case "ArnNotLike":
+            return not any(matches(pattern, actual or "") for pattern in wanted)
         case "StringLike" | "ArnLike":
             return actual is not None and any(matches(pattern, actual) for pattern in wanted)
         case _:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra.policy import as_list
+from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 from token_refresh_infra.stack import TokenRefreshStack
 
 from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
 
 ROOT = Path(__file__).resolve().parents[2]
+
+FLAGS: dict[str, Any] = json.loads((ROOT / "infra" / "cdk.json").read_text())["context"]
+"""The CDK's feature flags, as the `cdk` command sets them."""
 
 Resource = dict[str, Any]
 
@@ -79,6 +84,7 @@ class Deployment:
             (
                 (action, resource)
                 for statement in self.policy_of_role(service)
+                if statement["Effect"] == "Allow"
                 for action in as_list(statement["Action"])
                 for resource in as_list(statement["Resource"])
             ),
@@ -103,6 +109,7 @@ def _hashable(resource: Resource, properties: dict[str, Any]) -> Any:
 
 def synthesise(context: dict[str, Any], code: Path) -> Deployment:
     """Synthesise in this process, without cdk-nag: the whole application is run once, in `test_app`."""
-    parameters = Parameters.from_context(context)
-    stack = TokenRefreshStack(App(), parameters.stack_name, parameters=parameters, code=code)
+    parameters = parameters_of(context)
+    assert isinstance(parameters, Parameters)
+    stack = TokenRefreshStack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
     return Deployment(parameters=parameters, template=dict(assertions.Template.from_stack(stack).to_json()))

@@ -8,6 +8,7 @@ import pytest
 from infra.policy import Ask, Policy, resolve
 from token_refresh_infra import access
 from token_refresh_infra.access import Secrets
+from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 from token_refresh_infra.stack import TokenRefreshStack
 
@@ -30,8 +31,10 @@ def granted(grant: Grant) -> Policy:
     return Policy(statements=resolve(policy["Properties"]["PolicyDocument"]["Statement"], {"AWS::Partition": "aws"}))
 
 
-def reads(policy: Policy, name: str) -> bool:
-    return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=PREFIX + name))
+def reads(policy: Policy, name: str, label: str | None = "AWSCURRENT") -> bool:
+    """Whether a version may be read: by the label that the request names, or without one."""
+    context = {"secretsmanager:VersionStage": label} if label else {}
+    return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=PREFIX + name, context=context))
 
 
 def writes(policy: Policy, name: str) -> list[str]:
@@ -48,6 +51,18 @@ def test_one_secret() -> None:
     assert not reads(policy, "upwork-oauth-AbCdEf-AbCdEf")
     assert not reads(policy, "upwork-AbCdEf")
     assert [] == writes(policy, "upwork-oauth-AbCdEf")
+
+
+def test_current_version_alone() -> None:
+    """A consumer reads the current version, by its label, and no earlier one, unless its grant names the label."""
+    policy = granted(lambda stack, role: access.grant_read(role, access.one_secret(stack, "a")))
+    both = granted(
+        lambda stack, role: access.grant_read(role, access.one_secret(stack, "a"), labels=("AWSCURRENT", "AWSPREVIOUS"))
+    )
+    labels = ("AWSCURRENT", "AWSPREVIOUS", "REFRESH_OUTCOME", None)
+
+    assert [True, False, False, False] == [reads(policy, "a-AbCdEf", label) for label in labels]
+    assert [True, True, False, False] == [reads(both, "a-AbCdEf", label) for label in labels]
 
 
 def test_one_secret_by_arn() -> None:
@@ -103,7 +118,34 @@ def test_batch_read() -> None:
 
     assert policy.allows(Ask(action="secretsmanager:BatchGetSecretValue", resource="*"))
     assert ["secretsmanager:BatchGetSecretValue"] == [action for _, action, arn in policy.grants([""]) if arn == "*"]
-    assert [True, False] == [reads(policy, name) for name in ("a-AbCdEf", "b-AbCdEf")]
+    assert [True, False] == [reads(policy, name, None) for name in ("a-AbCdEf", "b-AbCdEf")]
+
+
+def test_claims_in_a_table() -> None:
+    """Keeping claims is three actions on one table, and its key opens through DynamoDB for that table alone."""
+    table = "arn:aws:dynamodb:eu-central-1:123456789012:table/claims"
+    policy = granted(lambda _, role: access.grant_claims(role, table, name="claims", key_arn=KEY))
+
+    def opens(via: str, name: str) -> bool:
+        context = {"kms:ViaService": via, "kms:EncryptionContext:aws:dynamodb:tableName": name}
+        return policy.allows(Ask(action="kms:Decrypt", resource=KEY, context=context))
+
+    assert [(f"dynamodb:{action}", table) for action in ("GetItem", "PutItem", "UpdateItem")] == [
+        (action, resource) for _, action, resource in policy.grants(["dynamodb:"])
+    ]
+    through = "dynamodb.eu-central-1.amazonaws.com"
+    assert [True, False, False] == [
+        opens(through, "claims"),
+        opens(through, "other"),
+        opens("secretsmanager.eu-central-1.amazonaws.com", "claims"),
+    ]
+
+
+def test_signing() -> None:
+    """A client that signs assertions may sign with one key, and do nothing else with it."""
+    policy = granted(lambda _, role: access.grant_sign(role, KEY))
+
+    assert [("kms:Sign", KEY)] == [(action, resource) for _, action, resource in policy.grants([""])]
 
 
 def test_invoke() -> None:
@@ -163,8 +205,9 @@ def test_grantee_without_a_policy() -> None:
 def test_stack_beside(code: Path) -> None:
     """A stack beside this one gets from it the published secret alone to read, and this function alone to invoke."""
     app = App()
-    context = {"environment": "prod", "token_secret": "tokens", "published_secret": "shown"}
-    parameters = Parameters.from_context(context)
+    context = {"environment": "prod", "token_secret": "tokens", "published_secret": "for-consumers"}
+    parameters = parameters_of(context)
+    assert isinstance(parameters, Parameters)
     worker = TokenRefreshStack(app, "Worker", parameters=parameters, code=code)
     beside = Stack(app, "Beside")
     role = iam.Role(beside, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
@@ -175,5 +218,5 @@ def test_stack_beside(code: Path) -> None:
     (policy,) = assertions.Template.from_stack(beside).find_resources("AWS::IAM::Policy").values()
     read, invoke = policy["Properties"]["PolicyDocument"]["Statement"]
     assert ("secretsmanager:GetSecretValue", "lambda:InvokeFunction") == (read["Action"], invoke["Action"])
-    assert str(read["Resource"]).endswith(":secret:shown-??????']]}")
+    assert str(read["Resource"]).endswith(":secret:for-consumers-??????']]}")
     assert "WorkerFunction" in invoke["Resource"]["Fn::ImportValue"]

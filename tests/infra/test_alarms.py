@@ -5,12 +5,22 @@ from typing import Any
 
 import pytest
 
+from infra.policy import resolve
 from infra.synthesis import Deployment
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import SecretEmpty
 from token_refresh.handler import handler
 
-ANNOUNCED = ("renewal-overdue", "runs-failing", "reauthorization-required", "dead-letters", "throttled")
+ANNOUNCED = (
+    "renewal-overdue",
+    "runs-failing",
+    "reauthorization-required",
+    "superseded",
+    "lifetime-too-short",
+    "denied-access",
+    "dead-letters",
+    "throttled",
+)
 
 
 def alarm(deployment: Deployment, name: str) -> dict[str, Any]:
@@ -55,6 +65,9 @@ def test_overdue_with_an_adopted_secret(adopted: Deployment) -> None:
     [
         ("runs-failing", ("AWS/Lambda", "Errors", "Sum"), (2, 3)),
         ("reauthorization-required", ("TokenRefresh", "ReauthorizationRequired", "Maximum"), (1, 1)),
+        ("superseded", ("TokenRefresh", "Superseded", "Sum"), (1, 1)),
+        ("lifetime-too-short", ("TokenRefresh/token-refresh-prod", "TokenLifetimeTooShort", "Sum"), (1, 1)),
+        ("denied-access", ("AWS/Events", "TriggeredRules", "Sum"), (1, 1)),
         ("dead-letters", ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"), (1, 1)),
         ("throttled", ("AWS/Lambda", "Throttles", "Sum"), (2, 3)),
     ],
@@ -117,7 +130,8 @@ def test_empty_secret_is_what_the_filter_finds(
     plain: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The line that the worker writes on an empty secret has the fields that the metric filter reads."""
-    (metric,) = plain.one("Logs::MetricFilter")["MetricTransformations"]
+    empty = plain.one("Logs::MetricFilter", FilterPattern='{ $.error_type = "SecretEmpty" }')
+    (metric,) = empty["MetricTransformations"]
     with SecretsManagerServer() as store:
         store.client().create_secret(Name="upwork-oauth-tokens")
         for name, value in store.environment.items():
@@ -126,10 +140,52 @@ def test_empty_secret_is_what_the_filter_finds(
             handler({}, None)
 
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert '{ $.error_type = "SecretEmpty" }' == plain.one("Logs::MetricFilter")["FilterPattern"]
     assert "SecretEmpty" == line["error_type"]
     assert [{"Key": "SecretId", "Value": "$.SecretId"}] == metric["Dimensions"]
     waiting = measured(plain, "awaiting-authorization")
     assert (waiting["Namespace"], waiting["MetricName"]) == (metric["MetricNamespace"], metric["MetricName"])
-    assert {"Ref": plain.logical_id("Logs::LogGroup")} == plain.one("Logs::MetricFilter")["LogGroupName"]
+    assert {"Ref": plain.logical_id("Logs::LogGroup")} == empty["LogGroupName"]
     assert plain.parameters.token_secret_id == line["SecretId"]
+
+
+def test_commands_are_complete(everything: Deployment, plain: Deployment) -> None:
+    """The first command of an alarm names its secret, queue or log, and the region, so that it can be pasted."""
+    for name in ANNOUNCED:
+        for deployment, region in ((everything, "eu-central-1"), (plain, {"Ref": "AWS::Region"})):
+            text = resolve(
+                alarm(deployment, name)["AlarmDescription"],
+                Known({"AWS::Region": "the-region", "AWS::Partition": "aws"}),
+            )
+            command = text.split("First: ")[1]
+            assert command.startswith(("token-refresh ", "aws "))
+            assert (f"--region {region}" if isinstance(region, str) else "--region the-region") in command
+            if command.startswith("token-refresh"):
+                assert f" {deployment.parameters.token_secret_id} " in command
+
+
+class Known(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return f"a-{name}"
+
+
+def test_denied_access(plain: Deployment, adopted: Deployment) -> None:
+    """A refused call on the secret, by name or ARN, is counted and kept: also a read, and one without parameters."""
+    for deployment, name in ((plain, "upwork-oauth-tokens"), (adopted, "old-tokens")):
+        rule = deployment.one("Events::Rule")
+        parameters, message = rule["EventPattern"]["detail"]["$or"]
+        assert [{"wildcard": f"*{name}*"}] == parameters["requestParameters"]["secretId"] == message["errorMessage"]
+        assert "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" == rule["State"]
+        queue = rule["Targets"][0]["Arn"]["Fn::GetAtt"][0]
+        (policy,) = [p["Properties"] for p in deployment.resources("SQS::QueuePolicy", Queues=[{"Ref": queue}])]
+        (allowed,) = [s for s in policy["PolicyDocument"]["Statement"] if s["Effect"] == "Allow"]
+        assert {"Service": "events.amazonaws.com"} == allowed["Principal"]
+        assert {"ArnEquals": {"aws:SourceArn": deployment.arn_of("Events::Rule")}} == allowed["Condition"]
+
+
+def test_too_short_lifetimes_are_what_the_filter_finds(plain: Deployment) -> None:
+    """The filter reads the event that the worker logs where a claim store reaches its daily limit."""
+    found = plain.one("Logs::MetricFilter", FilterPattern='{ $.event = "token_lifetime_too_short" }')
+
+    (metric,) = found["MetricTransformations"]
+    raised = alarm(plain, "lifetime-too-short")
+    assert (metric["MetricNamespace"], metric["MetricName"]) == (raised["Namespace"], raised["MetricName"])

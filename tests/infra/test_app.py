@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.conftest import EVERYTHING
-from infra.synthesis import ROOT, Deployment
+from infra.synthesis import FLAGS, ROOT, Deployment
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def broken_node(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def run_app(context: dict[str, Any], out: Path, path: str, *program: str) -> subprocess.CompletedProcess[str]:
     """Run the application as the `cdk` command does."""
-    told = {"CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": json.dumps(context), "PATH": path}
+    told = {"CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": json.dumps(FLAGS | context), "PATH": path}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CDK_", "JSII_"))}
     return subprocess.run(
         [sys.executable, *(program or ("app.py",))],
@@ -52,7 +52,7 @@ def test_missing_environment(tmp_path: Path, broken_node: str) -> None:
     app = run_app({}, tmp_path, broken_node)
 
     assert 1 == app.returncode
-    assert app.stderr.startswith("infra/app.py: environment: is required: one of dev, staging, prod")
+    assert app.stderr.startswith("infra/app.py: environment: is required: write environment = ")
     assert 1 == len(app.stderr.splitlines())
     assert [] == list(tmp_path.glob("*.template.json"))
 
@@ -79,9 +79,9 @@ def test_a_breach_of_the_rules_is_no_deployment(tmp_path: Path, broken_node: str
     """What AWS Solutions' rules find keeps the application from being synthesised, and is named."""
     breach = """
 import sys; sys.path.insert(0, ".")
-import token_refresh_infra.secret as secret
-made = secret.kms.Key
-secret.kms.Key = lambda *scope, **options: made(*scope, **options | {"enable_key_rotation": False})
+import token_refresh_infra.key as key
+made = key.kms.Key
+key.kms.Key = lambda *scope, **options: made(*scope, **options | {"enable_key_rotation": False})
 import app; app.main()
 """
     app = run_app(EVERYTHING, tmp_path, broken_node, "-c", breach)

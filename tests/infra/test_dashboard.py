@@ -34,6 +34,7 @@ def test_worker_metrics_have_the_workers_names(plain: Deployment, everything: De
         "Recovered",
         "Failed",
         "ReauthorizationRequired",
+        "Superseded",
         "SecondsToExpiry",
         "DurationMs",
         "SecretEmpty",
@@ -51,7 +52,7 @@ def test_worker_metrics_have_the_workers_names(plain: Deployment, everything: De
         assert [] == [a["MetricName"] for a in alarms if a["MetricName"] not in logged]
         assert {("SecretId", secret)} == {(d["Name"], d["Value"]) for a in alarms for d in a["Dimensions"]}
         assert [] == [m for m in widgets if m[1] not in logged or m[2:4] != ["SecretId", secret]]
-        assert 8 == len(widgets)
+        assert 9 == len(widgets)
 
 
 def widgets_of(deployment: Deployment) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ CHOSEN = {
     "TOKEN_ENDPOINT_AUTH_METHOD": "client_secret_basic",
     "REFRESH_WINDOW_SECONDS": "20000",
     "REPLAY_GRACE_SECONDS": "600",
-    "CLAIM_TTL_SECONDS": "90",
+    "CLAIM_TTL_SECONDS": "100",
     "REQUEST_TIMEOUT_SECONDS": "30",
     "LOG_LEVEL": "WARNING",
 }
@@ -62,16 +62,21 @@ def test_no_line_is_filtered_out(code: Path, plain: Deployment) -> None:
 
 
 def test_functions_role(plain: Deployment) -> None:
-    """The function's role writes to its own log and its queue of failed runs, refreshes the secret, and no more."""
-    secret = {"Ref": plain.logical_id("SecretsManager::Secret")}
+    """The function's role writes to its own log and its queue of failed runs, refreshes its secrets, and no more."""
+    secrets = [
+        {"Ref": plain.logical_id("SecretsManager::Secret", Name=name)}
+        for name in ("upwork-oauth-tokens-published", "upwork-oauth-tokens")
+    ]
     config = plain.one("Lambda::EventInvokeConfig")
 
     expected: list[tuple[str, Any]] = [
         ("logs:CreateLogStream", plain.arn_of("Logs::LogGroup")),
         ("logs:PutLogEvents", plain.arn_of("Logs::LogGroup")),
-        ("secretsmanager:GetSecretValue", secret),
-        ("secretsmanager:PutSecretValue", secret),
-        ("secretsmanager:UpdateSecretVersionStage", secret),
+        *(
+            (f"secretsmanager:{action}", secret)
+            for action in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+            for secret in secrets
+        ),
         ("sqs:SendMessage", config["DestinationConfig"]["OnFailure"]["Destination"]),
     ]
     assert expected == plain.permissions("lambda.amazonaws.com")
@@ -110,6 +115,6 @@ def test_logs(plain: Deployment, everything: Deployment) -> None:
     (logs,) = [s for s in key["KeyPolicy"]["Statement"] if "logs" in str(s["Principal"].get("Service"))]
 
     assert everything.arn_of("KMS::Key") == everything.one("Logs::LogGroup")["KmsKeyId"]
-    assert str(logs["Condition"]).endswith(":log-group:/aws/lambda/token-refresh-upwork-prod']]}}}")
+    assert str(logs["Condition"]).rstrip("'}").endswith(":log-group:/aws/lambda/token-refresh-upwork-prod")
     assert [] == [action for action in logs["Action"] if "*" in action]
     assert {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"} <= set(logs["Action"])

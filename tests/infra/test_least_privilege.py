@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
 SECRETS_AND_KEY = ("secretsmanager:", "kms:")
+FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:the-worker"
+FROM_THE_WORKER = {"lambda:SourceFunctionArn": FUNCTION}
 KEY_ACTION = {"GetSecretValue": "kms:Decrypt", "PutSecretValue": "kms:GenerateDataKey"}
 
 
@@ -35,6 +37,7 @@ class World:
         self.published = variables["PUBLISHED_SECRET_ID"]
         self.arns = {name: self.create(name) for name in (self.token, self.client, self.published)}
         known = {"AWS::Partition": "aws", deployment.logical_id("KMS::Key") + ".Arn": KEY}
+        known[deployment.logical_id("Lambda::Function") + ".Arn"] = FUNCTION
         for name in (self.token, self.published):
             known[deployment.logical_id("SecretsManager::Secret", Name=name)] = self.arns[name]
         self._known = Resolved(known)
@@ -90,13 +93,15 @@ class Resolved(dict[str, str]):
 def asks(call: Call) -> list[Ask]:
     """What AWS asks for a call on a secret that a customer-managed key encrypts."""
     arn = call.arn or f"arn:aws:secretsmanager:{call.region}:123456789012:secret:{call.secret_id}-??????"
-    permissions = [Ask(action=f"secretsmanager:{call.operation}", resource=arn)]
+    labels = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
+    context = FROM_THE_WORKER | labels
+    permissions = [Ask(action=f"secretsmanager:{call.operation}", resource=arn, context=context)]
     if action := KEY_ACTION.get(call.operation):
-        context = {
+        key_context = {
             "kms:ViaService": f"secretsmanager.{call.region}.amazonaws.com",
             "kms:EncryptionContext:SecretARN": arn,
         }
-        permissions.append(Ask(action=action, resource=KEY, context=context))
+        permissions.append(Ask(action=action, resource=KEY, context=key_context))
     return permissions
 
 
@@ -167,14 +172,35 @@ def test_consumers_only_read_what_is_published(world: World, everything: Deploym
     operations = ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret", "DeleteSecret")
 
     allowed = {
-        (operation, name)
+        (operation, name, label)
         for operation in operations
         for name, arn in world.arns.items()
-        if policy.allows(Ask(action=f"secretsmanager:{operation}", resource=arn))
+        for label in ("AWSCURRENT", "AWSPREVIOUS", "REFRESH_OUTCOME")
+        if policy.allows(
+            Ask(
+                action=f"secretsmanager:{operation}",
+                resource=arn,
+                context={"secretsmanager:VersionStage": label},
+            )
+        )
     }
 
-    assert {("GetSecretValue", world.published)} == allowed
+    assert {("GetSecretValue", world.published, "AWSCURRENT")} == allowed
     assert ["kms:Decrypt"] == [action for _, action, _ in policy.grants(["kms:"])]
+
+
+def test_only_the_workers_own_code(world: World, worker_policy: Policy) -> None:
+    """The worker's role reads nothing for another function, or for whoever took its credentials away from Lambda."""
+
+    def reads(context: dict[str, str]) -> bool:
+        ask = Ask(action="secretsmanager:GetSecretValue", resource=world.arns[world.token], context=context)
+        return worker_policy.allows(ask)
+
+    assert [True, False, False] == [
+        reads(FROM_THE_WORKER),
+        reads({"lambda:SourceFunctionArn": f"{FUNCTION}-2"}),
+        reads({}),
+    ]
 
 
 def test_key_opens_for_secrets_manager_alone(world: World, worker_policy: Policy) -> None:

@@ -37,7 +37,7 @@ def unpacked(code: Path, tmp_path: Path) -> Path:
 
 def copy_of_the_project(folder: Path) -> Path:
     """What `scripts/package` reads, elsewhere; the tools are those that are installed here."""
-    for name in ("scripts", "worker", "locks"):
+    for name in ("examples", "scripts", "worker", "locks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "LICENSE", folder)
     (folder / ".venv").symlink_to(ROOT / ".venv")

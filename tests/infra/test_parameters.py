@@ -6,7 +6,7 @@ import pytest
 
 from token_refresh.config import check_timeout, read_settings
 from token_refresh_infra.context import ParameterError
-from token_refresh_infra.function import worker_environment
+from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
@@ -14,19 +14,22 @@ HERE = {"account": "123456789012", "region": "eu-central-1"}
 
 
 def read(**context: Any) -> Parameters:
-    return Parameters.from_context({"environment": "prod"} | context)
+    parameters = parameters_of({"environment": "prod"} | context)
+    assert isinstance(parameters, Parameters)
+    return parameters
 
 
 def test_environment_is_required() -> None:
     """Without an environment there is no deployment: the error names the parameter, its choices and how to give it."""
-    with pytest.raises(ParameterError, match=r"^environment: is required: one of dev, staging, prod \(cdk: -c env"):
-        Parameters.from_context({})
+    with pytest.raises(ParameterError, match=r"^environment: is required: .* \(cdk: -c environment=prod\)$"):
+        parameters_of({})
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("environment", "production"),
+        ("environment", "Production"),
+        ("environment", "prod-"),
         ("region", "frankfurt"),
         ("account", "12345"),
         ("app", "Up Work"),
@@ -37,7 +40,12 @@ def test_environment_is_required() -> None:
         ("kms_key", "alias/mine"),
         ("token_endpoint", "http://provider.example/token"),
         ("token_endpoint", "https://user:password@provider.example/token"),
-        ("token_endpoint_auth_method", "private_key_jwt"),
+        ("token_endpoint_auth_method", "tls_client_auth"),
+        ("provider", "Up Work"),
+        ("claim_table", "a table"),
+        ("operators", "arn:aws:iam::123456789012:root"),
+        ("operators", "arn:aws:iam::123456789012:role/*/admin"),
+        ("client_key", "alias/signing"),
         ("refresh_window_seconds", "8h"),
         ("refresh_window_seconds", "59"),
         ("claim_ttl_seconds", "3601"),
@@ -66,30 +74,40 @@ def test_wrong_value(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ({"timeout_seconds": 120}, r"^timeout_seconds: must be below claim_ttl_seconds \(120\)"),
-        ({"claim_ttl_seconds": 60}, r"^timeout_seconds: must be below claim_ttl_seconds \(60\)"),
-        ({"schedule_minutes": 180}, r"^schedule_minutes: 180 with flexible_minutes 10 does not fit 3 times into"),
-        ({"token_lifetime_seconds": 3600}, r"^schedule_minutes: 30 with .* the 1200 s in which"),
-        ({"schedule_minutes": 10}, r"^flexible_minutes: must be below schedule_minutes \(10\)"),
-        ({"schedule_minutes": 151}, r"^schedule_minutes: 151 with flexible_minutes 10 does not fit 3 times into"),
-        ({"schedule_minutes": 5}, r"^flexible_minutes: must be below schedule_minutes \(5\)"),
+        ({"timeout_seconds": 120}, r"^timeout_seconds: must be 30 s below claim_ttl_seconds \(120\)"),
+        ({"claim_ttl_seconds": 60}, r"^timeout_seconds: must be 30 s below claim_ttl_seconds \(60\)"),
+        ({"schedule_minutes": 180}, r"^schedule_minutes: 180 with flexible_minutes 0 does not fit 3 times into"),
+        ({"token_lifetime_seconds": 3600, "schedule_minutes": 7}, r"^schedule_minutes: 7 with .* the 1200 s in which"),
+        ({"schedule_minutes": 10, "flexible_minutes": 10}, r"^flexible_minutes: must be below schedule_minutes \(10\)"),
+        ({"schedule_minutes": 151, "flexible_minutes": 10}, r"^schedule_minutes: 151 with flexible_minutes 10 does"),
+        ({"schedule_minutes": 5, "flexible_minutes": 9}, r"^flexible_minutes: must be below schedule_minutes \(5\)"),
+        ({"token_lifetime_seconds": 3239}, r'^token_lifetime_seconds: 3239 is below .*; set claim_table = "create"$'),
+        ({"token_lifetime_seconds": 1619}, r"^token_lifetime_seconds: 1619 is below the 3240 s .*no claim store fits"),
+        (
+            {"token_lifetime_seconds": 1619, "claim_table": "t-1"},
+            r"^token_lifetime_seconds: .* 1620 s .*no claim store",
+        ),
+        ({"provider": "nobody"}, r"^provider: PROVIDER must be one of "),
+        ({"token_endpoint_auth_method": "private_key_jwt"}, r"^provider: CLIENT_KEY_ID must be the ARN"),
+        ({"consumers": "arn:aws:iam::123456789012:role/a"}, r"^consumers: needs operators"),
         ({"encrypt_logs": True}, r"^encrypt_logs: needs kms_key"),
         ({"alarm_topic": "arn:aws:sns:eu-central-1:123456789012:t", "alarm_email": "a@b"}, r"^alarm_email: "),
         ({"kms_key": KEY.replace("eu-central-1", "us-east-1")}, r"^kms_key: .* is in region us-east-1, and this"),
         ({"kms_key": KEY.replace("123456789012", "210987654321")}, r"^kms_key: .* is in account 210987654321, and"),
-        ({"kms_key": KEY, "region": None}, r"^region: is needed to check the ARN in kms_key \(cdk: -c region=eu-cen"),
+        (
+            {"kms_key": KEY, "region": None},
+            r"^region: is needed to check the ARN in kms_key: .* \(cdk: -c region=eu",
+        ),
         ({"token_secret": "upwork/dev/tokens"}, r"^token_secret: upwork/dev/tokens is of environment dev, and this"),
         ({"client_secret": "upwork/dev/client"}, r"^client_secret: upwork/dev/client is of environment dev, and"),
         ({"published_secret": "upwork/staging/for-all"}, r"^published_secret: .* is of environment staging, and"),
         ({"alarm_topic": "arn:aws:sns:us-east-1:123456789012:pager"}, r"^alarm_topic: .* is in region us-east-1, and"),
-        ({"shedule_minutes": 15}, r"^shedule_minutes: is no parameter; did you mean schedule_minutes\?"),
-        (
-            {
-                "token_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf",
-                "published_secret": "create",
-            },
-            r"^published_secret: create needs token_secret by name",
-        ),
+        ({"shedule_minutes": 15}, r"^shedule_minutes: unknown parameter; did you mean schedule_minutes\?"),
+        ({"alarms": False, "alarm_email": "a@b"}, r"^alarm_email: nothing is sent to it with alarms=false"),
+        ({"alarms": "false", "alarm_topic": "arn:aws:sns:eu-central-1:123456789012:t"}, r"^alarm_topic: nothing is"),
+        ({"app": "upwork", "client_secret": "upwork/qa/client"}, r"^client_secret: .* is of environment qa, and this"),
+        ({"environment": "a" * 52}, r"^environment: the stack's name token-refresh-a+ has over 64 characters"),
+        ({"mode": "fleed"}, r"^mode: must be one of single"),
     ],
 )
 def test_values_that_do_not_go_together(context: dict[str, Any], message: str) -> None:
@@ -109,14 +127,25 @@ def test_switches_from_command_line_and_file(written: Any) -> None:
     assert read(tracing=written).tracing
 
 
+def test_stack_names() -> None:
+    """Each service has its own stack; the default service's stack keeps its name, and a name that is given counts."""
+    assert "token-refresh-prod" == read().stack_name
+    assert "token-refresh-prod-xero-oauth-tokens" == read(service="xero-oauth-tokens").stack_name
+    assert "token-refresh-upwork-eu-prod-3" == read(app="upwork", environment="eu-prod-3").stack_name
+    assert "token-refresh-prod" == read(service="xero-oauth-tokens", stack="token-refresh-prod").stack_name
+
+
 def test_names() -> None:
     """With an application's name the secret is `{app}/{environment}/{service}`, else it is the plain name."""
     assert "upwork-oauth-tokens" == read().token_secret_id
     assert "upwork/dev/tokens" == read(environment="dev", app="upwork", service="tokens").token_secret_id
     assert "token-refresh-upwork-dev" == read(environment="dev", app="upwork").stack_name
-    assert (
-        "upwork/prod/upwork-oauth-tokens-published" == read(app="upwork", published_secret="create").published_secret_id
-    )
+    for secret, published in (
+        ({"app": "upwork"}, "upwork/prod/upwork-oauth-tokens-published"),
+        ({"token_secret": "old-tokens"}, "old-tokens-published"),
+        ({"token_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:a/b-AbCdEf"}, "a/b-published"),
+    ):
+        assert published == read(**HERE | secret, published_secret="create").published_secret_id
 
 
 def test_overdue_is_later_than_any_normal_refresh() -> None:
@@ -141,7 +170,7 @@ def test_worker_accepts_its_environment(context: dict[str, Any]) -> None:
     """What passes at synth passes in the worker: its own configuration takes every value that this one lets through."""
     parameters = read(**context)
 
-    settings = read_settings(worker_environment(parameters))
+    settings = read_settings(parameters.variables)
     check_timeout(settings.policy, parameters.timeout_seconds)
 
     assert parameters.token_secret_id == settings.token_secret_id
@@ -149,5 +178,32 @@ def test_worker_accepts_its_environment(context: dict[str, Any]) -> None:
 
 
 def test_defaults_are_the_workers() -> None:
-    """Deployed without a choice, the worker behaves as it does without configuration."""
-    assert read_settings({}) == read_settings(worker_environment(read()))
+    """Deployed without a choice, the worker behaves as it does without configuration, and publishes."""
+    assert read_settings({"PUBLISHED_SECRET_ID": "upwork-oauth-tokens-published"}) == read_settings(read().variables)
+
+
+@pytest.mark.parametrize(
+    ("lifetime_seconds", "claim_table", "schedule"),
+    [
+        (86400, None, (30, 10)),
+        (3600, None, (5, 1)),
+        (3240, None, (5, 1)),
+        (1800, "create", (3, 0)),
+        (1620, "t-1", (3, 0)),
+    ],
+)
+def test_schedule_follows_the_tokens(lifetime_seconds: int, claim_table: str | None, schedule: tuple[int, int]) -> None:
+    """Without a schedule of its own, a deployment runs often enough for its tokens: three times while one is due."""
+    parameters = read(token_lifetime_seconds=lifetime_seconds, claim_table=claim_table)
+
+    assert schedule == (parameters.run_every_minutes, parameters.start_within_minutes)
+    assert 3 * parameters.longest_gap_seconds <= parameters.due_window_seconds
+    assert 9 == read(schedule_minutes=10).start_within_minutes
+
+
+def test_lists() -> None:
+    """A list is written with commas on a command line, and as a list in a file."""
+    names = ["arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/sso/Admin_*"]
+
+    assert tuple(names) == read(operators=names).operators == read(operators=", ".join(names)).operators
+    assert () == read(operators="").operators

@@ -22,12 +22,15 @@ def test_cloudwatch_may_publish(plain: Deployment, everything: Deployment) -> No
         assert "sns:Publish" == publish["Action"]
         assert account(deployment) == publish["Condition"]["StringEquals"]["aws:SourceAccount"]
         alarms = json.dumps(publish["Condition"]["ArnLike"]["aws:SourceArn"])
-        assert alarms.endswith(f':alarm:{deployment.parameters.stack_name}-*"]]}}')
+        assert alarms.rstrip('"]}').endswith(f":alarm:{deployment.parameters.stack_name}-*")
         assert ("*", {"Bool": {"aws:SecureTransport": "false"}}) == (refuse["Principal"], refuse["Condition"])
 
     key = everything.one("KMS::Key")["KeyPolicy"]["Statement"]
     (through,) = [s for s in key if s["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
     assert ["kms:Decrypt", "kms:GenerateDataKey"] == through["Action"]
-    assert {"StringEquals": {"aws:SourceAccount": account(everything)}} == through["Condition"]
+    assert {
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:token-refresh-upwork-prod-*"},
+    } == through["Condition"]
     assert everything.arn_of("KMS::Key") == everything.one("SNS::Topic")["KmsMasterKeyId"]
     assert "operator@example.com" == everything.one("SNS::Subscription")["Endpoint"]

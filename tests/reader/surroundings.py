@@ -74,7 +74,7 @@ class Store:
 
     @property
     def reads(self) -> int:
-        """Count the reads that arrived, answered or not."""
+        """Count the reads that arrived, with or without a response."""
         return sum("GetSecretValue" in logged.call.operation for logged in self.server.calls)
 
 
@@ -84,10 +84,7 @@ class _Crowded(ThreadingHTTPServer):
 
 
 class Api:
-    """An API that takes some bearer tokens and refuses all others with 401, on a port of its own.
-
-    It answers with what it got. `on_request` sees each request's path before the answer.
-    """
+    """An API that accepts some bearer tokens and rejects all others with 401."""
 
     def __init__(self) -> None:
         self.accepted: set[str] = set()
@@ -118,8 +115,8 @@ class Api:
         self._thread.join()
         self._http.server_close()
 
-    def answer(self, path: str, bearer: str | None, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Decide what a request gets: status, headers, body."""
+    def respond(self, path: str, bearer: str | None, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Decide the response to a request: status, headers, body."""
         self.seen.append({"path": path, "bearer": bearer, "body": body})
         if path in self.redirects:
             return 307, {"Location": self.redirects[path]}, b""
@@ -128,7 +125,7 @@ class Api:
         return 200, {"Content-Type": "application/json"}, self.content(path, body)
 
     def content(self, path: str, body: bytes) -> bytes:
-        """Say what an accepted request is answered with."""
+        """Return the body for an accepted request."""
         return json.dumps({"path": path, "length": len(body)}).encode()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -140,7 +137,7 @@ class Api:
 
             def do_POST(self) -> None:
                 bearer = self.headers.get("Authorization", "").removeprefix("Bearer ") or None
-                status, headers, content = api.answer(self.path, bearer, self._body())
+                status, headers, content = api.respond(self.path, bearer, self._body())
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(content))}.items():
                     self.send_header(name, value)

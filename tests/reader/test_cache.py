@@ -11,7 +11,7 @@ from token_refresh.reader.cache import Cache
 
 
 def test_fresh_value_costs_one_read(cache: Cache[str], source: Source, clock: Clock) -> None:
-    """As long as a value is fresh, it is read once, whoever asks."""
+    """While a value is fresh, it is read once, however many callers."""
     assert "first" == cache.get() == cache.get()
     clock.advance(99)
     assert "first" == cache.get()
@@ -32,7 +32,7 @@ def test_soft_value_is_served_while_one_read_runs_in_background(
 
 
 def test_soft_value_is_read_inline_where_threads_freeze(inline: Cache[str], source: Source, clock: Clock) -> None:
-    """Without a background, the caller who comes upon a soft value reads it and gets the new one."""
+    """Without a background, the first caller of a soft value reads the new one."""
     inline.get()
     source.value = "second"
     clock.advance(100)
@@ -50,10 +50,10 @@ def test_others_get_the_cached_value_during_an_inline_read(inline: Cache[str], s
     assert ["first"] == served
 
 
-def test_soft_flight_that_lasts_is_not_repeated(
+def test_long_soft_read_is_not_repeated(
     cache: Cache[str], source: Source, clock: Clock, background: Background
 ) -> None:
-    """Until it is overdue, a background read is the only one; then another is begun in its place."""
+    """A background read is the only one until it is given up; then another one begins."""
     cache.get()
     clock.advance(100)
     cache.get()
@@ -69,7 +69,7 @@ def test_soft_flight_that_lasts_is_not_repeated(
 
 
 def test_overdue_value_waits_for_a_new_one(cache: Cache[str], source: Source, clock: Clock) -> None:
-    """An overdue value isn't served where a newer one can be read."""
+    """An overdue value isn't served if a newer one can be read."""
     cache.get()
     source.value = "second"
     clock.advance(150)
@@ -79,7 +79,7 @@ def test_overdue_value_waits_for_a_new_one(cache: Cache[str], source: Source, cl
 def test_overdue_value_is_served_where_the_read_fails(
     cache: Cache[str], source: Source, clock: Clock, background: Background
 ) -> None:
-    """A failed read never refuses a value that is still good, and nobody waits for the reads that follow."""
+    """A failed read never withholds a valid value, and nobody waits for the next reads."""
     cache.get()
     source.error = down()
     clock.advance(150)
@@ -111,7 +111,7 @@ def test_overdue_value_joins_the_read_that_is_under_way(
 
 
 def test_expired_value_is_never_served(cache: Cache[str], source: Source, clock: Clock) -> None:
-    """From its expiry on a value is gone: callers get a new one, or the error."""
+    """From its expiry on a value is not served: callers get a new one, or the error."""
     cache.get()
     clock.advance(200)
     source.error = down()

@@ -9,8 +9,7 @@ import pytest
 from reader.source import Source, down
 from reader.surroundings import Clock
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh.reader.cache import Cache
-from token_refresh.reader.flight import Entry
+from token_refresh.reader.cache import Cache, Entry
 
 
 def test_error_is_shared_for_a_moment(cache: Cache[str], source: Source, clock: Clock) -> None:
@@ -30,7 +29,7 @@ def test_error_is_shared_for_a_moment(cache: Cache[str], source: Source, clock: 
 
 
 def test_shared_errors_have_no_traceback_of_the_read(cache: Cache[str], source: Source) -> None:
-    """Each caller raises an error of its own, which leads neither to the read's frames nor to what it held."""
+    """Each caller raises its own copy of the error, without the read's frames and variables."""
     source.error = down()
     with pytest.raises(SecretStoreUnavailable) as first:
         cache.get()

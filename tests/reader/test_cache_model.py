@@ -9,8 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from reader.surroundings import Background, Clock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
-from token_refresh.reader.cache import FLIGHT_SECONDS, LONGEST_NEGATIVE_SECONDS, Cache
-from token_refresh.reader.flight import Entry
+from token_refresh.reader.cache import Cache, Entry
+from token_refresh.reader.failures import LONGEST_SHARED_ERROR_SECONDS
+from token_refresh.reader.fetch import FETCH_SECONDS
 from token_refresh.reader.runtime import LONGEST_BACKOFF_SECONDS
 
 Value = tuple[int, float]  # a number that grows, and an expiry
@@ -30,12 +31,12 @@ class CacheModel(RuleBasedStateMachine):
         self.read_at = -1e9
         # A background read that is waited for in this one thread would never end: it's given up at once.
         runs = runtime(self.clock, self.background)
-        self.cache: Cache[Value] = Cache(self.read, background=background, runtime=runs, flight_seconds=0.0001)
+        self.cache: Cache[Value] = Cache(self.read, background=background, runtime=runs, fetch_seconds=0.0001)
 
     @property
     def cached(self) -> Value | None:
         """What the cache holds; None (whatever the type says) before the first read."""
-        return self.cache.slot[0]
+        return self.cache.fresh[0]
 
     def read(self, previous: Entry[Value] | None, _rejecting: Callable[[], bool]) -> Entry[Value]:
         self.reads += 1
@@ -75,7 +76,7 @@ class CacheModel(RuleBasedStateMachine):
         except TokenRefreshError:
             assert not usable, "a valid value was refused"
             since = now - self.read_at
-            assert self.reads > reads or since <= LONGEST_NEGATIVE_SECONDS, "an error was shared for too long"
+            assert self.reads > reads or since <= LONGEST_SHARED_ERROR_SECONDS, "an error was shared for too long"
         else:
             assert now < value[1], "an expired value was served"
             assert self.reads > reads or value == known, "a value came from nowhere"
@@ -99,10 +100,10 @@ class CacheModel(RuleBasedStateMachine):
 
     @invariant()
     def fast_path_agrees(self) -> None:
-        value, idle_until = self.cache.slot
+        value, idle_until = self.cache.fresh
         if self.clock() < idle_until:
             assert self.clock() < value[1], "the fast path would serve an expired value"
-            assert idle_until <= self.clock() + max(20, LONGEST_BACKOFF_SECONDS, FLIGHT_SECONDS), "rest without end"
+            assert idle_until <= self.clock() + max(20, LONGEST_BACKOFF_SECONDS, FETCH_SECONDS), "rest without end"
 
 
 class InlineCache(CacheModel):

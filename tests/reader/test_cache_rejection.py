@@ -1,4 +1,4 @@
-"""Values that were rejected: read anew, once, and not too often."""
+"""Rejected values: read again, once, and not too often."""
 
 import asyncio
 
@@ -7,8 +7,8 @@ from reader.surroundings import Background, Clock
 from token_refresh.reader.cache import Cache
 
 
-def test_rejected_value_is_read_anew(inline: Cache[str], source: Source) -> None:
-    """Rejecting the cached value reads the newest, and says that there is another."""
+def test_rejected_value_is_read_again(inline: Cache[str], source: Source) -> None:
+    """Rejecting the cached value reads the newest one, and returns that there is another."""
     inline.get()
     source.value = "second"
     assert inline.reject("first".__eq__)
@@ -30,21 +30,55 @@ def test_nothing_cached_is_nothing_rejected(inline: Cache[str], source: Source) 
 
 
 def test_same_value_back_is_rate_limited(inline: Cache[str], source: Source, clock: Clock) -> None:
-    """A rejected value that comes back the same isn't read again before 1, 2, 4 ... s, and is still served."""
+    """A rejected value that is still current isn't read again before 1, 2, 4 ... s, and is still served."""
     inline.get()
     assert [False, False, False] == [inline.reject("first".__eq__) for _ in range(3)]
     assert 2 == source.reads
-    clock.advance(0.75)
+    clock.advance(1)
     assert not inline.reject("first".__eq__)
     assert 3 == source.reads
-    clock.advance(0.75)
+    clock.advance(1)
     assert not inline.reject("first".__eq__)
     assert (3, "first") == (source.reads, inline.get())
     source.value = "second"
-    clock.advance(0.75)
+    clock.advance(1)
     assert inline.reject("first".__eq__)
     assert not inline.reject("second".__eq__)
     assert 5 == source.reads
+
+
+def test_pauses_begin_again_after_a_quiet_hour(inline: Cache[str], source: Source, clock: Clock) -> None:
+    """A rejection now and then is looked up at once: only rejections without a quiet hour make the pauses grow."""
+    for _ in range(20):
+        inline.get()
+        reads = source.reads
+        assert not inline.reject("first".__eq__)
+        assert reads + 1 == source.reads
+        clock.advance(3600)
+
+
+def test_any_read_counts_as_a_look_up(inline: Cache[str], source: Source, clock: Clock) -> None:
+    """While a value is rejected again and again, a read that was due anyway starts the pause again."""
+    inline.get()
+    for _ in range(6):
+        inline.reject("first".__eq__)
+        clock.advance(16)
+    assert 7 == source.reads
+    clock.advance(85)
+    inline.get()
+    assert 8 == source.reads, "this read was due"
+    clock.advance(29)
+    inline.reject("first".__eq__)
+    assert 8 == source.reads
+
+
+def test_clock_set_back_ends_a_pause(inline: Cache[str], source: Source, clock: Clock) -> None:
+    """A pause from before the clock was set back does not last until the old time comes again."""
+    inline.get()
+    inline.reject("first".__eq__)
+    clock.advance(-10_000)
+    assert not inline.reject("first".__eq__)
+    assert 3 == source.reads
 
 
 def test_rejection_while_the_store_is_down(inline: Cache[str], source: Source) -> None:
@@ -58,7 +92,7 @@ def test_rejection_while_the_store_is_down(inline: Cache[str], source: Source) -
 def test_rejection_joins_the_read_that_is_under_way(
     cache: Cache[str], source: Source, clock: Clock, background: Background
 ) -> None:
-    """A rejection during a soft read waits for that one; the read learns that its value was rejected."""
+    """A rejection during a soft read waits for that read, which learns that its value was rejected."""
     cache.get()
     clock.advance(100)
     cache.get()

@@ -23,7 +23,7 @@ ME = {"user": {"id": "1", "nid": "~1", "rid": "2"}, "organization": {"id": "3"}}
 
 
 class Upwork(Api):
-    """Answers the query of the examples."""
+    """Responds to the query of the examples."""
 
     def content(self, path: str, body: bytes) -> bytes:
         assert "/graphql" == path
@@ -70,14 +70,14 @@ def test_upwork_graphql(environment: dict[str, str], upwork: Upwork) -> None:
 
 
 def test_upwork_graphql_with_graphql_errors(environment: dict[str, str], upwork: Upwork) -> None:
-    """Errors of GraphQL, which come with HTTP 200, end the example."""
-    upwork.answer = lambda path, bearer, body: (200, {}, b'{"errors": [{"message": "no such field"}]}')  # type: ignore[method-assign] # noqa: ARG005 - always the same
+    """GraphQL errors, which come with HTTP 200, end the example."""
+    upwork.respond = lambda path, bearer, body: (200, {}, b'{"errors": [{"message": "no such field"}]}')  # type: ignore[method-assign] # noqa: ARG005 - always the same
     result = run("upwork_graphql.py", environment)
     assert "RuntimeError: no such field" in result.stderr
 
 
 def test_lambda_handler(environment: dict[str, str], upwork: Upwork, running_store: Store) -> None:
-    """The Lambda example answers, and goes on with a newer token where the one it has is refused."""
+    """The Lambda example goes on with a newer token after its token was rejected."""
     upwork.accepted = {"canary-1"}
     code = (
         "-c import json, lambda_handler as function\n"
@@ -105,7 +105,7 @@ def test_lambda_handler(environment: dict[str, str], upwork: Upwork, running_sto
 
 
 def test_lambda_handler_hands_on_a_real_401(environment: dict[str, str]) -> None:
-    """Where the stored token is refused, the Lambda example fails with the 401."""
+    """If the stored token is rejected, the Lambda example fails with the 401."""
     result = run("-c import lambda_handler; lambda_handler.handler({}, None)", environment)
     assert "HTTP Error 401" in result.stderr
     assert "canary-1" not in result.stderr
@@ -114,11 +114,11 @@ def test_lambda_handler_hands_on_a_real_401(environment: dict[str, str]) -> None
 def test_fastapi_service(
     environment: dict[str, str], upwork: Upwork, running_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The FastAPI example answers, tells the token's version, and says 503 where there is no token."""
+    """The FastAPI example passes on the response, shows the token's version, and returns 503 without a token."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.syspath_prepend(EXAMPLES)
-    monkeypatch.setattr("token_refresh.reader.store.CLIENTS._made", {})
+    monkeypatch.setattr("token_refresh.reader.clients.CLIENTS._made", {})
     app = importlib.import_module("fastapi_service").app
 
     async def main() -> None:
@@ -130,8 +130,8 @@ def test_fastapi_service(
             assert {"data": ME} == (await service.get("/me")).json()
         running_store.server.fault("deny", "GetSecretValue")
         async with served(app) as service:
-            answer = await service.get("/me")
-        assert (503, {"detail": "no Upwork token: SecretAccessDenied"}) == (answer.status_code, answer.json())
+            response = await service.get("/me")
+        assert (503, {"detail": "no Upwork token: SecretAccessDenied"}) == (response.status_code, response.json())
 
     upwork.accepted = {"canary-1"}
     asyncio.run(main())

@@ -27,7 +27,7 @@ def test_token_is_added(store: Store, api: Api, client: httpx.Client) -> None:
 
 
 def test_request_is_repeated_once_with_the_new_token(store: Store, api: Api, client: httpx.Client) -> None:
-    """A request that is answered 401 is sent once more, whole, where another token is stored by then."""
+    """After a 401 a request is sent once more, whole, if another token is current by then."""
     store.put("one")
     api.accepted = {"one"}
     client.get("/")
@@ -47,7 +47,7 @@ def test_real_401_is_handed_on(store: Store, api: Api, client: httpx.Client) -> 
 
 
 def test_second_401_is_handed_on(store: Store, api: Api, client: httpx.Client, tokens: TokenReader) -> None:
-    """An API that refuses the new token too is asked twice, and no more."""
+    """If the API rejects the new token too, there is no third request."""
     store.put("one")
     tokens.get()
     store.put("two")
@@ -55,10 +55,10 @@ def test_second_401_is_handed_on(store: Store, api: Api, client: httpx.Client, t
     assert ["one", "two"] == api.bearers
 
 
-def test_other_answers_are_left_alone(store: Store, api: Api, client: httpx.Client) -> None:
+def test_other_responses_are_left_alone(store: Store, api: Api, client: httpx.Client) -> None:
     """Only a 401 says something about the token."""
     store.put("one")
-    api.answer = lambda path, bearer, body: (403, {}, b"")  # type: ignore[method-assign] # noqa: ARG005 - a refusal of another kind
+    api.respond = lambda path, bearer, body: (403, {}, b"")  # type: ignore[method-assign] # noqa: ARG005 - a refusal of another kind
     assert 403 == client.get("/").status_code
     assert 1 == store.reads
 
@@ -141,15 +141,15 @@ def test_async_client(store: Store, api: Api, tokens: TokenReader, clock: Clock)
 def test_token_never_follows_a_redirect_to_another_host(store: Store, api: Api, tokens: TokenReader) -> None:
     """A redirect to another origin gets no token, neither at once nor after its own 401."""
     store.put("one")
-    with Api() as elsewhere:
-        api.redirects["/"] = elsewhere.url
+    with Api() as other_host:
+        api.redirects["/"] = other_host.url
         with httpx.Client(auth=TokenAuth(tokens), follow_redirects=True) as client:
             assert 401 == client.get(api.url).status_code
-        assert [None] == elsewhere.bearers
+        assert [None] == other_host.bearers
 
 
 def test_no_token_no_request(api: Api, client: httpx.Client) -> None:
-    """Where there is no valid token, nothing is sent, and the reader's error comes through."""
+    """Without a valid token nothing is sent, and the caller gets the reader's error."""
     with pytest.raises(SecretNotFound):
         client.get("/")
     assert [] == api.seen

@@ -1,11 +1,26 @@
 """What a consumer pays for an import, each in a process of its own."""
 
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 
 import pytest
 
+from reader.surroundings import Clock, Store
+from testbed.secrets_manager.server import SecretsManagerServer
+
 HEAVY = ("boto3", "botocore", "asyncio", "httpx", "requests", "structlog", "tenacity", "typer", "rich")
+
+
+@pytest.fixture
+def running_store() -> Iterator[Store]:
+    with SecretsManagerServer() as server:
+        store = Store(server, Clock(time.time()))
+        store.put("canary")
+        store.put_text("value", secret_id="key")
+        yield store
 
 
 def imported(statement: str) -> set[str]:
@@ -22,11 +37,10 @@ def test_import_is_light() -> None:
 
 
 def test_import_leaves_the_worker_out() -> None:
-    """Of the worker a consumer loads the errors and nothing else."""
-    names = {name for name in imported("import token_refresh.reader") if name.startswith("token_refresh")}
-    assert {"token_refresh", "token_refresh.errors"} == {
-        name for name in names if not name.startswith("token_refresh.reader")
-    }
+    """A consumer loads what is stored, what AWS says, the errors, and nothing else of the worker."""
+    names = {name for name in imported("import token_refresh.reader") if name.startswith("token_refresh.")}
+    rooms = {name.split(".")[1] for name in names}
+    assert {"aws", "errors", "reader", "secret_value", "stored"} == rooms
 
 
 @pytest.mark.parametrize(
@@ -37,3 +51,16 @@ def test_auth_modules_load_their_own_client_only(module: str, extra: str, other:
     names = imported(f"import token_refresh.reader.{module}")
     assert extra in names
     assert other not in names
+
+
+def test_boto3_alone_is_enough(running_store: Store) -> None:
+    """A consumer with nothing but boto3 installed reads a token, a secret and a group."""
+    extras = ("httpx", "requests", "structlog", "tenacity", "typer", "rich", "pydantic")
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({extras!r}))\n"
+        "from token_refresh.reader import SecretGroup, SecretReader, TokenReader\n"
+        "print(TokenReader('tokens').get(), SecretReader('key').text(), SecretGroup('key')['key'].text())"
+    )
+    environment = {**os.environ, **running_store.server.environment}
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)  # noqa: S603 - our own code
+    assert "canary value value" == run.stdout.strip()

@@ -47,7 +47,7 @@ def reader(request: pytest.FixtureRequest, store: Store, clock: Clock, monkeypat
     """A reader with a client of the test's, or with its own."""
     for name, value in store.server.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("token_refresh.reader.store.CLIENTS._made", {})
+    monkeypatch.setattr("token_refresh.reader.clients.CLIENTS._made", {})
     client = store.client if request.param == "given" else None
     return TokenReader("tokens", client=client, background=False, runtime=runtime(clock))
 
@@ -61,7 +61,7 @@ def test_child_serves_what_the_parent_read(store: Store, reader: TokenReader) ->
 
 
 def test_parent_and_children_read_at_once(store: Store, reader: TokenReader, clock: Clock) -> None:
-    """Parent and children that read at the same moment use connections of their own, and none gets another's answer."""
+    """Parent and children that read at the same moment use separate connections, and none gets another's response."""
     store.put("one")
     reader.get()
     clock.advance(3600)
@@ -81,7 +81,7 @@ def test_parent_and_children_read_at_once(store: Store, reader: TokenReader, clo
 
 
 def test_child_of_a_parent_that_was_reading(store: Store, reader: TokenReader) -> None:
-    """A child that is forked in the middle of another thread's read doesn't wait for it: that thread isn't there."""
+    """A child that is forked during another thread's read doesn't wait for it: that thread is not in the child."""
     store.put("one")
     fault = store.server.fault("hold_before", "GetSecretValue")
     thread = threading.Thread(target=reader.get)
@@ -94,7 +94,7 @@ def test_child_of_a_parent_that_was_reading(store: Store, reader: TokenReader) -
 
 
 def test_child_of_a_parent_that_held_the_lock(store: Store, reader: TokenReader) -> None:
-    """A child that is forked while another thread holds the reader's lock has a lock of its own."""
+    """A child that is forked while another thread holds the reader's lock gets a new lock."""
     store.put("one")
     with reader._cache._lock:  # noqa: SLF001 - the moment that this is about can't be met from outside
         _, result = in_child(reader.get)

@@ -1,4 +1,4 @@
-"""Asking the worker to refresh: the real Lambda client, and a function on loopback."""
+"""Invoking the worker: the real Lambda client, and a function on loopback."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from token_refresh.reader import TokenExpired, TokenReader
 
 
 class Worker:
-    """Lambda's `Invoke` for one function: does `run`, and answers with what it gives."""
+    """Lambda's `Invoke` for one function: calls `run` and returns its result."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -89,17 +89,70 @@ def test_expired_token_is_refreshed_on_demand(store: Store, asking: TokenReader,
     assert 3 == store.reads
 
 
-def test_rejected_token_is_refreshed_on_demand(store: Store, asking: TokenReader, worker: Worker) -> None:
+def test_rejected_token_is_refreshed_on_demand(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
     """Fifty threads whose token was rejected, and is still the stored one, have the worker run once, forced."""
     store.put("one")
     asking.get()
+    clock.advance(300)
     worker.run = lambda: (store.put("two"), {"outcome": "refreshed"})[1]
     assert [True] * 50 == at_once(50, lambda: asking.reject("one"))
     assert ("two", [{"force": True}]) == (asking.get(), worker.events)
 
 
+def test_young_token_is_not_refreshed_for_a_rejection(
+    store: Store, asking: TokenReader, worker: Worker, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A token that is rejected within five minutes of its storing is not refreshed, and not for an hour after that."""
+    version_id = store.put("canary")
+    asking.get()
+    clock.advance(299)
+    assert not asking.reject("canary")
+    clock.advance(1)
+    assert not asking.reject("canary")
+    assert [] == worker.events
+    assert f"version {version_id} was rejected within 300 s of its storing: no forced refresh for 3600 s" in caplog.text
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("every_seconds", [10, 600, 7200])
+def test_an_api_that_rejects_everything_causes_a_handful_of_forced_refreshes_a_day(
+    store: Store, asking: TokenReader, worker: Worker, clock: Clock, every_seconds: int
+) -> None:
+    """However often a consumer asks an API that answers 401 to everything, at most five refreshes a day are forced."""
+
+    def refresh() -> object:
+        store.put(f"token-{len(worker.events)}", lives_seconds=10 * 86_400)
+        return {"outcome": "refreshed"}
+
+    worker.run = refresh
+    store.put("first", lives_seconds=10 * 86_400)
+    clock.advance(400)
+    for _ in range(2 * 86_400 // every_seconds):
+        asking.reject(asking.token())
+        clock.advance(every_seconds)
+    assert 1 <= len(worker.events) <= 10
+    assert [{"force": True}] * len(worker.events) == worker.events
+
+
+def test_another_rejection_after_a_day_is_refreshed_at_once(
+    store: Store, asking: TokenReader, worker: Worker, clock: Clock
+) -> None:
+    """A provider that revokes a token now and then is followed at once: the pauses are forgotten after a day."""
+
+    def refresh() -> object:
+        store.put(f"token-{len(worker.events)}", lives_seconds=10 * 86_400)
+        return {"outcome": "refreshed"}
+
+    worker.run = refresh
+    store.put("first", lives_seconds=10 * 86_400)
+    for count in range(1, 6):
+        clock.advance(86_400)
+        assert asking.reject(asking.token())
+        assert count == len(worker.events)
+
+
 def test_rejected_token_that_was_replaced_needs_no_worker(store: Store, asking: TokenReader, worker: Worker) -> None:
-    """Where a newer token is stored already, nothing is asked."""
+    """If a newer token is stored already, the worker is not invoked."""
     store.put("one")
     asking.get()
     store.put("two")
@@ -108,7 +161,7 @@ def test_rejected_token_that_was_replaced_needs_no_worker(store: Store, asking: 
 
 
 def test_soft_refresh_asks_nothing(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
-    """A late worker is left in peace as long as the token is valid."""
+    """While the token is valid, a late worker is not invoked."""
     store.put("one")
     for _ in range(36):
         asking.get()
@@ -117,16 +170,16 @@ def test_soft_refresh_asks_nothing(store: Store, asking: TokenReader, worker: Wo
 
 
 def test_worker_that_cannot_help(store: Store, asking: TokenReader, worker: Worker, clock: Clock) -> None:
-    """What the worker came to is in the error, by its type alone, and it's asked again after a minute."""
+    """The error quotes only the type of the worker's error, and the worker is invoked again after a minute."""
     store.put("one", lives_seconds=-1)
     worker.run = lambda: {"errorType": "ReauthorizationRequired", "errorMessage": "canary"}
     with pytest.raises(
-        TokenExpired, match=r"token-refresh was asked to refresh and answered ReauthorizationR"
+        TokenExpired, match=r"token-refresh was asked to refresh and returned ReauthorizationR"
     ) as first:
         asking.get()
     assert "canary" not in str(first.value)
     clock.advance(30)
-    with pytest.raises(TokenExpired, match=r"token-refresh was asked less than 60 s ago"):
+    with pytest.raises(TokenExpired, match=r"token-refresh was asked to refresh less than 60 s ago"):
         asking.get()
     clock.advance(30)
     with pytest.raises(TokenExpired):
@@ -134,18 +187,18 @@ def test_worker_that_cannot_help(store: Store, asking: TokenReader, worker: Work
     assert 2 == len(worker.events)
 
 
-@pytest.mark.parametrize("answer", ["canary", {}, {"outcome": ["canary"]}, {"errorType": "canary canary"}, None])
-def test_unheard_of_answers_are_not_repeated(store: Store, asking: TokenReader, worker: Worker, answer: object) -> None:
-    """What isn't an outcome of the worker isn't shown."""
+@pytest.mark.parametrize("result", ["canary", {}, {"outcome": ["canary"]}, {"errorType": "canary canary"}, None])
+def test_unknown_results_are_not_quoted(store: Store, asking: TokenReader, worker: Worker, result: object) -> None:
+    """A result that is not an outcome of the worker is not quoted."""
     store.put("one", lives_seconds=-1)
-    worker.run = lambda: answer
-    with pytest.raises(TokenExpired, match="answered something else than an outcome") as caught:
+    worker.run = lambda: result
+    with pytest.raises(TokenExpired, match="returned something other than an outcome") as caught:
         asking.get()
     assert "canary" not in str(caught.value)
 
 
 def test_worker_out_of_reach(store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the function can't be invoked, the error says why; the client is made as the environment says."""
+    """If the function can't be invoked, the error says why; the client comes from the environment."""
     for name, value in {**store.server.environment, "AWS_ENDPOINT_URL_LAMBDA": store.server.url}.items():
         monkeypatch.setenv(name, value)
     store.put("one", lives_seconds=-1)
@@ -157,7 +210,7 @@ def test_worker_out_of_reach(store: Store, clock: Clock, monkeypatch: pytest.Mon
 
 
 def test_unreachable_worker(store: Store, clock: Clock) -> None:
-    """A function that doesn't answer at all is named by the class of the client's error."""
+    """A function that can't be reached is named by the class of the client's error."""
     nowhere = Worker()
     with _listening(nowhere):
         pass

@@ -20,7 +20,7 @@ def session(tokens: TokenReader) -> Iterator[requests.Session]:
 
 @pytest.fixture
 def replaced(store: Store, api: Api, tokens: TokenReader) -> None:
-    """The reader has a token that the API no longer takes; its successor is stored."""
+    """The reader has a token that the API rejects; its successor is stored."""
     store.put("one")
     tokens.get()
     store.put("two")
@@ -37,7 +37,7 @@ def test_token_is_added(store: Store, api: Api, session: requests.Session) -> No
 
 @pytest.mark.usefixtures("replaced")
 def test_request_is_repeated_once_with_the_new_token(api: Api, session: requests.Session) -> None:
-    """A request that is answered 401 is sent once more, whole, where another token is stored by then."""
+    """After a 401 a request is sent once more, whole, if another token is current by then."""
     response = session.post(api.url, json={"a": 1})
     assert (200, [401]) == (response.status_code, [old.status_code for old in response.history])
     assert ["one", "two"] == api.bearers
@@ -46,7 +46,7 @@ def test_request_is_repeated_once_with_the_new_token(api: Api, session: requests
 
 
 def test_real_401_is_handed_on(store: Store, api: Api, session: requests.Session) -> None:
-    """Where no other token is stored, the caller gets the 401, and a second one costs no further read."""
+    """If no other token is stored, the caller gets the 401, and a second one costs no read."""
     store.put("one")
     assert [401, 401] == [session.get(api.url).status_code for _ in range(2)]
     assert (["one", "one"], 2) == (api.bearers, store.reads)
@@ -54,7 +54,7 @@ def test_real_401_is_handed_on(store: Store, api: Api, session: requests.Session
 
 @pytest.mark.usefixtures("replaced")
 def test_second_401_is_handed_on(api: Api, session: requests.Session) -> None:
-    """An API that refuses the new token too is asked twice, and no more."""
+    """If the API rejects the new token too, there is no third request."""
     api.accepted = set()
     assert 401 == session.get(api.url).status_code
     assert ["one", "two"] == api.bearers
@@ -62,15 +62,15 @@ def test_second_401_is_handed_on(api: Api, session: requests.Session) -> None:
 
 @pytest.mark.usefixtures("replaced")
 def test_fifty_401s_make_one_read(store: Store, api: Api, tokens: TokenReader) -> None:
-    """Fifty threads whose requests are refused make one read between them, and all succeed."""
+    """Fifty threads whose requests are rejected share one read, and all succeed."""
     auth = TokenAuth(tokens)
     assert [200] * 50 == at_once(50, lambda: requests.get(api.url, auth=auth, timeout=10).status_code)
     assert 2 == store.reads
 
 
 @pytest.mark.usefixtures("replaced")
-def test_file_is_wound_back(api: Api, session: requests.Session, tmp_path: Path) -> None:
-    """An open file is sent again from where it began."""
+def test_file_is_rewound(api: Api, session: requests.Session, tmp_path: Path) -> None:
+    """An open file is sent again from the same position."""
     upload = tmp_path / "upload"
     upload.write_bytes(b"skipped part")
     with upload.open("rb") as file:
@@ -81,7 +81,7 @@ def test_file_is_wound_back(api: Api, session: requests.Session, tmp_path: Path)
 
 @pytest.mark.usefixtures("replaced")
 def test_generator_is_not_repeated(api: Api, session: requests.Session) -> None:
-    """A body that can be sent only once isn't sent again empty; the next request has the new token."""
+    """A body that can be sent only once isn't sent again; the next request has the new token."""
     assert 401 == session.post(api.url, data=(part for part in [b"part"])).status_code
     assert [b"part"] == api.bodies
     assert 200 == session.get(api.url).status_code
@@ -98,22 +98,31 @@ def test_upload_of_files_is_repeated(api: Api, session: requests.Session) -> Non
 @pytest.mark.usefixtures("replaced")
 def test_token_never_follows_a_redirect_to_another_host(api: Api, session: requests.Session) -> None:
     """A redirect to another host gets no token, neither at once nor after its own 401."""
-    with Api() as elsewhere:
-        api.redirects["/"] = elsewhere.url.replace("127.0.0.1", "localhost")
+    with Api() as other_host:
+        api.redirects["/"] = other_host.url.replace("127.0.0.1", "localhost")
         assert 401 == session.get(api.url).status_code
-        assert [None] == elsewhere.bearers
+        assert [None] == other_host.bearers
 
 
 @pytest.mark.usefixtures("replaced")
 def test_redirect_on_the_same_host(api: Api, session: requests.Session) -> None:
-    """Behind a redirect on the API's own host, a refused token is replaced just as well."""
+    """After a redirect on the API's host, a rejected token is replaced, too."""
     api.redirects["/"] = "/there"
     assert 200 == session.get(api.url).status_code
     assert ["one", "one", "two"] == api.bearers
 
 
 def test_no_token_no_request(api: Api, session: requests.Session) -> None:
-    """Where there is no valid token, nothing is sent, and the reader's error comes through."""
+    """Without a valid token nothing is sent, and the caller gets the reader's error."""
     with pytest.raises(SecretNotFound):
         session.get(api.url)
     assert [] == api.seen
+
+
+def test_hook_shows_no_token(store: Store, api: Api, session: requests.Session) -> None:
+    """The hook that waits for the response is part of the request, and its `repr` masks the token."""
+    store.put("canary")
+    prepared = session.prepare_request(requests.Request("GET", api.url))
+    assert "Bearer canary" == prepared.headers["Authorization"]
+    assert "Token(" in repr(prepared.hooks)
+    assert "canary" not in repr(prepared.hooks)

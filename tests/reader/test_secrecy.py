@@ -1,4 +1,4 @@
-"""No token and no secret in what a reader logs, raises or shows, at any level, whatever goes wrong."""
+"""No token and no secret in a reader's logs, errors and reprs, at any level, whatever goes wrong."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ BROKEN = {
 
 
 def all_of(error: BaseException) -> str:
-    """Write an error out as a tool for error reports does: its whole chain, and every frame's local variables."""
+    """Write an error as an error reporter does: its whole chain, and every frame's local variables."""
     report = traceback.TracebackException.from_exception(error, capture_locals=True)
     return "".join(report.format()) + repr(error) + repr(vars(error))
 
@@ -31,7 +31,7 @@ def all_of(error: BaseException) -> str:
 def test_errors_hold_nothing(
     store: Store, clock: Clock, text: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither an error nor its traceback's variables hold a part of the document, nor any log of the reader's."""
+    """Neither an error, nor the local variables of its traceback, nor a log line holds a part of the document."""
     store.put_text(text)
     reader = TokenReader("tokens", client=store.client, runtime=runtime(clock))
     del text
@@ -44,7 +44,7 @@ def test_errors_hold_nothing(
 
 
 def test_warnings_hold_nothing(store: Store, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """What is logged when a valid token is served in spite of a failure is free of it."""
+    """The warning about a failed read, while a valid token is served, shows no token."""
     reader = TokenReader("tokens", client=store.client, background=False, runtime=runtime(clock))
     store.put(CANARY)
     reader.get()
@@ -58,7 +58,7 @@ def test_warnings_hold_nothing(store: Store, clock: Clock, caplog: pytest.LogCap
 
 
 def test_other_secrets(store: Store) -> None:
-    """A secret that isn't what it was taken for is not shown either."""
+    """A secret of another form than expected is not shown in the error."""
     store.put_text(CANARY, secret_id="plain")
     store.client.create_secret(Name="binary", SecretBinary=CANARY.encode())
     group = SecretGroup("plain", "binary", client=store.client)

@@ -6,7 +6,14 @@ from datetime import timedelta
 import pytest
 
 from reader.surroundings import Background, Clock, Store, at_once, runtime
-from token_refresh.reader import InvalidSecretDocument, SecretGroup, SecretNotFound, SecretReader
+from token_refresh.reader import (
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretGroup,
+    SecretNotFound,
+    SecretReader,
+    SecretStoreUnavailable,
+)
 
 MINUTE = timedelta(minutes=1)
 
@@ -27,7 +34,7 @@ def test_text_json_and_binary(store: Store, key: SecretReader) -> None:
 
 
 def test_binary_secret(store: Store) -> None:
-    """A binary secret is bytes; asked for as text, it says that it's binary."""
+    """A binary secret is read as bytes; reading it as text is an error that says so."""
     store.client.create_secret(Name="certificate", SecretBinary=b"\x00\xff")
     reader = SecretReader("certificate", client=store.client)
     assert b"\x00\xff" == reader.binary()
@@ -49,18 +56,56 @@ def test_secret_is_masked(key: SecretReader) -> None:
 
 
 def test_ttl(store: Store, key: SecretReader, clock: Clock) -> None:
-    """A value is kept for four fifths of its TTL, less some jitter, and then read anew."""
+    """Without a background, a value is kept for its whole TTL: a read ahead would only cost calls."""
     key.secret()
     store.put_text("new", secret_id="key")
-    clock.advance(44)
+    clock.advance(59.9)
     assert '{"key": "canary"}' == key.text()
-    clock.advance(1)
+    clock.advance(0.1)
     assert "new" == key.text()
     assert 2 == store.reads
 
 
+def test_reading_ahead(store: Store, clock: Clock, background: Background) -> None:
+    """In a service, a background read begins at four fifths of the TTL, less some jitter."""
+    store.put_text("old", secret_id="key")
+    reader = SecretReader("key", ttl=MINUTE, client=store.client, background=True, runtime=runtime(clock, background))
+    reader.text()
+    store.put_text("new", secret_id="key")
+    clock.advance(44)
+    assert ("old", 0) == (reader.text(), len(background.waiting))
+    clock.advance(1)
+    assert ("old", 1) == (reader.text(), background.run())
+    assert "new" == reader.text()
+
+
+def test_max_stale(store: Store, clock: Clock) -> None:
+    """With `max_stale`, an outage ends in an error once the cached value is that old."""
+    store.put_text("value", secret_id="key")
+    reader = SecretReader(
+        "key", ttl=MINUTE, max_stale=10 * MINUTE, client=store.client, background=False, runtime=runtime(clock)
+    )
+    reader.text()
+    store.server.fault("unavailable", "GetSecretValue", times=None)
+    clock.advance(599)
+    assert "value" == reader.text()
+    clock.advance(1)
+    with pytest.raises(SecretStoreUnavailable, match=r"GetSecretValue on secret key .* failed in the service"):
+        reader.text()
+
+
+def test_a_day_of_rejections_costs_about_290_reads(store: Store, clock: Clock) -> None:
+    """Whoever has everything rejected for a day causes no more reads than the TTL of five minutes does."""
+    store.put_text("value", secret_id="key")
+    reader = SecretReader("key", client=store.client, background=False, runtime=runtime(clock))
+    for _ in range(86_400 // 5):
+        reader.reject(reader.secret())
+        clock.advance(5)
+    assert 280 <= store.reads <= 300
+
+
 def test_nothing_older_than_the_ttl(store: Store, clock: Clock, background: Background) -> None:
-    """In a service too, a value as old as its TTL waits for a newer one; one a little younger doesn't."""
+    """In a service, callers wait for a newer value at the end of the TTL, and not before."""
     store.put_text("old", secret_id="key")
     reader = SecretReader("key", ttl=MINUTE, client=store.client, background=True, runtime=runtime(clock))
     quick = SecretReader("key", ttl=MINUTE, client=store.client, background=True, runtime=runtime(clock, background))
@@ -84,7 +129,7 @@ def test_stale_while_the_store_is_down(store: Store, key: SecretReader, clock: C
 
 
 def test_version_check_on_demand(store: Store, key: SecretReader) -> None:
-    """A secret that was of no use is checked at once, with one call for fifty threads, and replaced."""
+    """A rejected secret is looked up at once, with one call for fifty threads, and replaced."""
     old = key.secret()
     assert not key.reject(old)
     store.put_text("new", secret_id="key")
@@ -97,7 +142,7 @@ def test_version_check_on_demand(store: Store, key: SecretReader) -> None:
 
 def test_ttl_must_be_positive() -> None:
     """A TTL of nothing is refused, by its name."""
-    with pytest.raises(ValueError, match="ttl must be a positive timedelta"):
+    with pytest.raises(ConfigurationError, match="ttl must be a positive timedelta"):
         SecretReader("key", ttl=timedelta())
 
 
@@ -130,17 +175,25 @@ def test_large_group(store: Store) -> None:
 def test_group_with_a_missing_secret(store: Store) -> None:
     """One that is missing is named, whether the service says so or leaves it out."""
     store.put_text("one", secret_id="a")
-    with pytest.raises(SecretNotFound, match="missing in eu-central-1: secretsmanager:GetSecretValue found no such"):
+    with pytest.raises(SecretNotFound, match="secret missing in eu-central-1 was not found"):
         SecretGroup("a", "missing", client=store.client)["a"]
     partial_arn = store.client.describe_secret(SecretId="a")["ARN"].rpartition("-")[0]
-    with pytest.raises(
-        SecretNotFound, match=f"{partial_arn} in eu-central-1: secretsmanager:BatchGetSecretValue found"
-    ):
+    with pytest.raises(SecretNotFound, match=rf"{partial_arn} in eu-central-1 was not found \(secretsmanager:BatchGet"):
         SecretGroup(partial_arn, client=store.client)[partial_arn]
 
 
 def test_denied_group(store: Store) -> None:
     """The permission for the batch is another one, and the error names it."""
     store.server.fault("deny", "BatchGetSecretValue")
-    with pytest.raises(Exception, match="a, b in eu-central-1: secretsmanager:BatchGetSecretValue was denied"):
+    with pytest.raises(Exception, match="secretsmanager:BatchGetSecretValue on secret a, b in eu-central-1 was denied"):
         SecretGroup("a", "b", client=store.client)["a"]
+
+
+def test_async_group_rejection(store: Store, clock: Clock) -> None:
+    """A group's `areject` reads all of it once, as `reject` does."""
+    store.put_text("one", secret_id="a")
+    group = SecretGroup("a", client=store.client, background=False, runtime=runtime(clock))
+    old = group["a"]
+    store.put_text("two", secret_id="a")
+    assert asyncio.run(group.areject(old))
+    assert ("two", 2) == (group["a"].text(), store.reads)

@@ -35,7 +35,7 @@ def test_fifty_simultaneous_expiries_make_one_call(store: Store, shared: TokenRe
 
 
 def test_fifty_simultaneous_failures_make_one_call(store: Store, shared: TokenReader) -> None:
-    """Fifty threads share one error, each with an object of its own."""
+    """Fifty threads share one error, and each raises its own copy."""
     errors = at_once(FIFTY, shared.get)
     assert {SecretNotFound} == {type(error) for error in errors}
     assert FIFTY == len({id(error) for error in errors})
@@ -43,7 +43,7 @@ def test_fifty_simultaneous_failures_make_one_call(store: Store, shared: TokenRe
 
 
 def test_fifty_simultaneous_rejections_make_one_call(store: Store, shared: TokenReader) -> None:
-    """Fifty threads that were answered 401 make one call and go on with the token that it brought."""
+    """Fifty threads that got a 401 make one call and go on with its token."""
     store.put("one")
     shared.get()
     store.put("two")
@@ -52,7 +52,7 @@ def test_fifty_simultaneous_rejections_make_one_call(store: Store, shared: Token
 
 
 def test_fifty_simultaneous_rejections_of_a_token_that_stays_make_one_call(store: Store, shared: TokenReader) -> None:
-    """Where no other token is stored, fifty threads learn so from one call."""
+    """If no other token is stored, fifty threads learn it from one call."""
     store.put("one")
     shared.get()
     assert [False] * FIFTY == at_once(FIFTY, lambda: shared.reject("one"))

@@ -18,7 +18,7 @@ from token_refresh.reader import (
 
 
 def test_token_with_expiry_and_version(store: Store, tokens: TokenReader) -> None:
-    """`token()` tells what is cached: value, expiry, version and when that was stored."""
+    """`token()` returns the cached value, its expiry, its version and when that was stored."""
     version_id = store.put("one")
     expected = Token(
         value="one",
@@ -40,7 +40,7 @@ def test_token_is_masked(store: Store, tokens: TokenReader) -> None:
 
 
 def test_only_get_secret_value_is_called(store: Store, tokens: TokenReader, clock: Clock) -> None:
-    """Reading, refreshing and rejecting need the one permission: `secretsmanager:GetSecretValue`."""
+    """Reading and rejecting need one permission: `secretsmanager:GetSecretValue`."""
     store.put("one")
     tokens.get()
     clock.advance(3000)
@@ -51,7 +51,7 @@ def test_only_get_secret_value_is_called(store: Store, tokens: TokenReader, cloc
 
 
 def test_published_secret_is_read(store: Store, tokens: TokenReader) -> None:
-    """The secret that is published for consumers has no refresh token, and is read all the same."""
+    """The published secret has no refresh token, and is read like the token secret."""
     document = {
         "accessToken": "published",
         "expiresAt": (int(START) + 3600) * 1000,
@@ -76,7 +76,7 @@ def test_next_read_comes_soon_after_the_next_refresh(store: Store, tokens: Token
 
 
 def test_refresh_time_is_learned(store: Store, tokens: TokenReader, clock: Clock) -> None:
-    """A worker that refreshes ten minutes before expiry is read just after that, once it was seen to do so."""
+    """Once a worker was seen to refresh ten minutes before expiry, the reader reads just after that."""
     store.put("one")
     tokens.get()
     clock.advance(3000)
@@ -91,13 +91,15 @@ def test_refresh_time_is_learned(store: Store, tokens: TokenReader, clock: Clock
 
 
 def test_expired_token_is_never_returned(store: Store, tokens: TokenReader, clock: Clock) -> None:
-    """At the very second of its expiry a token is gone; the error says since when, and which version."""
+    """From the second of its expiry a token is not returned; the error says since when, and which version."""
     version_id = store.put("one")
     tokens.get()
     clock.advance(3599.999)
     assert "one" == tokens.get()
     clock.advance(0.001)
-    expected = rf"tokens in eu-central-1: its access token expired at 2027-01-15T09:00:00Z \(version {version_id}\)"
+    expected = (
+        rf"secret tokens in eu-central-1: the access token expired at 2027-01-15T09:00:00Z \(version {version_id}\)"
+    )
     with pytest.raises(TokenExpired, match=expected):
         tokens.get()
 
@@ -111,14 +113,14 @@ def test_valid_token_is_served_through_an_outage(store: Store, tokens: TokenRead
         clock.advance(10)
         assert "one" == tokens.get()
     clock.advance(10)
-    with pytest.raises(Exception, match="tokens in eu-central-1: secretsmanager:GetSecretValue was denied"):
+    with pytest.raises(Exception, match="secretsmanager:GetSecretValue on secret tokens in eu-central-1 was denied"):
         tokens.get()
 
 
 def test_older_version_made_current_does_not_replace_a_valid_token(
     store: Store, tokens: TokenReader, clock: Clock
 ) -> None:
-    """Where someone makes a version current whose token has expired, the valid one stays in use."""
+    """If someone makes a version with an expired token current, the valid cached one stays in use."""
     store.put("one")
     clock.advance(3600)
     store.put("two")
@@ -157,9 +159,9 @@ def test_refresh_in_lambda_is_inline(store: Store, clock: Clock, monkeypatch: py
 @pytest.mark.parametrize(
     ("text", "error", "message"),
     [
-        ("{}", SecretEmpty, "holds no tokens yet: run `token-refresh authorize`"),
-        ('{"refreshToken": "r"}', SecretEmpty, "holds no access token yet: the worker's next run stores one"),
-        ("canary", InvalidSecretDocument, "must be a JSON object, and isn't one"),
+        ("{}", SecretEmpty, "has no access token yet: .* `token-refresh status tokens --region eu-central-1`"),
+        ('{"refreshToken": "r"}', SecretEmpty, "has no access token yet: the worker's next run stores one"),
+        ("canary", InvalidSecretDocument, "the secret's value is not JSON; it must be a JSON object"),
     ],
 )
 def test_no_token_yet(store: Store, tokens: TokenReader, text: str, error: type[Exception], message: str) -> None:
@@ -167,14 +169,17 @@ def test_no_token_yet(store: Store, tokens: TokenReader, text: str, error: type[
     version_id = store.put_text(text)
     with pytest.raises(error, match=message) as caught:
         tokens.get()
-    assert str(caught.value).startswith(f"tokens in eu-central-1: version {version_id} (secretsmanager:GetSecretValue)")
+    assert str(caught.value).startswith(f"secret tokens in eu-central-1, version {version_id}")
     assert "canary" not in str(caught.value)
 
 
 def test_first_token_appears(store: Store, tokens: TokenReader, clock: Clock) -> None:
     """A reader that found no token finds it within seconds of its being stored."""
     store.client.create_secret(Name="tokens")
-    with pytest.raises(SecretEmpty, match="found no value yet: run `token-refresh authorize`"):
+    with pytest.raises(
+        SecretEmpty,
+        match=r"has no current value .*: store a token set with `token-refresh authorize tokens --region eu-central-1`",
+    ):
         tokens.get()
     store.put("one")
     clock.advance(5)
@@ -189,8 +194,16 @@ def test_throttling_is_waited_out_by_the_client(store: Store, tokens: TokenReade
 
 
 def test_unreachable_store(store: Store, tokens: TokenReader) -> None:
-    """Where no answer comes and nothing is cached, the error says which secret, where, and what to check."""
+    """Without a response and a cached token, the error says which secret, in which region, and what to check."""
     store.server.fault("drop_before", "GetSecretValue", times=None)
-    expected = r"tokens in eu-central-1: secretsmanager:GetSecretValue got no answer \(ConnectionClosedError\): check"
+    expected = r"GetSecretValue on secret tokens in eu-central-1 got no response \(ConnectionClosedError\): check"
     with pytest.raises(SecretStoreUnavailable, match=expected):
         tokens.get()
+
+
+def test_binary_secret_is_not_a_token_document(store: Store, tokens: TokenReader) -> None:
+    """A token document is text; a binary secret is named as one."""
+    store.client.create_secret(Name="tokens", SecretBinary=b"canary")
+    with pytest.raises(InvalidSecretDocument, match="is binary: a token document is JSON text") as caught:
+        tokens.get()
+    assert "canary" not in str(caught.value)

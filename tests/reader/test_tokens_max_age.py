@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reader.surroundings import Background, Clock, Store, runtime
-from token_refresh.reader import TokenReader
+from token_refresh.reader import ConfigurationError, TokenReader
 
 
 def test_max_age_bounds_staleness(store: Store, clock: Clock) -> None:
@@ -49,5 +49,5 @@ def test_max_age_never_refuses_a_valid_token(store: Store, clock: Clock) -> None
 @pytest.mark.parametrize("max_age", [timedelta(), timedelta(seconds=-1)])
 def test_max_age_must_be_positive(max_age: timedelta) -> None:
     """A `max_age` that bounds nothing is refused, by its name."""
-    with pytest.raises(ValueError, match="max_age must be a positive timedelta"):
+    with pytest.raises(ConfigurationError, match="max_age must be a positive timedelta"):
         TokenReader("tokens", max_age=max_age)

@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], context: Any) -> object:
         logger.setLevel(logging.DEBUG)
         logger.disabled = False
     logging.getLogger().addHandler(logging.StreamHandler())
-    for name in ("botocore", "httpx", "httpcore"):
+    for name in ("botocore", "httpcore"):
         boto3.set_stream_logger(name, logging.DEBUG)
     logging.getLogger("somebody").addHandler(logging.StreamHandler())
     warnings.simplefilter("always")

@@ -37,8 +37,10 @@ def test_a_public_client_has_no_secret() -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"clientId": 7}, "clientId must be a string, and is a JSON int"),
-        ({"clientId": "id", "client_secret": ["canary"]}, "client_secret must be a string, and is a JSON list"),
+        ({"clientId": 7}, "clientId must be a string, and is a JSON number"),
+        ({"clientId": "id", "client_secret": ["canary"]}, "client_secret must be a string, and is a JSON array"),
+        ({"clientId": "id", "clientSecret": "canary\ud800"}, "clientSecret holds half of a surrogate pair"),
+        ({"clientId": "canary\udfff"}, "clientId holds half of a surrogate pair, which can't be sent"),
         ({"clientId": "canary-1", "client_id": "canary-2"}, "clientId and client_id are both in the secret and differ"),
     ],
 )

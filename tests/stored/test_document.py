@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from builders import DAY, HOUR, NOW, document, ms
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import NESTING_LIMIT, TokenDocument, read_document, read_object
+from token_refresh.stored.document import LONGEST_LIFETIME, TokenDocument, read_document
+from token_refresh.stored.json_object import NESTING_LIMIT, read_object
 
 SNAKE = {"access_token": "a", "refresh_token": "r", "expires_at": 1_800_000_000, "scope": "x", "n": [1, {"k": None}]}
 CAMEL = {"accessToken": "a", "refreshToken": "r", "expiresAt": 1_800_000_000_000, "scope": "x", "n": [1, {"k": None}]}
@@ -95,6 +96,14 @@ def test_a_lifetime_that_can_not_be_used_is_that_of_the_tokens_before() -> None:
     assert ms(NOW + 3 * HOUR) == after["expiresAt"]
 
 
+@pytest.mark.parametrize("lifetime", [timedelta.max, None])
+def test_a_lifetime_is_capped(lifetime: timedelta | None) -> None:
+    """A lifetime of centuries, stated by the provider or by the tokens before, counts as ten years."""
+    before = document(expires_at=NOW + 3000 * 365 * DAY, issued_at=NOW)
+
+    assert ms(NOW + LONGEST_LIFETIME) == renew(before, lifetime=lifetime)["expiresAt"]
+
+
 def test_a_lifetime_that_nobody_knows_is_one_hour() -> None:
     """Without a usable `expires_in` and without tokens before, one hour is assumed."""
     assert ms(NOW + HOUR) == renew(document(), lifetime=None)["expiresAt"]
@@ -135,18 +144,19 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("stored", "says"),
     [
-        ([1], "is a JSON list"),
-        ("text", "is a JSON str"),
-        (None, "is a JSON NoneType"),
-        ({}, "neither refreshToken nor refresh_token"),
-        ({"accessToken": "a"}, "neither refreshToken nor refresh_token"),
-        (CAMEL | SNAKE, "both refreshToken and refresh_token"),
-        (CAMEL | {"access_token": "a"}, "access_token does not fit the spelling of refreshToken"),
-        (SNAKE | {"expiresAt": 1}, "expiresAt does not fit the spelling of refresh_token"),
+        ([1], "is a JSON array"),
+        ("text", "is a JSON string"),
+        (None, "is a JSON null"),
+        ({}, "refreshToken or refresh_token is missing"),
+        ({"accessToken": "a"}, "refreshToken is missing"),
+        (CAMEL | SNAKE, "accessToken and access_token are both in the secret; keep one spelling"),
+        (CAMEL | {"access_token": "a"}, "accessToken and access_token are both"),
+        (SNAKE | {"expiresAt": 1}, "expiresAt and access_token are both"),
+        (CAMEL | {"issued_at": None}, "accessToken and issued_at are both"),
         (CAMEL | {"refreshToken": None}, "refreshToken is missing, null or empty"),
         (CAMEL | {"refreshToken": ""}, "refreshToken is missing, null or empty"),
-        (CAMEL | {"refreshToken": 7}, "refreshToken must be a string, and is a JSON int"),
-        (CAMEL | {"accessToken": ["a"]}, "accessToken must be a string, and is a JSON list"),
+        (CAMEL | {"refreshToken": 7}, "refreshToken must be a string, and is a JSON number"),
+        (CAMEL | {"accessToken": ["a"]}, "accessToken must be a string, and is a JSON array"),
         (CAMEL | {"expiresAt": 1_800_000_000}, "expiresAt does not look like Unix milliseconds"),
         (SNAKE | {"expires_at": 1_800_000_000_000}, "expires_at does not look like Unix seconds"),
         (CAMEL | {"expiresAt": 0}, "expiresAt does not look like Unix milliseconds"),
@@ -158,7 +168,13 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
         (CAMEL | {"expiresAt": "soon"}, "expiresAt is a string and not an ISO 8601"),
         (CAMEL | {"expiresAt": "1800000000000"}, "expiresAt is a string and not an ISO 8601"),
         (CAMEL | {"expiresAt": "0001-01-01T00:00:00+23:00"}, "expiresAt is a string and not an ISO 8601"),
+        (CAMEL | {"expiresAt": "0001-01-01T00:00:00Z"}, "expiresAt is a string and not an ISO 8601"),
+        (CAMEL | {"expiresAt": "9999-12-31T23:59:59Z"}, "expiresAt is a string and not an ISO 8601"),
+        (CAMEL | {"expiresAt": 10**18}, "expiresAt does not look like Unix milliseconds"),
         (CAMEL | {"issuedAt": {}}, "issuedAt must be Unix milliseconds"),
+        (CAMEL | {"refreshToken": "r\n"}, "refreshToken must hold printable ASCII characters without a space at"),
+        (CAMEL | {"refreshToken": "\ud800"}, "refreshToken must hold printable ASCII"),
+        (CAMEL | {"accessToken": "\udfff"}, "accessToken must hold printable ASCII"),
     ],
 )
 def test_a_wrong_document_names_the_field(stored: object, says: str) -> None:
@@ -207,6 +223,11 @@ def test_a_document_does_not_show_its_tokens() -> None:
     shown = repr(document(other="canary"))
 
     assert [] == [secret for secret in ("access-0", "refresh-0", "hush", "canary") if secret in shown]
+
+
+def test_the_fields_are_those_that_are_stored() -> None:
+    """Client credentials beside the tokens are found among all the stored keys."""
+    assert CAMEL == read(CAMEL).fields
 
 
 json_values = st.recursive(

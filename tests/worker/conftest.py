@@ -16,6 +16,7 @@ def stage(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     with SecretsManagerServer() as server, TokenEndpoint(reuse="grace") as endpoint:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setenv("PROVIDER", "upwork")
         monkeypatch.setenv("TOKEN_ENDPOINT", endpoint.url)
         yield Stage(server, endpoint, capsys)
     root.handlers[:], warnings.showwarning = handlers, show

@@ -5,7 +5,8 @@ import pytest
 from token_refresh.config import Settings, check_timeout, read_settings, token_secret_id
 from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
-from token_refresh.oauth.request import AuthMethod
+from token_refresh.oauth.formats import AuthMethod
+from token_refresh.providers.loader import load_provider, profile_names
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 
@@ -17,17 +18,21 @@ def test_the_defaults_are_upwork_s() -> None:
         client_secret_id=None,
         published_secret_id=None,
         client=None,
-        token_endpoint="https://www.upwork.com/api/v3/oauth2/token",
-        auth_method=AuthMethod.POST,
-        policy=Policy(
-            refresh_window=timedelta(hours=8), replay_grace=timedelta(hours=24), claim_time_to_live=timedelta(minutes=2)
-        ),
-        request_timeout_seconds=20.0,
+        client_key_id=None,
+        claim_table=None,
+        provider=load_provider("upwork"),
+        claim_time_to_live=timedelta(minutes=2),
+        request_timeout_seconds=None,
         log_level="INFO",
     )
 
     assert expected == read_settings({})
     assert expected == read_settings({"TOKEN_SECRET_ID": "", "REFRESH_WINDOW_SECONDS": "", "CLIENT_SECRET_ID": ""})
+    assert "https://www.upwork.com/api/v3/oauth2/token" == expected.provider.token_endpoint
+    assert AuthMethod.POST is expected.provider.auth_method
+    assert expected.policy == Policy(
+        refresh_window=timedelta(hours=8), replay_grace=timedelta(hours=24), claim_time_to_live=timedelta(minutes=2)
+    )
 
 
 def test_every_variable_is_read() -> None:
@@ -39,32 +44,67 @@ def test_every_variable_is_read() -> None:
             "PUBLISHED_SECRET_ID": "published",
             "UPWORK_CLIENT_ID": "id",
             "UPWORK_CLIENT_SECRET": "hush",
+            "CLIENT_KEY_ID": "alias/client",
+            "CLAIM_TABLE": "claims",
+            "PROVIDER": "generic",
             "TOKEN_ENDPOINT": "https://example.com/token?tenant=1",
             "TOKEN_ENDPOINT_AUTH_METHOD": "client_secret_basic",
             "REFRESH_WINDOW_SECONDS": "600",
-            "REPLAY_GRACE_SECONDS": "0",
+            "REPLAY_GRACE_SECONDS": "30",
             "CLAIM_TTL_SECONDS": "3600",
             "REQUEST_TIMEOUT_SECONDS": "5",
             "LOG_LEVEL": "debug",
         }
     )
 
-    expected = Settings(
-        token_secret_id="tokens",
-        client_secret_id="client",
-        published_secret_id="published",
-        client=ClientCredentials(client_id="id", client_secret=SecretValue("hush")),
-        token_endpoint="https://example.com/token?tenant=1",
-        auth_method=AuthMethod.BASIC,
-        policy=Policy(
-            refresh_window=timedelta(minutes=10), replay_grace=timedelta(0), claim_time_to_live=timedelta(hours=1)
-        ),
-        request_timeout_seconds=5.0,
-        log_level="DEBUG",
+    assert ("tokens", "client", "published") == (
+        found.token_secret_id,
+        found.client_secret_id,
+        found.published_secret_id,
     )
-    assert expected == found
+    assert ClientCredentials(client_id="id", client_secret=SecretValue("hush")) == found.client
+    assert ("alias/client", "claims", 5.0, "DEBUG") == (
+        found.client_key_id,
+        found.claim_table,
+        found.request_timeout_seconds,
+        found.log_level,
+    )
+    assert ("generic", "https://example.com/token?tenant=1") == (found.provider.name, found.provider.token_endpoint)
+    assert AuthMethod.BASIC is found.provider.auth_method
+    assert found.policy == Policy(
+        refresh_window=timedelta(minutes=10),
+        replay_grace=timedelta(seconds=30),
+        claim_time_to_live=timedelta(hours=1),
+    )
     assert "hush" not in repr(found)
     assert "tokens" == token_secret_id({"TOKEN_SECRET_ID": "tokens"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "name", "grace"),
+    [
+        ({}, "upwork", timedelta(hours=24)),
+        ({"TOKEN_ENDPOINT": "https://www.upwork.com/api/v3/oauth2/token"}, "upwork", timedelta(hours=24)),
+        ({"TOKEN_ENDPOINT": "https://WWW.Upwork.com/other"}, "upwork", timedelta(hours=24)),
+        ({"TOKEN_ENDPOINT": "https://example.com/token"}, "generic", timedelta(0)),
+        ({"TOKEN_ENDPOINT": "https://www.upwork.com.example.com/token"}, "generic", timedelta(0)),
+        ({"TOKEN_ENDPOINT": "https://notupwork.com/token"}, "generic", timedelta(0)),
+        ({"TOKEN_ENDPOINT": "http://127.0.0.1:8000/token"}, "generic", timedelta(0)),
+        ({"PROVIDER": "generic", "TOKEN_ENDPOINT": "https://www.upwork.com/t"}, "generic", timedelta(0)),
+        ({"PROVIDER": "upwork", "TOKEN_ENDPOINT": "https://example.com/token"}, "upwork", timedelta(0)),
+        ({"PROVIDER": "upwork", "TOKEN_ENDPOINT": "http://127.0.0.1:8000/token"}, "upwork", timedelta(hours=24)),
+        (
+            {"PROVIDER": "upwork", "TOKEN_ENDPOINT": "https://example.com/token", "REPLAY_GRACE_SECONDS": "60"},
+            "upwork",
+            timedelta(minutes=1),
+        ),
+    ],
+)
+def test_only_upwork_s_endpoint_gets_upwork_s_grace(environment: dict[str, str], name: str, grace: timedelta) -> None:
+    """An endpoint that isn't the profile's gets no grace, unless it is an imitation on this machine or set by hand."""
+    provider = read_settings(environment).provider
+
+    assert (name, grace) == (provider.name, provider.replay_grace)
 
 
 @pytest.mark.parametrize(
@@ -72,13 +112,15 @@ def test_every_variable_is_read() -> None:
 )
 def test_http_is_allowed_on_loopback(url: str) -> None:
     """A provider on this very machine may be reached without TLS."""
-    assert url == read_settings({"TOKEN_ENDPOINT": url}).token_endpoint
+    assert url == read_settings({"TOKEN_ENDPOINT": url}).provider.token_endpoint
 
 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("TOKEN_ENDPOINT", "http://example.com/t", "must be https; http is allowed for loopback hosts alone"),
+        ("PROVIDER", "canary", "must be one of .*generic.*upwork"),
+        ("PROVIDER", "../profiles/upwork", "must be one of"),
+        ("TOKEN_ENDPOINT", "http://example.com/t", "must be https; http is allowed for loopback hosts only"),
         ("TOKEN_ENDPOINT", "http://127.0.0.1.example.com/t", "must be https"),
         ("TOKEN_ENDPOINT", "ftp://example.com", "must be an https URL with a host"),
         ("TOKEN_ENDPOINT", "https://", "must be an https URL with a host"),
@@ -90,7 +132,7 @@ def test_http_is_allowed_on_loopback(url: str) -> None:
         (
             "TOKEN_ENDPOINT_AUTH_METHOD",
             "canary",
-            "must be one of client_secret_basic|must be one of client_secret_post",
+            "must be one of client_secret_post, client_secret_basic, none, private_key_jwt, secret_as_user",
         ),
         ("REFRESH_WINDOW_SECONDS", "0", "must be a whole number of seconds from 1 to 2592000"),
         ("REFRESH_WINDOW_SECONDS", "8h", "must be a whole number of seconds"),
@@ -105,14 +147,40 @@ def test_http_is_allowed_on_loopback(url: str) -> None:
 )
 def test_a_wrong_value_names_the_variable_and_not_the_value(name: str, value: str, says: str) -> None:
     """A wrong setting says which and what it must be; it may hold a secret, and is not shown."""
-    with pytest.raises(ConfigurationError, match=f"{name} (.*)({says})") as caught:
+    with pytest.raises(ConfigurationError, match=f"{name} ({says})") as caught:
         read_settings({name: value})
 
     assert "canary" not in str(caught.value)
 
 
+def test_a_profile_without_an_endpoint_needs_one() -> None:
+    """`generic` stands for any server, so the deployment must name its endpoint."""
+    with pytest.raises(ConfigurationError, match="TOKEN_ENDPOINT must be set, because the profile generic has no"):
+        read_settings({"PROVIDER": "generic"})
+
+
+def test_private_key_jwt_needs_a_key() -> None:
+    """An assertion can't be signed without a KMS key, and that shows before anything is claimed."""
+    environment = {"TOKEN_ENDPOINT_AUTH_METHOD": "private_key_jwt"}
+
+    with pytest.raises(ConfigurationError, match="CLIENT_KEY_ID must be the ARN or alias of the KMS key"):
+        read_settings(environment)
+    settings = read_settings(environment | {"CLIENT_KEY_ID": "alias/client"})
+    assert AuthMethod.PRIVATE_KEY_JWT is settings.provider.auth_method
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_profile_can_be_deployed(name: str) -> None:
+    """`PROVIDER` takes the name of each profile."""
+    environment = {"PROVIDER": name, "CLIENT_KEY_ID": "alias/client"}
+    if not load_provider(name).token_endpoint:
+        environment["TOKEN_ENDPOINT"] = "https://example.com/token"
+
+    assert name == read_settings(environment).provider.name
+
+
 def test_a_claim_must_outlive_the_function() -> None:
-    """A claim that ended before the run could would let another run redeem beside it."""
+    """A claim that ended before its run would let another run redeem at the same time."""
     policy = read_settings({"CLAIM_TTL_SECONDS": "90"}).policy
 
     check_timeout(policy, 89.9)

@@ -44,15 +44,32 @@ def test_a_scheduled_run_refreshes(stage: Stage) -> None:
     assert 1 == stage.endpoint.grant.redemptions
 
 
-def test_an_on_demand_run_names_its_secret(stage: Stage) -> None:
-    """The event's secret_id is used instead of the configured one, in the log and the metric, too."""
-    stage.store("other", expiresAt=stage.now_ms + DAY_MS)
+def test_an_event_may_name_the_function_s_own_secret(stage: Stage) -> None:
+    """The configured secret may be named by name or ARN; log and metric have the configured name either way."""
+    stage.store(expiresAt=stage.now_ms + DAY_MS)
+    arn = stage.client.describe_secret(SecretId="upwork-oauth-tokens")["ARN"]
 
-    result = stage.invoke({"secret_id": "other", "dry_run": True})
+    for secret_id in ("upwork-oauth-tokens", arn):
+        result = stage.invoke({"secret_id": secret_id, "dry_run": True})
 
-    assert ("fresh", "other") == (result["outcome"], result["secret_id"])
-    last = stage.last_line()
-    assert ("other", "other", "on_demand") == (last["secret_id"], last["SecretId"], last["trigger"])
+        assert ("fresh", "upwork-oauth-tokens") == (result["outcome"], result["secret_id"])
+        last = stage.last_line()
+        assert ("upwork-oauth-tokens", "on_demand") == (last["SecretId"], last["trigger"])
+
+
+@pytest.mark.parametrize(
+    "other", ["other", "upwork-oauth-tokens2", "arn:aws:secretsmanager:eu-central-1:1:secret:other"]
+)
+def test_an_event_can_not_name_another_secret(stage: Stage, other: str) -> None:
+    """Endpoint, client and published secret are the function's, so another secret is refused before any call."""
+    stage.store("other", expiresAt=stage.now_ms - DAY_MS)
+
+    error = stage.fail(InvalidEvent, {"secret_id": other, "force": True})
+
+    assert "TOKEN_SECRET_ID=upwork-oauth-tokens" in str(error)
+    assert "upwork-oauth-tokens" == stage.last_line()["SecretId"]
+    assert 0 == stage.endpoint.grant.redemptions
+    assert [] == [c for c in stage.server.calls if c.call.operation == "GetSecretValue"]
 
 
 def test_no_context_is_no_obstacle(stage: Stage) -> None:
@@ -70,7 +87,7 @@ def test_no_context_gives_a_minute(stage: Stage, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("CLAIM_TTL_SECONDS", "61")
     assert "fresh" == stage.invoke({}, None)["outcome"]
     monkeypatch.setenv("CLAIM_TTL_SECONDS", "60")
-    assert "(60 s are left of it)" in str(stage.fail(ConfigurationError, {}, None))
+    assert "(60 s of it are left)" in str(stage.fail(ConfigurationError, {}, None))
 
 
 def test_the_last_line_is_written_at_every_level(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

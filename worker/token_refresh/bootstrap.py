@@ -22,7 +22,8 @@ from token_refresh.events import Trigger
 from token_refresh.ports import ClaimStore, Clock, Deadline, Log, SecretStore, TokenEndpoint
 from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
-from token_refresh.stored.document import TokenDocument, read_object
+from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.json_object import read_object
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -48,7 +49,15 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
-def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, time_left_seconds: float) -> Run:
+def build_run(  # noqa: PLR0913 - all by name but the two that always differ
+    settings: Settings,
+    trigger: Trigger,
+    *,
+    clock: Clock,
+    log: Log,
+    time_left_seconds: float,
+    client: "SecretsManagerClient | None" = None,
+) -> Run:
     """Put a run together.
 
     Args:
@@ -57,6 +66,7 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
         clock: The stopwatch that bounds it.
         log: Where it logs.
         time_left_seconds: How long its process may still live.
+        client: A client of Secrets Manager; by default one for the AWS configuration of this moment.
 
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
@@ -64,10 +74,8 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
     secret_id = trigger.secret_id or settings.token_secret_id
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
-    client = secrets_manager_client()
-
     def secret(name: str) -> SecretsManagerSecret:
-        return SecretsManagerSecret(client, name, deadline)
+        return SecretsManagerSecret(client or secrets_manager_client(), name, deadline)
 
     store = secret(secret_id)
     return Run(
@@ -75,9 +83,9 @@ def build_run(settings: Settings, trigger: Trigger, *, clock: Clock, log: Log, t
             store=store,
             claims=claim_store(settings, store, deadline),
             published=secret(settings.published_secret_id) if settings.published_secret_id else None,
-            endpoint=lambda: token_endpoint(settings.token_endpoint),
+            endpoint=lambda: token_endpoint(settings.provider.token_endpoint),
             credentials=functools.partial(find_credentials, settings=settings, secret=secret),
-            auth_method=settings.auth_method,
+            auth_method=settings.provider.auth_method,
             nonce=lambda: secrets.token_hex(16),
             clock=clock,
             log=log,
@@ -101,6 +109,12 @@ def claim_store(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
     if settings.claim_table is None:
         return VersionClaims(store)
     return TableClaims(dynamodb_client(), settings.claim_table, lambda: store.arn, deadline)
+
+
+def open_secret(client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float) -> SecretsManagerSecret:
+    """Open one secret, without a run."""
+    clock = SystemClock()
+    return SecretsManagerSecret(client, secret_id, Deadline(clock=clock, at=clock.monotonic() + time_left_seconds))
 
 
 def find_credentials(

@@ -1,46 +1,63 @@
-"""Settings, from the environment, read at each invocation and checked as a whole."""
+"""Settings, read from the environment at each invocation and checked as a whole."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
-from token_refresh.oauth.request import AuthMethod
+from token_refresh.oauth.formats import AuthMethod
+from token_refresh.providers.endpoint import host_of, read_endpoint
+from token_refresh.providers.loader import load_provider, profile_names
+from token_refresh.providers.provider import Grace, Provider
+from token_refresh.providers.schema import LONGEST_GRACE
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.origin import ClaimStoreKind
 
-UPWORK_TOKEN_ENDPOINT: Final = "https://www.upwork.com/api/v3/oauth2/token"  # noqa: S105 - an address
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
+DEFAULT_PROVIDER: Final = "upwork"
+GENERIC_PROVIDER: Final = "generic"
 
+_UPWORK_DOMAIN: Final = "upwork.com"
 _MONTH_SECONDS: Final = 30 * 24 * 3600
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is configured; see the README's table for each variable."""
+    """What is configured; docs/deploy.md has the table of variables."""
 
     token_secret_id: str
     client_secret_id: str | None
     published_secret_id: str | None
-    claim_table: str | None
-    """The DynamoDB table that holds claims; without it claims are versions of the secret."""
     client: ClientCredentials | None
-    """From the environment: the last place that is asked."""
-    token_endpoint: str
-    auth_method: AuthMethod
-    policy: Policy
+    """From the environment: the last place to look."""
+    client_key_id: str | None
+    """The KMS key that signs `private_key_jwt` assertions."""
+    claim_table: str | None
+    """The DynamoDB table for claims; without it, claims are versions of the secret."""
+    provider: Provider
+    """With the deployment's variables applied; `Provider.for_document` applies the document's."""
+    claim_time_to_live: timedelta
     request_timeout_seconds: float | None
-    """None unless it is set: then the run decides."""
+    """None where it is not set: 20 seconds, or with a grace of 0 all the time that the run can spare."""
     log_level: str
+
+    @property
+    def policy(self) -> Policy:
+        """What the core needs to know about time."""
+        return Policy(
+            refresh_window=self.provider.refresh_window,
+            replay_grace=self.provider.replay_grace,
+            claim_time_to_live=self.claim_time_to_live,
+            host=host_of(self.provider.token_endpoint),
+            store=ClaimStoreKind.VERSIONS if self.claim_table is None else ClaimStoreKind.TABLE,
+        )
 
 
 def token_secret_id(environment: Mapping[str, str]) -> str:
-    """Give the configured secret, which the log names also where the rest of the configuration is wrong."""
+    """Return the configured secret. The log names it even if the rest of the configuration is wrong."""
     return environment.get("TOKEN_SECRET_ID") or DEFAULT_SECRET_ID
 
 
@@ -51,35 +68,64 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         ConfigurationError: One is wrong; the message names it and what it must be.
     """
     given = {name: value for name, value in environment.items() if value}
-    token_endpoint = read_endpoint("TOKEN_ENDPOINT", given.get("TOKEN_ENDPOINT", UPWORK_TOKEN_ENDPOINT))
-    return Settings(
+    timeout = _read_seconds(given, "REQUEST_TIMEOUT_SECONDS", range(1, 301))
+    settings = Settings(
         token_secret_id=token_secret_id(given),
         client_secret_id=given.get("CLIENT_SECRET_ID"),
         published_secret_id=given.get("PUBLISHED_SECRET_ID"),
-        claim_table=given.get("CLAIM_TABLE"),
         client=read_credentials(
             {"client_id": given.get("UPWORK_CLIENT_ID"), "client_secret": given.get("UPWORK_CLIENT_SECRET")}
         ),
-        token_endpoint=token_endpoint,
-        auth_method=AuthMethod(
-            _read_choice(given, "TOKEN_ENDPOINT_AUTH_METHOD", AuthMethod.POST, [m.value for m in AuthMethod])
-        ),
-        policy=Policy(
-            refresh_window=_read_seconds(given, "REFRESH_WINDOW_SECONDS", 28_800, range(1, _MONTH_SECONDS + 1)),
-            replay_grace=_read_seconds(given, "REPLAY_GRACE_SECONDS", 86_400, range(_MONTH_SECONDS + 1)),
-            claim_time_to_live=_read_seconds(given, "CLAIM_TTL_SECONDS", 120, range(1, 3601)),
-            host=urlsplit(token_endpoint).hostname or "",
-            store=ClaimStoreKind.TABLE if "CLAIM_TABLE" in given else ClaimStoreKind.VERSIONS,
-        ),
-        request_timeout_seconds=_read_seconds(given, "REQUEST_TIMEOUT_SECONDS", 20, range(1, 301)).total_seconds()
-        if "REQUEST_TIMEOUT_SECONDS" in given
-        else None,
-        log_level=_read_choice(given, "LOG_LEVEL", "INFO", _LOG_LEVELS, normalise=str.upper),
+        client_key_id=given.get("CLIENT_KEY_ID"),
+        claim_table=given.get("CLAIM_TABLE"),
+        provider=_read_provider(given),
+        claim_time_to_live=_read_seconds(given, "CLAIM_TTL_SECONDS", range(1, 3601)) or timedelta(minutes=2),
+        request_timeout_seconds=timeout.total_seconds() if timeout else None,
+        log_level=_read_choice(given, "LOG_LEVEL", _LOG_LEVELS, normalise=str.upper) or "INFO",
     )
+    if settings.provider.auth_method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:
+        raise ConfigurationError(
+            "CLIENT_KEY_ID must be the ARN or alias of the KMS key that signs assertions, because the client "
+            "authenticates with private_key_jwt"
+        )
+    return settings
+
+
+def _read_provider(given: Mapping[str, str]) -> Provider:
+    """Load the profile, then apply the deployment's variables."""
+    endpoint = read_endpoint("TOKEN_ENDPOINT", given["TOKEN_ENDPOINT"]) if "TOKEN_ENDPOINT" in given else None
+    provider = _load_profile(given, endpoint)
+    if endpoint is not None:
+        provider = provider.at_endpoint(endpoint)
+    if not provider.token_endpoint:
+        raise ConfigurationError(f"TOKEN_ENDPOINT must be set, because the profile {provider.name} has no endpoint")
+    auth_method = _read_choice(given, "TOKEN_ENDPOINT_AUTH_METHOD", tuple(AuthMethod))
+    if auth_method is not None:
+        provider = replace(provider, request=replace(provider.request, auth_method=AuthMethod(auth_method)))
+    window = _read_seconds(given, "REFRESH_WINDOW_SECONDS", range(1, _MONTH_SECONDS + 1))
+    if window is not None:
+        provider = replace(provider, refresh_window=window)
+    grace = _read_seconds(given, "REPLAY_GRACE_SECONDS", range(int(LONGEST_GRACE.total_seconds()) + 1))
+    if grace is not None:
+        provider = replace(provider, grace=Grace(duration=grace))
+    return provider
+
+
+def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
+    name = given.get("PROVIDER")
+    if name is None:
+        return load_provider(DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER)
+    if name not in profile_names():
+        raise ConfigurationError(f"PROVIDER must be one of {', '.join(profile_names())}")
+    return load_provider(name)
+
+
+def _is_upwork(endpoint: str) -> bool:
+    return host_of(endpoint) == _UPWORK_DOMAIN or host_of(endpoint).endswith(f".{_UPWORK_DOMAIN}")
 
 
 def check_timeout(policy: Policy, timeout_seconds: float) -> None:
-    """Check that a claim outlives the run that makes it: otherwise another run could redeem beside it.
+    """Check that a claim outlives its run. Otherwise two runs could redeem at the same time.
 
     Raises:
         ConfigurationError: It does not.
@@ -88,56 +134,25 @@ def check_timeout(policy: Policy, timeout_seconds: float) -> None:
     if ttl_seconds <= timeout_seconds:
         raise ConfigurationError(
             f"CLAIM_TTL_SECONDS is {ttl_seconds:.0f} and must exceed the function's timeout ({timeout_seconds:.0f} s "
-            "are left of it): raise the one or lower the other"
+            "of it are left). Raise CLAIM_TTL_SECONDS or lower the timeout"
         )
 
 
-def _read_seconds(given: Mapping[str, str], name: str, default: int, allowed: range) -> timedelta:
-    text = given.get(name, str(default)).strip()
+def _read_seconds(given: Mapping[str, str], name: str, allowed: range) -> timedelta | None:
+    if name not in given:
+        return None
+    text = given[name].strip()
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) in allowed):  # noqa: PLR2004 - no huge int
         raise ConfigurationError(f"{name} must be a whole number of seconds from {allowed.start} to {allowed.stop - 1}")
     return timedelta(seconds=int(text))
 
 
 def _read_choice(
-    given: Mapping[str, str],
-    name: str,
-    default: str,
-    choices: tuple[str, ...] | list[str],
-    normalise: Callable[[str], str] = str,
-) -> str:
-    value = normalise(given.get(name, default).strip())
+    given: Mapping[str, str], name: str, choices: tuple[str, ...], normalise: Callable[[str], str] = str
+) -> str | None:
+    if name not in given:
+        return None
+    value = normalise(given[name].strip())
     if value not in choices:
         raise ConfigurationError(f"{name} must be one of {', '.join(choices)}")
     return value
-
-
-def read_endpoint(name: str, url: str) -> str:
-    """Check the URL of an endpoint without showing it: someone may have put credentials into it.
-
-    Raises:
-        ConfigurationError: It can't be one; the message names the setting.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ConfigurationError(f"{name} is not a URL") from None
-    if not host or parts.scheme not in {"http", "https"}:
-        raise ConfigurationError(f"{name} must be an https URL with a host")
-    if parts.username is not None or parts.password is not None or parts.fragment:
-        # RFC 6749 sections 2.3.1 and 3.2.
-        raise ConfigurationError(f"{name} must have neither credentials nor a fragment in it")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ConfigurationError(f"{name} must be https; http is allowed for loopback hosts alone")
-    return url.strip()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, so that nobody can listen on the way."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import InvalidEvent
 
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")  # `GetSecretValue`, SecretId: a name or an ARN
@@ -13,21 +14,21 @@ _EXPECTED: Final = {"secret_id": "a secret's name or ARN", "force": "true or fal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """What a run was asked to do, and by whom."""
+    """What starts a run, and what the run should do."""
 
     name: str
     """`schedule`, `on_demand` or `cli`."""
     secret_id: str | None = None
-    """None for the configured one."""
+    """The secret that the event names; None if it names none."""
     force: bool = False
     dry_run: bool = False
 
 
 def read_event(event: object) -> Trigger:
-    """Parse an event of EventBridge, EventBridge Scheduler or of an on-demand invocation.
+    """Parse an event from EventBridge, EventBridge Scheduler or an on-demand invocation.
 
     Raises:
-        InvalidEvent: It is none of them; the message names the key and what was expected.
+        InvalidEvent: It is none of these. The message names the key and what was expected.
     """
     if not isinstance(event, Mapping):
         raise InvalidEvent(f"the event must be a JSON object, and is a {type(event).__name__}")
@@ -35,7 +36,7 @@ def read_event(event: object) -> Trigger:
         return Trigger(name="schedule")
     for key, value in event.items():
         if key not in _EXPECTED:
-            # Only a key that looks like one is shown: anything may stand in an event.
+            # An event can hold anything, so a key is quoted only if it looks like one.
             shown = f"key {key}" if isinstance(key, str) and re.fullmatch(r"[A-Za-z_-]{1,40}", key) else "a key"
             raise InvalidEvent(f"the event has {shown}, which is unknown; expected are {', '.join(_EXPECTED)}")
         if not _fits(key, value):
@@ -48,8 +49,21 @@ def read_event(event: object) -> Trigger:
     )
 
 
+def check_secret(trigger: Trigger, token_secret_id: str) -> None:
+    """Accept an event for the configured secret alone: endpoint, client and published secret are the function's.
+
+    Raises:
+        InvalidEvent: The event names another secret.
+    """
+    if trigger.secret_id is not None and not name_same_secret(trigger.secret_id, token_secret_id):
+        raise InvalidEvent(
+            f"the event's secret_id is not the secret of this function (TOKEN_SECRET_ID={token_secret_id}); leave "
+            "secret_id out, or invoke the function that is deployed for that secret"
+        )
+
+
 def _is_scheduled(event: Mapping[str, object]) -> bool:
-    """Whether EventBridge sent it; Scheduler's `detail` is the string `"{}"`, and other keys say nothing here."""
+    """Whether EventBridge or EventBridge Scheduler sent the event; other keys have no meaning here."""
     return event.get("source") in {"aws.events", "aws.scheduler"} and event.get("detail-type") == "Scheduled Event"
 
 

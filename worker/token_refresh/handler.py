@@ -1,12 +1,13 @@
 """The Lambda handler: event in, outcome out, one last log line either way."""
 
+from dataclasses import replace
 from typing import Any
 
 from token_refresh.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh.bootstrap import SystemClock, build_run, environment
 from token_refresh.config import check_timeout, read_settings, token_secret_id
 from token_refresh.errors import InternalError, TokenRefreshError
-from token_refresh.events import Trigger, read_event
+from token_refresh.events import Trigger, check_secret, read_event
 from token_refresh.outcome import Outcome, Summary
 from token_refresh.refresh import Run
 
@@ -58,12 +59,12 @@ class _Invocation:
     def run(self, event: object) -> dict[str, str | None]:
         self._trigger = read_event(event)
         settings = read_settings(environment())
-        self._secret_id = self._trigger.secret_id or settings.token_secret_id
+        check_secret(self._trigger, settings.token_secret_id)
         check_timeout(settings.policy, self._time_left_seconds)
         take_over_libraries(settings.log_level, request_id=self._request_id, secret_id=self._secret_id)
         self._run = build_run(
             settings,
-            self._trigger,
+            replace(self._trigger, secret_id=None),
             clock=self._clock,
             log=open_log(settings.log_level, request_id=self._request_id, secret_id=self._secret_id),
             time_left_seconds=self._time_left_seconds,

@@ -1,12 +1,13 @@
 """What a run came to: what its caller gets, and the one log line that is also its metric."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import ReauthorizationRequired, TokenRefreshError
 from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.times import iso
 
 NAMESPACE: Final = "TokenRefresh"
 _UNITS: Final = {"SecondsToExpiry": "Seconds", "DurationMs": "Milliseconds"}
@@ -106,4 +107,4 @@ class Summary:
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if moment is None else iso(moment)

@@ -9,7 +9,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from token_refresh.adapters.secrets_manager_errors import Refused, Transient, missing_value, refused, translate
+from token_refresh.aws.errors import translate
+from token_refresh.aws.secrets_manager import Refused, Transient, missing_value, refused
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.ports import Deadline, SecretVersion

@@ -1,121 +1,166 @@
 """The provider's token endpoint, over HTTP."""
 
+import secrets
+from collections.abc import Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from threading import Lock, Thread
-from typing import Final
+from threading import Thread
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
+import httpcore
 import httpx
 
 from token_refresh import __version__
+from token_refresh.adapters.client_key import Signer, SigningError
+from token_refresh.adapters.time_limit import LimitedTransport, TimeLimit
+from token_refresh.errors import ConfigurationError
+from token_refresh.oauth.client_auth import encode_signature
+from token_refresh.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import BODY_LIMIT_BYTES, Answer, Failure, Kind, read_answer
+from token_refresh.oauth.response import BODY_LIMIT_BYTES, Failure, Kind, Response, read_response
+from token_refresh.providers.endpoint import host_of, is_loopback
 
 _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # An encoded body can be a thousand times what arrives.
+    "Connection": "close",
     "User-Agent": f"token-refresh-worker/{__version__}",  # Requests without one have met a challenge page.
 }
 
 _NOT_SENT: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    httpx.InvalidURL,
+    UnicodeError,  # a host that is not valid in IDNA
+)
+_HTTP_ERRORS: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    OSError,
 )
 
 
 class HttpTokenEndpoint:
     """Sends one request at a time; implements the port `TokenEndpoint`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, form: ResponseFormat = RFC_6749_RESPONSE, signer: Signer | None = None) -> None:
         self._url = url
+        self._form = form
+        self._signer = signer
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Answer:
-        """Send `request` and read its answer.
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+        """Send `request` and read the response, end to end within the time limit.
 
-        The time limit holds end to end, which the client's own does not: that counts each read anew, so that a server
-        that drips bytes can go on for ever, and leaves out the name lookup. So the exchange has a thread of its own,
-        which is left behind at the limit; from then on it sends nothing more, even if Lambda thaws it hours later.
+        A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
+        time is left, and sends nothing.
         """
-        exchange = _Exchange(self._url, request, timeout_seconds)
+        exchange = _Exchange(self._url, request, self._form, self._signer, TimeLimit(timeout_seconds))
         Thread(target=exchange.run, name="token-request", daemon=True).start()
-        return exchange.wait()
-
-
-class _Left(Exception):  # noqa: N818 - nothing failed
-    """Nobody waits for this exchange any more."""
+        return exchange.wait(timeout_seconds)
 
 
 class _Exchange:
-    """One request and its answer, and how far it came."""
+    """One request and its response, and how far they came."""
 
-    def __init__(self, url: str, request: TokenRequest, timeout_seconds: float) -> None:
+    def __init__(
+        self, url: str, request: TokenRequest, form: ResponseFormat, signer: Signer | None, limit: TimeLimit
+    ) -> None:
         self._url = url
         self._request = request
-        self._timeout_seconds = timeout_seconds
-        self._done: Future[Answer] = Future()
-        self._lock = Lock()
-        self._begun = False
-        """Whether the first byte may have left: from there on, silence proves nothing."""
-        self._left = False
-        self._refusal: Answer | None = None
+        self._form = form
+        self._signer = signer
+        self._limit = limit
+        self._done: Future[Response] = Future()
+        self._by_status: Response | None = None
         """What a 4xx proves by its status, whatever becomes of its body."""
 
-    def wait(self) -> Answer:
-        """Wait for the answer; at the time limit say what is known by then, and let nothing be sent after that."""
+    def wait(self, timeout_seconds: float) -> Response:
+        """Wait for the response. At the time limit, return what is known by then."""
         try:
-            return self._done.result(self._timeout_seconds)
+            return self._done.result(timeout_seconds)
         except TimeoutError as error:
-            with self._lock:
-                self._left = True
-                return self._failure(error)
+            return self._failure(error)
 
     def run(self) -> None:
         try:
-            self._done.set_result(self._answer())
+            self._done.set_result(self._respond())
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             self._done.set_exception(error)
 
-    def _answer(self) -> Answer:
+    def _respond(self) -> Response:
         try:
-            return self._exchange()
+            return self._exchange({**self._request.fields, **self._signed()})
+        except SigningError as error:
+            return Failure(kind=Kind.NOT_SENT if error.passes else Kind.CLIENT_REJECTED, seen=str(error))
+        except ConfigurationError as error:
+            return Failure(kind=Kind.CLIENT_REJECTED, seen=str(error))
         except _NOT_SENT as error:
             return Failure(kind=Kind.NOT_SENT, seen=type(error).__name__)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except _HTTP_ERRORS as error:
             return self._failure(error)
 
-    def _failure(self, error: Exception) -> Answer:
-        kind = Kind.NO_ANSWER if self._begun else Kind.NOT_SENT
-        return self._refusal or Failure(kind=kind, seen=type(error).__name__)
+    def _failure(self, error: Exception) -> Response:
+        kind = Kind.NO_RESPONSE if self._limit.begun else Kind.NOT_SENT
+        return self._by_status or Failure(kind=kind, seen=type(error).__name__)
 
-    def _exchange(self) -> Answer:
+    def _signed(self) -> Mapping[str, str]:
+        """Return a new client assertion, for the method that needs one."""
+        assertion = self._request.assertion
+        if assertion is None or self._signer is None:
+            return {}
+        to_sign = assertion.to_sign(now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
+        signature = self._signer.sign(to_sign.encode(), assertion.algorithm)
+        return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
+
+    def _exchange(self, fields: Mapping[str, str]) -> Response:
+        request, transport = self._request, LimitedTransport(self._limit, _proxy_for(self._url))
+        url = httpx.URL(self._url)
+        if request.encoding is Encoding.QUERY:
+            url = url.copy_merge_params(fields)
         with (
-            httpx.Client(headers=_HEADERS, timeout=self._timeout_seconds, follow_redirects=False) as client,
+            httpx.Client(transport=transport, headers=_HEADERS) as client,
             client.stream(
-                "POST",
-                self._url,
-                data=dict(self._request.form),
-                headers=dict(self._request.headers),
-                extensions={"trace": self._trace},
+                request.method, url, headers=dict(request.headers), **_content(request.encoding, fields)
             ) as response,
         ):
             status, retry_after = response.status_code, _retry_after(response.headers)
-            without_body = read_answer(status, None, retry_after)
+            without_body = read_response(status, None, retry_after, self._form)
             if response.is_client_error:
-                self._refusal = without_body
-            decided_by_body = response.is_success or response.is_client_error
-            return read_answer(status, _read_body(response), retry_after) if decided_by_body else without_body
+                self._by_status = without_body
+            if response.is_redirect or status in {429, 503}:
+                return without_body
+            return read_response(status, _read_body(response), retry_after, self._form)
 
-    def _trace(self, event: str, _: object) -> None:
-        """Note when the first byte may leave; once nobody waits for the exchange, no further one does."""
-        if ".send_request_" in event and event.endswith(".started"):
-            with self._lock:
-                if self._left:
-                    raise _Left
-                self._begun = True
+
+def _content(encoding: Encoding, fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return httpx's argument for the fields, unless the URL has them."""
+    match encoding:
+        case Encoding.FORM:
+            return {"data": fields}
+        case Encoding.JSON:
+            return {"json": dict(fields)}
+        case Encoding.QUERY:
+            return {}
+
+
+def _proxy_for(url: str) -> httpcore.Proxy | None:
+    """Return the proxy of the environment; a loopback request has none, because a proxy would see it in plain text."""
+    host = host_of(url)
+    if is_loopback(host) or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(urlsplit(url).scheme) or proxies.get("all")
+    if not proxy:
+        return None
+    parts = urlsplit(proxy)
+    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)
 
 
 def _read_body(response: httpx.Response) -> bytes | None:

@@ -1,6 +1,5 @@
 """Claims as versions of the token secret itself; implements the port `ClaimStore`."""
 
-from token_refresh.core.attempts import Fate
 from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh.core.versions import CLAIM, OUTCOME, record_version_id
 from token_refresh.errors import InvalidSecretDocument
@@ -44,7 +43,7 @@ class VersionClaims:
         try:
             return read_record(version.version_id, version.value or SecretValue(""))
         except InvalidSecretDocument:
-            return Record(fate=Fate.UNKNOWN, error=None, recorded_at=version.created_at)
+            return None
 
 
 def _claim_in(version: SecretVersion) -> Claim | UnreadableClaim:

@@ -1,6 +1,6 @@
-"""The console command `token-refresh`, for the person who looks after a token secret.
+"""The command `token-refresh`, for the operator of a token secret.
 
-An extra of the package, so that nothing of it is needed where only tokens are read, or in the function.
+It is an extra of the package: neither the function nor a consumer needs it.
 """
 
 import sys

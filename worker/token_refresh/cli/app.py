@@ -1,4 +1,4 @@
-"""The command line as a whole: which commands there are, and how it is entered."""
+"""The command line as a whole: which commands there are, and how it starts."""
 
 import logging
 from collections.abc import Sequence
@@ -6,23 +6,26 @@ from collections.abc import Sequence
 import typer
 
 from token_refresh import __version__
-from token_refresh.cli.authorize import authorize
-from token_refresh.cli.doctor import doctor
-from token_refresh.cli.history import history, restore
-from token_refresh.cli.options import command
-from token_refresh.cli.refresh import refresh
-from token_refresh.cli.status import status
+from token_refresh.cli.authorize.command import authorize
+from token_refresh.cli.console.options import command
+from token_refresh.cli.console.screen import replace_unencodable
+from token_refresh.cli.doctor.command import doctor
+from token_refresh.cli.history.command import history
+from token_refresh.cli.history.restore import restore
+from token_refresh.cli.refresh.command import refresh
+from token_refresh.cli.status.command import status
 from token_refresh.cli.verify import verify
 
 EX_USAGE = 64
-"""The exit status of sysexits.h for a wrong option: monitoring reads 0 to 3 as answers of `status`."""
+"""The exit status of sysexits.h for a wrong option: monitoring reads 0 to 3 as the health of the secret."""
 
 app = typer.Typer(
     name="token-refresh",
-    help="Set up, watch and mend OAuth 2.0 tokens in AWS Secrets Manager.",
-    epilog="A first set-up is: token-refresh authorize, then token-refresh status.",
+    help="Set up, watch and repair OAuth 2.0 tokens in AWS Secrets Manager.",
+    epilog="Start with: token-refresh authorize, then token-refresh status.",
     no_args_is_help=True,
     rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,  # They show local variables, and with them secrets.
 )
 for function in (authorize, status, refresh, doctor, history, restore, verify):
@@ -40,13 +43,14 @@ def _root(
     *,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
-    """Set up, watch and mend OAuth 2.0 tokens in AWS Secrets Manager."""
+    """Set up, watch and repair OAuth 2.0 tokens in AWS Secrets Manager."""
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and exit."""
     # Libraries quote requests and responses in what they log, at any level.
     logging.getLogger().addHandler(logging.NullHandler())
+    replace_unencodable()
     usage_error = typer.BadParameter.__bases__[0]
     usage_error.exit_code = EX_USAGE  # type: ignore[attr-defined]  # Typer exits with it; it has no name in Typer's API
     app(arguments, prog_name="token-refresh")

@@ -6,16 +6,17 @@ from typing import Annotated, Final
 
 import httpx
 import typer
-from rich.text import Text
 
 from token_refresh import __version__
-from token_refresh.cli.failures import CommandFailed
-from token_refresh.cli.health import Health
-from token_refresh.cli.options import command
-from token_refresh.cli.screen import output, print_json, when_from
-from token_refresh.cli.state import State, read_state
-from token_refresh.config import read_endpoint
+from token_refresh.cli.console.failures import CommandFailed
+from token_refresh.cli.console.options import command
+from token_refresh.cli.console.screen import message, output, print_json, show, text, when_from
+from token_refresh.cli.context import Context
+from token_refresh.cli.secret.health import Health
+from token_refresh.cli.secret.provider import names_provider
+from token_refresh.cli.secret.state import State, read_state
 from token_refresh.oauth.response import BODY_LIMIT_BYTES
+from token_refresh.providers.endpoint import read_endpoint
 
 UPWORK_API: Final = "https://api.upwork.com/graphql"
 _QUERY: Final = {"query": "query{user{id nid rid} organization{id}}"}
@@ -24,7 +25,7 @@ _TIMEOUT_SECONDS: Final = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the provider's answer says about the access token."""
+    """What the provider's response says about the access token."""
 
     health: Health
     text: str
@@ -37,11 +38,12 @@ class Verdict:
     failed=Health.UNKNOWN,
 )
 def verify(
+    context: Context,
     *,
     url: Annotated[
         str | None,
         typer.Option(
-            help="A page that only a valid access token opens, asked with GET; without it, Upwork's GraphQL interface.",
+            help="A URL that only a valid access token can GET; default Upwork's GraphQL API.",
             show_default=False,
         ),
     ] = None,
@@ -49,29 +51,45 @@ def verify(
 ) -> int:
     """Ask the provider whether the current access token works.
 
-    Exit status: 0 it works, 2 it is refused, 3 could not tell; 64 for a wrong option.
+    Exit status: 0 it works, 2 it is rejected, 3 unknown; 64 for a wrong option.
     """
-    target = read_endpoint("--url", url or UPWORK_API)
-    state = read_state()
-    verdict = _judge(_ask(target, state, graphql=url is None), graphql=url is None)
+    if url is not None:
+        read_endpoint("--url", url)
+    state = read_state(context)
+    target = url or _default_url(state)
+    verdict = _judge(_ask(target, state, graphql=url is None), context, graphql=url is None)
     if as_json:
         print_json({"verdict": verdict.health.name.lower(), "text": verdict.text, "url": target})
     else:
-        output().print(Text(verdict.text, style="green" if verdict.health is Health.HEALTHY else "red"))
-        output().print(Text(f"version {state.snapshot.current.version_id}, {_expiry(state)}", style="dim"))
+        show(output(), *message(verdict.text))
+        output().print(text(f"version {state.snapshot.current.version_id}, {_expiry(state)}", "dim"))
     return verdict.health
+
+
+def _default_url(state: State) -> str:
+    """Give Upwork's API, unless the tokens may be another provider's.
+
+    Raises:
+        CommandFailed: They may be.
+    """
+    if state.settings.provider.name == "upwork" and names_provider(state.context, state.document.fields):
+        return UPWORK_API
+    raise CommandFailed(
+        f"name a URL of the provider's API that only a valid access token can GET: `{state.context.command('verify')} "
+        "--url URL`"
+    )
 
 
 def _expiry(state: State) -> str:
     expires_at = state.document.expires_at
-    return "expiry not known" if expires_at is None else f"expires {when_from(expires_at, state.snapshot.now)}"
+    return "expiry unknown" if expires_at is None else f"expires {when_from(expires_at, state.snapshot.now)}"
 
 
 def _ask(url: str, state: State, *, graphql: bool) -> tuple[int, bytes]:
-    """Send one request with the access token, and read its answer up to a limit."""
+    """Send one request with the access token, and read the response up to a limit."""
     token = state.document.access_token
     if token is None:
-        raise CommandFailed("the token set has no access token yet; get one with token-refresh refresh")
+        raise CommandFailed(f"the token set has no access token yet; get one: `{state.context.command('refresh')}`")
     headers = {
         "Accept": "application/json",
         "Authorization": f"Bearer {token.reveal()}",
@@ -90,39 +108,39 @@ def _ask(url: str, state: State, *, graphql: bool) -> tuple[int, bytes]:
             return response.status_code, bytes(body[:BODY_LIMIT_BYTES])
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CommandFailed(
-            f"the provider could not be asked ({type(error).__name__}); check the network, and --url"
+            f"the provider can't be reached ({type(error).__name__}); check the network, and --url"
         ) from None
 
 
-def _judge(answer: tuple[int, bytes], *, graphql: bool) -> Verdict:
-    """Judge by the status, and at GraphQL by whether there are errors, which come with status 200."""
-    status, body = answer
+def _judge(response: tuple[int, bytes], context: Context, *, graphql: bool) -> Verdict:
+    """Judge by the status; a GraphQL API also sends errors with status 200."""
+    status, body = response
     if status == httpx.codes.UNAUTHORIZED:
         return Verdict(
             health=Health.BROKEN,
-            text="The access token is refused (HTTP 401): refresh it with token-refresh refresh --force; where that "
-            "fails, token-refresh authorize.",
+            text="The provider rejects the access token (HTTP 401). Refresh it: "
+            f"`{context.command('refresh', '--force')}`; if that fails: `{context.command('authorize')}`.",
         )
     if not httpx.codes.is_success(status):
         return Verdict(
-            health=Health.UNKNOWN, text=f"The provider answered HTTP {status}, which says nothing of the token."
+            health=Health.UNKNOWN, text=f"The provider responds with HTTP {status}, which says nothing about the token."
         )
     if not graphql:
         return Verdict(health=Health.HEALTHY, text=f"The access token works (HTTP {status}).")
-    return _judge_graphql(body)
+    return _judge_graphql(body, context)
 
 
-def _judge_graphql(body: bytes) -> Verdict:
+def _judge_graphql(body: bytes, context: Context) -> Verdict:
     try:
         fields = json.loads(body)
     except ValueError:
         fields = None
     if not isinstance(fields, dict) or not ("data" in fields or "errors" in fields):
-        return Verdict(health=Health.UNKNOWN, text="The provider's answer is no GraphQL answer; is a proxy between?")
+        return Verdict(health=Health.UNKNOWN, text="The response is not a GraphQL response; is there a proxy between?")
     if fields.get("errors"):
         return Verdict(
             health=Health.BROKEN,
-            text="The provider's GraphQL interface answers with errors: the token may lack a permission; look at the "
-            "key's scopes, or authorize again with token-refresh authorize.",
+            text="The GraphQL API responds with errors: the token may lack a permission. Check the key's scopes, or "
+            f"authorize again: `{context.command('authorize')}`.",
         )
     return Verdict(health=Health.HEALTHY, text="The access token works: Upwork knows its user.")

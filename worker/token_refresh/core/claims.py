@@ -15,7 +15,7 @@ from typing import Any, Final
 from token_refresh.core.attempts import Attempt, Fate, Ledger
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import read_object
+from token_refresh.stored.json_object import read_object
 from token_refresh.stored.origin import LONGEST_GRACE
 
 LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)

@@ -1,57 +1,99 @@
-"""The refresh request (RFC 6749 section 6) and how the client authenticates (section 2.3)."""
+"""Token requests, built as the provider's `RequestFormat` says. Nothing here sends."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from urllib.parse import quote_plus
+from typing import Final
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.oauth.client_auth import Assertion, authenticate
+from token_refresh.oauth.formats import RFC_6749_REQUEST, AuthMethod, Encoding, Grant, RequestFormat
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 
+__all__ = ["AuthMethod", "TokenRequest", "refresh_request", "token_request"]
 
-class AuthMethod(StrEnum):
-    """How the client authenticates: the names of RFC 7591 section 2."""
-
-    POST = "client_secret_post"
-    BASIC = "client_secret_basic"
-    NONE = "none"
+_GRANT_TYPES: Final = {
+    Grant.REFRESH_TOKEN: "refresh_token",
+    Grant.CLIENT_CREDENTIALS: "client_credentials",
+    Grant.EXCHANGE: "exchange",  # each provider has a name of its own, which its profile sets
+}
+_REDEEMED_FIELDS: Final = {Grant.REFRESH_TOKEN: "refresh_token", Grant.EXCHANGE: "access_token"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """A refresh request (RFC 6749 section 6): a form body, and headers for `client_secret_basic`."""
+    """A token request that is ready to be sent. Its `repr` shows no value."""
 
-    form: Mapping[str, str] = field(repr=False)
+    method: str = "POST"
+    encoding: Encoding = Encoding.FORM
+    fields: Mapping[str, str] = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    assertion: Assertion | None = field(default=None, repr=False)
+    """To be signed and added as `client_assertion` each time the request is sent."""
+
+    @property
+    def form(self) -> Mapping[str, str]:
+        """The fields, by the name that they had before."""
+        return self.fields
 
 
-def refresh_request(refresh_token: SecretValue, client: ClientCredentials, method: AuthMethod) -> TokenRequest:
-    """Build the request, with exactly one client authentication method (RFC 6749 section 2.3).
+def refresh_request(
+    redeemed: SecretValue | None,
+    client: ClientCredentials,
+    form: RequestFormat | AuthMethod = RFC_6749_REQUEST,
+    *,
+    endpoint: str = "",
+) -> TokenRequest:
+    """Build the request that refreshes (RFC 6749 section 6), with exactly one client authentication method.
+
+    Args:
+        redeemed: The refresh token; the access token where `form.grant` exchanges that; None for client credentials.
+        client: The client credentials.
+        form: The provider's format.
+        endpoint: The token endpoint, for the `aud` of an assertion.
 
     Raises:
         ConfigurationError: The method needs a client secret and there is none.
     """
-    return token_request({"grant_type": "refresh_token", "refresh_token": refresh_token.reveal()}, client, method)
+    form = _format_of(form)
+    fields = {"grant_type": form.grant_type or _GRANT_TYPES[form.grant]}
+    if form.grant in _REDEEMED_FIELDS:
+        if redeemed is None:
+            raise ConfigurationError(f"the token secret has no {_REDEEMED_FIELDS[form.grant]} to redeem")
+        fields[_REDEEMED_FIELDS[form.grant]] = redeemed.reveal()
+    return token_request({**fields, **form.params}, client, form, endpoint=endpoint)
 
 
-def token_request(grant: Mapping[str, str], client: ClientCredentials, method: AuthMethod) -> TokenRequest:
-    """Build a token request of any grant type: the grant's own fields, and the client's authentication.
+def token_request(
+    fields: Mapping[str, str],
+    client: ClientCredentials,
+    form: RequestFormat | AuthMethod = RFC_6749_REQUEST,
+    *,
+    endpoint: str = "",
+) -> TokenRequest:
+    """Build a token request of any grant type from the grant's own fields.
 
     Raises:
         ConfigurationError: The method needs a client secret and there is none.
     """
-    if method is AuthMethod.NONE:
-        return TokenRequest(form={**grant, "client_id": client.client_id}, headers={})
-    if client.client_secret is None:
-        raise ConfigurationError(
-            f"TOKEN_ENDPOINT_AUTH_METHOD is {method}, which needs a client secret, and none is configured; "
-            "store clientSecret beside clientId, or set the method to none for a public client"
-        )
-    secret = client.client_secret.reveal()
-    if method is AuthMethod.POST:
-        return TokenRequest(form={**grant, "client_id": client.client_id, "client_secret": secret}, headers={})
-    # RFC 6749 section 2.3.1: both parts are form-encoded before they are joined.
-    pair = f"{quote_plus(client.client_id)}:{quote_plus(secret)}".encode()
-    return TokenRequest(form=grant, headers={"Authorization": f"Basic {base64.b64encode(pair).decode()}"})
+    form = _format_of(form)
+    authentication = authenticate(client, form.auth_method)
+    named = {form.names.get(name, name): value for name, value in {**fields, **authentication.fields}.items()}
+    named.pop("", None)
+    assertion = Assertion(
+        client_id=client.client_id,
+        audience=form.assertion_audience or endpoint,
+        algorithm=form.assertion_algorithm,
+        headers=form.assertion_headers,
+    )
+    return TokenRequest(
+        method=form.method,
+        encoding=form.encoding,
+        fields=named,
+        headers={**form.headers, **authentication.headers},
+        assertion=assertion if form.auth_method is AuthMethod.PRIVATE_KEY_JWT else None,
+    )
+
+
+def _format_of(form: RequestFormat | AuthMethod) -> RequestFormat:
+    return RequestFormat(auth_method=form) if isinstance(form, AuthMethod) else form

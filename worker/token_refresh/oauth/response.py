@@ -1,34 +1,39 @@
-"""What a response of the token endpoint proves (RFC 6749 section 5); nothing here sends or receives.
+"""What a response of the token endpoint proves (RFC 6749 section 5). Nothing here sends or receives.
 
-What an answer proves is decided by the status first, then by the `error` code, never by a description:
+The provider's matchers decide first. Otherwise the status decides, then the `error` code, never a description:
 
     seen                                              redeemed?   again within a run   kind
     no connection                                     no          yes                  NOT_SENT
     429, 503                                          no          yes, `Retry-After`   BUSY
-    no answer after sending, other 5xx                perhaps     in the grace period  NO_ANSWER
-    2xx that is no token response                     perhaps     in the grace period  UNREADABLE
+    no response after sending, other 5xx              perhaps     in the grace period  NO_RESPONSE
+    2xx that is not a token response                  perhaps     in the grace period  UNREADABLE
     3xx, 4xx without an RFC 6749 error code           no          no                   UNEXPECTED
-    `invalid_grant`                                   answered    no                   GRANT_REJECTED
-    `invalid_client`, `unauthorized_client`           answered    no                   CLIENT_REJECTED
-    any other RFC 6749 code                           answered    no                   REQUEST_REJECTED
+    `invalid_grant`                                   rejected    no                   GRANT_REJECTED
+    `invalid_client`, `unauthorized_client`           rejected    no                   CLIENT_REJECTED
+    any other RFC 6749 code                           rejected    no                   REQUEST_REJECTED
 """
 
-import json
-import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from enum import Enum, auto
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final
 
+from token_refresh.oauth.body import (
+    LONGEST_LIFETIME,
+    find,
+    matches,
+    read_kept,
+    read_lifetime,
+    read_moment,
+    read_object,
+    read_token,
+)
+from token_refresh.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, Matcher, ResponseFormat
 from token_refresh.secret_value import SecretValue
 
 BODY_LIMIT_BYTES: Final = 65_536
-"""How much of an answer is read; a token response is a few kilobytes."""
-
-LONGEST_LIFETIME: Final = timedelta(days=3650)
-"""An `expires_in` beyond this is taken as this, so that no number overflows a date."""
+"""How much of a response is read; a token response has a few kilobytes."""
 
 _ERROR_CODES: Final = frozenset(
     {
@@ -41,36 +46,47 @@ _ERROR_CODES: Final = frozenset(
     }
 )  # RFC 6749 section 5.2
 
-_TOKEN: Final = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.12 and A.17: 1*VSCHAR
-
 
 class Kind(Enum):
-    """What kind of failure an answer, or its absence, is; the table in the module's docstring."""
+    """What kind of failure a response, or its absence, is: the table in the module's docstring."""
 
-    NOT_SENT = auto()
-    BUSY = auto()
-    NO_ANSWER = auto()
-    UNREADABLE = auto()
-    UNEXPECTED = auto()
-    GRANT_REJECTED = auto()
-    CLIENT_REJECTED = auto()
-    REQUEST_REJECTED = auto()
+    NOT_SENT = "not_sent"
+    BUSY = "busy"
+    NO_RESPONSE = "no_response"
+    NO_ANSWER = "no_response"  # noqa: PIE796 - the name before
+    UNREADABLE = "unreadable"
+    UNEXPECTED = "unexpected"
+    GRANT_REJECTED = "grant_rejected"
+    CLIENT_REJECTED = "client_rejected"
+    REQUEST_REJECTED = "request_rejected"
 
     @property
     def may_have_redeemed(self) -> bool:
         """Whether the refresh token may have been redeemed although no tokens arrived."""
-        return self in {Kind.NO_ANSWER, Kind.UNREADABLE}
+        return self in {Kind.NO_RESPONSE, Kind.UNREADABLE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenResponse:
-    """A successful answer (RFC 6749 section 5.1)."""
+    """A successful response (RFC 6749 section 5.1)."""
 
     access_token: SecretValue
     refresh_token: SecretValue | None
     """None where the provider sent none: the old one stays valid (RFC 6749 section 6)."""
     lifetime: timedelta | None
-    """None where `expires_in` is absent or can't be used."""
+    """None where the response doesn't say it as a duration that can be used."""
+    expires_at: datetime | None = None
+    """Where the response says it as a moment."""
+    refresh_token_lifetime: timedelta | None = None
+    kept: Mapping[str, str | int] = field(default_factory=dict, repr=False)
+    """What the provider's profile keeps next to the tokens."""
+
+    def lifetime_from(self, sent_at: datetime) -> timedelta | None:
+        """Return how long the access token lives, counted from when the request was sent."""
+        if self.expires_at is None:
+            return self.lifetime
+        left = min(self.expires_at - sent_at, LONGEST_LIFETIME)
+        return left if left >= timedelta(seconds=1) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,57 +95,108 @@ class Failure:
 
     kind: Kind
     seen: str
-    """What was seen, in words of ours alone."""
+    """What was seen, without any value of the response."""
     error: str | None = None
-    """The RFC 6749 error code, where there was one."""
+    """The RFC 6749 error code, or the value that the profile matched."""
     retry_after: timedelta | None = None
 
 
-Answer = TokenResponse | Failure
+Response = TokenResponse | Failure
+Answer = Response
 
 
-def read_answer(status: int, body: bytes | None, retry_after: timedelta | None = None) -> Answer:
+def read_response(
+    status: int,
+    body: bytes | None,
+    retry_after: timedelta | None = None,
+    form: ResponseFormat = RFC_6749_RESPONSE,
+) -> Response:
     """Decide what an HTTP response is, and what it proves.
 
     Args:
         status: The HTTP status.
-        body: The body; None where it was refused unread (encoded, or over `BODY_LIMIT_BYTES`).
+        body: The body; None where it was not read, because it is encoded or over `BODY_LIMIT_BYTES`.
         retry_after: The `Retry-After` header, read (RFC 9110 section 10.2.3).
+        form: The provider's format.
     """
     if status in {429, 503}:
         return Failure(kind=Kind.BUSY, seen=f"HTTP {status}", retry_after=retry_after)
+    fields = None if body is None else read_object(body, form.encoding)
+    matched = None if fields is None else _match(status, fields, form, retry_after)
+    if matched is not None:
+        return matched
     if 200 <= status < 300:  # noqa: PLR2004 - the classes of RFC 9110 section 15
-        return _read_success(status, body)
+        return _read_success(status, body, fields, form)
     if 300 <= status < 500:  # noqa: PLR2004 - likewise
-        return _read_refusal(status, body)
-    return Failure(kind=Kind.NO_ANSWER, seen=f"HTTP {status}")
+        return _read_refusal(status, fields)
+    return Failure(kind=Kind.NO_RESPONSE, seen=f"HTTP {status}")
 
 
-def _read_success(status: int, body: bytes | None) -> Answer:
-    def unreadable(why: str) -> Failure:
-        return Failure(kind=Kind.UNREADABLE, seen=f"HTTP {status} with {why}")
+def _match(
+    status: int, fields: Mapping[str, object], form: ResponseFormat, retry_after: timedelta | None
+) -> Failure | None:
+    """Apply the provider's matchers; where several fit, the one that concludes least wins."""
+    for kind, matchers in (
+        (Kind.UNREADABLE, form.unknown),
+        (Kind.BUSY, form.busy),
+        (Kind.CLIENT_REJECTED, form.client),
+        (Kind.GRANT_REJECTED, form.dead),
+    ):
+        found = next((matcher for matcher in matchers if _fits(matcher, status, fields)), None)
+        if found is not None:
+            error = str(next(iter(found.fields.values())))
+            seen = f"HTTP {status} with {error}"
+            return Failure(kind=kind, seen=seen, error=error, retry_after=retry_after if kind is Kind.BUSY else None)
+    return None
 
+
+def _fits(matcher: Matcher, status: int, fields: Mapping[str, object]) -> bool:
+    return matcher.status in {None, status} and matches(fields, matcher.fields)
+
+
+def _read_success(
+    status: int, body: bytes | None, fields: Mapping[str, object] | None, form: ResponseFormat
+) -> Response:
+    tokens = None if fields is None else find(fields, form.envelope)
     if body is None:
-        return unreadable(f"a body that is encoded or over {BODY_LIMIT_BYTES} bytes")
-    fields = _read_object(body)
-    if fields is None:
-        return unreadable("a body that is not a JSON object")
-    if fields.get("error") is not None:
-        return unreadable("an error in it")
-    access_token, refresh_token = fields.get("access_token"), fields.get("refresh_token")
-    if not _is_token(access_token):
-        return unreadable("no usable access_token")
-    if refresh_token not in (None, "") and not _is_token(refresh_token):
-        return unreadable("a refresh_token that is not one")
+        why = f"a body that is encoded or over {BODY_LIMIT_BYTES} bytes"
+    elif fields is None:
+        why = f"a body that is not {'form-encoded' if form.encoding is Encoding.FORM else 'a JSON object'}"
+    elif fields.get("error") is not None:
+        why = "an error in it"
+    elif not isinstance(tokens, dict):
+        why = f"no object at {'.'.join(form.envelope)}"
+    else:
+        read = _read_tokens(tokens, form)
+        if isinstance(read, TokenResponse):
+            return read
+        why = read
+    return Failure(kind=Kind.UNREADABLE, seen=f"HTTP {status} with {why}")
+
+
+def _read_tokens(tokens: Mapping[str, object], form: ResponseFormat) -> TokenResponse | str:
+    """Read the tokens, or say why they can't be used."""
+
+    def named(name: str) -> object:
+        return tokens.get(form.names.get(name, name))
+
+    access_token, refresh_token = read_token(named("access_token")), read_token(named("refresh_token"))
+    if access_token is None:
+        return "no usable access_token"
+    if refresh_token is None and named("refresh_token") not in (None, ""):
+        return "a refresh_token that is not one"
     return TokenResponse(
-        access_token=SecretValue(str(access_token)),
-        refresh_token=SecretValue(str(refresh_token)) if refresh_token else None,
-        lifetime=_read_lifetime(fields.get("expires_in")),
+        access_token=access_token,
+        refresh_token=refresh_token,
+        lifetime=read_lifetime(named("expires_in")) if form.expiry is Expiry.EXPIRES_IN else None,
+        expires_at=read_moment(named("expires_in"), form.expiry),
+        refresh_token_lifetime=read_lifetime(named("refresh_token_expires_in")),
+        kept={name: value for name in form.keep if (value := read_kept(tokens.get(name))) is not None},
     )
 
 
-def _read_refusal(status: int, body: bytes | None) -> Failure:
-    error = (_read_object(body or b"") or {}).get("error") if status >= 400 else None  # noqa: PLR2004 - a 3xx has no error
+def _read_refusal(status: int, fields: Mapping[str, object] | None) -> Failure:
+    error = (fields or {}).get("error") if status >= 400 else None  # noqa: PLR2004 - a 3xx has no error
     if not isinstance(error, str) or error not in _ERROR_CODES:
         return Failure(kind=Kind.UNEXPECTED, seen=f"HTTP {status} without an RFC 6749 error code")
     if error == "invalid_grant":
@@ -141,26 +208,4 @@ def _read_refusal(status: int, body: bytes | None) -> Failure:
     return Failure(kind=kind, seen=f"HTTP {status} with {error}", error=error)
 
 
-def _read_object(body: bytes) -> Mapping[str, object] | None:
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return parsed if isinstance(parsed, dict) else None
-
-
-def _is_token(value: object) -> bool:
-    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
-
-
-def _read_lifetime(value: object) -> timedelta | None:
-    """Read `expires_in`; providers have been seen to send it as a string."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        seconds = float(value)
-    except (ValueError, OverflowError):
-        return None
-    if not math.isfinite(seconds) or seconds < 1:
-        return None
-    return timedelta(seconds=int(min(seconds, LONGEST_LIFETIME.total_seconds())))
+read_answer = read_response

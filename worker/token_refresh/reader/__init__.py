@@ -1,12 +1,14 @@
-"""Reads tokens and other secrets out of AWS Secrets Manager, for the services that use them.
+"""Reads tokens and other secrets from AWS Secrets Manager and Parameter Store, for the services that use them.
 
     tokens = TokenReader("upwork-oauth-tokens")
     tokens.get()  # the access token: from memory, never expired
 
-`token_refresh.reader.httpx_auth` and `token_refresh.reader.requests_auth` put it on requests by themselves.
+`token_refresh.reader.httpx_auth` and `token_refresh.reader.requests_auth` add it to requests.
 """
 
 from token_refresh.reader.errors import (
+    ConfigurationError,
+    InternalError,
     InvalidSecretDocument,
     SecretAccessDenied,
     SecretEmpty,
@@ -15,11 +17,17 @@ from token_refresh.reader.errors import (
     TokenExpired,
     TokenRefreshError,
 )
+from token_refresh.reader.group import SecretGroup
 from token_refresh.reader.runtime import Runtime
-from token_refresh.reader.secrets import Secret, SecretGroup, SecretReader
-from token_refresh.reader.tokens import Token, TokenReader
+from token_refresh.reader.secret import Secret
+from token_refresh.reader.secrets import SecretReader
+from token_refresh.reader.sources.amplify import amplify_branch, amplify_sandbox
+from token_refresh.reader.token import Token
+from token_refresh.reader.tokens import TokenReader
 
 __all__ = [
+    "ConfigurationError",
+    "InternalError",
     "InvalidSecretDocument",
     "Runtime",
     "Secret",
@@ -33,4 +41,6 @@ __all__ = [
     "TokenExpired",
     "TokenReader",
     "TokenRefreshError",
+    "amplify_branch",
+    "amplify_sandbox",
 ]

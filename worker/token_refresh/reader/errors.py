@@ -1,15 +1,22 @@
-"""What a reader raises: the names that the worker uses for the same things, and one of its own.
+"""The errors that a reader raises: the worker's names for the same things, and one more.
 
-TokenRefreshError            the base: catch this one to catch all
-  SecretEmpty                there is no token yet
-  TokenExpired               the stored token is expired and there is no newer one
+TokenRefreshError            the base: catch this to catch all
+  ConfigurationError         a reference, a region or another argument is wrong
+  SecretEmpty                there is no token or value yet
+  TokenExpired               the stored token is expired, and there is no newer one
   SecretAccessDenied         the caller may not read the secret, or has no credentials
   SecretNotFound             there is no such secret in this account and region
-  InvalidSecretDocument      what is stored is not what it should be
-  SecretStoreUnavailable     Secrets Manager can't be reached, and nothing valid is cached
+  InvalidSecretDocument      the stored value is not what it should be
+  SecretStoreUnavailable     the store can't be reached, and nothing valid is cached
+  InternalError              a defect of this program
 """
 
+import traceback
+from typing import TypeVar
+
 from token_refresh.errors import (
+    ConfigurationError,
+    InternalError,
     InvalidSecretDocument,
     SecretAccessDenied,
     SecretEmpty,
@@ -19,6 +26,8 @@ from token_refresh.errors import (
 )
 
 __all__ = [
+    "ConfigurationError",
+    "InternalError",
     "InvalidSecretDocument",
     "SecretAccessDenied",
     "SecretEmpty",
@@ -26,8 +35,27 @@ __all__ = [
     "SecretStoreUnavailable",
     "TokenExpired",
     "TokenRefreshError",
+    "bare",
+    "defect",
 ]
+
+E = TypeVar("E", bound=TokenRefreshError)
 
 
 class TokenExpired(TokenRefreshError):  # noqa: N818 - named like the errors beside it
-    """The stored access token is expired and no newer one is there; the message says since when."""
+    """The stored access token is expired and there is no newer one; the message says since when."""
+
+
+def bare(error: E) -> E:
+    """Copy an error without its traceback, cause and context, so that each caller raises a separate one.
+
+    The frames of a traceback hold the stored document, and error reporters print them.
+    """
+    return type(error)(*error.args)
+
+
+def defect(error: Exception) -> InternalError:
+    """Name an error that should not have happened by its class and place; its text may quote the stored value."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    file = place.filename.rpartition("/")[2]
+    return InternalError(f"{type(error).__name__} at {file}:{place.lineno}: a defect of the reader")

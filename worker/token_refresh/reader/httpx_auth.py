@@ -1,18 +1,19 @@
-"""Puts the access token on httpx requests: `httpx.Client(auth=TokenAuth(reader))`, and the same for `AsyncClient`."""
+"""Adds the access token to httpx requests: `httpx.Client(auth=TokenAuth(reader))`, and the same for `AsyncClient`."""
 
 from collections.abc import AsyncGenerator, Generator
 
 import httpx
 
+from token_refresh.reader.token import Token
 from token_refresh.reader.tokens import TokenReader
 
 _UNAUTHORIZED = httpx.codes.UNAUTHORIZED
 
 
 class TokenAuth(httpx.Auth):
-    """Adds the bearer token, and repeats a request once where it was answered 401 and another token is there.
+    """Adds the bearer token, and repeats a request once if the response is 401 and another token is current.
 
-    A body that can be sent only once (a generator, an open file, a multipart upload of files) isn't repeated: its
+    A body that can be sent only once (a generator, an open file, a multipart upload of files) isn't repeated: the
     caller gets the 401, and the next request the new token. `requires_request_body = True` on an instance has httpx
     read bodies into memory first, which makes them repeatable.
     """
@@ -24,26 +25,27 @@ class TokenAuth(httpx.Auth):
         """Send with the token; after a 401, once more with another."""
         if self.requires_request_body:
             request.read()
-        token = self._reader.get()
-        response = yield _bear(request, token)
+        token = self._reader.token()
+        response = yield _authorize(request, token)
         if response.status_code == _UNAUTHORIZED and self._reader.reject(token) and _is_repeatable(request):
-            yield _bear(request, self._reader.get())
+            yield _authorize(request, self._reader.token())
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Send with the token; after a 401, once more with another."""
         if self.requires_request_body:
             await request.aread()
-        token = await self._reader.aget()
-        response = yield _bear(request, token)
+        token = await self._reader.atoken()
+        response = yield _authorize(request, token)
         if response.status_code == _UNAUTHORIZED and await self._reader.areject(token) and _is_repeatable(request):
-            yield _bear(request, await self._reader.aget())
+            yield _authorize(request, await self._reader.atoken())
 
 
-def _bear(request: httpx.Request, token: str) -> httpx.Request:
-    request.headers["Authorization"] = f"Bearer {token}"
+def _authorize(request: httpx.Request, token: Token) -> httpx.Request:
+    # Frames hold the token masked: error reporters print local variables.
+    request.headers["Authorization"] = f"Bearer {token.value}"
     return request
 
 
 def _is_repeatable(request: httpx.Request) -> bool:
-    """Only bytes in memory can be sent twice for sure: httpx sends the rest of an open file, and says nothing."""
+    """Only bytes in memory can surely be sent twice: httpx would send the rest of an open file without a word."""
     return isinstance(request.stream, httpx.ByteStream)

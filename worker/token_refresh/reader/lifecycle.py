@@ -1,4 +1,4 @@
-"""What must not outlive a fork or a snapshot: locks held and reads begun by threads that are no longer there."""
+"""Tells readers of a fork or a restored snapshot: the threads that held locks or ran reads are gone."""
 
 import os
 from typing import Protocol
@@ -9,16 +9,16 @@ class Survivor(Protocol):
     """An object that lives on in a forked child, or in a function restored from a snapshot."""
 
     def after_fork(self) -> None:
-        """Let go of what the parent's other threads held."""
+        """Drop what the parent's other threads held."""
         ...
 
     def after_restore(self) -> None:
-        """Let go of what was true when the snapshot was taken."""
+        """Drop what was true only when the snapshot was taken."""
         ...
 
 
 _survivors: WeakSet[Survivor] = WeakSet()
-_hooked: list[str] = []  # what was registered in this process: SnapStart's hook is to be registered once
+_hooked: list[str] = []  # what is registered in this process: SnapStart's hook must be registered once
 
 
 def watch(survivor: Survivor) -> None:
@@ -26,7 +26,7 @@ def watch(survivor: Survivor) -> None:
     _survivors.add(survivor)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start" and not _hooked:
         _hooked.append("snap-start")
-        # Lambda's Python runtimes bring this module; elsewhere it isn't needed, so nothing depends on it.
+        # Lambda's Python runtimes bring this module, and nothing else needs it.
         from snapshot_restore_py import register_after_restore  # type: ignore[import-untyped] # noqa: PLC0415 - see above
 
         register_after_restore(_after_restore)

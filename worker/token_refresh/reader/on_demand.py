@@ -1,68 +1,129 @@
-"""Asks the worker to refresh now, where the stored token is of no use and waiting for the schedule won't do."""
+"""Asks the worker to refresh now, if the stored token can't be used and waiting for the schedule takes too long."""
 
 import json
+import logging
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from token_refresh.aws.arn import arn_region
+from token_refresh.aws.causes import failure_of
+from token_refresh.reader.clients import CLIENTS
 from token_refresh.reader.runtime import Runtime
-from token_refresh.reader.store import CLIENTS
+from token_refresh.reader.token import Token
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# Longer than a run of the worker takes. The request is not repeated: the run may well be under way.
-INVOKE_TIMEOUT_SECONDS = 90.0
-# A worker that can't help at once (re-authorization required, say) isn't asked again sooner.
-PAUSE_SECONDS = 60.0
+INVOKE_TIMEOUT_SECONDS: Final = 90.0
+"""Longer than a run of the worker takes. The request is not repeated: the run may still be under way."""
 
-_ERROR_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
+PAUSE_SECONDS: Final = 60.0
+"""A worker that can't help at once (re-authorization required, say) is not asked again sooner."""
+
+YOUNG_SECONDS: Final = 300.0
+"""A token younger than this is not refreshed for a rejection: the next one would be rejected, too."""
+
+FORCED_PAUSES_SECONDS: Final = (3600.0, 4 * 3600.0, 12 * 3600.0)
+"""The pauses after forced refreshes, or after a new token was rejected at once. The last one is repeated."""
+
+FORGET_SECONDS: Final = 24 * 3600.0
+"""After this long the pauses begin again."""
+
+_OUTCOME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
+
+logger = logging.getLogger("token_refresh.reader")
+
+
+class ForcedRefreshes:
+    """Decides whether a rejected token is worth a forced refresh.
+
+    An API that answers 401 to everything would otherwise cause one refresh after another. Each uses up a part of the
+    worker's daily limit, and may end the grant.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last_at = -math.inf
+        self._next_at = -math.inf
+        self._noted: str | None = None
+
+    def allow(self, token: Token, now: float) -> bool:
+        """Say whether to force a refresh for this rejected token; counts it if so."""
+        if now - self._last_at >= FORGET_SECONDS:
+            self._count, self._next_at = 0, -math.inf
+        if now - token.created_at.timestamp() < YOUNG_SECONDS:
+            if self._noted != token.version_id:
+                self._noted = token.version_id
+                self._pause(now)
+                logger.warning(
+                    "version %s was rejected within %d s of its storing: no forced refresh for %d s",
+                    token.version_id,
+                    YOUNG_SECONDS,
+                    self._next_at - now,
+                )
+            return False
+        if now < self._next_at:
+            return False
+        self._pause(now)
+        return True
+
+    def _pause(self, now: float) -> None:
+        pauses = FORCED_PAUSES_SECONDS
+        self._next_at = now + pauses[min(self._count, len(pauses) - 1)]
+        self._last_at = now
+        self._count += 1
 
 
 class RefreshFunction:
-    """The worker's Lambda function. A reader has one flight at a time, so this is never called twice at once."""
+    """The worker's Lambda function. A reader has one fetch at a time, so this is never called twice at once."""
 
     def __init__(self, function_name: str, *, client: "LambdaClient | None", runtime: Runtime) -> None:
         self._function_name = function_name
         self._client = client
         self._runtime = runtime
         self._again_at = -math.inf
+        self._forced = ForcedRefreshes()
 
-    def ask(self, *, force: bool) -> str:
-        """Have the worker run, and say what it came to; ask nothing where it was asked a moment ago.
+    def refresh_rejected(self, token: Token) -> bool:
+        """Have the worker refresh a token that the API rejected before its time; False if it is not worth it."""
+        if not self._forced.allow(token, self._runtime.clock()):
+            return False
+        self._invoke(force=True)
+        return True
 
-        An expired token is due anyway; `force` is for one that was rejected before its time.
+    def refresh_expired(self) -> str:
+        """Have the worker refresh a token that is due anyway, and say what it came to.
+
+        The worker is not asked again within a minute.
         """
         now = self._runtime.clock()
         if now < self._again_at <= now + PAUSE_SECONDS:
-            return f"{self._function_name} was asked less than {PAUSE_SECONDS:.0f} s ago"
+            return f"{self._function_name} was asked to refresh less than {PAUSE_SECONDS:.0f} s ago"
         self._again_at = now + PAUSE_SECONDS
+        return self._invoke(force=False)
+
+    def _invoke(self, *, force: bool) -> str:
         try:
             response = self._connect().invoke(
                 FunctionName=self._function_name,
                 InvocationType="RequestResponse",
                 Payload=json.dumps({"force": True} if force else {}).encode(),
             )
-            answer = json.loads(response["Payload"].read())
-        except Exception as error:  # noqa: BLE001 - the token that is stored says more than a worker out of reach
-            return f"{self._function_name} could not be asked to refresh ({_code(error)})"
-        return f"{self._function_name} was asked to refresh and answered {_verdict(answer)}"
+            result = json.loads(response["Payload"].read())
+        except Exception as error:  # noqa: BLE001 - the stored token says more than an unreachable worker
+            return f"{self._function_name} could not be asked to refresh ({failure_of(error).code})"
+        return f"{self._function_name} was asked to refresh and returned {_outcome(result)}"
 
     def _connect(self) -> "LambdaClient":
         if self._client is not None:
             return self._client
-        parts = self._function_name.split(":")
-        region = parts[3] if len(parts) > 3 and parts[0] == "arn" else None  # noqa: PLR2004 - the region is an ARN's fourth part
+        region = arn_region(self._function_name)
         made: LambdaClient = CLIENTS.get("lambda", region, read_timeout_seconds=INVOKE_TIMEOUT_SECONDS, attempts=1)
         return made
 
 
-def _verdict(answer: Any) -> str:
-    """Name the outcome or the type of error, and nothing else of what was received."""
-    named = (answer.get("outcome") or answer.get("errorType")) if isinstance(answer, dict) else None
-    return named if isinstance(named, str) and _ERROR_TYPE.fullmatch(named) else "something else than an outcome"
-
-
-def _code(error: Exception) -> str:
-    response = getattr(error, "response", None)
-    return str(response["Error"]["Code"]) if isinstance(response, dict) else type(error).__name__
+def _outcome(result: Any) -> str:
+    """Name the outcome or the type of error, and nothing else of what was returned."""
+    named = (result.get("outcome") or result.get("errorType")) if isinstance(result, dict) else None
+    return named if isinstance(named, str) and _OUTCOME.fullmatch(named) else "something other than an outcome"

@@ -1,4 +1,4 @@
-"""Puts the access token on requests: `session.auth = TokenAuth(reader)`."""
+"""Adds the access token to requests: `session.auth = TokenAuth(reader)`."""
 
 from functools import partial
 from typing import Any
@@ -8,47 +8,53 @@ from requests.auth import AuthBase
 from requests.exceptions import UnrewindableBodyError
 from requests.utils import rewind_body
 
+from token_refresh.reader.token import Token
 from token_refresh.reader.tokens import TokenReader
 
 
 class TokenAuth(AuthBase):
-    """Adds the bearer token, and repeats a request once where it was answered 401 and another token is there.
+    """Adds the bearer token, and repeats a request once if the response is 401 and another token is current.
 
-    An open file is wound back first. A body that can be sent only once (a generator) isn't repeated: its caller gets
-    the 401, and the next request the new token.
+    An open file is rewound first. A body that can be sent only once (a generator) isn't repeated: the caller gets the
+    401, and the next request the new token.
     """
 
     def __init__(self, reader: TokenReader) -> None:
         self._reader = reader
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Add the token, and the hook that looks at the answer."""
-        token = self._reader.get()
-        request.headers["Authorization"] = f"Bearer {token}"
+        """Add the token, and the hook that looks at the response."""
+        token = self._reader.token()
+        request.headers["Authorization"] = _header(token)
         request.register_hook("response", partial(self._repeat, token))  # type: ignore[no-untyped-call] # the stubs' omission
         return request
 
-    def _repeat(self, token: str, response: Response, **options: Any) -> Response:
-        """Send the request once more with another token, if the answer says that this one is refused."""
-        refused = response.request
-        # A redirect to another host carries the hook along, and not the token: it is none of that host's business.
-        if response.status_code != codes.unauthorized or refused.headers.get("Authorization") != f"Bearer {token}":
+    def _repeat(self, token: Token, response: Response, **options: Any) -> Response:
+        """Send the request once more with another token, if this one was rejected."""
+        rejected = response.request
+        # A redirect to another host keeps the hook and drops the token: that host's 401 says nothing about the token.
+        if response.status_code != codes.unauthorized or rejected.headers.get("Authorization") != _header(token):
             return response
-        if not self._reader.reject(token) or not _rewind(refused):
+        if not self._reader.reject(token) or not _rewind(rejected):
             return response
+        current = self._reader.token()
         _ = response.content  # read to its end, so that the connection can be used again
         response.close()
-        again = refused.copy()
-        again.headers["Authorization"] = f"Bearer {self._reader.get()}"
-        answer: Response = response.connection.send(again, **options)
-        answer.history.append(response)
-        answer.request = again
-        return answer
+        again = rejected.copy()
+        again.headers["Authorization"] = _header(current)
+        repeated: Response = response.connection.send(again, **options)
+        repeated.history.append(response)
+        repeated.request = again
+        return repeated
+
+
+def _header(token: Token) -> str:
+    return f"Bearer {token.value}"
 
 
 def _rewind(request: PreparedRequest) -> bool:
-    """Make a body ready to be sent again, if that is possible."""
-    body: object = request.body  # the stubs leave out what can be streamed
+    """Make a body ready to be sent again; False if that is impossible."""
+    body: object = request.body  # the stubs leave out streams
     if body is None or isinstance(body, str | bytes):
         return True
     try:

@@ -1,4 +1,4 @@
-"""What a reader takes from its surroundings: the time, a way to start work, chance. Tests pass their own."""
+"""What a reader needs from its surroundings: time, threads and chance. Tests pass their own."""
 
 import os
 import threading
@@ -15,9 +15,9 @@ def start_thread(work: Callable[[], None]) -> None:
 
 
 def chance() -> float:
-    """Give a number from 0 to 1 that is another one in each copy of a process.
+    """Return a number from 0 to 1 that differs between copies of a process.
 
-    Forks, and functions restored from one SnapStart snapshot, share the state of `random`; the kernel's they don't.
+    Forks, and functions restored from one SnapStart snapshot, share the state of `random`. The kernel's they don't.
     """
     return int.from_bytes(os.urandom(4), "big") / 2**32
 
@@ -27,8 +27,8 @@ class Runtime:
     """The surroundings of a reader.
 
     Attributes:
-        clock: Unix seconds by the wall clock. A frozen Lambda function's monotonic clock stops; an expiry doesn't.
-        spawn: Starts work in the background; may raise `RuntimeError` where that is impossible.
+        clock: Unix seconds by the wall clock. The monotonic clock of a frozen Lambda function stops; an expiry doesn't.
+        spawn: Starts work in the background; may raise `RuntimeError` if that is impossible.
         chance: A number from 0 to 1, for jitter.
     """
 
@@ -37,7 +37,7 @@ class Runtime:
     chance: Callable[[], float] = chance
 
     def backoff_seconds(self, failures: int, *, longest_seconds: float = LONGEST_BACKOFF_SECONDS) -> float:
-        """Say how long to wait after so many failures in a row: 1, 2, 4 ... seconds, less up to half by chance."""
-        # The exponent is limited too: 2.0**1024 overflows, and an outage may well count so far.
+        """Return the pause after this many failures in a row: 1, 2, 4 ... seconds, less up to half by chance."""
+        # The exponent is limited too: 2.0**1024 overflows, and a long outage counts that far.
         whole = min(longest_seconds, 2.0 ** min(failures - 1, 10))
         return whole * (1 - self.chance() / 2)

@@ -1,11 +1,9 @@
-"""When to read next: soon after the worker will have refreshed, which is learned from when it did so before."""
+"""When to read next: soon after the worker's next refresh, which is predicted from its earlier ones."""
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from token_refresh.reader.tokens import Token
+from token_refresh.reader.token import Token
 
 # The worker's own defaults: a token set is due this long before its expiry, never before two thirds of its life.
 REFRESH_WINDOW_SECONDS = 28_800.0
@@ -28,13 +26,13 @@ class RefreshPattern:
 
     leads: deque[float] = field(default_factory=_leads)
 
-    def learn(self, previous: "Token", current: "Token") -> None:
+    def learn(self, previous: Token, current: Token) -> None:
         """Remember when `current` was stored, unless it can't be the direct successor of `previous`."""
         lead = (previous.expires_at - current.created_at).total_seconds()
         if current.version_id != previous.version_id and 0 < lead < _lifetime_seconds(previous):
             self.leads.append(lead)
 
-    def next_read_at(self, token: "Token", *, now: float, chance: float) -> float:
+    def next_read_at(self, token: Token, *, now: float, chance: float) -> float:
         """Say at which Unix time to read the secret again, having read `token` at `now`.
 
         `chance` (0 to 1) spreads the readers that have the same token.
@@ -49,5 +47,5 @@ class RefreshPattern:
         return now + pause * (0.75 + chance / 2)
 
 
-def _lifetime_seconds(token: "Token") -> float:
+def _lifetime_seconds(token: Token) -> float:
     return (token.expires_at - token.created_at).total_seconds()

@@ -1,169 +1,142 @@
 """The other secrets of a service: API keys, webhook secrets, certificates."""
 
-import json
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
-from token_refresh.reader.cache import Cache
-from token_refresh.reader.errors import InvalidSecretDocument
-from token_refresh.reader.flight import Entry
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.reader.lifetimes import secret_cache
+from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime
-from token_refresh.reader.store import SecretStore, Version
-from token_refresh.reader.tokens import SOFT_SHARE, in_service, positive_seconds
+from token_refresh.reader.secret import Secret, secrets_of
+from token_refresh.reader.settings import seconds_of
+from token_refresh.reader.sources.choice import open_sources
+from token_refresh.reader.sources.source import Version
 
 if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from botocore.client import BaseClient
 
-T = TypeVar("T")
+FIVE_MINUTES: Final = timedelta(minutes=5)
 
-FIVE_MINUTES = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Secret:
-    """One version of a secret; its `repr` and `str` never show what it holds."""
-
-    secret_id: str
-    version_id: str
-    created_at: datetime
-    content: str | bytes = field(repr=False)
-
-    def text(self) -> str:
-        """Give the content of `SecretString`."""
-        if isinstance(self.content, bytes):
-            raise InvalidSecretDocument(f"{self.secret_id} is binary: read it with binary()")
-        return self.content
-
-    def json(self) -> Any:
-        """Give the content of `SecretString`, parsed; a new object at each call."""
-        try:
-            return json.loads(self.text())
-        except (ValueError, RecursionError):
-            pass  # raised below, away from the parser's error, which holds the content
-        raise InvalidSecretDocument(f"{self.secret_id} is not JSON: read it with text()")
-
-    def binary(self) -> bytes:
-        """Give the content of `SecretBinary`, or that of `SecretString` in UTF-8."""
-        return self.content if isinstance(self.content, bytes) else self.content.encode()
+logger = logging.getLogger("token_refresh.reader")
 
 
 class SecretReader:
-    """Reads one secret and keeps it for `ttl`; while Secrets Manager is down, for as long as that takes."""
+    """Reads one secret and keeps it for `ttl`; if its store is down, for as long as that takes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument that everybody gives, and eight that few need
         self,
         secret_id: str,
         *,
+        field: str | None = None,
+        overlap: timedelta = timedelta(),
         ttl: timedelta = FIVE_MINUTES,
-        client: "SecretsManagerClient | None" = None,
+        max_stale: timedelta | None = None,
+        region: str | None = None,
+        client: "BaseClient | None" = None,
         background: bool | None = None,
         runtime: Runtime | None = None,
     ) -> None:
         """Remember what to read.
 
         Args:
-            secret_id: Name or ARN of the secret.
-            ttl: How old the cached value may be before a caller waits for a newer read.
-            client: A boto3 client for Secrets Manager; without it, one with short timeouts is made on first use.
-            background: Whether reads before the end of the TTL run in the background; by default, except in Lambda.
+            secret_id: Name or ARN of the secret, or a reference: `ssm:/path`, `amplify:NAME`, `env:NAME`, `file:PATH`.
+            field: A key of the secret's JSON object, whose value is a string or a list of strings; by default the
+                whole secret is the value.
+            overlap: How long after a new version was stored the previous one is accepted, see `accepted`.
+            ttl: The age of a cached value at which a caller waits for a newer read.
+            max_stale: The greatest age of a cached value while the store is down; by default there is no limit.
+            region: The region of the secret; by default that of the ARN, of AWS_REGION or of the profile.
+            client: A boto3 client of the service that holds the secret; by default one with short timeouts.
+            background: Whether a read shortly before the end of the TTL runs in the background; by default, except in
+                Lambda.
             runtime: Time, threads and chance, for tests.
-        """
-        store = SecretStore(client)
-        self._cache = _cache(lambda: _secret(store.read(secret_id)), ttl, background=background, runtime=runtime)
-
-    def secret(self) -> Secret:
-        """Give the current version.
 
         Raises:
-            TokenRefreshError: There is none, and none in the cache; the message says why and what to do.
+            ConfigurationError: An argument is wrong; the message names it.
         """
-        return self._cache.get()
+        self._runtime = runtime or Runtime()
+        self._reference = parse_reference(secret_id)
+        sources = open_sources([self._reference], client=client, region=region, clock=self._runtime.clock)
+        self._source = sources[self._reference.scheme]
+        self._field = field
+        self._overlap_seconds = seconds_of("overlap", overlap, least=timedelta())
+        self._cache = secret_cache(
+            self._read, ttl=ttl, max_stale=max_stale, background=background, runtime=self._runtime
+        )
+
+    def secret(self) -> Secret:
+        """Return the current version.
+
+        Raises:
+            TokenRefreshError: It can't be read, and none is cached; the message says why and what to do.
+        """
+        return self._cache.get()[0]
 
     async def asecret(self) -> Secret:
         """Do what `secret` does, without ever blocking the event loop."""
-        return await self._cache.aget()
+        return (await self._cache.aget())[0]
+
+    def accepted(self) -> tuple[Secret, ...]:
+        """Return the values that are accepted now, the current one first.
+
+        The version before is accepted until `overlap` after the current one was stored. The other strings of a list in
+        the `field` are accepted for as long as they are in it.
+
+        Raises:
+            TokenRefreshError: They can't be read, and none are cached; the message says why and what to do.
+        """
+        return self._in_time(self._cache.get())
+
+    async def aaccepted(self) -> tuple[Secret, ...]:
+        """Do what `accepted` does, without ever blocking the event loop."""
+        return self._in_time(await self._cache.aget())
 
     def text(self) -> str:
-        """Give the current version's text."""
+        """Return the current version's text."""
         return self.secret().text()
 
     def json(self) -> Any:
-        """Give the current version's text, parsed."""
+        """Return the current version's text, parsed."""
         return self.secret().json()
 
     def binary(self) -> bytes:
-        """Give the current version's bytes."""
+        """Return the current version's bytes."""
         return self.secret().binary()
 
     def reject(self, secret: Secret) -> bool:
-        """Check on demand whether `secret`, which was of no use, is still current; True if there is another version.
+        """Check whether `secret`, which did not work, is still current; return True if there is another version.
 
-        One read however many threads come, none if it was already replaced; the same version isn't read again at once.
+        All threads share one read, and there is none if it was replaced already. The same version is read again only
+        after pauses that grow from 1 s to the TTL: rejecting without end costs about 290 reads a day.
         """
-        return self._cache.reject(lambda cached: cached.version_id == secret.version_id)
+        return self._cache.reject(lambda cached: cached[0].version_id == secret.version_id)
 
     async def areject(self, secret: Secret) -> bool:
         """Do what `reject` does, without ever blocking the event loop."""
-        return await self._cache.areject(lambda cached: cached.version_id == secret.version_id)
+        return await self._cache.areject(lambda cached: cached[0].version_id == secret.version_id)
 
+    def _read(self) -> tuple[Secret, ...]:
+        current = secrets_of(self._source.read(self._reference), self._field, "current")
+        if self._runtime.clock() >= self._overlap_ends(current[0]):
+            return current
+        previous = self._source.read_previous(self._reference)
+        return current if previous is None else current + self._previous(previous)
 
-class SecretGroup:
-    """Reads several secrets together, up to twenty with one `BatchGetSecretValue`, and keeps them like `SecretReader`.
+    def _previous(self, version: Version) -> tuple[Secret, ...]:
+        """Give the values of the version before; none if it has another form than the current one."""
+        try:
+            return secrets_of(version, self._field, "previous")
+        except InvalidSecretDocument as error:
+            logger.warning("not accepting the previous version: %s", error)
+        return ()
 
-    The caller needs `secretsmanager:BatchGetSecretValue`, and `GetSecretValue` on each. They come together or not at
-    all: one that is missing is an error that names it.
-    """
+    def _in_time(self, secrets: tuple[Secret, ...]) -> tuple[Secret, ...]:
+        """Leave out the previous version once the overlap is over: by the clock, not by the cache."""
+        current = secrets[0]
+        if self._runtime.clock() < self._overlap_ends(current):
+            return secrets
+        return tuple(secret for secret in secrets if secret.version_id == current.version_id)
 
-    def __init__(
-        self,
-        *secret_ids: str,
-        ttl: timedelta = FIVE_MINUTES,
-        client: "SecretsManagerClient | None" = None,
-        background: bool | None = None,
-        runtime: Runtime | None = None,
-    ) -> None:
-        """Remember what to read; the arguments are those of `SecretReader`."""
-        store = SecretStore(client)
-
-        def read() -> dict[str, Secret]:
-            return {secret_id: _secret(version) for secret_id, version in store.read_all(secret_ids).items()}
-
-        self._cache = _cache(read, ttl, background=background, runtime=runtime)
-
-    def __getitem__(self, secret_id: str) -> Secret:
-        """Give the current version of one of the secrets; `KeyError` for one that isn't of the group."""
-        return self._cache.get()[secret_id]
-
-    def reject(self, secret: Secret) -> bool:
-        """Check on demand whether `secret` is still current, as `SecretReader.reject` does; reads the whole group."""
-        return self._cache.reject(lambda cached: cached[secret.secret_id].version_id == secret.version_id)
-
-    async def asecret(self, secret_id: str) -> Secret:
-        """Do what `group[secret_id]` does, without ever blocking the event loop."""
-        return (await self._cache.aget())[secret_id]
-
-
-def _secret(version: Version) -> Secret:
-    return Secret(
-        secret_id=version.secret_id,
-        version_id=version.version_id,
-        created_at=version.created_at,
-        content=version.content,
-    )
-
-
-def _cache(read: Callable[[], T], ttl: timedelta, *, background: bool | None, runtime: Runtime | None) -> Cache[T]:
-    """Make a cache whose value never expires, but is read anew at the end of its TTL."""
-    ttl_seconds = positive_seconds("ttl", ttl)
-    chosen = runtime or Runtime()
-
-    def read_entry(_previous: Entry[T] | None, _rejecting: Callable[[], bool]) -> Entry[T]:
-        value, now = read(), chosen.clock()
-        # Readers that began together part ways.
-        soft_seconds = ttl_seconds * (SOFT_SHARE - 0.1 * chosen.chance())
-        return Entry(value=value, refresh_at=now + soft_seconds, wait_at=now + ttl_seconds, expires_at=math.inf)
-
-    return Cache(read_entry, background=in_service() if background is None else background, runtime=chosen)
+    def _overlap_ends(self, current: Secret) -> float:
+        return current.created_at.timestamp() + self._overlap_seconds

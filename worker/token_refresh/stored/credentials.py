@@ -1,11 +1,11 @@
-"""Client credentials, wherever they are stored: under `clientId`, `clientSecret` or `client_id`, `client_secret`."""
+"""Client credentials as they are stored: under `clientId`, `clientSecret` or `client_id`, `client_secret`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import check_text
+from token_refresh.stored.json_object import json_type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +17,10 @@ class ClientCredentials:
 
 
 def read_credentials(fields: Mapping[str, object]) -> ClientCredentials | None:
-    """Find client credentials among the keys of a secret; None where there is no client identifier.
+    """Find client credentials among the keys of a secret; None if there is no client identifier.
 
     Raises:
-        InvalidSecretDocument: They are there in both spellings and differ, or are not strings.
+        InvalidSecretDocument: Both spellings are there and differ, or a value is not text.
     """
     client_id = _read_either(fields, "clientId", "client_id")
     if client_id is None:
@@ -33,8 +33,13 @@ def _read_either(fields: Mapping[str, object], camel: str, snake: str) -> str | 
     found = {key: value for key in (camel, snake) if (value := fields.get(key)) not in (None, "")}
     for key, value in found.items():
         if not isinstance(value, str):
-            raise InvalidSecretDocument(f"{key} must be a string, and is a JSON {type(value).__name__}")
-        check_text(value, key)
+            raise InvalidSecretDocument(f"{key} must be a string, and is a JSON {json_type(value)}")
+        if not _can_be_sent(value):
+            raise InvalidSecretDocument(f"{key} holds half of a surrogate pair, which can't be sent")
     if len(set(found.values())) > 1:
         raise InvalidSecretDocument(f"{camel} and {snake} are both in the secret and differ; keep one")
     return str(next(iter(found.values()))) if found else None
+
+
+def _can_be_sent(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,4 +1,4 @@
-"""The published document: what consumers need of a token set, and no refresh token."""
+"""The published document: what consumers need of a token set, without the refresh token."""
 
 import json
 
@@ -7,9 +7,9 @@ from token_refresh.stored.document import TokenDocument
 
 
 def published_document(document: TokenDocument, source_version_id: str) -> SecretValue:
-    """Write the access token, its expiry in Unix milliseconds, its type and scope, and the version that it comes from.
+    """Write the access token, its expiry in Unix milliseconds, type and scope, and the version that it comes from.
 
-    Type and scope are those of the token document, where it has them; a bearer token (RFC 6750) is the default.
+    Type and scope are those of the token document; the default is a bearer token (RFC 6750).
     """
     assert document.access_token is not None  # noqa: S101 - the plan publishes only complete token sets
     assert document.expires_at is not None  # noqa: S101 - likewise

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from token_refresh.fleet.core.row import Row, State
+from token_refresh.stored.times import iso
 
 GRANT_ENDS_WITHIN: Final = timedelta(days=7)
 """How long before its end a grant is announced. A grant that each refresh prolongs, such as Upwork's two weeks, never
@@ -43,7 +44,7 @@ class Announcement:
             "version_id": self.version_id,
             "provider": self.provider,
             "fleet": self.fleet,
-            "since": self.since.isoformat().replace("+00:00", "Z"),
+            "since": iso(self.since),
         }
 
 

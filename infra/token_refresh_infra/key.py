@@ -1,0 +1,62 @@
+"""A customer-managed key for what is secret; it stays when the stack is deleted."""
+
+from aws_cdk import ArnFormat, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+# What CloudWatch Logs asks for, written out where its documentation has wildcards.
+_LOGS_MAY = (
+    "Decrypt",
+    "DescribeKey",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "ReEncryptFrom",
+    "ReEncryptTo",
+)
+
+
+class SecretKey(Construct):
+    """A customer-managed key for the secrets and, where asked for, the logs and the alarms' topic."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, environment: str) -> None:
+        super().__init__(scope, construct_id)
+        self.key = kms.Key(
+            self,
+            "Key",
+            description=f"Encrypts OAuth token secrets ({environment})",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.RETAIN,  # without its key, a secret that was kept is lost
+        )
+
+    def allow_logs(self, log_group_name: str) -> None:
+        """Let CloudWatch Logs encrypt one log group."""
+        stack = Stack.of(self)
+        group = stack.format_arn(
+            service="logs", resource="log-group", resource_name=log_group_name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        self._allow(
+            f"logs.{stack.region}.amazonaws.com",
+            [f"kms:{name}" for name in _LOGS_MAY],
+            {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group}},
+        )
+
+    def allow_alarms(self, alarms: str) -> None:
+        """Let this stack's alarms publish to a topic that the key encrypts.
+
+        Args:
+            alarms: The pattern of their ARNs.
+        """
+        self._allow(
+            "cloudwatch.amazonaws.com",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}, "ArnLike": {"aws:SourceArn": alarms}},
+        )
+
+    def _allow(self, service: str, actions: list[str], conditions: dict[str, dict[str, str]]) -> None:
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(service)], actions=actions, resources=["*"], conditions=conditions
+            )
+        )

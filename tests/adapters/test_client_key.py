@@ -1,0 +1,79 @@
+"""The client's key in KMS: what is asked of the service, and what a failure says."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from testbed.loopback import LoopbackHandler, LoopbackServer
+from token_refresh.adapters.client_key import KmsSigner, SigningError
+
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
+
+
+class Kms(LoopbackServer):
+    """Answers every request as it is told, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__(_Handler)
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.status = 200
+        self.body: dict[str, str] = {"Signature": "c2lnbmVk"}
+
+
+class _Handler(LoopbackHandler):
+    server: Kms
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        self.server.asked.append((self.headers["X-Amz-Target"], json.loads(self.read_body())))
+        self.answer(self.server.status, json.dumps(self.server.body).encode(), {"Connection": "close"})
+
+
+@pytest.fixture
+def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kms]:
+    with Kms() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", f"http://{server.address}")
+        monkeypatch.setenv("AWS_REGION", "eu-central-1")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "name"),
+    [("RS256", "RSASSA_PKCS1_V1_5_SHA_256"), ("PS256", "RSASSA_PSS_SHA_256"), ("ES256", "ECDSA_SHA_256")],
+)
+def test_kms_signs_the_message(kms: Kms, algorithm: str, name: str) -> None:
+    """One call of Sign, with the message itself and the algorithm under KMS's name."""
+    assert b"signed" == KmsSigner(KEY).sign(b"message", algorithm)
+
+    expected = {"KeyId": KEY, "Message": "bWVzc2FnZQ==", "MessageType": "RAW", "SigningAlgorithm": name}
+    assert [("TrentService.Sign", expected)] == kms.asked
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "passes"),
+    [(400, "AccessDeniedException", False), (400, "ThrottlingException", True), (500, "KMSInternalException", True)],
+)
+def test_a_failure_says_what_to_check(kms: Kms, status: int, code: str, *, passes: bool) -> None:
+    """The error names key and code, says whether it passes, and quotes nothing that the service sent."""
+    kms.status, kms.body = status, {"__type": code, "message": "canary"}
+
+    with pytest.raises(
+        SigningError, match=rf"kms:Sign with the key {KEY} \(CLIENT_KEY_ID\) failed \({code}\)"
+    ) as caught:
+        KmsSigner(KEY).sign(b"message", "RS256")
+
+    assert passes is caught.value.passes
+    assert "canary" not in str(caught.value)
+
+
+def test_a_service_that_can_t_be_reached_passes(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a connection the call may succeed in a moment."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1")
+
+    with pytest.raises(SigningError, match="EndpointConnectionError") as caught:
+        KmsSigner(KEY).sign(b"message", "RS256")
+
+    assert caught.value.passes
+    assert [] == kms.asked

@@ -1,0 +1,141 @@
+"""The one table of causes: error codes of the services and exceptions of the client."""
+
+from typing import Any
+
+import pytest
+from botocore import exceptions
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from token_refresh.aws.causes import Cause, Failure, failure_of, failure_of_code
+from token_refresh.aws.secrets_manager import Refused, Transient, code_of, missing_value, refused
+
+
+def client_error(code: str, message: str = "canary", status: int = 400) -> ClientError:
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "GetSecretValue")
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("AccessDeniedException", Cause.DENIED),
+        ("NotAuthorized", Cause.DENIED),
+        ("OptInRequired", Cause.DENIED),
+        ("DecryptionFailure", Cause.KEY_DENIED),
+        ("EncryptionFailure", Cause.KEY_DENIED),
+        ("ExpiredToken", Cause.BAD_CREDENTIALS),
+        ("ExpiredTokenException", Cause.BAD_CREDENTIALS),
+        ("MissingAuthenticationTokenException", Cause.BAD_CREDENTIALS),
+        ("UnrecognizedClientException", Cause.BAD_CREDENTIALS),
+        ("ThrottlingException", Cause.THROTTLED),
+        ("InternalServiceError", Cause.SERVER_ERROR),
+        ("ResourceNotFoundException", Cause.NOT_FOUND),
+        ("ParameterNotFound", Cause.NOT_FOUND),
+        ("LimitExceededException", Cause.LIMIT),
+        ("ValidationException", Cause.OTHER),
+        ("SomethingNew", Cause.OTHER),
+    ],
+)
+def test_a_code_has_one_cause(code: str, cause: Cause) -> None:
+    """A code means the same for the worker, the reader and the command line."""
+    assert Failure(cause=cause, code=code) == failure_of(client_error(code))
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "cause"),
+    [
+        ("ResourceNotFoundException", "can't find the specified secret.", Cause.NOT_FOUND),
+        ("ResourceNotFoundException", "the specified secret value for staging label: AWSCURRENT", Cause.NO_VALUE),
+        ("AccessDeniedException", "Access to KMS is not allowed", Cause.KEY_DENIED),
+        ("AccessDeniedException", "not authorized to perform: kms:Decrypt on this resource", Cause.KEY_DENIED),
+        ("AccessDeniedException", "role/kms-admin may not perform: secretsmanager:GetSecretValue", Cause.DENIED),
+        ("InvalidRequestException", "it was marked for deletion", Cause.DELETED),
+        ("InvalidParameterException", "it was marked for deletion", Cause.DELETED),
+        ("InvalidRequestException", "something else", Cause.OTHER),
+        ("SomethingNew", "it was marked for deletion", Cause.OTHER),
+    ],
+)
+def test_the_text_decides_where_a_code_has_two_meanings(code: str, message: str, cause: Cause) -> None:
+    """Only the service's text tells a missing value from a missing secret, and a denied key from a denied secret."""
+    assert cause is failure_of(client_error(code, message)).cause
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (exceptions.NoCredentialsError(), Cause.NO_CREDENTIALS),
+        (exceptions.ProfileNotFound(profile="nope"), Cause.NO_CREDENTIALS),
+        (exceptions.UnauthorizedSSOTokenError(), Cause.NO_CREDENTIALS),
+        (exceptions.NoRegionError(), Cause.NO_REGION),
+        (exceptions.ParamValidationError(report="canary"), Cause.BAD_NAME),
+        (exceptions.EndpointConnectionError(endpoint_url="canary"), Cause.UNREACHABLE),
+        (exceptions.ReadTimeoutError(endpoint_url="canary"), Cause.UNREACHABLE),
+        (exceptions.SSLError(endpoint_url="canary", error=OSError()), Cause.UNREACHABLE),
+        (ResponseParserError("canary"), Cause.UNREACHABLE),
+        (TypeError("canary"), Cause.OTHER),
+    ],
+)
+def test_an_exception_of_the_client_has_one_cause(error: Exception, cause: Cause) -> None:
+    """What the client raises itself is named by its class, never by its text."""
+    assert Failure(cause=cause, code=type(error).__name__) == failure_of(error)
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_5xx_passes_whatever_its_code(status: int) -> None:
+    """A server error passes, and one that is throttling stays throttling."""
+    assert Cause.SERVER_ERROR is failure_of(client_error("Mystery", status=status)).cause
+    assert Cause.THROTTLED is failure_of(client_error("ThrottlingException", status=status)).cause
+
+
+@given(code=st.text() | st.none() | st.integers())
+def test_no_stranger_chooses_what_is_quoted(code: object) -> None:
+    """A code is quoted only if it looks like one: at most 64 letters, digits, dots and underscores."""
+    quoted = failure_of_code(code).code
+    assert quoted in (code, "an unknown error code")
+    assert quoted.replace(" ", "").replace("_", "").replace(".", "").isalnum()
+    assert len(quoted) <= 64
+
+
+@pytest.mark.parametrize("code", ["A" * 65, "canary\x1b[31m", "with space", "1st", "é", "", None, 7])
+def test_a_malformed_code_is_not_quoted(code: object) -> None:
+    """Long codes, escape sequences and anything that is not a string are replaced."""
+    assert Failure(cause=Cause.OTHER, code="an unknown error code") == failure_of_code(code)
+
+
+@pytest.mark.parametrize("response", [{}, {"Error": None}, {"Error": "x", "ResponseMetadata": []}])
+def test_a_malformed_response_is_a_failure_like_any_other(response: Any) -> None:
+    """An error response without its usual parts has an unknown code and no cause."""
+    error = client_error("x")
+    error.response = response
+    assert ("an unknown error code", False) == (code_of(error), isinstance(Refused.of(error), Transient))
+
+
+def test_only_what_passes_is_tried_again() -> None:
+    """Throttling, server errors and the network pass; refusals don't."""
+    passing = [
+        client_error("ThrottlingException"),
+        client_error("x", status=500),
+        exceptions.ReadTimeoutError(endpoint_url=""),
+    ]
+    lasting = [client_error("AccessDeniedException"), client_error("Mystery"), exceptions.NoCredentialsError()]
+    assert [True] * 3 + [False] * 3 == [isinstance(Refused.of(error), Transient) for error in (*passing, *lasting)]
+
+
+@pytest.mark.parametrize("message", ["the specified secret.", "the specified secret value for VersionId: x"])
+def test_a_version_that_was_just_written_may_be_unknown_for_a_moment(message: str) -> None:
+    """After a write, a version that is not found is tried again."""
+    error = client_error("ResourceNotFoundException", message)
+    assert isinstance(Refused.of(error, after_write=True), Transient)
+    assert not isinstance(Refused.of(error), Transient)
+    assert missing_value(error) is ("value" in message)
+
+
+@pytest.mark.parametrize("code", ["InvalidParameterException", "InvalidRequestException"])
+def test_a_moved_label_is_a_lost_swap_and_a_deleted_secret_is_not(code: str) -> None:
+    """Either code says that the label has moved, unless the secret is being deleted."""
+    assert refused(client_error(code))
+    assert not refused(client_error(code, "it is marked for deletion"))
+    assert not refused(client_error("AccessDeniedException"))

@@ -1,0 +1,123 @@
+"""The named errors of failed calls: what failed, why, and what to do."""
+
+import pytest
+
+from token_refresh.aws.causes import Cause, Failure
+from token_refresh.aws.errors import AwsRequest, named_error, translate
+from token_refresh.errors import (
+    ConfigurationError,
+    SecretAccessDenied,
+    SecretEmpty,
+    SecretNotFound,
+    SecretStoreUnavailable,
+    TokenRefreshError,
+)
+
+ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
+
+
+def message(cause: Cause, *, name: str = "my tokens", setting: str | None = None, kind: str = "secret") -> str:
+    return str(error(cause, name=name, setting=setting, kind=kind))
+
+
+def error(
+    cause: Cause, *, name: str = "my tokens", setting: str | None = None, kind: str = "secret"
+) -> TokenRefreshError:
+    action = "secretsmanager:GetSecretValue" if kind == "secret" else "ssm:GetParameters"
+    request = AwsRequest(action=action, name=name, region="eu-central-1", setting=setting, kind=kind)
+    return named_error(Failure(cause=cause, code="SomeCode"), request)
+
+
+@pytest.mark.parametrize(
+    ("cause", "raised"),
+    [
+        (Cause.NOT_FOUND, SecretNotFound),
+        (Cause.NO_VALUE, SecretEmpty),
+        (Cause.DELETED, SecretNotFound),
+        (Cause.DENIED, SecretAccessDenied),
+        (Cause.KEY_DENIED, SecretAccessDenied),
+        (Cause.BAD_CREDENTIALS, SecretAccessDenied),
+        (Cause.NO_CREDENTIALS, SecretAccessDenied),
+        (Cause.THROTTLED, SecretStoreUnavailable),
+        (Cause.SERVER_ERROR, SecretStoreUnavailable),
+        (Cause.UNREACHABLE, SecretStoreUnavailable),
+        (Cause.LIMIT, SecretStoreUnavailable),
+        (Cause.OTHER, SecretStoreUnavailable),
+    ],
+)
+def test_a_message_names_secret_region_and_action(cause: Cause, raised: type[TokenRefreshError]) -> None:
+    """Each cause has its error, and each message says which call on which secret in which region failed."""
+    failed = error(cause)
+    assert raised is type(failed)
+    for named in ("secret my tokens in eu-central-1", "secretsmanager:GetSecretValue"):
+        assert named in str(failed)
+
+
+@pytest.mark.parametrize(
+    ("cause", "command"),
+    [
+        (Cause.NOT_FOUND, "`token-refresh authorize 'my tokens' --region eu-central-1`"),
+        (Cause.NO_VALUE, "`token-refresh authorize 'my tokens' --region eu-central-1`"),
+        (Cause.DELETED, "`aws secretsmanager restore-secret --secret-id 'my tokens' --region eu-central-1`"),
+        (Cause.DENIED, "`aws sts get-caller-identity`"),
+        (Cause.BAD_CREDENTIALS, "`aws sso login`"),
+        (Cause.NO_CREDENTIALS, "AWS_PROFILE"),
+    ],
+)
+def test_a_message_ends_with_the_complete_command(cause: Cause, command: str) -> None:
+    """A command in a message can be pasted: it has the secret, quoted, and the region."""
+    assert command in message(cause)
+
+
+@pytest.mark.parametrize("cause", [Cause.THROTTLED, Cause.SERVER_ERROR, Cause.DENIED, Cause.LIMIT])
+def test_only_an_unreachable_service_blames_the_network(cause: Cause) -> None:
+    """A service that responds is reachable: throttling and server errors don't send anyone to the VPC."""
+    assert "VPC" not in message(cause)
+    assert "VPC endpoint" in message(Cause.UNREACHABLE)
+
+
+@pytest.mark.parametrize("cause", [Cause.NOT_FOUND, Cause.NO_VALUE])
+@pytest.mark.parametrize("setting", ["CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID"])
+def test_another_secret_than_the_token_secret_is_advised_on_by_its_setting(cause: Cause, setting: str) -> None:
+    """A missing client secret or published secret is not created by `authorize`, and not set by TOKEN_SECRET_ID."""
+    said = message(cause, setting=setting)
+    assert "authorize" not in said
+    assert "TOKEN_SECRET_ID" not in said
+    assert (setting in said) is (cause is Cause.NOT_FOUND)
+
+
+def test_the_setting_is_named_if_it_is_known() -> None:
+    """Without a setting the message says to check the name."""
+    assert "check TOKEN_SECRET_ID and the region" in message(Cause.NOT_FOUND, setting="TOKEN_SECRET_ID")
+    assert "check the name and the region" in message(Cause.NOT_FOUND)
+
+
+@pytest.mark.parametrize("cause", [Cause.NOT_FOUND, Cause.DENIED])
+def test_an_arn_of_another_region_is_pointed_out(cause: Cause) -> None:
+    """An ARN of another region than the call's explains both a missing and a denied secret."""
+    assert "the ARN belongs to us-east-1, and the request went to eu-central-1: set AWS_REGION=us-east-1" in message(
+        cause, name=ARN
+    )
+    assert "belongs to" not in message(cause, name=ARN.replace("us-east-1", "eu-central-1"))
+
+
+def test_a_missing_parameter_is_looked_up_in_parameter_store() -> None:
+    """A parameter is named as one, and so is the command that looks it up."""
+    said = message(Cause.NOT_FOUND, name="/app/dev/key", kind="parameter")
+    assert "parameter /app/dev/key in eu-central-1 was not found (ssm:GetParameters)" in said
+    assert "`aws ssm get-parameters --names /app/dev/key --region eu-central-1`" in said
+
+
+def test_a_name_that_can_not_be_one_is_a_wrong_setting() -> None:
+    """A name that the client refuses to send, or a missing region, is a configuration error."""
+    assert isinstance(error(Cause.BAD_NAME, name=""), ConfigurationError)
+    assert "'' can't be the name or ARN of a secret: correct it" == message(Cause.BAD_NAME, name="")
+    assert "correct CLIENT_SECRET_ID" in message(Cause.BAD_NAME, name="", setting="CLIENT_SECRET_ID")
+    assert isinstance(error(Cause.NO_REGION), ConfigurationError)
+
+
+def test_nothing_that_the_client_raised_is_quoted() -> None:
+    """The text of an exception may quote what was sent: only its class is named."""
+    translated = translate(ValueError("canary"), action="PutSecretValue", secret_id="tokens", region="eu-central-1")
+    assert "secretsmanager:PutSecretValue on secret tokens in eu-central-1 failed (ValueError)" in str(translated)
+    assert "canary" not in str(translated)

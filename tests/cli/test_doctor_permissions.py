@@ -1,0 +1,120 @@
+"""`doctor`: the caller's permissions, tried without touching a token set, even in a store that upholds no rule."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from builders import DAY
+from cli.aws import Aws
+from cli.scene import SECRET_ID, Cli, Ended, Tokens
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.cli.context import Context
+from token_refresh.cli.doctor.permissions import PROBE_LABEL, PROBE_VERSION_ID
+
+NAME = "your permissions"
+
+
+@pytest.fixture
+def at_aws(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], tokens: Tokens) -> Iterator[None]:
+    """Let the test's Secrets Manager count as AWS's own; every other service refuses."""
+    tokens.store(expires_in=DAY)
+    monkeypatch.setattr(Context, "at_aws", property(lambda _: True))
+    with Aws() as server:
+        environment["AWS_ENDPOINT_URL"] = f"http://{server.address}"
+        yield
+
+
+def permissions(ended: Ended) -> dict[str, Any]:
+    return next(check for check in ended.json["checks"] if check["name"] == NAME)
+
+
+@pytest.mark.usefixtures("at_aws")
+def test_allowed(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """The probe leaves one version without a token under a fixed ID, once, and no label moves."""
+    before = tokens.current()
+
+    found = [permissions(cli("doctor", "--json")) for _ in range(2)]
+
+    assert ["ok", "ok"] == [check["grade"] for check in found]
+    versions = store.client().list_secret_version_ids(SecretId=SECRET_ID, IncludeDeprecated=True)["Versions"]
+    assert {("AWSCURRENT",), (PROBE_LABEL,)} == {tuple(version.get("VersionStages", ())) for version in versions}
+    assert PROBE_VERSION_ID in {version["VersionId"] for version in versions}
+    assert before == tokens.current()
+
+
+@pytest.mark.usefixtures("at_aws")
+@pytest.mark.parametrize("action", ["PutSecretValue", "UpdateSecretVersionStage"])
+def test_denied(cli: Cli, store: SecretsManagerServer, action: str) -> None:
+    """An action that is denied is named; the other one is not."""
+    store.authorize = lambda call: "no" if call.operation == action else None
+
+    check = permissions(cli("doctor", "--json"))
+
+    assert ("look", f"access denied: {action} (AccessDeniedException)") == (check["grade"], check["text"])
+
+
+@pytest.mark.usefixtures("at_aws")
+def test_an_error_is_not_a_denial(cli: Cli, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that breaks, or a store that fails, says nothing about permissions."""
+    store.fault("drop_before", "PutSecretValue", times=None)
+    monkeypatch.setattr("token_refresh.cli.context._PATIENT", None)
+
+    check = permissions(cli("doctor", "--json"))
+
+    assert ("skipped", True) == (check["grade"], check["text"].startswith("not known: PutSecretValue ("))
+
+
+@pytest.mark.usefixtures("at_aws")
+def test_a_store_that_moves_what_it_should_not(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The current version is read after each probe: one that changed is reported, with the command that mends it."""
+    version_id = store.client().get_secret_value(SecretId=SECRET_ID, VersionStage="AWSCURRENT")["VersionId"]
+
+    def careless(probe: object) -> None:
+        del probe
+        tokens.put("{}")
+
+    monkeypatch.setattr("token_refresh.cli.doctor.permissions._try", careless)
+
+    check = permissions(cli("doctor", "--json"))
+
+    assert "failed" == check["grade"]
+    assert f"token-refresh restore {SECRET_ID} --version {version_id} --region eu-central-1" in check["remedy"]
+
+
+@pytest.mark.usefixtures("at_aws")
+def test_a_read_that_fails_in_between_is_no_change(cli: Cli, store: SecretsManagerServer) -> None:
+    """If the current version can't be read after a probe, no harm is claimed."""
+    puts: list[str] = []
+
+    def authorize(call: Any) -> str | None:
+        puts.append(call.operation)
+        return "no" if call.operation == "GetSecretValue" and "PutSecretValue" in puts else None
+
+    store.authorize = authorize
+
+    assert "ok" == permissions(cli("doctor", "--json"))["grade"]
+
+
+def test_elsewhere_nothing_is_written(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """At an endpoint that is not AWS's own, nothing is written."""
+    tokens.store(expires_in=DAY)
+    before = store.secrets.snapshot()
+
+    check = permissions(cli("doctor", "--json"))
+
+    assert "skipped" == check["grade"]
+    assert before == store.secrets.snapshot()
+
+
+def test_reads_denied(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """If reading is denied, the action is named."""
+    tokens.store(expires_in=DAY)
+    store.authorize = lambda call: "no" if call.operation == "GetSecretValue" else None
+
+    ended = cli("doctor")
+
+    assert 1 == ended.code
+    assert "SecretAccessDenied: secretsmanager:GetSecretValue" in ended.screen

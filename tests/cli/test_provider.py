@@ -1,0 +1,192 @@
+"""Which provider a command acts on, and what `authorize` takes from its profile."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from builders import DAY
+from cli.authorizing import paste_into, stored
+from cli.aws import Aws
+from cli.scene import SECRET_ID, Cli, Ended, Tokens
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+
+CLIENT = {"UPWORK_CLIENT_ID": "me", "UPWORK_CLIENT_SECRET": "hush"}
+
+
+def page(ended: Ended) -> tuple[str, dict[str, str]]:
+    """Give the address of the authorization page that was printed, and what it asks for."""
+    found = re.search(r"^https://\S+$", ended.err, re.MULTILINE)
+    assert found is not None
+    parts = urlsplit(found[0])
+    return f"{parts.scheme}://{parts.netloc}{parts.path}", dict(parse_qsl(parts.query))
+
+
+def test_the_page_of_a_profile(cli: Cli) -> None:
+    """A profile says where the page is, which scopes a refresh token needs, and which other parameters."""
+    xero = cli("authorize", "--provider=xero", "--paste", "--yes", "--scope=accounting", **CLIENT)
+    google = cli("authorize", "--provider=google", "--paste", "--yes", **CLIENT)
+
+    where, asked = page(xero)
+    assert ("https://login.xero.com/identity/connect/authorize", "accounting offline_access") == (where, asked["scope"])
+    assert "code_challenge" in asked
+    assert {"access_type": "offline", "prompt": "consent"}.items() <= page(google)[1].items()
+
+
+def test_a_variable_of_the_provider(cli: Cli) -> None:
+    """A variable fills the page's host, is checked against the profile, and PKCE is left out as the profile says."""
+    filled = cli("authorize", "--provider=shopify", "--variable=shop=my-shop", "--paste", "--yes", **CLIENT)
+    missing = cli("authorize", "--provider=shopify", "--paste", "--yes", **CLIENT)
+    hostile = cli("authorize", "--provider=shopify", "--variable=shop=evil.com/", "--paste", "--yes", **CLIENT)
+    malformed = cli("authorize", "--provider=shopify", "--variable=shop", "--paste", "--yes", **CLIENT)
+
+    where, asked = page(filled)
+    assert ("https://my-shop.myshopify.com/admin/oauth/authorize", False) == (where, "code_challenge" in asked)
+    assert (1, 1, 64) == (missing.code, hostile.code, malformed.code)
+    assert "needs the variable shop" in missing.screen
+    assert "needs the variable shop" in hostile.screen
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--provider=instagram"], "has no refresh tokens"),
+        (["--provider=generic", "--token-endpoint=https://example.com/t"], "name it with --authorization-endpoint URL"),
+        (
+            ["--provider=shopify", "--token-endpoint=https://example.com/t"],
+            "name the authorization page of that token endpoint with --authorization-endpoint URL",
+        ),
+        (["--provider=nope"], "PROVIDER must be one of"),
+    ],
+)
+def test_no_page(cli: Cli, arguments: list[str], told: str) -> None:
+    """Without an authorization page nothing is asked, and it says what to give."""
+    ended = cli("authorize", "--paste", "--yes", *arguments, **CLIENT)
+
+    assert 1 == ended.code
+    assert told in ended.screen
+
+
+def test_what_is_stored(
+    cli: Cli,
+    endpoint: TokenEndpoint,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    store: SecretsManagerServer,
+) -> None:
+    """Provider and variables are stored beside the tokens, in the document's spelling, and apply from then on."""
+    environment["TOKEN_ENDPOINT"] = endpoint.url
+    store.client().create_secret(Name=SECRET_ID, SecretString='{"client_id": "me", "client_secret": "hush"}')
+    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
+
+    ended = paste_into(cli, monkeypatch, "--provider=xero", "--variable=a=b")
+
+    assert 0 == ended.code
+    assert "provider Xero (127.0.0.1)" in ended.screen
+    assert ("xero", {"a": "b"}) == tuple(stored(store)[key] for key in ("provider", "provider_variables"))
+    del environment["TOKEN_ENDPOINT"]
+    assert 0 == cli("status").code
+    other = cli("refresh", PROVIDER="upwork")
+    assert "this deployment refreshes upwork only" in other.screen
+
+
+def test_a_lifetime_that_the_response_leaves_out(
+    cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the response has no lifetime, the profile's counts."""
+    environment["TOKEN_ENDPOINT"] = endpoint.url
+    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r"}))
+
+    paste_into(cli, monkeypatch, "--provider=xero", **CLIENT)
+
+    assert 1700 < cli("status", "--json", PROVIDER="xero").json["seconds_to_expiry"] <= 1801
+
+
+def test_an_unknown_provider_in_the_document(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:
+    """A document that names no profile is reported with the command that corrects it."""
+    tokens.store(provider="<canary>")
+    del environment["PROVIDER"]
+
+    ended = cli("status")
+
+    assert 3 == ended.code
+    assert f"token-refresh authorize {SECRET_ID} --provider NAME --region eu-central-1" in ended.screen
+    assert "canary" not in ended.screen
+
+
+@pytest.fixture
+def unnamed(tokens: Tokens, environment: dict[str, str]) -> Tokens:
+    """Tokens of which nothing says whose they are."""
+    tokens.store()
+    del environment["PROVIDER"], environment["TOKEN_ENDPOINT"]
+    return tokens
+
+
+def test_tokens_of_nobody_knows_whom(cli: Cli, unnamed: Tokens, endpoint: TokenEndpoint) -> None:
+    """A refresh asks before it sends them to the default provider; verify sends nothing without a URL."""
+    del unnamed
+
+    refresh, verify = cli("refresh", stdin="n\n"), cli("verify")
+
+    assert (1, 3) == (refresh.code, verify.code)
+    assert "Send the refresh token to www.upwork.com?" in refresh.screen
+    assert "--url URL" in verify.screen
+    assert [] == endpoint.requests
+
+
+def test_a_dry_run_asks_nothing(cli: Cli, unnamed: Tokens) -> None:
+    """A dry run sends nothing, so it asks nothing."""
+    del unnamed
+
+    assert "would_refresh" == cli("refresh", "--dry-run", "--json").json["outcome"]
+
+
+@pytest.fixture
+def aws(environment: dict[str, str]) -> Any:
+    with Aws() as server:
+        environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{server.address}"
+        yield server
+
+
+def deployed(**variables: str) -> dict[str, Any]:
+    return {"FunctionName": "worker", "Environment": {"Variables": variables}}
+
+
+def test_settings_of_the_function(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
+    """With --function its settings apply to any command, and not what is set here."""
+    tokens.store(expires_in=DAY)
+    aws.function = deployed(TOKEN_SECRET_ID=SECRET_ID, TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"], PROVIDER="upwork")
+    environment |= {"TOKEN_SECRET_ID": "other", "PUBLISHED_SECRET_ID": "none"}
+
+    followed, doctor = cli("status", "--function=worker"), cli("doctor", "--function=worker")
+
+    assert (0, "") == (followed.code, followed.err)
+    assert SECRET_ID in followed.screen
+    assert "PUBLISHED_SECRET_ID is not set there and none here" in doctor.screen
+
+
+def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> None:
+    """An option that says something else than the function is an error that names both; an ARN is no contradiction."""
+    tokens.store(expires_in=DAY)
+    aws.function = deployed(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="upwork")
+    arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SECRET_ID}-AbCdEf"
+
+    ended = cli("status", "other", "--function=worker")
+    same = cli("refresh", arn, "--function=worker", "--dry-run")
+
+    assert 3 == ended.code
+    assert f"function worker has TOKEN_SECRET_ID={SECRET_ID}, and you gave other" in ended.screen
+    assert "and you gave" not in same.screen
+
+
+def test_no_such_function(cli: Cli, aws: Aws) -> None:
+    """A function that can't be read is named, with the action."""
+    del aws
+
+    ended = cli("status", "--function=nope")
+
+    assert 3 == ended.code
+    assert "function nope in eu-central-1 can't be read (lambda:GetFunctionConfiguration" in ended.screen

@@ -1,0 +1,93 @@
+"""What reaches the terminal: nothing that steers it, and nothing that it can't show."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from builders import DAY
+from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.cli.console.screen import printable
+
+CLI = Path(__file__).parents[2] / "worker" / "token_refresh" / "cli"
+ESCAPE = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
+
+
+def test_every_text_is_made_in_one_place() -> None:
+    """Only the screen's module makes styled text, so that nothing is printed unchecked."""
+    makers = [
+        path.relative_to(CLI).as_posix()
+        for path in CLI.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Text", "print", "Console"}
+    ]
+
+    assert {"console/screen.py"} == set(makers)
+
+
+def test_printable() -> None:
+    """Control characters, direction overrides and half of a surrogate pair are replaced; line breaks stay."""
+    assert "a\nb" == printable("a\nb")
+    assert all(character.isprintable() for character in printable(ESCAPE + "\ud800\x00\x7f"))
+
+
+@pytest.mark.parametrize("command", ["status", "history", "doctor", "restore"])
+def test_stored_labels_and_ids(cli: Cli, tokens: Tokens, store: SecretsManagerServer, command: str) -> None:
+    """A label or a client ID with terminal escapes is printed without them."""
+    tokens.store(expires_in=DAY, clientId=f"me{ESCAPE}")
+    tokens.store(expires_in=DAY, clientId=f"me{ESCAPE}")
+    version_id = store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"]
+    store.client().update_secret_version_stage(
+        SecretId=SECRET_ID, VersionStage=f"mine{ESCAPE}", MoveToVersionId=version_id
+    )
+
+    ended = cli(command)
+
+    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(ended.out + ended.err)
+    assert "owned" in ended.screen or command == "restore"
+
+
+def test_a_function_that_answers_with_escapes(cli: Cli, tokens: Tokens) -> None:
+    """A value of the environment with escapes is printed without them, too."""
+    del tokens
+
+    ended = cli("status", f"my{ESCAPE}secret")
+
+    assert "\x1b" not in ended.err + ended.out
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("doctor",), ("history",)])
+def test_an_ascii_terminal(tokens: Tokens, environment: dict[str, str], arguments: tuple[str, ...]) -> None:
+    """A terminal without Unicode gets ASCII, and no error."""
+    tokens.store(expires_in=DAY)
+    command = str(Path(sys.executable).with_name("token-refresh"))
+
+    ended = subprocess.run(  # noqa: S603 - our own command
+        [command, *arguments],
+        env=environment | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=False,
+    )
+
+    assert 0 == ended.returncode
+    assert b"InternalError" not in ended.stdout + ended.stderr
+    assert ended.stdout.isascii()
+    assert (b"#####" in ended.stdout) == (arguments == ("status",))
+
+
+def test_short_help(cli: Cli) -> None:
+    """`-h` is `--help`, for the program and for each command."""
+    assert cli("-h").out == cli("--help").out
+    assert cli("status", "-h").out == cli("status", "--help").out
+
+
+def test_commands_are_not_wrapped(cli: Cli) -> None:
+    """A command in a message has a line for itself, however long it is, so that it can be copied."""
+    name = "a-long-name/of-a-secret/that-does-not-fit-on-one-line-of-a-terminal-of-80-columns"
+
+    ended = cli("status", name)
+
+    assert f"  token-refresh authorize {name} --region eu-central-1" in ended.err.splitlines()

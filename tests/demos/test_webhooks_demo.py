@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import textwrap
+import uuid
+from pathlib import Path
+
+import pytest
+
+from demos.webhook_story import STORY
+from demos.webhooks import play
+
+DEMO = Path(__file__).parents[2] / "scripts" / "demo"
+
+CREDULOUS = """
+    def handler(event, context):
+        return {"statusCode": 200, "headers": {}, "body": ""}
+"""
+TALKATIVE = """
+    from webhook_router import handler as router
+
+    def handler(event, context):
+        print(event["body"])
+        return router(event, context)
+"""
+
+
+def demo(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own script
+        [DEMO, "webhooks", *arguments],
+        env=os.environ | (environment or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def handler_of(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    name = f"handler_{uuid.uuid4().hex}"
+    (folder / f"{name}.py").write_text(textwrap.dedent(source))
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    return f"{name}.handler"
+
+
+def test_story() -> None:
+    """The demo plays every step, each does what it says, and it exits with 0; no AWS setting of this machine counts."""
+    played = demo("--logs", environment={"AWS_PROFILE": "no-such-profile", "HTTP_PROXY": "http://127.0.0.1:9"})
+
+    assert (0, "") == (played.returncode, played.stderr)
+    for number, step in enumerate(STORY, 1):
+        assert f"{number:>2}  {step.title}\n" in played.stdout
+    assert "FAILED" not in played.stdout
+    assert f"All {len(STORY)} steps did what they say" in played.stdout
+    assert '"event": "webhook"' in played.stdout
+    # Neither a secret nor a signature nor a digest: those have 32 hexadecimal digits at least, and no hyphens.
+    assert [] == re.findall(r"[0-9a-f]{32,}|whsec_\w+", played.stdout)
+
+
+def test_credulous_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that says 200 to everything is found out: each step names what was not so, and the exit is 1."""
+    played = demo("--handler", handler_of(CREDULOUS, tmp_path, monkeypatch))
+
+    assert (1, "") == (played.returncode, played.stderr)
+    lines = " ".join(played.stdout.split())
+    assert "Step 4 (Forged deliveries are refused) did not do what it says: not so: every response is 401" in lines
+    assert "Step 1 (Signed deliveries are queued) did not do what it says: messages that the queue took" in lines
+
+
+def test_talkative_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A handler that prints what it gets fails the last step, though all else went well."""
+    monkeypatch.setenv("PYTHONPATH", str(DEMO.parents[1] / "examples"), prepend=os.pathsep)
+
+    code = play(handler_of(TALKATIVE, tmp_path, monkeypatch))
+
+    lines = " ".join(capsys.readouterr().out.split())
+    assert 1 == code
+    assert "(No secret was shown) did not do what it says: of these were found in logs" in lines
+    assert 1 == lines.count("did not do what it says:")
+
+
+def test_unloadable_handler() -> None:
+    """A handler that can't be loaded fails the steps, and the demo still comes to its end."""
+    played = demo("--handler", "no_such_module.handler")
+
+    assert (1, "") == (played.returncode, played.stderr)
+    assert "Step 11 (No secret was shown)" in " ".join(played.stdout.split())
+
+
+def test_help() -> None:
+    """`--help` says what the demo does and what its exit codes mean."""
+    played = demo("--help")
+
+    assert 0 == played.returncode
+    assert "forged, replayed and malformed" in played.stdout
+    assert "exit codes: 0 every step did what it says" in played.stdout

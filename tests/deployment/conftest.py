@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
+from infra.synthesis import synthesise
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+
+LIFETIME_SECONDS = 86400
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """A deployed stack, the Secrets Manager that its function uses, and the provider."""
+
+    stack: Stack
+    store: SecretsManagerServer
+    endpoint: TokenEndpoint
+
+    def authorize(self, *, expires_in_seconds: float) -> None:
+        """Store a token set, as a person's authorization does."""
+        tokens = self.endpoint.grant.authorize()
+        document = {
+            "accessToken": tokens["access_token"],
+            "refreshToken": tokens["refresh_token"],
+            "expiresAt": round((time.time() + expires_in_seconds) * 1000),
+            "clientId": self.endpoint.client_id,
+            "clientSecret": self.endpoint.client_secret,
+        }
+        self.store.client().put_secret_value(
+            SecretId=self.stack.outputs["TokenSecretId"],
+            SecretString=json.dumps(document),
+            ClientRequestToken=str(uuid.uuid4()),
+        )
+
+    def read(self, output: str) -> dict[str, Any]:
+        """Read the current value of one of the stack's secrets."""
+        response = self.store.client().get_secret_value(SecretId=self.stack.outputs[output], VersionStage="AWSCURRENT")
+        document: dict[str, Any] = json.loads(response["SecretString"])
+        return document
+
+    def was_refreshed(self) -> bool:
+        """Whether the provider was asked, and its tokens are current and published."""
+        try:
+            published = self.read("PublishedSecretId")["accessToken"]
+        except ClientError:
+            return False
+        return bool(self.endpoint.requests) and published == self.read("TokenSecretId")["accessToken"]
+
+
+@pytest.fixture(scope="session")
+def code() -> Path:
+    """The function's zip, as it is deployed."""
+    built = subprocess.run([ROOT / "scripts" / "package"], check=True, stdout=subprocess.PIPE, text=True)
+    return ROOT / built.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with Emulator(tmp_path_factory.mktemp("emulator")) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def deploy(emulator: Emulator, code: Path) -> Iterator[Callable[..., World]]:
+    """Deploys a stack under a name of its own, with the parameters that it is given."""
+    number = 0
+    with SecretsManagerServer(region=REGION) as store, TokenEndpoint(reuse="revokes") as endpoint:
+
+        def make(**context: Any) -> World:
+            nonlocal number
+            number += 1
+            environment = f"t{uuid.uuid4().hex[:8]}"
+            here = {"environment": environment, "account": ACCOUNT, "region": REGION, "app": "test"}
+            deployment = synthesise(here | context, code)
+            for name in (deployment.parameters.token_secret_id, deployment.parameters.published_secret_id):
+                store.client().create_secret(Name=name)
+            servers = {store.endpoint_variable: store.url, "TOKEN_ENDPOINT": endpoint.url}
+            stack = Stack(
+                emulator=emulator,
+                name=deployment.parameters.stack_name,
+                template=deployment.template,
+                variables=servers,
+            ).create(code)
+            store.authorize = stack.authorize
+            return World(stack=stack, store=store, endpoint=endpoint)
+
+        yield make

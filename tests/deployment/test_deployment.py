@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from deployment.conftest import LIFETIME_SECONDS, World
+from deployment.emulator import wait_for
+from testbed.aws_lambda.function import SCHEDULED_EVENT
+
+Deploy = Callable[..., World]
+
+
+def test_the_role_suffices(deploy: Deploy) -> None:
+    """The stack is created, and its function, the real zip, refreshes and publishes with what its role allows."""
+    world = deploy(kms_key="create", alarm_email="operator@example.com")
+    world.authorize(expires_in_seconds=60)
+
+    due, fresh = world.stack.invoke(SCHEDULED_EVENT), world.stack.invoke(SCHEDULED_EVENT)
+
+    assert "refreshed" == due.get("outcome"), due
+    assert "fresh" == fresh.get("outcome"), fresh
+    assert [200] == [request.status for request in world.endpoint.requests]
+    assert world.read("TokenSecretId")["accessToken"] == world.read("PublishedSecretId")["accessToken"]
+    assert "refreshToken" not in world.read("PublishedSecretId")
+
+
+def test_iam_is_enforced(deploy: Deploy) -> None:
+    """Without its policy the function can do nothing, so what the other tests see is what the policy allows."""
+    world = deploy()
+    world.authorize(expires_in_seconds=60)
+    name, _ = world.stack.role()
+    iam: Any = world.stack.emulator.client("iam")
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+
+    failed = world.stack.invoke(SCHEDULED_EVENT)
+
+    assert "was denied (AccessDeniedException)" in failed.get("errorMessage", ""), failed
+    assert [] == world.endpoint.requests
+
+
+def test_another_secret_is_refused(deploy: Deploy) -> None:
+    """The function's role reaches no secret but its own, whatever the function is configured to read."""
+    world = deploy()
+    other = f"{world.stack.outputs['TokenSecretId']}-2"
+    for secrets in (world.store.client(), world.stack.emulator.client("secretsmanager")):
+        secrets.create_secret(Name=other)
+    world.stack.set_variables(TOKEN_SECRET_ID=other)
+
+    failed = world.stack.invoke(SCHEDULED_EVENT)
+
+    assert f"secretsmanager:GetSecretValue on secret {other} in eu-central-1 was denied" in failed.get(
+        "errorMessage", ""
+    )
+
+
+def test_the_schedule_fires(deploy: Deploy) -> None:
+    """The deployed schedule starts the function with its own role and event, and the function refreshes."""
+    world = deploy()
+    world.authorize(expires_in_seconds=60)
+    scheduler: Any = world.stack.emulator.client("scheduler")
+    name = world.stack.outputs["ScheduleName"]
+    deployed = scheduler.get_schedule(Name=name, GroupName=name)
+    assert ("rate(30 minutes)", "ENABLED") == (deployed["ScheduleExpression"], deployed["State"])
+
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1)
+    kept = {key: deployed[key] for key in ("Name", "GroupName", "State", "FlexibleTimeWindow", "Target")}
+    scheduler.update_schedule(**kept, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})")
+
+    wait_for(world.was_refreshed, seconds=30)
+    assert [200] == [request.status for request in world.endpoint.requests]
+
+
+def test_deleting_the_stack_keeps_the_grant(deploy: Deploy) -> None:
+    """Deleting a stack deletes the function and its schedule; secrets, key and claim table stay."""
+    world = deploy(kms_key="create", claim_table="create", token_lifetime_seconds=LIFETIME_SECONDS)
+    outputs, client = world.stack.outputs, world.stack.emulator.client
+    world.store.authorize = None
+
+    world.stack.delete()
+
+    for name in (outputs["TokenSecretId"], outputs["PublishedSecretId"]):
+        assert name == client("secretsmanager").describe_secret(SecretId=name)["Name"]
+    assert "Enabled" == client("kms").describe_key(KeyId=outputs["KeyArn"])["KeyMetadata"]["KeyState"]
+    assert "ACTIVE" == client("dynamodb").describe_table(TableName=outputs["ClaimTableName"])["Table"]["TableStatus"]
+    assert [] == [
+        function["FunctionName"]
+        for function in client("lambda").list_functions()["Functions"]
+        if function["FunctionName"] == outputs["FunctionName"]
+    ]

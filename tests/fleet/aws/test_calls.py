@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from builders import NOW
+from fleet.conftest import Stub
+from fleet.rows import arn
+from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
+from token_refresh.fleet.aws.bus import Bus
+from token_refresh.fleet.aws.calls import Refused, call, read_at
+from token_refresh.fleet.aws.listing import TaggedSecrets
+from token_refresh.fleet.aws.queue import FifoQueue
+from token_refresh.fleet.core.announcement import Announcement, Transition
+from token_refresh.fleet.core.dispatch import Message
+from token_refresh.fleet.core.enrolment import Listed
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+EVENT = Announcement(
+    transition=Transition.REAUTHORIZED,
+    secret_id=arn("a"),
+    version_id="v1",
+    provider="xero",
+    fleet="prod",
+    since=NOW,
+)
+
+
+def refusing(error: Exception) -> Any:
+    def method(**_: Any) -> None:
+        raise error
+
+    return method
+
+
+def service_error(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "hush"}}, "Operation")
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (service_error("AccessDeniedException"), SecretAccessDenied),
+        (service_error("ResourceNotFoundException"), ConfigurationError),
+        (service_error("ProvisionedThroughputExceededException"), SecretStoreUnavailable),
+        (EndpointConnectionError(endpoint_url="https://hush"), SecretStoreUnavailable),
+    ],
+)
+def test_failures_are_named(error: Exception, named: type[TokenRefreshError]) -> None:
+    """Each failure of a service is a named error with action and place, and without the service's own text."""
+    with pytest.raises(named, match=r"dynamodb:Query on table t in eu-central-1") as raised:
+        call(refusing(error), {}, action="dynamodb:Query", where="table t in eu-central-1")
+
+    assert "hush" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None
+
+
+def test_an_expected_refusal_is_a_result() -> None:
+    """A refusal that the caller expects is not translated."""
+    with pytest.raises(Refused):
+        call(refusing(service_error("Expected")), {}, action="a", where="b", expected="Expected")
+
+
+def test_the_services_clock() -> None:
+    """Time is the service's own, from the header; an emulator without one gets this machine's."""
+    headers = {"HTTPHeaders": {"date": "Tue, 24 Nov 2026 12:00:00 GMT"}}
+
+    assert NOW == read_at({"ResponseMetadata": headers})
+    assert abs((datetime.now(UTC) - read_at({"ResponseMetadata": {}})).total_seconds()) < 60
+
+
+def messages(count: int) -> list[Message]:
+    return [Message(message_id=f"id-{n}", secret_arn=arn(str(n)), group="xero-1") for n in range(count)]
+
+
+def test_messages_are_sent_in_tens() -> None:
+    """Twelve messages are two calls; each has its group and ID, and its body is the event that the worker reads."""
+    calls: list[dict[str, Any]] = []
+
+    def send_message_batch(**what: Any) -> dict[str, Any]:
+        calls.append(what)
+        return {"Successful": what["Entries"]}
+
+    sent = FifoQueue(cast("Any", Stub(send_message_batch=send_message_batch)), "https://queue").send(messages(12))
+
+    assert [f"id-{n}" for n in range(12)] == sent
+    assert [10, 2] == [len(call["Entries"]) for call in calls]
+    first = calls[0]["Entries"][0]
+    assert ("xero-1", "id-0", {"secret_id": arn("0")}) == (
+        first["MessageGroupId"],
+        first["MessageDeduplicationId"],
+        json.loads(first["MessageBody"]),
+    )
+
+
+def test_what_the_queue_does_not_take_is_not_sent() -> None:
+    """A message that failed in a batch is not among those that were sent."""
+    stub = Stub(send_message_batch=lambda **_: {"Successful": [{"Id": "1"}], "Failed": [{"Id": "0"}]})
+
+    assert ["id-1"] == FifoQueue(cast("Any", stub), "https://queue").send(messages(2))
+
+
+def test_members_are_listed(aws: None) -> None:
+    """The listing has the secrets with the fleet's tag, with tags and time of change, and no value."""
+    del aws
+    client: SecretsManagerClient = boto3.client("secretsmanager")
+    tags = [{"Key": "token-refresh:fleet", "Value": "prod"}, {"Key": "token-refresh:provider", "Value": "xero"}]
+    made = client.create_secret(Name="a", SecretString="hush", Tags=cast("Any", tags))
+    client.create_secret(Name="b", SecretString="hush")
+
+    (listed,) = TaggedSecrets(client).members("prod")
+
+    assert (made["ARN"], {tag["Key"]: tag["Value"] for tag in tags}) == (listed.secret_arn, listed.tags)
+    assert listed.changed_at is not None
+    assert "hush" not in repr(listed)
+
+
+def test_all_pages_are_listed() -> None:
+    """The listing goes on while there are pages; a secret without tags or change has none."""
+    pages = [{"SecretList": [{"ARN": arn("a")}], "NextToken": "t"}, {"SecretList": [{"ARN": arn("b")}]}]
+    given: list[Any] = []
+
+    def list_secrets(**what: Any) -> Any:
+        given.append(what.get("NextToken"))
+        return pages[len(given) - 1]
+
+    listed = list(TaggedSecrets(cast("Any", Stub(list_secrets=list_secrets))).members("prod"))
+
+    assert [Listed(secret_arn=arn(name), tags={}, changed_at=None) for name in ("a", "b")] == listed
+    assert [None, "t"] == given
+
+
+def test_an_event() -> None:
+    """An event has source, type and detail of the contract, and the secret's ARN as resource."""
+    given: list[Any] = []
+
+    def put_events(**what: Any) -> dict[str, Any]:
+        given.append(what)
+        return {"FailedEntryCount": 0}
+
+    Bus(cast("Any", Stub(put_events=put_events)), "bus").send(EVENT)
+
+    ((entry,),) = [what["Entries"] for what in given]
+    assert ("token-refresh", "Reauthorized", "bus", [arn("a")], EVENT.detail) == (
+        entry["Source"],
+        entry["DetailType"],
+        entry["EventBusName"],
+        entry["Resources"],
+        json.loads(entry["Detail"]),
+    )
+
+
+def test_an_event_that_was_not_taken() -> None:
+    """An event that the bus refuses is an error, so that the next run sends it again."""
+    stub = Stub(put_events=lambda **_: {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]})
+
+    with pytest.raises(SecretStoreUnavailable, match="InternalFailure"):
+        Bus(cast("Any", stub), "bus").send(EVENT)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from builders import HOUR, MINUTE, NOW
+from fleet.conftest import TABLE, Stub
+from fleet.memory import MemoryIndex
+from fleet.rows import arn, failed, pause, row, seen
+from token_refresh.fleet.aws.index import TableIndex
+from token_refresh.fleet.core.row import Pauses
+from token_refresh.fleet.ports import Index
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@pytest.fixture(params=["dynamodb", "memory"])
+def index(request: pytest.FixtureRequest) -> Index:
+    """The real index on DynamoDB in memory, and the fake that stands in for it."""
+    if request.param == "memory":
+        return MemoryIndex()
+    client: DynamoDBClient = request.getfixturevalue("dynamodb")
+    return TableIndex(client, TABLE, "prod")
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        row(new=True),
+        row(found=seen(grant_ends_at=NOW + HOUR), pause=pause(), announced="Reauthorized"),
+        row(found=failed("TokenEndpointUnavailable", at=NOW)),
+        row(found=seen(expires_at=None, due_at=None)),
+    ],
+    ids=["new", "full", "failed", "no expiry"],
+)
+def test_a_row_comes_back_as_it_was_stored(index: Index, stored: object) -> None:
+    """Every field of a row survives the table, times to the microsecond."""
+    whole = replace(cast("Any", stored), next_at=NOW + MINUTE / 7)
+
+    assert index.add(whole)
+    assert [whole] == list(index.rows())
+    entry = index.entry(whole.secret_arn)
+    assert entry is not None
+    assert (whole, Pauses()) == (entry.row, entry.pauses)
+
+
+def test_adding_twice_changes_nothing(index: Index) -> None:
+    """A row that is there stays as it is: neither what was seen nor a pause is lost."""
+    index.add(row(pause=pause()))
+
+    assert not index.add(row(new=True))
+    assert [row(pause=pause())] == list(index.rows())
+
+
+def test_a_late_report_never_replaces_a_newer_one(index: Index) -> None:
+    """Of two runs the one that Secrets Manager's clock puts later stays; a repetition of the same report is stored."""
+    index.add(row(new=True))
+    late, newer = row(found=seen(at=NOW - MINUTE)), row(found=seen(at=NOW), provider="hubspot", next_at=NOW + HOUR)
+
+    assert [True, False, True] == [index.report(report) for report in (newer, late, newer)]
+    assert [newer] == list(index.rows())
+
+
+def test_a_report_changes_nothing_else(index: Index) -> None:
+    """A pause and an announcement that came while a run was under way stay."""
+    index.add(row(new=True))
+    index.pause(pause(), secret_arn=arn("tokens"))
+    index.announced(arn("tokens"), "Reauthorized")
+
+    index.report(row())
+
+    assert [row(pause=pause(), announced="Reauthorized")] == list(index.rows())
+
+
+def test_a_secret_that_left_stays_out(index: Index) -> None:
+    """No report, no announcement, no pause and no wish to look brings back a row that was removed."""
+    index.add(row())
+    index.remove(arn("tokens"))
+
+    assert not index.report(row())
+    assert not index.look_at(arn("tokens"), NOW)
+    assert not index.pause(pause(), secret_arn=arn("tokens"))
+    index.announced(arn("tokens"), "Reauthorized")
+    index.remove(arn("tokens"))
+    assert ([], None) == (list(index.rows()), index.entry(arn("tokens")))
+
+
+def test_look_at(index: Index) -> None:
+    """A secret can be made due without touching what was seen."""
+    index.add(row(next_at=NOW + HOUR))
+
+    assert index.look_at(arn("tokens"), NOW)
+    assert [row(next_at=NOW)] == list(index.rows())
+
+
+def test_pauses(index: Index) -> None:
+    """Fleet, provider and secret are paused and resumed one by one."""
+    index.add(row())
+    assert Pauses() == index.pauses()
+
+    index.pause(pause(HOUR))
+    index.pause(pause(2 * HOUR), provider="x/y.z")
+    index.pause(pause(3 * HOUR), secret_arn=arn("tokens"))
+
+    assert Pauses(fleet=pause(HOUR), providers={"x/y.z": pause(2 * HOUR)}) == index.pauses()
+    entry = index.entry(arn("tokens"))
+    assert entry is not None
+    assert (index.pauses(), pause(3 * HOUR)) == (entry.pauses, entry.row.pause)
+
+    index.pause(None)
+    index.pause(None, provider="x/y.z")
+    index.pause(None, secret_arn=arn("tokens"))
+    assert (Pauses(), [row()]) == (index.pauses(), list(index.rows()))
+
+
+def test_what_was_handed_out(index: Index) -> None:
+    """Messages are remembered for the lease, and all of one minute together."""
+    index.remember(["a", "b"], NOW)
+    index.remember(["c"], NOW + MINUTE / 2)
+
+    assert {"a", "b", "c"} == index.handed_out(NOW + MINUTE)
+    assert {"a", "b", "c"} == index.handed_out(NOW + 4 * MINUTE)
+    assert frozenset() == index.handed_out(NOW + 7 * MINUTE)
+
+
+def test_fleets_share_a_table(dynamodb: DynamoDBClient) -> None:
+    """Two fleets in one table see neither each other's rows nor pauses nor messages."""
+    prod, test = (TableIndex(dynamodb, TABLE, fleet) for fleet in ("prod", "test"))
+    prod.add(row())
+    prod.pause(pause())
+    prod.remember(["a"], NOW)
+
+    assert ([], None, Pauses(), frozenset()) == (
+        list(test.rows()),
+        test.entry(arn("tokens")),
+        test.pauses(),
+        test.handed_out(NOW),
+    )
+
+
+def test_claims_are_left_alone(dynamodb: DynamoDBClient) -> None:
+    """The item that holds a secret's claims is no row, and removing the row leaves it."""
+    claims = {"secret_arn": {"S": arn("tokens")}, "claim_id": {"S": "c1"}}
+    dynamodb.put_item(TableName=TABLE, Item=claims)
+    index = TableIndex(dynamodb, TABLE, "prod")
+    index.add(row())
+    index.remove(arn("tokens"))
+
+    assert [] == list(index.rows())
+    assert claims == dynamodb.get_item(TableName=TABLE, Key={"secret_arn": {"S": arn("tokens")}})["Item"]
+
+
+def test_pages() -> None:
+    """All pages of a query are read, and what a batch left unread is read again."""
+    calls: list[dict[str, Any]] = []
+
+    def query(**what: Any) -> dict[str, Any]:
+        calls.append(what)
+        return {"Items": [], **({"LastEvaluatedKey": {"k": 1}} if len(calls) < 3 else {})}
+
+    def batch_get_item(**what: Any) -> dict[str, Any]:
+        calls.append(what)
+        left = {TABLE: {"Keys": [1]}} if len(calls) < 5 else {}
+        return {"Responses": {}, "UnprocessedKeys": left, "ResponseMetadata": {}}
+
+    index = TableIndex(cast("Any", Stub(query=query, batch_get_item=batch_get_item)), TABLE, "prod")
+
+    assert [] == list(index.rows())
+    assert [None, {"k": 1}, {"k": 1}] == [call.get("ExclusiveStartKey") for call in calls]
+    assert index.entry(arn("tokens")) is None
+    assert {TABLE: {"Keys": [1]}} == calls[-1]["RequestItems"]

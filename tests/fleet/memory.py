@@ -1,0 +1,112 @@
+"""An index and a queue in memory, for tests and the benchmark; test_index.py holds the index to the real one."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from builders import NOW
+from token_refresh.fleet.core.announcement import Announcement
+from token_refresh.fleet.core.dispatch import LEASE, Message
+from token_refresh.fleet.core.enrolment import Listed
+from token_refresh.fleet.core.row import Pause, Pauses, Row
+from token_refresh.fleet.ports import Entry
+
+
+@dataclass(slots=True)
+class MemoryIndex:
+    """Implements the port `Index`."""
+
+    by_arn: dict[str, Row] = field(default_factory=dict)
+    paused: Pauses = field(default_factory=Pauses)
+    sent: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
+    now: datetime = NOW
+
+    def rows(self) -> Iterator[Row]:
+        return iter(list(self.by_arn.values()))
+
+    def pauses(self) -> Pauses:
+        return self.paused
+
+    def entry(self, secret_arn: str) -> Entry | None:
+        row = self.by_arn.get(secret_arn)
+        return None if row is None else Entry(row=row, pauses=self.paused, read_at=self.now)
+
+    def report(self, row: Row) -> bool:
+        stored = self.by_arn.get(row.secret_arn)
+        if stored is None or row.seen is None or (stored.seen is not None and stored.seen.at > row.seen.at):
+            return False
+        self.by_arn[row.secret_arn] = replace(stored, seen=row.seen, next_at=row.next_at, provider=row.provider)
+        return True
+
+    def announced(self, secret_arn: str, transition: str) -> None:
+        if secret_arn in self.by_arn:
+            self.by_arn[secret_arn] = replace(self.by_arn[secret_arn], announced=transition)
+
+    def add(self, row: Row) -> bool:
+        return self.by_arn.setdefault(row.secret_arn, row) is row
+
+    def look_at(self, secret_arn: str, now: datetime) -> bool:
+        if secret_arn not in self.by_arn:
+            return False
+        self.by_arn[secret_arn] = replace(self.by_arn[secret_arn], next_at=now)
+        return True
+
+    def remove(self, secret_arn: str) -> None:
+        self.by_arn.pop(secret_arn, None)
+
+    def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
+        if secret_arn:
+            if secret_arn not in self.by_arn:
+                return False
+            self.by_arn[secret_arn] = replace(self.by_arn[secret_arn], pause=pause)
+        elif provider:
+            others = {name: other for name, other in self.paused.providers.items() if name != provider}
+            self.paused = replace(self.paused, providers=others | ({provider: pause} if pause else {}))
+        else:
+            self.paused = replace(self.paused, fleet=pause)
+        return True
+
+    def handed_out(self, now: datetime) -> frozenset[str]:
+        self.sent = [(at, ids) for at, ids in self.sent if at > now - LEASE]
+        return frozenset(name for _, ids in self.sent for name in ids)
+
+    def remember(self, message_ids: Iterable[str], now: datetime) -> None:
+        self.sent.append((now, frozenset(message_ids)))
+
+
+@dataclass(slots=True)
+class MemoryQueue:
+    """Implements the port `Queue`."""
+
+    messages: list[Message] = field(default_factory=list)
+    refused: frozenset[str] = frozenset()
+
+    def send(self, messages: Sequence[Message]) -> list[str]:
+        taken = [message for message in messages if message.secret_arn not in self.refused]
+        self.messages += taken
+        return [message.message_id for message in taken]
+
+
+@dataclass(slots=True)
+class MemoryListing:
+    """Implements the port `Listing`."""
+
+    secrets: list[Listed] = field(default_factory=list)
+
+    def members(self, fleet: str) -> Iterator[Listed]:
+        del fleet
+        return iter(self.secrets)
+
+
+@dataclass(slots=True)
+class MemoryBus:
+    """Implements the port `EventBus`; `error` is raised by the next event."""
+
+    sent: list[Announcement] = field(default_factory=list)
+    error: Exception | None = None
+
+    def send(self, announcement: Announcement) -> None:
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        self.sent.append(announcement)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from builders import MINUTE, NOW
+from fakes import FakeClock
+from fleet.conftest import TABLE
+from fleet.memory import MemoryIndex, MemoryQueue
+from fleet.rows import arn, failed, row, rows
+from token_refresh.fleet.aws.index import TableIndex
+from token_refresh.fleet.core.dispatch import Limits, message_id
+from token_refresh.fleet.dispatcher import hand_out, handler, take_stock
+from token_refresh.fleet.settings import FleetSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SETTINGS = FleetSettings(name="prod", table=TABLE)
+
+
+def index_of(*members: Any) -> MemoryIndex:
+    return MemoryIndex(by_arn={member.secret_arn: member for member in members})
+
+
+def minute(index: MemoryIndex, queue: MemoryQueue, now: datetime = NOW, clock: FakeClock | None = None) -> int:
+    _, decision = take_stock(index, SETTINGS, now)
+    return hand_out(decision, index, queue, clock or FakeClock(), now)
+
+
+def test_one_minute() -> None:
+    """What is due is sent and remembered, and the next minute leaves it alone."""
+    index, queue = index_of(*rows(3)), MemoryQueue()
+
+    assert [3, 0] == [minute(index, queue, now) for now in (NOW, NOW + MINUTE)]
+    assert {message_id(member) for member in index.rows()} == index.handed_out(NOW + MINUTE)
+
+
+def test_a_lost_run_is_repeated() -> None:
+    """A secret whose run never reported is handed out again when the lease is over."""
+    index, queue = index_of(row()), MemoryQueue()
+
+    sent = [minute(index, queue, NOW + number * MINUTE) for number in range(8)]
+
+    assert [1, 0, 0, 0, 0, 1, 0, 0] == sent
+
+
+def test_what_the_queue_refuses_is_sent_in_the_next_minute() -> None:
+    """A message that the queue did not take is not remembered."""
+    index, queue = index_of(*rows(2)), MemoryQueue(refused=frozenset({arn("xero/0")}))
+
+    assert 1 == minute(index, queue)
+    queue.refused = frozenset()
+    assert 1 == minute(index, queue, NOW + MINUTE)
+
+
+def test_a_full_minute_takes_its_time() -> None:
+    """Messages are sent in their seconds: a full budget takes most of the minute, and a few messages none of it."""
+    clock = FakeClock()
+    minute(index_of(*rows(1000, provider="a"), *rows(1000, provider="b")), MemoryQueue(), clock=clock)
+
+    assert 49.0 == clock.seconds
+
+
+def test_a_dispatcher_that_dies_remembers_what_it_sent() -> None:
+    """An error in between leaves what was sent remembered, and the rest to the next minute."""
+
+    class Failing(MemoryQueue):
+        def send(self, messages: Any) -> list[str]:
+            if self.messages:
+                raise InterruptedError
+            return MemoryQueue.send(self, messages)
+
+    index, queue = index_of(*rows(60, provider="slow")), Failing()
+    _, decision = take_stock(index, FleetSettings(name="p", table="t", limits=Limits(writes_per_second=1)), NOW)
+
+    with pytest.raises(InterruptedError):
+        hand_out(decision, index, queue, FakeClock(), NOW)
+    assert {message.message_id for message in queue.messages} == index.handed_out(NOW)
+
+
+def test_the_handler(
+    dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The deployed handler reads the table, sends to the queue, and logs gauges of the fleet and of each provider."""
+    queue_url = boto3.client("sqs").create_queue(QueueName="q.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    for name, value in {"FLEET_NAME": "prod", "CLAIM_TABLE": TABLE, "FLEET_QUEUE_URL": queue_url}.items():
+        monkeypatch.setenv(name, value)
+    index, now = TableIndex(dynamodb, TABLE, "prod"), datetime.now(UTC)
+    index.add(row("new", new=True, next_at=now))
+    for number in range(5):
+        run = failed("TokenEndpointUnavailable", at=now - timedelta(seconds=30))
+        index.add(row(f"down-{number}", provider="upwork", found=run, next_at=now))
+
+    result = handler({}, None)
+
+    assert {"size": 6, "handed_out": 1, "waiting": 5} == result
+    (message,) = boto3.client("sqs").receive_message(QueueUrl=queue_url)["Messages"]
+    assert {"secret_id": arn("new")} == json.loads(message["Body"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["fleet_dispatch", "fleet_provider", "fleet_provider", "breaker_open"] == [line["event"] for line in lines]
+    assert (6, 1, 1, "no_response") == (
+        lines[0]["Size"],
+        lines[0]["HandedOut"],
+        lines[0]["BreakersOpen"],
+        lines[3]["reason"],
+    )

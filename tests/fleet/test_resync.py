@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+
+from builders import HOUR, MINUTE, NOW
+from fleet.conftest import TABLE
+from fleet.memory import MemoryIndex, MemoryListing
+from fleet.rows import arn, row, seen
+from token_refresh.fleet.aws.index import TableIndex
+from token_refresh.fleet.core.enrolment import Listed
+from token_refresh.fleet.core.row import State
+from token_refresh.fleet.resync import counts_of, handler, synchronise
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+def listed(*names: str) -> MemoryListing:
+    tags = {"token-refresh:fleet": "prod"}
+    return MemoryListing([Listed(secret_arn=arn(name), tags=tags, changed_at=NOW - MINUTE) for name in names])
+
+
+def test_the_index_follows_the_tags() -> None:
+    """New members come in, those that left go, and repaired ones become due, with progress for whoever waits."""
+    dead = row("dead", found=seen(at=NOW - HOUR, state=State.REAUTHORIZE), next_at=NOW + HOUR)
+    index = MemoryIndex(by_arn={member.secret_arn: member for member in (row("gone"), dead, row("stays"))})
+    progress: list[tuple[int, int]] = []
+
+    found = synchronise(
+        index,
+        listed("dead", "stays", "new"),
+        fleet="prod",
+        now=NOW,
+        progress=lambda done, of: progress.append((done, of)),
+    )
+
+    assert {"added": 1, "removed": 1, "looked_at": 1, "not_believed": 0} == counts_of(found)
+    assert {arn("dead"): NOW, arn("stays"): NOW, arn("new"): NOW} == {
+        member.secret_arn: member.next_at for member in index.rows()
+    }
+    assert [(0, 3), (1, 3), (2, 3), (3, 3)] == progress
+
+
+def test_a_lost_table_is_rebuilt() -> None:
+    """An empty index gets all members back, due at once."""
+    index = MemoryIndex()
+
+    synchronise(index, listed(*(str(number) for number in range(100))), fleet="prod", now=NOW)
+
+    assert 100 == sum(member.next_at == NOW for member in index.rows())
+
+
+@pytest.mark.parametrize(("rows", "level"), [(0, "info"), (6, "warning")])
+def test_the_handler(
+    dynamodb: DynamoDBClient,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    rows: int,
+    level: str,
+) -> None:
+    """The deployed handler lists by tag and writes the table; a listing that lacks too much is a warning."""
+    monkeypatch.setenv("FLEET_NAME", "prod")
+    monkeypatch.setenv("CLAIM_TABLE", TABLE)
+    tags = cast("Any", [{"Key": "token-refresh:fleet", "Value": "prod"}])
+    boto3.client("secretsmanager").create_secret(Name="a", Tags=tags)
+    index = TableIndex(dynamodb, TABLE, "prod")
+    for number in range(rows):
+        index.add(row(f"gone-{number}"))
+
+    assert {"added": 1, "removed": 0, "looked_at": 0, "not_believed": rows} == handler({}, None)
+    assert 1 + rows == len(list(index.rows()))
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert ("fleet_resync", level, "prod") == (line["event"], line["level"], line["fleet"])

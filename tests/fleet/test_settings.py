@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from token_refresh.errors import ConfigurationError
+from token_refresh.fleet.core.dispatch import Limits, ProviderLimits
+from token_refresh.fleet.settings import client, limits_of_provider, provider_limits, read_fleet_settings
+from token_refresh.providers.loader import load_provider
+from token_refresh.providers.provider import RateLimit
+
+GIVEN = {"FLEET_NAME": "prod", "CLAIM_TABLE": "table"}
+
+
+def test_what_the_stack_sets() -> None:
+    """Name and table are required; queue, bus and the write budget are optional."""
+    whole = GIVEN | {"FLEET_QUEUE_URL": "https://queue", "EVENT_BUS": "bus", "FLEET_WRITES_PER_SECOND": "20"}
+    settings = read_fleet_settings(whole)
+
+    assert ("prod", "table", "https://queue", "bus", Limits(writes_per_second=20.0)) == (
+        settings.name,
+        settings.table,
+        settings.queue_url,
+        settings.event_bus,
+        settings.limits,
+    )
+    assert Limits() == read_fleet_settings(GIVEN).limits
+
+
+@pytest.mark.parametrize("missing", ["FLEET_NAME", "CLAIM_TABLE"])
+def test_missing(missing: str) -> None:
+    """What is missing is named."""
+    with pytest.raises(ConfigurationError, match=missing):
+        read_fleet_settings({**GIVEN, missing: ""})
+
+
+@pytest.mark.parametrize("text", ["0", "1001", "many", "²"])
+def test_wrong_budget(text: str) -> None:
+    """A budget that can't be is refused by name."""
+    with pytest.raises(ConfigurationError, match="FLEET_WRITES_PER_SECOND must be a whole number"):
+        read_fleet_settings(GIVEN | {"FLEET_WRITES_PER_SECOND": text})
+
+
+def test_parts(aws: None) -> None:
+    """Index, queue, listing and bus are opened; a queue that is not configured is an error, and a bus is optional."""
+    del aws
+    settings = read_fleet_settings(GIVEN | {"FLEET_QUEUE_URL": "https://queue", "EVENT_BUS": "bus"})
+
+    assert all((settings.index(), settings.queue(), settings.listing(), settings.bus()))
+    assert read_fleet_settings(GIVEN).bus() is None
+    with pytest.raises(ConfigurationError, match="FLEET_QUEUE_URL"):
+        read_fleet_settings(GIVEN).queue()
+
+
+def test_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a usable AWS configuration the error says what to set."""
+    monkeypatch.setenv("AWS_PROFILE", "there-is-none-of-this-name")
+
+    with pytest.raises(ConfigurationError, match="AWS_REGION"):
+        client("kinesis")
+
+
+def test_limits_of_providers() -> None:
+    """A profile gives rate and single use; a name without a profile gives nothing."""
+    upwork = load_provider("upwork")
+
+    assert {"upwork": limits_of_provider(upwork)} == provider_limits(["upwork", "there-is-none", "unknown"])
+    assert not limits_of_provider(upwork).single_use
+    assert limits_of_provider(load_provider("generic")).single_use
+
+
+def test_rates() -> None:
+    """A rate that the provider counts for each grant does not limit a fleet; others are requests a second."""
+
+    def limited(scope: str) -> ProviderLimits:
+        rate = RateLimit(requests=600, per=timedelta(minutes=1), scope=scope)
+        return limits_of_provider(replace(load_provider("upwork"), rate=rate))
+
+    assert [10.0, None] == [limited(scope).runs_per_second for scope in ("ip", "grant")]
+    assert limits_of_provider(replace(load_provider("upwork"), rate=None)).runs_per_second is None

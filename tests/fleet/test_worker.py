@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from builders import HOUR, NOW
+from fakes import FakeLog
+from fleet.memory import MemoryBus, MemoryIndex
+from fleet.rows import arn, pause, row, seen
+from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.fleet.core.announcement import Transition
+from token_refresh.fleet.core.outcome import Ran
+from token_refresh.fleet.core.row import Pauses, Row, State
+from token_refresh.fleet.ports import Entry
+from token_refresh.fleet.worker import Crew, find_member, member_environment, provider_of, report
+
+
+def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None) -> Crew:
+    index = MemoryIndex(by_arn={member.secret_arn: member for member in rows}, paused=pauses or Pauses())
+    return Crew(fleet="prod", index=index, bus=bus, log=FakeLog(), chance=lambda: 0.0)
+
+
+def entry(member: Row) -> Entry:
+    return Entry(row=member, pauses=Pauses(), read_at=NOW)
+
+
+def rejected(at: Any = NOW) -> Ran:
+    return Ran(at=at, outcome=None, error_type="ReauthorizationRequired", version_id="v1", provider="xero")
+
+
+def good(at: Any = NOW) -> Ran:
+    return Ran(at=at, outcome="refreshed", version_id="v2", provider="xero", due_at=NOW + HOUR, expires_at=NOW + HOUR)
+
+
+def test_only_members_run() -> None:
+    """A message for a secret that is not in the index, or is paused, starts no run."""
+    assert find_member(crew(), arn("tokens")) is None
+    assert find_member(crew(row(pause=pause())), arn("tokens")) is None
+    assert find_member(crew(row(), pauses=Pauses(providers={"xero": pause()})), arn("tokens")) is None
+    found = find_member(crew(row()), arn("tokens"))
+    assert found is not None
+    assert row() == found.row
+
+
+def test_no_tag_chooses_the_provider() -> None:
+    """Until a run has read the document, the document names the provider, and without that the deployment does."""
+    tagged = entry(row(new=True, provider="tagged"))
+    failed_first = entry(row(found=seen(error_type="SecretAccessDenied"), provider="tagged"))
+    never_read = entry(Row(**{**_fields(failed_first.row), "seen": None}))
+
+    assert "xero" == provider_of(tagged, lambda: {"provider": "xero"}, "generic")
+    assert "generic" == provider_of(tagged, dict, "generic")
+    assert "generic" == provider_of(never_read, lambda: {"provider": 7}, "generic")
+    assert "xero" == provider_of(entry(row()), dict, "generic")
+
+
+def _fields(member: Row) -> dict[str, Any]:
+    return {name: getattr(member, name) for name in Row.__slots__}
+
+
+def test_environment_of_a_run() -> None:
+    """A run's environment names its secret and provider; the client secret follows the provider where it should."""
+    stack = {"CLIENT_SECRET_ID": "clients/{provider}", "LOG_LEVEL": "DEBUG", "PROVIDER": "generic"}
+
+    assert {
+        "TOKEN_SECRET_ID": arn("a"),
+        "PROVIDER": "xero",
+        "CLIENT_SECRET_ID": "clients/xero",
+        "LOG_LEVEL": "DEBUG",
+    } == member_environment(stack, arn("a"), "xero")
+    assert "CLIENT_SECRET_ID" not in member_environment({}, arn("a"), "xero")
+
+
+def test_a_dead_grant_and_its_repair_are_announced_once() -> None:
+    """However many runs find a grant dead, one event says so, and one says when it lives again."""
+    bus = MemoryBus()
+    workers = crew(row(), bus=bus)
+
+    for number, make in enumerate((rejected, rejected, good, good)):
+        (member,) = workers.index.rows()
+        report(workers, member, make(NOW + number * HOUR))
+
+    assert [Transition.REAUTHORIZATION_REQUIRED, Transition.REAUTHORIZED] == [event.transition for event in bus.sent]
+    assert [NOW, NOW + 2 * HOUR] == [event.since for event in bus.sent]
+
+
+def test_a_lost_event_is_sent_by_the_next_run() -> None:
+    """If the bus can't be reached, the run still counts, and the next one sends the event."""
+    bus = MemoryBus(error=SecretStoreUnavailable("the bus is out of reach"))
+    workers = crew(row(), bus=bus)
+
+    for number in range(2):
+        (member,) = workers.index.rows()
+        report(workers, member, rejected(NOW + number * HOUR))
+
+    assert [NOW] == [event.since for event in bus.sent]
+    assert isinstance(workers.log, FakeLog)
+    assert ["fleet_report_failed"] == workers.log.events
+
+
+def test_a_late_run_announces_nothing() -> None:
+    """A run that reports after a newer one changes neither row nor bus."""
+    bus = MemoryBus()
+    workers = crew(row(found=seen(at=NOW)), bus=bus)
+
+    left = report(workers, row(), rejected(NOW - HOUR))
+
+    assert ([row(found=seen(at=NOW))], []) == (list(workers.index.rows()), bus.sent)
+    assert left.seen is not None
+    assert State.REAUTHORIZE is left.seen.state
+
+
+@pytest.mark.parametrize("bus", [None, MemoryBus()])
+def test_without_a_bus(bus: MemoryBus | None) -> None:
+    """Without a bus, or without a transition, the row alone is written."""
+    workers = crew(row(), bus=bus)
+
+    report(workers, row(), good())
+
+    (member,) = workers.index.rows()
+    assert member.announced is None
+    assert NOW + HOUR == member.next_at

@@ -1,0 +1,127 @@
+"""A webhook receiver that runs for real with the policy that was synthesised for it."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from infra.policy import Ask, Policy, resolve
+from testbed.aws.faults import Call
+from testbed.aws_lambda.function import Function
+from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.sqs.server import SqsServer
+from token_refresh_infra.access import Secrets
+from token_refresh_infra.webhooks import WebhookReceiver
+from webhooks.events import http_v2
+from webhooks.signing import SECRETS, sent
+
+from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after our package, see its docstring
+from aws_cdk import aws_lambda as lambda_  # isort: skip
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
+VARIABLES = {
+    "stripe": "STRIPE_WEBHOOK_SECRET_ID",
+    "slack": "SLACK_SIGNING_SECRET_ID",
+    "github": "GITHUB_WEBHOOK_SECRET_ID",
+}
+Which = Callable[[Stack], Sequence[Secrets]]
+
+
+def policy_of(which: Which, *, queue_arn: str = "the-queue", accept_previous: bool = True) -> Policy:
+    """Synthesise a receiver that may read these secrets; give its role's policy."""
+    stack = Stack(App(), "Receiver", env=Environment(account="123456789012", region="eu-central-1"))
+    WebhookReceiver(
+        stack,
+        "Webhooks",
+        code=lambda_.Code.from_inline("pass"),
+        handler="webhook_router.handler",
+        variables={},
+        secrets=which(stack),
+        accept_previous=accept_previous,
+    )
+    template = assertions.Template.from_stack(stack)
+    (policy,) = template.find_resources("AWS::IAM::Policy").values()
+    (queue,) = (
+        name
+        for name, resource in template.find_resources("AWS::SQS::Queue").items()
+        if "RedrivePolicy" in resource["Properties"]
+    )
+    (group,) = template.find_resources("AWS::Logs::LogGroup")
+    known = {"AWS::Partition": "aws", f"{queue}.Arn": queue_arn, f"{group}.Arn": "the-log"}
+    return Policy(statements=resolve(policy["Properties"]["PolicyDocument"]["Statement"], known))
+
+
+class RunningReceiver:
+    """`examples/webhook_router.py` under Lambda's runtime client, with a store and a queue that enforce a policy."""
+
+    def __init__(self, which: Which, names: Mapping[str, str], *, keyed: bool = False) -> None:
+        """Describe it.
+
+        Args:
+            which: The secrets that it may read.
+            names: The name of each provider's secret.
+            keyed: Whether a customer-managed key encrypts them.
+        """
+        self._which, self._names, self._keyed = which, names, keyed
+        self.store = SecretsManagerServer()
+        self.queue = SqsServer()
+        self._started = contextlib.ExitStack()
+        self.logs: list[str] = []
+
+    def __enter__(self) -> Self:
+        """Start the servers, store the secrets, and synthesise the policy."""
+        self._started.enter_context(self.store)
+        self._started.enter_context(self.queue)
+        for kind, name in self._names.items():
+            value = {"SecretString": SECRETS[kind], "ClientRequestToken": str(uuid.uuid4())}
+            self.store.call("CreateSecret", {"Name": name, **value})
+        self.policy = policy_of(self._which, queue_arn=self.queue.arn)
+        self.enforce(self.policy)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End everything."""
+        self._started.close()
+
+    def enforce(self, policy: Policy) -> None:
+        """Let store and queue refuse what a policy doesn't allow."""
+
+        def authorize(call: Call) -> str | None:
+            refused = [ask for ask in self._asks(call) if not policy.allows(ask)]
+            return f"{refused[0].action} on {refused[0].resource}" if refused else None
+
+        self.store.authorize = self.queue.authorize = authorize
+
+    def statuses(self) -> dict[str, int]:
+        """Start a new function, send it a delivery of each provider, and give the statuses."""
+        environment = self.store.environment | self.queue.environment
+        environment |= {VARIABLES[kind]: name for kind, name in self._names.items()}
+        environment |= {"WEBHOOK_QUEUE_URL": self.queue.queue_url, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
+        found = {}
+        with Function(environment, handler="webhook_router.handler", task_root=EXAMPLES) as function:
+            for kind in self._names:
+                request = sent(kind, at=int(self.store.now()))
+                event = http_v2("POST", f"/webhooks/{kind}", request.headers, request.body)
+                invocation = function.invoke(event)
+                self.logs += invocation.logs
+                found[kind] = invocation.payload["statusCode"]
+        return found
+
+    def _asks(self, call: Call) -> list[Ask]:
+        """What AWS asks for a call."""
+        if call.operation == "SendMessage":
+            return [Ask(action="sqs:SendMessage", resource=str(call.arn))]
+        arn = call.arn or f"arn:aws:secretsmanager:{call.region}:123456789012:secret:{call.secret_id}-??????"
+        label = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
+        asks = [Ask(action=f"secretsmanager:{call.operation}", resource=arn, context=label)]
+        if self._keyed:
+            context = {
+                "kms:ViaService": f"secretsmanager.{call.region}.amazonaws.com",
+                "kms:EncryptionContext:SecretARN": arn,
+            }
+            asks.append(Ask(action="kms:Decrypt", resource=KEY, context=context))
+        return asks

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+import deploy
+from infra.synthesis import ROOT
+
+REGION = {"AWS_REGION": "eu-central-1"}
+
+
+class Sts:
+    """Says which account credentials are for, or refuses them."""
+
+    def __init__(self) -> None:
+        self.status, self.body = (
+            200,
+            "<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult>",
+        )
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.send_response(outer.status)
+                self.end_headers()
+                self.wfile.write(f"<Response>{outer.body}</Response>".encode())
+
+            def log_message(self, *_: object) -> None:
+                """Stay silent."""
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def sts() -> Iterator[Sts]:
+    server = Sts()
+    thread = Thread(target=server.server.serve_forever)
+    thread.start()
+    yield server
+    server.server.shutdown()
+    thread.join()
+    server.server.server_close()
+
+
+def without_aws(tmp_path: Path) -> dict[str, str]:
+    """This process's environment without any trace of credentials."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return kept | {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def with_keys(tmp_path: Path, sts: Sts) -> dict[str, str]:
+    keys = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_ENDPOINT_URL_STS": sts.url}
+    return without_aws(tmp_path) | keys | REGION
+
+
+def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [ROOT / "scripts" / "deploy", *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """The commands that the process would have become, with a project whose only deployment is prod."""
+    commands: list[list[str]] = []
+    (tmp_path / "deployments").mkdir()
+    (tmp_path / "deployments" / "prod.toml").write_text('alarm_email = "a@b"\n')
+    (tmp_path / "package-lock.json").write_text("{}")
+    (tmp_path / "node_modules").mkdir()
+    monkeypatch.setattr(deploy, "INFRA", tmp_path)
+    monkeypatch.setattr(deploy, "install_cdk", lambda: (Path("/bin/node"), Path("cdk")))
+    monkeypatch.setattr(deploy, "check_credentials", lambda _: "account 1, region x")
+    monkeypatch.setattr(os, "execv", lambda _, command: commands.append(command))
+    monkeypatch.setattr(os, "chdir", lambda _: None)
+    return commands
+
+
+@pytest.mark.parametrize(
+    ("line", "cdk"),
+    [
+        ("prod", "deploy -c deployment=prod"),
+        ("deploy prod --require-approval never", "deploy -c deployment=prod --require-approval never"),
+        ("diff prod", "diff -c deployment=prod"),
+        ("destroy prod --force", "destroy -c deployment=prod --force"),
+        ("bootstrap prod", "bootstrap -c deployment=prod"),
+        ("prod -c schedule_minutes=20", "deploy -c deployment=prod -c schedule_minutes=20"),
+        ("-c environment=prod", "deploy -c environment=prod"),
+        ("diff -c environment=prod", "diff -c environment=prod"),
+        ("prod --pause", "deploy -c deployment=prod"),
+    ],
+)
+def test_what_the_cdk_is_asked_for(became: list[list[str]], line: str, cdk: str) -> None:
+    """A deployment is named once; all that is not ours goes to the CDK as it is."""
+    deploy.main(line.split())
+
+    assert [["/bin/node", "cdk", *cdk.split()]] == became
+
+
+def test_a_pause_stays(became: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    """A pause is written into the file, so that no later deployment resumes by accident, and taken out to resume."""
+    path = deploy.file_of("prod")
+
+    for _ in range(2):
+        deploy.main(["prod", "--pause"])
+        assert 'alarm_email = "a@b"\nschedule_enabled = false\n' == path.read_text()
+    assert "prod.toml now says that the schedule is paused: commit it" in capsys.readouterr().err
+    deploy.main(["prod", "--resume"])
+    assert 'alarm_email = "a@b"\n' == path.read_text()
+    assert 3 == len(became)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "name a deployment: scripts/deploy deploy NAME, one of: prod"),
+        ("diff", "name a deployment: scripts/deploy diff NAME, one of: prod"),
+        ("--pause", "name a deployment: scripts/deploy deploy NAME, one of: prod"),
+        ("diff prod --pause", "--pause or --resume goes with a deployment alone: scripts/deploy prod --pause"),
+        ("prod --pause --resume", "--pause or --resume goes with a deployment alone: scripts/deploy prod --pause"),
+        (
+            "qa",
+            "infra/deployments/qa.toml does not exist (there are: prod). Make it: echo",
+        ),
+    ],
+)
+def test_wrong_use(became: list[list[str]], capsys: pytest.CaptureFixture[str], line: str, message: str) -> None:
+    """A wrong command line changes nothing and says how to write it."""
+    with pytest.raises(SystemExit) as ended:
+        deploy.main(line.split())
+
+    assert 64 == ended.value.code
+    assert capsys.readouterr().err.startswith(f"scripts/deploy: {message}")
+    assert [] == became
+
+
+def test_without_credentials(tmp_path: Path) -> None:
+    """Without credentials nothing is synthesised: one line says what is missing and what to do."""
+    refused = run(without_aws(tmp_path) | REGION, "prod")
+
+    assert 77 == refused.returncode
+    assert (
+        "scripts/deploy: no usable AWS credentials (NoCredentialsError). "
+        "Set AWS_PROFILE to a profile of yours (aws configure sso makes one, aws sso login signs in)\n"
+    ) == refused.stderr
+
+
+def test_without_a_region(tmp_path: Path, sts: Sts) -> None:
+    """Without a region nothing is deployed to wherever the CDK would choose."""
+    environment = with_keys(tmp_path, sts)
+    del environment["AWS_REGION"]
+
+    refused = run(environment, "prod")
+
+    assert (77, True) == (
+        refused.returncode,
+        refused.stderr.startswith("scripts/deploy: no AWS region is set. Set AWS"),
+    )
+
+
+def test_expired_credentials(tmp_path: Path, sts: Sts) -> None:
+    """Expired credentials and a profile that doesn't exist are named, with the way to new ones."""
+    sts.status, sts.body = 403, "<Error><Code>ExpiredToken</Code><Message>expired</Message></Error>"
+    expired = run(with_keys(tmp_path, sts), "destroy", "prod")
+    nobody = run(without_aws(tmp_path) | REGION | {"AWS_PROFILE": "nobody"}, "prod")
+
+    assert expired.stderr.startswith("scripts/deploy: AWS refuses the credentials (ExpiredToken). Set AWS_PROFILE")
+    assert nobody.stderr.startswith("scripts/deploy: no usable AWS credentials (ProfileNotFound). Set AWS_PROFILE")
+
+
+def test_aws_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where AWS can't be reached, that is what the error says."""
+    for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+
+    with pytest.raises(deploy.Refused, match=r"^AWS can't be reached to check the credentials \(sts in eu-west-1\)$"):
+        deploy.check_credentials({"region": "eu-west-1"})
+
+
+def test_says_where_it_deploys_to(tmp_path: Path, sts: Sts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything changes, account and region are on the screen; the file's region comes first."""
+    for name, value in with_keys(tmp_path, sts).items():
+        monkeypatch.setenv(name, value)
+
+    assert "account 123456789012, region eu-central-1" == deploy.check_credentials({})
+    assert "account 123456789012, region us-east-1" == deploy.check_credentials({"region": "us-east-1"})
+
+
+def test_cdk_is_pinned() -> None:
+    """The CDK's command is pinned by version and hash, and no lock names a host that it comes from."""
+    asked = json.loads((ROOT / "infra/package.json").read_text())["devDependencies"]
+    packages: dict[str, Any] = json.loads((ROOT / "infra/package-lock.json").read_text())["packages"]
+    locked = {name: package for name, package in packages.items() if name}
+
+    assert re.fullmatch(r"\d+\.\d+\.\d+", asked["aws-cdk"])
+    assert asked["aws-cdk"] == locked["node_modules/aws-cdk"]["version"]
+    assert all(re.match(r"sha512-.{88}$", package["integrity"]) for package in locked.values())
+    assert "://" not in (ROOT / "infra/package-lock.json").read_text()
+
+
+def test_synthesis_is_quiet(tmp_path: Path) -> None:
+    """The pinned command synthesises a deployment by its name, without credentials and without a notice."""
+    environment = without_aws(tmp_path) | {"CDK_DISABLE_CLI_TELEMETRY": "true"}
+    done = run(environment, "synth", "prod", "--quiet", "--no-notices", "--output", str(tmp_path / "out"))
+
+    assert 0 == done.returncode, done.stderr
+    assert "flags" not in done.stdout + done.stderr
+    assert (tmp_path / "out" / "token-refresh-prod.template.json").exists()
+
+
+def test_help() -> None:
+    """The help lists what there is."""
+    shown = run(dict(os.environ), "--help").stdout
+
+    assert all(f"scripts/deploy {what}" in shown for what in ("NAME", "diff NAME", "destroy NAME", "bootstrap NAME"))
+    assert "cdk" in shown

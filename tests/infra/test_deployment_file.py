@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from token_refresh_infra.common import CommonParameters
+from token_refresh_infra.context import ParameterError
+from token_refresh_infra.deployment_file import FOLDER, read_deployment
+from token_refresh_infra.modes import parameters_of
+from token_refresh_infra.parameters import Parameters
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.toml").write_text(text)
+    return folder
+
+
+def read(name: str, folder: Path, **overrides: str) -> Parameters:
+    _, parameters = read_deployment(name, overrides, folder=folder)
+    assert isinstance(parameters, Parameters)
+    return parameters
+
+
+def test_file_and_context_say_the_same(tmp_path: Path) -> None:
+    """A file is read by the rules of the command line: the same names, values, defaults and refusals."""
+    folder = write(tmp_path, prod='tracing = true\nschedule_minutes = 20\nalarm_email = "a@b"\nlog_retention_days = 30')
+
+    assert read("prod", folder) == parameters_of(
+        {"environment": "prod", "tracing": "true", "schedule_minutes": "20", "alarm_email": "a@b"}
+        | {"log_retention_days": "30"}
+    )
+
+
+def test_environment_is_the_files_name(tmp_path: Path) -> None:
+    """A deployment may have any name, which is its environment unless the file names another."""
+    folder = write(tmp_path, **{"qa-2": "", "prod-xero": 'environment = "prod"\nservice = "xero"'})
+
+    assert ("qa-2", "token-refresh-qa-2") == (read("qa-2", folder).environment, read("qa-2", folder).stack_name)
+    assert "token-refresh-prod-xero" == read("prod-xero", folder).stack_name
+
+
+def test_one_run_may_override_the_file(tmp_path: Path) -> None:
+    """What the credentials are for gives way to the file, and the file to what one run is given."""
+    folder = write(tmp_path, prod='region = "eu-central-1"\nschedule_minutes = 20')
+    _, parameters = read_deployment(
+        "prod", {"schedule_minutes": "25"}, defaults={"account": "123456789012", "region": "us-east-1"}, folder=folder
+    )
+
+    assert isinstance(parameters, Parameters)
+    assert ("123456789012", "eu-central-1", 25) == (parameters.account, parameters.region, parameters.schedule_minutes)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("prod", "schedule_minutes = 900", r"^schedule_minutes: must be a whole number from 1 to 720, is 900$"),
+        (
+            "prod",
+            "shedule_minutes = 15",
+            r"^shedule_minutes: unknown parameter in .*prod.toml; did you mean sche",
+        ),
+        ("prod", 'owner = "me"', r"^owner: unknown parameter in .*prod.toml; the parameters are: account, alarm_email"),
+        ("prod", "[worker]\nmemory_mb = 512", r"^worker: unknown parameter in "),
+        ("prod", "memory_mb = ", r"^deployment: .*prod.toml is not TOML: "),
+        ("other", "", r"^deployment: .*other.toml does not exist; make it: echo 'environment = \"other\"' > /"),
+        ("../prod", "", r"^deployment: must be lower case letters, digits and hyphens, is '../prod'"),
+    ],
+)
+def test_refused(tmp_path: Path, name: str, text: str, message: str) -> None:
+    """A wrong file is refused with the parameter, the file and what to do."""
+    with pytest.raises(ParameterError, match=message):
+        read(name, write(tmp_path, prod=text))
+
+
+def test_two_files_for_one_stack(tmp_path: Path) -> None:
+    """A second deployment never takes over the first one's stack: its name is refused, unless the place differs."""
+    folder = write(tmp_path, prod="", second='environment = "prod"\ntoken_secret = "xero"', broken="memory_mb = 1")
+
+    with pytest.raises(ParameterError, match=r"^service: second.toml makes the stack token-refresh-prod, too"):
+        read("prod", folder)
+    write(folder, second='environment = "prod"\ntoken_secret = "xero"\nregion = "us-east-1"')
+    assert "token-refresh-prod" == read("prod", folder, region="eu-central-1").stack_name
+    write(folder, second='environment = "prod"\ntoken_secret = "xero"\nservice = "xero"')
+    assert "token-refresh-prod" == read("prod", folder).stack_name
+
+
+def test_deployments_in_git_are_right() -> None:
+    """Every deployment that is kept in git passes its checks."""
+    names = [path.stem for path in FOLDER.glob("*.toml")]
+
+    assert "prod" in names
+    assert all(isinstance(read_deployment(name)[1], CommonParameters) for name in names)

@@ -1,0 +1,268 @@
+"""The webhook receiver's stack, by its template."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.policy import Ask, Policy, resolve
+from infra.synthesis import ROOT
+from infra.test_app import run_app
+from token_refresh_infra import access
+from token_refresh_infra.context import ParameterError
+from token_refresh_infra.modes import parameters_of
+from token_refresh_infra.webhook_stack import WebhookParameters, WebhookStack
+
+from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after our package, see its docstring
+from aws_cdk import aws_iam as iam  # isort: skip
+from aws_cdk import aws_lambda as lambda_  # isort: skip
+
+HERE = {"mode": "webhooks", "environment": "prod", "account": "123456789012", "region": "eu-central-1"}
+STRIPE = {"stripe_secret": "acme/prod/stripe"}
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+EVERYTHING = HERE | {
+    "app": "acme",
+    "stripe_secret": "acme/prod/stripe",
+    "slack_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:acme/prod/slack-AbCdEf",
+    "github_secret": "ssm:/acme/prod/github",
+    "standard_secret": "ssm:/acme/prod/resend",
+    "kms_key": KEY,
+    "encrypt_logs": "true",
+    "tracing": "true",
+    "alarm_email": "operator@example.com",
+}
+
+
+def read(**values: Any) -> WebhookParameters:
+    parameters = parameters_of(HERE | values)
+    assert isinstance(parameters, WebhookParameters)
+    return parameters
+
+
+@pytest.fixture(scope="session")
+def receiver_zip() -> Path:
+    built = subprocess.run([ROOT / "scripts" / "package", "webhooks"], check=True, stdout=subprocess.PIPE, text=True)
+    return ROOT / built.stdout.strip()
+
+
+def synthesise(values: dict[str, Any], code: Path) -> dict[str, Any]:
+    parameters = read(**values)
+    stack = WebhookStack(App(), parameters.stack_name, parameters=parameters, code=code)
+    return dict(assertions.Template.from_stack(stack).to_json())
+
+
+@pytest.fixture(scope="session")
+def template(receiver_zip: Path) -> dict[str, Any]:
+    return synthesise(STRIPE, receiver_zip)
+
+
+def resources(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [r["Properties"] for r in template["Resources"].values() if r["Type"] == f"AWS::{kind}"]
+
+
+def test_function(template: dict[str, Any]) -> None:
+    """The function is what a webhook needs: Python 3.13 on arm64, 512 MB, 10 s, ten at once, JSON lines."""
+    (function,) = resources(template, "Lambda::Function")
+    expected = {
+        "Runtime": "python3.13",
+        "Architectures": ["arm64"],
+        "MemorySize": 512,
+        "Timeout": 10,
+        "ReservedConcurrentExecutions": 10,
+        "Handler": "webhook_router.handler",
+    }
+    assert expected == {name: function[name] for name in expected}
+    assert {"LogFormat": "JSON", "ApplicationLogLevel": "INFO"}.items() <= function["LoggingConfig"].items()
+    variables = function["Environment"]["Variables"]
+    assert ("acme/prod/stripe", "3600") == (variables["STRIPE_WEBHOOK_SECRET_ID"], variables["WEBHOOK_OVERLAP_SECONDS"])
+    assert {"STRIPE_WEBHOOK_SECRET_ID", "WEBHOOK_OVERLAP_SECONDS", "WEBHOOK_QUEUE_URL"} == set(variables)
+
+
+def test_off_switch(receiver_zip: Path) -> None:
+    """A reserved concurrency of nothing is written as such: no request runs, and senders try again."""
+    (function,) = resources(synthesise(STRIPE | {"reserved_concurrency": 0}, receiver_zip), "Lambda::Function")
+    assert 0 == function["ReservedConcurrentExecutions"]
+
+
+def test_function_url(template: dict[str, Any]) -> None:
+    """The URL is public, with both permissions that this takes since October 2025."""
+    (url,) = resources(template, "Lambda::Url")
+    assert "NONE" == url["AuthType"]
+    permissions = resources(template, "Lambda::Permission")
+    assert [("lambda:InvokeFunction", "*"), ("lambda:InvokeFunctionUrl", "*")] == sorted(
+        (permission["Action"], permission["Principal"]) for permission in permissions
+    )
+    by_action = {permission["Action"]: permission for permission in permissions}
+    assert by_action["lambda:InvokeFunction"]["InvokedViaFunctionUrl"] is True
+    assert "NONE" == by_action["lambda:InvokeFunctionUrl"]["FunctionUrlAuthType"]
+
+
+def test_queues(template: dict[str, Any]) -> None:
+    """The queue drops copies by message group, takes what the receiver takes, and gives up after five failures."""
+    queue, dead_letters = sorted(resources(template, "SQS::Queue"), key=lambda found: "RedrivePolicy" not in found)
+    assert {
+        "FifoQueue": True,
+        "DeduplicationScope": "messageGroup",
+        "FifoThroughputLimit": "perMessageGroupId",
+        "MaximumMessageSize": 1_048_576,
+        "VisibilityTimeout": 360,
+        "SqsManagedSseEnabled": True,
+    }.items() <= queue.items()
+    assert 5 == queue["RedrivePolicy"]["maxReceiveCount"]
+    assert dead_letters["FifoQueue"]
+    assert 2 == len(resources(template, "SQS::QueuePolicy"))
+
+
+def test_alarms(template: dict[str, Any]) -> None:
+    """Each alarm says what it means and which command comes first, and goes to the stack's topic."""
+    alarms = {alarm["AlarmName"]: alarm for alarm in resources(template, "CloudWatch::Alarm")}
+    name = "token-refresh-prod-webhooks"
+    assert {
+        f"{name}-{what}" for what in ("server-errors", "not-verified", "dead-letters", "queue-waits", "previous-secret")
+    } == set(alarms)
+    for alarm in alarms.values():
+        assert re.search(r"aws (logs tail|sqs)", json.dumps(alarm["AlarmDescription"]))
+        assert 1 == len(alarm["AlarmActions"]) == len(alarm["OKActions"])
+    patterns = [found["FilterPattern"] for found in resources(template, "Logs::MetricFilter")]
+    assert [
+        '{ $.outcome = "not_verified" }',
+        '{ $.secret_stage = "previous" && $.secret_age_seconds > 1800 }',
+    ] == patterns
+
+
+def test_alarms_can_be_left_out(receiver_zip: Path) -> None:
+    """Without alarms there is no topic either."""
+    bare = synthesise(STRIPE | {"alarms": False}, receiver_zip)
+    assert [] == resources(bare, "CloudWatch::Alarm") + resources(bare, "SNS::Topic")
+    assert "AlarmTopicArn" not in bare["Outputs"]
+
+
+def test_secrets_of_both_stores(receiver_zip: Path) -> None:
+    """Secrets are read by name or ARN, parameters by path, both with the one key, and nothing else is in reach."""
+    everything = synthesise(EVERYTHING, receiver_zip)
+    (policy,) = resources(everything, "IAM::Policy")
+    statements = resolve(policy["PolicyDocument"]["Statement"], Known({"AWS::Partition": "aws"}))
+    allowed = Policy(statements=statements)
+    here = "eu-central-1:123456789012"
+    assert {
+        ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{here}:secret:acme/prod/stripe-??????"),
+        ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{here}:secret:acme/prod/slack-AbCdEf"),
+        ("ssm:GetParameters", f"arn:aws:ssm:{here}:parameter/acme/prod/github"),
+        ("ssm:GetParameters", f"arn:aws:ssm:{here}:parameter/acme/prod/resend"),
+        ("kms:Decrypt", KEY),
+    } == {(action, resource) for _, action, resource in allowed.grants(["secretsmanager:", "ssm:", "kms:"])}
+    parameter = f"arn:aws:ssm:{here}:parameter/acme/prod/github"
+    through = {"kms:ViaService": "ssm.eu-central-1.amazonaws.com", "kms:EncryptionContext:PARAMETER_ARN": parameter}
+    assert allowed.allows(Ask(action="kms:Decrypt", resource=KEY, context=through))
+    other = through | {"kms:EncryptionContext:PARAMETER_ARN": f"{parameter}-other"}
+    assert not allowed.allows(Ask(action="kms:Decrypt", resource=KEY, context=other))
+
+
+class Known(dict[str, str]):
+    """What references resolve to; what the tests say nothing about stands for itself."""
+
+    def __missing__(self, name: str) -> str:
+        return f"arn:aws:unnamed:::{name}"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, r"^stripe_secret: set one at least of"),
+        (
+            {"stripe_secret": "amplify:STRIPE"},
+            r"^stripe_secret: must be the name or complete ARN of a secret, or ssm:/path",
+        ),
+        ({"stripe_secret": "acme/dev/stripe"}, r"^stripe_secret: acme/dev/stripe is of environment dev"),
+        (STRIPE | {"kms_key": "create"}, r"^kms_key: the signing secrets are there already"),
+        (STRIPE | {"log_level": "DEBUG"}, r"^log_level: must be INFO: .* is DEBUG"),
+        (STRIPE | {"memory_mb": 128}, r"^memory_mb: must be a whole number from 256"),
+        (STRIPE | {"overlap_secons": 0}, r"^overlap_secons: unknown parameter; did you mean overlap_seconds\?"),
+    ],
+)
+def test_wrong_parameters(values: dict[str, Any], message: str) -> None:
+    """What can't be is refused at synth with the parameter's name."""
+    with pytest.raises(ParameterError, match=message):
+        read(**values)
+
+
+def test_application(tmp_path: Path, receiver_zip: Path) -> None:
+    """`-c mode=webhooks` synthesises everything, zip included, clean by AWS Solutions' rules and valid."""
+    app = run_app(EVERYTHING, tmp_path, "/usr/bin:/bin")
+    assert (0, "") == (app.returncode, app.stderr)
+    template = tmp_path / "token-refresh-acme-prod-webhooks.template.json"
+    lint = subprocess.run(
+        [Path(sys.executable).with_name("cfn-lint"), "--ignore-checks", "W3005", "--", template],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (lint.returncode, lint.stdout)
+    (asset,) = tmp_path.glob("asset.*.zip")
+    assert receiver_zip.read_bytes() == asset.read_bytes()
+
+
+def test_zip(receiver_zip: Path) -> None:
+    """The zip has the router, the reader and the webhooks, and nothing of the worker."""
+    with zipfile.ZipFile(receiver_zip) as archive:
+        names = archive.namelist()
+    assert "webhook_router.py" in names
+    rooms = {name.split("/")[1] for name in names if name.startswith("token_refresh/") and name.count("/") > 1}
+    assert {"aws", "reader", "stored", "webhooks"} == rooms - {"__pycache__"}
+
+
+def test_consumer(receiver_zip: Path) -> None:
+    """A function that consumes the queue may read and delete messages, and reports those that failed."""
+    app = App()
+    parameters = read(**STRIPE)
+    stack = WebhookStack(app, "Receiver", parameters=parameters, code=receiver_zip)
+    consumer = lambda_.Function(
+        stack,
+        "Consumer",
+        runtime=lambda_.Runtime.PYTHON_3_13,
+        handler="webhook_consumer.handler",
+        code=lambda_.Code.from_inline("pass"),
+    )
+    stack.receiver.consume_with(consumer)
+    (mapping,) = resources(dict(assertions.Template.from_stack(stack).to_json()), "Lambda::EventSourceMapping")
+    assert (["ReportBatchItemFailures"], 10) == (mapping["FunctionResponseTypes"], mapping["BatchSize"])
+
+
+@pytest.mark.parametrize("path", ["/acme/dev", "acme/dev/", "/", "/acme*/", "/acme/?/"])
+def test_families_of_parameters(path: str) -> None:
+    """A family of parameters is named by whole segments; anything that would reach more is refused."""
+    stack = Stack(App(), "Consumer")
+    with pytest.raises(ValueError, match=r"segments|wildcard"):
+        access.parameters_under(stack, path)
+
+
+@pytest.mark.parametrize("path", ["acme/dev/stripe", "/", "/acme/dev/", "/acme/*"])
+def test_one_parameter_must_be_one(path: str) -> None:
+    """One parameter is named by its whole path."""
+    with pytest.raises(ValueError, match=r"path|wildcard"):
+        access.one_parameter(Stack(App(), "Consumer"), path)
+
+
+def test_sandbox() -> None:
+    """A function in Amplify's sandbox reads what is under its own path, and neither beside it nor by another action."""
+    stack = Stack(App(), "Consumer", env=Environment(account="123456789012", region="eu-central-1"))
+    role = iam.Role(stack, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    access.grant_read_parameters(role, access.parameters_under(stack, "/amplify/myapp/alice-sandbox-0123456789/"))
+    (found,) = assertions.Template.from_stack(stack).find_resources("AWS::IAM::Policy").values()
+    policy = Policy(statements=resolve(found["Properties"]["PolicyDocument"]["Statement"], {"AWS::Partition": "aws"}))
+    prefix = "arn:aws:ssm:eu-central-1:123456789012:parameter/amplify/myapp/"
+
+    def allows(action: str, path: str) -> bool:
+        return policy.allows(Ask(action=action, resource=prefix + path))
+
+    assert allows("ssm:GetParameters", "alice-sandbox-0123456789/STRIPE")
+    assert not allows("ssm:GetParameters", "bob-sandbox-0123456789/STRIPE")
+    assert not allows("ssm:GetParameter", "alice-sandbox-0123456789/STRIPE")
+    assert not allows("ssm:PutParameter", "alice-sandbox-0123456789/STRIPE")

@@ -1,0 +1,132 @@
+"""What a webhook receiver may do, shown both ways: it works with that, and with nothing less."""
+
+from __future__ import annotations
+
+import pytest
+
+from infra.policy import Ask, Policy
+from infra.receiver import KEY, RunningReceiver, policy_of
+from token_refresh_infra import access
+
+from aws_cdk import Stack  # isort: skip - after our package, see its docstring
+
+NAMES = {"stripe": "acme/prod/stripe", "slack": "acme/prod/slack", "github": "acme/prod/github"}
+PREFIX = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:"
+
+
+def all_of_production(stack: Stack) -> list[access.Secrets]:
+    return [access.environment_secrets(stack, "acme", "prod").encrypted_with(KEY)]
+
+
+def one_by_one(stack: Stack) -> list[access.Secrets]:
+    return [access.one_secret(stack, name).encrypted_with(KEY) for name in NAMES.values()]
+
+
+def reads(policy: Policy, label: str, resource: str = f"{PREFIX}acme/prod/stripe-AbCdEf") -> bool:
+    context = {"secretsmanager:VersionStage": label}
+    return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=resource, context=context))
+
+
+def test_previous_version_only_for_an_overlap() -> None:
+    """The previous version of a secret is in reach where an overlap needs it, and no other version ever is."""
+    with_overlap = policy_of(all_of_production)
+    without = policy_of(all_of_production, accept_previous=False)
+    labels = ("AWSCURRENT", "AWSPREVIOUS", "AWSPENDING")
+    assert [True, True, False] == [reads(with_overlap, label) for label in labels]
+    assert [True, False, False] == [reads(without, label) for label in labels]
+
+
+def test_nothing_more_and_nothing_less() -> None:
+    """With its policy enforced the receiver delivers; each part of the policy is used, and each is needed."""
+    with RunningReceiver(one_by_one, NAMES, keyed=True) as receiver:
+        assert dict.fromkeys(NAMES, 200) == receiver.statuses()
+        outcomes = {logged.outcome for logged in (*receiver.store.calls, *receiver.queue.calls)}
+        assert {"ok"} == outcomes - {"ResourceNotFoundException"}  # no secret has a previous version
+        grants = receiver.policy.grants(["secretsmanager:", "kms:", "sqs:"])
+        assert set(grants) == receiver.policy.used
+        assert 7 == len(grants)
+        for grant in grants:
+            receiver.enforce(receiver.policy.without(grant))
+            statuses = list(receiver.statuses().values())
+            assert (3 if grant[1] == "sqs:SendMessage" else 1) == statuses.count(503)
+        text = "\n".join(receiver.logs)
+        assert "DeliveryNotQueued" in text
+        assert "allow sqs:SendMessage on it" in text
+        assert "SecretAccessDenied" in text
+
+
+def test_policy_has_no_other_statement() -> None:
+    """Beside secrets, key and queue the role may write its own log, and no resource is a bare wildcard."""
+    policy = policy_of(one_by_one)
+    assert {"logs:CreateLogStream", "logs:PutLogEvents"} == {
+        action for _, action, _ in policy.grants([""]) if not action.startswith(("secretsmanager:", "kms:", "sqs:"))
+    }
+    assert [] == [resource for _, _, resource in policy.grants([""]) if resource == "*"]
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:UpdateSecretVersionStage",
+        "secretsmanager:DeleteSecret",
+        "secretsmanager:BatchGetSecretValue",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "kms:Encrypt",
+    ],
+)
+def test_what_it_can_not_do(action: str) -> None:
+    """A receiver reads and sends: it can't change a secret, nor read or delete what is queued."""
+    policy = policy_of(all_of_production)
+    for resource in (f"{PREFIX}acme/prod/stripe-AbCdEf", "the-queue", KEY):
+        assert not policy.allows(Ask(action=action, resource=resource))
+
+
+# The five patterns of docs/deploy.md, each with the router running under what it grants.
+
+
+def test_pattern_one_secret() -> None:
+    """One secret, exactly: the endpoint whose secret it is works, and the others say what they lack."""
+    with RunningReceiver(lambda stack: [access.one_secret(stack, NAMES["stripe"])], NAMES) as receiver:
+        assert {"stripe": 200, "slack": 503, "github": 503} == receiver.statuses()
+        assert "allow" in "\n".join(receiver.logs)
+
+
+def test_pattern_family_by_prefix() -> None:
+    """A family by prefix: what is below it works, and what only begins alike does not."""
+    names = {
+        "stripe": "acme/prod/webhooks/stripe",
+        "slack": "acme/prod/webhooks/slack",
+        "github": "acme/prod/webhooks-b",
+    }
+    with RunningReceiver(lambda stack: [access.secrets_under(stack, "acme/prod/webhooks/")], names) as receiver:
+        assert {"stripe": 200, "slack": 200, "github": 503} == receiver.statuses()
+
+
+def test_pattern_read_and_write() -> None:
+    """Reading and writing is the worker's: a receiver never gets it, though it reads the same family."""
+    family = f"{PREFIX}acme/prod/stripe-AbCdEf"
+    receiver = policy_of(lambda stack: [access.secrets_under(stack, "acme/prod/")])
+    assert reads(receiver, "AWSCURRENT", family)
+    writes = [action for action in access.REFRESH_ACTIONS if action not in access.READ_ACTIONS]
+    assert [] == [action for action in writes if receiver.allows(Ask(action=action, resource=family))]
+
+
+def test_pattern_unrelated_secrets() -> None:
+    """Unrelated secrets for one function: those two, and not the third that lies between them."""
+    names = {"stripe": "billing-key", "slack": "ops/alerts/slack", "github": "ops/alerts/other"}
+
+    def which(stack: Stack) -> list[access.Secrets]:
+        two = (access.one_secret(stack, "billing-key"), access.one_secret(stack, "ops/alerts/slack"))
+        return [access.several(*two)]
+
+    with RunningReceiver(which, names) as receiver:
+        assert {"stripe": 200, "slack": 200, "github": 503} == receiver.statuses()
+
+
+def test_pattern_one_environment() -> None:
+    """One environment: the development receiver never reads production's secrets."""
+    names = {"stripe": "acme/dev/stripe", "slack": "acme/prod/slack", "github": "acme/development/github"}
+    with RunningReceiver(lambda stack: [access.environment_secrets(stack, "acme", "dev")], names) as receiver:
+        assert {"stripe": 200, "slack": 503, "github": 503} == receiver.statuses()

@@ -1,0 +1,292 @@
+"""A profile is checked key by key, and each error names the file, the key, and what the value must be."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from token_refresh.errors import ConfigurationError
+from token_refresh.oauth.formats import AuthMethod, Encoding, Expiry, Grant, Matcher, RequestFormat, ResponseFormat
+from token_refresh.providers.loader import load_provider, profile_names, read_profile
+from token_refresh.providers.provider import (
+    Authorization,
+    Evidence,
+    Grace,
+    GraceEnd,
+    Provider,
+    RateLimit,
+    RefreshTokenLife,
+    Rotation,
+)
+from token_refresh.providers.schema import read_provider
+from token_refresh.providers.table import Table
+from token_refresh.providers.variables import Variable
+
+EVIDENCE: dict[str, Any] = {"says": "a fact", "source": "https://example.com/docs", "on": date(2026, 11, 24)}
+LEAST: dict[str, Any] = {"title": "Example", "rotation": "always", "grace": 0, "evidence": [EVIDENCE]}
+
+
+def read(**changes: Any) -> Provider:
+    return read_provider("example", Table(LEAST | changes, "example.toml"))
+
+
+def without(key: str) -> dict[str, Any]:
+    return {name: value for name, value in LEAST.items() if name != key}
+
+
+def test_what_a_profile_leaves_out_is_rfc_6749_s() -> None:
+    """The least profile is an RFC 6749 server whose endpoint the deployment names."""
+    expected = Provider(
+        name="example",
+        title="Example",
+        token_endpoint="",
+        rotation=Rotation.ALWAYS,
+        grace=Grace(duration=timedelta(0)),
+        refresh_window=timedelta(hours=8),
+        evidence=(Evidence(**EVIDENCE, reported=False),),
+    )
+
+    assert expected == read()
+    assert RequestFormat() == expected.request
+    assert ResponseFormat() == expected.response
+
+
+def test_every_key_is_read() -> None:
+    """Each key of the schema has its place in the value."""
+    found = read(
+        token_endpoint="https://{shop}.example.com/{tenant}/token",
+        variables={"shop": "[a-z]+", "tenant": ["eu", "us"]},
+        grace="until_used",
+        access_token={"lifetime_seconds": 1800, "window_seconds": 420},
+        refresh_token={"lifetime_seconds": 31536000, "fixed": True, "idle_seconds": 86400},
+        request={
+            "auth": "private_key_jwt",
+            "grant": "exchange",
+            "grant_type": "ig_refresh_token",
+            "method": "GET",
+            "encoding": "query",
+            "names": {"client_id": "client_key"},
+            "params": {"scope": "a b"},
+            "headers": {"Notion-Version": "2022-06-28"},
+            "assertion_algorithm": "ES256",
+            "assertion_audience": "https://example.com",
+        },
+        response={
+            "encoding": "form",
+            "envelope": ["data"],
+            "names": {"access_token": "token"},
+            "expiry": "iso",
+            "dead": [{"status": 400, "fields": {"errors.0.code": "gone", "n": 7}}],
+            "client": [{"fields": {"error": "bad_client"}}],
+            "busy": [{"fields": {"ok": False}}],
+            "unknown": [{"fields": {"error": "internal"}}],
+            "keep": ["instance_url"],
+        },
+        rate={"requests": 10, "seconds": 600, "per": "grant"},
+        authorization={
+            "endpoint": "https://{shop}.example.com/authorize",
+            "scopes": ["read", "write"],
+            "scope_separator": ",",
+            "params": {"prompt": "consent"},
+            "pkce": False,
+        },
+        evidence=[EVIDENCE | {"reported": True}],
+    )
+
+    assert found == Provider(
+        name="example",
+        title="Example",
+        token_endpoint="https://{shop}.example.com/{tenant}/token",
+        variables={
+            "shop": Variable(name="shop", pattern="[a-z]+"),
+            "tenant": Variable(name="tenant", pattern="", choices=("eu", "us")),
+        },
+        request=RequestFormat(
+            auth_method=AuthMethod.PRIVATE_KEY_JWT,
+            grant=Grant.EXCHANGE,
+            grant_type="ig_refresh_token",
+            method="GET",
+            encoding=Encoding.QUERY,
+            names={"client_id": "client_key"},
+            params={"scope": "a b"},
+            headers={"Notion-Version": "2022-06-28"},
+            assertion_algorithm="ES256",
+            assertion_audience="https://example.com",
+        ),
+        response=ResponseFormat(
+            encoding=Encoding.FORM,
+            envelope=("data",),
+            names={"access_token": "token"},
+            expiry=Expiry.ISO,
+            dead=(Matcher(status=400, fields={"errors.0.code": "gone", "n": 7}),),
+            client=(Matcher(status=None, fields={"error": "bad_client"}),),
+            busy=(Matcher(status=None, fields={"ok": False}),),
+            unknown=(Matcher(status=None, fields={"error": "internal"}),),
+            keep=("instance_url",),
+        ),
+        rotation=Rotation.ALWAYS,
+        grace=Grace(duration=timedelta(days=30), ends_by=GraceEnd.USE),
+        access_token_lifetime=timedelta(minutes=30),
+        refresh_token=RefreshTokenLife(lifetime=timedelta(days=365), is_fixed=True, idle=timedelta(days=1)),
+        refresh_window=timedelta(minutes=7),
+        rate=RateLimit(requests=10, per=timedelta(minutes=10), scope="grant"),
+        authorization=Authorization(
+            endpoint="https://{shop}.example.com/authorize",
+            scopes=("read", "write"),
+            scope_separator=",",
+            params={"prompt": "consent"},
+            pkce=False,
+        ),
+        evidence=(Evidence(**EVIDENCE, reported=True),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"title": 7}, "example.toml: title must be a string"),
+        (
+            {"token_endpoint": "http://example.com"},
+            r"example.toml: token_endpoint must be a string that matches \(\?a\)https://",
+        ),
+        ({"token_endpoint": "https://user@example.com"}, "token_endpoint must be a string that matches"),
+        (
+            {"token_endpoint": "https://{shop}.example.com"},
+            r"token_endpoint must be .* under \[variables\]; shop doesn't",
+        ),
+        (
+            {"token_endpoint": "https://{shop}.com", "variables": {"shop": "[a-z]+"}},
+            "token_endpoint must be a URL with a literal domain to the right",
+        ),
+        ({"variables": 7}, "example.toml: variables must be a table"),
+        ({"variables": {"shop": 7}}, "example.toml: variables: shop must be a pattern, or a list of values"),
+        ({"variables": {"shop": "["}}, "variables: shop must be a pattern"),
+        ({"variables": {"shop": []}}, "variables: shop must be a pattern"),
+        ({"variables": {"shop": ["a/b"]}}, "variables: shop must be a pattern"),
+        ({"variables": {"shop": [7]}}, "variables: shop must be a pattern"),
+        ({"rotation": "sometimes"}, "rotation must be one of always, optional, never"),
+        ({"grace": "forever"}, "grace must be static, until_used, or seconds up to 2592000"),
+        ({"grace": "time"}, "grace must be static, until_used, or seconds"),
+        ({"grace": -1}, "grace must be static"),
+        ({"grace": True}, "grace must be static"),
+        ({"grace": 2592001}, "grace must be static"),
+        ({"access_token": {"lifetime_seconds": 0}}, "access_token: lifetime_seconds must be a whole number from 1"),
+        ({"access_token": {"lifetime": 60}}, "access_token: there is no key lifetime; the keys here are lifetime_s"),
+        ({"refresh_token": {"fixed": 1}}, "refresh_token: fixed must be true or false"),
+        ({"request": {"auth": "basic"}}, "request: auth must be one of client_secret_post, client_secret_basic, none"),
+        ({"request": {"method": "PUT"}}, "request: method must be a string that matches POST"),
+        ({"request": {"method": "GET"}}, "request: encoding must be query, because the method is GET"),
+        (
+            {"request": {"names": {"scope": "s"}}},
+            "request: names must be a table of strings; its keys match grant_type",
+        ),
+        ({"request": {"headers": {"Host": "example.org"}}}, "request: headers must be a table of strings"),
+        ({"request": {"headers": {"authorization": "x"}}}, "request: headers must be a table of strings"),
+        ({"request": {"headers": {"Content-Length": "1"}}}, "request: headers must be a table of strings"),
+        ({"request": {"headers": {"X": "a\r\nHost: b"}}}, "request: headers must be a table of strings"),
+        ({"response": {"keep": ["refreshToken"]}}, "response: keep must be a list of strings"),
+        ({"response": {"keep": ["provider"]}}, "response: keep must be a list of strings"),
+        ({"response": {"dead": {}}}, "response: dead must be a list of tables"),
+        ({"response": {"dead": [7]}}, r"response: dead\[0\] must be a table"),
+        ({"response": {"dead": [{}]}}, r"response: dead\[0\]: fields is missing; it must be a table of paths"),
+        ({"response": {"dead": [{"fields": {}}]}}, r"dead\[0\]: fields must be a table of paths"),
+        ({"response": {"dead": [{"fields": {"a": [1]}}]}}, r"dead\[0\]: fields must be a table of paths"),
+        ({"response": {"dead": [{"status": 99, "fields": {"a": 1}}]}}, r"dead\[0\]: status must be a whole number"),
+        ({"rate": {"requests": 1, "seconds": 1, "per": "day"}}, "rate: per must be a string that matches ip"),
+        ({"authorization": {}}, "authorization: endpoint is missing"),
+        ({"authorization": {"endpoint": "https://e.com", "pkc": True}}, "authorization: there is no key pkc"),
+        ({"evidence": []}, "evidence must be a list with at least one source"),
+        ({"evidence": [EVIDENCE | {"on": "2026-11-24"}]}, r"evidence\[0\]: on must be a date without quotes"),
+        ({"tokenendpoint": "x"}, "example.toml: there is no key tokenendpoint; the keys here are access_token"),
+    ],
+)
+def test_a_wrong_key_is_named(changes: dict[str, Any], says: str) -> None:
+    """The error says where it is and what it must be, so that the file can be corrected without reading code."""
+    with pytest.raises(ConfigurationError, match=says):
+        read(**changes)
+
+
+@pytest.mark.parametrize("key", ["title", "rotation", "grace"])
+def test_a_missing_key_is_named(key: str) -> None:
+    """What has no default must be there."""
+    with pytest.raises(ConfigurationError, match=f"example.toml: {key} is missing; it must be"):
+        read_provider("example", Table(without(key), "example.toml"))
+
+
+def test_a_profile_without_evidence_is_refused() -> None:
+    """Nothing ships that nobody can check."""
+    with pytest.raises(ConfigurationError, match="evidence must be a list with at least one source"):
+        read_provider("example", Table(without("evidence"), "example.toml"))
+
+
+toml_values = st.recursive(
+    st.booleans() | st.integers() | st.text(max_size=6) | st.dates(),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=6), inner, max_size=2),
+    max_leaves=5,
+)
+keys = st.sampled_from([*LEAST, "variables", "token_endpoint", "request", "response", "access_token", "rate", "x"])
+
+
+@settings(max_examples=3_000, deadline=None)
+@given(changes=st.dictionaries(keys, toml_values, max_size=3))
+def test_whatever_a_file_holds_is_a_provider_or_a_named_error(changes: dict[str, Any]) -> None:
+    """3,000 generated profiles: each is accepted, or its error names the file."""
+    try:
+        read(**changes)
+    except ConfigurationError as error:
+        named = str(error)
+    else:
+        return
+    assert named.startswith("example.toml: ")
+
+
+def written(folder: Path, text: str, name: str = "example.toml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    """The error names the file and the line."""
+    with pytest.raises(ConfigurationError, match=r"example.toml is not valid TOML: Invalid value \(at"):
+        read_profile(written(tmp_path, "title = "))
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match=r"binary.toml is not valid TOML"):
+        read_profile(tmp_path / "binary.toml")
+
+
+def test_a_file_s_name_is_the_provider_s(tmp_path: Path) -> None:
+    """The name goes into settings, tags and metrics, so it is plain."""
+    with pytest.raises(ConfigurationError, match=r"My CRM.toml: the name of a profile must match"):
+        read_profile(written(tmp_path, "", "My CRM.toml"))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "canary", "../profiles/upwork", "upwork.toml", "UPWORK", "/etc/passwd", "a" * 300]
+)
+def test_only_a_profile_s_name_names_a_file(name: str) -> None:
+    """A name may come from a stored document, and must not reach another file."""
+    with pytest.raises(ConfigurationError, match="there is no provider profile of that name") as caught:
+        load_provider(name)
+
+    assert "canary" not in str(caught.value)
+
+
+def test_one_profile_is_read_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run parses the profile that it needs."""
+    opened = []
+    read_text = Path.read_text
+
+    def seen(path: Path, *arguments: Any, **options: Any) -> str:
+        opened.append(path.name)
+        return read_text(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", seen)
+
+    load_provider("upwork")
+
+    assert ["upwork.toml"] == opened
+    assert {"upwork", "generic"} <= set(profile_names())

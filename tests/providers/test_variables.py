@@ -1,0 +1,99 @@
+"""Variables fill the places that a profile leaves open, and can't choose who receives a token."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from token_refresh.errors import ConfigurationError
+from token_refresh.providers.variables import Variable, fill, host_is_fixed
+
+SHOP = {"shop": Variable(name="shop", pattern="[a-z0-9][a-z0-9-]*")}
+TEMPLATE = "https://{shop}.myshopify.com/admin/oauth/access_token"
+LOOSE = {"shop": Variable(name="shop", pattern="(?s).*")}
+"""The most careless pattern that somebody could write."""
+
+hostile = st.text(
+    st.sampled_from("ab1.-_/\\@:#?%&=[]{}\n\t\r \0\uff0e\u3002\uff0f\uff20\uff41\u00ad"), max_size=12
+) | st.text(max_size=12)
+
+
+def test_a_variable_fills_its_place() -> None:
+    """The value stands where the name stood."""
+    filled = fill(TEMPLATE, SHOP, {"shop": "my-shop"}, provider="shopify")
+
+    assert "https://my-shop.myshopify.com/admin/oauth/access_token" == filled
+
+
+@pytest.mark.parametrize("values", [{}, {"shop": None}, {"shop": 7}, {"shop": ""}, {"shop": "canary.example"}])
+def test_a_missing_or_wrong_value_is_named_and_not_shown(values: dict[str, object]) -> None:
+    """The error says which variable it is, where it goes and what it must be."""
+    with pytest.raises(
+        ConfigurationError, match=r"variable shop: add it to providerVariables .* matches \[a-z"
+    ) as caught:
+        fill(TEMPLATE, SHOP, values, provider="shopify")
+
+    assert "canary" not in str(caught.value)
+
+
+def test_a_list_of_values_is_closed() -> None:
+    """Where a profile lists the values, no other is accepted."""
+    region = Variable(name="region", pattern="", choices=("com", "com.cn"))
+
+    assert ["com", "com.cn"] == [value for value in ("com", "com.cn", "org", "COM", "") if region.accepts(value)]
+    with pytest.raises(ConfigurationError, match=r"must be one of com, com\.cn"):
+        fill("https://accounts.zoho.{region}/t", {"region": region}, {"region": "org"}, provider="zoho")
+
+
+@settings(max_examples=20_000, deadline=None)
+@example(value="evil.example/")
+@example(value="evil.example#")
+@example(value="evil.example?")
+@example(value="evil.example\\")
+@example(value="x@evil.example")
+@example(value="evil.example:443")
+@example(value="%2e%2e")
+@example(value="..")
+@example(value="a..b")
+@example(value="a\n")
+@given(value=hostile)
+def test_no_value_changes_the_host(value: str) -> None:
+    """20,000 generated values: even with a careless pattern, a value fills its place and nothing else."""
+    try:
+        filled = fill("https://{shop}.myshopify.com/{shop}/token", LOOSE, {"shop": value}, provider="shopify")
+    except ConfigurationError:
+        return
+    parts = urlsplit(filled)
+    assert f"{value}.myshopify.com".lower() == parts.hostname == parts.netloc.lower()
+    assert ("https", f"/{value}/token", "", "") == (parts.scheme, parts.path, parts.query, parts.fragment)
+    assert value not in {"", ".", ".."}
+
+
+@pytest.mark.parametrize(
+    ("template", "fixed"),
+    [
+        ("https://{shop}.myshopify.com/t", True),
+        ("https://{shop}.eu.myshopify.com/{shop}", True),
+        ("https://api.example.com/{shop}", True),
+        ("https://{shop}.com/t", False),
+        ("https://{shop}/t", False),
+        ("https://{shop}:443/t", False),
+        ("https://api.{shop}.com/t", False),
+        ("https://{shop}myshopify.com/t", False),
+        ("https://{shop}.example.com:{shop}/t", False),
+        ("https://{shop}.my.{shop}/t", False),
+    ],
+)
+def test_a_free_variable_needs_a_literal_domain_to_its_right(template: str, fixed: bool) -> None:  # noqa: FBT001 - a case
+    """A profile whose variable could name any domain isn't accepted."""
+    assert fixed is host_is_fixed(template, LOOSE)
+
+
+def test_a_listed_domain_counts_as_literal() -> None:
+    """A domain from a closed list may stand to the right of a free variable."""
+    cloud = Variable(name="cloud", pattern="", choices=("cloud.example.com", "example.net"))
+    top = Variable(name="cloud", pattern="", choices=("example.com", "net"))
+
+    assert host_is_fixed("https://{shop}.{cloud}/t", {**LOOSE, "cloud": cloud})
+    assert not host_is_fixed("https://{shop}.{cloud}/t", {**LOOSE, "cloud": top})

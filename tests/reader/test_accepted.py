@@ -1,0 +1,185 @@
+"""Two secrets while one is rotated: the current one, and the previous one until the overlap is over."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from reader.surroundings import Clock, Store, runtime
+from token_refresh.reader import InvalidSecretDocument, SecretAccessDenied, SecretReader
+
+HOUR = timedelta(hours=1)
+Make = Callable[..., SecretReader]
+
+
+@pytest.fixture
+def make(store: Store, clock: Clock) -> Make:
+    """Make a reader of `key` with an overlap of one hour."""
+
+    def made(**options: object) -> SecretReader:
+        given = {"overlap": HOUR, **options}
+        return SecretReader("key", client=store.client, background=False, runtime=runtime(clock), **given)  # type: ignore[arg-type] # a test's options
+
+    return made
+
+
+def values(reader: SecretReader) -> list[tuple[str, str]]:
+    return [(secret.text(), secret.stage) for secret in reader.accepted()]
+
+
+def test_previous_is_accepted_until_the_overlap_ends(store: Store, clock: Clock, make: Make) -> None:
+    """The overlap ends by the clock, one hour after the current version was stored, and not by the cache."""
+    store.put_text("old", secret_id="key")
+    clock.advance(7200)
+    store.put_text("new", secret_id="key")
+    reader = make()
+    assert [("new", "current"), ("old", "previous")] == values(reader)
+    clock.advance(3599)
+    assert [("new", "current"), ("old", "previous")] == values(reader)
+    clock.advance(1)
+    assert [("new", "current")] == values(reader)
+
+
+def test_overlap_ends_within_the_ttl(store: Store, clock: Clock, make: Make) -> None:
+    """A cached previous value is not accepted a second longer than the overlap."""
+    store.put_text("old", secret_id="key")
+    store.put_text("new", secret_id="key")
+    reader = make(ttl=timedelta(days=1))
+    clock.advance(3599)
+    assert 2 == len(reader.accepted())
+    clock.advance(1)
+    assert [("new", "current")] == values(reader)
+    assert 2 == store.reads
+
+
+def test_previous_costs_a_call_only_within_the_overlap(store: Store, clock: Clock, make: Make) -> None:
+    """Outside the overlap one call reads the secret; a first version without a previous one is no error."""
+    store.put_text("only", secret_id="key")
+    reader = make()
+    assert [("only", "current")] == values(reader)
+    assert 2 == store.reads
+    clock.advance(3600)
+    assert [("only", "current")] == values(reader)
+    assert 3 == store.reads
+    assert [("only", "current")] == values(make(overlap=timedelta()))
+    assert 4 == store.reads
+
+
+def test_version_ids_tell_the_two_apart(store: Store, make: Make) -> None:
+    """Each accepted secret has its version ID, which may be logged, and its value, which is masked."""
+    old = store.put_text("canary-old", secret_id="key")
+    new = store.put_text("canary-new", secret_id="key")
+    accepted = make().accepted()
+    assert [new, old] == [secret.version_id for secret in accepted]
+    assert ["canary-new", "canary-old"] == [secret.value for secret in accepted]
+    assert "canary" not in repr(accepted)
+
+
+def test_async_twin(store: Store, make: Make) -> None:
+    """`aaccepted` gives what `accepted` gives."""
+    store.put_text("old", secret_id="key")
+    store.put_text("new", secret_id="key")
+    reader = make()
+    assert reader.accepted() == asyncio.run(reader.aaccepted())
+
+
+def test_rejection_brings_the_new_secret(store: Store, make: Make) -> None:
+    """A secret that was rotated is found by the next rejection, and the old one stays accepted."""
+    store.put_text("old", secret_id="key")
+    reader = make()
+    (old,) = reader.accepted()
+    store.put_text("new", secret_id="key")
+    assert reader.reject(old)
+    assert [("new", "current"), ("old", "previous")] == values(reader)
+
+
+def test_rollback_does_not_accept_the_bad_version(store: Store, clock: Clock, make: Make) -> None:
+    """After a rollback the current version is the old one, whose age ended the overlap: the bad one is not accepted."""
+    good = store.put_text("good", secret_id="key")
+    clock.advance(7200)
+    bad = store.put_text("bad", secret_id="key")
+    store.client.update_secret_version_stage(
+        SecretId="key", VersionStage="AWSCURRENT", MoveToVersionId=good, RemoveFromVersionId=bad
+    )
+    assert [("good", "current")] == values(make())
+
+
+def test_denied_previous_is_an_error(store: Store, make: Make) -> None:
+    """A policy that hides the previous version is named: half of a rotation is not served silently."""
+    store.put_text("old", secret_id="key")
+    store.put_text("new", secret_id="key")
+    store.server.fault("deny", "GetSecretValue", nth=2)
+    with pytest.raises(
+        SecretAccessDenied, match="secretsmanager:GetSecretValue on secret key in eu-central-1 was denied"
+    ):
+        make().accepted()
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        ({"signingSecret": "one", "other": 1}, ["one"]),
+        ({"signingSecret": ["new", "old"]}, ["new", "old"]),
+    ],
+)
+def test_field(store: Store, make: Make, stored: object, expected: list[str]) -> None:
+    """A field holds one string, or a list: its first string is current, and the others are accepted beside it."""
+    store.put_text(json.dumps(stored), secret_id="key")
+    reader = make(field="signingSecret")
+    assert expected == [secret.text() for secret in reader.accepted()]
+    assert expected[0] == reader.text()
+    assert ["current", "previous"][: len(expected)] == [secret.stage for secret in reader.accepted()]
+
+
+def test_list_is_accepted_without_end(store: Store, clock: Clock, make: Make) -> None:
+    """The strings of a list are accepted for as long as they are in it: this works without stages, too."""
+    store.put_text('{"signingSecret": ["new", "old"]}', secret_id="key")
+    reader = make(field="signingSecret")
+    clock.advance(86_400)
+    assert [("new", "current"), ("old", "previous")] == values(reader)
+
+
+@pytest.mark.parametrize(
+    ("stored", "says"),
+    [
+        ("canary", "the secret's value is not JSON"),
+        ('{"other": "canary"}', "field must be a string or a list of strings, none of them empty; it is missing"),
+        ('{"field": ""}', "field must be a string or a list of strings, none of them empty; it is a JSON string"),
+        ('{"field": []}', "it is a JSON array"),
+        ('{"field": ["canary", 7]}', "it is a JSON array"),
+        ('{"field": ["canary", ""]}', "it is a JSON array"),
+        ('{"field": {"canary": 1}}', "it is a JSON object"),
+    ],
+)
+def test_wrong_field(store: Store, make: Make, stored: str, says: str) -> None:
+    """A field that is missing or of another type is named with the secret, the version and the region."""
+    version_id = store.put_text(stored, secret_id="key")
+    with pytest.raises(
+        InvalidSecretDocument, match=f"^secret key in eu-central-1, version {version_id} .*{says}"
+    ) as caught:
+        make(field="field").accepted()
+    assert "canary" not in str(caught.value)
+
+
+def test_binary_has_no_field(store: Store, make: Make) -> None:
+    """A binary secret has no fields."""
+    store.client.create_secret(Name="key", SecretBinary=b"canary")
+    with pytest.raises(InvalidSecretDocument, match="the value is binary and has no field name"):
+        make(field="name").accepted()
+
+
+def test_previous_version_of_another_form(store: Store, make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """A secret that was plain text before is no reason to refuse the current one; the warning shows no value."""
+    store.put_text("canary", secret_id="key")
+    store.put_text('{"field": "new"}', secret_id="key")
+    assert [("new", "current")] == values(make(field="field"))
+    assert "not accepting the previous version: secret key in eu-central-1, version" in caplog.text
+    assert "canary" not in caplog.text
+
+
+def test_overlap_without_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same reader works on a laptop: a source without stages has no previous version."""
+    monkeypatch.setenv("KEY", "value")
+    assert [("value", "current")] == values(SecretReader("env:KEY", overlap=HOUR))

@@ -1,0 +1,105 @@
+"""Whatever a service responds, a reader returns a value or raises one of its named errors, which quotes none of it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from unittest import mock
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reader.surroundings import Clock, runtime
+from token_refresh.reader import InternalError, SecretGroup, SecretReader, TokenReader, TokenRefreshError
+
+CANARY = "canary\x1b"
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.binary(max_size=8)
+    | st.just(CANARY)
+    | st.just('{"accessToken": "token", "expiresAt": 1900000000000}')
+    | st.datetimes(timezones=st.just(UTC) | st.none())
+)
+ANY = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+)
+SECRET = st.fixed_dictionaries(
+    {},
+    optional={
+        "Name": st.just("key") | ANY,
+        "ARN": st.just("arn") | ANY,
+        "SecretString": ANY,
+        "SecretBinary": ANY,
+        "VersionId": st.just("version-1") | ANY,
+        "CreatedDate": st.just(datetime(2026, 11, 24, tzinfo=UTC)) | ANY,
+    },
+)
+PARAMETER = st.fixed_dictionaries(
+    {},
+    optional={
+        "Name": st.just("/key") | ANY,
+        "Value": ANY,
+        "Version": st.just(1) | ANY,
+        "LastModifiedDate": st.just(datetime(2026, 11, 24, tzinfo=UTC)) | ANY,
+    },
+)
+RESPONSES = {
+    "secretsmanager": SECRET | ANY,
+    "batch": st.fixed_dictionaries({}, optional={"SecretValues": st.lists(SECRET, max_size=2) | ANY, "Errors": ANY})
+    | ANY,
+    "ssm": st.fixed_dictionaries({}, optional={"Parameters": st.lists(PARAMETER, max_size=2) | ANY}) | ANY,
+}
+READS: dict[str, list[Callable[[Any], object]]] = {
+    "secretsmanager": [
+        lambda client: TokenReader("key", client=client, background=False, runtime=runtime(Clock())).get(),
+        lambda client: SecretReader("key", client=client, background=False, runtime=runtime(Clock())).binary(),
+        lambda client: SecretReader("key", client=client, field="key", runtime=runtime(Clock())).accepted(),
+    ],
+    "batch": [lambda client: SecretGroup("key", client=client)["key"]],
+    "ssm": [lambda client: SecretReader("ssm:/key", client=client, runtime=runtime(Clock())).text()],
+}
+
+
+def stub(respond: Callable[..., object]) -> Any:
+    client = mock.Mock()
+    client.meta.region_name = "eu-central-1"
+    client.get_secret_value = client.batch_get_secret_value = client.get_parameters = respond
+    return client
+
+
+@pytest.mark.parametrize("service", RESPONSES)
+def test_any_response_has_a_name(service: str) -> None:
+    """800 generated responses for each service: a value, or a named error without a part of the response."""
+
+    @settings(max_examples=800, deadline=None)
+    @given(response=RESPONSES[service])
+    def check(response: object) -> None:
+        for read in READS[service]:
+            try:
+                read(stub(lambda **_: response))
+            except TokenRefreshError as error:
+                assert not isinstance(error, InternalError), "a defect"  # noqa: PT017 - either way is right
+                assert CANARY not in str(error)  # noqa: PT017 - likewise
+
+    check()
+
+
+@settings(max_examples=800, deadline=None)
+@given(response=st.fixed_dictionaries({}, optional={"Error": ANY, "ResponseMetadata": ANY}) | ANY)
+def test_any_error_response_has_a_name(response: object) -> None:
+    """800 generated error responses: each is a named error without a part of the response."""
+    refusal = ClientError({"Error": {}, "ResponseMetadata": {}}, "GetSecretValue")  # type: ignore[typeddict-item] # malformed on purpose
+    refusal.response = response  # type: ignore[assignment] # likewise
+
+    def refuse(**_: object) -> None:
+        raise refusal
+
+    with pytest.raises(TokenRefreshError) as caught:
+        SecretReader("key", client=stub(refuse)).text()
+    assert not isinstance(caught.value, InternalError)
+    assert CANARY not in str(caught.value)

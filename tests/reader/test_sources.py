@@ -1,0 +1,297 @@
+"""Where secrets are read: each source through the real client, and never another one in its place."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from reader.surroundings import START, Clock, Store, runtime
+from testbed.parameter_store import ParameterStoreServer
+from token_refresh.reader import (
+    ConfigurationError,
+    SecretAccessDenied,
+    SecretEmpty,
+    SecretGroup,
+    SecretNotFound,
+    SecretReader,
+    SecretStoreUnavailable,
+    TokenReader,
+    amplify_branch,
+    amplify_sandbox,
+)
+from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER
+
+
+@pytest.fixture
+def parameters(clock: Clock) -> Iterator[ParameterStoreServer]:
+    with ParameterStoreServer(clock=clock) as server:
+        yield server
+
+
+@pytest.fixture
+def _aws(store: Store, parameters: ParameterStoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lead the reader's own clients to the servers of this test."""
+    for name, value in {**store.server.environment, **parameters.environment}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("token_refresh.reader.clients.CLIENTS._made", {})
+
+
+def amplify(monkeypatch: pytest.MonkeyPatch, **paths: dict[str, str]) -> None:
+    monkeypatch.setenv("AMPLIFY_SSM_ENV_CONFIG", json.dumps(paths))
+
+
+@pytest.mark.usefixtures("_aws")
+def test_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
+    """A SecureString is read decrypted, with its version and the time of its storing."""
+    parameters.put("/app/dev/key", "old")
+    parameters.put("/app/dev/key", "value")
+    secret = SecretReader("ssm:/app/dev/key", runtime=runtime(clock)).secret()
+    assert ("value", "2", START) == (secret.text(), secret.version_id, secret.created_at.timestamp())
+    assert "ssm:/app/dev/key" == secret.secret_id
+
+
+@pytest.mark.usefixtures("_aws")
+def test_missing_parameter() -> None:
+    """A missing parameter names its path, the region, the action, and the command that looks it up."""
+    with pytest.raises(SecretNotFound, match=r"parameter /app/key in eu-central-1 was not found \(ssm:GetParameters\)"):
+        SecretReader("ssm:/app/key").text()
+
+
+@pytest.mark.usefixtures("_aws")
+def test_denied_parameter(parameters: ParameterStoreServer) -> None:
+    """A denied parameter names the permission that is missing: `ssm:GetParameters`, not `secretsmanager:`."""
+    parameters.fault("deny", "GetParameters")
+    with pytest.raises(SecretAccessDenied, match="ssm:GetParameters on parameter /app/key in eu-central-1 was denied"):
+        SecretReader("ssm:/app/key").text()
+
+
+@pytest.mark.usefixtures("_aws")
+def test_missing_parameter_does_not_read_secrets_manager(store: Store) -> None:
+    """One source, never a fallback: a missing sandbox secret must not become the production one."""
+    store.put_text("production", secret_id="/app/key")
+    with pytest.raises(SecretNotFound):
+        SecretReader("ssm:/app/key").text()
+    assert 0 == store.reads
+
+
+@pytest.mark.usefixtures("_aws")
+def test_token_in_a_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
+    """A token document may be in Parameter Store; an expired one says who has to store another."""
+    document = {"accessToken": "value", "expiresAt": (int(START) + 3600) * 1000}
+    parameters.put("/app/token", json.dumps(document))
+    reader = TokenReader("ssm:/app/token", background=False, runtime=runtime(clock))
+    assert "value" == reader.get()
+    clock.advance(3600)
+    with pytest.raises(Exception, match=r"parameter /app/token .* expired .* whoever stores this parameter has to"):
+        reader.get()
+
+
+@pytest.mark.usefixtures("_aws")
+def test_amplify_prefers_the_own_path(parameters: ParameterStoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call asks for the function's own path and the shared one; the own one wins."""
+    amplify(monkeypatch, KEY={"path": "/amplify/own", "sharedPath": "/amplify/shared"})
+    parameters.put("/amplify/shared", "shared")
+    assert "shared" == SecretReader("amplify:KEY").text()
+    parameters.put("/amplify/own", "own")
+    assert "own" == SecretReader("amplify:KEY").text()
+    assert ["/amplify/own /amplify/shared"] * 2 == [logged.call.secret_id for logged in parameters.calls]
+
+
+@pytest.mark.usefixtures("_aws")
+def test_missing_amplify_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret that Amplify has nowhere names the reference, and the command that sets it."""
+    amplify(monkeypatch, KEY={"path": "/amplify/own"})
+    with pytest.raises(
+        SecretNotFound,
+        match=r"/amplify/own in eu-central-1 \(amplify:KEY\) was not found .*`npx ampx sandbox secret set KEY`",
+    ):
+        SecretReader("amplify:KEY").text()
+
+
+@pytest.mark.parametrize(
+    "configured", [None, "canary", "[]", "{}", '{"KEY": {}}', '{"KEY": "canary"}', '{"KEY": {"path": 7}}']
+)
+def test_amplify_without_paths(monkeypatch: pytest.MonkeyPatch, configured: str | None) -> None:
+    """Outside an Amplify function, or without the secret's paths, the message says how to give it the secret."""
+    if configured is not None:
+        monkeypatch.setenv("AMPLIFY_SSM_ENV_CONFIG", configured)
+    with pytest.raises(ConfigurationError, match=r"amplify:KEY: AMPLIFY_SSM_ENV_CONFIG has no path for KEY") as caught:
+        SecretReader("amplify:KEY").text()
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "instance", "kind", "path"),
+    [
+        ("reasonableName", "userName", "sandbox", "reasonableName/userName-sandbox-99c4c0494a"),
+        (
+            't-_e.s,@ t--T@,,  !@#$%^&*(){}:":<>?/|\\\\[]   H/I. .S',
+            "t-_h.i,@ ng1-&&%2@@3-   _",
+            "branch",
+            "testTHIS/thing123-branch-",
+        ),
+        (
+            "reasonableName",
+            "InsanelyLong" * 8,
+            "sandbox",
+            "reasonableName/InsanelyLongInsanelyLongInsanelyLongInsanelyLongIn-",
+        ),
+        ("InsanelyLong" * 12, "userName", "sandbox", ("InsanelyLong" * 12)[:91] + "/userName-sandbox-"),
+    ],
+)
+def test_amplify_paths(namespace: str, instance: str, kind: str, path: str) -> None:
+    """A path is made as Amplify's own code makes it: stripped, cut to a stack name's length, with its hash."""
+    reference = (amplify_sandbox if kind == "sandbox" else amplify_branch)(namespace, instance, "KEY")
+    assert reference.startswith(f"ssm:/amplify/{path}")
+    assert reference.endswith("/KEY")
+
+
+@pytest.mark.usefixtures("_aws")
+def test_sandbox_secret_on_a_laptop(parameters: ParameterStoreServer) -> None:
+    """The same code reads a developer's sandbox: only the reference differs."""
+    parameters.put("/amplify/reasonableName/userName-sandbox-99c4c0494a/KEY", "mine")
+    assert "mine" == SecretReader(amplify_sandbox("reasonableName", "userName", "KEY")).text()
+
+
+def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable is read at each TTL, and says what is wrong with it without its value."""
+    monkeypatch.setenv("KEY", "value")
+    assert "value" == SecretReader("env:KEY").text()
+    monkeypatch.setenv("KEY", "")
+    with pytest.raises(SecretEmpty, match="env:KEY is empty"):
+        SecretReader("env:KEY").text()
+    monkeypatch.delenv("KEY")
+    with pytest.raises(SecretNotFound, match="env:KEY was not found: set the variable KEY"):
+        SecretReader("env:KEY").text()
+
+
+def test_amplify_placeholder_is_not_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Amplify's placeholder in a variable is refused, and the message names the reference that works."""
+    monkeypatch.setenv("KEY", AMPLIFY_PLACEHOLDER)
+    with pytest.raises(
+        ConfigurationError, match="env:KEY holds Amplify's placeholder, not the secret: read amplify:KEY"
+    ):
+        SecretReader("env:KEY").text()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(b"value\n", b"value"), (b"value\r\n", b"value"), (b"a\nb", b"a\nb"), (b"\xff\n", b"\xff\n")],
+)
+def test_file(tmp_path: Path, content: bytes, expected: bytes) -> None:
+    """A file is a secret without the line end that an editor adds; what is not text stays as it is."""
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    assert expected == SecretReader(f"file:{path}").binary()
+
+
+def test_changed_file(tmp_path: Path, clock: Clock) -> None:
+    """A file that was written again is another version."""
+    path = tmp_path / "key"
+    path.write_text("old")
+    reader = SecretReader(f"file:{path}", background=False, runtime=runtime(clock))
+    old = reader.secret()
+    path.write_text("new")
+    os.utime(path, ns=(0, int(old.version_id) + 1))
+    assert reader.reject(old)
+    assert "new" == reader.text()
+
+
+def test_token_in_a_file(tmp_path: Path) -> None:
+    """A developer's token may be in a file; an expired one says where to put another."""
+    path = tmp_path / "token.json"
+    path.write_text(json.dumps({"access_token": "value", "expires_at": int(time.time()) + 3600}))
+    assert "value" == TokenReader(f"file:{path}").get()
+    path.write_text(json.dumps({"access_token": "value", "expires_at": 1_700_000_000}))
+    with pytest.raises(Exception, match=f"there is no newer one: put a newer one into file:{path}"):
+        TokenReader(f"file:{path}").get()
+
+
+def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing file, a forbidden one and a folder are three errors."""
+    with pytest.raises(SecretNotFound, match=r"nowhere was not found: write the secret to that file"):
+        SecretReader(f"file:{tmp_path}/nowhere").text()
+    with pytest.raises(SecretStoreUnavailable, match=r"can't be read \(IsADirectoryError\): check the path"):
+        SecretReader(f"file:{tmp_path}").text()
+
+    def forbid(_path: Path) -> bytes:
+        raise PermissionError
+
+    (tmp_path / "key").touch()
+    monkeypatch.setattr(Path, "read_bytes", forbid)
+    with pytest.raises(SecretAccessDenied, match="give this process permission to read the file"):
+        SecretReader(f"file:{tmp_path}/key").text()
+
+
+@pytest.mark.usefixtures("_aws")
+def test_group_of_several_sources(
+    store: Store, parameters: ParameterStoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group may mix sources: one call to each of them, and ten parameters with one call."""
+    monkeypatch.setenv("LOCAL", "local")
+    store.put_text("secret", secret_id="a")
+    names = [f"/app/{number}" for number in range(12)]
+    for name in names:
+        parameters.put(name, f"value of {name}")
+    group = SecretGroup("a", "env:LOCAL", *(f"ssm:{name}" for name in names))
+    assert ["secret", "local"] == [group["a"].text(), group["env:LOCAL"].text()]
+    assert [f"value of {name}" for name in names] == [group[f"ssm:{name}"].text() for name in names]
+    assert (1, 2) == (store.reads, len(parameters.calls))
+
+
+@pytest.mark.usefixtures("_aws")
+def test_region(store: Store, parameters: ParameterStoreServer) -> None:
+    """`region` chooses the region of the reader's own client, for both services."""
+    store.server.client(region_name="us-east-1").create_secret(Name="key", SecretString="there")
+    parameters.put("/key", "there", region="us-east-1")
+    assert ["there"] * 2 == [SecretReader(name, region="us-east-1").text() for name in ("key", "ssm:/key")]
+    with pytest.raises(SecretNotFound, match="secret nowhere in us-east-1 was not found"):
+        SecretReader("nowhere", region="us-east-1").text()
+
+
+@pytest.mark.usefixtures("_aws")
+def test_group_of_several_regions(store: Store) -> None:
+    """ARNs of several regions are read in their own, with one call each."""
+    arns = [
+        store.server.client(region_name=region).create_secret(Name="key", SecretString=region)["ARN"]
+        for region in ("eu-central-1", "us-east-1")
+    ]
+    group = SecretGroup(*arns, "key")
+    assert ["eu-central-1", "us-east-1", "eu-central-1"] == [group[name].text() for name in (*arns, "key")]
+    assert 2 == store.reads
+
+
+def test_client_of_another_service(store: Store, parameters: ParameterStoreServer) -> None:
+    """A client that no reference is read through is a mistake, and so is a client of another region."""
+    parameters.put("/key", "value")
+    assert "value" == SecretReader("ssm:/key", client=parameters.client()).text()
+    with pytest.raises(ConfigurationError, match="the given client is one of secretsmanager, and none of the"):
+        SecretReader("ssm:/key", client=store.client)
+    with pytest.raises(ConfigurationError, match="region is us-east-1, and the given client is of eu-central-1"):
+        SecretReader("key", client=store.client, region="us-east-1")
+
+
+def test_stub_of_a_client(clock: Clock) -> None:
+    """A stub that does not say of which service it is reads whatever it is given for."""
+    stub = mock.Mock()
+    stub.meta.region_name = "eu-central-1"
+    stub.get_secret_value.return_value = {
+        "SecretString": "value",
+        "VersionId": "version-1",
+        "CreatedDate": datetime.fromtimestamp(clock(), UTC),
+    }
+    assert "value" == SecretReader("key", client=stub, runtime=runtime(clock)).text()
+
+
+@pytest.mark.usefixtures("_aws")
+def test_the_stage_is_always_in_the_request(store: Store) -> None:
+    """A policy with a condition on the version's stage needs it in the request, for AWSCURRENT too."""
+    store.put_text("value", secret_id="key")
+    SecretReader("key", overlap=timedelta(hours=1)).accepted()
+    stages = [logged.call.version_stages for logged in store.server.calls if logged.call.operation == "GetSecretValue"]
+    assert [("AWSCURRENT",), ("AWSPREVIOUS",)] == stages

@@ -1,0 +1,109 @@
+"""What a consumer reads out of a token document or a published copy."""
+
+import json
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.access_token import AccessToken, read_access_token
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SECONDS = 1795521600
+
+
+def read(document: object) -> AccessToken | None:
+    return read_access_token(SecretValue(json.dumps(document)), "tokens in eu-central-1")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"accessToken": "value", "refreshToken": "r", "expiresAt": SECONDS * 1000, "other": [1]},
+        {"access_token": "value", "refresh_token": "r", "expires_at": SECONDS},
+        {"accessToken": "value", "expiresAt": SECONDS * 1000, "sourceVersionId": "x"},
+        {"accessToken": "value", "refreshToken": "r", "expiresAt": "2026-11-24T12:00:00Z"},
+        {"access_token": "value", "refresh_token": "r", "expires_at": "2026-11-24T13:00:00.000+01:00"},
+        {"access_token": "value", "refresh_token": "r", "expires_at": "2026-11-24T12:00:00"},
+    ],
+)
+def test_documents(document: dict[str, Any]) -> None:
+    """Both spellings are read, with the expiry in their unit or in ISO 8601, with and without a refresh token."""
+    assert AccessToken(value=SecretValue("value"), expires_at=NOON) == read(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ([], "the secret's value is a JSON array; it must be a JSON object"),
+        ({"refreshToken": "r", "refresh_token": "r"}, "refreshToken and refresh_token are both in the secret"),
+        ({"refreshToken": "r", "access_token": "a"}, "refreshToken and access_token are both in the secret"),
+        ({"accessToken": "a", "expiresAt": 1, "expires_at": None}, "accessToken and expires_at are both in the"),
+        ({"accessToken": "a", "issued_at": 1}, "accessToken and issued_at are both in the secret; keep one spelling"),
+        ({"accessToken": "a", "expiresAt": 10**400}, "expiresAt does not look like Unix milliseconds"),
+        ({"accessToken": "a", "expiresAt": 10**18}, "expiresAt does not look like Unix milliseconds"),
+        ({"accessToken": 1, "expiresAt": SECONDS * 1000}, "accessToken must be a string, and is a JSON number"),
+        ({"accessToken": " a", "expiresAt": SECONDS * 1000}, "accessToken must hold printable ASCII characters"),
+        ({"accessToken": "a\n", "expiresAt": SECONDS * 1000}, "accessToken must hold printable ASCII characters"),
+        ({"accessToken": "ä", "expiresAt": SECONDS * 1000}, "accessToken must hold printable ASCII characters"),
+        ({"accessToken": "\ud800", "expiresAt": SECONDS * 1000}, "accessToken must hold printable ASCII characters"),
+        ({"accessToken": "a"}, "expiresAt is missing; it must be Unix milliseconds, an integer, or an ISO 8601"),
+        ({"access_token": "a"}, "expires_at is missing; it must be Unix seconds, an integer, or an ISO 8601"),
+        ({"accessToken": "a", "expiresAt": SECONDS}, "expiresAt does not look like Unix milliseconds"),
+        ({"access_token": "a", "expires_at": SECONDS * 1000}, "expires_at does not look like Unix seconds"),
+        ({"access_token": "a", "expires_at": True}, "expires_at must be Unix seconds, an integer"),
+        ({"access_token": "a", "expires_at": float(SECONDS)}, "expires_at must be Unix seconds, an integer"),
+        ({"access_token": "a", "expires_at": "soon"}, "expires_at is a string and not an ISO 8601 date and time"),
+        ({"access_token": "a", "expires_at": "0001-01-01T00:00:00Z"}, "expires_at is a string and not an ISO 8601"),
+        ({"access_token": "a", "expires_at": "9999-12-31T23:59:59Z"}, "expires_at is a string and not an ISO 8601"),
+    ],
+)
+def test_malformed(document: object, says: str) -> None:
+    """A malformed document is refused by the name of the field, and the message names the secret and the region."""
+    with pytest.raises(InvalidSecretDocument, match=f"^tokens in eu-central-1: {says}"):
+        read(document)
+
+
+def test_the_error_holds_nothing_stored() -> None:
+    """Neither the chain of an error nor a frame of its traceback holds what is stored."""
+    with pytest.raises(InvalidSecretDocument) as caught:
+        read({"accessToken": "canary", "expiresAt": "canary"})
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in report.stack if frame.filename != __file__]
+    assert caught.value.__context__ is None
+    assert "canary" not in repr([frame.locals for frame in ours])
+
+
+def test_nesting_without_end() -> None:
+    """JSON that is nested too deep is malformed, not a crash."""
+    with pytest.raises(InvalidSecretDocument, match="tokens: the secret's value is not JSON"):
+        read_access_token(SecretValue("[" * 200_000), "tokens")
+
+
+@pytest.mark.parametrize("document", [{}, {"accessToken": None}, {"refreshToken": "r", "accessToken": ""}])
+def test_no_token(document: dict[str, Any]) -> None:
+    """A document without an access token has none yet: the worker's next run stores one."""
+    assert None is read(document)
+
+
+KEYS = st.sampled_from(["accessToken", "refreshToken", "expiresAt", "access_token", "refresh_token", "expires_at", "x"])
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("canary") | st.lists(st.integers())
+)
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(st.dictionaries(KEYS, VALUES) | VALUES)
+def test_any_document(document: object) -> None:
+    """Any JSON gives a token that fits a header, or none, or a named error without a value of the document."""
+    try:
+        found = read(document)
+    except InvalidSecretDocument as error:
+        assert "canary" not in str(error)  # noqa: PT017 - either way is right, and each has its rule
+    else:
+        assert found is None or (found.value.reveal().isprintable() and found.expires_at.tzinfo is UTC)

@@ -1,0 +1,37 @@
+import json
+
+import pytest
+
+from builders import DAY, NOW, document, ms
+from token_refresh.stored.access_token import read_access_token
+from token_refresh.stored.published import published_document
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "scope"),
+    [
+        ({}, "Bearer", None),
+        ({"tokenType": "DPoP", "scope": "a b"}, "DPoP", "a b"),
+        ({"token_type": "mac"}, "mac", None),
+    ],
+)
+def test_a_published_copy_has_no_refresh_token(fields: dict[str, str], kind: str, scope: str | None) -> None:
+    """Consumers get the access token, its expiry, type and scope, and the version that it comes from."""
+    copy = published_document(document(expires_at=NOW + DAY, **fields), "version-1")
+
+    expected = {
+        "accessToken": "access-0",
+        "expiresAt": ms(NOW + DAY),
+        "tokenType": kind,
+        "scope": scope,
+        "sourceVersionId": "version-1",
+    }
+    assert expected == json.loads(copy.reveal())
+
+
+def test_a_consumer_reads_a_published_copy() -> None:
+    """A published copy is read as the token document itself is."""
+    found = read_access_token(published_document(document(expires_at=NOW + DAY), "version-1"), "copy")
+
+    assert found is not None
+    assert ("access-0", NOW + DAY) == (found.value.reveal(), found.expires_at)

@@ -1,0 +1,1 @@
+"""A strict SQS FIFO queue on this machine."""

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+
+import httpx
+import pytest
+
+from token_refresh.reader import SecretReader, SecretStoreUnavailable, TokenExpired, TokenReader
+from token_refresh.reader.httpx_auth import TokenAuth
+from token_refresh.testing import FakeSecretReader, FakeTokenReader
+
+PLUGIN = "token_refresh.testing.pytest_plugin"
+SERVICE_TEST = """
+def test_the_service(fake_tokens):
+    assert "fake-access-token" == fake_tokens.get()
+"""
+
+
+@pytest.mark.parametrize(
+    ("fake", "real"), [(FakeTokenReader, TokenReader), (FakeSecretReader, SecretReader)], ids=["tokens", "secrets"]
+)
+def test_a_fake_overrides_whatever_reads(fake: type, real: type) -> None:
+    """Each public method of the real reader that reads is the fake's own, or calls one that is."""
+    derived = {"text", "json", "binary"}
+    public = {name for name, _ in inspect.getmembers(real, inspect.isfunction) if not name.startswith("_")}
+
+    assert set() == {name for name in public - derived if getattr(fake, name) is getattr(real, name)}
+    for name in public:
+        assert inspect.signature(getattr(real, name)).parameters == inspect.signature(getattr(fake, name)).parameters
+
+
+def test_a_token_is_what_the_test_set() -> None:
+    """`refresh` makes another token current, with a version of its own and in the future's validity."""
+    tokens = FakeTokenReader("first")
+    first = tokens.token()
+
+    second = tokens.refresh("second")
+
+    assert ("second", "second", second) == (tokens.get(), asyncio.run(tokens.aget()), asyncio.run(tokens.atoken()))
+    assert first.version_id != second.version_id
+    assert second.created_at < second.expires_at
+    assert "first" not in repr(first)
+
+
+def test_a_rejected_token_is_worth_a_retry_only_if_there_is_another() -> None:
+    """`reject` notes the token, and is True once another is current."""
+    tokens = FakeTokenReader("first")
+    first = tokens.token()
+
+    before = tokens.reject(first)
+    tokens.refresh("second")
+
+    assert (False, True) == (before, asyncio.run(tokens.areject("first")))
+    assert ["first", "first"] == tokens.rejected
+
+
+def test_a_failure_lasts_until_the_next_refresh() -> None:
+    """`fail` makes reads raise; `refresh` ends that."""
+    tokens = FakeTokenReader()
+    tokens.fail(TokenExpired("no token"))
+
+    with pytest.raises(TokenExpired, match="no token"):
+        tokens.get()
+    assert not tokens.reject("other")
+
+    tokens.refresh("new")
+    assert "new" == tokens.get()
+
+
+def test_the_auth_hook_works_with_a_fake() -> None:
+    """A service's client repeats a request with the new token after a 401, as in production."""
+    tokens = FakeTokenReader("old")
+
+    def api(request: httpx.Request) -> httpx.Response:
+        if request.headers["Authorization"] == "Bearer new":
+            return httpx.Response(200)
+        tokens.refresh("new")
+        return httpx.Response(401)
+
+    with httpx.Client(transport=httpx.MockTransport(api), auth=TokenAuth(tokens)) as client:
+        assert 200 == client.get("https://api.test/").status_code
+    assert ["old"] == tokens.rejected
+
+
+def test_a_rotated_secret_overlaps() -> None:
+    """`rotate` keeps the value before accepted, unless it is told not to."""
+    secrets = FakeSecretReader("one")
+    one = secrets.secret()
+    secrets.rotate("two")
+
+    assert [("two", "current"), ("one", "previous")] == [(s.text(), s.stage) for s in secrets.accepted()]
+    assert (True, False) == (secrets.reject(one), asyncio.run(secrets.areject(asyncio.run(secrets.asecret()))))
+
+    secrets.rotate("three", overlap=False)
+    assert ["three"] == [s.text() for s in asyncio.run(secrets.aaccepted())]
+    assert ["version-1", "version-2"] == secrets.rejected
+
+
+def test_a_secret_s_failure_lasts_until_it_is_rotated() -> None:
+    """`fail` makes reads raise; `rotate` ends that."""
+    secrets = FakeSecretReader()
+    first = secrets.secret()
+    secrets.fail(SecretStoreUnavailable("down"))
+
+    with pytest.raises(SecretStoreUnavailable, match="down"):
+        secrets.text()
+    assert not secrets.reject(first)
+
+    secrets.rotate("new")
+    assert "new" == secrets.text()
+
+
+def test_the_plugin_gives_a_fixture(pytester: pytest.Pytester) -> None:
+    """A service's conftest names the plugin, and its tests get the fake."""
+    pytester.makeconftest(f'pytest_plugins = ["{PLUGIN}"]')
+    pytester.makepyfile(SERVICE_TEST)
+
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)

@@ -1,0 +1,34 @@
+"""Builders of what the tests of webhooks run on."""
+
+from typing import Any
+
+from reader.surroundings import Clock
+from token_refresh.reader import Runtime
+from token_refresh.webhooks import GITHUB, SLACK, STANDARD, STRIPE, Delivery, Receiver, Scheme, Verifier
+from webhooks.fake_secret import FakeSecret
+from webhooks.signing import KINDS, SECRETS
+
+SCHEMES: dict[str, Scheme] = {"stripe": STRIPE, "slack": SLACK, "github": GITHUB, "standard": STANDARD}
+
+
+class Setting:
+    """A receiver with one route for each provider, `/webhooks/NAME`, and all that it stands on."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.secrets = {kind: FakeSecret(SECRETS[kind]) for kind in KINDS}
+        self.verifiers = {
+            kind: Verifier(SCHEMES[kind], self.secrets[kind], runtime=Runtime(clock=self.clock)) for kind in KINDS
+        }
+        self.delivered: list[tuple[str, Delivery]] = []
+        self.error: Exception | None = None
+        routes = {f"/webhooks/{kind}": verifier for kind, verifier in self.verifiers.items()}
+        self.receiver = Receiver(routes, deliver_to=self.take)
+
+    def take(self, route: str, delivery: Delivery) -> None:
+        if self.error:
+            raise self.error
+        self.delivered.append((route, delivery))
+
+    def handle(self, event: Any) -> dict[str, Any]:
+        return self.receiver.handle(event, None)

@@ -1,0 +1,207 @@
+"""Each example does what it says: in Lambda's own runtime client or a real server, with a store and queue over HTTP."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+import httpx
+import pytest
+from moto.server import ThreadedMotoServer
+
+from testbed.aws_lambda.function import Function
+from testbed.aws_lambda.function_url import FunctionUrl
+from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.sqs.server import SqsServer
+from token_refresh.webhooks import from_message
+from webhooks.signing import KINDS, NEW_SECRETS, SECRETS, Sent, sent
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+NAMES = {
+    "stripe": "STRIPE_WEBHOOK_SECRET_ID",
+    "slack": "SLACK_SIGNING_SECRET_ID",
+    "github": "GITHUB_WEBHOOK_SECRET_ID",
+    "standard": "STANDARD_WEBHOOK_SECRET_ID",
+}
+
+
+class Surroundings:
+    """A store with the four signing secrets, and a queue."""
+
+    def __init__(self) -> None:
+        self.store, self.queue = SecretsManagerServer(), SqsServer()
+        self.environment: dict[str, str] = {}
+        self._started = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._started.enter_context(self.store)
+        self._started.enter_context(self.queue)
+        client = self.store.client()
+        for kind in KINDS:
+            client.create_secret(Name=f"{kind}-signing", SecretString=SECRETS[kind])
+        client.close()
+        self.environment = self.store.environment | self.queue.environment
+        self.environment |= {variable: f"{kind}-signing" for kind, variable in NAMES.items()}
+        self.environment |= {"WEBHOOK_QUEUE_URL": self.queue.queue_url, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
+        self.environment |= {"AWS_LAMBDA_LOG_LEVEL": "INFO"}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._started.close()
+
+    @contextmanager
+    def served(self, handler: str) -> Iterator[FunctionUrl]:
+        """Run an example behind a function URL."""
+        with Function(self.environment, handler=handler, task_root=EXAMPLES) as function, FunctionUrl(function) as url:
+            yield url
+
+    def queued(self) -> list[tuple[str, Any]]:
+        return [from_message(message.body) for message in self.queue.messages]
+
+
+@pytest.fixture
+def aws() -> Iterator[Surroundings]:
+    with Surroundings() as running:
+        yield running
+
+
+def now(kind: str, **options: Any) -> Sent:
+    return sent(kind, at=int(time.time()), **options)
+
+
+def post(url: str, kind: str, request: Sent) -> httpx.Response:
+    return httpx.post(f"{url}/webhooks/{kind}", headers=request.headers, content=request.body)
+
+
+def lines_of(url: FunctionUrl) -> list[dict[str, Any]]:
+    """The log lines of the receiver."""
+    lines = [json.loads(line) for invocation in url.invocations for line in invocation.logs if line.startswith("{")]
+    return [line for line in lines if line.get("event") == "webhook"]
+
+
+def test_stripe_webhook(aws: Surroundings) -> None:
+    """The Stripe function queues what Stripe signed, once, and refuses what somebody else did."""
+    with aws.served("stripe_webhook.handler") as url:
+        request = now("stripe")
+        assert [200, 200] == [post(url.endpoint, "stripe", request).status_code for _ in range(2)]
+        assert 401 == post(url.endpoint, "stripe", now("stripe", secret="whsec_other")).status_code
+        assert 404 == post(url.endpoint, "slack", now("slack")).status_code
+        assert 405 == httpx.get(f"{url.endpoint}/webhooks/stripe").status_code
+        lines = lines_of(url)
+    ((route, delivery),) = aws.queued()
+    assert ("/webhooks/stripe", "evt_1", request.body) == (route, delivery.key, delivery.body)
+    assert ["delivered", "delivered", "not_verified", "not_found", "method_not_allowed"] == [
+        line["outcome"] for line in lines
+    ]
+    assert "canary" not in json.dumps(lines)
+
+
+def test_webhook_router(aws: Surroundings) -> None:
+    """The router takes each provider's deliveries, answers Slack's challenge, and goes on through a rotation."""
+    with aws.served("webhook_router.handler") as url:
+        assert [200] * 4 == [post(url.endpoint, kind, now(kind)).status_code for kind in KINDS]
+        challenge = now("slack", body=b'{"type": "url_verification", "challenge": "c-1"}')
+        assert "c-1" == post(url.endpoint, "slack", challenge).text
+        client = aws.store.client()
+        client.put_secret_value(SecretId="github-signing", SecretString=NEW_SECRETS["github"])
+        client.close()
+        bodies = ((b'{"a": 1}', NEW_SECRETS["github"]), (b'{"a": 2}', SECRETS["github"]))
+        for body, secret in bodies:
+            assert 200 == post(url.endpoint, "github", now("github", body=body, secret=secret)).status_code
+        assert ["current", "previous"] == [line["secret_stage"] for line in lines_of(url)[-2:]]
+    assert [*KINDS, "github", "github"] == [delivery.source for _, delivery in aws.queued()]
+
+
+def test_unset_endpoints_are_closed(aws: Surroundings) -> None:
+    """The router opens an endpoint for each secret that is configured, and for no other."""
+    for variable in (NAMES["slack"], NAMES["github"], NAMES["standard"]):
+        del aws.environment[variable]
+    with aws.served("webhook_router.handler") as url:
+        statuses = [post(url.endpoint, kind, now(kind)).status_code for kind in KINDS]
+    assert [200, 404, 404, 404] == statuses
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def test_webhook_consumer(aws: Surroundings, moto: str) -> None:
+    """The consumer processes a delivery once however often it comes, and reports the one message that failed."""
+    keys: Any = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-central-1"}
+    tables = boto3.client("dynamodb", endpoint_url=moto, **keys)
+    tables.create_table(
+        TableName="idempotency",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    with aws.served("webhook_router.handler") as url:
+        for body in (b'{"id": "evt_1", "type": "a.b"}', b'{"id": "evt_2", "type": "example.fails"}'):
+            assert 200 == post(url.endpoint, "stripe", now("stripe", body=body)).status_code
+    one, two = (message.body for message in aws.queue.messages)
+    environment = aws.store.environment | {
+        "AWS_ENDPOINT_URL_DYNAMODB": moto,
+        "IDEMPOTENCY_TABLE": "idempotency",
+        "POWERTOOLS_SERVICE_NAME": "webhooks",
+    }
+    with Function(environment, handler="webhook_consumer.handler", task_root=EXAMPLES) as function:
+        first = function.invoke(batch(one, two, one))
+        again = function.invoke(batch(one))
+    assert {"batchItemFailures": [{"itemIdentifier": "message-1"}]} == first.payload
+    assert {"batchItemFailures": []} == again.payload
+    processed = [line for line in (*first.logs, *again.logs) if line.startswith("stripe ")]
+    assert ["stripe a.b", "stripe example.fails"] == processed
+    tables.close()
+
+
+def batch(*bodies: str) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "messageId": f"message-{number}",
+                "receiptHandle": "handle",
+                "body": body,
+                "attributes": {"MessageGroupId": f"group-{number}"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:webhooks.fifo",
+                "awsRegion": "eu-central-1",
+            }
+            for number, body in enumerate(bodies)
+        ]
+    }
+
+
+def test_fastapi_webhook(aws: Surroundings) -> None:
+    """The FastAPI service queues what Stripe signed, and refuses all else with the right status, under uvicorn."""
+    command = [sys.executable, "-m", "uvicorn", "fastapi_webhook:app", "--port", "0", "--no-access-log"]
+    with subprocess.Popen(  # noqa: S603 - our own code
+        command, cwd=EXAMPLES, env=os.environ | aws.environment, stderr=subprocess.PIPE, text=True
+    ) as service:
+        try:
+            assert service.stderr is not None
+            found = (re.search(r"running on (http://[0-9.:]+)", line) for line in service.stderr)
+            endpoint = next(match[1] for match in found if match)
+            request = now("stripe")
+            assert 200 == post(endpoint, "stripe", request).status_code
+            assert 401 == post(endpoint, "stripe", now("stripe", secret="whsec_other")).status_code
+            assert 400 == post(endpoint, "stripe", Sent(headers={}, body=b"{}")).status_code
+            twice = httpx.Headers([*request.headers.items(), ("Stripe-Signature", "t=1,v1=0")])
+            assert 400 == httpx.post(f"{endpoint}/webhooks/stripe", headers=twice, content=request.body).status_code
+            aws.queue.fault("unavailable", times=None)
+            assert 503 == post(endpoint, "stripe", now("stripe", body=b'{"id": "evt_2"}')).status_code
+        finally:
+            service.terminate()
+    assert [("/webhooks/stripe", request.body)] == [(route, delivery.body) for route, delivery in aws.queued()]

@@ -1,0 +1,291 @@
+"""The providers' own libraries judge the same deliveries: verdicts are equal, but for the differences named here.
+
+stripe, slack-sdk, gidgethub and standardwebhooks are in the test group only. Each is given a secret, headers and body;
+what it raises of any kind is "refused". Two of them read the clock themselves, so deliveries are signed around now.
+
+DIFFERENCES lists where we judge otherwise on purpose. `test_differences` holds each of them to what it says.
+"""
+
+import base64
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import stripe
+from gidgethub.sansio import validate_event
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slack_sdk.signature import SignatureVerifier
+from standardwebhooks.webhooks import Webhook
+
+from token_refresh.webhooks import Verifier, WebhookError
+from webhooks.fake_secret import FakeSecret
+from webhooks.setting import SCHEMES
+from webhooks.signing import HEADERS, KINDS, SIGNATURE_HEADER, Sent, hexdigest, sent
+
+SECRETS = {
+    "stripe": "whsec_a",
+    "slack": "b" * 32,
+    "github": "c c",
+    "standard": "whsec_" + base64.b64encode(b"d" * 24).decode(),
+}
+
+
+def by_stripe(request: Sent, secret: str) -> None:
+    stripe.WebhookSignature.verify_header(
+        request.body.decode(), request.headers.get("Stripe-Signature"), secret, tolerance=300
+    )
+
+
+def by_slack(request: Sent, secret: str) -> None:
+    if not SignatureVerifier(secret).is_valid_request(request.body, request.headers):
+        raise ValueError
+
+
+def by_github(request: Sent, secret: str) -> None:
+    validate_event(request.body, signature=request.headers["X-Hub-Signature-256"], secret=secret)
+
+
+def by_standard(request: Sent, secret: str) -> None:
+    Webhook(secret).verify(request.body, request.headers, json_parse=False)
+
+
+ORACLES: dict[str, Callable[[Sent, str], None]] = {
+    "stripe": by_stripe,
+    "slack": by_slack,
+    "github": by_github,
+    "standard": by_standard,
+}
+
+
+def theirs(kind: str, request: Sent) -> bool:
+    try:
+        ORACLES[kind](request, SECRETS[kind])
+    except Exception:  # noqa: BLE001 - they raise nearly everything
+        return False
+    return True
+
+
+def ours(kind: str, request: Sent) -> bool:
+    try:
+        Verifier(SCHEMES[kind], FakeSecret(SECRETS[kind])).verify(request.headers, request.body)
+    except WebhookError:
+        return False
+    return True
+
+
+Corrupt = Callable[[st.DrawFn, str, Sent], Sent]
+
+
+def leave(_draw: st.DrawFn, _kind: str, request: Sent) -> Sent:
+    return request
+
+
+def other_body(draw: st.DrawFn, _kind: str, request: Sent) -> Sent:
+    return replace(request, body=draw(st.text(max_size=30)).encode())
+
+
+def other_secret(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
+    secret = "whsec_" + base64.b64encode(draw(st.binary(min_size=1, max_size=40))).decode()
+    return sent(kind, request.body, secret=secret, at=int(time.time()))
+
+
+def other_time(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
+    # Further than the seconds that pass between two clocks being read; the future is one of Stripe's differences.
+    off = draw(st.sampled_from([-100_000, -310, -290, 0, 290] + ([310, 100_000] if kind != "stripe" else [])))
+    return sent(kind, request.body, secret=SECRETS[kind], at=int(time.time()) + off)
+
+
+def cut_header(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
+    name = SIGNATURE_HEADER[kind]
+    value = request.headers[name]
+    return replace(request, headers=request.headers | {name: value[: draw(st.integers(0, len(value) - 1))]})
+
+
+def change_header(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
+    name = SIGNATURE_HEADER[kind]
+    value = request.headers[name]
+    place = draw(st.integers(0, len(value) - 1))
+    inserted = draw(st.text("0123456789abcdefv=,tT zZ", max_size=3))
+    changed = value[:place] + inserted + value[place + draw(st.integers(0, 2)) :]
+    return replace(request, headers=request.headers | {name: changed})
+
+
+def drop_header(draw: st.DrawFn, _kind: str, request: Sent) -> Sent:
+    name = draw(st.sampled_from(sorted(request.headers)))
+    return replace(request, headers={key: value for key, value in request.headers.items() if key != name})
+
+
+def any_header(draw: st.DrawFn, _kind: str, request: Sent) -> Sent:
+    name = draw(st.sampled_from(sorted(request.headers)))
+    return replace(request, headers=request.headers | {name: draw(st.text(max_size=80))})
+
+
+def more_signatures(draw: st.DrawFn, kind: str, request: Sent) -> Sent:
+    name, separator = SIGNATURE_HEADER[kind], {"stripe": ",", "standard": " "}.get(kind, ",")
+    wrong = sent(kind, request.body, secret="whsec_b3RoZXI=").headers[name]
+    others = [part for part in wrong.split(separator) if not part.startswith("t=")]
+    parts = draw(st.permutations(request.headers[name].split(separator) + others))
+    return replace(request, headers=request.headers | {name: separator.join(parts)})
+
+
+CORRUPTIONS: tuple[Corrupt, ...] = (
+    leave,
+    other_body,
+    other_secret,
+    other_time,
+    cut_header,
+    change_header,
+    drop_header,
+    any_header,
+    more_signatures,
+)
+
+
+@st.composite
+def requests(draw: st.DrawFn, kind: str) -> Sent:
+    body = draw(st.text(max_size=60)).encode()
+    request = Sent(headers=HEADERS[kind](body, SECRETS[kind], int(time.time())), body=body)
+    return draw(st.sampled_from(CORRUPTIONS))(draw, kind, request)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_same_verdict(kind: str) -> None:
+    """On deliveries and corruptions of any kind, the provider's own library and we say the same."""
+    seen: set[bool] = set()
+
+    @settings(max_examples=400, deadline=None)
+    @given(request=requests(kind))
+    def same(request: Sent) -> None:
+        if any(applies(request) for name, applies in EXCEPT.items() if name.startswith(kind)):
+            return
+        verdict = ours(kind, request)
+        assert theirs(kind, request) == verdict
+        seen.add(verdict)
+
+    same()
+    assert {True, False} == seen
+
+
+def stripe_parts(request: Sent) -> list[tuple[str, str]]:
+    header = request.headers.get("Stripe-Signature", "")
+    return [(name, value) for name, _, value in (part.partition("=") for part in header.split(","))]
+
+
+EXCEPT: dict[str, Callable[[Sent], bool]] = {
+    # Generated now and then by `change_header`; each is one of DIFFERENCES.
+    "stripe: more than one time": lambda request: len([1 for name, _ in stripe_parts(request) if name == "t"]) > 1,
+    "stripe: v1 without =": lambda request: "v1" in request.headers.get("Stripe-Signature", "").split(","),
+    "stripe: more than one = in a part": lambda request: any("=" in value for _, value in stripe_parts(request)),
+    "stripe: padded time": lambda request: any(
+        name == "t" and not (value.isascii() and value.isdigit() and value == str(int(value)))
+        for name, value in stripe_parts(request)
+    ),
+    "standard: signature written loosely": lambda request: any(
+        base64.b64encode(loose(part)).decode() != part.partition(",")[2]
+        for part in request.headers.get("webhook-signature", "").split(" ")
+    ),
+    "standard: time written loosely": lambda request: (
+        not (
+            request.headers.get("webhook-timestamp", "x").isascii()
+            and request.headers.get("webhook-timestamp", "x").isdigit()
+        )
+    ),
+}
+
+
+def loose(part: str) -> bytes:
+    try:
+        return base64.b64decode(part.partition(",")[2])
+    except ValueError:
+        return b""
+
+
+def at_now(kind: str, at: str, body: bytes = b"{}") -> Sent:
+    """Sign with a time that is written as given."""
+    if kind == "stripe":
+        digest = hexdigest(SECRETS[kind].encode(), f"{int(at)}.".encode() + body)
+        return Sent(headers={"Stripe-Signature": f"t={at},v1={digest}"}, body=body)
+    digest = hexdigest(SECRETS[kind].encode(), f"v0:{at}:".encode() + body)
+    return Sent(headers={"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={digest}"}, body=body)
+
+
+def good(kind: str, body: bytes = b"{}", off_seconds: int = 0) -> Sent:
+    return Sent(headers=HEADERS[kind](body, SECRETS[kind], int(time.time()) + off_seconds), body=body)
+
+
+def with_header(request: Sent, name: str, change: Callable[[str], str]) -> Sent:
+    return replace(request, headers=request.headers | {name: change(request.headers[name])})
+
+
+def sha1(body: bytes) -> Sent:
+    digest = hmac.new(SECRETS["github"].encode(), body, hashlib.sha1).hexdigest()
+    return Sent(headers={"X-Hub-Signature-256": f"sha1={digest}"}, body=body)
+
+
+DIFFERENCES: dict[str, tuple[str, Callable[[], Sent], bool, bool]] = {
+    # what: provider, request, their verdict, ours
+    "stripe accepts a time in the future": ("stripe", lambda: good("stripe", off_seconds=10_000), True, False),
+    "stripe takes the first of two times": (
+        "stripe",
+        lambda: with_header(good("stripe"), "Stripe-Signature", lambda value: f"{value},t=1"),
+        True,
+        False,
+    ),
+    "stripe strips and normalises the time": ("stripe", lambda: at_now("stripe", f" 0{int(time.time())}"), True, False),
+    "stripe refuses a v1 without = beside a good one": (
+        "stripe",
+        lambda: with_header(good("stripe"), "Stripe-Signature", lambda value: f"{value},v1"),
+        False,
+        True,
+    ),
+    "stripe cuts a signature at its second =": (
+        "stripe",
+        lambda: with_header(good("stripe"), "Stripe-Signature", lambda value: value.replace(",v0", "=,v0")),
+        True,
+        False,
+    ),
+    "stripe can't read a body that isn't UTF-8": ("stripe", lambda: good("stripe", b"\xff"), False, True),
+    "slack takes a time with a sign": ("slack", lambda: at_now("slack", f"+{int(time.time())}"), True, False),
+    "slack can't read a body that isn't UTF-8": ("slack", lambda: good("slack", b"\xff"), False, True),
+    "gidgethub accepts SHA-1": ("github", lambda: sha1(b"{}"), True, False),
+    "standardwebhooks takes a time with a fraction": (
+        "standard",
+        lambda: with_header(good("standard"), "webhook-timestamp", lambda value: f"{value}.5"),
+        True,
+        False,
+    ),
+    "standardwebhooks skips what isn't base64": (
+        "standard",
+        lambda: with_header(good("standard"), "webhook-signature", lambda value: value.replace("v1,", "v1,@")),
+        True,
+        False,
+    ),
+    "standardwebhooks refuses a signature without a comma beside a good one": (
+        "standard",
+        lambda: with_header(good("standard"), "webhook-signature", lambda value: f"x {value}"),
+        False,
+        True,
+    ),
+    "standardwebhooks accepts an ID with a period": (
+        "standard",
+        lambda: Sent(
+            headers=HEADERS["standard"](b"{}", SECRETS["standard"], int(time.time()), "msg.1"),  # type: ignore[call-arg] # standard's own
+            body=b"{}",
+        ),
+        True,
+        False,
+    ),
+    "standardwebhooks can't read a body that isn't UTF-8": ("standard", lambda: good("standard", b"\xff"), False, True),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_differences(name: str) -> None:
+    """Each difference is still there, and is the one that its name says."""
+    kind, make, their_verdict, our_verdict = DIFFERENCES[name]
+    request = make()
+    assert (their_verdict, our_verdict) == (theirs(kind, request), ours(kind, request))

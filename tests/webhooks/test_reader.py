@@ -1,0 +1,176 @@
+"""Verifiers on the real `SecretReader`, against a strict store over HTTP, by a clock that the tests move."""
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from reader import surroundings
+from reader.surroundings import Clock, at_once
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
+from token_refresh.reader import SecretReader
+from token_refresh.webhooks import Verifier, WebhookNotVerified
+from webhooks.setting import SCHEMES
+from webhooks.signing import KINDS, NEW_SECRETS, SECRETS, Sent, sent
+
+kinds = pytest.mark.parametrize("kind", KINDS)
+HOUR = timedelta(hours=1)
+
+
+class Stored:
+    """One signing secret in a store, and a verifier that reads it."""
+
+    def __init__(self, server: SecretsManagerServer, clock: Clock, kind: str, **reader: Any) -> None:
+        self.server, self.clock, self.kind = server, clock, kind
+        self.client = server.client()
+        self.client.create_secret(Name="signing", SecretString=reader.pop("text", SECRETS[kind]))
+        options: dict[str, Any] = {"background": False, "overlap": HOUR} | reader
+        secret = SecretReader("signing", client=self.client, runtime=surroundings.runtime(clock), **options)
+        self.verifier = Verifier(SCHEMES[kind], secret, runtime=surroundings.runtime(clock))
+
+    def rotate(self) -> None:
+        self.client.put_secret_value(SecretId="signing", SecretString=NEW_SECRETS[self.kind])
+
+    def request(self, secret: str) -> Sent:
+        return sent(self.kind, secret=secret, at=int(self.clock()))
+
+    def verify(self, secret: str) -> str:
+        """Verify a delivery that is signed with a secret now; give which one it was, or the error's name."""
+        request = self.request(secret)
+        try:
+            return self.verifier.verify(request.headers, request.body).verified_with.stage
+        except TokenRefreshError as error:
+            return type(error).__name__
+
+    @property
+    def reads(self) -> int:
+        return sum(logged.call.operation == "GetSecretValue" for logged in self.server.calls)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server(clock: Clock) -> Iterator[SecretsManagerServer]:
+    with SecretsManagerServer(clock=clock) as running:
+        yield running
+
+
+@kinds
+def test_rotation(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
+    """A new secret verifies at its first delivery; the previous one until the overlap ends by the clock, not after."""
+    stored = Stored(server, clock, kind)
+    old, new = SECRETS[kind], NEW_SECRETS[kind]
+    clock.advance(7200)  # the first version is no rotation: its own overlap is over
+    assert ("current", "WebhookNotVerified") == (stored.verify(old), stored.verify(new))
+    clock.advance(60)
+    stored.rotate()
+    assert ("current", "previous") == (stored.verify(new), stored.verify(old))
+    clock.advance(3599)
+    assert ("current", "previous") == (stored.verify(new), stored.verify(old))
+    clock.advance(1)
+    assert ("current", "WebhookNotVerified") == (stored.verify(new), stored.verify(old))
+
+
+@kinds
+def test_overlap_ends_while_the_store_is_down(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
+    """The end of the overlap is the clock's: what is cached doesn't prolong it, even in an outage."""
+    stored = Stored(server, clock, kind)
+    stored.rotate()
+    assert "previous" == stored.verify(SECRETS[kind])
+    server.fault("unavailable", "GetSecretValue", times=None)
+    clock.advance(3599)
+    assert "previous" == stored.verify(SECRETS[kind])
+    clock.advance(1)
+    assert "WebhookNotVerified" == stored.verify(SECRETS[kind])
+
+
+@kinds
+def test_no_overlap(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
+    """Without an overlap, as after a leak, the replaced secret is refused from the first read on."""
+    stored = Stored(server, clock, kind, overlap=timedelta())
+    assert "current" == stored.verify(SECRETS[kind])
+    stored.rotate()
+    assert "current" == stored.verify(NEW_SECRETS[kind])
+    assert "WebhookNotVerified" == stored.verify(SECRETS[kind])
+
+
+@kinds
+def test_outage(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
+    """While Secrets Manager is down, for days, a warm receiver goes on verifying; a cold one says why it can't."""
+    stored = Stored(server, clock, kind)
+    assert "current" == stored.verify(SECRETS[kind])
+    server.fault("drop_before", "GetSecretValue", times=None)
+    for _ in range(10):
+        clock.advance(20_000)
+        assert "current" == stored.verify(SECRETS[kind])
+        assert "WebhookNotVerified" == stored.verify("whsec_b3RoZXI=")
+    secret = SecretReader("signing", client=stored.client, runtime=surroundings.runtime(clock))
+    cold = Verifier(SCHEMES[kind], secret, runtime=surroundings.runtime(clock))
+    request = stored.request(SECRETS[kind])
+    with pytest.raises(SecretStoreUnavailable, match="secretsmanager:GetSecretValue"):
+        cold.verify(request.headers, request.body)
+
+
+def test_an_attacker_causes_few_reads(server: SecretsManagerServer, clock: Clock) -> None:
+    """A day of forged deliveries, one every two seconds, costs about 290 reads in all: as many as a quiet day."""
+    stored = Stored(server, clock, "stripe", overlap=timedelta())
+    with SecretsManagerServer(clock=clock) as other:
+        quiet = Stored(other, clock, "stripe", overlap=timedelta())
+        for second in range(0, 86_400, 2):
+            assert "WebhookNotVerified" == stored.verify("whsec_b3RoZXI=")
+            if second % 60 == 0:
+                assert "current" == stored.verify(SECRETS["stripe"])
+                assert "current" == quiet.verify(SECRETS["stripe"])
+            clock.advance(2)
+        assert quiet.reads <= stored.reads <= 300
+
+
+def test_an_attacker_does_not_hide_a_new_secret(server: SecretsManagerServer, clock: Clock) -> None:
+    """However many forged deliveries come, a new secret is taken up within five minutes after it was stored."""
+    stored = Stored(server, clock, "stripe")
+    chance = random.Random(1)  # noqa: S311 - not for secrets
+    for _ in range(5):
+        for _ in range(chance.randrange(50, 2000)):
+            stored.verify("whsec_b3RoZXI=")
+            clock.advance(1)
+        stored.rotate()
+        waited = 0
+        while stored.verify(NEW_SECRETS["stripe"]) == "WebhookNotVerified":
+            waited += 1
+            clock.advance(1)
+        assert waited <= 300
+        stored.client.put_secret_value(SecretId="signing", SecretString=SECRETS["stripe"])
+        clock.advance(3600)
+
+
+def test_fifty_deliveries_share_a_read(server: SecretsManagerServer, clock: Clock) -> None:
+    """Fifty deliveries that are signed with a new secret, at once, cost one read of it."""
+    stored = Stored(server, clock, "github", overlap=timedelta())
+    stored.verify(SECRETS["github"])
+    stored.rotate()
+    before = stored.reads
+    assert ["current"] * 50 == at_once(50, lambda: stored.verify(NEW_SECRETS["github"]))
+    assert before + 1 == stored.reads
+
+
+def test_list_in_a_field(server: SecretsManagerServer, clock: Clock) -> None:
+    """Two secrets in one field, as where a store has no versions, are both accepted for as long as they are in it."""
+    text = '{"signingSecret": ["new", "old"]}'
+    stored = Stored(server, clock, "slack", text=text, field="signingSecret", overlap=timedelta())
+    clock.advance(86_400)
+    assert ("current", "previous", "WebhookNotVerified") == tuple(map(stored.verify, ("new", "old", "other")))
+
+
+def test_error_names_where_the_secret_is(server: SecretsManagerServer, clock: Clock) -> None:
+    """What can't be verified names the secret and the versions that were tried."""
+    stored = Stored(server, clock, "stripe")
+    version = stored.client.get_secret_value(SecretId="signing")["VersionId"]
+    request = stored.request("other")
+    with pytest.raises(WebhookNotVerified, match=rf"no signature fits signing \(versions {version}\)"):
+        stored.verifier.verify(request.headers, request.body)

@@ -1,0 +1,187 @@
+"""No secret, header or body in a log, an error, a `repr`, or what an error tracker makes of a traceback."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import sentry_sdk
+
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
+from token_refresh.webhooks import DeliveryNotQueued, SqsQueue, WebhookMalformed, from_message, to_message
+from token_refresh.webhooks.headers import Headers
+from webhooks.events import SHAPES
+from webhooks.setting import Setting
+from webhooks.signing import KINDS, SECRETS, SIGNATURE_HEADER, Sent, sent
+
+
+class Tracker:
+    """The real sentry-sdk with local variables, whose events stay here."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.client = sentry_sdk.Client(
+            dsn="http://key@127.0.0.1:9/1",
+            before_send=self._keep,
+            include_local_variables=True,
+            max_value_length=1_000_000,
+            default_integrations=False,
+        )
+
+    def _keep(self, event: Any, _hint: Any) -> None:
+        self.events.append(event)
+
+    def report(self, error: BaseException) -> str:
+        """Report an error; give what would be sent, without the frames of the tests."""
+        with sentry_sdk.new_scope() as scope:
+            scope.set_client(self.client)
+            sentry_sdk.capture_exception(error)
+        event = self.events.pop()
+        for exception in event["exception"]["values"]:
+            frames = exception["stacktrace"]["frames"]
+            exception["stacktrace"]["frames"] = [
+                frame for frame in frames if frame["module"].startswith("token_refresh")
+            ]
+        return json.dumps(event, default=repr)
+
+
+@pytest.fixture
+def tracker() -> Tracker:
+    return Tracker()
+
+
+def parts(request: Sent) -> list[str]:
+    """What must not be found: pieces of the signature and of the body."""
+    signatures = [value[-20:] for name, value in request.headers.items() if "ignature" in name.lower()]
+    return ["canary", *signatures]
+
+
+Break = Callable[[Setting, str], Sent]
+
+
+def malformed(_setting: Setting, kind: str) -> Sent:
+    request = sent(kind)
+    return Sent(headers=request.headers | {SIGNATURE_HEADER[kind]: "canary-header"}, body=request.body)
+
+
+def doubled(_setting: Setting, kind: str) -> Sent:
+    request, name = sent(kind), SIGNATURE_HEADER[kind]
+    return Sent(headers=request.headers | {name.upper(): "canary-header", name.lower(): "canary"}, body=request.body)
+
+
+def forged(_setting: Setting, kind: str) -> Sent:
+    return sent(kind, secret="whsec_b3RoZXI=")
+
+
+def late(_setting: Setting, kind: str) -> Sent:
+    return sent(kind, at=1) if kind != "github" else forged(_setting, kind)
+
+
+def wrong_secret(setting: Setting, kind: str) -> Sent:
+    setting.secrets[kind].store("canary-secret \n")
+    return sent(kind, secret="whsec_b3RoZXI=")
+
+
+def binary_secret(setting: Setting, kind: str) -> Sent:
+    setting.secrets[kind].store(b"canary-secret")
+    return sent(kind, secret="whsec_b3RoZXI=")
+
+
+def unreadable(setting: Setting, kind: str) -> Sent:
+    setting.secrets[kind].error = SecretStoreUnavailable("down")
+    return sent(kind)
+
+
+def defect(setting: Setting, kind: str) -> Sent:
+    setting.secrets[kind].cached = [("canary-secret", SECRETS[kind])]  # type: ignore[list-item] # so that something breaks
+    return sent(kind)
+
+
+BREAKS: tuple[Break, ...] = (malformed, doubled, forged, late, wrong_secret, binary_secret, unreadable, defect)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("broken", BREAKS)
+def test_errors(tracker: Tracker, broken: Break, kind: str) -> None:
+    """An error tracker that records every local variable of our frames records nothing of what was sent or stored."""
+    setting = Setting()
+    request = broken(setting, kind)
+    verifier = setting.verifiers[kind]
+
+    def sync() -> None:
+        verifier.verify(request.headers, request.body)
+
+    def async_() -> None:
+        asyncio.run(verifier.averify(request.headers, request.body))
+
+    for verify in (sync, async_):
+        with pytest.raises(TokenRefreshError) as caught:
+            verify()
+        report = tracker.report(caught.value)
+        assert type(caught.value).__name__ in report
+        assert [] == [part for part in parts(request) if part in report + repr(caught.value)]
+        assert (None, None) == (caught.value.__cause__, caught.value.__context__)
+
+
+def test_tracker_records_local_variables(tracker: Tracker) -> None:
+    """The tracker of these tests does see local variables: of a frame that has one, it is recorded."""
+
+    def leaks() -> None:
+        canary = "canary-local"
+        raise ValueError(len(canary))
+
+    with pytest.raises(ValueError, match="12") as caught:
+        leaks()
+    with sentry_sdk.new_scope() as scope:
+        scope.set_client(tracker.client)
+        sentry_sdk.capture_exception(caught.value)
+    assert "canary-local" in json.dumps(tracker.events, default=repr)
+
+
+def test_queue_and_message(tracker: Tracker) -> None:
+    """Neither a queue's error nor that of a broken message leads to the delivery."""
+    request = sent("stripe")
+    delivery = Setting().verifiers["stripe"].verify(request.headers, request.body)
+
+    class Client:
+        def send_message(self, **_arguments: Any) -> None:
+            raise RuntimeError("canary")
+
+    client: Any = Client()
+    with pytest.raises(DeliveryNotQueued) as caught:
+        SqsQueue("http://127.0.0.1/queue.fifo", client=client)("/r", delivery)
+    assert "canary" not in tracker.report(caught.value)
+    for text in (to_message("/r", delivery)[:-5], "canary", json.dumps({"route": "canary", "signed_at": "canary"})):
+        with pytest.raises(WebhookMalformed) as broken:
+            from_message(text)
+        assert "canary" not in tracker.report(broken.value)
+    with pytest.raises(WebhookMalformed) as no_json:
+        Setting().verifiers["stripe"].verify(sent("stripe", b"canary").headers, b"canary").json()
+    assert "canary" not in tracker.report(no_json.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("broken", [*BREAKS, None])
+def test_logs_and_responses(kind: str, broken: Break | None, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever happens, neither the log, at any level, nor the response quotes what was sent or stored."""
+    setting = Setting()
+    request = broken(setting, kind) if broken else sent(kind)
+    with caplog.at_level(logging.DEBUG):
+        for shape in SHAPES.values():
+            for path in (f"/webhooks/{kind}", "/canary"):
+                response = setting.handle(shape("POST", path, request.headers, request.body))
+                assert [] == [part for part in parts(request) if part in repr(response)]
+    lines = "".join(f"{record.getMessage()}{vars(record)}" for record in caplog.records)
+    assert 2 * len(SHAPES) == len(caplog.records)
+    assert [] == [part for part in parts(request) if part in lines]
+
+
+def test_reprs() -> None:
+    """No object of the package shows what it holds."""
+    setting, request = Setting(), sent("slack", b'{"type": "url_verification", "challenge": "canary-challenge"}')
+    delivery = setting.verifiers["slack"].verify(request.headers, request.body)
+    objects = (setting.receiver, *setting.verifiers.values(), delivery, Headers.of(request.headers))
+    assert "canary" not in "".join(f"{value!r} {value}" for value in objects)
+    assert delivery.handshake == "canary-challenge"

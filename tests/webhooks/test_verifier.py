@@ -1,0 +1,182 @@
+"""Verifying with a secret that is cached and rotated, with and without an event loop."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from reader.surroundings import Clock
+from token_refresh.errors import (
+    ConfigurationError,
+    InternalError,
+    InvalidSecretDocument,
+    SecretAccessDenied,
+)
+from token_refresh.reader import Runtime
+from token_refresh.webhooks import STRIPE, Delivery, Verifier, WebhookMalformed, WebhookNotVerified
+from webhooks.fake_secret import FakeSecret
+from webhooks.setting import SCHEMES
+from webhooks.signing import KINDS, NEW_SECRETS, NOW, SECRETS, Sent, sent
+
+Verify = Callable[[Verifier, Sent], Delivery]
+
+
+def sync(verifier: Verifier, request: Sent) -> Delivery:
+    return verifier.verify(request.headers, request.body)
+
+
+def async_(verifier: Verifier, request: Sent) -> Delivery:
+    return asyncio.run(verifier.averify(request.headers, request.body))
+
+
+kinds = pytest.mark.parametrize("kind", KINDS)
+ways = pytest.mark.parametrize("verify", [sync, async_])
+
+
+def verifier_of(kind: str, secret: FakeSecret) -> Verifier:
+    return Verifier(SCHEMES[kind], secret, runtime=Runtime(clock=Clock()))
+
+
+@kinds
+@ways
+def test_verified(kind: str, verify: Verify) -> None:
+    """A delivery says where it is from, when it was signed and with which version, and hides the rest."""
+    secret = FakeSecret(SECRETS[kind])
+    delivery = verify(verifier_of(kind, secret), sent(kind))
+    assert kind == delivery.source
+    assert (secret.cached[0].version_id, "current") == delivery.verified_with
+    assert (None if kind == "github" else datetime.fromtimestamp(NOW, UTC)) == delivery.signed_at
+    assert "canary" not in f"{delivery!r} {delivery}"
+    assert delivery.key not in repr(delivery) or delivery.key == delivery.id
+    assert 0 == secret.rejections
+
+
+@kinds
+@ways
+def test_previous_secret(kind: str, verify: Verify) -> None:
+    """While the previous secret is accepted, what it signed verifies without a read, and says so."""
+    secret = FakeSecret(NEW_SECRETS[kind], SECRETS[kind])
+    delivery = verify(verifier_of(kind, secret), sent(kind))
+    assert (secret.cached[1].version_id, "previous", 0) == (*delivery.verified_with, secret.rejections)
+    assert "current" == verify(verifier_of(kind, secret), sent(kind, secret=NEW_SECRETS[kind])).verified_with.stage
+
+
+@kinds
+@ways
+def test_changed_secret(kind: str, verify: Verify) -> None:
+    """The first delivery that is signed with a new secret has it read, and verifies."""
+    secret = FakeSecret(SECRETS[kind])
+    secret.store(NEW_SECRETS[kind], SECRETS[kind])
+    verifier = verifier_of(kind, secret)
+    assert "current" == verify(verifier, sent(kind, secret=NEW_SECRETS[kind])).verified_with.stage
+    assert "previous" == verify(verifier, sent(kind)).verified_with.stage
+    assert 1 == secret.rejections
+
+
+@kinds
+@ways
+def test_forged(kind: str, verify: Verify) -> None:
+    """What fits no secret, after the newest was looked at, is not verified; the error says what is likely."""
+    secret = FakeSecret(SECRETS[kind])
+    with pytest.raises(WebhookNotVerified, match=r"no signature fits signing-secret \(versions version-") as caught:
+        verify(verifier_of(kind, secret), sent(kind, secret=NEW_SECRETS[kind]))
+    assert SCHEMES[kind].hint in str(caught.value)
+    assert (401, 1) == (caught.value.status, secret.rejections)
+    secret.store("whsec_b3RoZXI=")
+    with pytest.raises(WebhookNotVerified):
+        verify(verifier_of(kind, secret), sent(kind, secret=NEW_SECRETS[kind]))
+
+
+@kinds
+@ways
+def test_nothing_is_read_for_what_is_malformed_or_late(kind: str, verify: Verify) -> None:
+    """What can't be a delivery is refused before the secret is asked for."""
+    secret = FakeSecret(SECRETS[kind])
+    secret.error = SecretAccessDenied("asked for")
+    with pytest.raises(WebhookMalformed):
+        verify(verifier_of(kind, secret), Sent(headers={}, body=b""))
+    if kind != "github":
+        with pytest.raises(WebhookNotVerified, match="signed 301 s ago, and 300 s are tolerated"):
+            verify(verifier_of(kind, secret), sent(kind, at=NOW - 301))
+        with pytest.raises(WebhookNotVerified, match="signed 301 s in the future"):
+            verify(verifier_of(kind, secret), sent(kind, at=NOW + 301))
+    with pytest.raises(SecretAccessDenied, match="asked for"):
+        verify(verifier_of(kind, secret), sent(kind))
+
+
+@kinds
+@ways
+@pytest.mark.parametrize("wrong", ["", "canary \n", b"canary"])
+def test_new_secret_of_the_wrong_form(kind: str, verify: Verify, wrong: Any) -> None:
+    """While the new secret can't be one, the previous one still verifies; for all else the error names the remedy."""
+    secret = FakeSecret(SECRETS[kind])
+    secret.store(wrong, SECRETS[kind])
+    secret.cached = secret.stored
+    assert "previous" == verify(verifier_of(kind, secret), sent(kind)).verified_with.stage
+    with pytest.raises(InvalidSecretDocument, match="signing-secret") as caught:
+        verify(verifier_of(kind, secret), sent(kind, secret=NEW_SECRETS[kind]))
+    assert "canary" not in str(caught.value)
+
+
+@ways
+def test_body_that_is_no_bytes(verify: Verify) -> None:
+    """A body that was decoded or parsed is refused with the reason, since its signature could never hold."""
+    request: Any = Sent(headers=sent("stripe").headers, body="text")  # type: ignore[arg-type] # the mistake
+    with pytest.raises(ConfigurationError, match="needs the body as bytes, byte for byte as it came, and got str"):
+        verify(verifier_of("stripe", FakeSecret("s")), request)
+
+
+@ways
+def test_defect(verify: Verify) -> None:
+    """A defect is an error that says where, without what was delivered."""
+    secret = FakeSecret(SECRETS["stripe"])
+    secret.cached = [object()]  # type: ignore[list-item] # so that something breaks
+    with pytest.raises(InternalError, match=r"^AttributeError at token_refresh\.webhooks\.verifier:\d+$"):
+        verify(verifier_of("stripe", secret), sent("stripe"))
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_tolerance_must_be_positive(seconds: int) -> None:
+    """A tolerance of nothing, which in Stripe's libraries switches the check off, is refused."""
+    with pytest.raises(ValueError, match="tolerance must be a positive timedelta"):
+        Verifier(STRIPE, FakeSecret("s"), tolerance=timedelta(seconds=seconds))
+
+
+def test_own_tolerance() -> None:
+    """A tolerance of one's own is kept to the second."""
+    verifier = Verifier(
+        STRIPE,
+        FakeSecret(SECRETS["stripe"]),
+        tolerance=timedelta(minutes=1),
+        runtime=Runtime(clock=Clock(NOW)),
+    )
+    assert "stripe" == sync(verifier, sent("stripe", at=NOW - 60)).source
+    with pytest.raises(WebhookNotVerified, match="61 s ago, and 60 s are tolerated"):
+        sync(verifier, sent("stripe", at=NOW - 61))
+
+
+def test_stripe_rolling() -> None:
+    """While Stripe signs with both secrets of a roll, either of them stored here verifies."""
+    body = b'{"id": "evt_1"}'
+    old, new = (sent("stripe", body, secret=secret).headers["Stripe-Signature"] for secret in ("old", "new"))
+    both = Sent(headers={"Stripe-Signature": f"{old},{new.partition(',')[2]}"}, body=body)
+    for secret in ("old", "new"):
+        assert "current" == sync(verifier_of("stripe", FakeSecret(secret)), both).verified_with.stage
+
+
+def test_all_signatures_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each signature is compared with each key, whichever fits: the time that it takes doesn't tell which one did."""
+    compared: list[bool] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append(one == other)
+        return compared[-1]
+
+    request = sent("stripe", secret="new")
+    header = request.headers["Stripe-Signature"]
+    request = Sent(headers={"Stripe-Signature": f"{header},v1={'0' * 64},v1={'1' * 64}"}, body=request.body)
+    monkeypatch.setattr("token_refresh.webhooks.verify.hmac.compare_digest", compare)
+    assert "current" == sync(verifier_of("stripe", FakeSecret("new", "old")), request).verified_with.stage
+    assert (6, 1) == (len(compared), sum(compared))

@@ -1,0 +1,118 @@
+"""A network that neither sends nor receives after a moment, however the other side behaves.
+
+Time limits of HTTP clients count each read anew, so a server that drips bytes can go on for ever. Here every read and
+write has the time that the exchange has left. The clock counts suspended time: a process that is thawed later sends
+nothing more.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import httpcore
+import httpx
+
+
+class TimeLimit:
+    """When an exchange must have ended, and whether it has begun to send."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends_at = _now() + seconds
+        self.begun = False
+        """Whether a byte may have left. From there on, silence proves nothing."""
+
+    def left_seconds(self, error: type[httpcore.TimeoutException]) -> float:
+        """Return the time that is left; raise `error` if there is none."""
+        seconds = self._ends_at - _now()
+        if seconds <= 0:
+            raise error
+        return seconds
+
+
+def _now() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class LimitedTransport(httpx.BaseTransport):
+    """Sends the requests of an httpx client over connections that end with the time limit."""
+
+    def __init__(self, limit: TimeLimit, proxy: httpcore.Proxy | None = None) -> None:
+        self._pool = httpcore.ConnectionPool(proxy=proxy, network_backend=LimitedNetwork(limit))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request. Errors are httpcore's."""
+        url = request.url
+        response = self._pool.handle_request(
+            httpcore.Request(
+                request.method,
+                httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                content=request.read(),
+            )
+        )
+        return httpx.Response(response.status, headers=response.headers, stream=_ResponseStream(response))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+class _ResponseStream(httpx.SyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class LimitedNetwork(httpcore.NetworkBackend):
+    """Opens connections that end with the time limit."""
+
+    def __init__(self, limit: TimeLimit) -> None:
+        self._limit = limit
+        self._network = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002 - the limit is shorter
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect within the time that is left."""
+        left_seconds = self._limit.left_seconds(httpcore.ConnectTimeout)
+        stream = self._network.connect_tcp(host, port, left_seconds, local_address, socket_options)
+        return _LimitedStream(stream, self._limit)
+
+
+class _LimitedStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, limit: TimeLimit) -> None:
+        self._stream = stream
+        self._limit = limit
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the limit is shorter
+        return self._stream.read(max_bytes, self._limit.left_seconds(httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the limit is shorter
+        # Set before the clock is read, so that whoever waits never takes a sent request for one that was not.
+        self._limit.begun = True
+        self._stream.write(buffer, self._limit.left_seconds(httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: Any,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - the limit is shorter
+    ) -> httpcore.NetworkStream:
+        left_seconds = self._limit.left_seconds(httpcore.ConnectTimeout)
+        return _LimitedStream(self._stream.start_tls(ssl_context, server_hostname, left_seconds), self._limit)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

@@ -1,0 +1,41 @@
+"""Amazon Resource Names, `arn:partition:service:region:account:resource`."""
+
+import re
+from typing import NamedTuple
+
+
+class Arn(NamedTuple):
+    """The parts of an ARN; region and account may be empty."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+
+def parse_arn(text: str) -> Arn | None:
+    """Split an ARN; None if the text is a name or anything else."""
+    prefix, *parts = text.split(":", 5)
+    return Arn(*parts) if prefix == "arn" and len(parts) == len(Arn._fields) else None
+
+
+def arn_region(text: str) -> str | None:
+    """Give the region of an ARN; None if the text is a name, or if the ARN has no region."""
+    arn = parse_arn(text)
+    return (arn.region or None) if arn else None
+
+
+def name_same_secret(one: str, other: str) -> bool:
+    """Whether two names or ARNs name the same secret; a name fits an ARN with that name, in any account and region.
+
+    Secrets Manager ends the ARN with a hyphen and six characters, which callers may leave out.
+    """
+    if one == other:
+        return True
+    arns = [parse_arn(text) for text in (one, other)]
+    names = [text for text, arn in zip((one, other), arns, strict=True) if arn is None]
+    resources = [arn.resource for arn in arns if arn]
+    return (
+        len(names) == 1 and re.fullmatch(rf"secret:{re.escape(names[0])}(-[A-Za-z0-9]{{6}})?", resources[0]) is not None
+    )

@@ -1,0 +1,140 @@
+"""Why a call to AWS failed, by error code: one table for all callers.
+
+See https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html and each action's own page.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Final
+
+
+class Cause(Enum):
+    """Why a call failed."""
+
+    NOT_FOUND = auto()
+    NO_VALUE = auto()
+    """The secret exists; the version or the label does not."""
+    DELETED = auto()
+    """Marked for deletion, and still restorable."""
+    DENIED = auto()
+    KEY_DENIED = auto()
+    BAD_CREDENTIALS = auto()
+    NO_CREDENTIALS = auto()
+    NO_REGION = auto()
+    BAD_NAME = auto()
+    """The client refused to send the request."""
+    THROTTLED = auto()
+    SERVER_ERROR = auto()
+    UNREACHABLE = auto()
+    MALFORMED = auto()
+    """The response lacks a member; the code names it."""
+    LIMIT = auto()
+    OTHER = auto()
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same call may succeed in a moment."""
+        return self in {Cause.THROTTLED, Cause.SERVER_ERROR, Cause.UNREACHABLE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A failed call; nothing in it was sent by the service except a well-formed error code."""
+
+    cause: Cause
+    code: str
+
+
+# Error codes of the services, then exceptions of botocore: a class stands for its subclasses, too.
+_CAUSES: Final[Mapping[str, Cause]] = {
+    "AccessDenied": Cause.DENIED,
+    "AccessDeniedException": Cause.DENIED,
+    "DecryptionFailure": Cause.KEY_DENIED,
+    "EncryptionFailure": Cause.KEY_DENIED,
+    "ExpiredToken": Cause.BAD_CREDENTIALS,
+    "ExpiredTokenException": Cause.BAD_CREDENTIALS,
+    "IncompleteSignature": Cause.BAD_CREDENTIALS,
+    "InternalFailure": Cause.SERVER_ERROR,
+    "InternalServerError": Cause.SERVER_ERROR,
+    "InternalServiceError": Cause.SERVER_ERROR,
+    "InternalServiceErrorException": Cause.SERVER_ERROR,
+    "InvalidClientTokenId": Cause.BAD_CREDENTIALS,
+    "InvalidKeyId": Cause.KEY_DENIED,
+    "InvalidSignatureException": Cause.BAD_CREDENTIALS,
+    "LimitExceededException": Cause.LIMIT,
+    "MissingAuthenticationToken": Cause.BAD_CREDENTIALS,
+    "MissingAuthenticationTokenException": Cause.BAD_CREDENTIALS,
+    "NotAuthorized": Cause.DENIED,
+    "OptInRequired": Cause.DENIED,
+    "ParameterNotFound": Cause.NOT_FOUND,
+    "RequestExpired": Cause.BAD_CREDENTIALS,
+    "RequestTimeout": Cause.SERVER_ERROR,
+    "RequestTimeoutException": Cause.SERVER_ERROR,
+    "ResourceNotFoundException": Cause.NOT_FOUND,
+    "ServiceUnavailable": Cause.SERVER_ERROR,
+    "ServiceUnavailableException": Cause.SERVER_ERROR,
+    "SignatureDoesNotMatch": Cause.BAD_CREDENTIALS,
+    "ThrottledException": Cause.THROTTLED,
+    "Throttling": Cause.THROTTLED,
+    "ThrottlingException": Cause.THROTTLED,
+    "TooManyRequestsException": Cause.THROTTLED,
+    "UnrecognizedClientException": Cause.BAD_CREDENTIALS,
+    "BotoCoreError": Cause.UNREACHABLE,
+    "CredentialRetrievalError": Cause.NO_CREDENTIALS,
+    "NoCredentialsError": Cause.NO_CREDENTIALS,
+    "NoRegionError": Cause.NO_REGION,
+    "ParamValidationError": Cause.BAD_NAME,
+    "PartialCredentialsError": Cause.NO_CREDENTIALS,
+    "ProfileNotFound": Cause.NO_CREDENTIALS,
+    "ResponseParserError": Cause.UNREACHABLE,
+    "SSOError": Cause.NO_CREDENTIALS,
+    "TokenRetrievalError": Cause.NO_CREDENTIALS,
+}
+
+# Longer or stranger text may hold anything: a proxy or an endpoint of someone else chooses it.
+_QUOTABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
+
+_KEY: Final = re.compile(r"\bkms:|\bto KMS\b")
+
+
+def failure_of(error: Exception) -> Failure:
+    """Find the cause of what a client of botocore or boto3 raised."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        detail, metadata = _mapping(response, "Error"), _mapping(response, "ResponseMetadata")
+        return failure_of_code(detail.get("Code"), detail.get("Message"), metadata.get("HTTPStatusCode"))
+    # By name, so that nobody has to load botocore to look a cause up.
+    names = [parent.__name__ for parent in type(error).__mro__]
+    return Failure(cause=next((_CAUSES[name] for name in names if name in _CAUSES), Cause.OTHER), code=names[0])
+
+
+def failure_of_code(code: object, message: object = None, status: object = None) -> Failure:
+    """Find the cause of an error response.
+
+    Args:
+        code: The error code.
+        message: The service's text; it is read only if the code has two meanings.
+        status: The HTTP status.
+    """
+    quotable = isinstance(code, str) and _QUOTABLE.fullmatch(code) is not None
+    quoted = str(code) if quotable else "an unknown error code"
+    cause = _CAUSES.get(quoted, Cause.OTHER)
+    if isinstance(status, int) and status >= 500 and cause is not Cause.THROTTLED:  # noqa: PLR2004 - RFC 9110
+        cause = Cause.SERVER_ERROR
+    text = message if isinstance(message, str) else ""
+    if cause is Cause.NOT_FOUND and "specified secret value" in text:
+        cause = Cause.NO_VALUE
+    elif cause is Cause.DENIED and _KEY.search(text):
+        cause = Cause.KEY_DENIED
+    elif (
+        cause is Cause.OTHER and "deletion" in text and code in {"InvalidRequestException", "InvalidParameterException"}
+    ):
+        cause = Cause.DELETED
+    return Failure(cause=cause, code=quoted)
+
+
+def _mapping(response: dict[str, Any], key: str) -> Mapping[str, Any]:
+    found = response.get(key)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,66 @@
+"""Open the authorization page in a browser, without the page's URL on a command line and without our environment.
+
+Every process of the machine can read a command line, and the URL holds the state and the PKCE challenge. So the browser
+gets a local file that only its owner can read, and that file sends it on.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Final
+
+_PASSED_ON: Final = {
+    *("BROWSER", "DBUS_SESSION_BUS_ADDRESS", "DESKTOP_SESSION", "DISPLAY", "HOME", "LANG", "LOGNAME", "PATH", "SHELL"),
+    *("TERM", "TMPDIR", "USER", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "WSL_INTEROP", "XAUTHORITY"),
+}
+_PASSED_ON_PREFIXES: Final = ("XDG_", "LC_")
+_PAGE: Final = """<!doctype html>
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0; url={url}">
+<title>Authorize</title>
+<p><a href="{url}">Go on to the authorization page</a></p>
+"""
+
+
+@contextmanager
+def opened(url: str, *, wanted: bool, environment: Mapping[str, str]) -> Iterator[None]:
+    """Open a page in the default browser, and remove the local file at the end; with `wanted` false do nothing."""
+    if not wanted:
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix="token-refresh-")  # Readable by its owner alone.
+    try:
+        process = _start(_write(Path(folder), url), environment)
+        try:
+            yield
+        finally:
+            process.terminate()  # What starts the browser; the browser itself goes on.
+            process.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(folder: Path, url: str) -> Path:
+    path = folder / "authorize.html"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(_PAGE.format(url=escape(url)))
+    return path
+
+
+def _start(page: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Start the browser; if none starts, the operator opens the printed URL."""
+    return subprocess.Popen(  # noqa: S603 - Python's own module, which finds the browser
+        [sys.executable, "-I", "-m", "webbrowser", page.as_uri()],
+        env={k: v for k, v in environment.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )

@@ -1,0 +1,48 @@
+"""Where `authorize` gets new client credentials from: a file, or a prompt.
+
+Never from an option: a command line is in the shell's history, and every process can read it.
+"""
+
+from pathlib import Path
+
+import typer
+
+from token_refresh.cli.console.failures import CommandFailed
+from token_refresh.cli.console.prompts import ask_secret
+from token_refresh.config import Settings
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.oauth.request import AuthMethod
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.credentials import ClientCredentials, read_credentials
+from token_refresh.stored.document import SIZE_LIMIT_BYTES
+from token_refresh.stored.json_object import read_object
+
+
+def read_client_file(path: Path) -> ClientCredentials:
+    """Read a JSON file with `clientId` and `clientSecret`, or `client_id` and `client_secret`.
+
+    Raises:
+        CommandFailed: It can't be read, others may read it, or it is not such a file.
+    """
+    try:
+        if path.stat().st_mode & 0o077:
+            raise CommandFailed(f"others may read {path}, which holds a client secret: `chmod 600 {path}`")
+        with path.open(encoding="utf-8") as file:
+            content = file.read(SIZE_LIMIT_BYTES)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{path} can't be read ({type(error).__name__})") from None
+    try:
+        found = read_credentials(read_object(SecretValue(content)))
+    except InvalidSecretDocument:
+        found = None
+    if found is None:
+        raise CommandFailed(f"{path} must be a JSON object with clientId and clientSecret")
+    return found
+
+
+def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:
+    """Ask for what is not known yet."""
+    client_id = client_id or typer.prompt("Client ID (Upwork: the API key)", err=True)
+    if settings.provider.auth_method is AuthMethod.NONE:
+        return ClientCredentials(client_id=client_id, client_secret=None)
+    return ClientCredentials(client_id=client_id, client_secret=ask_secret("Client secret"))

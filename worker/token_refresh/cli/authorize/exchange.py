@@ -1,0 +1,104 @@
+"""Exchange an authorization code for tokens, and store them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from token_refresh.adapters.client_key import Signer
+from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh.cli.authorize import page
+from token_refresh.cli.authorize.authorization import Authorization
+from token_refresh.cli.console.failures import CommandFailed
+from token_refresh.cli.console.screen import fields_table, message, output, show, text, when
+from token_refresh.cli.context import Context
+from token_refresh.cli.secret.clock import service_now
+from token_refresh.cli.secret.storing import base_document, create_secret, store_version, tags_for
+from token_refresh.errors import ClientRejected
+from token_refresh.oauth.response import Failure, Kind, TokenResponse
+from token_refresh.providers.provider import Provider
+from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.credentials import ClientCredentials
+
+_REMEDIES = {
+    Kind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run authorize "
+    "again",
+    Kind.NOT_SENT: "check --token-endpoint and the network, then run authorize again",
+    Kind.UNEXPECTED: "check --token-endpoint",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What to do once the provider has authorized."""
+
+    context: Context
+    provider: Provider
+    client: ClientCredentials
+    keeps_client: bool
+    """Whether the client credentials are stored beside the tokens."""
+    creates: bool
+    """Whether the secret has to be created."""
+    fields: dict[str, object]
+    """What is stored so far, with the provider's keys."""
+    tags: Sequence[tuple[str, str]]
+    signer: Signer | None = None
+    """Signs assertions, if the client authenticates with them."""
+
+    def complete(self, authorization: Authorization, code: SecretValue) -> str:
+        """Exchange the code, store the tokens, say so, and give the page for the browser.
+
+        Raises:
+            TokenRefreshError: No tokens came, or they could not be stored.
+        """
+        context = self.context
+        sent_at = service_now(context)
+        tokens = self._redeem(authorization, code)
+        fields = {**self.fields, **tokens.kept}
+        document = base_document(fields, self.client if self.keeps_client else None).renewed(
+            access_token=tokens.access_token,
+            refresh_token=tokens.refresh_token,
+            lifetime=tokens.lifetime_from(sent_at) or self.provider.access_token_lifetime,
+            issued_at=sent_at,
+        )
+        if self.creates:
+            version_id = create_secret(context, document.serialize(), tags_for(context.secret_id, self.tags))
+        else:
+            version_id = store_version(context.store(), document.serialize())
+        output().print(text("Authorized: the tokens are stored.", "bold green"))
+        output().print(
+            fields_table(
+                [
+                    ("secret", context.secret_id),
+                    ("region", context.region),
+                    ("provider", f"{self.provider.title} ({self.provider.host})"),
+                    ("version", version_id),
+                    ("expires", None if document.expires_at is None else when(document.expires_at)),
+                ]
+            )
+        )
+        show(output(), *message(f"Next: `{context.command('status')}`"))
+        return page.authorized(context.secret_id, context.command("status"))
+
+    def _redeem(self, authorization: Authorization, code: SecretValue) -> TokenResponse:
+        """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
+        provider = self.provider
+        request = authorization.code_request(code, self.client, provider)
+        endpoint = HttpTokenEndpoint(provider.token_endpoint, provider.response, self.signer)
+        response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
+        if isinstance(response, Failure):
+            raise self._refused(response)
+        if response.refresh_token is None:
+            raise CommandFailed(
+                "the provider sent no refresh token, so there is nothing to refresh with. Ask for one: with a scope "
+                "(--scope offline_access), or in the client's settings at the provider"
+            )
+        return response
+
+    def _refused(self, failure: Failure) -> ClientRejected | CommandFailed:
+        if failure.kind is Kind.CLIENT_REJECTED:
+            again = self.context.command("authorize", "--client-id", "ID")
+            return ClientRejected(
+                f"the token endpoint rejected the client credentials ({failure.seen}). Enter others: `{again}`"
+            )
+        remedy = _REMEDIES.get(failure.kind, "run authorize again")
+        return CommandFailed(f"the token endpoint sent no tokens ({failure.seen}): {remedy}")

@@ -1,0 +1,56 @@
+"""How an error is reported: what is wrong and what to do, without a traceback and never with a secret."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from token_refresh.cli.console.screen import errors, message, show, text
+from token_refresh.errors import TokenRefreshError
+
+
+class CommandFailed(TokenRefreshError):  # noqa: N818 - named as the other failures are
+    """The command can't go on; the message says why, and what to do."""
+
+
+@contextmanager
+def reported(*, debug: bool, failed: int) -> Iterator[None]:
+    """Report an error on standard error and exit with `failed`; with `debug`, say where it was raised, too."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+        raise  # Typer handles these.
+    except TokenRefreshError as failure:
+        _report("error" if isinstance(failure, CommandFailed) else type(failure).__name__, str(failure))
+        if debug:
+            _report_place(failure)
+    except Exception as defect:  # noqa: BLE001 - whatever it is, its text may hold a secret
+        _report(
+            "InternalError",
+            f"{type(defect).__name__} at {_place(defect)}: a defect of this program; run the command again with "
+            "--debug, and please report what that prints",
+        )
+        if debug:
+            _report_place(defect)
+    raise typer.Exit(failed)
+
+
+def _report(name: str, words: str) -> None:
+    show(errors(), *message(f": {words}", head=(name, "bold red")))
+
+
+def _report_place(failure: BaseException) -> None:
+    """Print the calls that led there, without the messages of other errors: those quote data."""
+    link: BaseException | None = failure
+    while link is not None:
+        errors().print(text(f"{type(link).__name__} was raised here:", "dim"))
+        for frame in traceback.extract_tb(link.__traceback__):
+            errors().print(text(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}", "dim"))
+        link = link.__cause__ or link.__context__
+
+
+def _place(defect: BaseException) -> str:
+    frame = traceback.extract_tb(defect.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

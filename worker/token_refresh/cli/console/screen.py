@@ -1,0 +1,151 @@
+"""What the commands print with: consoles, times, and the bar that shows how much of a lifetime is left."""
+
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
+from typing import Any, Final
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from token_refresh.stored import times
+
+_BAR_CELLS: Final = 30
+_UNITS: Final = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
+_CELLS: Final = {False: ("┃", "█", "░"), True: ("|", "#", "-")}
+"""The mark, what is left and what has passed, by whether the terminal is ASCII."""
+
+
+def output() -> Console:
+    """Give standard output; no colour where it is no terminal, or NO_COLOR is set."""
+    return Console(highlight=False, markup=False)
+
+
+def errors() -> Console:
+    """Give standard error, for progress, questions and errors."""
+    return Console(stderr=True, highlight=False, markup=False)
+
+
+def replace_unencodable() -> None:
+    """Print `?` for a character that the terminal's encoding lacks, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def printable(value: str) -> str:
+    """Replace what could steer a terminal: labels, IDs and error codes come from outside."""
+    return "".join("�" if unicodedata.category(c)[0] == "C" and c != "\n" else c for c in value)
+
+
+def text(value: str, style: str = "") -> Text:
+    """Give printable text; every text that is printed is made here or in `assemble`."""
+    return Text(printable(value), style)
+
+
+def assemble(*parts: str | tuple[str, str]) -> Text:
+    """Give printable text in several styles."""
+    pieces = [text(part) if isinstance(part, str) else text(*part) for part in parts]
+    return Text.assemble(*pieces)
+
+
+def message(value: str, *, head: str | tuple[str, str] = "", indent: int = 0) -> list[RenderableType]:
+    """Lay out a message: prose is wrapped, and a command in backticks gets a line that can be copied as a whole."""
+    prose, *rest = re.split(r"`([^`]+)`", value)
+    parts: list[RenderableType] = [_indented(assemble(head, prose.rstrip()), indent)]
+    for command, following in zip(rest[::2], rest[1::2], strict=True):
+        parts.append(Text(" " * (indent + 2) + printable(command), no_wrap=True, overflow="ignore"))
+        if following.strip(" .;,"):
+            parts.append(_indented(text(following.lstrip(" .;,").rstrip()), indent))
+    return parts
+
+
+def _indented(prose: Text, indent: int) -> RenderableType:
+    return Padding(prose, (0, 0, 0, indent)) if indent else prose
+
+
+def show(console: Console, *parts: RenderableType) -> None:
+    """Print parts one below the other; a command that is longer than a line is left to the terminal to wrap."""
+    console.print(Group(*parts), crop=False)
+
+
+def print_json(fields: Mapping[str, Any]) -> None:
+    """Print one JSON object, for machines."""
+    sys.stdout.write(json.dumps(fields, indent=2) + "\n")
+
+
+def fields_table(rows: Iterable[tuple[str, str | Text | None]]) -> Table:
+    """Lay out names and values in two columns; a row without a value is left out."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        if value is not None:
+            table.add_row(text(name), text(value) if isinstance(value, str) else value)
+    return table
+
+
+def when(moment: datetime) -> str:
+    """Write a moment, in UTC."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def when_from(moment: datetime, now: datetime) -> str:
+    """Write a moment, and how far it is from now."""
+    return f"{when(moment)} ({relative(moment - now)})"
+
+
+def relative(distance: timedelta) -> str:
+    """Write how far away something is: `in 7 h 12 min`, `3 d 2 h ago`."""
+    return f"in {span(distance)}" if distance > timedelta(0) else f"{span(distance)} ago"
+
+
+def span(duration: timedelta) -> str:
+    """Write a duration by its two largest units."""
+    parts: list[str] = []
+    rest = abs(duration)
+    for unit, name in _UNITS:
+        count, rest = divmod(rest, unit)
+        parts += [f"{count} {name}"] if count else []
+    return " ".join(parts[:2]) if parts else f"{int(rest.total_seconds())} s"
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Write a moment for machines."""
+    return None if moment is None else times.iso(moment)
+
+
+def bar(left: float, due: float, style: str) -> Text:
+    """Draw what is left of a lifetime, and where in it the refresh is due.
+
+    Args:
+        left: The share that is left, 0 to 1.
+        due: The share that is left when the refresh is due.
+        style: The colour of what is left.
+    """
+    due_cell, full_cell, empty_cell = _CELLS[output().options.ascii_only]
+    full = round(max(0.0, min(1.0, left)) * _BAR_CELLS)
+    mark = min(_BAR_CELLS - 1, round(max(0.0, due) * _BAR_CELLS))
+    drawn = Text()
+    for cell in range(_BAR_CELLS):
+        drawn.append(
+            due_cell if cell == mark else full_cell if cell < full else empty_cell, style if cell < full else "dim"
+        )
+    return Text.assemble(drawn, f"  ({due_cell} due)")
+
+
+def show_result(result: Mapping[str, str | None], *, as_json: bool) -> None:
+    """Print what a run returned."""
+    known = {name: value for name, value in result.items() if value is not None}
+    if as_json:
+        print_json(known)
+        return
+    outcome = known.pop("outcome", "no outcome")
+    output().print(text(outcome.replace("_", " "), "bold"))
+    output().print(fields_table((name.replace("_", " "), value) for name, value in known.items()))

@@ -1,0 +1,192 @@
+"""What a command acts on: the environment with its options applied, and the AWS clients made from that environment."""
+
+import functools
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError, ProfileNotFound
+from botocore.parsers import ResponseParserError
+
+from token_refresh.adapters.secrets_manager import CLIENT_CONFIG
+from token_refresh.aws.arn import name_same_secret
+from token_refresh.aws.errors import translate
+from token_refresh.aws.secrets_manager import code_of
+from token_refresh.bootstrap import open_secret
+from token_refresh.config import Settings, read_settings, token_secret_id
+from token_refresh.errors import ConfigurationError
+from token_refresh.ports import SecretStore
+
+TIME_LIMIT_SECONDS: Final = 60.0
+"""How long the work on one secret may take."""
+
+_PATIENT: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
+_AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
+_SECRETS_MANAGER: Final = "secretsmanager"
+
+WORKER_VARIABLES: Final = (
+    *("TOKEN_SECRET_ID", "CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID", "CLAIM_TABLE"),
+    *("PROVIDER", "TOKEN_ENDPOINT", "TOKEN_ENDPOINT_AUTH_METHOD", "CLIENT_KEY_ID"),
+    *("REFRESH_WINDOW_SECONDS", "REPLAY_GRACE_SECONDS", "CLAIM_TTL_SECONDS", "REQUEST_TIMEOUT_SECONDS"),
+    *("UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"),
+)
+"""The variables that decide what a run does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The operator's environment. A command never changes the environment of its process."""
+
+    environment: Mapping[str, str]
+    function: str | None = None
+    """The deployed function, if it was named."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The variables that options set."""
+    repeated: tuple[str, ...] = ()
+    """Options, such as `--profile`, that a printed command has to repeat."""
+
+    @property
+    def secret_id(self) -> str:
+        """Give the token secret's name or ARN."""
+        return token_secret_id(self.environment)
+
+    @property
+    def region(self) -> str:
+        """Give the region in which the secrets are.
+
+        Raises:
+            ConfigurationError: No region is set, or the AWS configuration can't be used.
+        """
+        return str(self.client(_SECRETS_MANAGER).meta.region_name)
+
+    def settings(self) -> Settings:
+        """Read the settings.
+
+        Raises:
+            ConfigurationError: One is wrong or missing.
+        """
+        return read_settings(self.environment)
+
+    def as_deployed(self, variables: Mapping[str, str]) -> "Context":
+        """Give the context with the settings of the deployed function.
+
+        Raises:
+            ConfigurationError: An option says something else than the function.
+        """
+        for name, value in self.given.items():
+            deployed = variables.get(name)
+            if deployed and not (deployed == value or name_same_secret(deployed, value)):
+                raise ConfigurationError(
+                    f"function {self.function} has {name}={deployed}, and you gave {value}: leave the option out, or "
+                    "name the function of that secret with --function"
+                )
+        kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
+        deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
+        return replace(self, environment={**kept, **self.given, **deployed_settings})
+
+    def deployed_variables(self) -> Mapping[str, str]:
+        """Read the environment variables of the deployed function.
+
+        Raises:
+            ConfigurationError: There is no such function, or it can't be read.
+        """
+        try:
+            found = self.client("lambda").get_function_configuration(FunctionName=self.function)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            raise ConfigurationError(
+                f"function {self.function} in {self.region} can't be read (lambda:GetFunctionConfiguration, "
+                f"{code_of(error)}); check its name and the region"
+            ) from None
+        variables: dict[str, str] = found.get("Environment", {}).get("Variables", {})
+        return variables
+
+    def client(self, service: str, config: Config = _PATIENT) -> Any:
+        """Give a client of an AWS service.
+
+        Raises:
+            ConfigurationError: No region is set, or the AWS configuration can't be used.
+        """
+        aws = {name: value for name, value in self.environment.items() if name.startswith("AWS_") and value}
+        return _client(service, config, tuple(sorted(aws.items())))
+
+    def run_client(self) -> Any:
+        """Give the client of Secrets Manager that a run uses: one attempt a call, since the run itself repeats."""
+        return self.client(_SECRETS_MANAGER, CLIENT_CONFIG)
+
+    def store(self, secret_id: str | None = None) -> SecretStore:
+        """Open a secret, by default the token secret.
+
+        Raises:
+            ConfigurationError: No region is set, or the AWS configuration can't be used.
+        """
+        return open_secret(self.run_client(), secret_id or self.secret_id, time_left_seconds=TIME_LIMIT_SECONDS)
+
+    def ask(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
+        """Carry out one action of Secrets Manager on one secret.
+
+        Args:
+            action: As IAM and the API reference name it.
+            secret_id: The secret's name or ARN.
+            members: Members of the request beside `SecretId`.
+
+        Raises:
+            SecretStoreError: Secrets Manager refused, or can't be reached.
+        """
+        service = self.client(_SECRETS_MANAGER)
+        named = {"Name" if action == "CreateSecret" else "SecretId": secret_id}
+        try:
+            response: dict[str, Any] = _method(service, action)(**named, **members)
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error, action=action, secret_id=secret_id, region=service.meta.region_name) from None
+        return response
+
+    @property
+    def at_aws(self) -> bool:
+        """Whether Secrets Manager is AWS's own, and not an emulator or a test server."""
+        host = urlsplit(self.client(_SECRETS_MANAGER).meta.endpoint_url).hostname or ""
+        return host.endswith(_AWS_DOMAINS)
+
+    @property
+    def has_all_of_aws(self) -> bool:
+        """Whether the other AWS services can be asked, and not only a Secrets Manager that stands alone."""
+        return self.at_aws or bool(self.environment.get("AWS_ENDPOINT_URL"))
+
+    def command(self, name: str, *options: str, region: str | None = None) -> str:
+        """Give a complete command line on this secret, ready to paste."""
+        words = ["token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region]
+        return shlex.join([*words, *self.repeated])
+
+
+@functools.lru_cache(maxsize=16)
+def _client(service: str, config: Config, aws: tuple[tuple[str, str], ...]) -> Any:
+    given = dict(aws)
+    # An explicit profile makes botocore ignore the credentials in the process's environment.
+    profile = None if given.get("AWS_ACCESS_KEY_ID") else given.get("AWS_PROFILE")
+    try:
+        return botocore.session.Session(profile=profile).create_client(
+            service,
+            region_name=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
+            endpoint_url=given.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") if service == _SECRETS_MANAGER else None,
+            config=config,
+        )
+    except ProfileNotFound:
+        raise ConfigurationError(
+            f"there is no AWS profile {given.get('AWS_PROFILE')}; `aws configure list-profiles` lists the profiles"
+        ) from None
+    except NoRegionError:
+        raise ConfigurationError("no AWS region is set; give --region, or set AWS_REGION") from None
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(
+            f"the AWS configuration can't be used ({type(error).__name__}); check --region, --profile and "
+            "--endpoint-url, and the variables and files that stand for them"
+        ) from None
+
+
+def _method(service: Any, action: str) -> Callable[..., Any]:
+    names: dict[str, str] = service.meta.method_to_api_mapping
+    found: Callable[..., Any] = next(getattr(service, name) for name, api in names.items() if api == action)
+    return found

@@ -1,0 +1,1 @@
+"""`token-refresh doctor`: what is checked, one module an area."""

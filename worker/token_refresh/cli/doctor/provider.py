@@ -1,0 +1,64 @@
+"""Check the token endpoint with a request that redeems nothing."""
+
+import secrets
+
+from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh.bootstrap import find_credentials
+from token_refresh.cli.context import Context
+from token_refresh.cli.doctor.check import Check
+from token_refresh.cli.secret.provider import names_provider
+from token_refresh.cli.secret.state import State
+from token_refresh.config import Settings
+from token_refresh.errors import TokenRefreshError
+from token_refresh.oauth.request import TokenRequest, refresh_request
+from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
+from token_refresh.secret_value import SecretValue
+
+_RESPONDED = {Kind.GRANT_REJECTED, Kind.CLIENT_REJECTED, Kind.REQUEST_REJECTED}
+
+
+def check_token_endpoint(context: Context, state: State | None) -> Check:
+    """Send a request that can't succeed: a made-up refresh token, with the client credentials if they are known.
+
+    A token endpoint checks the client first, then the grant (RFC 6749 section 5.2). So `invalid_grant` means that the
+    client credentials are right.
+    """
+    settings = context.settings() if state is None else state.settings
+    request, with_client = _request(settings, context, state)
+    endpoint = HttpTokenEndpoint(settings.provider.token_endpoint, settings.provider.response)
+    response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
+    return _judge(context, response, with_client=with_client)
+
+
+def _request(settings: Settings, context: Context, state: State | None) -> tuple[TokenRequest, bool]:
+    made_up = SecretValue(f"made-up-{secrets.token_hex(8)}")
+    if state is not None and names_provider(context, state.document.fields):
+        try:
+            client = find_credentials(state.document, settings=settings, secret=context.store)
+            return refresh_request(made_up, client, settings.provider.request), True
+        except TokenRefreshError:
+            pass  # Another check reports it.
+    return TokenRequest(fields={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
+
+
+def _judge(context: Context, response: Answer, *, with_client: bool) -> Check:
+    name = "token endpoint"
+    if not isinstance(response, Failure):
+        text = "it issued tokens for a made-up refresh token: do not trust it"
+        return Check.failed(name, text, "check TOKEN_ENDPOINT")
+    seen = response.seen
+    if response.kind is Kind.CLIENT_REJECTED and with_client:
+        store = context.command("authorize", "--client-id", "ID")
+        text = f"it responds, and rejects the client credentials ({seen})"
+        return Check.failed(name, text, f"correct them where they are stored, or store others: `{store}`")
+    if response.kind in _RESPONDED:
+        known = " and knows the client" if response.kind is Kind.GRANT_REJECTED and with_client else ""
+        return Check.ok(name, f"it responds{known} ({seen}, as expected)")
+    if response.kind is Kind.NOT_SENT:
+        remedy = "check TOKEN_ENDPOINT, and the network of this machine and of the function"
+        return Check.failed(name, f"can't be reached from here ({seen})", remedy)
+    text = f"it does not respond as a token endpoint ({seen})"
+    if response.kind in {Kind.BUSY, Kind.NO_RESPONSE}:
+        return Check.look(name, text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")
+    return Check.failed(name, text, "check TOKEN_ENDPOINT; if it is right, try again later")

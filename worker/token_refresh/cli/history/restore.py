@@ -1,0 +1,123 @@
+"""`token-refresh restore`: bring an older token set back, also if something else was saved over it."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from token_refresh.cli.console.failures import CommandFailed
+from token_refresh.cli.console.options import command
+from token_refresh.cli.console.prompts import confirm
+from token_refresh.cli.console.screen import errors, fields_table, message, output, show, span, text, when
+from token_refresh.cli.context import Context
+from token_refresh.cli.history.redemption import Fate, Past, trace
+from token_refresh.cli.history.versions import Listed, list_versions
+from token_refresh.cli.secret.clock import service_now
+from token_refresh.cli.secret.storing import document_of, fields_of, store_version
+from token_refresh.core.schedule import Policy, may_be_sent_again
+from token_refresh.core.versions import CURRENT
+from token_refresh.ports import SecretVersion
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.document import TokenDocument
+
+PREVIOUS = "AWSPREVIOUS"
+
+
+@command("token-refresh restore", "token-refresh restore --version 1b2c3d4e-...", "token-refresh restore --yes")
+def restore(
+    context: Context,
+    *,
+    version_id: Annotated[
+        str | None,
+        typer.Option(
+            "--version", metavar="VERSION_ID", help="Which one; default the last good one.", show_default=False
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Restore without asking.")] = False,
+) -> int:
+    """Bring an older token set back, as a new version.
+
+    It is refused if the provider would no longer accept the refresh token: authorize again instead.
+    """
+    policy = context.settings().policy
+    versions = list_versions(context)
+    chosen = _choose(context, versions, version_id)
+    version = context.store().read(version_id=chosen.version_id)
+    document = document_of(fields_of(version))
+    if version is None or version.value is None or document is None:
+        raise CommandFailed(f"version {chosen.version_id} holds no token set. {_alternatives(context)}")
+    past = trace(context.store(), versions, document)
+    note = _explain(context, past, policy, now=service_now(context))
+    _show(version, document, note)
+    if not yes:
+        confirm("Make it current, as a new version?")
+    _store(context, version.value)
+    return 0
+
+
+def _choose(context: Context, versions: list[Listed], wanted: str | None) -> Listed:
+    """Choose the version: the one asked for (its first characters suffice), else the last good one.
+
+    Raises:
+        CommandFailed: There is no such version, or it is the current one.
+    """
+    candidates = [v for v in versions if v.kind.is_token_set and CURRENT not in v.labels]
+    candidates.sort(key=lambda v: PREVIOUS not in v.labels)  # Stable: after AWSPREVIOUS, the newest first.
+    if wanted is not None:
+        candidates = [v for v in versions if v.version_id.startswith(wanted)]
+        if len(candidates) != 1:
+            how_many = f"{len(candidates)} versions that start with {wanted}" if candidates else f"no version {wanted}"
+            raise CommandFailed(f"secret {context.secret_id} has {how_many}. {_alternatives(context)}")
+    if not candidates:
+        raise CommandFailed(f"secret {context.secret_id} has no older token set. {_alternatives(context)}")
+    if CURRENT in candidates[0].labels:
+        raise CommandFailed(f"version {candidates[0].version_id} is the current one; there is nothing to restore")
+    return candidates[0]
+
+
+def _alternatives(context: Context) -> str:
+    return (
+        f"List the versions: `{context.command('history')}`; or get a new token set: `{context.command('authorize')}`"
+    )
+
+
+def _explain(context: Context, past: Past, policy: Policy, *, now: datetime) -> str:
+    """Say what happens to a restored set; refuse one whose refresh token is no longer of use.
+
+    Raises:
+        CommandFailed: Sent again, the refresh token would be rejected, or would cost the grant.
+    """
+    authorize = f"Get a new token set: `{context.command('authorize')}`"
+    if past.at is None:
+        return "no recorded run redeemed its refresh token; if something else did, authorize again instead"
+    if past.fate is Fate.REJECTED:
+        raise CommandFailed(f"the provider rejected that set's refresh token at {when(past.at)}. {authorize}")
+    redeemed = "was redeemed" if past.fate is Fate.REDEEMED else "may have been redeemed (the response is unknown)"
+    if not may_be_sent_again(past.at, now, policy.replay_grace):
+        raise CommandFailed(
+            f"that set's refresh token {redeemed} at {when(past.at)}, and the provider's grace period "
+            f"({span(policy.replay_grace)}) is over: sent again, it would be rejected or cost the grant. {authorize}"
+        )
+    if past.fate is Fate.REDEEMED:
+        return (
+            f"its refresh token {redeemed} at {when(past.at)} and will not be used again: when the set is due, a run "
+            "stores the tokens that were received then on top of it. Its access token and its other keys come back"
+        )
+    until = when(past.at + policy.replay_grace)
+    return f"its refresh token {redeemed} at {when(past.at)}; the provider accepts it again until {until}"
+
+
+def _show(version: SecretVersion, document: TokenDocument, note: str) -> None:
+    expires = None if document.expires_at is None else when(document.expires_at)
+    rows = [("version", version.version_id), ("stored", when(version.created_at)), ("expires", expires), ("note", note)]
+    errors().print(fields_table(rows))
+
+
+def _store(context: Context, value: SecretValue) -> None:
+    store = context.store()
+    replaced = store.read(label=CURRENT)
+    new = store_version(store, value)
+    old = None if replaced is None else f"{replaced.version_id}, now {PREVIOUS}"
+    output().print(text("Restored.", "bold green"))
+    output().print(fields_table([("current version", new), ("replaced", old)]))
+    show(output(), *message(f"Next: `{context.command('status')}`"))

@@ -1,0 +1,106 @@
+"""`token-refresh refresh`: the same run as the function's, from here; or the deployed function's, with its log."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from token_refresh.adapters.telemetry import mask
+from token_refresh.bootstrap import SystemClock, build_run
+from token_refresh.cli.console.options import command
+from token_refresh.cli.console.prompts import confirm
+from token_refresh.cli.console.screen import errors, show_result, text
+from token_refresh.cli.context import TIME_LIMIT_SECONDS, Context
+from token_refresh.cli.refresh.invoke import invoke
+from token_refresh.cli.secret.provider import names_provider, settings_for
+from token_refresh.cli.secret.regions import not_found
+from token_refresh.cli.secret.state import unusable
+from token_refresh.cli.secret.storing import fields_of
+from token_refresh.core.versions import CURRENT
+from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
+from token_refresh.events import Trigger
+
+_SENTENCES = {
+    "refresh_claimed": "claimed the right to refresh, attempt {attempt}",
+    "token_request_failed": "the token endpoint sent no tokens: {seen}",
+    "tokens_staged": "received tokens, stored as version {staged_version_id}",
+    "tokens_carried": "stored received tokens on top of the edited copy, as version {staged_version_id}",
+    "tokens_promoted": "version {version_id} is current",
+    "tokens_published": "updated the published copy",
+    "promotion_refused": "another version became current meanwhile, and stays",
+    "refresh_yielded": "yielded: {reason}",
+}
+
+
+@command(
+    "token-refresh refresh",
+    "token-refresh refresh --force",
+    "token-refresh refresh --dry-run --json",
+    "token-refresh refresh --invoke token-refresh-prod --force",
+)
+def refresh(  # noqa: PLR0913 - options, each by its name
+    context: Context,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Refresh even if no refresh is due.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what a run would do; write and send nothing.")
+    ] = False,
+    invoked: Annotated[
+        str | None,
+        typer.Option("--invoke", metavar="FUNCTION", help="Invoke the deployed function instead.", show_default=False),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> int:
+    """Refresh the tokens if that is due: the same run as the function's, with your own AWS credentials.
+
+    Exit status: 0 whatever the outcome, 1 if the run failed.
+    """
+    if invoked is not None:
+        return invoke(context, invoked, force=force, dry_run=dry_run, as_json=as_json)
+    console = errors()
+    try:
+        with console.status("refreshing"):
+            result = _run(context, console, force=force, dry_run=dry_run, yes=yes)
+    except SecretNotFound as failure:
+        raise not_found(context, failure, command="refresh") from None
+    except (SecretEmpty, InvalidSecretDocument) as failure:
+        raise unusable(context, failure) from None
+    show_result(result, as_json=as_json)
+    return 0
+
+
+def _run(context: Context, console: Console, *, force: bool, dry_run: bool, yes: bool) -> dict[str, str | None]:
+    fields = fields_of(context.store().read(label=CURRENT))
+    settings = settings_for(context, fields)
+    if not (dry_run or yes or names_provider(context, fields)):
+        provider = settings.provider
+        confirm(f"Nothing names the provider of these tokens. Send the refresh token to {provider.host}?")
+    run = build_run(
+        settings,
+        Trigger(name="cli", force=force, dry_run=dry_run),
+        clock=SystemClock(),
+        log=_Progress(console),
+        # A claim must outlive its run, even if its time to live is short.
+        time_left_seconds=min(TIME_LIMIT_SECONDS, settings.policy.claim_time_to_live.total_seconds() - 1),
+        client=context.run_client(),
+    )
+    return run.execute().as_result(None)
+
+
+class _Progress:
+    """The run's log, for a person; masked as the function's."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def info(self, event: str, **fields: object) -> None:
+        self._print("", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        self._print("yellow", event, fields)
+
+    def _print(self, style: str, event: str, fields: dict[str, object]) -> None:
+        sentence = _SENTENCES.get(event)
+        line = event.replace("_", " ") if sentence is None else sentence.format_map(mask(fields))
+        self._console.print(text(f"- {line}", style))

@@ -1,0 +1,47 @@
+"""Which provider a command acts on: the function's or the operator's settings, else the token document's `provider`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from token_refresh.cli.context import Context
+from token_refresh.config import Settings, read_settings
+from token_refresh.errors import ConfigurationError
+from token_refresh.providers.loader import profile_names
+
+PROVIDER_KEY = "provider"
+
+
+def settings_for(context: Context, fields: Mapping[str, object], *, filled: bool = True) -> Settings:
+    """Give the settings that apply to a token document.
+
+    Args:
+        context: What the command acts on.
+        fields: All keys of the document.
+        filled: Whether the document's variables are put into the provider's endpoint.
+
+    Raises:
+        ConfigurationError: A setting is wrong, or does not fit the document.
+    """
+    settings = read_settings(_environment(context, fields))
+    if not filled:
+        return settings
+    return replace(settings, provider=settings.provider.for_document(fields))
+
+
+def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
+    """Whether the settings or the document name the provider, and Upwork is not just the default."""
+    return any(context.environment.get(name) for name in ("PROVIDER", "TOKEN_ENDPOINT")) or any(
+        fields.get(name) for name in (PROVIDER_KEY, "tokenRefresh")
+    )
+
+
+def _environment(context: Context, fields: Mapping[str, object]) -> Mapping[str, str]:
+    name = fields.get(PROVIDER_KEY)
+    if context.environment.get("PROVIDER") or name in (None, ""):
+        return context.environment
+    if name not in profile_names():
+        raise ConfigurationError(
+            f"the key {PROVIDER_KEY} of secret {context.secret_id} in {context.region} is not the name of a profile. "
+            f"Correct it: `{context.command('authorize', '--provider', 'NAME')}`"
+        )
+    return {**context.environment, "PROVIDER": str(name)}

@@ -1,0 +1,121 @@
+"""The state of a secret, laid out for a person, and as fields for machines."""
+
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from token_refresh.cli.console.screen import (
+    assemble,
+    bar,
+    fields_table,
+    iso,
+    message,
+    relative,
+    span,
+    text,
+    when,
+    when_from,
+)
+from token_refresh.cli.secret.health import Finding, Health, health_of, next_step
+from token_refresh.cli.secret.state import Result, State
+from token_refresh.core.attempts import DAY
+from token_refresh.core.steps import Hold, Wait
+
+_STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}
+
+
+def lay_out(state: State, findings: list[Finding]) -> list[RenderableType]:
+    """Lay the state out on one screen, part below part."""
+    health, now, current = health_of(findings), state.snapshot.now, state.snapshot.current
+    where = f"  {state.context.secret_id} in {state.context.region}"
+    table = fields_table(
+        [
+            ("current version", current.version_id),
+            ("labels", ", ".join(sorted(current.labels))),
+            ("stored", when_from(state.stored_at, now)),
+            ("expires", _expires(state)),
+            ("", _bar(state, _STYLES[health])),
+            ("due", when_from(state.due_at, now) if state.due_at else "now"),
+            ("next run", next_step(state)),
+            ("published copy", _published(state)),
+        ]
+    )
+    parts: list[RenderableType] = [assemble((health.name, f"bold {_STYLES[health]}"), where), "", table]
+    if findings:
+        parts += ["", *(line for finding in findings for line in _finding(finding))]
+    if state.attempts:
+        parts += ["", _attempts(state)]
+    return parts
+
+
+def _expires(state: State) -> str:
+    expires_at, now = state.document.expires_at, state.snapshot.now
+    return "unknown" if expires_at is None else when_from(expires_at, now)
+
+
+def _bar(state: State, style: str) -> Text | None:
+    document, left, due = state.document, state.left, state.due_at
+    if document.expires_at is None or left is None or due is None:
+        return None
+    whole = document.lifetime or DAY  # A set that was stored by hand does not say how long it lives.
+    return Text.assemble(bar(left / whole, (document.expires_at - due) / whole, style), text(f" of {span(whole)}"))
+
+
+def _published(state: State) -> str | None:
+    name = state.settings.published_secret_id
+    return None if name is None else f"{name}: {'an older version' if state.published_lags else 'the current version'}"
+
+
+def _finding(finding: Finding) -> list[RenderableType]:
+    head = ("! ", f"bold {_STYLES[finding.health]}")
+    return [assemble(head, finding.text), *message(finding.remedy, head="-> ", indent=2)]
+
+
+def _attempts(state: State) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left", title="Last attempts to refresh")
+    for column in ("claimed", "", "attempt", "result", "version"):
+        table.add_column(column, style="dim" if column == "version" else "", no_wrap=column == "claimed")
+    for past in state.attempts:
+        fine = past.result in {Result.REFRESHED, Result.IN_PROGRESS}
+        result = past.result.value.replace("_", " ") + (f" ({past.error})" if past.error else "")
+        table.add_row(
+            when(past.claimed_at),
+            relative(past.claimed_at - state.snapshot.now),
+            str(past.attempt),
+            text(result, "" if fine else "yellow"),
+            text((past.version_id or "")[:8]),
+        )
+    return table
+
+
+def as_fields(state: State, findings: list[Finding]) -> dict[str, Any]:
+    """Give the state for machines."""
+    step, published = state.step, state.settings.published_secret_id
+    return {
+        "health": health_of(findings).name.lower(),
+        "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": f.remedy} for f in findings],
+        "secret_id": state.context.secret_id,
+        "region": state.context.region,
+        "version_id": state.snapshot.current.version_id,
+        "labels": sorted(state.snapshot.current.labels),
+        "stored_at": iso(state.stored_at),
+        "expires_at": iso(state.document.expires_at),
+        "seconds_to_expiry": None if state.left is None else round(state.left.total_seconds()),
+        "due_at": iso(state.due_at),
+        "next_step": type(step).__name__.lower(),
+        "retry_at": iso(step.until if isinstance(step, Wait | Hold) else None),
+        "attempts": [
+            {
+                "claimed_at": iso(past.claimed_at),
+                "claim_id": past.claim_id,
+                "attempt": past.attempt,
+                "result": past.result.value,
+                "error": past.error,
+                "version_id": past.version_id,
+            }
+            for past in state.attempts
+        ],
+        "published": None if published is None else {"secret_id": published, "lags": state.published_lags},
+    }

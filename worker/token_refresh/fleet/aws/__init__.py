@@ -1,0 +1,1 @@
+"""The fleet's index, queue, listing and events on AWS."""

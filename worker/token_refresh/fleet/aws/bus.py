@@ -1,0 +1,40 @@
+"""Events on EventBridge; implements the port `EventBus`."""
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.fleet.aws.calls import call
+from token_refresh.fleet.core.announcement import Announcement
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+SOURCE: Final = "token-refresh"
+
+
+class Bus:
+    """An event bus, by name or ARN."""
+
+    def __init__(self, client: "EventBridgeClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def send(self, announcement: Announcement) -> None:
+        """Send one event.
+
+        Raises:
+            TokenRefreshError: The bus did not take it.
+        """
+        entry = {
+            "Source": SOURCE,
+            "DetailType": announcement.transition.value,
+            "Detail": json.dumps(announcement.detail),
+            "Resources": [announcement.secret_id] if announcement.secret_id.startswith("arn:") else [],
+            "EventBusName": self._name,
+        }
+        where = f"event bus {self._name} in {self._client.meta.region_name}"
+        response = call(self._client.put_events, {"Entries": [entry]}, action="events:PutEvents", where=where)
+        if response["FailedEntryCount"]:
+            code = response["Entries"][0].get("ErrorCode", "unknown")
+            raise SecretStoreUnavailable(f"events:PutEvents on {where} failed ({code}); the next run sends the event")

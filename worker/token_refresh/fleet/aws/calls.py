@@ -1,0 +1,67 @@
+"""One call of an AWS service, with its failures as errors of this program."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from token_refresh.aws.causes import Cause, Failure, failure_of
+from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
+
+CLIENT_CONFIG: Final = Config(
+    connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 4, "mode": "standard"}, max_pool_connections=16
+)
+"""Every call of a fleet may be repeated: what it writes is conditional, or the same again."""
+
+_DENIED: Final = frozenset({Cause.DENIED, Cause.KEY_DENIED, Cause.BAD_CREDENTIALS, Cause.NO_CREDENTIALS})
+
+
+class Refused(Exception):  # noqa: N818 - it never leaves the adapters
+    """A service refused a call for a reason that the caller expects."""
+
+
+def call(
+    method: Callable[..., Any], what: Mapping[str, Any], *, action: str, where: str, expected: str | None = None
+) -> Any:
+    """Call, and translate what fails.
+
+    Args:
+        method: The client's method.
+        what: Its arguments.
+        action: The IAM action, for the error.
+        where: The resource with its region, for the error.
+        expected: An error code that is a result and no failure.
+
+    Raises:
+        Refused: The service responded with the expected error.
+        TokenRefreshError: Anything else.
+    """
+    try:
+        return method(**what)
+    except (ClientError, BotoCoreError, ResponseParserError) as error:
+        failure = failure_of(error)
+    if failure.code == expected:
+        raise Refused(failure.code)
+    raise _translate(failure, action, where)
+
+
+def read_at(response: Mapping[str, Any]) -> datetime:
+    """Read the service's clock from a response."""
+    header = response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)
+
+
+def _translate(failure: Failure, action: str, where: str) -> TokenRefreshError:
+    failed = f"{action} on {where} failed ({failure.code})"
+    if failure.cause in _DENIED:
+        return SecretAccessDenied(f"{failed}: the caller's role needs that action there")
+    if failure.cause is Cause.NOT_FOUND:
+        return ConfigurationError(
+            f"{failed}: it does not exist. Deploy the fleet's stack (`scripts/deploy -c mode=fleet`), and set "
+            "AWS_REGION to its region"
+        )
+    return SecretStoreUnavailable(f"{failed}; nothing was lost, and a later run goes on")

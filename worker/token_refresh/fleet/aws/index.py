@@ -1,0 +1,163 @@
+"""The index of one fleet in a DynamoDB table; implements the port `Index`. See `items` for what it holds."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from token_refresh.fleet.aws import items
+from token_refresh.fleet.aws.calls import Refused, call, read_at
+from token_refresh.fleet.core.dispatch import LEASE
+from token_refresh.fleet.core.row import Pause, Pauses, Row
+from token_refresh.fleet.ports import Entry
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+INDEX: Final = "fleet"
+"""The global secondary index over `fleet`: all rows, and no claims."""
+
+_EXISTS: Final = "attribute_exists(secret_arn)"
+_CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
+_MINUTE: Final = 60
+
+
+class TableIndex:
+    """The rows of one fleet, its pauses, and what was handed out in the last minutes."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, fleet: str) -> None:
+        self._client = client
+        self._table = table
+        self._fleet = fleet
+
+    def rows(self) -> Iterator[Row]:
+        """Read all rows with as few calls as there are megabytes."""
+        what: dict[str, Any] = {
+            "IndexName": INDEX,
+            "KeyConditionExpression": "fleet = :fleet",
+            "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
+        }
+        while True:
+            page = self._call("Query", self._client.query, what)
+            yield from map(items.read_row, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            what = {**what, "ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def pauses(self) -> Pauses:
+        """Read the pauses of the fleet and of its providers."""
+        what = {"Key": items.fleet_key(self._fleet), "ConsistentRead": True}
+        return items.read_pauses(self._call("GetItem", self._client.get_item, what).get("Item", {}))
+
+    def entry(self, secret_arn: str) -> Entry | None:
+        """Read one secret's row and the pauses in one call."""
+        keys = [items.row_key(secret_arn), items.fleet_key(self._fleet)]
+        found, response = self._get(keys)
+        item = found.get(f"row#{secret_arn}")
+        if item is None or item["fleet"]["S"] != self._fleet:
+            return None
+        pauses = items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
+        return Entry(row=items.read_row(item), pauses=pauses, read_at=read_at(response))
+
+    def report(self, row: Row) -> bool:
+        """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
+        values = items.report_values(row, prefix=":")
+        changes = ", ".join(f"{name[1:]} = {name}" for name in values)
+        return self._update(
+            items.row_key(row.secret_arn),
+            f"SET {changes}",
+            f"{_EXISTS} AND (attribute_not_exists(ran_at) OR ran_at <= :ran_at)",
+            values,
+        )
+
+    def announced(self, secret_arn: str, transition: str) -> None:
+        """Remember that a transition was announced."""
+        self._update(items.row_key(secret_arn), "SET announced = :it", _EXISTS, {":it": {"S": transition}})
+
+    def add(self, row: Row) -> bool:
+        """Add a row, unless the secret has one."""
+        what = {"Item": items.write_row(row, self._fleet), "ConditionExpression": "attribute_not_exists(secret_arn)"}
+        return self._write("PutItem", self._client.put_item, what)
+
+    def look_at(self, secret_arn: str, now: datetime) -> bool:
+        """Make a secret due."""
+        return self._update(
+            items.row_key(secret_arn), "SET next_at = :now", _EXISTS, {":now": {"N": items.seconds(now)}}
+        )
+
+    def remove(self, secret_arn: str) -> None:
+        """Remove a row."""
+        self._call("DeleteItem", self._client.delete_item, {"Key": items.row_key(secret_arn)})
+
+    def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
+        """Pause one secret, one provider or the fleet, or resume it."""
+        key = items.row_key(secret_arn) if secret_arn else items.fleet_key(self._fleet)
+        name = f"{items.PAUSE}:{provider}" if provider else items.PAUSE
+        condition = _EXISTS if secret_arn else "attribute_not_exists(fleet)"  # which the item of the pauses never has
+        if pause is None:
+            return self._update(key, "REMOVE #pause", condition, {}, names={"#pause": name})
+        values = {":pause": {"S": items.write_pause(pause)}}
+        return self._update(key, "SET #pause = :pause", condition, values, names={"#pause": name})
+
+    def handed_out(self, now: datetime) -> frozenset[str]:
+        """Give the IDs of the messages of the last five minutes."""
+        minute, minutes = _minute(now), int(LEASE.total_seconds()) // _MINUTE
+        found, _ = self._get([items.sent_key(self._fleet, minute - back) for back in range(minutes + 1)])
+        return frozenset(name for item in found.values() for name in item["ids"]["SS"])
+
+    def remember(self, message_ids: Iterable[str], now: datetime) -> None:
+        """Add messages to those of this minute."""
+        gone_at = int((now + 2 * LEASE).timestamp())
+        values = {":ids": {"SS": sorted(message_ids)}, ":gone": {"N": str(gone_at)}}
+        self._update(items.sent_key(self._fleet, _minute(now)), "ADD ids :ids SET gone_at = :gone", None, values)
+
+    def _get(self, keys: list[dict[str, dict[str, str]]]) -> tuple[dict[str, items.Item], Any]:
+        """Read several items consistently, by their keys."""
+        found: dict[str, items.Item] = {}
+        wanted: Mapping[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
+        while True:
+            response = self._call("BatchGetItem", self._client.batch_get_item, {"RequestItems": wanted}, whole=True)
+            found |= {item[items.KEY]["S"]: item for item in response["Responses"].get(self._table, [])}
+            wanted = response.get("UnprocessedKeys", {})
+            if not wanted:
+                return found, response
+
+    def _update(
+        self,
+        key: Mapping[str, Any],
+        update: str,
+        condition: str | None,
+        values: Mapping[str, Any],
+        *,
+        names: Mapping[str, str] | None = None,
+    ) -> bool:
+        given = {
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        what = {"Key": key, "UpdateExpression": update, **{name: value for name, value in given.items() if value}}
+        return self._write("UpdateItem", self._client.update_item, what)
+
+    def _write(self, action: str, method: Callable[..., Any], what: Mapping[str, Any]) -> bool:
+        try:
+            self._call(action, method, what, expected=_CONDITION_NOT_MET)
+        except Refused:
+            return False
+        return True
+
+    def _call(
+        self,
+        action: str,
+        method: Callable[..., Any],
+        what: Mapping[str, Any],
+        *,
+        whole: bool = False,
+        expected: str | None = None,
+    ) -> Any:
+        where = f"table {self._table} in {self._client.meta.region_name}"
+        given = what if whole else {"TableName": self._table, **what}
+        return call(method, given, action=f"dynamodb:{action}", where=where, expected=expected)
+
+
+def _minute(now: datetime) -> int:
+    return int(now.timestamp()) // _MINUTE

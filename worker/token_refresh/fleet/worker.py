@@ -1,0 +1,80 @@
+"""What the worker does around a run in a fleet: is the secret a member, which provider is it of, and what to report.
+
+The run itself is that of a single secret, with an environment in which the secret and its provider are filled in.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from random import SystemRandom
+
+from token_refresh.errors import TokenRefreshError
+from token_refresh.fleet.core.announcement import announcement
+from token_refresh.fleet.core.outcome import Ran, after
+from token_refresh.fleet.core.row import Row, pause_of
+from token_refresh.fleet.ports import Entry, EventBus, Index
+from token_refresh.ports import Log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """What a worker of a fleet acts with."""
+
+    fleet: str
+    index: Index
+    bus: EventBus | None
+    log: Log
+    chance: Callable[[], float] = SystemRandom().random
+
+
+def find_member(crew: Crew, secret_arn: str) -> Entry | None:
+    """Return the secret's entry; None if its run must not begin, because it left the fleet or is paused."""
+    entry = crew.index.entry(secret_arn)
+    if entry is None:
+        crew.log.warning("fleet_run_skipped", secret_id=secret_arn, reason="not_in_fleet")
+        return None
+    pause = pause_of(entry.row, entry.pauses, entry.read_at)
+    if pause is not None:
+        crew.log.info("fleet_run_skipped", secret_id=secret_arn, reason="paused", until=pause.until.isoformat())
+        return None
+    return entry
+
+
+def provider_of(entry: Entry, read_document: Callable[[], Mapping[str, object]], default: str) -> str:
+    """Name the secret's provider: what the last run found in the document, or what the document says.
+
+    A tag never decides: it would choose the host that gets the refresh token.
+    """
+    if entry.row.seen is not None and entry.row.seen.version_id is not None:
+        return entry.row.provider
+    named = read_document().get("provider")
+    return named if isinstance(named, str) and named else default
+
+
+def member_environment(environment: Mapping[str, str], secret_arn: str, provider: str) -> dict[str, str]:
+    """Return the environment of a run on one member."""
+    mine = {**environment, "TOKEN_SECRET_ID": secret_arn, "PROVIDER": provider}
+    if environment.get("CLIENT_SECRET_ID"):
+        mine["CLIENT_SECRET_ID"] = environment["CLIENT_SECRET_ID"].replace("{provider}", provider)
+    return mine
+
+
+def report(crew: Crew, row: Row, ran: Ran) -> Row:
+    """Write the row that a run leaves, and announce a transition. Failures are logged: the tokens are stored."""
+    left = after(row, ran, chance=crew.chance())
+    try:
+        if not crew.index.report(left):
+            crew.log.info("fleet_report_superseded", secret_id=row.secret_arn)
+            return left
+        return _announce(crew, left)
+    except TokenRefreshError as error:
+        crew.log.warning("fleet_report_failed", secret_id=row.secret_arn, error_type=type(error).__name__)
+        return left
+
+
+def _announce(crew: Crew, row: Row) -> Row:
+    event = announcement(row, fleet=crew.fleet)
+    if crew.bus is None or event is None:
+        return row
+    crew.bus.send(event)
+    crew.index.announced(row.secret_arn, event.transition.value)
+    return replace(row, announced=event.transition.value)

@@ -1,0 +1,95 @@
+"""Values in the body of a response, read without trust: whatever is there, nothing raises."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import parse_qsl
+
+from token_refresh.oauth.formats import Encoding, Expiry
+from token_refresh.secret_value import SecretValue
+
+LONGEST_LIFETIME: Final = timedelta(days=3650)
+"""A lifetime beyond this is taken as this, so that no number overflows a date."""
+
+_LONGEST_KEPT_TEXT: Final = 2048
+_LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
+
+_TOKEN: Final = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.12 and A.17: 1*VSCHAR
+_LATEST_EPOCH_SECONDS: Final = 10**11  # the year 5138; larger numbers are milliseconds
+
+
+def read_object(body: bytes, encoding: Encoding) -> dict[str, object] | None:
+    """Parse a body; None where it is not an object."""
+    try:
+        if encoding is Encoding.FORM:
+            return dict(parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=100))
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def find(value: object, path: Sequence[str]) -> object:
+    """Follow a path through objects and lists; None where it ends."""
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isascii() and step.isdigit() and len(step) < 4:  # noqa: PLR2004 - no huge int
+            value = value[int(step)] if int(step) < len(value) else None
+        else:
+            return None
+    return value
+
+
+def matches(body: Mapping[str, object], wanted: Mapping[str, str | int | bool]) -> bool:
+    """Whether each path leads to exactly the wanted value, of the same type."""
+    return all(
+        type(found := find(body, path.split("."))) is type(value) and found == value for path, value in wanted.items()
+    )
+
+
+def read_token(value: object) -> SecretValue | None:
+    """Read a token; None where the value is not one."""
+    return SecretValue(value) if isinstance(value, str) and _TOKEN.fullmatch(value) else None
+
+
+def read_kept(value: object) -> str | int | None:
+    """Read a value that the token document keeps as it is; None where it is too long, or neither text nor number."""
+    if isinstance(value, str):
+        return value if 0 < len(value) <= _LONGEST_KEPT_TEXT else None
+    return value if isinstance(value, int) and abs(value) < _LARGEST_KEPT_NUMBER else None
+
+
+def read_lifetime(value: object) -> timedelta | None:
+    """Read a number of seconds; some providers send it as a string."""
+    seconds = _read_number(value)
+    if seconds is None or seconds < 1:
+        return None
+    return timedelta(seconds=int(min(seconds, LONGEST_LIFETIME.total_seconds())))
+
+
+def read_moment(value: object, expiry: Expiry) -> datetime | None:
+    """Read a moment, written as `expiry` says; None where it is not one."""
+    if expiry is Expiry.EPOCH:
+        seconds = _read_number(value)
+        return datetime.fromtimestamp(int(seconds), UTC) if seconds and 1 <= seconds < _LATEST_EPOCH_SECONDS else None
+    if expiry is Expiry.ISO and isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
+    return None
+
+
+def _read_number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,157 @@
+"""One provider: everything that a refresh, an authorization and a safe retry depend on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from enum import StrEnum
+
+from token_refresh.errors import ConfigurationError
+from token_refresh.oauth.formats import AuthMethod, RequestFormat, ResponseFormat
+from token_refresh.providers.endpoint import host_of, is_loopback
+from token_refresh.providers.variables import Variable, fill, places
+
+NO_GRACE = timedelta(0)
+
+
+class Rotation(StrEnum):
+    """Whether a refresh returns a new refresh token."""
+
+    ALWAYS = "always"
+    OPTIONAL = "optional"
+    NEVER = "never"
+
+
+class GraceEnd(StrEnum):
+    """What ends the time in which the provider accepts a refresh token again."""
+
+    TIME = "time"
+    USE = "until_used"
+    """The first use of the new tokens. A run whose response was lost has no new tokens to use."""
+    NEVER = "static"
+    """Nothing: the refresh token stays valid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grace:
+    """How long the provider accepts a refresh token after it was redeemed."""
+
+    duration: timedelta
+    ends_by: GraceEnd = GraceEnd.TIME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshTokenLife:
+    """How long a grant lives. None where the provider documents nothing."""
+
+    lifetime: timedelta | None = None
+    is_fixed: bool = False
+    """Whether `lifetime` counts from the consent, and no refresh extends it."""
+    idle: timedelta | None = None
+    """Without a refresh for this long, the grant ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """How many token requests the provider accepts."""
+
+    requests: int
+    per: timedelta
+    scope: str
+    """What is counted: `ip`, `client` or `grant`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """The authorization page (RFC 6749 section 4.1.1)."""
+
+    endpoint: str
+    scopes: tuple[str, ...] = ()
+    scope_separator: str = " "
+    params: Mapping[str, str] = field(default_factory=dict)
+    pkce: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Where a fact of the profile comes from."""
+
+    says: str
+    source: str
+    on: date
+    reported: bool
+    """Whether third parties report it and the provider doesn't document it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A profile, with the deployment's settings and the document's variables applied."""
+
+    name: str
+    title: str
+    token_endpoint: str
+    """May have variables in it until `with_variables`. Empty where the deployment must name it."""
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    request: RequestFormat = field(default_factory=RequestFormat)
+    response: ResponseFormat = field(default_factory=ResponseFormat)
+    rotation: Rotation
+    grace: Grace
+    access_token_lifetime: timedelta | None = None
+    """As documented. It applies where a response doesn't say."""
+    refresh_token: RefreshTokenLife = field(default_factory=RefreshTokenLife)
+    refresh_window: timedelta
+    """How long before expiry a token set is due."""
+    rate: RateLimit | None = None
+    authorization: Authorization | None = None
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def host(self) -> str:
+        """The host that receives the refresh token, in lower case. Fill the variables first."""
+        return host_of(self.token_endpoint)
+
+    @property
+    def replay_grace(self) -> timedelta:
+        """How long a lost response may be repeated; zero for single use."""
+        return self.grace.duration
+
+    @property
+    def auth_method(self) -> AuthMethod:
+        """How the client authenticates."""
+        return self.request.auth_method
+
+    def at_endpoint(self, url: str) -> "Provider":
+        """Return the provider at the deployment's own endpoint.
+
+        Another host may rotate in another way, so it gets no grace. A loopback host is an imitation and keeps it.
+        """
+        trusted = is_loopback(host_of(url)) or (not places(self.token_endpoint) and host_of(url) == self.host)
+        grace = self.grace if trusted else Grace(duration=NO_GRACE)
+        return replace(self, token_endpoint=url, variables={}, grace=grace)
+
+    def with_variables(self, values: Mapping[str, object]) -> "Provider":
+        """Return the provider with its variables filled.
+
+        Raises:
+            ConfigurationError: A value is missing or not allowed.
+        """
+        endpoint = fill(self.token_endpoint, self.variables, values, provider=self.name)
+        return replace(self, token_endpoint=endpoint, variables={})
+
+    def for_document(self, fields: Mapping[str, object]) -> "Provider":
+        """Return the provider for a token document: check its `provider` key and fill in its variables.
+
+        Args:
+            fields: All keys of the document.
+
+        Raises:
+            ConfigurationError: The document names another provider, or a variable is missing or not allowed.
+        """
+        if fields.get("provider") not in (None, "", self.name):
+            raise ConfigurationError(
+                f"the token secret's key provider is not {self.name}, and this deployment refreshes {self.name} only "
+                "(PROVIDER). Refresh the secret with its own deployment, or correct the key"
+            )
+        if not self.variables:
+            return self
+        values = fields.get("providerVariables", fields.get("provider_variables"))
+        return self.with_variables(values if isinstance(values, dict) else {})

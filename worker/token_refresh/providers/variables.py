@@ -1,0 +1,76 @@
+"""Variables in an endpoint, such as `{shop}` in `https://{shop}.myshopify.com/...`.
+
+A token document may fill a variable. It must not be able to choose who receives the token, so a variable in the host
+either has a closed list of values, or stands to the left of a literal domain.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from token_refresh.errors import ConfigurationError
+from token_refresh.providers.endpoint import host_of
+
+_PLACE: Final = re.compile(r"\{([a-z_]+)\}")
+_VALUE: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")  # no character that ends a host or climbs a path
+_LONGEST_VALUE: Final = 128
+_LITERAL_DOMAIN: Final = re.compile(r"(?:\.[a-z0-9-]+){2,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A place in an endpoint, and what may fill it."""
+
+    name: str
+    pattern: str
+    """What a value must match as a whole; empty where `choices` lists all values."""
+    choices: tuple[str, ...] = ()
+
+    @property
+    def must_be(self) -> str:
+        """What a value must be, for an error message."""
+        return f"one of {', '.join(self.choices)}" if self.choices else f"text that matches {self.pattern}"
+
+    def accepts(self, value: object) -> bool:
+        """Whether `value` may fill the place."""
+        if not isinstance(value, str) or len(value) > _LONGEST_VALUE or not _VALUE.fullmatch(value):
+            return False
+        return value in self.choices if self.choices else re.fullmatch(self.pattern, value) is not None
+
+
+def places(template: str) -> frozenset[str]:
+    """Return the names of the variables in `template`."""
+    return frozenset(_PLACE.findall(template))
+
+
+def host_is_fixed(template: str, variables: Mapping[str, Variable]) -> bool:
+    """Whether no value of a variable can move the host to another domain."""
+    hosts = [urlsplit(template).netloc]
+    for variable in variables.values():
+        place = f"{{{variable.name}}}"
+        hosts = [host.replace(place, choice) for host in hosts for choice in variable.choices or (place,)]
+    return all(_ends_in_literal_domain(host) for host in hosts)
+
+
+def _ends_in_literal_domain(host: str) -> bool:
+    *_, last = _PLACE.split(host)
+    return last == host or _LITERAL_DOMAIN.fullmatch(last) is not None
+
+
+def fill(template: str, variables: Mapping[str, Variable], values: Mapping[str, object], *, provider: str) -> str:
+    """Put `values` into the places of `template`.
+
+    Raises:
+        ConfigurationError: A value is missing or not allowed. The message names the variable, never the value.
+    """
+    for name in sorted(places(template)):
+        if not variables[name].accepts(values.get(name)):
+            raise ConfigurationError(
+                f"provider {provider} needs the variable {name}: add it to providerVariables (provider_variables in a "
+                f"snake_case document) in the token secret. It must be {variables[name].must_be}"
+            )
+    filled = _PLACE.sub(lambda place: str(values[place[1]]), template)
+    assert host_of(filled) == filled.split("/")[2].partition(":")[0].lower()  # noqa: S101 - no value holds a delimiter
+    return filled

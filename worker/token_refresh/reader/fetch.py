@@ -1,0 +1,60 @@
+"""One read of the newest value, which any number of callers wait for."""
+
+from concurrent.futures import Future
+from threading import Lock
+from typing import Final
+
+from token_refresh.errors import TokenRefreshError
+
+FETCH_SECONDS: Final = 30.0
+"""Waiting callers give up a fetch that takes longer: its thread may have been frozen, or lost in a fork."""
+
+
+class Fetch:
+    """One read: runs once, in one thread, while other threads and tasks wait for its end."""
+
+    __slots__ = ("_done", "_unclaimed", "error", "gives_up_at", "number", "rejecting")
+
+    def __init__(self, *, number: int, gives_up_at: float, rejecting: bool) -> None:
+        """Describe a read that has not begun.
+
+        Args:
+            number: Counts a cache's fetches, so that an overtaken one is known.
+            gives_up_at: The Unix time from which others no longer wait for it.
+            rejecting: Whether the cached value was rejected; becomes true when a caller joins for that reason.
+        """
+        self.number = number
+        self.gives_up_at = gives_up_at
+        self.rejecting = rejecting
+        self.error: TokenRefreshError | None = None
+        self._unclaimed = Lock()
+        self._done: Future[None] = Future()
+        # A running future can't be cancelled, and so neither by a waiting task that is cancelled itself.
+        self._done.set_running_or_notify_cancel()
+
+    def claim(self) -> bool:
+        """Take the job of running it; true for one caller only."""
+        return self._unclaimed.acquire(blocking=False)
+
+    def finish(self) -> None:
+        """Wake all who wait."""
+        self._done.set_result(None)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end; False if it does not come in time."""
+        try:
+            self._done.result(seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def wait_async(self, seconds: float) -> bool:
+        """Do what `wait` does, without blocking the event loop."""
+        import asyncio  # noqa: PLC0415 - 30 ms, which only its users should pay; they have loaded it already
+
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.wrap_future(self._done)
+        except TimeoutError:
+            return False
+        return True

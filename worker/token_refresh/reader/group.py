@@ -1,0 +1,62 @@
+"""Several secrets that are read together."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from token_refresh.reader.lifetimes import secret_cache
+from token_refresh.reader.reference import parse_reference
+from token_refresh.reader.runtime import Runtime
+from token_refresh.reader.secret import Secret, secrets_of
+from token_refresh.reader.secrets import FIVE_MINUTES
+from token_refresh.reader.sources.choice import open_sources
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+
+class SecretGroup:
+    """Reads several secrets together, up to twenty with one `BatchGetSecretValue`, and keeps them like `SecretReader`.
+
+    The caller needs `secretsmanager:BatchGetSecretValue`, and `GetSecretValue` on each. All are read or none: a missing
+    one is an error that names it.
+    """
+
+    def __init__(  # noqa: PLR0913 - the references, and six arguments that few need
+        self,
+        *secret_ids: str,
+        ttl: timedelta = FIVE_MINUTES,
+        max_stale: timedelta | None = None,
+        region: str | None = None,
+        client: "BaseClient | None" = None,
+        background: bool | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        """Remember what to read; the arguments are those of `SecretReader`."""
+        chosen = runtime or Runtime()
+        self._references = tuple(parse_reference(secret_id) for secret_id in secret_ids)
+        self._sources = open_sources(self._references, client=client, region=region, clock=chosen.clock)
+        self._cache = secret_cache(self._read, ttl=ttl, max_stale=max_stale, background=background, runtime=chosen)
+
+    def __getitem__(self, secret_id: str) -> Secret:
+        """Return the current version of one of the secrets; `KeyError` if it is not in the group."""
+        return self._cache.get()[secret_id]
+
+    async def asecret(self, secret_id: str) -> Secret:
+        """Do what `group[secret_id]` does, without ever blocking the event loop."""
+        return (await self._cache.aget())[secret_id]
+
+    def reject(self, secret: Secret) -> bool:
+        """Check whether `secret` is still current, as `SecretReader.reject` does; reads the whole group."""
+        return self._cache.reject(lambda cached: cached[secret.secret_id].version_id == secret.version_id)
+
+    async def areject(self, secret: Secret) -> bool:
+        """Do what `reject` does, without ever blocking the event loop."""
+        return await self._cache.areject(lambda cached: cached[secret.secret_id].version_id == secret.version_id)
+
+    def _read(self) -> dict[str, Secret]:
+        found: dict[str, Secret] = {}
+        for scheme, source in self._sources.items():
+            references = tuple(reference for reference in self._references if reference.scheme is scheme)
+            for text, version in source.read_all(references).items():
+                found[text] = secrets_of(version, None, "current")[0]
+        return found

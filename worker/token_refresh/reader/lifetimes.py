@@ -1,0 +1,42 @@
+"""How long a secret without an expiry is kept."""
+
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from token_refresh.reader.cache import Cache, Entry
+from token_refresh.reader.runtime import Runtime
+from token_refresh.reader.settings import SOFT_SHARE, in_lambda, seconds_of
+
+T = TypeVar("T")
+
+
+def secret_cache(
+    read: Callable[[], T], *, ttl: timedelta, max_stale: timedelta | None, background: bool | None, runtime: Runtime
+) -> Cache[T]:
+    """Make a cache that reads its value again at the end of each TTL.
+
+    Args:
+        read: Reads the value.
+        ttl: The age at which callers wait for a newer read.
+        max_stale: The age at which the value expires; None: it never does.
+        background: Whether to read ahead of that in the background; None: except in Lambda.
+        runtime: Time, threads and chance.
+
+    Raises:
+        ConfigurationError: A duration is wrong.
+    """
+    ttl_seconds = seconds_of("ttl", ttl)
+    stale_seconds = math.inf if max_stale is None else seconds_of("max_stale", max_stale, least=ttl)
+    ahead = not in_lambda() if background is None else background
+
+    def read_entry(_previous: Entry[T] | None, _rejecting: Callable[[], bool]) -> Entry[T]:
+        value, now = read(), runtime.clock()
+        # Readers that began together part ways. Without a background a read ahead would only cost calls.
+        soft_seconds = ttl_seconds * (SOFT_SHARE - 0.1 * runtime.chance()) if ahead else ttl_seconds
+        return Entry(
+            value=value, refresh_at=now + soft_seconds, wait_at=now + ttl_seconds, expires_at=now + stale_seconds
+        )
+
+    return Cache(read_entry, background=ahead, runtime=runtime, longest_pause_seconds=ttl_seconds)

@@ -1,0 +1,95 @@
+"""One version of a secret, as a reader gives it."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.reader.sources.source import Version
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.json_object import json_type, read_object
+
+Stage = Literal["current", "previous"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A value of a secret; its `repr` and `str` never show it.
+
+    Attributes:
+        secret_id: The reference that the reader was given.
+        version_id: The version that holds the value; it may be logged.
+        created_at: When that version was stored, by the clock of the store.
+        stage: Whether the value is the current one, or one that is accepted beside it.
+        value: The value.
+    """
+
+    secret_id: str
+    version_id: str
+    created_at: datetime
+    stage: Stage = "current"
+    value: str | bytes = field(repr=False)
+
+    def text(self) -> str:
+        """Return the value as text."""
+        if isinstance(self.value, bytes):
+            raise InvalidSecretDocument(f"{self.secret_id} is binary: read it with binary()")
+        return self.value
+
+    def json(self) -> Any:
+        """Return the value, parsed; a new object at each call."""
+        try:
+            return json.loads(self.text())
+        except (ValueError, RecursionError):
+            pass  # raised below: the parser's error holds the value
+        raise InvalidSecretDocument(f"{self.secret_id} is not JSON: read it with text()")
+
+    def binary(self) -> bytes:
+        """Return the value as bytes; text in UTF-8."""
+        return self.value if isinstance(self.value, bytes) else self.value.encode()
+
+
+def secrets_of(version: Version, field_name: str | None, stage: Stage) -> tuple[Secret, ...]:
+    """Give the values of a version: one, or those of a list in the field.
+
+    Args:
+        version: What was read.
+        field_name: The key of a JSON object that holds a string or a list of strings; None for the whole content.
+        stage: The stage of the first value; the others of a list are accepted beside it.
+
+    Raises:
+        InvalidSecretDocument: The content has no such field.
+    """
+    values = (version.content,) if field_name is None else _field(version, field_name)
+    return tuple(
+        Secret(
+            secret_id=version.reference.text,
+            version_id=version.version_id,
+            created_at=version.created_at,
+            stage=stage if position == 0 else "previous",
+            value=value,
+        )
+        for position, value in enumerate(values)
+    )
+
+
+def _field(version: Version, name: str) -> tuple[str, ...]:
+    problem: str
+    try:
+        return _strings(version.content, name)
+    except InvalidSecretDocument as error:
+        problem = str(error)
+    raise InvalidSecretDocument(f"{version.origin}: {problem}")
+
+
+def _strings(content: str | bytes, name: str) -> tuple[str, ...]:
+    if isinstance(content, bytes):
+        raise InvalidSecretDocument(f"the value is binary and has no field {name}")
+    found = read_object(SecretValue(content)).get(name)
+    values = found if isinstance(found, list) else [found]
+    strings = tuple(value for value in values if isinstance(value, str) and value)
+    if not strings or len(strings) < len(values):
+        kind = "missing" if found is None else f"a JSON {json_type(found)}"
+        raise InvalidSecretDocument(f"{name} must be a string or a list of strings, none of them empty; it is {kind}")
+    return strings

@@ -1,0 +1,1 @@
+"""Where secrets are read: Secrets Manager, Parameter Store, Amplify, and this machine."""

@@ -1,0 +1,62 @@
+"""Which source reads a reference."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, assert_never
+
+from token_refresh.aws.arn import arn_region
+from token_refresh.errors import ConfigurationError
+from token_refresh.reader.reference import Reference, Scheme
+from token_refresh.reader.sources.local import Local
+from token_refresh.reader.sources.parameter_store import ParameterStore, amplify_paths, own_path
+from token_refresh.reader.sources.secrets_manager import SecretsManager
+from token_refresh.reader.sources.source import Source
+
+_SERVICES: Final = {Scheme.SECRET: "secretsmanager", Scheme.PARAMETER: "ssm", Scheme.AMPLIFY: "ssm"}
+
+
+def open_sources(
+    references: Iterable[Reference], *, client: Any, region: str | None, clock: Callable[[], float]
+) -> dict[Scheme, Source]:
+    """Make one source for each scheme.
+
+    Args:
+        references: What will be read.
+        client: The caller's client; used by the sources of its service.
+        region: The region of the clients that are made here.
+        clock: Unix seconds.
+
+    Raises:
+        ConfigurationError: No reference is read through the given client, or an ARN is of another region.
+    """
+    references = tuple(references)
+    for reference in references:
+        if region is not None and arn_region(reference.name) not in {None, region}:
+            raise ConfigurationError(f"region is {region}, and {reference.text} is of another: leave region out")
+    schemes = {reference.scheme for reference in references}
+    given = _service_of(client)
+    if given is not None and given not in {_SERVICES.get(scheme) for scheme in schemes}:
+        raise ConfigurationError(f"the given client is one of {given}, and none of the references is read through it")
+    return {
+        scheme: _open(scheme, client if given in {None, _SERVICES.get(scheme)} else None, region, clock)
+        for scheme in schemes
+    }
+
+
+def _service_of(client: Any) -> str | None:
+    """Name the service of a client; None if there is no client, or a stub that does not say."""
+    model = None if client is None else getattr(client.meta, "service_model", None)
+    name = getattr(model, "service_name", None)
+    return name if isinstance(name, str) else None
+
+
+def _open(scheme: Scheme, client: Any, region: str | None, clock: Callable[[], float]) -> Source:
+    match scheme:
+        case Scheme.SECRET:
+            return SecretsManager(client, region)
+        case Scheme.PARAMETER:
+            return ParameterStore(client, region, paths=own_path)
+        case Scheme.AMPLIFY:
+            return ParameterStore(client, region, paths=amplify_paths)
+        case Scheme.ENVIRONMENT | Scheme.FILE:
+            return Local(clock)
+    assert_never(scheme)

@@ -1,0 +1,93 @@
+"""Secrets of local development: environment variables and files. Lambda refuses them (see `reference`)."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from token_refresh.errors import (
+    ConfigurationError,
+    SecretAccessDenied,
+    SecretEmpty,
+    SecretNotFound,
+    SecretStoreUnavailable,
+    TokenRefreshError,
+)
+from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, Scheme
+from token_refresh.reader.sources.source import Version
+
+
+class Local:
+    """Implements `Source`."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._began_at = datetime.fromtimestamp(clock(), UTC)
+
+    def read(self, reference: Reference) -> Version:
+        """Read a variable or a file."""
+        version = self._variable(reference) if reference.scheme is Scheme.ENVIRONMENT else _file(reference)
+        if not version.content:
+            raise SecretEmpty(f"{reference.text} is empty: put the secret there")
+        return version
+
+    def read_all(self, references: tuple[Reference, ...]) -> dict[str, Version]:
+        """Read several variables or files."""
+        return {reference.text: self.read(reference) for reference in references}
+
+    def read_previous(self, reference: Reference) -> None:
+        """Give nothing: there is no previous version."""
+        del reference
+
+    def place_of(self, reference: Reference) -> str:
+        """Name a secret in messages."""
+        return reference.text
+
+    def how_to_check(self, reference: Reference) -> str:
+        """Say who has to store a token."""
+        return f"put a newer one into {reference.text}"
+
+    def _variable(self, reference: Reference) -> Version:
+        name = reference.name
+        if name not in os.environ:
+            raise SecretNotFound(f"{reference.text} was not found: set the variable {name} to the secret")
+        if os.environ[name] == AMPLIFY_PLACEHOLDER:
+            raise ConfigurationError(
+                f"{reference.text} holds Amplify's placeholder, not the secret: read amplify:{name}"
+            )
+        return Version(
+            reference=reference,
+            place=reference.text,
+            version_id="environment",
+            created_at=self._began_at,
+            content=os.environ[name],
+        )
+
+
+def _file(reference: Reference) -> Version:
+    from pathlib import Path  # noqa: PLC0415 - a tenth of the package's import, for local development alone
+
+    problem: TokenRefreshError
+    try:
+        path = Path(reference.name).expanduser()
+        modified_ns = path.stat().st_mtime_ns
+        return Version(
+            reference=reference,
+            place=reference.text,
+            version_id=str(modified_ns),
+            created_at=datetime.fromtimestamp(modified_ns / 1e9, UTC),
+            content=_without_line_end(path.read_bytes()),
+        )
+    except FileNotFoundError:
+        problem = SecretNotFound(f"{reference.text} was not found: write the secret to that file")
+    except PermissionError:
+        problem = SecretAccessDenied(f"{reference.text} can't be read: give this process permission to read the file")
+    except (OSError, ValueError, RuntimeError) as error:
+        problem = SecretStoreUnavailable(f"{reference.text} can't be read ({type(error).__name__}): check the path")
+    raise problem
+
+
+def _without_line_end(content: bytes) -> str | bytes:
+    """Drop the line end that editors add at the end of a file; what is not UTF-8 stays as it is."""
+    try:
+        return content.decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        return content

@@ -1,0 +1,110 @@
+"""Secrets in AWS Secrets Manager."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from token_refresh.aws.causes import Cause, Failure, failure_of_code
+from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.errors import SecretEmpty
+from token_refresh.reader.reference import Reference
+from token_refresh.reader.sources.service import AwsService, MalformedResponse, member, time_member
+from token_refresh.reader.sources.source import Version
+
+BATCH_SIZE: Final = 20
+"""How many secrets one `BatchGetSecretValue` may ask for."""
+
+
+class SecretsManager:
+    """Implements `Source`."""
+
+    def __init__(self, client: Any, region: str | None) -> None:
+        self._service = AwsService("secretsmanager", client=client, region=region)
+
+    def read(self, reference: Reference) -> Version:
+        """Read the version with AWSCURRENT."""
+        return self._read(reference, "AWSCURRENT")
+
+    def read_previous(self, reference: Reference) -> Version | None:
+        """Read the version with AWSPREVIOUS; None if no version has that label."""
+        try:
+            return self._read(reference, "AWSPREVIOUS")
+        except SecretEmpty:
+            return None
+
+    def read_all(self, references: tuple[Reference, ...]) -> dict[str, Version]:
+        """Read the versions with AWSCURRENT, up to twenty with one call; ARNs of several regions take one for each."""
+        by_region: dict[str | None, list[Reference]] = {}
+        for reference in references:
+            by_region.setdefault(self._service.client_region(reference.name), []).append(reference)
+        found: dict[str, Version] = {}
+        for group in by_region.values():
+            for start in range(0, len(group), BATCH_SIZE):
+                found |= self._read_batch(group[start : start + BATCH_SIZE])
+        return found
+
+    def place_of(self, reference: Reference) -> str:
+        """Name a secret in messages."""
+        return self._request("GetSecretValue", reference.name).place
+
+    def how_to_check(self, reference: Reference) -> str:
+        """Name the command that explains a token secret's state."""
+        return f"{self._request('GetSecretValue', reference.name).command('token-refresh status {}')} shows why"
+
+    def _read(self, reference: Reference, stage: str) -> Version:
+        def ask(client: Any) -> Version:
+            # The stage is always given: a policy with a condition on secretsmanager:VersionStage needs it.
+            response = client.get_secret_value(SecretId=reference.name, VersionStage=stage)
+            return _version(reference, self._request("GetSecretValue", reference.name), response)
+
+        return self._service.call(reference.name, lambda: self._request("GetSecretValue", reference.name), ask)
+
+    def _read_batch(self, references: list[Reference]) -> dict[str, Version]:
+        names = [reference.name for reference in references]
+
+        def ask(client: Any) -> dict[str, Version]:
+            response = client.batch_get_secret_value(SecretIdList=names)
+            for refused in response.get("Errors") or ():
+                failure = failure_of_code(refused.get("ErrorCode"), refused.get("Message"))
+                raise named_error(failure, self._request("GetSecretValue", _named(refused.get("SecretId"), names)))
+            return self._pick(references, member(response, "SecretValues", list))
+
+        def request() -> AwsRequest:
+            return self._request("BatchGetSecretValue", names[0], shown=", ".join(names))
+
+        return self._service.call(names[0], request, ask)
+
+    def _pick(self, references: Iterable[Reference], values: list[Any]) -> dict[str, Version]:
+        by_name = {member(value, key, str): value for value in values for key in ("Name", "ARN")}
+        versions = {}
+        for reference in references:
+            request = self._request("BatchGetSecretValue", reference.name)
+            if reference.name not in by_name:
+                raise named_error(Failure(cause=Cause.NOT_FOUND, code="ResourceNotFoundException"), request)
+            versions[reference.text] = _version(reference, request, by_name[reference.name])
+        return versions
+
+    def _request(self, action: str, name: str, *, shown: str | None = None) -> AwsRequest:
+        region = self._service.region_of(name)
+        return AwsRequest(action=f"secretsmanager:{action}", name=shown or name, region=region)
+
+
+def _named(secret_id: object, names: list[str]) -> str:
+    """Find which of the asked secrets an error is about; what else a response says is not quoted."""
+    return str(secret_id) if secret_id in names else ", ".join(names)
+
+
+def _version(reference: Reference, request: AwsRequest, response: Any) -> Version:
+    text, binary = response.get("SecretString"), response.get("SecretBinary")
+    content = binary if text is None else text
+    if content is None:
+        raise named_error(Failure(cause=Cause.NO_VALUE, code="SecretString"), request)
+    if not isinstance(content, str | bytes):
+        raise MalformedResponse("SecretString")
+    return Version(
+        reference=reference,
+        place=request.place,
+        action=request.action,
+        version_id=member(response, "VersionId", str),
+        created_at=time_member(response, "CreatedDate"),
+        content=content,
+    )

@@ -1,0 +1,45 @@
+"""What a consumer reads: the access token and its expiry, from the token document or from the published copy."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.json_object import located, read_object
+from token_refresh.stored.spelling import find_spelling, read_token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """An access token as it is stored."""
+
+    value: SecretValue
+    expires_at: datetime
+
+
+def read_access_token(text: SecretValue, where: str) -> AccessToken | None:
+    """Read the access token and its expiry; None if the document has no access token yet.
+
+    Args:
+        text: The stored text.
+        where: Names the secret in the error.
+
+    Raises:
+        InvalidSecretDocument: The document is malformed; the message names the field, never its value.
+    """
+    return located(partial(_read_access_token, text), where)
+
+
+def _read_access_token(text: SecretValue) -> AccessToken | None:
+    fields = read_object(text)
+    spelling = find_spelling(fields)
+    value = read_token(fields, spelling.access_token) if spelling else None
+    if spelling is None or value is None:
+        return None
+    expires_at = spelling.read_time(fields, spelling.expires_at)
+    if expires_at is None:
+        raise InvalidSecretDocument(
+            f"{spelling.expires_at} is missing; it must be Unix {spelling.unit}, an integer, or an ISO 8601 string"
+        )
+    return AccessToken(value=value, expires_at=expires_at)

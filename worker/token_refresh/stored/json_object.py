@@ -1,0 +1,83 @@
+"""Stored JSON, read strictly: what is read here can always be written back."""
+
+import json
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+
+T = TypeVar("T")
+
+NESTING_LIMIT: Final = 64
+"""How deep a stored document may be nested."""
+
+
+def read_object(text: SecretValue, where: str = "") -> dict[str, object]:
+    """Parse a JSON object: no NaN, no infinity, no number that a double can't hold.
+
+    Args:
+        text: The stored text.
+        where: Names the secret in the error.
+
+    Raises:
+        InvalidSecretDocument: The text is not a JSON object.
+    """
+    return located(partial(_read_object, text), where)
+
+
+def located(parse: Callable[[], T], where: str) -> T:
+    """Parse, and raise an `InvalidSecretDocument` again with `where` in front.
+
+    The new error's traceback has no frame that holds what is stored.
+    """
+    try:
+        return parse()
+    except InvalidSecretDocument as error:
+        problem = str(error)
+    raise InvalidSecretDocument(f"{where}: {problem}" if where else problem)
+
+
+def json_type(value: object) -> str:
+    """Name a parsed value's type as JSON names it."""
+    names = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")
+
+
+def _read_object(text: SecretValue) -> dict[str, object]:
+    try:
+        parsed = json.loads(text.reveal(), parse_constant=_refuse_constant, parse_float=_read_float)
+    except (ValueError, RecursionError):
+        # Without the cause: a JSONDecodeError holds the whole text.
+        raise InvalidSecretDocument("the secret's value is not JSON; it must be a JSON object") from None
+    if _depth(parsed) > NESTING_LIMIT:
+        raise InvalidSecretDocument(f"the secret's value is nested deeper than {NESTING_LIMIT} levels")
+    if not isinstance(parsed, dict):
+        raise InvalidSecretDocument(f"the secret's value is a JSON {json_type(parsed)}; it must be a JSON object")
+    return parsed
+
+
+def _depth(value: object) -> int:
+    """Measure without recursion: a document that can't be written back would lose new tokens."""
+    deepest, pending = 0, [(value, 1)]
+    while pending:
+        node, depth = pending.pop()
+        deepest = max(deepest, depth)
+        if depth > NESTING_LIMIT:
+            break
+        children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        pending.extend((child, depth + 1) for child in children)
+    return deepest
+
+
+def _refuse_constant(_: str) -> object:
+    raise ValueError
+
+
+def _read_float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number

@@ -1,0 +1,105 @@
+"""The two spellings of a token document, and its fields as they are stored.
+
+    spelling  refresh token    access token    expiry and issue
+    camel     `refreshToken`   `accessToken`   `expiresAt`,  `issuedAt`   Unix milliseconds
+    snake     `refresh_token`  `access_token`  `expires_at`, `issued_at`  Unix seconds
+
+A time may be an ISO 8601 string in either.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.json_object import json_type
+from token_refresh.stored.times import iso, read_iso, read_unix
+from token_refresh.stored.token_value import TOKEN_RULE, is_token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """The keys of one spelling, and the unit of its times."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: str
+    issued_at: str
+    unit: str
+    units_per_second: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that only this spelling has."""
+        return self.access_token, self.refresh_token, self.expires_at, self.issued_at
+
+    def read_time(self, fields: Mapping[str, object], key: str) -> datetime | None:
+        """Read a time; None if it is missing or null.
+
+        Raises:
+            InvalidSecretDocument: The value is not a time, or is out of range.
+        """
+        value = fields.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, int | str) or isinstance(value, bool):
+            raise InvalidSecretDocument(f"{key} must be Unix {self.unit}, an integer, or an ISO 8601 string")
+        try:
+            return read_iso(value) if isinstance(value, str) else read_unix(value, self.units_per_second)
+        except ValueError:
+            pass  # raised below: the parser's error quotes the value
+        if isinstance(value, str):
+            raise InvalidSecretDocument(f"{key} is a string and not an ISO 8601 date and time from 1973 to 5138")
+        raise InvalidSecretDocument(f"{key} does not look like Unix {self.unit}; is it in another unit?")
+
+    def write_time(self, moment: datetime, *, as_iso: bool) -> int | str:
+        """Write a time in this spelling's unit, or as ISO 8601."""
+        return iso(moment) if as_iso else int(moment.timestamp()) * self.units_per_second
+
+
+CAMEL: Final = Spelling(
+    access_token="accessToken",  # noqa: S106 - the name of a key
+    refresh_token="refreshToken",  # noqa: S106 - the name of a key
+    expires_at="expiresAt",
+    issued_at="issuedAt",
+    unit="milliseconds",
+    units_per_second=1000,
+)
+SNAKE: Final = Spelling(
+    access_token="access_token",  # noqa: S106 - the name of a key
+    refresh_token="refresh_token",  # noqa: S106 - the name of a key
+    expires_at="expires_at",
+    issued_at="issued_at",
+    unit="seconds",
+    units_per_second=1,
+)
+
+
+def find_spelling(fields: Mapping[str, object]) -> Spelling | None:
+    """Find the spelling of a document; None if it has no key of either.
+
+    Raises:
+        InvalidSecretDocument: It has keys of both. One of them would go stale, and nobody would notice.
+    """
+    camel, snake = ([key for key in spelling.keys if key in fields] for spelling in (CAMEL, SNAKE))
+    if camel and snake:
+        raise InvalidSecretDocument(f"{camel[0]} and {snake[0]} are both in the secret; keep one spelling")
+    return CAMEL if camel else SNAKE if snake else None
+
+
+def read_token(fields: Mapping[str, object], key: str) -> SecretValue | None:
+    """Read a token; None if it is missing, null or empty.
+
+    Raises:
+        InvalidSecretDocument: The value is not a token.
+    """
+    value = fields.get(key)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise InvalidSecretDocument(f"{key} must be a string, and is a JSON {json_type(value)}")
+    if not is_token(value):
+        raise InvalidSecretDocument(f"{key} must hold {TOKEN_RULE}")
+    return SecretValue(value)

@@ -1,0 +1,132 @@
+"""Readers whose values a test sets."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Final
+
+from token_refresh.reader import Secret, SecretReader, Token, TokenReader, TokenRefreshError
+from token_refresh.reader.errors import bare
+from token_refresh.reader.secret import Stage
+
+LIFETIME: Final = timedelta(hours=24)
+
+
+class FakeTokenReader(TokenReader):
+    """A `TokenReader` that reads nothing: it gives the token that the test set."""
+
+    def __init__(self, value: str = "fake-access-token", *, lifetime: timedelta = LIFETIME) -> None:
+        """Start with a token.
+
+        Args:
+            value: The access token.
+            lifetime: How long each token lives from when it is set.
+        """
+        self._lifetime = lifetime
+        self._numbers = count(1)
+        self._failure: TokenRefreshError | None = None
+        self.rejected: list[str] = []
+        """The tokens that were rejected, in order."""
+        self.refresh(value)
+
+    def refresh(self, value: str) -> Token:
+        """Make another token current and end a failure, as a run of the worker would."""
+        now = datetime.now(UTC)
+        self._failure = None
+        self._token = Token(
+            value=value, expires_at=now + self._lifetime, version_id=f"version-{next(self._numbers)}", created_at=now
+        )
+        return self._token
+
+    def fail(self, error: TokenRefreshError) -> None:
+        """Raise `error` from now on, until the next `refresh`."""
+        self._failure = error
+
+    def token(self) -> Token:
+        """Return the token that was set, or raise the error that was set."""
+        if self._failure is not None:
+            raise bare(self._failure)
+        return self._token
+
+    async def atoken(self) -> Token:
+        """Do what `token` does."""
+        return self.token()
+
+    def get(self) -> str:
+        """Return the value of the token."""
+        return self.token().value
+
+    async def aget(self) -> str:
+        """Do what `get` does."""
+        return self.get()
+
+    def reject(self, token: str | Token) -> bool:
+        """Note the rejection; return True if another token is current."""
+        value = token.value if isinstance(token, Token) else token
+        self.rejected.append(value)
+        return self._failure is None and value != self._token.value
+
+    async def areject(self, token: str | Token) -> bool:
+        """Do what `reject` does."""
+        return self.reject(token)
+
+
+class FakeSecretReader(SecretReader):
+    """A `SecretReader` that reads nothing: it gives the values that the test set."""
+
+    def __init__(self, value: str | bytes = "fake-secret") -> None:
+        """Start with a value."""
+        self._numbers = count(1)
+        self._failure: TokenRefreshError | None = None
+        self._secrets: tuple[Secret, ...] = ()
+        self.rejected: list[str] = []
+        """The version IDs that were rejected, in order."""
+        self.rotate(value, overlap=False)
+
+    def rotate(self, value: str | bytes, *, overlap: bool = True) -> Secret:
+        """Make another value current and end a failure; with `overlap` the one before stays accepted."""
+        self._failure = None
+        current = _secret(f"version-{next(self._numbers)}", value, "current")
+        previous = [_secret(s.version_id, s.value, "previous") for s in self._secrets[:1] if overlap]
+        self._secrets = (current, *previous)
+        return current
+
+    def fail(self, error: TokenRefreshError) -> None:
+        """Raise `error` from now on, until the next `rotate`."""
+        self._failure = error
+
+    def accepted(self) -> tuple[Secret, ...]:
+        """Return the values that were set, the current one first, or raise the error that was set."""
+        if self._failure is not None:
+            raise bare(self._failure)
+        return self._secrets
+
+    async def aaccepted(self) -> tuple[Secret, ...]:
+        """Do what `accepted` does."""
+        return self.accepted()
+
+    def secret(self) -> Secret:
+        """Return the current value."""
+        return self.accepted()[0]
+
+    async def asecret(self) -> Secret:
+        """Do what `secret` does."""
+        return self.secret()
+
+    def reject(self, secret: Secret) -> bool:
+        """Note the rejection; return True if another version is current."""
+        self.rejected.append(secret.version_id)
+        return self._failure is None and secret.version_id != self._secrets[0].version_id
+
+    async def areject(self, secret: Secret) -> bool:
+        """Do what `reject` does."""
+        return self.reject(secret)
+
+
+def _secret(version_id: str, value: str | bytes, stage: Stage) -> Secret:
+    return Secret(
+        secret_id="fake",  # noqa: S106 - a name
+        version_id=version_id,
+        created_at=datetime.now(UTC),
+        stage=stage,
+        value=value,
+    )

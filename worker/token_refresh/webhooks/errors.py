@@ -1,0 +1,64 @@
+"""Why a delivery was refused; each error carries the HTTP status that its sender gets.
+
+TokenRefreshError
+  WebhookError
+    WebhookMalformed     400  a signature header is missing, doubled or garbled
+    WebhookNotVerified   401  the signature or its time doesn't hold
+    WebhookTooLarge      413  the queue can't take a message of this size
+    DeliveryNotQueued    503  the queue refused; the sender should try again
+
+Messages never hold a header, a body or a secret.
+"""
+
+from typing import ClassVar
+
+from token_refresh.errors import InternalError, TokenRefreshError
+from token_refresh.reader.errors import bare
+
+
+class WebhookError(TokenRefreshError):
+    """Base of the reasons to refuse a delivery."""
+
+    status: ClassVar[int] = 500
+
+
+class WebhookMalformed(WebhookError):  # noqa: N818 - the names are part of the contract
+    """The request can't be a delivery: no retry will help."""
+
+    status = 400
+
+
+class WebhookNotVerified(WebhookError):  # noqa: N818 - likewise
+    """The signature fits no accepted secret, or its time is too far from ours."""
+
+    status = 401
+
+
+class WebhookTooLarge(WebhookError):  # noqa: N818 - likewise
+    """The delivery is larger than the queue's limit."""
+
+    status = 413
+
+
+class DeliveryNotQueued(WebhookError):  # noqa: N818 - likewise
+    """The queue did not take the delivery."""
+
+    status = 503
+
+
+def detached(error: Exception) -> TokenRefreshError:
+    """Copy an error without traceback and context: their frames hold header, body and secret.
+
+    An error without a name becomes an `InternalError` that says where it happened, since its text may quote the body.
+    """
+    if isinstance(error, TokenRefreshError):
+        return bare(error)
+    return InternalError(f"{type(error).__name__} at {place_of(error)}")
+
+
+def place_of(error: BaseException) -> str:
+    """Say in which module and line an error was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "an unknown place" if trace is None else f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"

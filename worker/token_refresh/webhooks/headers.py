@@ -1,0 +1,49 @@
+"""HTTP headers by name, in any case; a header that matters may come only once."""
+
+from collections.abc import Iterable, Mapping
+
+from token_refresh.webhooks.errors import WebhookMalformed
+
+
+class Headers:
+    """Read-only headers; `repr` shows none of them."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            self._values.setdefault(name.lower(), []).append(value)
+
+    @classmethod
+    def of(cls, headers: "Mapping[str, str] | Headers") -> "Headers":
+        """Take any framework's mapping; one that lists a repeated header twice is understood."""
+        return headers if isinstance(headers, Headers) else cls(headers.items())
+
+    def get(self, name: str) -> str | None:
+        """Give a header, or None.
+
+        Raises:
+            WebhookMalformed: It came more than once, so that two programs could read two different values.
+        """
+        values = self._values.get(name, [])
+        if len(values) > 1:
+            raise WebhookMalformed(f"the header {name} came {len(values)} times")
+        return values[0] if values else None
+
+    def need(self, name: str) -> str:
+        """Give a header that has to be there.
+
+        Raises:
+            WebhookMalformed: It is missing, or came more than once.
+        """
+        value = self.get(name)
+        if value is None:
+            raise WebhookMalformed(f"the header {name} is missing")
+        return value
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def __repr__(self) -> str:
+        return f"<{len(self._values)} headers>"

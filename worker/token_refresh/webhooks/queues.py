@@ -1,0 +1,144 @@
+"""Where verified deliveries go: an SQS queue or an EventBridge bus. Anything else is a function of your own."""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from token_refresh.aws.causes import Cause, Failure, failure_of, failure_of_code
+from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
+from token_refresh.webhooks.delivery import Delivery, to_message
+from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookError, WebhookTooLarge
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_sqs import SQSClient
+
+Deliver = Callable[[str, Delivery], None]
+
+# SQS takes 1 MiB as one message; EventBridge "less than 1MB" as one request, names included.
+QUEUE_LIMIT_BYTES = 1_048_576
+BUS_LIMIT_BYTES = 1_000_000
+
+_QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com")
+_MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+
+
+class SqsQueue:
+    """Sends deliveries to a queue. A FIFO queue drops the copies of a delivery that come within five minutes."""
+
+    def __init__(self, url: str, *, client: "SQSClient | None" = None) -> None:
+        """Remember the queue.
+
+        Args:
+            url: Its URL; with `.fifo` at the end, each delivery is a message group of its own, so none waits.
+            client: A boto3 client; without it, one with short timeouts is made: in Lambda now, else on first use.
+        """
+        self._url = url
+        self._client = client
+        if client is None and _in_lambda():
+            self._connect()
+
+    def __call__(self, route: str, delivery: Delivery) -> None:
+        """Send one delivery.
+
+        Raises:
+            WebhookTooLarge: It is over 1 MiB.
+            DeliveryNotQueued: The queue didn't take it.
+        """
+        problem = self._send(_unique(route, delivery), to_message(route, delivery))
+        if problem:
+            raise problem
+
+    def _send(self, unique: str, message: str) -> WebhookError | None:
+        """Send, and give the error back: raised here, its frame would hold the message."""
+        if problem := _too_large(len(message.encode()), QUEUE_LIMIT_BYTES):
+            return problem
+        fifo = {"MessageGroupId": unique, "MessageDeduplicationId": unique} if self._url.endswith(".fifo") else {}
+        try:
+            self._connect().send_message(QueueUrl=self._url, MessageBody=message, **fifo)  # type: ignore[arg-type] # two of its options
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
+            return _not_queued(self._url, "sqs:SendMessage", failure_of(error))
+        return None
+
+    def _connect(self) -> "SQSClient":
+        if self._client:
+            return self._client
+        region = _QUEUE_REGION.match(self._url)
+        client: SQSClient = _connect("sqs", region[1] if region else None)
+        return client
+
+
+class EventBus:
+    """Puts deliveries on a bus, with `webhooks.SOURCE` as source and the event's type as detail type.
+
+    A bus drops no copies: its consumers have to.
+    """
+
+    def __init__(self, name: str = "default", *, client: "EventBridgeClient | None" = None) -> None:
+        """Remember the bus: its name or ARN, and where wanted a boto3 client; see `SqsQueue`."""
+        self._name = name
+        self._client = client
+        if client is None and _in_lambda():
+            self._connect()
+
+    def __call__(self, route: str, delivery: Delivery) -> None:
+        """Put one delivery.
+
+        Raises:
+            WebhookTooLarge: It is about 1 MB or more.
+            DeliveryNotQueued: The bus didn't take it.
+        """
+        source, kind = f"webhooks.{delivery.source}", delivery.type or "unknown"
+        problem = self._put(source, kind, to_message(route, delivery))
+        if problem:
+            raise problem
+
+    def _put(self, source: str, kind: str, detail: str) -> WebhookError | None:
+        """Put, and give the error back; see `SqsQueue`."""
+        if problem := _too_large(len((source + kind + detail).encode()), BUS_LIMIT_BYTES):
+            return problem
+        entry = {"Source": source, "DetailType": kind, "Detail": detail, "EventBusName": self._name}
+        try:
+            response = self._connect().put_events(Entries=[entry])  # type: ignore[list-item] # all of its keys are strings
+        except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
+            return _not_queued(self._name, "events:PutEvents", failure_of(error))
+        if response["FailedEntryCount"]:
+            refused = failure_of_code(response["Entries"][0].get("ErrorCode"))
+            return _not_queued(self._name, "events:PutEvents", refused)
+        return None
+
+    def _connect(self) -> "EventBridgeClient":
+        client: EventBridgeClient = self._client or _connect("events", None)
+        return client
+
+
+def _connect(service: str, region: str | None) -> Any:
+    return CLIENTS.get(service, region, read_timeout_seconds=READ_TIMEOUT_SECONDS, attempts=ATTEMPTS)
+
+
+def _in_lambda() -> bool:
+    """Whether clients are better made now: Lambda's INIT has a full core, an invocation a share of one."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
+def _unique(route: str, delivery: Delivery) -> str:
+    """Make an ID that the queue takes, of a key that may have any length; two endpoints may get the same event."""
+    return hashlib.sha256(f"{route}\n{delivery.key}".encode(errors="surrogatepass")).hexdigest()
+
+
+def _too_large(size_bytes: int, limit_bytes: int) -> WebhookTooLarge | None:
+    if size_bytes <= limit_bytes:
+        return None
+    return WebhookTooLarge(f"the delivery takes {size_bytes} bytes as a message, and {limit_bytes} are the limit")
+
+
+def _not_queued(target: str, action: str, failure: Failure) -> DeliveryNotQueued:
+    if failure.cause in {Cause.DENIED, Cause.KEY_DENIED} or failure.code.startswith("KMS."):
+        advice = f"allow {action} on it for this function's role, and kms:GenerateDataKey on its key if it has one"
+    elif failure.cause is Cause.NOT_FOUND or failure.code in _MISSING:
+        advice = "check its name, account and region"
+    else:
+        advice = "the sender is asked to try again"
+    return DeliveryNotQueued(f"{target}: {action} failed ({failure.code}): {advice}")

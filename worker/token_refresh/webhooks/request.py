@@ -1,0 +1,85 @@
+"""Lambda's HTTP events, of every kind, as one request; nothing is decoded further than to bytes.
+
+    function URL, HTTP API v2   version "2.0", rawPath, lower-case headers
+    HTTP API v1                 version "1.0", path, multiValueHeaders
+    REST API                    path, httpMethod, multiValueHeaders
+    load balancer               requestContext.elb; headers, or multiValueHeaders where the target group says so
+
+Sources: docs.aws.amazon.com/lambda/latest/dg (urls-invocation, services-alb), apigateway/latest/developerguide
+(http-api-develop-integrations-lambda, set-up-lambda-proxy-integrations).
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from token_refresh.webhooks.about import as_object
+from token_refresh.webhooks.errors import WebhookMalformed
+from token_refresh.webhooks.headers import Headers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request; `repr` shows neither headers nor body."""
+
+    method: str
+    path: str
+    headers: Headers
+    body: bytes = field(repr=False)
+
+
+def read_request(event: Any) -> Request:
+    """Read an event.
+
+    Raises:
+        WebhookMalformed: It is no HTTP event, or its body can't be decoded.
+    """
+    context = as_object(as_object(event).get("requestContext"))
+    http = as_object(context.get("http"))
+    method = http.get("method", as_object(event).get("httpMethod"))
+    path = as_object(event).get("rawPath", as_object(event).get("path"))
+    if not isinstance(method, str) or not isinstance(path, str):
+        raise WebhookMalformed("the event is none of a function URL, an API Gateway or a load balancer")
+    return Request(
+        method=method.upper(),
+        path=_without_stage(path, event.get("version"), context.get("stage")),
+        headers=Headers(_header_pairs(event)),
+        body=_body(event),
+    )
+
+
+def wants_multi_value_headers(event: Any) -> bool:
+    """Say whether the response's headers must be lists: so for a load balancer that sends lists."""
+    context = as_object(as_object(event).get("requestContext"))
+    return "elb" in context and "multiValueHeaders" in event
+
+
+def _without_stage(path: str, version: Any, stage: Any) -> str:
+    """Take off the stage's name, with which an HTTP API's paths begin unless the stage is `$default`."""
+    prefix = f"/{stage}/"
+    return path[len(prefix) - 1 :] if version in ("1.0", "2.0") and path.startswith(prefix) else path
+
+
+def _header_pairs(event: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give each header as often as it came."""
+    lists = as_object(event.get("multiValueHeaders"))
+    if not lists:
+        lists = {name: [value] for name, value in as_object(event.get("headers")).items()}
+    for name, values in lists.items():
+        for value in values if isinstance(values, list) else [None]:
+            if not isinstance(value, str):
+                raise WebhookMalformed("a header in the event is not text")
+            yield name, value
+
+
+def _body(event: dict[str, Any]) -> bytes:
+    text = event.get("body") or ""
+    try:
+        # UTF-8 either way: `b64decode` by itself skips what isn't base64 and gives other bytes than were signed.
+        raw = text.encode()
+        return base64.b64decode(raw, validate=True) if event.get("isBase64Encoded") is True else raw
+    except (AttributeError, UnicodeEncodeError, binascii.Error):
+        pass  # raised below, away from an error that holds the body
+    raise WebhookMalformed("the body in the event is neither text nor base64")

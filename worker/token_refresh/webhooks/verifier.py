@@ -1,0 +1,167 @@
+"""Verifies deliveries with a secret that is cached, rotated, and read again when a signature doesn't fit."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
+from token_refresh.reader import Runtime, Secret
+from token_refresh.webhooks.delivery import Delivery, VerifiedWith
+from token_refresh.webhooks.errors import WebhookNotVerified, detached
+from token_refresh.webhooks.headers import Headers
+from token_refresh.webhooks.schemes import Scheme, Signed
+from token_refresh.webhooks.verify import Key, check_time, matching_key
+
+FIVE_MINUTES = timedelta(minutes=5)
+
+
+class SigningSecret(Protocol):
+    """What a verifier needs of `SecretReader`."""
+
+    def accepted(self) -> Sequence[Secret]:
+        """Give the current secret, then the previous one for as long as that is accepted."""
+        ...
+
+    async def aaccepted(self) -> Sequence[Secret]:
+        """Do what `accepted` does, without blocking the event loop."""
+        ...
+
+    def reject(self, secret: Secret) -> bool:
+        """Read again because `secret` was of no use; True if another one is current."""
+        ...
+
+    async def areject(self, secret: Secret) -> bool:
+        """Do what `reject` does, without blocking the event loop."""
+        ...
+
+
+class Verifier:
+    """Verifies one provider's deliveries; make one for each endpoint, at module level."""
+
+    def __init__(
+        self,
+        scheme: Scheme,
+        secret: SigningSecret,
+        *,
+        tolerance: timedelta = FIVE_MINUTES,
+        runtime: Runtime | None = None,
+    ) -> None:
+        """Remember what to verify with; nothing is read yet.
+
+        Args:
+            scheme: `STRIPE`, `SLACK`, `GITHUB` or `STANDARD`.
+            secret: A `SecretReader` of the endpoint's signing secret.
+            tolerance: How far the signed time may be from ours, either way.
+            runtime: Whose `clock` says what time it is, for tests.
+        """
+        if tolerance <= timedelta():
+            raise ValueError("tolerance must be a positive timedelta: without it any old delivery can be replayed")
+        self.scheme = scheme
+        self._secret = secret
+        self._tolerance = tolerance
+        self._clock = (runtime or Runtime()).clock
+
+    def verify(self, headers: Mapping[str, str] | Headers, body: bytes) -> Delivery:
+        """Verify one request.
+
+        Args:
+            headers: All of its headers, in any case.
+            body: Its body, byte for byte as it came.
+
+        Raises:
+            WebhookMalformed: It can't be a delivery; nothing was read.
+            WebhookNotVerified: Its time or signature doesn't hold, and the newest secret was looked at.
+            TokenRefreshError: The secret can't be read, or isn't one.
+        """
+        problem: Exception
+        try:
+            return self._verify(headers, body)
+        except Exception as error:  # noqa: BLE001 - raised below, away from frames that hold body and secret
+            problem = detached(error)
+        del headers, body
+        raise problem
+
+    async def averify(self, headers: Mapping[str, str] | Headers, body: bytes) -> Delivery:
+        """Do what `verify` does, without blocking the event loop."""
+        problem: Exception
+        try:
+            return await self._averify(headers, body)
+        except Exception as error:  # noqa: BLE001 - as in `verify`
+            problem = detached(error)
+        del headers, body
+        raise problem
+
+    def _verify(self, given: Mapping[str, str] | Headers, body: bytes) -> Delivery:
+        headers = Headers.of(given)
+        signed = self._read(headers, body)
+        secrets = self._secret.accepted()
+        found = self._match(signed, secrets)
+        if isinstance(found, TokenRefreshError) and self._secret.reject(secrets[0]):
+            found = self._match(signed, self._secret.accepted())
+        return self._finish(headers, body, signed, found)
+
+    async def _averify(self, given: Mapping[str, str] | Headers, body: bytes) -> Delivery:
+        headers = Headers.of(given)
+        signed = self._read(headers, body)
+        secrets = await self._secret.aaccepted()
+        found = self._match(signed, secrets)
+        if isinstance(found, TokenRefreshError) and await self._secret.areject(secrets[0]):
+            found = self._match(signed, await self._secret.aaccepted())
+        return self._finish(headers, body, signed, found)
+
+    def _read(self, headers: Headers, body: bytes) -> Signed:
+        """Do all that needs no secret."""
+        if (kind := type(body).__name__) != "bytes":
+            raise ConfigurationError(
+                f"verify() needs the body as bytes, byte for byte as it came, and got {kind}: "
+                "a body that was decoded or parsed and written again has another signature"
+            )
+        signed = self.scheme.read(headers, body)
+        check_time(signed, now=self._clock(), tolerance=self._tolerance)
+        return signed
+
+    def _match(self, signed: Signed, secrets: Sequence[Secret]) -> Key | TokenRefreshError:
+        """Find the key that signed; otherwise say why there is none."""
+        keys, refusal = [], None
+        since = secrets[0].created_at
+        for secret in secrets:
+            try:
+                value = self.scheme.key(secret.text())
+                keys.append(Key(version_id=secret.version_id, stage=secret.stage, current_since=since, value=value))
+            # While the new secret has the wrong form, the previous one still verifies.
+            except InvalidSecretDocument as error:
+                refusal = error
+            except ValueError as error:
+                refusal = self._wrong_form(secret, error)
+        return matching_key(signed, keys) or refusal or self._nothing_fits(secrets)
+
+    def _finish(self, headers: Headers, body: bytes, signed: Signed, found: Key | TokenRefreshError) -> Delivery:
+        if isinstance(found, TokenRefreshError):
+            raise found
+        about = self.scheme.about(headers, body)
+        return Delivery(
+            source=self.scheme.name,
+            key=about.key,
+            id=about.id,
+            type=about.type,
+            signed_at=None if signed.at_seconds is None else datetime.fromtimestamp(signed.at_seconds, UTC),
+            received_at=datetime.fromtimestamp(self._clock(), UTC),
+            current_since=found.current_since,
+            verified_with=VerifiedWith(found.version_id, found.stage),
+            body=body,
+            handshake=about.handshake,
+        )
+
+    def _wrong_form(self, secret: Secret, why: ValueError) -> InvalidSecretDocument:
+        return InvalidSecretDocument(
+            f"{secret.secret_id}, version {secret.version_id}: the stored signing secret {why}. Store it as "
+            f"{self.scheme.name} shows it: aws secretsmanager put-secret-value --secret-id {secret.secret_id} "
+            "--secret-string file://secret.txt"
+        )
+
+    def _nothing_fits(self, secrets: Sequence[Secret]) -> WebhookNotVerified:
+        versions = ", ".join(secret.version_id for secret in secrets)
+        return WebhookNotVerified(
+            f"no signature fits {secrets[0].secret_id} (versions {versions}): the request is forged, or the secret of "
+            f"another endpoint is stored ({self.scheme.hint})"
+        )
