@@ -79,14 +79,16 @@ def claim(store: SecretsManagerServer, version_id: str) -> None:
     claimed = Claim(
         claim_id=claim_version_id(None),
         version_id=version_id,
-        attempt=1,
+        attempt_number=1,
         claimed_at=datetime.now(UTC),
         time_to_live=timedelta(seconds=120),
         earlier=(),
+        token=None,
+        nonce="nonce",
     )
     store.client().put_secret_value(
         SecretId=SECRET_ID,
         ClientRequestToken=claimed.claim_id,
-        SecretString=write_claim(claimed, "nonce").reveal(),
+        SecretString=write_claim(claimed).reveal(),
         VersionStages=["REFRESH_CLAIM"],
     )

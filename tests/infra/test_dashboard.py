@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from infra.synthesis import Deployment
-from races.world import World
+from testbed.testbed import Testbed
 from token_refresh.errors import SecretEmpty
 from token_refresh.handler import handler
 from token_refresh.outcome import NAMESPACE
@@ -18,8 +18,8 @@ from token_refresh_infra.dashboard import QUERIES
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with World() as world:
+def world() -> Iterator[Testbed]:
+    with Testbed() as world:
         yield world
 
 
@@ -86,7 +86,7 @@ def test_saved_queries(bare: Deployment) -> None:
     ]
 
 
-def test_queries_ask_for_what_is_logged(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_queries_ask_for_what_is_logged(world: Testbed, capsys: pytest.CaptureFixture[str]) -> None:
     """The saved queries ask for fields, events and outcomes that the last line of a run has."""
     with pytest.raises(SecretEmpty), patched(world.environment | {"TOKEN_SECRET_ID": "published"}):
         handler({}, None)

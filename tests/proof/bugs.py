@@ -2,222 +2,369 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
-import token_refresh.core.plan as plan_module
-import token_refresh.refresh.redeem as redeem_module
-import token_refresh.refresh.steps as steps_module
-from token_refresh.core.claims import Redemption, write_claim
-from token_refresh.core.schedule import Policy
-from token_refresh.core.snapshot import TokenSet
-from token_refresh.core.versions import CURRENT, PENDING, claim_version_id, record_version_id, staged_version_id
-from token_refresh.oauth.request import AuthMethod, refresh_request
-from token_refresh.refresh.reading import Reader
-from token_refresh.refresh.run import Run
-from token_refresh.refresh.session import Session
-from token_refresh.stored.document import read_document
+from proof import ports as ports_module
+from token_refresh.adapters import version_claims
+from token_refresh.adapters.version_claims import VersionClaims
+from token_refresh.core import plan as plan_module
+from token_refresh.core.attempts import DAY, Attempt, Fate, Ledger
+from token_refresh.core.claims import write_claim
+from token_refresh.core.plan import RULES, Rule, plan, wait_for_open_claim
+from token_refresh.core.snapshot import RunState, Snapshot
+from token_refresh.core.steps import Reason, Redeem, Rejected, Wait
+from token_refresh.core.versions import (
+    CLAIM,
+    CURRENT,
+    claim_version_id,
+    published_version_id,
+    record_version_id,
+    staged_version_id,
+)
+from token_refresh.refresh import redemption as redemption_module
+from token_refresh.refresh import run as run_module
+from token_refresh.refresh.actions import Actions
+from token_refresh.refresh.failures import dead_grant
+from token_refresh.refresh.memory import Memory
+from token_refresh.refresh.parts import Limits
+from token_refresh.refresh.redemption import Redemption
+from token_refresh.refresh.snapshot_reader import SnapshotReader, _Reading
+from token_refresh.stored.origin import ClaimStoreKind
 
 Patches = list[tuple[object, str, object]]
+Bug = Callable[[], Patches]
 
 
-def without(*checks: str) -> Callable[[], Patches]:
-    """Leave out checks of the plan."""
+def nothing() -> Patches:
+    """Plant nothing: the bug is in the scenario's settings."""
+    return []
+
+
+def without(name: str) -> Bug:
+    """Leave out a rule of the plan."""
 
     def patches() -> Patches:
-        kept = tuple(check for check in plan_module._CHECKS if check.__name__ not in checks)  # noqa: SLF001 - to break it
-        return [(plan_module, "_CHECKS", kept)]
+        kept = tuple(rule for rule in RULES if rule.check.__name__ != name)
+        assert len(kept) == len(RULES) - 1
+        return [(run_module, "plan", partial(plan, rules=kept))]
 
     return patches
 
 
+def _instead(name: str, check: Any) -> Patches:
+    rules = tuple(Rule(check, rule.reason) if rule.check.__name__ == name else rule for rule in RULES)
+    return [(run_module, "plan", partial(plan, rules=rules))]
+
+
+def _redeem(after_refusal: Callable[[Actions, Any, Any], Any]) -> Patches:
+    def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
+        request = self.redemption.prepare(snapshot)
+        if not self.parts.claims.append(step.claim, after=step.after):
+            return after_refusal(self, step, snapshot)
+        self.memory.note_claimed(step.claim)
+        staged = self.redemption.redeem(step.claim, request, snapshot)
+        return self.reader.read(self.memory) if staged is None else self._promote(staged, snapshot)
+
+    return [(Actions, "_redeem", redeem)]
+
+
 def no_claim() -> Patches:
-    """Redeem as if a claim were stored."""
+    """Redeem without appending a claim."""
 
-    def append(claim: Any, session: Any, snapshot: Any) -> Any:
-        document = snapshot.current.document
-        session.request = refresh_request(document.refresh_token, session.parts.credentials(document), AuthMethod.NONE)
-        session.hold(claim)
-        return replace(snapshot, newest=claim, newest_ended=False)
+    def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
+        self.memory.note_claimed(step.claim)
+        staged = self.redemption.redeem(step.claim, self.redemption.prepare(snapshot), snapshot)
+        return self.reader.read(self.memory) if staged is None else self._promote(staged, snapshot)
 
-    return [(steps_module, "_append", append)]
+    return [(Actions, "_redeem", redeem)]
 
 
-def equal_claims() -> Patches:
+def equal_nonces() -> Patches:
     """Give every claim the same nonce."""
-    return [(steps_module, "write_claim", lambda claim, _: write_claim(claim, "equal"))]
+
+    def write(claim: Any) -> Any:
+        return write_claim(replace(claim, nonce="equal"))
+
+    return [(version_claims, "write_claim", write), (ports_module, "write_claim", write)]
 
 
 def second_claim() -> Patches:
     """Claim again under another ID where the first was refused."""
-    original = steps_module._append  # noqa: SLF001 - to break it
+    original = VersionClaims.append
 
-    def append(claim: Any, session: Any, snapshot: Any) -> Any:
-        after = original(claim, session, snapshot)
-        if session.claim is None and after.newest is not None and after.newest.claim_id == claim.claim_id:
-            return original(replace(claim, claim_id=record_version_id(claim.claim_id)), session, snapshot)
-        return after
+    def append(self: Any, claim: Any, *, after: str | None) -> bool:
+        if original(self, claim, after=after):
+            return True
+        other = replace(claim, claim_id=record_version_id(claim.claim_id))
+        return bool(self._secret.put(other.claim_id, write_claim(other), label=CLAIM))
 
-    return [(steps_module, "_append", append)]
+    return [(VersionClaims, "append", append)]
 
 
 def claim_of_the_version() -> Patches:
     """Derive a claim's ID from the version that it redeems."""
     original = plan_module._next_claim  # noqa: SLF001 - to break it
 
-    def next_claim(snapshot: Any, policy: Any) -> Any:
-        claim = original(snapshot, policy)
-        return replace(claim, claim_id=claim_version_id(f"{claim.version_id}/{claim.attempt}"))
+    def next_claim(snapshot: Any, run: Any, policy: Any) -> Any:
+        claim = original(snapshot, run, policy)
+        return replace(claim, claim_id=claim_version_id(f"{claim.version_id}/{claim.attempt_number}"))
 
     return [(plan_module, "_next_claim", next_claim)]
 
 
-def live(ignored: Callable[[Any, Any], bool]) -> Callable[[], Patches]:
-    """Ignore a live claim under a condition."""
+def claim_lacks(**fields: Any) -> Bug:
+    """Leave fields out of the claim."""
 
     def patches() -> Patches:
-        original = plan_module._live  # noqa: SLF001 - to break it
-
-        def live(snapshot: Any, standing: Any, policy: Any) -> Any:
-            return None if ignored(snapshot, standing) else original(snapshot, standing, policy)
-
-        checks = tuple(live if c is original else c for c in plan_module._CHECKS)  # noqa: SLF001 - to break it
-        return [(plan_module, "_CHECKS", checks)]
+        original = plan_module._next_claim  # noqa: SLF001 - to break it
+        return [(plan_module, "_next_claim", lambda *args: replace(original(*args), **fields))]
 
     return patches
 
 
-def anywhere(snapshot: Any, standing: Any) -> bool:
+def open_claim_ignored(ignored: Callable[[Snapshot, RunState], bool]) -> Bug:
+    """Ignore an open claim under a condition."""
+
+    def patches() -> Patches:
+        def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
+            return None if ignored(snapshot, run) else wait_for_open_claim(snapshot, run, policy)
+
+        return _instead("wait_for_open_claim", check)
+
+    return patches
+
+
+def on_another_version(snapshot: Snapshot, _run: RunState) -> bool:
     """Say whether the newest claim is on another version."""
-    newest = snapshot.newest
-    return newest is not None and newest.version_id != snapshot.current.version_id and standing.claim_id is None
+    return snapshot.newest is not None and snapshot.newest.version_id != snapshot.current.version_id
 
 
-def forced_past(snapshot: Any, standing: Any) -> bool:
+def forced(snapshot: Snapshot, run: RunState) -> bool:
     """Say whether a forced run would redeem past the claim."""
-    return bool(snapshot.current.version_id == standing.forced_version and standing.claim_id is None)
-
-
-def no_remove_from() -> Patches:
-    """Promote without naming the version that loses AWSCURRENT."""
-    return [(steps_module, "_promote", _promotion(lambda _store, _current: None))]
+    return snapshot.current.version_id == run.forced_version
 
 
 def from_wherever() -> Patches:
     """Promote from whichever version is current by now."""
-    return [(steps_module, "_promote", _promotion(lambda store, _current: store.read(label=CURRENT).version_id))]
 
+    def promote(self: Actions, successor: Any, _snapshot: Any) -> Any:
+        store = self.parts.store
+        current = store.read(label=CURRENT)
+        assert current is not None
+        store.move_label(CURRENT, to=successor.version_id, remove_from=current.version_id)
+        return self.reader.read(self.memory)
 
-def _promotion(remove_from: Callable[[Any, Any], str | None]) -> Callable[[Any, Any, Any], Any]:
-    def promote(staged: Any, session: Any, snapshot: Any) -> Any:
-        store = session.parts.store
-        store.move_label(CURRENT, to=staged.version_id, remove_from=remove_from(store, snapshot.current))
-        return session.read()
-
-    return promote
+    return [(Actions, "_promote", promote)]
 
 
 def promote_first() -> Patches:
     """Store received tokens as AWSCURRENT at once."""
-    return [(redeem_module, "PENDING", CURRENT)]
-
-
-def by_label() -> Patches:
-    """Take for staged tokens whatever AWSPENDING is on."""
-
-    def staged(self: Any, _entry: Any, _base: str) -> TokenSet | None:
-        found = self._store.read(label=PENDING)
-        document = read_document(found.value) if found else None
-        return TokenSet(version_id=found.version_id, labels=found.labels, document=document) if document else None
-
-    return [(Reader, "_staged", staged)]
-
-
-def any_version() -> Patches:
-    """Count a record against whichever version is current."""
-    original = Reader.snapshot
-
-    def snapshot(self: Any, *, acting: bool, own: Any) -> Any:
-        seen = original(self, acting=acting, own=own)
-        if seen.attempts or seen.newest is None:
-            return seen
-        attempt = replace(self._attempt(seen.newest, skip=own), staged=None)
-        return replace(seen, attempts=(attempt,)) if attempt.record else seen
-
-    return [(Reader, "snapshot", snapshot)]
+    return [(redemption_module, "OUTCOME", CURRENT)]
 
 
 def fresh_id() -> Patches:
     """Stage under an ID that nobody derives."""
-    return [(redeem_module, "staged_version_id", lambda claim, base: staged_version_id(claim_version_id(claim), base))]
+    return [
+        (redemption_module, "staged_version_id", lambda claim, base: staged_version_id(claim_version_id(claim), base))
+    ]
 
 
-def records(redemption: Redemption) -> Callable[[], Patches]:
-    """Record one outcome as `not_redeemed`."""
+def recorded(fate: Fate, as_: Fate) -> Bug:
+    """Record one fate as another."""
 
     def patches() -> Patches:
-        original = Session.record
+        original = Redemption._record  # noqa: SLF001 - to break it
 
-        def record(self: Session, claim: Any, found: Redemption, error: str | None = None) -> None:
-            original(self, claim, Redemption.NOT_REDEEMED if found is redemption else found, error)
+        def record(self: Any, claim: Any, found: Fate, answer: Any = None) -> None:
+            original(self, claim, as_ if found is fate else found, answer)
 
-        return [(Session, "record", record)]
+        return [(Redemption, "_record", record)]
 
     return patches
 
 
-def never_released() -> Patches:
-    """Keep an unused claim when the run fails."""
-    return [(Run, "_release_unused_claim", lambda _: None)]
-
-
 def no_second_look() -> Patches:
     """Give a rejected grant up at once."""
-    return [(redeem_module, "_superseded", lambda _claim, _session: False)]
+    original = Actions._redeem  # noqa: SLF001 - to break it
+
+    def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
+        after = original(self, step, snapshot)
+        if self.memory.rejected_version is not None:
+            raise dead_grant(self.redemption.secret, Rejected(snapshot.now, snapshot.now))
+        return after
+
+    return [(Actions, "_redeem", redeem)]
 
 
 def grace_of_zero() -> Patches:
     """Take no grace period for one that is over at once."""
 
-    def may_be_sent_again(since: datetime, now: datetime, policy: Policy) -> bool:
-        return now < since + policy.replay_grace
+    def may_be_sent_again(since: datetime, now: datetime, grace: timedelta) -> bool:
+        return now < since + grace
 
-    return [(module, "may_be_sent_again", may_be_sent_again) for module in (plan_module, redeem_module)]
+    return [(module, "may_be_sent_again", may_be_sent_again) for module in (plan_module, redemption_module)]
 
 
 def always_repeats() -> Patches:
     """Repeat a request that may have been received, whatever the provider."""
-    exchange = redeem_module._Exchange  # noqa: SLF001 - to break it
-    original = exchange._may_repeat  # noqa: SLF001 - likewise
+    return [(redemption_module, "may_be_sent_again", lambda *_: True)]
 
-    def may_repeat(self: Any, answer: Any) -> bool:
-        kind = getattr(answer, "kind", None)
-        return bool(original(self, answer) or (kind is not None and kind.may_have_redeemed))
 
-    return [(exchange, "_may_repeat", may_repeat)]
+def own_grace() -> Patches:
+    """Count the worker's own grace, whatever is stored."""
+    return [(Snapshot, "counted_grace", lambda _, policy: policy.replay_grace)]
 
 
 def published_unseen() -> Patches:
-    """Replace the published copy that is shown by now, not the one that was read."""
-    original = steps_module._publish  # noqa: SLF001 - to break it
+    """Replace the published copy that is there by now, not the one that was read."""
+    original = Actions._publish  # noqa: SLF001 - to break it
 
-    def publish(session: Any, snapshot: Any) -> Any:
-        shown = session.parts.published.read(label=CURRENT)
-        return original(session, replace(snapshot, published=shown.version_id))
+    def publish(self: Actions, snapshot: Any) -> Any:
+        assert self.parts.published is not None
+        copy = self.parts.published.read(label=CURRENT)
+        assert copy is not None
+        return original(self, replace(snapshot, published=replace(snapshot.published, version_id=copy.version_id)))
 
-    return [(steps_module, "_publish", publish)]
+    return [(Actions, "_publish", publish)]
 
 
-def no_list() -> Patches:
+def publish_over_young() -> Patches:
+    """Publish over a copy that was made moments ago."""
+    original = plan_module.publish_newer_tokens
+
+    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
+        published = snapshot.published
+        old = None if published is None else replace(published, stored_at=datetime.fromtimestamp(0, UTC))
+        return original(replace(snapshot, published=old), run, policy)
+
+    return _instead("publish_newer_tokens", check)
+
+
+def publish_again() -> Patches:
+    """Publish again after a refusal, from the copy that is there by then."""
+    original = Actions._publish  # noqa: SLF001 - to break it
+
+    def publish(self: Actions, snapshot: Any) -> Any:
+        after = original(self, snapshot)
+        assert self.parts.published is not None
+        copy = self.parts.published.read(label=CURRENT)
+        assert copy is not None
+        if copy.version_id == published_version_id(snapshot.current.version_id):
+            return after
+        return original(self, replace(snapshot, published=replace(snapshot.published, version_id=copy.version_id)))
+
+    return [(Actions, "_publish", publish)]
+
+
+def kept(keep: Callable[[Ledger, datetime], tuple[Attempt, ...]]) -> Bug:
+    """Carry on less of the ledger."""
+    return lambda: [(Ledger, "kept", lambda self, now, *_: keep(self, now))]
+
+
+def nothing_kept(_ledger: Ledger, _now: datetime) -> tuple[Attempt, ...]:
     """Forget the claims before the newest."""
-    return [(plan_module, "_still_matters", lambda _known, _snapshot: ())]
+    return ()
 
 
-def no_elsewhere() -> Patches:
-    """Forget attempts on other versions with the same refresh token."""
-    return [(Reader, "_elsewhere", lambda _self, _newest, _current: ())]
+def day_kept(ledger: Ledger, now: datetime) -> tuple[Attempt, ...]:
+    """Forget spent tokens after a day."""
+    return tuple(a for a in ledger.attempts if a.claimed_at > now - DAY)
 
 
-def label_left() -> Patches:
-    """Leave the claim label where someone put it."""
-    return [(steps_module, "_outrun", lambda _claim, session, _before: session.read())]
+def one_kept(ledger: Ledger, _now: datetime) -> tuple[Attempt, ...]:
+    """Keep the last attempt alone."""
+    return ledger.attempts[-1:]
+
+
+def by_version() -> Patches:
+    """Know attempts by their version, not by their token."""
+    return [(Ledger, "on_token", lambda self, _, version_id: self.on_version(version_id))]
+
+
+def version_1_forgotten() -> Patches:
+    """Take no attempt of version 1 for one on the current token."""
+    original = Ledger.on_token
+
+    def on_token(self: Ledger, token: str, version_id: str) -> tuple[Attempt, ...]:
+        return tuple(a for a in original(self, token, version_id) if a.token == token)
+
+    return [(Ledger, "on_token", on_token), (_Reading, "_with_token", lambda _, claim, __: claim)]
+
+
+def refusal_not_looked_up() -> Patches:
+    """Only read again where a claim was refused."""
+    return _redeem(lambda actions, _step, _snapshot: actions.reader.read(actions.memory))
+
+
+def refusal_not_remembered() -> Patches:
+    """Look the newer claim up where one was refused, and forget it."""
+
+    def after_refusal(actions: Actions, step: Any, snapshot: Any) -> Any:
+        actions.reader.find_claim(step.claim, snapshot)
+        return actions.reader.read(actions.memory)
+
+    return _redeem(after_refusal)
+
+
+def no_anchor() -> Patches:
+    """Ignore the claim that the current document names."""
+    return [(Snapshot, "missing_claim_id", property(lambda _: None))]
+
+
+def unreadable_passed() -> Patches:
+    """Go on at once where the named claim can't be read."""
+
+    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
+        step = wait_for_open_claim(snapshot, run, policy)
+        return None if isinstance(step, Wait) and step.reason is Reason.UNREADABLE else step
+
+    return _instead("wait_for_open_claim", check)
+
+
+def unreadable_claim_is_none() -> Patches:
+    """Take something unreadable where a claim should be for no claim."""
+    original = SnapshotReader.claim_named
+
+    def claim_named(self: Any, claim_id: str, number: int, previous: Any, current: Any) -> Any:
+        found = original(self, claim_id, number, previous, current)
+        return previous if found is not None and not found.nonce else found
+
+    return [(SnapshotReader, "claim_named", claim_named)]
+
+
+def lost_table_claimed() -> Patches:
+    """Claim at once where the table lost its claim."""
+
+    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
+        if policy.store is ClaimStoreKind.TABLE and snapshot.missing_claim_id is not None:
+            claim = plan_module._next_claim(snapshot, run, policy)  # noqa: SLF001 - to break it
+            return Redeem(claim, snapshot.newest.claim_id if snapshot.newest else None)
+        return wait_for_open_claim(snapshot, run, policy)
+
+    return _instead("wait_for_open_claim", check)
+
+
+def one_lost_claim() -> Patches:
+    """Expect one claim in a lost table, not eight."""
+    return [(plan_module, "LOST_CLAIMS", 1)]
+
+
+def redeems_twice() -> Patches:
+    """Let one run redeem again after its first redemption."""
+
+    def note_claimed(self: Memory, claim: Any) -> None:
+        self.newest_claim = claim
+
+    return [(Memory, "note_claimed", note_claimed)]
+
+
+def no_clock() -> Patches:
+    """Send without a look at the clock."""
+    return [(Limits, "needed_seconds", property(lambda _: -1e9))]
+
+
+def rejected_for_ever() -> Patches:
+    """Never try a rejected grant again."""
+    return [(plan_module, "rejection_retried_at", lambda attempts, *_: attempts[-1].claimed_at + timedelta(days=999))]

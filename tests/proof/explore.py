@@ -3,13 +3,10 @@
 import time
 from dataclasses import dataclass, field
 
+from proof.ports import searching
 from proof.rules import Change, Rules, canonical
 from proof.traces import tell
-from proof.workers import bounded_patience
 from proof.world import Scenario, Violation, World
-
-PATIENCE_SECONDS = (0.0,)
-"""When a rejected grant is confirmed in a search: by one read."""
 
 
 @dataclass(slots=True)
@@ -30,7 +27,7 @@ class Result:
 
 def search(scenario: Scenario, *, worlds_limit: int | None = None, seconds_limit: float | None = None) -> Result:
     """Visit every world of a scenario, or as many as the limits say, up to the first violation."""
-    with bounded_patience(PATIENCE_SECONDS):
+    with searching(scenario):
         return _Search(scenario).run(worlds_limit, seconds_limit)
 
 

@@ -1,49 +1,80 @@
 """What must hold, checked in every world and at every step. Each check raises `Violation`, in the protocol's words."""
 
 import json
+import re
+from typing import Final
 
+from proof.operators import SPOIL_STAGED
 from proof.ports import Ended, Send
 from proof.providers import Provider, parse
-from proof.store import PUBLISHED, TOKENS, Store, StoreCall, refresh_token_of
-from proof.world import WINDOW_SECONDS, Violation, Worker, World
+from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Put, Record, Store, origin_of, refresh_token_of
+from proof.world import HOST, STALE_SECONDS, WINDOW_SECONDS, Scenario, Violation, Worker, World
 from token_refresh.core.versions import CURRENT, record_version_id, staged_version_id
 
 # Bound before any bug is planted: what is right is not decided by what is checked.
 _STAGED, _RECORD = staged_version_id, record_version_id
+_TOKEN: Final = re.compile(r'"[ar]\d+\.\d+"')
 
 
 class Invariants:
     """Checks on one search's store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, scenario: Scenario, store: Store) -> None:
+        self._scenario = scenario
         self._store = store
-        self._derived: set[tuple[str, str]] = set()
+        self._checked: set[tuple[int, int, Provider]] = set()
+        self._clean: set[str] = set()
         self._refresh_tokens: dict[int, str] = {}
+        self._expiries: dict[int, int] = {}
 
-    def check_write(self, before: int, after: int, call: StoreCall) -> None:
-        """A worker moves AWSCURRENT to a complete version that is derived from it, and never otherwise."""
+    def check_write(self, before: int, after: int, call: AnyCall, reply: object, provider: Provider) -> None:
+        """A worker moves AWSCURRENT to a complete set that follows from the one that it leaves, and writes no token."""
+        self._check_text(call)
+        if reply is FULL and isinstance(call, Put) and _is_set(call.text):
+            raise Violation("received tokens were refused: the secret is full")
         if before == after:
             return
-        if call.secret == PUBLISHED:
+        if (isinstance(call, Put) and call.secret == PUBLISHED) or getattr(call, "secret", "") == PUBLISHED:
             self._check_published(before, after)
             return
         old, new = (self._store.labels(state, TOKENS)[CURRENT] for state in (before, after))
-        if old == new or (old, new) in self._derived:
+        if old == new or (before, after, provider) in self._checked:
             return
-        versions = self._store.secret(after, TOKENS)
-        claims = [version_id for version_id, text in versions.items() if '"nonce"' in text]
-        if new not in {_STAGED(claim, old) for claim in claims}:
-            raise Violation("AWSCURRENT moved to a version that is not derived from it")
+        self._check_promotion(old, new, self._store.texts(after), provider)
+        self._checked.add((before, after, provider))
+
+    def _check_promotion(self, old: str, new: str, versions: dict[str, str], provider: Provider) -> None:
         document = json.loads(versions[new])
         if not document.get("accessToken") or not document.get("refreshToken"):
-            raise Violation("AWSCURRENT moved to a version that is no complete token set")
-        self._derived.add((old, new))
+            raise Violation("AWSCURRENT moved to a version that is not a complete token set")
+        claim_id = origin_of(versions[new]).get("claim")
+        if claim_id is None and not self._scenario.start.startswith("v1"):
+            raise Violation("AWSCURRENT moved to a version that no worker staged")
+        left = refresh_token_of(versions[old]) if old in versions else None
+        if left is not None and not provider.follows(document["refreshToken"], left):
+            raise Violation("AWSCURRENT moved to tokens that do not follow from the ones it leaves")
+        if self._issued(document) <= self._issued(json.loads(versions[old])):
+            raise Violation("AWSCURRENT moved back to older tokens")
+
+    @staticmethod
+    def _issued(document: dict[str, str]) -> tuple[int, int]:
+        family, issued = document["accessToken"].removeprefix("a").split(".") if document.get("accessToken") else (0, 0)
+        return int(family), int(issued)
+
+    def _check_text(self, call: AnyCall) -> None:
+        """No claim, record or version ID contains a token."""
+        text = call.item.text if isinstance(call, Append) else call.text if isinstance(call, Put | Record) else ""
+        if text in self._clean:
+            return
+        if _TOKEN.search(text) and not _is_set(text) and '"sourceVersionId"' not in text:
+            raise Violation("a claim or a record holds a token")
+        self._clean.add(text)
 
     def _check_published(self, before: int, after: int) -> None:
         """The published copy never goes back: versions are stored in the order in which they become current."""
-        shown = [self._published_source(state) for state in (before, after)]
-        order = list(self._store.secret(after, TOKENS))
-        old, new = ((-1 if source is None else order.index(source)) for source in shown)
+        sources = [self._published_source(state) for state in (before, after)]
+        order = list(self._store.texts(after))
+        old, new = ((-1 if source not in order else order.index(source)) for source in sources)
         if new < old:
             raise Violation("the published copy went back to an older token set")
 
@@ -51,22 +82,25 @@ class Invariants:
         version_id = self._store.labels(state, PUBLISHED).get(CURRENT)
         if version_id is None:
             return None
-        source = json.loads(self._store.secret(state, PUBLISHED)[version_id])["sourceVersionId"]
-        return str(source)
+        return str(json.loads(self._store.published_texts(state)[version_id])["sourceVersionId"])
 
-    def check_published(self, state: int) -> None:
-        """At rest the published copy shows the current version."""
-        if self._published_source(state) != self._store.labels(state, TOKENS)[CURRENT]:
+    def check_published(self, state: int, now: int) -> None:
+        """At rest the published copy shows the current version, unless it was made moments ago and may be newer."""
+        if self._published_source(state) == self._store.labels(state, TOKENS)[CURRENT]:
+            return
+        if now - self._store.created(state, PUBLISHED, self._store.labels(state, PUBLISHED)[CURRENT]) > STALE_SECONDS:
             raise Violation("at rest, the published copy does not show the current version")
 
     @staticmethod
-    def check_send(sending: int, *, paused: bool) -> None:
-        """At most one redemption is in flight while a claim is live."""
-        if sending > 1 and not paused:
+    def check_send(sending: int, call: Send) -> None:
+        """At most one redemption is in flight, and each goes to the host that issued the token."""
+        if sending > 1:
             raise Violation("two redemptions are in flight")
+        if call.host != HOST:
+            raise Violation("a refresh token was sent to another host")
 
     def check_reuse(self, world: World, provider: Provider, call: Send, kind: str) -> None:
-        """A spent single-use token is sent again only where its answer was lost, and by a scheduled run only late."""
+        """A spent single-use token is sent again only if its response was lost, and by a scheduled run only late."""
         if provider.kind != "single-use" or not provider.spent(call.refresh_token):
             return
         family, _ = parse(call.refresh_token)
@@ -75,41 +109,52 @@ class Invariants:
         if not world.lost >> family & 1:
             raise Violation("a spent refresh token was sent again: the provider revokes a grant that was alive")
         expires_at = self.expires_at(world.store)
-        if kind == "s" and world.now < expires_at - WINDOW_SECONDS // 4:
+        if kind in "sS" and world.now < expires_at - WINDOW_SECONDS // 4:
             raise Violation("a refresh token of unknown outcome was sent again before the last quarter of the window")
 
     def expires_at(self, state: int) -> int:
         """Give the expiry of the current token set."""
-        text = self._store.secret(state, TOKENS)[self._store.labels(state, TOKENS)[CURRENT]]
-        return int(json.loads(text)["expiresAt"]) // 1000
+        known = self._expiries.get(state)
+        if known is None:
+            text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
+            known = self._expiries[state] = int(json.loads(text)["expiresAt"]) // 1000
+        return known
 
     def current_refresh_token(self, state: int) -> str:
         """Give the refresh token of the current token set."""
         known = self._refresh_tokens.get(state)
         if known is None:
-            text = self._store.secret(state, TOKENS)[self._store.labels(state, TOKENS)[CURRENT]]
+            text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
             known = self._refresh_tokens[state] = str(refresh_token_of(text))
         return known
 
     def check_end(self, world: World, worker: Worker, provider: Provider, ended: Ended) -> None:
         """A run ends in a named way, holds no tokens that are not stored, and gives nothing up without cause."""
-        token = self.current_refresh_token(world.store)
         if not ended.named:
             raise Violation(f"a run ended with {ended.outcome}")
-        if worker.unstored >= 0:
+        spoilt = ended.outcome == "TokensNotStored" and SPOIL_STAGED in self._scenario.operator
+        if worker.unstored >= 0 and not spoilt:
             raise Violation(f"a run ended ({ended.outcome}) with tokens that it received and did not store")
-        if ended.outcome == "ReauthorizationRequired" and worker.superseded and provider.alive(token, world.now):
-            raise Violation("a run gave the grant up although another token set was current when it was rejected")
+        if ended.outcome == "ReauthorizationRequired" and worker.superseded and not self._scenario.budget.stale:
+            token = self.current_refresh_token(world.store)
+            if provider.alive(token, world.now):
+                raise Violation("a run gave the grant up although another token set was current when it was rejected")
         if ended.outcome == "RefreshOutcomeUnknown" and not world.unknown:
-            raise Violation("a run took an outcome for unknown although nothing died and no reply was lost")
+            raise Violation("a run took an outcome for unknown although nothing died and no response was lost")
+        if ended.outcome == "ConfigurationError" and worker.plan[0] in "sf":
+            raise Violation("a run with the right settings ended with ConfigurationError")
         if ended.outcome in {"SecretStoreUnavailable", "InvalidSecretDocument", "TokenRequestRejected"} and not (
             world.faulted
         ):
-            raise Violation(f"a run ended with {ended.outcome} although nothing was out of reach")
+            raise Violation(f"a run ended with {ended.outcome} although nothing was out of reach or unreadable")
 
     def reachable(self, state: int, provider: Provider, now: int) -> bool:
         """Whether a stored token set of the current one's family is alive at the provider."""
         current = self.current_refresh_token(state)
         family = current.partition(".")[0]
-        tokens = [refresh_token_of(text) for text in self._store.secret(state, TOKENS).values()]
+        tokens = [refresh_token_of(text) for text in self._store.texts(state).values()]
         return any(token.partition(".")[0] == family and provider.alive(token, now) for token in tokens if token)
+
+
+def _is_set(text: str) -> bool:
+    return '"refreshToken"' in text and '"nonce"' not in text

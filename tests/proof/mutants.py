@@ -14,7 +14,7 @@ from unittest.mock import patch
 from proof import bugs, report, scenarios
 from proof.explore import search
 from proof.world import Scenario
-from token_refresh.core.claims import Redemption
+from token_refresh.core.attempts import Fate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,58 +38,78 @@ MUTANT_SECONDS: Final = 60.0
 """A planted bug that is not found by then has survived."""
 
 MUTANTS: Final = (
+    Mutant(name="row 1 left out", patches=bugs.without("forward_stored_tokens"), scenario=scenarios.DYING),
+    Mutant(name="row 2 left out", patches=bugs.without("refuse_other_settings"), scenario=scenarios.OTHER_HOST),
+    Mutant(name="row 4 left out", patches=bugs.without("stop_at_spent_token"), scenario=scenarios.SUCCESSOR_GONE),
+    Mutant(name="row 5 left out", patches=bugs.without("stop_at_rejected_grant"), scenario=scenarios.REJECTED),
+    Mutant(name="row 7 left out", patches=bugs.without("wait_for_open_claim"), scenario=scenarios.TWO),
+    Mutant(name="row 8 left out", patches=bugs.without("hold_unresolved_token"), scenario=scenarios.DYING),
+    Mutant(name="row 10 left out", patches=bugs.without("wait_for_daily_limit"), scenario=scenarios.QUOTA),
     Mutant(name="redeem without a claim", patches=bugs.no_claim, scenario=scenarios.TWO),
-    Mutant(name="claims without a nonce, so that two are equal", patches=bugs.equal_claims, scenario=scenarios.TWO),
+    Mutant(name="equal nonces", patches=bugs.equal_nonces, scenario=scenarios.ALIKE),
     Mutant(name="claim again under another ID when refused", patches=bugs.second_claim, scenario=scenarios.TWO),
+    Mutant(name="claim ID derived from the version", patches=bugs.claim_of_the_version, scenario=scenarios.EDITED),
     Mutant(
-        name="claim ID derived from the version, not from the chain",
-        patches=bugs.claim_of_the_version,
+        name="an open claim on another version is ignored",
+        patches=bugs.open_claim_ignored(bugs.on_another_version),
         scenario=scenarios.EDITED,
     ),
     Mutant(
-        name="a live claim on another version is ignored", patches=bugs.live(bugs.anywhere), scenario=scenarios.EDITED
+        name="a forced run ignores an open claim",
+        patches=bugs.open_claim_ignored(bugs.forced),
+        scenario=scenarios.TWO,
     ),
-    Mutant(name="a forced run ignores a live claim", patches=bugs.live(bugs.forced_past), scenario=scenarios.TWO),
-    Mutant(name="claims end before their run does", patches=list, scenario=scenarios.SHORT_CLAIMS),
-    Mutant(name="promote without RemoveFrom", patches=bugs.no_remove_from, scenario=scenarios.TWO),
+    Mutant(name="claims end before their run does", patches=bugs.nothing, scenario=scenarios.SHORT_CLAIMS),
+    Mutant(name="no clock before a request", patches=bugs.no_clock, scenario=scenarios.FROZEN),
     Mutant(name="promote from whichever version is current", patches=bugs.from_wherever, scenario=scenarios.REPLACED),
     Mutant(name="make tokens current before they are staged", patches=bugs.promote_first, scenario=scenarios.REPLACED),
-    Mutant(name="recover what AWSPENDING is on, not what is derived", patches=bugs.by_label, scenario=scenarios.STAGED),
-    Mutant(name="staged tokens are not recovered", patches=bugs.without("_promote"), scenario=scenarios.DYING),
-    Mutant(name="stage under a fresh ID", patches=bugs.fresh_id, scenario=scenarios.DYING),
+    Mutant(name="stage under an ID that nobody derives", patches=bugs.fresh_id, scenario=scenarios.DYING),
     Mutant(
-        name="a record counts against whichever version is current",
-        patches=bugs.any_version,
-        scenario=scenarios.REPLACED,
-    ),
-    Mutant(name="no hold", patches=bugs.without("_held"), scenario=scenarios.DYING),
-    Mutant(name="no hold for an edited copy", patches=bugs.no_elsewhere, scenario=scenarios.EDITED_DYING),
-    Mutant(
-        name="an unknown outcome is recorded as not redeemed",
-        patches=bugs.records(Redemption.UNKNOWN),
+        name="unknown recorded as not redeemed",
+        patches=bugs.recorded(Fate.UNKNOWN, Fate.NOT_REDEEMED),
         scenario=scenarios.DYING,
     ),
     Mutant(
-        name="a request without an answer is repeated at a single-use provider",
+        name="a request without a response is repeated at a single-use provider",
         patches=bugs.always_repeats,
         scenario=scenarios.DYING,
     ),
-    Mutant(
-        name="no grace period is one that ends at once", patches=bugs.grace_of_zero, scenario=scenarios.WHOLE_SECONDS
-    ),
-    Mutant(name="tokens of an edited copy are not carried", patches=bugs.without("_carry"), scenario=scenarios.EDITED),
-    Mutant(
-        name="a claim on a version that is no longer current is kept",
-        patches=bugs.without("_release"),
-        scenario=scenarios.EDITED,
-    ),
-    Mutant(name="a run that fails does not release its claim", patches=bugs.never_released, scenario=scenarios.FAILING),
+    Mutant(name="no grace is a grace that ends at once", patches=bugs.grace_of_zero, scenario=scenarios.BEHIND),
+    Mutant(name="two redemptions in one run", patches=bugs.redeems_twice, scenario=scenarios.REJECTED),
     Mutant(name="invalid_grant without a second look", patches=bugs.no_second_look, scenario=scenarios.REPLACED),
-    Mutant(name="publish from whichever copy is shown", patches=bugs.published_unseen, scenario=scenarios.PUBLISHED),
-    Mutant(name="claims do not list those before them", patches=bugs.no_list, scenario=scenarios.EDITED_DYING),
+    Mutant(name="a rejected grant is never tried again", patches=bugs.rejected_for_ever, scenario=scenarios.REJECTED),
+    Mutant(name="no ledger", patches=bugs.kept(bugs.nothing_kept), scenario=scenarios.MOVED_BACK),
+    Mutant(name="spent tokens forgotten after a day", patches=bugs.kept(bugs.day_kept), scenario=scenarios.MOVED_BACK),
+    Mutant(name="only one attempt kept", patches=bugs.kept(bugs.one_kept), scenario=scenarios.MOVED_BACK),
+    Mutant(name="attempts known by version", patches=bugs.by_version, scenario=scenarios.EDITED_DYING),
     Mutant(
-        name="a claim label that was taken off is not put back", patches=bugs.label_left, scenario=scenarios.UNLABELLED
+        name="attempts of version 1 not taken for the current token",
+        patches=bugs.version_1_forgotten,
+        scenario=scenarios.VERSION_1,
     ),
+    Mutant(name="refused claim not looked up", patches=bugs.refusal_not_looked_up, scenario=scenarios.UNANCHORED),
+    Mutant(name="refused claim not remembered", patches=bugs.refusal_not_remembered, scenario=scenarios.UNANCHORED),
+    Mutant(name="no anchor in the document", patches=bugs.no_anchor, scenario=scenarios.UNLABELLED),
+    Mutant(
+        name="unreadable named claim passed",
+        patches=bugs.unreadable_passed,
+        scenario=scenarios.STALE_SUCCESSORS,
+    ),
+    Mutant(
+        name="something unreadable in a claim's place ignored",
+        patches=bugs.unreadable_claim_is_none,
+        scenario=scenarios.UNREADABLE,
+    ),
+    Mutant(name="the worker's own grace", patches=bugs.own_grace, scenario=scenarios.OTHER_GRACE),
+    Mutant(name="no grace in the claim", patches=bugs.claim_lacks(grace=None), scenario=scenarios.OTHER_GRACE),
+    Mutant(name="no host in the claim", patches=bugs.claim_lacks(host=None), scenario=scenarios.OTHER_HOST),
+    Mutant(name="publish from whichever copy is there", patches=bugs.published_unseen, scenario=scenarios.PUBLISHED),
+    Mutant(name="publish over a young copy", patches=bugs.publish_over_young, scenario=scenarios.STALE_PUBLISHED),
+    Mutant(name="publish again after a refusal", patches=bugs.publish_again, scenario=scenarios.PUBLISHED),
+    Mutant(name="half the quota as limit", patches=bugs.nothing, scenario=scenarios.HALF_THE_QUOTA),
+    Mutant(name="lost table claimed at once", patches=bugs.lost_table_claimed, scenario=scenarios.TABLE_LOST),
+    Mutant(name="restored table claimed at once", patches=bugs.lost_table_claimed, scenario=scenarios.TABLE_RESTORED),
+    Mutant(name="one claim expected in a lost table", patches=bugs.one_lost_claim, scenario=scenarios.TABLE_LOST_TWO),
 )
 
 

@@ -1,65 +1,213 @@
-"""What a person may do to the secret at any moment, besides the workers."""
+"""What a person, or AWS itself, may do to the secret and the claim table at any moment, besides the workers."""
 
 import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from proof.providers import Provider, first_document
-from proof.store import TOKENS, Move, Put, Store, StoreCall
-from proof.world import EPOCH_SECONDS, LIFETIME_SECONDS
-from token_refresh.core.versions import CLAIM, CURRENT, PENDING
+from proof.providers import Provider, first_document, parse
+from proof.starts import origin
+from proof.store import TOKENS, AnyCall, Item, Move, Put, Remove, SetTable, Store, origin_of, refresh_token_of
+from proof.world import EPOCH_SECONDS, LIFETIME_SECONDS, Scenario
+from token_refresh.core.versions import CLAIM, CURRENT, OUTCOME, claim_version_id, record_version_id, staged_version_id
 
 PREVIOUS: Final = "AWSPREVIOUS"
 
-REAUTHORIZE: Final = "re-authorize"
+REAUTHORIZE: Final = "re-authorize by hand"
+AUTHORIZE: Final = "token-refresh authorize"
 EDIT: Final = "save an edited copy"
-EDIT_PREVIOUS: Final = "save an edited copy of AWSPREVIOUS"
-MOVE_BACK: Final = "move AWSCURRENT back"
+EDIT_BARE: Final = "save an edited copy without the key"
+COPY_BACK: Final = "save a copy of one of the last 3 sets"
+COPY_BACK_BARE: Final = "save such a copy without the key"
+MOVE_BACK: Final = "move AWSCURRENT back by 1 to 3 sets"
 UNLABEL: Final = "take REFRESH_CLAIM off"
+MOVE_LABEL: Final = "move REFRESH_CLAIM to another version"
 STAGE: Final = "stage a foreign AWSPENDING"
+SPOIL_CLAIM: Final = "store something unreadable where the next claim goes"
+SPOIL_STAGED: Final = "store something unreadable where the next tokens go"
+SPOIL_RECORD: Final = "store something unreadable where the next record goes"
+LOSE_SUCCESSOR: Final = "remove the stored tokens that follow"
+LOSE_TABLE: Final = "lose the claim table"
+RESTORE_TABLE: Final = "restore an old claim table"
+
+ANYTHING: Final = (REAUTHORIZE, EDIT, COPY_BACK, MOVE_BACK, UNLABEL, STAGE)
+"""What version 1 was searched with, and more."""
+
+_SETS_BACK: Final = 3
+_GARBAGE: Final = "not JSON"
 
 
 class Action(NamedTuple):
     """One action."""
 
     name: str
-    call: StoreCall
+    call: AnyCall
     provider: Provider
+    spoils: bool = False
+    """Whether a run may find something unreadable after it."""
+    loses: bool = False
+    """Whether tokens or attempts are forgotten by it."""
+    lasts: bool = False
+    """Whether it takes longer than a run."""
 
 
-def operator_version(serial: int) -> str:
-    """Give the ID of a version that the operator stores."""
-    return f"operator-{serial}-".ljust(36, "0")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What a person sees, and what they may do."""
+
+    scenario: Scenario
+    store: Store
+    state: int
+    provider: Provider
+    serial: int
+    """How many actions were taken before."""
+    now: int
+    items: tuple[Item, ...] = ()
+    """Earlier items of the claim table."""
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Which version each label is on."""
+        return self.store.labels(self.state, TOKENS)
+
+    @property
+    def current(self) -> str:
+        """The current version."""
+        return self.labels[CURRENT]
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The text of each version, oldest first."""
+        return self.store.texts(self.state)
+
+    @property
+    def new_version(self) -> str:
+        """The ID of a version that this action stores."""
+        return f"operator-{self.serial}-".ljust(36, "0")
+
+    @property
+    def newest_claim(self) -> str | None:
+        """The claim that a worker would find."""
+        table = self.store.table(self.state)
+        return (table.item.claim_id if table.item else None) or self.labels.get(CLAIM)
+
+    def older_sets(self) -> list[str]:
+        """The last token sets that were current before this one, newest first."""
+        known = len(self.provider.families)
+        tokens = {v: refresh_token_of(text) for v, text in self.versions.items()}
+        versions = [v for v, token in tokens.items() if token and parse(token)[0] < known]
+        if self.current not in versions:
+            return []
+        return versions[: versions.index(self.current)][: -_SETS_BACK - 1 : -1]
+
+    def saved(self, document: dict[str, object]) -> Put:
+        """Give the call that stores a document as the current version."""
+        return Put(TOKENS, self.new_version, json.dumps(document), "")
+
+    def copy(self, version_id: str, *, bare: bool = False) -> Put:
+        """Give the call that saves an edited copy of a version."""
+        document = {**json.loads(self.versions[version_id]), "note": f"edited {self.new_version[:10]}"}
+        if bare:
+            document.pop("tokenRefresh", None)
+        return self.saved(document)
 
 
-def actions(
-    allowed: tuple[str, ...], *, store: Store, state: int, provider: Provider, serial: int, now: int
-) -> list[Action]:
+def actions(scene: Scene) -> list[Action]:
     """Give what the operator may do in this state."""
-    labels, versions = store.labels(state, TOKENS), store.secret(state, TOKENS)
-    version_id, found = operator_version(serial), []
-    current, previous = labels[CURRENT], labels.get(PREVIOUS)
-    for name in allowed:
-        match name:
-            case "re-authorize":
-                after, refresh_token = provider.authorize()
-                expires_at = max(now, EPOCH_SECONDS) + LIFETIME_SECONDS
-                document = first_document(refresh_token.replace("r", "a"), refresh_token, expires_at)
-                found.append(Action(name, Put(TOKENS, version_id, json.dumps(document), ""), after))
-            case "save an edited copy":
-                found.append(Action(name, _copy(version_id, versions[current]), provider))
-            case "save an edited copy of AWSPREVIOUS" if previous:
-                found.append(Action(name, _copy(version_id, versions[previous]), provider))
-            case "move AWSCURRENT back" if previous:
-                found.append(Action(name, Move(TOKENS, CURRENT, previous, current), provider))
-            case "take REFRESH_CLAIM off" if CLAIM in labels:
-                found.append(Action(name, Move(TOKENS, CLAIM, None, labels[CLAIM]), provider))
-            case "stage a foreign AWSPENDING":
-                document = {**json.loads(versions[current]), "refreshToken": "r9.0"}
-                found.append(Action(name, Put(TOKENS, version_id, json.dumps(document), PENDING), provider))
-            case _:
-                pass
-    return found
+    return [action for name in scene.scenario.operator for action in _ACTIONS[name](scene, name)]
 
 
-def _copy(version_id: str, text: str) -> Put:
-    return Put(TOKENS, version_id, json.dumps({**json.loads(text), "note": f"edited {version_id[:10]}"}), "")
+def _authorize(scene: Scene, name: str) -> Iterator[Action]:
+    after, refresh_token = scene.provider.authorize()
+    expires_at = max(scene.now, EPOCH_SECONDS) + LIFETIME_SECONDS
+    document = first_document(refresh_token.replace("r", "a"), refresh_token, expires_at)
+    if name == AUTHORIZE:
+        document["tokenRefresh"] = origin(scene.scenario)
+    yield Action(name, scene.saved(document), after)
+
+
+def _edit(scene: Scene, name: str) -> Iterator[Action]:
+    yield Action(name, scene.copy(scene.current, bare=name == EDIT_BARE), scene.provider)
+
+
+def _copy_back(scene: Scene, name: str) -> Iterator[Action]:
+    for back, version_id in enumerate(scene.older_sets(), 1):
+        copy = scene.copy(version_id, bare=name == COPY_BACK_BARE)
+        yield Action(f"{name}: {back} back", copy, scene.provider)
+
+
+def _move_back(scene: Scene, name: str) -> Iterator[Action]:
+    for back, version_id in enumerate(scene.older_sets(), 1):
+        yield Action(f"{name}: {back} back", Move(TOKENS, CURRENT, version_id, scene.current), scene.provider)
+
+
+def _unlabel(scene: Scene, name: str) -> Iterator[Action]:
+    if CLAIM in scene.labels:
+        yield Action(name, Move(TOKENS, CLAIM, None, scene.labels[CLAIM]), scene.provider)
+
+
+def _move_label(scene: Scene, name: str) -> Iterator[Action]:
+    if CLAIM not in scene.labels:
+        return
+    claims = [v for v, text in scene.versions.items() if '"nonce"' in text and v != scene.labels[CLAIM]]
+    for version_id in (*claims[:1], *claims[-1:][len(claims) < 2 :], scene.current):
+        yield Action(name, Move(TOKENS, CLAIM, version_id, scene.labels[CLAIM]), scene.provider)
+
+
+def _stage(scene: Scene, name: str) -> Iterator[Action]:
+    document = {**json.loads(scene.versions[scene.current]), "refreshToken": "r9.0"}
+    yield Action(name, Put(TOKENS, scene.new_version, json.dumps(document), "AWSPENDING"), scene.provider)
+
+
+def _spoil(scene: Scene, name: str) -> Iterator[Action]:
+    claim_id = claim_version_id(scene.newest_claim)
+    if name == SPOIL_CLAIM:
+        yield Action(name, Put(TOKENS, claim_id, _GARBAGE, CLAIM), scene.provider, spoils=True)
+        return
+    staged = name == SPOIL_STAGED
+    place = staged_version_id(claim_id, scene.current) if staged else record_version_id(claim_id)
+    yield Action(name, Put(TOKENS, place, _GARBAGE, OUTCOME), scene.provider, spoils=True, loses=staged)
+
+
+def _lose_successor(scene: Scene, name: str) -> Iterator[Action]:
+    """Remove stored tokens that follow the current ones, and that a claim knows of: AWS removes no younger ones."""
+    current = refresh_token_of(scene.versions[scene.current])
+    for version_id, text in scene.versions.items():
+        token = refresh_token_of(text)
+        if not token or not current or origin_of(text).get("claim") in {None, scene.newest_claim}:
+            continue
+        if token != current and scene.provider.follows(token, current):
+            yield Action(name, Remove(version_id), scene.provider, loses=True)
+
+
+def _lose_table(scene: Scene, name: str) -> Iterator[Action]:
+    if scene.store.table(scene.state).item is not None:
+        yield Action(name, SetTable(None), scene.provider, loses=True)
+
+
+def _restore_table(scene: Scene, name: str) -> Iterator[Action]:
+    """Restore an item whose number is lower than the current document's, which is always noticed; it takes minutes."""
+    number = origin_of(scene.versions[scene.current]).get("number", 0)
+    for item in scene.items:
+        if isinstance(number, int) and item.number < number:
+            yield Action(name, SetTable(item), scene.provider, loses=True, lasts=True)
+
+
+_ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
+    REAUTHORIZE: _authorize,
+    AUTHORIZE: _authorize,
+    EDIT: _edit,
+    EDIT_BARE: _edit,
+    COPY_BACK: _copy_back,
+    COPY_BACK_BARE: _copy_back,
+    MOVE_BACK: _move_back,
+    UNLABEL: _unlabel,
+    MOVE_LABEL: _move_label,
+    STAGE: _stage,
+    SPOIL_CLAIM: _spoil,
+    SPOIL_STAGED: _spoil,
+    SPOIL_RECORD: _spoil,
+    LOSE_SUCCESSOR: _lose_successor,
+    LOSE_TABLE: _lose_table,
+    RESTORE_TABLE: _restore_table,
+}

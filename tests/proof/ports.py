@@ -1,29 +1,46 @@
 """The worker's ports, as a search has them: every call goes to one place, `Ports.ask`."""
 
+import functools
+import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from types import ModuleType
 from typing import Final, NamedTuple
+from unittest.mock import patch
 
-from proof.store import FRESH_NONCE, PUBLISHED, TOKENS, Move, Put, Read, StoreCall
+from proof.store import FRESH_NONCE, PUBLISHED, TOKENS, Append, Item, Move, Put, Read, ReadTable, Record, StoreCall
 from proof.world import RUN_SECONDS, Scenario, Violation
+from token_refresh.adapters import version_claims
+from token_refresh.adapters.version_claims import VersionClaims
+from token_refresh.core import schedule, snapshot, versions
+from token_refresh.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
+from token_refresh.core.claims import Record as ClaimRecord
 from token_refresh.errors import TokenRefreshError
 from token_refresh.oauth.request import AuthMethod, TokenRequest
 from token_refresh.oauth.response import Answer
-from token_refresh.ports import Deadline, SecretVersion
-from token_refresh.refresh import Parts, Run
+from token_refresh.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh.refresh import Limits, Parts, Run, SecretName, snapshot_reader
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
+from token_refresh.stored.origin import ClaimStoreKind
 
 REQUEST_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.75
+"""By its length a poll is told from the sleeps between repeats."""
+LIMITS: Final = Limits(request_timeout_seconds=REQUEST_SECONDS, poll_seconds=(POLL_SECONDS,))
 
 
 class Send(NamedTuple):
     """A token request."""
 
     refresh_token: str
+    host: str
 
 
 class Poll(NamedTuple):
-    """A forced run waits for another's claim: the reply says whether there is time to look again."""
+    """A forced run waits for another run's claim: the reply says whether there is time to look again."""
 
 
 class Ended(NamedTuple):
@@ -40,10 +57,7 @@ Call = StoreCall | Send | Poll
 
 
 class Ports(ABC):
-    """Token endpoint, clock and log of one run; its two secrets ask here too."""
-
-    POLL_SECONDS: Final = 0.75
-    """By its length, a poll is told from the sleeps between repeats."""
+    """Clock and log of one run; its stores and its token endpoint ask here too."""
 
     def __init__(self, now: int) -> None:
         self.now = now
@@ -54,18 +68,13 @@ class Ports(ABC):
     def ask(self, call: Call) -> object:
         """Give the reply to a call."""
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Answer:
-        """Send a token request."""
-        del timeout_seconds
-        return self.ask(Send(request.form["refresh_token"]))  # type: ignore[return-value]  # what a search replies
-
     def monotonic(self) -> float:
         """Give the stopwatch."""
         return float(self.now + self._polled_seconds)
 
     def sleep(self, seconds: float) -> None:
         """Wait; only a poll lets time pass, since others may act between any two calls anyway."""
-        if seconds == self.POLL_SECONDS and not self.ask(Poll()):
+        if seconds == POLL_SECONDS and not self.ask(Poll()):
             self._polled_seconds += RUN_SECONDS
 
     def info(self, event: str, **fields: object) -> None:
@@ -75,6 +84,19 @@ class Ports(ABC):
     def warning(self, event: str, **fields: object) -> None:
         """Log nothing."""
         del event, fields
+
+
+class _Endpoint:
+    """A token endpoint at one host."""
+
+    def __init__(self, host: str, ports: Ports) -> None:
+        self._host = host
+        self._ports = ports
+
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Answer:
+        """Send a token request."""
+        del timeout_seconds
+        return self._ports.ask(Send(request.form["refresh_token"], self._host))  # type: ignore[return-value]  # as asked
 
 
 class _Secret:
@@ -97,36 +119,99 @@ class _Secret:
         return bool(self._ports.ask(Move(self._name, label, to, remove_from)))
 
 
-def build_run(scenario: Scenario, ports: Ports, *, force: bool) -> Run:
+class _Table:
+    """Claims in a table; the adapter itself is tested against the strict DynamoDB."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._record: tuple[str, ClaimRecord | None] = "", None
+
+    def newest(self) -> NewestClaim:
+        """Read the item."""
+        item = self._ports.ask(ReadTable())
+        read_at = datetime.fromtimestamp(self._ports.now, UTC)
+        if not isinstance(item, Item):
+            return NewestClaim(claim=None, read_at=read_at)
+        claim = read_claim(item.claim_id, SecretValue(item.text), datetime.fromtimestamp(item.claimed_at, UTC))
+        record = None if item.record is None else read_record(item.claim_id, SecretValue(item.record))
+        self._record = item.claim_id, record
+        return NewestClaim(claim=claim, read_at=read_at)
+
+    def append(self, claim: Claim, *, after: str | None) -> bool:
+        """Replace the claim `after`."""
+        item = Item(claim.claim_id, claim.number, write_claim(claim).reveal(), claim.claimed_at.timestamp())
+        return bool(self._ports.ask(Append(item, after)))
+
+    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+        """Read the item: its claim is the one that was asked for, or a newer one."""
+        del claim_id
+        return self.newest().claim
+
+    def record(self, claim: Claim, record: ClaimRecord) -> None:
+        """Add a record."""
+        self._ports.ask(Record(claim.claim_id, write_record(record, claim).reveal()))
+
+    def record_of(self, claim_id: str) -> ClaimRecord | None:
+        """Give the record that came with the newest claim."""
+        newest, record = self._record
+        return record if newest == claim_id else None
+
+
+def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run:
     """Put the real run together, on these ports."""
+    secret: SecretStore = _Secret(TOKENS, ports)
+    policy = scenario.policy(kind)
+    claims: ClaimStore = VersionClaims(secret) if policy.store is ClaimStoreKind.VERSIONS else _Table(ports)
     return Run(
         parts=Parts(
-            store=_Secret(TOKENS, ports),
+            store=secret,
+            claims=claims,
             published=_Secret(PUBLISHED, ports) if scenario.published else None,
-            endpoint=lambda: ports,
+            endpoint=lambda: _Endpoint(policy.host, ports),
             credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),
             auth_method=AuthMethod.NONE,
             nonce=lambda: FRESH_NONCE,
             clock=ports,
             log=ports,
         ),
-        policy=scenario.policy,
-        secret_id=TOKENS,
+        policy=policy,
+        secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
         deadline=Deadline(clock=ports, at=ports.monotonic() + RUN_SECONDS),
-        request_timeout_seconds=REQUEST_SECONDS,
-        force=force,
+        limits=LIMITS,
+        force=kind in "fF",
     )
 
 
 def settle(run: Run) -> Ended:
     """Execute a run to its end."""
     try:
-        settled = run.execute()
+        outcome = run.execute()
     except TokenRefreshError as error:
         return Ended(type(error).__name__, named=True)
     except Violation:
         raise
     except Exception as error:  # noqa: BLE001 - a defect of the worker is what this program looks for
         return Ended(f"{type(error).__name__}: {error}", named=False)
-    retry_at = None if settled.retry_at is None else int(settled.retry_at.timestamp())
-    return Ended(settled.outcome, named=True, retry_at=retry_at)
+    retry_at = None if outcome.retry_at is None else int(outcome.retry_at.timestamp())
+    return Ended(outcome.name, named=True, retry_at=retry_at)
+
+
+@contextmanager
+def searching(scenario: Scenario) -> Iterator[None]:
+    """Set the daily limit of claims to the scenario's, and work out pure functions once, while a search goes on."""
+    wanted = {} if scenario.claims_a_day is None else {ClaimStoreKind(scenario.claims): scenario.claims_a_day}
+    with ExitStack() as stack:
+        stack.enter_context(patch.dict(schedule.CLAIMS_A_DAY, wanted))
+        for module, name in _PURE:
+            stack.enter_context(patch.object(module, name, functools.cache(getattr(module, name))))
+        yield
+
+
+_PURE: Final[tuple[tuple[ModuleType, str], ...]] = (
+    (versions, "_derive"),
+    (snapshot, "fingerprint"),
+    (snapshot_reader, "fingerprint"),
+    (snapshot_reader, "read_document"),
+    (version_claims, "read_claim"),
+    (sys.modules[__name__], "read_claim"),
+)

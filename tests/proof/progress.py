@@ -5,17 +5,20 @@ from typing import Final
 from proof.invariants import Invariants
 from proof.ports import Call, Ended, Poll, Ports, Send, build_run, settle
 from proof.providers import Provider
-from proof.store import Read, Store
-from proof.world import WINDOW_SECONDS, Scenario, Violation
+from proof.store import Read, ReadTable, Store
+from proof.world import DAY_SECONDS, HOUR_SECONDS, WINDOW_SECONDS, Scenario, Violation
+from token_refresh.errors import TokenRefreshError
 
-RUNS_LIMIT: Final = 24
+RUNS_LIMIT: Final = 30
 """Undisturbed runs until a refresh; a world that needs more never comes to rest."""
 
 REFRESHED: Final = "refreshed"
 REJECTED: Final = "rejected"
 
-_LEAST_GRACE_SECONDS: Final = 3600
-"""A token that the provider takes for a shorter while may run out before its turn comes."""
+_LEAST_GRACE_SECONDS: Final = 2 * HOUR_SECONDS
+"""A token that the provider accepts for a shorter while may run out before its turn comes."""
+
+Key = tuple[int, Provider, int, bool]
 
 
 class Progress:
@@ -25,7 +28,8 @@ class Progress:
         self._scenario = scenario
         self._store = store
         self._invariants = invariants
-        self._known: dict[tuple[int, Provider, int], str] = {}
+        self._known: dict[Key, str] = {}
+        self._alive: dict[tuple[int, Provider, int], bool] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -36,48 +40,64 @@ class Progress:
         Raises:
             Violation: It does not come to rest, or a grant is given up that is alive.
         """
-        key = (state, provider, now)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = self._continue(state, provider, now)
-        return known
-
-    def _continue(self, state: int, provider: Provider, now: int) -> str:
-        alive = self._invariants.reachable(state, provider, now + _LEAST_GRACE_SECONDS)
-        outcomes = []
-        for _ in range(RUNS_LIMIT):
-            ports = _Undisturbed(self._store, self._invariants, state, provider, now)
-            ended = settle(build_run(self._scenario, ports, force=False))
-            outcomes.append(ended.outcome)
-            if ports.replayed and now < self._invariants.expires_at(state) - WINDOW_SECONDS // 4:
-                raise Violation("left alone: a spent refresh token is sent again before the last quarter of the window")
+        asked = state, provider, now
+        alive = self._alive.get(asked)
+        if alive is None:
+            alive = self._alive[asked] = self._invariants.reachable(state, provider, now + _LEAST_GRACE_SECONDS)
+        passed: list[Key] = []
+        outcomes: list[str] = []
+        while True:
+            key = (state, provider, now, alive)
+            known = self._known.get(key)
+            if known is None and len(outcomes) == RUNS_LIMIT:
+                raise Violation(f"left alone: runs never come to rest ({', '.join(outcomes[:6])}, ...)")
+            if known is None:
+                ports = self._run(state, provider, now)
+                passed.append(key)
+                outcomes.append(ports.ended.outcome)
+                known = self._settled(ports, now, outcomes, alive=alive)
+            if known is not None:
+                self._known |= dict.fromkeys(passed, known)
+                return known
             state, provider = ports.state, ports.provider
-            if not ended.named:
-                raise Violation(f"left alone: a run ends with {ended.outcome}")
-            if self._scenario.published and ended.outcome in {"fresh", "refreshed", "recovered"}:
-                self._invariants.check_published(state)
-            if ended.outcome == REFRESHED:
-                return REFRESHED
-            if ended.outcome == "ReauthorizationRequired":
-                if alive:
-                    raise Violation(f"left alone: a grant that is alive is given up (runs end: {', '.join(outcomes)})")
-                return REJECTED
-            now = self._next(state, now, ended)
-        raise Violation(f"left alone: runs never come to rest ({', '.join(outcomes[:6])}, ...)")
+            now = self._next(state, now, ports.ended, rejections=outcomes.count("ReauthorizationRequired"))
 
-    def _next(self, state: int, now: int, ended: Ended) -> int:
+    def _run(self, state: int, provider: Provider, now: int) -> "Undisturbed":
+        ports = Undisturbed(self._store, self._invariants, state, provider, now)
+        ports.ended = settle(build_run(self._scenario, ports, "s"))
+        if ports.replayed and now < self._invariants.expires_at(state) - WINDOW_SECONDS // 4:
+            raise Violation("left alone: a spent refresh token is sent again before the last quarter of the window")
+        if not ports.ended.named:
+            raise Violation(f"left alone: a run ends with {ports.ended.outcome}")
+        if self._scenario.published and ports.ended.outcome in {"fresh", "refreshed", "recovered"}:
+            self._invariants.check_published(ports.state, now)
+        return ports
+
+    def _settled(self, ports: "Undisturbed", now: int, outcomes: list[str], *, alive: bool) -> str | None:
+        """Say whether that was the last run."""
+        if ports.ended.outcome == REFRESHED:
+            return REFRESHED
+        if ports.ended.outcome != "ReauthorizationRequired":
+            return None
+        if alive and outcomes.count("ReauthorizationRequired") > 3:
+            raise Violation(f"left alone: a grant that is alive is given up (runs end: {', '.join(outcomes)})")
+        return None if alive and self._invariants.reachable(ports.state, ports.provider, now) else REJECTED
+
+    def _next(self, state: int, now: int, ended: Ended, *, rejections: int) -> int:
         """Say when the next run that matters begins."""
         expires_at = self._invariants.expires_at(state)
         if ended.retry_at is not None:
             return max(ended.retry_at, now + 1)
-        if ended.outcome in {"fresh", "recovered"}:
+        if ended.outcome in {"fresh", "recovered", "superseded"}:
             return max(expires_at - WINDOW_SECONDS, now + 1)
         if ended.outcome == "RefreshOutcomeUnknown":
-            return max(expires_at - WINDOW_SECONDS // 4, now + 3600)
-        return now + 3600
+            return max(expires_at - WINDOW_SECONDS // 4, now + HOUR_SECONDS)
+        if ended.outcome == "ReauthorizationRequired" and rejections > 1:
+            return now + DAY_SECONDS
+        return now + HOUR_SECONDS
 
 
-class _Undisturbed(Ports):
+class Undisturbed(Ports):
     """Carries every call out at once."""
 
     def __init__(self, store: Store, invariants: Invariants, state: int, provider: Provider, now: int) -> None:
@@ -86,6 +106,7 @@ class _Undisturbed(Ports):
         self._invariants = invariants
         self.state = state
         self.provider = provider
+        self.ended = Ended("", named=True)
         self.replayed = False
         """Whether a single-use refresh token was sent again."""
 
@@ -93,6 +114,7 @@ class _Undisturbed(Ports):
         """Carry a call out."""
         match call:
             case Send(refresh_token):
+                self._invariants.check_send(1, call)
                 self.provider, answer, reused = self.provider.redeem(refresh_token, self.now)
                 self.replayed = self.replayed or reused
                 return answer
@@ -101,6 +123,8 @@ class _Undisturbed(Ports):
             case _:
                 before = self.state
                 self.state, reply = self._store.call(before, call, self.now)
-                if not isinstance(call, Read):
-                    self._invariants.check_write(before, self.state, call)
+                if not isinstance(call, Read | ReadTable):
+                    self._invariants.check_write(before, self.state, call, reply, self.provider)
+                if isinstance(reply, TokenRefreshError):
+                    raise type(reply)(*reply.args)
                 return reply

@@ -28,6 +28,8 @@ class Family(NamedTuple):
     """Whether a later authorization ended it."""
     redeemed_at: tuple[int | None, ...] = (None,)
     """When each refresh token was redeemed first, in the order of issue."""
+    parents: tuple[int, ...] = (-1,)
+    """Which refresh token was redeemed for each."""
     issued: int = 1
     """How many access tokens were issued."""
 
@@ -39,7 +41,7 @@ class Provider(NamedTuple):
     families: tuple[Family, ...] = (Family(),)
 
     def redeem(self, refresh_token: str, now: int) -> tuple["Provider", Answer, bool]:
-        """Answer a refresh request; the last value says whether it was a reuse that revoked the family."""
+        """Respond to a refresh request; the last value says whether it was a reuse that revoked the family."""
         number, index = parse(refresh_token)
         family = self.families[number]
         if family.revoked:
@@ -54,7 +56,7 @@ class Provider(NamedTuple):
         marks = list(family.redeemed_at)
         marks[index] = now if spent_at is None else spent_at
         successor = len(marks)
-        issued = family._replace(redeemed_at=(*marks, None), issued=family.issued + 1)
+        issued = family._replace(redeemed_at=(*marks, None), parents=(*family.parents, index), issued=family.issued + 1)
         return self._with(number, issued), _answer(number, family, successor), False
 
     def authorize(self) -> tuple["Provider", str]:
@@ -73,6 +75,15 @@ class Provider(NamedTuple):
             return False
         spent_at = self.families[number].redeemed_at[index]
         return spent_at is None or (self.kind == "grace" and now < spent_at + GRACE_SECONDS)
+
+    def follows(self, refresh_token: str, older: str) -> bool:
+        """Whether a refresh token came of another, directly or not; a static one follows itself."""
+        (number, index), (other, wanted) = parse(refresh_token), parse(older)
+        if number != other:
+            return False
+        while index > wanted:
+            index = self.families[number].parents[index]
+        return index == wanted
 
     def ended_by_operator(self, family: int) -> bool:
         """Whether a person ended the family, by authorizing again."""

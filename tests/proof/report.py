@@ -12,13 +12,13 @@ from proof.explore import Result, search
 from proof.world import Scenario
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "proof.md"
-_COMMANDS: Final = {"searches": "search", "mutants": "mutants"}
 PROCESSES: Final = 2
+_COMMANDS: Final = {"searches": "search", "mutants": "mutants"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
-    """A bug, and what the search made of it."""
+    """A bug, and the search that looked for it."""
 
     name: str
     result: Result
@@ -54,48 +54,44 @@ def write_mutants(planted: Sequence[Planted], page: Path = PAGE) -> None:
 
 
 def _line(result: Result) -> str:
-    scenario = result.scenario
     end = "" if result.complete else "  NOT COMPLETE"
     head = (
-        f"{scenario.provider}, {scenario.name}: {result.worlds:,} worlds in {result.seconds:.1f} s; "
+        f"{result.scenario.label}: {result.worlds:,} worlds in {result.seconds:.1f} s; "
         f"{result.left_alone:,} left alone; window hit in {result.windows:,}{end}"
     )
-    said = [head, scenario.bounds, *result.trace]
-    return "\n    ".join(said)
+    return "\n    ".join([head, result.scenario.bounds, *result.trace])
 
 
 def _searches(searched: Sequence[Result]) -> str:
-    names = dict.fromkeys(result.scenario.name for result in searched)
-    kinds = list(dict.fromkeys(result.scenario.provider for result in searched))
-    by = {(result.scenario.name, result.scenario.provider): result for result in searched}
-    total = sum(result.worlds for result in searched)
-    seconds = sum(result.seconds for result in searched)
-    rows = [
-        f"| {name} | {by[name, kinds[0]].scenario.bounds} | "
-        + " | ".join(f"{by[name, kind].worlds:,}" for kind in kinds)
-        + " |"
-        for name in names
+    """Give one row for each name and claim-store dependent bounds, and a column for each store and provider."""
+    kinds = list(dict.fromkeys((r.scenario.claims, r.scenario.provider) for r in searched))
+    by = {(r.scenario.name, r.scenario.bounds, r.scenario.claims, r.scenario.provider): r for r in searched}
+    rows = []
+    for name, bounds in dict.fromkeys((r.scenario.name, r.scenario.bounds) for r in searched):
+        cells = [by.get((name, bounds, *kind)) for kind in kinds]
+        figures = " | ".join("" if cell is None else f"{cell.worlds:,}" for cell in cells)
+        rows.append(f"| {name} | {bounds} | {figures} |")
+    head = [
+        f"| search | bounds | {' | '.join(f'{store}, {provider}' for store, provider in kinds)} |",
+        "| --- | --- |" + " --: |" * len(kinds),
     ]
-    head = [f"| search | bounds | {' | '.join(kinds)} |", "| --- | --- |" + " --: |" * len(kinds)]
-    violations = sum(1 for result in searched if result.violation)
-    left_alone = sum(result.left_alone for result in searched)
-    windows = sum(result.windows for result in searched)
+    total, seconds = sum(r.worlds for r in searched), sum(r.seconds for r in searched)
+    violations = sum(1 for r in searched if r.violation)
+    left_alone, windows = sum(r.left_alone for r in searched), sum(r.windows for r in searched)
     summary = (
-        f"{total:,} worlds, {violations} violations, {seconds:.0f} s of processor time. In {windows:,} of them the "
-        f"one window was hit. {left_alone:,} stored states were left alone until at rest."
+        f"{total:,} worlds in {len(searched)} searches, {violations} violations, {seconds:.0f} s of processor time. In "
+        f"{windows:,} of them the one window was hit. {left_alone:,} stored states were left alone until at rest."
     )
     return "\n".join([*head, *rows, "", summary])
 
 
 def _mutants(planted: Sequence[Planted]) -> str:
-    head = ["| planted bug | what is violated | steps | worlds | seconds |", "| --- | --- | --: | --: | --: |"]
+    head = ["| planted bug | what is violated | steps | worlds |", "| --- | --- | --: | --: |"]
     rows = []
     for bug in planted:
         result = bug.result
         violation = (result.violation or "SURVIVED").partition(" (")[0]
-        rows.append(
-            f"| {bug.name} | {violation} | {len(result.trace) - 1} | {result.worlds:,} | {result.seconds:.2f} |"
-        )
+        rows.append(f"| {bug.name} | {violation} | {len(result.trace) - 1} | {result.worlds:,} |")
     return "\n".join([*head, *rows])
 
 

@@ -1,26 +1,34 @@
 """The rules of the game: which worlds follow a world, and what must hold on the way there."""
 
-import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from proof import starts
 from proof.invariants import Invariants
-from proof.operators import actions
-from proof.ports import Ended, Poll, Send
-from proof.progress import REJECTED, Progress
-from proof.providers import CLIENT_REJECTED, NO_ANSWER, Provider, first_document, parse
-from proof.store import PUBLISHED, TOKENS, Move, Put, Read, Store, StoreCall
+from proof.operators import Scene, actions
+from proof.ports import Ended, Poll, Send, build_run, settle
+from proof.progress import REJECTED, Progress, Undisturbed
+from proof.providers import CLIENT_REJECTED, NO_ANSWER, Provider, parse
+from proof.providers import REJECTED as INVALID_GRANT
+from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
 from proof.workers import Workers
-from proof.world import DUE_SECONDS, EPOCH_SECONDS, RUN_SECONDS, Interned, Scenario, Violation, Worker, World
-from token_refresh.core.versions import CLAIM, OUTCOME, PENDING, published_version_id
+from proof.world import (
+    EPOCH_SECONDS,
+    RUN_SECONDS,
+    STALE_SECONDS,
+    WINDOW_SECONDS,
+    Interned,
+    Scenario,
+    Violation,
+    Worker,
+    World,
+)
+from token_refresh.core.versions import CLAIM, OUTCOME
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.oauth.response import TokenResponse
-from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import read_document
-from token_refresh.stored.published import published_document
 
-FIRST_VERSION = "00000000-0000-4000-8000-000000000000"
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
+Write = Put | Move | Append | Record
 
 
 class Event(NamedTuple):
@@ -47,28 +55,35 @@ class Rules:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.store = Store(date_behind_seconds=0.9 if scenario.floored else 0.0)
+        self.store = Store(behind_seconds=scenario.behind_seconds, quota=scenario.quota)
         self.workers = Workers(scenario)
         self.providers: Interned[Provider] = Interned()
         self.positions: Interned[Worker] = Interned()
-        self.invariants = Invariants(self.store)
+        self.invariants = Invariants(scenario, self.store)
         self.progress = Progress(scenario, self.store, self.invariants)
+        self._items: dict[Item, None] = {}
 
     def start(self) -> World:
         """Give the first world: a token set that is due, and workers that have not begun."""
-        text = json.dumps(first_document("a0.0", "r0.0", EPOCH_SECONDS + DUE_SECONDS))
-        documents: dict[str, tuple[str, str] | None] = {TOKENS: (FIRST_VERSION, text)}
-        if self.scenario.published:
-            shown = published_document(read_document(SecretValue(text)), FIRST_VERSION).reveal()
-            documents[PUBLISHED] = (published_version_id(FIRST_VERSION), shown)
+        begun = starts.create(self.scenario, self.store)
+        state, provider, now = begun.state, begun.provider, EPOCH_SECONDS
+        for _ in range(self.scenario.before):
+            ports = Undisturbed(self.store, self.invariants, state, provider, now)
+            ended = settle(build_run(self.scenario, ports, "s"))
+            if ended.outcome != "refreshed":
+                raise Violation(f"before the search, a run ends with {ended.outcome}")
+            state, provider = ports.state, ports.provider
+            now = self.invariants.expires_at(state) - WINDOW_SECONDS
+            self._note_item(state)
+        now = max(now, self.invariants.expires_at(state) - self.scenario.due_seconds)
         workers = [self.positions.number(Worker(plan, self.workers.start(plan[0]))) for plan in self.scenario.plans]
         return World(
-            store=self.store.create(documents),
-            provider=self.providers.number(Provider(self.scenario.provider)),
-            now=EPOCH_SECONDS,
+            store=state,
+            provider=self.providers.number(provider),
+            now=now,
             budget=self.scenario.budget,
-            lost=0,
-            unknown=False,
+            lost=begun.lost,
+            unknown=begun.unknown,
             faulted=False,
             workers=tuple(sorted(workers)),
         )
@@ -81,8 +96,9 @@ class Rules:
             return
         family, _ = parse(self.invariants.current_refresh_token(world.store))
         held = {self.positions[number].unstored for number in world.workers}
-        if not world.lost >> family & 1 and family not in held and not provider.ended_by_operator(family):
-            raise Violation("the grant is lost, though no answer of the provider ever was")
+        excused = world.gone or world.lost >> family & 1 or family in held or provider.ended_by_operator(family)
+        if not excused:
+            raise Violation("the grant is lost, though no response of the provider ever was")
 
     def changes(self, world: World) -> Iterator[Change]:
         """Give every event that is possible in a world, with what comes of it."""
@@ -100,12 +116,9 @@ class Rules:
     def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
         call = self.workers.call(worker.node)
         match call:
-            case Read():
-                _, reply = self.store.call(world.store, call, world.now)
-                yield self._advance(world, place, worker, Event(place, call, "", reply))
-                if world.budget.faults:
-                    yield self._fail(world, place, worker, call)
-            case Put() | Move():
+            case Read() | ReadTable():
+                yield from self._read(world, place, worker, call)
+            case Put() | Move() | Append() | Record():
                 yield from self._write(world, place, worker, call)
             case Send():
                 yield from self._send(world, place, worker, call, sending)
@@ -116,25 +129,43 @@ class Rules:
             case Ended():
                 raise AssertionError(call)  # A run that ended has made room for the next.
 
-    def _write(self, world: World, place: int, worker: Worker, call: Put | Move) -> Iterator[Change]:
+    def _read(self, world: World, place: int, worker: Worker, call: Read | ReadTable) -> Iterator[Change]:
+        _, reply = self.store.call(world.store, call, world.now)
+        yield self._advance(world, place, worker, Event(place, call, "", reply))
+        if isinstance(call, Read) and world.budget.stale:
+            seen = [reply]
+            left = world.budget._replace(stale=world.budget.stale - 1)
+            staler = self._with_budget(world, left)
+            for state in world.past:
+                _, old = self.store.call(state, call, world.now)
+                if old not in seen:
+                    seen.append(old)
+                    yield self._advance(staler, place, worker, Event(place, call, "(a stale read)", old))
+        if world.budget.faults:
+            yield self._fail(world, place, worker, call)
+
+    def _write(self, world: World, place: int, worker: Worker, call: Write) -> Iterator[Change]:
         state, reply = self.store.call(world.store, call, world.now, repeated=worker.sent_again)
-        after = world._replace(store=state)
+        after = self._stored(world, state)
         event = Event(place, call, "", reply)
         try:
-            self.invariants.check_write(world.store, state, call)
+            self.invariants.check_write(world.store, state, call, reply, self.providers[world.provider])
         except Violation as violation:
             yield Change(event, None, str(violation))
             return
+        if self.workers.claims(worker.node) and isinstance(call, Append | Put) and call.is_claim:
+            yield Change(event, None, "a run claimed twice")
+            return
         stored = worker
-        if isinstance(call, Put) and call.label == PENDING and reply:
+        if isinstance(call, Put) and '"refreshToken"' in call.text and reply is True:
             stored = worker._replace(unstored=-1)
         budget = world.budget
         yield self._advance(after, place, stored, event)
         if state != world.store and budget.crashes:
             yield self._crash(after, place, stored, event)
-        if budget.losses and reply and not worker.sent_again:
-            again = after._replace(budget=budget._replace(losses=budget.losses - 1))
-            lost = event._replace(how="and the reply is lost: it will call again")
+        if budget.losses and reply is True and not worker.sent_again:
+            again = self._with_budget(after, budget._replace(losses=budget.losses - 1))
+            lost = event._replace(how="and the response is lost: it will call again")
             yield Change(lost, self._with(again, place, stored._replace(sent_again=True)))
         if budget.faults:
             yield self._fail(world, place, worker, call)
@@ -146,7 +177,7 @@ class Rules:
         after, answer, _ = provider.redeem(call.refresh_token, world.now)
         event = Event(place, call, "", answer)
         try:
-            self.invariants.check_send(sending, paused=self.scenario.paused)
+            self.invariants.check_send(sending, call)
             self.invariants.check_reuse(world, provider, call, worker.plan[0])
         except Violation as violation:
             yield Change(event, None, str(violation))
@@ -163,23 +194,30 @@ class Rules:
             yield self._crash(missed, place, worker, event)
         if budget.losses:
             spent = budget._replace(losses=budget.losses - 1)
-            for then, how in ((missed, "its answer is lost"), (world, "it is lost on the way")):
-                without = then._replace(budget=spent, unknown=True)
+            for then, how in ((missed, "its response is lost"), (world, "it is lost on the way")):
+                without = self._with_budget(then, spent)._replace(unknown=True)
                 yield self._advance(without, place, worker, Event(place, call, how, NO_ANSWER))
+        if budget.false_rejections and received:
+            wrong = self._with_budget(world, budget._replace(false_rejections=budget.false_rejections - 1))
+            yield self._advance(wrong, place, worker, Event(place, call, "(a false one)", INVALID_GRANT))
         if budget.faults:
-            refused = world._replace(budget=budget._replace(faults=budget.faults - 1))
+            refused = self._with_budget(world, budget._replace(faults=budget.faults - 1))
             yield self._advance(refused, place, worker, Event(place, call, "", CLIENT_REJECTED))
 
-    def _fail(self, world: World, place: int, worker: Worker, call: StoreCall) -> Change:
+    def _fail(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Write) -> Change:
         budget = world.budget._replace(faults=world.budget.faults - 1)
-        # A claim of which its run does not know, or one that it can't release, looks like that of a run that died.
-        unknown = world.unknown or (isinstance(call, Put) and call.label in {CLAIM, OUTCOME})
-        failed = world._replace(budget=budget, faulted=True, unknown=unknown)
+        # A claim that its run does not know of, or can't end, looks like that of a run that died.
+        unknown = (
+            world.unknown
+            or isinstance(call, Append | Record)
+            or (isinstance(call, Put) and call.label in {CLAIM, OUTCOME})
+        )
+        failed = self._with_budget(world, budget)._replace(faulted=True, unknown=unknown)
         return self._advance(failed, place, worker, Event(place, call, "and the store stays out of reach", UNAVAILABLE))
 
     def _crash(self, world: World, place: int, worker: Worker, event: Event) -> Change:
         budget = world.budget._replace(crashes=world.budget.crashes - 1)
-        died = self._died(world._replace(budget=budget), worker)
+        died = self._died(self._with_budget(world, budget), worker)
         return Change(event._replace(how=f"{event.how} and dies"), self._with(died, place, self._next(worker)))
 
     def _died(self, world: World, worker: Worker) -> World:
@@ -207,25 +245,54 @@ class Rules:
         number = self.positions.number(worker)
         return world._replace(workers=(*workers[:place], number, *workers[place + 1 :]))
 
+    def _with_budget(self, world: World, budget: object) -> World:
+        """Give the world with another budget; what only a stale read could see is forgotten with the last one."""
+        after = world._replace(budget=budget)  # type: ignore[arg-type]  # always a Budget
+        return after if after.budget.stale or not after.past else after._replace(past=())
+
+    def _stored(self, world: World, state: int) -> World:
+        """Give the world with another stored state, and remember the one before for stale reads."""
+        if state == world.store:
+            return world
+        self._note_item(state)
+        past = world.past
+        if world.budget.stale:
+            past = (world.store, *past)[: self.scenario.stale_depth]
+        return world._replace(store=state, past=past)
+
+    def _note_item(self, state: int) -> None:
+        item = self.store.table(state).item
+        if item is not None:
+            self._items.setdefault(item)
+
     def _operator(self, world: World) -> Iterator[Change]:
         left = world.budget.operator
         if not left:
             return
-        found = actions(
-            self.scenario.operator,
+        scene = Scene(
+            scenario=self.scenario,
             store=self.store,
             state=world.store,
             provider=self.providers[world.provider],
             serial=self.scenario.budget.operator - left,
             now=world.now,
+            items=tuple(self._items),
         )
-        for action in found:
+        family, _ = parse(self.invariants.current_refresh_token(world.store))
+        for action in actions(scene):
             state, _ = self.store.call(world.store, action.call, world.now)
-            after = world._replace(
-                store=state,
-                provider=self.providers.number(action.provider),
-                budget=world.budget._replace(operator=left - 1),
-            )
+            if state == world.store:
+                continue
+            after = self._with_budget(world, world.budget._replace(operator=left - 1))
+            after = self._stored(after, state)._replace(provider=self.providers.number(action.provider))
+            if action.spoils:
+                after = after._replace(faulted=True, unknown=True)
+            if action.loses:
+                lost = world.lost | 1 << family if action.spoils else world.lost
+                gone = world.gone or isinstance(action.call, Remove)
+                after = after._replace(unknown=True, lost=lost, gone=gone)
+            if action.lasts:
+                after = self._later(after, RUN_SECONDS + 1)
             yield Change(Event(-1, action.call, action.name), after)
 
     def _jump(self, world: World) -> Iterator[Change]:
@@ -233,15 +300,28 @@ class Rules:
         if not left:
             return
         seconds = self.scenario.jumps[-left]
-        after = world._replace(now=world.now + seconds, budget=world.budget._replace(jumps=left - 1))
+        after = self._with_budget(world, world.budget._replace(jumps=left - 1))
+        how = "runs under way are frozen" if self.scenario.frozen else "runs under way are ended by their time limit"
+        yield Change(Event(-1, None, f"{seconds} s pass; {how}"), self._later(after, seconds))
+
+    def _later(self, world: World, seconds: int) -> World:
+        """Give the world after some time, in which runs under way meet their time limit or are frozen."""
+        after = world._replace(now=world.now + seconds, past=() if seconds > STALE_SECONDS else world.past)
         for place, number in enumerate(world.workers):
             worker = self.positions[number]
             if not worker.plan or not self.workers.started(worker.node):
                 continue
             after = after._replace(unknown=True)
-            if seconds > RUN_SECONDS and not self.scenario.paused:
+            if seconds <= RUN_SECONDS:
+                continue
+            if not self.scenario.frozen:
                 after = self._with(self._died(after, worker), place, self._next(worker))
-        yield Change(Event(-1, None, f"{seconds} s pass; runs under way are ended by their time limit"), after)
+            elif worker.unstored >= 0:
+                after = after._replace(lost=after.lost | 1 << worker.unstored)
+            elif isinstance(self.workers.call(worker.node), Send):
+                node = self.workers.delayed(worker.node, after.now)
+                after = self._with(after, place, worker._replace(node=node))
+        return after
 
 
 def canonical(world: World) -> World:

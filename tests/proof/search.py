@@ -14,7 +14,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write the figures into docs/proof.md")
     options = parser.parse_args()
     chosen = scenarios.quick() if options.quick else scenarios.full()
-    found = report.run([s for s in chosen if options.only in f"{s.provider}, {s.name}"])
+    found = report.run([s for s in chosen if options.only in s.label])
     failed = any(r.violation or not r.complete for r in found)
     if options.write and not failed:
         report.write_searches(found)

@@ -1,15 +1,18 @@
-"""Secrets Manager as one search sees it: the faithful model, with its states and its answers numbered.
+"""Secrets Manager and the claim table as one search sees them: faithful models, with their states numbered.
 
 What a call does depends on the state, the call and the time alone, so each is carried out once and remembered.
 """
 
+import functools
 import json
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from proof.world import EPOCH_SECONDS, Interned
-from testbed.secrets_manager.limits import ServiceError
+from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
+from token_refresh.core.versions import CLAIM, unheld_claim_id
+from token_refresh.errors import SecretNotFound, SecretStoreError, SecretStoreUnavailable
 from token_refresh.ports import SecretVersion
 from token_refresh.secret_value import SecretValue
 
@@ -17,6 +20,34 @@ TOKENS: Final = "tokens"
 PUBLISHED: Final = "published"
 FRESH_NONCE: Final = "fresh"
 """Stands for a nonce that was drawn at random: no two claims with it are equal."""
+FULL: Final = SecretStoreUnavailable("the secret is full")
+MISSING: Final = SecretNotFound("no such version")
+_UNHELD: Final = unheld_claim_id(FRESH_NONCE)
+
+
+class Item(NamedTuple):
+    """A secret's item in the claim table."""
+
+    claim_id: str
+    number: int
+    text: str
+    claimed_at: float
+    record: str | None = None
+
+
+class Table(NamedTuple):
+    """The claim table, as far as it is about one secret."""
+
+    item: Item | None = None
+    losses: int = 0
+    """How often it was lost or restored: what is random stays different after that."""
+
+
+class State(NamedTuple):
+    """What is stored."""
+
+    secrets: Snapshot
+    table: Table = Table()
 
 
 class Read(NamedTuple):
@@ -35,6 +66,11 @@ class Put(NamedTuple):
     text: str
     label: str
 
+    @property
+    def is_claim(self) -> bool:
+        """Whether it appends a claim."""
+        return self.label == CLAIM
+
 
 class Move(NamedTuple):
     """`UpdateSecretVersionStage`."""
@@ -45,39 +81,80 @@ class Move(NamedTuple):
     remove_from: str | None
 
 
-StoreCall = Read | Put | Move
-StoreReply = SecretVersion | bool | None
+class ReadTable(NamedTuple):
+    """`GetItem`."""
+
+
+class Append(NamedTuple):
+    """`UpdateItem` that replaces the claim `after`."""
+
+    item: Item
+    after: str | None
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether it appends a claim under which its run redeems."""
+        return self.item.claim_id != _UNHELD
+
+
+class Record(NamedTuple):
+    """`UpdateItem` that adds a record to a claim."""
+
+    claim_id: str
+    text: str
+
+
+class SetTable(NamedTuple):
+    """The table is lost or restored."""
+
+    item: Item | None
+
+
+class Remove(NamedTuple):
+    """A version without labels is removed."""
+
+    version_id: str
+
+
+SecretWrite = Put | Move
+TableWrite = Append | Record
+StoreCall = Read | Put | Move | ReadTable | Append | Record
+AnyCall = StoreCall | SetTable | Remove
+StoreReply = SecretVersion | Item | bool | None | SecretStoreError
 
 
 class Store:
-    """Every state that the secrets came into, and what each call did to it."""
+    """Every state that secrets and table came into, and what each call did to it."""
 
-    def __init__(self, *, date_behind_seconds: float = 0.0) -> None:
-        self._date_behind_seconds = date_behind_seconds
-        self.states: Interned[Snapshot] = Interned()
-        self._model = SecretsModel()
-        self._done: dict[tuple[int, StoreCall, int], tuple[int, StoreReply]] = {}
+    def __init__(self, *, behind_seconds: float = 0.0, quota: int = 100) -> None:
+        self._behind_seconds = behind_seconds
+        self.states: Interned[State] = Interned()
+        self._model = SecretsModel(quota=quota)
+        self._done: dict[tuple[int, AnyCall, int], tuple[int, StoreReply]] = {}
+        self._texts: dict[int, dict[str, str]] = {}
+        self._labels: dict[tuple[int, str], dict[str, str]] = {}
 
-    def create(self, documents: dict[str, tuple[str, str] | None]) -> int:
+    def create(self, documents: dict[str, tuple[str, str] | None], *, at: int = EPOCH_SECONDS - 3600) -> int:
         """Create secrets, each with a first version (ID and text), and give the state's number."""
-        self._model = SecretsModel()
         for name, version in documents.items():
             value = {} if version is None else {"ClientRequestToken": version[0], "SecretString": version[1]}
             request = {"Name": name, "ClientRequestToken": name.ljust(32, "-"), **value}
-            self._model.call("CreateSecret", request, now=EPOCH_SECONDS - 3600)
-        return self.states.number(self._model.snapshot())
+            self._model.call("CreateSecret", request, now=at)
+        return self.states.number(State(self._model.snapshot()))
 
-    def call(self, state: int, call: StoreCall, now: int, *, repeated: bool = False) -> tuple[int, StoreReply]:
+    def call(self, state: int, call: AnyCall, now: int, *, repeated: bool = False) -> tuple[int, StoreReply]:
         """Carry a call out, and give the state after it and the port's reply.
 
         Args:
             state: The state before it.
             call: What is called.
-            now: The service's time.
-            repeated: Whether the very call was carried out before and its reply lost.
+            now: The services' time.
+            repeated: Whether the very call was carried out before and its response lost.
         """
+        if isinstance(call, Append):
+            return self._append(state, call, repeated=repeated)
         if not repeated and isinstance(call, Put) and f'"nonce":"{FRESH_NONCE}"' in call.text:
-            secret = self.secret(state, call.secret)
+            secret = self.texts(state)
             if call.version_id in secret:
                 return state, False
         key = (state, call, now)
@@ -86,20 +163,59 @@ class Store:
             done = self._done[key] = self._carry_out(state, call, now)
         return done
 
-    def secret(self, state: int, name: str) -> dict[str, str]:
-        """Give the text of each version of a secret, oldest first."""
-        return {v.version_id: str(v.value) for s in self.states[state] if s.name == name for v in s.versions}
+    def texts(self, state: int) -> dict[str, str]:
+        """Give the text of each version of the token secret, oldest first."""
+        known = self._texts.get(state)
+        if known is None:
+            known = self._texts[state] = self._texts_of(state, TOKENS)
+        return known
+
+    def published_texts(self, state: int) -> dict[str, str]:
+        """Give the text of each version of the published secret, oldest first."""
+        return self._texts_of(state, PUBLISHED)
+
+    def _texts_of(self, state: int, name: str) -> dict[str, str]:
+        return {v.version_id: str(v.value) for s in self.states[state].secrets if s.name == name for v in s.versions}
 
     def labels(self, state: int, name: str) -> dict[str, str]:
         """Give the version ID that each label is on."""
-        return next((dict(s.labels) for s in self.states[state] if s.name == name), {})
+        known = self._labels.get((state, name))
+        if known is None:
+            found = next((dict(s.labels) for s in self.states[state].secrets if s.name == name), {})
+            known = self._labels[state, name] = found
+        return known
 
-    def _carry_out(self, state: int, call: StoreCall, now: int) -> tuple[int, StoreReply]:
-        self._model.restore(self.states[state])
+    def created(self, state: int, name: str, version_id: str) -> float:
+        """Give when a version was stored."""
+        secret = next(s for s in self.states[state].secrets if s.name == name)
+        return next(v.created_at for v in secret.versions if v.version_id == version_id)
+
+    def table(self, state: int) -> Table:
+        """Give the claim table."""
+        return self.states[state].table
+
+    def _append(self, state: int, call: Append, *, repeated: bool) -> tuple[int, bool]:
+        before = self.states[state]
+        table, item = before.table, call.item
+        if item.claim_id == _UNHELD:
+            item = item._replace(claim_id=f"unheld-{table.losses}-{item.number}".ljust(36, "-"))
+        present = table.item.claim_id if table.item else None
+        if repeated and present == item.claim_id:
+            return state, True
+        if present != call.after:
+            return state, False
+        return self.states.number(before._replace(table=table._replace(item=item))), True
+
+    def _carry_out(self, state: int, call: AnyCall, now: int) -> tuple[int, StoreReply]:
+        before = self.states[state]
+        self._model.restore(before.secrets)
         reply: StoreReply
+        table = before.table
         match call:
             case Read():
-                reply = self._read(call, now)
+                return state, self._read(call, now)
+            case ReadTable():
+                return state, table.item
             case Put(secret, version_id, text, label):
                 labels = {"VersionStages": [label]} if label else {}
                 reply = self._accepted(
@@ -113,7 +229,19 @@ class Store:
                 reply = self._accepted(
                     "UpdateSecretVersionStage", {"SecretId": secret, "VersionStage": label, **given}, now
                 )
-        return self.states.number(self._model.snapshot()), reply
+            case Record(claim_id, text):
+                item = table.item
+                if item is not None and item.claim_id == claim_id and item.record is None:
+                    table = table._replace(item=item._replace(record=text))
+                reply = True
+            case SetTable(item):
+                table, reply = Table(item, table.losses + 1), True
+            case Remove(version_id):
+                self._model.drop(TOKENS, version_id)
+                reply = True
+            case Append():
+                raise AssertionError(call)
+        return self.states.number(State(self._model.snapshot(), table)), reply
 
     def _read(self, call: Read, now: int) -> SecretVersion | None:
         which = {"VersionStage": call.label} if call.version_id is None else {"VersionId": call.version_id}
@@ -126,23 +254,39 @@ class Store:
         return SecretVersion(
             version_id=answer["VersionId"],
             labels=frozenset(answer["VersionStages"]),
-            created_at=datetime.fromtimestamp(answer["CreatedDate"] + self._date_behind_seconds, UTC),
+            created_at=datetime.fromtimestamp(answer["CreatedDate"] + self._behind_seconds, UTC),
             read_at=datetime.fromtimestamp(now, UTC),
             value=SecretValue(answer["SecretString"]),
         )
 
-    def _accepted(self, operation: str, request: dict[str, object], now: int) -> bool:
+    def _accepted(self, operation: str, request: dict[str, object], now: int) -> bool | SecretStoreError:
         """Whether the service did it: the two refusals that the adapter gives as False are False here."""
         try:
             self._model.call(operation, request, now=now)
         except ServiceError as refusal:
+            if refusal.code == "LimitExceededException":
+                return FULL
+            if refusal.code == "ResourceNotFoundException":
+                return MISSING
             if refusal.code not in {"ResourceExistsException", "InvalidParameterException"}:
                 raise
             return False
         return True
 
 
+@functools.cache
 def refresh_token_of(text: str) -> str | None:
     """Give the refresh token of a stored token document; None where the version is none."""
-    token = json.loads(text).get("refreshToken")
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    token = document.get("refreshToken") if isinstance(document, dict) else None
     return token if isinstance(token, str) else None
+
+
+@functools.cache
+def origin_of(text: str) -> dict[str, object]:
+    """Give the key `tokenRefresh` of a stored token document."""
+    found = json.loads(text).get("tokenRefresh", {})
+    return found if isinstance(found, dict) else {}

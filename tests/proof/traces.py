@@ -8,8 +8,9 @@ import json
 from itertools import pairwise
 
 from proof.ports import Poll, Send
-from proof.rules import FIRST_VERSION, Change, Event, Rules, canonical
-from proof.store import PUBLISHED, TOKENS, Move, Put, Read
+from proof.rules import Change, Event, Rules, canonical
+from proof.starts import FIRST_VERSION
+from proof.store import PUBLISHED, Append, Item, Move, Put, Read, ReadTable, Record
 from proof.world import World
 from token_refresh.core.versions import (
     CLAIM,
@@ -22,7 +23,7 @@ from token_refresh.core.versions import (
 from token_refresh.oauth.response import Failure, TokenResponse
 from token_refresh.ports import SecretVersion
 
-_CLAIMS_NAMED = 12
+_CLAIMS_NAMED = 24
 _DERIVED = claim_version_id, staged_version_id, record_version_id, published_version_id
 
 
@@ -63,7 +64,7 @@ class _Names:
 
     def __init__(self, rules: Rules, world: World) -> None:
         claim, staged, record, published = _DERIVED
-        versions = rules.store.secret(world.store, TOKENS)
+        versions = rules.store.texts(world.store)
         self._names = {FIRST_VERSION: "v0"}
         self._names |= {v: f"o{v.split('-')[1]}" for v in versions if v.startswith("operator-")}
         claims, last = {}, None
@@ -81,36 +82,46 @@ class _Names:
 
     def of(self, version_id: str | None) -> str:
         """Give a version's short name."""
-        return "nothing" if version_id is None else self._names.get(version_id, version_id[:8])
+        return "nothing" if not version_id else self._names.get(version_id, version_id[:8])
 
-    def call(self, call: object) -> str:  # noqa: PLR0911 - one a kind of call
+    def call(self, call: object) -> str:  # noqa: C901, PLR0911 - one a kind of call
         """Say what is called."""
         match call:
             case Read(secret, label, version_id):
                 return f"reads {label or self.of(version_id)}{' of the published copy' if secret == PUBLISHED else ''}"
             case Put(_, version_id, text, label) if label == CLAIM:
-                fields = json.loads(text)
-                return f"claims {self.of(fields['version_id'])}: {self.of(version_id)}, attempt {fields['attempt']}"
-            case Put(_, version_id, text, label) if label == OUTCOME:
+                fields = json.loads(text) if text.startswith("{") else {"version_id": "", "attempt": 0}
+                return (
+                    f"claims {self.of(str(fields['version_id']))}: {self.of(version_id)}, attempt {fields['attempt']}"
+                )
+            case Put(_, version_id, text, label) if label == OUTCOME and '"outcome"' in text:
                 return f"records {json.loads(text)['outcome']}: {self.of(version_id)}"
             case Put(_, version_id, _, label):
                 return f"stores {self.of(version_id)} as {label}"
             case Move(_, label, to, remove_from):
                 return f"moves {label} from {self.of(remove_from)} to {self.of(to)}"
-            case Send(refresh_token):
-                return f"redeems {refresh_token}"
+            case ReadTable():
+                return "reads the claim table"
+            case Append(item, after):
+                return f"claims in the table: {self.of(item.claim_id)}, number {item.number}, after {self.of(after)}"
+            case Record(claim_id, text):
+                return f"records {json.loads(text)['outcome']} of {self.of(claim_id)} in the table"
+            case Send(refresh_token, host):
+                return f"redeems {refresh_token} at {host}"
             case Poll():
                 return "waits for the other's claim"
             case _:
                 return str(call)
 
-    def answer(self, answer: object, call: object) -> str:
+    def answer(self, answer: object, call: object) -> str:  # noqa: PLR0911 - one a kind of reply
         """Say what came back."""
         match answer:
             case SecretVersion():
                 return f": {self.of(answer.version_id)}" if isinstance(call, Read) and call.label else ": there"
+            case Item():
+                return f": {self.of(answer.claim_id)}"
             case None:
-                return ": none"
+                return ": none" if isinstance(call, Read | ReadTable) else ""
             case False:
                 return ": refused" if isinstance(call, Put | Move) else ""
             case TokenResponse():

@@ -6,15 +6,17 @@ Histories form a tree; a node's next call is worked out once, however many world
 """
 
 from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from proof.ports import Call, Ended, Poll, Ports, build_run, settle
+from proof.store import Append, Put
 from proof.world import Scenario
 from token_refresh.errors import TokenRefreshError
 
 WAKES: Final = 1
 """How often a forced run that polls looks again before its deadline; at whichever moments."""
+
+_KINDS: Final = "sfSF"
 
 
 class _Pending(BaseException):
@@ -29,22 +31,22 @@ class Workers:
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
-        self._kinds = ["s", "f"]
-        self._histories: list[tuple[int, object, int]] = [(-1, None, 0), (-1, None, 0)]
+        self._histories: list[tuple[int, object, int]] = [(-1, None, 0)] * len(_KINDS)
         self._children: dict[tuple[int, Hashable, int], int] = {}
         self._calls: dict[int, Call | Ended] = {}
-        self._wakes: list[int] = [0, 0]
+        self._wakes: list[int] = [0] * len(_KINDS)
+        self._claims: list[int] = [0] * len(_KINDS)
 
     def __len__(self) -> int:
         return len(self._histories)
 
     def start(self, kind: str) -> int:
         """Give the node of a run that has made no call yet."""
-        return self._kinds.index(kind)
+        return _KINDS.index(kind)
 
     def started(self, node: int) -> bool:
         """Whether a run made a call."""
-        return node >= len(self._kinds)
+        return node >= len(_KINDS)
 
     def reply(self, node: int, reply: Hashable, now: int) -> int:
         """Give the node where a run stands after it got `reply` to its call."""
@@ -53,12 +55,24 @@ class Workers:
         if child is None:
             child = self._children[key] = len(self._histories)
             self._histories.append((node, reply, now))
-            self._wakes.append(self._wakes[node] + (reply is True and isinstance(self.call(node), Poll)))
+            call = self.call(node)
+            done = reply is True
+            self._wakes.append(self._wakes[node] + (done and isinstance(call, Poll)))
+            self._claims.append(self._claims[node] + (done and isinstance(call, Append | Put) and call.is_claim))
         return child
+
+    def delayed(self, node: int, now: int) -> int:
+        """Give the node where a run stands if its last reply came at `now`: the run was frozen meanwhile."""
+        parent, reply, _ = self._histories[node]
+        return self.reply(parent, reply, now)
 
     def may_wake(self, node: int) -> bool:
         """Whether a run that polls may look again."""
         return self._wakes[node] < WAKES
+
+    def claims(self, node: int) -> int:
+        """How many claims a run appended."""
+        return self._claims[node]
 
     def call(self, node: int) -> Call | Ended:
         """Give the call that a run makes next, or how it ended."""
@@ -68,10 +82,10 @@ class Workers:
 
     def _replay(self, node: int) -> Call | Ended:
         replies: list[tuple[object, int]] = []
-        while node >= len(self._kinds):
+        while node >= len(_KINDS):
             node, reply, now = self._histories[node]
             replies.append((reply, now))
-        run = build_run(self._scenario, _Replayed(replies[::-1]), force=self._kinds[node] == "f")
+        run = build_run(self._scenario, _Replayed(replies[::-1]), _KINDS[node])
         try:
             return settle(run)
         except _Pending as pending:
@@ -94,20 +108,3 @@ class _Replayed(Ports):
         if isinstance(reply, TokenRefreshError):
             raise type(reply)(*reply.args)
         return reply
-
-
-@contextmanager
-def bounded_patience(confirmations: tuple[float, ...]) -> Iterator[None]:
-    """Bound how often a run looks again, and make its polls known from other sleeps, while a search goes on.
-
-    A rejected grant is confirmed by fewer reads than the worker makes: with less patience it has it harder.
-    """
-    from token_refresh.refresh import redeem, run  # noqa: PLC0415 - the names of the modules, not of what they hold
-
-    before = redeem.CONFIRM_AFTER_SECONDS, run._POLL_SECONDS  # noqa: SLF001 - a bound of the search, put back below
-    redeem.CONFIRM_AFTER_SECONDS = confirmations  # type: ignore[misc,assignment]  # likewise
-    run._POLL_SECONDS = Ports.POLL_SECONDS  # type: ignore[misc]  # noqa: SLF001 - likewise
-    try:
-        yield
-    finally:
-        redeem.CONFIRM_AFTER_SECONDS, run._POLL_SECONDS = before  # type: ignore[misc]  # noqa: SLF001 - likewise

@@ -6,22 +6,32 @@ from datetime import timedelta
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from token_refresh.core.schedule import Policy
+from token_refresh.stored.origin import ClaimStoreKind
 
 EPOCH_SECONDS: Final = 1_800_000_000
-"""When a search begins, by the service's clock."""
+"""When a search begins, by the services' clock."""
 
-LIFETIME_SECONDS: Final = 86_400
+HOUR_SECONDS: Final = 3600
+DAY_SECONDS: Final = 86_400
+LIFETIME_SECONDS: Final = DAY_SECONDS
 WINDOW_SECONDS: Final = 28_800
-GRACE_SECONDS: Final = 86_400
-DUE_SECONDS: Final = 4 * 3600
+GRACE_SECONDS: Final = DAY_SECONDS
+DUE_SECONDS: Final = 4 * HOUR_SECONDS
 """How far off the first token set's expiry is: inside the window, and before its last quarter."""
 
 CLAIM_SECONDS: Final = 120
 RUN_SECONDS: Final = 60
-"""The time limit of the function: a run that is older was ended by Lambda."""
+"""The time limit of the function: Lambda ends a run that is older."""
+
+STALE_SECONDS: Final = 30
+"""How old a stale read may be: the protocol assumes no more."""
 
 CLAIM_ENDS: Final = CLAIM_SECONDS + 1
-GRACE_ENDS: Final = GRACE_SECONDS + 1
+HOUR_PASSES: Final = HOUR_SECONDS + 1
+DAY_PASSES: Final = DAY_SECONDS + 1
+
+HOST: Final = "provider.example"
+OTHER_HOST: Final = "other.example"
 
 
 class Budget(NamedTuple):
@@ -29,24 +39,28 @@ class Budget(NamedTuple):
 
     crashes: int = 0
     losses: int = 0
-    """Replies lost: the adapter repeats a store's call; a token request stays without an answer."""
+    """Lost responses: the adapter repeats a store's call; a token request stays without a response."""
     faults: int = 0
-    """Calls that fail for good, applied or not; a token request is refused for the client's sake."""
+    """Calls that fail for good, applied or not; a token request is refused because of the client's credentials."""
     operator: int = 0
     """Actions of a person."""
     jumps: int = 0
-    """Jumps of the service's clock, taken from the scenario's list."""
+    """Jumps of the services' clock, taken from the scenario's list."""
+    stale: int = 0
+    """Stale reads."""
+    false_rejections: int = 0
+    """Times that the provider says `invalid_grant` of a good refresh token."""
 
 
 class Worker(NamedTuple):
     """Where one worker stands: a run that is under way, and the runs that follow it."""
 
     plan: str
-    """A letter for each run that is left, this one first: `s` scheduled, `f` forced."""
+    """A letter for each run that is left, this one first: `s` scheduled, `f` forced; capital: the second deployment."""
     node: int
     """The history of the run that is under way: which replies it had so far."""
     sent_again: bool = False
-    """Whether the call that it is about to make was carried out once already, and the reply lost."""
+    """Whether the call that it is about to make was carried out once already, and its response lost."""
     unstored: int = -1
     """The family of which it holds tokens that are not stored yet; -1 for none."""
     superseded: bool = False
@@ -61,12 +75,23 @@ class World(NamedTuple):
     now: int
     budget: Budget
     lost: int
-    """Families (one bit each) of which a token set was issued and, by a crash or a lost reply, never stored."""
+    """Families (one bit each) of which a token set was issued and never stored: a crash, a freeze, a lost response."""
     unknown: bool
-    """Whether a run died, or lost a reply, so that an outcome may be unknown."""
+    """Whether a run died, or lost a response, so that an outcome may be unknown."""
     faulted: bool
-    """Whether a call failed for good."""
+    """Whether a call failed for good, or something unreadable was stored."""
     workers: tuple[int, ...]
+    gone: bool = False
+    """Whether stored tokens were removed."""
+    past: tuple[int, ...] = ()
+    """The states that a stale read may still see, newest first; kept only while a stale read may happen."""
+
+
+class Deployment(NamedTuple):
+    """How a worker is configured."""
+
+    grace_seconds: int
+    host: str = HOST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,52 +99,101 @@ class Scenario:
     """The bounds of one search."""
 
     name: str
-    provider: str
+    provider: str = "single-use"
+    claims: str = "versions"
+    """The claim store: `versions` or `table`."""
     plans: tuple[str, ...]
     """The runs of each worker, a letter each; a run follows the one before when that ended or died."""
-    budget: Budget
+    budget: Budget = Budget()  # noqa: RUF009 - a constant
     jumps: tuple[int, ...] = ()
-    """By how many seconds the service's clock jumps; each at any point, in this order."""
+    """By how many seconds the services' clock jumps; each at any point, in this order."""
     operator: tuple[str, ...] = ()
     """What the operator may do."""
     published: bool = False
-    paused: bool = False
-    """Whether a run may outlive its time limit, frozen and thawed, as Lambda's never do."""
+    frozen: bool = False
+    """Whether a run may outlive its time limit, frozen and thawed, as on a suspended laptop."""
     time_to_live_seconds: int = CLAIM_SECONDS
-    floored: bool = False
-    """Whether the service's `Date`, which has whole seconds, lies before the `CreatedDate` of what was just stored."""
+    behind_seconds: float = 0.0
+    """How far `Date`, in whole seconds, lies before the `CreatedDate` of what was just stored."""
+    stale_depth: int = 0
+    """How many writes old a stale read may be."""
+    before: int = 0
+    """Refreshes before the search begins."""
+    start: str = "by hand"
+    """How the first token set was stored: see `proof.starts`."""
+    due_seconds: int = DUE_SECONDS
+    quota: int = 100
+    """How many versions the secret holds before old ones are removed."""
+    claims_a_day: int | None = None
+    """The daily limit of claims, where it is not the worker's own."""
+    other: Deployment | None = None
+    """The second deployment."""
 
     @property
     def grace_seconds(self) -> int:
-        """What the provider documents, and `REPLAY_GRACE_SECONDS` says; a static provider never ends it."""
+        """What the provider documents; a static provider never ends it."""
         return {"single-use": 0, "grace": GRACE_SECONDS, "static": GRACE_SECONDS}[self.provider]
 
-    @property
-    def policy(self) -> Policy:
-        """The worker's configuration."""
+    def deployment(self, kind: str) -> Deployment:
+        """Give the configuration of a run of this kind."""
+        if kind.isupper():
+            assert self.other is not None
+            return self.other
+        return Deployment(self.grace_seconds)
+
+    def policy(self, kind: str = "s") -> Policy:
+        """Give the worker's configuration."""
+        deployment = self.deployment(kind)
         return Policy(
             refresh_window=timedelta(seconds=WINDOW_SECONDS),
-            replay_grace=timedelta(seconds=self.grace_seconds),
+            replay_grace=timedelta(seconds=deployment.grace_seconds),
             claim_time_to_live=timedelta(seconds=self.time_to_live_seconds),
+            host=deployment.host,
+            store=ClaimStoreKind(self.claims),
         )
+
+    @property
+    def label(self) -> str:
+        """Name the search among those of all claim stores and providers."""
+        return f"{self.claims}, {self.provider}, {self.name}"
 
     @property
     def bounds(self) -> str:
         """Say them in one line."""
-        b = self.budget
+        counts = zip(_NAMES, self.budget, strict=True)
         said = [
-            "workers " + " ".join(self.plans),
-            *(f"{count} {name}" for name, count in zip(_NAMES, b, strict=True) if count),
+            "runs " + " ".join(self.plans),
+            *([f"{self.before} refreshes before"] if self.before else []),
+            *([f"start: {self.start}"] if self.start != "by hand" else []),
+            *(f"{count} {name if count == 1 else plural}" for (name, plural), count in counts if count),
+            *([f"up to {self.stale_depth} writes old"] if self.stale_depth else []),
             *(["jumps of " + ", ".join(f"{seconds} s" for seconds in self.jumps)] if self.jumps else []),
             *(["operator: " + ", ".join(self.operator)] if self.operator else []),
+            *([f"quota {self.quota}"] if self.quota != _QUOTA else []),
+            *([f"{self.claims_a_day} claims a day"] if self.claims_a_day else []),
+            *([f"second deployment: {self._other_words}"] if self.other else []),
             *(["published copy"] if self.published else []),
-            *(["runs outlive their time limit"] if self.paused else []),
-            *(["`Date` a fraction of a second behind `CreatedDate`"] if self.floored else []),
+            *(["runs outlive their time limit"] if self.frozen else []),
+            *(["`Date` behind `CreatedDate`"] if self.behind_seconds else []),
         ]
         return "; ".join(said)
 
+    @property
+    def _other_words(self) -> str:
+        assert self.other is not None
+        return f"grace {self.other.grace_seconds} s, {self.other.host}"
 
-_NAMES: Final = ("crashes", "lost replies", "faults", "operator actions", "clock jumps")
+
+_QUOTA: Final = 100
+_NAMES: Final = (
+    ("crash", "crashes"),
+    ("lost response", "lost responses"),
+    ("fault", "faults"),
+    ("operator action", "operator actions"),
+    ("clock jump", "clock jumps"),
+    ("stale read", "stale reads"),
+    ("false `invalid_grant`", "false `invalid_grant`"),
+)
 
 T = TypeVar("T", bound=Hashable)
 

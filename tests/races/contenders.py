@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import boto3
 
-from races.worker import PROCESSES, SCHEDULED, Context
+from testbed.worker import PROCESSES, SCHEDULED, Context
 from token_refresh import bootstrap
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG
 from token_refresh.errors import TokenRefreshError

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from races.kills import SCENARIOS, Aftermath, Boundary, Scenario, boundaries, kill
-from races.world import PROVIDERS, SINGLE_USE, TOKEN_REQUEST, Provider
+from testbed.testbed import PROVIDERS, SINGLE_USE, TOKEN_REQUEST, Provider
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "proof.md"
 BEGIN: Final = "<!-- kill-matrix:begin -->"
@@ -22,7 +22,8 @@ _LEGEND: Final = """\
 Each row kills one process with SIGKILL: *before* the call is carried out, *after* it was and before its reply came, \
 or with the call still on its way, to be carried out *late*, when other runs have found the claim over. A cell says \
 how the runs after it ended until at rest, how many token requests were sent in all, and whether the refresh token \
-that is current then is good. *held*: `RefreshOutcomeUnknown`, with the access token in use still valid; \
+that is current then is good. After the kill, reads of Secrets Manager are stale: up to 8 writes old, back and forth. \
+*held*: `RefreshOutcomeUnknown`, with the access token in use still valid; \
 *re-authorize*: `ReauthorizationRequired`."""
 
 _WORDS: Final = {"RefreshOutcomeUnknown": "held", "ReauthorizationRequired": "re-authorize"}
@@ -31,7 +32,7 @@ _WORDS: Final = {"RefreshOutcomeUnknown": "held", "ReauthorizationRequired": "re
 def is_window(boundary: Boundary, provider: Provider) -> bool:
     """Whether the provider has committed and nothing holds what it issued: the one window that no client can close."""
     committed = boundary.call == TOKEN_REQUEST and boundary.when == "after"
-    not_staged = boundary.call == "PutSecretValue AWSPENDING" and boundary.when == "before"
+    not_staged = boundary.call == "PutSecretValue staged tokens" and boundary.when == "before"
     return provider is SINGLE_USE and (committed or not_staged)
 
 
@@ -54,7 +55,7 @@ def matrix(scenario: Scenario) -> Iterator[tuple[Boundary, list[Aftermath]]]:
     points = [boundaries(scenario, provider) for provider in PROVIDERS]
     if any(other != points[0] for other in points):
         raise RuntimeError("the providers' runs differ in their calls")
-    with ThreadPoolExecutor(2) as pool:  # each world has servers and processes of its own
+    with ThreadPoolExecutor(2) as pool:  # each testbed has servers and processes of its own
         cells = pool.map(lambda cell: kill(scenario, cell[1], cell[0]), itertools.product(points[0], PROVIDERS))
         for boundary in points[0]:
             yield boundary, list(itertools.islice(cells, len(PROVIDERS)))

@@ -2,14 +2,16 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from races.worker import FORCED, SCHEDULED
-from races.world import TOKEN_REQUEST, Provider, World
 from testbed.aws.faults import Action
 from testbed.provider import script
+from testbed.testbed import TOKEN_REQUEST, Provider, Testbed
+from testbed.worker import FORCED, SCHEDULED
+
+TABLE: Final = "of the claim table"
 
 
 class When(StrEnum):
@@ -30,9 +32,14 @@ class Boundary:
     number: int
     """Which external call, from 1."""
     call: str
-    nth_of_store: int
-    """Which call to Secrets Manager, from 1, if it is one."""
+    nth_of_service: int
+    """Which call to its service, from 1."""
     when: When
+
+    @property
+    def of_table(self) -> bool:
+        """Whether it is a call to the claim table."""
+        return self.call.endswith(TABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +49,14 @@ class Scenario:
     name: str
     due: bool
     event: dict[str, Any] = field(hash=False)
-    prepare: Callable[[World], None]
+    prepare: Callable[[Testbed], None]
     published: bool = False
+    table: bool = False
+    """Whether claims are in a table."""
 
-    def world(self, provider: Provider) -> World:
-        """Give a world in which such a run is about to begin, once it is prepared."""
-        return World(provider, due=self.due, published=self.published)
+    def testbed(self, provider: Provider) -> Testbed:
+        """Give a testbed in which such a run is about to begin, once it is prepared."""
+        return Testbed(provider, due=self.due, published=self.published, table=self.table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,41 +77,44 @@ class Aftermath:
     """How many last lines each run after it logged."""
 
 
-def _interrupt_after_stage(world: World) -> None:
+def _interrupt_after_stage(testbed: Testbed) -> None:
     """Leave tokens that were staged and not promoted."""
-    hold = world.store.fault("hold_before", "UpdateSecretVersionStage")
-    with world.begin() as worker:
+    hold = testbed.store.fault("hold_before", "UpdateSecretVersionStage")
+    with testbed.begin() as worker:
         hold.wait()
         worker.kill()
     hold.release(apply=False)
     hold.over.wait()
 
 
-def _publish(world: World) -> None:
+def _publish(testbed: Testbed) -> None:
     """Publish the first token set, and let it become due."""
-    world.run()
-    world.pass_until_due()
+    testbed.run()
+    testbed.pass_until_due()
 
 
-SCENARIOS: Final = (
-    Scenario(name="refresh", due=True, event=SCHEDULED, prepare=lambda _: None),
-    Scenario(name="recovery", due=True, event=SCHEDULED, prepare=_interrupt_after_stage),
-    Scenario(name="forced run", due=False, event=FORCED, prepare=lambda _: None),
-    Scenario(name="refresh with a published copy", due=False, event=SCHEDULED, prepare=_publish, published=True),
+REFRESH: Final = Scenario(name="refresh", due=True, event=SCHEDULED, prepare=lambda _: None)
+RECOVERY: Final = Scenario(name="recovery", due=True, event=SCHEDULED, prepare=_interrupt_after_stage)
+FORCED_RUN: Final = Scenario(name="forced run", due=False, event=FORCED, prepare=lambda _: None)
+PUBLISHING: Final = Scenario(
+    name="refresh with a published copy", due=False, event=SCHEDULED, prepare=_publish, published=True
 )
-REFRESH, RECOVERY, FORCED_RUN, PUBLISHING = SCENARIOS
+REFRESH_BY_TABLE: Final = replace(REFRESH, name="refresh, claims in a table", table=True)
+FORCED_BY_TABLE: Final = replace(FORCED_RUN, name="forced run, claims in a table", table=True)
+SCENARIOS: Final = (REFRESH, RECOVERY, FORCED_RUN, PUBLISHING, REFRESH_BY_TABLE, FORCED_BY_TABLE)
 
 
 @functools.cache
 def boundaries(scenario: Scenario, provider: Provider) -> tuple[Boundary, ...]:
     """Find all points at which a run can be killed, by running it undisturbed."""
-    with scenario.world(provider) as world:
-        scenario.prepare(world)
-        begun = len(world.trace)
-        world.run(scenario.event)
-        calls = world.trace[begun:]
+    with scenario.testbed(provider) as testbed:
+        scenario.prepare(testbed)
+        begun = len(testbed.trace)
+        testbed.run(scenario.event)
+        calls = testbed.trace[begun:]
+    services = [_service(call) for call in calls]
     return tuple(
-        Boundary(number=number, call=call, nth_of_store=number - calls[:number].count(TOKEN_REQUEST), when=when)
+        Boundary(number=number, call=call, nth_of_service=services[:number].count(_service(call)), when=when)
         for number, call in enumerate(calls, 1)
         for when in When
         # A read changes nothing however late it is; a token request that outlives a claim is TCP's to give up.
@@ -110,49 +122,55 @@ def boundaries(scenario: Scenario, provider: Provider) -> tuple[Boundary, ...]:
     )
 
 
+def _service(call: str) -> str:
+    return call if call == TOKEN_REQUEST else "table" if call.endswith(TABLE) else "secret"
+
+
 def kill(scenario: Scenario, provider: Provider, boundary: Boundary) -> Aftermath:
     """Kill a run at `boundary`, and run again until at rest."""
-    with scenario.world(provider) as world:
-        scenario.prepare(world)
-        sent, first = world.requests_sent, world.document
-        let_go = _kill(world, scenario, boundary)
+    with scenario.testbed(provider) as testbed:
+        scenario.prepare(testbed)
+        sent, first = testbed.requests_sent, testbed.document
+        let_go = _kill(testbed, scenario, boundary)
+        testbed.read_stale()
         ended = []
         if boundary.when is When.LATE:
-            ended.append(world.run())
-            world.pass_claim()
-            ended.append(world.run())
+            ended.append(testbed.run())
+            testbed.pass_claim()
+            ended.append(testbed.run())
             let_go()
-        ended += world.rest()
-        if world.document == first and scenario.event == FORCED:
-            world.pass_until_due()
-            ended += world.rest()
-        served = world.access_token_valid
+        ended += testbed.rest()
+        if testbed.document == first and scenario.event == FORCED:
+            testbed.pass_until_due()
+            ended += testbed.rest()
+        served = testbed.access_token_valid
         if ended[-1].name == "RefreshOutcomeUnknown":
-            world.pass_hold()
-            served = served and world.access_token_valid
-            ended += world.rest()
+            testbed.pass_hold()
+            served = served and testbed.access_token_valid
+            ended += testbed.rest()
         return Aftermath(
             runs=tuple(run.name for run in ended),
-            requests=world.requests_sent - sent,
-            alive=world.alive,
+            requests=testbed.requests_sent - sent,
+            alive=testbed.alive,
             served=served,
-            up_to_date=world.up_to_date,
+            up_to_date=testbed.up_to_date,
             lines=tuple(len(run.last_lines) for run in ended),
         )
 
 
-def _kill(world: World, scenario: Scenario, boundary: Boundary) -> Callable[[], None]:
+def _kill(testbed: Testbed, scenario: Scenario, boundary: Boundary) -> Callable[[], None]:
     """Kill a run; return what carries out a call that was still on its way."""
     if boundary.call == TOKEN_REQUEST:
-        world.endpoint.play(script.hold("before_commit" if boundary.when is When.BEFORE else "after_commit"))
-        with world.begin(scenario.event) as worker:
-            world.endpoint.wait_until_held()
+        testbed.endpoint.play(script.hold("before_commit" if boundary.when is When.BEFORE else "after_commit"))
+        with testbed.begin(scenario.event) as worker:
+            testbed.endpoint.wait_until_held()
             worker.kill()
-        # A request held before it was redeemed stays so until the world ends.
+        # A request held before it was redeemed stays so until the testbed ends.
         return lambda: None
     action: Action = "hold_after" if boundary.when is When.AFTER else "hold_before"
-    hold = world.store.fault(action, nth=boundary.nth_of_store)
-    with world.begin(scenario.event) as worker:
+    service = testbed.table if boundary.of_table and testbed.table else testbed.store
+    hold = service.fault(action, nth=boundary.nth_of_service)
+    with testbed.begin(scenario.event) as worker:
         hold.wait()
         worker.kill()
 

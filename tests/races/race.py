@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from races.contenders import contend
-from races.world import SINGLE_USE, World
+from testbed.testbed import SINGLE_USE, Testbed
 
 
 def main() -> int:
@@ -14,9 +14,9 @@ def main() -> int:
     options = parser.parse_args()
     failed = 0
     for number in range(1, options.rounds + 1):
-        with World(SINGLE_USE) as world:
-            endings = contend(world.environment, processes=20, threads=25)
-            once = (1, True) == (world.endpoint.grant.redemptions, world.alive)
+        with Testbed(SINGLE_USE) as testbed:
+            endings = contend(testbed.environment, processes=20, threads=25)
+            once = (1, True) == (testbed.endpoint.grant.redemptions, testbed.alive)
         failed += not once
         said = ", ".join(f"{count} {name}" for name, count in endings.most_common())
         print(f"race {number}: {'redeemed once' if once else 'WRONG'}; {said}", flush=True)

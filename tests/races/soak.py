@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, get_args
 
-from races.worker import FORCED, KILLED, SCHEDULED, Ended
-from races.world import PROVIDERS, World
 from testbed.aws.faults import Action
 from testbed.provider import script
+from testbed.testbed import PROVIDERS, Testbed
+from testbed.worker import FORCED, KILLED, SCHEDULED, Ended
 from token_refresh import errors
 
-OUTCOMES: Final = {"fresh", "refreshed", "recovered", "yielded"}
+OUTCOMES: Final = {"fresh", "refreshed", "recovered", "superseded", "yielded"}
 ERRORS: Final = {name for name in vars(errors) if isinstance(getattr(errors, name), type)} - {"InternalError"}
 ROUNDS_PER_WORLD: Final = 6
 
@@ -40,7 +40,7 @@ class Violation(Exception):  # noqa: N818 - it is no error of the program but wh
 
 
 class Soak:
-    """Random rounds on one world after the other."""
+    """Random rounds on one testbed after the other."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - repeatable on purpose
@@ -54,30 +54,33 @@ class Soak:
         Raises:
             Violation: An invariant does not hold.
         """
-        with World(self._random.choice(PROVIDERS), due=self._random.random() < 0.7) as world:
+        dice = self._random
+        with Testbed(dice.choice(PROVIDERS), due=dice.random() < 0.7, table=dice.random() < 0.5) as testbed:
+            if dice.random() < 0.5:
+                testbed.read_stale(seed=dice.randrange(1 << 32))
             for _ in range(rounds):
-                self._disturb(world)
-                self._runs(world)
-                self._calm(world)
-                self._check(world)
-                self._pass_time(world)
+                self._disturb(testbed)
+                self._runs(testbed)
+                self._calm(testbed)
+                self._check(testbed)
+                self._pass_time(testbed)
 
-    def _disturb(self, world: World) -> None:
+    def _disturb(self, testbed: Testbed) -> None:
         dice = self._random
         for _ in range(dice.choice((0, 0, 1, 2))):
-            world.store.fault(
+            dice.choice((testbed.store, testbed.claims)).fault(
                 dice.choice(_FAULTS), nth=dice.randint(1, 20), times=dice.choice((1, 1, 3)), seconds=dice.random() / 5
             )
         if dice.random() < 0.3:
-            world.endpoint.play(dice.choice(_ANSWERS))
+            testbed.endpoint.play(dice.choice(_ANSWERS))
 
-    def _runs(self, world: World) -> None:
+    def _runs(self, testbed: Testbed) -> None:
         """Start one to four runs at once, stop at a random call, and kill one of them there."""
         dice = self._random
-        is_held, let_go = self._hold(world)
+        is_held, let_go = self._hold(testbed)
         forced = dice.random() < 0.3
         events = [FORCED] * forced + [SCHEDULED] * dice.choice((1, 1, 2, 3))
-        workers = [world.begin(event) for event in events]
+        workers = [testbed.begin(event) for event in events]
         victim = dice.choice(workers)
         while not (held := is_held(0.02)) and any(worker.running for worker in workers):
             pass
@@ -85,24 +88,25 @@ class Soak:
             if dice.random() < 0.8:
                 victim.kill()
             if dice.random() < 0.2:
-                self._edit(world)
+                self._edit(testbed)
             let_go()
         # The forced run last: it may wait for the claim of the one that was killed, and is alone then.
         for worker in reversed(workers):
             if worker is workers[0] and forced and worker.running:
-                world.pass_claim()
+                testbed.pass_claim()
             ended = worker.wait()
             self.endings[ended.name] += 1
             _check_ending(ended)
 
-    def _hold(self, world: World) -> tuple[Callable[[float], bool], Callable[[], None]]:
+    def _hold(self, testbed: Testbed) -> tuple[Callable[[float], bool], Callable[[], None]]:
         """Hold a random call; return what asks whether it is held, and what lets it go."""
         dice = self._random
         if dice.random() < 0.25:
-            world.endpoint.play(script.hold(dice.choice(("before_commit", "after_commit"))))
-            return world.endpoint.is_held, world.endpoint.release
+            testbed.endpoint.play(script.hold(dice.choice(("before_commit", "after_commit"))))
+            return testbed.endpoint.is_held, testbed.endpoint.release
         action: Action = dice.choice(("hold_before", "hold_after"))
-        hold, apply = world.store.fault(action, nth=dice.randint(1, 14)), dice.random() < 0.5
+        service = dice.choice((testbed.store, testbed.store, testbed.claims))
+        hold, apply = service.fault(action, nth=dice.randint(1, 10)), dice.random() < 0.5
 
         def let_go() -> None:
             hold.release(apply=apply)
@@ -110,52 +114,52 @@ class Soak:
 
         return hold.reached.wait, let_go
 
-    def _edit(self, world: World) -> None:
+    def _edit(self, testbed: Testbed) -> None:
         """Save an edited copy of the tokens, as an operator would who knows nothing of the worker."""
-        world.save({**world.document, "note": f"edited {self._random.random()}"})
+        testbed.save({**testbed.document, "note": f"edited {self._random.random()}"})
 
-    def _calm(self, world: World) -> None:
+    def _calm(self, testbed: Testbed) -> None:
         """Let everything that disturbed end, and every claim and backoff; what was held is dropped."""
-        world.store.faults.clear()
-        world.endpoint.unscript()
+        testbed.clear_faults()
+        testbed.endpoint.unscript()
 
-    def _check(self, world: World) -> None:
+    def _check(self, testbed: Testbed) -> None:
         """Check what must hold after a round, with runs that nobody disturbs."""
         # A document that is not complete would be an InvalidSecretDocument from here on.
-        ended = world.rest()
+        ended = testbed.rest()
         for run in ended:
             _check_ending(run)
         if ended[-1].name == "RefreshOutcomeUnknown":
-            if not world.access_token_valid:
+            if not testbed.access_token_valid:
                 raise Violation("a hold left consumers without a valid access token")
-            world.pass_hold()
-            ended += world.rest()
+            testbed.pass_hold()
+            ended += testbed.rest()
         self.endings.update(run.name for run in ended)
-        if world.alive:
+        if testbed.alive:
             return
-        if world.newest_stored:
-            raise Violation(f"a grant was lost whose tokens are all stored, at a provider of {world.provider.name}")
-        if world.provider.reuse != "revokes":
-            raise Violation(f"a grant was lost at a provider of {world.provider.name}")
+        if testbed.newest_stored:
+            raise Violation(f"a grant was lost whose tokens are all stored, at a provider of {testbed.provider.name}")
+        if testbed.provider.reuse != "revokes":
+            raise Violation(f"a grant was lost at a provider of {testbed.provider.name}")
         self.lost += 1
-        world.pass_until_due()
-        world.pass_hold()
-        if (last := world.rest()[-1].name) != "ReauthorizationRequired":
+        testbed.pass_until_due()
+        testbed.pass_hold()
+        if (last := testbed.rest()[-1].name) != "ReauthorizationRequired":
             raise Violation(f"a dead grant ended in {last}")
-        world.authorize()
-        if (names := [run.name for run in world.rest()])[-1] != "fresh" or not world.alive:
+        testbed.authorize()
+        if (names := [run.name for run in testbed.rest()])[-1] != "fresh" or not testbed.alive:
             raise Violation(f"a new authorization did not heal: {names}")
 
-    def _pass_time(self, world: World) -> None:
+    def _pass_time(self, testbed: Testbed) -> None:
         """Let time pass, or an operator act."""
         dice = self._random
         actions: tuple[Callable[[], None], ...] = (
             lambda: None,
-            world.pass_claim,
-            world.pass_until_due,
-            world.pass_until_due,
-            world.authorize,
-            lambda: self._edit(world),
+            testbed.pass_claim,
+            testbed.pass_until_due,
+            testbed.pass_until_due,
+            testbed.authorize,
+            lambda: self._edit(testbed),
         )
         dice.choice(actions)()
 

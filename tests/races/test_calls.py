@@ -2,27 +2,27 @@ from __future__ import annotations
 
 import pytest
 
-from races.world import PROVIDERS, Provider, World
+from testbed.testbed import PROVIDERS, Provider, Testbed
 
 
 def test_fresh() -> None:
     """A run that finds the token fresh makes two calls."""
-    with World(due=False) as world:
-        world.run({"force": True})
-        before = len(world.store.calls)
+    with Testbed(due=False) as testbed:
+        testbed.run({"force": True})
+        before = len(testbed.store.calls)
 
-        assert "fresh" == world.run().name
-        assert 2 == len(world.store.calls) - before
-        assert 1 == world.requests_sent
+        assert "fresh" == testbed.run().name
+        assert 2 == len(testbed.store.calls) - before
+        assert 1 == testbed.requests_sent
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
 def test_refresh(provider: Provider) -> None:
     """A run that refreshes makes nine calls and one token request, its client secret included, day after day."""
-    with World(provider) as world:
+    with Testbed(provider) as testbed:
         for day in range(1, 5):
-            before = len(world.store.calls)
+            before = len(testbed.store.calls)
 
-            assert "refreshed" == world.run().name
-            assert (9, day) == (len(world.store.calls) - before, world.requests_sent)
-            world.pass_until_due()
+            assert "refreshed" == testbed.run().name
+            assert (9, day) == (len(testbed.store.calls) - before, testbed.requests_sent)
+            testbed.pass_until_due()

@@ -6,19 +6,19 @@ import pytest
 
 from races.kill_matrix import fault, is_window
 from races.kills import FORCED_RUN, PUBLISHING, RECOVERY, REFRESH, Scenario, When, boundaries, kill
-from races.world import GRACE, PROVIDERS, SINGLE_USE, STATIC, TOKEN_REQUEST, Provider, World
 from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.provider import script
+from testbed.testbed import GRACE, PROVIDERS, SINGLE_USE, STATIC, TOKEN_REQUEST, Provider, Testbed
 
 
 @pytest.mark.parametrize(
     ("scenario", "provider", "calls"),
     [
         (REFRESH, SINGLE_USE, ("Put", TOKEN_REQUEST, "Update")),
-        (REFRESH, GRACE, ("PutSecretValue AWSPENDING", TOKEN_REQUEST)),
+        (REFRESH, GRACE, ("PutSecretValue staged tokens", TOKEN_REQUEST)),
         (RECOVERY, SINGLE_USE, ("UpdateSecretVersionStage AWSCURRENT",)),
         (FORCED_RUN, STATIC, (TOKEN_REQUEST, "Put")),
-        (PUBLISHING, SINGLE_USE, ("PutSecretValue AWSPENDING", "UpdateSecretVersionStage")),
+        (PUBLISHING, SINGLE_USE, ("PutSecretValue", "UpdateSecretVersionStage")),
     ],
     ids=["refresh, single use", "refresh, grace", "recovery, single use", "forced run, static", "publishing"],
 )
@@ -47,7 +47,7 @@ def test_window() -> None:
     with ThreadPoolExecutor(2) as pool:
         aftermaths = list(pool.map(lambda window: kill(REFRESH, SINGLE_USE, window), windows))
 
-    assert [(TOKEN_REQUEST, When.AFTER), ("PutSecretValue AWSPENDING", When.BEFORE)] == [
+    assert [(TOKEN_REQUEST, When.AFTER), ("PutSecretValue staged tokens", When.BEFORE)] == [
         (window.call, window.when) for window in windows
     ]
     assert {("yielded", "RefreshOutcomeUnknown", "ReauthorizationRequired")} == {a.runs for a in aftermaths}
@@ -56,29 +56,29 @@ def test_window() -> None:
 
 def test_authorized_again() -> None:
     """After the window closed on a grant, a new token set is all that is needed: the next run refreshes it."""
-    with World(SINGLE_USE) as world:
-        world.endpoint.play(script.close(commit=True))
-        assert "RefreshOutcomeUnknown" == world.run().name
-        world.pass_hold()
-        assert ["ReauthorizationRequired"] == [run.name for run in world.rest()]
+    with Testbed(SINGLE_USE) as testbed:
+        testbed.endpoint.play(script.close(commit=True))
+        assert "RefreshOutcomeUnknown" == testbed.run().name
+        testbed.pass_hold()
+        assert ["ReauthorizationRequired"] == [run.name for run in testbed.rest()]
 
-        world.authorize()
+        testbed.authorize()
 
-        assert ["refreshed", "fresh"] == [run.name for run in world.rest()]
-        assert world.alive
+        assert ["refreshed", "fresh"] == [run.name for run in testbed.rest()]
+        assert testbed.alive
 
 
 def test_killed_in_lambda() -> None:
     """Under Lambda's own runtime client, too, the run after a killed one promotes the tokens that it had staged."""
-    with World(SINGLE_USE) as world:
-        hold = world.store.fault("hold_after", "PutSecretValue", nth=2)
-        with Function(world.environment) as function:
+    with Testbed(SINGLE_USE) as testbed:
+        hold = testbed.store.fault("hold_after", "PutSecretValue", nth=2)
+        with Function(testbed.environment) as function:
             pending = function.begin(SCHEDULED_EVENT)
             hold.wait()
             function.kill()
             assert "Runtime exited with error: signal: SIGKILL" == pending.result().error_message
         hold.release()
 
-        with Function(world.environment) as function:
+        with Function(testbed.environment) as function:
             assert "recovered" == function.invoke(SCHEDULED_EVENT).payload["outcome"]
-        assert (1, True) == (world.requests_sent, world.alive)
+        assert (1, True) == (testbed.requests_sent, testbed.alive)

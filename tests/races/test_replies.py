@@ -5,23 +5,23 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from races.kills import REFRESH, When, boundaries
-from races.world import GRACE, SINGLE_USE, TOKEN_REQUEST, World
 from testbed.aws.faults import Action
 from testbed.provider import script
+from testbed.testbed import GRACE, SINGLE_USE, TOKEN_REQUEST, Testbed
 
 
 def refresh_with(action: Action, nth: int, times: int) -> tuple[str, int, bool, list[str]]:
-    with World(SINGLE_USE) as world:
-        world.store.fault(action, nth=nth, times=times)
-        name = world.run().name
-        world.store.faults.clear()
-        return name, world.endpoint.grant.redemptions, world.alive, [run.name for run in world.rest()]
+    with Testbed(SINGLE_USE) as testbed:
+        testbed.store.fault(action, nth=nth, times=times)
+        name = testbed.run().name
+        testbed.store.faults.clear()
+        return name, testbed.endpoint.grant.redemptions, testbed.alive, [run.name for run in testbed.rest()]
 
 
 @pytest.mark.parametrize(("action", "times"), [("drop_after", 1), ("throttle", 2), ("unavailable", 2)])
 def test_store_fails_for_a_while(action: Action, times: int) -> None:
     """Whichever call to Secrets Manager is lost or refused for a while, the run refreshes with one request."""
-    calls = {b.nth_of_store for b in boundaries(REFRESH, SINGLE_USE) if b.call != TOKEN_REQUEST}
+    calls = {b.nth_of_service for b in boundaries(REFRESH, SINGLE_USE) if b.call != TOKEN_REQUEST}
 
     with ThreadPoolExecutor(2) as pool:
         ended = dict(zip(calls, pool.map(lambda nth: refresh_with(action, nth, times), calls), strict=True))
@@ -31,36 +31,36 @@ def test_store_fails_for_a_while(action: Action, times: int) -> None:
 
 def test_token_reply_lost_in_grace() -> None:
     """A lost answer to the token request is asked for again where the provider documents a grace period."""
-    with World(GRACE) as world:
-        world.endpoint.play(script.close(commit=True))
+    with Testbed(GRACE) as testbed:
+        testbed.endpoint.play(script.close(commit=True))
 
-        assert "refreshed" == world.run().name
-        assert (2, True) == (world.requests_sent, world.alive)
+        assert "refreshed" == testbed.run().name
+        assert (2, True) == (testbed.requests_sent, testbed.alive)
 
 
 def test_token_reply_lost_with_single_use() -> None:
     """Where a refresh token may be used once, nothing is sent again: the run says that the outcome is unknown."""
-    with World(SINGLE_USE) as world:
-        world.endpoint.play(script.close(commit=True))
+    with Testbed(SINGLE_USE) as testbed:
+        testbed.endpoint.play(script.close(commit=True))
 
-        names = [world.run().name]
-        world.pass_claim()
-        names += [world.run().name for _ in range(2)]
+        names = [testbed.run().name]
+        testbed.pass_claim()
+        names += [testbed.run().name for _ in range(2)]
 
         assert ["RefreshOutcomeUnknown"] * 3 == names
-        assert 1 == world.requests_sent
-        assert world.access_token_valid
+        assert 1 == testbed.requests_sent
+        assert testbed.access_token_valid
 
 
 def test_token_request_never_arrived() -> None:
     """A request that was lost before it was redeemed is repeated after the hold, and nothing is lost."""
-    with World(SINGLE_USE) as world:
-        world.endpoint.play(script.close())
-        assert "RefreshOutcomeUnknown" == world.run().name
-        world.pass_hold()
+    with Testbed(SINGLE_USE) as testbed:
+        testbed.endpoint.play(script.close())
+        assert "RefreshOutcomeUnknown" == testbed.run().name
+        testbed.pass_hold()
 
-        assert ["refreshed", "fresh"] == [run.name for run in world.rest()][-2:]
-        assert world.alive
+        assert ["refreshed", "fresh"] == [run.name for run in testbed.rest()][-2:]
+        assert testbed.alive
 
 
 def test_late_claims_yield() -> None:
@@ -68,12 +68,12 @@ def test_late_claims_yield() -> None:
     late = next(
         b for b in boundaries(REFRESH, SINGLE_USE) if b.call == "PutSecretValue REFRESH_CLAIM" and b.when is When.LATE
     )
-    with World(SINGLE_USE) as world:
-        claim = world.store.fault("hold_before", nth=late.nth_of_store)
-        with world.begin() as slow:
+    with Testbed(SINGLE_USE) as testbed:
+        claim = testbed.store.fault("hold_before", nth=late.nth_of_service)
+        with testbed.begin() as slow:
             claim.wait()
-            assert "refreshed" == world.run().name
+            assert "refreshed" == testbed.run().name
             claim.release()
 
             assert "fresh" == slow.wait().name
-        assert (1, True) == (world.requests_sent, world.alive)
+        assert (1, True) == (testbed.requests_sent, testbed.alive)

@@ -5,10 +5,10 @@ import contextlib
 import pytest
 
 from races.contenders import contend
-from races.worker import FORCED, PROCESSES, wait_for_all
-from races.world import SINGLE_USE, World
 from testbed.aws_lambda.function import SCHEDULED_EVENT, Function
 from testbed.provider import script
+from testbed.testbed import SINGLE_USE, Testbed
+from testbed.worker import FORCED, PROCESSES, wait_for_all
 
 SAME_OR_NOT = pytest.mark.parametrize("request_id", [None, "the-same-for-all"], ids=["own", "shared"])
 
@@ -17,34 +17,34 @@ SAME_OR_NOT = pytest.mark.parametrize("request_id", [None, "the-same-for-all"], 
 OUTCOMES = {"fresh", "recovered", "refreshed", "yielded"}
 
 
-def assert_refreshed_once(world: World) -> None:
-    assert (1, 1, 1) == (world.requests_sent, world.endpoint.grant.redemptions, world.endpoint.most_in_flight)
-    assert world.alive
-    assert ["fresh"] == [run.name for run in world.rest()]
+def assert_refreshed_once(testbed: Testbed) -> None:
+    assert (1, 1, 1) == (testbed.requests_sent, testbed.endpoint.grant.redemptions, testbed.endpoint.most_in_flight)
+    assert testbed.alive
+    assert ["fresh"] == [run.name for run in testbed.rest()]
 
 
 @SAME_OR_NOT
 def test_processes(request_id: str | None) -> None:
     """Of 32 processes started together one redeems and the others yield, also where all share one request ID."""
     processes = 32
-    with World(SINGLE_USE) as world:
+    with Testbed(SINGLE_USE) as testbed:
         start = PROCESSES.Barrier(processes)
-        ended = wait_for_all([world.begin(start=start, request_id=request_id) for _ in range(processes)])
+        ended = wait_for_all([testbed.begin(start=start, request_id=request_id) for _ in range(processes)])
 
         names = [run.name for run in ended]
         assert (processes, 1) == (len(names), names.count("refreshed"))
         assert OUTCOMES >= set(names)
         assert {1} == {len(run.last_lines) for run in ended}
-        assert_refreshed_once(world)
+        assert_refreshed_once(testbed)
 
 
 @SAME_OR_NOT
 def test_at_the_claim(request_id: str | None) -> None:
     """Of runs that have all read the same state and claim at the same moment, one gets the claim."""
     runs = 6
-    with World(SINGLE_USE) as world:
-        claims = [world.store.fault("hold_before", "PutSecretValue", nth=nth) for nth in range(1, runs + 1)]
-        workers = [world.begin(request_id=request_id) for _ in range(runs)]
+    with Testbed(SINGLE_USE) as testbed:
+        claims = [testbed.store.fault("hold_before", "PutSecretValue", nth=nth) for nth in range(1, runs + 1)]
+        workers = [testbed.begin(request_id=request_id) for _ in range(runs)]
         for claim in claims:
             claim.wait()
         for claim in claims:
@@ -53,25 +53,25 @@ def test_at_the_claim(request_id: str | None) -> None:
         outcomes = sorted(run.name for run in wait_for_all(workers))
         assert "refreshed" in outcomes
         assert OUTCOMES >= set(outcomes)
-        assert_refreshed_once(world)
+        assert_refreshed_once(testbed)
 
 
 @SAME_OR_NOT
 def test_contenders(request_id: str | None) -> None:
     """Of 500 runs in 20 processes exactly one redeems; every other ends in a name, and the grant lives."""
-    with World(SINGLE_USE) as world:
-        endings = contend(world.environment, processes=20, threads=25, request_id=request_id)
+    with Testbed(SINGLE_USE) as testbed:
+        endings = contend(testbed.environment, processes=20, threads=25, request_id=request_id)
 
         assert 500 == endings.total()
         # The rig may be slower than a run's patience with a Secrets Manager that does not answer.
         assert {*OUTCOMES, "SecretStoreUnavailable"} >= set(endings)
-        assert_refreshed_once(world)
+        assert_refreshed_once(testbed)
 
 
 def test_lambda() -> None:
     """Function processes under Lambda's own runtime client race as safely."""
-    with World(SINGLE_USE) as world, contextlib.ExitStack() as stack:
-        functions = [stack.enter_context(Function(world.environment)) for _ in range(3)]
+    with Testbed(SINGLE_USE) as testbed, contextlib.ExitStack() as stack:
+        functions = [stack.enter_context(Function(testbed.environment)) for _ in range(3)]
         for function in functions:
             function.wait_until_ready()
         pending = [function.begin(SCHEDULED_EVENT, request_id="the-same-for-all") for function in functions]
@@ -79,22 +79,22 @@ def test_lambda() -> None:
         outcomes = sorted(invocation.result().payload["outcome"] for invocation in pending)
         assert "refreshed" in outcomes
         assert OUTCOMES >= set(outcomes)
-        assert_refreshed_once(world)
+        assert_refreshed_once(testbed)
 
 
 def test_forced_together() -> None:
     """A forced run that meets another's claim waits for its tokens and ends fresh, without a request of its own."""
-    with World(SINGLE_USE, due=False) as world:
-        world.endpoint.play(script.hold("after_commit"))
-        with world.begin(FORCED) as first:
-            world.endpoint.wait_until_held()
+    with Testbed(SINGLE_USE, due=False) as testbed:
+        testbed.endpoint.play(script.hold("after_commit"))
+        with testbed.begin(FORCED) as first:
+            testbed.endpoint.wait_until_held()
             # Its first four reads are the claim, the current version and what is stored under the claim.
-            polled = world.store.fault("hold_before", "GetSecretValue", nth=5)
-            with world.begin(FORCED) as second:
+            polled = testbed.store.fault("hold_before", "GetSecretValue", nth=5)
+            with testbed.begin(FORCED) as second:
                 polled.wait()
-                world.endpoint.release()
+                testbed.endpoint.release()
                 assert "refreshed" == first.wait().name
                 polled.release()
                 assert "fresh" == second.wait().name
 
-        assert_refreshed_once(world)
+        assert_refreshed_once(testbed)

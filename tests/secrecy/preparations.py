@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from races.world import CLIENT, TOKENS, World
 from secrecy.canaries import canary
 from testbed.provider import script
 from testbed.secrets_manager.limits import ServiceError
+from testbed.testbed import CLIENT, TOKENS, Testbed
 from token_refresh.core.versions import claim_version_id, record_version_id
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PLANTED = {name: canary() for name in ("store", "answer", "header", "environment", "event", "error")}
 IN_STORE, IN_ANSWER, IN_HEADER, IN_ENVIRONMENT, IN_EVENT, IN_ERROR = PLANTED.values()
 
-Prepare = Callable[[World], None]
+Prepare = Callable[[Testbed], None]
 
 
 def stored(**changes: Any) -> Prepare:
@@ -29,7 +29,7 @@ def stored_text(text: str) -> Prepare:
     return lambda world: put(world, SecretString=text)
 
 
-def put(world: World, **value: Any) -> None:
+def put(world: Testbed, **value: Any) -> None:
     world.store.call("PutSecretValue", {"SecretId": TOKENS, "ClientRequestToken": f"{canary():.32}", **value})
 
 
@@ -47,7 +47,7 @@ def refused_by_store(operation: str, code: str, *, label: str | None = None) -> 
         if call.operation == operation and call.secret_id == TOKENS and label in {None, *call.version_stages}:
             raise ServiceError(code, f"{code}: {IN_ERROR}, {IN_STORE}, which is marked for deletion")
 
-    def prepare(world: World) -> None:
+    def prepare(world: Testbed) -> None:
         world.store.authorize = refuse
 
     return prepare
@@ -56,7 +56,7 @@ def refused_by_store(operation: str, code: str, *, label: str | None = None) -> 
 def interrupted(operation: str, nth: int = 1) -> Prepare:
     """Leave what a run leaves that is killed before this call."""
 
-    def prepare(world: World) -> None:
+    def prepare(world: Testbed) -> None:
         hold = world.store.fault("hold_before", operation, nth=nth)
         with world.begin() as worker:
             hold.wait()
@@ -66,7 +66,7 @@ def interrupted(operation: str, nth: int = 1) -> Prepare:
     return prepare
 
 
-def stage_taken(world: World) -> None:
+def stage_taken(world: Testbed) -> None:
     """Let another value take the version ID of the tokens, in the moment in which they are staged."""
 
     def take(when: str, call: Call) -> None:
@@ -84,7 +84,7 @@ def stage_taken(world: World) -> None:
     world.store.on_call = take
 
 
-def emptied(world: World) -> None:
+def emptied(world: Testbed) -> None:
     world.store.call("CreateSecret", {"Name": "empty", "ClientRequestToken": f"{canary():.32}"})
 
 
@@ -94,7 +94,7 @@ def client_is(text: str) -> Prepare:
 
 
 def both(first: Prepare, second: Prepare) -> Prepare:
-    def prepare(world: World) -> None:
+    def prepare(world: Testbed) -> None:
         first(world)
         second(world)
 
@@ -104,7 +104,7 @@ def both(first: Prepare, second: Prepare) -> Prepare:
 def after_a_run(before: Prepare) -> Prepare:
     """Let a run meet it that comes first."""
 
-    def prepare(world: World) -> None:
+    def prepare(world: Testbed) -> None:
         before(world)
         world.run()
         world.endpoint.unscript()
@@ -112,11 +112,11 @@ def after_a_run(before: Prepare) -> Prepare:
     return prepare
 
 
-def pending_elsewhere(world: World) -> None:
+def pending_elsewhere(world: Testbed) -> None:
     put(world, SecretString=json.dumps({"note": IN_STORE}), VersionStages=["AWSPENDING"])
 
 
-def saved_meanwhile(world: World) -> None:
+def saved_meanwhile(world: Testbed) -> None:
     """Save an edited copy just before the tokens that were received become current."""
     edited = {**world.document, "note": IN_STORE}
 
@@ -128,17 +128,17 @@ def saved_meanwhile(world: World) -> None:
     world.store.on_call = save
 
 
-def claim_label_lost(world: World) -> None:
+def claim_label_lost(world: Testbed) -> None:
     interrupted("PutSecretValue", nth=2)(world)
     move = {"VersionStage": "REFRESH_CLAIM", "RemoveFromVersionId": claim_version_id(None)}
     world.store.call("UpdateSecretVersionStage", {"SecretId": TOKENS, **move})
 
 
-def claim_spoilt(world: World) -> None:
+def claim_spoilt(world: Testbed) -> None:
     put(world, SecretString=json.dumps({"note": IN_STORE}), VersionStages=["REFRESH_CLAIM"])
 
 
-def record_spoilt(world: World) -> None:
+def record_spoilt(world: Testbed) -> None:
     interrupted("PutSecretValue", nth=2)(world)
     version_id = record_version_id(claim_version_id(None))
     text = json.dumps({"note": IN_STORE})

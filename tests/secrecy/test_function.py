@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from races.world import CLIENT, TOKENS, World
 from secrecy.canaries import WORDS, canary, leaks, random_part
 from secrecy.preparations import IN_ENVIRONMENT, IN_STORE, PLANTED
 from secrecy.scenarios import SCENARIOS, Scenario
 from testbed.aws_lambda.function import Function, Invocation
+from testbed.testbed import CLIENT, TOKENS, Testbed
 from token_refresh import errors
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def function() -> Iterator[Function]:
         yield function
 
 
-def run(function: Function, scenario: Scenario, world: World) -> Invocation:
+def run(function: Function, scenario: Scenario, world: Testbed) -> Invocation:
     world.save({**world.document, "password": IN_STORE, "nested": {IN_STORE: [IN_STORE]}})
     scenario.prepare(world)
     environment = world.environment | {
@@ -45,7 +45,7 @@ def run(function: Function, scenario: Scenario, world: World) -> Invocation:
     )
 
 
-def secrets_of(world: World) -> dict[str, str]:
+def secrets_of(world: Testbed) -> dict[str, str]:
     issued = {f"token {number}": random_part(token) for number, token in enumerate(world.endpoint.grant.secrets)}
     return {**PLANTED, **issued, "client secret": random_part(world.endpoint.client_secret)}
 
@@ -53,7 +53,7 @@ def secrets_of(world: World) -> dict[str, str]:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_secrecy(function: Function, scenario: Scenario) -> None:
     """However a run ends, no secret is in what it prints, returns or raises, nor in a label or a version ID."""
-    with World() as world:
+    with Testbed() as world:
         invocation = run(function, scenario, world)
 
         ended = invocation.error_type or invocation.payload["outcome"]
@@ -82,7 +82,7 @@ def is_runtime_line(line: str, invocation: Invocation) -> bool:
 
 def test_libraries(function: Function) -> None:
     """What libraries log or warn of is reduced to who did so and where."""
-    with World() as world:
+    with Testbed() as world:
         invocation = run(function, SCENARIOS[0], world)
 
     said = [line for line in map(json.loads, invocation.logs) if line["event"].startswith("library_")]

@@ -10,9 +10,9 @@ from unittest import mock
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from races.worker import Context
-from races.world import World
 from testbed.provider import script
+from testbed.testbed import Testbed
+from testbed.worker import Context
 from token_refresh.errors import TokenRefreshError
 from token_refresh.handler import handler
 
@@ -64,7 +64,7 @@ def test_last_line(  # noqa: PLR0917 - all that a run meets
     left_seconds: float,
 ) -> None:
     """A run ends with exactly one last line and either a result or a named error, whatever it meets."""
-    with World() as world, contextlib.redirect_stdout(io.StringIO()) as printed:
+    with Testbed() as world, contextlib.redirect_stdout(io.StringIO()) as printed:
         store(world, document)
         world.endpoint.play(answer)
         if fault:
@@ -82,7 +82,7 @@ def test_last_line(  # noqa: PLR0917 - all that a run meets
     assert "InternalError" != ended
 
 
-def store(world: World, document: str | bytes) -> None:
+def store(world: Testbed, document: str | bytes) -> None:
     if document == DUE:
         return
     value = {"SecretBinary": document} if isinstance(document, bytes) else {"SecretString": document or "{}"}

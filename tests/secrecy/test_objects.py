@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from races.worker import Context
-from races.world import World
 from secrecy.canaries import canary, leaks, random_part
 from testbed.provider import script
+from testbed.testbed import Testbed
+from testbed.worker import Context
 from token_refresh.adapters.telemetry import open_log
 from token_refresh.bootstrap import SystemClock, build_run
 from token_refresh.config import read_settings
@@ -35,15 +35,15 @@ FORMS: dict[str, Callable[[Any], str]] = {
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with World() as world:
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[Testbed]:
+    with Testbed() as world:
         for name, value in world.environment.items():
             monkeypatch.setenv(name, value)
         yield world
 
 
 @pytest.fixture
-def planted(world: World) -> dict[str, str]:
+def planted(world: Testbed) -> dict[str, str]:
     planted = {name: canary() for name in ("access token", "refresh token", "another key", "environment")}
     world.save(
         {
@@ -75,7 +75,7 @@ def of_the_product(*roots: object) -> list[Any]:
     return list(found.values())
 
 
-def test_objects(world: World, planted: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_objects(world: Testbed, planted: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     """No object of the worker shows a secret, however it is turned into text, in the middle of a run or after it."""
     environment = world.environment | {"UPWORK_CLIENT_ID": "id", "UPWORK_CLIENT_SECRET": planted["environment"]}
     settings = read_settings(environment)
@@ -86,7 +86,7 @@ def test_objects(world: World, planted: dict[str, str], capsys: pytest.CaptureFi
         settings,
         run.execute(),
         run,
-        run.session.parts.store.read(label="AWSCURRENT"),
+        run.parts.store.read(label="AWSCURRENT"),
         read_answer(200, json.dumps(answer).encode()),
         refresh_request(
             SecretValue(planted["refresh token"]),
@@ -121,7 +121,7 @@ def test_objects(world: World, planted: dict[str, str], capsys: pytest.CaptureFi
     ],
     ids=["client rejected", "HTML", "denied", "document"],
 )
-def test_tracebacks(world: World, planted: dict[str, str], refuse: Any) -> None:
+def test_tracebacks(world: Testbed, planted: dict[str, str], refuse: Any) -> None:
     """What is raised holds no secret: neither its text, nor what led to it, nor the variables of its frames."""
     refuse(world)
 

@@ -6,6 +6,7 @@ from token_refresh.config import Settings, check_timeout, read_settings, token_s
 from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import AuthMethod
+from token_refresh.stored.origin import ClaimStoreKind
 from token_refresh.providers.loader import load_provider, profile_names
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
@@ -31,7 +32,7 @@ def test_the_defaults_are_upwork_s() -> None:
     assert "https://www.upwork.com/api/v3/oauth2/token" == expected.provider.token_endpoint
     assert AuthMethod.POST is expected.provider.auth_method
     assert expected.policy == Policy(
-        refresh_window=timedelta(hours=8), replay_grace=timedelta(hours=24), claim_time_to_live=timedelta(minutes=2)
+        refresh_window=timedelta(hours=8), replay_grace=timedelta(hours=24), claim_time_to_live=timedelta(minutes=2), host="www.upwork.com"
     )
 
 
@@ -75,6 +76,8 @@ def test_every_variable_is_read() -> None:
         refresh_window=timedelta(minutes=10),
         replay_grace=timedelta(seconds=30),
         claim_time_to_live=timedelta(hours=1),
+        host="example.com",
+        store=ClaimStoreKind.TABLE,
     )
     assert "hush" not in repr(found)
     assert "tokens" == token_secret_id({"TOKEN_SECRET_ID": "tokens"})

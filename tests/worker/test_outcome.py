@@ -62,22 +62,23 @@ def test_what_is_not_known_is_null_in_the_result() -> None:
 @pytest.mark.parametrize(
     ("ended", "event", "counters"),
     [
-        (outcome("fresh"), "token_refresh_finished", (0, 0, 0, 0)),
-        (outcome("refreshed"), "token_refresh_finished", (1, 0, 0, 0)),
-        (outcome("recovered"), "token_refresh_finished", (0, 1, 0, 0)),
-        (TokensNotStored("x"), "token_refresh_failed", (0, 0, 1, 0)),
-        (ReauthorizationRequired("x"), "token_refresh_failed", (0, 0, 1, 1)),
+        (outcome("fresh"), "token_refresh_finished", (0, 0, 0, 0, 0)),
+        (outcome("refreshed"), "token_refresh_finished", (1, 0, 0, 0, 0)),
+        (outcome("recovered"), "token_refresh_finished", (0, 1, 0, 0, 0)),
+        (outcome("superseded"), "token_refresh_finished", (0, 0, 1, 0, 0)),
+        (TokensNotStored("x"), "token_refresh_failed", (0, 0, 0, 1, 0)),
+        (ReauthorizationRequired("x"), "token_refresh_failed", (0, 0, 0, 1, 1)),
     ],
 )
 def test_the_last_line_is_the_metric(
-    ended: Outcome | TokenRefreshError, event: str, counters: tuple[int, int, int, int]
+    ended: Outcome | TokenRefreshError, event: str, counters: tuple[int, ...]
 ) -> None:
     """Every run counts as 0 or 1 in each counter, so that a sum and an alarm over them mean something."""
     last = summary(ended)
     fields = last.fields(timestamp_ms=7)
 
     assert event == last.event
-    names = ("Refreshed", "Recovered", "Failed", "ReauthorizationRequired")
+    names = ("Refreshed", "Recovered", "Superseded", "Failed", "ReauthorizationRequired")
     assert counters == tuple(fields[name] for name in names)
     assert (12, 86_400, "tokens") == (fields["DurationMs"], fields["SecondsToExpiry"], fields["SecretId"])
     assert (12, 86_400, "v1") == (fields["duration_ms"], fields["seconds_to_expiry"], fields["version_id"])

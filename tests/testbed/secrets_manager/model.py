@@ -70,6 +70,13 @@ class SecretsModel:
             raise ServiceError("UnknownOperationException", f"This server does not know {operation}.")
         return handle(self, checked(request), round(now, 3))
 
+    def drop(self, name: str, version_id: str) -> None:
+        """Remove a version and its labels."""
+        secret = self._secrets[name]
+        versions = tuple(version for version in secret.versions if version.version_id != version_id)
+        labels = tuple((label, holder) for label, holder in secret.labels if holder != version_id)
+        self._secrets[name] = replace(secret, versions=versions, labels=labels)
+
     def find(self, secret_id: str) -> Secret | None:
         """Find a secret by name, ARN, or ARN without its suffix."""
         if secret := self._secrets.get(secret_id):

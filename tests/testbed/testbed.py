@@ -1,4 +1,9 @@
-"""All that a worker acts on, on loopback: a Secrets Manager, a token endpoint, and a token secret that is due."""
+"""Everything that a worker acts on, on loopback: Secrets Manager, a claim table, a provider, and a token secret.
+
+with Testbed(GRACE, table=True) as testbed:
+testbed.run()
+testbed.pass_until_due()
+"""
 
 import json
 import uuid
@@ -8,17 +13,21 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
-from races.worker import SCHEDULED, Ended, Worker
 from testbed.aws.faults import Call
+from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.grant import Reuse
 from testbed.provider.token_endpoint import TokenEndpoint, TokenRequest
+from testbed.secrets_manager.limits import VERSIONS_PER_SECRET
 from testbed.secrets_manager.server import SecretsManagerServer
+from testbed.secrets_manager.staleness import Staleness
 from testbed.secrets_manager.state import Secret
-from token_refresh.core.versions import claim_version_id, record_version_id, staged_version_id
+from testbed.worker import SCHEDULED, Ended, Worker
+from token_refresh.core.versions import OUTCOME, record_version_id, staged_version_id
 
 TOKENS: Final = "tokens"
 CLIENT: Final = "client"
 PUBLISHED: Final = "published"
+CLAIM_TABLE: Final = "claims"
 TOKEN_REQUEST: Final = "token request"
 RUNS_LIMIT: Final = 8
 """Runs that may be needed until a secret is at rest, whatever was interrupted."""
@@ -44,16 +53,27 @@ PROVIDERS: Final = (
 SINGLE_USE, GRACE, STATIC = PROVIDERS
 
 
-class World:
-    """A world with one grant. Its clock is the Secrets Manager's, and can be moved on."""
+class Testbed:
+    """One secret and one grant. The clock is that of the services, and can be moved."""
+
+    __test__ = False  # pytest takes a class with this name for tests
 
     def __init__(
-        self, provider: Provider = SINGLE_USE, *, due: bool = True, published: bool = False, **settings: str
+        self,
+        provider: Provider = SINGLE_USE,
+        *,
+        due: bool = True,
+        published: bool = False,
+        table: bool = False,
+        quota: int = VERSIONS_PER_SECRET,
+        **settings: str,
     ) -> None:
         self.provider = provider
         self.trace: list[str] = []
         """Every external call that was carried out, in order."""
-        self.store = SecretsManagerServer(on_call=self._note_call)
+        self.store = SecretsManagerServer(on_call=self._note_call, quota=quota)
+        self.table = DynamoDbServer(on_call=self._note_call) if table else None
+        """The claim table, where claims are not versions of the secret."""
         self.endpoint = _Endpoint(provider.reuse, self.trace)
         self._cleanup = ExitStack()
         self._settings = settings | ({"PUBLISHED_SECRET_ID": PUBLISHED} if published else {})
@@ -63,6 +83,9 @@ class World:
         """Serve, and store the first token set; a published copy begins empty."""
         self._cleanup.enter_context(self.store)
         self._cleanup.enter_context(self.endpoint)
+        if self.table:
+            self.table.create_table(CLAIM_TABLE, key="secret_arn")
+            self._cleanup.enter_context(self.table)
         self.store.call("CreateSecret", {"Name": TOKENS, "ClientRequestToken": str(uuid.uuid4())})
         self.authorize()
         self.store.call(
@@ -93,6 +116,7 @@ class World:
             "TOKEN_ENDPOINT": self.endpoint.url,
             "CLAIM_TTL_SECONDS": str(_CLAIM_TTL_SECONDS),
             "REPLAY_GRACE_SECONDS": str(self.provider.replay_grace_seconds),
+            **({"CLAIM_TABLE": CLAIM_TABLE} | self.table.environment if self.table else {}),
             **self._settings,
         }
 
@@ -116,19 +140,40 @@ class World:
                 self.pass_claim()
         raise RuntimeError(f"not at rest after {[run.name for run in runs]}")
 
+    def pass_seconds(self, seconds: float) -> None:
+        """Move the clocks of all services."""
+        for service in (self.store, self.table):
+            if service:
+                service.clock_offset_seconds += max(0.0, seconds)
+
+    def read_stale(self, seed: int = 1) -> None:
+        """Let reads of Secrets Manager be stale from now on: as old and as jumpy as the protocol assumes."""
+        self.store.staleness = Staleness(writes=8, seconds=30, seed=seed)
+
+    @property
+    def claims(self) -> SecretsManagerServer | DynamoDbServer:
+        """The service that has the claims."""
+        return self.table or self.store
+
+    def clear_faults(self) -> None:
+        """Forget all faults; calls that are held are dropped."""
+        for service in (self.store, self.table):
+            if service:
+                service.faults.clear()
+
     def pass_claim(self) -> None:
         """Let a claim's time to live pass, and the backoff that may follow."""
-        self.store.clock_offset_seconds += _CLAIM_TTL_SECONDS + 5
+        self.pass_seconds(_CLAIM_TTL_SECONDS + 5)
 
     def pass_hold(self) -> None:
         """Let time pass until the last quarter of the refresh window, when a held attempt may be repeated."""
         left_seconds = self.document["expiresAt"] / 1000 - self.store.now()
-        self.store.clock_offset_seconds += max(0.0, left_seconds - 1.9 * _HOUR_SECONDS)
+        self.pass_seconds(left_seconds - 1.9 * _HOUR_SECONDS)
 
     def pass_until_due(self) -> None:
         """Let time pass until the tokens that are current are due."""
         left_seconds = self.document["expiresAt"] / 1000 - self.store.now()
-        self.store.clock_offset_seconds += max(0.0, left_seconds - 7.9 * _HOUR_SECONDS)
+        self.pass_seconds(left_seconds - 7.9 * _HOUR_SECONDS)
 
     def authorize(self) -> None:
         """Authorize as a person would: new tokens of the provider become current."""
@@ -159,14 +204,14 @@ class World:
         return _current(self.secret)
 
     @property
-    def shown(self) -> dict[str, Any]:
+    def read_by_consumers(self) -> dict[str, Any]:
         """Give what consumers read: the published copy where there is one, else the token document."""
         return _current(self._stored(PUBLISHED)) if "PUBLISHED_SECRET_ID" in self._settings else self.document
 
     @property
     def up_to_date(self) -> bool:
         """Whether consumers read the token set that is current."""
-        return bool(self.shown["accessToken"] == self.document["accessToken"])
+        return bool(self.read_by_consumers["accessToken"] == self.document["accessToken"])
 
     @property
     def alive(self) -> bool:
@@ -182,7 +227,7 @@ class World:
     @property
     def access_token_valid(self) -> bool:
         """Whether the access token that consumers read still works: not expired, its grant not revoked."""
-        return self.endpoint.grant.alive and self.store.now() < self.shown["expiresAt"] / 1000
+        return self.endpoint.grant.alive and self.store.now() < self.read_by_consumers["expiresAt"] / 1000
 
     @property
     def requests_sent(self) -> int:
@@ -196,8 +241,14 @@ class World:
     def _describe(self, call: Call) -> str:
         if call.secret_id == CLIENT:
             return f"{call.operation} of the client credentials"
-        what = call.version_stages[0] if call.version_stages else self._role(call.version_id)
-        return f"{call.operation} {what}" + (" of the published copy" if call.secret_id == PUBLISHED else "")
+        if call.operation in {"GetItem", "UpdateItem", "PutItem"}:
+            return f"{call.operation} of the claim table"
+        labelled = call.version_stages and call.version_stages[0] != OUTCOME
+        what = call.version_stages[0] if labelled else self._role(call.version_id)
+        published = call.secret_id == PUBLISHED or (call.arn or "").startswith(self._stored(PUBLISHED).arn)
+        return f"{call.operation} {'a copy' if published and not labelled else what}" + (
+            " of the published copy" if published and labelled else ""
+        )
 
     def _stored(self, name: str) -> Secret:
         secret = self.store.secrets.find(name)
@@ -205,16 +256,17 @@ class World:
         return secret
 
     def _role(self, version_id: str | None) -> str:
-        """Name a version that is read by its derived ID."""
+        """Name a version by its derived ID."""
         versions = [version.version_id for version in self.secret.versions]
-        claim = claim_version_id(None)
-        while claim in versions:
+        claims = [version.version_id for version in self.secret.versions if '"nonce"' in str(version.value)]
+        if self.table:
+            claims += [item["claim_id"]["S"] for item in self.table.tables[CLAIM_TABLE].values()]
+        for claim in claims:
             if version_id == record_version_id(claim):
-                return "record of an attempt"
+                return "record"
             if version_id in {staged_version_id(claim, base) for base in versions}:
                 return "staged tokens"
-            claim = claim_version_id(claim)
-        return "version of an earlier claim"
+        return "claim"
 
 
 def _current(secret: Secret) -> dict[str, Any]:

@@ -27,13 +27,14 @@ KILLED: Final = "killed"
 
 _PRELOADED: Final = (
     "encodings.idna",
+    "botocore.parsers",
     "httpcore",  # httpx imports it with its first client
     "races.contenders",
-    "races.worker",
+    "testbed.worker",
     "tenacity",
     "token_refresh.adapters.token_endpoint",
     "token_refresh.handler",
-    "token_refresh.refresh.redeem",
+    "token_refresh.refresh",
 )
 PROCESSES: Final = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(list(_PRELOADED))
