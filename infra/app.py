@@ -30,15 +30,20 @@ def main() -> None:
     except ParameterError as error:
         sys.exit(f"infra/app.py: {error}")
     mode = mode_of(values)
-    mode.stack(app, parameters.stack_name, parameters=parameters, code=build_zip(mode.package))
+    mode.stack(
+        app, parameters.stack_name, parameters=parameters, code=build_zip(mode.package, parameters.provider_profiles)
+    )
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
 
 
-def build_zip(what: str) -> Path:
+def build_zip(what: str, provider_profiles: str | None = None) -> Path:
     """Return one of the zips that `scripts/package` builds, built anew if it is stale."""
     script = ROOT / "scripts" / "package"
-    built = subprocess.run([script, what], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    environment = {**os.environ, "PROVIDER_PROFILES": provider_profiles or ""}
+    built = subprocess.run(  # noqa: S603 - our own
+        [script, what], check=True, stdout=subprocess.PIPE, text=True, env=environment
+    )
     return ROOT / built.stdout.strip()
 
 

@@ -38,6 +38,7 @@ class CommonParameters:
     region: Annotated[str | None, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
     app: Annotated[str | None, part()]
     stack: Annotated[str | None, text(r"[A-Za-z][A-Za-z0-9-]*", "the name of a stack: letters, digits and hyphens")]
+    provider_profiles: Annotated[str | None, text(r"[^\n]+", "a folder with profiles of providers, NAME.toml")]
     kms_key: Annotated[str | None, text(_KEY, "create or the ARN of a key")]
     encrypt_logs: Annotated[bool, switch(default=False)]
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]

@@ -11,6 +11,8 @@ from aws_cdk import Stack
 
 from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import choice, names_of, read_parameters, refuse_misspelt
+from token_refresh_infra.fleet_parameters import FleetParameters
+from token_refresh_infra.fleet_stack import FleetStack
 from token_refresh_infra.parameters import Parameters
 from token_refresh_infra.stack import TokenRefreshStack
 from token_refresh_infra.webhook_stack import WebhookParameters, WebhookStack
@@ -18,6 +20,7 @@ from token_refresh_infra.webhook_stack import WebhookParameters, WebhookStack
 MODE, DEPLOYMENT = "mode", "deployment"
 SINGLE = "single"
 WEBHOOKS = "webhooks"
+FLEET = "fleet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class Mode:
 MODES: Mapping[str, Mode] = {
     SINGLE: Mode(parameters=Parameters, stack=TokenRefreshStack),
     WEBHOOKS: Mode(parameters=WebhookParameters, stack=WebhookStack, package="webhooks"),
+    FLEET: Mode(parameters=FleetParameters, stack=FleetStack),
 }
 
 

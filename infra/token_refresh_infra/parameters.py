@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
 from token_refresh.config import Settings, read_settings
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import AuthMethod
+from token_refresh.providers.lifetime import lifetime_problem
 from token_refresh_infra.common import CREATE, CommonParameters, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 
@@ -18,8 +20,6 @@ MONTH_SECONDS = 30 * 24 * 3600
 RUNS_IN_WINDOW = 3
 # A run that is stopped at its timeout may still have sent a request.
 CLAIM_OUTLIVES_RUN_SECONDS = 30
-# Each claim store takes so many claims a day, and a token is due after two thirds of its life.
-SHORTEST_LIFETIME_SECONDS = {"versions": 54 * 60, "table": 27 * 60}
 
 _PROVIDER = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
 _ENDPOINT = r"https://[^\s/?#@]+(/[^\s#]*)?"
@@ -71,18 +71,11 @@ class Parameters(CommonParameters):
             self.check_place(name, getattr(self, name))
 
     def _check_lifetime(self) -> None:
-        store = "table" if self.claim_table else "versions"
-        if self.lifetime_seconds >= SHORTEST_LIFETIME_SECONDS[store]:
-            return
-        way_out = (
-            'set claim_table = "create"'
-            if self.lifetime_seconds >= SHORTEST_LIFETIME_SECONDS["table"]
-            else "no claim store fits so many refreshes a day; ask the provider for tokens that live longer"
+        problem = lifetime_problem(
+            timedelta(seconds=self.lifetime_seconds), claims_in_table=self.claim_table is not None
         )
-        raise ParameterError(
-            f"token_lifetime_seconds: {self.lifetime_seconds} is below the {SHORTEST_LIFETIME_SECONDS[store]} s that "
-            f"claims in {'a table' if self.claim_table else 'the secret'} need; {way_out}"
-        )
+        if problem is not None:
+            raise ParameterError(f"token_lifetime_seconds: {problem}")
 
     def _check_schedule(self) -> None:
         if self.start_within_minutes >= self.run_every_minutes:
@@ -118,6 +111,11 @@ class Parameters(CommonParameters):
         return {name: str(value) for name, value in variables.items() if value is not None}
 
     @property
+    def _own_profiles(self) -> dict[str, str]:
+        """Say where the deployment's own profiles are; in the zip they are among the others."""
+        return {"PROVIDER_PROFILES": self.provider_profiles} if self.provider_profiles else {}
+
+    @property
     def settings(self) -> Settings:
         """Return what the worker makes of its variables.
 
@@ -125,7 +123,7 @@ class Parameters(CommonParameters):
             ParameterError: The worker would refuse them.
         """
         try:
-            return read_settings(self.variables)
+            return read_settings({**self.variables, **self._own_profiles})
         except ConfigurationError as error:
             raise ParameterError(f"provider: {error}") from None
 

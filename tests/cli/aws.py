@@ -1,5 +1,6 @@
 """AWS as `doctor` looks at it: an account at moto, and servers for what moto does not have or never answers."""
 
+import base64
 import io
 import json
 import zipfile
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs
 import boto3
 
 from cli.scene import SECRET_ID
+from testbed.aws_lambda.function import Function
 from testbed.loopback import LoopbackHandler, LoopbackServer
 
 KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "eu-central-1"}
@@ -120,6 +122,8 @@ class Aws(LoopbackServer):
     def __init__(self) -> None:
         super().__init__(_Aws)
         self.schedules: list[dict[str, Any]] = []
+        self.deployed: Function | None = None
+        """What runs where the function is invoked."""
         self.function: dict[str, Any] = {"FunctionArn": "arn", "Role": "role", "FunctionName": "worker"}
 
 
@@ -127,7 +131,7 @@ class _Aws(LoopbackHandler):
     server: Aws
 
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
-        if "/functions/worker/configuration" in self.path:
+        if f"/functions/{self.server.function['FunctionName']}/configuration" in self.path:
             self.answer(200, json.dumps(self.server.function).encode())
         elif "/schedules" in self.path and self.server.schedules:
             self.answer(200, json.dumps(self.server.schedules.pop(0)).encode())
@@ -135,5 +139,9 @@ class _Aws(LoopbackHandler):
             self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDeniedException"})
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        self.read_body()
-        self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDenied"})
+        body = self.read_body()
+        if self.server.deployed is None or "/invocations" not in self.path:
+            return self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDenied"})
+        invocation = self.server.deployed.invoke(json.loads(body))
+        log = base64.b64encode("\n".join(invocation.logs).encode()).decode()
+        return self.answer(200, json.dumps(invocation.payload).encode(), {"X-Amz-Log-Result": log})

@@ -1,41 +1,14 @@
 """`verify`: whether the provider takes the current access token."""
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
+from cli.api import Api
 from cli.scene import Cli, Tokens
-from testbed.loopback import LoopbackHandler, LoopbackServer
 
 DAY = timedelta(days=1)
-
-
-class Api(LoopbackServer):
-    """A provider's interface: it takes one access token."""
-
-    def __init__(self) -> None:
-        super().__init__(_Handler)
-        self.token = ""
-        self.answer: tuple[int, bytes] = (200, b'{"data": {"user": {}}}')
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}/me"
-
-
-class _Handler(LoopbackHandler):
-    server: Api
-
-    def do_GET(self) -> None:  # noqa: N802 - named by http.server
-        if self.headers["Authorization"] != f"Bearer {self.server.token}":
-            return self.answer(401)
-        return self.answer(*self.server.answer)
-
-    def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        assert "user" in json.loads(self.read_body())["query"]
-        self.do_GET()
 
 
 @pytest.fixture
@@ -59,6 +32,7 @@ def test_it_works(cli: Cli, tokens: Tokens, api: Api) -> None:
 def test_refused(cli: Cli, tokens: Tokens, api: Api) -> None:
     """A token that the provider refuses is exit status 2, with what to do, also where its expiry is not known."""
     tokens.store(expiresAt=None)
+    api.token = "another"
 
     ended = cli("verify", f"--url={api.url}")
 

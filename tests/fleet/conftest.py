@@ -7,6 +7,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from token_refresh.fleet import settings
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -20,6 +22,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    settings._made.cache_clear()  # noqa: SLF001 - clients of another test have its endpoints
     with mock_aws():
         yield
 

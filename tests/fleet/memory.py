@@ -9,7 +9,7 @@ from token_refresh.fleet.core.announcement import Announcement
 from token_refresh.fleet.core.dispatch import LEASE, Message
 from token_refresh.fleet.core.enrolment import Listed
 from token_refresh.fleet.core.row import Pause, Pauses, Row
-from token_refresh.fleet.ports import Entry
+from token_refresh.fleet.ports import CLOCK_TICK, Entry
 
 
 @dataclass(slots=True)
@@ -33,7 +33,11 @@ class MemoryIndex:
 
     def report(self, row: Row) -> bool:
         stored = self.by_arn.get(row.secret_arn)
-        if stored is None or row.seen is None or (stored.seen is not None and stored.seen.at > row.seen.at):
+        if (
+            stored is None
+            or row.seen is None
+            or (stored.seen is not None and stored.seen.at > row.seen.at + CLOCK_TICK)
+        ):
             return False
         self.by_arn[row.secret_arn] = replace(stored, seen=row.seen, next_at=row.next_at, provider=row.provider)
         return True

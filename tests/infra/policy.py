@@ -106,6 +106,9 @@ def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:
             return actual not in wanted
         case "ArnNotLike":
             return not any(matches(pattern, actual or "") for pattern in wanted)
+        case "ForAllValues:StringLike":  # several values of one key are written with | between them
+            values = [] if actual is None else actual.split("|")
+            return all(any(matches(pattern, value) for pattern in wanted) for value in values)
         case "StringLike" | "ArnLike":
             return actual is not None and any(matches(pattern, actual) for pattern in wanted)
         case _:

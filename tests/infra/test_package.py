@@ -129,6 +129,25 @@ def test_runs_by_itself(unpacked: Path, runtime: LambdaRuntime) -> None:
     assert (None, "fresh") == (fresh.error_type, (fresh.payload or {}).get("outcome"))
 
 
+def test_profiles_of_one_s_own(tmp_path: Path) -> None:
+    """The profiles of a folder of one's own are in the zip, among the others."""
+    project, own = copy_of_the_project(tmp_path), tmp_path / "own"
+    own.mkdir()
+    (own / "my-crm.toml").write_text("title = 'My CRM'")
+
+    subprocess.run(
+        [project / "scripts" / "package"],
+        check=True,
+        capture_output=True,
+        env=os.environ | {"PROVIDER_PROFILES": str(own)},
+    )
+
+    profiles = "token_refresh/providers/profiles"
+    with zipfile.ZipFile(project / "dist" / "token-refresh-worker.zip") as archive:
+        assert b"title = 'My CRM'" == archive.read(f"{profiles}/my-crm.toml")
+        assert archive.read(f"{profiles}/upwork.toml")
+
+
 def test_layer() -> None:
     """A consumer's layer holds the package where Lambda looks for it, and no other package."""
     built = subprocess.run([ROOT / "scripts/package", "layer"], check=True, stdout=subprocess.PIPE, text=True)

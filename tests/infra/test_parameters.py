@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from token_refresh.config import check_timeout, read_settings
+from token_refresh.providers.loader import PROFILES
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 
+UPWORK_PROFILE = (PROFILES / "upwork.toml").read_text()
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
 HERE = {"account": "123456789012", "region": "eu-central-1"}
 
@@ -81,12 +84,17 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"schedule_minutes": 10, "flexible_minutes": 10}, r"^flexible_minutes: must be below schedule_minutes \(10\)"),
         ({"schedule_minutes": 151, "flexible_minutes": 10}, r"^schedule_minutes: 151 with flexible_minutes 10 does"),
         ({"schedule_minutes": 5, "flexible_minutes": 9}, r"^flexible_minutes: must be below schedule_minutes \(5\)"),
-        ({"token_lifetime_seconds": 3239}, r'^token_lifetime_seconds: 3239 is below .*; set claim_table = "create"$'),
-        ({"token_lifetime_seconds": 1619}, r"^token_lifetime_seconds: 1619 is below the 3240 s .*no claim store fits"),
+        ({"token_lifetime_seconds": 3239}, r'^token_lifetime_seconds: .* 54 minutes\. .* claim_table = "create"'),
+        (
+            {"token_lifetime_seconds": 1619},
+            r"^token_lifetime_seconds: .* 54 minutes\. Make access tokens live at least",
+        ),
         (
             {"token_lifetime_seconds": 1619, "claim_table": "t-1"},
-            r"^token_lifetime_seconds: .* 1620 s .*no claim store",
+            r"^token_lifetime_seconds: .* must live at least 27 minutes\. Make access tokens live at least 27 minutes",
         ),
+        ({"provider": "hubspot"}, r'^provider: PROVIDER hubspot .* live 30 minutes, .* claim_table = "create"'),
+        ({"provider_profiles": "/nowhere"}, r"^provider: PROVIDER_PROFILES must be a folder"),
         ({"provider": "nobody"}, r"^provider: PROVIDER must be one of "),
         ({"token_endpoint_auth_method": "private_key_jwt"}, r"^provider: CLIENT_KEY_ID must be the ARN"),
         ({"consumers": "arn:aws:iam::123456789012:role/a"}, r"^consumers: needs operators"),
@@ -207,3 +215,16 @@ def test_lists() -> None:
 
     assert tuple(names) == read(operators=names).operators == read(operators=", ".join(names)).operators
     assert () == read(operators="").operators
+
+
+def test_profiles_of_one_s_own(tmp_path: Path) -> None:
+    """A profile of a folder of one's own sets endpoint, lifetime and schedule; its folder stays out of the function."""
+    own = UPWORK_PROFILE.replace("https://www.upwork.com/api", "https://crm.example.com/api").replace("86400", "7200")
+    (tmp_path / "my-crm.toml").write_text(own)
+
+    parameters = read(provider="my-crm", provider_profiles=str(tmp_path))
+
+    assert 7200 == parameters.lifetime_seconds
+    assert "crm.example.com" == parameters.settings.provider.host
+    assert "my-crm" == parameters.variables["PROVIDER"]
+    assert "PROVIDER_PROFILES" not in parameters.variables

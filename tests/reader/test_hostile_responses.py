@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reader.surroundings import Clock, runtime
-from token_refresh.reader import InternalError, SecretGroup, SecretReader, TokenReader, TokenRefreshError
+from token_refresh.reader import (
+    InternalError,
+    SecretGroup,
+    SecretReader,
+    SecretStoreUnavailable,
+    TokenReader,
+    TokenRefreshError,
+)
 
 CANARY = "canary\x1b"
 SCALARS = (
@@ -103,3 +110,11 @@ def test_any_error_response_has_a_name(response: object) -> None:
         SecretReader("key", client=stub(refuse)).text()
     assert not isinstance(caught.value, InternalError)
     assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("version_id", [CANARY, "", "a b", "x" * 65, "é"])
+def test_malformed_version_id_is_not_quoted(version_id: str) -> None:
+    """A version ID is shown in messages and logs, so it must look like one: no escape sequence, and no value."""
+    response = {"SecretString": "{}", "VersionId": version_id, "CreatedDate": datetime(2026, 11, 24, tzinfo=UTC)}
+    with pytest.raises(SecretStoreUnavailable, match="a response without a usable VersionId"):
+        TokenReader("key", client=stub(lambda **_: response)).get()

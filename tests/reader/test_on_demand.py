@@ -99,6 +99,19 @@ def test_rejected_token_is_refreshed_on_demand(store: Store, asking: TokenReader
     assert ("two", [{"force": True}]) == (asking.get(), worker.events)
 
 
+def test_forced_refresh_that_fails_is_logged(
+    store: Store, asking: TokenReader, worker: Worker, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A forced refresh leaves a warning with the version and the type of its outcome, and no value."""
+    version_id = store.put("canary")
+    asking.get()
+    clock.advance(300)
+    worker.run = lambda: {"errorType": "ReauthorizationRequired", "errorMessage": "canary"}
+    assert not asking.reject("canary")
+    expected = "was rejected before its expiry: token-refresh was asked to refresh and returned ReauthorizationRequired"
+    assert [f"version {version_id} {expected}"] == caplog.messages
+
+
 def test_young_token_is_not_refreshed_for_a_rejection(
     store: Store, asking: TokenReader, worker: Worker, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

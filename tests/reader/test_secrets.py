@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 
@@ -170,6 +171,25 @@ def test_large_group(store: Store) -> None:
     group = SecretGroup(*names, client=store.client)
     assert names == [group[name].text() for name in names]
     assert 2 == store.reads
+
+
+def test_pages_of_a_group(store: Store, clock: Clock) -> None:
+    """A group that comes in several pages is read to its end, and an endless one is given up."""
+    names = ["a", "b"]
+    stored = {}
+    for name in names:
+        store.put_text(f"value of {name}", secret_id=name)
+        stored[name] = store.client.get_secret_value(SecretId=name)
+    client = mock.Mock()
+    client.meta.region_name = "eu-central-1"
+    pages = [{"SecretValues": [stored["a"]], "NextToken": "2"}, {"SecretValues": [stored["b"]]}]
+    client.batch_get_secret_value.side_effect = pages
+    group = SecretGroup(*names, client=client, runtime=runtime(clock))
+    assert ["value of a", "value of b"] == [group[name].text() for name in names]
+    assert mock.call(SecretIdList=names, NextToken="2") == client.batch_get_secret_value.call_args
+    client.batch_get_secret_value.side_effect = lambda **_: {"SecretValues": [], "NextToken": "again"}
+    with pytest.raises(SecretNotFound):
+        SecretGroup(*names, client=client, runtime=runtime(clock))["a"]
 
 
 def test_group_with_a_missing_secret(store: Store) -> None:

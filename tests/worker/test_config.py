@@ -175,11 +175,21 @@ def test_private_key_jwt_needs_a_key() -> None:
 @pytest.mark.parametrize("name", profile_names())
 def test_every_profile_can_be_deployed(name: str) -> None:
     """`PROVIDER` takes the name of each profile."""
-    environment = {"PROVIDER": name, "CLIENT_KEY_ID": "alias/client"}
+    environment = {"PROVIDER": name, "CLIENT_KEY_ID": "alias/client", "CLAIM_TABLE": "claims"}
     if not load_provider(name).token_endpoint:
         environment["TOKEN_ENDPOINT"] = "https://example.com/token"
 
     assert name == read_settings(environment).provider.name
+
+
+@pytest.mark.parametrize("name", ["hubspot", "xero"])
+def test_a_short_lifetime_needs_a_claim_table(name: str) -> None:
+    """Tokens of 30 minutes are refused where claims are versions of the secret; the error names the way out."""
+    says = f"PROVIDER {name} doesn't fit the claim store: access tokens live 30 minutes, .* which sets CLAIM_TABLE"
+
+    with pytest.raises(ConfigurationError, match=says):
+        read_settings({"PROVIDER": name})
+    assert name == read_settings({"PROVIDER": name, "CLAIM_TABLE": "claims"}).provider.name
 
 
 def test_a_claim_must_outlive_the_function() -> None:

@@ -9,7 +9,8 @@ from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import AuthMethod
 from token_refresh.providers.endpoint import host_of, read_endpoint
-from token_refresh.providers.loader import load_provider, profile_names
+from token_refresh.providers.lifetime import lifetime_problem
+from token_refresh.providers.loader import load_provider, own_profiles, profile_names
 from token_refresh.providers.provider import Grace, Provider
 from token_refresh.providers.schema import LONGEST_GRACE
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
@@ -88,7 +89,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "CLIENT_KEY_ID must be the ARN or alias of the KMS key that signs assertions, because the client "
             "authenticates with private_key_jwt"
         )
+    _check_lifetime(settings)
     return settings
+
+
+def _check_lifetime(settings: Settings) -> None:
+    """Refuse a provider whose tokens are too short-lived for the claim store."""
+    documented = settings.provider.access_token_lifetime
+    problem = None
+    if documented is not None:
+        problem = lifetime_problem(documented, claims_in_table=settings.claim_table is not None)
+    if problem is not None:
+        raise ConfigurationError(f"PROVIDER {settings.provider.name} doesn't fit the claim store: {problem}")
 
 
 def _read_provider(given: Mapping[str, str]) -> Provider:
@@ -112,12 +124,12 @@ def _read_provider(given: Mapping[str, str]) -> Provider:
 
 
 def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
-    name = given.get("PROVIDER")
+    name, own = given.get("PROVIDER"), own_profiles(given)
     if name is None:
         return load_provider(DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER)
-    if name not in profile_names():
-        raise ConfigurationError(f"PROVIDER must be one of {', '.join(profile_names())}")
-    return load_provider(name)
+    if name not in profile_names(own):
+        raise ConfigurationError(f"PROVIDER must be one of {', '.join(profile_names(own))}")
+    return load_provider(name, own)
 
 
 def _is_upwork(endpoint: str) -> bool:

@@ -1,5 +1,6 @@
 """The events that start a run."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ class Trigger:
     """What starts a run, and what the run should do."""
 
     name: str
-    """`schedule`, `on_demand` or `cli`."""
+    """`schedule`, `on_demand`, `fleet` or `cli`."""
     secret_id: str | None = None
     """The secret that the event names; None if it names none."""
     force: bool = False
@@ -47,6 +48,36 @@ def read_event(event: object) -> Trigger:
         force=event.get("force", False),
         dry_run=event.get("dry_run", False),
     )
+
+
+def is_queue_event(event: object) -> bool:
+    """Whether the event is a batch of a fleet's queue."""
+    return isinstance(event, Mapping) and "Records" in event
+
+
+def read_messages(event: object) -> list[str]:
+    """Read a batch of a fleet's queue, and give the ARN of the secret in each message.
+
+    Raises:
+        InvalidEvent: It is none; the message says what was expected.
+    """
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    if not isinstance(records, list):
+        raise InvalidEvent("the event's Records must be a list of SQS messages")
+    return [_read_message(record) for record in records]
+
+
+def _read_message(record: object) -> str:
+    if not isinstance(record, Mapping) or record.get("eventSource") != "aws:sqs":
+        raise InvalidEvent("each of the event's Records must have eventSource aws:sqs")
+    try:
+        body = json.loads(record["body"])
+    except (KeyError, TypeError, ValueError):
+        body = None
+    secret_id = body.get("secret_id") if isinstance(body, dict) else None
+    if not _fits("secret_id", secret_id):
+        raise InvalidEvent('the body of each message must be {"secret_id": "the ARN of a secret"}')
+    return str(secret_id)
 
 
 def check_secret(trigger: Trigger, token_secret_id: str) -> None:

@@ -1,96 +1,163 @@
 """The Lambda handler: event in, outcome out, one last log line either way."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from token_refresh.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh.bootstrap import SystemClock, build_run, environment
 from token_refresh.config import check_timeout, read_settings, token_secret_id
+from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import InternalError, TokenRefreshError
-from token_refresh.events import Trigger, check_secret, read_event
-from token_refresh.outcome import Outcome, Summary
+from token_refresh.events import Trigger, check_secret, is_queue_event, read_event
+from token_refresh.outcome import Outcome, RunFacts, Summary
 from token_refresh.refresh import Run
 
-UNBOUNDED_SECONDS = 60.0
+UNBOUNDED_SECONDS: Final = 60.0
 """What a run is given where nobody says how long its process may live."""
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-def handler(event: object, context: Any) -> dict[str, str | None]:
+
+def handler(event: object, context: Any) -> dict[str, Any]:
     """Refresh the token secret where that is due; see https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html.
 
     Args:
-        event: A scheduled event, `{}`, or `{"secret_id"?: str, "force"?: bool, "dry_run"?: bool}`.
+        event: A scheduled event, `{}`, `{"secret_id"?: str, "force"?: bool, "dry_run"?: bool}`, or a batch of a
+            fleet's queue.
         context: Lambda's context object: its request ID, and how much time is left.
 
     Returns:
-        `outcome`, `secret_id`, `version_id`, `expires_at`, `due_at`, `request_id`, and `retry_at` where it yielded.
+        `outcome`, `secret_id`, `version_id`, `expires_at`, `due_at`, `request_id`, and `retry_at` where it yielded;
+        for a batch `batchItemFailures`, which is empty: the index repeats what failed.
 
     Raises:
         TokenRefreshError: One of the named failures; Lambda reports its class name as `errorType`.
     """
-    invocation = _Invocation(context)
-    try:
-        return invocation.run(event)
-    except TokenRefreshError as error:
-        failure: TokenRefreshError = error
-    except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold a secret, and Lambda would print it
-        failure = _defect(error)
-    invocation.report(failure)
+    fleet = environment().get("FLEET_NAME") or is_queue_event(event)
+    ended = (_run_in_fleet if fleet else _run)(event, context)
+    if not isinstance(ended, TokenRefreshError):
+        return ended
     # What led to it stays here: its text may quote a request, and Lambda's runtime prints what is raised.
-    failure.__context__ = None
-    raise failure.with_traceback(None) from None
+    ended.__context__ = None
+    raise ended.with_traceback(None) from None
 
 
-class _Invocation:
-    """One invocation, and what the last log line says of it."""
+def _run(event: object, context: Any) -> dict[str, Any] | TokenRefreshError:
+    invocation = Invocation(context)
+    ended = invocation.execute(lambda: (read_event(event), environment()))
+    return ended.as_result(invocation.request_id) if isinstance(ended, Outcome) else ended
 
-    def __init__(self, context: Any) -> None:
+
+def _run_in_fleet(event: object, context: Any) -> dict[str, Any] | TokenRefreshError:
+    # Imported here: a deployment for one secret does not need it.
+    from token_refresh.fleet.queue_worker import run_event  # noqa: PLC0415
+
+    return run_event(event, lambda fleet: Invocation(context, fleet=fleet))
+
+
+class Invocation:
+    """One run, and what the last log line says of it."""
+
+    def __init__(self, context: Any, *, fleet: str | None = None) -> None:
         self._clock = SystemClock()
         self._started = self._clock.monotonic()
-        self._request_id: str | None = getattr(context, "aws_request_id", None)
+        self.request_id: str | None = getattr(context, "aws_request_id", None)
         remaining = getattr(context, "get_remaining_time_in_millis", None)
-        self._time_left_seconds = remaining() / 1000 if remaining else UNBOUNDED_SECONDS
+        self.time_left_seconds = remaining() / 1000 if remaining else UNBOUNDED_SECONDS
+        self._fleet = fleet or None
         self._secret_id = token_secret_id(environment())
         self._trigger = Trigger(name="on_demand")
+        self._provider: str | None = None
+        self._policy: Policy | None = None
         self._run: Run | None = None
-        self._log = open_log(EVERYTHING, request_id=self._request_id)
-        take_over_libraries("INFO", request_id=self._request_id)
+        self.due_before: datetime | None = None
+        """When the secret was due, as a fleet's index knows it."""
+        self._log = open_log(EVERYTHING, request_id=self.request_id)
+        take_over_libraries("INFO", request_id=self.request_id)
 
-    def run(self, event: object) -> dict[str, str | None]:
-        self._trigger = read_event(event)
-        settings = read_settings(environment())
-        check_secret(self._trigger, settings.token_secret_id)
-        check_timeout(settings.policy, self._time_left_seconds)
-        take_over_libraries(settings.log_level, request_id=self._request_id, secret_id=self._secret_id)
+    def execute(
+        self, start: Callable[[], tuple[Trigger, Mapping[str, str]]], *, secret_id: str | None = None
+    ) -> Outcome | TokenRefreshError:
+        """Run, and write the last log line. An error is returned, not raised.
+
+        Args:
+            start: Gives what starts the run, and its environment; it may raise.
+            secret_id: The secret that the log names where even the environment can't be made.
+        """
+        self._secret_id = secret_id or self._secret_id
+        try:
+            ended: Outcome | TokenRefreshError = self._execute(*start())
+        except TokenRefreshError as error:
+            ended = error
+        except Exception as error:  # noqa: BLE001 - its text may hold a secret, and Lambda would print it
+            ended = _defect(error)
+        self._report(ended)
+        return ended
+
+    def _execute(self, trigger: Trigger, variables: Mapping[str, str]) -> Outcome:
+        self._trigger = trigger
+        settings = read_settings(variables)
+        self._secret_id = settings.token_secret_id
+        check_secret(trigger, settings.token_secret_id)
+        check_timeout(settings.policy, self.time_left_seconds)
+        take_over_libraries(settings.log_level, request_id=self.request_id, secret_id=self._secret_id)
+        self._provider, self._policy = settings.provider.name, settings.policy
         self._run = build_run(
             settings,
-            replace(self._trigger, secret_id=None),
+            replace(trigger, secret_id=None),
             clock=self._clock,
-            log=open_log(settings.log_level, request_id=self._request_id, secret_id=self._secret_id),
-            time_left_seconds=self._time_left_seconds,
+            log=open_log(settings.log_level, request_id=self.request_id, secret_id=self._secret_id),
+            time_left_seconds=self.time_left_seconds,
         )
-        outcome = self._run.execute()
-        self.report(outcome)
-        return outcome.as_result(self._request_id)
+        return self._run.execute()
 
-    def report(self, ended: Outcome | TokenRefreshError) -> None:
-        """Write the last line, which is also the metric: at every level, exactly once."""
+    def found(self, read_at: datetime) -> RunFacts:
+        """Give what the run came to know, for a fleet's index.
+
+        Args:
+            read_at: The time of a service before the run, which stands in if the run read nothing.
+        """
         memory = self._run.memory if self._run else None
         snapshot = memory.snapshot if memory else None
-        expires_at = snapshot.current.document.expires_at if snapshot else None
+        if memory is None or snapshot is None or self._policy is None:
+            return RunFacts(at=read_at)
+        document = snapshot.current.document
+        return RunFacts(
+            at=memory.service_now(),
+            requests=memory.requests_sent,
+            provider=self._provider,
+            version_id=snapshot.current.version_id,
+            expires_at=document.expires_at,
+            due_at=due_at(document, self._policy),
+        )
+
+    def _report(self, ended: Outcome | TokenRefreshError) -> None:
+        """Write the last line, which is also the metric: at every level, exactly once."""
+        now = self._clock.monotonic() - self._started
+        facts = self.found(EPOCH)
+        remaining = facts.expires_at - facts.at if facts.expires_at else None
         summary = Summary(
             trigger=self._trigger.name,
             secret_id=self._secret_id,
-            duration_ms=round((self._clock.monotonic() - self._started) * 1000),
-            attempts=memory.requests_sent if memory else 0,
+            duration_ms=round(now * 1000),
+            attempts=facts.requests,
             ended=ended,
-            version_id=snapshot.current.version_id if snapshot else None,
-            seconds_to_expiry=round((expires_at - memory.service_now()).total_seconds())
-            if memory and expires_at
-            else None,
+            version_id=facts.version_id,
+            seconds_to_expiry=round(remaining.total_seconds()) if remaining else None,
+            provider=self._provider,
+            fleet=self._fleet,
+            seconds_after_due=self._seconds_after_due(ended, facts),
         )
         write = self._log.error if summary.failed else self._log.info
         write(summary.event, **summary.fields(self._clock.unix_ms()))
+
+    def _seconds_after_due(self, ended: Outcome | TokenRefreshError, facts: RunFacts) -> int | None:
+        refreshed = isinstance(ended, Outcome) and ended.name in {"refreshed", "recovered"}
+        if self.due_before is None or not refreshed:
+            return None
+        return max(0, round((facts.at - self.due_before).total_seconds()))
 
 
 def _defect(error: Exception) -> InternalError:

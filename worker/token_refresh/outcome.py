@@ -10,7 +10,7 @@ from token_refresh.stored.document import TokenDocument
 from token_refresh.stored.times import iso
 
 NAMESPACE: Final = "TokenRefresh"
-_UNITS: Final = {"SecondsToExpiry": "Seconds", "DurationMs": "Milliseconds"}
+_UNITS: Final = {"SecondsToExpiry": "Seconds", "SecondsAfterDue": "Seconds", "DurationMs": "Milliseconds"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """What a run came to know, whether it failed or not."""
+
+    at: datetime
+    """By the clock of Secrets Manager."""
+    requests: int = 0
+    """Token requests that the run sent."""
+    provider: str | None = None
+    version_id: str | None = None
+    """None if the run did not read the secret."""
+    expires_at: datetime | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What the last line of a run says."""
 
@@ -50,6 +65,11 @@ class Summary:
     ended: Outcome | TokenRefreshError
     version_id: str | None
     seconds_to_expiry: int | None
+    provider: str | None = None
+    fleet: str | None = None
+    """The fleet's name; it replaces the secret as dimension, since metrics for each of 10,000 secrets cost too much."""
+    seconds_after_due: int | None = None
+    """How long after it was due a fleet's secret was refreshed."""
 
     @property
     def event(self) -> str:
@@ -71,22 +91,24 @@ class Summary:
             "duration_ms": self.duration_ms,
             "seconds_to_expiry": self.seconds_to_expiry,
             "attempts": self.attempts,
+            "provider": self.provider,
         }
         if isinstance(ended, Outcome):
             known |= {"outcome": ended.name, "retry_at": _iso(ended.retry_at)}
         else:
             known |= {"error_type": type(ended).__name__, "error": str(ended)}
         metrics = self._metrics()
+        dimensions = self._dimensions()
         return {
             **{name: value for name, value in known.items() if value is not None},
             **metrics,
-            "SecretId": self.secret_id,
+            **{name: value for names in dimensions for name, value in names.items()},
             "_aws": {
                 "Timestamp": timestamp_ms,
                 "CloudWatchMetrics": [
                     {
                         "Namespace": NAMESPACE,
-                        "Dimensions": [["SecretId"]],
+                        "Dimensions": [list(names) for names in dimensions],
                         "Metrics": [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in metrics],
                     }
                 ],
@@ -103,7 +125,14 @@ class Summary:
             "ReauthorizationRequired": int(isinstance(self.ended, ReauthorizationRequired)),
             "DurationMs": self.duration_ms,
         }
-        return metrics if self.seconds_to_expiry is None else {**metrics, "SecondsToExpiry": self.seconds_to_expiry}
+        measured = {"SecondsToExpiry": self.seconds_to_expiry, "SecondsAfterDue": self.seconds_after_due}
+        return metrics | {name: value for name, value in measured.items() if value is not None}
+
+    def _dimensions(self) -> list[dict[str, str]]:
+        if self.fleet is None:
+            return [{"SecretId": self.secret_id}]
+        fleet = {"Fleet": self.fleet}
+        return [fleet] if self.provider is None else [fleet, fleet | {"Provider": self.provider}]
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -64,6 +64,15 @@ def test_a_late_report_never_replaces_a_newer_one(index: Index) -> None:
     assert [newer] == list(index.rows())
 
 
+def test_runs_within_a_second(index: Index) -> None:
+    """Runs that the service's clock can't tell apart are taken in the order in which they report."""
+    index.add(row(new=True))
+    first, second = row(found=seen(at=NOW)), row(found=seen(at=NOW - MINUTE / 120, outcome="fresh"))
+
+    assert [True, True] == [index.report(report) for report in (first, second)]
+    assert [second] == list(index.rows())
+
+
 def test_a_report_changes_nothing_else(index: Index) -> None:
     """A pause and an announcement that came while a run was under way stay."""
     index.add(row(new=True))

@@ -12,6 +12,7 @@ from token_refresh.cli.console.screen import replace_unencodable
 from token_refresh.cli.doctor.command import doctor
 from token_refresh.cli.history.command import history
 from token_refresh.cli.history.restore import restore
+from token_refresh.cli.providers import EXAMPLES, providers
 from token_refresh.cli.refresh.command import refresh
 from token_refresh.cli.status.command import status
 from token_refresh.cli.verify import verify
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 for function in (authorize, status, refresh, doctor, history, restore, verify):
     app.command(epilog=command.examples[function])(command.wrapped[function])
+app.command(epilog=EXAMPLES)(providers)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option's callback

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from token_refresh.fleet.core.announcement import Announcement
 from token_refresh.fleet.core.dispatch import Message
 from token_refresh.fleet.core.enrolment import Listed
 from token_refresh.fleet.core.row import Pause, Pauses, Row
+
+CLOCK_TICK: Final = timedelta(seconds=1)
+"""AWS says the time in whole seconds, so two runs this close can't be told apart: the one that reports last counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

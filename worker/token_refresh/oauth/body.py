@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from token_refresh.oauth.formats import Encoding, Expiry
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.token_value import is_token
 
 LONGEST_LIFETIME: Final = timedelta(days=3650)
 """A lifetime beyond this is taken as this, so that no number overflows a date."""
@@ -17,7 +17,6 @@ LONGEST_LIFETIME: Final = timedelta(days=3650)
 _LONGEST_KEPT_TEXT: Final = 2048
 _LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
 
-_TOKEN: Final = re.compile(r"[\x20-\x7e]+")  # RFC 6749 appendix A.12 and A.17: 1*VSCHAR
 _LATEST_EPOCH_SECONDS: Final = 10**11  # the year 5138; larger numbers are milliseconds
 
 
@@ -53,7 +52,7 @@ def matches(body: Mapping[str, object], wanted: Mapping[str, str | int | bool]) 
 
 def read_token(value: object) -> SecretValue | None:
     """Read a token; None where the value is not one."""
-    return SecretValue(value) if isinstance(value, str) and _TOKEN.fullmatch(value) else None
+    return SecretValue(str(value)) if is_token(value) else None
 
 
 def read_kept(value: object) -> str | int | None:

@@ -1,6 +1,7 @@
 """Load a provider from its profile, `profiles/NAME.toml`. Only the one that is asked for is read."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,25 +13,40 @@ from token_refresh.providers.table import Table
 PROFILES: Final = Path(__file__).parent / "profiles"
 
 
-def profile_names(folder: Path = PROFILES) -> list[str]:
-    """Return the names of all profiles, sorted."""
-    return sorted(path.stem for path in folder.glob("*.toml"))
+def own_profiles(environment: Mapping[str, str]) -> Path | None:
+    """Return the folder with the operator's own profiles; a deployed function has them among the others.
+
+    Raises:
+        ConfigurationError: `PROVIDER_PROFILES` is not a folder.
+    """
+    given = environment.get("PROVIDER_PROFILES")
+    if not given:
+        return None
+    if not Path(given).is_dir():
+        raise ConfigurationError("PROVIDER_PROFILES must be a folder with profiles, NAME.toml")
+    return Path(given)
 
 
-def load_provider(name: str, folder: Path = PROFILES) -> Provider:
-    """Load the profile `name`.
+def profile_names(own: Path | None = None) -> list[str]:
+    """Return the names of all profiles, sorted; `own` is a folder with more of them."""
+    folders = [PROFILES] if own is None else [PROFILES, own]
+    return sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
+
+
+def load_provider(name: str, own: Path | None = None) -> Provider:
+    """Load the profile `name`, from the operator's own folder if it is there.
 
     Args:
         name: A profile's name. It may come from a stored document, so it is checked before it names a file.
-        folder: Where the profiles are.
+        own: A folder with more profiles.
 
     Raises:
         ConfigurationError: There is no such profile, or it is not valid.
     """
-    path = folder / f"{name}.toml"
-    if not NAME.fullmatch(name) or not path.is_file():
-        raise ConfigurationError("there is no provider profile of that name; `token-refresh providers` lists all")
-    return read_profile(path)
+    for folder in (own, PROFILES):
+        if folder is not None and NAME.fullmatch(name) and (folder / f"{name}.toml").is_file():
+            return read_profile(folder / f"{name}.toml")
+    raise ConfigurationError("there is no provider profile of that name; `token-refresh providers` lists all")
 
 
 def read_profile(path: Path) -> Provider:
@@ -43,6 +59,8 @@ def read_profile(path: Path) -> Provider:
         raise ConfigurationError(f"{path.name}: the name of a profile must match {NAME.pattern}")
     try:
         parsed = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise ConfigurationError(f"{path.name} can't be read; give the path of a profile, NAME.toml") from None
     except ValueError as error:
         raise ConfigurationError(f"{path.name} is not valid TOML: {error}") from None
     return read_provider(path.stem, Table(parsed, path.name))

@@ -89,7 +89,7 @@ class RefreshFunction:
         """Have the worker refresh a token that the API rejected before its time; False if it is not worth it."""
         if not self._forced.allow(token, self._runtime.clock()):
             return False
-        self._invoke(force=True)
+        logger.warning("version %s was rejected before its expiry: %s", token.version_id, self._invoke(force=True))
         return True
 
     def refresh_expired(self) -> str:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 from token_refresh.reader.token import Token
 
-# The worker's own defaults: a token set is due this long before its expiry, never before two thirds of its life.
+# The worker's defaults: a token set is due this long before its expiry, never before two thirds of its lifetime.
 REFRESH_WINDOW_SECONDS = 28_800.0
-# How long after the latest expected refresh to read: nobody is in a hurry, for the old token is good for long.
+# How long after the latest expected refresh to read. The old token is valid for much longer.
 LONGEST_MARGIN_SECONDS = 30.0
-# The pauses between reads that find no newer token: an eighth of the life that is left, within these limits.
+# The pauses between reads that find no newer token: an eighth of the remaining lifetime, within these limits.
 SHORTEST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
-# How many refreshes are remembered. The latest of them counts, since schedules have jitter.
+# How many refreshes are remembered. The latest one of them counts, since schedules have jitter.
 REMEMBERED_LEADS = 8
 
 

@@ -15,7 +15,7 @@ from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import located, read_object
 from token_refresh.stored.origin import ORIGIN_KEY, Origin, read_origin
-from token_refresh.stored.spelling import Spelling, find_spelling, read_token
+from token_refresh.stored.spelling import CAMEL, Spelling, find_spelling, read_token
 
 DEFAULT_LIFETIME: Final = timedelta(hours=1)
 """The lifetime of new tokens where neither the provider nor the previous token set states one."""
@@ -32,6 +32,7 @@ class TokenDocument:
     """A token set as it is stored, with everything needed to write the next one in the same form."""
 
     refresh_token: SecretValue
+    """Empty in the document of a grant without refresh tokens."""
     access_token: SecretValue | None
     expires_at: datetime | None
     issued_at: datetime | None
@@ -60,6 +61,7 @@ class TokenDocument:
         lifetime: timedelta | None,
         issued_at: datetime,
         origin: Origin | None = None,
+        kept: Mapping[str, str | int] | None = None,
     ) -> "TokenDocument":
         """Return the document with the tokens of a token response (RFC 6749 section 5.1).
 
@@ -69,15 +71,16 @@ class TokenDocument:
             lifetime: `expires_in`; None if it can't be used, and then the previous lifetime applies.
             issued_at: When the request was sent, since `expires_in` counts from the response.
             origin: Where the new tokens come from; None removes the key `tokenRefresh`.
+            kept: Other fields of the response that the provider's profile keeps.
         """
         issued_at = issued_at.replace(microsecond=0)
         expires_at = issued_at + min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
         spelling = self._spelling
         as_iso = isinstance(self._fields.get(spelling.expires_at), str)
-        kept = refresh_token or self.refresh_token
+        next_refresh_token = refresh_token or self.refresh_token
         others = {name: value for name, value in self._fields.items() if name != ORIGIN_KEY}
         return TokenDocument(
-            refresh_token=kept,
+            refresh_token=next_refresh_token,
             access_token=access_token,
             expires_at=expires_at,
             issued_at=issued_at,
@@ -85,9 +88,10 @@ class TokenDocument:
             _spelling=spelling,
             _fields={
                 **others,
+                **(kept or {}),
                 **({} if origin is None else {ORIGIN_KEY: origin.as_fields()}),
                 spelling.access_token: access_token.reveal(),
-                spelling.refresh_token: kept.reveal(),
+                **({spelling.refresh_token: next_refresh_token.reveal()} if next_refresh_token else {}),
                 spelling.expires_at: spelling.write_time(expires_at, as_iso=as_iso),
                 spelling.issued_at: spelling.write_time(issued_at, as_iso=as_iso),
             },
@@ -110,23 +114,26 @@ class TokenDocument:
         return SecretValue(json.dumps(self._fields, separators=(",", ":")))
 
 
-def read_document(text: SecretValue, where: str = "") -> TokenDocument:
+def read_document(text: SecretValue, where: str = "", *, needs_refresh_token: bool = True) -> TokenDocument:
     """Parse a stored token document.
 
     Args:
         text: The stored text.
         where: Names the secret in the error.
+        needs_refresh_token: False for a grant without refresh tokens.
 
     Raises:
         InvalidSecretDocument: The document is malformed; the message names the field, never its value.
     """
-    return located(partial(_read_document, text), where)
+    return located(partial(_read_document, text, needs_refresh_token=needs_refresh_token), where)
 
 
-def _read_document(text: SecretValue) -> TokenDocument:
+def _read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocument:
     fields = read_object(text)
     spelling = find_spelling(fields)
     refresh_token = read_token(fields, spelling.refresh_token) if spelling else None
+    if not needs_refresh_token:
+        spelling, refresh_token = spelling or CAMEL, refresh_token or SecretValue("")
     if spelling is None or refresh_token is None:
         key = spelling.refresh_token if spelling else "refreshToken or refresh_token"
         raise InvalidSecretDocument(

@@ -42,7 +42,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     context: Context,
     *,
     redirect_uri: Annotated[
-        str, typer.Option(help="Exactly as registered for the client (Upwork: the API key).")
+        str, typer.Option(envvar="REDIRECT_URI", help="Exactly as registered for the client (Upwork: the API key).")
     ] = DEFAULT_REDIRECT_URI,
     client_id: Annotated[
         str | None, typer.Option(help="Client ID; the client secret is asked for.", show_default=False)

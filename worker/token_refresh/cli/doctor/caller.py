@@ -3,12 +3,14 @@
 from datetime import timedelta
 from typing import Final
 
+from token_refresh.aws.causes import Cause
 from token_refresh.cli.console.screen import span
 from token_refresh.cli.context import Context
 from token_refresh.cli.doctor.check import Check, NotAsked, ask
 from token_refresh.cli.secret.clock import skew
 
 _SIGNATURE_TOLERANCE: Final = timedelta(minutes=5)
+_NOT_ACCEPTED: Final = {Cause.BAD_CREDENTIALS, Cause.NO_CREDENTIALS, Cause.DENIED}
 _NOTICEABLE: Final = timedelta(seconds=30)
 
 
@@ -31,6 +33,8 @@ def check_caller(context: Context) -> Check:
     try:
         caller = ask(context.client("sts").get_caller_identity)
     except NotAsked as why:
+        if why.cause not in _NOT_ACCEPTED:
+            return Check.skipped(name, f"not known ({why})", "check the network path to AWS (sts)")
         remedy = "set up credentials (aws configure, aws sso login), or give --profile"
         return Check.failed(name, f"AWS does not accept the credentials ({why})", remedy)
     return Check.ok(name, str(caller["Arn"]))

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from token_refresh.aws.secrets_manager import code_of
+from token_refresh.aws.causes import Failure, failure_of
 
 
 class Grade(StrEnum):
@@ -54,6 +54,10 @@ class Check:
 class NotAsked(Exception):  # noqa: N818 - it never leaves the checks
     """A service gave no usable response; the text is its error code, or the kind of failure."""
 
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.code)
+        self.cause = failure.cause
+
 
 def ask(method: Callable[..., Any], **members: Any) -> dict[str, Any]:
     """Ask an AWS service.
@@ -64,5 +68,5 @@ def ask(method: Callable[..., Any], **members: Any) -> dict[str, Any]:
     try:
         response: dict[str, Any] = method(**members)
     except (ClientError, BotoCoreError, ResponseParserError) as error:
-        raise NotAsked(code_of(error)) from None
+        raise NotAsked(failure_of(error)) from None
     return response

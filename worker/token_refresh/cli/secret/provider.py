@@ -25,7 +25,26 @@ def settings_for(context: Context, fields: Mapping[str, object], *, filled: bool
     settings = read_settings(_environment(context, fields))
     if not filled:
         return settings
+    _check_provider(context, fields, settings)
     return replace(settings, provider=settings.provider.for_document(fields))
+
+
+def _check_provider(context: Context, fields: Mapping[str, object], settings: Settings) -> None:
+    """Refuse settings of another provider than the document's.
+
+    Raises:
+        ConfigurationError: They are.
+    """
+    theirs, ours = fields.get(PROVIDER_KEY), settings.provider.name
+    if theirs in (None, "", ours) or theirs not in profile_names():
+        return
+    plain = replace(context, repeated=())
+    raise ConfigurationError(
+        f"the tokens of secret {context.secret_id} in {context.region} belong to the provider {theirs}, and the "
+        f"settings say {ours} (PROVIDER); nothing was sent. Act on its own provider: "
+        f"`{plain.command('status', '--provider', str(theirs))}`; or get tokens of {ours} instead: "
+        f"`{plain.command('authorize', '--provider', ours)}`"
+    )
 
 
 def names_provider(context: Context, fields: Mapping[str, object]) -> bool:

@@ -8,7 +8,7 @@ from token_refresh.fleet.aws import items
 from token_refresh.fleet.aws.calls import Refused, call, read_at
 from token_refresh.fleet.core.dispatch import LEASE
 from token_refresh.fleet.core.row import Pause, Pauses, Row
-from token_refresh.fleet.ports import Entry
+from token_refresh.fleet.ports import CLOCK_TICK, Entry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -62,11 +62,12 @@ class TableIndex:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
         values = items.report_values(row, prefix=":")
         changes = ", ".join(f"{name[1:]} = {name}" for name in values)
+        newest = (row.seen.at if row.seen else row.added_at) + CLOCK_TICK
         return self._update(
             items.row_key(row.secret_arn),
             f"SET {changes}",
-            f"{_EXISTS} AND (attribute_not_exists(ran_at) OR ran_at <= :ran_at)",
-            values,
+            f"{_EXISTS} AND (attribute_not_exists(ran_at) OR ran_at <= :newest)",
+            {**values, ":newest": {"N": items.seconds(newest)}},
         )
 
     def announced(self, secret_arn: str, transition: str) -> None:

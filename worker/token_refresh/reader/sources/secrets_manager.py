@@ -7,7 +7,7 @@ from token_refresh.aws.causes import Cause, Failure, failure_of_code
 from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.errors import SecretEmpty
 from token_refresh.reader.reference import Reference
-from token_refresh.reader.sources.service import AwsService, MalformedResponse, member, time_member
+from token_refresh.reader.sources.service import AwsService, MalformedResponse, member, time_member, version_member
 from token_refresh.reader.sources.source import Version
 
 BATCH_SIZE: Final = 20
@@ -62,11 +62,18 @@ class SecretsManager:
         names = [reference.name for reference in references]
 
         def ask(client: Any) -> dict[str, Version]:
-            response = client.batch_get_secret_value(SecretIdList=names)
-            for refused in response.get("Errors") or ():
-                failure = failure_of_code(refused.get("ErrorCode"), refused.get("Message"))
-                raise named_error(failure, self._request("GetSecretValue", _named(refused.get("SecretId"), names)))
-            return self._pick(references, member(response, "SecretValues", list))
+            values: list[Any] = []
+            page: dict[str, Any] = {}
+            for _ in range(BATCH_SIZE):  # pages may be empty; an endless series is given up
+                response = client.batch_get_secret_value(SecretIdList=names, **page)
+                for error in response.get("Errors") or ():
+                    failure = failure_of_code(error.get("ErrorCode"), error.get("Message"))
+                    raise named_error(failure, self._request("GetSecretValue", _named(error.get("SecretId"), names)))
+                values += member(response, "SecretValues", list)
+                if not (token := response.get("NextToken")):
+                    break
+                page = {"NextToken": token}
+            return self._pick(references, values)
 
         def request() -> AwsRequest:
             return self._request("BatchGetSecretValue", names[0], shown=", ".join(names))
@@ -89,7 +96,7 @@ class SecretsManager:
 
 
 def _named(secret_id: object, names: list[str]) -> str:
-    """Find which of the asked secrets an error is about; what else a response says is not quoted."""
+    """Find which secret an error is about; a name that was not asked for is not quoted."""
     return str(secret_id) if secret_id in names else ", ".join(names)
 
 
@@ -104,7 +111,7 @@ def _version(reference: Reference, request: AwsRequest, response: Any) -> Versio
         reference=reference,
         place=request.place,
         action=request.action,
-        version_id=member(response, "VersionId", str),
+        version_id=version_member(response),
         created_at=time_member(response, "CreatedDate"),
         content=content,
     )

@@ -1,9 +1,10 @@
 """One AWS service that holds secrets: calls it, and names what goes wrong."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.causes import Cause, Failure, failure_of
@@ -15,6 +16,8 @@ from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
 from token_refresh.reader.errors import bare
 
 T = TypeVar("T")
+
+_VERSION_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 class AwsService:
@@ -104,6 +107,18 @@ def member(response: Any, name: str, kind: type[T]) -> T:
     if not isinstance(value, kind):
         raise MalformedResponse(name)
     return value
+
+
+def version_member(response: Any) -> str:
+    """Give the version ID of a response: messages and logs show it, so it must not hold anything else.
+
+    Raises:
+        MalformedResponse: It is missing, or is not 1 to 64 visible ASCII characters.
+    """
+    version_id = member(response, "VersionId", str)
+    if _VERSION_ID.fullmatch(version_id) is None:
+        raise MalformedResponse("VersionId")
+    return version_id
 
 
 def time_member(response: Any, name: str) -> datetime:

@@ -1,0 +1,81 @@
+"""What a fleet's deployment may choose."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from token_refresh_infra.common import CREATE, CommonParameters
+from token_refresh_infra.context import ParameterError, required, switch, text, whole
+
+SHORTEST_TABLE_NAME = 3
+_CLAIM_MARGIN_SECONDS = 30
+_LONGEST_CLAIM_SECONDS = 3600
+_FLEET = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_PREFIX = r"([A-Za-z0-9_+=.@-]+/)+"
+_CLIENT = r"[A-Za-z0-9/_+=.@-]*(\{provider\})?[A-Za-z0-9/_+=.@-]*"
+_BUS = r"default|[A-Za-z0-9_./-]{1,256}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetParameters(CommonParameters):
+    """One fleet: every secret whose tag `token-refresh:fleet` has its name."""
+
+    fleet: Annotated[str, required(text(_FLEET, "lower case letters, digits and hyphens"), example="prod")]
+    secrets_under: Annotated[str | None, text(_PREFIX, "a prefix of whole segments that ends in /")]
+    """Which secrets the worker may read and write; without it those that carry the fleet's tag."""
+    client_secret: Annotated[str | None, text(_CLIENT, "a secret's name, in which {provider} may stand once")]
+    provider: Annotated[str | None, text(r"[a-z0-9-]+", "the name of a provider profile")]
+    """The provider of documents that name none."""
+    event_bus: Annotated[str | None, text(_BUS, "the name of an event bus of this account")]
+    memory_mb: Annotated[int, whole(256, low=128, high=10240)]
+    dispatcher_memory_mb: Annotated[int, whole(1024, low=128, high=10240)]
+    timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
+    concurrency: Annotated[int, whole(16, low=2, high=1000)]
+    writes_per_second: Annotated[int, whole(40, low=1, high=1000)]
+    schedule_enabled: Annotated[bool, switch(default=True)]
+
+    def check(self) -> None:
+        """Refuse what a fleet can't be."""
+        if len(self.fleet) < SHORTEST_TABLE_NAME:
+            raise ParameterError(
+                f"fleet: names the table, so it must have {SHORTEST_TABLE_NAME} characters at least, is {self.fleet!r}"
+            )
+        if self.kms_key == CREATE:
+            raise ParameterError("kms_key: the secrets are there already; give the ARN of the key that they have")
+        if self.claim_ttl_seconds > _LONGEST_CLAIM_SECONDS:
+            raise ParameterError("timeout_seconds: must leave 30 s to the longest claim, which is an hour")
+        for name in ("secrets_under", "client_secret"):
+            self.check_place(name, getattr(self, name))
+
+    @property
+    def name_suffix(self) -> str | None:
+        """What tells this stack apart from a worker's."""
+        return f"fleet-{self.fleet}"
+
+    @property
+    def claim_ttl_seconds(self) -> int:
+        """A claim outlives its run."""
+        return self.timeout_seconds + _CLAIM_MARGIN_SECONDS
+
+    @property
+    def dispatcher_variables(self) -> Mapping[str, str]:
+        """Return what dispatcher and resync read from their environment, beside the queue."""
+        return {
+            "FLEET_NAME": self.fleet,
+            "CLAIM_TABLE": self.fleet,
+            "FLEET_WRITES_PER_SECOND": str(self.writes_per_second),
+        }
+
+    @property
+    def worker_variables(self) -> Mapping[str, str]:
+        """Return what the worker reads from its environment."""
+        variables = {
+            "FLEET_NAME": self.fleet,
+            "CLAIM_TABLE": self.fleet,
+            "CLAIM_TTL_SECONDS": str(self.claim_ttl_seconds),
+            "CLIENT_SECRET_ID": self.client_secret,
+            "PROVIDER": self.provider,
+            "EVENT_BUS": self.event_bus,
+            "LOG_LEVEL": self.log_level,
+        }
+        return {name: value for name, value in variables.items() if value is not None}

@@ -1,0 +1,31 @@
+"""A provider's interface on loopback."""
+
+import json
+
+from testbed.loopback import LoopbackHandler, LoopbackServer
+
+
+class Api(LoopbackServer):
+    """A provider's interface: it takes one access token, or any while none is set."""
+
+    def __init__(self) -> None:
+        super().__init__(_Handler)
+        self.token = ""
+        self.answer: tuple[int, bytes] = (200, b'{"data": {"user": {}}}')
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}/me"
+
+
+class _Handler(LoopbackHandler):
+    server: Api
+
+    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+        if self.server.token and self.headers["Authorization"] != f"Bearer {self.server.token}":
+            return self.answer(401)
+        return self.answer(*self.server.answer)
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        assert "user" in json.loads(self.read_body())["query"]
+        self.do_GET()

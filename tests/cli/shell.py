@@ -1,0 +1,64 @@
+"""A fresh shell at the test's servers, with a browser that consents: what an operator has, and nothing more."""
+
+import shlex
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from cli.scene import Ended
+
+BIN = Path(sys.executable).parent
+
+# Reads the page that the command wrote, consents at the authorization server, and follows the redirect.
+_BROWSER = """
+import html, re, sys
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+import httpx
+
+page = Path(unquote(urlsplit(sys.argv[1]).path)).read_text()
+url = html.unescape(re.search(r'url=([^"]+)"', page)[1])
+asked = dict(parse_qsl(urlsplit(url).query))
+with httpx.Client(trust_env=False) as browser:
+    consented = browser.post(url, data={**asked, "scope": "read", "allow": "Authorize"})
+    browser.get(consented.headers["Location"])
+"""
+
+
+class Shell:
+    """Runs command lines as they are printed, each in a new process."""
+
+    def __init__(self, environment: dict[str, str], folder: Path) -> None:
+        browser = folder / "browser"
+        browser.write_text(f"#!{sys.executable}\n{_BROWSER}")
+        browser.chmod(0o700)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        self.folder = folder
+        self.environment = environment | {
+            "PATH": f"{BIN}:/usr/bin:/bin",
+            "BROWSER": str(browser),
+            "COLUMNS": "80",
+            "REDIRECT_URI": f"http://127.0.0.1:{port}/callback",
+        }
+
+    def run(self, line: str, *, stdin: str = "y\n") -> Ended:
+        """Run one line in bash; questions are answered with yes."""
+        ended = subprocess.run(  # noqa: S603 - our own commands
+            ["/bin/bash", "-c", line],
+            cwd=self.folder,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        return Ended(code=ended.returncode, out=ended.stdout, err=ended.stderr)
+
+
+def commands_in(ended: Ended) -> list[str]:
+    """Give the commands of a message: each has a line for itself."""
+    lines = [line.strip() for line in f"{ended.out}\n{ended.err}".splitlines()]
+    return [line for line in lines if line.startswith("token-refresh ") and len(shlex.split(line)) > 2]

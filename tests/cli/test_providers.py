@@ -1,0 +1,125 @@
+"""`token-refresh providers`: the list, one profile with its evidence, and the check of a profile of one's own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.scene import Cli
+from token_refresh.providers.loader import profile_names
+
+PROFILE = """
+title = "My CRM"
+token_endpoint = "https://crm.example.com/token"
+rotation = "always"
+grace = "until_used"
+
+[refresh_token]
+lifetime_seconds = 864000
+fixed = true
+
+[[evidence]]
+says = "Everything"
+source = "https://crm.example.com/docs"
+on = 2026-11-24
+"""
+TOKENS = {"access_token": "a", "refresh_token": "r", "expires_in": 3600}
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    path = tmp_path / "my-crm.toml"
+    path.write_text(PROFILE)
+    respond(path, "success", 200, TOKENS)
+    respond(path, "dead", 400, {"error": "invalid_grant"})
+    return path
+
+
+def respond(profile: Path, kind: str, status: int, body: object) -> None:
+    profile.with_name(f"{profile.stem}.{kind}.json").write_text(json.dumps({"status": status, "body": body}))
+
+
+def test_every_provider_is_listed(cli: Cli) -> None:
+    """The list has one line for each profile."""
+    ended = cli("providers")
+
+    assert 0 == ended.code
+    listed = {line.split()[0] for line in ended.out.splitlines() if line and not line.startswith(" ")}
+    assert set(profile_names()) <= listed
+
+
+def test_one_provider_is_shown_with_its_evidence(cli: Cli) -> None:
+    """What is only reported is marked, and each fact has its source and date."""
+    ended = cli("providers", "zoho")
+
+    assert 0 == ended.code
+    for part in (
+        "Zoho (zoho)",
+        "https://accounts.zoho.{region}/oauth/v2/token",
+        "region: one of com, eu, in, com.cn, com.au, jp",
+        "10 in 10 min for each grant",
+        "due before expiry",
+        "20 min",
+        "- A dead refresh token is invalid_code",
+        "2026-11-24 (reported, not documented)",
+    ):
+        assert part in ended.out
+
+
+def test_a_server_that_follows_the_rfc_is_shown(cli: Cli) -> None:
+    """`generic` has no endpoint and no lifetime of its own, and a grace of none."""
+    ended = cli("providers", "generic")
+
+    assert "set TOKEN_ENDPOINT" in ended.out
+    assert "set by the server" in ended.out
+    assert "single use" in ended.out
+
+
+def test_an_unknown_provider_is_an_error(cli: Cli) -> None:
+    """A name without a profile says how to see all names."""
+    ended = cli("providers", "nowhere")
+
+    assert 1 == ended.code
+    assert "there is no provider profile of that name" in " ".join(ended.err.split())
+
+
+def test_profiles_of_one_s_own_are_listed_and_shown(cli: Cli, profile: Path) -> None:
+    """A folder of profiles is added by an option or a variable."""
+    assert "My CRM" in cli("providers", "--profiles", str(profile.parent)).out
+    shown = cli("providers", "my-crm", PROVIDER_PROFILES=str(profile.parent)).out
+    assert "until the new one is used" in shown
+    assert "10 d from the consent" in shown
+
+
+def test_a_profile_that_fits_its_responses(cli: Cli, profile: Path) -> None:
+    """One command checks a profile and its two responses."""
+    ended = cli("providers", "--check", str(profile))
+
+    assert (0, "my-crm.toml is valid and fits both responses.\n") == (ended.code, ended.out)
+
+
+def test_a_profile_that_does_not_fit(cli: Cli, profile: Path) -> None:
+    """The check names what is read, what must be read, and the key to change."""
+    respond(profile, "success", 200, {"access_token": "a"})
+    respond(profile, "dead", 200, {"error": "gone"})
+
+    ended = cli("providers", "--check", str(profile))
+
+    said = " ".join(ended.err.split())
+    assert 1 == ended.code
+    for part in (
+        "success: doesn't say when the token expires; set lifetime_seconds under access_token",
+        "success: has no expiry in the form expires_in; correct expiry under response",
+        "success: has no refresh token, and rotation is always",
+        "dead: is read as unreadable (HTTP 200 with an error in it); it must be read as grant_rejected",
+    ):
+        assert part in said
+
+
+def test_the_table_is_printed_for_the_documentation(cli: Cli) -> None:
+    """The table of docs/providers.md comes from the profiles, and the page has it as it is printed."""
+    printed = cli("providers", "--markdown").out
+    page = Path(__file__).parents[2] / "docs" / "providers.md"
+
+    assert printed in page.read_text()
+    assert 2 + len(profile_names()) == len(printed.splitlines())

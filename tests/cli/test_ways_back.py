@@ -1,0 +1,213 @@
+"""From each bad state back to a healthy secret, by an operator who only reads the messages.
+
+Each way takes its commands out of what the program printed before, and runs them in a fresh shell.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.scene import Ended
+from cli.shell import Shell, commands_in
+from testbed.provider.authorization_server import AuthorizationServer
+from testbed.secrets_manager.server import SecretsManagerServer
+
+SECRET = "shop/prod/upwork"
+REGION = "eu-central-1"
+STATUS = f"token-refresh status {SECRET} --region {REGION}"
+
+
+class Scene:
+    """One secret with a live grant, and the operator's shell."""
+
+    def __init__(self, store: SecretsManagerServer, provider: AuthorizationServer, shell: Shell) -> None:
+        self.store = store
+        self.provider = provider
+        self.shell = shell
+        self.client: Any = store.client()
+
+    def document(self, *, hours: int = 20) -> dict[str, Any]:
+        tokens = self.provider.authorize()
+        client_id, client_secret = self.provider.client()
+        expires_at = datetime.now(UTC) + timedelta(hours=hours)
+        return {
+            "accessToken": tokens["access_token"],
+            "refreshToken": tokens["refresh_token"],
+            "expiresAt": int(expires_at.timestamp() * 1000),
+            "clientId": client_id,
+            "clientSecret": client_secret,
+        }
+
+    def create(self, *, hours: int = 20) -> None:
+        self.client.create_secret(Name=SECRET, SecretString=json.dumps(self.document(hours=hours)))
+
+    def follow(self, ended: Ended, wanted: str) -> Ended:
+        """Run the first command of a message that does what is wanted."""
+        line = next(line for line in commands_in(ended) if line.startswith(f"token-refresh {wanted}"))
+        assert SECRET in line
+        assert "--region" in line
+        followed = self.shell.run(line)
+        assert 0 == followed.code, followed.screen
+        return followed
+
+    def is_healthy(self, line: str = STATUS) -> bool:
+        ended = self.shell.run(line)
+        return (0, True) == (ended.code, "HEALTHY" in ended.out)
+
+
+@pytest.fixture
+def scene(
+    store: SecretsManagerServer, provider: AuthorizationServer, environment: dict[str, str], tmp_path: Path
+) -> Scene:
+    environment |= {
+        "PROVIDER": "upwork",
+        "TOKEN_ENDPOINT": provider.token_endpoint,
+        "AUTHORIZATION_ENDPOINT": provider.authorization_endpoint,
+    }
+    return Scene(store, provider, Shell(environment, tmp_path))
+
+
+def test_dead_grant(scene: Scene) -> None:
+    """A revoked grant: `refresh` prints the command that authorizes again, and that is all there is to do."""
+    scene.create()
+    scene.provider.revoke()
+    failed = scene.shell.run(f"token-refresh refresh {SECRET} --force --region {REGION}")
+
+    assert "ReauthorizationRequired" in failed.screen
+    scene.follow(scene.shell.run(STATUS), "authorize")
+
+    assert scene.is_healthy()
+    assert 0 == scene.shell.run(f"token-refresh refresh {SECRET} --force --region {REGION}").code
+
+
+def test_staged_tokens(scene: Scene) -> None:
+    """Tokens that an interrupted run stored: `status` prints the command that makes them current."""
+    scene.create(hours=7)
+    scene.store.fault("deny", "UpdateSecretVersionStage")
+    scene.shell.run(f"token-refresh refresh {SECRET} --region {REGION}")
+
+    recovered = scene.follow(scene.shell.run(STATUS), "refresh")
+
+    assert "recovered" in recovered.out
+    assert scene.is_healthy()
+
+
+def save(value: dict[str, Any]) -> Callable[[Scene], None]:
+    def over_a_good_set(scene: Scene) -> None:
+        scene.create()
+        scene.client.put_secret_value(SecretId=SECRET, **value)
+        scene.client.put_secret_value(SecretId=SECRET, **value)
+
+    return over_a_good_set
+
+
+@pytest.mark.parametrize("first", [STATUS, f"token-refresh refresh {SECRET} --region {REGION}"])
+@pytest.mark.parametrize(
+    "spoil", [save({"SecretString": "garbage"}), save({"SecretBinary": b"\x00"})], ids=["garbage", "binary"]
+)
+def test_something_else_saved_over_it(scene: Scene, spoil: Callable[[Scene], None], first: str) -> None:
+    """Garbage or binary data over a good token set, twice: the message prints the command that brings it back."""
+    spoil(scene)
+
+    scene.follow(scene.shell.run(first), "restore")
+
+    assert scene.is_healthy()
+
+
+@pytest.mark.parametrize("first", [STATUS, f"token-refresh refresh {SECRET} --region {REGION}"])
+def test_empty(scene: Scene, first: str) -> None:
+    """A secret without a value: the message prints the command that gets the first token set."""
+    scene.client.create_secret(Name=SECRET)
+    client_id, client_secret = scene.provider.client()
+    scene.shell.environment |= {"UPWORK_CLIENT_ID": client_id, "UPWORK_CLIENT_SECRET": client_secret}
+
+    scene.follow(scene.shell.run(first), "authorize")
+
+    assert scene.is_healthy()
+
+
+@pytest.mark.parametrize("command", ["status", "refresh", "authorize"])
+def test_wrong_region(scene: Scene, command: str) -> None:
+    """A wrong region: the message prints the command with the right one, and nothing is created in the wrong one."""
+    scene.create()
+
+    ended = scene.shell.run(f"token-refresh {command} {SECRET} --region us-east-1")
+
+    assert f"does not exist in us-east-1, and exists in {REGION}" in ended.screen
+    (line, *_) = commands_in(ended)
+    assert f"token-refresh {command} {SECRET} --region {REGION}" == line
+    assert 0 == scene.shell.run(line).code
+    assert scene.is_healthy()
+    with pytest.raises(scene.client.exceptions.ResourceNotFoundException):
+        scene.store.client(region_name="us-east-1").describe_secret(SecretId=SECRET)
+
+
+def test_denied(scene: Scene) -> None:
+    """A role without permissions: each message names the one action to allow, until the refresh goes through."""
+    scene.create(hours=7)
+    allowed: set[str] = set()
+    scene.store.authorize = lambda call: None if call.operation in allowed else "no"
+    line = f"token-refresh refresh {SECRET} --region {REGION}"
+
+    for _ in range(4):
+        ended = scene.shell.run(line)
+        if ended.code == 0:
+            break
+        named = re.search(rf"secretsmanager:(\w+) on secret {SECRET} in {REGION} was denied", ended.screen)
+        assert named is not None, ended.screen
+        allowed.add(named[1])
+
+    assert {"GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"} == allowed
+    assert scene.is_healthy()
+
+
+def test_throttled(scene: Scene) -> None:
+    """Throttling: the message says that it is throttling and passes; the same command works then."""
+    scene.create()
+    scene.store.fault("throttle", "GetSecretValue", times=None)
+
+    ended = scene.shell.run(STATUS)
+    scene.store.faults.clear()
+
+    assert 3 == ended.code
+    assert f"on secret {SECRET} in {REGION} was throttled" in ended.screen
+    assert "The next run or read tries again" in ended.screen
+    assert scene.is_healthy()
+
+
+def test_removed_label(scene: Scene) -> None:
+    """The claim's label taken off by hand: nothing is wrong, and the next refresh goes through."""
+    scene.create()
+    refresh = f"token-refresh refresh {SECRET} --force --region {REGION}"
+    scene.shell.run(refresh)
+    at = next(
+        version["VersionId"]
+        for version in scene.client.list_secret_version_ids(SecretId=SECRET, IncludeDeprecated=True)["Versions"]
+        if "REFRESH_CLAIM" in version.get("VersionStages", ())
+    )
+    scene.client.update_secret_version_stage(SecretId=SECRET, VersionStage="REFRESH_CLAIM", RemoveFromVersionId=at)
+
+    assert scene.is_healthy()
+    assert 0 == scene.shell.run(refresh).code
+    assert scene.is_healthy()
+
+
+def test_wrong_provider_settings(scene: Scene) -> None:
+    """Settings of another provider: nothing is sent, and the message prints the command with the right provider."""
+    scene.client.create_secret(Name=SECRET, SecretString=json.dumps({**scene.document(), "provider": "upwork"}))
+    scene.shell.environment["PROVIDER"] = "xero"
+    before = len(scene.provider.requests())
+
+    ended = scene.shell.run(f"token-refresh refresh {SECRET} --force --region {REGION}")
+
+    assert 1 == ended.code
+    assert "ConfigurationError" in ended.screen
+    assert before == len(scene.provider.requests())
+    scene.follow(ended, "status")
+    scene.follow(ended, "authorize")
+    assert scene.is_healthy()

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import pytest
+
+from fleet.conftest import TABLE
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidEvent,
+    ReauthorizationRequired,
+    SecretEmpty,
+    TokenRefreshError,
+)
+from token_refresh.fleet.aws.index import TableIndex
+from token_refresh.fleet.core.row import Pause, Row, State
+from token_refresh.handler import handler
+from worker.stage import Context, Stage
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+BUS = "events"
+
+
+class FleetStage(Stage):
+    """A store, a provider and an index, and the handler between them."""
+
+    index: TableIndex
+    since: datetime
+
+    def enrol(self, name: str, *, stored: bool = True, **document: Any) -> str:
+        if stored:
+            self.store(name, provider="upwork", **document)
+        else:
+            self.client.create_secret(Name=name)
+        secret_arn = str(self.client.describe_secret(SecretId=name)["ARN"])
+        self.index.add(Row(secret_arn=secret_arn, provider="unknown", added_at=self.since, next_at=self.since))
+        return secret_arn
+
+    def message(self, *arns: str) -> dict[str, Any]:
+        records = [{"eventSource": "aws:sqs", "messageId": "m", "body": json.dumps({"secret_id": a})} for a in arns]
+        return self.invoke({"Records": records})
+
+    def row(self, secret_arn: str) -> Row:
+        entry = self.index.entry(secret_arn)
+        assert entry is not None
+        return entry.row
+
+    def last_line(self) -> dict[str, Any]:
+        lines = [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
+        return cast("dict[str, Any]", lines[-1])
+
+    def events(self) -> list[str]:
+        return [json.loads(line)["event"] for line in self._capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture
+def stage(
+    dynamodb: DynamoDBClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FleetStage]:
+    root, show = logging.getLogger(), warnings.showwarning
+    handlers, level = root.handlers[:], root.level
+    with SecretsManagerServer() as server, TokenEndpoint(reuse="grace") as endpoint:
+        given = {
+            **server.environment,
+            "AWS_REGION": "eu-central-1",
+            "TOKEN_ENDPOINT": endpoint.url,
+            "FLEET_NAME": "prod",
+            "CLAIM_TABLE": TABLE,
+        }
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        made = FleetStage(server, endpoint, capsys)
+        made.client = boto3.client("secretsmanager", region_name="eu-central-1", endpoint_url=server.url)
+        made.index, made.since = TableIndex(dynamodb, TABLE, "prod"), datetime.now(UTC)
+        yield made
+    root.handlers[:], warnings.showwarning = handlers, show
+    root.setLevel(level)
+
+
+def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
+    """A message is one run: the tokens are new, the row says so, and nothing goes back to the queue."""
+    secret_arn = stage.enrol("customers/1")
+
+    assert {"batchItemFailures": []} == stage.message(secret_arn)
+
+    row = stage.row(secret_arn)
+    assert row.seen is not None
+    assert ("upwork", State.HEALTHY, "refreshed", 1) == (
+        row.provider,
+        row.seen.state,
+        row.seen.outcome,
+        row.seen.requests,
+    )
+    assert row.next_at == row.seen.due_at
+    assert row.expires_at is not None
+    assert row.expires_at > row.next_at > datetime.now(UTC)
+
+
+def test_metrics_of_a_fleet(stage: FleetStage) -> None:
+    """The last line's dimensions are fleet and provider, never the secret, and it measures how late the refresh was."""
+    secret_arn = stage.enrol("customers/1")
+    stage.message(secret_arn)
+
+    line = stage.last_line()
+    assert [["Fleet"], ["Fleet", "Provider"]] == line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
+    assert ("prod", "upwork", "fleet", secret_arn) == (
+        line["Fleet"],
+        line["Provider"],
+        line["trigger"],
+        line["secret_id"],
+    )
+    assert "SecretId" not in line
+    assert "SecondsAfterDue" not in line, "nobody knew when it was due"
+
+    stage.client.put_secret_value(SecretId=secret_arn, SecretString=_aged(stage, secret_arn))
+    stage.index.look_at(secret_arn, datetime.now(UTC))
+    stage.message(secret_arn)
+    line = stage.last_line()
+    assert 0 == line["SecondsAfterDue"], line
+
+
+def _aged(stage: FleetStage, secret_arn: str) -> str:
+    document = json.loads(stage.client.get_secret_value(SecretId=secret_arn)["SecretString"])
+    return json.dumps(document | {"expiresAt": stage.now_ms + 60_000, "issuedAt": stage.now_ms - 86_400_000})
+
+
+def test_a_message_twice(stage: FleetStage) -> None:
+    """A message that the queue delivers twice redeems once: the second run finds nothing due."""
+    secret_arn = stage.enrol("customers/1")
+
+    stage.message(secret_arn, secret_arn)
+
+    assert 1 == len(stage.endpoint.requests)
+    assert "fresh" == _seen(stage, secret_arn).outcome
+
+
+def test_failures_are_rows(stage: FleetStage) -> None:
+    """A dead grant, a poisoned document and an empty secret are a row each, handled, and hurt nobody else."""
+    dead, poisoned, empty, good = (
+        stage.enrol("dead", refreshToken="long-gone", clientId=stage.endpoint.client_id),
+        stage.enrol("poisoned", stored=False),
+        stage.enrol("empty", stored=False),
+        stage.enrol("good"),
+    )
+    stage.client.put_secret_value(SecretId=poisoned, SecretString="[]")
+
+    assert {"batchItemFailures": []} == stage.message(dead, poisoned, empty, good)
+
+    assert [
+        (State.REAUTHORIZE, "ReauthorizationRequired"),
+        (State.ERROR, "InvalidSecretDocument"),
+        (State.EMPTY, "SecretEmpty"),
+        (State.HEALTHY, None),
+    ] == [(_seen(stage, arn).state, _seen(stage, arn).error_type) for arn in (dead, poisoned, empty, good)]
+    assert "unknown" == stage.row(poisoned).provider
+    assert all(stage.row(arn).next_at > datetime.now(UTC) for arn in (dead, poisoned, empty))
+
+
+def _seen(stage: FleetStage, secret_arn: str) -> Any:
+    return stage.row(secret_arn).seen
+
+
+def test_a_defect_is_a_row(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of this program is handled, too: a row in state error, and no message that comes back at once."""
+    secret_arn = stage.enrol("customers/1")
+
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("hush")
+
+    monkeypatch.setattr("token_refresh.handler.build_run", broken)
+
+    assert {"batchItemFailures": []} == stage.message(secret_arn)
+    assert (State.ERROR, "InternalError") == (_seen(stage, secret_arn).state, _seen(stage, secret_arn).error_type)
+    assert "hush" not in json.dumps(stage.last_line())
+
+
+def test_strangers_are_left_alone(stage: FleetStage) -> None:
+    """A secret that is not in the index is not touched, even if a message names it; a paused one is neither."""
+    paused = stage.enrol("paused")
+    stage.index.pause(Pause(until=stage.since + timedelta(hours=1), by="me", why="test"), secret_arn=paused)
+    stage.store("stranger", provider="upwork")
+    stranger = str(stage.client.describe_secret(SecretId="stranger")["ARN"])
+
+    stage.message(stranger, paused)
+
+    assert [] == stage.endpoint.requests
+    assert ["fleet_run_skipped", "fleet_run_skipped"] == stage.events()
+
+
+def test_on_demand(stage: FleetStage) -> None:
+    """An event may name a member by its ARN: the result is that of a single secret, and the row follows."""
+    secret_arn = stage.enrol("customers/1")
+
+    dry = stage.invoke({"secret_id": secret_arn, "dry_run": True})
+    assert ("would_refresh", None) == (dry["outcome"], stage.row(secret_arn).seen)
+
+    assert "refreshed" == stage.invoke({"secret_id": secret_arn})["outcome"]
+    assert "refreshed" == _seen(stage, secret_arn).outcome
+    assert "refreshed" == stage.invoke({"secret_id": secret_arn, "force": True})["outcome"]
+
+
+def test_on_demand_failures(stage: FleetStage) -> None:
+    """On demand a failure is raised as for a single secret, and the row follows as well."""
+    secret_arn = stage.enrol("dead", refreshToken="long-gone")
+
+    stage.fail(ReauthorizationRequired, {"secret_id": secret_arn})
+    assert State.REAUTHORIZE is _seen(stage, secret_arn).state
+    empty = stage.enrol("empty", stored=False)
+    stage.fail(SecretEmpty, {"secret_id": empty})
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "text"),
+    [
+        ({}, InvalidEvent, "must name a secret"),
+        ({"secret_id": "stranger"}, ConfigurationError, "token-refresh fleet add stranger --fleet prod"),
+        ({"Records": {}}, InvalidEvent, "list of SQS messages"),
+        ({"Records": [{"eventSource": "aws:s3"}]}, InvalidEvent, "eventSource aws:sqs"),
+        ({"Records": [{"eventSource": "aws:sqs"}]}, InvalidEvent, "body"),
+        ({"Records": [{"eventSource": "aws:sqs", "body": '{"secret_id": 1}'}]}, InvalidEvent, "body"),
+    ],
+)
+def test_wrong_events(stage: FleetStage, event: Any, error: type[TokenRefreshError], text: str) -> None:
+    """An event that is neither a batch nor a member's says what is wrong, on one line that is also the metric."""
+    assert text in str(stage.fail(error, event))
+    line = stage.last_line()
+    assert ("token_refresh_failed", error.__name__, "prod") == (line["event"], line["error_type"], line["Fleet"])
+
+
+def test_a_batch_without_a_fleet(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that is no fleet's refuses a queue's batch, and says which variable is missing."""
+    monkeypatch.delenv("FLEET_NAME")
+
+    assert "FLEET_NAME" in str(stage.fail(ConfigurationError, {"Records": []}))
+
+
+def test_events_are_sent(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dead grant is announced on the bus that EVENT_BUS names, once."""
+    boto3.client("events").create_event_bus(Name=BUS)
+    monkeypatch.setenv("EVENT_BUS", BUS)
+    dead = stage.enrol("dead", refreshToken="long-gone")
+
+    stage.message(dead, dead)
+
+    assert "Reauthorization Required" == stage.row(dead).announced
+
+
+def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
+    """A run that got no response is a row that is tried again later, with the failure counted."""
+    secret_arn = stage.enrol("customers/1")
+    stage.endpoint.play(*[script.status(503)] * 4)
+
+    handler(
+        {"Records": [{"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn})}]}, Context(seconds=40.0)
+    )
+
+    assert ("TokenEndpointUnavailable", 1) == (_seen(stage, secret_arn).error_type, _seen(stage, secret_arn).failures)
+    assert _seen(stage, secret_arn).requests

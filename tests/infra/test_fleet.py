@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.policy import as_list
+from infra.synthesis import FLAGS
+from infra.test_app import run_app
+from token_refresh_infra.context import ParameterError
+from token_refresh_infra.fleet_parameters import FleetParameters
+from token_refresh_infra.fleet_stack import FleetStack
+from token_refresh_infra.modes import parameters_of
+
+from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
+
+PLAIN = {
+    "mode": "fleet",
+    "fleet": "prod",
+    "environment": "prod",
+    "account": "123456789012",
+    "region": "eu-central-1",
+}
+EVERYTHING = PLAIN | {
+    "app": "crm",
+    "secrets_under": "crm/prod/",
+    "client_secret": "clients/{provider}",
+    "provider": "xero",
+    "event_bus": "default",
+    "kms_key": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "encrypt_logs": "true",
+    "tracing": "true",
+    "alarm_email": "operator@example.com",
+    "concurrency": "8",
+    "writes_per_second": "20",
+}
+
+Template = dict[str, Any]
+
+
+def synthesise(context: dict[str, Any], code: Path) -> Template:
+    parameters = parameters_of(context)
+    assert isinstance(parameters, FleetParameters)
+    stack = FleetStack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
+    return dict(assertions.Template.from_stack(stack).to_json())
+
+
+@pytest.fixture(scope="session")
+def fleet(code: Path) -> Template:
+    return synthesise(PLAIN, code)
+
+
+@pytest.fixture(scope="session")
+def whole_fleet(code: Path) -> Template:
+    return synthesise(EVERYTHING, code)
+
+
+def resources(template: Template, kind: str) -> list[dict[str, Any]]:
+    return [r["Properties"] for r in template["Resources"].values() if r["Type"] == f"AWS::{kind}"]
+
+
+def functions(template: Template) -> dict[str, dict[str, Any]]:
+    return {found["Handler"].rsplit(".", 2)[-2]: found for found in resources(template, "Lambda::Function")}
+
+
+def test_synthesis(tmp_path: Path) -> None:
+    """One command synthesises the fleet, clean by AWS Solutions' rules, and the template is valid."""
+    app = run_app(EVERYTHING, tmp_path, "/usr/bin:/bin")
+
+    assert (0, "") == (app.returncode, app.stderr)
+    assert not [line for line in app.stdout.splitlines() if line.startswith("ERROR")]
+    lint = subprocess.run(
+        [
+            Path(sys.executable).with_name("cfn-lint"),
+            "--ignore-checks",
+            "W3005",
+            "--",
+            *tmp_path.glob("*.template.json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (lint.returncode, lint.stdout)
+
+
+def test_table(fleet: Template) -> None:
+    """The table is the fleet's: protected, with point-in-time recovery, an index of the rows, and expiring messages."""
+    (table,) = resources(fleet, "DynamoDB::Table")
+
+    assert ("prod", True, True) == (
+        table["TableName"],
+        table["DeletionProtectionEnabled"],
+        table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"],
+    )
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert ("fleet", [{"AttributeName": "fleet", "KeyType": "HASH"}]) == (index["IndexName"], index["KeySchema"])
+    assert {"AttributeName": "gone_at", "Enabled": True} == table["TimeToLiveSpecification"]
+
+
+def test_queue_bounds_the_runs(fleet: Template, whole_fleet: Template) -> None:
+    """One message is one run, at most 16 at once; a crash blocks its group for no longer than a run may take."""
+    (source,) = resources(fleet, "Lambda::EventSourceMapping")
+    queue = next(q for q in resources(fleet, "SQS::Queue") if "RedrivePolicy" in q)
+    timeout = functions(fleet)["handler"]["Timeout"]
+
+    assert (1, 16, ["ReportBatchItemFailures"]) == (
+        source["BatchSize"],
+        source["ScalingConfig"]["MaximumConcurrency"],
+        source["FunctionResponseTypes"],
+    )
+    assert (True, timeout + 30, 3) == (
+        queue["FifoQueue"],
+        queue["VisibilityTimeout"],
+        queue["RedrivePolicy"]["maxReceiveCount"],
+    )
+    assert 8 == resources(whole_fleet, "Lambda::EventSourceMapping")[0]["ScalingConfig"]["MaximumConcurrency"]
+
+
+def test_functions(whole_fleet: Template) -> None:
+    """Each function has its own handler, role, log and variables; the dispatcher knows the queue, and no secret."""
+    found = functions(whole_fleet)
+    variables = {name: function["Environment"]["Variables"] for name, function in found.items()}
+
+    assert {"handler", "dispatcher", "resync"} == set(found)
+    assert 3 == len({json.dumps(function["Role"]) for function in found.values()})
+    assert 3 == len({group["LogGroupName"] for group in resources(whole_fleet, "Logs::LogGroup")})
+    assert {
+        "FLEET_NAME": "prod",
+        "CLAIM_TABLE": "prod",
+        "CLAIM_TTL_SECONDS": "120",
+        "CLIENT_SECRET_ID": "clients/{provider}",
+        "PROVIDER": "xero",
+        "EVENT_BUS": "default",
+        "LOG_LEVEL": "INFO",
+    } == variables["handler"]
+    assert {"FLEET_NAME", "CLAIM_TABLE", "FLEET_WRITES_PER_SECOND", "FLEET_QUEUE_URL"} == set(variables["dispatcher"])
+    assert {"FLEET_NAME", "CLAIM_TABLE", "FLEET_WRITES_PER_SECOND"} == set(variables["resync"])
+    assert "20" == variables["dispatcher"]["FLEET_WRITES_PER_SECOND"]
+
+
+def test_schedules(fleet: Template, code: Path) -> None:
+    """The dispatcher runs each minute and the resync each hour, unless the schedules are paused."""
+    assert [("rate(1 minute)", "ENABLED"), ("rate(1 hour)", "ENABLED")] == [
+        (schedule["ScheduleExpression"], schedule["State"]) for schedule in resources(fleet, "Scheduler::Schedule")
+    ]
+    paused = synthesise(PLAIN | {"schedule_enabled": "false"}, code)
+    assert {"DISABLED"} == {schedule["State"] for schedule in resources(paused, "Scheduler::Schedule")}
+
+
+def test_alarms_do_not_grow(fleet: Template) -> None:
+    """Eleven alarms and one dashboard watch a fleet of any size: none has a secret as dimension."""
+    alarms = resources(fleet, "CloudWatch::Alarm")
+    dimensions = {d["Name"] for alarm in alarms for d in alarm.get("Dimensions", [])}
+
+    assert (11, 1) == (len(alarms), len(resources(fleet, "CloudWatch::Dashboard")))
+    assert {"Fleet", "FunctionName"} == dimensions
+    assert all(re.search(r"First: (aws|token-refresh) ", _text(alarm["AlarmDescription"])) for alarm in alarms)
+    assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+def _text(description: Any) -> str:
+    return description if isinstance(description, str) else json.dumps(description)
+
+
+def test_nothing_is_watched_on_request(code: Path) -> None:
+    """Alarms and dashboard can be left out."""
+    bare = synthesise(PLAIN | {"alarms": "false", "dashboard": "false"}, code)
+
+    assert ([], [], []) == tuple(
+        resources(bare, f"{kind}") for kind in ("CloudWatch::Alarm", "CloudWatch::Dashboard", "SNS::Topic")
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"fleet": ""}, "fleet: is required"),
+        ({"fleet": "ab"}, "fleet: names the table"),
+        ({"kms_key": "create"}, "kms_key: the secrets are there already"),
+        ({"timeout_seconds": "900", "secrets_under": "crm/dev/"}, "secrets_under: crm/dev/ is of environment dev"),
+        ({"secrets_under": "crm"}, "secrets_under: must be a prefix"),
+        ({"client_secret": "{customer}"}, "client_secret: must be"),
+    ],
+)
+def test_wrong_parameters(change: dict[str, str], text: str) -> None:
+    """A parameter that can't be is refused by name."""
+    with pytest.raises(ParameterError, match=re.escape(text)):
+        parameters_of(PLAIN | change)
+
+
+def test_no_wildcard_in_an_allowed_action(whole_fleet: Template) -> None:
+    """No role may do everything of a kind, and only listing has no resource."""
+    for policy in resources(whole_fleet, "IAM::Policy"):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Deny":
+                continue
+            actions = as_list(statement["Action"])
+            assert not [action for action in actions if "*" in action]
+            if "*" in as_list(statement["Resource"]):
+                assert set(actions) <= {
+                    "secretsmanager:ListSecrets",
+                    "xray:PutTraceSegments",
+                    "xray:PutTelemetryRecords",
+                }

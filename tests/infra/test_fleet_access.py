@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from infra.policy import Ask, Policy, resolve
+from infra.test_fleet import PLAIN, Template, resources, synthesise
+from testbed.provider.token_endpoint import TokenEndpoint
+from token_refresh.errors import TokenRefreshError
+from token_refresh.fleet import dispatcher, resync, settings
+from token_refresh.fleet.aws.index import TableIndex
+from token_refresh.fleet.core.row import Row
+from token_refresh.handler import handler
+
+REGION, ACCOUNT = "eu-central-1", "123456789012"
+TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/prod"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:fleet.fifo"
+CALLS = "_make_api_call"
+"""The one place that all calls of botocore pass."""
+
+HANDLERS = {"Dispatcher": dispatcher.handler, "Resync": resync.handler}
+
+
+class Resolved(dict[str, str]):
+    """What references resolve to."""
+
+    def __missing__(self, name: str) -> str:
+        if name.startswith("Table"):
+            return TABLE
+        return QUEUE if name.startswith("FleetQueue") else f"arn:aws:unnamed:::{name}"
+
+
+class Account:
+    """A fleet's account in memory, which enforces one role's policy on every call of the code under test."""
+
+    def __init__(self, template: Template, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.template, self._patch = template, monkeypatch
+        self.endpoint = TokenEndpoint(reuse="revokes")
+        self.secrets = boto3.client("secretsmanager")
+        dynamodb = boto3.client("dynamodb")
+        (table,) = resources(template, "DynamoDB::Table")
+        known = ("TableName", "BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
+        dynamodb.create_table(**{name: table[name] for name in known})
+        queue = boto3.client("sqs").create_queue(QueueName="fleet.fifo", Attributes={"FifoQueue": "true"})
+        given = environment | {"FLEET_QUEUE_URL": queue["QueueUrl"], "CLIENT_SECRET_ID": "clients/generic"}
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        self.members: set[str] = set()
+        self.index = TableIndex(dynamodb, "prod", "prod")
+
+    def policy(self, name: str) -> Policy:
+        """Return what the role of a function may do."""
+        (logical,) = [
+            key
+            for key, r in self.template["Resources"].items()
+            if r["Type"] == "AWS::IAM::Role" and key.startswith(name)
+        ]
+        statements = [
+            statement
+            for policy in resources(self.template, "IAM::Policy")
+            if {"Ref": logical} in policy["Roles"]
+            for statement in policy["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Allow"
+        ]
+        return Policy(statements=resolve(statements, Resolved({"AWS::Partition": "aws"})))
+
+    def member(self, name: str = "crm/1") -> str:
+        """Store and tag a secret that is due, and its client credentials."""
+        tokens = self.endpoint.grant.authorize()
+        document = {
+            "accessToken": tokens["access_token"],
+            "refreshToken": tokens["refresh_token"],
+            "expiresAt": round(datetime.now(UTC).timestamp() * 1000) + 60_000,
+        }
+        tags: Any = [{"Key": "token-refresh:fleet", "Value": "prod"}]
+        client = {"clientId": self.endpoint.client_id, "clientSecret": self.endpoint.client_secret}
+        self.secrets.create_secret(Name="clients/generic", SecretString=json.dumps(client))
+        arn = str(self.secrets.create_secret(Name=name, SecretString=json.dumps(document), Tags=tags)["ARN"])
+        self.members.add(arn)
+        return arn
+
+    def run(self, name: str, policy: Policy, event: Any = None) -> str:
+        """Run a function under a policy; return `ok` or how it failed."""
+        allowed = getattr(BaseClient, CALLS)
+
+        def call(client: BaseClient, operation: str, what: dict[str, Any]) -> Any:
+            for ask in asks(client, operation, what, self):
+                if not policy.allows(ask):
+                    raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": ask.action}}, operation)
+            return allowed(client, operation, what)
+
+        with self._patch.context() as patch:
+            patch.setattr(BaseClient, CALLS, call)
+            try:
+                (HANDLERS.get(name) or handler)(event or {}, None)
+            except TokenRefreshError as error:
+                return type(error).__name__
+        return "ok"
+
+
+def asks(client: Any, operation: str, what: dict[str, Any], account: Account) -> Iterator[Ask]:
+    """What AWS asks for a call."""
+    service = client.meta.service_model.service_name
+    if service == "dynamodb":
+        keys = what.get("RequestItems", {}).get("prod", {}).get("Keys") or [what.get("Key") or what.get("Item") or {}]
+        leading = "|".join(key["secret_arn"]["S"] for key in keys if "secret_arn" in key)
+        resource = f"{TABLE}/index/fleet" if operation == "Query" else TABLE
+        yield Ask(action=f"dynamodb:{operation}", resource=resource, context={"dynamodb:LeadingKeys": leading})
+    elif service == "sqs":
+        yield Ask(action="sqs:SendMessage", resource=QUEUE)
+    elif service == "events":
+        yield Ask(action="events:PutEvents", resource=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default")
+    elif "SecretId" not in what:
+        yield Ask(action=f"secretsmanager:{operation}", resource="*")
+    else:
+        secret_id = str(what["SecretId"])
+        context = {"secretsmanager:ResourceTag/token-refresh:fleet": "prod"} if secret_id in account.members else {}
+        named = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{secret_id}-AbCdEf"
+        resource = secret_id if secret_id.startswith("arn:") else named
+        yield Ask(action=f"secretsmanager:{operation}", resource=resource, context=context)
+
+
+@pytest.fixture(scope="module")
+def template(code: Path) -> Template:
+    return synthesise(PLAIN | {"client_secret": "clients/{provider}", "event_bus": "default"}, code)
+
+
+@pytest.fixture
+def account(template: Template, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    given = {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "FLEET_NAME": "prod",
+        "CLAIM_TABLE": "prod",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    settings._made.cache_clear()  # noqa: SLF001 - clients of another test have its endpoints
+    with mock_aws():
+        made = Account(template, given, monkeypatch)
+        with made.endpoint:
+            monkeypatch.setenv("TOKEN_ENDPOINT", made.endpoint.url)
+            yield made
+    settings._made.cache_clear()  # noqa: SLF001 - likewise
+
+
+def due(account: Account, secret_arn: str) -> None:
+    now = datetime.now(UTC)
+    account.index.add(Row(secret_arn=secret_arn, provider="generic", added_at=now, next_at=now))
+
+
+def message(secret_arn: str) -> dict[str, Any]:
+    return {"Records": [{"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn})}]}
+
+
+def test_each_function_does_its_job(account: Account) -> None:
+    """With the synthesised policies enforced, the resync enrols, the dispatcher hands out, and the worker refreshes."""
+    secret_arn = account.member()
+
+    assert "ok" == account.run("Resync", account.policy("Resync"))
+    assert "ok" == account.run("Dispatcher", account.policy("Dispatcher"))
+    assert "ok" == account.run("Worker", account.policy("Worker"), message(secret_arn))
+
+    (row,) = account.index.rows()
+    assert row.seen is not None
+    assert "refreshed" == row.seen.outcome
+
+
+def test_nothing_granted_goes_unused(account: Account) -> None:
+    """Each permission on the table and on the listing is needed by the function that has it."""
+    account.member()
+    for name in ("Resync", "Dispatcher"):
+        policy = account.policy(name)
+        account.run(name, policy)
+        unused = {grant[1] for grant in set(policy.grants(("dynamodb:", "secretsmanager:"))) - policy.used}
+        changes = {"dynamodb:UpdateItem", "dynamodb:DeleteItem"}  # of members that a person repaired, or that left
+        assert unused <= (changes if name == "Resync" else {"dynamodb:UpdateItem"}), name
+
+
+def test_the_dispatcher_reads_no_secret(account: Account) -> None:
+    """Neither dispatcher nor resync may read a value, write a secret, or touch a secret's claims."""
+    secret_arn = account.member()
+    for name in ("Dispatcher", "Resync"):
+        policy = account.policy(name)
+        context = {"secretsmanager:ResourceTag/token-refresh:fleet": "prod"}
+        for action in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "TagResource"):
+            assert not policy.allows(Ask(action=f"secretsmanager:{action}", resource=secret_arn, context=context))
+        for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem"):
+            claims = {"dynamodb:LeadingKeys": secret_arn}
+            assert not policy.allows(Ask(action=f"dynamodb:{action}", resource=TABLE, context=claims))
+
+
+def test_the_dispatcher_changes_no_row(account: Account) -> None:
+    """The dispatcher writes what it sent, and neither rows nor pauses."""
+    policy = account.policy("Dispatcher")
+
+    def writes(key: str) -> bool:
+        return any(
+            policy.allows(Ask(action=f"dynamodb:{a}", resource=TABLE, context={"dynamodb:LeadingKeys": key}))
+            for a in ("PutItem", "UpdateItem", "DeleteItem")
+        )
+
+    assert [True, False, False] == [writes(key) for key in ("sent#prod#1", "row#arn:aws:x", "fleet#prod")]
+
+
+def test_the_worker_reaches_the_fleet_alone(account: Account) -> None:
+    """The worker reads and writes secrets with the fleet's tag, its client secrets, and can't list or tag any."""
+    policy, secret_arn = account.policy("Worker"), account.member()
+
+    def may(action: str, arn: str = secret_arn, fleet: str | None = "prod") -> bool:
+        context = {"secretsmanager:ResourceTag/token-refresh:fleet": fleet} if fleet else {}
+        return policy.allows(Ask(action=f"secretsmanager:{action}", resource=arn, context=context))
+
+    assert may("PutSecretValue")
+    assert not any(may("PutSecretValue", fleet=other) for other in ("prod-eu", None))
+    assert not any(may(action) for action in ("ListSecrets", "TagResource", "DeleteSecret", "UpdateSecret"))
+    clients = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:clients/xero-AbCdEf"
+    assert (True, False) == (may("GetSecretValue", clients, None), may("PutSecretValue", clients, None))
+
+
+@pytest.mark.parametrize("name", ["Dispatcher", "Resync"])
+def test_what_is_missing_is_named(account: Account, name: str) -> None:
+    """With the table taken away from its role, a function says that access is denied."""
+    policy = account.policy(name)
+    for grant in policy.grants(("dynamodb:Query",)):
+        policy = policy.without(grant)
+
+    due(account, account.member())
+    assert "SecretAccessDenied" == account.run(name, policy)

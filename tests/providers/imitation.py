@@ -1,0 +1,190 @@
+"""A provider on loopback: its request as documented, its responses as documented, and its way with refresh tokens."""
+
+import base64
+import copy
+import json
+import threading
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from testbed.loopback import LoopbackHandler, LoopbackServer
+from token_refresh.oauth.formats import Expiry, Grant
+from token_refresh.providers.loader import load_provider
+from token_refresh.providers.provider import Rotation
+
+FIXTURES = Path(__file__).parent / "fixtures"
+CLIENT_ID, CLIENT_SECRET = "client-1", "client-secret-1"
+
+Script = Literal["busy", "lost"]
+
+
+def fixture(name: str, kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FIXTURES / f"{name}.{kind}.json").read_text())
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """What the provider issued at the consent."""
+
+    access: str
+    refresh: str | None
+
+
+class Imitation(LoopbackServer):
+    """Responds as the fixtures of one provider say; accepts only the request that it documents."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_Handler)
+        self.provider = load_provider(name)
+        self.success, self.dead = fixture(name, "success"), fixture(name, "dead")
+        self.alive = True
+        self.faults: list[str] = []
+        """How requests differed from the documented one."""
+        self.statuses: list[int | None] = []
+        self.redemptions = 0
+        self._scripts: deque[Script] = deque()
+        self._lock = threading.Lock()
+        self._accepted: set[str] = set()
+        self._issued: list[str] = []
+        self._current = ""
+        self.first = self._issue_first()
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}/token"
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every token that was issued, and the client's secret: what must appear nowhere."""
+        return [*self._issued, CLIENT_SECRET]
+
+    @property
+    def newest_refresh_token(self) -> str | None:
+        """What the secret must hold after a refresh; None for a grant without refresh tokens."""
+        return self._current if self.provider.request.grant is Grant.REFRESH_TOKEN else None
+
+    def play(self, *scripts: Script) -> None:
+        self._scripts.extend(scripts)
+
+    def _issue_first(self) -> Tokens:
+        grant = self.provider.request.grant
+        access, self._current = self._new("access"), self._new("refresh")
+        self._accepted = {access if grant is Grant.EXCHANGE else self._current}
+        return Tokens(access=access, refresh=self._current if grant is Grant.REFRESH_TOKEN else None)
+
+    def _new(self, kind: str) -> str:
+        self._issued.append(f"{kind}-token-{len(self._issued)}-of-{self.provider.name}")
+        return self._issued[-1]
+
+    def respond(self, fields: dict[str, str], fault: str | None) -> tuple[int, bytes] | None:
+        """Decide on one request; None closes the connection without a response."""
+        with self._lock:
+            script = self._scripts.popleft() if self._scripts else None
+            if fault is not None:
+                self.faults.append(fault)
+                return self._sent(400, {"error": "unsupported_grant_type"})
+            if script == "busy":
+                return self._sent(429, {})
+            redeemed = self._redeemed(fields)
+            if not self.alive or (redeemed is not None and redeemed not in self._accepted):
+                return self._sent(self.dead["status"], self._quoting(self.dead["body"], redeemed or ""))
+            body = self._tokens(redeemed)
+            if script == "lost":
+                self.statuses.append(None)
+                return None
+            return self._sent(self.success["status"], body)
+
+    def _sent(self, status: int, body: dict[str, Any]) -> tuple[int, bytes]:
+        self.statuses.append(status)
+        return status, json.dumps(body).encode()
+
+    def _redeemed(self, fields: dict[str, str]) -> str | None:
+        request = self.provider.request
+        name = {Grant.REFRESH_TOKEN: "refresh_token", Grant.EXCHANGE: "access_token"}.get(request.grant)
+        return None if name is None else fields[request.names.get(name, name)]
+
+    def _quoting(self, body: dict[str, Any], token: str) -> dict[str, Any]:
+        """Some providers quote the refresh token in the error."""
+        quoted: dict[str, Any] = json.loads(json.dumps(body).replace("{refresh_token}", token))
+        return quoted
+
+    def _tokens(self, redeemed: str | None) -> dict[str, Any]:
+        """Issue new tokens in place of those in the fixture."""
+        provider = self.provider
+        body: dict[str, Any] = copy.deepcopy(self.success["body"])
+        form = provider.response
+        tokens = body
+        for step in form.envelope:
+            tokens = tokens[step]
+        named = {name: form.names.get(name, name) for name in ("access_token", "refresh_token", "expires_in")}
+        self.redemptions += 1
+        tokens[named["access_token"]] = self._new("access")
+        if named["refresh_token"] in tokens:
+            if provider.rotation is not Rotation.NEVER:
+                self._current = self._new("refresh")
+                self._accepted.add(self._current)
+            tokens[named["refresh_token"]] = self._current
+            if provider.rotation is not Rotation.NEVER and not provider.replay_grace and redeemed:
+                self._accepted.discard(redeemed)
+        if provider.request.grant is Grant.EXCHANGE:
+            self._accepted.add(tokens[named["access_token"]])
+        lifetime = provider.access_token_lifetime or timedelta(hours=1)
+        if form.expiry is Expiry.ISO:
+            tokens[named["expires_in"]] = (datetime.now(UTC) + lifetime).isoformat().replace("+00:00", "Z")
+        return body
+
+
+class _Handler(LoopbackHandler):
+    server: Imitation
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        asked, body = self.server.success["request"], self.read_body().decode()
+        try:
+            fields = self._fields(asked["encoding"], body)
+        except ValueError:
+            fields = {}
+        response = self.server.respond(fields, self._fault(asked, fields, body))
+        if response is not None:
+            self.answer(*response, headers={"Connection": "close"})
+
+    do_GET = do_POST  # noqa: N815 - named by http.server
+
+    def _fields(self, encoding: str, body: str) -> dict[str, str]:
+        if encoding == "json":
+            return dict(json.loads(body))
+        return dict(parse_qsl(urlsplit(self.path).query if encoding == "query" else body, strict_parsing=True))
+
+    def _fault(self, asked: dict[str, Any], fields: dict[str, str], body: str) -> str | None:
+        """Say how a request differs from the documented one; never with a value of it."""
+        wanted = {name: value for name, _, value in (field.partition("=") for field in asked["fields"])}
+        types = {"form": "application/x-www-form-urlencoded", "json": "application/json", "query": None}
+        headers = {name: self.headers.get(name) for name in asked.get("headers", {})}
+        checks = {
+            "method": self.command == asked["method"],
+            "content type": self.headers.get("Content-Type") == types[asked["encoding"]],
+            "body": asked["encoding"] != "query" or not body,
+            "fields": set(fields) == set(wanted),
+            "values": all(fields.get(name) == value for name, value in wanted.items() if value),
+            "client": self._client(fields, wanted),
+            "authorization": self._authorization() == self._expected(asked["authorization"]),
+            "headers": headers == asked.get("headers", {}),
+        }
+        return ", ".join(name for name, fits in checks.items() if not fits) or None
+
+    def _client(self, fields: dict[str, str], wanted: dict[str, str]) -> bool:
+        expected = {"client_id": CLIENT_ID, "client_key": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        return all(fields.get(name) == value for name, value in expected.items() if name in wanted)
+
+    def _authorization(self) -> str | None:
+        header = self.headers.get("Authorization")
+        return None if header is None else base64.b64decode(header.removeprefix("Basic ")).decode()
+
+    def _expected(self, authorization: str | None) -> str | None:
+        if authorization is None:
+            return None
+        return authorization.replace("id", CLIENT_ID).replace("secret", CLIENT_SECRET)

@@ -1,0 +1,134 @@
+"""Every shipped profile fits the responses that its provider documents."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from token_refresh.errors import ConfigurationError
+from token_refresh.oauth.formats import Grant
+from token_refresh.providers.fixtures import check_profile, read_fixture
+from token_refresh.providers.loader import PROFILES, load_provider, own_profiles, profile_names, read_profile
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_profile_fits_its_responses(name: str) -> None:
+    """Tokens are read as tokens, a dead grant as a dead grant, and what is kept is there."""
+    assert [] == check_profile(PROFILES / f"{name}.toml", FIXTURES)
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_fixture_s_values_show_nowhere(name: str) -> None:
+    """Whatever a provider sends, the reading of it shows no token."""
+    for kind in ("success", "dead"):
+        fixture = read_fixture(PROFILES / f"{name}.toml", kind, FIXTURES)
+        secrets = [v for k, v in fixture.body.items() if "oken" in k and k != "token_type" and isinstance(v, str)]
+        shown = repr(load_provider(name)) + repr(fixture.status)
+        assert [] == [secret for secret in secrets if secret in shown]
+
+
+def test_there_are_enough() -> None:
+    """45 providers and `generic`, at least, and no fixture without a profile."""
+    assert 46 <= len(profile_names())
+    assert set(profile_names()) == {path.name.split(".")[0] for path in FIXTURES.iterdir()}
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_what_is_not_documented_is_marked(name: str) -> None:
+    """Evidence names a page of the provider, or is marked as reported."""
+    for fact in load_provider(name).evidence:
+        assert fact.reported or fact.source.startswith("https://")
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_static_grace_belongs_to_a_token_that_stays(name: str) -> None:
+    """Only where a refresh leaves the old refresh token alone may a request be repeated for ever."""
+    provider = load_provider(name)
+    if provider.grace.ends_by == "static" and name != "microsoft":
+        assert provider.rotation == "never" or provider.request.grant is Grant.EXCHANGE
+
+
+PROFILE = """
+title = "My CRM"
+token_endpoint = "https://crm.example.com/token"
+rotation = "always"
+grace = 0
+[access_token]
+lifetime_seconds = 600
+[request]
+grant = "client_credentials"
+[response]
+encoding = "form"
+keep = ["region"]
+[[evidence]]
+says = "Everything"
+source = "https://crm.example.com/docs"
+on = 2026-11-24
+"""
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    (tmp_path / "crm.toml").write_text(PROFILE)
+    return tmp_path / "crm.toml"
+
+
+def respond(profile: Path, kind: str, content: Any) -> None:
+    profile.with_name(f"crm.{kind}.json").write_text(json.dumps(content))
+
+
+def test_a_check_finds_each_fault(profile: Path) -> None:
+    """What can't be read, what is missing and what doesn't fit is named, each by itself."""
+    respond(profile, "success", {"status": 200, "body": {"error": "x"}})
+    respond(profile, "dead", {"status": 200, "body": {"access_token": "a"}})
+    *problems, lifetime = check_profile(profile)
+    assert [
+        "success: is read as unreadable (HTTP 200 with an error in it); it must be read as tokens",
+        "dead: is read as tokens; it must be read as client_rejected. Add a matcher under response: dead",
+    ] == problems
+    assert lifetime.startswith("lifetime: access tokens live 10 minutes, and with claims kept in a table they must")
+    respond(profile, "success", {"status": 200, "body": {"access_token": "a", "expires_in": 600}})
+    respond(profile, "dead", {"status": 401, "body": {"error": "invalid_client"}})
+    assert ["success: has no region to keep", "lifetime"] == [
+        p.split(":")[0] if "lif" in p else p for p in check_profile(profile)
+    ]
+
+
+@pytest.mark.parametrize("content", [[], {}, {"status": 200}, {"status": "x", "body": {}}, {"status": 200, "body": 7}])
+def test_a_fixture_that_is_none_is_named(profile: Path, content: Any) -> None:
+    """The error names the file and shows what it should look like."""
+    with pytest.raises(
+        ConfigurationError, match=r"crm.success.json must be a JSON object with the status and the body"
+    ):
+        check_profile(profile)
+    respond(profile, "success", content)
+    with pytest.raises(
+        ConfigurationError, match=r"crm.success.json must be a JSON object with the status and the body"
+    ):
+        check_profile(profile)
+
+
+def test_a_profile_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """A path that leads nowhere is an error that names the file."""
+    with pytest.raises(ConfigurationError, match=r"nowhere\.toml can't be read"):
+        read_profile(tmp_path / "nowhere.toml")
+
+
+def test_a_folder_of_one_s_own_comes_first(profile: Path) -> None:
+    """A profile of one's own is found by its name, also where it replaces one of ours."""
+    own = own_profiles({"PROVIDER_PROFILES": str(profile.parent)})
+    profile.with_name("xero.toml").write_text(PROFILE)
+
+    assert {"crm", "upwork", "xero"} <= set(profile_names(own))
+    assert ("My CRM", "My CRM", "Upwork") == tuple(load_provider(n, own).title for n in ("crm", "xero", "upwork"))
+    assert "crm" not in profile_names()
+    assert None is own_profiles({})
+
+
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    """A misspelt folder is an error, and not an empty one."""
+    with pytest.raises(ConfigurationError, match="PROVIDER_PROFILES must be a folder with profiles"):
+        own_profiles({"PROVIDER_PROFILES": str(tmp_path / "nowhere")})

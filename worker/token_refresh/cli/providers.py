@@ -1,0 +1,168 @@
+"""`token-refresh providers`: which providers the worker knows, and what each fact rests on."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from token_refresh.cli.console.failures import CommandFailed, reported
+from token_refresh.cli.console.screen import fields_table, output, span, text
+from token_refresh.oauth.formats import AuthMethod, Encoding, Grant
+from token_refresh.providers.fixtures import check_profile
+from token_refresh.providers.loader import load_provider, own_profiles, profile_names
+from token_refresh.providers.provider import GraceEnd, Provider, Rotation
+
+EXAMPLES: Final = """[bold]Examples[/]
+token-refresh providers
+token-refresh providers hubspot
+token-refresh providers --check my-crm.toml"""
+
+_HEADINGS: Final = (
+    "name",
+    "provider",
+    "request",
+    "access token lives",
+    "new refresh token",
+    "old one accepted",
+    "grant lives",
+    "only reported",
+)
+_ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
+
+
+def providers(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.", show_default=False)] = None,
+    *,
+    profiles: Annotated[
+        Path | None, typer.Option(envvar="PROVIDER_PROFILES", help="Folder with profiles of your own.")
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Check a profile of your own, NAME.toml, against NAME.success.json and NAME.dead.json next to it.",
+            show_default=False,
+        ),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table for docs/providers.md.")] = False,
+) -> None:
+    """List the providers that the worker knows, show one with its evidence, or check a profile of your own."""
+    with reported(debug=False, failed=1):
+        own = own_profiles({"PROVIDER_PROFILES": str(profiles)} if profiles else {})
+        if check is not None:
+            _check(check)
+        elif name is not None:
+            _show(load_provider(name, own))
+        elif markdown:
+            typer.echo("\n".join(markdown_table(load_provider(known, own) for known in profile_names(own))))
+        else:
+            _list(load_provider(known, own) for known in profile_names(own))
+        raise typer.Exit(0)
+
+
+def _check(profile: Path) -> None:
+    problems = check_profile(profile)
+    if problems:
+        raise CommandFailed(f"{profile.name} doesn't fit its responses:\n" + "\n".join(problems))
+    output().print(text(f"{profile.name} is valid and fits both responses."))
+
+
+def _list(found: Iterable[Provider]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("name", "provider", "access token", "new refresh token", "grace"):
+        table.add_column(heading, no_wrap=heading == "name")
+    for provider in found:
+        table.add_row(
+            text(provider.name),
+            text(provider.title),
+            _life(provider.access_token_lifetime),
+            _ROTATES[provider.rotation],
+            grace_text(provider),
+        )
+    output().print(table)
+
+
+def _show(provider: Provider) -> None:
+    rate, page = provider.rate, provider.authorization
+    output().print(text(f"{provider.title} ({provider.name})", "bold"))
+    output().print(
+        fields_table(
+            (
+                ("token endpoint", provider.token_endpoint or "set TOKEN_ENDPOINT"),
+                ("variables", ", ".join(f"{v.name}: {v.must_be}" for v in provider.variables.values()) or None),
+                ("request", request_text(provider)),
+                ("access token lives", _life(provider.access_token_lifetime)),
+                ("due before expiry", span(_window(provider))),
+                ("new refresh token", _ROTATES[provider.rotation]),
+                ("old one accepted", grace_text(provider)),
+                ("grant lives", grant_text(provider)),
+                ("limit", f"{rate.requests} in {span(rate.per)} for each {rate.scope}" if rate else None),
+                ("authorization page", page.endpoint if page else None),
+            )
+        )
+    )
+    output().print(text("\nEvidence", "bold"))
+    for fact in provider.evidence:
+        source = f"  {fact.source}, {fact.on}{' (reported, not documented)' if fact.reported else ''}"
+        output().print(text(f"- {fact.says}"), text(source, "dim"), sep="\n", soft_wrap=True)
+
+
+def markdown_table(found: Iterable[Provider]) -> list[str]:
+    """Return the table of docs/providers.md, one line a provider."""
+    lines = [f"| {' | '.join(_HEADINGS)} |", f"| {' | '.join('---' for _ in _HEADINGS)} |"]
+    for provider in found:
+        reported_facts = sum(fact.reported for fact in provider.evidence)
+        cells = (
+            f"`{provider.name}`",
+            provider.title,
+            request_text(provider),
+            _life(provider.access_token_lifetime),
+            _ROTATES[provider.rotation],
+            grace_text(provider),
+            grant_text(provider) or "",
+            f"{reported_facts} of {len(provider.evidence)}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def request_text(provider: Provider) -> str:
+    """Describe the refresh request in a few words."""
+    request = provider.request
+    parts = ["" if request.encoding is Encoding.FORM else str(request.encoding)]
+    parts.append("" if request.auth_method is AuthMethod.POST else str(request.auth_method))
+    parts.append("" if request.grant is Grant.REFRESH_TOKEN else str(request.grant))
+    return ", ".join(part for part in parts if part) or "RFC 6749"
+
+
+def grace_text(provider: Provider) -> str:
+    """Say how long the old refresh token is accepted."""
+    if provider.grace.ends_by is GraceEnd.NEVER:
+        return "stays valid"
+    if provider.grace.ends_by is GraceEnd.USE:
+        return "until the new one is used"
+    return span(provider.replay_grace) if provider.replay_grace else "single use"
+
+
+def grant_text(provider: Provider) -> str | None:
+    """Say how long a grant lives; None where nothing is known."""
+    life = provider.refresh_token
+    parts = []
+    if life.lifetime is not None:
+        parts.append(f"{span(life.lifetime)} from {'the consent' if life.is_fixed else 'the last refresh'}")
+    if life.idle is not None:
+        parts.append(f"{span(life.idle)} without a refresh")
+    return ", ".join(parts) or None
+
+
+def _window(provider: Provider) -> timedelta:
+    """Return when tokens are due; never before two thirds of their life."""
+    lifetime = provider.access_token_lifetime
+    return provider.refresh_window if lifetime is None else min(provider.refresh_window, lifetime / 3)
+
+
+def _life(lifetime: timedelta | None) -> str:
+    return "set by the server" if lifetime is None else span(lifetime)

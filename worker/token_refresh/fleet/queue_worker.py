@@ -1,0 +1,131 @@
+"""The worker's side of the queue: one run for each message, and one report for each run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from token_refresh.adapters.telemetry import EVERYTHING, open_log
+from token_refresh.bootstrap import environment, open_secret, secrets_manager_client
+from token_refresh.config import GENERIC_PROVIDER
+from token_refresh.core.versions import CURRENT
+from token_refresh.errors import ConfigurationError, InvalidEvent, SecretEmpty, TokenRefreshError
+from token_refresh.events import Trigger, is_queue_event, read_event, read_messages
+from token_refresh.fleet.core.outcome import Ran
+from token_refresh.fleet.settings import read_fleet_settings
+from token_refresh.fleet.worker import Crew, find_member, member_environment, provider_of, report
+from token_refresh.outcome import Outcome, RunFacts
+from token_refresh.stored.document import read_document
+
+READ_SECONDS = 15.0
+"""How long the first read of a new member may take."""
+
+
+class Invocation(Protocol):
+    """One run, as the handler makes it."""
+
+    request_id: str | None
+    due_before: datetime | None
+
+    def execute(
+        self, start: Callable[[], tuple[Trigger, Mapping[str, str]]], *, secret_id: str | None = None
+    ) -> Outcome | TokenRefreshError:
+        """Run, and write the last log line."""
+        ...
+
+    def found(self, read_at: datetime) -> RunFacts:
+        """Give what the run came to know."""
+        ...
+
+
+def run_event(event: object, invocation: Callable[[str], Invocation]) -> dict[str, Any] | TokenRefreshError:
+    """Run on the secrets of a batch, or on the one that an on-demand event names.
+
+    A batch never fails: the index repeats what failed, with a backoff that the queue does not have. What crashes is
+    left to the queue, and after three times to its dead-letter queue.
+
+    Args:
+        event: The batch or the on-demand event.
+        invocation: Makes a run of the fleet that it is given.
+    """
+    try:
+        settings = read_fleet_settings(environment())
+        crew = Crew(
+            fleet=settings.name,
+            index=settings.index(),
+            bus=settings.bus(),
+            log=open_log(EVERYTHING, fleet=settings.name),
+        )
+        if is_queue_event(event):
+            for secret_arn in read_messages(event):
+                _run(crew, Trigger(name="fleet", secret_id=secret_arn), invocation(settings.name))
+            return {"batchItemFailures": []}
+        return _run_on_demand(crew, read_event(event), invocation(settings.name))
+    except TokenRefreshError as error:
+        return invocation_failure(error, invocation)
+
+
+def invocation_failure(error: TokenRefreshError, invocation: Callable[[str], Invocation]) -> TokenRefreshError:
+    """Log an error that no run could log, since none began."""
+
+    def fail() -> tuple[Trigger, Mapping[str, str]]:
+        raise error
+
+    invocation(environment().get("FLEET_NAME", "")).execute(fail)
+    return error
+
+
+def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> dict[str, Any] | TokenRefreshError:
+    if trigger.secret_id is None:
+        raise InvalidEvent("in a fleet the event must name a secret: secret_id, its complete ARN")
+    ended = _run(crew, trigger, invocation)
+    if ended is None:
+        raise ConfigurationError(
+            f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused. Use its complete ARN, and add "
+            f"it with `token-refresh fleet add {trigger.secret_id} --fleet {crew.fleet}`, or resume it with "
+            f"`token-refresh fleet resume --secret {trigger.secret_id} --fleet {crew.fleet}`"
+        )
+    return ended.as_result(invocation.request_id) if isinstance(ended, Outcome) else ended
+
+
+def _run(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | TokenRefreshError | None:
+    """Run on one member and report; None if it is none, or paused."""
+    secret_arn = trigger.secret_id or ""
+    entry = find_member(crew, secret_arn)
+    if entry is None:
+        return None
+
+    def start() -> tuple[Trigger, Mapping[str, str]]:
+        variables = environment()
+        default = variables.get("PROVIDER") or GENERIC_PROVIDER
+        provider = provider_of(entry, lambda: _read_fields(secret_arn), default)
+        return trigger, member_environment(variables, secret_arn, provider)
+
+    invocation.due_before = entry.row.seen.due_at if entry.row.seen else None
+    ended = invocation.execute(start, secret_id=secret_arn)
+    if not trigger.dry_run:
+        report(crew, entry.row, _ran(ended, invocation.found(entry.read_at)))
+    return ended
+
+
+def _ran(ended: Outcome | TokenRefreshError, facts: RunFacts) -> Ran:
+    ran = Ran(
+        at=facts.at,
+        outcome=None,
+        requests=facts.requests,
+        provider=facts.provider if facts.version_id else None,
+        version_id=facts.version_id,
+        expires_at=facts.expires_at,
+        due_at=facts.due_at,
+    )
+    if isinstance(ended, Outcome):
+        return replace(ran, outcome=ended.name, retry_at=ended.retry_at)
+    return replace(ran, error_type=type(ended).__name__)
+
+
+def _read_fields(secret_arn: str) -> Mapping[str, object]:
+    """Read the document of a new member, whose provider nobody knows yet."""
+    version = open_secret(secrets_manager_client(), secret_arn, time_left_seconds=READ_SECONDS).read(label=CURRENT)
+    if version is None or version.value is None:
+        raise SecretEmpty(f"secret {secret_arn} has no token document yet; run `token-refresh authorize {secret_arn}`")
+    return read_document(version.value).fields
