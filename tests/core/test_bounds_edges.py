@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from builders import DAY, HOUR, NOW, claim, document, entry, fields
-from token_refresh.core.schedule import CLAIMS_A_DAY, claim_allowed_at
+from builders import NOW, document, fields
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.oauth.response import Failure, Kind, read_answer
 from token_refresh.secret_value import SecretValue
@@ -68,16 +67,6 @@ def test_a_document_that_is_none_is_refused_in_these_words(text: str, message: s
 def test_an_empty_object_is_an_object() -> None:
     """A JSON object without keys is read as one."""
     assert {} == read_object(SecretValue("{}"))
-
-
-def test_a_claim_that_is_a_day_old_leaves_the_daily_limit() -> None:
-    """A claim counts for less than 24 hours: at the full day another fits."""
-    earlier = tuple(entry(f"c{n}", claimed_at=NOW - DAY) for n in range(CLAIMS_A_DAY - 1))
-    newest = claim("last", claimed_at=NOW - HOUR, earlier=earlier)
-
-    assert NOW == claim_allowed_at(newest, NOW)
-    full = claim("last", claimed_at=NOW - DAY, earlier=earlier)
-    assert NOW == claim_allowed_at(full, NOW)
 
 
 def test_status_300_is_no_success() -> None:

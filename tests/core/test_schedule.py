@@ -2,9 +2,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, claim, document, entry, policy
-from token_refresh.core.claims import ClaimEntry
-from token_refresh.core.schedule import CLAIMS_A_DAY, claim_allowed_at, due_at, held_until, next_attempt_at
+from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, policy
+from token_refresh.core.attempts import Fate
+from token_refresh.core.schedule import (
+    due_at,
+    last_quarter_at,
+    lifetime_too_short,
+    may_be_sent_again,
+    next_attempt_at,
+    rejection_retried_at,
+)
 
 
 def test_a_token_set_is_due_a_window_before_it_expires() -> None:
@@ -27,12 +34,12 @@ def test_an_incomplete_token_set_is_due_now(changes: dict[str, None]) -> None:
     """Without an expiry or an access token there is nothing to wait for, nor to hold for."""
     incomplete = document(**changes)
 
-    assert (None, None) == (due_at(incomplete, policy()), held_until(incomplete, policy()))
+    assert (None, None) == (due_at(incomplete, policy()), last_quarter_at(incomplete, policy()))
 
 
 def test_a_hold_lasts_until_the_last_quarter_of_the_window() -> None:
     """With a window of eight hours a held refresh waits until two hours before expiry."""
-    assert NOW + 22 * HOUR == held_until(document(issued_at=NOW, expires_at=NOW + DAY), policy(window=8 * HOUR))
+    assert NOW + 22 * HOUR == last_quarter_at(document(issued_at=NOW, expires_at=NOW + DAY), policy(window=8 * HOUR))
 
 
 @pytest.mark.parametrize(
@@ -41,33 +48,62 @@ def test_a_hold_lasts_until_the_last_quarter_of_the_window() -> None:
 )
 def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(number: int, minutes: int) -> None:
     """The second attempt follows at once; then the wait doubles from two minutes to an hour and stays there."""
-    assert NOW + minutes * MINUTE == next_attempt_at(entry(attempt=number, claimed_at=NOW))
+    assert NOW + minutes * MINUTE == next_attempt_at(attempt(number=number, claimed_at=NOW))
 
 
-def claims_at(*moments: datetime) -> tuple[ClaimEntry, ...]:
-    return tuple(entry(f"c{n}", claimed_at=moment) for n, moment in enumerate(moments))
+LONG = document(issued_at=NOW - 2 * HOUR, expires_at=NOW + 22 * HOUR)
+"""A day's token: its last quarter begins at NOW + 20 h."""
 
 
-def test_seventy_claims_a_day_are_allowed() -> None:
-    """The 71st claim in 24 hours waits until the first of the last 70 is a day old."""
-    spread = [NOW - DAY + timedelta(minutes=n + 1) for n in range(CLAIMS_A_DAY)]
+def test_a_first_rejection_is_retried_after_an_hour() -> None:
+    """One `invalid_grant` may be false, so the provider is asked again after an hour."""
+    rejected = attempt(fate=Fate.REJECTED, claimed_at=NOW)
 
-    full = claim("last", claimed_at=spread[-1], earlier=claims_at(*spread[:-1]))
-    room = claim("last", claimed_at=spread[-1], earlier=claims_at(*spread[1:-1]))
-
-    assert 70 == len(full.chain)
-    assert NOW + MINUTE == claim_allowed_at(full, NOW)
-    assert NOW == claim_allowed_at(room, NOW)
-    assert NOW + MINUTE == claim_allowed_at(full, NOW + MINUTE)
+    assert NOW + HOUR == rejection_retried_at([rejected], LONG, policy())
 
 
-def test_more_claims_than_the_limit_wait_for_enough_of_them_to_age() -> None:
-    """Where more than 70 claims lie in the last day, as many have to age as are over the limit."""
-    spread = [NOW - DAY + timedelta(minutes=n + 1) for n in range(CLAIMS_A_DAY + 5)]
+def test_a_later_rejection_is_retried_after_a_day_or_in_the_last_quarter() -> None:
+    """The second rejection on a version waits a day, or until the last quarter of the window begins."""
+    rejections = [attempt(fate=Fate.REJECTED, claimed_at=NOW - HOUR), attempt(fate=Fate.REJECTED, claimed_at=NOW)]
 
-    assert NOW + 6 * MINUTE == claim_allowed_at(claim(claimed_at=spread[-1], earlier=claims_at(*spread[:-1])), NOW)
+    assert NOW + 20 * HOUR == rejection_retried_at(rejections, LONG, policy())
+    assert NOW + DAY == rejection_retried_at(rejections, document(expires_at=None), policy())
 
 
-def test_without_claims_one_is_allowed_now() -> None:
-    """A secret without claims is at no limit."""
-    assert NOW == claim_allowed_at(None, NOW)
+def test_a_rejection_in_the_last_quarter_waits_its_time() -> None:
+    """The last quarter is tried once: a rejection at its beginning or after it waits an hour, then a day."""
+    begins = NOW + 20 * HOUR
+    first = attempt(fate=Fate.REJECTED, claimed_at=begins)
+    second = attempt(fate=Fate.REJECTED, claimed_at=begins + HOUR)
+
+    assert begins + HOUR == rejection_retried_at([first], LONG, policy())
+    assert begins + HOUR + DAY == rejection_retried_at([first, second], LONG, policy())
+
+
+@pytest.mark.parametrize(
+    ("since", "grace", "expected"),
+    [
+        (NOW, timedelta(0), False),
+        (NOW + MINUTE, timedelta(0), False),
+        (NOW - HOUR, HOUR, False),
+        (NOW - HOUR, HOUR + MINUTE, True),
+    ],
+)
+def test_a_token_may_be_sent_again_within_the_grace(since: datetime, grace: timedelta, *, expected: bool) -> None:
+    """Without a grace period never, even if the claim seems to lie in the future."""
+    assert expected is may_be_sent_again(since, NOW, grace)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "versions", "table"), [(53, True, False), (54, False, False), (26, True, True), (27, True, False)]
+)
+def test_tokens_that_fall_due_too_often_do_not_fit(minutes: int, *, versions: bool, table: bool) -> None:
+    """40 refreshes a day fit into a secret's versions, and 80 into a table: lifetimes from 54 and 27 minutes."""
+    tokens = document(issued_at=NOW, expires_at=NOW + minutes * MINUTE)
+
+    assert (versions, table) == (lifetime_too_short(tokens, policy()), lifetime_too_short(tokens, IN_TABLE))
+
+
+def test_an_unknown_lifetime_fits() -> None:
+    """Nothing is said about tokens whose lifetime nobody knows."""
+    assert not lifetime_too_short(document(issued_at=None), policy())

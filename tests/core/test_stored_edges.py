@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builders import NOW, claim, document, entry, fields, record, text
-from token_refresh.core.claims import Redemption, write_claim, write_record
+from builders import NOW, document, fields, text
 from token_refresh.core.versions import claim_version_id, published_version_id, record_version_id, staged_version_id
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
@@ -48,29 +47,6 @@ def test_derived_version_ids_never_change(
 ) -> None:
     """Two releases that run at once derive the same IDs: otherwise both would claim."""
     assert expected == derive(*given)
-
-
-def test_a_record_is_stored_in_this_form() -> None:
-    """A record names the version, the attempt, what became of the refresh token, the provider's code, and when."""
-    stored = write_record(record(Redemption.REJECTED, error="invalid_grant"), entry("c1", version_id="v7", attempt=3))
-
-    at = record().recorded_at.timestamp()
-    assert (
-        f'{{"version_id":"v7","attempt":3,"outcome":"rejected","error":"invalid_grant","at":{at}}}' == stored.reveal()
-    )
-
-
-def test_a_claim_is_stored_in_this_form() -> None:
-    """A claim names the version, the attempt, its time to live, its nonce, and the claims before it."""
-    before = entry("c0", version_id="v0", attempt=1)
-
-    stored = write_claim(claim("c1", version_id="v7", attempt=2, earlier=(before,)), "n1")
-
-    at = before.claimed_at.timestamp()
-    assert (
-        '{"version_id":"v7","attempt":2,"ttl_seconds":120.0,"nonce":"n1",'
-        f'"earlier":[["c0","v0",1,{at}]]}}' == stored.reveal()
-    )
 
 
 @pytest.mark.parametrize(

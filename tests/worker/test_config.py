@@ -6,10 +6,10 @@ from token_refresh.config import Settings, check_timeout, read_settings, token_s
 from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import AuthMethod
-from token_refresh.stored.origin import ClaimStoreKind
 from token_refresh.providers.loader import load_provider, profile_names
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
+from token_refresh.stored.origin import ClaimStoreKind
 
 
 def test_the_defaults_are_upwork_s() -> None:
@@ -32,7 +32,10 @@ def test_the_defaults_are_upwork_s() -> None:
     assert "https://www.upwork.com/api/v3/oauth2/token" == expected.provider.token_endpoint
     assert AuthMethod.POST is expected.provider.auth_method
     assert expected.policy == Policy(
-        refresh_window=timedelta(hours=8), replay_grace=timedelta(hours=24), claim_time_to_live=timedelta(minutes=2), host="www.upwork.com"
+        refresh_window=timedelta(hours=8),
+        replay_grace=timedelta(hours=24),
+        claim_time_to_live=timedelta(minutes=2),
+        host="www.upwork.com",
     )
 
 

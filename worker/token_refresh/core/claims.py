@@ -220,7 +220,7 @@ def _grace(value: object) -> timedelta:
 
 
 def _time(value: object) -> datetime:
-    moment = datetime.fromtimestamp(_number(value), UTC)
-    if not _EARLIEST <= moment <= _LATEST:
+    seconds = _number(value)
+    if not _EARLIEST.timestamp() <= seconds <= _LATEST.timestamp():
         raise ValueError
-    return moment
+    return datetime.fromtimestamp(seconds, UTC)

@@ -53,7 +53,7 @@ class TokenDocument:
         """Every key as it is stored, secrets included: for reading client credentials beside the tokens."""
         return self._fields
 
-    def renewed(
+    def renewed(  # noqa: PLR0913 - all by name
         self,
         *,
         access_token: SecretValue,

@@ -1,0 +1,156 @@
+from datetime import datetime, timedelta
+
+import pytest
+
+from builders import DAY, HOUR, MINUTE, NOW, attempt, mark
+from token_refresh.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint
+from token_refresh.secret_value import SecretValue
+
+TOKEN = mark("refresh-0")
+
+
+def ids(attempts: tuple[Attempt, ...]) -> list[str]:
+    return [a.claim_id for a in attempts]
+
+
+def test_a_fingerprint_tells_tokens_apart_and_never_changes() -> None:
+    """It is the beginning of a digest with a prefix of its own: two releases must agree on it."""
+    assert "8UV7OXI4p3i3-wBS2bAcWT" == fingerprint(SecretValue("refresh-0"))
+    assert fingerprint(SecretValue("refresh-0")) != fingerprint(SecretValue("refresh-1"))
+
+
+def test_no_attempt_shows_a_fingerprint() -> None:
+    """Fingerprints are stored and never logged."""
+    shown = repr(attempt(brought="refresh-1"))
+
+    assert TOKEN not in shown
+    assert mark("refresh-1") not in shown
+
+
+@pytest.mark.parametrize(
+    ("fate", "unresolved"),
+    [
+        (Fate.STORED, False),
+        (Fate.NOT_REDEEMED, False),
+        (Fate.REJECTED, False),
+        (Fate.UNKNOWN, True),
+        (Fate.SILENT, True),
+    ],
+)
+def test_an_attempt_without_an_end_is_unresolved(fate: Fate, *, unresolved: bool) -> None:
+    """Whether the token was redeemed is open if a record says so, or if nothing is stored."""
+    assert unresolved is fate.unresolved
+
+
+def test_attempts_on_a_token_begin_with_its_last_issue() -> None:
+    """A provider may return a token that it issued before: what came before that says nothing about it."""
+    ledger = Ledger(
+        (
+            attempt("old"),
+            attempt("issue", token="other", brought="refresh-0"),
+            attempt("new"),
+            attempt("else", token="x"),
+        )
+    )
+
+    assert ["new"] == ids(ledger.on_token(TOKEN, "v0"))
+
+
+def test_an_attempt_without_a_fingerprint_counts_on_its_version() -> None:
+    """A version 1 claim does not say which token it redeems; on the current version it is the current one."""
+    ledger = Ledger((attempt("here", token=None), attempt("there", token=None, version_id="v9")))
+
+    assert ["here"] == ids(ledger.on_token(TOKEN, "v0"))
+    assert ["there"] == ids(ledger.on_version("v9"))
+
+
+def test_the_grace_counts_from_the_first_unresolved_attempt() -> None:
+    """Later attempts, and those that ended otherwise, change nothing."""
+    ledger = Ledger((attempt("a", Fate.NOT_REDEEMED), attempt("b", Fate.UNKNOWN), attempt("c", Fate.SILENT)))
+
+    first = ledger.first_unresolved(TOKEN, "v0")
+
+    assert first is not None
+    assert "b" == first.claim_id
+    assert Ledger((attempt("a", Fate.REJECTED),)).first_unresolved(TOKEN, "v0") is None
+
+
+def test_a_spent_token_leads_to_its_newest_successor() -> None:
+    """Links are followed to the end, the newest first."""
+    ledger = Ledger(
+        (
+            attempt("a", brought="refresh-1"),
+            attempt("b", token="refresh-1", brought="wrong"),
+            attempt("c", token="refresh-1", brought="refresh-2"),
+            attempt("d", Fate.UNKNOWN, token="refresh-2"),
+        )
+    )
+
+    last = ledger.successor(TOKEN, "v0")
+
+    assert last is not None
+    assert "c" == last.claim_id
+
+
+def test_a_token_that_returns_itself_is_not_spent() -> None:
+    """A provider that always sends the same refresh token spends none."""
+    assert Ledger((attempt("a", brought="refresh-0"),)).successor(TOKEN, "v0") is None
+    assert Ledger((attempt("a", Fate.STORED),)).successor(TOKEN, "v0") is None
+    assert Ledger((attempt("a", Fate.REJECTED),)).successor(TOKEN, "v0") is None
+
+
+def test_each_attempt_can_be_resolved() -> None:
+    """A ledger is read again with what is stored under each claim."""
+    resolved = Ledger((attempt("a"), attempt("b"))).resolved(lambda a: attempt(a.claim_id, Fate.UNKNOWN))
+
+    assert [Fate.UNKNOWN, Fate.UNKNOWN] == [a.fate for a in resolved.attempts]
+
+
+def test_a_ledger_keeps_what_still_matters() -> None:
+    """The last day, the last fifty redemptions, and the first unresolved attempt on the current token."""
+    long_ago = NOW - 30 * DAY
+    redemptions = tuple(
+        attempt(f"r{n}", token=f"t{n}", brought=f"t{n + 1}", claimed_at=long_ago) for n in range(REDEMPTIONS_KEPT + 1)
+    )
+    ledger = Ledger(
+        (
+            attempt("unresolved", Fate.UNKNOWN, claimed_at=long_ago),
+            attempt("unsent, old", Fate.NOT_REDEEMED, claimed_at=NOW - DAY),
+            *redemptions,
+            attempt("unsent, young", Fate.NOT_REDEEMED, claimed_at=NOW - DAY + MINUTE),
+        )
+    )
+
+    kept = ids(ledger.kept(NOW, TOKEN, "v0"))
+
+    assert ["unresolved", *(f"r{n}" for n in range(1, REDEMPTIONS_KEPT + 1)), "unsent, young"] == kept
+
+
+def claims_at(*moments: datetime, forced: bool = False) -> Ledger:
+    return Ledger(tuple(attempt(f"c{n}", claimed_at=moment, forced=forced) for n, moment in enumerate(moments)))
+
+
+def test_a_full_day_waits_for_its_first_claim_to_age() -> None:
+    """With three claims a day, the fourth waits until the first is 24 hours old."""
+    spread = [NOW - DAY + timedelta(minutes=n) for n in (1, 2, 3)]
+
+    assert NOW + MINUTE == claims_at(*spread).allowed_at(3, NOW)
+    assert NOW == claims_at(*spread[1:]).allowed_at(3, NOW)
+    assert NOW + MINUTE == claims_at(*spread).allowed_at(3, NOW + MINUTE)
+    assert NOW == Ledger().allowed_at(3, NOW)
+
+
+def test_more_claims_than_the_limit_wait_for_enough_of_them_to_age() -> None:
+    """Two over the limit, so three have to age; the order in the ledger says nothing."""
+    spread = [NOW - DAY + timedelta(minutes=n) for n in (5, 1, 2, 3, 4)]
+
+    assert NOW + 3 * MINUTE == claims_at(*spread).allowed_at(3, NOW)
+
+
+def test_a_limit_of_forced_claims_counts_forced_ones_alone() -> None:
+    """Scheduled claims don't use up what may be forced."""
+    scheduled = claims_at(NOW - HOUR, NOW - MINUTE)
+    forced = claims_at(NOW - HOUR, NOW - MINUTE, forced=True)
+
+    assert NOW == scheduled.allowed_at(2, NOW, forced_only=True)
+    assert NOW + 23 * HOUR == forced.allowed_at(2, NOW, forced_only=True)
