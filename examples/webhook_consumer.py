@@ -21,7 +21,7 @@ from aws_lambda_powertools.utilities.idempotency import (
 
 from token_refresh.webhooks import Delivery, from_message
 
-# Each delivery is a message group of its own: a failed one holds up no other.
+# Each delivery is its own message group: a failed one delays no other.
 PROCESSOR = SqsFifoPartialProcessor(skip_group_on_error=True)
 # Longer than any provider retries: Stripe does for three days.
 CONFIG = IdempotencyConfig(expires_after_seconds=7 * 24 * 3600)

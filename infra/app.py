@@ -30,9 +30,7 @@ def main() -> None:
     except ParameterError as error:
         sys.exit(f"infra/app.py: {error}")
     mode = mode_of(values)
-    mode.stack(
-        app, parameters.stack_name, parameters=parameters, code=build_zip(mode.package, parameters.provider_profiles)
-    )
+    mode.stack(app, parameters.stack_name, parameters=parameters, code=build_zip(mode.package, parameters.own_profiles))
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()
 

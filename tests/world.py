@@ -16,9 +16,9 @@ from testbed.secrets_manager.model import SecretsModel
 from token_refresh.adapters.version_claims import VersionClaims
 from token_refresh.core.schedule import Policy
 from token_refresh.core.versions import claim_version_id
-from token_refresh.oauth.request import AuthMethod
 from token_refresh.outcome import Outcome
 from token_refresh.ports import Deadline
+from token_refresh.providers.loader import load_provider
 from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
@@ -71,9 +71,9 @@ class World:
                 store=self.store,
                 claims=self.table or VersionClaims(self.store),
                 published=self.published,
-                endpoint=lambda: self.endpoint,
+                endpoint=lambda _: self.endpoint,
                 credentials=self._credentials,
-                auth_method=AuthMethod.POST,
+                provider=load_provider("upwork"),
                 nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}-{next(self._nonces)}",
                 clock=self.clock,
                 log=self.log,

@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from token_refresh_infra.context import ParameterError, Reader, choice, required, switch, text, whole
 
+ROOT = Path(__file__).resolve().parents[2]
 CREATE = "create"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 RETENTION_DAYS = ("1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731", "1827")
@@ -106,6 +108,11 @@ class CommonParameters:
     def name_suffix(self) -> str | None:
         """What tells stacks of one application and environment apart."""
         return None
+
+    @property
+    def own_profiles(self) -> str | None:
+        """The folder with the deployment's own profiles; a relative one begins at the root of this repository."""
+        return str(ROOT / self.provider_profiles) if self.provider_profiles else None
 
     @property
     def stack_name(self) -> str:

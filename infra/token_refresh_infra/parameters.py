@@ -111,21 +111,18 @@ class Parameters(CommonParameters):
         return {name: str(value) for name, value in variables.items() if value is not None}
 
     @property
-    def _own_profiles(self) -> dict[str, str]:
-        """Say where the deployment's own profiles are; in the zip they are among the others."""
-        return {"PROVIDER_PROFILES": self.provider_profiles} if self.provider_profiles else {}
-
-    @property
     def settings(self) -> Settings:
         """Return what the worker makes of its variables.
 
         Raises:
             ParameterError: The worker would refuse them.
         """
+        # In the zip they are among the others; here it needs their place.
+        own = {"PROVIDER_PROFILES": self.own_profiles} if self.own_profiles else {}
         try:
-            return read_settings({**self.variables, **self._own_profiles})
+            return read_settings(self.variables | own)
         except ConfigurationError as error:
-            raise ParameterError(f"provider: {error}") from None
+            raise ParameterError(_named_as_here(str(error))) from None
 
     @property
     def lifetime_seconds(self) -> int:
@@ -199,3 +196,9 @@ class Parameters(CommonParameters):
     def claim_table_name(self) -> str | None:
         """Return the name of the table that holds the claims, if a table does."""
         return f"{self.stack_name}-claims" if self.claim_table == CREATE else self.claim_table
+
+
+def _named_as_here(message: str) -> str:
+    """Return the worker's message with the parameter's name in front, where it begins with the variable's."""
+    variable = re.match(r"([A-Z_]+?)(_ID)? (?=must|is|\w+ doesn't)", message)
+    return f"{variable[1].lower()}: {message[variable.end() :]}" if variable else f"provider: {message}"

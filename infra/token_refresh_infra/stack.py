@@ -84,33 +84,23 @@ class TokenRefreshStack(Stack):
         """Make or adopt the token secret and the published one; an allow list is in the policies of made ones."""
         parameters = self._parameters
         only = [self.worker.role.role_arn, *parameters.operators] if parameters.operators else []
-        self.token_secret = self._secret(
-            "TokenSecret",
-            parameters.token_secret,
-            parameters.token_secret_id,
-            "OAuth 2.0 tokens and refresh token",
-            only,
-        )
-        self.published_secret = (
-            self._secret(
-                "PublishedSecret",
-                parameters.published_secret,
-                parameters.published_secret_id,
-                "OAuth 2.0 access token for consumers, without the refresh token",
-                [*only, *parameters.consumers],
+        self.token_secret = self._secret("TokenSecret", parameters.token_secret, parameters.token_secret_id, only)
+        self.published_secret = None
+        if parameters.published_secret_id:
+            only = [*only, *parameters.consumers]
+            self.published_secret = self._secret(
+                "PublishedSecret", parameters.published_secret, parameters.published_secret_id, only
             )
-            if parameters.published_secret_id
-            else None
-        )
 
-    def _secret(self, construct_id: str, choice: str, secret_id: str, holds: str, only: list[str]) -> access.Secrets:
+    def _secret(self, construct_id: str, choice: str, secret_id: str, only: list[str]) -> access.Secrets:
         if choice != CREATE:
             return access.one_secret(self, choice).encrypted_with(self._key_arn)
         return EmptySecret(
             self,
             construct_id,
             name=secret_id,
-            description=f"{holds}, kept current by {self._parameters.stack_name}",
+            # As in version 1: no update of the stack changes a secret that holds a grant.
+            description="OAuth 2.0 tokens, kept fresh by the token refresh worker",
             environment=self._parameters.environment,
             key=self._key_arn,
             only=only,
@@ -124,7 +114,8 @@ class TokenRefreshStack(Stack):
             access.grant_refresh(role, self.published_secret)
         if parameters.client_secret:
             client = access.one_secret(self, parameters.client_secret).encrypted_with(self._key_arn)
-            access.grant_read(role, client)
+            # The previous client secret is tried once, for as long as the provider doesn't know the current one.
+            access.grant_read(role, client, labels=("AWSCURRENT", "AWSPREVIOUS"))
         if parameters.client_key:
             access.grant_sign(role, parameters.client_key)
         if parameters.claim_table_name:

@@ -41,7 +41,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Outcome:
     """What the sender got, and what the receiver logged about it."""
 
     what: str
@@ -95,7 +95,7 @@ class WebhookAccount:
         self.unspeakable |= {value[-24:] for name, value in headers.items() if "ignature" in name.lower()}
         return Sent(kind=kind, headers=headers, body=body.encode())
 
-    def post(self, what: str, sent: Sent, *twice: str) -> Answered:
+    def post(self, what: str, sent: Sent, *twice: str) -> Outcome:
         """Send a request over HTTP; headers that are named come twice."""
         connection = http.client.HTTPConnection(self._url.endpoint.removeprefix("http://"))
         try:
@@ -108,7 +108,7 @@ class WebhookAccount:
             headers, body = dict(response.getheaders()), response.read().decode()
         finally:
             connection.close()
-        return Answered(what=what, status=response.status, headers=headers, body=body, line=self._line())
+        return Outcome(what=what, status=response.status, headers=headers, body=body, line=self._line())
 
     def store_secret(self, kind: str, *, hours_ago: float = 0) -> str:
         """Store a new signing secret, as of so long ago, and give the one that it replaces."""

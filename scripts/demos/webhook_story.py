@@ -11,7 +11,7 @@ from webhooks.signing import KINDS, SIGNATURE_HEADER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from demos.webhook_account import Answered, Sent, WebhookAccount
+    from demos.webhook_account import Outcome, Sent, WebhookAccount
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class Stage:
 
     account: WebhookAccount
     everything_printed: Callable[[], str] = str
-    answers: list[Answered] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     _queued_before: int = 0
     _reads_before: int = 0
@@ -29,11 +29,11 @@ class Stage:
         """Count from here."""
         self._queued_before, self._reads_before = self.account.queued, self.account.reads
 
-    def post(self, what: str, sent: Sent, *twice: str) -> Answered:
+    def post(self, what: str, sent: Sent, *twice: str) -> Outcome:
         """Send a request, and keep what came of it."""
-        answer = self.account.post(what, sent, *twice)
-        self.answers.append(answer)
-        return answer
+        outcome = self.account.post(what, sent, *twice)
+        self.outcomes.append(outcome)
+        return outcome
 
     def check(self, claim: str, expected: object, actual: object) -> None:
         """Check what the step says."""
@@ -41,7 +41,7 @@ class Stage:
 
     def check_all(self, status: int, *, queued: int) -> None:
         """Check every status of the step, and how many messages the queue took."""
-        self.check(f"every response is {status}", [status] * len(self.answers), [a.status for a in self.answers])
+        self.check(f"every response is {status}", [status] * len(self.outcomes), [a.status for a in self.outcomes])
         self.check("messages that the queue took", queued, self.queued)
 
     @property
@@ -83,7 +83,7 @@ def forged(stage: Stage) -> None:
     genuine = stage.account.sign("stripe")
     stage.post("stripe, another body", replace(genuine, body=genuine.body + b" "))
     stage.check_all(401, queued=0)
-    stage.check("each response says the same word", {"refused"}, {answer.body for answer in stage.answers})
+    stage.check("each response says the same word", {"refused"}, {outcome.body for outcome in stage.outcomes})
 
 
 def replayed(stage: Stage) -> None:
@@ -98,10 +98,10 @@ def replayed(stage: Stage) -> None:
     )
     stage.check_all(200, queued=4)
     late = ("stripe", "slack", "standard")
-    answers = [
+    outcomes = [
         stage.post(f"{kind}, recorded six minutes ago", stage.account.sign(kind, seconds_ago=360)) for kind in late
     ]
-    stage.check("recordings are 401", [401] * 3, [answer.status for answer in answers])
+    stage.check("recordings are 401", [401] * 3, [outcome.status for outcome in outcomes])
 
 
 def replayed_later(stage: Stage) -> None:
@@ -133,7 +133,7 @@ def rotated(stage: Stage) -> None:
         previous = stage.account.store_secret(kind)
         new = stage.post(f"{kind}, signed with the new secret", stage.account.sign(kind))
         old = stage.post(f"{kind}, signed with the previous", stage.account.sign(kind, secret=previous))
-        stages = [answer.line.get("secret_stage") for answer in (new, old)]
+        stages = [outcome.line.get("secret_stage") for outcome in (new, old)]
         stage.check(f"{kind}: verified with", ["current", "previous"], stages)
     stage.check_all(200, queued=8)
 
@@ -171,8 +171,8 @@ def queue_refuses(stage: Stage) -> None:
 def handshakes(stage: Stage) -> None:
     """Send what providers test an endpoint with."""
     challenge = stage.account.sign("slack", type="url_verification", challenge="challenge-1")
-    answer = stage.post("slack, url_verification", challenge)
-    stage.check("Slack's challenge comes back", "challenge-1", answer.body)
+    outcome = stage.post("slack, url_verification", challenge)
+    stage.check("Slack's challenge comes back", "challenge-1", outcome.body)
     ping = stage.account.sign("github")
     stage.post("github, ping", replace(ping, headers={**ping.headers, "X-GitHub-Event": "ping"}))
     stage.check_all(200, queued=0)
@@ -235,12 +235,12 @@ STORY = (
         play=queue_refuses,
     ),
     Step(
-        title="Handshakes are answered",
+        title="Handshakes get their response",
         why="Slack's challenge and GitHub's ping are signed, too, and nothing to process.",
         play=handshakes,
     ),
     Step(
-        title="No secret was shown",
+        title="No secret was printed",
         why="Neither logs nor responses hold a secret, a signature or a body.",
         play=nothing_shown,
     ),

@@ -99,12 +99,14 @@ class _Problems:
 
 def _show(console: Console, stage: Stage, problems: Sequence[str]) -> None:
     console.print()
-    if stage.answers:
+    if stage.outcomes:
         rows = new_table("request", "response", "the receiver's log")
-        for answer in stage.answers:
-            style = "green" if answer.status < 400 else "yellow"  # noqa: PLR2004 - HTTP's classes
-            logged = [answer.line.get(name) for name in ("outcome", "secret_stage", "delivery_id")]
-            rows.add_row(answer.what, Text(str(answer.status), style), ", ".join(str(said) for said in logged if said))
+        for outcome in stage.outcomes:
+            style = "green" if outcome.status < 400 else "yellow"  # noqa: PLR2004 - HTTP's classes
+            logged = [outcome.line.get(name) for name in ("outcome", "secret_stage", "delivery_id")]
+            rows.add_row(
+                outcome.what, Text(str(outcome.status), style), ", ".join(str(said) for said in logged if said)
+            )
         _print(console, rows)
         console.print()
     _print(console, verdicts(stage.checks, problems))

@@ -122,6 +122,8 @@ class Aws(LoopbackServer):
     def __init__(self) -> None:
         super().__init__(_Aws)
         self.schedules: list[dict[str, Any]] = []
+        self.sts_error: str | None = None
+        """The error code that STS responds with; None: nothing that STS would say."""
         self.deployed: Function | None = None
         """What runs where the function is invoked."""
         self.function: dict[str, Any] = {"FunctionArn": "arn", "Role": "role", "FunctionName": "worker"}
@@ -140,6 +142,9 @@ class _Aws(LoopbackHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         body = self.read_body()
+        if self.server.sts_error is not None and b"GetCallerIdentity" in body:
+            error = f"<Error><Type>Sender</Type><Code>{self.server.sts_error}</Code></Error>"
+            return self.answer(403, f"<ErrorResponse>{error}</ErrorResponse>".encode(), {"Content-Type": "text/xml"})
         if self.server.deployed is None or "/invocations" not in self.path:
             return self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDenied"})
         invocation = self.server.deployed.invoke(json.loads(body))

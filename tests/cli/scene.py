@@ -81,6 +81,8 @@ def claim(store: SecretsManagerServer, version_id: str) -> None:
         version_id=version_id,
         attempt_number=1,
         claimed_at=datetime.now(UTC),
+        token=None,
+        nonce="nonce",
         time_to_live=timedelta(seconds=120),
         earlier=(),
         token=None,

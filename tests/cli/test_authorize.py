@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
 from cli.authorizing import Person, consent, stored
 from cli.scene import SECRET_ID, Cli
+from fleet.memory import MemoryIndex
 from testbed.secrets_manager.server import SecretsManagerServer
 
 REDIRECT_URI = "http://127.0.0.1/callback"
@@ -133,3 +136,29 @@ def test_endpoint_in_the_clear(cli: Cli) -> None:
 
     assert 1 == ended.code
     assert "AUTHORIZATION_ENDPOINT must be https" in ended.screen
+
+
+def test_into_a_fleet(
+    cli: Cli,
+    client_file: Path,
+    person: Callable[..., Person],
+    free_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With --fleet the new secret gets the fleet's tag and a row, and is due at once."""
+    index = MemoryIndex()
+    monkeypatch.setattr("token_refresh.cli.authorize.command.open_index", lambda *_: index)
+    person(consent)
+
+    ended = cli(
+        "authorize",
+        f"--client-file={client_file}",
+        f"--redirect-uri=http://127.0.0.1:{free_port}/callback",
+        "--fleet=prod",
+        "--yes",
+    )
+
+    assert 0 == ended.code, ended.screen
+    assert "The secret is in fleet prod, and due at once." in ended.screen
+    (row,) = index.rows()
+    assert SECRET_ID == row.name

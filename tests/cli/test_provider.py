@@ -27,11 +27,11 @@ def page(ended: Ended) -> tuple[str, dict[str, str]]:
 
 def test_the_page_of_a_profile(cli: Cli) -> None:
     """A profile says where the page is, which scopes a refresh token needs, and which other parameters."""
-    xero = cli("authorize", "--provider=xero", "--paste", "--yes", "--scope=accounting", **CLIENT)
+    atlassian = cli("authorize", "--provider=atlassian", "--paste", "--yes", "--scope=accounting", **CLIENT)
     google = cli("authorize", "--provider=google", "--paste", "--yes", **CLIENT)
 
-    where, asked = page(xero)
-    assert ("https://login.xero.com/identity/connect/authorize", "accounting offline_access") == (where, asked["scope"])
+    where, asked = page(atlassian)
+    assert ("https://auth.atlassian.com/authorize", "accounting offline_access") == (where, asked["scope"])
     assert "code_challenge" in asked
     assert {"access_type": "offline", "prompt": "consent"}.items() <= page(google)[1].items()
 
@@ -82,15 +82,15 @@ def test_what_is_stored(
     store.client().create_secret(Name=SECRET_ID, SecretString='{"client_id": "me", "client_secret": "hush"}')
     endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
 
-    ended = paste_into(cli, monkeypatch, "--provider=xero", "--variable=a=b")
+    ended = paste_into(cli, monkeypatch, "--provider=atlassian", "--variable=a=b")
 
     assert 0 == ended.code
-    assert "provider Xero (127.0.0.1)" in ended.screen
-    assert ("xero", {"a": "b"}) == tuple(stored(store)[key] for key in ("provider", "provider_variables"))
+    assert "provider Atlassian (3LO) (127.0.0.1)" in ended.screen
+    assert ("atlassian", {"a": "b"}) == tuple(stored(store)[key] for key in ("provider", "provider_variables"))
     del environment["TOKEN_ENDPOINT"]
     assert 0 == cli("status").code
     other = cli("refresh", PROVIDER="upwork")
-    assert "this deployment refreshes upwork only" in other.screen
+    assert "belong to the provider atlassian, and the settings say upwork" in other.screen
 
 
 def test_a_lifetime_that_the_response_leaves_out(
@@ -100,9 +100,9 @@ def test_a_lifetime_that_the_response_leaves_out(
     environment["TOKEN_ENDPOINT"] = endpoint.url
     endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r"}))
 
-    paste_into(cli, monkeypatch, "--provider=xero", **CLIENT)
+    paste_into(cli, monkeypatch, "--provider=atlassian", **CLIENT)
 
-    assert 1700 < cli("status", "--json", PROVIDER="xero").json["seconds_to_expiry"] <= 1801
+    assert 3500 < cli("status", "--json", PROVIDER="atlassian").json["seconds_to_expiry"] <= 3601
 
 
 def test_an_unknown_provider_in_the_document(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:

@@ -22,7 +22,8 @@ def test_every_text_is_made_in_one_place() -> None:
         path.relative_to(CLI).as_posix()
         for path in CLI.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Text", "print", "Console"}
+        if isinstance(node, ast.Call) and node.args + node.keywords
+        if ast.unparse(node.func) in {"Text", "print", "Console"}
     ]
 
     assert {"console/screen.py"} == set(makers)

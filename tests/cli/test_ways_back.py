@@ -200,7 +200,7 @@ def test_removed_label(scene: Scene) -> None:
 def test_wrong_provider_settings(scene: Scene) -> None:
     """Settings of another provider: nothing is sent, and the message prints the command with the right provider."""
     scene.client.create_secret(Name=SECRET, SecretString=json.dumps({**scene.document(), "provider": "upwork"}))
-    scene.shell.environment["PROVIDER"] = "xero"
+    scene.shell.environment["PROVIDER"] = "atlassian"
     before = len(scene.provider.requests())
 
     ended = scene.shell.run(f"token-refresh refresh {SECRET} --force --region {REGION}")

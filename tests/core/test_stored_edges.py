@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builders import NOW, document, fields, text
+from builders import NOW, attempt, claim, document, fields, mark, text
+from token_refresh.core.attempts import Fate
+from token_refresh.core.claims import Record, write_claim, write_record
 from token_refresh.core.versions import claim_version_id, published_version_id, record_version_id, staged_version_id
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
@@ -47,6 +49,37 @@ def test_derived_version_ids_never_change(
 ) -> None:
     """Two releases that run at once derive the same IDs: otherwise both would claim."""
     assert expected == derive(*given)
+
+
+def test_a_record_is_stored_in_this_form() -> None:
+    """A record names the version, the attempt, what became of the refresh token, the provider's code, and when."""
+    record = Record(fate=Fate.REJECTED, error="invalid_grant", recorded_at=NOW)
+    stored = write_record(record, attempt("c1", version_id="v7", number=3))
+
+    at = NOW.timestamp()
+    assert (
+        f'{{"version_id":"v7","attempt":3,"outcome":"rejected","error":"invalid_grant","at":{at}}}' == stored.reveal()
+    )
+
+
+def test_a_claim_is_stored_in_this_form() -> None:
+    """A claim names the version, the attempt, its time to live, its nonce, and the claims before it."""
+    before = attempt("c0", brought="refresh-1")
+
+    stored = write_claim(claim("c1", version_id="v7", number=2, claim_number=9, earlier=(before,)))
+
+    at = before.claimed_at.timestamp()
+    assert (
+        '{"version_id":"v7","attempt":2,"ttl_seconds":120.0,"nonce":"nonce",'
+        f'"earlier":[["c0","v0",1,{at}]],"fates":[["{mark("refresh-0")}","stored","{mark("refresh-1")}",false]],'
+        f'"number":9,"token":"{mark("refresh-0")}","host":"provider.example","grace_seconds":86400.0,"forced":false}}'
+        == stored.reveal()
+    )
+
+
+def test_a_fingerprint_never_changes() -> None:
+    """Two releases that run at once know the same token."""
+    assert "8UV7OXI4p3i3-wBS2bAcWT" == mark("refresh-0")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_talkative_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
 
     lines = " ".join(capsys.readouterr().out.split())
     assert 1 == code
-    assert "(No secret was shown) did not do what it says: of these were found in logs" in lines
+    assert "(No secret was printed) did not do what it says: of these were found in logs" in lines
     assert 1 == lines.count("did not do what it says:")
 
 
@@ -86,7 +86,7 @@ def test_unloadable_handler() -> None:
     played = demo("--handler", "no_such_module.handler")
 
     assert (1, "") == (played.returncode, played.stderr)
-    assert "Step 11 (No secret was shown)" in " ".join(played.stdout.split())
+    assert "Step 11 (No secret was printed)" in " ".join(played.stdout.split())
 
 
 def test_help() -> None:

@@ -33,7 +33,7 @@ UNSUPPORTED = ("AWS::CloudWatch::CompositeAlarm", "AWS::Logs::QueryDefinition", 
 """The resource types that the emulator lacks."""
 UNKNOWN_CONDITION = "OnlyFromTheWorker"
 """The policy whose condition key, `lambda:SourceFunctionArn`, the emulator doesn't set."""
-_START_SECONDS, _STACK_SECONDS = 30, 60
+_START_SECONDS, _STACK_SECONDS = 180, 180
 
 
 class Emulator:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable
 from typing import Any
 
 from deployment.conftest import LIFETIME_SECONDS, World
-from deployment.emulator import wait_for
+from deployment.emulator import ACCOUNT, REGION, wait_for
 from testbed.aws_lambda.function import SCHEDULED_EVENT
 
 Deploy = Callable[..., World]
@@ -68,8 +69,34 @@ def test_the_schedule_fires(deploy: Deploy) -> None:
     kept = {key: deployed[key] for key in ("Name", "GroupName", "State", "FlexibleTimeWindow", "Target")}
     scheduler.update_schedule(**kept, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})")
 
-    wait_for(world.was_refreshed, seconds=30)
+    wait_for(world.was_refreshed, seconds=120)
     assert [200] == [request.status for request in world.endpoint.requests]
+
+
+def test_refused_calls_are_noticed(deploy: Deploy) -> None:
+    """The deployed rule takes a refused call on the secret, also without parameters, and no other event."""
+    world = deploy()
+    events: Any = world.stack.emulator.client("events")
+    name = world.stack.outputs["TokenSecretId"]
+    (rule,) = [r for r in events.list_rules()["Rules"] if name in r["EventPattern"]]
+
+    def matches(**detail: Any) -> bool:
+        event: dict[str, Any] = {
+            "id": "1",
+            "account": ACCOUNT,
+            "region": REGION,
+            "time": "2026-11-25T00:00:00Z",
+            "resources": [],
+        }
+        event |= {"source": "aws.secretsmanager", "detail-type": "AWS API Call via CloudTrail", "detail": detail}
+        response = events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(event))
+        return bool(response["Result"])
+
+    refused = f"User: someone is not authorized to perform: secretsmanager:GetSecretValue on resource: {name} because"
+    assert matches(errorCode="AccessDenied", requestParameters={"secretId": name})
+    assert matches(errorCode="AccessDenied", errorMessage=refused)
+    assert not matches(requestParameters={"secretId": name})
+    assert not matches(errorCode="AccessDenied", requestParameters={"secretId": "other"}, errorMessage="other")
 
 
 def test_deleting_the_stack_keeps_the_grant(deploy: Deploy) -> None:

@@ -18,7 +18,7 @@ from token_refresh.fleet.worker import Crew, find_member, member_environment, pr
 
 def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None) -> Crew:
     index = MemoryIndex(by_arn={member.secret_arn: member for member in rows}, paused=pauses or Pauses())
-    return Crew(fleet="prod", index=index, bus=bus, log=FakeLog(), chance=lambda: 0.0)
+    return Crew(fleet="prod", index=index, bus=bus, log=FakeLog(), read_document=lambda _: {}, chance=lambda: 0.0)
 
 
 def entry(member: Row) -> Entry:

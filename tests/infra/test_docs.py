@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 from infra.synthesis import ROOT, Deployment
+from token_refresh.events import read_event
 from token_refresh_infra.context import names_of
+from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 
@@ -32,6 +36,25 @@ def test_defaults() -> None:
     assert said == {
         name: str(getattr(defaults, name)).replace("True", "true").replace("False", "false") for name in said
     }
+
+
+def test_examples(tmp_path: Path) -> None:
+    """Each example of a deployment's file on the page is one that can be deployed."""
+    examples = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+    assert 2 == len(examples)
+    for example in examples:
+        (tmp_path / "prod.toml").write_text(example)
+        read_deployment("prod", folder=tmp_path)
+
+
+def test_payloads() -> None:
+    """Each payload on the page is an event that the function takes."""
+    payloads = re.findall(r"['`](\{(?:\"(?:force|dry_run)\": true)?\})['`]", PAGE)
+
+    assert 3 == len(payloads)
+    for payload in payloads:
+        read_event(json.loads(payload))
 
 
 def test_outputs(plain: Deployment, everything: Deployment) -> None:

@@ -14,8 +14,9 @@ from infra.synthesis import Deployment
 from testbed.aws_lambda.function import Function
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import SecretAccessDenied, TokenRefreshError
 from token_refresh.handler import handler
+from token_refresh.reader import TokenReader
 
 if TYPE_CHECKING:
     from testbed.aws.faults import Call
@@ -187,6 +188,19 @@ def test_consumers_only_read_what_is_published(world: World, everything: Deploym
 
     assert {("GetSecretValue", world.published, "AWSCURRENT")} == allowed
     assert ["kms:Decrypt"] == [action for _, action, _ in policy.grants(["kms:"])]
+
+
+def test_consumers_reader_works(world: World, everything: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the policy for consumers and nothing else, `TokenReader` reads what was published, and not the tokens."""
+    world.fill_all(lives_seconds=60)
+    with world.running(monkeypatch):
+        handler({}, None)
+    world.enforce(world.policy(everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]))
+
+    with world.running(monkeypatch):
+        assert TokenReader(world.published).get()
+        with pytest.raises(SecretAccessDenied):
+            TokenReader(world.token).get()
 
 
 def test_only_the_workers_own_code(world: World, worker_policy: Policy) -> None:

@@ -40,6 +40,24 @@ def test_secrets_and_keys_outlive_the_stack(any_deployment: Deployment) -> None:
             assert ("Retain", "Retain") == (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
 
 
+def test_an_upgrade_replaces_nothing(everything: Deployment) -> None:
+    """What version 1 created keeps its logical ID, so that an upgrade replaces no secret, key, function or schedule."""
+    created = {
+        "Key9BCD29C7": "KMS::Key",
+        "TokenSecret55E51FA4": "SecretsManager::Secret",
+        "PublishedSecret7692F5E9": "SecretsManager::Secret",
+        "WorkerFunctionAF8A26AF": "Lambda::Function",
+        "Schedule15669BF1": "Scheduler::Schedule",
+        "ReadTokens9C484B30": "IAM::ManagedPolicy",
+    }
+    resources = everything.template["Resources"]
+
+    assert created == {name: resources[name]["Type"].removeprefix("AWS::") for name in created}
+    assert {"OAuth 2.0 tokens, kept fresh by the token refresh worker"} == {
+        secret["Properties"]["Description"] for secret in everything.resources("SecretsManager::Secret")
+    }
+
+
 def test_adopted_secrets_are_left_alone(adopted: Deployment) -> None:
     """What is there already is used as it is: no secret, no policy, no key and no topic is made or changed."""
     for kind in (
@@ -93,13 +111,14 @@ def test_dev_is_kept_from_prod(everything: Deployment, code: Any) -> None:
     policy = Policy(statements=resolve(statements(dev), Known(names | {"AWS::Partition": "aws"})))
     prod = [everything.parameters.token_secret_id, "upwork/prod/client", "upwork/prod/upwork-oauth-tokens-published"]
 
-    def reads(name: str) -> bool:
+    def reads(name: str, label: str = "AWSCURRENT") -> bool:
         arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{name}-AbCdEf"
-        context = {"secretsmanager:VersionStage": "AWSCURRENT", "lambda:SourceFunctionArn": "the-worker"}
+        context = {"secretsmanager:VersionStage": label, "lambda:SourceFunctionArn": "the-worker"}
         return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=arn, context=context))
 
     assert [True, True] == [reads("upwork/dev/upwork-oauth-tokens"), reads("upwork/dev/client")]
     assert [False] * 3 == [reads(name) for name in prod]
+    assert [True, False] == [reads("upwork/dev/client", label) for label in ("AWSPREVIOUS", "AWSPENDING")]
 
 
 def test_queues(plain: Deployment) -> None:

@@ -13,6 +13,8 @@ from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.webhook_stack import WebhookParameters
 
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
+# Common to all modes, and of no use to a receiver.
+WITHOUT_EFFECT = {"dashboard", "log_level", "provider_profiles"}
 SECTION = PAGE.split("\n## Deploy a receiver\n")[1].split("\n## ")[0]
 
 
@@ -22,7 +24,7 @@ def test_parameters() -> None:
     (others,) = re.findall(r"^(`environment`.*?) are as in \[Deploy\]", SECTION, re.MULTILINE | re.DOTALL)
     own = {*names_of(WebhookParameters)} - {*names_of(CommonParameters)}
     assert {*own, "memory_mb", "reserved_concurrency", "kms_key"} == rows
-    assert {*names_of(WebhookParameters)} - rows - {"dashboard", "log_level"} == set(re.findall(r"`([a-z_]+)`", others))
+    assert {*names_of(WebhookParameters)} - rows - WITHOUT_EFFECT == set(re.findall(r"`([a-z_]+)`", others))
 
 
 def test_defaults() -> None:

@@ -5,6 +5,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Final, NamedTuple
@@ -18,14 +19,17 @@ from token_refresh.core import schedule, snapshot, versions
 from token_refresh.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh.core.claims import Record as ClaimRecord
 from token_refresh.errors import TokenRefreshError
-from token_refresh.oauth.request import AuthMethod, TokenRequest
+from token_refresh.oauth.formats import AuthMethod, RequestFormat
+from token_refresh.oauth.request import TokenRequest
 from token_refresh.oauth.response import Answer
 from token_refresh.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh.providers.loader import load_provider
 from token_refresh.refresh import Limits, Parts, Run, SecretName, snapshot_reader
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 from token_refresh.stored.origin import ClaimStoreKind
 
+PUBLIC_CLIENT: Final = replace(load_provider("upwork"), request=RequestFormat(auth_method=AuthMethod.NONE))
 REQUEST_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.75
 """By its length a poll is told from the sleeps between repeats."""
@@ -167,9 +171,9 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run:
             store=secret,
             claims=claims,
             published=_Secret(PUBLISHED, ports) if scenario.published else None,
-            endpoint=lambda: _Endpoint(policy.host, ports),
+            endpoint=lambda _: _Endpoint(policy.host, ports),
             credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),
-            auth_method=AuthMethod.NONE,
+            provider=PUBLIC_CLIENT,
             nonce=lambda: FRESH_NONCE,
             clock=ports,
             log=ports,

@@ -19,7 +19,7 @@ from token_refresh.providers.provider import Rotation
 FIXTURES = Path(__file__).parent / "fixtures"
 CLIENT_ID, CLIENT_SECRET = "client-1", "client-secret-1"
 
-Script = Literal["busy", "lost"]
+Script = Literal["busy", "lost", "listed_as_busy"]
 
 
 def fixture(name: str, kind: str) -> dict[str, Any]:
@@ -46,6 +46,9 @@ class Imitation(LoopbackServer):
         self.faults: list[str] = []
         """How requests differed from the documented one."""
         self.statuses: list[int | None] = []
+        self.received: list[dict[str, str]] = []
+        self.checks_client = False
+        """Whether a wrong client secret is `invalid_client`, and not a fault of the request."""
         self.redemptions = 0
         self._scripts: deque[Script] = deque()
         self._lock = threading.Lock()
@@ -68,6 +71,10 @@ class Imitation(LoopbackServer):
         """What the secret must hold after a refresh; None for a grant without refresh tokens."""
         return self._current if self.provider.request.grant is Grant.REFRESH_TOKEN else None
 
+    @property
+    def newest_access_token(self) -> str:
+        return next(token for token in reversed(self._issued) if token.startswith("access"))
+
     def play(self, *scripts: Script) -> None:
         self._scripts.extend(scripts)
 
@@ -85,11 +92,10 @@ class Imitation(LoopbackServer):
         """Decide on one request; None closes the connection without a response."""
         with self._lock:
             script = self._scripts.popleft() if self._scripts else None
-            if fault is not None:
-                self.faults.append(fault)
-                return self._sent(400, {"error": "unsupported_grant_type"})
-            if script == "busy":
-                return self._sent(429, {})
+            self.received.append(fields)
+            refusal = self._refusal(fault, script)
+            if refusal is not None:
+                return self._sent(*refusal)
             redeemed = self._redeemed(fields)
             if not self.alive or (redeemed is not None and redeemed not in self._accepted):
                 return self._sent(self.dead["status"], self._quoting(self.dead["body"], redeemed or ""))
@@ -98,6 +104,28 @@ class Imitation(LoopbackServer):
                 self.statuses.append(None)
                 return None
             return self._sent(self.success["status"], body)
+
+    def _refusal(self, fault: str | None, script: Script | None) -> tuple[int, dict[str, Any]] | None:
+        """Refuse what is not the documented request, or what the test wants refused."""
+        if fault == "client" and self.checks_client:
+            return 401, {"error": "invalid_client"}
+        if fault is not None:
+            self.faults.append(fault)
+            return 400, {"error": "unsupported_grant_type"}
+        if script == "busy":
+            return 429, {}
+        return (400, self._listed_as_busy()) if script == "listed_as_busy" else None
+
+    def _listed_as_busy(self) -> dict[str, Any]:
+        """Build the body of the profile's first matcher for a busy provider."""
+        body: dict[str, Any] = {}
+        for path, value in self.provider.response.busy[0].fields.items():
+            *parents, last = path.split(".")
+            at = body
+            for parent in parents:
+                at = at.setdefault(parent, {})
+            at[last] = value
+        return body
 
     def _sent(self, status: int, body: dict[str, Any]) -> tuple[int, bytes]:
         self.statuses.append(status)

@@ -70,3 +70,8 @@ def test_wrong_variables_are_refused(values: object) -> None:
     """Variables that are missing, or of the wrong kind, name what is needed."""
     with pytest.raises(ConfigurationError, match="provider shop needs the variable shop"):
         SHOP.for_document({"providerVariables": values})
+
+
+def test_a_provider_can_be_told_apart_in_a_set() -> None:
+    """Providers are values: equal ones have equal hashes."""
+    assert {UPWORK, SHOP} == {load_provider("upwork"), SHOP, UPWORK}

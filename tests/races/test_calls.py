@@ -4,25 +4,44 @@ import pytest
 
 from testbed.testbed import PROVIDERS, Provider, Testbed
 
+STORES = pytest.mark.parametrize("table", [False, True], ids=["versions", "table"])
+WRITES = {"PutSecretValue", "UpdateSecretVersionStage", "UpdateItem"}
 
-def test_fresh() -> None:
-    """A run that finds the token fresh makes two calls."""
-    with Testbed(due=False) as testbed:
+
+def calls(testbed: Testbed) -> list[str]:
+    """What was called so far at Secrets Manager and at the claim table."""
+    at_table = testbed.table.calls if testbed.table else []
+    return [logged.call.operation for logged in (*testbed.store.calls, *at_table)]
+
+
+@STORES
+def test_fresh(*, table: bool) -> None:
+    """A run that finds the token fresh makes two calls, and writes nothing."""
+    with Testbed(due=False, table=table) as testbed:
         testbed.run({"force": True})
-        before = len(testbed.store.calls)
+        before = calls(testbed)
 
         assert "fresh" == testbed.run().name
-        assert 2 == len(testbed.store.calls) - before
-        assert 1 == testbed.requests_sent
+
+        assert (2, 1) == (len(calls(testbed)) - len(before), testbed.requests_sent)
+        assert sum(call in WRITES for call in before) == sum(call in WRITES for call in calls(testbed))
 
 
+@STORES
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
-def test_refresh(provider: Provider) -> None:
-    """A run that refreshes makes nine calls and one token request, its client secret included, day after day."""
-    with Testbed(provider) as testbed:
-        for day in range(1, 5):
-            before = len(testbed.store.calls)
+def test_refresh(provider: Provider, *, table: bool) -> None:
+    """A refresh makes six calls, three of them writes, and stores one version, or two with its claim, day after day."""
+    with Testbed(provider, table=table) as testbed:
+        for day in range(1, 4):
+            before, versions = calls(testbed), len(testbed.secret.versions)
 
             assert "refreshed" == testbed.run().name
-            assert (9, day) == (len(testbed.store.calls) - before, testbed.requests_sent)
+
+            made = calls(testbed)
+            assert (6, 3, day) == (
+                len(made) - len(before),
+                sum(call in WRITES for call in made) - sum(call in WRITES for call in before),
+                testbed.requests_sent,
+            )
+            assert (1 if table else 2) == len(testbed.secret.versions) - versions
             testbed.pass_until_due()

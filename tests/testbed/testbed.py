@@ -99,6 +99,7 @@ class Testbed:
             },
         )
         self.store.call("CreateSecret", {"Name": PUBLISHED, "ClientRequestToken": str(uuid.uuid4())})
+        self.store.forget_past()
         return self
 
     def __exit__(

@@ -104,7 +104,7 @@ def test_stripe_webhook(aws: Surroundings) -> None:
 
 
 def test_webhook_router(aws: Surroundings) -> None:
-    """The router takes each provider's deliveries, answers Slack's challenge, and goes on through a rotation."""
+    """The router takes each provider's deliveries, returns Slack's challenge, and goes on through a rotation."""
     with aws.served("webhook_router.handler") as url:
         assert [200] * 4 == [post(url.endpoint, kind, now(kind)).status_code for kind in KINDS]
         challenge = now("slack", body=b'{"type": "url_verification", "challenge": "c-1"}')

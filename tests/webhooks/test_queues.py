@@ -63,17 +63,17 @@ def sqs(aws: str) -> Iterator[Any]:
 
 
 class Refusing:
-    """A client each of whose calls fails, or is answered so."""
+    """A client each of whose calls fails, or gets this response."""
 
-    def __init__(self, error: Exception | None = None, answer: Any = None) -> None:
-        self.error, self.answer = error, answer
+    def __init__(self, error: Exception | None = None, response: Any = None) -> None:
+        self.error, self.response = error, response
         self.calls: list[dict[str, Any]] = []
 
     def call(self, **arguments: Any) -> Any:
         self.calls.append(arguments)
         if self.error:
             raise self.error
-        return self.answer
+        return self.response
 
     send_message = put_events = call
 
@@ -174,9 +174,9 @@ def test_refused(make: Any, error: Exception, says: str) -> None:
 
 
 def test_bus_that_takes_nothing() -> None:
-    """A bus answers 200 even where it took nothing; that is a failure all the same."""
-    answer = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalException", "ErrorMessage": "canary"}]}
-    client: Any = Refusing(answer=answer)
+    """A bus responds with 200 even where it took nothing; that is a failure all the same."""
+    response = {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalException", "ErrorMessage": "canary"}]}
+    client: Any = Refusing(response=response)
     with pytest.raises(DeliveryNotQueued, match=r"^bus: events:PutEvents failed \(InternalException\)"):
         EventBus("bus", client=client)("/a", delivery())
 
@@ -184,7 +184,7 @@ def test_bus_that_takes_nothing() -> None:
 @pytest.mark.parametrize(("make", "limit"), [(SqsQueue, 1_048_576), (EventBus, 1_000_000)])
 def test_too_large(make: Any, limit: int) -> None:
     """What is over the limit as a message, in bytes, is refused before it is sent; what just fits is sent."""
-    client = Refusing(answer={"FailedEntryCount": 0})
+    client = Refusing(response={"FailedEntryCount": 0})
     target = make(QUEUE, client=client)
     with pytest.raises(WebhookTooLarge, match=f"and {limit} are the limit"):
         target("/a", delivery("é".encode() * (limit // 2)))
@@ -196,12 +196,12 @@ def test_too_large(make: Any, limit: int) -> None:
 
 
 def test_clients_are_made_in_init(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In Lambda the client is made with the queue, in INIT, in the queue's own region; elsewhere on first use."""
+    """In Lambda the client is made with the queue, in INIT, in the queue's own region; otherwise on first use."""
     made: list[tuple[str, str | None]] = []
 
     def get(service: str, region: str | None, **_options: Any) -> Any:
         made.append((service, region))
-        return Refusing(answer={"FailedEntryCount": 0})
+        return Refusing(response={"FailedEntryCount": 0})
 
     monkeypatch.setattr("token_refresh.webhooks.queues.CLIENTS.get", get)
     queue = SqsQueue("http://127.0.0.1/queue")

@@ -186,6 +186,7 @@ def test_too_large(setting: Setting, shape: Any) -> None:
         (errors.SecretEmpty("s"), 503, "secret_unusable", "30"),
         (errors.SecretAccessDenied("s"), 503, "secret_unusable", "30"),
         (errors.InvalidSecretDocument("s"), 503, "secret_unusable", "30"),
+        (type("Mine", (DeliveryNotQueued,), {})("q"), 503, "not_queued", "30"),
         (KeyError("canary-body"), 500, "defect", None),
     ],
 )

@@ -180,3 +180,36 @@ def test_all_signatures_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("token_refresh.webhooks.verify.hmac.compare_digest", compare)
     assert "current" == sync(verifier_of("stripe", FakeSecret("new", "old")), request).verified_with.stage
     assert (6, 1) == (len(compared), sum(compared))
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("a/b", "a/b in eu-central-1 (versions|`aws secretsmanager put-secret-value --secret-id a/b --secret-string"),
+        ("a/b", "file://secret.txt --region eu-central-1`"),
+        ("arn:aws:secretsmanager:us-east-1:1:secret:a-AbCdEf", "--region us-east-1`"),
+        (
+            "ssm:/a/b",
+            "`aws ssm put-parameter --type SecureString --overwrite --name /a/b --value file://secret.txt --r",
+        ),
+        ("amplify:NAME", "fits amplify:NAME (versions|Then store the right one: `npx ampx sandbox secret set NAME`"),
+        ("env:NAME", "fits env:NAME (versions|Then store the right one: change env:NAME"),
+    ],
+)
+def test_remedy(reference: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error ends with the complete command of the store that the secret is in."""
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    secret = FakeSecret("right", secret_id=reference)
+    with pytest.raises(WebhookNotVerified) as caught:
+        sync(verifier_of("stripe", secret), sent("stripe", secret="wrong"))
+    assert all(part in str(caught.value) for part in says.split("|"))
+    secret.store("wrong form\n")
+    with pytest.raises(InvalidSecretDocument) as caught_too:
+        sync(verifier_of("stripe", secret), sent("stripe", secret="wrong"))
+    assert says.rpartition(" store the right one: ")[2].split("|")[-1] in str(caught_too.value)
+
+
+def test_remedy_without_a_region() -> None:
+    """Where no region is known, none is made up."""
+    with pytest.raises(WebhookNotVerified, match=r"--secret-string file://secret.txt`$"):
+        sync(verifier_of("stripe", FakeSecret("right")), sent("stripe", secret="wrong"))

@@ -5,11 +5,12 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import botocore.session
 from botocore.exceptions import BotoCoreError
 
+from token_refresh.adapters.client_key import KmsSigner
 from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
 from token_refresh.adapters.table_claims import TableClaims
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
@@ -17,9 +18,10 @@ from token_refresh.adapters.version_claims import VersionClaims
 from token_refresh.config import Settings
 from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh.core.versions import CURRENT
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.events import Trigger
-from token_refresh.ports import ClaimStore, Clock, Deadline, Log, SecretStore, TokenEndpoint
+from token_refresh.ports import ClaimStore, Clock, Deadline, Log, SecretStore, SecretVersion, TokenEndpoint
+from token_refresh.providers.provider import Provider
 from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
@@ -28,6 +30,8 @@ from token_refresh.stored.json_object import read_object
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+_PREVIOUS: Final = "AWSPREVIOUS"
 
 MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
 """Kept back from the time that a run is given: for a call that is under way at its end, and for the last log line."""
@@ -74,18 +78,21 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     secret_id = trigger.secret_id or settings.token_secret_id
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
+    secrets_client = client or secrets_manager_client()
+
     def secret(name: str) -> SecretsManagerSecret:
-        return SecretsManagerSecret(client or secrets_manager_client(), name, deadline)
+        return SecretsManagerSecret(secrets_client, name, deadline)
 
     store = secret(secret_id)
     return Run(
         parts=Parts(
             store=store,
-            claims=claim_store(settings, store, deadline),
+            claims=open_claims(settings, store, deadline),
             published=secret(settings.published_secret_id) if settings.published_secret_id else None,
-            endpoint=lambda: token_endpoint(settings.provider.token_endpoint),
+            endpoint=functools.partial(token_endpoint, client_key_id=settings.client_key_id),
             credentials=functools.partial(find_credentials, settings=settings, secret=secret),
-            auth_method=settings.provider.auth_method,
+            previous_credentials=functools.partial(previous_credentials, settings=settings, secret=secret),
+            provider=settings.provider,
             nonce=lambda: secrets.token_hex(16),
             clock=clock,
             log=log,
@@ -100,7 +107,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     )
 
 
-def claim_store(settings: Settings, store: SecretsManagerSecret, deadline: Deadline) -> ClaimStore:
+def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadline) -> ClaimStore:
     """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself.
 
     Raises:
@@ -128,13 +135,11 @@ def find_credentials(
         SecretStoreError: The client secret can't be read.
     """
     if settings.client_secret_id is not None:
-        version = secret(settings.client_secret_id).read(label=CURRENT)
-        found = (
-            read_credentials(read_object(version.value)) if version is not None and version.value is not None else None
-        )
+        name = _client_secret_name(settings.client_secret_id, settings.provider)
+        found = _stored_credentials(secret(name).read(label=CURRENT))
         if found is None:
             raise InvalidSecretDocument(
-                f"secret {settings.client_secret_id} (CLIENT_SECRET_ID) has no clientId; it must be a JSON object with "
+                f"secret {name} (CLIENT_SECRET_ID) has no clientId; it must be a JSON object with "
                 "clientId and clientSecret"
             )
         return found
@@ -147,9 +152,32 @@ def find_credentials(
     return found
 
 
-def token_endpoint(url: str) -> TokenEndpoint:
-    """Make the HTTP client's adapter."""
-    return HttpTokenEndpoint(url)
+def previous_credentials(
+    current: ClientCredentials, *, settings: Settings, secret: Callable[[str], SecretStore]
+) -> ClientCredentials | None:
+    """Find the client credentials from before a rotation of the client secret; None where there are no others."""
+    if settings.client_secret_id is None:
+        return None
+    try:
+        name = _client_secret_name(settings.client_secret_id, settings.provider)
+        found = _stored_credentials(secret(name).read(label=_PREVIOUS))
+    except TokenRefreshError:
+        return None  # What counts is that the current ones were rejected.
+    return None if found == current else found
+
+
+def _client_secret_name(client_secret_id: str, provider: Provider) -> str:
+    return client_secret_id.replace("{provider}", provider.name)
+
+
+def _stored_credentials(version: SecretVersion | None) -> ClientCredentials | None:
+    return read_credentials(read_object(version.value)) if version is not None and version.value is not None else None
+
+
+def token_endpoint(provider: Provider, *, client_key_id: str | None = None) -> TokenEndpoint:
+    """Make the HTTP client's adapter for the endpoint of a provider whose variables are filled in."""
+    signer = KmsSigner(client_key_id) if client_key_id else None
+    return HttpTokenEndpoint(provider.token_endpoint, provider.response, signer)
 
 
 def secrets_manager_client() -> "SecretsManagerClient":
@@ -171,9 +199,8 @@ def dynamodb_client() -> "DynamoDBClient":
 
 
 def _client(service: str) -> object:
-    return _make_client(
-        service, tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
-    )
+    variables = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    return _make_client(service, tuple(sorted(variables.items())))
 
 
 @functools.lru_cache(maxsize=2)
@@ -184,7 +211,7 @@ def _make_client(service: str, _aws_environment: tuple[tuple[str, str], ...]) ->
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
-            f"AWS_ENDPOINT_URL_{service.upper().replace('SECRETSMANAGER', 'SECRETS_MANAGER')} where they are set"
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER where they are set"
         ) from None
 
 

@@ -41,6 +41,11 @@ class SecretsManagerServer(AwsServer):
         self._regions = {self.region: self.secrets}
         self._past = Past()
 
+    def forget_past(self) -> None:
+        """Let no stale read see what was there before this moment."""
+        with self._lock:
+            self._past = Past()
+
     def _carry_out(self, operation: str, request: Request, region: str) -> Response:
         model = self._regions.setdefault(region, SecretsModel(region, quota=self.secrets.quota))
         before = model.find(request.get("SecretId", ""))

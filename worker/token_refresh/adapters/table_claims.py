@@ -24,6 +24,7 @@ from token_refresh.errors import (
 from token_refresh.ports import Deadline, NewestClaim
 from token_refresh.retry import repeat
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -139,7 +140,10 @@ class TableClaims:
 
 
 def _time(text: str) -> datetime:
-    return datetime.fromtimestamp(float(text), UTC)
+    seconds = float(text)
+    if not EARLIEST_SECONDS <= seconds < LATEST_SECONDS:
+        raise ValueError
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _record(item: Mapping[str, Any], claim: Claim) -> Record | None:

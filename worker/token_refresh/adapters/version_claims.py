@@ -36,7 +36,7 @@ class VersionClaims:
         self._secret.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
 
     def record_of(self, claim_id: str) -> Record | None:
-        """Read the record under the ID that follows from the claim."""
+        """Read the record under the ID that follows from the claim; an unreadable one must not end an open claim."""
         version = self._secret.read(version_id=record_version_id(claim_id))
         if version is None:
             return None

@@ -153,7 +153,7 @@ def _where_else(request: AwsRequest) -> str:
     check = f"check {request.setting or 'the name'} and the region (AWS_REGION, --region)"
     if request.setting not in {None, TOKEN_SECRET_SETTING}:
         return f"{check}; `aws secretsmanager list-secrets --region {request.region}` lists the secrets"
-    return f"{check}, or create a token secret with {request.command('token-refresh authorize {}')}"
+    return f"{check}. If it is to hold tokens, {request.command('token-refresh authorize {}')} creates it"
 
 
 def _how_to_store(request: AwsRequest) -> str:

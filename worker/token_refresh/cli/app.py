@@ -10,6 +10,7 @@ from token_refresh.cli.authorize.command import authorize
 from token_refresh.cli.console.options import command
 from token_refresh.cli.console.screen import replace_unencodable
 from token_refresh.cli.doctor.command import doctor
+from token_refresh.cli.fleet.command import fleet_app
 from token_refresh.cli.history.command import history
 from token_refresh.cli.history.restore import restore
 from token_refresh.cli.providers import EXAMPLES, providers
@@ -32,6 +33,7 @@ app = typer.Typer(
 for function in (authorize, status, refresh, doctor, history, restore, verify):
     app.command(epilog=command.examples[function])(command.wrapped[function])
 app.command(epilog=EXAMPLES)(providers)
+app.add_typer(fleet_app)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option's callback

@@ -17,11 +17,10 @@ from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh.stored.origin import LONGEST_GRACE
+from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS
 
 LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
-_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(5000, 1, 1, tzinfo=UTC)
 _HIGHEST_NUMBER: Final = 10**12
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -221,6 +220,6 @@ def _grace(value: object) -> timedelta:
 
 def _time(value: object) -> datetime:
     seconds = _number(value)
-    if not _EARLIEST.timestamp() <= seconds <= _LATEST.timestamp():
+    if not EARLIEST_SECONDS <= seconds < LATEST_SECONDS:
         raise ValueError
     return datetime.fromtimestamp(seconds, UTC)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from token_refresh.core.attempts import Attempt, Ledger, fingerprint
+from token_refresh.core.attempts import Attempt, Ledger, fingerprint, redeemed_token
 from token_refresh.core.claims import Claim
 from token_refresh.core.schedule import Policy
 from token_refresh.stored.document import TokenDocument
@@ -46,7 +46,7 @@ class Snapshot:
     @property
     def token(self) -> str:
         """Fingerprint of the current refresh token."""
-        return fingerprint(self.current.document.refresh_token)
+        return fingerprint(redeemed_token(self.current.document))
 
     @property
     def on_version(self) -> tuple[Attempt, ...]:

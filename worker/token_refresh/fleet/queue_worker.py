@@ -55,10 +55,11 @@ def run_event(event: object, invocation: Callable[[str], Invocation]) -> dict[st
             index=settings.index(),
             bus=settings.bus(),
             log=open_log(EVERYTHING, fleet=settings.name),
+            read_document=_read_fields,
         )
         if is_queue_event(event):
             for secret_arn in read_messages(event):
-                _run(crew, Trigger(name="fleet", secret_id=secret_arn), invocation(settings.name))
+                run_member(crew, Trigger(name="fleet", secret_id=secret_arn), invocation(settings.name))
             return {"batchItemFailures": []}
         return _run_on_demand(crew, read_event(event), invocation(settings.name))
     except TokenRefreshError as error:
@@ -78,7 +79,7 @@ def invocation_failure(error: TokenRefreshError, invocation: Callable[[str], Inv
 def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> dict[str, Any] | TokenRefreshError:
     if trigger.secret_id is None:
         raise InvalidEvent("in a fleet the event must name a secret: secret_id, its complete ARN")
-    ended = _run(crew, trigger, invocation)
+    ended = run_member(crew, trigger, invocation)
     if ended is None:
         raise ConfigurationError(
             f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused. Use its complete ARN, and add "
@@ -88,7 +89,7 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> dict
     return ended.as_result(invocation.request_id) if isinstance(ended, Outcome) else ended
 
 
-def _run(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | TokenRefreshError | None:
+def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | TokenRefreshError | None:
     """Run on one member and report; None if it is none, or paused."""
     secret_arn = trigger.secret_id or ""
     entry = find_member(crew, secret_arn)
@@ -98,7 +99,7 @@ def _run(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | Toke
     def start() -> tuple[Trigger, Mapping[str, str]]:
         variables = environment()
         default = variables.get("PROVIDER") or GENERIC_PROVIDER
-        provider = provider_of(entry, lambda: _read_fields(secret_arn), default)
+        provider = provider_of(entry, lambda: crew.read_document(secret_arn), default)
         return trigger, member_environment(variables, secret_arn, provider)
 
     invocation.due_before = entry.row.seen.due_at if entry.row.seen else None

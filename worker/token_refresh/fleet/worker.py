@@ -23,6 +23,8 @@ class Crew:
     index: Index
     bus: EventBus | None
     log: Log
+    read_document: Callable[[str], Mapping[str, object]]
+    """Reads the document of a new member, whose provider nobody knows yet."""
     chance: Callable[[], float] = SystemRandom().random
 
 

@@ -55,15 +55,15 @@ class RequestFormat:
     """The value of `grant_type`, where it is not the grant's name in RFC 6749."""
     method: str = "POST"
     encoding: Encoding = Encoding.FORM
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Field names that differ from RFC 6749's, such as `client_key` for `client_id`. An empty one drops the field."""
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Further fields of a refresh request."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     assertion_algorithm: str = "RS256"
     assertion_audience: str | None = None
     """The `aud` of a `private_key_jwt` assertion; None for the token endpoint."""
-    assertion_headers: Mapping[str, str] = field(default_factory=dict)
+    assertion_headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Further JOSE headers, such as `kid`."""
 
 
@@ -72,7 +72,7 @@ class Matcher:
     """Recognises a response by exact values, never by a part of a text."""
 
     status: int | None = None
-    fields: Mapping[str, str | int | bool]
+    fields: Mapping[str, str | int | bool] = field(hash=False)
     """Paths with a dot between the steps (`errors.0.code`), and the value that each must have."""
 
 
@@ -83,7 +83,7 @@ class ResponseFormat:
     encoding: Encoding = Encoding.JSON
     envelope: tuple[str, ...] = ()
     """Keys that lead to the object which holds the tokens."""
-    names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Field names that differ from RFC 6749's, such as `token` for `access_token`."""
     expiry: Expiry = Expiry.EXPIRES_IN
     unknown: tuple[Matcher, ...] = ()

@@ -78,7 +78,7 @@ class TokenResponse:
     expires_at: datetime | None = None
     """Where the response says it as a moment."""
     refresh_token_lifetime: timedelta | None = None
-    kept: Mapping[str, str | int] = field(default_factory=dict, repr=False)
+    kept: Mapping[str, str | int] = field(default_factory=dict, repr=False, hash=False)
     """What the provider's profile keeps next to the tokens."""
 
     def lifetime_from(self, sent_at: datetime) -> timedelta | None:

@@ -67,7 +67,7 @@ class Authorization:
     endpoint: str
     scopes: tuple[str, ...] = ()
     scope_separator: str = " "
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict, hash=False)
     pkce: bool = True
 
 
@@ -90,7 +90,7 @@ class Provider:
     title: str
     token_endpoint: str
     """May have variables in it until `with_variables`. Empty where the deployment must name it."""
-    variables: Mapping[str, Variable] = field(default_factory=dict)
+    variables: Mapping[str, Variable] = field(default_factory=dict, hash=False)
     request: RequestFormat = field(default_factory=RequestFormat)
     response: ResponseFormat = field(default_factory=ResponseFormat)
     rotation: Rotation

@@ -52,7 +52,7 @@ class Actions:
 
     def _redeem(self, step: Redeem, snapshot: Snapshot) -> Snapshot:
         claim = step.claim
-        request = self.redemption.prepare(snapshot)
+        prepared = self.redemption.prepare(snapshot)
         if not self.parts.claims.append(claim, after=step.after):
             found = self.reader.find_claim(claim, snapshot)
             if found is None:
@@ -66,7 +66,7 @@ class Actions:
             attempt=claim.attempt_number,
             claimed_version_id=claim.version_id,
         )
-        staged = self.redemption.redeem(claim, request, snapshot)
+        staged = self.redemption.redeem(claim, prepared, snapshot)
         return self.reader.read(self.memory) if staged is None else self._promote(staged, snapshot)
 
     def _promote(self, successor: TokenSet, snapshot: Snapshot) -> Snapshot:

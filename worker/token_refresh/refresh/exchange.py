@@ -9,6 +9,7 @@ from token_refresh.oauth.response import Answer, Failure, Kind, TokenResponse
 from token_refresh.ports import Deadline, Log, TokenEndpoint
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.parts import Limits
+from token_refresh.refresh.requests import PreparedRefresh
 from token_refresh.retry import repeat
 
 
@@ -21,6 +22,7 @@ class Exchange:
     """One refresh request and its repeats."""
 
     endpoint: TokenEndpoint
+    prepared: PreparedRefresh
     request: TokenRequest
     replay_allowed: Callable[[datetime], bool]
     """Whether the provider still accepts the refresh token, if it may have been redeemed before."""
@@ -42,6 +44,14 @@ class Exchange:
         Raises:
             TimeOver: Nothing was sent.
         """
+        answer = self._repeated()
+        other = self.prepared.with_previous_client() if _client_rejected(answer) else None
+        if other is None:
+            return answer
+        self.request = other
+        return self._send()
+
+    def _repeated(self) -> Answer:
         return repeat(
             self._send,
             clock=self.deadline.clock,
@@ -83,6 +93,10 @@ class Exchange:
 
     def _replay_allowed(self) -> bool:
         return not self.unsure or self.replay_allowed(self.memory.service_now())
+
+
+def _client_rejected(answer: Answer) -> bool:
+    return isinstance(answer, Failure) and answer.kind is Kind.CLIENT_REJECTED
 
 
 def _asked_seconds(answer: Answer) -> float:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from token_refresh.oauth.request import AuthMethod
 from token_refresh.ports import ClaimStore, Clock, Log, SecretStore, TokenEndpoint
+from token_refresh.providers.provider import Provider
+from token_refresh.refresh.requests import PreviousCredentials, no_previous_credentials
 from token_refresh.stored.credentials import ClientCredentials
 from token_refresh.stored.document import TokenDocument
 
@@ -21,14 +22,16 @@ class Parts:
     claims: ClaimStore
     published: SecretStore | None
     """The secret that consumers read, if one is configured."""
-    endpoint: Callable[[], TokenEndpoint]
+    endpoint: Callable[[Provider], TokenEndpoint]
     """Made only if a token request is sent."""
     credentials: Callable[[TokenDocument], ClientCredentials]
     """Read anew for each redemption."""
-    auth_method: AuthMethod
+    provider: Provider
+    """As configured; `Provider.for_document` applies what a document says."""
     nonce: Callable[[], str]
     clock: Clock
     log: Log
+    previous_credentials: PreviousCredentials = no_previous_credentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,13 @@ from token_refresh.core.schedule import Policy, may_be_sent_again
 from token_refresh.core.snapshot import Snapshot, TokenSet
 from token_refresh.core.versions import OUTCOME, staged_version_id
 from token_refresh.errors import SecretStoreError
-from token_refresh.oauth.request import TokenRequest, refresh_request
 from token_refresh.oauth.response import Failure, Kind, TokenResponse
 from token_refresh.ports import Deadline
 from token_refresh.refresh.exchange import Exchange, TimeOver
 from token_refresh.refresh.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS, Limits, Parts
+from token_refresh.refresh.requests import PreparedRefresh, prepare_refresh
 from token_refresh.retry import repeat
 from token_refresh.stored.document import SIZE_LIMIT_BYTES, TokenDocument
 from token_refresh.stored.origin import Origin
@@ -36,7 +36,7 @@ class Redemption:
     limits: Limits
     memory: Memory
 
-    def prepare(self, snapshot: Snapshot) -> TokenRequest:
+    def prepare(self, snapshot: Snapshot) -> PreparedRefresh:
         """Validate everything that can be validated before a claim is stored.
 
         Raises:
@@ -46,25 +46,26 @@ class Redemption:
         size_bytes = len(document.serialize().reveal())
         if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
             raise no_room(self.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
-        request = refresh_request(document.refresh_token, self.parts.credentials(document), self.parts.auth_method)
+        parts = self.parts
+        prepared = prepare_refresh(document, parts.provider, parts.credentials, parts.previous_credentials)
         if self.deadline.remaining_seconds < self.limits.needed_seconds:
             raise self._too_late()
-        return request
+        return prepared
 
-    def redeem(self, claim: Claim, request: TokenRequest, snapshot: Snapshot) -> TokenSet | None:
+    def redeem(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> TokenSet | None:
         """Send the request and stage the tokens; None if the provider rejected the grant.
 
         Raises:
             RefreshError: No tokens arrived, or they could not be stored; what became of the refresh token is recorded.
         """
-        exchange = self._exchange(claim, request, snapshot)
+        exchange = self._exchange(claim, prepared, snapshot)
         try:
             answer = exchange.run()
         except TimeOver:
             self._record(claim, Fate.NOT_REDEEMED)
             raise self._too_late() from None
         if isinstance(answer, TokenResponse):
-            return self._stage(claim, self._renewed(snapshot.current.document, claim, answer, exchange.sent_at))
+            return self._stage(claim, self._renewed(prepared, claim, answer, exchange.sent_at))
         if answer.kind is Kind.GRANT_REJECTED:
             self._record(claim, Fate.REJECTED, answer)
             self.memory.rejected_version = claim.version_id
@@ -72,15 +73,16 @@ class Redemption:
         self._record(claim, Fate.UNKNOWN if exchange.unsure else Fate.NOT_REDEEMED, answer)
         raise failed_request(self.secret, answer, unsure=exchange.unsure, sent=self.memory.requests_sent)
 
-    def _exchange(self, claim: Claim, request: TokenRequest, snapshot: Snapshot) -> Exchange:
+    def _exchange(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> Exchange:
         grace, first = snapshot.counted_grace(self.policy), snapshot.first_unresolved
         since = first.claimed_at if first else claim.claimed_at
         timeout_seconds = self.limits.request_timeout_seconds
         if timeout_seconds is None and grace > timedelta(0):
             timeout_seconds = REQUEST_TIMEOUT_SECONDS
         return Exchange(
-            endpoint=self.parts.endpoint(),
-            request=request,
+            endpoint=self.parts.endpoint(prepared.provider),
+            prepared=prepared,
+            request=prepared.request,
             replay_allowed=lambda now: may_be_sent_again(since, now, grace),
             timeout_seconds=timeout_seconds,
             limits=self.limits,
@@ -90,15 +92,16 @@ class Redemption:
         )
 
     def _renewed(
-        self, document: TokenDocument, claim: Claim, response: TokenResponse, issued_at: datetime
+        self, prepared: PreparedRefresh, claim: Claim, response: TokenResponse, issued_at: datetime
     ) -> TokenDocument:
-        renewed = document.renewed(
+        renewed = prepared.document.renewed(
             access_token=response.access_token,
             refresh_token=response.refresh_token,
-            lifetime=response.lifetime,
+            lifetime=prepared.lifetime(response, issued_at),
             issued_at=issued_at,
+            kept=response.kept,
             origin=Origin(
-                host=self.policy.host,
+                host=claim.host or self.policy.host,
                 grace=claim.grace or timedelta(0),
                 store=self.policy.store,
                 claim_id=claim.claim_id,

@@ -35,6 +35,7 @@ from token_refresh.refresh.failures import SecretName, dead_grant, mismatch, res
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.parts import Limits, Parts
 from token_refresh.refresh.redemption import Redemption
+from token_refresh.refresh.requests import needs_refresh_token
 from token_refresh.refresh.snapshot_reader import SnapshotReader
 
 
@@ -74,6 +75,7 @@ class Run:
             kind=policy.store,
             published=parts.published,
             secret=secret,
+            needs_refresh_token=needs_refresh_token(parts.provider),
         )
         redemption = Redemption(
             parts=parts, policy=policy, secret=secret, deadline=deadline, limits=self._limits, memory=self.memory
@@ -101,11 +103,11 @@ class Run:
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
         polls = 0
         for _ in range(self._limits.steps):
-            step = plan(snapshot, memory.state, self._policy)
+            step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
                 self._poll(polls)
                 polls, snapshot = polls + 1, self.read()
-                step = plan(snapshot, memory.state, self._policy)
+                step = self._plan(snapshot)
             outcome = self._at_rest(step, snapshot)
             if outcome is not None:
                 return outcome
@@ -115,6 +117,12 @@ class Run:
             except ClaimUnreadable:
                 return self._yield(Wait(memory.service_now() + STALENESS, Reason.UNREADABLE), snapshot)
         raise restless(self._secret, self._limits.steps)
+
+    def _plan(self, snapshot: Snapshot) -> Step:
+        """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
+        located = self.parts.provider.for_document(snapshot.current.document.fields)
+        policy = replace(self._policy, host=located.host) if self.parts.provider.variables else self._policy
+        return plan(snapshot, self.memory.state, policy)
 
     def _at_rest(self, step: Step, snapshot: Snapshot) -> Outcome | None:
         """End the run if there is nothing to do; None for an action that is to be carried out."""

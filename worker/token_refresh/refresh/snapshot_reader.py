@@ -8,7 +8,7 @@ by the ARN that the first read gives, and since a table that is behind the curre
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint
+from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint, redeemed_token
 from token_refresh.core.claims import Claim
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh.core.versions import CURRENT, staged_version_id
@@ -29,6 +29,7 @@ class SnapshotReader:
     kind: ClaimStoreKind
     published: SecretStore | None
     secret: SecretName
+    needs_refresh_token: bool = True
 
     def read(self, memory: Memory) -> Snapshot:
         """Read everything that the next step depends on.
@@ -83,7 +84,7 @@ class _Reading:
         if version is None:
             raise no_value(self.reader.secret)
         try:
-            document = _document_in(version)
+            document = self._document_in(version)
         except InvalidSecretDocument as error:
             raise unreadable_document(self.reader.secret, version.version_id, str(error)) from None
         return _token_set(version, document)
@@ -133,7 +134,7 @@ class _Reading:
         return self._read_set(staged_version_id(attempt.claim_id, attempt.version_id))
 
     def _read_set(self, version_id: str) -> TokenSet | None:
-        """Read a token set; an unreadable one counts as missing, so that the claim above it stays open."""
+        """Read a token set; None if it is missing or unreadable: either way nobody knows what the attempt brought."""
         known = self.memory.staged.get(version_id) or self.sets.get(version_id)
         if known is not None:
             return known
@@ -141,11 +142,16 @@ class _Reading:
         if version is None:
             return None
         try:
-            found = _token_set(version, _document_in(version))
+            found = _token_set(version, self._document_in(version))
         except InvalidSecretDocument:
             return None
         self.sets[version_id] = found
         return found
+
+    def _document_in(self, version: SecretVersion) -> TokenDocument:
+        if version.value is None:
+            raise InvalidSecretDocument("it is binary, and must be text (SecretString)")
+        return read_document(version.value, needs_refresh_token=self.reader.needs_refresh_token)
 
     def _read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         version = self.reader.store.read(label=label, version_id=version_id)
@@ -157,16 +163,10 @@ class _Reading:
 
 
 def _token(document: TokenDocument) -> str:
-    return fingerprint(document.refresh_token)
+    return fingerprint(redeemed_token(document))
 
 
 def _token_set(version: SecretVersion, document: TokenDocument) -> TokenSet:
     return TokenSet(
         version_id=version.version_id, stored_at=version.created_at, document=document, labels=version.labels
     )
-
-
-def _document_in(version: SecretVersion) -> TokenDocument:
-    if version.value is None:
-        raise InvalidSecretDocument("it is binary, and must be text (SecretString)")
-    return read_document(version.value)

@@ -1,7 +1,7 @@
 """The token document: the JSON object in which a token set is stored.
 
-Tokens are written back in the spelling they were read in (see `spelling`), with the time of issue and the key
-`tokenRefresh` (see `origin`) added. Every other key is kept.
+Tokens are written back in the spelling they were read in (see `spelling`), with the time of issue added. Every other
+key is kept.
 """
 
 import json
@@ -53,15 +53,15 @@ class TokenDocument:
         """Every key as it is stored, secrets included: for reading client credentials beside the tokens."""
         return self._fields
 
-    def renewed(  # noqa: PLR0913 - all by name
+    def renewed(  # noqa: PLR0913 - the parts of a token response, all by name
         self,
         *,
         access_token: SecretValue,
         refresh_token: SecretValue | None,
         lifetime: timedelta | None,
         issued_at: datetime,
-        origin: Origin | None = None,
         kept: Mapping[str, str | int] | None = None,
+        origin: Origin | None = None,
     ) -> "TokenDocument":
         """Return the document with the tokens of a token response (RFC 6749 section 5.1).
 
@@ -70,8 +70,8 @@ class TokenDocument:
             refresh_token: The new refresh token; None keeps the old one (RFC 6749 section 6).
             lifetime: `expires_in`; None if it can't be used, and then the previous lifetime applies.
             issued_at: When the request was sent, since `expires_in` counts from the response.
-            origin: Where the new tokens come from; None removes the key `tokenRefresh`.
             kept: Other fields of the response that the provider's profile keeps.
+            origin: Where the new tokens come from; None removes the key `tokenRefresh`.
         """
         issued_at = issued_at.replace(microsecond=0)
         expires_at = issued_at + min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
@@ -88,8 +88,8 @@ class TokenDocument:
             _spelling=spelling,
             _fields={
                 **others,
-                **(kept or {}),
                 **({} if origin is None else {ORIGIN_KEY: origin.as_fields()}),
+                **(kept or {}),
                 spelling.access_token: access_token.reveal(),
                 **({spelling.refresh_token: next_refresh_token.reveal()} if next_refresh_token else {}),
                 spelling.expires_at: spelling.write_time(expires_at, as_iso=as_iso),

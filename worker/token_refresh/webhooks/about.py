@@ -78,7 +78,7 @@ def standard_prefix(headers: Headers) -> str:
 def read_body(body: bytes) -> tuple[Any, dict[str, str]]:
     """Parse a body: a JSON value, or else a form, whose field `payload` may hold the JSON value."""
     value = _json(body)
-    # A body that is JSON is no form as well: "&ssl_check=1&" in the text of a message must mean nothing.
+    # A JSON body is not parsed as a form, too: "&ssl_check=1&" in the text of a message must mean nothing.
     form = {} if value is not None else _form(body)
     return _json(form["payload"]) if "payload" in form else value, form
 

@@ -32,7 +32,7 @@ class SqsQueue:
         """Remember the queue.
 
         Args:
-            url: Its URL; with `.fifo` at the end, each delivery is a message group of its own, so none waits.
+            url: Its URL; with `.fifo` at the end, each delivery is its own message group, so none waits.
             client: A boto3 client; without it, one with short timeouts is made: in Lambda now, else on first use.
         """
         self._url = url

@@ -36,7 +36,7 @@ _OUTCOMES: dict[type[TokenRefreshError], str] = {
 
 @dataclass(slots=True)
 class _Line:
-    """What the log will say: never a header, a body, or a part of either but an ID and a type."""
+    """The log line: never a header or a body; of these only an ID and a type."""
 
     outcome: str = "defect"
     reason: str | None = None
@@ -98,7 +98,7 @@ class Receiver:
             return self._receive(request, verifier, line)
         except Exception as error:  # noqa: BLE001 - the sender gets a status whatever happens
             problem = _named(error)
-        line.outcome = _OUTCOMES.get(type(problem), "secret_unusable")
+        line.outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(problem, kind)), "secret_unusable")
         line.reason = f"{type(problem).__name__}: {problem}"
         return responses.refused(problem, verifier.scheme if verifier else None)
 

@@ -34,7 +34,7 @@ def read_request(event: Any) -> Request:
     """Read an event.
 
     Raises:
-        WebhookMalformed: It is no HTTP event, or its body can't be decoded.
+        WebhookMalformed: It is not an HTTP event, or its body can't be decoded.
     """
     context = as_object(as_object(event).get("requestContext"))
     http = as_object(context.get("http"))

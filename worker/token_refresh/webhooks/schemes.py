@@ -156,7 +156,7 @@ STRIPE = Scheme(
     read=_read_stripe,
     key=raw_key,
     about=about.of_stripe,
-    hint="each Stripe endpoint has a secret of its own, and test and live mode have different ones",
+    hint="each Stripe endpoint has its own secret, and so have test and live mode",
 )
 SLACK = Scheme(
     name="slack",
@@ -178,5 +178,5 @@ STANDARD = Scheme(
     read=_read_standard,
     key=base64_key,
     about=about.of_standard,
-    hint="each endpoint has a secret of its own, which begins whsec_",
+    hint="each endpoint has its own secret, which begins with whsec_",
 )

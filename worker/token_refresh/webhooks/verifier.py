@@ -9,6 +9,7 @@ from token_refresh.reader import Runtime, Secret
 from token_refresh.webhooks.delivery import Delivery, VerifiedWith
 from token_refresh.webhooks.errors import WebhookNotVerified, detached
 from token_refresh.webhooks.headers import Headers
+from token_refresh.webhooks.remedy import how_to_store, place_of_secret
 from token_refresh.webhooks.schemes import Scheme, Signed
 from token_refresh.webhooks.verify import Key, check_time, matching_key
 
@@ -27,7 +28,7 @@ class SigningSecret(Protocol):
         ...
 
     def reject(self, secret: Secret) -> bool:
-        """Read again because `secret` was of no use; True if another one is current."""
+        """Read again because `secret` did not work; return True if another one is current."""
         ...
 
     async def areject(self, secret: Secret) -> bool:
@@ -154,14 +155,15 @@ class Verifier:
 
     def _wrong_form(self, secret: Secret, why: ValueError) -> InvalidSecretDocument:
         return InvalidSecretDocument(
-            f"{secret.secret_id}, version {secret.version_id}: the stored signing secret {why}. Store it as "
-            f"{self.scheme.name} shows it: aws secretsmanager put-secret-value --secret-id {secret.secret_id} "
-            "--secret-string file://secret.txt"
+            f"{place_of_secret(secret.secret_id)}, version {secret.version_id}: the stored signing secret {why}. Store "
+            f"it as {self.scheme.name} shows it: {how_to_store(secret.secret_id)}"
         )
 
     def _nothing_fits(self, secrets: Sequence[Secret]) -> WebhookNotVerified:
+        reference = secrets[0].secret_id
         versions = ", ".join(secret.version_id for secret in secrets)
         return WebhookNotVerified(
-            f"no signature fits {secrets[0].secret_id} (versions {versions}): the request is forged, or the secret of "
-            f"another endpoint is stored ({self.scheme.hint})"
+            f"no signature fits {place_of_secret(reference)} (versions {versions}): the request is forged, or the "
+            f"secret of another endpoint is stored ({self.scheme.hint}). Then store the right one: "
+            f"{how_to_store(reference)}"
         )

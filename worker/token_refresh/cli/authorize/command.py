@@ -17,8 +17,9 @@ from token_refresh.cli.authorize.redirect import RedirectServer, can_listen
 from token_refresh.cli.console.failures import CommandFailed
 from token_refresh.cli.console.options import command
 from token_refresh.cli.console.prompts import ask_secret, confirm
-from token_refresh.cli.console.screen import errors, text, when
+from token_refresh.cli.console.screen import errors, output, text, when
 from token_refresh.cli.context import Context
+from token_refresh.cli.secret.membership import join, open_index
 from token_refresh.cli.secret.provider import settings_for
 from token_refresh.cli.secret.regions import other_regions
 from token_refresh.cli.secret.storing import base_document, document_of, fields_of
@@ -36,7 +37,7 @@ _PASTE_TRIES: Final = 5
     "token-refresh authorize",
     "token-refresh authorize my-app/prod/upwork --redirect-uri http://localhost:9000/callback",
     "token-refresh authorize --paste --redirect-uri https://example.com/oauth",
-    "token-refresh authorize my-app/prod/xero --provider xero --client-file client.json",
+    "token-refresh authorize my-app/prod/jira --provider atlassian --client-file client.json",
 )
 def authorize(  # noqa: PLR0913 - options, each by its name
     context: Context,
@@ -70,6 +71,9 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     ] = None,
     timeout: Annotated[int, typer.Option(min=1, max=3600, help="Seconds to wait for the redirect.")] = 300,
     tag: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag of a new secret.")] = None,
+    fleet: Annotated[
+        str | None, typer.Option(help="Let the secret join this fleet, or be looked at by it now.", show_default=False)
+    ] = None,
     create: Annotated[
         bool, typer.Option("--create", help="Create the secret even if another region has one of this name.")
     ] = False,
@@ -113,6 +117,9 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         _paste(authorization, exchange)
     else:
         _listen(authorization, exchange, browser=browser, timeout_seconds=timeout)
+    if fleet is not None:
+        join(context, open_index(context, fleet), fleet=fleet, secret_id=context.secret_id)
+        output().print(text(f"The secret is in fleet {fleet}, and due at once."))
     return 0
 
 

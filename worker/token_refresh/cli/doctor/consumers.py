@@ -45,7 +45,7 @@ def _stored_at(state: State, reported: str) -> str | None:
             service.list_secret_version_ids,
             SecretId=state.context.secret_id,
             IncludeDeprecated=True,
-            MaxResults=100,
+            MaxResults=50,
             **more,
         )
         for version in page["Versions"]:

@@ -62,10 +62,11 @@ def _grant(state: State) -> Finding | None:
     if not isinstance(state.step, Rejected | Spent):
         return None
     since = when(state.step.since)
+    rejected = isinstance(state.step, Rejected)
     return Finding(
         health=Health.BROKEN,
         text=f"the provider rejected the refresh token at {since}"
-        if isinstance(state.step, Rejected)
+        if rejected
         else f"the refresh token was redeemed at {since}, and the new tokens are gone",
         remedy=f"authorize again: `{state.context.command('authorize')}`",
     )

@@ -19,7 +19,6 @@ from token_refresh.core.versions import CURRENT, published_version_id, staged_ve
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
 from token_refresh.events import Trigger
 from token_refresh.ports import ClaimStore, SecretStore
-from token_refresh.refresh import Run
 from token_refresh.stored.document import TokenDocument
 
 ATTEMPTS_LISTED = 5
@@ -86,7 +85,8 @@ class State:
         """Whether the published copy is of another version than the current one."""
         current = published_version_id(self.snapshot.current.version_id)
         published = self.snapshot.published
-        return self.settings.published_secret_id is not None and (published is None or published.version_id != current)
+        lags = published is None or published.version_id != current
+        return self.settings.published_secret_id is not None and lags
 
 
 def read_state(context: Context) -> State:
@@ -98,7 +98,14 @@ def read_state(context: Context) -> State:
     context.settings()  # A wrong variable is reported first.
     store = context.store()
     settings = _settings(context, store)
-    run = _dry_run(context, settings)
+    run = build_run(
+        settings,
+        Trigger(name="cli", dry_run=True),
+        clock=SystemClock(),
+        log=_Silent(),
+        time_left_seconds=TIME_LIMIT_SECONDS,
+        client=context.run_client(),
+    )
     try:
         snapshot = run.read()
     except (SecretEmpty, InvalidSecretDocument) as failure:
@@ -109,8 +116,18 @@ def read_state(context: Context) -> State:
         snapshot=snapshot,
         stored_at=snapshot.current.stored_at,
         step=plan(snapshot, _SCHEDULED, settings.policy),
-        attempts=_past_attempts(run.parts.store, run.parts.claims, snapshot),
+        attempts=_past_attempts(store, run.parts.claims, snapshot),
     )
+
+
+class _Silent:
+    """A log that nobody reads: looking is no run."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Log nothing."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Log nothing."""
 
 
 def _settings(context: Context, store: SecretStore) -> Settings:
@@ -141,27 +158,6 @@ def unusable(context: Context, failure: SecretEmpty | InvalidSecretDocument) -> 
 def _is_published_copy(context: Context) -> bool:
     fields = fields_of(context.store().read(label=CURRENT))
     return "sourceVersionId" in fields and "refreshToken" not in fields
-
-
-def _dry_run(context: Context, settings: Settings) -> Run:
-    return build_run(
-        settings,
-        Trigger(name="cli", dry_run=True),
-        clock=SystemClock(),
-        log=_Silent(),
-        time_left_seconds=TIME_LIMIT_SECONDS,
-        client=context.run_client(),
-    )
-
-
-class _Silent:
-    """A log that nobody reads."""
-
-    def info(self, event: str, **fields: object) -> None:
-        """Write nothing."""
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Write nothing."""
 
 
 def _past_attempts(store: SecretStore, claims: ClaimStore, snapshot: Snapshot) -> tuple[PastAttempt, ...]:

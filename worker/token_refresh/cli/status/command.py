@@ -1,6 +1,7 @@
 """`token-refresh status`: one secret on one screen, and an exit status for monitoring."""
 
-import time
+import signal
+import threading
 from typing import Annotated
 
 import typer
@@ -62,17 +63,20 @@ def _read(context: Context) -> tuple[Health, list[RenderableType]]:
 
 def _watch(context: Context, interval_seconds: int) -> int:
     health, parts = _read(context)
-    with Live(Group(*parts), console=output(), auto_refresh=False, screen=False) as live:
-        try:
-            while True:
-                time.sleep(interval_seconds)
+    # An exception from a signal can be lost in a library's cleanup; a flag can't.
+    ended = threading.Event()
+    previous = signal.signal(signal.SIGINT, lambda *_: ended.set())
+    try:
+        with Live(Group(*parts), console=output(), auto_refresh=False, screen=False) as live:
+            while not ended.wait(interval_seconds):
                 try:
                     health, parts = _read(context)
                 except TokenRefreshError as failure:
                     health, parts = Health.UNKNOWN, message(f"{type(failure).__name__}: {failure}")
                 live.update(Group(*parts), refresh=True)
-        except KeyboardInterrupt:
-            return health
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return health
 
 
 def _print_json(context: Context) -> int:

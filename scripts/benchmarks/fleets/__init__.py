@@ -1,0 +1,1 @@
+"""The parts of `scripts/bench fleet`: a virtual clock, an account with its quotas, providers, and the goals."""

@@ -1,0 +1,166 @@
+"""An AWS account on the virtual clock: Secrets Manager with latency and quotas, and a FIFO queue with its groups."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from benchmarks.fleets.clock import VirtualClock
+from testbed.aws.errors import ServiceError
+from testbed.secrets_manager.model import SecretsModel
+from token_refresh.fleet.core.dispatch import LEASE, Message
+
+CALL_SECONDS = 0.06
+START_SECONDS = 0.03
+"""From a message in the queue to the first line of the function."""
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket, as AWS describes its throttling."""
+
+    clock: VirtualClock
+    per_second: float
+    burst: float
+    level: float = 0.0
+    since: float = 0.0
+    taken: int = 0
+
+    def take(self) -> bool:
+        """Take one, if there is one."""
+        now = self.clock.seconds
+        self.level = min(self.burst, self.level + (now - self.since) * self.per_second)
+        self.since = now
+        if self.level < 1:
+            return False
+        self.level -= 1
+        self.taken += 1
+        return True
+
+
+class VirtualSecretsManager:
+    """What the worker's adapter takes for a client of Secrets Manager."""
+
+    class meta:  # noqa: N801 - as botocore names it
+        """Where it is."""
+
+        region_name = "eu-central-1"
+
+    def __init__(self, clock: VirtualClock, *, writes_per_second: float = 50.0) -> None:
+        self.clock = clock
+        self.models: dict[str, SecretsModel] = {}
+        """One for each secret, by ARN, so that a call takes the same time however many there are."""
+        self.writes = Bucket(clock, writes_per_second, writes_per_second, level=writes_per_second)
+        self.throttled = 0
+        self.outage: tuple[float, float] = (0.0, 0.0)
+        """Seconds from and to which the service throttles every call."""
+
+    def get_secret_value(self, **what: Any) -> dict[str, Any]:
+        """Read."""
+        return self._call("GetSecretValue", what)
+
+    def put_secret_value(self, **what: Any) -> dict[str, Any]:
+        """Write a version."""
+        return self._call("PutSecretValue", what, writes=True)
+
+    def update_secret_version_stage(self, **what: Any) -> dict[str, Any]:
+        """Move a label."""
+        return self._call("UpdateSecretVersionStage", what, writes=True)
+
+    def store(self, name: str, document: dict[str, Any]) -> str:
+        """Create a secret, as an operator would before the benchmark begins; give its ARN."""
+        now = self.clock.now.timestamp() - 3600
+        request = {"Name": name, "SecretString": json.dumps(document), "ClientRequestToken": f"{name:0>40}"}
+        model = SecretsModel()
+        secret_arn = str(model.call("CreateSecret", request, now=now)["ARN"])
+        self.models[secret_arn] = model
+        return secret_arn
+
+    def current(self, secret_arn: str) -> dict[str, Any]:
+        """Give the current document, which takes no time."""
+        response = self.models[secret_arn].call(
+            "GetSecretValue", {"SecretId": secret_arn}, now=self.clock.now.timestamp()
+        )
+        document: dict[str, Any] = json.loads(response["SecretString"])
+        return document
+
+    def _call(self, operation: str, what: dict[str, Any], *, writes: bool = False) -> dict[str, Any]:
+        self.clock.sleep(CALL_SECONDS)
+        begins, ends = self.outage
+        if begins <= self.clock.seconds < ends or (writes and not self.writes.take()):
+            self.throttled += 1
+            raise _refusal(operation, "ThrottlingException", "Rate exceeded")
+        try:
+            response = self.models[what["SecretId"]].call(operation, what, now=self.clock.now.timestamp())
+        except ServiceError as error:
+            raise _refusal(operation, error.code, str(error)) from None
+        if "CreatedDate" in response:
+            response = {**response, "CreatedDate": datetime.fromtimestamp(response["CreatedDate"], UTC)}
+        headers = {"date": format_datetime(self.clock.now, usegmt=True)}
+        return {**response, "ResponseMetadata": {"HTTPHeaders": headers}}
+
+
+def _refusal(operation: str, code: str, text: str) -> ClientError:
+    response: Any = {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    return ClientError(response, operation)
+
+
+@dataclass(slots=True)
+class VirtualQueue:
+    """SQS FIFO with Lambda on it: one message of a group at a time, and no ID twice in five minutes."""
+
+    clock: VirtualClock
+    run: Callable[[str], None]
+    concurrency: int
+    running: int = 0
+    longest: int = 0
+    _waiting: dict[str, deque[str]] = field(default_factory=dict)
+    _busy: set[str] = field(default_factory=set)
+    _ids: dict[str, float] = field(default_factory=dict)
+
+    def send(self, messages: Any) -> list[str]:
+        """Take messages; implements the port `Queue`."""
+        for message in messages:
+            self._take(message)
+        self._start()
+        return [message.message_id for message in messages]
+
+    def _take(self, message: Message) -> None:
+        if self.clock.seconds - self._ids.get(message.message_id, -1e9) < LEASE.total_seconds():
+            return
+        self._ids[message.message_id] = self.clock.seconds
+        self._waiting.setdefault(message.group, deque()).append(message.secret_arn)
+        self.longest = max(self.longest, sum(map(len, self._waiting.values())))
+
+    def _start(self) -> None:
+        for group in list(self._waiting):
+            if self.running >= self.concurrency:
+                return
+            if group not in self._busy:
+                self._begin(group)
+
+    def _begin(self, group: str) -> None:
+        waiting = self._waiting.pop(group)
+        secret_arn = waiting.popleft()
+        if waiting:
+            self._waiting[group] = waiting  # at the end, so that every group has its turn
+        self._busy.add(group)
+        self.running += 1
+
+        def job() -> None:
+            self.clock.sleep(START_SECONDS)
+            try:
+                self.run(secret_arn)
+            finally:
+                self.running -= 1
+                self._busy.discard(group)
+                self._start()
+
+        self.clock.start(job)

@@ -1,0 +1,178 @@
+"""The goals of a fleet, and the story that shows whether each is reached."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchmarks.fleets.world import World
+from token_refresh.fleet.core.dispatch import Fleet, Limits, decide
+from token_refresh.fleet.core.gauges import measure
+
+FIVE = ("alpha", "beta", "gamma", "delta", "epsilon")
+PERIOD_SECONDS = 40 * 60
+"""A one-hour token is due after two thirds of its life."""
+
+LATE_SECONDS = 120.0
+BUDGET_SHARE = 0.95
+MEMORY_GROWTH = 1.1
+QUOTA = 50.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One figure against its limit."""
+
+    story: str
+    what: str
+    figure: float
+    limit: float
+    at_least: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal is reached."""
+        return self.figure >= self.limit if self.at_least else self.figure <= self.limit
+
+
+def shared(secrets: int, names: tuple[str, ...] = FIVE) -> dict[str, int]:
+    """Share secrets among providers."""
+    return dict.fromkeys(names, max(1, secrets // len(names)))
+
+
+def spread(number: int, chance: object) -> float:
+    """Spread what is due evenly over a period."""
+    del chance
+    return (number * 7919) % PERIOD_SECONDS
+
+
+def at_once(_number: int, _chance: object) -> float:
+    """Let all be due now."""
+    return 0.0
+
+
+def nothing_lost(story: str, world: World) -> Iterator[Result]:
+    """Give the goals that every story has."""
+    yield Result(story=story, what="expired", figure=len(world.tally.expired), limit=0)
+    yield Result(story=story, what="redeemed and not stored", figure=world.not_stored(), limit=0)
+    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+
+
+def herd(secrets: int) -> Iterator[Result]:
+    """All one-hour tokens are due at once."""
+    world = World(shared(secrets), due=at_once)
+    world.run(19)
+    yield from nothing_lost("all due at once", world)
+
+
+def steady(secrets: int) -> Iterator[Result]:
+    """One-hour tokens in a steady state; the dispatcher's memory is measured at its beginning and its end."""
+    world = World(shared(secrets), due=spread)
+    before = memory_of_a_minute(world)
+    world.run(60)
+    yield from nothing_lost("steady state", world)
+    yield Result(story="steady state", what="p99, due to stored, s", figure=world.quantile(0.99), limit=LATE_SECONDS)
+    growth = memory_of_a_minute(world) / before
+    yield Result(story="steady state", what="dispatcher's memory after an hour, x", figure=growth, limit=MEMORY_GROWTH)
+
+
+def hanging(secrets: int) -> Iterator[Result]:
+    """A provider with 30 % of the secrets hangs for an hour; its own tokens expire, and nobody else's."""
+    names = dict.fromkeys(FIVE, secrets * 7 // 50) | {"hanging": secrets * 3 // 10}
+    world = World(names, due=spread)
+    world.providers["hanging"].hangs = (300.0, 3900.0)
+    world.run(70)
+    late = world.quantile(0.99, but="hanging")
+    yield Result(story="30 % hang for an hour", what="others' p99, due to stored, s", figure=late, limit=LATE_SECONDS)
+    expired = sum(world.of[arn] != "hanging" for arn in world.tally.expired)
+    yield Result(story="30 % hang for an hour", what="others expired", figure=expired, limit=0)
+    twice = world.double_redemptions()
+    yield Result(story="30 % hang for an hour", what="redeemed twice", figure=twice, limit=0)
+
+
+def lost_index(secrets: int) -> Iterator[Result]:
+    """The index is deleted in the middle, and rebuilt from the tags."""
+    world = World(shared(secrets), due=spread)
+    world.run(20)
+    world.lose_index()
+    world.run(40)
+    yield from nothing_lost("index deleted in the middle", world)
+
+
+def saturated(secrets: int) -> Iterator[Result]:
+    """More is due than the budget allows: three times as many secrets as fit."""
+    world = World(shared(secrets * 3), due=at_once)
+    world.run(2)
+    before, began = world.account.writes.taken, world.clock.seconds
+    world.run(10)
+    used = (world.account.writes.taken - before) / (world.clock.seconds - began) / world.limits.writes_per_second
+    yield Result(
+        story=f"{secrets * 3:,} due at once",
+        what="of the write budget used",
+        figure=used,
+        limit=BUDGET_SHARE,
+        at_least=True,
+    )
+    lost = world.not_stored()
+    yield Result(story=f"{secrets * 3:,} due at once", what="redeemed and not stored", figure=lost, limit=0)
+
+
+def half_quota(secrets: int) -> Iterator[Result]:
+    """Other teams use half of the write quota."""
+    world = World(shared(secrets), due=spread, writes_per_second=QUOTA / 2)
+    world.run(50)
+    yield from nothing_lost("half of the quota is gone", world)
+
+
+def limited(secrets: int) -> Iterator[Result]:
+    """Ten providers are near their own rate limits: 20 % above what a steady state needs."""
+    names = tuple(f"limited{n}" for n in range(10))
+    world = World(shared(secrets, names), due=spread)
+    for name in names:
+        world.limit(name, 1.2 * secrets / len(names) / PERIOD_SECONDS)
+    world.run(50)
+    yield from nothing_lost("ten providers at their limits", world)
+    refused = sum(provider.limited for provider in world.providers.values()) / max(1, world.tally.refreshed)
+    yield Result(story="ten providers at their limits", what="requests refused, share", figure=refused, limit=0.1)
+
+
+def throttled(secrets: int) -> Iterator[Result]:
+    """Secrets Manager throttles every call for ten minutes."""
+    world = World(shared(secrets), due=spread)
+    world.account.outage = (600.0, 1200.0)
+    world.run(50)
+    yield from nothing_lost("Secrets Manager throttles for 10 min", world)
+
+
+def deployment(secrets: int) -> Iterator[Result]:
+    """A deployment in the middle of a herd: no dispatcher for two minutes."""
+    world = World(shared(secrets * 4 // 5), due=at_once)
+    world.deaf = (240.0, 360.0)
+    world.run(19)
+    yield from nothing_lost("deployment in a herd", world)
+
+
+def memory_of_a_minute(world: World) -> float:
+    """Measure the peak memory of one decision."""
+    tracemalloc.start()
+    fleet = Fleet(
+        rows=list(world.index.rows()), providers=world.provider_limits, limits=Limits(), pauses=world.index.pauses()
+    )
+    measure(fleet, decide(fleet, world.clock.now), world.clock.now)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return float(peak)
+
+
+STORIES: dict[str, Callable[[int], Iterator[Result]]] = {
+    "herd": herd,
+    "steady": steady,
+    "hanging": hanging,
+    "lost-index": lost_index,
+    "saturated": saturated,
+    "half-quota": half_quota,
+    "limited": limited,
+    "throttled": throttled,
+    "deployment": deployment,
+}

@@ -1,0 +1,203 @@
+"""A fleet on the virtual clock, with the real dispatcher, planner, worker and adapter."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from benchmarks.fleets.account import Bucket, VirtualQueue, VirtualSecretsManager
+from benchmarks.fleets.clock import STARTED, VirtualClock
+from benchmarks.fleets.providers import LIFETIME, VirtualProvider
+from benchmarks.fleets.runs import VirtualRun
+from fakes import FakeLog
+from fleet.memory import MemoryIndex
+from token_refresh.errors import TokenRefreshError
+from token_refresh.events import Trigger
+from token_refresh.fleet.core.dispatch import Fleet, Limits, ProviderLimits, decide
+from token_refresh.fleet.core.gauges import measure
+from token_refresh.fleet.core.row import Row, Seen, State
+from token_refresh.fleet.dispatcher import hand_out
+from token_refresh.fleet.queue_worker import run_member
+from token_refresh.fleet.worker import Crew
+from token_refresh.outcome import Outcome
+
+WRITES_A_RUN = 4
+WINDOW = LIFETIME / 3
+SECONDS_A_MINUTE = 60
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened to the secrets, as the provider and Secrets Manager know it."""
+
+    expired: set[str] = field(default_factory=set)
+    late: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds from due to stored, by provider."""
+    runs: int = 0
+    refreshed: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+class World:
+    """Secrets of several providers, and everything that keeps them fresh."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, int],
+        *,
+        due: Callable[[int, random.Random], float],
+        limits: Limits | None = None,
+        writes_per_second: float = 50.0,
+        seed: int = 1,
+    ) -> None:
+        """Store the secrets.
+
+        Args:
+            providers: How many secrets each has.
+            due: In how many seconds a secret is due, by its number.
+            limits: The dispatcher's limits.
+            writes_per_second: What is left of the account's quota.
+            seed: Of everything that is random.
+        """
+        random.seed(seed)
+        self.clock, self.chance = VirtualClock(), random.Random(seed)  # noqa: S311 - no secret
+        self.limits = limits or Limits(writes_a_run=WRITES_A_RUN)
+        self.account = VirtualSecretsManager(self.clock, writes_per_second=writes_per_second)
+        self.queue = VirtualQueue(self.clock, self._run, self.limits.concurrency)
+        self.index = MemoryIndex()
+        self.tally = Tally()
+        self.providers = {name: VirtualProvider(self.clock, name, self.chance) for name in providers}
+        self.provider_limits = {name: ProviderLimits() for name in providers}
+        self.of: dict[str, str] = {}
+        self.expiry: dict[str, datetime] = {}
+        self.deaf = (0.0, 0.0)
+        """Seconds from and to which no dispatcher runs."""
+        number = 0
+        for name, count in providers.items():
+            for _ in range(count):
+                self._store(name, number, due(number, self.chance))
+                number += 1
+        self.crew = Crew(
+            fleet="bench",
+            index=self.index,
+            bus=None,
+            log=FakeLog(),
+            read_document=self._read,
+            chance=self.chance.random,
+        )
+
+    def limit(self, provider: str, per_second: float) -> None:
+        """Let a provider refuse more requests than so many a second."""
+        self.providers[provider].limit = Bucket(self.clock, per_second, max(2.0, per_second))
+        self.provider_limits[provider] = ProviderLimits(runs_per_second=per_second)
+
+    def run(self, minutes: float) -> None:
+        """Let time pass, with a dispatcher each minute."""
+        ends = self.clock.seconds + minutes * SECONDS_A_MINUTE
+        while self.clock.seconds < ends:
+            self.clock.start(self._dispatch)
+            self.clock.run_until(min(ends, self.clock.seconds + SECONDS_A_MINUTE))
+        for secret_arn, expiry in self.expiry.items():
+            if expiry <= self.clock.now:
+                self.tally.expired.add(secret_arn)
+
+    def lose_index(self) -> None:
+        """Delete the table's rows, and rebuild them as the resync does: from the tags, without what runs found."""
+        self.index.sent.clear()
+        for secret_arn in list(self.index.by_arn):
+            now = self.clock.now
+            self.index.by_arn[secret_arn] = Row(secret_arn=secret_arn, provider="unknown", added_at=now, next_at=now)
+
+    def double_redemptions(self) -> int:
+        """Count refresh tokens that were sent and redeemed more than once."""
+        return sum(count > 1 for provider in self.providers.values() for count in provider.redeemed.values())
+
+    def not_stored(self) -> int:
+        """Count secrets whose newest tokens, as the provider issued them, are not the current version."""
+        lost = 0
+        for secret_arn, provider in self.of.items():
+            grant, generation = str(self.account.current(secret_arn)["refreshToken"]).split("|")
+            lost += int(generation) != self.providers[provider].generations.get(grant, 0)
+        return lost
+
+    def quantile(self, share: float, *, but: str = "") -> float:
+        """Give the seconds from due to stored that this share of the refreshes took at most."""
+        times = sorted(t for provider, late in self.tally.late.items() if provider != but for t in late)
+        return times[min(len(times) - 1, int(share * len(times)))] if times else 0.0
+
+    def _store(self, provider: str, number: int, due_seconds: float) -> None:
+        due_at = STARTED + timedelta(seconds=due_seconds)
+        expires_at = due_at + WINDOW
+        issued_at = expires_at - LIFETIME
+        secret_arn = self.account.store(
+            f"{provider}/{number}",
+            {
+                "provider": provider,
+                "accessToken": "access",
+                "refreshToken": f"{number}|0",
+                "expiresAt": round(expires_at.timestamp() * 1000),
+                "issuedAt": round(issued_at.timestamp() * 1000),
+                "clientId": "client",
+                "clientSecret": "hush",
+            },
+        )
+        seen = Seen(
+            at=issued_at,
+            state=State.HEALTHY,
+            since=issued_at,
+            outcome="refreshed",
+            error_type=None,
+            requests=1,
+            failures=0,
+            succeeded_at=issued_at,
+            version_id="v0",
+            expires_at=expires_at,
+            due_at=due_at,
+        )
+        self.index.add(Row(secret_arn=secret_arn, provider=provider, added_at=issued_at, next_at=due_at, seen=seen))
+        self.of[secret_arn], self.expiry[secret_arn] = provider, expires_at
+
+    def _dispatch(self) -> None:
+        begins, ends = self.deaf
+        if begins <= self.clock.seconds < ends:
+            return
+        now = self.clock.now
+        self.index.now = now
+        fleet = Fleet(
+            rows=list(self.index.rows()),
+            pauses=self.index.pauses(),
+            handed_out=self.index.handed_out(now),
+            providers=self.provider_limits,
+            limits=self.limits,
+        )
+        decision = decide(fleet, now)
+        measure(fleet, decision, now)
+        hand_out(decision, self.index, self.queue, self.clock, now)
+
+    def _run(self, secret_arn: str) -> None:
+        self.index.now = self.clock.now
+        provider = self.providers[self.of[secret_arn]]
+        run = VirtualRun(clock=self.clock, account=self.account, provider=provider, secret_arn=secret_arn)
+        ended = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn), run)
+        self.tally.runs += 1
+        if isinstance(ended, TokenRefreshError):
+            name = type(ended).__name__
+            self.tally.errors[name] = self.tally.errors.get(name, 0) + 1
+        elif isinstance(ended, Outcome) and ended.name in {"refreshed", "recovered"} and ended.document.expires_at:
+            self._note(secret_arn, ended.document.expires_at)
+
+    def _note(self, secret_arn: str, expires_at: datetime) -> None:
+        """Note that new tokens are current."""
+        before = self.expiry[secret_arn]
+        self.expiry[secret_arn] = expires_at
+        self.tally.refreshed += 1
+        late = (self.clock.now - (before - WINDOW)).total_seconds()
+        self.tally.late.setdefault(self.of[secret_arn], []).append(late)
+        if self.clock.now > before:
+            self.tally.expired.add(secret_arn)
+
+    def _read(self, secret_arn: str) -> Mapping[str, object]:
+        self.clock.sleep(0.06)
+        return self.account.current(secret_arn)

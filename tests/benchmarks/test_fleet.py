@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from benchmarks.fleets.clock import VirtualClock
+from benchmarks.fleets.goals import STORIES, Result
+from benchmarks.fleets.world import World
+
+SMALL = 100
+
+
+@pytest.mark.parametrize("story", ["herd", "lost-index", "half-quota", "deployment"])
+def test_goals_of_a_small_fleet(story: str) -> None:
+    """With a hundredth of the secrets, and the quotas as they are, every goal is reached."""
+    results = list(STORIES[story](SMALL))
+
+    assert [] == [result for result in results if not result.reached]
+    assert results
+
+
+def test_a_hanging_provider_hurts_nobody_else() -> None:
+    """While a provider with a third of the secrets hangs, the others are stored in time."""
+    assert [] == [result for result in STORIES["hanging"](SMALL) if not result.reached]
+
+
+def test_the_benchmark_sees_a_fault() -> None:
+    """Without a dispatcher tokens expire, and the benchmark counts them."""
+    world = World({"alpha": 10}, due=lambda _n, _c: 0.0)
+    world.deaf = (0.0, 1e9)
+    world.run(21)
+
+    assert 10 == len(world.tally.expired)
+
+
+def test_results() -> None:
+    """A figure is judged against its limit from the right side."""
+    most = Result(story="s", what="w", figure=2, limit=1)
+    least = Result(story="s", what="w", figure=2, limit=1, at_least=True)
+
+    assert [False, True] == [most.reached, least.reached]
+
+
+def test_the_clock_is_deterministic() -> None:
+    """Sleeping jobs wake in the order of their times, and an error in a job ends the run."""
+    clock, order = VirtualClock(), []
+
+    def job(name: int, seconds: float) -> None:
+        clock.sleep(seconds)
+        order.append((name, clock.seconds))
+
+    for number, seconds in enumerate((3.0, 1.0, 2.0)):
+        clock.start(partial(job, number, seconds))
+    clock.run_until(10)
+    assert [(1, 1.0), (2, 2.0), (0, 3.0)] == order
+
+    def fails() -> None:
+        raise ValueError
+
+    clock.start(fails)
+    with pytest.raises(ValueError):  # noqa: PT011 - it has no text
+        clock.run_until(20)
+    with pytest.raises(RuntimeError, match="only a job may sleep"):
+        clock.sleep(1)
+
+
+def test_the_same_seed_is_the_same_day() -> None:
+    """Two runs with one seed come to the same figures."""
+
+    def latencies() -> dict[str, list[float]]:
+        world = World({"alpha": 30}, due=lambda n, _c: float(n), seed=7)
+        world.run(5)
+        return world.tally.late
+
+    assert latencies() == latencies()

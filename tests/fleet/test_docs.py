@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from token_refresh.fleet.core.breaker import Reason
+from token_refresh.fleet.core.dispatch import Limits
+from token_refresh.fleet.core.row import State
+from token_refresh_infra.common import CommonParameters
+from token_refresh_infra.context import names_of
+from token_refresh_infra.fleet_parameters import FleetParameters
+from token_refresh_infra.modes import parameters_of
+
+PAGE = (Path(__file__).parents[2] / "docs" / "fleet.md").read_text()
+
+
+def section(heading: str) -> str:
+    return PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def first_column(heading: str) -> set[str]:
+    return set(re.findall(r"^\| `([a-z_]+)`", section(heading), re.MULTILINE))
+
+
+def test_parameters() -> None:
+    """The page has every parameter of a fleet that other modes don't have, with the default that is used."""
+    own = set(names_of(FleetParameters)) - (set(names_of(CommonParameters)) - {"memory_mb"})
+    used = parameters_of({"mode": "fleet", "fleet": "prod", "environment": "prod"})
+
+    assert own == first_column("Parameters")
+    for name, default in re.findall(r"^\| `([a-z_]+)` \| `([^`]+)` \|", section("Parameters"), re.MULTILINE):
+        if name != "provider":  # its default is the worker's
+            assert default == str(getattr(used, name)).lower(), name
+
+
+def test_states() -> None:
+    """The page has every state that a secret can be in, and no other."""
+    assert {state.value for state in State} == first_column("Operate")
+
+
+def test_breakers() -> None:
+    """The page has one row for each reason that opens a breaker."""
+    rows = re.findall(r"^\| .* \| \d+ min \|$", section("How the dispatcher decides"), re.MULTILINE)
+
+    assert len(Reason) == len(rows)
+
+
+def test_what_fits() -> None:
+    """The figures of the limits follow from the write budget."""
+    per_second = Limits().runs_a_minute / 60
+
+    assert f"{per_second:.0f} refreshes/s" in PAGE
+    assert f"{round(10_000 / per_second / 60)} minutes" in section("Limits")
+    assert f"{per_second * 40 * 60:,.0f} one-hour tokens" in section("Limits")
+
+
+@pytest.mark.parametrize("column", range(4))
+def test_cost(column: int) -> None:
+    """The cost page's sums add up, to the dollar."""
+    rows = re.findall(r"^\| (.*?) \| (.*) \|$", section("Cost"), re.MULTILINE)
+    amounts = {
+        name: [float(cell.strip(" *").replace(",", "")) for cell in cells.split("|")] for name, cells in rows[2:]
+    }
+    total = amounts.pop("**together, one-hour tokens**")
+    amounts.pop("refreshes, 24-hour tokens")
+
+    assert abs(sum(found[column] for found in amounts.values()) - total[column]) < 1

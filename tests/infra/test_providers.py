@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.synthesis import synthesise
+from token_refresh.providers.loader import load_provider, profile_names
+from token_refresh_infra.context import ParameterError
+from token_refresh_infra.modes import parameters_of
+from token_refresh_infra.parameters import Parameters
+
+WITH_ENDPOINT = [name for name in profile_names() if load_provider(name).token_endpoint]
+
+
+def read(name: str, **context: object) -> Parameters:
+    parameters = parameters_of({"environment": "prod", "provider": name} | context)
+    assert isinstance(parameters, Parameters)
+    return parameters
+
+
+@pytest.mark.parametrize("name", WITH_ENDPOINT)
+def test_schedule_follows_the_profile(name: str) -> None:
+    """Each profile makes a deployment that runs three times while its tokens are due, and alarms after that."""
+    parameters = read(name, claim_table="create")
+
+    provider = load_provider(name)
+    assert parameters.due_window_seconds <= provider.refresh_window.total_seconds()
+    assert 3 * parameters.longest_gap_seconds <= parameters.due_window_seconds
+    assert parameters.overdue_below_seconds < parameters.due_window_seconds - parameters.longest_gap_seconds
+    assert name == parameters.settings.provider.name
+
+
+def test_what_is_deployed(code: Path) -> None:
+    """A profile's name is all that the function is given: no other variable of the provider is set."""
+    deployment = synthesise({"environment": "prod", "provider": "xero", "claim_table": "create"}, code)
+    variables = deployment.one("Lambda::Function")["Environment"]["Variables"]
+
+    assert "xero" == variables["PROVIDER"]
+    assert not variables.keys() & {"TOKEN_ENDPOINT", "REFRESH_WINDOW_SECONDS", "REPLAY_GRACE_SECONDS"}
+    assert "rate(3 minutes)" == deployment.one("Scheduler::Schedule")["ScheduleExpression"]
+
+
+def test_too_short_for_claims_in_the_secret() -> None:
+    """A provider whose tokens live 30 minutes is refused with claims in the secret, with the way out."""
+    with pytest.raises(ParameterError, match=r'claim_table = "create"'):
+        read("xero")
+
+
+def test_generic_needs_an_endpoint() -> None:
+    """A profile without an endpoint is refused by the name of the missing parameter."""
+    with pytest.raises(ParameterError, match=r"^token_endpoint: must be set, because the profile generic has no"):
+        read("generic")
+    assert "https://a.example/token" == read("generic", token_endpoint="https://a.example/token").token_endpoint
+
+
+def test_signing_key(code: Path) -> None:
+    """A client that signs its assertions gets its key: as a variable, and as the permission to sign with it alone."""
+    key = "arn:aws:kms:eu-central-1:123456789012:key/signs"
+    deployment = synthesise(
+        {"environment": "prod", "token_endpoint_auth_method": "private_key_jwt", "client_key": key}
+        | {"account": "123456789012", "region": "eu-central-1"},
+        code,
+    )
+
+    assert key == deployment.one("Lambda::Function")["Environment"]["Variables"]["CLIENT_KEY_ID"]
+    assert ("kms:Sign", key) in deployment.permissions("lambda.amazonaws.com")

@@ -1,0 +1,142 @@
+"""The client's credentials: two secrets while one is rotated, one secret for each provider, and a key in KMS."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from providers.imitation import CLIENT_ID, CLIENT_SECRET
+from providers.scene import Scene
+from testbed.loopback import LoopbackHandler, LoopbackServer
+from token_refresh.errors import ClientRejected
+
+CLIENT = "client"
+NEW_SECRET = "client-secret-2-that-the-provider-does-not-know-yet"
+
+
+def credentials(secret: str) -> str:
+    return json.dumps({"clientId": CLIENT_ID, "clientSecret": secret})
+
+
+@pytest.fixture
+def with_client_secret(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Scene:
+    """The client's credentials stand in a secret of their own."""
+    monkeypatch.setenv("CLIENT_SECRET_ID", CLIENT)
+    scene.store(clientId=None, clientSecret=None)
+    scene.imitation.checks_client = True
+    return scene
+
+
+def test_the_previous_secret_is_tried_once(with_client_secret: Scene) -> None:
+    """While the client secret is rotated, the provider may still want the previous one."""
+    scene = with_client_secret
+    scene.client.create_secret(Name=CLIENT, SecretString=credentials(CLIENT_SECRET))
+    scene.client.put_secret_value(SecretId=CLIENT, SecretString=credentials(NEW_SECRET))
+
+    assert "refreshed" == scene.run()["outcome"]
+
+    assert [401, 200] == scene.imitation.statuses
+    assert [] == scene.leaked()
+
+
+def test_both_secrets_may_be_wrong(with_client_secret: Scene) -> None:
+    """Where the previous secret is wrong, too, the run ends; it has sent two requests."""
+    scene = with_client_secret
+    scene.client.create_secret(Name=CLIENT, SecretString=credentials("client-secret-0"))
+    scene.client.put_secret_value(SecretId=CLIENT, SecretString=credentials(NEW_SECRET))
+
+    scene.fail(ClientRejected)
+
+    assert [401, 401] == scene.imitation.statuses
+
+
+@pytest.mark.parametrize("previous", [None, NEW_SECRET, "no JSON"])
+def test_without_another_secret_one_request_is_sent(with_client_secret: Scene, previous: str | None) -> None:
+    """A previous version that isn't there, is the same or can't be read changes nothing."""
+    scene = with_client_secret
+    first = credentials(NEW_SECRET) if previous in {None, NEW_SECRET} else str(previous)
+    scene.client.create_secret(Name=CLIENT, SecretString=first)
+    if previous is not None:
+        scene.client.put_secret_value(SecretId=CLIENT, SecretString=credentials(NEW_SECRET))
+
+    scene.fail(ClientRejected)
+
+    assert [401] == scene.imitation.statuses
+
+
+def test_the_current_secret_comes_first(with_client_secret: Scene) -> None:
+    """After a rotation the current secret is sent, and the previous one is not."""
+    scene = with_client_secret
+    scene.client.create_secret(Name=CLIENT, SecretString=credentials(NEW_SECRET))
+    scene.client.put_secret_value(SecretId=CLIENT, SecretString=credentials(CLIENT_SECRET))
+
+    assert "refreshed" == scene.run()["outcome"]
+    assert [200] == scene.imitation.statuses
+
+
+def test_each_provider_has_a_client_secret(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`{provider}` in CLIENT_SECRET_ID stands for the provider's name."""
+    monkeypatch.setenv("CLIENT_SECRET_ID", "clients/{provider}")
+    scene.client.create_secret(Name="clients/upwork", SecretString=credentials(CLIENT_SECRET))
+    scene.store(clientId=None, clientSecret=None)
+
+    assert "refreshed" == scene.run()["outcome"]
+
+
+class Kms(LoopbackServer):
+    """Signs with a real key."""
+
+    def __init__(self) -> None:
+        super().__init__(_KmsHandler)
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.keys: list[str] = []
+
+
+class _KmsHandler(LoopbackHandler):
+    server: Kms
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        asked: dict[str, Any] = json.loads(self.read_body())
+        self.server.keys.append(asked["KeyId"])
+        signature = self.server.key.sign(base64.b64decode(asked["Message"]), padding.PKCS1v15(), hashes.SHA256())
+        self.answer(
+            200, json.dumps({"Signature": base64.b64encode(signature).decode()}).encode(), {"Connection": "close"}
+        )
+
+
+@pytest.fixture
+def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kms]:
+    with Kms() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", f"http://{server.address}")
+        yield server
+
+
+def decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+@pytest.mark.parametrize("scene", ["auth0"], indirect=True)
+def test_a_key_in_kms_authenticates_the_client(scene: Scene, kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole worker with private_key_jwt: the provider can verify the assertion, and no client secret exists."""
+    monkeypatch.setenv("TOKEN_ENDPOINT_AUTH_METHOD", "private_key_jwt")
+    monkeypatch.setenv("CLIENT_KEY_ID", "alias/client")
+    scene.store(clientSecret=None)
+    asked = scene.imitation.success["request"]
+    asked["fields"] = ["grant_type", "refresh_token", "client_id", "client_assertion_type", "client_assertion"]
+    scene.imitation.play("busy")
+
+    assert "refreshed" == scene.run()["outcome"]
+
+    assert ([], ["alias/client"] * 2) == (scene.imitation.faults, kms.keys)
+    first, second = (fields["client_assertion"] for fields in scene.imitation.received)
+    assert first != second
+    head, claims, signature = second.split(".")
+    kms.key.public_key().verify(decoded(signature), f"{head}.{claims}".encode(), padding.PKCS1v15(), hashes.SHA256())
+    assert {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": scene.imitation.url}.items() <= json.loads(
+        decoded(claims)
+    ).items()
+    assert [] == scene.leaked()

@@ -1,0 +1,111 @@
+"""A token document chooses neither the provider nor the host that receives its token."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from providers.scene import TOKENS, Scene
+from token_refresh.bootstrap import SystemClock
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+
+
+@pytest.mark.parametrize("named", ["xero", "canary", "", None, 7, ["upwork"]])
+def test_a_document_of_another_provider_is_refused(scene: Scene, named: Any) -> None:
+    """In a deployment for one provider, another provider's token is never sent; no run changes that, forced or not."""
+    scene.store(provider=named)
+
+    if named in {"", None} if isinstance(named, str | None) else False:
+        assert "refreshed" == scene.run()["outcome"]
+        return
+    for event in ({}, {"force": True}, {"dry_run": True}):
+        assert "canary" not in str(scene.fail(ConfigurationError, **event))
+    assert [] == scene.imitation.statuses
+
+
+def test_a_run_that_finds_nothing_due_parses_one_profile(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh run reads the one profile that it needs, out of all of them."""
+    parsed = []
+    read_text = Path.read_text
+
+    def seen(path: Path, *arguments: Any, **options: Any) -> str:
+        parsed.append(path.name)
+        return read_text(path, *arguments, **options)
+
+    scene.store(expiresAt=SystemClock().unix_ms() + 86_400_000)
+    monkeypatch.setattr(Path, "read_text", seen)
+
+    assert "fresh" == scene.run()["outcome"]
+    assert ["upwork.toml"] == [name for name in parsed if name.endswith(".toml")]
+
+
+@pytest.mark.parametrize("key", ["tokenEndpoint", "token_endpoint", "TOKEN_ENDPOINT", "host"])
+def test_no_key_of_a_document_names_the_endpoint(scene: Scene, key: str) -> None:
+    """An endpoint in the document is one of the keys that are kept, and nothing else."""
+    scene.store(**{key: "http://127.0.0.1:1/other"})
+
+    assert "refreshed" == scene.run()["outcome"]
+    assert [200] == scene.imitation.statuses
+
+
+@pytest.mark.parametrize(
+    "variables", [None, {}, {"shop": None}, {"shop": "canary.example.com/"}, {"shop": "a@canary"}, "canary", ["canary"]]
+)
+@pytest.mark.parametrize("scene", ["shopify"], indirect=True)
+def test_a_wrong_variable_is_refused(scene: Scene, variables: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is missing, or that tries to leave its place, ends the run before anything is claimed or sent."""
+    monkeypatch.delenv("TOKEN_ENDPOINT")
+    scene.store(providerVariables=variables)
+
+    said = str(scene.fail(ConfigurationError))
+
+    assert "provider shopify needs the variable shop" in said
+    assert "canary" not in said
+    assert 1 == len(scene.client.list_secret_version_ids(SecretId=TOKENS)["Versions"])
+
+
+def test_a_refresh_token_is_needed_where_the_grant_has_one(scene: Scene) -> None:
+    """A provider with refresh tokens gets no document without one."""
+    scene.store(refreshToken=None)
+
+    assert "refreshToken" in str(scene.fail(InvalidSecretDocument))
+
+
+@pytest.mark.parametrize("scene", ["paypal"], indirect=True)
+def test_client_credentials_need_no_tokens_to_begin_with(scene: Scene) -> None:
+    """The first run of a client credentials grant starts from a secret with the client's credentials only."""
+    scene.store(accessToken=None, expiresAt=None)
+
+    assert "refreshed" == scene.run()["outcome"]
+
+    document = scene.document()
+    assert scene.imitation.newest_access_token == document["accessToken"]
+    assert "refreshToken" not in document
+    assert "fresh" == scene.run()["outcome"]
+
+
+@pytest.mark.parametrize("scene", ["facebook"], indirect=True)
+def test_an_exchange_needs_an_access_token(scene: Scene) -> None:
+    """Where the access token is exchanged, a document without one can't be refreshed; nothing is sent."""
+    scene.store(accessToken=None)
+
+    assert "no access_token to redeem" in str(scene.fail(ConfigurationError))
+    assert [] == scene.imitation.statuses
+
+
+def test_the_spelling_of_a_document_is_kept(scene: Scene) -> None:
+    """A snake_case document stays one."""
+    first = scene.imitation.first
+    scene.store(
+        accessToken=None,
+        refreshToken=None,
+        expiresAt=None,
+        access_token=first.access,
+        refresh_token=first.refresh,
+        expires_at="2026-01-01T00:00:00Z",
+    )
+
+    assert "refreshed" == scene.run()["outcome"]
+    assert scene.imitation.newest_refresh_token == scene.document()["refresh_token"]
+    assert "accessToken" not in json.dumps(scene.document())

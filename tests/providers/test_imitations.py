@@ -1,0 +1,84 @@
+"""The whole worker against an imitation of each provider, over HTTP: refresh, dead grant, rate limit, lost response."""
+
+import pytest
+
+from providers.scene import Scene
+from token_refresh.bootstrap import SystemClock
+from token_refresh.errors import ClientRejected, ReauthorizationRequired, RefreshOutcomeUnknown
+from token_refresh.oauth.formats import Grant
+from token_refresh.providers.loader import profile_names
+
+every_provider = pytest.mark.parametrize("scene", profile_names(), indirect=True)
+
+
+@every_provider
+def test_a_refresh(scene: Scene) -> None:
+    """The documented request brings tokens; they are stored with the right lifetime, and every other key is kept."""
+    scene.store()
+    before_ms = SystemClock().unix_ms()
+
+    assert "refreshed" == scene.run()["outcome"]
+
+    document, imitation = scene.document(), scene.imitation
+    assert ([], 1) == (imitation.faults, imitation.redemptions)
+    assert imitation.newest_access_token == document["accessToken"] != imitation.first.access
+    assert imitation.newest_refresh_token == document.get("refreshToken")
+    assert ("kept", scene.provider.name) == (document["note"], document["provider"])
+    response = imitation.success["body"]
+    assert {name: response[name] for name in scene.provider.response.keep}.items() <= document.items()
+    lived = (document["expiresAt"] - before_ms) / 1000
+    documented = scene.provider.access_token_lifetime
+    assert documented is None or 0.6 < lived / documented.total_seconds() < 1.4
+    assert "fresh" == scene.run()["outcome"]
+    assert [] == scene.leaked()
+
+
+@every_provider
+def test_a_dead_grant(scene: Scene) -> None:
+    """A dead grant is `ReauthorizationRequired` after one request, and the next run sends none."""
+    scene.store()
+    scene.imitation.alive = False
+
+    if scene.provider.request.grant is Grant.CLIENT_CREDENTIALS:
+        scene.fail(ClientRejected)  # there is no grant that could end
+    else:
+        scene.fail(ReauthorizationRequired)
+        scene.fail(ReauthorizationRequired)
+
+    assert (1, []) == (len(scene.imitation.statuses), scene.imitation.faults)
+    assert [] == scene.leaked()
+
+
+@every_provider
+def test_a_rate_limit(scene: Scene) -> None:
+    """A provider that is busy is asked again within the run, and nothing is lost."""
+    scene.store()
+    scene.imitation.play("busy")
+
+    assert "refreshed" == scene.run()["outcome"]
+    assert [429, scene.imitation.success["status"]] == scene.imitation.statuses
+
+
+@every_provider
+def test_a_lost_response(scene: Scene) -> None:
+    """A lost response is asked for again where the provider's grace allows that, and only there."""
+    scene.store()
+    scene.imitation.play("lost")
+
+    if scene.provider.replay_grace:
+        assert "refreshed" == scene.run()["outcome"]
+        assert [None, scene.imitation.success["status"]] == scene.imitation.statuses
+    else:
+        scene.fail(RefreshOutcomeUnknown)
+        assert [None] == scene.imitation.statuses
+    assert [] == scene.leaked()
+
+
+@pytest.mark.parametrize("scene", ["zoho", "slack", "facebook"], indirect=True)
+def test_a_rate_limit_in_the_provider_s_own_words(scene: Scene) -> None:
+    """A response that the profile lists as busy is asked again, whatever its status."""
+    scene.store()
+    scene.imitation.play("listed_as_busy")
+
+    assert "refreshed" == scene.run()["outcome"]
+    assert 2 == len(scene.imitation.statuses)

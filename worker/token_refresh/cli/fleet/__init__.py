@@ -1,0 +1,1 @@
+"""`token-refresh fleet`: what operators see and do of a fleet of secrets."""

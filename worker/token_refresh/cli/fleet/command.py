@@ -1,0 +1,191 @@
+"""`token-refresh fleet`: status, pause, resume, add and resync."""
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from token_refresh.cli.console.failures import reported
+from token_refresh.cli.console.screen import errors, output, print_json, show, text, when
+from token_refresh.cli.context import Context
+from token_refresh.cli.fleet.duration import read_duration
+from token_refresh.cli.fleet.layout import as_fields, lay_out, view
+from token_refresh.cli.secret.health import Health
+from token_refresh.cli.secret.membership import arn_of, join, open_index
+from token_refresh.errors import ConfigurationError, TokenRefreshError
+from token_refresh.fleet.aws.listing import TaggedSecrets
+from token_refresh.fleet.core.row import Pause, State
+from token_refresh.fleet.resync import counts_of, synchronise
+
+fleet_app: Final = typer.Typer(name="fleet", help="Watch and steer a fleet of token secrets.", no_args_is_help=True)
+
+_ADDRESSES: Final = {"region": ("AWS_REGION", "AWS_DEFAULT_REGION"), "profile": ("AWS_PROFILE",)}
+_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.", show_default=False)]
+Region = Annotated[str | None, typer.Option(help="AWS region; default $AWS_REGION.", show_default=False)]
+Profile = Annotated[str | None, typer.Option(help="AWS profile; default $AWS_PROFILE.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
+SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.", show_default=False)]
+ProviderOption = Annotated[str | None, typer.Option("--provider", help="One provider.", show_default=False)]
+All = Annotated[bool, typer.Option("--all", help="The whole fleet.")]
+
+
+@fleet_app.command(epilog="token-refresh fleet status --fleet prod --state overdue")
+def status(  # noqa: PLR0913 - options, each by its name
+    *,
+    fleet: Name,
+    provider: ProviderOption = None,
+    state: Annotated[State | None, typer.Option(help="Only secrets in this state.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 20,
+    as_json: Json = False,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Show a fleet: the summary, its providers, and the secrets that need somebody.
+
+    Exit status: 0 healthy, 1 needs attention soon, 2 overdue secrets, 3 unknown; 64 for a wrong option.
+    """
+    with reported(debug=False, failed=Health.UNKNOWN):
+        index = open_index(_context(region, profile), fleet)
+        rows, pauses = list(index.rows()), index.pauses()
+        shown = view(rows, pauses, fleet=fleet, now=datetime.now(UTC), provider=provider, state=state)
+        if as_json:
+            print_json(as_fields(shown))
+        else:
+            show(output(), *lay_out(shown, limit=limit))
+        raise typer.Exit(shown.health)
+
+
+@fleet_app.command(epilog='token-refresh fleet pause --fleet prod --provider xero --for 2h --why "their maintenance"')
+def pause(  # noqa: PLR0913 - options, each by its name
+    *,
+    fleet: Name,
+    secret: SecretOption = None,
+    provider: ProviderOption = None,
+    everything: All = False,
+    duration: Annotated[str, typer.Option("--for", help="How long: 90s, 30m, 2h, 7d.")] = "2h",
+    why: Annotated[str, typer.Option(help="The reason, for whoever looks next.")] = "no reason given",
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Leave one secret, one provider or the whole fleet alone for a while. A pause always ends by itself."""
+    until = datetime.now(UTC) + read_duration(duration)
+    wanted = Pause(until=until, by=getpass.getuser(), why=why)
+    _set_pause(wanted, fleet, secret, provider, everything=everything, context=_context(region, profile))
+
+
+@fleet_app.command(epilog="token-refresh fleet resume --fleet prod --all")
+def resume(  # noqa: PLR0913 - options, each by its name
+    *,
+    fleet: Name,
+    secret: SecretOption = None,
+    provider: ProviderOption = None,
+    everything: All = False,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """End a pause of one secret, one provider or the fleet."""
+    _set_pause(None, fleet, secret, provider, everything=everything, context=_context(region, profile))
+
+
+@fleet_app.command(epilog="token-refresh fleet add customers/7/xero customers/8/xero --fleet prod --provider xero")
+def add(
+    secrets: Annotated[list[str], typer.Argument(metavar="SECRET...", help="Names or ARNs of the secrets.")],
+    *,
+    fleet: Name,
+    provider: ProviderOption = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Let secrets join a fleet: tag each, and make it due at once. Members become due, too."""
+    context = _context(region, profile, PROVIDER=provider)
+    with reported(debug=False, failed=1):
+        index, failed = open_index(context, fleet), 0
+        with _progress("adding", len(secrets)) as advance:
+            for secret_id in secrets:
+                try:
+                    join(context, index, fleet=fleet, secret_id=secret_id)
+                except TokenRefreshError as error:
+                    failed += 1
+                    errors().print(text(f"{secret_id}: {type(error).__name__}: {error}", "red"))
+                advance(1)
+        output().print(text(f"{len(secrets) - failed} of {len(secrets)} secrets are in fleet {fleet}"))
+        raise typer.Exit(1 if failed else 0)
+
+
+@fleet_app.command(epilog="token-refresh fleet resync --fleet prod")
+def resync(*, fleet: Name, as_json: Json = False, region: Region = None, profile: Profile = None) -> None:
+    """Compare the index with the secrets that carry the fleet's tag; the fleet does so by itself each hour."""
+    context = _context(region, profile)
+    with reported(debug=False, failed=1), _progress("resync", None) as advance:
+        done = 0
+
+        def progress(count: int, total: int) -> None:
+            nonlocal done
+            advance(count - done, total)
+            done = count
+
+        listing = TaggedSecrets(context.client("secretsmanager"))
+        found = synchronise(open_index(context, fleet), listing, fleet=fleet, now=datetime.now(UTC), progress=progress)
+        counts = counts_of(found)
+        if as_json:
+            print_json(counts)
+        else:
+            output().print(text(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())))
+        raise typer.Exit
+
+
+def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
+    pause: Pause | None, fleet: str, secret: str | None, provider: str | None, *, everything: bool, context: Context
+) -> None:
+    if sum((secret is not None, provider is not None, everything)) != 1:
+        raise typer.BadParameter("give one of --secret, --provider and --all")
+    with reported(debug=False, failed=1):
+        index = open_index(context, fleet)
+        secret_arn = arn_of(context, secret) if secret else None
+        if not index.pause(pause, secret_arn=secret_arn, provider=provider):
+            raise ConfigurationError(
+                f"secret {secret} is not in fleet {fleet}; add it with `token-refresh fleet add {secret} --fleet "
+                f"{fleet} --region {context.region}`"
+            )
+        output().print(text(f"paused until {when(pause.until)}" if pause else "resumed"))
+        raise typer.Exit
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator["Advance"]:
+    """Show on a terminal how far long work has come."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors(), transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield Advance(shown, task)
+
+
+class Advance:
+    """Moves a progress bar on."""
+
+    def __init__(self, shown: Progress, task: TaskID) -> None:
+        self._shown, self._task = shown, task
+
+    def __call__(self, count: int, total: int | None = None) -> None:
+        """Move on by `count`; `total` is given once it is known."""
+        if total is not None:
+            self._shown.update(self._task, total=total)
+        self._shown.advance(self._task, count)
+
+
+def _context(region: str | None, profile: str | None, **variables: str | None) -> Context:
+    """Overlay the environment with the options that were given."""
+    environment = dict(os.environ)
+    if profile is not None:
+        environment = {name: value for name, value in environment.items() if name not in _KEYS}
+    given = {"region": region, "profile": profile}
+    overlay = {name: value for option, names in _ADDRESSES.items() for name in names if (value := given[option])}
+    overlay |= {name: value for name, value in variables.items() if value is not None}
+    return Context(environment=environment | overlay)

@@ -1,0 +1,23 @@
+"""Durations as people write them: `90s`, `30m`, `2h`, `7d`."""
+
+import re
+from datetime import timedelta
+from typing import Final
+
+import typer
+
+LONGEST: Final = timedelta(days=31)
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def read_duration(text: str) -> timedelta:
+    """Read a duration.
+
+    Raises:
+        BadParameter: It is none, or longer than a month.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text.strip())
+    duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
+    if duration is None or duration > LONGEST:
+        raise typer.BadParameter("must be a number with s, m, h or d, such as 2h, and at most 31d")
+    return duration

@@ -1,0 +1,165 @@
+"""A fleet on one screen: the summary first, then the rows that need somebody, most urgent first."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from token_refresh.cli.console.screen import assemble, iso, relative, text, when
+from token_refresh.cli.secret.health import Health
+from token_refresh.fleet.core.row import Pauses, Row, State, pause_of, state_of
+
+_ORDER: Final = (
+    State.OVERDUE,
+    State.REAUTHORIZE,
+    State.ERROR,
+    State.EMPTY,
+    State.HELD,
+    State.DUE,
+    State.PAUSED,
+    State.HEALTHY,
+)
+_STYLES: Final = {
+    State.OVERDUE: "bold red",
+    State.REAUTHORIZE: "red",
+    State.ERROR: "red",
+    State.EMPTY: "yellow",
+    State.HELD: "yellow",
+    State.PAUSED: "cyan",
+    State.HEALTHY: "green",
+}
+_ATTENTION: Final = frozenset({State.REAUTHORIZE, State.ERROR, State.EMPTY, State.HELD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One secret as it stands now."""
+
+    row: Row
+    state: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The part of a fleet that was asked for."""
+
+    fleet: str
+    members: Sequence[Member]
+    pauses: Pauses
+    now: datetime
+
+    @property
+    def counts(self) -> Mapping[State, int]:
+        """How many there are in each state that occurs, worst first."""
+        counted = Counter(member.state for member in self.members)
+        return {state: counted[state] for state in _ORDER if counted[state]}
+
+    @property
+    def health(self) -> Health:
+        """Whether somebody has to act."""
+        if self.counts.get(State.OVERDUE):
+            return Health.BROKEN
+        return Health.ATTENTION if _ATTENTION & self.counts.keys() else Health.HEALTHY
+
+
+def view(  # noqa: PLR0913 - what there is, and what was asked for, each by its name
+    rows: Sequence[Row], pauses: Pauses, *, fleet: str, now: datetime, provider: str | None, state: State | None
+) -> View:
+    """Filter the rows, and put the most urgent first."""
+    members = [Member(row=row, state=state_of(row, pauses, now)) for row in rows]
+    shown = [m for m in members if provider in (None, m.row.provider) and state in (None, m.state)]
+    shown.sort(key=lambda m: (_ORDER.index(m.state), m.row.expires_at or now, m.row.name))
+    return View(fleet=fleet, members=shown, pauses=pauses, now=now)
+
+
+def lay_out(shown: View, *, limit: int) -> list[RenderableType]:
+    """Lay out the summary, the providers, and the first rows."""
+    total = len(shown.members)
+    counts = [
+        part for state, n in shown.counts.items() for part in ((f"{n} {state.value}", _STYLES.get(state, "")), "  ")
+    ]
+    parts: list[RenderableType] = [assemble((f"fleet {shown.fleet}", "bold"), f"  {total} secrets  ", *counts)]
+    if shown.pauses.fleet is not None and shown.now < shown.pauses.fleet.until:
+        pause = shown.pauses.fleet
+        parts.append(text(f"paused until {when(pause.until)} by {pause.by}: {pause.why}", "cyan"))
+    parts += [Text(), _providers(shown), Text(), _rows(shown, limit)]
+    if total > limit:
+        parts.append(text(f"and {total - limit} more; narrow them with --provider or --state, or use --json", "dim"))
+    return parts
+
+
+def as_fields(shown: View) -> dict[str, Any]:
+    """Give the same for machines, with all rows."""
+    return {
+        "fleet": shown.fleet,
+        "health": shown.health.name.lower(),
+        "secrets": len(shown.members),
+        "states": {state.value: count for state, count in shown.counts.items()},
+        "rows": [_fields(member, shown) for member in shown.members],
+    }
+
+
+def _fields(member: Member, shown: View) -> dict[str, Any]:
+    row, seen = member.row, member.row.seen
+    pause = pause_of(row, shown.pauses, shown.now)
+    known: dict[str, Any] = {
+        "secret_id": row.secret_arn,
+        "provider": row.provider,
+        "state": member.state.value,
+        "next_at": iso(row.next_at),
+        "paused_until": iso(pause.until) if pause else None,
+        "paused_by": pause.by if pause else None,
+        "pause_reason": pause.why if pause else None,
+    }
+    if seen is not None:
+        known |= {
+            "since": iso(seen.since),
+            "expires_at": iso(seen.expires_at),
+            "due_at": iso(seen.due_at),
+            "last_run_at": iso(seen.at),
+            "last_success_at": iso(seen.succeeded_at),
+            "outcome": seen.outcome,
+            "error_type": seen.error_type,
+            "failures": seen.failures,
+            "version_id": seen.version_id,
+            "grant_ends_at": iso(seen.grant_ends_at),
+        }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _providers(shown: View) -> Table:
+    states = list(shown.counts)
+    table = _table("provider", *(state.value for state in states))
+    by_provider: dict[str, Counter[State]] = {}
+    for member in shown.members:
+        by_provider.setdefault(member.row.provider, Counter())[member.state] += 1
+    for provider, counts in sorted(by_provider.items()):
+        table.add_row(text(provider), *(text(str(counts[s]), _STYLES.get(s, "")) if counts[s] else "" for s in states))
+    return table
+
+
+def _rows(shown: View, limit: int) -> Table:
+    table = _table("secret", "provider", "state", "expires", "last run")
+    for member in shown.members[:limit]:
+        row, seen = member.row, member.row.seen
+        last = "none yet" if seen is None else f"{seen.outcome or seen.error_type} {relative(seen.at - shown.now)}"
+        table.add_row(
+            text(row.name),
+            text(row.provider),
+            text(member.state.value, _STYLES.get(member.state, "")),
+            text(relative(row.expires_at - shown.now) if row.expires_at else "unknown"),
+            text(last),
+        )
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, header_style="dim", overflow="fold")
+    return table

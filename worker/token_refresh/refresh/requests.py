@@ -1,0 +1,78 @@
+"""The requests that refresh a token document, as its provider wants them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from token_refresh.oauth.formats import Grant
+from token_refresh.oauth.request import TokenRequest, refresh_request
+from token_refresh.oauth.response import TokenResponse
+from token_refresh.providers.provider import Provider
+from token_refresh.stored.credentials import ClientCredentials
+from token_refresh.stored.document import TokenDocument
+
+PreviousCredentials = Callable[[ClientCredentials], ClientCredentials | None]
+"""Finds the client credentials from before a rotation; None where there are no others."""
+
+
+def no_previous_credentials(_: ClientCredentials) -> ClientCredentials | None:
+    """Find nothing."""
+    return None
+
+
+def needs_refresh_token(provider: Provider) -> bool:
+    """Whether a token document of this provider is incomplete without a refresh token."""
+    return provider.request.grant is Grant.REFRESH_TOKEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRefresh:
+    """Everything that a refresh of one document needs, checked before anything is claimed."""
+
+    provider: Provider
+    """With the document's variables filled in."""
+    document: TokenDocument
+    client: ClientCredentials
+    previous: PreviousCredentials
+    request: TokenRequest
+
+    def with_previous_client(self) -> TokenRequest | None:
+        """Build the request with the client credentials from before a rotation; None where there are no others.
+
+        While a client secret is rotated, the provider may still want the previous one.
+        """
+        client = self.previous(self.client)
+        return None if client is None else _request(self.provider, self.document, client)
+
+    def lifetime(self, response: TokenResponse, sent_at: datetime) -> timedelta | None:
+        """Return how long the new access token lives: as the response says, else as before, else by the profile."""
+        return response.lifetime_from(sent_at) or self.document.lifetime or self.provider.access_token_lifetime
+
+
+def prepare_refresh(
+    document: TokenDocument,
+    provider: Provider,
+    credentials: Callable[[TokenDocument], ClientCredentials],
+    previous: PreviousCredentials = no_previous_credentials,
+) -> PreparedRefresh:
+    """Build the request for `document`.
+
+    Raises:
+        ConfigurationError: The document is another provider's, a variable is missing or not allowed, or there is no
+            client secret where the method needs one.
+        TokenRefreshError: The client credentials can't be read.
+    """
+    located = provider.for_document(document.fields)
+    client = credentials(document)
+    return PreparedRefresh(
+        provider=located,
+        document=document,
+        client=client,
+        previous=previous,
+        request=_request(located, document, client),
+    )
+
+
+def _request(provider: Provider, document: TokenDocument, client: ClientCredentials) -> TokenRequest:
+    redeemed = document.access_token if provider.request.grant is Grant.EXCHANGE else document.refresh_token
+    return refresh_request(redeemed, client, provider.request, endpoint=provider.token_endpoint)
