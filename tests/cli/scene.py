@@ -85,8 +85,6 @@ def claim(store: SecretsManagerServer, version_id: str) -> None:
         nonce="nonce",
         time_to_live=timedelta(seconds=120),
         earlier=(),
-        token=None,
-        nonce="nonce",
     )
     store.client().put_secret_value(
         SecretId=SECRET_ID,

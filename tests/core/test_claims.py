@@ -1,12 +1,9 @@
 """Claims and records: nothing is lost by storing them, hostile ones are named, and version 1 can read them."""
 
 import json
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from builders import DAY, HOUR, MINUTE, NOW, attempt, claim
 from token_refresh.core.attempts import Fate

@@ -40,11 +40,16 @@ def answered(status: int, **fields: Any) -> Prepare:
     return lambda world: world.endpoint.play(*[script.status(status, body, headers=headers)] * 4)
 
 
+def is_tokens(call: Call) -> bool:
+    """Whether a call is for the token secret, by its name or its ARN."""
+    return call.secret_id == TOKENS or f":secret:{TOKENS}-" in str(call.secret_id)
+
+
 def refused_by_store(operation: str, code: str, *, label: str | None = None) -> Prepare:
     """Refuse with a text that quotes what was sent, as services do."""
 
     def refuse(call: Call) -> None:
-        if call.operation == operation and call.secret_id == TOKENS and label in {None, *call.version_stages}:
+        if call.operation == operation and is_tokens(call) and label in {None, *call.version_stages}:
             raise ServiceError(code, f"{code}: {IN_ERROR}, {IN_STORE}, which is marked for deletion")
 
     def prepare(world: Testbed) -> None:
@@ -70,7 +75,7 @@ def stage_taken(world: Testbed) -> None:
     """Let another value take the version ID of the tokens, in the moment in which they are staged."""
 
     def take(when: str, call: Call) -> None:
-        if when == "before" and call.version_stages == ("AWSPENDING",) and call.operation == "PutSecretValue":
+        if when == "before" and call.version_stages == ("REFRESH_OUTCOME",) and call.operation == "PutSecretValue":
             world.store.call(
                 "PutSecretValue",
                 {

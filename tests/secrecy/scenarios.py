@@ -122,8 +122,8 @@ SCENARIOS = [
     Scenario(name="pending is taken", ends="refreshed", prepare=pending_elsewhere),
     Scenario(name="saved meanwhile", ends="refreshed", prepare=saved_meanwhile),
     Scenario(name="claim without its label", ends="yielded", prepare=claim_label_lost),
-    Scenario(name="claim that is none", ends="InvalidSecretDocument", prepare=claim_spoilt),
-    Scenario(name="record that is none", ends="InvalidSecretDocument", prepare=record_spoilt),
+    Scenario(name="claim that is none", ends="refreshed", prepare=claim_spoilt),
+    Scenario(name="record that is none", ends="RefreshOutcomeUnknown", prepare=record_spoilt),
     Scenario(
         name="still rejected",
         ends="ReauthorizationRequired",

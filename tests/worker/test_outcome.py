@@ -70,7 +70,9 @@ def test_what_is_not_known_is_null_in_the_result() -> None:
         (ReauthorizationRequired("x"), "token_refresh_failed", (0, 0, 0, 1, 1)),
     ],
 )
-def test_the_last_line_is_the_metric(ended: Outcome | TokenRefreshError, event: str, counters: tuple[int, ...]) -> None:
+def test_the_last_line_is_the_metric(
+    ended: Outcome | TokenRefreshError, event: str, counters: tuple[int, int, int, int, int]
+) -> None:
     """Every run counts as 0 or 1 in each counter, so that a sum and an alarm over them mean something."""
     last = summary(ended)
     fields = last.fields(timestamp_ms=7)
