@@ -27,10 +27,9 @@ def test_history(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
     assert first in shown.screen
     assert "token set, stored by an operator" in shown.screen
     assert [
-        ("received", ["AWSCURRENT"]),
+        ("received", ["AWSCURRENT", "REFRESH_OUTCOME"]),
         ("claim", ["REFRESH_CLAIM"]),
         ("received", ["AWSPREVIOUS"]),
-        ("record", ["REFRESH_OUTCOME"]),
         ("stored", []),
     ] == kinds(cli)
     assert ["claim", "claim", "claim"] == [kind for kind, _ in kinds(cli, "--all") if kind == "claim"]

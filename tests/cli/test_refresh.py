@@ -56,7 +56,7 @@ def test_yielded(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
     ended = cli("refresh")
 
     assert 0 == ended.code
-    assert "yielded: the backoff of a failed attempt is not over" in ended.screen
+    assert "yielded: the backoff after a failed attempt is not over" in ended.screen
     assert "retry at" in ended.out
 
 
@@ -73,12 +73,13 @@ def test_revoked(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     assert "token-refresh authorize" in ended.screen
 
 
-def test_unnamed_event(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+def test_unnamed_event(cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint) -> None:
     """What the run logs without a sentence of its own is shown by its name."""
     tokens.store()
-    store.fault("deny", "UpdateSecretVersionStage", nth=2)
+    endpoint.play(script.error("invalid_client", http_status=401))
+    store.fault("deny", "PutSecretValue", nth=2)
 
-    assert "pending label left" in cli("refresh").err
+    assert "record not stored" in cli("refresh").err
 
 
 class Lambda(LoopbackServer):

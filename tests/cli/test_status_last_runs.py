@@ -61,7 +61,7 @@ def test_failed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secret
 
     assert 1 == ended.code
     assert "failed with invalid_client: not redeemed" in ended.screen
-    assert "the backoff of a failed attempt is not over" in ended.screen
+    assert "the backoff after a failed attempt is not over" in ended.screen
     assert "wait" == fields["next_step"]
     assert ["not_redeemed", "not_redeemed"] == [attempt["result"] for attempt in fields["attempts"]]
     assert fields["retry_at"] is not None

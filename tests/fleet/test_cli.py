@@ -193,6 +193,7 @@ def test_add(index: TableIndex) -> None:
     first, second = _secret("a"), _secret("b", fleet="prod")
     index.add(Row(secret_arn=second, provider="xero", added_at=NOW, next_at=NOW + HOUR))
 
+    assert 0 == run("add", "b").exit_code
     ended = run("add", "a", "b", "--provider", "xero", "--region", "eu-central-1")
 
     assert (0, "2 of 2 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())

@@ -31,6 +31,9 @@ LEASE: Final = timedelta(minutes=5)
 
 FEWEST_SHARDS: Final = 4
 
+SHARDS_PER_RUN: Final = 1.5
+"""Shards drain unevenly: with as many as there are runs at once, some runs would have nothing to do."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -178,7 +181,7 @@ def _shards(limits: Limits, runs: Mapping[str, int]) -> dict[str, int]:
     total = sum(runs.values())
     fewest = min(FEWEST_SHARDS, limits.most_shards)
     return {
-        provider: min(limits.most_shards, max(fewest, ceil(limits.concurrency * count / total)))
+        provider: min(limits.most_shards, max(fewest, ceil(SHARDS_PER_RUN * limits.concurrency * count / total)))
         for provider, count in runs.items()
         if count
     }
