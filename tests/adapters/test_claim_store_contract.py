@@ -170,8 +170,8 @@ def test_an_unreadable_item_is_named(table: TableServer, changes: dict[str, Any]
 
 
 @pytest.mark.parametrize("stored", [{"S": "{}"}, {"N": "1"}])
-def test_an_unreadable_record_is_no_record(table: TableServer, stored: dict[str, str]) -> None:
-    """The claim stays open until its time to live is over, and no run fails."""
+def test_an_unreadable_record_ends_no_claim(table: TableServer, stored: dict[str, str]) -> None:
+    """It counts as none: the claim stays open for its time to live, and no run fails over it."""
     store = table.store()
     store.append(a_claim(), after=None)
     client = table.server.client()

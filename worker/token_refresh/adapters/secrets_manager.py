@@ -12,7 +12,6 @@ from botocore.parsers import ResponseParserError
 from token_refresh.aws.errors import translate
 from token_refresh.aws.secrets_manager import Refused, Transient, missing_value, refused
 from token_refresh.core.versions import CURRENT
-from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.ports import Deadline, SecretVersion
 from token_refresh.retry import repeat
 from token_refresh.secret_value import SecretValue
@@ -36,13 +35,16 @@ OVERRUN_SECONDS: Final = 6.0
 class SecretsManagerSecret:
     """A secret, by its name or ARN; implements the port `SecretStore`.
 
-    Every error names the secret, the region and the action, and nothing that the service sent: its messages may quote
-    what it was sent.
+    Every error names the secret, the region, the action and `setting`, the variable that names the secret. It quotes
+    nothing that the service sent: messages of the service may quote what it was sent.
     """
 
-    def __init__(self, client: "SecretsManagerClient", secret_id: str, deadline: Deadline) -> None:
+    def __init__(
+        self, client: "SecretsManagerClient", secret_id: str, deadline: Deadline, *, setting: str | None = None
+    ) -> None:
         self._client = client
         self._secret_id = secret_id
+        self._setting = setting
         self._arn = secret_id
         self._deadline = deadline
 
@@ -121,17 +123,10 @@ class SecretsManagerSecret:
                 longest_wait_seconds=2.0,
             )
         except Transient as failure:
-            raise self._unavailable(action, failure.code) from None
-
-    def _unavailable(self, action: str, code: str) -> SecretStoreUnavailable:
-        return SecretStoreUnavailable(
-            f"Secrets Manager in {self.region} did not carry out secretsmanager:{action} on secret {self._secret_id} "
-            f"({code}); nothing stored was lost, and the next run goes on. Check the function's network (VPC endpoint "
-            "or NAT gateway) and the service's health"
-        )
+            raise self._translate(failure.error, action) from None
 
     def _translate(self, error: Exception, action: str) -> Exception:
-        return translate(error, action=action, secret_id=self._secret_id, region=self.region)
+        return translate(error, action=action, secret_id=self._secret_id, region=self.region, setting=self._setting)
 
 
 def service_time(response: Mapping[str, Any]) -> datetime:

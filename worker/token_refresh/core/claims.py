@@ -25,7 +25,8 @@ _HIGHEST_NUMBER: Final = 10**12
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 _RECORDED: Final = {fate.value: fate for fate in (Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN)}
-_ERROR: Final = re.compile(r"[\x21-\x7e]{1,64}")
+_ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
+"""RFC 6749 allows spaces in error codes, and some providers send sentences."""
 _HOST: Final = re.compile(r"[\x21-\x7e]{1,253}")
 
 
@@ -142,7 +143,7 @@ def read_record(version_id: str, text: SecretValue) -> Record:
     fields: Mapping[str, Any] = read_object(text)
     try:
         fate = _RECORDED[fields["outcome"]]
-        return Record(fate=fate, error=_optional(_ERROR, fields["error"]), recorded_at=_time(fields["at"]))
+        return Record(fate=fate, error=_error(fields.get("error")), recorded_at=_time(fields["at"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
 
@@ -202,6 +203,11 @@ def _matching(pattern: re.Pattern[str], value: object) -> str:
 
 def _optional(pattern: re.Pattern[str], value: object) -> str | None:
     return None if value is None else _matching(pattern, value)
+
+
+def _error(value: object) -> str | None:
+    """Read what is only shown: nothing depends on it, so a strange one doesn't make the record unreadable."""
+    return value if isinstance(value, str) and _ERROR.fullmatch(value) else None
 
 
 def _number(value: object) -> float:

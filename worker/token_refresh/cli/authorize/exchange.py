@@ -12,10 +12,10 @@ from token_refresh.cli.console.screen import fields_table, message, output, show
 from token_refresh.cli.context import Context
 from token_refresh.cli.secret.clock import service_now
 from token_refresh.cli.secret.storing import base_document, create_secret, store_version, tags_for
-from token_refresh.config import REQUEST_TIMEOUT_SECONDS
 from token_refresh.errors import ClientRejected
 from token_refresh.oauth.response import Failure, Kind, TokenResponse
 from token_refresh.providers.provider import Provider
+from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 from token_refresh.stored.origin import ClaimStoreKind, Origin

@@ -8,11 +8,12 @@ from token_refresh.cli.context import Context
 from token_refresh.cli.doctor.check import Check
 from token_refresh.cli.secret.provider import names_provider
 from token_refresh.cli.secret.state import State
-from token_refresh.config import REQUEST_TIMEOUT_SECONDS, Settings
+from token_refresh.config import Settings
 from token_refresh.core.steps import Mismatch
 from token_refresh.errors import TokenRefreshError
 from token_refresh.oauth.request import TokenRequest, refresh_request
 from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
 
 _RESPONDED = {Kind.GRANT_REJECTED, Kind.CLIENT_REJECTED, Kind.REQUEST_REJECTED}
