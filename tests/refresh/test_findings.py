@@ -1,7 +1,7 @@
 """What a review found in protocol version 1, one test for each finding: each lost a grant, or blocked a secret."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -90,7 +90,7 @@ def stale(world: World, labels: set[str], act: Callable[[], object]) -> None:
     old.restore(world.model.snapshot())
     act()
 
-    def answer(operation: str, request: dict[str, Any], *, now: float) -> dict[str, Any]:
+    def answer(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
         is_stale = operation == "GetSecretValue" and request.get("VersionStage") in labels
         return (old.call if is_stale else call)(operation, request, now=now)
 
@@ -263,5 +263,3 @@ def test_a_spent_token_whose_successor_is_gone_is_not_sent() -> None:
     with pytest.raises(ReauthorizationRequired, match=r"`token-refresh authorize tokens --region eu-central-1`"):
         world.execute()
     assert 2 == len(world.endpoint.requests)
-
-
