@@ -5,7 +5,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import BotoCoreError
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 _PREVIOUS: Final = "AWSPREVIOUS"
+
+MakeClient = Callable[[str], Any]
+"""Makes the client of an AWS service, by its name in botocore."""
 
 MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
 """Kept back from the time that a run is given: for a call that is under way at its end, and for the last log line."""
@@ -67,7 +70,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     clock: Clock,
     log: Log,
     time_left_seconds: float,
-    client: "SecretsManagerClient | None" = None,
+    client: "MakeClient | None" = None,
 ) -> Run:
     """Put a run together.
 
@@ -77,7 +80,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
         clock: The stopwatch that bounds it.
         log: Where it logs.
         time_left_seconds: How long its process may still live.
-        client: A client of Secrets Manager; by default one for the AWS configuration of this moment.
+        client: Makes the client of an AWS service; by default for the AWS configuration of this process.
 
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
@@ -85,7 +88,8 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     secret_id = trigger.secret_id or settings.token_secret_id
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
-    secrets_client = client or secrets_manager_client()
+    make_client = client or aws_client
+    secrets_client = make_client("secretsmanager")
 
     def secret(name: str, setting: str) -> SecretsManagerSecret:
         return SecretsManagerSecret(secrets_client, name, deadline, setting=setting)
@@ -95,7 +99,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     return Run(
         parts=Parts(
             store=store,
-            claims=open_claims(settings, store, deadline),
+            claims=open_claims(settings, store, deadline, make_client),
             published=secret(settings.published_secret_id, "PUBLISHED_SECRET_ID")
             if settings.published_secret_id
             else None,
@@ -117,7 +121,9 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     )
 
 
-def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadline) -> ClaimStore:
+def open_claims(
+    settings: Settings, store: SecretsManagerSecret, deadline: Deadline, client: "MakeClient"
+) -> ClaimStore:
     """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself.
 
     Raises:
@@ -125,13 +131,18 @@ def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
     """
     if settings.claim_table is None:
         return VersionClaims(store)
-    return TableClaims(dynamodb_client(), settings.claim_table, lambda: store.arn, deadline)
+    return TableClaims(client("dynamodb"), settings.claim_table, lambda: store.arn, deadline)
 
 
 def open_secret(client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float) -> SecretsManagerSecret:
     """Open one secret, without a run."""
+    return SecretsManagerSecret(client, secret_id, deadline_in(time_left_seconds))
+
+
+def deadline_in(time_left_seconds: float) -> Deadline:
+    """Give a deadline by the machine's stopwatch."""
     clock = SystemClock()
-    return SecretsManagerSecret(client, secret_id, Deadline(clock=clock, at=clock.monotonic() + time_left_seconds))
+    return Deadline(clock=clock, at=clock.monotonic() + time_left_seconds)
 
 
 def find_credentials(
@@ -190,6 +201,15 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None = None) -> T
     """Make the HTTP client's adapter for the endpoint of a provider whose variables are filled in."""
     signer = KmsSigner(client_key_id) if client_key_id else None
     return HttpTokenEndpoint(provider.token_endpoint, provider.response, signer)
+
+
+def aws_client(service: str) -> Any:
+    """Give a client of Secrets Manager or DynamoDB, for the AWS configuration of this process.
+
+    Raises:
+        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    """
+    return dynamodb_client() if service == "dynamodb" else secrets_manager_client()
 
 
 def secrets_manager_client() -> "SecretsManagerClient":

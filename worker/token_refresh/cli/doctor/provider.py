@@ -9,6 +9,7 @@ from token_refresh.cli.doctor.check import Check
 from token_refresh.cli.secret.provider import names_provider
 from token_refresh.cli.secret.state import State
 from token_refresh.config import Settings
+from token_refresh.core.steps import Mismatch
 from token_refresh.errors import TokenRefreshError
 from token_refresh.oauth.request import TokenRequest, refresh_request
 from token_refresh.oauth.response import Answer, Failure, Kind
@@ -25,6 +26,9 @@ def check_token_endpoint(context: Context, state: State | None) -> Check:
     client credentials are right.
     """
     settings = context.settings() if state is None else state.settings
+    if state is not None and isinstance(state.step, Mismatch):
+        text = f"not asked: the tokens belong to {state.host}, and the settings name {settings.provider.host}"
+        return Check.skipped("token endpoint", text)
     request, with_client = _request(settings, context, state)
     endpoint = HttpTokenEndpoint(settings.provider.token_endpoint, settings.provider.response)
     response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
