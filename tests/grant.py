@@ -59,5 +59,5 @@ def refused_versions(world: World) -> list[str]:
                 refused.append(error.code)
             raise
 
-    world.model.call = watched  # type: ignore[method-assign,assignment]
+    world.model.call = watched  # type: ignore[method-assign]
     return refused

@@ -94,7 +94,7 @@ def stale(world: World, labels: set[str], act: Callable[[], object]) -> None:
         is_stale = operation == "GetSecretValue" and request.get("VersionStage") in labels
         return (old.call if is_stale else call)(operation, request, now=now)
 
-    world.model.call = answer  # type: ignore[method-assign,assignment]
+    world.model.call = answer  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("force", [False, True])
