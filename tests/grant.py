@@ -1,7 +1,9 @@
 """A provider that counts: it accepts each refresh token once, and revokes the grant if one comes again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from fakes import tokens
 from testbed.secrets_manager.limits import ServiceError
@@ -49,7 +51,7 @@ def refused_versions(world: World) -> list[str]:
     refused: list[str] = []
     call = world.model.call
 
-    def watched(operation: str, request: dict[str, object], *, now: float) -> dict[str, object]:
+    def watched(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
         try:
             return call(operation, request, now=now)
         except ServiceError as error:
@@ -57,5 +59,5 @@ def refused_versions(world: World) -> list[str]:
                 refused.append(error.code)
             raise
 
-    world.model.call = watched  # type: ignore[method-assign,assignment]
+    world.model.call = watched  # type: ignore[method-assign]
     return refused

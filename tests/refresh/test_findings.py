@@ -1,7 +1,7 @@
 """What a review found in protocol version 1, one test for each finding: each lost a grant, or blocked a secret."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -90,11 +90,11 @@ def stale(world: World, labels: set[str], act: Callable[[], object]) -> None:
     old.restore(world.model.snapshot())
     act()
 
-    def answer(operation: str, request: dict[str, Any], *, now: float) -> dict[str, Any]:
+    def answer(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
         is_stale = operation == "GetSecretValue" and request.get("VersionStage") in labels
         return (old.call if is_stale else call)(operation, request, now=now)
 
-    world.model.call = answer  # type: ignore[method-assign,assignment]
+    world.model.call = answer  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("force", [False, True])

@@ -1,5 +1,6 @@
 """One secret in AWS Secrets Manager."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,7 @@ from botocore.parsers import ResponseParserError
 from token_refresh.aws.errors import translate
 from token_refresh.aws.secrets_manager import Refused, Transient, missing_value, refused
 from token_refresh.core.versions import CURRENT
+from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.ports import Deadline, SecretVersion
 from token_refresh.retry import repeat
 from token_refresh.secret_value import SecretValue
@@ -99,6 +101,13 @@ class SecretsManagerSecret:
         except Refused as refusal:
             if refused(refusal.error):
                 return False
+            if missing_value(refusal.error):
+                raise SecretStoreUnavailable(
+                    f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} could not "
+                    f"move {label}, because version {to or remove_from} is not known ({refusal.code}); nothing was "
+                    "changed, and the next run or `token-refresh refresh "
+                    f"{shlex.quote(self._secret_id)} --region {self.region}` tries again"
+                ) from None
             raise self._translate(refusal.error, "UpdateSecretVersionStage") from None
         return True
 
@@ -114,16 +123,13 @@ class SecretsManagerSecret:
                 raise Refused.of(error) from None
 
         clock = self._deadline.clock
-        try:
-            return repeat(
-                once,
-                clock=clock,
-                until=min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at),
-                errors=(Transient,),
-                longest_wait_seconds=2.0,
-            )
-        except Transient as failure:
-            raise self._translate(failure.error, action) from None
+        return repeat(
+            once,
+            clock=clock,
+            until=min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at),
+            errors=(Transient,),
+            longest_wait_seconds=2.0,
+        )
 
     def _translate(self, error: Exception, action: str) -> Exception:
         return translate(error, action=action, secret_id=self._secret_id, region=self.region, setting=self._setting)

@@ -143,7 +143,7 @@ def read_record(version_id: str, text: SecretValue) -> Record:
     fields: Mapping[str, Any] = read_object(text)
     try:
         fate = _RECORDED[fields["outcome"]]
-        return Record(fate=fate, error=_error(fields.get("error")), recorded_at=_time(fields["at"]))
+        return Record(fate=fate, error=_error(fields["error"]), recorded_at=_time(fields["at"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
 
