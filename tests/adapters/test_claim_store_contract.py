@@ -170,8 +170,8 @@ def test_an_unreadable_item_is_named(table: TableServer, changes: dict[str, Any]
 
 
 @pytest.mark.parametrize("stored", [{"S": "{}"}, {"N": "1"}])
-def test_an_unreadable_record_is_an_unknown_outcome(table: TableServer, stored: dict[str, str]) -> None:
-    """Nobody knows how the attempt ended, and no run fails over it."""
+def test_an_unreadable_record_ends_no_claim(table: TableServer, stored: dict[str, str]) -> None:
+    """It counts as none: the claim stays open for its time to live, and no run fails over it."""
     store = table.store()
     store.append(a_claim(), after=None)
     client = table.server.client()
@@ -179,9 +179,7 @@ def test_an_unreadable_record_is_an_unknown_outcome(table: TableServer, stored: 
     client.put_item(TableName="claims", Item=item | {"claim_record": stored})
 
     store.newest()
-    record = store.record_of(C1)
-    assert record is not None
-    assert Fate.UNKNOWN is record.fate
+    assert store.record_of(C1) is None
 
 
 def test_other_attributes_of_the_item_stay(table: TableServer) -> None:

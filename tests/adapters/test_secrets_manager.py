@@ -86,10 +86,11 @@ def test_what_does_not_pass_ends_with_patience(server: SecretsManagerServer, ope
     subject = SecretsManagerSecret(server.client(config=PLAIN), "tokens", Deadline(clock=clock, at=60.0))
 
     with pytest.raises(
-        SecretStoreUnavailable, match=f"secretsmanager:{operation} on secret tokens in eu-central-1 was throttled"
+        SecretStoreUnavailable, match=f"^secretsmanager:{operation} on secret tokens in eu-central-1 was throttled"
     ) as caught:
         act(subject, operation)
     assert "(ThrottlingException)" in str(caught.value)
+    assert "VPC" not in str(caught.value)
     assert clock.seconds <= PATIENCE_SECONDS
 
 
@@ -124,6 +125,16 @@ def test_a_missing_secret_names_the_region(server: SecretsManagerServer) -> None
         secret(server, region_name="us-east-1").read(label="AWSCURRENT")
 
 
+def test_a_missing_secret_names_its_variable(server: SecretsManagerServer) -> None:
+    """A worker has up to three secrets: the message names the variable of the one that is missing."""
+    deadline = Deadline(clock=FakeClock(), at=60.0)
+    subject = SecretsManagerSecret(server.client(config=PLAIN), "nobody", deadline, setting="CLIENT_SECRET_ID")
+
+    with pytest.raises(SecretNotFound, match="check CLIENT_SECRET_ID and the region") as caught:
+        subject.read(label="AWSCURRENT")
+    assert "TOKEN_SECRET_ID" not in str(caught.value)
+
+
 def test_an_arn_of_another_region_says_so(server: SecretsManagerServer) -> None:
     """An ARN names its region: the error says that the call went to another."""
     arn = "arn:aws:secretsmanager:us-west-2:123456789012:secret:tokens-AbCdEf"
@@ -145,7 +156,7 @@ def test_a_secret_marked_for_deletion_can_be_brought_back(server: SecretsManager
 
 def test_a_label_on_a_version_that_is_not_known_yet_is_moved_again(server: SecretsManagerServer) -> None:
     """A version that was just written has been seen to be unknown for a moment; one that never appears is an error."""
-    with pytest.raises(SecretStoreUnavailable, match=f"AWSCURRENT of secret tokens in eu-central-1 .* {V1}"):
+    with pytest.raises(SecretStoreUnavailable, match=f"UpdateSecretVersionStage on secret tokens .* version {V1}"):
         secret(server).move_label("AWSCURRENT", to=V1, remove_from=V0)
 
 

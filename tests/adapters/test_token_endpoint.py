@@ -393,7 +393,8 @@ def test_an_abandoned_exchange_stops_reading(monkeypatch: pytest.MonkeyPatch) ->
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/token"
 
         found = HttpTokenEndpoint(url).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=0.3)
-        assert Failure(kind=Kind.NO_RESPONSE, seen="TimeoutError") == found
+        assert isinstance(found, Failure)
+        assert Kind.NO_RESPONSE is found.kind
         assert ended.wait(LONGEST_ANSWER_SECONDS)
         server.join()
         for left in exchanges():

@@ -20,6 +20,14 @@ def test_goals_of_a_small_fleet(story: str) -> None:
     assert results
 
 
+def test_runs_refresh() -> None:
+    """A herd is refreshed by the runs themselves: each secret once, without an error."""
+    world = World({"alpha": 20}, due=lambda _n, _c: 0.0)
+    world.run(5)
+
+    assert (20, {}) == (world.tally.refreshed, world.tally.errors)
+
+
 def test_a_hanging_provider_hurts_nobody_else() -> None:
     """While a provider with a third of the secrets hangs, the others are stored in time."""
     assert [] == [result for result in STORIES["hanging"](SMALL) if not result.reached]

@@ -80,9 +80,9 @@ def claim(store: SecretsManagerServer, version_id: str) -> None:
         claim_id=claim_version_id(None),
         version_id=version_id,
         attempt_number=1,
-        claimed_at=datetime.now(UTC),
         token=None,
         nonce="nonce",
+        claimed_at=datetime.now(UTC),
         time_to_live=timedelta(seconds=120),
         earlier=(),
     )

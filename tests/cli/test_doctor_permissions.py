@@ -10,7 +10,8 @@ from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.cli.context import Context
-from token_refresh.cli.doctor.permissions import PROBE_LABEL, PROBE_VERSION_ID
+from token_refresh.cli.doctor.permissions import PROBE_LABEL
+from token_refresh.cli.secret.storing import PROBE_VERSION_ID
 
 NAME = "your permissions"
 

@@ -5,11 +5,8 @@ import json
 
 import pytest
 
-from builders import NOW
 from token_refresh.cli.authorize.redirect import RedirectServer
-from token_refresh.cli.history.versions import Kind, Listed, read_claims
 from token_refresh.cli.refresh.invoke import _print_log
-from world import World
 
 
 def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,13 +16,6 @@ def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str
     _print_log(base64.b64encode("\n".join(lines).encode()).decode())
 
     assert "| info tokens_staged" == capsys.readouterr().err.strip()
-
-
-def test_a_claim_that_was_pruned_meanwhile_is_passed_over() -> None:
-    """A version that was listed and is gone by the time it is read is no claim."""
-    gone = Listed(version_id="0" * 36, created_at=NOW, labels=frozenset(), kind=Kind.CLAIM)
-
-    assert [] == list(read_claims(World().store, [gone]))
 
 
 def test_a_connection_that_breaks_ends_no_authorization() -> None:

@@ -1,7 +1,7 @@
 """`history`: which versions there are."""
 
 from builders import DAY
-from cli.scene import Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -24,7 +24,7 @@ def test_history(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
     shown = cli("history")
 
     assert 0 == shown.code
-    assert first in shown.screen
+    assert first[:8] in shown.screen
     assert "token set, stored by an operator" in shown.screen
     assert [
         ("received", ["AWSCURRENT", "REFRESH_OUTCOME"]),
@@ -51,3 +51,44 @@ def test_not_found(cli: Cli) -> None:
 
     assert 1 == ended.code
     assert "SecretNotFound" in ended.err
+
+
+def test_fates(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
+    """Each token set and claim says what became of its refresh token, and garbage is no token set."""
+    redeemed = tokens.store(expires_in=DAY)
+    cli("refresh", "--force")
+    received = store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"]
+    garbage = tokens.put("garbage")
+    unused = tokens.store(expires_in=DAY)
+    endpoint.play(script.status(500))
+    cli("refresh", "--force", REPLAY_GRACE_SECONDS="0")
+    authorized = tokens.store(expires_in=DAY, tokenRefresh={"host": "h", "grace_seconds": 0, "store": "versions"})
+
+    found = {v["version_id"]: (v["kind"], v["fate"]) for v in cli("history", "--all", "--json").json["versions"]}
+
+    assert {
+        redeemed: ("stored", "redeemed"),
+        received: ("received", "unused"),
+        garbage: ("other", None),
+        unused: ("stored", "may be redeemed"),
+        authorized: ("authorized", "unused"),
+    }.items() <= found.items()
+    assert {("claim", "stored"), ("claim", "unknown"), ("record", "unknown")} <= set(found.values())
+
+
+def test_a_moved_label(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """The newest claim counts, wherever its label is."""
+    old = tokens.store(expires_in=DAY)
+    cli("refresh", "--force")
+    store.client().update_secret_version_stage(
+        SecretId=SECRET_ID, VersionStage="REFRESH_CLAIM", RemoveFromVersionId=labelled(store, "REFRESH_CLAIM")
+    )
+
+    found = {v["version_id"]: v["fate"] for v in cli("history", "--all", "--json").json["versions"]}
+
+    assert "redeemed" == found[old]
+
+
+def labelled(store: SecretsManagerServer, label: str) -> str:
+    versions = store.client().list_secret_version_ids(SecretId=SECRET_ID, IncludeDeprecated=True)["Versions"]
+    return str(next(v["VersionId"] for v in versions if label in v.get("VersionStages", ())))

@@ -13,6 +13,7 @@ from cli.api import Api
 from cli.aws import Aws
 from cli.shell import Shell
 from testbed.aws_lambda.function import Function
+from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.cli.app import app
@@ -35,7 +36,9 @@ def shell(
     del environment["TOKEN_SECRET_ID"]
     client_id, client_secret = provider.client()
     (tmp_path / "client.json").write_text(json.dumps({"clientId": client_id, "clientSecret": client_secret}))
-    with Aws() as aws, Api() as api, Function({**store.environment, **settings}) as function:
+    with Aws() as aws, Api() as api, DynamoDbServer() as table, Function({**store.environment, **settings}) as function:
+        table.create_table("claims", key="secret_arn")
+        environment |= {"AWS_ENDPOINT_URL_DYNAMODB": table.url, "CLAIM_TABLE_NAME": "claims"}
         aws.deployed = function
         aws.function |= {
             "FunctionName": "token-refresh-prod",
@@ -65,7 +68,8 @@ def test_every_option() -> None:
     group = typer.main.get_command(app)
     known = {
         option
-        for command in group.commands.values()  # type: ignore[attr-defined]  # a group
+        for outer in group.commands.values()  # type: ignore[attr-defined]  # a group
+        for command in getattr(outer, "commands", {"": outer}).values()
         for parameter in command.params
         for option in (*parameter.opts, *parameter.secondary_opts)
     }

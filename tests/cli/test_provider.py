@@ -87,7 +87,6 @@ def test_what_is_stored(
     assert 0 == ended.code
     assert "provider Atlassian (3LO) (127.0.0.1)" in ended.screen
     assert ("atlassian", {"a": "b"}) == tuple(stored(store)[key] for key in ("provider", "provider_variables"))
-    del environment["TOKEN_ENDPOINT"]
     assert 0 == cli("status").code
     other = cli("refresh", PROVIDER="upwork")
     assert "belong to the provider atlassian, and the settings say upwork" in other.screen

@@ -14,6 +14,8 @@ from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.cli.console.screen import errors
+from token_refresh.cli.refresh.command import _Progress
 
 DAY = timedelta(days=1)
 
@@ -73,13 +75,11 @@ def test_revoked(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     assert "token-refresh authorize" in ended.screen
 
 
-def test_unnamed_event(cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint) -> None:
-    """What the run logs without a sentence of its own is shown by its name."""
-    tokens.store()
-    endpoint.play(script.error("invalid_client", http_status=401))
-    store.fault("deny", "PutSecretValue", nth=2)
+def test_unnamed_event(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the run logs without a sentence is shown by its name."""
+    _Progress(errors()).info("something_new", token="canary")
 
-    assert "record not stored" in cli("refresh").err
+    assert "- something new" == capsys.readouterr().err.strip()
 
 
 class Lambda(LoopbackServer):

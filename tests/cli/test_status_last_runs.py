@@ -45,7 +45,7 @@ def test_held(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     assert "the refresh token may have been redeemed" in ended.screen
     assert "sends nothing until" in ended.screen
     assert "token-refresh refresh upwork-oauth-tokens --force" in ended.screen
-    assert "unknown" in ended.screen
+    assert "no response" in ended.screen
 
 
 def test_failed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
@@ -60,7 +60,7 @@ def test_failed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secret
     fields = cli("status", "--json").json
 
     assert 1 == ended.code
-    assert "failed with invalid_client: not redeemed" in ended.screen
+    assert "failed: not redeemed (invalid_client)" in ended.screen
     assert "the backoff after a failed attempt is not over" in ended.screen
     assert "wait" == fields["next_step"]
     assert ["not_redeemed", "not_redeemed"] == [attempt["result"] for attempt in fields["attempts"]]
@@ -100,7 +100,7 @@ def test_dead_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> No
     ended = cli("status")
 
     assert 1 == ended.code
-    assert "5 min ago 1 unknown" in ended.screen
+    assert "5 min ago 1 no result: the run died" in ended.screen
 
 
 def test_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

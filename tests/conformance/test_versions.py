@@ -148,6 +148,19 @@ def test_more_than_64_kib_is_refused(backend: Backend, secret: str) -> None:
     assert "first" == value_by_label(backend.client, secret, "AWSCURRENT")
 
 
+@pytest.mark.parametrize("times", [5])
+def test_a_read_sees_the_write_before_it(backend: Backend, secret: str, times: int) -> None:
+    """A read right after a write sees it, by ID and by label: AWS promises no bound, and 30 seconds are assumed.
+
+    A failure on a real account is no defect of the worker: it is a stale read, which the proof allows for.
+    """
+    for number in range(times):
+        version_id = put(backend.client, secret, f"claim {number}", "REFRESH_CLAIM")
+
+        assert f"claim {number}" == value_by_id(backend.client, secret, version_id)
+        assert f"claim {number}" == value_by_label(backend.client, secret, "REFRESH_CLAIM")
+
+
 def test_the_service_tells_its_time(backend: Backend, secret: str) -> None:
     """The Date header and a version's CreatedDate come from one clock, so that ages can be measured."""
     version_id = put(backend.client, secret, "claim", "REFRESH_CLAIM")

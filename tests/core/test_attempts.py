@@ -1,88 +1,156 @@
-"""The ledger of attempts: which refresh tokens are spent, what followed them, and what is remembered."""
+from datetime import datetime, timedelta
 
-from datetime import timedelta
+import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, attempt, mark
-from token_refresh.core.attempts import REDEMPTIONS_KEPT, Fate, Ledger
+from token_refresh.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint
+from token_refresh.secret_value import SecretValue
 
-T0, T1, T2 = mark("refresh-0"), mark("refresh-1"), mark("refresh-2")
-C1 = attempt("c1", token="refresh-0", brought="refresh-1")
-C2 = attempt("c2", version_id="v1", token="refresh-1", brought="refresh-2")
-
-
-def test_a_fingerprint_is_short_and_of_one_token() -> None:
-    """22 characters stand for a token; another token has others."""
-    assert (22, True) == (len(T0), T0 != T1)
+TOKEN = mark("refresh-0")
 
 
-def test_a_spent_token_leads_to_the_newest_that_follows_it() -> None:
-    """The chain of redemptions is followed to its end, however many steps `AWSCURRENT` was moved back."""
-    ledger = Ledger((C1, C2))
-
-    assert [C2, C2, None] == [ledger.successor(token, "v") for token in (T0, T1, T2)]
+def ids(attempts: tuple[Attempt, ...]) -> list[str]:
+    return [a.claim_id for a in attempts]
 
 
-def test_the_newest_of_two_successors_is_taken() -> None:
-    """A token that was redeemed twice is followed by what it brought last."""
-    again = attempt("c3", token="refresh-0", brought="refresh-3")
-
-    assert again == Ledger((C1, again)).successor(T0, "v")
-
-
-def test_a_token_that_stays_the_same_is_never_spent() -> None:
-    """A provider may always return the same refresh token."""
-    assert None is Ledger((attempt(brought="refresh-0"),)).successor(T0, "v0")
+def test_a_fingerprint_tells_tokens_apart_and_never_changes() -> None:
+    """It is the beginning of a digest with a prefix of its own: two releases must agree on it."""
+    assert "8UV7OXI4p3i3-wBS2bAcWT" == fingerprint(SecretValue("refresh-0"))
+    assert fingerprint(SecretValue("refresh-0")) != fingerprint(SecretValue("refresh-1"))
 
 
-def test_a_token_that_is_issued_again_is_not_spent() -> None:
-    """A provider may return a refresh token that it issued before: what was before that counts no more."""
-    back = attempt("c2", token="refresh-1", brought="refresh-0")
+def test_no_attempt_shows_a_fingerprint() -> None:
+    """Fingerprints are stored and never logged."""
+    shown = repr(attempt(brought="refresh-1"))
 
-    assert None is Ledger((C1, back)).successor(T0, "v0")
-    assert None is Ledger((attempt("c0"), C1, back)).first_unresolved(T0, "v0")
-
-
-def test_an_attempt_of_version_1_counts_on_the_current_version() -> None:
-    """Without a fingerprint, the version tells which token it was."""
-    old = attempt("c1", token=None, brought="refresh-1")
-
-    assert [old, None] == [Ledger((old,)).successor(T0, version) for version in ("v0", "v1")]
+    assert TOKEN not in shown
+    assert mark("refresh-1") not in shown
 
 
-def test_the_first_unresolved_attempt_is_the_oldest_without_an_answer() -> None:
-    """Silent and unknown attempts on the token count; rejected ones and those on other tokens don't."""
-    others = attempt("c0", token="refresh-9"), attempt("c1", Fate.REJECTED), attempt("c2", Fate.NOT_REDEEMED)
-    first = attempt("c3", Fate.UNKNOWN)
-
-    assert first == Ledger((*others, first, attempt("c4"))).first_unresolved(T0, "v0")
-    assert None is Ledger(others).first_unresolved(T0, "v0")
-
-
-def test_a_ledger_keeps_a_day_and_the_last_redemptions_and_the_first_unresolved() -> None:
-    """What is older than a day goes, but for what tells spent tokens and what the grace counts from."""
-    first = attempt("first", claimed_at=NOW - 9 * DAY)
-    redeemed = tuple(attempt(f"r{n}", token=f"t{n}", brought=f"t{n + 1}", claimed_at=NOW - 8 * DAY) for n in range(60))
-    failed = attempt("failed", Fate.NOT_REDEEMED, claimed_at=NOW - DAY)
-    recent = attempt("recent", Fate.NOT_REDEEMED, claimed_at=NOW - DAY + timedelta(seconds=1))
-
-    kept = Ledger((first, *redeemed, failed, recent)).kept(NOW, T0, "v0")
-
-    assert (first, *redeemed[-REDEMPTIONS_KEPT:], recent) == kept
+@pytest.mark.parametrize(
+    ("fate", "unresolved"),
+    [
+        (Fate.STORED, False),
+        (Fate.NOT_REDEEMED, False),
+        (Fate.REJECTED, False),
+        (Fate.UNKNOWN, True),
+        (Fate.SILENT, True),
+    ],
+)
+def test_an_attempt_without_an_end_is_unresolved(fate: Fate, *, unresolved: bool) -> None:
+    """Whether the token was redeemed is open if a record says so, or if nothing is stored."""
+    assert unresolved is fate.unresolved
 
 
-def test_a_limit_frees_a_place_as_its_oldest_claim_turns_a_day_old() -> None:
-    """If more than the limit are in the last day, as many must age as are over it."""
-    ledger = Ledger(tuple(attempt(f"c{n}", claimed_at=NOW - DAY + n * MINUTE, forced=n > 2) for n in range(6)))
+def test_attempts_on_a_token_begin_with_its_last_issue() -> None:
+    """A provider may return a token that it issued before: what came before that says nothing about it."""
+    ledger = Ledger(
+        (
+            attempt("old"),
+            attempt("issue", token="other", brought="refresh-0"),
+            attempt("new"),
+            attempt("else", token="x"),
+        )
+    )
 
-    assert NOW == ledger.allowed_at(6, NOW)
-    assert NOW + MINUTE == ledger.allowed_at(5, NOW)
-    assert NOW + 3 * MINUTE == ledger.allowed_at(3, NOW)
-    assert NOW == ledger.allowed_at(4, NOW, forced_only=True)
-    assert NOW + 3 * MINUTE == ledger.allowed_at(3, NOW, forced_only=True)
-    assert NOW == Ledger().allowed_at(1, NOW)
+    assert ["new"] == ids(ledger.on_token(TOKEN, "v0"))
 
 
-def test_attempts_on_a_version_are_found() -> None:
-    """The backoff counts attempts on one version."""
-    assert (C2,) == Ledger((C1, C2)).on_version("v1")
-    assert NOW - HOUR == C2.claimed_at
+def test_an_attempt_without_a_fingerprint_counts_on_its_version() -> None:
+    """A version 1 claim does not say which token it redeems; on the current version it is the current one."""
+    ledger = Ledger((attempt("here", token=None), attempt("there", token=None, version_id="v9")))
+
+    assert ["here"] == ids(ledger.on_token(TOKEN, "v0"))
+    assert ["there"] == ids(ledger.on_version("v9"))
+
+
+def test_the_grace_counts_from_the_first_unresolved_attempt() -> None:
+    """Later attempts, and those that ended otherwise, change nothing."""
+    ledger = Ledger((attempt("a", Fate.NOT_REDEEMED), attempt("b", Fate.UNKNOWN), attempt("c", Fate.SILENT)))
+
+    first = ledger.first_unresolved(TOKEN, "v0")
+
+    assert first is not None
+    assert "b" == first.claim_id
+    assert Ledger((attempt("a", Fate.REJECTED),)).first_unresolved(TOKEN, "v0") is None
+
+
+def test_a_spent_token_leads_to_its_newest_successor() -> None:
+    """Links are followed to the end, the newest first."""
+    ledger = Ledger(
+        (
+            attempt("a", brought="refresh-1"),
+            attempt("b", token="refresh-1", brought="wrong"),
+            attempt("c", token="refresh-1", brought="refresh-2"),
+            attempt("d", Fate.UNKNOWN, token="refresh-2"),
+        )
+    )
+
+    last = ledger.successor(TOKEN, "v0")
+
+    assert last is not None
+    assert "c" == last.claim_id
+
+
+def test_a_token_that_returns_itself_is_not_spent() -> None:
+    """A provider that always sends the same refresh token spends none."""
+    assert Ledger((attempt("a", brought="refresh-0"),)).successor(TOKEN, "v0") is None
+    assert Ledger((attempt("a", Fate.STORED),)).successor(TOKEN, "v0") is None
+    assert Ledger((attempt("a", Fate.REJECTED),)).successor(TOKEN, "v0") is None
+
+
+def test_each_attempt_can_be_resolved() -> None:
+    """A ledger is read again with what is stored under each claim."""
+    resolved = Ledger((attempt("a"), attempt("b"))).resolved(lambda a: attempt(a.claim_id, Fate.UNKNOWN))
+
+    assert [Fate.UNKNOWN, Fate.UNKNOWN] == [a.fate for a in resolved.attempts]
+
+
+def test_a_ledger_keeps_what_still_matters() -> None:
+    """The last day, the last fifty redemptions, and the first unresolved attempt on the current token."""
+    long_ago = NOW - 30 * DAY
+    redemptions = tuple(
+        attempt(f"r{n}", token=f"t{n}", brought=f"t{n + 1}", claimed_at=long_ago) for n in range(REDEMPTIONS_KEPT + 1)
+    )
+    ledger = Ledger(
+        (
+            attempt("unresolved", Fate.UNKNOWN, claimed_at=long_ago),
+            attempt("unsent, old", Fate.NOT_REDEEMED, claimed_at=NOW - DAY),
+            *redemptions,
+            attempt("unsent, young", Fate.NOT_REDEEMED, claimed_at=NOW - DAY + MINUTE),
+        )
+    )
+
+    kept = ids(ledger.kept(NOW, TOKEN, "v0"))
+
+    assert ["unresolved", *(f"r{n}" for n in range(1, REDEMPTIONS_KEPT + 1)), "unsent, young"] == kept
+
+
+def claims_at(*moments: datetime, forced: bool = False) -> Ledger:
+    return Ledger(tuple(attempt(f"c{n}", claimed_at=moment, forced=forced) for n, moment in enumerate(moments)))
+
+
+def test_a_full_day_waits_for_its_first_claim_to_age() -> None:
+    """With three claims a day, the fourth waits until the first is 24 hours old."""
+    spread = [NOW - DAY + timedelta(minutes=n) for n in (1, 2, 3)]
+
+    assert NOW + MINUTE == claims_at(*spread).allowed_at(3, NOW)
+    assert NOW == claims_at(*spread[1:]).allowed_at(3, NOW)
+    assert NOW + MINUTE == claims_at(*spread).allowed_at(3, NOW + MINUTE)
+    assert NOW == Ledger().allowed_at(3, NOW)
+
+
+def test_more_claims_than_the_limit_wait_for_enough_of_them_to_age() -> None:
+    """Two over the limit, so three have to age; the order in the ledger says nothing."""
+    spread = [NOW - DAY + timedelta(minutes=n) for n in (5, 1, 2, 3, 4)]
+
+    assert NOW + 3 * MINUTE == claims_at(*spread).allowed_at(3, NOW)
+
+
+def test_a_limit_of_forced_claims_counts_forced_ones_alone() -> None:
+    """Scheduled claims don't use up what may be forced."""
+    scheduled = claims_at(NOW - HOUR, NOW - MINUTE)
+    forced = claims_at(NOW - HOUR, NOW - MINUTE, forced=True)
+
+    assert NOW == scheduled.allowed_at(2, NOW, forced_only=True)
+    assert NOW + 23 * HOUR == forced.allowed_at(2, NOW, forced_only=True)

@@ -49,7 +49,7 @@ def test_the_earliest_expiry_is_taken_and_the_latest_is_not() -> None:
         ("{", r"^the secret's value is not JSON; it must be a JSON object$"),
         (
             "{}",
-            r"^refreshToken or refresh_token is missing, null or empty; store a token set with `token-refresh auth",
+            r"^refreshToken or refresh_token is missing, null or empty$",
         ),
         (
             '{"refreshToken":"a","refresh_token":"b"}',

@@ -124,7 +124,7 @@ def test_no_fingerprint_is_shown() -> None:
 
 
 @pytest.mark.parametrize("fate", [Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN])
-@pytest.mark.parametrize("error", [None, "invalid_grant", "Invalid refresh token"])
+@pytest.mark.parametrize("error", [None, "invalid_grant"])
 def test_a_record_is_read_as_it_was_written(fate: Fate, error: str | None) -> None:
     """Nothing of a record is lost by storing it."""
     written = Record(fate=fate, error=error, recorded_at=NOW)
@@ -150,12 +150,12 @@ def test_what_is_not_a_record_is_named(changes: dict[str, object]) -> None:
         read_record("r1", SecretValue(json.dumps(GOOD_RECORD | changes)))
 
 
-@pytest.mark.parametrize("error", [7, [], "\x1b[2J", "e" * 129, ""])
-def test_an_error_that_can_not_be_shown_is_left_out(error: object) -> None:
-    """What the provider said is quoted on a terminal: only printable text is, and the record counts all the same."""
-    found = read_record("r1", SecretValue(json.dumps(GOOD_RECORD | {"error": error})))
+@pytest.mark.parametrize("error", [7, "\x1b[2J", "e" * 65, None])
+def test_a_strange_error_code_hides_no_record(error: object) -> None:
+    """Nothing depends on the code, so it is left out, and how the attempt ended still counts."""
+    record = read_record("r1", SecretValue(json.dumps(GOOD_RECORD | {"error": error})))
 
-    assert (Fate.UNKNOWN, None) == (found.fate, found.error)
+    assert record.error is None
 
 
 @pytest.mark.parametrize("missing", ["outcome", "error", "at"])

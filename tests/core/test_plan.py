@@ -1,16 +1,30 @@
-"""The rules, one after the other: what each makes of what is stored. The first that matches decides."""
+"""The rules of the protocol, row by row: what is stored, and the step that follows."""
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, attempt, claim, origin, policy, snapshot, token_set
+from builders import (
+    DAY,
+    HOUR,
+    IN_TABLE,
+    MINUTE,
+    NOW,
+    SINGLE_USE,
+    attempt,
+    claim,
+    mark,
+    origin,
+    policy,
+    snapshot,
+    token_set,
+)
 from token_refresh.core.attempts import Fate
-from token_refresh.core.plan import LOST_CLAIMS, RULES, STALENESS, plan
-from token_refresh.core.schedule import CLAIMS_A_DAY, FORCED_CLAIMS_A_DAY
-from token_refresh.core.snapshot import PublishedCopy, RunState
+from token_refresh.core.claims import Claim
+from token_refresh.core.plan import CLOCK_ERROR, LOST_CLAIMS, RULES, STALENESS, plan
+from token_refresh.core.schedule import Policy
+from token_refresh.core.snapshot import PublishedCopy, RunState, TokenSet
 from token_refresh.core.steps import (
     Carry,
     Fresh,
@@ -25,300 +39,372 @@ from token_refresh.core.steps import (
     Spent,
     Wait,
 )
-from token_refresh.core.versions import claim_version_id, published_version_id, unheld_claim_id
+from token_refresh.core.versions import claim_version_id, published_version_id
 from token_refresh.stored.origin import ClaimStoreKind
 
-SCHEDULED = RunState(nonce="nonce")
-FORCED = RunState(forced_version="v0", nonce="nonce")
-PUBLISHING = RunState(publishes=True)
+RUN = RunState(nonce="nonce")
+FORCED = RunState(nonce="nonce", forced_version="v0")
+NEW = token_set("new", refreshToken="refresh-1")
 FRESH = token_set(expires_at=NOW + DAY)
-SUCCESSOR = token_set("v1", refreshToken="refresh-1")
-STORED = claim(brought="refresh-1")
+SECOND = timedelta(seconds=1)
 
 
-def test_there_are_no_more_rules_than_before() -> None:
-    """Version 1 had eleven rules; each of these says why it is there."""
+def test_there_are_eleven_rules() -> None:
+    """No more rules than before, each with its reason."""
     assert 11 == len(RULES)
     assert all(rule.reason for rule in RULES)
 
 
-def test_stored_tokens_are_made_current() -> None:
-    """Tokens that follow from a claim on the current version are promoted, due or not."""
-    assert Promote(SUCCESSOR) == plan(snapshot(STORED, current=FRESH, successor=SUCCESSOR), SCHEDULED, policy())
+# 1: forward
+
+
+def test_stored_tokens_become_current() -> None:
+    """A claim on this very version stored tokens, and its run died before it promoted them."""
+    assert Promote(NEW) == plan(snapshot(claim(brought="refresh-1"), successor=NEW), RUN, policy())
 
 
 def test_stored_tokens_are_carried_onto_an_edited_copy() -> None:
-    """If the current version is a copy with the same spent token, the tokens are staged on top of it."""
-    copy = token_set("copy", expires_at=NOW + DAY)
+    """The current version holds the same refresh token under another ID: someone saved a copy."""
+    stored = claim(brought="refresh-1", version_id="original")
 
-    assert Carry(SUCCESSOR, "c1") == plan(snapshot(STORED, current=copy, successor=SUCCESSOR), SCHEDULED, policy())
-
-
-def test_a_spent_token_without_its_successor_is_not_sent() -> None:
-    """If what the token brought is gone, a person must authorize again, also where a run is forced."""
-    seen = snapshot(STORED, current=FRESH)
-
-    assert [Spent(NOW - HOUR)] * 2 == [plan(seen, run, policy()) for run in (SCHEDULED, FORCED)]
+    assert Carry(NEW, "c1") == plan(snapshot(stored, successor=NEW), RUN, policy())
 
 
-def test_a_token_goes_to_its_own_host_only() -> None:
-    """A worker with another endpoint sends nothing, forced or not, due or not."""
-    seen = snapshot(current=token_set(**origin(host="other.example")))
+def test_stored_tokens_come_before_all_else() -> None:
+    """Even with the settings of another deployment stored tokens are not lost."""
+    stored = claim(brought="refresh-1", host="other.example")
 
-    expected = Mismatch("TOKEN_ENDPOINT", "other.example", "provider.example")
-    assert [expected] * 2 == [plan(seen, run, policy()) for run in (SCHEDULED, FORCED)]
-
-
-def test_without_the_key_the_newest_claim_s_host_counts() -> None:
-    """A copy that somebody saved without the key does not lose its host."""
-    seen = snapshot(claim(host="other.example", fate=Fate.NOT_REDEEMED))
-
-    assert Mismatch("TOKEN_ENDPOINT", "other.example", "provider.example") == plan(seen, SCHEDULED, policy())
-    assert isinstance(plan(snapshot(claim(host=None, fate=Fate.NOT_REDEEMED)), SCHEDULED, policy()), Redeem)
+    assert Promote(NEW) == plan(snapshot(stored, successor=NEW), FORCED, policy(host="else.example"))
 
 
-@pytest.mark.parametrize("stored", list(ClaimStoreKind))
-def test_claims_are_looked_for_where_they_are(stored: ClaimStoreKind) -> None:
-    """A worker with another claim store than the document's does nothing."""
-    other = next(kind for kind in ClaimStoreKind if kind is not stored)
-    seen = snapshot(current=token_set(**origin(store=stored)))
-
-    assert Mismatch("CLAIM_TABLE", stored.value, other.value) == plan(seen, SCHEDULED, policy(store=other))
+# 2: other settings
 
 
 @pytest.mark.parametrize(
-    ("published", "expected"),
+    ("current", "newest"),
     [
-        (None, Publish()),
-        (PublishedCopy(version_id="old", stored_at=NOW - STALENESS - timedelta(seconds=1)), Publish()),
-        (PublishedCopy(version_id="old", stored_at=NOW - STALENESS), Fresh()),
-        (PublishedCopy(version_id=published_version_id("v0"), stored_at=NOW - DAY), Fresh()),
+        (token_set(**origin(host="other.example")), None),
+        (token_set(**origin(host="other.example")), claim(fate=Fate.REJECTED)),
+        (token_set(), claim(fate=Fate.REJECTED, host="other.example")),
     ],
-    ids=["no copy", "an old copy", "a young copy", "the current copy"],
 )
-def test_a_copy_is_replaced_if_the_current_version_was_read_later(
-    published: PublishedCopy | None, expected: object
-) -> None:
-    """A read may be 30 s old, so a younger copy is left alone."""
-    assert expected == plan(snapshot(current=FRESH, published=published), PUBLISHING, policy())
+def test_no_token_goes_to_another_host(current: TokenSet, newest: Claim | None) -> None:
+    """The document names the host, or without the key the newest claim does; force changes nothing."""
+    found = plan(snapshot(newest, current=current), FORCED, policy())
+
+    assert Mismatch("TOKEN_ENDPOINT", "other.example", "provider.example") == found
 
 
-def test_what_a_run_promoted_itself_is_published_at_once() -> None:
-    """A run that made the current version current knows that nothing older is published."""
-    seen = snapshot(current=FRESH, published=PublishedCopy(version_id="old", stored_at=NOW))
+def test_the_document_s_host_counts_before_the_claim_s() -> None:
+    """After `authorize` for another provider, old claims name the old host."""
+    moved = token_set(**origin())
 
-    assert Publish() == plan(seen, replace(PUBLISHING, promoted_version="v0"), policy())
-    assert Fresh() == plan(seen, replace(PUBLISHING, promoted_version="v1"), policy())
-    assert Fresh() == plan(seen, RunState(promoted_version="v0"), policy())
-
-
-@pytest.mark.parametrize("missing", [{"accessToken": None}, {"expires_at": None}])
-def test_an_incomplete_token_set_is_not_published(missing: dict[str, Any]) -> None:
-    """Consumers get complete token sets only."""
-    assert isinstance(plan(snapshot(current=token_set(**missing)), PUBLISHING, policy()), Redeem)
-
-
-def rejected(*, at: datetime, before: datetime | None = None) -> object:
-    earlier = (attempt("c0", Fate.REJECTED, claimed_at=before),) if before else ()
-    newest = claim(fate=Fate.REJECTED, claimed_at=at, number=2 if before else 1, earlier=earlier)
-    return plan(snapshot(newest, current=token_set(expires_at=NOW + 4 * HOUR)), SCHEDULED, policy())
-
-
-def test_a_rejected_token_is_sent_again_after_an_hour_then_after_a_day() -> None:
-    """One `invalid_grant` may be false: the first is asked about after an hour, a later one after a day."""
-    at = NOW - HOUR + MINUTE
-    assert Rejected(at, at + HOUR) == rejected(at=at)
-    assert isinstance(rejected(at=NOW - HOUR), Redeem)
-    assert Rejected(NOW - HOUR, NOW + 2 * HOUR) == rejected(at=NOW - HOUR, before=NOW - 3 * HOUR)
-
-
-def test_a_rejected_token_is_sent_again_when_the_last_quarter_begins() -> None:
-    """The last chance before the access token expires is taken, once."""
-    current = token_set(expires_at=NOW + HOUR)
-    once, later = (
-        snapshot(claim(fate=Fate.REJECTED, claimed_at=at, earlier=(attempt("c0", Fate.REJECTED),)), current=current)
-        for at in (NOW - 2 * HOUR, NOW - HOUR + MINUTE)
+    assert isinstance(
+        plan(snapshot(claim(fate=Fate.REJECTED, host="old.example"), current=moved), FORCED, policy()), Redeem
     )
 
-    assert isinstance(plan(once, SCHEDULED, policy()), Redeem)
-    assert Rejected(NOW - HOUR + MINUTE, NOW + 23 * HOUR + MINUTE) == plan(later, SCHEDULED, policy())
+
+def test_claims_are_in_one_store() -> None:
+    """A deployment with a table does not touch a secret whose claims are versions."""
+    current = token_set(**origin(store=ClaimStoreKind.VERSIONS))
+
+    assert Mismatch("CLAIM_TABLE", "versions", "table") == plan(snapshot(current=current), RUN, IN_TABLE)
 
 
-def test_force_overrides_a_rejection() -> None:
-    """A person who corrected the client credentials need not wait."""
-    assert isinstance(plan(snapshot(claim(fate=Fate.REJECTED, claimed_at=NOW - MINUTE)), FORCED, policy()), Redeem)
+# 3: publish
 
 
-def test_what_is_not_due_is_left_alone() -> None:
-    """A token set is fresh until the moment at which it is due."""
-    due_in_a_second = token_set(expires_at=NOW + 8 * HOUR + timedelta(seconds=1))
-
-    assert Fresh() == plan(snapshot(current=due_in_a_second), SCHEDULED, policy())
-    assert isinstance(plan(snapshot(current=token_set(expires_at=NOW + 8 * HOUR)), SCHEDULED, policy()), Redeem)
-    assert isinstance(plan(snapshot(current=FRESH), FORCED, policy()), Redeem)
+def published(version_id: str = "old", age: timedelta = HOUR) -> PublishedCopy:
+    return PublishedCopy(version_id=version_id, stored_at=NOW - age)
 
 
-def test_a_caller_may_force_twelve_claims_a_day() -> None:
-    """Beyond that a forced run of what is not due yields, and says until when."""
-    run = replace(FORCED, forced_claims_a_day=FORCED_CLAIMS_A_DAY)
-    earlier = tuple(
-        attempt(f"c{n}", Fate.NOT_REDEEMED, version_id="old", claimed_at=NOW - n * HOUR, forced=True)
-        for n in range(12, 1, -1)
-    )
-    newest = claim(fate=Fate.NOT_REDEEMED, version_id="old", claimed_at=NOW - HOUR, forced=True, earlier=earlier)
-    seen = snapshot(newest, current=FRESH)
+PUBLISHING = RunState(nonce="nonce", publishes=True)
 
-    assert Wait(NOW + 12 * HOUR, Reason.FORCED_LIMIT) == plan(seen, run, policy())
-    assert isinstance(plan(seen, FORCED, policy()), Redeem)
-    assert isinstance(plan(replace(seen, current=token_set()), run, policy()), Redeem)
-    one_unforced = snapshot(replace(newest, forced=False), current=FRESH)
-    assert isinstance(plan(one_unforced, run, policy()), Redeem)
+
+def test_a_copy_of_another_version_is_replaced() -> None:
+    """A missing copy is made, and one that is old enough is replaced."""
+    for copy in (None, published(), published(age=STALENESS + SECOND)):
+        assert Publish() == plan(snapshot(current=FRESH, published=copy), PUBLISHING, policy())
+
+
+def test_a_young_copy_is_replaced_by_the_run_that_promoted_alone() -> None:
+    """The read of the current version may be older than the copy, unless this run made it current itself."""
+    young = snapshot(current=FRESH, published=published(age=STALENESS))
+    promoted = RunState(nonce="nonce", publishes=True, promoted_version="v0")
+
+    assert Fresh() == plan(young, PUBLISHING, policy())
+    assert Publish() == plan(young, promoted, policy())
+
+
+@pytest.mark.parametrize("lacking", [{"accessToken": None}, {"expires_at": None}])
+def test_an_incomplete_set_is_not_published(lacking: dict[str, Any]) -> None:
+    """Consumers need an access token and its expiry."""
+    assert not isinstance(plan(snapshot(current=token_set(**lacking)), PUBLISHING, policy()), Publish)
+
+
+def test_a_copy_of_the_current_version_is_left() -> None:
+    """Nothing is written where nothing changed, nor by a run that does not publish."""
+    same = published(published_version_id("v0"))
+
+    assert Fresh() == plan(snapshot(current=FRESH, published=same), PUBLISHING, policy())
+    assert Fresh() == plan(snapshot(current=FRESH, published=published()), RUN, policy())
+
+
+# 4: spent
+
+
+def test_a_spent_token_whose_tokens_are_gone_is_never_sent() -> None:
+    """Sent again, it could revoke the grant; force changes nothing."""
+    gone = snapshot(claim(brought="refresh-1", claimed_at=NOW - HOUR))
+
+    assert Spent(NOW - HOUR) == plan(gone, FORCED, policy())
+
+
+# 5: rejected
+
+
+def test_a_rejected_grant_is_left_alone_until_its_retry() -> None:
+    """The provider is asked again an hour after the first rejection, and at once by a forced run."""
+    rejected = claim(fate=Fate.REJECTED, claimed_at=NOW - HOUR + MINUTE)
+    long_lived = token_set(expires_at=NOW + 3 * HOUR)
+
+    waiting = snapshot(rejected, current=long_lived)
+    assert Rejected(NOW - HOUR + MINUTE, NOW + MINUTE) == plan(waiting, RUN, policy())
+    assert isinstance(plan(snapshot(rejected, now=NOW + MINUTE, current=long_lived), RUN, policy()), Redeem)
+    assert isinstance(plan(waiting, FORCED, policy()), Redeem)
+
+
+def test_a_rejection_before_a_failure_blocks_nothing() -> None:
+    """Only the newest attempt on the version counts."""
+    newest = claim("c2", fate=Fate.NOT_REDEEMED, number=2, earlier=(attempt("c1", Fate.REJECTED),))
+
+    assert isinstance(plan(snapshot(newest), RUN, policy()), Redeem)
+
+
+# 6: fresh
+
+
+def test_a_fresh_set_is_left() -> None:
+    """Before it is due nothing happens; from the moment on it is refreshed."""
+    assert Fresh() == plan(snapshot(current=token_set(expires_at=NOW + 8 * HOUR + SECOND)), RUN, policy())
+    assert isinstance(plan(snapshot(current=token_set(expires_at=NOW + 8 * HOUR)), RUN, policy()), Redeem)
+    assert isinstance(plan(snapshot(current=token_set(expires_at=None)), RUN, policy()), Redeem)
+
+
+def test_a_forced_run_refreshes_a_fresh_set() -> None:
+    """On the version that it read first, and on no other."""
+    step = plan(snapshot(current=FRESH), FORCED, policy())
+
+    assert isinstance(step, Redeem)
+    assert step.claim.forced
+    assert Fresh() == plan(snapshot(current=token_set("v1", expires_at=NOW + DAY)), FORCED, policy())
+
+
+def test_forced_claims_have_a_limit_of_their_own() -> None:
+    """Beyond it a fresh set waits, and a due one is refreshed like by a scheduled run."""
+    limited = RunState(nonce="nonce", forced_version="v0", forced_claims_a_day=2)
+    forced = claim("c2", fate=Fate.NOT_REDEEMED, forced=True, earlier=(attempt("c1", Fate.NOT_REDEEMED, forced=True),))
+
+    assert Wait(NOW + 23 * HOUR, Reason.FORCED_LIMIT) == plan(snapshot(forced, current=FRESH), limited, policy())
+    due = plan(snapshot(forced), limited, policy())
+    assert isinstance(due, Redeem)
+    assert not due.claim.forced
+    unlimited = plan(snapshot(forced, current=FRESH), FORCED, policy())
+    assert isinstance(unlimited, Redeem)
+
+
+# 7: open claims
 
 
 def test_an_open_claim_is_waited_for() -> None:
-    """Another run may be redeeming until its claim has ended, also if this one is forced."""
-    newest = claim(claimed_at=NOW - MINUTE)
+    """Until its time to live is over, forced or not."""
+    held = claim(claimed_at=NOW - MINUTE)
 
-    for run in (SCHEDULED, FORCED):
-        assert Wait(NOW + MINUTE, Reason.CLAIMED) == plan(snapshot(newest), run, policy())
-    assert isinstance(plan(snapshot(replace(newest, fate=Fate.NOT_REDEEMED)), SCHEDULED, policy()), Redeem)
-    assert isinstance(plan(snapshot(replace(newest, claimed_at=NOW - 2 * MINUTE)), SCHEDULED, policy()), Redeem)
-
-
-def test_a_claim_from_the_future_is_not_waited_for() -> None:
-    """A claim more than an hour ahead of the clock counts as ended."""
-    ahead = claim(claimed_at=NOW + HOUR)
-
-    assert Wait(NOW + HOUR + 2 * MINUTE, Reason.CLAIMED) == plan(snapshot(ahead), SCHEDULED, policy())
-    further = snapshot(replace(ahead, claimed_at=NOW + HOUR + timedelta(seconds=1)))
-    assert Reason.CLAIMED is not getattr(plan(further, SCHEDULED, policy()), "reason", None)
+    assert Wait(NOW + MINUTE, Reason.CLAIMED) == plan(snapshot(held), RUN, policy())
+    assert Wait(NOW + MINUTE, Reason.CLAIMED) == plan(snapshot(held), FORCED, policy())
+    assert isinstance(plan(snapshot(held, now=NOW + MINUTE), RUN, policy()), Redeem)
 
 
-def test_a_named_claim_that_can_not_be_read_is_waited_for_as_long_as_reads_may_be_stale() -> None:
-    """Within 30 s of the document the claim may just not be visible yet; later it was removed."""
-    named = origin(claim_id="c" * 32, number=7)
-    young = snapshot(current=token_set(stored_at=NOW - timedelta(seconds=29), **named))
-    old = snapshot(current=token_set(stored_at=NOW - timedelta(seconds=30), **named))
+@pytest.mark.parametrize("fate", [Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.REJECTED])
+def test_a_record_ends_a_claim_early(fate: Fate) -> None:
+    """Another run may go on as soon as the attempt has ended."""
+    ended = claim(fate=fate, claimed_at=NOW - MINUTE)
 
-    assert Wait(NOW + timedelta(seconds=1), Reason.UNREADABLE) == plan(young, SCHEDULED, policy())
-    step = plan(old, SCHEDULED, policy())
-    assert isinstance(step, Redeem)
-    assert ("c" * 32, claim_version_id("c" * 32), 8) == (step.after, step.claim.claim_id, step.claim.number)
+    assert isinstance(plan(snapshot(ended), FORCED, policy()), Redeem)
 
 
-@pytest.mark.parametrize("newest", [None, claim("c0", claim_number=6, version_id="old", token="other")])
-def test_a_lost_table_is_replaced_before_anything_is_claimed(newest: object) -> None:
-    """A claim that nobody holds is appended, with the claims that the table may have held as silent attempts."""
-    current = token_set(stored_at=NOW - DAY, **origin(claim_id="c" * 32, number=7, store=ClaimStoreKind.TABLE))
+def test_a_claim_from_the_far_future_is_not_waited_for() -> None:
+    """Over an hour ahead of the clock is no time that the service gives."""
+    ahead = claim(claimed_at=NOW + CLOCK_ERROR)
+    too_far = claim(claimed_at=NOW + CLOCK_ERROR + SECOND)
 
-    step = plan(snapshot(newest, current=current), SCHEDULED, IN_TABLE)  # type: ignore[arg-type]  # a table
+    assert isinstance(plan(snapshot(ahead), FORCED, policy()), Wait)
+    assert isinstance(plan(snapshot(too_far), FORCED, policy()), Redeem)
 
-    assert isinstance(step, ReplaceLostTable)
-    lost = step.claim.earlier[-LOST_CLAIMS:]
-    assert (unheld_claim_id("nonce"), 7 + LOST_CLAIMS + 1, 1, NOW) == (
-        step.claim.claim_id,
-        step.claim.number,
-        step.claim.attempt_number,
-        step.claim.claimed_at,
+
+def test_a_named_claim_that_can_not_be_read_is_waited_for() -> None:
+    """The current version names a claim that a stale read does not show yet; after 30 seconds it was pruned."""
+    named = token_set(stored_at=NOW - STALENESS + SECOND, **origin(claim_id="c" * 36, number=5))
+
+    assert Wait(NOW + SECOND, Reason.UNREADABLE) == plan(snapshot(current=named), FORCED, policy())
+    pruned = plan(snapshot(now=NOW + SECOND, current=named), FORCED, policy())
+    assert isinstance(pruned, Redeem)
+    assert (claim_version_id("c" * 36), 6, "c" * 36) == (pruned.claim.claim_id, pruned.claim.number, pruned.after)
+
+
+def test_a_lost_table_is_replaced() -> None:
+    """The table is behind the document: the claims that it may have held count as attempts of unknown outcome."""
+    named = token_set(**origin(claim_id="c" * 36, number=5, store=ClaimStoreKind.TABLE))
+    behind = claim("c0", fate=Fate.NOT_REDEEMED, claim_number=2)
+
+    for newest, after in ((None, None), (behind, "c0")):
+        step = plan(snapshot(newest, current=named), FORCED, IN_TABLE)
+
+        assert isinstance(step, ReplaceLostTable)
+        assert (after, 5 + LOST_CLAIMS + 1, False) == (step.after, step.claim.number, step.claim.forced)
+        lost = step.claim.earlier[-LOST_CLAIMS:]
+        assert claim_version_id("c" * 36) == lost[0].claim_id
+        assert claim_version_id(lost[0].claim_id) == lost[1].claim_id
+        assert {(Fate.SILENT, "v0", mark("refresh-0"))} == {(a.fate, a.version_id, a.token) for a in lost}
+        assert {named.stored_at} == {a.claimed_at for a in lost}
+        assert step.claim.claim_id not in {a.claim_id for a in lost}
+
+
+# 8: hold
+
+
+def unresolved(*, grace: timedelta = DAY) -> Claim:
+    return claim(fate=Fate.UNKNOWN, claimed_at=NOW - HOUR, grace=grace)
+
+
+def test_a_token_of_unknown_outcome_is_held_until_the_last_quarter() -> None:
+    """At a single-use provider a replay may revoke the grant, so it is made when there is little to lose."""
+    current = token_set(expires_at=NOW + 4 * HOUR)
+    held = snapshot(unresolved(grace=timedelta(0)), current=current)
+
+    assert Hold(NOW - HOUR, NOW + 2 * HOUR) == plan(held, RUN, SINGLE_USE)
+    assert isinstance(plan(held, FORCED, SINGLE_USE), Redeem)
+    late = snapshot(unresolved(grace=timedelta(0)), now=NOW + 2 * HOUR, current=current)
+    assert isinstance(plan(late, RUN, SINGLE_USE), Redeem)
+    nothing_to_lose = snapshot(unresolved(grace=timedelta(0)), current=token_set(expires_at=None))
+    assert isinstance(plan(nothing_to_lose, RUN, SINGLE_USE), Redeem)
+
+
+def test_within_the_grace_nothing_is_held() -> None:
+    """The provider accepts the token until its grace is over."""
+    current = token_set(expires_at=NOW + 4 * HOUR)
+
+    assert isinstance(plan(snapshot(unresolved(), current=current), RUN, policy(grace=HOUR + SECOND)), Redeem)
+    assert isinstance(plan(snapshot(unresolved(), current=current), RUN, policy(grace=HOUR)), Hold)
+
+
+@pytest.mark.parametrize(
+    ("current", "newest_grace"),
+    [
+        (token_set(expires_at=NOW + 4 * HOUR, **origin(grace=timedelta(0))), DAY),
+        (token_set(expires_at=NOW + 4 * HOUR), timedelta(0)),
+    ],
+)
+def test_the_smaller_grace_counts(current: TokenSet, newest_grace: timedelta) -> None:
+    """The document's, or without the key the newest claim's: another deployment's settings raise nothing."""
+    stored = unresolved(grace=newest_grace)
+
+    assert isinstance(plan(snapshot(stored, current=current), RUN, policy(grace=DAY)), Hold)
+
+
+def test_a_hold_says_when_the_next_attempt_is_made() -> None:
+    """A backoff or the daily limit may end later than the last quarter begins."""
+    current = token_set(expires_at=NOW + 2 * HOUR + 2 * MINUTE)
+    third = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE, number=7, grace=timedelta(0))
+
+    assert Hold(NOW - MINUTE, NOW + 59 * MINUTE) == plan(snapshot(third, current=current), RUN, SINGLE_USE)
+
+
+# 9: backoff
+
+
+def test_failed_attempts_are_spaced() -> None:
+    """The third attempt on a version waits two minutes after the second; a forced run does not."""
+    second = claim(fate=Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2)
+
+    assert Wait(NOW + MINUTE, Reason.BACKOFF) == plan(snapshot(second), RUN, policy())
+    assert isinstance(plan(snapshot(second), FORCED, policy()), Redeem)
+    elsewhere = claim(fate=Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2, version_id="v9")
+    assert isinstance(plan(snapshot(elsewhere), RUN, policy()), Redeem)
+
+
+# 10: daily limit
+
+
+@pytest.mark.parametrize(("settings", "limit"), [(policy(), 40), (IN_TABLE, 80)])
+def test_a_full_day_waits_forced_or_not(settings: Policy, limit: int) -> None:
+    """40 claims a day fit into a secret's versions, and 80 into a table."""
+    others = tuple(
+        attempt(f"c{n}", Fate.NOT_REDEEMED, version_id="v9", claimed_at=NOW - 23 * HOUR) for n in range(limit - 1)
     )
-    assert (8, {(Fate.SILENT, "v0", NOW - DAY, 1)}) == (
-        len(lost),
-        {(a.fate, a.version_id, a.claimed_at, a.attempt_number) for a in lost},
-    )
-    assert [claim_version_id("c" * 32), claim_version_id(claim_version_id("c" * 32))] == [a.claim_id for a in lost[:2]]
-    assert ("c0" if newest else None, False) == (step.after, step.claim.forced)
+    full = claim("last", fate=Fate.NOT_REDEEMED, version_id="v9", earlier=others)
+    room = claim("last", fate=Fate.NOT_REDEEMED, version_id="v9", earlier=others[1:])
+
+    for run in (RUN, FORCED):
+        assert Wait(NOW + HOUR, Reason.DAILY_LIMIT) == plan(snapshot(full), run, settings)
+        assert isinstance(plan(snapshot(room), run, settings), Redeem)
 
 
-def test_a_table_that_is_not_behind_is_not_lost() -> None:
-    """A document of the newest claim, or without one, is no sign of a loss."""
-    current = token_set(**origin(claim_id="c" * 32, number=7, store=ClaimStoreKind.TABLE))
-    newest = claim("c" * 32, claim_number=7, fate=Fate.NOT_REDEEMED)
-
-    assert isinstance(plan(snapshot(newest, current=current), SCHEDULED, IN_TABLE), Redeem)
-    assert isinstance(plan(snapshot(), SCHEDULED, IN_TABLE), Redeem)
-
-
-@pytest.mark.parametrize("fate", [Fate.SILENT, Fate.UNKNOWN])
-def test_a_token_of_unknown_fate_is_held(fate: Fate) -> None:
-    """At a single-use provider nothing is sent before the last quarter of the window, unless a person forces it."""
-    seen = snapshot(claim(fate=fate), current=token_set("copy", expires_at=NOW + 4 * HOUR))
-
-    assert Hold(NOW - HOUR, NOW + 2 * HOUR) == plan(seen, SCHEDULED, SINGLE_USE)
-    assert isinstance(plan(seen, RunState(forced_version="copy"), SINGLE_USE), Redeem)
-    assert isinstance(plan(replace(seen, now=NOW + 2 * HOUR), SCHEDULED, SINGLE_USE), Redeem)
-
-
-def test_the_grace_counts_from_the_first_unresolved_attempt() -> None:
-    """A token may be sent again as long as the provider accepts it, counted from when it may first have been spent."""
-    newest = claim("c2", fate=Fate.UNKNOWN, number=2, earlier=(attempt("c1", claimed_at=NOW - 2 * HOUR),))
-    seen = snapshot(newest, current=token_set(expires_at=NOW + 4 * HOUR))
-
-    assert isinstance(plan(seen, SCHEDULED, policy(grace=2 * HOUR + MINUTE)), Redeem)
-    assert Hold(NOW - 2 * HOUR, NOW + 2 * HOUR) == plan(seen, SCHEDULED, policy(grace=2 * HOUR))
-
-
-def test_the_smaller_grace_counts_and_is_carried_on() -> None:
-    """A worker that believes in a longer grace than the stored one sends nothing."""
-    stored = token_set(expires_at=NOW + 4 * HOUR, **origin(grace=timedelta(0)))
-    held = snapshot(claim(fate=Fate.UNKNOWN), current=stored)
-
-    assert isinstance(plan(held, SCHEDULED, policy()), Hold)
-    step = plan(snapshot(current=stored), SCHEDULED, policy())
-    assert isinstance(step, Redeem)
-    assert timedelta(0) == step.claim.grace
-    by_claim = snapshot(claim(fate=Fate.UNKNOWN, grace=HOUR), current=token_set(expires_at=NOW + 4 * HOUR))
-    assert isinstance(plan(by_claim, SCHEDULED, policy()), Hold)
-
-
-def test_nothing_is_held_without_an_access_token_to_lose() -> None:
-    """A replay costs consumers nothing if they have no access token."""
-    assert isinstance(plan(snapshot(claim(), current=token_set(accessToken=None)), SCHEDULED, SINGLE_USE), Redeem)
-
-
-def test_attempts_on_a_version_back_off() -> None:
-    """The third attempt waits two minutes after the second, unless forced."""
-    newest = claim("c2", fate=Fate.NOT_REDEEMED, number=2, claimed_at=NOW - MINUTE)
-
-    assert Wait(NOW + MINUTE, Reason.BACKOFF) == plan(snapshot(newest), SCHEDULED, policy())
-    assert isinstance(plan(snapshot(newest), FORCED, policy()), Redeem)
-    assert isinstance(plan(snapshot(newest, now=NOW + MINUTE), SCHEDULED, policy()), Redeem)
-
-
-@pytest.mark.parametrize("store", list(ClaimStoreKind))
-def test_the_daily_limit_leaves_room_in_the_secret(store: ClaimStoreKind) -> None:
-    """No more claims are made in 24 hours than the secret has room for, forced or not."""
-    limit = CLAIMS_A_DAY[store]
-    earlier = tuple(
-        attempt(f"c{n}", Fate.NOT_REDEEMED, version_id="old", claimed_at=NOW - DAY + (n + 1) * MINUTE)
-        for n in range(limit - 1)
-    )
-    newest = claim(fate=Fate.NOT_REDEEMED, version_id="old", earlier=earlier)
-    for run in (SCHEDULED, FORCED):
-        assert Wait(NOW + MINUTE, Reason.DAILY_LIMIT) == plan(snapshot(newest), run, policy(store=store))
-    assert isinstance(plan(snapshot(replace(newest, earlier=earlier[1:])), SCHEDULED, policy(store=store)), Redeem)
+# 11: redeem
 
 
 def test_a_run_redeems_once() -> None:
-    """After its own redemption a run leaves everything else to a later one."""
-    assert Wait(NOW, Reason.REDEEMED) == plan(snapshot(), RunState(redeemed=True), policy())
+    """After one claim of its own a run leaves the rest to the next."""
+    redeemed = RunState(nonce="nonce", redeemed=True)
+
+    assert Wait(NOW, Reason.REDEEMED) == plan(snapshot(), redeemed, policy())
 
 
-def test_a_claim_says_what_it_is_for() -> None:
-    """The next claim follows the newest, and carries on what still matters."""
-    kept, gone = attempt("c1"), attempt("c0", Fate.NOT_REDEEMED, claimed_at=NOW - DAY)
-    newest = claim("c2", fate=Fate.NOT_REDEEMED, number=2, claim_number=9, earlier=(gone, kept))
+def test_the_next_claim_says_what_it_redeems() -> None:
+    """It follows the newest one, and carries what later runs need."""
+    newest = claim("c1", fate=Fate.UNKNOWN, claim_number=7, grace=HOUR)
 
-    step = plan(snapshot(newest), FORCED, policy(grace=3 * DAY))
+    step = plan(snapshot(newest), FORCED, policy(ttl=3 * MINUTE))
 
     assert isinstance(step, Redeem)
     made = step.claim
-    assert ("c2", claim_version_id("c2"), "v0", 3) == (step.after, made.claim_id, made.version_id, made.attempt_number)
-    assert (NOW, 2 * MINUTE, 10, True, "nonce") == (
+    assert ("c1", claim_version_id("c1"), "v0", 2, NOW) == (
+        step.after,
+        made.claim_id,
+        made.version_id,
+        made.attempt_number,
         made.claimed_at,
-        made.time_to_live,
+    )
+    assert (mark("refresh-0"), 8, "provider.example", HOUR, 3 * MINUTE, "nonce") == (
+        made.token,
         made.number,
-        made.forced,
+        made.host,
+        made.grace,
+        made.time_to_live,
         made.nonce,
     )
-    assert ("provider.example", DAY, snapshot().token) == (made.host, made.grace, made.token)
-    assert ["c1", "c2"] == [a.claim_id for a in made.earlier]
+    assert ["c1"] == [a.claim_id for a in made.earlier]
+
+
+def test_the_first_claim_follows_a_root() -> None:
+    """A secret without claims gets number 1, or the one after the document's."""
+    step = plan(snapshot(), RUN, policy())
+
+    assert isinstance(step, Redeem)
+    assert (None, claim_version_id(None), 1, 1) == (
+        step.after,
+        step.claim.claim_id,
+        step.claim.number,
+        step.claim.attempt_number,
+    )
+
+
+def test_a_version_1_claim_counts_before_what_the_document_names() -> None:
+    """Version 1 keeps the key of an older document, so the label of its claim wins."""
+    named = token_set(**origin(claim_id="c" * 36, number=5))
+    version_1 = claim("c1", fate=Fate.NOT_REDEEMED, claim_number=0, host=None, grace=None)
+
+    step = plan(snapshot(version_1, current=named), RUN, policy())
+
+    assert isinstance(step, Redeem)
+    assert ("c1", 6) == (step.after, step.claim.number)

@@ -1,7 +1,17 @@
+from datetime import datetime, timedelta
+
 import pytest
 
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, policy
-from token_refresh.core.schedule import due_at, last_quarter_at, lifetime_too_short, next_attempt_at
+from token_refresh.core.attempts import Fate
+from token_refresh.core.schedule import (
+    due_at,
+    last_quarter_at,
+    lifetime_too_short,
+    may_be_sent_again,
+    next_attempt_at,
+    rejection_retried_at,
+)
 
 
 def test_a_token_set_is_due_a_window_before_it_expires() -> None:
@@ -41,10 +51,59 @@ def test_each_attempt_waits_twice_as_long_as_the_one_before_up_to_an_hour(number
     assert NOW + minutes * MINUTE == next_attempt_at(attempt(number=number, claimed_at=NOW))
 
 
-def test_tokens_that_fall_due_too_often_are_found() -> None:
-    """40 claims a day serve tokens of 54 minutes, 80 in a table those of 27; an unknown lifetime is given a chance."""
-    for minutes, table in ((54, policy()), (27, IN_TABLE)):
-        fits = document(issued_at=NOW, expires_at=NOW + minutes * MINUTE)
-        short = document(issued_at=NOW, expires_at=NOW + (minutes - 1) * MINUTE)
-        assert [False, True] == [lifetime_too_short(it, table) for it in (fits, short)]
-    assert not lifetime_too_short(document(), policy())
+LONG = document(issued_at=NOW - 2 * HOUR, expires_at=NOW + 22 * HOUR)
+"""A day's token: its last quarter begins at NOW + 20 h."""
+
+
+def test_a_first_rejection_is_retried_after_an_hour() -> None:
+    """One `invalid_grant` may be false, so the provider is asked again after an hour."""
+    rejected = attempt(fate=Fate.REJECTED, claimed_at=NOW)
+
+    assert NOW + HOUR == rejection_retried_at([rejected], LONG, policy())
+
+
+def test_a_later_rejection_is_retried_after_a_day_or_in_the_last_quarter() -> None:
+    """The second rejection on a version waits a day, or until the last quarter of the window begins."""
+    rejections = [attempt(fate=Fate.REJECTED, claimed_at=NOW - HOUR), attempt(fate=Fate.REJECTED, claimed_at=NOW)]
+
+    assert NOW + 20 * HOUR == rejection_retried_at(rejections, LONG, policy())
+    assert NOW + DAY == rejection_retried_at(rejections, document(expires_at=None), policy())
+
+
+def test_a_rejection_in_the_last_quarter_waits_its_time() -> None:
+    """The last quarter is tried once: a rejection at its beginning or after it waits an hour, then a day."""
+    begins = NOW + 20 * HOUR
+    first = attempt(fate=Fate.REJECTED, claimed_at=begins)
+    second = attempt(fate=Fate.REJECTED, claimed_at=begins + HOUR)
+
+    assert begins + HOUR == rejection_retried_at([first], LONG, policy())
+    assert begins + HOUR + DAY == rejection_retried_at([first, second], LONG, policy())
+
+
+@pytest.mark.parametrize(
+    ("since", "grace", "expected"),
+    [
+        (NOW, timedelta(0), False),
+        (NOW + MINUTE, timedelta(0), False),
+        (NOW - HOUR, HOUR, False),
+        (NOW - HOUR, HOUR + MINUTE, True),
+    ],
+)
+def test_a_token_may_be_sent_again_within_the_grace(since: datetime, grace: timedelta, *, expected: bool) -> None:
+    """Without a grace period never, even if the claim seems to lie in the future."""
+    assert expected is may_be_sent_again(since, NOW, grace)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "versions", "table"), [(53, True, False), (54, False, False), (26, True, True), (27, True, False)]
+)
+def test_tokens_that_fall_due_too_often_do_not_fit(minutes: int, *, versions: bool, table: bool) -> None:
+    """40 refreshes a day fit into a secret's versions, and 80 into a table: lifetimes from 54 and 27 minutes."""
+    tokens = document(issued_at=NOW, expires_at=NOW + minutes * MINUTE)
+
+    assert (versions, table) == (lifetime_too_short(tokens, policy()), lifetime_too_short(tokens, IN_TABLE))
+
+
+def test_an_unknown_lifetime_fits() -> None:
+    """Nothing is said about tokens whose lifetime nobody knows."""
+    assert not lifetime_too_short(document(issued_at=None), policy())

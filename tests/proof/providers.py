@@ -16,7 +16,7 @@ from token_refresh.oauth.response import Answer, Failure, Kind, TokenResponse
 from token_refresh.secret_value import SecretValue
 
 REJECTED: Final = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
-NO_ANSWER: Final = Failure(kind=Kind.NO_ANSWER, seen="no answer")
+NO_RESPONSE: Final = Failure(kind=Kind.NO_RESPONSE, seen="no response")
 CLIENT_REJECTED: Final = Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
 
 

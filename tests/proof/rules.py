@@ -8,7 +8,7 @@ from proof.invariants import Invariants
 from proof.operators import Scene, actions
 from proof.ports import Ended, Poll, Send, build_run, settle
 from proof.progress import REJECTED, Progress, Undisturbed
-from proof.providers import CLIENT_REJECTED, NO_ANSWER, Provider, parse
+from proof.providers import CLIENT_REJECTED, NO_RESPONSE, Provider, parse
 from proof.providers import REJECTED as INVALID_GRANT
 from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
 from proof.workers import Workers
@@ -196,7 +196,7 @@ class Rules:
             spent = budget._replace(losses=budget.losses - 1)
             for then, how in ((missed, "its response is lost"), (world, "it is lost on the way")):
                 without = self._with_budget(then, spent)._replace(unknown=True)
-                yield self._advance(without, place, worker, Event(place, call, how, NO_ANSWER))
+                yield self._advance(without, place, worker, Event(place, call, how, NO_RESPONSE))
         if budget.false_rejections and received:
             wrong = self._with_budget(world, budget._replace(false_rejections=budget.false_rejections - 1))
             yield self._advance(wrong, place, worker, Event(place, call, "(a false one)", INVALID_GRANT))

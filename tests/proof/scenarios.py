@@ -421,6 +421,13 @@ _QUICK: Final = (
     ),
     Scenario(name="stale reads", plans=("s", "s"), budget=Budget(stale=2), stale_depth=8, before=1),
     Scenario(
+        name="unreadable",
+        plans=("s", "s"),
+        budget=Budget(operator=1),
+        operator=(SPOIL_RECORD, SPOIL_STAGED),
+        before=1,
+    ),
+    Scenario(
         name="false rejections",
         plans=("s", "s"),
         budget=Budget(false_rejections=1, jumps=1),

@@ -5,13 +5,14 @@ is found by running it again from its start with that history: it stops at the f
 Histories form a tree; a node's next call is worked out once, however many worlds it occurs in.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from proof.ports import Call, Ended, Poll, Ports, build_run, settle
 from proof.store import Append, Put
 from proof.world import Scenario
 from token_refresh.errors import TokenRefreshError
+from token_refresh.oauth.response import TokenResponse
 
 WAKES: Final = 1
 """How often a forced run that polls looks again before its deadline; at whichever moments."""
@@ -32,7 +33,7 @@ class Workers:
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._histories: list[tuple[int, object, int]] = [(-1, None, 0)] * len(_KINDS)
-        self._children: dict[tuple[int, Hashable, int], int] = {}
+        self._children: dict[tuple[int, object, int], int] = {}
         self._calls: dict[int, Call | Ended] = {}
         self._wakes: list[int] = [0] * len(_KINDS)
         self._claims: list[int] = [0] * len(_KINDS)
@@ -48,9 +49,9 @@ class Workers:
         """Whether a run made a call."""
         return node >= len(_KINDS)
 
-    def reply(self, node: int, reply: Hashable, now: int) -> int:
+    def reply(self, node: int, reply: object, now: int) -> int:
         """Give the node where a run stands after it got `reply` to its call."""
-        key = (node, reply, now)
+        key = (node, (reply.access_token, reply.refresh_token) if isinstance(reply, TokenResponse) else reply, now)
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = len(self._histories)

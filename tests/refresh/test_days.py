@@ -1,106 +1,102 @@
-"""Days of runs on schedule: what a secret with a version quota bears, at a provider that accepts no token twice."""
+"""Days of runs on a clock that is moved, with a single-use provider and the version quota of Secrets Manager."""
 
 from datetime import timedelta
 
 import pytest
 
-from builders import DAY, MINUTE, NOW, SINGLE_USE, policy
-from fakes import tokens
-from token_refresh.core.schedule import CLAIMS_A_DAY, FORCED_CLAIMS_A_DAY, Policy
-from token_refresh.oauth.response import Answer, Failure, Kind
+from builders import DAY, HOUR, MINUTE, NOW, policy
+from grant import SingleUseGrant, refused_versions, with_grant
 from token_refresh.stored.origin import ClaimStoreKind
 from world import World
 
-REJECTED = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
-TABLE_SINGLE_USE = policy(grace=timedelta(0), store=ClaimStoreKind.TABLE)
+VERSIONS, TABLE = ClaimStoreKind.VERSIONS, ClaimStoreKind.TABLE
 
 
-class Rotating:
-    """A single-use provider: it answers to its newest refresh token, and revokes the grant at any other."""
-
-    def __init__(self, world: World, lifetime: timedelta) -> None:
-        self.world = world
-        self.lifetime = lifetime
-        self.number = 0
-        self.revoked = False
-
-    def __call__(self) -> Answer:
-        sent = self.world.endpoint.requests[-1].fields["refresh_token"]
-        self.revoked |= sent != f"refresh-{self.number}"
-        if self.revoked:
-            return REJECTED
-        self.number += 1
-        return tokens(self.number, lifetime=self.lifetime)
+def single_use(store: ClaimStoreKind, lifetime: timedelta) -> tuple[World, SingleUseGrant]:
+    """A world whose tokens live that long, with a token set that is due."""
+    world = World(
+        policy=policy(grace=timedelta(0), store=store), expires_at=NOW + lifetime / 4, issued_at=NOW - lifetime
+    )
+    return world, with_grant(world, lifetime)
 
 
-def days_of(days: int, lifetime: timedelta, policy: Policy, *, every: timedelta = 5 * MINUTE) -> tuple[World, Rotating]:
-    """Run on schedule for some days; each response has its lifetime from when the request was sent."""
-    world = World(policy=policy, expires_at=NOW + MINUTE)
-    provider = Rotating(world, lifetime)
-    end = NOW + timedelta(days=days)
-    while world.clock.service_now < end:
-        world.endpoint.answers = [provider]
-        outcome = world.outcome()
-        assert outcome in {"fresh", "refreshed", "yielded"}
+def outcomes(world: World, days: int, every: timedelta) -> list[str]:
+    """Run on schedule for some days."""
+    found = []
+    for _ in range(days * int(DAY / every)):
+        found.append(world.outcome())
         world.pass_time(every)
-    return world, provider
+    return found
 
 
 @pytest.mark.parametrize(
-    ("minutes", "policy"), [(60, SINGLE_USE), (30, TABLE_SINGLE_USE)], ids=["60, versions", "30, table"]
+    ("store", "lifetime", "every", "days"),
+    [
+        (VERSIONS, HOUR, 10 * MINUTE, 30),
+        (TABLE, 30 * MINUTE, 10 * MINUTE, 30),
+        (VERSIONS, 54 * MINUTE, 12 * MINUTE, 3),
+        (TABLE, 27 * MINUTE, 6 * MINUTE, 3),
+    ],
+    ids=["60 min, versions", "30 min, table", "54 min, versions", "27 min, table"],
 )
-def test_thirty_days_of_single_use_tokens(minutes: int, policy: Policy) -> None:
-    """Every refresh succeeds on a secret that holds 100 versions: none is refused, none is late."""
-    world, provider = days_of(30, minutes * MINUTE, policy, every=10 * MINUTE)
+def test_tokens_that_fit_the_claim_store_are_refreshed_for_ever(
+    store: ClaimStoreKind, lifetime: timedelta, every: timedelta, days: int
+) -> None:
+    """Every refresh that is due succeeds, Secrets Manager refuses no version, and the grant lives."""
+    world, grant = single_use(store, lifetime)
+    refused = refused_versions(world)
 
-    expected = 30 * DAY / (minutes * MINUTE * 2 / 3)
-    assert expected * 0.95 < provider.number <= expected + 2
-    assert "refresh_yielded" not in world.log.events
-    assert not provider.revoked
+    found = outcomes(world, days, every)
 
-
-@pytest.mark.parametrize(
-    ("minutes", "policy"), [(54, SINGLE_USE), (27, TABLE_SINGLE_USE)], ids=["54, versions", "27, table"]
-)
-def test_the_shortest_lifetimes_are_served(minutes: int, policy: Policy) -> None:
-    """40 claims a day serve tokens of 54 minutes, 80 in a table those of 27."""
-    world, provider = days_of(3, minutes * MINUTE, policy, every=MINUTE)
-
-    assert provider.number >= 3 * DAY / (minutes * MINUTE * 2 / 3) - 3 * 3
-    assert "token_lifetime_too_short" not in world.log.events
+    assert {"fresh", "refreshed"} == set(found)
+    assert days * int(DAY / (lifetime * 2 / 3)) == grant.refreshes == found.count("refreshed")
+    assert [] == refused
+    assert grant.alive
 
 
-def test_shorter_lifetimes_yield_and_keep_the_grant() -> None:
-    """30-minute tokens with claims in the secret reach the limit: runs say so by name, and the grant lives."""
-    world, provider = days_of(2, 30 * MINUTE, SINGLE_USE)
+def test_tokens_that_are_too_short_lived_for_versions_yield_at_the_limit() -> None:
+    """The run yields and names the way out, no redeemed token is refused, and the grant lives."""
+    world, grant = single_use(VERSIONS, 30 * MINUTE)
+    refused = refused_versions(world)
 
-    assert provider.number <= 2 * CLAIMS_A_DAY[ClaimStoreKind.VERSIONS] + 1
-    assert not provider.revoked
-    said = world.log.fields[world.log.events.index("token_lifetime_too_short")]
-    assert "`token-refresh claims move tokens --region eu-central-1 --to table`" in str(said["remedy"])
+    found = outcomes(world, 3, 5 * MINUTE)
 
-
-def test_a_flood_of_forced_runs_leaves_the_grant_alive() -> None:
-    """Whoever may invoke the function forces 12 refreshes a day, and the scheduled ones go on."""
-    world = World(policy=SINGLE_USE, expires_at=NOW + MINUTE)
-    provider = Rotating(world, DAY)
-    outcomes = []
-    for _ in range(2 * 24 * 4):
-        world.endpoint.answers = [provider]
-        outcomes.append(world.outcome(force=True, forced_claims_a_day=FORCED_CLAIMS_A_DAY))
-        world.pass_time(15 * MINUTE)
-
-    assert {"refreshed", "yielded"} == set(outcomes)
-    due_anyway = 3
-    assert 2 * FORCED_CLAIMS_A_DAY <= outcomes.count("refreshed") <= 2 * FORCED_CLAIMS_A_DAY + due_anyway
-    assert not provider.revoked
+    assert {"fresh", "refreshed", "yielded"} == set(found)
+    assert 3 * 40 == grant.refreshes
+    assert [] == refused
+    assert grant.alive
+    logged = world.log.fields[world.log.events.index("token_lifetime_too_short")]
+    assert "`token-refresh claims move tokens --region eu-central-1 --to table`" in str(logged["remedy"])
 
 
-def test_a_forced_run_of_the_operator_has_the_whole_limit() -> None:
-    """A person at the command line may use what callers of the function may not."""
-    world = World(policy=SINGLE_USE)
-    for _ in range(FORCED_CLAIMS_A_DAY + 1):
-        assert "refreshed" == world.outcome(force=True)
-    settled = world.execute(force=True, forced_claims_a_day=FORCED_CLAIMS_A_DAY)
+@pytest.mark.parametrize("store", [VERSIONS, TABLE])
+def test_fifty_forced_events_a_day_leave_the_grant_alive(store: ClaimStoreKind) -> None:
+    """Whoever may call the function can force it as often as they like: scheduled runs still refresh in time."""
+    world, grant = single_use(store, HOUR)
+    refused = refused_versions(world)
+    expired = 0
+    for minute in range(0, 2 * 24 * 60, 5):
+        if minute % 30 == 0:
+            world.execute(force=True, forced_claims_a_day=12)
+        ended = world.execute()
+        expired += ended.document.expires_at is None or ended.document.expires_at <= world.clock.service_now
+        world.pass_time(5 * MINUTE)
 
-    assert ("yielded", NOW + DAY) == (settled.name, settled.retry_at)
+    assert [] == refused
+    assert grant.alive
+    assert 0 == expired
+
+
+def test_a_daily_token_that_is_forced_every_25_minutes_is_never_lost() -> None:
+    """The command line may use the whole daily limit; then a forced run yields, and the secret has room."""
+    world, grant = single_use(VERSIONS, DAY)
+    refused = refused_versions(world)
+
+    found = []
+    for _ in range(2 * 24 * 60 // 25):
+        found.append(world.outcome(force=True))
+        world.pass_time(25 * MINUTE)
+
+    assert {"refreshed", "yielded"} == set(found)
+    assert [] == refused
+    assert grant.alive

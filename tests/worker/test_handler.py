@@ -118,7 +118,7 @@ def test_a_failure_is_raised_and_logged_once(stage: Stage) -> None:
         last["ReauthorizationRequired"],
         last["attempts"],
     )
-    assert 3500 <= last["SecondsToExpiry"] <= 3600
+    assert 3500 <= last["SecondsToExpiry"] <= 3601  # the service gives whole seconds
     assert "canary" not in json.dumps(lines)
 
 
@@ -152,6 +152,17 @@ def test_a_missing_secret_says_where(stage: Stage) -> None:
 
     assert "secret upwork-oauth-tokens in eu-central-1 was not found" in str(error)
     assert (None, None) == (error.__cause__, error.__context__)
+
+
+@pytest.mark.parametrize("setting", ["CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID"])
+def test_another_missing_secret_names_its_setting(stage: Stage, monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    """The message sends nobody to TOKEN_SECRET_ID where another variable is wrong."""
+    monkeypatch.setenv(setting, "nobody")
+    stage.store()
+
+    error = stage.fail(SecretNotFound)
+
+    assert f"secret nobody in eu-central-1 was not found (secretsmanager:GetSecretValue): check {setting}" in str(error)
 
 
 def test_a_published_secret_is_kept(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,8 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import botocore.session
 from botocore.exceptions import BotoCoreError
 
 from token_refresh.adapters.client_key import KmsSigner
@@ -15,6 +14,8 @@ from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECOND
 from token_refresh.adapters.table_claims import TableClaims
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh.adapters.version_claims import VersionClaims
+from token_refresh.aws.clients import make_client
+from token_refresh.aws.errors import TOKEN_SECRET_SETTING
 from token_refresh.config import Settings
 from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh.core.versions import CURRENT
@@ -33,8 +34,17 @@ if TYPE_CHECKING:
 
 _PREVIOUS: Final = "AWSPREVIOUS"
 
+MakeClient = Callable[[str], Any]
+"""Makes the client of an AWS service, by its name in botocore."""
+
 MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
 """Kept back from the time that a run is given: for a call that is under way at its end, and for the last log line."""
+
+
+_ENDPOINT_VARIABLES = {
+    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
+}
 
 
 class SystemClock:
@@ -60,7 +70,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     clock: Clock,
     log: Log,
     time_left_seconds: float,
-    client: "SecretsManagerClient | None" = None,
+    client: "MakeClient | None" = None,
 ) -> Run:
     """Put a run together.
 
@@ -70,7 +80,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
         clock: The stopwatch that bounds it.
         log: Where it logs.
         time_left_seconds: How long its process may still live.
-        client: A client of Secrets Manager; by default one for the AWS configuration of this moment.
+        client: Makes the client of an AWS service; by default for the AWS configuration of this process.
 
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
@@ -78,20 +88,24 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     secret_id = trigger.secret_id or settings.token_secret_id
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
-    secrets_client = client or secrets_manager_client()
+    make_client = client or aws_client
+    secrets_client = make_client("secretsmanager")
 
-    def secret(name: str) -> SecretsManagerSecret:
-        return SecretsManagerSecret(secrets_client, name, deadline)
+    def secret(name: str, setting: str) -> SecretsManagerSecret:
+        return SecretsManagerSecret(secrets_client, name, deadline, setting=setting)
 
-    store = secret(secret_id)
+    store = secret(secret_id, TOKEN_SECRET_SETTING)
+    client_secret = functools.partial(secret, setting="CLIENT_SECRET_ID")
     return Run(
         parts=Parts(
             store=store,
-            claims=open_claims(settings, store, deadline),
-            published=secret(settings.published_secret_id) if settings.published_secret_id else None,
+            claims=open_claims(settings, store, deadline, make_client),
+            published=secret(settings.published_secret_id, "PUBLISHED_SECRET_ID")
+            if settings.published_secret_id
+            else None,
             endpoint=functools.partial(token_endpoint, client_key_id=settings.client_key_id),
-            credentials=functools.partial(find_credentials, settings=settings, secret=secret),
-            previous_credentials=functools.partial(previous_credentials, settings=settings, secret=secret),
+            credentials=functools.partial(find_credentials, settings=settings, secret=client_secret),
+            previous_credentials=functools.partial(previous_credentials, settings=settings, secret=client_secret),
             provider=settings.provider,
             nonce=lambda: secrets.token_hex(16),
             clock=clock,
@@ -107,7 +121,9 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     )
 
 
-def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadline) -> ClaimStore:
+def open_claims(
+    settings: Settings, store: SecretsManagerSecret, deadline: Deadline, client: "MakeClient"
+) -> ClaimStore:
     """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself.
 
     Raises:
@@ -115,13 +131,18 @@ def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
     """
     if settings.claim_table is None:
         return VersionClaims(store)
-    return TableClaims(dynamodb_client(), settings.claim_table, lambda: store.arn, deadline)
+    return TableClaims(client("dynamodb"), settings.claim_table, lambda: store.arn, deadline)
 
 
 def open_secret(client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float) -> SecretsManagerSecret:
     """Open one secret, without a run."""
+    return SecretsManagerSecret(client, secret_id, deadline_in(time_left_seconds))
+
+
+def deadline_in(time_left_seconds: float) -> Deadline:
+    """Give a deadline by the machine's stopwatch."""
     clock = SystemClock()
-    return SecretsManagerSecret(client, secret_id, Deadline(clock=clock, at=clock.monotonic() + time_left_seconds))
+    return Deadline(clock=clock, at=clock.monotonic() + time_left_seconds)
 
 
 def find_credentials(
@@ -136,7 +157,7 @@ def find_credentials(
     """
     if settings.client_secret_id is not None:
         name = _client_secret_name(settings.client_secret_id, settings.provider)
-        found = _stored_credentials(secret(name).read(label=CURRENT))
+        found = _stored_credentials(secret(name).read(label=CURRENT), f"secret {name} (CLIENT_SECRET_ID)")
         if found is None:
             raise InvalidSecretDocument(
                 f"secret {name} (CLIENT_SECRET_ID) has no clientId; it must be a JSON object with "
@@ -160,7 +181,7 @@ def previous_credentials(
         return None
     try:
         name = _client_secret_name(settings.client_secret_id, settings.provider)
-        found = _stored_credentials(secret(name).read(label=_PREVIOUS))
+        found = _stored_credentials(secret(name).read(label=_PREVIOUS), name)
     except TokenRefreshError:
         return None  # What counts is that the current ones were rejected.
     return None if found == current else found
@@ -170,14 +191,25 @@ def _client_secret_name(client_secret_id: str, provider: Provider) -> str:
     return client_secret_id.replace("{provider}", provider.name)
 
 
-def _stored_credentials(version: SecretVersion | None) -> ClientCredentials | None:
-    return read_credentials(read_object(version.value)) if version is not None and version.value is not None else None
+def _stored_credentials(version: SecretVersion | None, where: str) -> ClientCredentials | None:
+    if version is None or version.value is None:
+        return None
+    return read_credentials(read_object(version.value, where))
 
 
 def token_endpoint(provider: Provider, *, client_key_id: str | None = None) -> TokenEndpoint:
     """Make the HTTP client's adapter for the endpoint of a provider whose variables are filled in."""
     signer = KmsSigner(client_key_id) if client_key_id else None
     return HttpTokenEndpoint(provider.token_endpoint, provider.response, signer)
+
+
+def aws_client(service: str) -> Any:
+    """Give a client of Secrets Manager or DynamoDB, for the AWS configuration of this process.
+
+    Raises:
+        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    """
+    return dynamodb_client() if service == "dynamodb" else secrets_manager_client()
 
 
 def secrets_manager_client() -> "SecretsManagerClient":
@@ -205,13 +237,12 @@ def _client(service: str) -> object:
 
 @functools.lru_cache(maxsize=2)
 def _make_client(service: str, _aws_environment: tuple[tuple[str, str], ...]) -> object:
-    region = os.environ.get("AWS_REGION")  # Lambda's variable, which botocore does not read; it has AWS_DEFAULT_REGION.
     try:
-        return botocore.session.get_session().create_client(service, region_name=region, config=CLIENT_CONFIG)
+        return make_client(service, region=None, config=CLIENT_CONFIG)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER where they are set"
+            f"{_ENDPOINT_VARIABLES[service]} where they are set"
         ) from None
 
 

@@ -20,9 +20,6 @@ DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
 DEFAULT_PROVIDER: Final = "upwork"
 GENERIC_PROVIDER: Final = "generic"
 
-REQUEST_TIMEOUT_SECONDS: Final = 20.0
-"""How long a token request may take, unless `REQUEST_TIMEOUT_SECONDS` says otherwise."""
-
 _UPWORK_DOMAIN: Final = "upwork.com"
 _MONTH_SECONDS: Final = 30 * 24 * 3600
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -77,7 +77,7 @@ class ClaimStore(Protocol):
         ...
 
     def record_of(self, claim_id: str) -> Record | None:
-        """Give how an attempt ended; None if nothing is recorded. A record that can't be read is `unknown`.
+        """Give how an attempt ended; None if nothing is recorded. One that can't be read counts as none.
 
         A table knows the record of the newest claim alone, from when it was read; the ledger has the others.
         """

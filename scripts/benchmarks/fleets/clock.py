@@ -38,6 +38,11 @@ class VirtualClock:
         """The time of day."""
         return STARTED + timedelta(seconds=self.seconds)
 
+    @property
+    def service_now(self) -> datetime:
+        """The time of day as AWS says it, in whole seconds."""
+        return self.now.replace(microsecond=0)
+
     def monotonic(self) -> float:
         """Give seconds since the start; part of the port `Clock`."""
         return self.seconds

@@ -114,6 +114,7 @@ def saturated(secrets: int) -> Iterator[Result]:
         limit=BUDGET_SHARE,
         at_least=True,
     )
+    world.drain()
     lost = world.not_stored()
     yield Result(story=f"{secrets * 3:,} due at once", what="redeemed and not stored", figure=lost, limit=0)
 

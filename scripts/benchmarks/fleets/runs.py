@@ -13,16 +13,16 @@ from benchmarks.fleets.clock import VirtualClock
 from benchmarks.fleets.providers import VirtualProvider
 from fakes import FakeLog
 from token_refresh.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh.adapters.version_claims import VersionClaims
 from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import TokenRefreshError
 from token_refresh.events import Trigger
 from token_refresh.outcome import Outcome, RunFacts
-from token_refresh.ports import Deadline
+from token_refresh.ports import ClaimStore, Deadline
 from token_refresh.providers.loader import load_provider
 from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.origin import ClaimStoreKind
 
 SINGLE_USE = load_provider("generic")
 RUN_SECONDS = 83.0
@@ -32,6 +32,7 @@ POLICY = Policy(
     replay_grace=timedelta(0),
     claim_time_to_live=timedelta(seconds=120),
     host="provider.example",
+    store=ClaimStoreKind.TABLE,
 )
 """Single use: a refresh token that is redeemed twice ends the grant."""
 
@@ -43,6 +44,7 @@ class VirtualRun:
     clock: VirtualClock
     account: VirtualSecretsManager
     provider: VirtualProvider
+    claims: ClaimStore
     secret_arn: str
     request_id: str | None = None
     due_before: datetime | None = None
@@ -60,7 +62,7 @@ class VirtualRun:
         self._run = Run(
             parts=Parts(
                 store=store,
-                claims=VersionClaims(store),
+                claims=self.claims,
                 published=None,
                 endpoint=lambda _: self.provider,
                 credentials=_credentials,
@@ -70,7 +72,7 @@ class VirtualRun:
                 log=FakeLog(),
             ),
             policy=POLICY,
-            secret=SecretName(secret_id=self.secret_arn, region="us-east-1"),
+            secret=SecretName(secret_id=self.secret_arn, region=store.region),
             deadline=deadline,
             limits=Limits(request_timeout_seconds=REQUEST_SECONDS),
         )

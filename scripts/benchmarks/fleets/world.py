@@ -6,12 +6,13 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from benchmarks.fleets.account import Bucket, VirtualQueue, VirtualSecretsManager
 from benchmarks.fleets.clock import STARTED, VirtualClock
 from benchmarks.fleets.providers import LIFETIME, VirtualProvider
 from benchmarks.fleets.runs import VirtualRun
-from fakes import FakeLog
+from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
 from token_refresh.errors import TokenRefreshError
 from token_refresh.events import Trigger
@@ -23,7 +24,8 @@ from token_refresh.fleet.queue_worker import run_member
 from token_refresh.fleet.worker import Crew
 from token_refresh.outcome import Outcome
 
-WRITES_A_RUN = 4
+CLAIM_SECONDS = 0.01
+"""A call of DynamoDB."""
 WINDOW = LIFETIME / 3
 SECONDS_A_MINUTE = 60
 
@@ -63,7 +65,7 @@ class World:
         """
         random.seed(seed)
         self.clock, self.chance = VirtualClock(), random.Random(seed)  # noqa: S311 - no secret
-        self.limits = limits or Limits(writes_a_run=WRITES_A_RUN)
+        self.limits = limits or Limits()
         self.account = VirtualSecretsManager(self.clock, writes_per_second=writes_per_second)
         self.queue = VirtualQueue(self.clock, self._run, self.limits.concurrency)
         self.index = MemoryIndex()
@@ -72,6 +74,7 @@ class World:
         self.provider_limits = {name: ProviderLimits() for name in providers}
         self.of: dict[str, str] = {}
         self.expiry: dict[str, datetime] = {}
+        self.claims: dict[str, FakeTable] = {}
         self.deaf = (0.0, 0.0)
         """Seconds from and to which no dispatcher runs."""
         number = 0
@@ -103,9 +106,15 @@ class World:
             if expiry <= self.clock.now:
                 self.tally.expired.add(secret_arn)
 
+    def drain(self) -> None:
+        """Let what was handed out come to its end."""
+        self.clock.run_until(self.clock.seconds + 3 * SECONDS_A_MINUTE)
+
     def lose_index(self) -> None:
-        """Delete the table's rows, and rebuild them as the resync does: from the tags, without what runs found."""
+        """Delete the table with its claims, and let the resync fill it from the tags, without what runs found."""
         self.index.sent.clear()
+        for claims in self.claims.values():
+            claims.item = {}
         for secret_arn in list(self.index.by_arn):
             now = self.clock.now
             self.index.by_arn[secret_arn] = Row(secret_arn=secret_arn, provider="unknown", added_at=now, next_at=now)
@@ -158,6 +167,8 @@ class World:
         )
         self.index.add(Row(secret_arn=secret_arn, provider=provider, added_at=issued_at, next_at=due_at, seen=seen))
         self.of[secret_arn], self.expiry[secret_arn] = provider, expires_at
+        clock: Any = self.clock
+        self.claims[secret_arn] = FakeTable(clock=clock, before=lambda _: self.clock.sleep(CLAIM_SECONDS))
 
     def _dispatch(self) -> None:
         begins, ends = self.deaf
@@ -179,7 +190,13 @@ class World:
     def _run(self, secret_arn: str) -> None:
         self.index.now = self.clock.now
         provider = self.providers[self.of[secret_arn]]
-        run = VirtualRun(clock=self.clock, account=self.account, provider=provider, secret_arn=secret_arn)
+        run = VirtualRun(
+            clock=self.clock,
+            account=self.account,
+            provider=provider,
+            claims=self.claims[secret_arn],
+            secret_arn=secret_arn,
+        )
         ended = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn), run)
         self.tally.runs += 1
         if isinstance(ended, TokenRefreshError):

@@ -1,5 +1,6 @@
 """One secret in AWS Secrets Manager."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -36,13 +37,16 @@ OVERRUN_SECONDS: Final = 6.0
 class SecretsManagerSecret:
     """A secret, by its name or ARN; implements the port `SecretStore`.
 
-    Every error names the secret, the region and the action, and nothing that the service sent: its messages may quote
-    what it was sent.
+    Every error names the secret, the region, the action and `setting`, the variable that names the secret. It quotes
+    nothing that the service sent: messages of the service may quote what it was sent.
     """
 
-    def __init__(self, client: "SecretsManagerClient", secret_id: str, deadline: Deadline) -> None:
+    def __init__(
+        self, client: "SecretsManagerClient", secret_id: str, deadline: Deadline, *, setting: str | None = None
+    ) -> None:
         self._client = client
         self._secret_id = secret_id
+        self._setting = setting
         self._arn = secret_id
         self._deadline = deadline
 
@@ -99,8 +103,10 @@ class SecretsManagerSecret:
                 return False
             if missing_value(refusal.error):
                 raise SecretStoreUnavailable(
-                    f"{label} of secret {self._secret_id} in {self.region} could not be moved to version {to}, which "
-                    "Secrets Manager does not know (yet); nothing stored was lost, and the next run goes on"
+                    f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} could not "
+                    f"move {label}, because version {to or remove_from} is not known ({refusal.code}); nothing was "
+                    "changed, and the next run or `token-refresh refresh "
+                    f"{shlex.quote(self._secret_id)} --region {self.region}` tries again"
                 ) from None
             raise self._translate(refusal.error, "UpdateSecretVersionStage") from None
         return True
@@ -117,11 +123,16 @@ class SecretsManagerSecret:
                 raise Refused.of(error) from None
 
         clock = self._deadline.clock
-        until = min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at)
-        return repeat(once, clock=clock, until=until, errors=(Transient,), longest_wait_seconds=2.0)
+        return repeat(
+            once,
+            clock=clock,
+            until=min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at),
+            errors=(Transient,),
+            longest_wait_seconds=2.0,
+        )
 
     def _translate(self, error: Exception, action: str) -> Exception:
-        return translate(error, action=action, secret_id=self._secret_id, region=self.region)
+        return translate(error, action=action, secret_id=self._secret_id, region=self.region, setting=self._setting)
 
 
 def service_time(response: Mapping[str, Any]) -> datetime:

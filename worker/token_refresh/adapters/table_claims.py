@@ -13,7 +13,6 @@ from botocore.parsers import ResponseParserError
 
 from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS, service_time
 from token_refresh.aws.secrets_manager import Refused, Transient
-from token_refresh.core.attempts import Fate
 from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh.errors import (
     ConfigurationError,
@@ -153,4 +152,4 @@ def _record(item: Mapping[str, Any], claim: Claim) -> Record | None:
     try:
         return read_record(claim.claim_id, SecretValue(item["claim_record"].get("S", "")))
     except InvalidSecretDocument:
-        return Record(fate=Fate.UNKNOWN, error=None, recorded_at=claim.claimed_at)
+        return None

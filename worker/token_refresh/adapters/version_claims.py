@@ -1,6 +1,5 @@
 """Claims as versions of the token secret itself; implements the port `ClaimStore`."""
 
-from token_refresh.core.attempts import Fate
 from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh.core.versions import CLAIM, OUTCOME, record_version_id
 from token_refresh.errors import InvalidSecretDocument
@@ -37,14 +36,14 @@ class VersionClaims:
         self._secret.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
 
     def record_of(self, claim_id: str) -> Record | None:
-        """Read the record under the ID that follows from the claim."""
+        """Read the record under the ID that follows from the claim; an unreadable one must not end an open claim."""
         version = self._secret.read(version_id=record_version_id(claim_id))
         if version is None:
             return None
         try:
             return read_record(version.version_id, version.value or SecretValue(""))
         except InvalidSecretDocument:
-            return Record(fate=Fate.UNKNOWN, error=None, recorded_at=version.created_at)
+            return None
 
 
 def _claim_in(version: SecretVersion) -> Claim | UnreadableClaim:

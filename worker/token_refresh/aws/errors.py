@@ -85,8 +85,8 @@ _MESSAGES: Final[Mapping[Cause, tuple[type[TokenRefreshError], str]]] = {
     Cause.LIMIT: (
         SecretStoreUnavailable,
         (
-            "{call} reached a limit of the service ({code}): nothing was redeemed. Versions without labels go after "
-            "24 hours; find out who else writes to this secret"
+            "{call} reached a limit of the service ({code}): versions without labels go after 24 hours. Find out who "
+            "else writes to this secret with {history}"
         ),
     ),
     Cause.THROTTLED: (
@@ -131,6 +131,7 @@ def _words(request: AwsRequest) -> dict[str, str]:
     return {
         "action": request.action,
         "call": f"{request.action} on {request.place}",
+        "history": request.command("token-refresh history {}"),
         "how_to_store": _how_to_store(request),
         "kind": request.kind,
         "name": request.name,

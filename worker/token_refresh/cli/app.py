@@ -7,6 +7,7 @@ import typer
 
 from token_refresh import __version__
 from token_refresh.cli.authorize.command import authorize
+from token_refresh.cli.claims.command import move
 from token_refresh.cli.console.options import command
 from token_refresh.cli.console.screen import replace_unencodable
 from token_refresh.cli.doctor.command import doctor
@@ -34,6 +35,10 @@ for function in (authorize, status, refresh, doctor, history, restore, verify):
     app.command(epilog=command.examples[function])(command.wrapped[function])
 app.command(epilog=EXAMPLES)(providers)
 app.add_typer(fleet_app)
+
+claims = typer.Typer(help="Where the claims on a secret are kept.", no_args_is_help=True)
+claims.command(epilog=command.examples[move])(command.wrapped[move])
+app.add_typer(claims, name="claims")
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option's callback

@@ -12,14 +12,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError, ProfileNotFound
 from botocore.parsers import ResponseParserError
 
-from token_refresh.adapters.secrets_manager import CLIENT_CONFIG
+from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, SecretsManagerSecret
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.errors import translate
 from token_refresh.aws.secrets_manager import code_of
-from token_refresh.bootstrap import open_secret
+from token_refresh.bootstrap import deadline_in, open_claims, open_secret
 from token_refresh.config import Settings, read_settings, token_secret_id
 from token_refresh.errors import ConfigurationError
-from token_refresh.ports import SecretStore
+from token_refresh.ports import ClaimStore
 
 TIME_LIMIT_SECONDS: Final = 60.0
 """How long the work on one secret may take."""
@@ -113,17 +113,29 @@ class Context:
         aws = {name: value for name, value in self.environment.items() if name.startswith("AWS_") and value}
         return _client(service, config, tuple(sorted(aws.items())))
 
-    def run_client(self) -> Any:
-        """Give the client of Secrets Manager that a run uses: one attempt a call, since the run itself repeats."""
-        return self.client(_SECRETS_MANAGER, CLIENT_CONFIG)
+    def run_client(self, service: str = _SECRETS_MANAGER) -> Any:
+        """Give a client as a run uses it: one attempt a call, since the run itself repeats."""
+        return self.client(service, CLIENT_CONFIG)
 
-    def store(self, secret_id: str | None = None) -> SecretStore:
+    def store(self, secret_id: str | None = None) -> SecretsManagerSecret:
         """Open a secret, by default the token secret.
 
         Raises:
             ConfigurationError: No region is set, or the AWS configuration can't be used.
         """
         return open_secret(self.run_client(), secret_id or self.secret_id, time_left_seconds=TIME_LIMIT_SECONDS)
+
+    def claims(self, settings: Settings, store: SecretsManagerSecret) -> ClaimStore:
+        """Open the store of the claims on the token secret.
+
+        Args:
+            settings: They say which store.
+            store: The token secret; a table is asked after the secret was read, since its key is the secret's ARN.
+
+        Raises:
+            ConfigurationError: No region is set, or the AWS configuration can't be used.
+        """
+        return open_claims(settings, store, deadline_in(TIME_LIMIT_SECONDS), self.run_client)
 
     def ask(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
         """Carry out one action of Secrets Manager on one secret.

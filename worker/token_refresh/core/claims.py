@@ -25,7 +25,8 @@ _HIGHEST_NUMBER: Final = 10**12
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 _RECORDED: Final = {fate.value: fate for fate in (Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN)}
-_ERROR: Final = re.compile(r"[\x20-\x7e]{1,128}")
+_ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
+"""RFC 6749 allows spaces in error codes, and some providers send sentences."""
 _HOST: Final = re.compile(r"[\x21-\x7e]{1,253}")
 
 
@@ -205,7 +206,7 @@ def _optional(pattern: re.Pattern[str], value: object) -> str | None:
 
 
 def _error(value: object) -> str | None:
-    """Read what the provider called the error; what can't be shown safely is left out."""
+    """Read what is only shown: nothing depends on it, so a strange one doesn't make the record unreadable."""
     return value if isinstance(value, str) and _ERROR.fullmatch(value) else None
 
 

@@ -129,4 +129,4 @@ def _read_fields(secret_arn: str) -> Mapping[str, object]:
     version = open_secret(secrets_manager_client(), secret_arn, time_left_seconds=READ_SECONDS).read(label=CURRENT)
     if version is None or version.value is None:
         raise SecretEmpty(f"secret {secret_arn} has no token document yet; run `token-refresh authorize {secret_arn}`")
-    return read_document(version.value).fields
+    return read_document(version.value, f"secret {secret_arn}").fields

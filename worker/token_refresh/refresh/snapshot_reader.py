@@ -73,7 +73,7 @@ class _Reading:
         snapshot = Snapshot(now=self.now, current=current, newest=newest, ledger=ledger, published=published)
         link = snapshot.last_link
         successor = self._staged_under(link) if link else None
-        return replace(snapshot, now=self.now, successor=successor if isinstance(successor, TokenSet) else None)
+        return replace(snapshot, now=self.now, successor=successor)
 
     def _published_copy(self) -> PublishedCopy | None:
         version = self.reader.published.read(label=CURRENT) if self.reader.published else None
@@ -106,7 +106,7 @@ class _Reading:
         if claim.token or current.version_id in {claim.version_id, staged_version_id(claim.claim_id, claim.version_id)}:
             return claim
         base = self._read_set(claim.version_id)
-        return replace(claim, token=_token(base.document)) if isinstance(base, TokenSet) else claim
+        return replace(claim, token=_token(base.document)) if base else claim
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
         token = _token(current.document)
@@ -125,18 +125,16 @@ class _Reading:
         if attempt.claim_id in self.memory.fates:
             return replace(attempt, fate=self.memory.fates[attempt.claim_id])
         staged = self._staged_under(attempt)
-        if isinstance(staged, TokenSet):
-            return replace(attempt, fate=Fate.STORED, next_token=_token(staged.document))
         if staged is not None:
-            return replace(attempt, fate=Fate.UNKNOWN)
+            return replace(attempt, fate=Fate.STORED, next_token=_token(staged.document))
         record = self.reader.claims.record_of(attempt.claim_id)
         return replace(attempt, fate=record.fate) if record else attempt
 
-    def _staged_under(self, attempt: Attempt) -> TokenSet | SecretVersion | None:
+    def _staged_under(self, attempt: Attempt) -> TokenSet | None:
         return self._read_set(staged_version_id(attempt.claim_id, attempt.version_id))
 
-    def _read_set(self, version_id: str) -> TokenSet | SecretVersion | None:
-        """Read a token set; the bare version if it is unreadable."""
+    def _read_set(self, version_id: str) -> TokenSet | None:
+        """Read a token set; None if it is missing or unreadable: either way nobody knows what the attempt brought."""
         known = self.memory.staged.get(version_id) or self.sets.get(version_id)
         if known is not None:
             return known
@@ -146,7 +144,7 @@ class _Reading:
         try:
             found = _token_set(version, self._document_in(version))
         except InvalidSecretDocument:
-            return version
+            return None
         self.sets[version_id] = found
         return found
 

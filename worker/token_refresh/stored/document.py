@@ -136,9 +136,7 @@ def _read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocu
         spelling, refresh_token = spelling or CAMEL, refresh_token or SecretValue("")
     if spelling is None or refresh_token is None:
         key = spelling.refresh_token if spelling else "refreshToken or refresh_token"
-        raise InvalidSecretDocument(
-            f"{key} is missing, null or empty; store a token set with `token-refresh authorize`"
-        )
+        raise InvalidSecretDocument(f"{key} is missing, null or empty")
     return TokenDocument(
         refresh_token=refresh_token,
         access_token=read_token(fields, spelling.access_token),

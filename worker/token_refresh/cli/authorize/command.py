@@ -106,6 +106,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     exchange = Exchange(
         context=context,
         provider=settings.provider,
+        store=settings.policy.store,
         client=client,
         keeps_client=keeps_client,
         creates=creates,

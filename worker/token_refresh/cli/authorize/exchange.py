@@ -12,13 +12,13 @@ from token_refresh.cli.console.screen import fields_table, message, output, show
 from token_refresh.cli.context import Context
 from token_refresh.cli.secret.clock import service_now
 from token_refresh.cli.secret.storing import base_document, create_secret, store_version, tags_for
-from token_refresh.config import REQUEST_TIMEOUT_SECONDS
 from token_refresh.errors import ClientRejected
 from token_refresh.oauth.response import Failure, Kind, TokenResponse
 from token_refresh.providers.provider import Provider
+from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
-from token_refresh.stored.origin import Origin
+from token_refresh.stored.origin import ClaimStoreKind, Origin
 
 _REMEDIES = {
     Kind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run authorize "
@@ -34,6 +34,8 @@ class Exchange:
 
     context: Context
     provider: Provider
+    store: ClaimStoreKind
+    """Where the claims on the secret are."""
     client: ClientCredentials
     keeps_client: bool
     """Whether the client credentials are stored beside the tokens."""
@@ -60,11 +62,7 @@ class Exchange:
             refresh_token=tokens.refresh_token,
             lifetime=tokens.lifetime_from(sent_at) or self.provider.access_token_lifetime,
             issued_at=sent_at,
-            origin=Origin(
-                host=self.provider.host,
-                grace=self.provider.replay_grace,
-                store=context.settings().policy.store,
-            ),
+            origin=Origin(host=self.provider.host, grace=self.provider.replay_grace, store=self.store),
         )
         if self.creates:
             version_id = create_secret(context, document.serialize(), tags_for(context.secret_id, self.tags))

@@ -16,10 +16,10 @@ from token_refresh.aws.errors import translate
 from token_refresh.aws.secrets_manager import code_of, refused
 from token_refresh.cli.doctor.check import Check
 from token_refresh.cli.secret.state import State
+from token_refresh.cli.secret.storing import PROBE_VERSION_ID
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import SecretAccessDenied, TokenRefreshError
 
-PROBE_VERSION_ID: Final = "9d0f6a1e-5b0c-4f43-8a52-7c1f3f2f5e10"
 PROBE_LABEL: Final = "REFRESH_PROBE"
 _PROBE_VALUE: Final = '{"probe":"token-refresh doctor"}'
 _NAME: Final = "your permissions"

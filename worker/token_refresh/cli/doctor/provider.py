@@ -8,10 +8,12 @@ from token_refresh.cli.context import Context
 from token_refresh.cli.doctor.check import Check
 from token_refresh.cli.secret.provider import names_provider
 from token_refresh.cli.secret.state import State
-from token_refresh.config import REQUEST_TIMEOUT_SECONDS, Settings
+from token_refresh.config import Settings
+from token_refresh.core.steps import Mismatch
 from token_refresh.errors import TokenRefreshError
 from token_refresh.oauth.request import TokenRequest, refresh_request
 from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
 
 _RESPONDED = {Kind.GRANT_REJECTED, Kind.CLIENT_REJECTED, Kind.REQUEST_REJECTED}
@@ -24,6 +26,9 @@ def check_token_endpoint(context: Context, state: State | None) -> Check:
     client credentials are right.
     """
     settings = context.settings() if state is None else state.settings
+    if state is not None and isinstance(state.step, Mismatch):
+        text = f"not asked: the tokens belong to {state.host}, and the settings name {settings.provider.host}"
+        return Check.skipped("token endpoint", text)
     request, with_client = _request(settings, context, state)
     endpoint = HttpTokenEndpoint(settings.provider.token_endpoint, settings.provider.response)
     response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)

@@ -5,7 +5,7 @@ from typing import Final
 from token_refresh.bootstrap import find_credentials
 from token_refresh.cli.console.screen import relative, span
 from token_refresh.cli.doctor.check import Check, Grade
-from token_refresh.cli.secret.health import Health, examine
+from token_refresh.cli.secret.health import Health, examine, explain_attempt
 from token_refresh.cli.secret.state import Result, State
 from token_refresh.errors import TokenRefreshError
 
@@ -35,9 +35,7 @@ def check_last_refresh(state: State) -> Check:
         text = "no run has refreshed this secret yet (a run that finds nothing due stores nothing)"
         return Check.look(name, text, f"try one: `{state.context.command('refresh', '--dry-run')}`")
     last = state.attempts[0]
-    text = f"{relative(last.claimed_at - state.snapshot.now)}: {last.result.value.replace('_', ' ')}"
-    if last.error:
-        text += f" ({last.error})"
+    text = f"{relative(last.claimed_at - state.snapshot.now)}: {explain_attempt(last)}"
     if last.result in _FINE:
         return Check.ok(name, text)
     return Check.look(name, text, f"what it means: `{state.context.command('status')}`")

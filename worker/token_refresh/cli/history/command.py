@@ -1,4 +1,4 @@
-"""`token-refresh history`: which versions of the secret there are."""
+"""`token-refresh history`: the versions of the secret, and what became of each."""
 
 from typing import Annotated
 
@@ -6,9 +6,10 @@ import typer
 from rich.table import Table
 
 from token_refresh.cli.console.options import command
-from token_refresh.cli.console.screen import assemble, iso, output, print_json
+from token_refresh.cli.console.screen import assemble, iso, output, print_json, text
 from token_refresh.cli.context import Context
-from token_refresh.cli.history.versions import Listed, list_versions
+from token_refresh.cli.history.past import Past, read_past
+from token_refresh.cli.history.versions import Listed
 
 
 @command("token-refresh history", "token-refresh history --all", "token-refresh history --json")
@@ -16,30 +17,46 @@ def history(
     context: Context,
     *,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also claims and records without a label, not only token sets.")
+        bool, typer.Option("--all", help="Also claims and records without a label, not only values.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
 ) -> int:
-    """List the versions of the secret that still exist, the newest first."""
-    versions = [v for v in list_versions(context) if everything or v.kind.is_value or v.labels]
+    """List the versions of the secret that still exist, the newest first.
+
+    `fate` says what became of the refresh token: of a token set's own, or of the one that a claim redeems.
+    """
+    past = read_past(context)
+    versions = [v for v in past.versions if everything or v.kind.is_value or v.labels]
     if as_json:
-        print_json({"secret_id": context.secret_id, "versions": [_as_fields(version) for version in versions]})
+        print_json({"secret_id": context.secret_id, "versions": [_as_fields(past, version) for version in versions]})
         return 0
     table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("version", no_wrap=True)
-    table.add_column("stored (UTC)", no_wrap=True)
+    for column in ("stored (UTC)", "version"):
+        table.add_column(column, no_wrap=True)
     table.add_column("what it is")
+    table.add_column("fate")
     for version in versions:
         what = assemble(version.kind.value, *(("\n" + label, "bold") for label in sorted(version.labels)))
-        table.add_row(version.version_id, f"{version.created_at:%m-%d %H:%M:%S}", what)
+        when = f"{version.created_at:%m-%d %H:%M:%S}"
+        table.add_row(when, version.version_id[:8], what, text((_fate(past, version) or "").replace("_", " ")))
     output().print(table)
     return 0
 
 
-def _as_fields(version: Listed) -> dict[str, object]:
+def _fate(past: Past, version: Listed) -> str | None:
+    if version.document is not None:
+        return past.fate_of_token(version.document, version.version_id)[0].value
+    if version.record is not None:
+        return version.record.fate.value + (f" ({version.record.error})" if version.record.error else "")
+    attempt = past.fate_of_attempt(version.version_id)
+    return attempt.fate.value if attempt else None
+
+
+def _as_fields(past: Past, version: Listed) -> dict[str, object]:
     return {
         "version_id": version.version_id,
         "stored_at": iso(version.created_at),
         "labels": sorted(version.labels),
         "kind": version.kind.name.lower(),
+        "fate": _fate(past, version),
     }

@@ -1,6 +1,5 @@
 """`token-refresh restore`: bring an older token set back, also if something else was saved over it."""
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -10,13 +9,12 @@ from token_refresh.cli.console.options import command
 from token_refresh.cli.console.prompts import confirm
 from token_refresh.cli.console.screen import errors, fields_table, message, output, show, span, text, when
 from token_refresh.cli.context import Context
-from token_refresh.cli.history.redemption import Fate, Past, trace
-from token_refresh.cli.history.versions import Listed, list_versions
+from token_refresh.cli.history.past import Past, TokenFate, read_past
+from token_refresh.cli.history.versions import Listed
 from token_refresh.cli.secret.clock import service_now
-from token_refresh.cli.secret.storing import document_of, fields_of, store_version
-from token_refresh.core.schedule import Policy, may_be_sent_again
+from token_refresh.cli.secret.storing import store_version
+from token_refresh.core.schedule import may_be_sent_again
 from token_refresh.core.versions import CURRENT
-from token_refresh.ports import SecretVersion
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.document import TokenDocument
 
@@ -39,19 +37,16 @@ def restore(
 
     It is refused if the provider would no longer accept the refresh token: authorize again instead.
     """
-    policy = context.settings().policy
-    versions = list_versions(context)
-    chosen = _choose(context, versions, version_id)
-    version = context.store().read(version_id=chosen.version_id)
-    document = document_of(fields_of(version))
-    if version is None or version.value is None or document is None:
+    past = read_past(context)
+    chosen = _choose(context, past.versions, version_id)
+    value = chosen.value.value if chosen.value else None
+    if chosen.document is None or value is None:
         raise CommandFailed(f"version {chosen.version_id} holds no token set. {_alternatives(context)}")
-    past = trace(context.store(), versions, document)
-    note = _explain(context, past, policy, now=service_now(context))
-    _show(version, document, note)
+    note = _explain(context, past, chosen.document, chosen.version_id)
+    _show(chosen, chosen.document, note)
     if not yes:
         confirm("Make it current, as a new version?")
-    _store(context, version.value)
+    _store(context, value)
     return 0
 
 
@@ -81,33 +76,35 @@ def _alternatives(context: Context) -> str:
     )
 
 
-def _explain(context: Context, past: Past, policy: Policy, *, now: datetime) -> str:
+def _explain(context: Context, past: Past, document: TokenDocument, version_id: str) -> str:
     """Say what happens to a restored set; refuse one whose refresh token is no longer of use.
 
     Raises:
         CommandFailed: Sent again, the refresh token would be rejected, or would cost the grant.
     """
+    fate, at = past.fate_of_token(document, version_id)
     authorize = f"Get a new token set: `{context.command('authorize')}`"
-    if past.at is None:
+    if at is None:
         return "no recorded run redeemed its refresh token; if something else did, authorize again instead"
-    if past.fate is Fate.REJECTED:
-        raise CommandFailed(f"the provider rejected that set's refresh token at {when(past.at)}. {authorize}")
-    redeemed = "was redeemed" if past.fate is Fate.REDEEMED else "may have been redeemed (the response is unknown)"
-    if not may_be_sent_again(past.at, now, policy.replay_grace):
+    if fate is TokenFate.REJECTED:
+        raise CommandFailed(f"the provider rejected that set's refresh token at {when(at)}. {authorize}")
+    configured = past.settings.policy.replay_grace
+    grace = min(configured, document.origin.grace) if document.origin else configured
+    redeemed = "was redeemed" if fate is TokenFate.REDEEMED else "may have been redeemed (the response is unknown)"
+    if not may_be_sent_again(at, service_now(context), grace):
         raise CommandFailed(
-            f"that set's refresh token {redeemed} at {when(past.at)}, and the provider's grace period "
-            f"({span(policy.replay_grace)}) is over: sent again, it would be rejected or cost the grant. {authorize}"
+            f"that set's refresh token {redeemed} at {when(at)}, and the provider's grace period ({span(grace)}) is "
+            f"over: sent again, it would be rejected or cost the grant. {authorize}"
         )
-    if past.fate is Fate.REDEEMED:
+    if fate is TokenFate.REDEEMED:
         return (
-            f"its refresh token {redeemed} at {when(past.at)} and will not be used again: when the set is due, a run "
-            "stores the tokens that were received then on top of it. Its access token and its other keys come back"
+            f"its refresh token {redeemed} at {when(at)} and will not be used again: the next run brings the tokens "
+            "that were received then back on top of it, with its other keys"
         )
-    until = when(past.at + policy.replay_grace)
-    return f"its refresh token {redeemed} at {when(past.at)}; the provider accepts it again until {until}"
+    return f"its refresh token {redeemed} at {when(at)}; the provider accepts it again until {when(at + grace)}"
 
 
-def _show(version: SecretVersion, document: TokenDocument, note: str) -> None:
+def _show(version: Listed, document: TokenDocument, note: str) -> None:
     expires = None if document.expires_at is None else when(document.expires_at)
     rows = [("version", version.version_id), ("stored", when(version.created_at)), ("expires", expires), ("note", note)]
     errors().print(fields_table(rows))

@@ -14,8 +14,9 @@ from token_refresh.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh.cli.refresh.invoke import invoke
 from token_refresh.cli.secret.provider import names_provider, settings_for
 from token_refresh.cli.secret.regions import not_found
-from token_refresh.cli.secret.state import unusable
+from token_refresh.cli.secret.state import read_state, unusable
 from token_refresh.cli.secret.storing import fields_of
+from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
 from token_refresh.events import Trigger
@@ -60,6 +61,8 @@ def refresh(  # noqa: PLR0913 - options, each by its name
         return invoke(context, invoked, force=force, dry_run=dry_run, as_json=as_json)
     console = errors()
     try:
+        if force and not (dry_run or yes):
+            _confirm_reserved(context)
         with console.status("refreshing"):
             result = _run(context, console, force=force, dry_run=dry_run, yes=yes)
     except SecretNotFound as failure:
@@ -83,9 +86,21 @@ def _run(context: Context, console: Console, *, force: bool, dry_run: bool, yes:
         log=_Progress(console),
         # A claim must outlive its run, even if its time to live is short.
         time_left_seconds=min(TIME_LIMIT_SECONDS, settings.policy.claim_time_to_live.total_seconds() - 1),
-        client=context.run_client(),
+        client=context.run_client,
     )
     return run.execute().as_result(None)
+
+
+def _confirm_reserved(context: Context) -> None:
+    """Ask before a forced refresh takes one of the claims that are left for scheduled runs."""
+    state = read_state(context)
+    now = state.snapshot.now
+    if state.snapshot.ledger.allowed_at(FORCED_CLAIMS_A_DAY, now, forced_only=True) > now:
+        used, limit = state.claims_today
+        confirm(
+            f"{FORCED_CLAIMS_A_DAY} refreshes were forced in the last 24 hours. Another one takes a claim that is "
+            f"reserved for scheduled runs ({used} of {limit} are used). Go on?"
+        )
 
 
 class _Progress:

@@ -1,12 +1,18 @@
-"""How a token secret is: healthy, in need of attention, or broken, with the reason and the command that mends it."""
+"""How a token secret is: healthy, in need of attention, or broken, with the reason and the command that mends it.
+
+What is said here follows from the step that a scheduled run would take, so that it does not contradict a run.
+"""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from typing import Final
 
 from token_refresh.cli.console.screen import relative, span, when
-from token_refresh.cli.secret.state import Result, State
-from token_refresh.core.steps import Carry, Fresh, Hold, Promote, Redeem, Rejected, Spent, Wait
+from token_refresh.cli.secret.state import PastAttempt, Result, State
+from token_refresh.core.schedule import lifetime_too_short
+from token_refresh.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, Spent, Wait
+from token_refresh.stored.origin import ClaimStoreKind
 
 
 class Health(IntEnum):
@@ -27,9 +33,12 @@ class Finding:
     remedy: str
 
 
+_FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
+
+
 def examine(state: State) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_grant, _expiry, _blocked, _failed, _overdue, _published)
+    checks = (_settings, _grant, _expiry, _blocked, _failed, _overdue, _published, _lifetime)
     findings = [finding for check in checks if (finding := check(state)) is not None]
     return sorted(findings, key=lambda finding: -finding.health)
 
@@ -39,8 +48,8 @@ def health_of(findings: list[Finding]) -> Health:
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 
-def next_step(state: State) -> str:  # noqa: PLR0911 - one for each step
-    """Say what the next scheduled run does; it follows from the plan that a run uses."""
+def next_step(state: State) -> str:  # noqa: PLR0911 - one for each kind of step
+    """Say what the next scheduled run does."""
     match state.step:
         case Fresh():
             return "sends nothing: no refresh is due"
@@ -49,44 +58,78 @@ def next_step(state: State) -> str:  # noqa: PLR0911 - one for each step
         case Rejected(since, retry_at):
             return f"sends nothing until {when(retry_at)}: the provider rejected the refresh token at {when(since)}"
         case Spent(since):
-            return f"sends nothing: the refresh token was redeemed at {when(since)}, and the new tokens are gone"
+            return f"sends nothing: the refresh token was used at {when(since)}"
         case Hold(_, until):
             return f"sends nothing until {when(until)}: the refresh token may have been redeemed"
+        case Mismatch(setting):
+            return f"fails: {setting} does not fit the stored tokens"
         case Promote() | Carry():
             return "makes the tokens current that an interrupted run received"
-        case _:
+        case Redeem():
             return "refreshes the tokens"
+        case _:
+            return "starts the claim table again"
+
+
+def explain_attempt(past: PastAttempt) -> str:
+    """Say in words how an attempt ended."""
+    words = {Result.SILENT: "no result: the run died", Result.UNKNOWN: "no response"}
+    said = words.get(past.result, past.result.value.replace("_", " "))
+    return said + (f" ({past.error})" if past.error else "")
+
+
+def _settings(state: State) -> Finding | None:
+    if not isinstance(state.step, Mismatch):
+        return None
+    step, command = state.step, state.context.command
+    if step.setting == "TOKEN_ENDPOINT":
+        return Finding(
+            health=Health.BROKEN,
+            text=f"every run fails: the tokens belong to {step.stored}, and the settings name {step.configured}",
+            remedy=f"correct PROVIDER and TOKEN_ENDPOINT; if the provider moved, authorize again: "
+            f"`{command('authorize')}`",
+        )
+    return Finding(
+        health=Health.BROKEN,
+        text=f"every run fails: the claims are in the {step.stored}, and the settings (CLAIM_TABLE) name the "
+        f"{step.configured}",
+        remedy=f"correct CLAIM_TABLE; or move the claims: `{command('claims move', '--to', step.configured)}`",
+    )
 
 
 def _grant(state: State) -> Finding | None:
-    if not isinstance(state.step, Rejected | Spent):
-        return None
-    since = when(state.step.since)
-    rejected = isinstance(state.step, Rejected)
-    return Finding(
-        health=Health.BROKEN,
-        text=f"the provider rejected the refresh token at {since}"
-        if rejected
-        else f"the refresh token was redeemed at {since}, and the new tokens are gone",
-        remedy=f"authorize again: `{state.context.command('authorize')}`",
-    )
+    match state.step:
+        case Rejected(since, retry_at):
+            return Finding(
+                health=Health.BROKEN,
+                text=f"the provider rejected the refresh token at {when(since)}; a run tries again after "
+                f"{when(retry_at)}",
+                remedy=f"authorize again: `{state.context.command('authorize')}`. If the client credentials were "
+                f"wrong, correct them, then: `{state.context.command('refresh', '--force')}`",
+            )
+        case Spent(since):
+            return Finding(
+                health=Health.BROKEN,
+                text=f"the current refresh token was used at {when(since)}, and the tokens that it brought are gone",
+                remedy=f"authorize again: `{state.context.command('authorize')}`",
+            )
+    return None
 
 
 def _expiry(state: State) -> Finding | None:
     refreshes = isinstance(state.step, Redeem | Promote | Carry)
-    refresh = f"now: `{state.context.command('refresh')}`" if refreshes else f"why: `{state.context.command('doctor')}`"
+    command = "refresh" if refreshes else "doctor"
+    remedy = f"{'refresh now' if refreshes else 'find out why'}: `{state.context.command(command)}`"
     if state.document.access_token is None or state.left is None:
         return Finding(
-            health=Health.ATTENTION,
-            text="there is no access token, or its expiry is unknown",
-            remedy=f"the next run gets one; {refresh}" if refreshes else refresh,
+            health=Health.ATTENTION, text="there is no access token, or its expiry is unknown", remedy=remedy
         )
     if state.left > timedelta(0):
         return None
     return Finding(
         health=Health.BROKEN,
         text=f"the access token expired {relative(state.left)}: the provider's API rejects it",
-        remedy=f"refresh it {refresh}" if refreshes else refresh,
+        remedy=remedy,
     )
 
 
@@ -97,7 +140,7 @@ def _blocked(state: State) -> Finding | None:
                 health=Health.ATTENTION,
                 text=f"a refresh was started at {when(since)}, and its result is unknown: the refresh token may have "
                 f"been redeemed. Runs wait until {when(until)}",
-                remedy=f"safest: `{state.context.command('authorize')}`; to risk the grant now: "
+                remedy=f"safest, authorize again: `{state.context.command('authorize')}`. To risk the grant now: "
                 f"`{state.context.command('refresh', '--force')}`",
             )
         case Promote() | Carry():
@@ -112,15 +155,13 @@ def _blocked(state: State) -> Finding | None:
 def _failed(state: State) -> Finding | None:
     """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
     newest = state.attempts[0] if state.attempts else None
-    if newest is None or isinstance(state.step, Hold | Promote | Carry) or not state.snapshot.on_version:
+    if newest is None or not state.snapshot.on_version or isinstance(state.step, Hold | Promote | Carry | Mismatch):
         return None
-    if newest.result not in {Result.NOT_REDEEMED, Result.UNKNOWN}:
+    if newest.result not in _FAILED:
         return None
-    error = f" with {newest.error}" if newest.error else ""
     return Finding(
         health=Health.ATTENTION,
-        text=f"attempt {newest.attempt} ({when(newest.claimed_at)}) failed{error}: "
-        f"{newest.result.value.replace('_', ' ')}",
+        text=f"attempt {newest.attempt} ({when(newest.claimed_at)}) failed: {explain_attempt(newest)}",
         remedy=f"a later run tries again; to find the cause: `{state.context.command('doctor')}`",
     )
 
@@ -147,4 +188,18 @@ def _published(state: State) -> Finding | None:
         health=Health.ATTENTION,
         text=f"the published copy {state.settings.published_secret_id} is of an older version",
         remedy=f"the next run updates it; now: `{state.context.command('refresh')}`",
+    )
+
+
+def _lifetime(state: State) -> Finding | None:
+    if not lifetime_too_short(state.document, state.policy):
+        return None
+    claims = state.claims_today[1]
+    moves = state.policy.store is ClaimStoreKind.VERSIONS
+    move = f"move the claims to a table: `{state.context.command('claims move', '--to', 'table')}`"
+    return Finding(
+        health=Health.ATTENTION,
+        text=f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
+        "will wait",
+        remedy=move if moves else "ask the provider for tokens that live longer",
     )

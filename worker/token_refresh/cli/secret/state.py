@@ -3,27 +3,29 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
-from token_refresh.bootstrap import SystemClock, build_run
-from token_refresh.cli.context import TIME_LIMIT_SECONDS, Context
+from token_refresh.bootstrap import SystemClock
+from token_refresh.cli.context import Context
 from token_refresh.cli.secret.provider import settings_for
 from token_refresh.cli.secret.regions import not_found
 from token_refresh.cli.secret.storing import fields_of
 from token_refresh.config import Settings
-from token_refresh.core.attempts import Attempt, Fate
+from token_refresh.core.attempts import DAY, Attempt, Fate
 from token_refresh.core.plan import plan
-from token_refresh.core.schedule import due_at
+from token_refresh.core.schedule import CLAIMS_A_DAY, Policy, due_at
 from token_refresh.core.snapshot import RunState, Snapshot
 from token_refresh.core.steps import Step
 from token_refresh.core.versions import CURRENT, published_version_id, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
-from token_refresh.events import Trigger
 from token_refresh.ports import ClaimStore, SecretStore
-from token_refresh.stored.document import TokenDocument
+from token_refresh.refresh.failures import SecretName
+from token_refresh.refresh.memory import Memory
+from token_refresh.refresh.snapshot_reader import SnapshotReader
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.document import TokenDocument, read_document
 
-ATTEMPTS_LISTED = 5
-
-_SCHEDULED = RunState()
+ATTEMPTS_LISTED: Final = 5
 
 
 class Result(StrEnum):
@@ -36,15 +38,18 @@ class Result(StrEnum):
     NOT_REDEEMED = "not_redeemed"
     REJECTED = "rejected"
     UNKNOWN = "unknown"
+    SILENT = "silent"
+    """Nothing is stored under its claim: the run died."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastAttempt:
-    """One attempt to refresh, from the versions that it left."""
+    """One attempt to refresh, as the ledger lists it."""
 
     claim_id: str
     claimed_at: datetime
     attempt: int
+    forced: bool
     result: Result
     error: str | None
     version_id: str | None
@@ -58,12 +63,15 @@ class State:
     context: Context
     settings: Settings
     snapshot: Snapshot
-    stored_at: datetime
-    """When the current version was stored."""
     step: Step
     """What the next scheduled run does first."""
     attempts: tuple[PastAttempt, ...]
     """The newest first."""
+
+    @property
+    def policy(self) -> Policy:
+        """Give what the core knows about time, host and claim store."""
+        return self.settings.policy
 
     @property
     def document(self) -> TokenDocument:
@@ -71,9 +79,14 @@ class State:
         return self.snapshot.current.document
 
     @property
+    def stored_at(self) -> datetime:
+        """Say when the current version was stored."""
+        return self.snapshot.current.stored_at
+
+    @property
     def due_at(self) -> datetime | None:
         """Say from when on a refresh is due; None: now."""
-        return due_at(self.document, self.settings.policy)
+        return due_at(self.document, self.policy)
 
     @property
     def left(self) -> timedelta | None:
@@ -81,12 +94,22 @@ class State:
         return None if self.document.expires_at is None else self.document.expires_at - self.snapshot.now
 
     @property
+    def host(self) -> str:
+        """The host that the refresh token belongs to, by what is stored, else by the settings."""
+        origin, newest = self.document.origin, self.snapshot.newest
+        return (origin.host if origin else newest.host if newest else None) or self.policy.host
+
+    @property
+    def claims_today(self) -> tuple[int, int]:
+        """Count the claims of the last 24 hours, and say how many there may be."""
+        recent = [a for a in self.snapshot.ledger.attempts if a.claimed_at > self.snapshot.now - DAY]
+        return len(recent), CLAIMS_A_DAY[self.policy.store]
+
+    @property
     def published_lags(self) -> bool:
         """Whether the published copy is of another version than the current one."""
-        current = published_version_id(self.snapshot.current.version_id)
-        published = self.snapshot.published
-        lags = published is None or published.version_id != current
-        return self.settings.published_secret_id is not None and lags
+        published, current = self.snapshot.published, published_version_id(self.snapshot.current.version_id)
+        return self.settings.published_secret_id is not None and (published is None or published.version_id != current)
 
 
 def read_state(context: Context) -> State:
@@ -98,36 +121,26 @@ def read_state(context: Context) -> State:
     context.settings()  # A wrong variable is reported first.
     store = context.store()
     settings = _settings(context, store)
-    run = build_run(
-        settings,
-        Trigger(name="cli", dry_run=True),
-        clock=SystemClock(),
-        log=_Silent(),
-        time_left_seconds=TIME_LIMIT_SECONDS,
-        client=context.run_client(),
+    claims = context.claims(settings, store)
+    clock = SystemClock()
+    reader = SnapshotReader(
+        store=store,
+        claims=claims,
+        kind=settings.policy.store,
+        published=context.store(settings.published_secret_id) if settings.published_secret_id else None,
+        secret=SecretName(secret_id=context.secret_id, region=context.region),
     )
     try:
-        snapshot = run.read()
+        snapshot = reader.read(Memory(clock=clock, state=RunState()))
     except (SecretEmpty, InvalidSecretDocument) as failure:
         raise unusable(context, failure) from None
     return State(
         context=context,
         settings=settings,
         snapshot=snapshot,
-        stored_at=snapshot.current.stored_at,
-        step=plan(snapshot, _SCHEDULED, settings.policy),
-        attempts=_past_attempts(store, run.parts.claims, snapshot),
+        step=plan(snapshot, RunState(), settings.policy),
+        attempts=_past_attempts(claims, snapshot),
     )
-
-
-class _Silent:
-    """A log that nobody reads: looking is no run."""
-
-    def info(self, event: str, **fields: object) -> None:
-        """Log nothing."""
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Log nothing."""
 
 
 def _settings(context: Context, store: SecretStore) -> Settings:
@@ -141,57 +154,52 @@ def unusable(context: Context, failure: SecretEmpty | InvalidSecretDocument) -> 
     """Say which secret holds no token set, and the commands that mend it."""
     where = f"secret {context.secret_id} in {context.region}"
     authorize = context.command("authorize")
-    if isinstance(failure, SecretEmpty):
+    version = context.store().read(label=CURRENT)
+    if isinstance(failure, SecretEmpty) or version is None:
         return SecretEmpty(f"{where} has no value yet. Get the first token set: `{authorize}`")
-    if _is_published_copy(context):
+    fields = fields_of(version)
+    if "sourceVersionId" in fields and "refreshToken" not in fields:
         return InvalidSecretDocument(
             f"{where} is the published copy for consumers, which has no refresh token. Run the command on the token "
             "secret that it is published from (the function's TOKEN_SECRET_ID)"
         )
-    reason = str(failure).partition(";")[0]
-    return InvalidSecretDocument(
-        f"{where} holds no token set: {reason}. Bring the last good one back: `{context.command('restore')}`. If "
-        f"there is none: `{authorize}`"
+    try:
+        read_document(version.value or SecretValue(""))
+    except InvalidSecretDocument as reason:
+        return InvalidSecretDocument(
+            f"{where} holds no token set: {str(reason).partition(';')[0]}. Bring the last good one back: "
+            f"`{context.command('restore')}`. If there is none: `{authorize}`"
+        )
+    return failure  # It is about something else, such as the room for new tokens, and names its own remedy.
+
+
+def _past_attempts(claims: ClaimStore, snapshot: Snapshot) -> tuple[PastAttempt, ...]:
+    newest_first = reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])
+    return tuple(_past_attempt(claims, snapshot, attempt) for attempt in newest_first)
+
+
+def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
+    record = None if attempt.fate is Fate.STORED else claims.record_of(attempt.claim_id)
+    stored = staged_version_id(attempt.claim_id, attempt.version_id) if attempt.fate is Fate.STORED else None
+    return PastAttempt(
+        claim_id=attempt.claim_id,
+        claimed_at=attempt.claimed_at,
+        attempt=attempt.attempt_number,
+        forced=attempt.forced,
+        result=_result(snapshot, attempt),
+        error=record.error if record else None,
+        version_id=stored,
     )
 
 
-def _is_published_copy(context: Context) -> bool:
-    fields = fields_of(context.store().read(label=CURRENT))
-    return "sourceVersionId" in fields and "refreshToken" not in fields
-
-
-def _past_attempts(store: SecretStore, claims: ClaimStore, snapshot: Snapshot) -> tuple[PastAttempt, ...]:
-    attempts = snapshot.ledger.attempts[-ATTEMPTS_LISTED:]
-    return tuple(_past_attempt(store, claims, snapshot, attempt) for attempt in reversed(attempts))
-
-
-def _past_attempt(store: SecretStore, claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
-    def found(result: Result, *, error: str | None = None, version_id: str | None = None) -> PastAttempt:
-        return PastAttempt(
-            claim_id=attempt.claim_id,
-            claimed_at=attempt.claimed_at,
-            attempt=attempt.attempt_number,
-            result=result,
-            error=error,
-            version_id=version_id,
-        )
-
-    staged_id = staged_version_id(attempt.claim_id, attempt.version_id)
-    if attempt.fate is Fate.STORED or store.read(version_id=staged_id) is not None:
-        # Tokens that were received for the current version have not been promoted yet.
-        waiting = attempt.version_id == snapshot.current.version_id
-        return found(Result.STAGED if waiting else Result.REFRESHED, version_id=staged_id)
-    record = claims.record_of(attempt.claim_id)
-    fate = record.fate if record else attempt.fate
-    if fate is not Fate.SILENT:
-        return found(_RESULTS[fate], error=record.error if record else None)
-    newest = snapshot.newest
-    live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
-    return found(Result.IN_PROGRESS if live else Result.UNKNOWN)
-
-
-_RESULTS = {
-    Fate.NOT_REDEEMED: Result.NOT_REDEEMED,
-    Fate.REJECTED: Result.REJECTED,
-    Fate.UNKNOWN: Result.UNKNOWN,
-}
+def _result(snapshot: Snapshot, attempt: Attempt) -> Result:
+    match attempt.fate:
+        case Fate.STORED:
+            waiting = snapshot.last_link is not None and attempt.claim_id == snapshot.last_link.claim_id
+            return Result.STAGED if waiting else Result.REFRESHED
+        case Fate.SILENT:
+            newest = snapshot.newest
+            live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
+            return Result.IN_PROGRESS if live else Result.SILENT
+        case _:
+            return Result(attempt.fate.value)

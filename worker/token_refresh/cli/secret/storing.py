@@ -3,7 +3,7 @@
 import contextlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from token_refresh.cli.context import Context
@@ -17,6 +17,9 @@ from token_refresh.stored.json_object import read_object
 
 _NAME_PARTS: Final = 3
 """A name by the convention is {app}/{environment}/{service}."""
+
+PROBE_VERSION_ID: Final = "9d0f6a1e-5b0c-4f43-8a52-7c1f3f2f5e10"
+"""The version that `doctor` stores to try the caller's permissions; it holds no token."""
 
 _CLIENT_KEYS: Final = ("clientId", "clientSecret", "client_id", "client_secret")
 
@@ -32,7 +35,7 @@ def fields_of(version: SecretVersion | None) -> dict[str, object]:
 def document_of(fields: dict[str, object]) -> TokenDocument | None:
     """Give the token document, or None if the keys don't make one."""
     try:
-        return read_document(_text(fields))
+        return read_document(value_of(fields))
     except InvalidSecretDocument:
         return None
 
@@ -56,7 +59,7 @@ def base_document(fields: dict[str, object], client: ClientCredentials | None) -
         fields = {name: value for name, value in fields.items() if name not in _CLIENT_KEYS}
     # The received refresh token replaces it.
     replaced = {refresh_token: "none yet", **own}
-    return document_of({**fields, **replaced}) or read_document(_text(replaced))
+    return document_of({**fields, **replaced}) or read_document(value_of(replaced))
 
 
 def store_version(store: SecretStore, value: SecretValue) -> str:
@@ -95,5 +98,6 @@ def tags_for(name: str, given: Sequence[tuple[str, str]]) -> list[tuple[str, str
     return sorted(({"managed-by": "token-refresh-worker"} | by_name | dict(given)).items())
 
 
-def _text(fields: dict[str, object]) -> SecretValue:
+def value_of(fields: Mapping[str, object]) -> SecretValue:
+    """Give the JSON text of a value."""
     return SecretValue(json.dumps(fields))

@@ -18,10 +18,10 @@ from token_refresh.cli.console.screen import (
     when,
     when_from,
 )
-from token_refresh.cli.secret.health import Finding, Health, health_of, next_step
+from token_refresh.cli.secret.health import Finding, Health, explain_attempt, health_of, next_step
 from token_refresh.cli.secret.state import Result, State
 from token_refresh.core.attempts import DAY
-from token_refresh.core.steps import Hold, Wait
+from token_refresh.core.steps import Hold, Rejected, Wait
 
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}
 
@@ -39,6 +39,8 @@ def lay_out(state: State, findings: list[Finding]) -> list[RenderableType]:
             ("", _bar(state, _STYLES[health])),
             ("due", when_from(state.due_at, now) if state.due_at else "now"),
             ("next run", next_step(state)),
+            ("provider", _provider(state)),
+            ("claims", _claims(state)),
             ("published copy", _published(state)),
         ]
     )
@@ -63,6 +65,19 @@ def _bar(state: State, style: str) -> Text | None:
     return Text.assemble(bar(left / whole, (document.expires_at - due) / whole, style), text(f" of {span(whole)}"))
 
 
+def _provider(state: State) -> str:
+    grace = state.snapshot.counted_grace(state.policy)
+    used = f"accepts a refresh token again for {span(grace)}" if grace else "single use"
+    return f"{state.settings.provider.title} at {state.host}; {used}"
+
+
+def _claims(state: State) -> str:
+    used, limit = state.claims_today
+    table = state.settings.claim_table
+    where = "in the secret" if table is None else f"in table {table}"
+    return f"{where}; {used} of {limit} in 24 h"
+
+
 def _published(state: State) -> str | None:
     name = state.settings.published_secret_id
     return None if name is None else f"{name}: {'an older version' if state.published_lags else 'the current version'}"
@@ -79,12 +94,11 @@ def _attempts(state: State) -> Table:
         table.add_column(column, style="dim" if column == "version" else "", no_wrap=column == "claimed")
     for past in state.attempts:
         fine = past.result in {Result.REFRESHED, Result.IN_PROGRESS}
-        result = past.result.value.replace("_", " ") + (f" ({past.error})" if past.error else "")
         table.add_row(
             when(past.claimed_at),
             relative(past.claimed_at - state.snapshot.now),
             str(past.attempt),
-            text(result, "" if fine else "yellow"),
+            text(explain_attempt(past) + (", forced" if past.forced else ""), "" if fine else "yellow"),
             text((past.version_id or "")[:8]),
         )
     return table
@@ -93,6 +107,8 @@ def _attempts(state: State) -> Table:
 def as_fields(state: State, findings: list[Finding]) -> dict[str, Any]:
     """Give the state for machines."""
     step, published = state.step, state.settings.published_secret_id
+    retry_at = step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
+    used, limit = state.claims_today
     return {
         "health": health_of(findings).name.lower(),
         "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": f.remedy} for f in findings],
@@ -105,12 +121,22 @@ def as_fields(state: State, findings: list[Finding]) -> dict[str, Any]:
         "seconds_to_expiry": None if state.left is None else round(state.left.total_seconds()),
         "due_at": iso(state.due_at),
         "next_step": type(step).__name__.lower(),
-        "retry_at": iso(step.until if isinstance(step, Wait | Hold) else None),
+        "retry_at": iso(retry_at),
+        "provider": state.settings.provider.name,
+        "host": state.host,
+        "grace_seconds": state.snapshot.counted_grace(state.policy).total_seconds(),
+        "claims": {
+            "store": state.policy.store.value,
+            "number": state.snapshot.claim_number,
+            "used": used,
+            "limit": limit,
+        },
         "attempts": [
             {
                 "claimed_at": iso(past.claimed_at),
                 "claim_id": past.claim_id,
                 "attempt": past.attempt,
+                "forced": past.forced,
                 "result": past.result.value,
                 "error": past.error,
                 "version_id": past.version_id,
