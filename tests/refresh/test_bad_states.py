@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, NOW, SINGLE_USE, attempt
+from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, attempt
 from token_refresh.core.attempts import Fate
 from token_refresh.core.claims import Record, write_record
 from token_refresh.core.versions import CLAIM, OUTCOME, claim_version_id, record_version_id, staged_version_id
@@ -47,12 +47,14 @@ def test_a_label_on_something_else_is_no_claim(spoilt: str) -> None:
 
 
 @pytest.mark.parametrize("spoilt", ["[]", '{"outcome": "fine"}'])
-def test_an_unreadable_record_is_an_unknown_outcome(spoilt: str) -> None:
-    """It ends the claim, and no run fails over it."""
+def test_an_unreadable_record_counts_as_none(spoilt: str) -> None:
+    """It ends no open claim, and no run fails over it."""
     world = World()
     killed(world, "put REFRESH_OUTCOME")
     world.store.put(record_version_id(FIRST_CLAIM), SecretValue(spoilt), label=OUTCOME)
 
+    assert "yielded" == world.outcome()
+    world.pass_time(2 * MINUTE)
     assert "refreshed" == world.outcome()
 
 
@@ -63,6 +65,8 @@ def test_an_unreadable_staged_set_is_never_made_current() -> None:
     killed(world, "put REFRESH_OUTCOME")
     world.store.put(staged_version_id(FIRST_CLAIM, first), SecretValue("{}"), label=OUTCOME)
 
+    assert "yielded" == world.outcome()
+    world.pass_time(2 * MINUTE)
     with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
     assert first == world.labels()["AWSCURRENT"]
