@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _INDENT = 4
 _READ_ON = (
-    ("README.md", "how to set it up, every setting, outcome and error"),
+    ("README.md", "how to set it up"),
+    ("docs/configuration.md", "every setting, outcome and error"),
     ("docs/protocol.md", "why no race and no crash loses the grant"),
     ("scripts/demo --logs", "this demo with the structured log of each run"),
     ("scripts/demo --serve", "the same servers, to try every command yourself"),
