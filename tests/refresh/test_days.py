@@ -66,7 +66,7 @@ def test_tokens_that_are_too_short_lived_for_versions_yield_at_the_limit() -> No
     assert [] == refused
     assert grant.alive
     logged = world.log.fields[world.log.events.index("token_lifetime_too_short")]
-    assert "`token-refresh claims move tokens --region eu-central-1 --to table`" in str(logged["remedy"])
+    assert "`token-refresh claims move tokens --region eu-central-1 --to table --table NAME`" in str(logged["remedy"])
 
 
 @pytest.mark.parametrize("store", [VERSIONS, TABLE])

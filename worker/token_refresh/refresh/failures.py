@@ -103,7 +103,7 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
         f"the claims on {secret} are in the {step.stored}, and this worker keeps them in the {step.configured}; "
         "nothing "
         "was sent. Correct CLAIM_TABLE, or move the claims: "
-        f"{secret.command('claims move', f' --to {step.configured}')}"
+        f"{secret.command('claims move', f' --to {step.configured} --table NAME')}"
     )
 
 

@@ -178,7 +178,7 @@ class Run:
             log.warning(
                 "token_lifetime_too_short",
                 claim_store=self._policy.store.value,
-                remedy=self._secret.command("claims move", " --to table")
+                remedy=self._secret.command("claims move", " --to table --table NAME")
                 + ", then deploy with `-c claim_table=create`",
             )
         return self._outcome("yielded", snapshot, step)
