@@ -99,7 +99,7 @@ def test_paused(cli: Cli, account: Account) -> None:
             "'s settings: TOKEN_ENDPOINT is https://example.com",
         ),
         ({"variables": {"CLAIM_TTL_SECONDS": "never"}}, "'s settings: every run fails: CLAIM_TTL_SECONDS must be"),
-        ({"Timeout": 120}, ": its timeout (120 s) is not below CLAIM_TTL_SECONDS (120)"),
+        ({"Timeout": 120}, ": its timeout (120 s) is not 30 s below CLAIM_TTL_SECONDS (120)"),
     ],
 )
 def test_wrong_configuration(cli: Cli, account: Account, changes: dict[str, Any], told: str) -> None:

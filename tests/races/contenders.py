@@ -18,7 +18,7 @@ from token_refresh.adapters.secrets_manager import CLIENT_CONFIG
 from token_refresh.errors import TokenRefreshError
 from token_refresh.handler import handler
 
-DEADLINE_SECONDS: Final = 110.0
+DEADLINE_SECONDS: Final = 90.0
 
 
 def contend(

@@ -79,7 +79,7 @@ class Worker:
         event: object,
         *,
         request_id: str | None = None,
-        deadline_seconds: float = 100.0,
+        deadline_seconds: float = 90.0,
         start: Barrier | None = None,
     ) -> None:
         """Start the process.

@@ -196,9 +196,11 @@ def test_a_short_lifetime_needs_a_claim_table(name: str) -> None:
 
 
 def test_a_claim_must_outlive_the_function() -> None:
-    """A claim that ended before its run would let another run redeem at the same time."""
-    policy = read_settings({"CLAIM_TTL_SECONDS": "90"}).policy
+    """A claim that ended before its run, and before stale reads show it, would let another run redeem beside it."""
+    policy = read_settings({"CLAIM_TTL_SECONDS": "120"}).policy
 
-    check_timeout(policy, 89.9)
-    with pytest.raises(ConfigurationError, match="CLAIM_TTL_SECONDS is 90 and must exceed the function's timeout"):
-        check_timeout(policy, 90.0)
+    check_timeout(policy, 90.0)
+    with pytest.raises(
+        ConfigurationError, match="CLAIM_TTL_SECONDS is 120 and must exceed the function's timeout by 30 s"
+    ):
+        check_timeout(policy, 90.1)

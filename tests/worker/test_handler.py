@@ -81,12 +81,12 @@ def test_no_context_is_no_obstacle(stage: Stage) -> None:
 
 
 def test_no_context_gives_a_minute(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody says how long the process may live, a claim has to outlive a minute."""
+    """Where nobody says how long the process may live, a claim has to outlive a minute and 30 seconds."""
     stage.store(expiresAt=stage.now_ms + DAY_MS)
 
-    monkeypatch.setenv("CLAIM_TTL_SECONDS", "61")
+    monkeypatch.setenv("CLAIM_TTL_SECONDS", "90")
     assert "fresh" == stage.invoke({}, None)["outcome"]
-    monkeypatch.setenv("CLAIM_TTL_SECONDS", "60")
+    monkeypatch.setenv("CLAIM_TTL_SECONDS", "89")
     assert "(60 s of it are left)" in str(stage.fail(ConfigurationError, {}, None))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
+from token_refresh.core.plan import STALENESS
 from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import AuthMethod
@@ -137,16 +138,16 @@ def _is_upwork(endpoint: str) -> bool:
 
 
 def check_timeout(policy: Policy, timeout_seconds: float) -> None:
-    """Check that a claim outlives its run. Otherwise two runs could redeem at the same time.
+    """Check that a claim outlives its run, and the stale reads that may not show yet what the run stored last.
 
     Raises:
-        ConfigurationError: It does not.
+        ConfigurationError: It does not. Two runs could redeem at the same time.
     """
-    ttl_seconds = policy.claim_time_to_live.total_seconds()
-    if ttl_seconds <= timeout_seconds:
+    ttl_seconds, stale_seconds = policy.claim_time_to_live.total_seconds(), STALENESS.total_seconds()
+    if ttl_seconds < timeout_seconds + stale_seconds:
         raise ConfigurationError(
-            f"CLAIM_TTL_SECONDS is {ttl_seconds:.0f} and must exceed the function's timeout ({timeout_seconds:.0f} s "
-            "of it are left). Raise CLAIM_TTL_SECONDS or lower the timeout"
+            f"CLAIM_TTL_SECONDS is {ttl_seconds:.0f} and must exceed the function's timeout by {stale_seconds:.0f} s "
+            f"({timeout_seconds:.0f} s of it are left). Raise CLAIM_TTL_SECONDS or lower the timeout"
         )
 
 

@@ -8,6 +8,7 @@ from token_refresh.cli.context import WORKER_VARIABLES, Context
 from token_refresh.cli.doctor.check import Check, NotAsked, ask
 from token_refresh.cli.doctor.delivery import check_delivery
 from token_refresh.config import read_settings
+from token_refresh.core.plan import STALENESS
 from token_refresh.errors import ConfigurationError
 from token_refresh.outcome import NAMESPACE
 
@@ -40,8 +41,9 @@ def _configuration(deployed: dict[str, Any]) -> Check:
     if deployed.get("State", "Active") != "Active":
         return Check.failed(name, f"its state is {deployed['State']}", "look at it in the Lambda console")
     timeout, ttl = deployed.get("Timeout", 3), _claim_seconds(deployed)
-    if ttl is not None and timeout >= ttl:
-        text = f"its timeout ({timeout} s) is not below CLAIM_TTL_SECONDS ({ttl:.0f})"
+    stale_seconds = STALENESS.total_seconds()
+    if ttl is not None and timeout + stale_seconds > ttl:
+        text = f"its timeout ({timeout} s) is not {stale_seconds:.0f} s below CLAIM_TTL_SECONDS ({ttl:.0f})"
         return Check.failed(name, text, "lower the timeout, or raise CLAIM_TTL_SECONDS, and deploy")
     return Check.ok(name, f"{function}, deployed {deployed.get('LastModified', 'at an unknown time')[:19]}")
 

@@ -16,6 +16,7 @@ from token_refresh.cli.secret.provider import names_provider, settings_for
 from token_refresh.cli.secret.regions import not_found
 from token_refresh.cli.secret.state import read_state, unusable
 from token_refresh.cli.secret.storing import fields_of
+from token_refresh.core.plan import STALENESS
 from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
@@ -85,7 +86,7 @@ def _run(context: Context, console: Console, *, force: bool, dry_run: bool, yes:
         clock=SystemClock(),
         log=_Progress(console),
         # A claim must outlive its run, even if its time to live is short.
-        time_left_seconds=min(TIME_LIMIT_SECONDS, settings.policy.claim_time_to_live.total_seconds() - 1),
+        time_left_seconds=min(TIME_LIMIT_SECONDS, (settings.policy.claim_time_to_live - STALENESS).total_seconds()),
         client=context.run_client,
     )
     return run.execute().as_result(None)
