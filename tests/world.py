@@ -140,8 +140,9 @@ class Killed(BaseException):
 
 def killed(world: World, name: str, **where: Any) -> None:
     """Run until just before (or after) a call, and die there."""
+    force = where.pop("force", False)
     with world.at(name, fail(Killed()), **where), pytest.raises(Killed):
-        world.execute()
+        world.execute(force=force)
 
 
 def fail(error: BaseException) -> Callable[[], object]:

@@ -38,7 +38,7 @@ def test_every_contender_does_its_job() -> None:
         "floor: client, one read": (1, 0),
         "straightforward handler": (2, 1),
         "worker, nothing due": (2, 0),
-        "worker, refresh due": (8, 1),
+        "worker, refresh due": (5, 1),
     }
     assert expected == calls
     assert len(expected) + 2 == len(worker.table(measured).splitlines())

@@ -99,13 +99,6 @@ def test_a_token_that_returns_itself_is_not_spent() -> None:
     assert Ledger((attempt("a", Fate.REJECTED),)).successor(TOKEN, "v0") is None
 
 
-def test_each_attempt_can_be_resolved() -> None:
-    """A ledger is read again with what is stored under each claim."""
-    resolved = Ledger((attempt("a"), attempt("b"))).resolved(lambda a: attempt(a.claim_id, Fate.UNKNOWN))
-
-    assert [Fate.UNKNOWN, Fate.UNKNOWN] == [a.fate for a in resolved.attempts]
-
-
 def test_a_ledger_keeps_what_still_matters() -> None:
     """The last day, the last fifty redemptions, and the first unresolved attempt on the current token."""
     long_ago = NOW - 30 * DAY

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -90,10 +89,6 @@ class Ledger:
             later = self.attempts[self.attempts.index(found) + 1 :]
             links = [a for a in later if a.token == found.next_token and _stored(a)]
         return found
-
-    def resolved(self, resolve: Callable[[Attempt], Attempt]) -> "Ledger":
-        """Give the ledger with each attempt as `resolve` gives it."""
-        return Ledger(tuple(map(resolve, self.attempts)))
 
     def kept(self, now: datetime, token: str, version_id: str) -> tuple[Attempt, ...]:
         """Give what the next claim carries on.

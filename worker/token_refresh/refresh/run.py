@@ -9,6 +9,7 @@ A crash needs no code: the next run takes the step that the crashed one would ha
 """
 
 from dataclasses import replace
+from typing import assert_never
 
 from token_refresh.core.plan import STALENESS, plan
 from token_refresh.core.schedule import Policy, lifetime_too_short
@@ -157,6 +158,8 @@ class Run:
                     return self._yield(step, snapshot)
                 recovered = snapshot.current.version_id in self.memory.recovered
                 return self._outcome("recovered" if recovered else "fresh", snapshot)
+            case _:
+                assert_never(step)
 
     def _polls(self, step: Wait, snapshot: Snapshot) -> bool:
         """Whether a forced run waits for another run's claim, within its deadline."""

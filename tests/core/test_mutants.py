@@ -1,0 +1,137 @@
+"""Small truths about the core that no other test states: each is there because a mutant of it went unnoticed."""
+
+import json
+import uuid
+
+import pytest
+
+from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, claim, mark, origin, policy, snapshot, text, token_set
+from token_refresh.core.attempts import Fate, Ledger, redeemed_token
+from token_refresh.core.claims import UnreadableClaim, read_claim, read_record, write_claim
+from token_refresh.core.plan import plan
+from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
+from token_refresh.core.snapshot import RunState
+from token_refresh.core.steps import Hold, Redeem, ReplaceLostTable
+from token_refresh.core.versions import unheld_claim_id
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.document import read_document
+from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS
+
+TOKEN = mark("refresh-0")
+OLD = NOW - 3 * DAY
+
+
+def test_attempts_of_version_1_count_by_their_version() -> None:
+    """They have no fingerprint: unresolved, spent or old, what counts is the version that they were on."""
+    unresolved = attempt(fate=Fate.UNKNOWN, token=None, claimed_at=OLD)
+    stored = attempt(token=None, brought="refresh-1")
+    many = tuple(attempt(f"n{n}", Fate.REJECTED, version_id="w", token="t", claimed_at=OLD) for n in range(60))
+
+    assert unresolved == Ledger((unresolved,)).first_unresolved(TOKEN, "v0")
+    assert stored == Ledger((stored,)).successor(TOKEN, "v0")
+    assert unresolved in Ledger((unresolved, *many)).kept(NOW, TOKEN, "v0")
+
+
+def test_each_link_of_a_chain_is_followed() -> None:
+    """The newest tokens are at the end of the chain, however its links lie."""
+    chain = tuple(attempt(f"c{n}", token=f"refresh-{n}", brought=f"refresh-{n + 1}") for n in range(3))
+
+    assert chain[-1] == Ledger(chain).successor(TOKEN, "v0")
+
+
+def test_a_claim_of_exactly_a_day_ago_counts_no_more() -> None:
+    """The next claim fits in the moment that was announced."""
+    assert NOW == Ledger((attempt(claimed_at=NOW - DAY),)).allowed_at(1, NOW)
+
+
+def test_where_there_is_no_refresh_token_the_access_token_is_redeemed() -> None:
+    """With neither, it is empty text, so that a first token can be asked for."""
+    exchange = read_document(text(refreshToken=None), needs_refresh_token=False)
+    first = read_document(SecretValue("{}"), needs_refresh_token=False)
+
+    assert "access-0" == redeemed_token(exchange).reveal()
+    assert not redeemed_token(first).reveal()
+
+
+def test_a_claim_without_grace_or_nonce_can_be_read() -> None:
+    """Version 1 knows no grace, and a missing nonce is empty."""
+    written = write_claim(claim(grace=None))
+    fields = json.loads(written.reveal())
+    del fields["nonce"]
+
+    assert read_claim("c1", written, NOW).grace is None
+    assert not read_claim("c1", SecretValue(json.dumps(fields)), NOW).nonce
+
+
+def test_an_unreadable_claim_keeps_its_id() -> None:
+    """The next claim follows it."""
+    assert (
+        "c9" == UnreadableClaim(claim_id="c9", created_at=NOW).counted_as(1, None, version_id="v", token="t").claim_id
+    )
+
+
+def test_times_have_bounds() -> None:
+    """The first moment is allowed, the last one is not."""
+    record = {"version_id": "v", "attempt": 1, "outcome": "unknown", "error": None}
+
+    assert (
+        EARLIEST_SECONDS
+        == read_record("r", SecretValue(json.dumps(record | {"at": EARLIEST_SECONDS}))).recorded_at.timestamp()
+    )
+    with pytest.raises(InvalidSecretDocument):
+        read_record("r", SecretValue(json.dumps(record | {"at": LATEST_SECONDS})))
+
+
+def test_the_moment_after_the_backoff_is_free() -> None:
+    """A run that comes when it was told to come does not wait again."""
+    failed = claim(fate=Fate.NOT_REDEEMED, number=2, claimed_at=NOW - 2 * MINUTE)
+
+    assert isinstance(plan(snapshot(failed), RunState(), policy()), Redeem)
+
+
+def test_claims_that_nobody_forced_leave_the_limit_of_forced_ones() -> None:
+    """Scheduled runs take nothing from those who force."""
+    scheduled = tuple(attempt(f"s{n}", Fate.NOT_REDEEMED, version_id="w") for n in range(20))
+    run = RunState(forced_version="v0", forced_claims_a_day=FORCED_CLAIMS_A_DAY)
+    fresh = token_set(expires_at=NOW + 30 * DAY)
+
+    newest = claim(fate=Fate.NOT_REDEEMED, version_id="w", earlier=scheduled)
+    assert isinstance(plan(snapshot(newest, current=fresh), run, policy()), Redeem)
+
+
+@pytest.mark.parametrize("token", ["refresh-0", None])
+def test_the_next_claim_carries_the_first_unresolved_attempt_on(token: str | None) -> None:
+    """The provider's grace counts from it, however old it is."""
+    first = attempt("first", Fate.UNKNOWN, token=token, claimed_at=OLD)
+    many = tuple(attempt(f"n{n}", Fate.REJECTED, version_id="w", token="t", claimed_at=OLD) for n in range(60))
+    newest = claim("last", fate=Fate.NOT_REDEEMED, earlier=(first, *many))
+
+    step = plan(snapshot(newest), RunState(forced_version="v0"), policy())
+
+    assert isinstance(step, Redeem)
+    assert first in step.claim.earlier
+
+
+def test_what_replaces_a_lost_table_is_a_first_attempt_that_nobody_holds() -> None:
+    """Its ID follows from the nonce alone, and the lost claims count as first attempts."""
+    current = token_set(**origin(claim_id="c" * 36, number=4, store=IN_TABLE.store))
+
+    step = plan(snapshot(current=current, now=NOW + HOUR), RunState(nonce="n"), IN_TABLE)
+
+    assert isinstance(step, ReplaceLostTable)
+    assert {1} == {a.attempt_number for a in (step.claim, *step.claim.earlier)}
+    assert str(uuid.uuid5(uuid.UUID("6a1ba9c2-31e7-4f2b-9d0c-0f1b2ba3d6c5"), "unheld/n")) == step.claim.claim_id
+    assert unheld_claim_id("n") == step.claim.claim_id
+
+
+def test_a_hold_lasts_until_a_claim_is_allowed() -> None:
+    """It names the moment at which the token can really be sent: the daily limit counts, and the newest attempt."""
+    settings = policy(grace=0 * HOUR)
+    full = tuple(attempt(f"s{n}", Fate.NOT_REDEEMED, version_id="w") for n in range(40))
+    unknown = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE, earlier=full)
+    earlier = attempt("e", Fate.UNKNOWN, number=12, claimed_at=NOW - MINUTE)
+
+    assert Hold(NOW - MINUTE, NOW + 23 * HOUR) == plan(snapshot(unknown), RunState(), settings)
+    newest = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE, earlier=(earlier,))
+    assert isinstance(plan(snapshot(newest), RunState(), settings), Redeem)

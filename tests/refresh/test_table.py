@@ -1,0 +1,79 @@
+"""Claims in a table: the calls that a run makes, and a table that is lost."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from builders import HOUR, IN_TABLE, MINUTE, policy
+from fakes import SECRET_ID
+from token_refresh.errors import (
+    RefreshOutcomeUnknown,
+)
+from token_refresh.stored.origin import ClaimStoreKind
+from world import Killed, World, fail, killed
+
+TABLE_SINGLE_USE = policy(grace=timedelta(0), store=ClaimStoreKind.TABLE)
+
+
+def _versions(world: World) -> Any:
+    secret = world.model.find(SECRET_ID)
+    assert secret is not None
+    return secret.versions
+
+
+def test_a_lost_table_is_waited_out() -> None:
+    """A run that finds the table empty appends a claim that nobody holds, and redeems once that has ended."""
+    world = World(policy=TABLE_SINGLE_USE)
+    world.execute()
+    assert world.table is not None
+    world.table.item.clear()
+    world.pass_time(20 * HOUR)
+
+    assert "yielded" == world.outcome()
+    assert "claim_table_lost" in world.log.events
+    world.pass_time(2 * MINUTE)
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute()
+    world.pass_time(2 * HOUR)
+    assert "refreshed" == world.outcome()
+
+
+def test_a_lost_table_loses_no_stored_tokens() -> None:
+    """What a run staged under a lost claim is found by its derived ID."""
+    world = World(policy=TABLE_SINGLE_USE)
+    world.execute()
+    assert world.table is not None
+    with world.at("move AWSCURRENT", fail(Killed())), pytest.raises(Killed):
+        world.execute(force=True)
+    world.table.item.clear()
+
+    assert "recovered" == world.outcome(force=True, time_left_seconds=30.0)
+    assert ("access-2", 2) == (world.current()["accessToken"], len(world.endpoint.requests))
+
+
+def test_calls_with_claims_in_a_table() -> None:
+    """A refresh makes one read and two writes at Secrets Manager, one read and one write at the table."""
+    world = World(policy=IN_TABLE)
+    versions = len(_versions(world))
+    assert "refreshed" == world.outcome()
+
+    assert world.table is not None
+    assert ["read AWSCURRENT", "put REFRESH_OUTCOME", "move AWSCURRENT"] == world.store.calls
+    assert ["read claim", "append claim"] == world.table.calls
+    assert versions + 1 == len(_versions(world))
+
+
+def test_another_run_s_claim_in_the_table_is_found() -> None:
+    """A run whose append is refused reads the newest claim and yields."""
+    world = World(policy=IN_TABLE)
+
+    def another() -> None:
+        world.store.before = lambda _: None
+        assert world.table is not None
+        world.table.before = lambda _: None
+        killed(world, "put REFRESH_OUTCOME")
+
+    with world.at("append claim", another):
+        assert "yielded" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
