@@ -81,7 +81,7 @@ class Report:
         if not failed:
             self._print(Text(f"All {len(rows)} steps did what they say, in {seconds:.0f} s. Read on:"), indent=0)
             for where, what in _READ_ON:
-                self._print(Text.assemble((f"{where:<20}", "bold"), f" {what}"))
+                self._print(Text.assemble((f"{where:<21}", "bold"), f" {what}"))
 
     @property
     def text(self) -> str:

@@ -11,7 +11,7 @@ from token_refresh.core.claims import UnreadableClaim, read_claim, read_record, 
 from token_refresh.core.plan import plan
 from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh.core.snapshot import RunState
-from token_refresh.core.steps import Redeem, ReplaceLostTable
+from token_refresh.core.steps import Hold, Redeem, ReplaceLostTable
 from token_refresh.core.versions import unheld_claim_id
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
@@ -123,3 +123,15 @@ def test_what_replaces_a_lost_table_is_a_first_attempt_that_nobody_holds() -> No
     assert {1} == {a.attempt_number for a in (step.claim, *step.claim.earlier)}
     assert str(uuid.uuid5(uuid.UUID("6a1ba9c2-31e7-4f2b-9d0c-0f1b2ba3d6c5"), "unheld/n")) == step.claim.claim_id
     assert unheld_claim_id("n") == step.claim.claim_id
+
+
+def test_a_hold_lasts_until_a_claim_is_allowed() -> None:
+    """It names the moment at which the token can really be sent: the daily limit counts, and the newest attempt."""
+    settings = policy(grace=0 * HOUR)
+    full = tuple(attempt(f"s{n}", Fate.NOT_REDEEMED, version_id="w") for n in range(40))
+    unknown = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE, earlier=full)
+    earlier = attempt("e", Fate.UNKNOWN, number=12, claimed_at=NOW - MINUTE)
+
+    assert Hold(NOW - MINUTE, NOW + 23 * HOUR) == plan(snapshot(unknown), RunState(), settings)
+    newest = claim(fate=Fate.UNKNOWN, claimed_at=NOW - MINUTE, earlier=(earlier,))
+    assert isinstance(plan(snapshot(newest), RunState(), settings), Redeem)

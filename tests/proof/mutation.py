@@ -48,7 +48,7 @@ def main() -> int:
 def _lay_out() -> None:
     """Copy core and tests to where mutmut looks: it finds a package below src/ alone."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    for name in ("src", "tests"):
+    for name in ("src", "tests", "mutants"):  # mutmut keeps old results, whatever changed in the tests
         shutil.rmtree(BUILD / name, ignore_errors=True)
     shutil.copytree(ROOT / "worker", BUILD / "src")
     (BUILD / "tests").mkdir()
