@@ -17,7 +17,7 @@ REFERENCE = (ROOT / "docs" / "parameters.md").read_text()
 
 def first_column(heading: str, page: str = REFERENCE) -> set[str]:
     """The names in the first column of a section's table."""
-    section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    section = page.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`([A-Za-z_-]+)`", row)}
 
