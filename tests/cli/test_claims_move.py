@@ -194,9 +194,7 @@ def test_the_response_of_the_write_was_lost(
     assert "table" == tokens.current()["tokenRefresh"]["store"]
 
 
-def test_a_table_that_was_lost(
-    cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer
-) -> None:
+def test_a_table_that_was_lost(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:
     """If the item is gone, `status` says that the next run starts the table again."""
     tokens.store(expires_in=DAY)
     to_table(cli)
