@@ -140,7 +140,8 @@ class _Exchange:
 
 def _content(encoding: Encoding, fields: Mapping[str, str]) -> dict[str, Any]:
     """Return httpx's argument for the fields, unless the URL has them."""
-    return {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": dict(fields)}, Encoding.QUERY: {}}[encoding]
+    arguments = {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": fields}, Encoding.QUERY: {}}
+    return arguments[encoding]
 
 
 def _proxy_for(url: str) -> httpcore.Proxy | None:
