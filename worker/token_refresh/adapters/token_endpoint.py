@@ -141,13 +141,8 @@ class _Exchange:
 
 def _content(encoding: Encoding, fields: Mapping[str, str]) -> dict[str, Any]:
     """Return httpx's argument for the fields, unless the URL has them."""
-    match encoding:
-        case Encoding.FORM:
-            return {"data": fields}
-        case Encoding.JSON:
-            return {"json": dict(fields)}
-        case Encoding.QUERY:
-            return {}
+    arguments = {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": fields}, Encoding.QUERY: {}}
+    return arguments[encoding]
 
 
 def _proxy_for(url: str) -> httpcore.Proxy | None:
