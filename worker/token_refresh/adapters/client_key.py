@@ -3,11 +3,10 @@
 from typing import Any, Final, Protocol
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from token_refresh.aws.causes import failure_of
 from token_refresh.aws.clients import make_client
+from token_refresh.aws.responses import member
 
 _ALGORITHMS: Final = {
     "RS256": "RSASSA_PKCS1_V1_5_SHA_256",
@@ -49,18 +48,17 @@ class KmsSigner:
         """Sign; see https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html."""
         try:
             client: Any = make_client("kms", region=None, config=_CLIENT_CONFIG)
-            answer = client.sign(
+            response = client.sign(
                 KeyId=self._key_id,
                 Message=message,
                 MessageType="RAW",
                 SigningAlgorithm=_ALGORITHMS[algorithm],
             )
-        except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
+            return member(response, "Signature", bytes)
+        except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
             failure = failure_of(error)
             raise SigningError(
                 f"kms:Sign with the key {self._key_id} (CLIENT_KEY_ID) failed ({failure.code}): check the key, its "
                 f"type for {algorithm}, and that the function's role may use kms:Sign on it",
                 passes=failure.cause.passes,
             ) from None
-        signature: bytes = answer["Signature"]
-        return signature
