@@ -18,7 +18,7 @@ class Kms(LoopbackServer):
         super().__init__(_Handler)
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.status = 200
-        self.body: dict[str, str] = {"Signature": "c2lnbmVk"}
+        self.body: object = {"Signature": "c2lnbmVk"}
 
 
 class _Handler(LoopbackHandler):
@@ -77,3 +77,17 @@ def test_a_service_that_can_t_be_reached_passes(kms: Kms, monkeypatch: pytest.Mo
 
     assert caught.value.passes
     assert [] == kms.asked
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"Signature": None}, {"Signature": 7}, {"Signature": ["canary"]}, {"Signature": "canary!"}, [], "canary"],
+)
+def test_a_response_without_a_signature_is_none(kms: Kms, body: object) -> None:
+    """A malformed response is a failure with a name, so that the run records that nothing was sent."""
+    kms.body = body
+
+    with pytest.raises(SigningError, match="kms:Sign with the key") as caught:
+        KmsSigner(KEY).sign(b"message", "RS256")
+
+    assert "canary" not in str(caught.value)

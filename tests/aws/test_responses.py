@@ -98,7 +98,8 @@ def test_the_service_tells_the_time() -> None:
     headers = {"date": "Tue, 24 Nov 2026 12:00:00 GMT"}
     expected = datetime(2026, 11, 24, 12, tzinfo=UTC)
     assert expected == service_time({"ResponseMetadata": {"HTTPHeaders": headers}})
-    for response in ({}, {"ResponseMetadata": {}}, {"ResponseMetadata": {"HTTPHeaders": {}}}):
+    without: list[dict[str, Any]] = [{}, {"ResponseMetadata": {}}, {"ResponseMetadata": {"HTTPHeaders": {}}}]
+    for response in without:
         assert abs(service_time(response) - datetime.now(UTC)) < timedelta(minutes=1)
     assert "HTTPHeaders" == malformed(service_time, {"ResponseMetadata": {"HTTPHeaders": []}})
 

@@ -202,8 +202,7 @@ def test_an_item_with_an_odd_attribute_is_named(table: Ground, name: str, odd: s
     """A claim that can't be read stops the run before it redeems, with the command that removes the item."""
     table.fresh()
     for value in (ODD[odd], {"S": ODD[odd]}, {"N": ODD[odd]}):
-        item = {**ITEM, name: value}
-        table.change = change_nth("GetItem", 1, lambda _, item=item: {"Item": item})
+        table.change = change_nth("GetItem", 1, with_odd("Item", {**ITEM, name: value}))
 
         ended = table.run()
 

@@ -1,13 +1,9 @@
 """One call of an AWS service, with its failures as errors of this program."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from token_refresh.aws.causes import Cause, Failure, failure_of
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
@@ -42,17 +38,11 @@ def call(
     """
     try:
         return method(**what)
-    except (ClientError, BotoCoreError, ResponseParserError) as error:
+    except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
         failure = failure_of(error)
     if failure.code == expected:
         raise Refused(failure.code)
     raise _translate(failure, action, where)
-
-
-def read_at(response: Mapping[str, Any]) -> datetime:
-    """Read the service's clock from a response."""
-    header = response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-    return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)
 
 
 def _translate(failure: Failure, action: str, where: str) -> TokenRefreshError:
