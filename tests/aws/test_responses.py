@@ -90,18 +90,18 @@ def test_a_time_is_given_in_utc() -> None:
 )
 def test_a_date_is_one_that_services_send(date: object) -> None:
     """A header that is no date of our time is malformed; a claim would be timed by it."""
-    assert malformed(service_time, {"ResponseMetadata": {"HTTPHeaders": {"date": date}}}) in {"Date", "date"}
+    assert "Date" == malformed(service_time, {"ResponseMetadata": {"HTTPHeaders": {"date": date}}})
 
 
 def test_the_service_tells_the_time() -> None:
-    """The header counts, and the machine's clock where there is none."""
+    """The header counts; without it the time is not known, whatever this machine's clock says."""
     headers = {"date": "Tue, 24 Nov 2026 12:00:00 GMT"}
     expected = datetime(2026, 11, 24, 12, tzinfo=UTC)
     assert expected == service_time({"ResponseMetadata": {"HTTPHeaders": headers}})
     without: list[dict[str, Any]] = [{}, {"ResponseMetadata": {}}, {"ResponseMetadata": {"HTTPHeaders": {}}}]
     for response in without:
-        assert abs(service_time(response) - datetime.now(UTC)) < timedelta(minutes=1)
-    assert "HTTPHeaders" == malformed(service_time, {"ResponseMetadata": {"HTTPHeaders": []}})
+        assert "Date" == malformed(service_time, response)
+    assert "Date" == malformed(service_time, {"ResponseMetadata": {"HTTPHeaders": []}})
 
 
 def test_a_malformed_response_is_a_cause() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
@@ -12,7 +13,7 @@ from fleet.conftest import Stub
 from fleet.rows import arn
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.fleet.aws.bus import Bus
-from token_refresh.fleet.aws.calls import Refused, call
+from token_refresh.fleet.aws.calls import Refused, call, read_at
 from token_refresh.fleet.aws.listing import TaggedSecrets
 from token_refresh.fleet.aws.queue import FifoQueue
 from token_refresh.fleet.core.announcement import Announcement, Transition
@@ -74,6 +75,14 @@ def test_a_response_that_no_parser_reads_is_named() -> None:
         call(refusing(AttributeError("canary")), {}, action="a", where="b")
 
     assert "canary" not in str(raised.value)
+
+
+def test_the_services_clock() -> None:
+    """Time is the service's own, from the header; an emulator without one gets this machine's."""
+    headers = {"HTTPHeaders": {"date": "Tue, 24 Nov 2026 12:00:00 GMT"}}
+
+    assert NOW == read_at({"ResponseMetadata": headers})
+    assert abs((datetime.now(UTC) - read_at({"ResponseMetadata": {}})).total_seconds()) < 60
 
 
 def messages(count: int) -> list[Message]:

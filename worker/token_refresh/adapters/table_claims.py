@@ -129,9 +129,10 @@ class TableClaims:
         except Refused as refusal:
             if refusal.code == _CHANGED:
                 raise _ConditionNotMet from None
-            raise self._translate(action, refusal.code) from None
+            raise self._translate(action, refusal) from None
 
-    def _translate(self, action: str, code: str) -> TokenRefreshError:
+    def _translate(self, action: str, refusal: Refused) -> TokenRefreshError:
+        code = refusal.code
         where = f"dynamodb:{action} on table {self._table} in {self._region} for secret {self._secret_arn()}"
         if code in _DENIED:
             return SecretAccessDenied(f"{where} was refused ({code}); the caller's role needs that action on the table")
@@ -139,6 +140,11 @@ class TableClaims:
             return ConfigurationError(
                 f"{where} failed ({code}): the table does not exist. Set CLAIM_TABLE to the table that the stack made "
                 "(`-c claim_table=create`), and AWS_REGION to its region"
+            )
+        if isinstance(refusal.error, MalformedResponse):
+            return SecretStoreUnavailable(
+                f"{where} got a response without a usable {code}; nothing was redeemed. Check AWS_ENDPOINT_URL and the "
+                "proxy: something other than AWS seems to respond"
             )
         return SecretStoreUnavailable(f"{where} failed ({code}); nothing was redeemed, and a later run goes on")
 

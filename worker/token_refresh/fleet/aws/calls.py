@@ -1,6 +1,8 @@
 """One call of an AWS service, with its failures as errors of this program."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from botocore.config import Config
@@ -43,6 +45,12 @@ def call(
     if failure.code == expected:
         raise Refused(failure.code)
     raise _translate(failure, action, where)
+
+
+def read_at(response: Mapping[str, Any]) -> datetime:
+    """Read the service's clock from a response."""
+    header = response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+    return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)
 
 
 def _translate(failure: Failure, action: str, where: str) -> TokenRefreshError:

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from token_refresh.aws.responses import service_time
 from token_refresh.fleet.aws import items
-from token_refresh.fleet.aws.calls import Refused, call
+from token_refresh.fleet.aws.calls import Refused, call, read_at
 from token_refresh.fleet.core.dispatch import LEASE
 from token_refresh.fleet.core.row import Pause, Pauses, Row
 from token_refresh.fleet.ports import CLOCK_TICK, Entry
@@ -57,7 +56,7 @@ class TableIndex:
         if item is None or item["fleet"]["S"] != self._fleet:
             return None
         pauses = items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
-        return Entry(row=items.read_row(item), pauses=pauses, read_at=service_time(response))
+        return Entry(row=items.read_row(item), pauses=pauses, read_at=read_at(response))
 
     def report(self, row: Row) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
