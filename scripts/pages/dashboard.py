@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from drawings.chart import Box, Graph, Line, Points, chart, frame, picture, table, text
-from drawings.days import HOURS, Logged, play
+from pages.chart import Box, Graph, Line, Points, chart, frame, picture, table, text
+from pages.days import HOURS, Logged, play
 from token_refresh_infra.modes import mode_of, parameters_of
 
 from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts

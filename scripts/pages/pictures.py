@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from demos.surroundings import forget_settings
-from drawings import browser, captures, dashboard
-from drawings.terminal import ROOT
+from pages import browser, captures, dashboard
+from pages.terminal import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from drawings import captures, dashboard
-from drawings.pictures import FOLDER, MADE
-from drawings.terminal import normalised
+from pages import captures, dashboard
+from pages.pictures import FOLDER, MADE
+from pages.terminal import normalised
 from token_refresh.cli.authorize.page import authorized
 
 ROOT = Path(__file__).parents[2]
@@ -81,9 +81,7 @@ def test_nothing_is_loaded() -> None:
 
 def test_unknown_name() -> None:
     """A picture that does not exist is refused with the list of those that do."""
-    asked = subprocess.run(
-        [ROOT / "scripts" / "pictures", "nothing.svg"], capture_output=True, text=True, check=False
-    )
+    asked = subprocess.run([ROOT / "scripts" / "pictures", "nothing.svg"], capture_output=True, text=True, check=False)
 
     assert (64, "") == (asked.returncode, asked.stdout)
     assert "dashboard.svg" in asked.stderr

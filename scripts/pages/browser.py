@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from demos.account import TOKEN_SECRET_ID, Account
-from drawings.terminal import ROOT
+from pages.terminal import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from demos.account import TOKEN_SECRET_ID, Account
-from drawings.terminal import ROOT, drawn, normalised, plain, run
+from pages.terminal import ROOT, drawn, normalised, plain, run
 from testbed.aws_lambda.function import SCHEDULED_EVENT
 
 SHOWN_STEPS = (6, 7)
