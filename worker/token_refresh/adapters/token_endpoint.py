@@ -49,9 +49,11 @@ _HTTP_ERRORS: Final = (
 class HttpTokenEndpoint:
     """Sends one request at a time; implements the port `TokenEndpoint`."""
 
-    def __init__(self, url: str, form: ResponseFormat = RFC_6749_RESPONSE, signer: Signer | None = None) -> None:
+    def __init__(
+        self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, signer: Signer | None = None
+    ) -> None:
         self._url = url
-        self._form = form
+        self._response_format = response_format
         self._signer = signer
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
@@ -60,7 +62,7 @@ class HttpTokenEndpoint:
         A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
         time is left, and sends nothing.
         """
-        exchange = _Exchange(self._url, request, self._form, self._signer, TimeLimit(timeout_seconds))
+        exchange = _Exchange(self._url, request, self._response_format, self._signer, TimeLimit(timeout_seconds))
         Thread(target=exchange.run, name="token-request", daemon=True).start()
         return exchange.wait(timeout_seconds)
 
@@ -69,11 +71,11 @@ class _Exchange:
     """One request and its response, and how far they came."""
 
     def __init__(
-        self, url: str, request: TokenRequest, form: ResponseFormat, signer: Signer | None, limit: TimeLimit
+        self, url: str, request: TokenRequest, response_format: ResponseFormat, signer: Signer | None, limit: TimeLimit
     ) -> None:
         self._url = url
         self._request = request
-        self._form = form
+        self._response_format = response_format
         self._signer = signer
         self._limit = limit
         self._done: Future[Response] = Future()
@@ -130,12 +132,12 @@ class _Exchange:
             ) as response,
         ):
             status, retry_after = response.status_code, _retry_after(response.headers)
-            without_body = read_response(status, None, retry_after, self._form)
+            without_body = read_response(status, None, retry_after, self._response_format)
             if response.is_client_error:
                 self._by_status = without_body
             if response.is_redirect or status in {429, 503}:
                 return without_body
-            return read_response(status, _read_body(response), retry_after, self._form)
+            return read_response(status, _read_body(response), retry_after, self._response_format)
 
 
 def _content(encoding: Encoding, fields: Mapping[str, str]) -> dict[str, Any]:
