@@ -2,20 +2,18 @@
 
 from typing import Any, Final, Protocol
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from token_refresh.aws.arn import arn_region
 from token_refresh.aws.causes import failure_of
-from token_refresh.aws.clients import make_client
+from token_refresh.aws.clients import MakeClient
 
 _ALGORITHMS: Final = {
     "RS256": "RSASSA_PKCS1_V1_5_SHA_256",
     "PS256": "RSASSA_PSS_SHA_256",
     "ES256": "ECDSA_SHA_256",
 }  # the names of JWS (RFC 7518 section 3.1) and of KMS
-
-_CLIENT_CONFIG: Final = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 1, "mode": "standard"})
 
 
 class SigningError(Exception):
@@ -42,14 +40,19 @@ class Signer(Protocol):
 class KmsSigner:
     """An asymmetric KMS key, by its ARN or alias; implements `Signer`."""
 
-    def __init__(self, key_id: str) -> None:
+    def __init__(self, key_id: str, client: MakeClient) -> None:
         self._key_id = key_id
+        self._client = client
 
     def sign(self, message: bytes, algorithm: str) -> bytes:
-        """Sign; see https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html."""
+        """Sign, in the region of the key's ARN; see https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html.
+
+        Raises:
+            SigningError: KMS refused, or can't be reached.
+            ConfigurationError: There is no AWS region, or the AWS configuration can't be used.
+        """
         try:
-            client: Any = make_client("kms", region=None, config=_CLIENT_CONFIG)
-            answer = client.sign(
+            response: dict[str, Any] = self._client("kms", region=arn_region(self._key_id)).sign(
                 KeyId=self._key_id,
                 Message=message,
                 MessageType="RAW",
@@ -62,5 +65,5 @@ class KmsSigner:
                 f"type for {algorithm}, and that the function's role may use kms:Sign on it",
                 passes=failure.cause.passes,
             ) from None
-        signature: bytes = answer["Signature"]
+        signature: bytes = response["Signature"]
         return signature

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from token_refresh.adapters.client_key import Signer
-from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh.bootstrap import token_endpoint
 from token_refresh.cli.authorize import page
 from token_refresh.cli.authorize.authorization import Authorization
 from token_refresh.cli.console.failures import CommandFailed
@@ -44,8 +43,8 @@ class Exchange:
     fields: dict[str, object]
     """What is stored so far, with the provider's keys."""
     tags: Sequence[tuple[str, str]]
-    signer: Signer | None = None
-    """Signs assertions, if the client authenticates with them."""
+    client_key_id: str | None = None
+    """The KMS key that signs assertions, if the client authenticates with them."""
 
     def complete(self, authorization: Authorization, code: SecretValue) -> str:
         """Exchange the code, store the tokens, say so, and give the page for the browser.
@@ -62,7 +61,14 @@ class Exchange:
             refresh_token=tokens.refresh_token,
             lifetime=tokens.lifetime_from(sent_at) or self.provider.access_token_lifetime,
             issued_at=sent_at,
-            origin=Origin(host=self.provider.host, grace=self.provider.replay_grace, store=self.store),
+            origin=Origin(
+                host=self.provider.host,
+                grace=self.provider.replay_grace,
+                store=self.store,
+                grant_ends_at=self.provider.refresh_token.ends_at(
+                    sent_at, stated=tokens.refresh_token_lifetime, begins=True
+                ),
+            ),
         )
         if self.creates:
             version_id = create_secret(context, document.serialize(), tags_for(context.secret_id, self.tags))
@@ -87,7 +93,7 @@ class Exchange:
         """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
         provider = self.provider
         request = authorization.code_request(code, self.client, provider)
-        endpoint = HttpTokenEndpoint(provider.token_endpoint, provider.response, self.signer)
+        endpoint = token_endpoint(provider, client_key_id=self.client_key_id, client=self.context.run_client)
         response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
         if isinstance(response, Failure):
             raise self._refused(response)
