@@ -19,6 +19,7 @@ from testbed.provider import script
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh import __version__
+from token_refresh.adapters import time_limit
 from token_refresh.adapters.client_key import SigningError
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh.oauth.client_auth import encode_signature
@@ -161,6 +162,21 @@ def exchanges() -> list[threading.Thread]:
 def test_what_was_reported_as_not_sent_is_never_sent(endpoint: TokenEndpoint, lookup: threading.Event) -> None:
     """A name lookup that outlasts the time limit: nothing was sent, and nothing is when the lookup ends after all."""
     answer = send(endpoint, timeout_seconds=0.1)
+
+    (left,) = exchanges()
+    lookup.set()
+    left.join()
+    assert Failure(kind=Kind.NOT_SENT, seen="TimeoutError") == answer
+    assert [] == endpoint.requests
+
+
+def test_a_connection_that_hangs_is_given_up_early(
+    endpoint: TokenEndpoint, lookup: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a single-use provider a request has all the time of its run, and one that was not sent can be repeated."""
+    monkeypatch.setattr(time_limit, "CONNECT_SECONDS", 0.1)
+
+    answer = send(endpoint, timeout_seconds=3600.0)
 
     (left,) = exchanges()
     lookup.set()

@@ -28,7 +28,7 @@ _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is configured; docs/deploy.md has the table of variables."""
+    """What is configured; docs/configuration.md has the table of variables."""
 
     token_secret_id: str
     client_secret_id: str | None

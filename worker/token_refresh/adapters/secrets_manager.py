@@ -10,7 +10,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from token_refresh.aws.errors import translate
+from token_refresh.aws.causes import Cause, Failure, failure_of
+from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.aws.secrets_manager import Refused, Transient, missing_value, refused
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import SecretStoreUnavailable
@@ -77,7 +78,7 @@ class SecretsManagerSecret:
             version_id=response["VersionId"],
             labels=frozenset(response.get("VersionStages", ())),
             created_at=response["CreatedDate"].astimezone(UTC),
-            read_at=service_time(response),
+            read_at=service_time(response, self._request("GetSecretValue")),
             value=None if text is None else SecretValue(text),
         )
 
@@ -131,11 +132,21 @@ class SecretsManagerSecret:
             longest_wait_seconds=2.0,
         )
 
+    def _request(self, action: str) -> AwsRequest:
+        name = f"secretsmanager:{action}"
+        return AwsRequest(action=name, name=self._secret_id, region=self.region, setting=self._setting)
+
     def _translate(self, error: Exception, action: str) -> Exception:
-        return translate(error, action=action, secret_id=self._secret_id, region=self.region, setting=self._setting)
+        return named_error(failure_of(error), self._request(action))
 
 
-def service_time(response: Mapping[str, Any]) -> datetime:
-    """Read the `Date` header: claims are aged by the service's clock, never by this machine's."""
-    header = response["ResponseMetadata"]["HTTPHeaders"].get("date")
-    return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)
+def service_time(response: Mapping[str, Any], request: AwsRequest) -> datetime:
+    """Read the `Date` header: claims are aged by the services' clocks, never by this machine's.
+
+    Raises:
+        SecretStoreUnavailable: There is none. A wrong clock could end another run's claim too early.
+    """
+    try:
+        return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
+    except (KeyError, ValueError, OverflowError):
+        raise named_error(Failure(cause=Cause.MALFORMED, code="Date"), request) from None

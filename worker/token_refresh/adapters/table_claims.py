@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS, service_time
+from token_refresh.aws.errors import AwsRequest
 from token_refresh.aws.secrets_manager import Refused, Transient
 from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh.errors import (
@@ -52,7 +53,9 @@ class TableClaims:
         """
         response = self._call("GetItem", self._client.get_item, {"ConsistentRead": True})
         item = response.get("Item", {})
-        read_at = service_time(response)
+        read_at = service_time(
+            response, AwsRequest(action="dynamodb:GetItem", name=self._table, region=self._region, kind="table")
+        )
         if "claim_id" not in item:
             return NewestClaim(claim=None, read_at=read_at)
         try:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Thread
@@ -60,11 +61,11 @@ class HttpTokenEndpoint:
         """Send `request` and read the response, end to end within the time limit.
 
         A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
-        time is left, and sends nothing.
+        time is left, and sends nothing. A connection that isn't there after `CONNECT_SECONDS` counts as not sent.
         """
         exchange = _Exchange(self._url, request, self._response_format, self._signer, TimeLimit(timeout_seconds))
         Thread(target=exchange.run, name="token-request", daemon=True).start()
-        return exchange.wait(timeout_seconds)
+        return exchange.wait()
 
 
 class _Exchange:
@@ -82,12 +83,12 @@ class _Exchange:
         self._by_status: Response | None = None
         """What a 4xx proves by its status, whatever becomes of its body."""
 
-    def wait(self, timeout_seconds: float) -> Response:
+    def wait(self) -> Response:
         """Wait for the response. At the time limit, return what is known by then."""
-        try:
-            return self._done.result(timeout_seconds)
-        except TimeoutError as error:
-            return self._failure(error)
+        while (left_seconds := self._limit.remaining_seconds) > 0:
+            with suppress(TimeoutError):
+                return self._done.result(left_seconds)
+        return self._failure(TimeoutError())
 
     def run(self) -> None:
         try:
@@ -142,13 +143,8 @@ class _Exchange:
 
 def _content(encoding: Encoding, fields: Mapping[str, str]) -> dict[str, Any]:
     """Return httpx's argument for the fields, unless the URL has them."""
-    match encoding:
-        case Encoding.FORM:
-            return {"data": fields}
-        case Encoding.JSON:
-            return {"json": dict(fields)}
-        case Encoding.QUERY:
-            return {}
+    arguments = {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": fields}, Encoding.QUERY: {}}
+    return arguments[encoding]
 
 
 def _proxy_for(url: str) -> httpcore.Proxy | None:

@@ -41,7 +41,7 @@ class Origin:
     """How long that provider accepts a refresh token after it was redeemed."""
     store: ClaimStoreKind
     claim_id: str | None = None
-    """The claim under which the tokens were received; None after `token-refresh authorize`."""
+    """The claim under which the tokens were received, or for a new grant the last one before it; None for the first."""
     number: int = 0
     """That claim's number."""
     grant_ends_at: datetime | None = None

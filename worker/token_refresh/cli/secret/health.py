@@ -94,8 +94,14 @@ def _settings(state: State) -> Finding | None:
         health=Health.BROKEN,
         text=f"every run fails: the claims are in the {step.stored}, and the settings (CLAIM_TABLE) name the "
         f"{step.configured}",
-        remedy=f"correct CLAIM_TABLE; or move the claims: `{command('claims move', '--to', step.configured)}`",
+        remedy=f"correct CLAIM_TABLE; or move the claims: {_move_claims(state, step.configured)}",
     )
+
+
+def _move_claims(state: State, to: str) -> str:
+    """Give the command; NAME stands for the table where no setting names one."""
+    table = state.settings.claim_table or "NAME"
+    return f"`{state.context.command('claims move', '--to', to, '--table', table)}`"
 
 
 def _grant(state: State) -> Finding | None:
@@ -209,7 +215,7 @@ def _lifetime(state: State) -> Finding | None:
         return None
     claims = state.claims_today[1]
     moves = state.policy.store is ClaimStoreKind.VERSIONS
-    move = f"move the claims to a table: `{state.context.command('claims move', '--to', 'table')}`"
+    move = f"move the claims to a table: {_move_claims(state, 'table')}"
     return Finding(
         health=Health.ATTENTION,
         text=f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
