@@ -20,7 +20,7 @@ class Kms(LoopbackServer):
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.regions: list[str] = []
         self.status = 200
-        self.body: dict[str, str] = {"Signature": "c2lnbmVk"}
+        self.body: object = {"Signature": "c2lnbmVk"}
 
 
 class _Handler(LoopbackHandler):
@@ -95,3 +95,17 @@ def test_the_region_is_the_key_s(kms: Kms, key: str, region: str) -> None:
     KmsSigner(key, aws_client).sign(b"message", "RS256")
 
     assert [region] == kms.regions
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"Signature": None}, {"Signature": 7}, {"Signature": ["canary"]}, {"Signature": "canary!"}, [], "canary"],
+)
+def test_a_response_without_a_signature_is_none(kms: Kms, body: object) -> None:
+    """A malformed response is a failure with a name, so that the run records that nothing was sent."""
+    kms.body = body
+
+    with pytest.raises(SigningError, match="kms:Sign with the key") as caught:
+        KmsSigner(KEY, aws_client).sign(b"message", "RS256")
+
+    assert "canary" not in str(caught.value)

@@ -1,13 +1,11 @@
 """The client's private key, in AWS KMS: it signs assertions and never leaves the service."""
 
-from typing import Any, Final, Protocol
-
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from typing import Final, Protocol
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.causes import failure_of
 from token_refresh.aws.clients import MakeClient
+from token_refresh.aws.responses import member
 
 _ALGORITHMS: Final = {
     "RS256": "RSASSA_PKCS1_V1_5_SHA_256",
@@ -51,19 +49,19 @@ class KmsSigner:
             SigningError: KMS refused, or can't be reached.
             ConfigurationError: There is no AWS region, or the AWS configuration can't be used.
         """
+        client = self._client("kms", region=arn_region(self._key_id))
         try:
-            response: dict[str, Any] = self._client("kms", region=arn_region(self._key_id)).sign(
+            response = client.sign(
                 KeyId=self._key_id,
                 Message=message,
                 MessageType="RAW",
                 SigningAlgorithm=_ALGORITHMS[algorithm],
             )
-        except (BotoCoreError, ClientError, ResponseParserError, ValueError) as error:
+            return member(response, "Signature", bytes)
+        except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
             failure = failure_of(error)
             raise SigningError(
                 f"kms:Sign with the key {self._key_id} (CLIENT_KEY_ID) failed ({failure.code}): check the key, its "
                 f"type for {algorithm}, and that the function's role may use kms:Sign on it",
                 passes=failure.cause.passes,
             ) from None
-        signature: bytes = response["Signature"]
-        return signature

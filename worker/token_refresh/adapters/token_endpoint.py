@@ -180,6 +180,6 @@ def _retry_after(headers: httpx.Headers) -> timedelta | None:
         return timedelta(seconds=int(text))
     try:
         wait = parsedate_to_datetime(text) - datetime.now(UTC)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(wait, timedelta(0))
