@@ -108,6 +108,18 @@ def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
     assert row.expires_at > row.next_at > datetime.now(UTC)
 
 
+def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
+    """The end that the token set states is in the row, from which "Grant Ending" is announced."""
+    origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "grant_ends_at": "2027-12-24T00:00:00Z"}
+    secret_arn = stage.enrol("customers/1", tokenRefresh=origin)
+
+    stage.message(secret_arn)
+
+    seen = stage.row(secret_arn).seen
+    assert seen is not None
+    assert datetime(2027, 12, 24, tzinfo=UTC) == seen.grant_ends_at
+
+
 def test_metrics_of_a_fleet(stage: FleetStage) -> None:
     """The last line's dimensions are fleet and provider, never the secret, and it measures how late the refresh was."""
     secret_arn = stage.enrol("customers/1")

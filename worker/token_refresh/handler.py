@@ -132,6 +132,7 @@ class Invocation:
             version_id=snapshot.current.version_id,
             expires_at=document.expires_at,
             due_at=due_at(document, self._policy),
+            grant_ends_at=document.origin.grant_ends_at if document.origin else None,
         )
 
     def _report(self, ended: Outcome | TokenRefreshError) -> None:

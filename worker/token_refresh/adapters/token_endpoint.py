@@ -50,9 +50,11 @@ _HTTP_ERRORS: Final = (
 class HttpTokenEndpoint:
     """Sends one request at a time; implements the port `TokenEndpoint`."""
 
-    def __init__(self, url: str, form: ResponseFormat = RFC_6749_RESPONSE, signer: Signer | None = None) -> None:
+    def __init__(
+        self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, signer: Signer | None = None
+    ) -> None:
         self._url = url
-        self._form = form
+        self._response_format = response_format
         self._signer = signer
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
@@ -61,7 +63,7 @@ class HttpTokenEndpoint:
         A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
         time is left, and sends nothing. A connection that isn't there after `CONNECT_SECONDS` counts as not sent.
         """
-        exchange = _Exchange(self._url, request, self._form, self._signer, TimeLimit(timeout_seconds))
+        exchange = _Exchange(self._url, request, self._response_format, self._signer, TimeLimit(timeout_seconds))
         Thread(target=exchange.run, name="token-request", daemon=True).start()
         return exchange.wait()
 
@@ -70,11 +72,11 @@ class _Exchange:
     """One request and its response, and how far they came."""
 
     def __init__(
-        self, url: str, request: TokenRequest, form: ResponseFormat, signer: Signer | None, limit: TimeLimit
+        self, url: str, request: TokenRequest, response_format: ResponseFormat, signer: Signer | None, limit: TimeLimit
     ) -> None:
         self._url = url
         self._request = request
-        self._form = form
+        self._response_format = response_format
         self._signer = signer
         self._limit = limit
         self._done: Future[Response] = Future()
@@ -124,12 +126,12 @@ class _Exchange:
         with closing(LimitedTransport(self._limit, _proxy_for(self._url))) as transport:
             response = transport.handle_request(self._http_request(fields))
             status, retry_after = response.status_code, _retry_after(response.headers)
-            without_body = read_response(status, None, retry_after, self._form)
+            without_body = read_response(status, None, retry_after, self._response_format)
             if response.is_client_error:
                 self._by_status = without_body
             if response.is_redirect or status in {429, 503}:
                 return without_body
-            return read_response(status, _read_body(response), retry_after, self._form)
+            return read_response(status, _read_body(response), retry_after, self._response_format)
 
     def _http_request(self, fields: Mapping[str, str]) -> httpx.Request:
         request, url, headers = self._request, httpx.URL(self._url), httpx.Headers(_HEADERS)

@@ -119,6 +119,7 @@ def _ran(ended: Outcome | TokenRefreshError, facts: RunFacts) -> Ran:
         version_id=facts.version_id,
         expires_at=facts.expires_at,
         due_at=facts.due_at,
+        grant_ends_at=facts.grant_ends_at,
     )
     if isinstance(ended, Outcome):
         return replace(ran, outcome=ended.name, retry_at=ended.retry_at)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from token_refresh.errors import ConfigurationError
@@ -48,6 +48,17 @@ class RefreshTokenLife:
     """Whether `lifetime` counts from the consent, and no refresh extends it."""
     idle: timedelta | None = None
     """Without a refresh for this long, the grant ends."""
+
+    def ends_at(self, issued_at: datetime, *, stated: timedelta | None, begins: bool) -> datetime | None:
+        """Return when a grant ends that is not refreshed again; None where nothing is known.
+
+        Args:
+            issued_at: When the tokens were issued.
+            stated: How long the refresh token lives, as the response says.
+            begins: Whether `lifetime` begins with these tokens.
+        """
+        lifetime = stated or (self.lifetime if begins else None)
+        return None if lifetime is None else issued_at.replace(microsecond=0) + lifetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +129,11 @@ class Provider:
     def auth_method(self) -> AuthMethod:
         """How the client authenticates."""
         return self.request.auth_method
+
+    @property
+    def prolongs_grants(self) -> bool:
+        """Whether a refresh moves the end of the grant."""
+        return self.rotation is not Rotation.NEVER and not self.refresh_token.is_fixed
 
     def at_endpoint(self, url: str) -> "Provider":
         """Return the provider at the deployment's own endpoint.
