@@ -48,13 +48,6 @@ def newest_claim(ground: Ground) -> dict[str, Any]:
     return claim
 
 
-def pass_time(ground: Ground, **duration: float) -> None:
-    seconds = timedelta(**duration).total_seconds()
-    for service in (ground.store, ground.table):
-        if service:
-            service.clock_offset_seconds += seconds
-
-
 def most_in_a_day(moments: list[datetime]) -> int:
     return max(sum(start <= moment < start + DAY for moment in moments) for start in moments)
 
@@ -75,7 +68,7 @@ def test_a_flood_of_forced_events_leaves_the_grant_alive(ground: Ground) -> None
         if minutes % 30 == 0:
             assert ground.run() in {"fresh", "refreshed"}, ground.error
         assert ground.store.now() < current(ground)["expiresAt"] / 1000
-        pass_time(ground, minutes=10)
+        ground.pass_seconds(600)
 
     assert FORCED_A_DAY == most_in_a_day(forced)
     assert ground.endpoint.grant.alive
@@ -133,7 +126,7 @@ def test_a_consumer_that_rejects_everything_asks_rarely(ground: Ground) -> None:
             assert 401 == client.get(api.url).status_code
             if minutes % 30 == 0:
                 assert ground.run() in {"fresh", "refreshed"}, ground.error
-            pass_time(ground, minutes=1)
+            ground.pass_seconds(60)
 
     assert 1 <= len(function.forced) <= 4
     assert min(function.ages_seconds) >= 300
