@@ -39,6 +39,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     ended = (_run_in_fleet if fleet else _run)(event, context)
     if not isinstance(ended, TokenRefreshError):
         return ended
+    del event, context  # Error reporters print the variables of this frame, and an event can hold anything.
     # What led to it stays here: its text may quote a request, and Lambda's runtime prints what is raised.
     ended.__context__ = None
     raise ended.with_traceback(None) from None

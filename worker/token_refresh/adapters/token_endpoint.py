@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Thread
@@ -122,16 +122,9 @@ class _Exchange:
         return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
 
     def _exchange(self, fields: Mapping[str, str]) -> Response:
-        request, transport = self._request, LimitedTransport(self._limit, _proxy_for(self._url))
-        url = httpx.URL(self._url)
-        if request.encoding is Encoding.QUERY:
-            url = url.copy_merge_params(fields)
-        with (
-            httpx.Client(transport=transport, headers=_HEADERS) as client,
-            client.stream(
-                request.method, url, headers=dict(request.headers), **_content(request.encoding, fields)
-            ) as response,
-        ):
+        # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
+        with closing(LimitedTransport(self._limit, _proxy_for(self._url))) as transport:
+            response = transport.handle_request(self._http_request(fields))
             status, retry_after = response.status_code, _retry_after(response.headers)
             without_body = read_response(status, None, retry_after, self._response_format)
             if response.is_client_error:
@@ -139,6 +132,13 @@ class _Exchange:
             if response.is_redirect or status in {429, 503}:
                 return without_body
             return read_response(status, _read_body(response), retry_after, self._response_format)
+
+    def _http_request(self, fields: Mapping[str, str]) -> httpx.Request:
+        request, url, headers = self._request, httpx.URL(self._url), httpx.Headers(_HEADERS)
+        if request.encoding is Encoding.QUERY:
+            url = url.copy_merge_params(fields)
+        headers.update(request.headers)
+        return httpx.Request(request.method, url, headers=headers, **_content(request.encoding, fields))
 
 
 def _content(encoding: Encoding, fields: Mapping[str, str]) -> dict[str, Any]:
