@@ -57,7 +57,7 @@ def test_claims_in_another_store(cli: Cli, tokens: Tokens) -> None:
     ended = cli("status")
 
     assert 2 == ended.code
-    assert f"token-refresh claims move {SECRET_ID} --to versions --region eu-central-1" in ended.screen
+    assert f"token-refresh claims move {SECRET_ID} --to versions --table NAME --region eu-central-1" in ended.screen
 
 
 def test_a_spent_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
@@ -93,7 +93,7 @@ def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:
     ended = cli("status")
 
     assert 1 == ended.code
-    assert f"token-refresh claims move {SECRET_ID} --to table --region eu-central-1" in ended.screen
+    assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen
 
 
 def test_reserved_claims(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:

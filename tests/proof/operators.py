@@ -122,7 +122,8 @@ def _authorize(scene: Scene, name: str) -> Iterator[Action]:
     expires_at = max(scene.now, EPOCH_SECONDS) + LIFETIME_SECONDS
     document = first_document(refresh_token.replace("r", "a"), refresh_token, expires_at)
     if name == AUTHORIZE:
-        document["tokenRefresh"] = origin(scene.scenario)
+        known = {k: v for k, v in origin_of(scene.versions[scene.current]).items() if k in {"claim", "number"}}
+        document["tokenRefresh"] = origin(scene.scenario) | known
     yield Action(name, scene.saved(document), after)
 
 

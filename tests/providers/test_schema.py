@@ -13,6 +13,7 @@ from token_refresh.oauth.formats import AuthMethod, Encoding, Expiry, Grant, Mat
 from token_refresh.providers.loader import load_provider, profile_names, read_profile
 from token_refresh.providers.provider import (
     Authorization,
+    Basis,
     Evidence,
     Grace,
     GraceEnd,
@@ -46,7 +47,7 @@ def test_what_a_profile_leaves_out_is_rfc_6749_s() -> None:
         rotation=Rotation.ALWAYS,
         grace=Grace(duration=timedelta(0)),
         refresh_window=timedelta(hours=8),
-        evidence=(Evidence(**EVIDENCE, reported=False),),
+        evidence=(Evidence(**EVIDENCE),),
     )
 
     assert expected == read()
@@ -93,7 +94,7 @@ def test_every_key_is_read() -> None:
             "params": {"prompt": "consent"},
             "pkce": False,
         },
-        evidence=[EVIDENCE | {"reported": True}],
+        evidence=[EVIDENCE | {"basis": "reported"}],
     )
 
     assert found == Provider(
@@ -140,7 +141,7 @@ def test_every_key_is_read() -> None:
             params={"prompt": "consent"},
             pkce=False,
         ),
-        evidence=(Evidence(**EVIDENCE, reported=True),),
+        evidence=(Evidence(**EVIDENCE, basis=Basis.REPORTED),),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from token_refresh.oauth.formats import AuthMethod, Encoding, Expiry, Grant, Matcher, RequestFormat, ResponseFormat
 from token_refresh.providers.provider import (
     Authorization,
+    Basis,
     Evidence,
     Grace,
     GraceEnd,
@@ -203,7 +204,7 @@ def _evidence(table: Table) -> Evidence:
         says=table.text("says"),
         source=table.text("source"),
         on=table.day("on"),
-        reported=table.switch("reported", default=False),
+        basis=table.choice("basis", Basis, Basis.DOCUMENTED),
     )
     table.finish()
     return evidence

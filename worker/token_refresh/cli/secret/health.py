@@ -12,6 +12,7 @@ from token_refresh.cli.console.screen import relative, span, when
 from token_refresh.cli.secret.state import PastAttempt, Result, State
 from token_refresh.core.schedule import lifetime_too_short
 from token_refresh.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, Spent, Wait
+from token_refresh.fleet.core.announcement import GRANT_ENDS_WITHIN
 from token_refresh.stored.origin import ClaimStoreKind
 
 
@@ -38,7 +39,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 def examine(state: State) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_settings, _grant, _expiry, _blocked, _failed, _overdue, _published, _lifetime)
+    checks = (_settings, _grant, _expiry, _blocked, _failed, _overdue, _ending, _published, _lifetime)
     findings = [finding for check in checks if (finding := check(state)) is not None]
     return sorted(findings, key=lambda finding: -finding.health)
 
@@ -93,8 +94,14 @@ def _settings(state: State) -> Finding | None:
         health=Health.BROKEN,
         text=f"every run fails: the claims are in the {step.stored}, and the settings (CLAIM_TABLE) name the "
         f"{step.configured}",
-        remedy=f"correct CLAIM_TABLE; or move the claims: `{command('claims move', '--to', step.configured)}`",
+        remedy=f"correct CLAIM_TABLE; or move the claims: {_move_claims(state, step.configured)}",
     )
+
+
+def _move_claims(state: State, to: str) -> str:
+    """Give the command; NAME stands for the table where no setting names one."""
+    table = state.settings.claim_table or "NAME"
+    return f"`{state.context.command('claims move', '--to', to, '--table', table)}`"
 
 
 def _grant(state: State) -> Finding | None:
@@ -181,6 +188,18 @@ def _overdue(state: State) -> Finding | None:
     )
 
 
+def _ending(state: State) -> Finding | None:
+    """Report a grant that ends soon, whatever the runs do."""
+    ends_at, now = state.grant_ends_at, state.snapshot.now
+    if ends_at is None or state.settings.provider.prolongs_grants or now < ends_at - GRANT_ENDS_WITHIN:
+        return None
+    return Finding(
+        health=Health.ATTENTION,
+        text=f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
+        remedy=f"authorize again: `{state.context.command('authorize')}`",
+    )
+
+
 def _published(state: State) -> Finding | None:
     if not state.published_lags:
         return None
@@ -196,7 +215,7 @@ def _lifetime(state: State) -> Finding | None:
         return None
     claims = state.claims_today[1]
     moves = state.policy.store is ClaimStoreKind.VERSIONS
-    move = f"move the claims to a table: `{state.context.command('claims move', '--to', 'table')}`"
+    move = f"move the claims to a table: {_move_claims(state, 'table')}"
     return Finding(
         health=Health.ATTENTION,
         text=f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
