@@ -242,6 +242,26 @@ def test_retry_after_in_seconds(endpoint: TokenEndpoint, header: str, seconds: i
     assert (None if seconds is None else timedelta(seconds=seconds)) == answer.retry_after
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Tue, 24 Nov 99999999999999999999 12:00:00 GMT",
+        "Tue, 24 Nov 2026 99999999999999999999:00:00 GMT",
+        "Tue, 24 Nov 2026 12:00:00 -99999999999999999999",
+        "Fri, 31 Dec 9999 23:59:59 -1200",
+        "9" * 5000,
+    ],
+)
+def test_an_odd_retry_after_costs_no_tokens(endpoint: TokenEndpoint, header: str) -> None:
+    """Tokens that arrive with a header which no calendar holds are tokens all the same."""
+    first = endpoint.grant.redeem(endpoint.grant.authorize()["refresh_token"])
+    assert first is not None
+
+    answer = send(endpoint, script.status(200, first, headers={"Retry-After": header}))
+
+    assert isinstance(answer, TokenResponse)
+
+
 def test_retry_after_as_a_date(endpoint: TokenEndpoint) -> None:
     """`Retry-After` may be a date; one that has passed means now."""
     future, past = (format_datetime(datetime.now(UTC) + timedelta(hours=h), usegmt=True) for h in (1, -1))

@@ -67,6 +67,16 @@ def test_an_operator_installs_the_command(built: tuple[Path, Path], tmp_path: Pa
     assert "authorize" in run(bin_folder / "token-refresh", "--help", cwd=tmp_path)
 
 
+def test_uvx_runs_the_command(built: tuple[Path, Path], tmp_path: Path) -> None:
+    """`uvx --from` runs the command without installing it."""
+    uvx = (UV, "tool", "run", "--quiet", "--python", sys.executable, "--constraints", ROOT / "locks" / "all.txt")
+
+    assert (
+        f"token-refresh {__version__}"
+        == run(*uvx, "--from", f"{built[0]}[cli]", "token-refresh", "--version", cwd=tmp_path).strip()
+    )
+
+
 def test_the_source_distribution_holds_what_the_wheel_holds(built: tuple[Path, Path]) -> None:
     """Each file of the package is in both, the provider profiles included, and no test is."""
     wheel, source = built
@@ -87,6 +97,7 @@ def test_version(metadata: Message) -> None:
     latest = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
 
     assert [__version__] * 2 == [metadata["Version"], latest]
+    assert f"token_refresh_worker-{__version__}-py3-none-any.whl" in (ROOT / "docs" / "reader.md").read_text()
 
 
 def test_links_work_on_pypi(metadata: Message) -> None:

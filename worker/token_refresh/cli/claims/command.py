@@ -71,7 +71,7 @@ def _with_claims(context: Context, kind: ClaimStoreKind, table: str) -> Context:
     environment = {name: value for name, value in context.environment.items() if name != "CLAIM_TABLE"}
     if kind is ClaimStoreKind.TABLE:
         environment["CLAIM_TABLE"] = table
-    return replace(context, environment=environment)
+    return replace(context, environment=environment, any_lifetime=kind is ClaimStoreKind.VERSIONS)
 
 
 def _check(state: State, again: str) -> None:

@@ -12,6 +12,7 @@ from token_refresh.cli.console.screen import relative, span, when
 from token_refresh.cli.secret.state import PastAttempt, Result, State
 from token_refresh.core.schedule import lifetime_too_short
 from token_refresh.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, Spent, Wait
+from token_refresh.fleet.core.announcement import GRANT_ENDS_WITHIN
 from token_refresh.stored.origin import ClaimStoreKind
 
 
@@ -38,7 +39,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 def examine(state: State) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_settings, _grant, _expiry, _blocked, _failed, _overdue, _published, _lifetime)
+    checks = (_settings, _grant, _expiry, _blocked, _failed, _overdue, _ending, _published, _lifetime)
     findings = [finding for check in checks if (finding := check(state)) is not None]
     return sorted(findings, key=lambda finding: -finding.health)
 
@@ -184,6 +185,18 @@ def _overdue(state: State) -> Finding | None:
         text=f"the refresh is overdue: it was due {relative(due - state.snapshot.now)}, and the access token expires "
         f"in {span(state.left)}",
         remedy=f"check the schedule and the function: `{state.context.command('doctor', '--function', 'NAME')}`",
+    )
+
+
+def _ending(state: State) -> Finding | None:
+    """Report a grant that ends soon, whatever the runs do."""
+    ends_at, now = state.grant_ends_at, state.snapshot.now
+    if ends_at is None or state.settings.provider.prolongs_grants or now < ends_at - GRANT_ENDS_WITHIN:
+        return None
+    return Finding(
+        health=Health.ATTENTION,
+        text=f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
+        remedy=f"authorize again: `{state.context.command('authorize')}`",
     )
 
 
