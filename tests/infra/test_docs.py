@@ -12,6 +12,7 @@ from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 REFERENCE = (ROOT / "docs" / "parameters.md").read_text()
 
 
@@ -67,7 +68,9 @@ def test_alarms(adopted: Deployment) -> None:
     """The page lists every alarm that is announced."""
     named = {alarm["Properties"]["AlarmName"] for alarm in adopted.resources("CloudWatch::Alarm")}
 
-    assert {name.removeprefix("token-refresh-prod-") for name in named} == first_column("Alarms", PAGE)
+    assert {name.removeprefix("token-refresh-prod-") for name in named} == first_column(
+        "At three in the morning", OPERATIONS
+    )
 
 
 def test_cost(plain: Deployment) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from token_refresh import reader, testing, webhooks
 from token_refresh_infra.deployment_file import read_deployment
 
 ROOT = Path(__file__).parents[2]
@@ -61,3 +62,13 @@ def test_comparisons_agree() -> None:
         for row in short
     ]
     assert len(rows) == len(short)
+
+
+def test_api_is_complete() -> None:
+    """docs/api.md documents each public name of the reader, the webhooks and the fakes once."""
+    page = (ROOT / "docs" / "api.md").read_text()
+    documented = re.findall(r"^\.\. (?:auto\w+|py:data):: (\w+)$", page, re.MULTILINE)
+
+    assert sorted([*reader.__all__, *webhooks.__all__, *testing.__all__, "TokenAuth", "TokenAuth"]) == sorted(
+        documented
+    )

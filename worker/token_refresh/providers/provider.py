@@ -82,6 +82,17 @@ class Authorization:
     pkce: bool = True
 
 
+class Basis(StrEnum):
+    """What a fact rests on."""
+
+    DOCUMENTED = "documented"
+    """The provider's own documentation or source."""
+    REPORTED = "reported"
+    """Third parties report it."""
+    ASSUMED = "assumed"
+    """Nobody verified it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Where a fact of the profile comes from."""
@@ -89,8 +100,7 @@ class Evidence:
     says: str
     source: str
     on: date
-    reported: bool
-    """Whether third parties report it and the provider doesn't document it."""
+    basis: Basis = Basis.DOCUMENTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
