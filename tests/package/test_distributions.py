@@ -97,6 +97,7 @@ def test_version(metadata: Message) -> None:
     latest = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
 
     assert [__version__] * 2 == [metadata["Version"], latest]
+    assert f"token_refresh_worker-{__version__}-py3-none-any.whl" in (ROOT / "docs" / "reader.md").read_text()
 
 
 def test_links_work_on_pypi(metadata: Message) -> None:

@@ -151,8 +151,10 @@ def test_every_key_is_read() -> None:
         ({"title": 7}, "example.toml: title must be a string"),
         (
             {"token_endpoint": "http://example.com"},
-            r"example.toml: token_endpoint must be a string that matches \(\?a\)https://",
+            r"example.toml: token_endpoint must be a string that matches \(\?a\)\(https://",
         ),
+        ({"token_endpoint": "http://127.0.0.1.example.com/"}, "token_endpoint must be a string that matches"),
+        ({"token_endpoint": "http://127.0.0.1:{port}/"}, "token_endpoint must be a string that matches"),
         ({"token_endpoint": "https://user@example.com"}, "token_endpoint must be a string that matches"),
         (
             {"token_endpoint": "https://{shop}.example.com"},
@@ -291,3 +293,9 @@ def test_one_profile_is_read_and_no_other(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert ["upwork.toml"] == opened
     assert {"upwork", "generic"} <= set(profile_names())
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:8000/token", "http://localhost/token"])
+def test_this_machine_may_be_an_endpoint(endpoint: str) -> None:
+    """A profile of one's own may name a server on this machine without https, as TOKEN_ENDPOINT may."""
+    assert endpoint == read(token_endpoint=endpoint).token_endpoint
