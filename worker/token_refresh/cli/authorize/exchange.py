@@ -23,6 +23,7 @@ from token_refresh.stored.origin import ClaimStoreKind, Origin, read_origin
 _REMEDIES = {
     Kind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run authorize "
     "again",
+    Kind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key, then run authorize again",
     Kind.NOT_SENT: "check --token-endpoint and the network, then run authorize again",
     Kind.UNEXPECTED: "check --token-endpoint",
 }
