@@ -21,6 +21,7 @@ from token_refresh.errors import (
 )
 from token_refresh.oauth.response import Failure, Kind
 from token_refresh.stored.document import SIZE_LIMIT_BYTES
+from token_refresh.stored.origin import ClaimStoreKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +100,16 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
             "nothing "
             f"was sent. Correct TOKEN_ENDPOINT. If the provider moved, authorize again: {secret.authorize}"
         )
+    move = secret.command("claims move", f" --to {step.configured} --table TABLE")
+    if step.configured == ClaimStoreKind.TABLE:
+        return ConfigurationError(
+            f"the claims on {secret} are in the secret's versions, and CLAIM_TABLE names a table; nothing was sent. "
+            f"Move the claims, with the table's name for TABLE: {move}"
+        )
     return ConfigurationError(
-        f"the claims on {secret} are in the {step.stored}, and this worker keeps them in the {step.configured}; "
-        "nothing "
-        "was sent. Correct CLAIM_TABLE, or move the claims: "
-        f"{secret.command('claims move', f' --to {step.configured} --table NAME')}"
+        f"the claims on {secret} are in a table, and CLAIM_TABLE is not set; nothing was sent. Set claim_table in the "
+        "deployment (on the command line, --function NAME takes the function's settings). Or move the claims, with the "
+        f"table's name for TABLE: {move}"
     )
 
 

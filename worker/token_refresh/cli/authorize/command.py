@@ -1,6 +1,7 @@
 """`token-refresh authorize`: get the first token set, or a new one after the grant has died."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -87,6 +88,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     If there are none, they are asked for, and stored beside the tokens.
     """
     tags = _read_tags(tag or ())
+    if fleet is not None:  # Its claims are in its table.
+        context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     version, creates = _find(context, create=create)
     fields = with_provider_keys(context, fields_of(version), variable or ())
     settings = settings_for(context, fields)
