@@ -138,7 +138,7 @@ def test_no_table_is_named(cli: Cli, tokens: Tokens) -> None:
     ended = cli("claims", "move", "--to=versions")
 
     assert 1 == ended.code
-    assert "name the claim table: --table NAME, or CLAIM_TABLE" in ended.screen
+    assert f"token-refresh claims move {SECRET_ID} --to versions --table TABLE --region eu-central-1" in ended.screen
 
 
 def test_a_rejected_attempt_comes_along(

@@ -32,6 +32,8 @@ _REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _ONE_CLIENT_AT_A_TIME: Final = threading.Lock()
 """A session is not safe under threads; its clients are."""
 
+NO_SUCH_FUNCTION: Final = "ResourceNotFoundException"
+
 WORKER_VARIABLES: Final = (
     *("TOKEN_SECRET_ID", "CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID", "CLAIM_TABLE"),
     *("PROVIDER", "TOKEN_ENDPOINT", "TOKEN_ENDPOINT_AUTH_METHOD", "CLIENT_KEY_ID"),
@@ -101,12 +103,22 @@ class Context:
         try:
             found = self.client("lambda").get_function_configuration(FunctionName=self.function)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
+            if code_of(error) == NO_SUCH_FUNCTION:
+                raise ConfigurationError(self.no_function(self.function)) from None
             raise ConfigurationError(
                 f"function {self.function} in {self.region} can't be read (lambda:GetFunctionConfiguration, "
-                f"{code_of(error)}); check its name and the region"
+                f"{code_of(error)}); check the region and your permissions"
             ) from None
         variables: dict[str, str] = found.get("Environment", {}).get("Variables", {})
         return variables
+
+    def no_function(self, name: str | None) -> str:
+        """Say that there is no function of that name, and how to list those that there are."""
+        query = shlex.quote("Functions[].FunctionName")
+        return (
+            f"function {name} does not exist in {self.region}. List the functions: "
+            f"`aws lambda list-functions --region {self.region} --query {query}`"
+        )
 
     def client(self, service: str, config: Config = _PATIENT) -> Any:
         """Give a client of an AWS service.
@@ -199,7 +211,7 @@ def _client(service: str, config: Config, aws: tuple[tuple[str, str], ...]) -> A
             )
     except ProfileNotFound:
         raise ConfigurationError(
-            f"there is no AWS profile {given.get('AWS_PROFILE')}; `aws configure list-profiles` lists the profiles"
+            f"there is no AWS profile {given.get('AWS_PROFILE')}. List them: `aws configure list-profiles`"
         ) from None
     except NoRegionError:
         raise ConfigurationError("no AWS region is set; give --region, or set AWS_REGION") from None

@@ -58,8 +58,8 @@ def no_value(secret: SecretName) -> SecretEmpty:
 def unreadable_document(secret: SecretName, version_id: str, why: str) -> InvalidSecretDocument:
     """Say what is wrong with the current version."""
     return InvalidSecretDocument(
-        f"the current version {version_id} of {secret} is not a token document: {why}. Correct it, or replace it with "
-        f"{secret.authorize}"
+        f"the current version {version_id} of {secret} is not a token document: {why}. Bring the last good one "
+        f"back: {secret.command('restore')}. If there is none: {secret.authorize}"
     )
 
 
@@ -121,10 +121,9 @@ def dead_grant(secret: SecretName, step: Rejected | Spent) -> ReauthorizationReq
             f"are gone. Get a new grant with {secret.authorize}"
         )
     return ReauthorizationRequired(
-        f"the provider rejected the refresh token of {secret} (invalid_grant) at {_utc(step.since)}. Get a new grant "
-        "with "
-        f"{secret.authorize}. If the client credentials were wrong, correct them and run {secret.force}; the next "
-        f"scheduled attempt is after {_utc(step.retry_at)}"
+        f"the provider rejected the refresh token of {secret} (invalid_grant) at {_utc(step.since)}; the next "
+        f"scheduled attempt is after {_utc(step.retry_at)}. Get a new grant with {secret.authorize}. If the client "
+        f"credentials were wrong, correct them and run {secret.force}"
     )
 
 

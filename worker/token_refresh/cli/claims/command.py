@@ -41,7 +41,10 @@ def move(
     """
     name = table or context.environment.get("CLAIM_TABLE")
     if name is None:
-        raise CommandFailed("name the claim table: --table NAME, or CLAIM_TABLE")
+        raise CommandFailed(
+            "name the claim table, which is the stack's output ClaimTableName: "
+            f"`{context.command('claims move', '--to', to.value, '--table', 'TABLE')}`"
+        )
     source = ClaimStoreKind.VERSIONS if to is ClaimStoreKind.TABLE else ClaimStoreKind.TABLE
     state = read_state(_with_claims(context, source, name))
     if state.document.origin is not None and state.document.origin.store is to:
