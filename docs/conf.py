@@ -14,3 +14,4 @@ myst_heading_anchors = 4
 myst_fence_as_directive = ["mermaid"]
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
+default_role = "code"  # docstrings write names as Markdown does

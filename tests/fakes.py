@@ -10,7 +10,7 @@ from testbed.secrets_manager.limits import ServiceError
 from testbed.secrets_manager.model import SecretsModel
 from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Answer, TokenResponse
+from token_refresh.oauth.response import Response, TokenResponse
 from token_refresh.ports import NewestClaim, SecretVersion
 from token_refresh.secret_value import SecretValue
 
@@ -145,11 +145,11 @@ class FakeTable:
 class FakeEndpoint:
     """Answers as it is told, and with new tokens once it was told all."""
 
-    answers: list[Answer | Callable[[], Answer]] = field(default_factory=list)
+    answers: list[Response | Callable[[], Response]] = field(default_factory=list)
     requests: list[TokenRequest] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Answer:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
         self.requests.append(request)
         self.timeouts.append(timeout_seconds)
         if not self.answers:

@@ -8,7 +8,7 @@ from typing import Any
 from fakes import tokens
 from testbed.secrets_manager.limits import ServiceError
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.oauth.response import Failure, Kind, Response
 from world import World
 
 REJECTED = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")
@@ -26,7 +26,7 @@ class SingleUseGrant:
     """How many of the next responses get lost after the redemption."""
     _spent: set[str] = field(default_factory=set)
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Answer:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
         del timeout_seconds
         token = request.fields["refresh_token"]
         self.alive = self.alive and token not in self._spent

@@ -89,7 +89,6 @@ def _outcomes(metrics: Metrics) -> cloudwatch.GraphWidget:
         title="Outcomes",
         left=[metrics.worker(name, "Sum") for name in OUTCOMES],
         left_y_axis=cloudwatch.YAxisProps(min=0, label="runs", show_units=False),
-        view=cloudwatch.GraphWidgetView.BAR,
         stacked=True,
         width=12,
     )

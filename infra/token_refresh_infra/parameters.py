@@ -1,4 +1,4 @@
-"""What a deployment of one worker for one token secret may choose; docs/deploy.md lists each parameter."""
+"""What a deployment of one worker for one token secret may choose; docs/parameters.md lists each parameter."""
 
 import re
 from dataclasses import dataclass

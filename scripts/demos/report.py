@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _INDENT = 4
 _READ_ON = (
-    ("README.md", "how to set it up"),
+    ("docs/tutorial.md", "from an empty account to a refreshed token"),
     ("docs/configuration.md", "every setting, outcome and error"),
     ("docs/protocol.md", "why no race and no crash loses the grant"),
     ("scripts/demo --logs", "this demo with the structured log of each run"),

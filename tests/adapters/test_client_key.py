@@ -7,6 +7,7 @@ import pytest
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from token_refresh.adapters.client_key import KmsSigner, SigningError
+from token_refresh.bootstrap import aws_client
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
 
@@ -17,14 +18,16 @@ class Kms(LoopbackServer):
     def __init__(self) -> None:
         super().__init__(_Handler)
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.regions: list[str] = []
         self.status = 200
-        self.body: dict[str, str] = {"Signature": "c2lnbmVk"}
+        self.body: object = {"Signature": "c2lnbmVk"}
 
 
 class _Handler(LoopbackHandler):
     server: Kms
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        self.server.regions.append(self.headers["Authorization"].split("/")[2])
         self.server.asked.append((self.headers["X-Amz-Target"], json.loads(self.read_body())))
         self.answer(self.server.status, json.dumps(self.server.body).encode(), {"Connection": "close"})
 
@@ -45,7 +48,7 @@ def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kms]:
 )
 def test_kms_signs_the_message(kms: Kms, algorithm: str, name: str) -> None:
     """One call of Sign, with the message itself and the algorithm under KMS's name."""
-    assert b"signed" == KmsSigner(KEY).sign(b"message", algorithm)
+    assert b"signed" == KmsSigner(KEY, aws_client).sign(b"message", algorithm)
 
     expected = {"KeyId": KEY, "Message": "bWVzc2FnZQ==", "MessageType": "RAW", "SigningAlgorithm": name}
     assert [("TrentService.Sign", expected)] == kms.asked
@@ -62,7 +65,7 @@ def test_a_failure_says_what_to_check(kms: Kms, status: int, code: str, *, passe
     with pytest.raises(
         SigningError, match=rf"kms:Sign with the key {KEY} \(CLIENT_KEY_ID\) failed \({code}\)"
     ) as caught:
-        KmsSigner(KEY).sign(b"message", "RS256")
+        KmsSigner(KEY, aws_client).sign(b"message", "RS256")
 
     assert passes is caught.value.passes
     assert "canary" not in str(caught.value)
@@ -73,7 +76,36 @@ def test_a_service_that_can_t_be_reached_passes(kms: Kms, monkeypatch: pytest.Mo
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1")
 
     with pytest.raises(SigningError, match="EndpointConnectionError") as caught:
-        KmsSigner(KEY).sign(b"message", "RS256")
+        KmsSigner(KEY, aws_client).sign(b"message", "RS256")
 
     assert caught.value.passes
     assert [] == kms.asked
+
+
+@pytest.mark.parametrize(
+    ("key", "region"),
+    [
+        ("arn:aws:kms:us-west-2:123456789012:key/1234", "us-west-2"),
+        ("arn:aws:kms:us-west-2:123456789012:alias/client", "us-west-2"),
+        ("alias/client", "eu-central-1"),
+    ],
+)
+def test_the_region_is_the_key_s(kms: Kms, key: str, region: str) -> None:
+    """An ARN names the region of its key; an alias is looked for in the process's region."""
+    KmsSigner(key, aws_client).sign(b"message", "RS256")
+
+    assert [region] == kms.regions
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"Signature": None}, {"Signature": 7}, {"Signature": ["canary"]}, {"Signature": "canary!"}, [], "canary"],
+)
+def test_a_response_without_a_signature_is_none(kms: Kms, body: object) -> None:
+    """A malformed response is a failure with a name, so that the run records that nothing was sent."""
+    kms.body = body
+
+    with pytest.raises(SigningError, match="kms:Sign with the key") as caught:
+        KmsSigner(KEY, aws_client).sign(b"message", "RS256")
+
+    assert "canary" not in str(caught.value)

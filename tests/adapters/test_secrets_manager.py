@@ -1,12 +1,14 @@
 """The adapter of Secrets Manager against a real HTTP server: what it says and does where the service refuses."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
+from builders import NOW
 from fakes import FakeClock
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS, SecretsManagerSecret
@@ -166,20 +168,21 @@ def test_a_name_that_can_not_be_one_is_a_wrong_setting(server: SecretsManagerSer
         secret(server, "").read(label="AWSCURRENT")
 
 
-def test_the_clock_stands_in_where_the_service_sends_no_date() -> None:
-    """Without a `Date` header the machine's clock is all there is."""
+@pytest.mark.parametrize("headers", [{}, {"date": "soon"}])
+def test_a_response_without_a_date_is_refused(headers: dict[str, str]) -> None:
+    """Claims are aged by the service's clock alone: this machine's could end another run's claim too early."""
 
     class Client:
-        def get_secret_value(self, **_: Any) -> dict[str, Any]:
-            from datetime import UTC, datetime  # noqa: PLC0415 - only here
+        meta = SimpleNamespace(region_name="eu-central-1")
 
-            created = datetime(2026, 1, 1, tzinfo=UTC)
-            return {"VersionId": V0, "CreatedDate": created, "ResponseMetadata": {"HTTPHeaders": {}}}
+        def get_secret_value(self, **_: Any) -> dict[str, Any]:
+            return {"VersionId": V0, "CreatedDate": NOW, "ResponseMetadata": {"HTTPHeaders": headers}}
 
     client: Any = Client()
-    read = SecretsManagerSecret(client, "tokens", Deadline(clock=FakeClock(), at=60.0)).read(label="AWSCURRENT")
-    assert read is not None
-    assert read.read_at > read.created_at
+    subject = SecretsManagerSecret(client, "tokens", Deadline(clock=FakeClock(), at=60.0))
+
+    with pytest.raises(SecretStoreUnavailable, match=r"on secret tokens in eu-central-1 .* without a usable Date"):
+        subject.read(label="AWSCURRENT")
 
 
 def test_a_page_in_the_place_of_an_answer_passes() -> None:

@@ -35,7 +35,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
         model.call("CreateSecret", {"Name": SECRET_ID, "ClientRequestToken": V0}, now=clock.service_now.timestamp())
         yield Subject(store=FakeStore(model=model, clock=clock), model=model)
         return
-    with SecretsManagerServer() as server:
+    with SecretsManagerServer(clock=clock.service_now.timestamp) as server:
         client = server.client()
         client.create_secret(Name=SECRET_ID)
         deadline = Deadline(clock=clock, at=60.0)

@@ -7,7 +7,7 @@ import httpcore
 import pytest
 
 from token_refresh.adapters import time_limit
-from token_refresh.adapters.time_limit import LimitedNetwork, TimeLimit
+from token_refresh.adapters.time_limit import CONNECT_SECONDS, LimitedNetwork, TimeLimit
 
 
 class Stream(httpcore.NetworkStream):
@@ -105,6 +105,27 @@ def test_a_request_has_begun_with_its_first_byte(clock: list[float], stream: Str
     begun.append(limit.begun)
     assert [False, True] == begun
     assert ["connect", "write"] == [name for name, _ in stream.calls]
+
+
+def test_a_connection_that_hangs_leaves_time_for_another(clock: list[float], stream: Stream) -> None:
+    """Connecting has ten seconds, of however many there are; a request that has begun has all that is left."""
+    limit = TimeLimit(80.0)
+    opened = LimitedNetwork(limit).connect_tcp("example.com", 443)
+    clock[0] += CONNECT_SECONDS
+
+    with pytest.raises(httpcore.ConnectTimeout):
+        opened.start_tls(ssl.create_default_context())
+    with pytest.raises(httpcore.WriteTimeout):
+        opened.write(b"token")
+
+    in_time = TimeLimit(80.0)
+    opened = LimitedNetwork(in_time).connect_tcp("example.com", 443)
+    opened.write(b"token")
+    clock[0] += 60.0
+    opened.read(1)
+    assert [("connect", 10.0), ("connect", 10.0), ("write", 80.0), ("read", 20.0)] == [
+        (name, arguments[2 if name == "connect" else 1]) for name, arguments in stream.calls
+    ]
 
 
 def test_the_clock_counts_suspended_time() -> None:

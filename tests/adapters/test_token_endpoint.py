@@ -19,6 +19,7 @@ from testbed.provider import script
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh import __version__
+from token_refresh.adapters import time_limit
 from token_refresh.adapters.client_key import SigningError
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh.oauth.client_auth import encode_signature
@@ -169,6 +170,21 @@ def test_what_was_reported_as_not_sent_is_never_sent(endpoint: TokenEndpoint, lo
     assert [] == endpoint.requests
 
 
+def test_a_connection_that_hangs_is_given_up_early(
+    endpoint: TokenEndpoint, lookup: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a single-use provider a request has all the time of its run, and one that was not sent can be repeated."""
+    monkeypatch.setattr(time_limit, "CONNECT_SECONDS", 0.1)
+
+    answer = send(endpoint, timeout_seconds=3600.0)
+
+    (left,) = exchanges()
+    lookup.set()
+    left.join()
+    assert Failure(kind=Kind.NOT_SENT, seen="TimeoutError") == answer
+    assert [] == endpoint.requests
+
+
 def test_an_exchange_that_is_left_halfway_ends_there(endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the head of a request was sent at the time limit, it may have arrived; its body, the token, never does."""
     held, send_bytes = threading.Event(), socket.socket.send
@@ -224,6 +240,26 @@ def test_retry_after_in_seconds(endpoint: TokenEndpoint, header: str, seconds: i
 
     assert isinstance(answer, Failure)
     assert (None if seconds is None else timedelta(seconds=seconds)) == answer.retry_after
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Tue, 24 Nov 99999999999999999999 12:00:00 GMT",
+        "Tue, 24 Nov 2026 99999999999999999999:00:00 GMT",
+        "Tue, 24 Nov 2026 12:00:00 -99999999999999999999",
+        "Fri, 31 Dec 9999 23:59:59 -1200",
+        "9" * 5000,
+    ],
+)
+def test_an_odd_retry_after_costs_no_tokens(endpoint: TokenEndpoint, header: str) -> None:
+    """Tokens that arrive with a header which no calendar holds are tokens all the same."""
+    first = endpoint.grant.redeem(endpoint.grant.authorize()["refresh_token"])
+    assert first is not None
+
+    answer = send(endpoint, script.status(200, first, headers={"Retry-After": header}))
+
+    assert isinstance(answer, TokenResponse)
 
 
 def test_retry_after_as_a_date(endpoint: TokenEndpoint) -> None:

@@ -59,10 +59,12 @@ def test_first_time(
 def test_again(
     cli: Cli, client_file: Path, store: SecretsManagerServer, person: Callable[..., Person], free_port: int
 ) -> None:
-    """A new authorization keeps the document's spelling and other keys, and takes the client credentials from it."""
+    """A new authorization keeps the document's spelling, its other keys, and the last claim; the client is from it."""
     client = json.loads(client_file.read_text())
     first = {"client_id": client["clientId"], "client_secret": client["clientSecret"], "note": "kept"}
-    store.client().create_secret(Name=SECRET_ID, SecretString=json.dumps(first))
+    last_claim = {"claim": "c" * 36, "number": 7}
+    origin = {"host": "old.example", "grace_seconds": 60, "store": "versions", **last_claim}
+    store.client().create_secret(Name=SECRET_ID, SecretString=json.dumps(first | {"tokenRefresh": origin}))
     someone = person(consent)
     redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
 
@@ -75,6 +77,8 @@ def test_again(
     someone.leave()
     document = stored(store)
     assert first.items() <= document.items()
+    assert last_claim.items() <= document["tokenRefresh"].items()
+    assert "127.0.0.1" == document["tokenRefresh"]["host"]
     assert {"access_token", "refresh_token", "expires_at"} < set(document)
     assert "holds a token set that expires at" in cli("authorize", redirect, stdin="n\n").screen
     store.client().put_secret_value(SecretId=SECRET_ID, SecretString=json.dumps(first | {"refresh_token": "r"}))

@@ -13,6 +13,7 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh.adapters.table_claims import TableClaims
+from token_refresh.core.claims import Claim
 
 TABLE = "claims"
 
@@ -84,7 +85,8 @@ def test_an_open_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer, ta
     store.clock_offset_seconds = 130
 
     assert 1 == open_claim.code
-    assert f"a run holds a claim on secret {SECRET_ID} until" in open_claim.screen
+    assert f" on secret {SECRET_ID} until" in open_claim.screen
+    assert f"then: token-refresh claims move {SECRET_ID} --to table --table {TABLE}" in open_claim.screen
     assert {} == table.tables[TABLE]
     to_table(cli)
 
@@ -138,7 +140,7 @@ def test_no_table_is_named(cli: Cli, tokens: Tokens) -> None:
     ended = cli("claims", "move", "--to=versions")
 
     assert 1 == ended.code
-    assert f"token-refresh claims move {SECRET_ID} --to versions --table TABLE --region eu-central-1" in ended.screen
+    assert f"token-refresh claims move {SECRET_ID} --to versions --table NAME --region eu-central-1" in ended.screen
 
 
 def test_a_rejected_attempt_comes_along(
@@ -168,6 +170,37 @@ def test_another_run_wrote_meanwhile(
     ended = cli("claims", "move", "--to=table", f"--table={TABLE}", "--yes")
 
     assert 1 == ended.code
-    assert "another run wrote to the claim store meanwhile" in ended.screen
+    assert "another run stored a claim on secret" in ended.screen
     assert before == tokens.current()
     assert {} == table.tables[TABLE]
+
+
+def test_the_response_of_the_write_was_lost(
+    cli: Cli, tokens: Tokens, table: DynamoDbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the claim arrived though its write looked refused, as after a retry, the move goes on."""
+    tokens.store(expires_in=DAY)
+    cli("refresh", "--force")
+    append = TableClaims.append
+
+    def refused(claims: TableClaims, claim: Claim, *, after: str | None) -> bool:
+        append(claims, claim, after=after)
+        return False
+
+    monkeypatch.setattr(TableClaims, "append", refused)
+
+    to_table(cli)
+
+    assert table.tables[TABLE]
+    assert "table" == tokens.current()["tokenRefresh"]["store"]
+
+
+def test_a_table_that_was_lost(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:
+    """If the item is gone, `status` says that the next run starts the table again."""
+    tokens.store(expires_in=DAY)
+    to_table(cli)
+    cli("refresh", "--force", CLAIM_TABLE=TABLE)
+    table.tables[TABLE].clear()
+    store.clock_offset_seconds = 20 * 60 * 60  # A refresh is due again.
+
+    assert "starts the claim table again" in cli("status", CLAIM_TABLE=TABLE).screen

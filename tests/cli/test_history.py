@@ -5,6 +5,7 @@ from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.cli.secret.storing import PROBE_VERSION_ID
 
 
 def kinds(cli: Cli, *flags: str) -> list[tuple[str, list[str]]]:
@@ -87,6 +88,31 @@ def test_a_moved_label(cli: Cli, tokens: Tokens, store: SecretsManagerServer) ->
     found = {v["version_id"]: v["fate"] for v in cli("history", "--all", "--json").json["versions"]}
 
     assert "redeemed" == found[old]
+
+
+def test_other_settings(cli: Cli, tokens: Tokens) -> None:
+    """Settings that don't fit the stored provider don't keep an operator from looking back."""
+    stored = tokens.store(expires_in=DAY, provider="nobody")
+
+    ended = cli("history", PROVIDER="generic")
+
+    assert 0 == ended.code
+    assert stored[:8] in ended.screen
+
+
+def test_nothing_is_current(cli: Cli, store: SecretsManagerServer) -> None:
+    """A secret that was created without a value has an empty history."""
+    store.client().create_secret(Name=SECRET_ID)
+
+    assert [] == kinds(cli)
+
+
+def test_a_probe(cli: Cli, tokens: Tokens) -> None:
+    """The version that `doctor` wrote to check its permission is named as such."""
+    tokens.store(expires_in=DAY)
+    tokens.put("{}", ClientRequestToken=PROBE_VERSION_ID, VersionStages=["probe"])
+
+    assert ("probe", ["probe"]) in kinds(cli, "--all")
 
 
 def labelled(store: SecretsManagerServer, label: str) -> str:

@@ -189,3 +189,28 @@ def test_no_such_function(cli: Cli, aws: Aws) -> None:
 
     assert 3 == ended.code
     assert "function nope in eu-central-1 can't be read (lambda:GetFunctionConfiguration" in ended.screen
+
+
+@pytest.mark.parametrize("name", ["status", "authorize", "refresh", "doctor", "history"])
+def test_a_short_lifetime_names_the_command_with_the_function_s_settings(cli: Cli, tokens: Tokens, name: str) -> None:
+    """Tokens of 30 minutes need a claim table; what to deploy is said, and the whole command with its settings."""
+    tokens.store(provider="xero")
+
+    ended = cli(name, "--provider=xero")
+
+    assert 'deploy with claim_table = "create", which sets CLAIM_TABLE; then act with its settings' in ended.screen
+    command = f"token-refresh {name} {SECRET_ID} --function NAME --region eu-central-1 --provider xero"
+    assert command in ended.screen
+
+
+def test_a_short_lifetime_fits_the_function_s_table(cli: Cli, tokens: Tokens, aws: Aws) -> None:
+    """With the function's settings, or with the table named, the same command works on; a fleet's table is known."""
+    tokens.store(provider="xero")
+    aws.function = deployed(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="xero", CLAIM_TABLE="claims")
+
+    for ended in (
+        cli("status", "--function=worker"),
+        cli("status", "--provider=xero", CLAIM_TABLE="claims"),
+        cli("authorize", "--provider=xero", "--fleet=acme", "--paste", "--yes", **CLIENT),
+    ):
+        assert "fit the claim store" not in ended.screen

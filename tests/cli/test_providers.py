@@ -49,7 +49,7 @@ def test_every_provider_is_listed(cli: Cli) -> None:
 
 
 def test_one_provider_is_shown_with_its_evidence(cli: Cli) -> None:
-    """What is only reported is marked, and each fact has its source and date."""
+    """What is only reported or assumed is marked, and each fact has its source and date."""
     ended = cli("providers", "zoho")
 
     assert 0 == ended.code
@@ -64,6 +64,7 @@ def test_one_provider_is_shown_with_its_evidence(cli: Cli) -> None:
         "2026-11-24 (reported, not documented)",
     ):
         assert part in ended.out
+    assert "Not verified, 2026-11-25 (assumed, not verified)" in cli("providers", "asana").out
 
 
 def test_a_server_that_follows_the_rfc_is_shown(cli: Cli) -> None:

@@ -1,10 +1,10 @@
 """`status`: what it says, and its exit status."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from builders import HOUR
+from builders import DAY, HOUR
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
 
@@ -150,3 +150,34 @@ def test_secret_of_another_name(cli: Cli, tokens: Tokens) -> None:
     assert "other" in cli("status", "--secret-id", "other").screen
     assert "other" in cli("status", TOKEN_SECRET_ID="other").screen
     assert 0 == cli("status", SECRET_ID, "--secret-id", SECRET_ID).code
+
+
+def origin(ends_in: timedelta, *, host: str = "127.0.0.1") -> dict[str, object]:
+    ends_at = (datetime.now(UTC) + ends_in).isoformat()
+    return {"host": host, "grace_seconds": 0, "store": "versions", "grant_ends_at": ends_at}
+
+
+def test_the_end_of_the_grant(cli: Cli, tokens: Tokens) -> None:
+    """When the grant ends is shown, and whether a refresh moves that."""
+    tokens.store(expires_in=20 * DAY, tokenRefresh=origin(timedelta(days=90, minutes=1)))
+
+    moved, fixed = cli("status", PROVIDER="zoom"), cli("status", PROVIDER="linkedin")
+
+    assert (0, 0) == (moved.code, fixed.code)
+    assert "(in 90 d), unless a refresh prolongs it" in moved.screen
+    assert "(in 90 d) provider LinkedIn" in fixed.screen
+    assert cli("status", "--json", PROVIDER="zoom").json["grant_ends_at"].startswith("20")
+    assert "; the grant ends in 90 d" in cli("doctor", PROVIDER="zoom").screen
+
+
+@pytest.mark.parametrize(("days", "told"), [(5, "the grant ends in 5 d"), (-5, "the grant ended 5 d ago")])
+def test_a_grant_that_ends_soon(cli: Cli, tokens: Tokens, days: int, told: str) -> None:
+    """A grant that no refresh prolongs needs a person: a week before its end it is attention, with the command."""
+    tokens.store(expires_in=20 * DAY, tokenRefresh=origin(timedelta(days=days, seconds=30 if days > 0 else -30)))
+
+    ended = cli("status", PROVIDER="linkedin")
+
+    assert 1 == ended.code
+    assert f"! {told}, and no refresh prolongs it -> authorize again:" in ended.screen
+    assert f"token-refresh authorize {SECRET_ID}" in ended.screen
+    assert 0 == cli("status", PROVIDER="zoom").code

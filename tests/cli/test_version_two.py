@@ -60,7 +60,7 @@ def test_claims_in_another_store(cli: Cli, tokens: Tokens) -> None:
     assert 2 == ended.code
     assert "a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set" in ended.screen
     assert f"token-refresh status {SECRET_ID} --function FUNCTION --region eu-central-1" in ended.screen
-    assert f"claims move {SECRET_ID} --to versions --table TABLE --region eu-central-1" in ended.screen
+    assert f"claims move {SECRET_ID} --to versions --table NAME --region eu-central-1" in ended.screen
     assert "the tokens belong to" not in checked.screen
 
 
@@ -97,7 +97,7 @@ def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:
     ended = cli("status")
 
     assert 1 == ended.code
-    assert f"token-refresh claims move {SECRET_ID} --to table --region eu-central-1" in ended.screen
+    assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen
 
 
 def test_reserved_claims(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:

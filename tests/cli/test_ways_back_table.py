@@ -54,7 +54,7 @@ def test_a_deployment_without_the_table(in_table: Scene, first: str) -> None:
     ended = in_table.shell.run(first)
     assert 0 != ended.code
 
-    in_table.follow(ended, "claims move", TABLE=TABLE, **{"--to": "--yes --to"})
+    in_table.follow(ended, "claims move", **{"NAME": TABLE, "--to": "--yes --to"})
 
     assert in_table.is_healthy()
     assert 0 == in_table.shell.run(REFRESH).code
@@ -67,7 +67,7 @@ def test_claims_not_moved_yet(scene: Scene, table: DynamoDbServer, first: str) -
     assert 0 == scene.shell.run(REFRESH).code
     scene.shell.environment["CLAIM_TABLE"] = TABLE
 
-    scene.follow(scene.shell.run(first), "claims move", TABLE=TABLE)
+    scene.follow(scene.shell.run(first), "claims move", NAME=TABLE)
 
     assert scene.is_healthy()
     assert table.tables[TABLE]

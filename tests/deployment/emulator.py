@@ -32,7 +32,7 @@ ACCOUNT, REGION = "123456789012", "eu-central-1"
 UNSUPPORTED = ("AWS::CloudWatch::CompositeAlarm", "AWS::Logs::QueryDefinition", "AWS::SecretsManager::ResourcePolicy")
 """The resource types that the emulator lacks."""
 UNKNOWN_CONDITION = "OnlyFromTheWorker"
-"""The policy whose condition key, `lambda:SourceFunctionArn`, the emulator doesn't set."""
+"""The policies whose condition key, `lambda:SourceFunctionArn`, the emulator doesn't set."""
 _START_SECONDS, _STACK_SECONDS = 180, 180
 
 
@@ -96,15 +96,18 @@ class Stack:
     name: str
     template: dict[str, Any]
     variables: dict[str, str] = field(default_factory=dict)
-    """What the function gets besides its own variables: where the testbed's servers are."""
+    """What each function gets besides its own variables: where the testbed's servers are."""
+    left_out: tuple[str, ...] = ()
+    """Resource types to leave out beside those that the emulator lacks."""
     outputs: dict[str, str] = field(default_factory=dict)
 
     def create(self, code: Path) -> Self:
         """Upload the zip to where the template expects it, and create the stack."""
-        template = without_unsupported(self.template)
-        (function,) = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
-        function["Environment"]["Variables"] |= self.variables
-        bucket, key = function["Code"]["S3Bucket"], function["Code"]["S3Key"]
+        template = without_unsupported(self.template, *self.left_out)
+        functions = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Lambda::Function"]
+        for function in functions:
+            function["Environment"]["Variables"] |= self.variables
+        bucket, key = functions[0]["Code"]["S3Bucket"], functions[0]["Code"]["S3Key"]
         storage = self.emulator.client("s3")
         with contextlib.suppress(storage.exceptions.BucketAlreadyOwnedByYou):
             storage.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -193,8 +196,8 @@ class Stack:
         return self.emulator.client("cloudformation")
 
 
-def without_unsupported(template: dict[str, Any]) -> dict[str, Any]:
-    """Return the template without what the emulator lacks, and without references to it.
+def without_unsupported(template: dict[str, Any], *left_out: str) -> dict[str, Any]:
+    """Return the template without what the emulator lacks or is to leave out, and without references to it.
 
     A `Ref` of a secret is its ARN; the emulator returns its name, and the ARN as the attribute `Id`, as AWS does.
     """
@@ -202,7 +205,7 @@ def without_unsupported(template: dict[str, Any]) -> dict[str, Any]:
     gone = {
         name
         for name, resource in template["Resources"].items()
-        if resource["Type"] in UNSUPPORTED or name.startswith(UNKNOWN_CONDITION)
+        if resource["Type"] in {*UNSUPPORTED, *left_out} or UNKNOWN_CONDITION in name
     }
 
     def clean(value: Any) -> Any:

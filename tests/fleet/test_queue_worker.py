@@ -16,6 +16,7 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import (
     ConfigurationError,
+    InternalError,
     InvalidEvent,
     ReauthorizationRequired,
     SecretEmpty,
@@ -105,6 +106,18 @@ def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
     assert row.next_at == row.seen.due_at
     assert row.expires_at is not None
     assert row.expires_at > row.next_at > datetime.now(UTC)
+
+
+def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
+    """The end that the token set states is in the row, from which "Grant Ending" is announced."""
+    origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "grant_ends_at": "2027-12-24T00:00:00Z"}
+    secret_arn = stage.enrol("customers/1", tokenRefresh=origin)
+
+    stage.message(secret_arn)
+
+    seen = stage.row(secret_arn).seen
+    assert seen is not None
+    assert datetime(2027, 12, 24, tzinfo=UTC) == seen.grant_ends_at
 
 
 def test_metrics_of_a_fleet(stage: FleetStage) -> None:
@@ -267,3 +280,23 @@ def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
 
     assert ("TokenEndpointUnavailable", 1) == (_seen(stage, secret_arn).error_type, _seen(stage, secret_arn).failures)
     assert _seen(stage, secret_arn).requests
+
+
+@pytest.mark.parametrize("odd", [{"S": ""}, {"S": "canary"}, {"N": "1e400"}, {"L": []}])
+def test_an_unreadable_row_is_a_named_failure(stage: FleetStage, dynamodb: DynamoDBClient, odd: dict[str, Any]) -> None:
+    """A row that holds something else ends the run with a last line, redeems nothing, and is quoted nowhere."""
+    secret_arn = stage.enrol("customers/1")
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key={"secret_arn": {"S": f"row#{secret_arn}"}},
+        UpdateExpression="SET added_at = :odd",
+        ExpressionAttributeValues={":odd": odd},
+    )
+    message = {"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn})}
+
+    error = stage.fail(InternalError, {"Records": [message]})
+
+    assert (None, None) == (error.__cause__, error.__context__)
+    assert "canary" not in str(error)
+    assert "InternalError" == stage.last_line()["error_type"]
+    assert 0 == stage.endpoint.grant.redemptions

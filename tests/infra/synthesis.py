@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.policy import as_list
+from token_refresh_infra.fleet_parameters import FleetParameters
+from token_refresh_infra.fleet_stack import FleetStack
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 from token_refresh_infra.stack import TokenRefreshStack
@@ -113,3 +115,11 @@ def synthesise(context: dict[str, Any], code: Path) -> Deployment:
     assert isinstance(parameters, Parameters)
     stack = TokenRefreshStack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
     return Deployment(parameters=parameters, template=dict(assertions.Template.from_stack(stack).to_json()))
+
+
+def synthesise_fleet(context: dict[str, Any], code: Path) -> dict[str, Any]:
+    """Synthesise a fleet's stack likewise, and return its template."""
+    parameters = parameters_of(context)
+    assert isinstance(parameters, FleetParameters)
+    stack = FleetStack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
+    return dict(assertions.Template.from_stack(stack).to_json())

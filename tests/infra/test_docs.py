@@ -12,11 +12,13 @@ from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+REFERENCE = (ROOT / "docs" / "parameters.md").read_text()
 
 
-def first_column(heading: str) -> set[str]:
+def first_column(heading: str, page: str = REFERENCE) -> set[str]:
     """The names in the first column of a section's table."""
-    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    section = page.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`([A-Za-z_-]+)`", row)}
 
@@ -29,7 +31,7 @@ def test_parameters() -> None:
 def test_defaults() -> None:
     """Each default on the page is the one that is used."""
     defaults = parameters_of({"environment": "prod"})
-    rows = re.findall(r"^\| `([a-z_]+)` \| (?:`([a-z0-9_-]+)`|(\d+)) \|", PAGE, re.MULTILINE | re.IGNORECASE)
+    rows = re.findall(r"^\| `([a-z_]+)` \| (?:`([a-z0-9_-]+)`|(\d+)) \|", REFERENCE, re.MULTILINE | re.IGNORECASE)
     said = {name: word or number for name, word, number in rows if name != "mode"}
 
     assert 14 == len(said)
@@ -66,7 +68,9 @@ def test_alarms(adopted: Deployment) -> None:
     """The page lists every alarm that is announced."""
     named = {alarm["Properties"]["AlarmName"] for alarm in adopted.resources("CloudWatch::Alarm")}
 
-    assert {name.removeprefix("token-refresh-prod-") for name in named} == first_column("Alarms")
+    assert {name.removeprefix("token-refresh-prod-") for name in named} == first_column(
+        "At three in the morning", OPERATIONS
+    )
 
 
 def test_cost(plain: Deployment) -> None:

@@ -10,14 +10,10 @@ from typing import Any
 import pytest
 
 from infra.policy import as_list
-from infra.synthesis import FLAGS
+from infra.synthesis import synthesise_fleet
 from infra.test_app import run_app
 from token_refresh_infra.context import ParameterError
-from token_refresh_infra.fleet_parameters import FleetParameters
-from token_refresh_infra.fleet_stack import FleetStack
 from token_refresh_infra.modes import parameters_of
-
-from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
 
 PLAIN = {
     "mode": "fleet",
@@ -43,21 +39,14 @@ EVERYTHING = PLAIN | {
 Template = dict[str, Any]
 
 
-def synthesise(context: dict[str, Any], code: Path) -> Template:
-    parameters = parameters_of(context)
-    assert isinstance(parameters, FleetParameters)
-    stack = FleetStack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
-    return dict(assertions.Template.from_stack(stack).to_json())
-
-
 @pytest.fixture(scope="session")
 def fleet(code: Path) -> Template:
-    return synthesise(PLAIN, code)
+    return synthesise_fleet(PLAIN, code)
 
 
 @pytest.fixture(scope="session")
 def whole_fleet(code: Path) -> Template:
-    return synthesise(EVERYTHING, code)
+    return synthesise_fleet(EVERYTHING, code)
 
 
 def resources(template: Template, kind: str) -> list[dict[str, Any]]:
@@ -149,7 +138,7 @@ def test_schedules(fleet: Template, code: Path) -> None:
     assert [("rate(1 minute)", "ENABLED"), ("rate(1 hour)", "ENABLED")] == [
         (schedule["ScheduleExpression"], schedule["State"]) for schedule in resources(fleet, "Scheduler::Schedule")
     ]
-    paused = synthesise(PLAIN | {"schedule_enabled": "false"}, code)
+    paused = synthesise_fleet(PLAIN | {"schedule_enabled": "false"}, code)
     assert {"DISABLED"} == {schedule["State"] for schedule in resources(paused, "Scheduler::Schedule")}
 
 
@@ -170,7 +159,7 @@ def _text(description: Any) -> str:
 
 def test_nothing_is_watched_on_request(code: Path) -> None:
     """Alarms and dashboard can be left out."""
-    bare = synthesise(PLAIN | {"alarms": "false", "dashboard": "false"}, code)
+    bare = synthesise_fleet(PLAIN | {"alarms": "false", "dashboard": "false"}, code)
 
     assert ([], [], []) == tuple(
         resources(bare, f"{kind}") for kind in ("CloudWatch::Alarm", "CloudWatch::Dashboard", "SNS::Topic")

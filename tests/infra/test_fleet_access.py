@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from infra.policy import Ask, Policy, resolve
-from infra.test_fleet import PLAIN, Template, resources, synthesise
+from infra.synthesis import synthesise_fleet
+from infra.test_fleet import PLAIN, Template, resources
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh.errors import TokenRefreshError
 from token_refresh.fleet import dispatcher, resync, settings
@@ -131,7 +132,7 @@ def asks(client: Any, operation: str, what: dict[str, Any], account: Account) ->
 
 @pytest.fixture(scope="module")
 def template(code: Path) -> Template:
-    return synthesise(PLAIN | {"client_secret": "clients/{provider}", "event_bus": "default"}, code)
+    return synthesise_fleet(PLAIN | {"client_secret": "clients/{provider}", "event_bus": "default"}, code)
 
 
 @pytest.fixture

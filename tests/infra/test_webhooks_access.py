@@ -83,7 +83,7 @@ def test_what_it_can_not_do(action: str) -> None:
         assert not policy.allows(Ask(action=action, resource=resource))
 
 
-# The five patterns of docs/deploy.md, each with the router running under what it grants.
+# The five patterns of docs/beside-another-stack.md, each with the router running under what it grants.
 
 
 def test_pattern_one_secret() -> None:

@@ -21,7 +21,7 @@ SECTION = PAGE.split("\n## Deploy a receiver\n")[1].split("\n## ")[0]
 def test_parameters() -> None:
     """The page has a row for each parameter of its own, and names those that every deployment has."""
     rows = set(re.findall(r"^\| `([a-z_]+)` \|", SECTION, re.MULTILINE))
-    (others,) = re.findall(r"^(`environment`.*?) are as in \[Deploy\]", SECTION, re.MULTILINE | re.DOTALL)
+    (others,) = re.findall(r"^(`environment`.*?) are as in \[Parameters\]", SECTION, re.MULTILINE | re.DOTALL)
     own = {*names_of(WebhookParameters)} - {*names_of(CommonParameters)}
     assert {*own, "memory_mb", "reserved_concurrency", "kms_key"} == rows
     assert {*names_of(WebhookParameters)} - rows - WITHOUT_EFFECT == set(re.findall(r"`([a-z_]+)`", others))

@@ -21,7 +21,7 @@ from token_refresh.core.claims import Record as ClaimRecord
 from token_refresh.errors import TokenRefreshError
 from token_refresh.oauth.formats import AuthMethod, RequestFormat
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Answer
+from token_refresh.oauth.response import Response
 from token_refresh.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
 from token_refresh.providers.loader import load_provider
 from token_refresh.refresh import Limits, Parts, Run, SecretName, snapshot_reader
@@ -97,10 +97,10 @@ class _Endpoint:
         self._host = host
         self._ports = ports
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Answer:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
         """Send a token request."""
         del timeout_seconds
-        return self._ports.ask(Send(request.form["refresh_token"], self._host))  # type: ignore[return-value]  # as asked
+        return self._ports.ask(Send(request.fields["refresh_token"], self._host))  # type: ignore[return-value]  # as asked
 
 
 class _Secret:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS, LIFETIME_SECONDS
-from token_refresh.oauth.response import Answer, Failure, Kind, TokenResponse
+from token_refresh.oauth.response import Failure, Kind, Response, TokenResponse
 from token_refresh.secret_value import SecretValue
 
 REJECTED: Final = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
@@ -40,7 +40,7 @@ class Provider(NamedTuple):
     kind: str
     families: tuple[Family, ...] = (Family(),)
 
-    def redeem(self, refresh_token: str, now: int) -> tuple["Provider", Answer, bool]:
+    def redeem(self, refresh_token: str, now: int) -> tuple["Provider", Response, bool]:
         """Respond to a refresh request; the last value says whether it was a reuse that revoked the family."""
         number, index = parse(refresh_token)
         family = self.families[number]

@@ -25,3 +25,10 @@ def test_spaces_around_a_url_are_dropped() -> None:
     assert "https://example.com/t" == read_endpoint("X", " https://example.com/t\n")
     with pytest.raises(ConfigurationError, match="X must be an https URL with a host"):
         read_endpoint("X", " ")
+
+
+@pytest.mark.parametrize("url", ["https://exämple.com/t", "https://example.com/a b", "https://example.com/\x7f"])
+def test_a_url_is_printable_ascii(url: str) -> None:
+    """A host name in another script could look like the provider's, so it must be written as xn--."""
+    with pytest.raises(ConfigurationError, match="X must be ASCII without spaces"):
+        read_endpoint("X", url)

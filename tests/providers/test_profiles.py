@@ -1,6 +1,7 @@
 """Every shipped profile fits the responses that its provider documents."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import Grant
 from token_refresh.providers.fixtures import check_profile, read_fixture
 from token_refresh.providers.loader import PROFILES, load_provider, own_profiles, profile_names, read_profile
+from token_refresh.providers.provider import Basis
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -38,9 +40,19 @@ def test_there_are_enough() -> None:
 
 @pytest.mark.parametrize("name", profile_names())
 def test_what_is_not_documented_is_marked(name: str) -> None:
-    """Evidence names a page of the provider, or is marked as reported."""
+    """Evidence names a page of the provider, or is marked as reported or assumed."""
     for fact in load_provider(name).evidence:
-        assert fact.reported or fact.source.startswith("https://")
+        assert fact.basis is not Basis.DOCUMENTED or fact.source.startswith("https://")
+        assert ("Not verified" == fact.source) is (fact.basis is Basis.ASSUMED)
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_an_assumed_response_to_a_dead_grant_is_shown(name: str) -> None:
+    """Where nobody has seen the response to a dead grant, the profile says so, and so do command and page."""
+    fixture = json.loads((FIXTURES / f"{name}.dead.json").read_text())
+    about_dead_grants = [fact for fact in load_provider(name).evidence if fact.says.startswith("A dead grant")]
+
+    assert fixture.get("assumed", False) is any(fact.basis is Basis.ASSUMED for fact in about_dead_grants)
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -132,3 +144,12 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     """A misspelt folder is an error, and not an empty one."""
     with pytest.raises(ConfigurationError, match="PROVIDER_PROFILES must be a folder with profiles"):
         own_profiles({"PROVIDER_PROFILES": str(tmp_path / "nowhere")})
+
+
+def test_the_page_names_assumed_responses() -> None:
+    """docs/providers.md lists each profile whose response to a dead grant is assumed, and no other."""
+    page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
+    listed = page.partition("how these respond to a dead refresh token: ")[2].partition("Their profiles assume")[0]
+    assumed = [name for name in profile_names() if '"assumed": true' in (FIXTURES / f"{name}.dead.json").read_text()]
+
+    assert assumed == re.findall("`([a-z0-9-]+)`", listed)

@@ -13,6 +13,7 @@ from token_refresh.oauth.formats import AuthMethod, Encoding, Expiry, Grant, Mat
 from token_refresh.providers.loader import load_provider, profile_names, read_profile
 from token_refresh.providers.provider import (
     Authorization,
+    Basis,
     Evidence,
     Grace,
     GraceEnd,
@@ -46,7 +47,7 @@ def test_what_a_profile_leaves_out_is_rfc_6749_s() -> None:
         rotation=Rotation.ALWAYS,
         grace=Grace(duration=timedelta(0)),
         refresh_window=timedelta(hours=8),
-        evidence=(Evidence(**EVIDENCE, reported=False),),
+        evidence=(Evidence(**EVIDENCE),),
     )
 
     assert expected == read()
@@ -93,7 +94,7 @@ def test_every_key_is_read() -> None:
             "params": {"prompt": "consent"},
             "pkce": False,
         },
-        evidence=[EVIDENCE | {"reported": True}],
+        evidence=[EVIDENCE | {"basis": "reported"}],
     )
 
     assert found == Provider(
@@ -140,7 +141,7 @@ def test_every_key_is_read() -> None:
             params={"prompt": "consent"},
             pkce=False,
         ),
-        evidence=(Evidence(**EVIDENCE, reported=True),),
+        evidence=(Evidence(**EVIDENCE, basis=Basis.REPORTED),),
     )
 
 
@@ -150,8 +151,10 @@ def test_every_key_is_read() -> None:
         ({"title": 7}, "example.toml: title must be a string"),
         (
             {"token_endpoint": "http://example.com"},
-            r"example.toml: token_endpoint must be a string that matches \(\?a\)https://",
+            r"example.toml: token_endpoint must be a string that matches \(\?a\)\(https://",
         ),
+        ({"token_endpoint": "http://127.0.0.1.example.com/"}, "token_endpoint must be a string that matches"),
+        ({"token_endpoint": "http://127.0.0.1:{port}/"}, "token_endpoint must be a string that matches"),
         ({"token_endpoint": "https://user@example.com"}, "token_endpoint must be a string that matches"),
         (
             {"token_endpoint": "https://{shop}.example.com"},
@@ -290,3 +293,9 @@ def test_one_profile_is_read_and_no_other(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert ["upwork.toml"] == opened
     assert {"upwork", "generic"} <= set(profile_names())
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:8000/token", "http://localhost/token"])
+def test_this_machine_may_be_an_endpoint(endpoint: str) -> None:
+    """A profile of one's own may name a server on this machine without https, as TOKEN_ENDPOINT may."""
+    assert endpoint == read(token_endpoint=endpoint).token_endpoint

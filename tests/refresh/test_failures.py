@@ -18,10 +18,10 @@ from token_refresh.errors import (
     TokenRefreshError,
     TokenRequestRejected,
 )
-from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.oauth.response import Failure, Kind, Response
 from world import World, killed
 
-NO_ANSWER = Failure(kind=Kind.NO_ANSWER, seen="ReadTimeout")
+NO_RESPONSE = Failure(kind=Kind.NO_RESPONSE, seen="ReadTimeout")
 NOT_SENT = Failure(kind=Kind.NOT_SENT, seen="ConnectError")
 BUSY = Failure(kind=Kind.BUSY, seen="HTTP 429")
 UNREADABLE = Failure(kind=Kind.UNREADABLE, seen="HTTP 200")
@@ -36,11 +36,11 @@ REJECTED = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant",
     [
         ([NOT_SENT] * 4, TokenEndpointUnavailable, "(ConnectError, after 4 requests); nothing was", "not_redeemed"),
         ([BUSY] * 4, TokenEndpointUnavailable, "(HTTP 429, after 4 requests); nothing was", "not_redeemed"),
-        ([NO_ANSWER] * 4, RefreshOutcomeUnknown, "no response arrived (ReadTimeout, after 4 requests)", "unknown"),
-        ([NO_ANSWER, *[NOT_SENT] * 3], RefreshOutcomeUnknown, "(ConnectError, after 4 requests)", "unknown"),
+        ([NO_RESPONSE] * 4, RefreshOutcomeUnknown, "no response arrived (ReadTimeout, after 4 requests)", "unknown"),
+        ([NO_RESPONSE, *[NOT_SENT] * 3], RefreshOutcomeUnknown, "(ConnectError, after 4 requests)", "unknown"),
         ([UNREADABLE] * 4, InvalidTokenResponse, "(HTTP 200, after 4 requests); the refresh token may have", "unknown"),
         ([UNEXPECTED], InvalidTokenResponse, "(HTTP 302, after 1 request); nothing was redeemed", "not_redeemed"),
-        ([NO_ANSWER, UNEXPECTED], InvalidTokenResponse, "after 2 requests); the refresh token may have", "unknown"),
+        ([NO_RESPONSE, UNEXPECTED], InvalidTokenResponse, "after 2 requests); the refresh token may have", "unknown"),
         ([CLIENT_REJECTED], ClientRejected, "(HTTP 401, after 1 request); the grant may be fine", "not_redeemed"),
         ([REQUEST_REJECTED], TokenRequestRejected, "(HTTP 400, after 1 request); nothing was", "not_redeemed"),
     ],
@@ -69,7 +69,7 @@ def test_each_failure_is_named_recorded_and_changes_nothing(
 def test_a_lost_answer_is_not_asked_for_again_without_a_grace_period() -> None:
     """With a single-use token, one request that may have been received is the last."""
     world = World(policy=SINGLE_USE)
-    world.endpoint.answers = [NO_ANSWER]
+    world.endpoint.answers = [NO_RESPONSE]
 
     with pytest.raises(
         RefreshOutcomeUnknown, match=r"may have been received, and no response arrived \(ReadTimeout, after 1 "
@@ -98,7 +98,7 @@ def test_a_replay_is_sent_only_within_the_grace_since_the_first_unknown_attempt(
     world.pass_time(timedelta(minutes=4))
     if edited:
         world.save(accessToken=None, note="edited")
-    world.endpoint.answers = [NO_ANSWER]
+    world.endpoint.answers = [NO_RESPONSE]
 
     with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
@@ -131,7 +131,8 @@ def test_invalid_grant_stops_every_run_until_somebody_authorizes_again() -> None
 
     said = (
         r"secret tokens in eu-central-1 \(invalid_grant\) at 2026-11-24 12:00:00 UTC; the next scheduled "
-        r"attempt is after 2026-11-24 13:00:00 UTC. Get a new grant with `token-refresh authorize tokens --region eu-central-1`"
+        r"attempt is after 2026-11-24 13:00:00 UTC. Get a new grant with "
+        r"`token-refresh authorize tokens --region eu-central-1`"
     )
     for _ in range(3):
         with pytest.raises(ReauthorizationRequired, match=said):
@@ -161,7 +162,7 @@ def test_invalid_grant_is_no_verdict_where_somebody_just_authorized_again() -> N
     """After `invalid_grant` the state is read again: a version that appeared meanwhile is adopted."""
     world = World()
 
-    def replaced() -> Answer:
+    def replaced() -> Response:
         world.save(refreshToken="new grant", expires_at=NOW + DAY)
         return REJECTED
 

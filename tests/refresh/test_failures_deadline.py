@@ -4,7 +4,7 @@ import pytest
 
 from builders import HOUR, SINGLE_USE
 from token_refresh.errors import DeadlineExceeded, TokenEndpointUnavailable
-from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.oauth.response import Failure, Kind, Response
 from world import World
 
 
@@ -56,7 +56,7 @@ def test_a_run_that_was_suspended_between_two_requests_sends_no_second_one() -> 
     """A repeat past the time limit is not sent, and the run says why the first request failed."""
     world = World()
 
-    def suspended() -> Answer:
+    def suspended() -> Response:
         world.pass_time(HOUR)
         return Failure(kind=Kind.BUSY, seen="HTTP 429")
 

@@ -8,7 +8,7 @@ from builders import DAY, HOUR, MINUTE, NOW, ms, origin
 from fakes import tokens
 from token_refresh.core.versions import CLAIM, OUTCOME, staged_version_id
 from token_refresh.errors import SecretEmpty
-from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.oauth.response import Failure, Kind, Response
 from world import FIRST_CLAIM, World, killed
 
 
@@ -43,7 +43,7 @@ def test_what_is_sent_is_the_current_refresh_token_with_the_client_s_credentials
 
     client = {"client_id": "theirs", "client_secret": "hush"}
     sent = [{"grant_type": "refresh_token", "refresh_token": f"refresh-{number}"} | client for number in range(2)]
-    assert [(form, {}) for form in sent] == [(request.form, request.headers) for request in world.endpoint.requests]
+    assert [(form, {}) for form in sent] == [(request.fields, request.headers) for request in world.endpoint.requests]
 
 
 def test_new_tokens_live_from_when_their_request_was_sent() -> None:
@@ -51,7 +51,7 @@ def test_new_tokens_live_from_when_their_request_was_sent() -> None:
     world = World()
     world.pass_time(MINUTE)
 
-    def slowly() -> Answer:
+    def slowly() -> Response:
         world.pass_time(timedelta(seconds=5))
         return tokens()
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from secrecy.canaries import WORDS, canary, leaks, random_part
-from secrecy.preparations import IN_ENVIRONMENT, IN_STORE, PLANTED
+from secrecy.canaries import WORDS, canary, leaks
+from secrecy.running import run, secrets_of
 from secrecy.scenarios import SCENARIOS, Scenario
 from testbed.aws_lambda.function import Function, Invocation
 from testbed.testbed import CLIENT, TOKENS, Testbed
@@ -28,26 +28,6 @@ STORED = (TOKENS, CLIENT, "empty")
 def function() -> Iterator[Function]:
     with Function({"AWS_REGION": "eu-central-1"}, handler="noisy.handler", task_root=Path(__file__).parent) as function:
         yield function
-
-
-def run(function: Function, scenario: Scenario, world: Testbed) -> Invocation:
-    world.save({**world.document, "password": IN_STORE, "nested": {IN_STORE: [IN_STORE]}})
-    scenario.prepare(world)
-    environment = world.environment | {
-        "LOG_LEVEL": "DEBUG",
-        "UPWORK_CLIENT_ID": IN_ENVIRONMENT,
-        "UPWORK_CLIENT_SECRET": IN_ENVIRONMENT,
-        **scenario.environment,
-    }
-    return function.invoke(
-        {"event": scenario.event, "environment": environment, "defect": scenario.defect},
-        deadline_seconds=scenario.deadline_seconds,
-    )
-
-
-def secrets_of(world: Testbed) -> dict[str, str]:
-    issued = {f"token {number}": random_part(token) for number, token in enumerate(world.endpoint.grant.secrets)}
-    return {**PLANTED, **issued, "client secret": random_part(world.endpoint.client_secret)}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

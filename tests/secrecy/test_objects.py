@@ -17,8 +17,9 @@ from token_refresh.bootstrap import SystemClock, build_run
 from token_refresh.config import read_settings
 from token_refresh.events import read_event
 from token_refresh.handler import handler
-from token_refresh.oauth.request import AuthMethod, refresh_request
-from token_refresh.oauth.response import read_answer
+from token_refresh.oauth.formats import AuthMethod, RequestFormat
+from token_refresh.oauth.request import refresh_request
+from token_refresh.oauth.response import read_response
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 
@@ -87,11 +88,11 @@ def test_objects(world: Testbed, planted: dict[str, str], capsys: pytest.Capture
         run.execute(),
         run,
         run.parts.store.read(label="AWSCURRENT"),
-        read_answer(200, json.dumps(answer).encode()),
+        read_response(200, json.dumps(answer).encode()),
         refresh_request(
             SecretValue(planted["refresh token"]),
             ClientCredentials(client_id="id", client_secret=SecretValue(planted["environment"])),
-            AuthMethod.BASIC,
+            RequestFormat(auth_method=AuthMethod.BASIC),
         ),
     )
     issued = {f"token {n}": random_part(token) for n, token in enumerate(world.endpoint.grant.secrets)}

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from token_refresh.bootstrap import SystemClock, dynamodb_client, secrets_manager_client
+from token_refresh.bootstrap import SystemClock, aws_client, secrets_manager_client
 from token_refresh.errors import ConfigurationError
 
 
@@ -31,4 +31,4 @@ def test_an_unusable_aws_configuration_names_its_variables(monkeypatch: pytest.M
     with pytest.raises(ConfigurationError, match=r"ProfileNotFound.*AWS_PROFILE.*AWS_ENDPOINT_URL_SECRETS_MANAGER"):
         secrets_manager_client()
     with pytest.raises(ConfigurationError, match=r"ProfileNotFound.*AWS_PROFILE.*AWS_ENDPOINT_URL_DYNAMODB"):
-        dynamodb_client()
+        aws_client("dynamodb")

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from token_refresh.errors import InvalidEvent
-from token_refresh.events import Trigger, read_event
+from token_refresh.events import Trigger, read_event, read_messages
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:acme/prod/upwork-AbCdEf"
 
@@ -46,6 +46,10 @@ def test_an_on_demand_event(event: dict[str, Any], expected: Trigger) -> None:
         ({"can ary\n": 1}, "the event has a key, which is unknown"),
         ({"source": "aws.s3", "detail-type": "Scheduled Event"}, "the event has key source, which is unknown"),
         ({"source": "aws.events", "detail-type": "Other"}, "the event has key source, which is unknown"),
+        ({"source": []}, "the event has key source, which is unknown"),
+        ({"source": {}, "detail-type": []}, "the event has key source, which is unknown"),
+        ({"\ud800": 1}, "the event has a key, which is unknown"),
+        ({"secret_id": "\ud800"}, "the event's secret_id must be a secret's name or ARN"),
         ({"force": "canary"}, "the event's force must be true or false, and is a str"),
         ({"force": 1}, "the event's force must be true or false, and is a int"),
         ({"dry_run": None}, "the event's dry_run must be true or false, and is a NoneType"),
@@ -60,4 +64,25 @@ def test_anything_else_names_the_key_and_not_its_value(event: object, says: str)
         read_event(event)
 
     assert "canary" not in str(caught.value)
+    assert "ary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        None,
+        {"eventSource": []},
+        {"eventSource": "aws:sqs"},
+        {"eventSource": "aws:sqs", "body": None},
+        {"eventSource": "aws:sqs", "body": "canary"},
+        {"eventSource": "aws:sqs", "body": "[" * 100_000},
+        {"eventSource": "aws:sqs", "body": '{"secret_id": ' + "1" * 5000 + "}"},
+        {"eventSource": "aws:sqs", "body": '{"secret_id": "can ary"}'},
+    ],
+)
+def test_a_message_that_is_none_is_named(record: object) -> None:
+    """A batch with a message of another kind says what was expected, and quotes none of it."""
+    with pytest.raises(InvalidEvent, match=r"eventSource aws:sqs|must be \{") as caught:
+        read_messages({"Records": [record]})
+
     assert "ary" not in str(caught.value)

@@ -14,7 +14,7 @@ from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECOND
 from token_refresh.adapters.table_claims import TableClaims
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh.adapters.version_claims import VersionClaims
-from token_refresh.aws.clients import make_client
+from token_refresh.aws.clients import MakeClient, make_client
 from token_refresh.aws.errors import TOKEN_SECRET_SETTING
 from token_refresh.config import Settings
 from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
@@ -29,13 +29,9 @@ from token_refresh.stored.document import TokenDocument
 from token_refresh.stored.json_object import read_object
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 _PREVIOUS: Final = "AWSPREVIOUS"
-
-MakeClient = Callable[[str], Any]
-"""Makes the client of an AWS service, by its name in botocore."""
 
 MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
 """Kept back from the time that a run is given: for a call that is under way at its end, and for the last log line."""
@@ -44,6 +40,7 @@ MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
 _ENDPOINT_VARIABLES = {
     "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
+    "kms": "AWS_ENDPOINT_URL_KMS",
 }
 
 
@@ -70,7 +67,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     clock: Clock,
     log: Log,
     time_left_seconds: float,
-    client: "MakeClient | None" = None,
+    client: MakeClient | None = None,
 ) -> Run:
     """Put a run together.
 
@@ -103,7 +100,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             published=secret(settings.published_secret_id, "PUBLISHED_SECRET_ID")
             if settings.published_secret_id
             else None,
-            endpoint=functools.partial(token_endpoint, client_key_id=settings.client_key_id),
+            endpoint=functools.partial(token_endpoint, client_key_id=settings.client_key_id, client=make_client),
             credentials=functools.partial(find_credentials, settings=settings, secret=client_secret),
             previous_credentials=functools.partial(previous_credentials, settings=settings, secret=client_secret),
             provider=settings.provider,
@@ -121,9 +118,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     )
 
 
-def open_claims(
-    settings: Settings, store: SecretsManagerSecret, deadline: Deadline, client: "MakeClient"
-) -> ClaimStore:
+def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadline, client: MakeClient) -> ClaimStore:
     """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself.
 
     Raises:
@@ -197,48 +192,31 @@ def _stored_credentials(version: SecretVersion | None, where: str) -> ClientCred
     return read_credentials(read_object(version.value, where))
 
 
-def token_endpoint(provider: Provider, *, client_key_id: str | None = None) -> TokenEndpoint:
+def token_endpoint(provider: Provider, *, client_key_id: str | None, client: MakeClient) -> TokenEndpoint:
     """Make the HTTP client's adapter for the endpoint of a provider whose variables are filled in."""
-    signer = KmsSigner(client_key_id) if client_key_id else None
+    signer = KmsSigner(client_key_id, client) if client_key_id else None
     return HttpTokenEndpoint(provider.token_endpoint, provider.response, signer)
 
 
-def aws_client(service: str) -> Any:
-    """Give a client of Secrets Manager or DynamoDB, for the AWS configuration of this process.
-
-    Raises:
-        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
-    """
-    return dynamodb_client() if service == "dynamodb" else secrets_manager_client()
-
-
-def secrets_manager_client() -> "SecretsManagerClient":
+def aws_client(service: str, *, region: str | None = None) -> Any:
     """Give a client for the AWS configuration of this moment; making one takes longer than a fresh run's calls.
 
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
     """
-    return cast("SecretsManagerClient", _client("secretsmanager"))
-
-
-def dynamodb_client() -> "DynamoDBClient":
-    """Give a client for the claim table.
-
-    Raises:
-        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
-    """
-    return cast("DynamoDBClient", _client("dynamodb"))
-
-
-def _client(service: str) -> object:
     variables = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    return _make_client(service, tuple(sorted(variables.items())))
+    return _make_client(service, region, tuple(sorted(variables.items())))
 
 
-@functools.lru_cache(maxsize=2)
-def _make_client(service: str, _aws_environment: tuple[tuple[str, str], ...]) -> object:
+def secrets_manager_client() -> "SecretsManagerClient":
+    """Give a client of Secrets Manager; see `aws_client`."""
+    return cast("SecretsManagerClient", aws_client("secretsmanager"))
+
+
+@functools.lru_cache(maxsize=3)
+def _make_client(service: str, region: str | None, _aws_environment: tuple[tuple[str, str], ...]) -> object:
     try:
-        return make_client(service, region=None, config=CLIENT_CONFIG)
+        return make_client(service, region=region, config=CLIENT_CONFIG)
     except (BotoCoreError, ValueError) as error:
         raise ConfigurationError(
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "

@@ -28,7 +28,7 @@ _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is configured; docs/deploy.md has the table of variables."""
+    """What is configured; docs/configuration.md has the table of variables."""
 
     token_secret_id: str
     client_secret_id: str | None
@@ -67,6 +67,20 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """Read and check all variables; an empty one counts as not set.
 
     Raises:
+        ConfigurationError: One is wrong; the message names it and what it must be. Or the provider's tokens live too
+            short for the claim store.
+    """
+    settings = parse_settings(environment)
+    problem = claim_store_problem(settings)
+    if problem is not None:
+        raise ConfigurationError(problem)
+    return settings
+
+
+def parse_settings(environment: Mapping[str, str]) -> Settings:
+    """Read each variable by itself, without `claim_store_problem`.
+
+    Raises:
         ConfigurationError: One is wrong; the message names it and what it must be.
     """
     given = {name: value for name, value in environment.items() if value}
@@ -90,18 +104,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "CLIENT_KEY_ID must be the ARN or alias of the KMS key that signs assertions, because the client "
             "authenticates with private_key_jwt"
         )
-    _check_lifetime(settings)
     return settings
 
 
-def _check_lifetime(settings: Settings) -> None:
-    """Refuse a provider whose tokens are too short-lived for the claim store."""
+def claim_store_problem(settings: Settings) -> str | None:
+    """Say why the provider's tokens live too short for the claim store, and the way out; None if they fit."""
     documented = settings.provider.access_token_lifetime
-    problem = None
-    if documented is not None:
-        problem = lifetime_problem(documented, claims_in_table=settings.claim_table is not None)
-    if problem is not None:
-        raise ConfigurationError(f"PROVIDER {settings.provider.name} doesn't fit the claim store: {problem}")
+    if documented is None:
+        return None
+    problem = lifetime_problem(documented, claims_in_table=settings.claim_table is not None)
+    return problem and f"PROVIDER {settings.provider.name} doesn't fit the claim store: {problem}"
 
 
 def _read_provider(given: Mapping[str, str]) -> Provider:

@@ -72,7 +72,7 @@ def _read_message(record: object) -> str:
         raise InvalidEvent("each of the event's Records must have eventSource aws:sqs")
     try:
         body = json.loads(record["body"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         body = None
     secret_id = body.get("secret_id") if isinstance(body, dict) else None
     if not _fits("secret_id", secret_id):
@@ -95,7 +95,7 @@ def check_secret(trigger: Trigger, token_secret_id: str) -> None:
 
 def _is_scheduled(event: Mapping[str, object]) -> bool:
     """Whether EventBridge or EventBridge Scheduler sent the event; other keys have no meaning here."""
-    return event.get("source") in {"aws.events", "aws.scheduler"} and event.get("detail-type") == "Scheduled Event"
+    return event.get("source") in ("aws.events", "aws.scheduler") and event.get("detail-type") == "Scheduled Event"
 
 
 def _fits(key: str, value: object) -> bool:

@@ -39,6 +39,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     ended = (_run_in_fleet if fleet else _run)(event, context)
     if not isinstance(ended, TokenRefreshError):
         return ended
+    del event, context  # Error reporters print the variables of this frame, and an event can hold anything.
     # What led to it stays here: its text may quote a request, and Lambda's runtime prints what is raised.
     ended.__context__ = None
     raise ended.with_traceback(None) from None
@@ -131,6 +132,7 @@ class Invocation:
             version_id=snapshot.current.version_id,
             expires_at=document.expires_at,
             due_at=due_at(document, self._policy),
+            grant_ends_at=document.origin.grant_ends_at if document.origin else None,
         )
 
     def _report(self, ended: Outcome | TokenRefreshError) -> None:

@@ -51,6 +51,7 @@ class RunFacts:
     """None if the run did not read the secret."""
     expires_at: datetime | None = None
     due_at: datetime | None = None
+    grant_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from token_refresh.core.claims import Claim, Record, UnreadableClaim
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Answer
+from token_refresh.oauth.response import Response
 from token_refresh.secret_value import SecretValue
 
 
@@ -87,7 +87,7 @@ class ClaimStore(Protocol):
 class TokenEndpoint(Protocol):
     """The provider's token endpoint (RFC 6749 section 3.2)."""
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Answer:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
         """Send one request and read the response, end to end within the time limit; never raises for what it meets."""
         ...
 

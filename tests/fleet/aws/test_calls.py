@@ -69,6 +69,14 @@ def test_an_expected_refusal_is_a_result() -> None:
         call(refusing(service_error("Expected")), {}, action="a", where="b", expected="Expected")
 
 
+def test_a_response_that_no_parser_reads_is_named() -> None:
+    """A malformed response makes the client raise anything; it is named, and nothing of it is quoted."""
+    with pytest.raises(SecretStoreUnavailable, match=r"^a on b failed \(AttributeError\)") as raised:
+        call(refusing(AttributeError("canary")), {}, action="a", where="b")
+
+    assert "canary" not in str(raised.value)
+
+
 def test_the_services_clock() -> None:
     """Time is the service's own, from the header; an emulator without one gets this machine's."""
     headers = {"HTTPHeaders": {"date": "Tue, 24 Nov 2026 12:00:00 GMT"}}

@@ -101,9 +101,9 @@ class AuthorizationServer(Child):
             response: dict[str, Any] = browser.post(self.token_endpoint, data=exchanged).raise_for_status().json()
         return response
 
-    def revoke(self) -> None:
-        """End every grant, as its owner can in the provider's settings."""
-        self._control("revoke", method="POST")
+    def revoke(self, refresh_token: str | None = None) -> None:
+        """End the grant of a refresh token, or every grant, as its owner can in the provider's settings."""
+        self._control("revoke", method="POST", data={"refresh_token": refresh_token} if refresh_token else None)
 
     def requests(self) -> list[TokenRequest]:
         """Return what the token endpoint was asked, in order."""

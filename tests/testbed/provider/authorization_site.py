@@ -123,9 +123,11 @@ def _views(client: dict[str, str]) -> tuple[Any, ...]:
     from oauth2_provider.models import AccessToken, RefreshToken  # noqa: PLC0415 - importable only once Django is set up
     from oauth2_provider.views import AuthorizationView, TokenView  # noqa: PLC0415 - likewise
 
-    def revoke(_: HttpRequest) -> HttpResponse:
-        AccessToken.objects.all().delete()
-        RefreshToken.objects.all().delete()
+    def revoke(request: HttpRequest) -> HttpResponse:
+        one = {"token": request.POST["refresh_token"]} if "refresh_token" in request.POST else {}
+        revoked = RefreshToken.objects.filter(**one)
+        AccessToken.objects.filter(refresh_token__in=revoked).delete()
+        revoked.delete()
         return JsonResponse({})
 
     def accepts(request: HttpRequest) -> HttpResponse:

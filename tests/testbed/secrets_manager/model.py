@@ -21,6 +21,7 @@ from testbed.secrets_manager.limits import (
     checked,
     not_found,
 )
+from testbed.secrets_manager.listing import list_secrets
 from testbed.secrets_manager.state import (
     CURRENT,
     Secret,
@@ -220,6 +221,9 @@ class SecretsModel:
         more = {"NextToken": str(end)} if end < len(listed) else {}
         return {**secret.identity, "Versions": listed[start:end], **more}
 
+    def _list_secrets(self, request: Request, _now: float) -> Response:
+        return list_secrets(self._secrets.values(), request)
+
     def _tag_resource(self, request: Request, now: float) -> Response:
         secret = self._secret(request)
         tags = {**dict(secret.tags), **{tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}}
@@ -241,6 +245,7 @@ class SecretsModel:
         "DescribeSecret": _describe_secret,
         "GetSecretValue": _get_secret_value,
         "ListSecretVersionIds": _list_secret_version_ids,
+        "ListSecrets": _list_secrets,
         "PutSecretValue": _put_secret_value,
         "TagResource": _tag_resource,
         "UpdateSecretVersionStage": _update_secret_version_stage,

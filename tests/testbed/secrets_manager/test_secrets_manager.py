@@ -147,3 +147,22 @@ def test_staleness_ends(server: SecretsManagerServer, client: Any) -> None:
 
 def put_by(client: Any, number: int) -> None:
     client.put_secret_value(SecretId="tokens", ClientRequestToken=version_id(number), SecretString="canary")
+
+
+def test_secrets_are_listed_by_prefix(server: SecretsManagerServer, client: Any) -> None:
+    """Filters match prefixes of names, tag keys and tag values; deleted secrets are left out, and pages end."""
+    for name, fleet in (("a", "prod"), ("b", "prod-2"), ("c", "dev"), ("d", "prod")):
+        client.create_secret(Name=name, Tags=[{"Key": "token-refresh:fleet", "Value": fleet}])
+    client.delete_secret(SecretId="d")
+
+    def listed(**filters: str) -> list[str]:
+        asked = [{"Key": key.replace("_", "-"), "Values": [value]} for key, value in filters.items()]
+        pages = client.get_paginator("list_secrets").paginate(Filters=asked, PaginationConfig={"PageSize": 1})
+        return [secret["Name"] for page in pages for secret in page["SecretList"]]
+
+    assert ["a", "b"] == listed(tag_key="token-refresh:fleet", tag_value="prod")
+    assert ["c"] == listed(name="c")
+    for wrong in ({"Filters": [{"Key": "description", "Values": ["x"]}]}, {"MaxResults": 101}):
+        with pytest.raises(client.exceptions.InvalidParameterException):
+            client.list_secrets(**wrong)
+    assert server.region in client.list_secrets()["SecretList"][0]["ARN"]

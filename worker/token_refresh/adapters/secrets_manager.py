@@ -2,15 +2,20 @@
 
 import shlex
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from token_refresh.aws.errors import translate
+from token_refresh.aws.responses import (
+    MalformedResponse,
+    arn_member,
+    optional_member,
+    service_time,
+    time_member,
+    version_member,
+)
 from token_refresh.aws.secrets_manager import Refused, Transient, missing_value, refused
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import SecretStoreUnavailable
@@ -20,6 +25,8 @@ from token_refresh.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+T = TypeVar("T")
 
 PATIENCE_SECONDS: Final = 10.0
 """How long a call is repeated where Secrets Manager can't be reached, throttles or fails."""
@@ -64,28 +71,25 @@ class SecretsManagerSecret:
         """Read one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html."""
         which = {"VersionStage": label} if version_id is None else {"VersionId": version_id}
         try:
-            response = self._call("GetSecretValue", self._client.get_secret_value, which)
+            return self._call(
+                "GetSecretValue",
+                self._client.get_secret_value,
+                which,
+                lambda response: self._version(response, version_id),
+            )
         except Refused as refusal:
+            if refusal.code == "ParamValidationError" and version_id is not None:
+                return None  # What is stored names a version that can't exist.
             # Only the read of the current version tells a missing secret from a missing version.
             if refusal.code == "ResourceNotFoundException" and (label != CURRENT or missing_value(refusal.error)):
                 return None
             raise self._translate(refusal.error, "GetSecretValue") from None
-        # From here on calls go to this very secret: one that is deleted and created again has another ARN.
-        self._arn = response.get("ARN", self._arn)
-        text = response.get("SecretString")
-        return SecretVersion(
-            version_id=response["VersionId"],
-            labels=frozenset(response.get("VersionStages", ())),
-            created_at=response["CreatedDate"].astimezone(UTC),
-            read_at=service_time(response),
-            value=None if text is None else SecretValue(text),
-        )
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html."""
         what = {"ClientRequestToken": version_id, "SecretString": value.reveal(), "VersionStages": [label]}
         try:
-            self._call("PutSecretValue", self._client.put_secret_value, what)
+            self._call("PutSecretValue", self._client.put_secret_value, what, partial(_check_version, version_id))
         except Refused as refusal:
             if refusal.code == "ResourceExistsException":
                 return False
@@ -97,7 +101,7 @@ class SecretsManagerSecret:
         what = {"VersionStage": label, "MoveToVersionId": to, "RemoveFromVersionId": remove_from}
         given = {name: value for name, value in what.items() if value is not None}
         try:
-            self._call("UpdateSecretVersionStage", self._client.update_secret_version_stage, given)
+            self._call("UpdateSecretVersionStage", self._client.update_secret_version_stage, given, _check_secret)
         except Refused as refusal:
             if refused(refusal.error):
                 return False
@@ -111,16 +115,27 @@ class SecretsManagerSecret:
             raise self._translate(refusal.error, "UpdateSecretVersionStage") from None
         return True
 
-    def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any]) -> Any:
-        """Call once, and again only where it failed in a way that passes."""
+    def _version(self, response: Any, version_id: str | None) -> SecretVersion:
+        arn, text = arn_member(response), optional_member(response, "SecretString", str)
+        version = SecretVersion(
+            version_id=_check_version(version_id, response),
+            labels=_labels(response),
+            created_at=time_member(response, "CreatedDate"),
+            read_at=service_time(response),
+            value=None if text is None else SecretValue(text),
+        )
+        # From here on calls go to this very secret: one that is deleted and created again has another ARN.
+        self._arn = arn or self._arn
+        return version
 
-        def once() -> Any:
+    def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+        """Call and read the response once, and again only where the call failed in a way that passes."""
+
+        def once() -> T:
             try:
-                return method(SecretId=self._arn, **what)
-            except ClientError as error:
+                return read(method(SecretId=self._arn, **what))
+            except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
                 raise Refused.of(error, after_write=action == "UpdateSecretVersionStage") from None
-            except (BotoCoreError, ResponseParserError) as error:
-                raise Refused.of(error) from None
 
         clock = self._deadline.clock
         return repeat(
@@ -135,7 +150,21 @@ class SecretsManagerSecret:
         return translate(error, action=action, secret_id=self._secret_id, region=self.region, setting=self._setting)
 
 
-def service_time(response: Mapping[str, Any]) -> datetime:
-    """Read the `Date` header: claims are aged by the service's clock, never by this machine's."""
-    header = response["ResponseMetadata"]["HTTPHeaders"].get("date")
-    return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)
+def _check_version(expected: str | None, response: Any) -> str:
+    """Give the version of a response; one that is not about the expected version is malformed, and proves nothing."""
+    found = version_member(response)
+    if expected not in {None, found}:
+        raise MalformedResponse("VersionId")
+    return found
+
+
+def _check_secret(response: Any) -> None:
+    if arn_member(response) is None:
+        raise MalformedResponse("ARN")
+
+
+def _labels(response: Any) -> frozenset[str]:
+    labels = optional_member(response, "VersionStages", list) or []
+    if not all(isinstance(label, str) for label in labels):
+        raise MalformedResponse("VersionStages")
+    return frozenset(labels)

@@ -6,12 +6,10 @@ other attributes of the item are left alone.
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
-from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS, service_time
+from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS
+from token_refresh.aws.responses import MalformedResponse, member, optional_member, service_time
 from token_refresh.aws.secrets_manager import Refused, Transient
 from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh.errors import (
@@ -28,6 +26,8 @@ from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+T = TypeVar("T")
 
 _APPENDED: Final = "attribute_not_exists(claim_id)"
 _CHANGED: Final = "ConditionalCheckFailedException"
@@ -50,14 +50,12 @@ class TableClaims:
         Raises:
             InvalidSecretDocument: It holds something else than a claim.
         """
-        response = self._call("GetItem", self._client.get_item, {"ConsistentRead": True})
-        item = response.get("Item", {})
-        read_at = service_time(response)
+        item, read_at = self._call("GetItem", self._client.get_item, {"ConsistentRead": True}, _read_item)
         if "claim_id" not in item:
             return NewestClaim(claim=None, read_at=read_at)
         try:
-            claim = read_claim(item["claim_id"]["S"], SecretValue(item["claim"]["S"]), _time(item["claimed_at"]["N"]))
-        except (InvalidSecretDocument, KeyError, ValueError, OverflowError):
+            claim = _claim(item)
+        except (InvalidSecretDocument, MalformedResponse, ValueError):
             raise InvalidSecretDocument(
                 f"the claim on secret {self._secret_arn()} in table {self._table} in {self._region} is unreadable; "
                 "wait "
@@ -103,15 +101,25 @@ class TableClaims:
 
     def _update(self, update: str, condition: str, values: Mapping[str, Any]) -> bool:
         what = {"UpdateExpression": update, "ConditionExpression": condition, "ExpressionAttributeValues": values}
-        return self._call("UpdateItem", self._client.update_item, what) is not None
+        try:
+            # The response shows what was stored: one without it proves nothing, and nothing is redeemed on it.
+            self._call(
+                "UpdateItem",
+                self._client.update_item,
+                {**what, "ReturnValues": "ALL_NEW"},
+                lambda response: member(response, "Attributes", dict),
+            )
+        except _ConditionNotMet:
+            return False
+        return True
 
-    def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any]) -> Any:
-        """Call, and again only where it failed in a way that passes; None if the condition was not met."""
+    def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+        """Call and read the response once, and again only where the call failed in a way that passes."""
 
-        def once() -> Any:
+        def once() -> T:
             try:
-                return method(TableName=self._table, Key={"secret_arn": {"S": self._secret_arn()}}, **what)
-            except (ClientError, BotoCoreError, ResponseParserError) as error:
+                return read(method(TableName=self._table, Key={"secret_arn": {"S": self._secret_arn()}}, **what))
+            except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
                 raise Refused.of(error) from None
 
         clock = self._deadline.clock
@@ -120,10 +128,11 @@ class TableClaims:
             return repeat(once, clock=clock, until=until, errors=(Transient,), longest_wait_seconds=2.0)
         except Refused as refusal:
             if refusal.code == _CHANGED:
-                return None
-            raise self._translate(action, refusal.code) from None
+                raise _ConditionNotMet from None
+            raise self._translate(action, refusal) from None
 
-    def _translate(self, action: str, code: str) -> TokenRefreshError:
+    def _translate(self, action: str, refusal: Refused) -> TokenRefreshError:
+        code = refusal.code
         where = f"dynamodb:{action} on table {self._table} in {self._region} for secret {self._secret_arn()}"
         if code in _DENIED:
             return SecretAccessDenied(f"{where} was refused ({code}); the caller's role needs that action on the table")
@@ -132,11 +141,33 @@ class TableClaims:
                 f"{where} failed ({code}): the table does not exist. Set CLAIM_TABLE to the table that the stack made "
                 "(`-c claim_table=create`), and AWS_REGION to its region"
             )
+        if isinstance(refusal.error, MalformedResponse):
+            return SecretStoreUnavailable(
+                f"{where} got a response without a usable {code}; nothing was redeemed. Check AWS_ENDPOINT_URL and the "
+                "proxy: something other than AWS seems to respond"
+            )
         return SecretStoreUnavailable(f"{where} failed ({code}); nothing was redeemed, and a later run goes on")
 
     @property
     def _region(self) -> str:
         return str(self._client.meta.region_name)
+
+
+class _ConditionNotMet(Exception):  # noqa: N818 - it never leaves the adapter
+    """The item is not as the condition wants it."""
+
+
+def _read_item(response: Any) -> tuple[Mapping[str, Any], datetime]:
+    return optional_member(response, "Item", dict) or {}, service_time(response)
+
+
+def _claim(item: Mapping[str, Any]) -> Claim:
+    claimed_at = _time(_attribute(item, "claimed_at", "N"))
+    return read_claim(_attribute(item, "claim_id"), SecretValue(_attribute(item, "claim")), claimed_at)
+
+
+def _attribute(item: Mapping[str, Any], name: str, kind: str = "S") -> str:
+    return member(member(item, name, dict), kind, str)
 
 
 def _time(text: str) -> datetime:
@@ -150,6 +181,6 @@ def _record(item: Mapping[str, Any], claim: Claim) -> Record | None:
     if "claim_record" not in item:
         return None
     try:
-        return read_record(claim.claim_id, SecretValue(item["claim_record"].get("S", "")))
-    except InvalidSecretDocument:
+        return read_record(claim.claim_id, SecretValue(_attribute(item, "claim_record")))
+    except (InvalidSecretDocument, MalformedResponse):
         return None

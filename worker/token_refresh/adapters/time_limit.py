@@ -7,23 +7,42 @@ nothing more.
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import httpcore
 import httpx
+
+CONNECT_SECONDS: Final = 10.0
+"""How long name lookup, connection and TLS may take. Nothing is sent before, so the request can be repeated."""
 
 
 class TimeLimit:
     """When an exchange must have ended, and whether it has begun to send."""
 
     def __init__(self, seconds: float) -> None:
-        self._ends_at = _now() + seconds
+        now = _now()
+        self._ends_at = now + seconds
+        self._begins_by = now + min(seconds, CONNECT_SECONDS)
         self.begun = False
         """Whether a byte may have left. From there on, silence proves nothing."""
 
+    @property
+    def remaining_seconds(self) -> float:
+        """How much time is left, for the connection or, once it sends, for the exchange; negative after that."""
+        return (self._ends_at if self.begun else self._begins_by) - _now()
+
+    def begin(self) -> None:
+        """Note that a byte may leave; raise if the time for that is over.
+
+        It is noted before the clock is read, so that whoever waits never takes a sent request for one that was not.
+        """
+        begun, self.begun = self.begun, True
+        if not begun and self._begins_by <= _now():
+            raise httpcore.WriteTimeout
+
     def left_seconds(self, error: type[httpcore.TimeoutException]) -> float:
         """Return the time that is left; raise `error` if there is none."""
-        seconds = self._ends_at - _now()
+        seconds = self.remaining_seconds
         if seconds <= 0:
             raise error
         return seconds
@@ -98,8 +117,7 @@ class _LimitedStream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, self._limit.left_seconds(httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the limit is shorter
-        # Set before the clock is read, so that whoever waits never takes a sent request for one that was not.
-        self._limit.begun = True
+        self._limit.begin()
         self._stream.write(buffer, self._limit.left_seconds(httpcore.WriteTimeout))
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Thread
@@ -49,43 +50,45 @@ _HTTP_ERRORS: Final = (
 class HttpTokenEndpoint:
     """Sends one request at a time; implements the port `TokenEndpoint`."""
 
-    def __init__(self, url: str, form: ResponseFormat = RFC_6749_RESPONSE, signer: Signer | None = None) -> None:
+    def __init__(
+        self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, signer: Signer | None = None
+    ) -> None:
         self._url = url
-        self._form = form
+        self._response_format = response_format
         self._signer = signer
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
         """Send `request` and read the response, end to end within the time limit.
 
         A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
-        time is left, and sends nothing.
+        time is left, and sends nothing. A connection that isn't there after `CONNECT_SECONDS` counts as not sent.
         """
-        exchange = _Exchange(self._url, request, self._form, self._signer, TimeLimit(timeout_seconds))
+        exchange = _Exchange(self._url, request, self._response_format, self._signer, TimeLimit(timeout_seconds))
         Thread(target=exchange.run, name="token-request", daemon=True).start()
-        return exchange.wait(timeout_seconds)
+        return exchange.wait()
 
 
 class _Exchange:
     """One request and its response, and how far they came."""
 
     def __init__(
-        self, url: str, request: TokenRequest, form: ResponseFormat, signer: Signer | None, limit: TimeLimit
+        self, url: str, request: TokenRequest, response_format: ResponseFormat, signer: Signer | None, limit: TimeLimit
     ) -> None:
         self._url = url
         self._request = request
-        self._form = form
+        self._response_format = response_format
         self._signer = signer
         self._limit = limit
         self._done: Future[Response] = Future()
         self._by_status: Response | None = None
         """What a 4xx proves by its status, whatever becomes of its body."""
 
-    def wait(self, timeout_seconds: float) -> Response:
+    def wait(self) -> Response:
         """Wait for the response. At the time limit, return what is known by then."""
-        try:
-            return self._done.result(timeout_seconds)
-        except TimeoutError as error:
-            return self._failure(error)
+        while (left_seconds := self._limit.remaining_seconds) > 0:
+            with suppress(TimeoutError):
+                return self._done.result(left_seconds)
+        return self._failure(TimeoutError())
 
     def run(self) -> None:
         try:
@@ -119,34 +122,29 @@ class _Exchange:
         return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
 
     def _exchange(self, fields: Mapping[str, str]) -> Response:
-        request, transport = self._request, LimitedTransport(self._limit, _proxy_for(self._url))
-        url = httpx.URL(self._url)
-        if request.encoding is Encoding.QUERY:
-            url = url.copy_merge_params(fields)
-        with (
-            httpx.Client(transport=transport, headers=_HEADERS) as client,
-            client.stream(
-                request.method, url, headers=dict(request.headers), **_content(request.encoding, fields)
-            ) as response,
-        ):
+        # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
+        with closing(LimitedTransport(self._limit, _proxy_for(self._url))) as transport:
+            response = transport.handle_request(self._http_request(fields))
             status, retry_after = response.status_code, _retry_after(response.headers)
-            without_body = read_response(status, None, retry_after, self._form)
+            without_body = read_response(status, None, retry_after, self._response_format)
             if response.is_client_error:
                 self._by_status = without_body
             if response.is_redirect or status in {429, 503}:
                 return without_body
-            return read_response(status, _read_body(response), retry_after, self._form)
+            return read_response(status, _read_body(response), retry_after, self._response_format)
+
+    def _http_request(self, fields: Mapping[str, str]) -> httpx.Request:
+        request, url, headers = self._request, httpx.URL(self._url), httpx.Headers(_HEADERS)
+        if request.encoding is Encoding.QUERY:
+            url = url.copy_merge_params(fields)
+        headers.update(request.headers)
+        return httpx.Request(request.method, url, headers=headers, **_content(request.encoding, fields))
 
 
 def _content(encoding: Encoding, fields: Mapping[str, str]) -> dict[str, Any]:
     """Return httpx's argument for the fields, unless the URL has them."""
-    match encoding:
-        case Encoding.FORM:
-            return {"data": fields}
-        case Encoding.JSON:
-            return {"json": dict(fields)}
-        case Encoding.QUERY:
-            return {}
+    arguments = {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": fields}, Encoding.QUERY: {}}
+    return arguments[encoding]
 
 
 def _proxy_for(url: str) -> httpcore.Proxy | None:
@@ -182,6 +180,6 @@ def _retry_after(headers: httpx.Headers) -> timedelta | None:
         return timedelta(seconds=int(text))
     try:
         wait = parsedate_to_datetime(text) - datetime.now(UTC)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return max(wait, timedelta(0))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Final
 
+from token_refresh.aws.responses import MalformedResponse
+
 
 class Cause(Enum):
     """Why a call failed."""
@@ -103,6 +105,8 @@ _KEY: Final = re.compile(r"\bkms:|\bto KMS\b")
 
 def failure_of(error: Exception) -> Failure:
     """Find the cause of what a client of botocore or boto3 raised."""
+    if isinstance(error, MalformedResponse):
+        return Failure(cause=Cause.MALFORMED, code=error.member)
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         detail, metadata = _mapping(response, "Error"), _mapping(response, "ResponseMetadata")

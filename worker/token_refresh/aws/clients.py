@@ -1,10 +1,22 @@
 """Makes clients of AWS services."""
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from botocore.config import Config
+
+
+class MakeClient(Protocol):
+    """Makes the client of an AWS service."""
+
+    def __call__(self, service: str, *, region: str | None = None) -> Any:
+        """Make the client of `service`, by its name in botocore; without a region, in the configured one.
+
+        Raises:
+            ConfigurationError: There is no region, or the AWS configuration can't be used.
+        """
+        ...
 
 
 def configured_region() -> str | None:

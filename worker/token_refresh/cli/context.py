@@ -18,7 +18,7 @@ from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.errors import translate
 from token_refresh.aws.secrets_manager import code_of
 from token_refresh.bootstrap import deadline_in, open_claims, open_secret
-from token_refresh.config import Settings, read_settings, token_secret_id
+from token_refresh.config import Settings, claim_store_problem, parse_settings, token_secret_id
 from token_refresh.errors import ConfigurationError
 from token_refresh.ports import ClaimStore
 
@@ -54,6 +54,10 @@ class Context:
     """The variables that options set."""
     repeated: tuple[str, ...] = ()
     """Options, such as `--profile`, that a printed command has to repeat."""
+    name: str = "status"
+    """The command."""
+    any_lifetime: bool = False
+    """Whether tokens that live too short for the claim store are accepted, so that their claims can be moved."""
 
     @property
     def secret_id(self) -> str:
@@ -69,13 +73,19 @@ class Context:
         """
         return str(self.client(_SECRETS_MANAGER).meta.region_name)
 
-    def settings(self) -> Settings:
-        """Read the settings.
+    def settings(self, **variables: str) -> Settings:
+        """Read the settings, with `variables` in place of the environment's.
 
         Raises:
-            ConfigurationError: One is wrong or missing.
+            ConfigurationError: One is wrong or missing, or the provider's tokens live too short for the claim store.
         """
-        return read_settings(self.environment)
+        settings = parse_settings({**self.environment, **variables})
+        problem = None if self.any_lifetime else claim_store_problem(settings)
+        if problem is None:
+            return settings
+        if self.function is None:
+            problem += f"; then act with its settings: `{self.command(self.name, '--function', 'NAME')}`"
+        raise ConfigurationError(problem)
 
     def as_deployed(self, variables: Mapping[str, str]) -> "Context":
         """Give the context with the settings of the deployed function.
@@ -120,18 +130,19 @@ class Context:
             f"`aws lambda list-functions --region {self.region} --query {query}`"
         )
 
-    def client(self, service: str, config: Config = _PATIENT) -> Any:
-        """Give a client of an AWS service.
+    def client(self, service: str, config: Config = _PATIENT, *, region: str | None = None) -> Any:
+        """Give a client of an AWS service, in the secrets' region if `region` is None.
 
         Raises:
             ConfigurationError: No region is set, or the AWS configuration can't be used.
         """
         aws = {name: value for name, value in self.environment.items() if name.startswith("AWS_") and value}
+        aws |= {"AWS_REGION": region} if region else {}
         return _client(service, config, tuple(sorted(aws.items())))
 
-    def run_client(self, service: str = _SECRETS_MANAGER) -> Any:
+    def run_client(self, service: str = _SECRETS_MANAGER, *, region: str | None = None) -> Any:
         """Give a client as a run uses it: one attempt a call, since the run itself repeats."""
-        return self.client(service, CLIENT_CONFIG)
+        return self.client(service, CLIENT_CONFIG, region=region)
 
     def store(self, secret_id: str | None = None) -> SecretsManagerSecret:
         """Open a secret, by default the token secret.

@@ -13,7 +13,7 @@ from token_refresh.cli.console.screen import fields_table, output, span, text
 from token_refresh.oauth.formats import AuthMethod, Encoding, Grant
 from token_refresh.providers.fixtures import check_profile
 from token_refresh.providers.loader import load_provider, own_profiles, profile_names
-from token_refresh.providers.provider import GraceEnd, Provider, Rotation
+from token_refresh.providers.provider import Basis, GraceEnd, Provider, Rotation
 
 EXAMPLES: Final = """[bold]Examples[/]
 token-refresh providers
@@ -28,8 +28,13 @@ _HEADINGS: Final = (
     "new refresh token",
     "old one accepted",
     "grant lives",
-    "only reported",
+    "not documented",
 )
+_BASES: Final = {
+    Basis.DOCUMENTED: "",
+    Basis.REPORTED: " (reported, not documented)",
+    Basis.ASSUMED: " (assumed, not verified)",
+}
 _ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
 
 
@@ -106,7 +111,7 @@ def _show(provider: Provider) -> None:
     )
     output().print(text("\nEvidence", "bold"))
     for fact in provider.evidence:
-        source = f"  {fact.source}, {fact.on}{' (reported, not documented)' if fact.reported else ''}"
+        source = f"  {fact.source}, {fact.on}{_BASES[fact.basis]}"
         output().print(text(f"- {fact.says}"), text(source, "dim"), sep="\n", soft_wrap=True)
 
 
@@ -114,7 +119,6 @@ def markdown_table(found: Iterable[Provider]) -> list[str]:
     """Return the table of docs/providers.md, one line a provider."""
     lines = [f"| {' | '.join(_HEADINGS)} |", f"| {' | '.join('---' for _ in _HEADINGS)} |"]
     for provider in found:
-        reported_facts = sum(fact.reported for fact in provider.evidence)
         cells = (
             f"`{provider.name}`",
             provider.title,
@@ -123,10 +127,16 @@ def markdown_table(found: Iterable[Provider]) -> list[str]:
             _ROTATES[provider.rotation],
             grace_text(provider),
             grant_text(provider) or "",
-            f"{reported_facts} of {len(provider.evidence)}",
+            _undocumented(provider),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _undocumented(provider: Provider) -> str:
+    bases = [fact.basis for fact in provider.evidence]
+    counts = [(bases.count(basis), basis) for basis in (Basis.REPORTED, Basis.ASSUMED)]
+    return ", ".join(f"{count} {basis}" for count, basis in counts if count)
 
 
 def request_text(provider: Provider) -> str:

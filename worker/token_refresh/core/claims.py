@@ -156,7 +156,7 @@ def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) 
         earlier = tuple(_with_fate(entry, *fate) for entry, fate in zip(earlier, fates, strict=True))
     grace_seconds = fields.get("grace_seconds")
     return Claim(
-        claim_id=claim_id,
+        claim_id=_matching(_ID, claim_id),
         version_id=_matching(_ID, fields["version_id"]),
         attempt_number=_whole(fields["attempt"]),
         claimed_at=claimed_at,

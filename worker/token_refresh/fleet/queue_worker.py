@@ -62,18 +62,19 @@ def run_event(event: object, invocation: Callable[[str], Invocation]) -> dict[st
                 run_member(crew, Trigger(name="fleet", secret_id=secret_arn), invocation(settings.name))
             return {"batchItemFailures": []}
         return _run_on_demand(crew, read_event(event), invocation(settings.name))
-    except TokenRefreshError as error:
+    except Exception as error:  # noqa: BLE001 - a malformed row or response raises whatever its reader meets
         return invocation_failure(error, invocation)
 
 
-def invocation_failure(error: TokenRefreshError, invocation: Callable[[str], Invocation]) -> TokenRefreshError:
-    """Log an error that no run could log, since none began."""
+def invocation_failure(error: Exception, invocation: Callable[[str], Invocation]) -> TokenRefreshError:
+    """Log and name an error that no run could log, since none began."""
 
     def fail() -> tuple[Trigger, Mapping[str, str]]:
         raise error
 
-    invocation(environment().get("FLEET_NAME", "")).execute(fail)
-    return error
+    ended = invocation(environment().get("FLEET_NAME", "")).execute(fail)
+    assert isinstance(ended, TokenRefreshError)  # noqa: S101 - `fail` always raises
+    return ended
 
 
 def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> dict[str, Any] | TokenRefreshError:
@@ -118,6 +119,7 @@ def _ran(ended: Outcome | TokenRefreshError, facts: RunFacts) -> Ran:
         version_id=facts.version_id,
         expires_at=facts.expires_at,
         due_at=facts.due_at,
+        grant_ends_at=facts.grant_ends_at,
     )
     if isinstance(ended, Outcome):
         return replace(ran, outcome=ended.name, retry_at=ended.retry_at)

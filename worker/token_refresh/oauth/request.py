@@ -10,8 +10,6 @@ from token_refresh.oauth.formats import RFC_6749_REQUEST, AuthMethod, Encoding, 
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 
-__all__ = ["AuthMethod", "TokenRequest", "refresh_request", "token_request"]
-
 _GRANT_TYPES: Final = {
     Grant.REFRESH_TOKEN: "refresh_token",
     Grant.CLIENT_CREDENTIALS: "client_credentials",
@@ -31,43 +29,37 @@ class TokenRequest:
     assertion: Assertion | None = field(default=None, repr=False)
     """To be signed and added as `client_assertion` each time the request is sent."""
 
-    @property
-    def form(self) -> Mapping[str, str]:
-        """The fields, by the name that they had before."""
-        return self.fields
-
 
 def refresh_request(
     redeemed: SecretValue | None,
     client: ClientCredentials,
-    form: RequestFormat | AuthMethod = RFC_6749_REQUEST,
+    request_format: RequestFormat = RFC_6749_REQUEST,
     *,
     endpoint: str = "",
 ) -> TokenRequest:
     """Build the request that refreshes (RFC 6749 section 6), with exactly one client authentication method.
 
     Args:
-        redeemed: The refresh token; the access token where `form.grant` exchanges that; None for client credentials.
+        redeemed: The refresh token; the access token where the grant is an exchange; None for client credentials.
         client: The client credentials.
-        form: The provider's format.
+        request_format: The provider's format.
         endpoint: The token endpoint, for the `aud` of an assertion.
 
     Raises:
         ConfigurationError: The method needs a client secret and there is none.
     """
-    form = _format_of(form)
-    fields = {"grant_type": form.grant_type or _GRANT_TYPES[form.grant]}
-    if form.grant in _REDEEMED_FIELDS:
+    fields = {"grant_type": request_format.grant_type or _GRANT_TYPES[request_format.grant]}
+    if request_format.grant in _REDEEMED_FIELDS:
         if redeemed is None:
-            raise ConfigurationError(f"the token secret has no {_REDEEMED_FIELDS[form.grant]} to redeem")
-        fields[_REDEEMED_FIELDS[form.grant]] = redeemed.reveal()
-    return token_request({**fields, **form.params}, client, form, endpoint=endpoint)
+            raise ConfigurationError(f"the token secret has no {_REDEEMED_FIELDS[request_format.grant]} to redeem")
+        fields[_REDEEMED_FIELDS[request_format.grant]] = redeemed.reveal()
+    return token_request({**fields, **request_format.params}, client, request_format, endpoint=endpoint)
 
 
 def token_request(
     fields: Mapping[str, str],
     client: ClientCredentials,
-    form: RequestFormat | AuthMethod = RFC_6749_REQUEST,
+    request_format: RequestFormat = RFC_6749_REQUEST,
     *,
     endpoint: str = "",
 ) -> TokenRequest:
@@ -76,24 +68,19 @@ def token_request(
     Raises:
         ConfigurationError: The method needs a client secret and there is none.
     """
-    form = _format_of(form)
-    authentication = authenticate(client, form.auth_method)
-    named = {form.names.get(name, name): value for name, value in {**fields, **authentication.fields}.items()}
+    authentication = authenticate(client, request_format.auth_method)
+    named = {request_format.names.get(name, name): value for name, value in {**fields, **authentication.fields}.items()}
     named.pop("", None)
     assertion = Assertion(
         client_id=client.client_id,
-        audience=form.assertion_audience or endpoint,
-        algorithm=form.assertion_algorithm,
-        headers=form.assertion_headers,
+        audience=request_format.assertion_audience or endpoint,
+        algorithm=request_format.assertion_algorithm,
+        headers=request_format.assertion_headers,
     )
     return TokenRequest(
-        method=form.method,
-        encoding=form.encoding,
+        method=request_format.method,
+        encoding=request_format.encoding,
         fields=named,
-        headers={**form.headers, **authentication.headers},
-        assertion=assertion if form.auth_method is AuthMethod.PRIVATE_KEY_JWT else None,
+        headers={**request_format.headers, **authentication.headers},
+        assertion=assertion if request_format.auth_method is AuthMethod.PRIVATE_KEY_JWT else None,
     )
-
-
-def _format_of(form: RequestFormat | AuthMethod) -> RequestFormat:
-    return RequestFormat(auth_method=form) if isinstance(form, AuthMethod) else form

@@ -53,7 +53,6 @@ class Kind(Enum):
     NOT_SENT = "not_sent"
     BUSY = "busy"
     NO_RESPONSE = "no_response"
-    NO_ANSWER = "no_response"  # noqa: PIE796 - the name before
     UNREADABLE = "unreadable"
     UNEXPECTED = "unexpected"
     GRANT_REJECTED = "grant_rejected"
@@ -102,14 +101,13 @@ class Failure:
 
 
 Response = TokenResponse | Failure
-Answer = Response
 
 
 def read_response(
     status: int,
     body: bytes | None,
     retry_after: timedelta | None = None,
-    form: ResponseFormat = RFC_6749_RESPONSE,
+    response_format: ResponseFormat = RFC_6749_RESPONSE,
 ) -> Response:
     """Decide what an HTTP response is, and what it proves.
 
@@ -117,30 +115,30 @@ def read_response(
         status: The HTTP status.
         body: The body; None where it was not read, because it is encoded or over `BODY_LIMIT_BYTES`.
         retry_after: The `Retry-After` header, read (RFC 9110 section 10.2.3).
-        form: The provider's format.
+        response_format: The provider's format.
     """
     if status in {429, 503}:
         return Failure(kind=Kind.BUSY, seen=f"HTTP {status}", retry_after=retry_after)
-    fields = None if body is None else read_object(body, form.encoding)
-    matched = None if fields is None else _match(status, fields, form, retry_after)
+    fields = None if body is None else read_object(body, response_format.encoding)
+    matched = None if fields is None else _match(status, fields, response_format, retry_after)
     if matched is not None:
         return matched
     if 200 <= status < 300:  # noqa: PLR2004 - the classes of RFC 9110 section 15
-        return _read_success(status, body, fields, form)
+        return _read_success(status, body, fields, response_format)
     if 300 <= status < 500:  # noqa: PLR2004 - likewise
         return _read_refusal(status, fields)
     return Failure(kind=Kind.NO_RESPONSE, seen=f"HTTP {status}")
 
 
 def _match(
-    status: int, fields: Mapping[str, object], form: ResponseFormat, retry_after: timedelta | None
+    status: int, fields: Mapping[str, object], response_format: ResponseFormat, retry_after: timedelta | None
 ) -> Failure | None:
     """Apply the provider's matchers; where several fit, the one that concludes least wins."""
     for kind, matchers in (
-        (Kind.UNREADABLE, form.unknown),
-        (Kind.BUSY, form.busy),
-        (Kind.CLIENT_REJECTED, form.client),
-        (Kind.GRANT_REJECTED, form.dead),
+        (Kind.UNREADABLE, response_format.unknown),
+        (Kind.BUSY, response_format.busy),
+        (Kind.CLIENT_REJECTED, response_format.client),
+        (Kind.GRANT_REJECTED, response_format.dead),
     ):
         found = next((matcher for matcher in matchers if _fits(matcher, status, fields)), None)
         if found is not None:
@@ -155,30 +153,30 @@ def _fits(matcher: Matcher, status: int, fields: Mapping[str, object]) -> bool:
 
 
 def _read_success(
-    status: int, body: bytes | None, fields: Mapping[str, object] | None, form: ResponseFormat
+    status: int, body: bytes | None, fields: Mapping[str, object] | None, response_format: ResponseFormat
 ) -> Response:
-    tokens = None if fields is None else find(fields, form.envelope)
+    tokens = None if fields is None else find(fields, response_format.envelope)
     if body is None:
         why = f"a body that is encoded or over {BODY_LIMIT_BYTES} bytes"
     elif fields is None:
-        why = f"a body that is not {'form-encoded' if form.encoding is Encoding.FORM else 'a JSON object'}"
+        why = f"a body that is not {'form-encoded' if response_format.encoding is Encoding.FORM else 'a JSON object'}"
     elif fields.get("error") is not None:
         why = "an error in it"
     elif not isinstance(tokens, dict):
-        why = f"no object at {'.'.join(form.envelope)}"
+        why = f"no object at {'.'.join(response_format.envelope)}"
     else:
-        read = _read_tokens(tokens, form)
+        read = _read_tokens(tokens, response_format)
         if isinstance(read, TokenResponse):
             return read
         why = read
     return Failure(kind=Kind.UNREADABLE, seen=f"HTTP {status} with {why}")
 
 
-def _read_tokens(tokens: Mapping[str, object], form: ResponseFormat) -> TokenResponse | str:
+def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) -> TokenResponse | str:
     """Read the tokens, or say why they can't be used."""
 
     def named(name: str) -> object:
-        return tokens.get(form.names.get(name, name))
+        return tokens.get(response_format.names.get(name, name))
 
     access_token, refresh_token = read_token(named("access_token")), read_token(named("refresh_token"))
     if access_token is None:
@@ -188,10 +186,10 @@ def _read_tokens(tokens: Mapping[str, object], form: ResponseFormat) -> TokenRes
     return TokenResponse(
         access_token=access_token,
         refresh_token=refresh_token,
-        lifetime=read_lifetime(named("expires_in")) if form.expiry is Expiry.EXPIRES_IN else None,
-        expires_at=read_moment(named("expires_in"), form.expiry),
+        lifetime=read_lifetime(named("expires_in")) if response_format.expiry is Expiry.EXPIRES_IN else None,
+        expires_at=read_moment(named("expires_in"), response_format.expiry),
         refresh_token_lifetime=read_lifetime(named("refresh_token_expires_in")),
-        kept={name: value for name in form.keep if (value := read_kept(tokens.get(name))) is not None},
+        kept={name: value for name in response_format.keep if (value := read_kept(tokens.get(name))) is not None},
     )
 
 
@@ -206,6 +204,3 @@ def _read_refusal(status: int, fields: Mapping[str, object] | None) -> Failure:
     else:
         kind = Kind.REQUEST_REJECTED
     return Failure(kind=kind, seen=f"HTTP {status} with {error}", error=error)
-
-
-read_answer = read_response

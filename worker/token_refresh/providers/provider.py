@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from token_refresh.errors import ConfigurationError
@@ -49,6 +49,17 @@ class RefreshTokenLife:
     idle: timedelta | None = None
     """Without a refresh for this long, the grant ends."""
 
+    def ends_at(self, issued_at: datetime, *, stated: timedelta | None, begins: bool) -> datetime | None:
+        """Return when a grant ends that is not refreshed again; None where nothing is known.
+
+        Args:
+            issued_at: When the tokens were issued.
+            stated: How long the refresh token lives, as the response says.
+            begins: Whether `lifetime` begins with these tokens.
+        """
+        lifetime = stated or (self.lifetime if begins else None)
+        return None if lifetime is None else issued_at.replace(microsecond=0) + lifetime
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
@@ -71,6 +82,17 @@ class Authorization:
     pkce: bool = True
 
 
+class Basis(StrEnum):
+    """What a fact rests on."""
+
+    DOCUMENTED = "documented"
+    """The provider's own documentation or source."""
+    REPORTED = "reported"
+    """Third parties report it."""
+    ASSUMED = "assumed"
+    """Nobody verified it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Where a fact of the profile comes from."""
@@ -78,8 +100,7 @@ class Evidence:
     says: str
     source: str
     on: date
-    reported: bool
-    """Whether third parties report it and the provider doesn't document it."""
+    basis: Basis = Basis.DOCUMENTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +139,11 @@ class Provider:
     def auth_method(self) -> AuthMethod:
         """How the client authenticates."""
         return self.request.auth_method
+
+    @property
+    def prolongs_grants(self) -> bool:
+        """Whether a refresh moves the end of the grant."""
+        return self.rotation is not Rotation.NEVER and not self.refresh_token.is_fixed
 
     def at_endpoint(self, url: str) -> "Provider":
         """Return the provider at the deployment's own endpoint.

@@ -8,6 +8,7 @@ from typing import Final
 from token_refresh.oauth.formats import AuthMethod, Encoding, Expiry, Grant, Matcher, RequestFormat, ResponseFormat
 from token_refresh.providers.provider import (
     Authorization,
+    Basis,
     Evidence,
     Grace,
     GraceEnd,
@@ -29,6 +30,8 @@ DEFAULT_WINDOW: Final = timedelta(hours=8)
 _FIELD: Final = r"[A-Za-z0-9_.:-]+"
 _REQUEST_FIELDS: Final = "grant_type|refresh_token|access_token|client_id|client_secret"
 _RESPONSE_FIELDS: Final = "access_token|refresh_token|expires_in|refresh_token_expires_in"
+_ANYWHERE: Final = r"https://[\w{}./:?&=%~+,-]+"
+_HERE: Final = r"http://(127\.0\.0\.1|localhost)(:\d+)?/[\w{}./:?&=%~+,-]*"  # the machine itself, as for TOKEN_ENDPOINT
 _HEADER: Final = "(?!(?i:host|authorization|cookie|accept-encoding|transfer-encoding|content-.*)$)[A-Za-z0-9-]+"
 _KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]+"
 _SCOPES: Final = "ip|client|grant"
@@ -94,7 +97,7 @@ def _variable(name: str, value: object) -> Variable:
 
 def _endpoint(table: Table, key: str, variables: dict[str, Variable], **default: str) -> str:
     """Read the template of an endpoint. Whatever fills its variables, the host must stay the provider's."""
-    template: str = table.text(key, **default, pattern=r"(?a)https://[\w{}./:?&=%~+,-]+")
+    template: str = table.text(key, **default, pattern=rf"(?a)({_ANYWHERE}|{_HERE})")
     undeclared = sorted(places(template) - set(variables))
     if undeclared:
         raise table.error(key, f"a URL whose variables stand under [variables]; {undeclared[0]} doesn't")
@@ -201,7 +204,7 @@ def _evidence(table: Table) -> Evidence:
         says=table.text("says"),
         source=table.text("source"),
         on=table.day("on"),
-        reported=table.switch("reported", default=False),
+        basis=table.choice("basis", Basis, Basis.DOCUMENTED),
     )
     table.finish()
     return evidence

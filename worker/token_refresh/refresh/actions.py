@@ -42,8 +42,9 @@ class Actions:
             case Publish():
                 return self._publish(snapshot)
             case ReplaceLostTable(claim, after):
-                self.parts.log.warning("claim_table_lost", claim_id=claim.claim_id)
-                self.parts.claims.append(claim, after=after)
+                if self._is_current(snapshot.current):
+                    self.parts.log.warning("claim_table_lost", claim_id=claim.claim_id)
+                    self.parts.claims.append(claim, after=after)
                 return self.reader.read(self.memory)
             case Redeem():
                 return self._redeem(step, snapshot)
@@ -68,6 +69,11 @@ class Actions:
         )
         staged = self.redemption.redeem(claim, prepared, snapshot)
         return self.reader.read(self.memory) if staged is None else self._promote(staged, snapshot)
+
+    def _is_current(self, token_set: TokenSet) -> bool:
+        """Read again, now that the table is known to be lost: it may have held claims on a newer version."""
+        version = self.parts.store.read(label=CURRENT)
+        return version is not None and version.version_id == token_set.version_id
 
     def _promote(self, successor: TokenSet, snapshot: Snapshot) -> Snapshot:
         """Swap AWSCURRENT from the version that was read; if it is not there any more, a newer version wins."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Answer, Failure, Kind, TokenResponse
+from token_refresh.oauth.response import Failure, Kind, Response, TokenResponse
 from token_refresh.ports import Deadline, Log, TokenEndpoint
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.parts import Limits
@@ -38,20 +38,20 @@ class Exchange:
     _failure: Failure | None = None
     _stopped: bool = False
 
-    def run(self) -> Answer:
+    def run(self) -> Response:
         """Send until there is a response that can't be repeated, or no more time.
 
         Raises:
             TimeOver: Nothing was sent.
         """
-        answer = self._repeated()
-        other = self.prepared.with_previous_client() if _client_rejected(answer) else None
+        response = self._repeated()
+        other = self.prepared.with_previous_client() if _client_rejected(response) else None
         if other is None:
-            return answer
+            return response
         self.request = other
         return self._send()
 
-    def _repeated(self) -> Answer:
+    def _repeated(self) -> Response:
         return repeat(
             self._send,
             clock=self.deadline.clock,
@@ -62,7 +62,7 @@ class Exchange:
             asked_seconds=_asked_seconds,
         )
 
-    def _send(self) -> Answer:
+    def _send(self) -> Response:
         # The machine may have been suspended since the last look at the clock.
         left_seconds = self.deadline.remaining_seconds
         if left_seconds < self.limits.needed_seconds or not self._replay_allowed():
@@ -73,32 +73,32 @@ class Exchange:
         self.sent_at = self.memory.service_now()
         self.memory.requests_sent += 1
         timeout_seconds = left_seconds - self.limits.store_reserve_seconds
-        answer = self.endpoint.send(
+        response = self.endpoint.send(
             self.request,
             timeout_seconds=timeout_seconds
             if self.timeout_seconds is None
             else min(self.timeout_seconds, timeout_seconds),
         )
-        if isinstance(answer, Failure):
-            self._failure = answer
-            self.unsure = self.unsure or answer.kind.may_have_redeemed
-            self.log.warning("token_request_failed", kind=answer.kind.name.lower(), seen=answer.seen)
-        return answer
+        if isinstance(response, Failure):
+            self._failure = response
+            self.unsure = self.unsure or response.kind.may_have_redeemed
+            self.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
+        return response
 
-    def _may_repeat(self, answer: Answer) -> bool:
-        if isinstance(answer, TokenResponse) or self._stopped:
+    def _may_repeat(self, response: Response) -> bool:
+        if isinstance(response, TokenResponse) or self._stopped:
             return False
-        passes = answer.kind.may_have_redeemed or answer.kind in {Kind.NOT_SENT, Kind.BUSY}
+        passes = response.kind.may_have_redeemed or response.kind in {Kind.NOT_SENT, Kind.BUSY}
         return passes and self._replay_allowed()
 
     def _replay_allowed(self) -> bool:
         return not self.unsure or self.replay_allowed(self.memory.service_now())
 
 
-def _client_rejected(answer: Answer) -> bool:
-    return isinstance(answer, Failure) and answer.kind is Kind.CLIENT_REJECTED
+def _client_rejected(response: Response) -> bool:
+    return isinstance(response, Failure) and response.kind is Kind.CLIENT_REJECTED
 
 
-def _asked_seconds(answer: Answer) -> float:
+def _asked_seconds(response: Response) -> float:
     """Give how long the endpoint asked us to wait."""
-    return answer.retry_after.total_seconds() if isinstance(answer, Failure) and answer.retry_after else 0.0
+    return response.retry_after.total_seconds() if isinstance(response, Failure) and response.retry_after else 0.0

@@ -100,16 +100,16 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
             "nothing "
             f"was sent. Correct TOKEN_ENDPOINT. If the provider moved, authorize again: {secret.authorize}"
         )
-    move = secret.command("claims move", f" --to {step.configured} --table TABLE")
+    move = secret.command("claims move", f" --to {step.configured} --table NAME")
     if step.configured == ClaimStoreKind.TABLE:
         return ConfigurationError(
             f"the claims on {secret} are in the secret's versions, and CLAIM_TABLE names a table; nothing was sent. "
-            f"Move the claims, with the table's name for TABLE: {move}"
+            f"Move the claims, with the table's name for NAME: {move}"
         )
     return ConfigurationError(
         f"the claims on {secret} are in a table, and CLAIM_TABLE is not set; nothing was sent. Set claim_table in the "
         "deployment (on the command line, --function NAME takes the function's settings). Or move the claims, with the "
-        f"table's name for TABLE: {move}"
+        f"table's name for NAME: {move}"
     )
 
 

@@ -106,6 +106,7 @@ class Redemption:
                 store=self.policy.store,
                 claim_id=claim.claim_id,
                 number=claim.number,
+                grant_ends_at=prepared.grant_ends_at(response, issued_at),
             ),
         )
         size_bytes = len(renewed.serialize().reveal())

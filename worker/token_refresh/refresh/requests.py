@@ -48,6 +48,13 @@ class PreparedRefresh:
         """Return how long the new access token lives: as the response says, else as before, else by the profile."""
         return response.lifetime_from(sent_at) or self.document.lifetime or self.provider.access_token_lifetime
 
+    def grant_ends_at(self, response: TokenResponse, sent_at: datetime) -> datetime | None:
+        """Return when the grant ends: as the response says, else by the profile, else as before."""
+        before, now = self.document.refresh_token, response.refresh_token
+        begins = self.provider.prolongs_grants and now is not None and now != before
+        ends_at = self.provider.refresh_token.ends_at(sent_at, stated=response.refresh_token_lifetime, begins=begins)
+        return ends_at or (self.document.origin.grant_ends_at if self.document.origin else None)
+
 
 def prepare_refresh(
     document: TokenDocument,

@@ -178,8 +178,9 @@ class Run:
             log.warning(
                 "token_lifetime_too_short",
                 claim_store=self._policy.store.value,
-                remedy=self._secret.command("claims move", " --to table --table NAME")
-                + ", then deploy with `-c claim_table=create`",
+                remedy="pause, deploy with `-c claim_table=create`, run "
+                + self._secret.command("claims move", " --to table --table NAME")
+                + ", and resume",
             )
         return self._outcome("yielded", snapshot, step)
 

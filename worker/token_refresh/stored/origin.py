@@ -7,9 +7,11 @@ store, so that a deployment with other settings can't misuse the token. An unrea
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeGuard
+
+from token_refresh.stored.times import iso, read_iso
 
 ORIGIN_KEY: Final = "tokenRefresh"
 
@@ -39,9 +41,11 @@ class Origin:
     """How long that provider accepts a refresh token after it was redeemed."""
     store: ClaimStoreKind
     claim_id: str | None = None
-    """The claim under which the tokens were received; None after `token-refresh authorize`."""
+    """The claim under which the tokens were received, or for a new grant the last one before it; None for the first."""
     number: int = 0
     """That claim's number."""
+    grant_ends_at: datetime | None = None
+    """When the provider will reject the refresh token, unless a refresh prolongs the grant; None if nobody knows."""
 
     def as_fields(self) -> dict[str, object]:
         """Give the JSON object to store."""
@@ -50,6 +54,8 @@ class Origin:
             "grace_seconds": int(self.grace.total_seconds()),
             "store": self.store.value,
         }
+        if self.grant_ends_at is not None:
+            fields["grant_ends_at"] = iso(self.grant_ends_at)
         return fields if self.claim_id is None else {"claim": self.claim_id, "number": self.number, **fields}
 
 
@@ -76,7 +82,15 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
         store=store,
         claim_id=claim_id,
         number=number if claim_id is not None else 0,
+        grant_ends_at=_read_end(found.get("grant_ends_at")),
     )
+
+
+def _read_end(value: object) -> datetime | None:
+    try:
+        return read_iso(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _is_whole(value: object, highest: int) -> TypeGuard[int]:

@@ -11,7 +11,7 @@ from token_refresh.cli.console.failures import CommandFailed
 from token_refresh.cli.console.prompts import ask_secret
 from token_refresh.config import Settings
 from token_refresh.errors import InvalidSecretDocument
-from token_refresh.oauth.request import AuthMethod
+from token_refresh.oauth.formats import AuthMethod
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import SIZE_LIMIT_BYTES

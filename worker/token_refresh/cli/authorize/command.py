@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import typer
 
-from token_refresh.adapters.client_key import KmsSigner
 from token_refresh.bootstrap import find_credentials
 from token_refresh.cli.authorize.authorization import Authorization, ForeignRedirect
 from token_refresh.cli.authorize.browser import opened
@@ -88,7 +87,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     If there are none, they are asked for, and stored beside the tokens.
     """
     tags = _read_tags(tag or ())
-    if fleet is not None:  # Its claims are in its table.
+    if fleet is not None:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     version, creates = _find(context, create=create)
     fields = with_provider_keys(context, fields_of(version), variable or ())
@@ -115,7 +114,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         creates=creates,
         fields=fields,
         tags=tags,
-        signer=KmsSigner(settings.client_key_id) if settings.client_key_id else None,
+        client_key_id=settings.client_key_id,
     )
     if paste or not can_listen(redirect_uri):
         _paste(authorization, exchange)

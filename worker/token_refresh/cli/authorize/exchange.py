@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from token_refresh.adapters.client_key import Signer
-from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh.bootstrap import token_endpoint
 from token_refresh.cli.authorize import page
 from token_refresh.cli.authorize.authorization import Authorization
 from token_refresh.cli.console.failures import CommandFailed
@@ -18,7 +18,7 @@ from token_refresh.providers.provider import Provider
 from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
-from token_refresh.stored.origin import ClaimStoreKind, Origin
+from token_refresh.stored.origin import ClaimStoreKind, Origin, read_origin
 
 _REMEDIES = {
     Kind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run authorize "
@@ -44,8 +44,8 @@ class Exchange:
     fields: dict[str, object]
     """What is stored so far, with the provider's keys."""
     tags: Sequence[tuple[str, str]]
-    signer: Signer | None = None
-    """Signs assertions, if the client authenticates with them."""
+    client_key_id: str | None = None
+    """The KMS key that signs assertions, if the client authenticates with them."""
 
     def complete(self, authorization: Authorization, code: SecretValue) -> str:
         """Exchange the code, store the tokens, say so, and give the page for the browser.
@@ -62,7 +62,7 @@ class Exchange:
             refresh_token=tokens.refresh_token,
             lifetime=tokens.lifetime_from(sent_at) or self.provider.access_token_lifetime,
             issued_at=sent_at,
-            origin=Origin(host=self.provider.host, grace=self.provider.replay_grace, store=self.store),
+            origin=self._origin(tokens, sent_at),
         )
         if self.creates:
             version_id = create_secret(context, document.serialize(), tags_for(context.secret_id, self.tags))
@@ -83,11 +83,25 @@ class Exchange:
         show(output(), *message(f"Next: `{context.command('status')}`"))
         return page.authorized(context.secret_id, context.command("status"))
 
+    def _origin(self, tokens: TokenResponse, issued_at: datetime) -> Origin:
+        """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
+        before = read_origin(self.fields)
+        known = before if before is not None and before.store is self.store else None
+        life = self.provider.refresh_token
+        return Origin(
+            host=self.provider.host,
+            grace=self.provider.replay_grace,
+            store=self.store,
+            claim_id=known.claim_id if known else None,
+            number=known.number if known else 0,
+            grant_ends_at=life.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True),
+        )
+
     def _redeem(self, authorization: Authorization, code: SecretValue) -> TokenResponse:
         """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
         provider = self.provider
         request = authorization.code_request(code, self.client, provider)
-        endpoint = HttpTokenEndpoint(provider.token_endpoint, provider.response, self.signer)
+        endpoint = token_endpoint(provider, client_key_id=self.client_key_id, client=self.context.run_client)
         response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
         if isinstance(response, Failure):
             raise self._refused(response)

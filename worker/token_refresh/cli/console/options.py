@@ -8,7 +8,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 import typer
@@ -123,13 +123,14 @@ class _Registry:
         """Register a command.
 
         Args:
-            examples: Command lines for `--help`.
+            examples: Command lines for `--help`; the first one begins with the command's name.
             failed: The exit status if it ends with a named error.
             as_deployed: Whether `--function` makes the function's settings apply; `doctor` checks them first.
         """
 
         def register(function: Command) -> Command:
-            self.wrapped[function] = _with_shared(function, failed, as_deployed=as_deployed)
+            name = examples[0].partition(" -")[0].removeprefix("token-refresh ")
+            self.wrapped[function] = _with_shared(function, name, failed, as_deployed=as_deployed)
             self.examples[function] = "\n".join(["[bold]Examples[/]", *examples])
             return function
 
@@ -139,7 +140,7 @@ class _Registry:
 command: Final = _Registry()
 
 
-def _with_shared(function: Command, failed: int, *, as_deployed: bool) -> Command:
+def _with_shared(function: Command, name: str, failed: int, *, as_deployed: bool) -> Command:
     own = inspect.signature(function, eval_str=True)
     own_parameters = [p for p in own.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
 
@@ -147,7 +148,7 @@ def _with_shared(function: Command, failed: int, *, as_deployed: bool) -> Comman
     def wrapper(**given: Any) -> None:
         shared = {parameter.name: given.pop(parameter.name) for parameter in _PARAMETERS}
         debug = shared.pop("debug")
-        context = _context(shared)
+        context = replace(_context(shared), name=name)
         with reported(debug=debug, failed=failed):
             if as_deployed and context.function is not None:
                 context = context.as_deployed(context.deployed_variables())

@@ -1,7 +1,10 @@
 """Check whether a consumer has the current tokens."""
 
+from functools import partial
+
 from token_refresh.cli.console.screen import span, when
 from token_refresh.cli.doctor.check import Check, NotAsked, ask
+from token_refresh.cli.secret.listing import each_version
 from token_refresh.cli.secret.state import State
 
 _NAME = "consumers"
@@ -38,19 +41,6 @@ def check_consumer(state: State, reported: str | None) -> Check:
 
 
 def _stored_at(state: State, reported: str) -> str | None:
-    more: dict[str, str] = {}
     service = state.context.client("secretsmanager")
-    while True:
-        page = ask(
-            service.list_secret_version_ids,
-            SecretId=state.context.secret_id,
-            IncludeDeprecated=True,
-            MaxResults=50,
-            **more,
-        )
-        for version in page["Versions"]:
-            if version["VersionId"].startswith(reported):
-                return when(version["CreatedDate"])
-        if "NextToken" not in page:
-            return None
-        more = {"NextToken": page["NextToken"]}
+    versions = each_version(partial(ask, service.list_secret_version_ids, SecretId=state.context.secret_id))
+    return next((when(v["CreatedDate"]) for v in versions if v["VersionId"].startswith(reported)), None)

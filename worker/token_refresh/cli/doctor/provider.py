@@ -2,8 +2,7 @@
 
 import secrets
 
-from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh.bootstrap import find_credentials
+from token_refresh.bootstrap import find_credentials, token_endpoint
 from token_refresh.cli.context import Context
 from token_refresh.cli.doctor.check import Check
 from token_refresh.cli.secret.provider import names_provider
@@ -11,8 +10,9 @@ from token_refresh.cli.secret.state import State
 from token_refresh.config import Settings
 from token_refresh.core.steps import Mismatch
 from token_refresh.errors import TokenRefreshError
+from token_refresh.oauth.formats import Grant
 from token_refresh.oauth.request import TokenRequest, refresh_request
-from token_refresh.oauth.response import Answer, Failure, Kind
+from token_refresh.oauth.response import Failure, Kind, Response, TokenResponse
 from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
 
@@ -30,23 +30,26 @@ def check_token_endpoint(context: Context, state: State | None) -> Check:
         text = f"not asked: the tokens belong to {state.step.stored}, and the settings name {state.step.configured}"
         return Check.skipped("token endpoint", text)
     request, with_client = _request(settings, context, state)
-    endpoint = HttpTokenEndpoint(settings.provider.token_endpoint, settings.provider.response)
+    endpoint = token_endpoint(settings.provider, client_key_id=settings.client_key_id, client=context.run_client)
     response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
+    if isinstance(response, TokenResponse) and settings.provider.request.grant is Grant.CLIENT_CREDENTIALS:
+        return Check.ok("token endpoint", "it issues tokens to the client")
     return _judge(context, response, with_client=with_client)
 
 
 def _request(settings: Settings, context: Context, state: State | None) -> tuple[TokenRequest, bool]:
+    provider = settings.provider
     made_up = SecretValue(f"made-up-{secrets.token_hex(8)}")
     if state is not None and names_provider(context, state.document.fields):
         try:
             client = find_credentials(state.document, settings=settings, secret=context.store)
-            return refresh_request(made_up, client, settings.provider.request), True
+            return refresh_request(made_up, client, provider.request, endpoint=provider.token_endpoint), True
         except TokenRefreshError:
             pass  # Another check reports it.
     return TokenRequest(fields={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
 
 
-def _judge(context: Context, response: Answer, *, with_client: bool) -> Check:
+def _judge(context: Context, response: Response, *, with_client: bool) -> Check:
     name = "token endpoint"
     if not isinstance(response, Failure):
         text = "it issued tokens for a made-up refresh token: do not trust it"

@@ -23,7 +23,9 @@ def check_tokens(state: State) -> list[Check]:
     findings = examine(state)
     if not findings:
         left = "" if state.left is None else f"; the access token expires in {span(state.left)}"
-        return [Check.ok("tokens", f"healthy{left}")]
+        ends_at = state.grant_ends_at
+        ends = "" if ends_at is None else f"; the grant ends {relative(ends_at - state.snapshot.now)}"
+        return [Check.ok("tokens", f"healthy{left}{ends}")]
     grades = {Health.ATTENTION: Grade.LOOK, Health.BROKEN: Grade.FAILED}
     return [Check(name="tokens", grade=grades[f.health], text=f.text, remedy=f.remedy) for f in findings]
 

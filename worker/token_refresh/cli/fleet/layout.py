@@ -83,11 +83,15 @@ def lay_out(shown: View, *, limit: int) -> list[RenderableType]:
     counts = [
         part for state, n in shown.counts.items() for part in ((f"{n} {state.value}", _STYLES.get(state, "")), "  ")
     ]
-    parts: list[RenderableType] = [assemble((f"fleet {shown.fleet}", "bold"), f"  {total} secrets  ", *counts)]
+    parts: list[RenderableType] = [
+        assemble((f"fleet {shown.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ", *counts)
+    ]
     if shown.pauses.fleet is not None and shown.now < shown.pauses.fleet.until:
         pause = shown.pauses.fleet
         parts.append(text(f"paused until {when(pause.until)} by {pause.by}: {pause.why}", "cyan"))
-    parts += [Text(), _providers(shown), Text(), _rows(shown, limit)]
+    parts += [Text(), _providers(shown), Text()]
+    if limit:
+        parts.append(_rows(shown, limit))
     if total > limit:
         parts.append(text(f"and {total - limit} more; narrow them with --provider or --state, or use --json", "dim"))
     return parts

@@ -38,11 +38,6 @@ class Past:
     """The newest first."""
     ledger: Ledger
 
-    @property
-    def current(self) -> Listed | None:
-        """Give the current version."""
-        return next((version for version in self.versions if CURRENT in version.labels), None)
-
     def fate_of_attempt(self, claim_id: str) -> Attempt | None:
         """Give the attempt under a claim."""
         return next((a for a in self.ledger.attempts if a.claim_id == claim_id), None)

@@ -1,12 +1,14 @@
 """The versions of a token secret, and what each of them is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from token_refresh.cli.context import Context
+from token_refresh.cli.secret.listing import each_version
 from token_refresh.cli.secret.storing import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh.core.claims import Claim, Record, read_claim, read_record
 from token_refresh.core.versions import staged_version_id
@@ -60,10 +62,9 @@ def list_versions(context: Context, store: SecretStore) -> list[Listed]:
     Raises:
         SecretStoreError: Secrets Manager refused.
     """
-    listed = [
-        _identify(version_id, created_at, labels, store.read(version_id=version_id))
-        for version_id, (created_at, labels) in _find(context).items()
-    ]
+    entries = each_version(partial(context.ask, "ListSecretVersionIds", context.secret_id))
+    by_id = {entry["VersionId"]: entry for entry in entries}
+    listed = [_identify(entry, store.read(version_id=version_id)) for version_id, entry in by_id.items()]
     claims = {version.version_id for version in listed if version.claim}
     received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}
     marked = [
@@ -73,21 +74,9 @@ def list_versions(context: Context, store: SecretStore) -> list[Listed]:
     return sorted(marked, key=lambda version: version.created_at, reverse=True)
 
 
-def _find(context: Context) -> dict[str, tuple[datetime, frozenset[str]]]:
-    found: dict[str, tuple[datetime, frozenset[str]]] = {}
-    more: dict[str, str] = {}
-    while True:
-        page = context.ask("ListSecretVersionIds", context.secret_id, IncludeDeprecated=True, MaxResults=50, **more)
-        for version in page["Versions"]:
-            labels = frozenset(version.get("VersionStages", ()))
-            found[version["VersionId"]] = version["CreatedDate"].astimezone(UTC), labels
-        if "NextToken" not in page:
-            return found
-        more = {"NextToken": page["NextToken"]}
-
-
-def _identify(version_id: str, created_at: datetime, labels: frozenset[str], value: SecretVersion | None) -> Listed:
+def _identify(entry: Mapping[str, Any], value: SecretVersion | None) -> Listed:
     """Say what a version is, by its content."""
+    version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
     text = (value.value if value else None) or SecretValue("")
     document = document_of(fields_of(value))
     claim = _parsed(lambda: read_claim(version_id, text, created_at))
@@ -101,7 +90,7 @@ def _identify(version_id: str, created_at: datetime, labels: frozenset[str], val
     return Listed(
         version_id=version_id,
         created_at=created_at,
-        labels=labels,
+        labels=frozenset(entry.get("VersionStages", ())),
         kind=kind,
         value=value,
         claim=claim,

@@ -12,6 +12,7 @@ from token_refresh.cli.console.screen import relative, span, when
 from token_refresh.cli.secret.state import PastAttempt, Result, State
 from token_refresh.core.schedule import lifetime_too_short
 from token_refresh.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, Spent, Wait
+from token_refresh.fleet.core.announcement import GRANT_ENDS_WITHIN
 from token_refresh.stored.origin import ClaimStoreKind
 
 
@@ -38,7 +39,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 def examine(state: State) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_settings, _grant, _expiry, _blocked, _failed, _overdue, _published, _lifetime)
+    checks = (_settings, _grant, _expiry, _blocked, _failed, _overdue, _ending, _published, _lifetime)
     findings = [finding for check in checks if (finding := check(state)) is not None]
     return sorted(findings, key=lambda finding: -finding.health)
 
@@ -94,9 +95,9 @@ def _settings(state: State) -> Finding | None:
         return Finding(
             health=Health.BROKEN,
             text=f"a run with these settings fails: the claims are in the secret, and CLAIM_TABLE names table {table}",
-            remedy=f"move the claims: `{command('claims move', '--to', 'table', '--table', table)}`",
+            remedy=f"move the claims: {_move_claims(state, 'table')}",
         )
-    back = f"move the claims back: `{command('claims move', '--to', 'versions', '--table', 'TABLE')}`"
+    back = f"move the claims back: {_move_claims(state, 'versions')}"
     if state.context.function is not None:
         remedy = f"set claim_table in the function's deployment, and deploy. Or {back}"
     else:
@@ -107,6 +108,12 @@ def _settings(state: State) -> Finding | None:
         text="a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set",
         remedy=remedy,
     )
+
+
+def _move_claims(state: State, to: str) -> str:
+    """Give the command; NAME stands for the table where no setting names one."""
+    table = state.settings.claim_table or "NAME"
+    return f"`{state.context.command('claims move', '--to', to, '--table', table)}`"
 
 
 def _grant(state: State) -> Finding | None:
@@ -193,6 +200,18 @@ def _overdue(state: State) -> Finding | None:
     )
 
 
+def _ending(state: State) -> Finding | None:
+    """Report a grant that ends soon, whatever the runs do."""
+    ends_at, now = state.grant_ends_at, state.snapshot.now
+    if ends_at is None or state.settings.provider.prolongs_grants or now < ends_at - GRANT_ENDS_WITHIN:
+        return None
+    return Finding(
+        health=Health.ATTENTION,
+        text=f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
+        remedy=f"authorize again: `{state.context.command('authorize')}`",
+    )
+
+
 def _published(state: State) -> Finding | None:
     if not state.published_lags:
         return None
@@ -208,7 +227,7 @@ def _lifetime(state: State) -> Finding | None:
         return None
     claims = state.claims_today[1]
     moves = state.policy.store is ClaimStoreKind.VERSIONS
-    move = f"move the claims to a table: `{state.context.command('claims move', '--to', 'table')}`"
+    move = f"move the claims to a table: {_move_claims(state, 'table')}"
     return Finding(
         health=Health.ATTENTION,
         text=f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "

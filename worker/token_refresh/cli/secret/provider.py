@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from token_refresh.cli.context import Context
-from token_refresh.config import Settings, read_settings
+from token_refresh.config import Settings
 from token_refresh.errors import ConfigurationError
 from token_refresh.providers.loader import profile_names
 
@@ -22,7 +22,7 @@ def settings_for(context: Context, fields: Mapping[str, object], *, filled: bool
     Raises:
         ConfigurationError: A setting is wrong, or does not fit the document.
     """
-    settings = read_settings(_environment(context, fields))
+    settings = context.settings(**_named_provider(context, fields))
     if not filled:
         return settings
     _check_provider(context, fields, settings)
@@ -54,13 +54,13 @@ def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
     )
 
 
-def _environment(context: Context, fields: Mapping[str, object]) -> Mapping[str, str]:
+def _named_provider(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
     name = fields.get(PROVIDER_KEY)
     if context.environment.get("PROVIDER") or name in (None, ""):
-        return context.environment
+        return {}
     if name not in profile_names():
         raise ConfigurationError(
             f"the key {PROVIDER_KEY} of secret {context.secret_id} in {context.region} is not the name of a profile. "
             f"Correct it: `{context.command('authorize', '--provider', 'NAME')}`"
         )
-    return {**context.environment, "PROVIDER": str(name)}
+    return {"PROVIDER": str(name)}

@@ -15,9 +15,7 @@ _ONE_TRY: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_
 
 
 def other_regions(context: Context) -> list[str]:
-    """List the other regions that have a secret of this name; an ARN names its region itself."""
-    if context.secret_id.startswith("arn:"):
-        return []
+    """List the other regions that have a secret of this name."""
     regions = botocore.session.Session().get_available_regions("secretsmanager")
     asked = [region for region in regions if region != context.region]
     with ThreadPoolExecutor(max_workers=16) as pool:

@@ -89,6 +89,11 @@ class State:
         return due_at(self.document, self.policy)
 
     @property
+    def grant_ends_at(self) -> datetime | None:
+        """Say when the grant ends unless a refresh prolongs it; None if nobody knows."""
+        return self.document.origin.grant_ends_at if self.document.origin else None
+
+    @property
     def left(self) -> timedelta | None:
         """How long the access token still lives; negative if it has expired."""
         return None if self.document.expires_at is None else self.document.expires_at - self.snapshot.now

@@ -42,6 +42,7 @@ def lay_out(state: State, findings: list[Finding]) -> list[RenderableType]:
             ("", _bar(state, _STYLES[health])),
             ("due", when_from(state.due_at, now) if state.due_at else "now"),
             ("next run", next_step(state)),
+            ("grant ends", _grant_ends(state)),
             ("provider", _provider(state)),
             ("claims", _claims(state)),
             ("published copy", _published(state)),
@@ -58,6 +59,14 @@ def lay_out(state: State, findings: list[Finding]) -> list[RenderableType]:
 def _expires(state: State) -> str:
     expires_at, now = state.document.expires_at, state.snapshot.now
     return "unknown" if expires_at is None else when_from(expires_at, now)
+
+
+def _grant_ends(state: State) -> str | None:
+    ends_at = state.grant_ends_at
+    if ends_at is None:
+        return None
+    prolonged = ", unless a refresh prolongs it" if state.settings.provider.prolongs_grants else ""
+    return when_from(ends_at, state.snapshot.now) + prolonged
 
 
 def _bar(state: State, style: str) -> Text | None:
@@ -124,6 +133,7 @@ def as_fields(state: State, findings: list[Finding]) -> dict[str, Any]:
         "expires_at": iso(state.document.expires_at),
         "seconds_to_expiry": None if state.left is None else round(state.left.total_seconds()),
         "due_at": iso(state.due_at),
+        "grant_ends_at": iso(state.grant_ends_at),
         "next_step": type(step).__name__.lower(),
         "retry_at": iso(retry_at),
         "provider": state.settings.provider.name,

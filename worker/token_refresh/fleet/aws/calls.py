@@ -6,8 +6,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from token_refresh.aws.causes import Cause, Failure, failure_of
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
@@ -42,7 +40,7 @@ def call(
     """
     try:
         return method(**what)
-    except (ClientError, BotoCoreError, ResponseParserError) as error:
+    except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
         failure = failure_of(error)
     if failure.code == expected:
         raise Refused(failure.code)

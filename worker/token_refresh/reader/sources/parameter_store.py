@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from token_refresh.aws.causes import Cause, Failure
 from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.aws.responses import member, time_member
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader.reference import Reference
-from token_refresh.reader.sources.service import AwsService, member, time_member
+from token_refresh.reader.sources.service import AwsService
 from token_refresh.reader.sources.source import Version
 
 BATCH_SIZE: Final = 10

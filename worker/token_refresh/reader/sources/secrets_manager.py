@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from token_refresh.aws.causes import Cause, Failure, failure_of_code
 from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.aws.responses import MalformedResponse, member, time_member, version_member
 from token_refresh.errors import SecretEmpty
 from token_refresh.reader.reference import Reference
-from token_refresh.reader.sources.service import AwsService, MalformedResponse, member, time_member, version_member
+from token_refresh.reader.sources.service import AwsService
 from token_refresh.reader.sources.source import Version
 
 BATCH_SIZE: Final = 20

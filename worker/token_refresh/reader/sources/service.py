@@ -1,13 +1,11 @@
 """One AWS service that holds secrets: calls it, and names what goes wrong."""
 
 import os
-import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from token_refresh.aws.arn import arn_region
-from token_refresh.aws.causes import Cause, Failure, failure_of
+from token_refresh.aws.causes import failure_of
 from token_refresh.aws.clients import configured_region
 from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.errors import ConfigurationError, TokenRefreshError
@@ -16,8 +14,6 @@ from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
 from token_refresh.reader.errors import bare
 
 T = TypeVar("T")
-
-_VERSION_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 class AwsService:
@@ -66,8 +62,6 @@ class AwsService:
             return ask(self._connect(name))
         except TokenRefreshError as error:
             problem = bare(error)
-        except MalformedResponse as error:
-            problem = named_error(Failure(cause=Cause.MALFORMED, code=error.member), request())
         except Exception as error:  # noqa: BLE001 - whatever it is, it is named
             problem = named_error(failure_of(error), request())
         raise problem
@@ -87,40 +81,3 @@ class AwsService:
             self._client.close()  # closes the child's copies of the connections; the client opens new ones
             self._inherited = False
         return self._client
-
-
-class MalformedResponse(Exception):  # noqa: N818 - it never leaves `AwsService.call`
-    """A response lacks a member, or has something else in its place."""
-
-    def __init__(self, member: str) -> None:
-        super().__init__(member)
-        self.member = member
-
-
-def member(response: Any, name: str, kind: type[T]) -> T:
-    """Give a member of a response.
-
-    Raises:
-        MalformedResponse: It is missing or of another type.
-    """
-    value = response.get(name) if isinstance(response, Mapping) else None
-    if not isinstance(value, kind):
-        raise MalformedResponse(name)
-    return value
-
-
-def version_member(response: Any) -> str:
-    """Give the version ID of a response: messages and logs show it, so it must not hold anything else.
-
-    Raises:
-        MalformedResponse: It is missing, or is not 1 to 64 visible ASCII characters.
-    """
-    version_id = member(response, "VersionId", str)
-    if _VERSION_ID.fullmatch(version_id) is None:
-        raise MalformedResponse("VersionId")
-    return version_id
-
-
-def time_member(response: Any, name: str) -> datetime:
-    """Give a time of a response, in UTC."""
-    return member(response, name, datetime).astimezone(UTC)

@@ -1,7 +1,7 @@
-"""Has the real sentry-sdk, with local variables and all its integrations, report whatever a reader can raise.
+"""Has the real sentry-sdk report whatever a reader can raise, and trace what it does.
 
-Prints one JSON object: {scenario: {"raised": type, "event": ...}}. A process of its own, because the integrations patch
-threads, logging and HTTP clients for good.
+Prints one JSON object: {scenario: {"raised": type, "events": [...]}}. A process of its own, because the
+integrations patch threads, logging and HTTP clients for good.
 """
 
 import json
@@ -17,16 +17,16 @@ from unittest import mock
 import httpx
 import requests
 import sentry_sdk
-from sentry_sdk.scrubber import EventScrubber
-from sentry_sdk.transport import Transport
 
 from reader.surroundings import Api, Clock, Store, runtime
+from secrecy import sentry
 from testbed.parameter_store import ParameterStoreServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import SecretGroup, SecretReader, TokenReader, httpx_auth, requests_auth, secrets
 
 CANARY = sys.stdin.read()  # not an argument: those are reported
 EVENTS: list[Any] = []
+NOWHERE = "http://127.0.0.1:1/"
 
 Scenario = Callable[[], object]
 Change = Callable[[dict[str, Any]], object]
@@ -65,20 +65,6 @@ DOCUMENTS = {
     "expired": json.dumps({"accessToken": CANARY, "refreshToken": CANARY, "expiresAt": 1_700_000_000_000}),
     "no token": json.dumps({"clientSecret": CANARY}),
 }
-
-
-class Kept(Transport):
-    """Keeps events instead of sending them, without this program's own frames: those hold the secret on purpose."""
-
-    def capture_envelope(self, envelope: Any) -> None:
-        for item in envelope.items:
-            event = json.loads(item.payload.get_bytes())
-            for raised in event.get("exception", {}).get("values", ()):
-                frames = raised["stacktrace"]["frames"]
-                raised["stacktrace"]["frames"] = [
-                    frame for frame in frames if frame["module"] != "__main__" or frame["function"] == "control"
-                ]
-            EVENTS.append(event)
 
 
 @contextmanager
@@ -123,8 +109,10 @@ class Scenarios:
             "field": self.field,
             "httpx, no token": lambda: self.through_httpx("nowhere"),
             "httpx, no second token": lambda: self.through_httpx("tokens"),
+            "httpx, no connection": lambda: self.through_httpx("tokens", NOWHERE),
             "requests, no token": lambda: self.through_requests("nowhere"),
             "requests, no second token": lambda: self.through_requests("tokens"),
+            "requests, no connection": lambda: self.through_requests("tokens", NOWHERE),
         }
 
     def control(self) -> None:
@@ -185,16 +173,16 @@ class Scenarios:
     def field(self) -> object:
         return SecretReader("key", client=self.store.client, field="missing").text()
 
-    def through_httpx(self, secret_id: str) -> object:
+    def through_httpx(self, secret_id: str, url: str | None = None) -> object:
         reader = self.tokens(secret_id)
         with self.expiring(reader), httpx.Client(auth=httpx_auth.TokenAuth(reader)) as client:
-            return client.get(self.api.url)
+            return client.get(url or self.api.url)
 
-    def through_requests(self, secret_id: str) -> object:
+    def through_requests(self, secret_id: str, url: str | None = None) -> object:
         reader = self.tokens(secret_id)
         with self.expiring(reader), requests.Session() as session:
             session.auth = requests_auth.TokenAuth(reader)
-            return session.get(self.api.url, timeout=10)
+            return session.get(url or self.api.url, timeout=10)
 
     def expiring(self, reader: TokenReader) -> AbstractContextManager[object]:
         """Have the token rejected, and its successor expire before the hook asks for it."""
@@ -208,14 +196,7 @@ class Scenarios:
 
 def main() -> None:
     """Report all scenarios."""
-    sentry_sdk.init(
-        dsn="http://key@127.0.0.1:9/1",
-        transport=Kept,
-        include_local_variables=True,
-        max_value_length=10**6,
-        # Sentry hides variables that are called `token` or `auth`. Others don't.
-        event_scrubber=EventScrubber(denylist=[], pii_denylist=[]),
-    )
+    sentry.watch(EVENTS.append, module="__main__")
     clock = Clock()
     reports = {}
     with SecretsManagerServer(clock=clock) as server, ParameterStoreServer(clock=clock) as parameters, Api() as api:
@@ -226,11 +207,12 @@ def main() -> None:
         parameters.put("/key", CANARY)
         for name, scenario in Scenarios(store, parameters, api, clock).all().items():
             raised, now = None, clock.now
-            try:
-                scenario()
-            except Exception as error:  # noqa: BLE001 - what is raised is what is reported
-                raised = type(error).__name__
-                sentry_sdk.capture_exception(error)
+            with sentry_sdk.start_transaction(name=name, op="function"):
+                try:
+                    scenario()
+                except Exception as error:  # noqa: BLE001 - what is raised is what is reported
+                    raised = type(error).__name__
+                    sentry_sdk.capture_exception(error)
             clock.now = now
             reports[name] = {"raised": raised, "events": EVENTS.copy()}
             EVENTS.clear()

@@ -16,7 +16,7 @@ import pytest
 import deploy as deploy_command
 from cli.shell import BIN, Shell
 from deployment.emulator import ACCOUNT, REGION, Emulator
-from pages.commands import ROOT, blocks
+from printed.blocks import ROOT, blocks
 
 pytest_plugins = ["deployment.conftest"]
 

@@ -1,0 +1,35 @@
+"""The parts of the package's metadata that name the repository: links, and the README with links that work on PyPI."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+_RELATIVE = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:|#|mailto:)(?P<path>[^)\s]+)\)")
+
+
+class RepositoryHook(MetadataHookInterface):
+    """Fill in `readme` and `urls` from one address: `repository` in `[tool.hatch.metadata.hooks.custom]`."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Add what is dynamic in `[project]`."""
+        repository = self.config["repository"]
+        text = Path(self.root, "README.md").read_text("utf-8")
+        metadata["readme"] = {"content-type": "text/markdown", "text": absolute(text, repository)}
+        metadata["urls"] = {
+            "Source": repository,
+            "Documentation": f"{repository}/tree/main/docs",
+            "Changelog": f"{repository}/blob/main/CHANGELOG.md",
+            "Issues": f"{repository}/issues",
+        }
+
+
+def absolute(text: str, repository: str) -> str:
+    """Return Markdown whose links and pictures lead to the repository instead of to files beside it."""
+
+    def replace(found: re.Match[str]) -> str:
+        kind = "raw" if found["image"] else "blob"
+        return f"{found['image']}[{found['text']}]({repository}/{kind}/main/{found['path']})"
+
+    return _RELATIVE.sub(replace, text)

@@ -1,0 +1,229 @@
+"""The steps of the fleet's demo. Each checks what it says, and what it shows are names, counts and outcomes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from demos.fleets.account import FLEET
+from demos.fleets.providers import HANGING, REAL
+from demos.report import new_table
+from demos.scene import Check
+from token_refresh.fleet.core.row import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from demos.fleets.account import FleetAccount
+
+PATIENCE_SECONDS = 150
+"""How long a step waits for what it says; a busy machine may be slow, and nothing here is timed."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """A step while it is played."""
+
+    account: FleetAccount
+    say: Callable[[RenderableType], None]
+    everything_printed: Callable[[], str] = str
+    checks: list[Check] = field(default_factory=list)
+
+    def check(self, claim: str, expected: object, actual: object) -> None:
+        """Check what the step says."""
+        self.checks.append(Check(claim=claim, expected=expected, actual=actual))
+
+    def command(self, *arguments: str) -> int:
+        """Run a command as an operator does, show it with what it prints, and return its exit status."""
+        self.say(f"$ token-refresh {' '.join(arguments)}")
+        status, printed = self.account.run(*arguments)
+        self.say(printed)
+        return status
+
+    def refreshes(self) -> dict[str, int]:
+        """Count what each provider has refreshed."""
+        return {name: self.account.providers.refreshes(name) for name in self.account.providers.names}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A step as the story has it."""
+
+    title: str
+    why: str
+    play: Callable[[Stage], None]
+
+
+def deployed(stage: Stage) -> None:
+    """Deploy the stack."""
+    account = stage.account
+    account.deploy()
+    resources = Counter(r["Type"].removeprefix("AWS::") for r in account.stack.template["Resources"].values())
+    for kind in ("Lambda::Function", "SQS::Queue", "DynamoDB::Table", "Scheduler::Schedule", "IAM::Role"):
+        stage.say(f"{resources[kind]:>3}  {kind}")
+    stage.check("functions that were deployed", 3, resources["Lambda::Function"])
+
+
+def joined(stage: Stage) -> None:
+    """Store the token sets, and let the resync find them."""
+    account = stage.account
+    account.enrol()
+    counts = account.invoke("ResyncName", {})
+    stage.check("rows that the resync added", account.size, counts.get("added"))
+    stage.command("fleet", "status", "--fleet", FLEET, "--limit", "0")
+
+
+def one_hangs(stage: Stage) -> None:
+    """Let everything be due while one provider reads requests and sends nothing."""
+    account = stage.account
+    providers = account.providers
+    providers.hanging.hang()
+    handed_out = account.invoke("DispatcherName", {})
+    stage.check("secrets that the dispatcher handed out", account.size, handed_out.get("handed_out"))
+    others = {name: len(account.names_of(name)) for name in providers.names if name != HANGING}
+    began = time.monotonic()
+    wait_until(lambda: all(providers.refreshes(name) >= count for name, count in others.items()))
+    seconds = time.monotonic() - began
+    hung = account.mapping.most_at_once.get(HANGING, 0)
+    table = new_table("provider", "secrets", "refreshed", "most runs at once")
+    for name, count in stage.refreshes().items():
+        table.add_row(name, str(len(account.names_of(name))), str(count), str(account.mapping.most_at_once.get(name)))
+    stage.say(table)
+    stage.say(f"The others were done {seconds:.0f} s after the dispatcher, while {hung} runs hung at {HANGING}.")
+    stage.check("refreshed by the four others", others, {name: stage.refreshes()[name] for name in others})
+    stage.check(f"refreshed by {HANGING}, which hangs", 0, stage.refreshes()[HANGING])
+    stage.check("the hanging provider got a part of the runs", True, 1 <= hung <= HANGING_RUNS)
+
+
+HANGING_RUNS = 6
+"""Three quarters of the eight runs at once: no provider gets more, so the others always have two."""
+
+
+def answers_again(stage: Stage) -> None:
+    """Let the provider answer, and wait for its secrets."""
+    account = stage.account
+    account.providers.hanging.answer_again()
+    wait_until(lambda: Counter(_states(account)) == {State.HEALTHY: account.size})
+    stage.command("fleet", "status", "--fleet", FLEET, "--limit", "5")
+    stage.check("secrets that are fresh", account.size, _states(account).count(State.HEALTHY))
+    counts = {name: len(account.names_of(name)) for name in account.providers.names}
+    stage.check("each grant was refreshed exactly once", counts, stage.refreshes())
+    stage.check("grants that their providers still accept", account.size, account.live_grants())
+
+
+def revoked(stage: Stage) -> None:
+    """Revoke one customer's grant, and run on it."""
+    account = stage.account
+    name = account.names_of(REAL)[0]
+    account.providers.real.revoke(account.document(name)["refresh_token"])
+    account.invoke("FunctionName", {"secret_id": account.secrets[name], "force": True})
+    events = account.events("Reauthorization Required")
+    for event in events:
+        stage.say(f"EventBridge: Reauthorization Required, provider {event['provider']}, since {event['since']}")
+    status = stage.command("fleet", "status", "--fleet", FLEET, "--state", "reauthorize")
+    stage.check("exit status: 1, somebody has to act", 1, status)
+    stage.check("events on the bus", [account.secrets[name]], [event["secret_id"] for event in events])
+    states = Counter(_states(account))
+    stage.check("all others are as before", {State.REAUTHORIZE: 1, State.HEALTHY: account.size - 1}, dict(states))
+
+
+def authorized_again(stage: Stage) -> None:
+    """Authorize again with the command, on the provider's own page."""
+    account = stage.account
+    name = account.names_of(REAL)[0]
+    stage.say(f"$ token-refresh authorize {name} --provider {REAL} --fleet {FLEET}")
+    stage.check("exit status of authorize", 0, account.authorize(name))
+    account.invoke("DispatcherName", {})
+    wait_until(lambda: Counter(_states(account)) == {State.HEALTHY: account.size})
+    events = account.events("Reauthorized")
+    for event in events:
+        stage.say(f"EventBridge: Reauthorized, provider {event['provider']}, since {event['since']}")
+    stage.check("events on the bus", [account.secrets[name]], [event["secret_id"] for event in events])
+    stage.check("exit status: 0, healthy", 0, stage.command("fleet", "status", "--fleet", FLEET, "--limit", "0"))
+    stage.check("grants that their providers accept", account.size, account.live_grants())
+
+
+def table_lost(stage: Stage) -> None:
+    """Delete the table, rebuild the rows from the tags, and let the schedule start the dispatcher."""
+    account = stage.account
+    before = stage.refreshes()
+    account.lose_table()
+    stage.check("rows after the loss", 0, len(account.rows()))
+    stage.check("exit status of resync", 0, stage.command("fleet", "resync", "--fleet", FLEET))
+    stage.check("rows after the resync", account.size, len(account.rows()))
+    stage.say("Nobody starts the dispatcher now: its schedule does, once a minute.")
+    wait_until(lambda: Counter(_states(account)) == {State.HEALTHY: account.size})
+    stage.command("fleet", "status", "--fleet", FLEET, "--limit", "0")
+    stage.check("secrets that are fresh", account.size, _states(account).count(State.HEALTHY))
+    stage.check("refresh tokens that were sent again", 0, sum(stage.refreshes().values()) - sum(before.values()))
+    stage.check("grants that their providers accept", account.size, account.live_grants())
+
+
+def nothing_shown(stage: Stage) -> None:
+    """Look for every token and client secret in the functions' logs, and in all that was printed here."""
+    account = stage.account
+    logged = account.logs()
+    printed = "\n".join((stage.everything_printed(), *account.printed, *logged))
+    secrets = account.unspeakable()
+    stage.check("every token was looked for", True, len(secrets) > 2 * account.size)
+    stage.check("the functions logged each run", True, len(logged) > 2 * account.size)
+    stage.check("tokens and client secrets in logs and output", 0, sum(secret in printed for secret in secrets))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition; the checks that follow say whether it came true."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.2)
+
+
+def _states(account: FleetAccount) -> list[State | None]:
+    return [row.seen.state if row.seen else None for row in account.rows().values()]
+
+
+STORY = (
+    Step(
+        title="A fleet is deployed",
+        why="The stack that scripts/deploy makes: a table, a FIFO queue, three functions and two schedules.",
+        play=deployed,
+    ),
+    Step(
+        title="Secrets of five providers join",
+        why="Each token secret carries the fleet's tag. The resync finds them all and gives each a row.",
+        play=joined,
+    ),
+    Step(
+        title="All are due at once, and one provider hangs",
+        why=f"{HANGING} reads every request and sends nothing. It holds up its own secrets and nobody else's.",
+        play=one_hangs,
+    ),
+    Step(
+        title="The provider answers again",
+        why="The runs that hung are repeated, since this provider accepts that for a day. The rest follow.",
+        play=answers_again,
+    ),
+    Step(
+        title="A customer revokes a grant",
+        why="A forced run finds out, and reports it: as a row for operators, and as one event for everybody else.",
+        play=revoked,
+    ),
+    Step(
+        title="The customer authorizes again",
+        why="One command, on the provider's own page. The fleet looks at the secret within a minute.",
+        play=authorized_again,
+    ),
+    Step(
+        title="The table is lost, and rebuilt",
+        why="The table is only a plan. One resync rebuilds it from the tags, and what is fresh is left alone.",
+        play=table_lost,
+    ),
+    Step(
+        title="No secret was printed",
+        why="Neither logs nor commands show a token or a client secret.",
+        play=nothing_shown,
+    ),
+)

@@ -1,0 +1,1 @@
+"""What pages show and repeat: `scripts/pictures`, and `scripts/docs --write`."""

@@ -1,0 +1,48 @@
+"""What is captured: the demo, and `token-refresh status` on the demo's secret."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from demos.account import TOKEN_SECRET_ID, Account
+from pages.terminal import ROOT, drawn, normalised, plain, run
+from testbed.aws_lambda.function import SCHEDULED_EVENT
+
+SHOWN_STEPS = (6, 7)
+_STEP = re.compile(r"^ ?(\d+)  \S")
+
+
+def demo() -> str:
+    """Run `scripts/demo` and draw the steps in which a run is killed and the next one recovers."""
+    began = datetime.now(UTC)
+    return drawn(excerpt(normalised(run([ROOT / "scripts" / "demo"]), began)), "scripts/demo")
+
+
+def excerpt(printed: str) -> str:
+    """Return the steps that are shown and the verdict, with a mark where lines are left out."""
+    kept: list[str] = ["$ scripts/demo", " ⋮"]
+    step = 0
+    for line in printed.splitlines():
+        if found := _STEP.match(plain(line)):
+            step = int(found[1])
+        if step in SHOWN_STEPS:
+            kept.append(line.rstrip())
+        if plain(line).startswith("All "):
+            kept += [" ⋮", line.removesuffix(" Read on:")]
+    return "\n".join(kept)
+
+
+def status() -> str:
+    """Refresh, let seven hours pass, interrupt nothing, and draw what `token-refresh status` says."""
+    with Account() as account, account.function() as function:
+        began = datetime.fromtimestamp(account.store.now(), UTC)
+        account.authorize()
+        for hours in (18, 18, 7):
+            account.let_hours_pass(hours)
+            function.invoke(SCHEDULED_EVENT)
+        command = Path(".venv", "bin", "token-refresh")
+        printed = run([command, "status", TOKEN_SECRET_ID], account.environment)
+    heading = f"$ token-refresh status {TOKEN_SECRET_ID}\n"
+    return drawn(heading + normalised(printed, began + timedelta(hours=43)), "token-refresh status")

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from demos.fleets import demo
+from demos.fleets.story import STORY, Stage, Step
+
+DEMO = Path(__file__).parents[2] / "scripts" / "demo"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own script
+        [DEMO, "fleet", *arguments],
+        env=os.environ | {"AWS_PROFILE": "no-such-profile", "HTTP_PROXY": "http://127.0.0.1:9"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_story() -> None:
+    """A deployed fleet does all that the demo says, and the demo exits with 0."""
+    played = run("--secrets=20")
+
+    assert (0, "") == (played.returncode, played.stderr), played.stdout
+    for number, step in enumerate(STORY, 1):
+        assert f"{number:>2}  {step.title}\n" in played.stdout
+    assert "FAILED" not in played.stdout
+    assert f"All {len(STORY)} steps did what they say" in played.stdout
+    assert "ok  refreshed by quickbooks, which hangs: 0" in " ".join(played.stdout.split(" "))
+    assert [] == re.findall(r"(?:access|refresh|client-secret)-[\w-]{20,}", played.stdout)
+
+
+def test_what_is_not_so_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A check that doesn't hold, or a step that is cut short, is named at the end, and the exit is 1."""
+
+    def wrong(stage: Stage) -> None:
+        stage.check("refreshed", 3, 2)
+
+    def broken(_stage: Stage) -> None:
+        raise KeyError("a value that may be secret")
+
+    class Nowhere:
+        def __init__(self, secrets: int) -> None:
+            self.size = secrets
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *exception: object) -> None:
+            pass
+
+    monkeypatch.setattr(demo, "FleetAccount", Nowhere)
+    story = [Step(title="Wrong", why="It is.", play=wrong), Step(title="Broken", why="It is.", play=broken)]
+
+    assert 1 == demo.play(10, story=story)
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Step 1 (Wrong) did not do what it says: refreshed: expected 3, saw 2" in printed
+    assert "Step 2 (Broken) did not do what it says: the step was cut short by KeyError" in printed
+    assert "secret." not in printed
+    assert "may be secret" not in printed
+
+
+def test_help() -> None:
+    """`--help` says what the demo does, how long it takes, and what its exit codes mean."""
+    played = run("--help")
+
+    assert 0 == played.returncode
+    assert "one provider hangs, one grant is" in played.stdout
+    assert "exit codes: 0 every step did what it says" in played.stdout
+
+
+@pytest.mark.parametrize("size", ["9", "1001", "many"])
+def test_size(size: str) -> None:
+    """A size that the demo can't play is refused before anything is started."""
+    played = run(f"--secrets={size}")
+
+    assert 2 == played.returncode
+    assert "must be a number from 10 to 1000" in played.stderr

@@ -1,0 +1,74 @@
+"""README and docs: short where they have to be, found from the index, and with examples that work."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from token_refresh import reader, testing, webhooks
+from token_refresh_infra.deployment_file import read_deployment
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+INDEX = (ROOT / "docs" / "README.md").read_text()
+PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in {"README.md", "index.md"})
+
+
+def test_readme_is_short() -> None:
+    """Five minutes are enough to read it."""
+    assert len(README.split()) <= 750
+
+
+def test_deployed_in_three_commands() -> None:
+    """The README deploys and authorizes in three commands."""
+    section = README.split("\n## Deploy it\n")[1].split("\n## ")[0]
+
+    assert 3 == len(re.findall(r"^\$ ", section, re.MULTILINE))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_index(page: Path) -> None:
+    """The index leads to each page once."""
+    assert 1 == INDEX.count(f"]({page.name})")
+
+
+@pytest.mark.parametrize("page", ["move-to-another-region.md", "several-secrets.md", "tutorial.md"])
+def test_deployment_files(page: str, tmp_path: Path) -> None:
+    """Each deployment file on a page is one that can be deployed."""
+    text = (ROOT / "docs" / page).read_text()
+    for block in re.findall(r"^ *```toml\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL):
+        (tmp_path / "prod.toml").write_text(textwrap.dedent(block))
+        read_deployment("prod", folder=tmp_path)
+
+
+def test_relative_links() -> None:
+    """Each link of the README, and of the pages beside it, leads to a file."""
+    for page in [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *PAGES]:
+        targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
+        assert [] == [target for target in targets if not (page.parent / target).exists()]
+
+
+def test_comparisons_agree() -> None:
+    """README and docs/why-not-rotation.md compare with the same alternatives, in the same order."""
+    long = (ROOT / "docs" / "why-not-rotation.md").read_text()
+    rows = re.findall(r"^\| \[([^\]]+)\]\(#", long, re.MULTILINE)
+    short = re.findall(r"^\| ([^|*]+?) \|", README.split("\n## Why not ...\n")[1], re.MULTILINE)
+
+    assert ["handler", "rotation", "secrets", "Confluence", "Nango", "oauthapp"] == [
+        next(word for word in ("handler", "rotation", "secrets", "Confluence", "Nango", "oauthapp") if word in row)
+        for row in short
+    ]
+    assert len(rows) == len(short)
+
+
+def test_api_is_complete() -> None:
+    """docs/api.md documents each public name of the reader, the webhooks and the fakes once."""
+    page = (ROOT / "docs" / "api.md").read_text()
+    documented = re.findall(r"^\.\. (?:auto\w+|py:data):: (\w+)$", page, re.MULTILINE)
+
+    assert sorted([*reader.__all__, *webhooks.__all__, *testing.__all__, "TokenAuth", "TokenAuth"]) == sorted(
+        documented
+    )

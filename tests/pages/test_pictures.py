@@ -1,0 +1,88 @@
+"""docs/pictures: each file is what `scripts/pictures` makes now."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pages import captures, dashboard
+from pages.pictures import FOLDER, MADE
+from pages.terminal import normalised
+from token_refresh.cli.authorize.page import authorized
+
+ROOT = Path(__file__).parents[2]
+MOST_BYTES = 150_000
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def words(text: str) -> list[str]:
+    """What is between the tags."""
+    return re.sub(r"<style>.*?</style>|<[^>]+>", " ", text, flags=re.DOTALL).replace("&#160;", " ").split()
+
+
+@pytest.mark.parametrize("name", ["demo", "status"])
+def test_captures_are_current(name: str) -> None:
+    """The capture in the repository is what the command prints today, apart from IDs and times."""
+    assert (FOLDER / f"{name}.svg").read_text() == getattr(captures, name)()
+
+
+def test_normalised() -> None:
+    """IDs keep telling versions apart, in either length and inside colours; moments keep their distance."""
+    printed = "\x1b[2m0a93b4be\x1b[0m 0a93b4be-626f-41b3-8112-6f05afee3a30 b6042767 2026-11-25 12:30:07 UTC, in 12 s"
+    shown = normalised(printed, datetime(2026, 11, 25, 12, tzinfo=UTC))
+
+    short, full, other, rest = shown.split(" ", 3)
+    assert f"\x1b[2m{full[:8]}\x1b[0m" == short
+    assert other != full[:8]
+    assert "2026-11-24 08:30:00 UTC, in 9 s" == rest
+
+
+def test_dashboard_is_the_one_that_is_deployed() -> None:
+    """The drawing has each widget and each alarm of the definition."""
+    widgets, alarms = dashboard.defined()
+    drawn = (FOLDER / "dashboard.svg").read_text()
+    titles = [widget["properties"]["title"] for widget in widgets]
+
+    assert 6 == len(titles)
+    assert [] == [text for text in [*titles, *alarms] if f">{text}</text>" not in drawn]
+
+
+def test_the_pages_describe_the_authorization_page() -> None:
+    """The screenshot's description has the words of the page that the program shows."""
+    (described,) = {
+        alt for page in PAGES for alt in re.findall(r"!\[([^\]]*)\]\([^)]*authorized\.png\)", page.read_text())
+    }
+    shown = " ".join(words(authorized("upwork-oauth-tokens", "token-refresh status upwork-oauth-tokens"))[1:])
+
+    assert described.split(": ", 1)[1].split(". ")[0] in shown
+
+
+def test_files() -> None:
+    """Each picture is small, is shown on a page, and is made by the script; one is drawn by hand."""
+    files = {path.name: path for path in FOLDER.iterdir()}
+    shown = {Path(target).name for page in PAGES for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text())}
+
+    assert {*MADE, "parts.svg"} == set(files)
+    assert {*files} <= shown
+    assert [] == [name for name, path in files.items() if path.stat().st_size > MOST_BYTES]
+
+
+def test_nothing_is_loaded() -> None:
+    """No picture loads a font or anything else from another host."""
+    for path in FOLDER.glob("*.svg"):
+        assert {"http://www.w3.org/2000/svg"} == set(re.findall(r"https?://[^\"' )]+", path.read_text())) - {
+            "https://www.textualize.io"
+        }
+
+
+def test_unknown_name() -> None:
+    """A picture that does not exist is refused with the list of those that do."""
+    script = ROOT / "scripts" / "pictures"
+    asked = subprocess.run([script, "nothing.svg"], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+
+    assert (64, "") == (asked.returncode, asked.stdout)
+    assert "dashboard.svg" in asked.stderr

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from testbed.provider.customers import Customers
+
+
+def refresh(provider: Customers, refresh_token: str) -> httpx.Response:
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    client = {"client_id": provider.client_id, "client_secret": provider.client_secret}
+    return httpx.post(provider.url, data=form | client, timeout=30)
+
+
+def test_each_customer_has_a_grant() -> None:
+    """Reuse of one customer's refresh token revokes that customer's grant alone."""
+    with Customers(reuse="revokes") as provider:
+        first, second = (provider.authorize()["refresh_token"] for _ in range(2))
+        renewed = refresh(provider, first).json()["refresh_token"]
+
+        assert [400, 400] == [refresh(provider, token).status_code for token in (first, renewed)]
+
+        assert provider.grant.accepts(second)
+        assert not provider.grant.accepts(renewed)
+        assert not provider.grant.accepts("unknown")
+        assert 400 == refresh(provider, "unknown").status_code
+        assert 1 == provider.grant.redemptions
+        assert {first, second, renewed} <= set(provider.grant.secrets)
+
+
+def test_it_hangs_until_it_answers_again() -> None:
+    """A provider that hangs redeems nothing; the connections that hang are cut once it answers again."""
+    with Customers(reuse="static") as provider, ThreadPoolExecutor(1) as threads:
+        token = provider.authorize()["refresh_token"]
+        provider.hang()
+        hanging = threads.submit(refresh, provider, token)
+        while not provider.requests:
+            pass  # the request was read, and its connection is held
+        provider.answer_again()
+
+        with pytest.raises(httpx.RemoteProtocolError):
+            hanging.result(timeout=30)
+        assert 0 == provider.grant.redemptions
+        assert 200 == refresh(provider, token).status_code

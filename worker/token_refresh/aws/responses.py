@@ -1,0 +1,99 @@
+"""Members of a response of AWS, read without trust: a proxy or an endpoint of someone else may have sent it."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+
+_VERSION_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
+_ARN: Final = re.compile(r"arn:[\x21-\x7e]{1,2044}")
+_EARLIEST: Final = datetime(1973, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(5138, 1, 1, tzinfo=UTC)
+"""The range of stored times. Beyond it, adding a lifetime could leave the calendar."""
+
+
+class MalformedResponse(Exception):  # noqa: N818 - whoever calls the service translates it
+    """A response lacks a member, or has something else in its place."""
+
+    def __init__(self, member: str) -> None:
+        super().__init__(member)
+        self.member = member
+
+
+def member(response: Any, name: str, kind: type[T]) -> T:
+    """Give a member of a response.
+
+    Raises:
+        MalformedResponse: It is missing or of another type.
+    """
+    value = response.get(name) if isinstance(response, Mapping) else None
+    if not isinstance(value, kind):
+        raise MalformedResponse(name)
+    return value
+
+
+def optional_member(response: Any, name: str, kind: type[T]) -> T | None:
+    """Give a member of a response; None if it is missing or null.
+
+    Raises:
+        MalformedResponse: It is of another type.
+    """
+    missing = isinstance(response, Mapping) and response.get(name) is None
+    return None if missing else member(response, name, kind)
+
+
+def version_member(response: Any) -> str:
+    """Give the version ID of a response: messages and logs show it, so it must not hold anything else.
+
+    Raises:
+        MalformedResponse: It is missing, or is not 1 to 64 visible ASCII characters.
+    """
+    version_id = member(response, "VersionId", str)
+    if _VERSION_ID.fullmatch(version_id) is None:
+        raise MalformedResponse("VersionId")
+    return version_id
+
+
+def arn_member(response: Any) -> str | None:
+    """Give the ARN of a response, which later calls use; None if there is none.
+
+    Raises:
+        MalformedResponse: It is not an ARN.
+    """
+    arn = optional_member(response, "ARN", str)
+    if arn is not None and _ARN.fullmatch(arn) is None:
+        raise MalformedResponse("ARN")
+    return arn
+
+
+def time_member(response: Any, name: str) -> datetime:
+    """Give a time of a response, in UTC.
+
+    Raises:
+        MalformedResponse: It is missing, of another type, or not from 1973 to 5138.
+    """
+    return _in_range(member(response, name, datetime), name)
+
+
+def service_time(response: Any) -> datetime:
+    """Give the service's clock, from the `Date` header: claims are aged by it, never by this machine's.
+
+    Raises:
+        MalformedResponse: There is no date from 1973 to 5138. A wrong clock could end another run's claim too early.
+    """
+    try:
+        moment = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+        raise MalformedResponse("Date") from None
+    return _in_range(moment, "Date")
+
+
+def _in_range(moment: datetime, name: str) -> datetime:
+    # Compared before it is converted: near the years 1 and 9999 the conversion overflows.
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not _EARLIEST <= aware < _LATEST:
+        raise MalformedResponse(name)
+    return aware.astimezone(UTC)
