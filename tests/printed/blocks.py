@@ -1,4 +1,4 @@
-"""The shell commands of README and docs: those in code blocks, and those named in a sentence."""
+"""The shell commands in the code blocks of README and docs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ PAGES = (
     *sorted((ROOT / "docs").glob("*.md")),
 )
 _BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-_PROGRAMS = ("scripts/", "token-refresh ", "aws ", "pip ", "uv ", "pre-commit ", "curl ")
 
 
 def blocks(page: Path, *languages: str) -> list[str]:
@@ -24,12 +23,6 @@ def blocks(page: Path, *languages: str) -> list[str]:
 def commands(page: Path) -> list[str]:
     """Return the commands of a page's shell blocks, in order; one that goes over several lines is one."""
     return [command for block in blocks(page, "sh", "bash", "console", "shell") for command in _split(block)]
-
-
-def mentioned(page: Path) -> list[str]:
-    """Return the commands that are named in a page's sentences and tables."""
-    prose = re.sub(r"<!-- searches: begin.*?searches: end -->", "", _BLOCK.sub("", page.read_text()), flags=re.DOTALL)
-    return [span for span in re.findall(r"`([^`\n]+)`", prose) if span.startswith(_PROGRAMS) and span.split()[1:]]
 
 
 def _split(block: str) -> list[str]:
