@@ -52,6 +52,8 @@ def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -
     link, successor = snapshot.last_link, snapshot.successor
     if link is None or successor is None:
         return None
+    # A claim on this version stored the tokens: nobody edited the document, so AWSCURRENT can move to them. Otherwise
+    # someone saved a copy with the same refresh token, and its other keys are kept.
     redeemed_here = any(a.fate is Fate.STORED for a in snapshot.on_version)
     return Promote(successor) if redeemed_here else Carry(successor, link.claim_id)
 

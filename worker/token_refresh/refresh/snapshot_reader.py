@@ -13,7 +13,7 @@ from token_refresh.core.claims import Claim
 from token_refresh.core.plan import CLOCK_ERROR
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh.core.versions import CURRENT, staged_version_id
-from token_refresh.errors import InvalidSecretDocument
+from token_refresh.errors import InvalidSecretDocument, SecretStoreError
 from token_refresh.ports import ClaimStore, SecretStore, SecretVersion
 from token_refresh.refresh.failures import SecretName, no_value, unreadable_document
 from token_refresh.refresh.memory import Memory
@@ -38,7 +38,7 @@ class SnapshotReader:
         Raises:
             SecretEmpty: The secret has no current version.
             InvalidSecretDocument: What is stored is not what it should be.
-            SecretStoreError: A store refuses or can't be reached.
+            SecretStoreError: A store refuses or can't be reached. For the published copy, `memory` keeps the error.
         """
         return memory.note_read(_Reading(self, memory).snapshot())
 
@@ -77,7 +77,13 @@ class _Reading:
         return replace(snapshot, now=self.now, successor=successor)
 
     def _published_copy(self) -> PublishedCopy | None:
-        version = self.reader.published.read(label=CURRENT) if self.reader.published else None
+        if self.reader.published is None or self.memory.publish_failure is not None:
+            return None
+        try:
+            version = self.reader.published.read(label=CURRENT)
+        except SecretStoreError as failure:
+            self.memory.no_longer_publishes(failure)
+            return None
         return PublishedCopy(version_id=version.version_id, stored_at=version.created_at) if version else None
 
     def _current(self) -> TokenSet:
