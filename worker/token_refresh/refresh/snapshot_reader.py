@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint, redeemed_token
 from token_refresh.core.claims import Claim
+from token_refresh.core.plan import CLOCK_ERROR
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh.core.versions import CURRENT, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, SecretStoreError
@@ -115,14 +116,16 @@ class _Reading:
         return replace(claim, token=_token(base.document)) if base else claim
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
-        token = _token(current.document)
-        on_token = {a.claim_id for a in newest.ledger.on_token(token, current.version_id)} | {newest.claim_id}
+        token, latest = _token(current.document), self.now + CLOCK_ERROR
+        # An entry from the future was written by no run, and would block refreshes until then.
+        ledger = Ledger((*(a for a in newest.earlier if a.claimed_at <= latest), newest))
+        on_token = {a.claim_id for a in ledger.on_token(token, current.version_id)} | {newest.claim_id}
 
         def resolve(attempt: Attempt) -> Attempt:
             asked = attempt.fate is Fate.SILENT and attempt.claim_id in on_token
             return self._resolve(attempt, current) if asked else attempt
 
-        return Ledger(tuple(map(resolve, newest.ledger.attempts)))
+        return Ledger(tuple(map(resolve, ledger.attempts)))
 
     def _resolve(self, attempt: Attempt, current: TokenSet) -> Attempt:
         """Find out what is stored under a claim: staged tokens, or a record."""
