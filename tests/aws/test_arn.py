@@ -40,6 +40,11 @@ ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:acme/prod/upwork"
         ("acme.prod/upwork", ARN, False),
         ("acme/prod/upwork", f"{ARN}-AbCdE", False),
         ("acme/prod/upwork", f"{ARN}2-AbCdEf", False),
+        (ARN, f"{ARN}-AbCdEf", True),
+        (f"{ARN}-AbCdEf", ARN, True),
+        (ARN, f"{ARN}2-AbCdEf", False),
+        (ARN, f"{ARN}-AbCdEf".replace("eu-west-1", "eu-west-2"), False),
+        (ARN, f"{ARN}-AbCdEf".replace("123456789012", "210987654321"), False),
     ],
 )
 def test_a_name_and_an_arn_can_name_the_same_secret(one: str, other: str, *, same: bool) -> None:

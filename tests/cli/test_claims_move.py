@@ -85,7 +85,8 @@ def test_an_open_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer, ta
     store.clock_offset_seconds = 130
 
     assert 1 == open_claim.code
-    assert f"a run holds a claim on secret {SECRET_ID} until" in open_claim.screen
+    assert f" on secret {SECRET_ID} until" in open_claim.screen
+    assert f"then: token-refresh claims move {SECRET_ID} --to table --table {TABLE}" in open_claim.screen
     assert {} == table.tables[TABLE]
     to_table(cli)
 
@@ -139,7 +140,7 @@ def test_no_table_is_named(cli: Cli, tokens: Tokens) -> None:
     ended = cli("claims", "move", "--to=versions")
 
     assert 1 == ended.code
-    assert "name the claim table: --table NAME, or CLAIM_TABLE" in ended.screen
+    assert f"token-refresh claims move {SECRET_ID} --to versions --table NAME" in ended.screen
 
 
 def test_a_rejected_attempt_comes_along(
@@ -169,7 +170,7 @@ def test_another_run_wrote_meanwhile(
     ended = cli("claims", "move", "--to=table", f"--table={TABLE}", "--yes")
 
     assert 1 == ended.code
-    assert "another run wrote to the claim store meanwhile" in ended.screen
+    assert "another run stored a claim on secret" in ended.screen
     assert before == tokens.current()
     assert {} == table.tables[TABLE]
 

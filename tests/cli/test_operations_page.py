@@ -19,7 +19,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.cli.app import app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-SECRET = "my-app/prod/upwork"
+SECRET = "upwork-oauth-tokens"
 
 
 def console_lines() -> list[str]:

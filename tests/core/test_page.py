@@ -35,9 +35,9 @@ def test_the_limits_are_the_code_s(page: str) -> None:
         f"| claims in 24 hours | {versions} | {table} |",
         f"| shortest token lifetime | {24 * 60 * 3 // 2 // versions} minutes | {24 * 60 * 3 // 2 // table} minutes |",
         f"the last {REDEMPTIONS_KEPT} attempts that may have redeemed",
-        f"reads may be up to {STALENESS.seconds} seconds old",
+        f"Reads of Secrets Manager are at most {STALENESS.seconds} seconds old",
         f"the copy is over {STALENESS.seconds} s old",
-        f"the next {LOST_CLAIMS} possible claims",
+        f"the next {LOST_CLAIMS} claims that the table may have held",
         f"may force {FORCED_CLAIMS_A_DAY} claims in 24 hours",
         f"then {FIRST_BACKOFF.seconds // 60} minutes, doubled each time",
     ):

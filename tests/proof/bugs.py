@@ -351,6 +351,11 @@ def one_lost_claim() -> Patches:
     return [(plan_module, "LOST_CLAIMS", 1)]
 
 
+def lost_table_from_an_old_view() -> Patches:
+    """Replace a lost table by the current version that was read before the table was lost."""
+    return [(Actions, "_is_current", lambda *_: True)]
+
+
 def redeems_twice() -> Patches:
     """Let one run redeem again after its first redemption."""
 

@@ -40,6 +40,7 @@ MUTANT_SECONDS: Final = 60.0
 MUTANTS: Final = (
     Mutant(name="row 1 left out", patches=bugs.without("forward_stored_tokens"), scenario=scenarios.DYING),
     Mutant(name="row 2 left out", patches=bugs.without("refuse_other_settings"), scenario=scenarios.OTHER_HOST),
+    Mutant(name="row 3 left out", patches=bugs.without("publish_newer_tokens"), scenario=scenarios.PUBLISHED),
     Mutant(name="row 4 left out", patches=bugs.without("stop_at_spent_token"), scenario=scenarios.SUCCESSOR_GONE),
     Mutant(name="row 5 left out", patches=bugs.without("stop_at_rejected_grant"), scenario=scenarios.REJECTED),
     Mutant(name="row 7 left out", patches=bugs.without("wait_for_open_claim"), scenario=scenarios.TWO),
@@ -109,6 +110,11 @@ MUTANTS: Final = (
     Mutant(name="half the quota as limit", patches=bugs.nothing, scenario=scenarios.HALF_THE_QUOTA),
     Mutant(name="lost table claimed at once", patches=bugs.lost_table_claimed, scenario=scenarios.TABLE_LOST),
     Mutant(name="restored table claimed at once", patches=bugs.lost_table_claimed, scenario=scenarios.TABLE_RESTORED),
+    Mutant(
+        name="lost table replaced from an old view",
+        patches=bugs.lost_table_from_an_old_view,
+        scenario=scenarios.TABLE_LOST_FORCED,
+    ),
     Mutant(name="one claim expected in a lost table", patches=bugs.one_lost_claim, scenario=scenarios.TABLE_LOST_TWO),
 )
 

@@ -47,6 +47,8 @@ class Action(NamedTuple):
     """Whether a run may find something unreadable after it."""
     loses: bool = False
     """Whether tokens or attempts are forgotten by it."""
+    forgets: bool = False
+    """Whether nothing says any more that a token was redeemed."""
     lasts: bool = False
     """Whether it takes longer than a run."""
 
@@ -171,14 +173,18 @@ def _spoil(scene: Scene, name: str) -> Iterator[Action]:
 
 
 def _lose_successor(scene: Scene, name: str) -> Iterator[Action]:
-    """Remove stored tokens that follow the current ones, and that a claim knows of: AWS removes no younger ones."""
+    """Remove stored tokens that follow the current ones: AWS does it when they have no label and 100 are newer.
+
+    Those of the newest claim are its only trace. Without them the claim is like that of a run that died.
+    """
     current = refresh_token_of(scene.versions[scene.current])
     for version_id, text in scene.versions.items():
         token = refresh_token_of(text)
-        if not token or not current or origin_of(text).get("claim") in {None, scene.newest_claim}:
+        if not token or not current or version_id == scene.current:
             continue
         if token != current and scene.provider.follows(token, current):
-            yield Action(name, Remove(version_id), scene.provider, loses=True)
+            newest = origin_of(text).get("claim") == scene.newest_claim
+            yield Action(name, Remove(version_id), scene.provider, loses=True, forgets=newest)
 
 
 def _lose_table(scene: Scene, name: str) -> Iterator[Action]:

@@ -288,7 +288,7 @@ class Rules:
             if action.spoils:
                 after = after._replace(faulted=True, unknown=True)
             if action.loses:
-                lost = world.lost | 1 << family if action.spoils else world.lost
+                lost = world.lost | 1 << family if action.spoils or action.forgets else world.lost
                 gone = world.gone or isinstance(action.call, Remove)
                 after = after._replace(unknown=True, lost=lost, gone=gone)
             if action.lasts:

@@ -26,9 +26,12 @@ from proof.operators import (
 from proof.starts import V1_STARTS
 from proof.world import (
     CLAIM_ENDS,
+    CLOCKS_DIFFER,
     DAY_PASSES,
     GRACE_SECONDS,
     HOUR_PASSES,
+    HOUR_SECONDS,
+    WINDOW_SECONDS,
     Budget,
     Deployment,
     Scenario,
@@ -155,8 +158,16 @@ TABLE_LOST: Final = Scenario(
     before=1,
 )
 TABLE_RESTORED: Final = replace(TABLE_LOST, name="table restored", operator=(RESTORE_TABLE,), before=3)
+TABLE_LOST_FORCED: Final = Scenario(
+    name="table lost, forced runs",
+    claims="table",
+    plans=("s", "ff"),
+    budget=Budget(operator=1, crashes=1),
+    operator=(LOSE_TABLE,),
+    before=1,
+)
 TABLE_LOST_TWO: Final = replace(
-    TABLE_LOST, name="table lost, two claims", plans=("sf", "f"), budget=Budget(2, operator=1)
+    TABLE_LOST, name="table lost, two claims", plans=("s", "s"), budget=Budget(faults=1, operator=1, crashes=1)
 )
 
 _ALL: Final = (
@@ -233,6 +244,21 @@ _ALL: Final = (
     Scenario(name="published", plans=("s", "s"), budget=Budget(crashes=1, losses=1), published=True),
     Scenario(
         name="published, operator", plans=("s", "s"), budget=Budget(operator=1), operator=(REAUTHORIZE,), published=True
+    ),
+    Scenario(
+        name="published, moved back",
+        plans=("s", "s"),
+        budget=Budget(operator=1),
+        operator=(MOVE_BACK, COPY_BACK),
+        published=True,
+        before=2,
+    ),
+    Scenario(
+        name="clock goes back",
+        plans=("s", "f"),
+        budget=Budget(crashes=1, jumps=2),
+        jumps=(-CLOCKS_DIFFER, CLAIM_ENDS),
+        before=1,
     ),
     Scenario(name="three workers", plans=("s", "s", "f"), budget=Budget(crashes=1)),
     Scenario(name="three workers, operator", plans=("s", "s", "s"), budget=Budget(operator=1), operator=(REAUTHORIZE,)),
@@ -350,6 +376,15 @@ _VERSIONS: Final = (
         claims_a_day=3,
     ),
     Scenario(
+        name="authorized, label lost, pruned",
+        plans=("f", "f"),
+        budget=Budget(operator=2),
+        operator=(AUTHORIZE, UNLABEL),
+        before=5,
+        quota=8,
+        claims_a_day=3,
+    ),
+    Scenario(
         name="unreadable claim",
         plans=("s", "f"),
         budget=Budget(operator=1, crashes=1, jumps=1),
@@ -404,6 +439,29 @@ _TABLE: Final = (
         budget=Budget(operator=1, crashes=1, losses=1),
         operator=(RESTORE_TABLE,),
         before=3,
+    ),
+    TABLE_LOST_FORCED,
+    Scenario(
+        name="authorized, table lost",
+        plans=("f", "f"),
+        budget=Budget(operator=2),
+        operator=(AUTHORIZE, LOSE_TABLE),
+        before=1,
+    ),
+    Scenario(name="fleet: a message comes twice", plans=("s", "s", "s"), budget=Budget(crashes=1, losses=1)),
+    Scenario(
+        name="fleet: a row is early, late or lost",
+        plans=("sss", "ss"),
+        budget=Budget(crashes=1, losses=1, jumps=2),
+        jumps=(HOUR_PASSES, DAY_PASSES),
+        due_seconds=WINDOW_SECONDS + HOUR_SECONDS,
+    ),
+    Scenario(
+        name="fleet: the table is lost, the index rebuilt",
+        plans=("s", "s", "s"),
+        budget=Budget(operator=1, crashes=1),
+        operator=(LOSE_TABLE,),
+        before=1,
     ),
     Scenario(
         name="table lost twice",

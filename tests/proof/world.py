@@ -27,6 +27,8 @@ STALE_SECONDS: Final = 30
 """How old a stale read may be: the protocol assumes no more."""
 
 CLAIM_ENDS: Final = CLAIM_SECONDS + 1
+CLOCKS_DIFFER: Final = 20
+"""By how many seconds the clocks of AWS may differ: a claim outlives its run by more."""
 HOUR_PASSES: Final = HOUR_SECONDS + 1
 DAY_PASSES: Final = DAY_SECONDS + 1
 

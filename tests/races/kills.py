@@ -56,7 +56,7 @@ class Scenario:
 
     def testbed(self, provider: Provider) -> Testbed:
         """Give a testbed in which such a run is about to begin, once it is prepared."""
-        return Testbed(provider, due=self.due, published=self.published, table=self.table)
+        return Testbed(provider, due=self.due, published=self.published, table=self.table, full=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ def main() -> int:
 
 def _race(name: str, *, table: bool = False, localstack: str | None = None) -> bool:
     """Race once; True where it went wrong."""
-    with Testbed(SINGLE_USE, table=table) as testbed:
+    with Testbed(SINGLE_USE, table=table, full=localstack is None) as testbed:
         environment = dict(testbed.environment)
         if localstack is None:
             testbed.read_stale()

@@ -55,7 +55,13 @@ class Soak:
             Violation: An invariant does not hold.
         """
         dice = self._random
-        with Testbed(dice.choice(PROVIDERS), due=dice.random() < 0.7, table=dice.random() < 0.5) as testbed:
+        provider, due, table, full = (
+            dice.choice(PROVIDERS),
+            dice.random() < 0.7,
+            dice.random() < 0.5,
+            dice.random() < 0.5,
+        )
+        with Testbed(provider, due=due, table=table, full=full) as testbed:
             if dice.random() < 0.5:
                 testbed.read_stale(seed=dice.randrange(1 << 32))
             for _ in range(rounds):

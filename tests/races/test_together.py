@@ -62,7 +62,7 @@ def test_at_the_claim(request_id: str | None) -> None:
 )
 def test_contenders(request_id: str | None, *, table: bool) -> None:
     """Of 500 runs in 20 processes exactly one redeems; every other ends in a name, and the grant lives."""
-    with Testbed(SINGLE_USE, table=table) as testbed:
+    with Testbed(SINGLE_USE, table=table, full=True) as testbed:
         testbed.read_stale()
         endings = contend(testbed.environment, processes=20, threads=25, request_id=request_id)
 

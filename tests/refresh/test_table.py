@@ -52,6 +52,31 @@ def test_a_lost_table_loses_no_stored_tokens() -> None:
     assert ("access-2", 2) == (world.current()["accessToken"], len(world.endpoint.requests))
 
 
+def test_a_lost_table_is_replaced_by_what_is_current_after_the_loss() -> None:
+    """A run that read the current version before two refreshes knows nothing of the claim that the table lost."""
+    world = World(policy=TABLE_SINGLE_USE)
+    world.execute()
+    table = world.table
+    assert table is not None
+
+    def refreshed_then_killed_then_lost() -> None:
+        world.store.before = table.before = lambda _: None
+        assert "refreshed" == world.outcome(force=True)
+        killed(world, "put REFRESH_OUTCOME", force=True)
+        table.item.clear()
+
+    world.pass_time(20 * HOUR)
+    with world.at("read claim", refreshed_then_killed_then_lost):
+        assert "fresh" == world.outcome()
+    assert {} == table.item
+    world.pass_time(20 * HOUR)
+    assert "yielded" == world.outcome()
+    world.pass_time(2 * MINUTE)
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute()
+    assert 3 == len(world.endpoint.requests)
+
+
 def test_calls_with_claims_in_a_table() -> None:
     """A refresh makes one read and two writes at Secrets Manager, one read and one write at the table."""
     world = World(policy=IN_TABLE)

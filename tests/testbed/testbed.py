@@ -17,7 +17,7 @@ from testbed.aws.faults import Call
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.grant import Reuse
 from testbed.provider.token_endpoint import TokenEndpoint, TokenRequest
-from testbed.secrets_manager.limits import VERSIONS_PER_SECRET
+from testbed.secrets_manager.limits import DAY_SECONDS, VERSIONS_PER_SECRET
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.secrets_manager.staleness import Staleness
 from testbed.secrets_manager.state import Secret
@@ -34,6 +34,8 @@ RUNS_LIMIT: Final = 8
 
 _HOUR_SECONDS: Final = 3600
 _CLAIM_TTL_SECONDS: Final = 120
+_CLOCK_AHEAD_SECONDS: Final = 40 * DAY_SECONDS
+"""How far the services' clocks are ahead of this machine's, which decides nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,10 @@ SINGLE_USE, GRACE, STATIC = PROVIDERS
 
 
 class Testbed:
-    """One secret and one grant. The clock is that of the services, and can be moved."""
+    """One secret and one grant. The clock is that of the services, and can be moved.
+
+    With `full`, the secret holds as many versions as it may, so that each new one removes the oldest.
+    """
 
     __test__ = False  # pytest takes a class with this name for tests
 
@@ -65,17 +70,19 @@ class Testbed:
         due: bool = True,
         published: bool = False,
         table: bool = False,
-        quota: int = VERSIONS_PER_SECRET,
+        full: bool = False,
         **settings: str,
     ) -> None:
         self.provider = provider
         self.trace: list[str] = []
         """Every external call that was carried out, in order."""
-        self.store = SecretsManagerServer(on_call=self._note_call, quota=quota)
+        self.store = SecretsManagerServer(on_call=self._note_call)
         self.table = DynamoDbServer(on_call=self._note_call) if table else None
         """The claim table, where claims are not versions of the secret."""
         self.endpoint = _Endpoint(provider.reuse, self.trace)
         self._cleanup = ExitStack()
+        self._full = full
+        self.pass_seconds(_CLOCK_AHEAD_SECONDS)
         self._settings = settings | ({"PUBLISHED_SECRET_ID": PUBLISHED} if published else {})
         self._expires_in_seconds = (4 if due else 20) * _HOUR_SECONDS
 
@@ -87,6 +94,8 @@ class Testbed:
             self.table.create_table(CLAIM_TABLE, key="secret_arn")
             self._cleanup.enter_context(self.table)
         self.store.call("CreateSecret", {"Name": TOKENS, "ClientRequestToken": str(uuid.uuid4())})
+        if self._full:
+            self._fill()
         self.authorize()
         self.store.call(
             "CreateSecret",
@@ -107,6 +116,13 @@ class Testbed:
     ) -> None:
         """Drop what is held, and stop."""
         self._cleanup.close()
+
+    def _fill(self) -> None:
+        """Store as many old versions as a secret holds: from now on each new version removes the oldest."""
+        self.store.clock_offset_seconds -= 2 * DAY_SECONDS
+        for number in range(VERSIONS_PER_SECRET):
+            self.save({"note": f"old {number}"})
+        self.store.clock_offset_seconds += 2 * DAY_SECONDS
 
     @property
     def environment(self) -> dict[str, str]:

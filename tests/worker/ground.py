@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -14,6 +15,7 @@ from secrecy.canaries import leaks
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.bootstrap import SystemClock
 from token_refresh.errors import TokenRefreshError
 from token_refresh.handler import handler
 from worker.stage import Context
@@ -34,6 +36,7 @@ class Ground:
         self.endpoint = TokenEndpoint()
         self.change: Change = lambda _, response: response
         self.settings = settings
+        self.slept_seconds = 0.0
         self.printed = ""
         self.error: TokenRefreshError | None = None
         self._cleanup = contextlib.ExitStack()
@@ -69,12 +72,12 @@ class Ground:
         """Forget everything, store a due token set, and give its document; None leaves a key out."""
         self.change = lambda _, response: response
         self.store.secrets.restore(())
-        self.store.clock_offset_seconds = 0.0
         self.store.calls.clear()
         self.endpoint.requests.clear()
         self.endpoint.grant.redemptions = 0
         if self.table:
             self.table.create_table("claims", key="secret_arn")
+        self.pass_seconds(-self.store.clock_offset_seconds)
         first = self.endpoint.grant.authorize()
         document = {
             "accessToken": first["access_token"],
@@ -98,11 +101,19 @@ class Ground:
         }
         return str(self.store.call("PutSecretValue", request)["VersionId"])
 
+    def pass_seconds(self, seconds: float) -> None:
+        """Move the clocks of the services."""
+        for service in (self.store, self.table):
+            if service:
+                service.clock_offset_seconds += seconds
+
     def run(self, event: object = None, *, seconds: float = 60.0) -> str:
         """Run the handler; give the outcome or the name of the error. What it printed is in `printed`."""
         self.error = None
         with (
             mock.patch.dict(os.environ, self.environment, clear=True),
+            mock.patch.object(SystemClock, "monotonic", self._monotonic),
+            mock.patch.object(SystemClock, "sleep", self._sleep),
             contextlib.redirect_stdout(io.StringIO()) as printed,
         ):
             try:
@@ -143,6 +154,14 @@ class Ground:
     def leaking(self, planted: Mapping[str, str]) -> list[str]:
         """Name the planted secrets of which log or error show a part."""
         return leaks(f"{self.printed}\n{self.error!r}", planted)
+
+    def _monotonic(self) -> float:
+        return time.monotonic() + self.slept_seconds
+
+    def _sleep(self, seconds: float) -> None:
+        """Let time pass for the run and for the services, without waiting."""
+        self.slept_seconds += seconds
+        self.pass_seconds(seconds)
 
     def _intercept(self, service: Any) -> None:
         handle = service.handle

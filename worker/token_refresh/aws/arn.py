@@ -44,9 +44,9 @@ def name_same_secret(one: str, other: str) -> bool:
     """
     if one == other:
         return True
-    arns = [parse_arn(text) for text in (one, other)]
-    names = [text for text, arn in zip((one, other), arns, strict=True) if arn is None]
-    resources = [arn.resource for arn in arns if arn]
-    return (
-        len(names) == 1 and re.fullmatch(rf"secret:{re.escape(names[0])}(-[A-Za-z0-9]{{6}})?", resources[0]) is not None
-    )
+    shorter, longer = sorted((one, other), key=len)
+    arn, full = parse_arn(shorter), parse_arn(longer)
+    if full is None or (arn is not None and arn[:-1] != full[:-1]):
+        return False
+    resource = arn.resource if arn else f"secret:{shorter}"
+    return re.fullmatch(rf"{re.escape(resource)}(-[A-Za-z0-9]{{6}})?", full.resource) is not None

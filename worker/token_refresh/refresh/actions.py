@@ -42,8 +42,9 @@ class Actions:
             case Publish():
                 return self._publish(snapshot)
             case ReplaceLostTable(claim, after):
-                self.parts.log.warning("claim_table_lost", claim_id=claim.claim_id)
-                self.parts.claims.append(claim, after=after)
+                if self._is_current(snapshot.current):
+                    self.parts.log.warning("claim_table_lost", claim_id=claim.claim_id)
+                    self.parts.claims.append(claim, after=after)
                 return self.reader.read(self.memory)
             case Redeem():
                 return self._redeem(step, snapshot)
@@ -69,10 +70,16 @@ class Actions:
         staged = self.redemption.redeem(claim, prepared, snapshot)
         return self.reader.read(self.memory) if staged is None else self._promote(staged, snapshot)
 
+    def _is_current(self, token_set: TokenSet) -> bool:
+        """Read again, now that the table is known to be lost: it may have held claims on a newer version."""
+        version = self.parts.store.read(label=CURRENT)
+        return version is not None and version.version_id == token_set.version_id
+
     def _promote(self, successor: TokenSet, snapshot: Snapshot) -> Snapshot:
         """Swap AWSCURRENT from the version that was read; if it is not there any more, a newer version wins."""
         current, memory = snapshot.current, self.memory
         if not self.parts.store.move_label(CURRENT, to=successor.version_id, remove_from=current.version_id):
+            # After a lost response the repeat is refused too: the label has moved already. The next read shows it.
             memory.refused.add((current.version_id, successor.version_id))
             self.parts.log.warning("promotion_refused", staged_version_id=successor.version_id)
             return self.reader.read(memory)
@@ -84,8 +91,9 @@ class Actions:
     def _carry(self, successor: TokenSet, claim_id: str, snapshot: Snapshot) -> Snapshot:
         """Stage stored tokens on top of the version that someone saved meanwhile, with its other keys."""
         current = snapshot.current
-        document = successor.document.carried(onto=current.document)
+        document = successor.document.carried(onto=current.document, keep=self.parts.provider.response.keep)
         version_id = staged_version_id(claim_id, current.version_id)
+        # False is fine: the value follows from these two versions, so a taken ID holds the same tokens.
         self.parts.store.put(version_id, document.serialize(), label=OUTCOME)
         self.parts.log.warning("tokens_carried", staged_version_id=version_id)
         carried = TokenSet(version_id=version_id, stored_at=snapshot.now, document=document)

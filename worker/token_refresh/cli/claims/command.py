@@ -41,13 +41,16 @@ def move(
     """
     name = table or context.environment.get("CLAIM_TABLE")
     if name is None:
-        raise CommandFailed("name the claim table: --table NAME, or CLAIM_TABLE")
+        raise CommandFailed(
+            f"name the claim table: `{context.command('claims move', '--to', to.value, '--table', 'NAME')}`"
+        )
     source = ClaimStoreKind.VERSIONS if to is ClaimStoreKind.TABLE else ClaimStoreKind.TABLE
     state = read_state(_with_claims(context, source, name))
     if state.document.origin is not None and state.document.origin.store is to:
         output().print(text(f"The claims on secret {context.secret_id} are in the {to.value} already."))
         return 0
-    _check(state)
+    again = f"pause the schedule, then: `{context.command('claims move', '--to', to.value, '--table', name)}`"
+    _check(state, again)
     if not yes:
         confirm(
             f"While claims move, no run may be under way. Is the schedule paused, and has no run begun in the last "
@@ -55,8 +58,8 @@ def move(
         )
     target = _with_claims(context, to, name)
     version_id = str(uuid.uuid4())
-    claim = _copy(state, target.claims(target.settings(), _read_store(target)), version_id)
-    _store_document(state, to, claim, version_id)
+    claim = _copy(state, target.claims(target.settings(), _read_store(target)), version_id, again)
+    _store_document(state, to, claim, version_id, again)
     output().print(text(f"Moved: the claims on secret {context.secret_id} are in the {to.value}.", "bold green"))
     deploy = "with claim_table" if to is ClaimStoreKind.TABLE else "without claim_table"
     show(output(), *message(f"Next: deploy {deploy} and resume the schedule, then `{context.command('status')}`"))
@@ -71,7 +74,7 @@ def _with_claims(context: Context, kind: ClaimStoreKind, table: str) -> Context:
     return replace(context, environment=environment, any_lifetime=kind is ClaimStoreKind.VERSIONS)
 
 
-def _check(state: State) -> None:
+def _check(state: State, again: str) -> None:
     """Refuse to move while a run may still use the old store.
 
     Raises:
@@ -81,8 +84,8 @@ def _check(state: State) -> None:
     last = state.snapshot.ledger.attempts[-1:]
     if newest is not None and last[0].fate is Fate.SILENT and state.snapshot.now < newest.ends_at:
         raise CommandFailed(
-            f"a run holds a claim on secret {state.context.secret_id} until {when(newest.ends_at)}. Pause the "
-            "schedule, and run this again after that"
+            f"a run holds the claim {newest.claim_id} on secret {state.context.secret_id} until "
+            f"{when(newest.ends_at)}. Wait until then; {again}"
         )
     if isinstance(state.step, Promote | Carry):
         raise CommandFailed(
@@ -90,13 +93,14 @@ def _check(state: State) -> None:
         )
 
 
-def _copy(state: State, target: ClaimStore, moved_to: str) -> Claim | None:
+def _copy(state: State, target: ClaimStore, moved_to: str, again: str) -> Claim | None:
     """Copy the newest claim with the ledger and its record; None if there was never a claim.
 
     Args:
         state: What is stored.
         target: The new claim store.
         moved_to: The version ID of the document that will name the new store.
+        again: What to do where that fails.
 
     Raises:
         CommandFailed: The target has a claim that this one does not follow.
@@ -111,7 +115,8 @@ def _copy(state: State, target: ClaimStore, moved_to: str) -> Claim | None:
         found = target.find(claim.claim_id)
         if found is None or found.claim_id != claim.claim_id:
             raise CommandFailed(
-                "another run wrote to the claim store meanwhile. Pause the schedule, and run this again"
+                f"another run stored a claim on secret {state.context.secret_id} meanwhile. The claims stay where they "
+                f"are; {again}"
             )
     fate = known[-1].fate
     if fate in _RECORDED:
@@ -134,7 +139,7 @@ def _moved(attempt: Attempt, state: State, moved_to: str) -> Attempt:
     )
 
 
-def _store_document(state: State, to: ClaimStoreKind, claim: Claim | None, version_id: str) -> None:
+def _store_document(state: State, to: ClaimStoreKind, claim: Claim | None, version_id: str, again: str) -> None:
     """Store the current document with the new claim store, if it is still current.
 
     Raises:
@@ -152,8 +157,8 @@ def _store_document(state: State, to: ClaimStoreKind, claim: Claim | None, versi
     store.put(version_id, value_of({**document.fields, ORIGIN_KEY: moved.as_fields()}), label=OUTCOME)
     if not store.move_label(CURRENT, to=version_id, remove_from=current.version_id):
         raise CommandFailed(
-            f"another version of secret {state.context.secret_id} became current meanwhile. Pause the schedule, and "
-            "run this again"
+            f"another version of secret {state.context.secret_id} than {current.version_id} became current meanwhile. "
+            f"The claims stay where they are; {again}"
         )
 
 

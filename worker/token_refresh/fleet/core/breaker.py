@@ -29,6 +29,7 @@ REMEMBERED: Final = timedelta(hours=1)
 STEP: Final = 5
 
 _NO_RESPONSE: Final = frozenset({"TokenEndpointUnavailable", "RefreshOutcomeUnknown"})
+_UNKNOWN: Final = frozenset({"RefreshOutcomeUnknown", "TokensNotStored"})
 
 
 class Reason(StrEnum):
@@ -93,7 +94,7 @@ def _reason(runs: Sequence[Seen], secrets: int, *, single_use: bool) -> Reason |
 
 def _unknown_in_a_row(runs: Sequence[Seen]) -> bool:
     newest = runs[:UNKNOWN_IN_A_ROW]
-    return len(newest) == UNKNOWN_IN_A_ROW and all(seen.error_type == "RefreshOutcomeUnknown" for seen in newest)
+    return len(newest) == UNKNOWN_IN_A_ROW and all(seen.error_type in _UNKNOWN for seen in newest)
 
 
 def _burst_of_rejections(runs: Sequence[Seen], secrets: int) -> bool:
