@@ -15,3 +15,6 @@ myst_fence_as_directive = ["mermaid"]
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 default_role = "code"  # docstrings write names as Markdown does
+
+linkcheck_ignore = [r"http://127\.0\.0\.1", r"https://www\.upwork\.com/"]  # an example; refuses programs
+linkcheck_anchors = False  # many sites make them with scripts

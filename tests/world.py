@@ -35,6 +35,7 @@ class World:
         self, *, policy: Policy | None = None, published: bool = False, stored: bool = True, **document: Any
     ) -> None:
         self.policy = policy or default_policy()
+        self.provider = load_provider("upwork")
         self.clock = FakeClock()
         self.log = FakeLog()
         self.endpoint = FakeEndpoint()
@@ -73,7 +74,7 @@ class World:
                 published=self.published,
                 endpoint=lambda _: self.endpoint,
                 credentials=self._credentials,
-                provider=load_provider("upwork"),
+                provider=self.provider,
                 nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}-{next(self._nonces)}",
                 clock=self.clock,
                 log=self.log,

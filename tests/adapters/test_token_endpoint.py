@@ -22,6 +22,7 @@ from token_refresh import __version__
 from token_refresh.adapters import time_limit
 from token_refresh.adapters.client_key import SigningError
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.client_auth import encode_signature
 from token_refresh.oauth.formats import AuthMethod, Encoding, Grant, Matcher, RequestFormat, ResponseFormat
 from token_refresh.oauth.request import TokenRequest, refresh_request
@@ -479,9 +480,9 @@ def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:
 @pytest.mark.parametrize(
     ("signer", "kind", "says"),
     [
-        (Signer(SigningError("no key", passes=False)), Kind.CLIENT_REJECTED, "no key"),
+        (Signer(SigningError("no key", passes=False)), Kind.NOT_SIGNED, "no key"),
         (Signer(SigningError("throttled", passes=True)), Kind.NOT_SENT, "throttled"),
-        (Signer(signature=b"not DER"), Kind.CLIENT_REJECTED, "the key that CLIENT_KEY_ID names makes no ES256"),
+        (Signer(signature=b"not DER"), Kind.NOT_SIGNED, "the key that CLIENT_KEY_ID names makes no ES256"),
     ],
 )
 def test_without_a_signature_nothing_is_sent(recorder: Recorder, signer: Signer, kind: Kind, says: str) -> None:
@@ -504,3 +505,32 @@ def test_an_url_that_no_client_can_use_sends_nothing() -> None:
 
     assert isinstance(failure, Failure)
     assert Kind.NOT_SENT is failure.kind
+
+
+def test_a_proxy_without_a_scheme_is_an_http_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many environments name a proxy as `host:port`, as curl takes it."""
+    with Recorder() as proxy:
+        proxy.status = 407
+        for name in ("HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, proxy.address)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+
+        HttpTokenEndpoint("https://provider.invalid/token").send(
+            refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0
+        )
+
+        assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _, _ in proxy.seen]
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:canary@proxy.internal:1080", "http://", "ftp://proxy.internal"])
+def test_a_proxy_that_can_not_be_used_is_an_error_before_the_claim(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoint refuses it when it is made; the message names the variables and not their values."""
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, proxy)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY, HTTP_PROXY or ALL_PROXY") as refused:
+        HttpTokenEndpoint("https://provider.invalid/token")
+    assert "canary" not in str(refused.value)

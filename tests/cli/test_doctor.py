@@ -45,7 +45,7 @@ def test_secret_not_found(cli: Cli) -> None:
     assert 1 == ended.code
     assert "FAILED secret: SecretNotFound" in ended.screen
     assert "nor in another region that could be asked" in ended.screen
-    assert "FAILED token endpoint: can't be reached from here (ConnectError)" in ended.screen
+    assert "FAILED token endpoint: nothing could be sent from here (ConnectError)" in ended.screen
     assert "2 failed." in ended.screen
 
 

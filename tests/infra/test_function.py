@@ -118,3 +118,12 @@ def test_logs(plain: Deployment, everything: Deployment) -> None:
     assert str(logs["Condition"]).rstrip("'}").endswith(":log-group:/aws/lambda/token-refresh-upwork-prod")
     assert [] == [action for action in logs["Action"] if "*" in action]
     assert {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"} <= set(logs["Action"])
+
+
+def test_no_deployed_function_has_a_client_secret(
+    plain: Deployment, adopted: Deployment, everything: Deployment
+) -> None:
+    """Whoever may read a function's configuration finds no client credentials in it."""
+    for deployment in (plain, adopted, everything):
+        for function in deployment.resources("Lambda::Function"):
+            assert "UPWORK_CLIENT" not in str(function)

@@ -398,3 +398,12 @@ def test_a_response_that_quotes_a_token_shows_it_nowhere(status: int, where: str
 
     assert "canary" not in repr(found)
     assert "canary" not in str(getattr(found, "error", ""))
+
+
+def test_an_unread_body_may_hide_that_the_token_was_redeemed() -> None:
+    """Where the profile knows a 4xx that means a redemption, a 4xx whose body can't be read proves nothing."""
+    unknown = ResponseFormat(unknown=(Matcher(status=400, fields={"error": "gone"}),))
+
+    kinds = [getattr(read_response(status, None, None, unknown), "kind", None) for status in (400, 401, 302)]
+
+    assert [Kind.UNREADABLE, Kind.UNEXPECTED, Kind.UNEXPECTED] == kinds

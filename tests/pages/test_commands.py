@@ -5,7 +5,7 @@ from pages.commands import PAGE, page
 
 def test_page_is_current() -> None:
     """The page is what `scripts/docs --write` makes now."""
-    assert PAGE.read_text() == page()
+    assert PAGE.read_text() == page(), "run: scripts/docs --write"
 
 
 def test_examples_are_blocks() -> None:

@@ -27,7 +27,7 @@ def words(text: str) -> list[str]:
 @pytest.mark.parametrize("name", ["demo", "status"])
 def test_captures_are_current(name: str) -> None:
     """The capture in the repository is what the command prints today, apart from IDs and times."""
-    assert (FOLDER / f"{name}.svg").read_text() == getattr(captures, name)()
+    assert (FOLDER / f"{name}.svg").read_text() == getattr(captures, name)(), f"run: scripts/pictures {name}.svg"
 
 
 def test_normalised() -> None:

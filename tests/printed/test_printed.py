@@ -102,8 +102,6 @@ def test_as_printed(page: Path, shell: Shell, words: dict[str, str]) -> None:
         assert 0 == ended.code, f"{line}\n{ended.out}\n{ended.err}"
         assert "FunctionError" not in ended.out, line
         assert secret not in ended.out + ended.err, line
-        if page.name == "deploy.md" and "claims move" in line:  # The demo's function is not deployed with the table.
-            assert 0 == shell.run(line.replace("--to table", "--to versions")).code
 
 
 def test_every_page_is_run() -> None:

@@ -197,9 +197,19 @@ def test_group_with_a_missing_secret(store: Store) -> None:
     store.put_text("one", secret_id="a")
     with pytest.raises(SecretNotFound, match="secret missing in eu-central-1 was not found"):
         SecretGroup("a", "missing", client=store.client)["a"]
+    client = mock.Mock()
+    client.meta.region_name = "eu-central-1"
+    client.batch_get_secret_value.return_value = {"SecretValues": []}
+    with pytest.raises(SecretNotFound, match=r"secret a in eu-central-1 was not found \(secretsmanager:BatchGet"):
+        SecretGroup("a", client=client)["a"]
+
+
+def test_group_by_an_arn_without_its_last_characters(store: Store) -> None:
+    """Secrets Manager takes an ARN without its hyphen and six characters, in a group as in a single read."""
+    store.put_text("one", secret_id="a")
     partial_arn = store.client.describe_secret(SecretId="a")["ARN"].rpartition("-")[0]
-    with pytest.raises(SecretNotFound, match=rf"{partial_arn} in eu-central-1 was not found \(secretsmanager:BatchGet"):
-        SecretGroup(partial_arn, client=store.client)[partial_arn]
+
+    assert "one" == SecretGroup(partial_arn, client=store.client)[partial_arn].text()
 
 
 def test_denied_group(store: Store) -> None:

@@ -208,7 +208,7 @@ def test_token_in_a_file(tmp_path: Path) -> None:
     path.write_text(json.dumps({"access_token": "value", "expires_at": int(time.time()) + 3600}))
     assert "value" == TokenReader(f"file:{path}").get()
     path.write_text(json.dumps({"access_token": "value", "expires_at": 1_700_000_000}))
-    with pytest.raises(Exception, match=f"there is no newer one: put a newer one into file:{path}"):
+    with pytest.raises(Exception, match=f"there is no newer one: put one into file:{path}"):
         TokenReader(f"file:{path}").get()
 
 

@@ -11,6 +11,7 @@ from token_refresh.core.claims import read_record
 from token_refresh.core.versions import OUTCOME
 from token_refresh.errors import (
     ClientRejected,
+    ConfigurationError,
     InvalidTokenResponse,
     ReauthorizationRequired,
     RefreshOutcomeUnknown,
@@ -26,6 +27,7 @@ NOT_SENT = Failure(kind=Kind.NOT_SENT, seen="ConnectError")
 BUSY = Failure(kind=Kind.BUSY, seen="HTTP 429")
 UNREADABLE = Failure(kind=Kind.UNREADABLE, seen="HTTP 200")
 UNEXPECTED = Failure(kind=Kind.UNEXPECTED, seen="HTTP 302")
+NOT_SIGNED = Failure(kind=Kind.NOT_SIGNED, seen="kms:Sign failed")
 CLIENT_REJECTED = Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
 REQUEST_REJECTED = Failure(kind=Kind.REQUEST_REJECTED, seen="HTTP 400", error="invalid_request")
 REJECTED = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
@@ -34,15 +36,22 @@ REJECTED = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant",
 @pytest.mark.parametrize(
     ("answers", "error", "says", "recorded"),
     [
-        ([NOT_SENT] * 4, TokenEndpointUnavailable, "(ConnectError, after 4 requests); nothing was", "not_redeemed"),
-        ([BUSY] * 4, TokenEndpointUnavailable, "(HTTP 429, after 4 requests); nothing was", "not_redeemed"),
+        (
+            [NOT_SENT] * 4,
+            TokenEndpointUnavailable,
+            "(ConnectError, after 4 requests); this run",
+            "not_redeemed",
+        ),
+        ([BUSY] * 4, TokenEndpointUnavailable, "(HTTP 429, after 4 requests); this run redeemed", "not_redeemed"),
         ([NO_RESPONSE] * 4, RefreshOutcomeUnknown, "no response arrived (ReadTimeout, after 4 requests)", "unknown"),
         ([NO_RESPONSE, *[NOT_SENT] * 3], RefreshOutcomeUnknown, "(ConnectError, after 4 requests)", "unknown"),
         ([UNREADABLE] * 4, InvalidTokenResponse, "(HTTP 200, after 4 requests); the refresh token may have", "unknown"),
-        ([UNEXPECTED], InvalidTokenResponse, "(HTTP 302, after 1 request); nothing was redeemed", "not_redeemed"),
+        ([UNEXPECTED], InvalidTokenResponse, "(HTTP 302, after 1 request); this run redeemed", "not_redeemed"),
         ([NO_RESPONSE, UNEXPECTED], InvalidTokenResponse, "after 2 requests); the refresh token may have", "unknown"),
         ([CLIENT_REJECTED], ClientRejected, "(HTTP 401, after 1 request); the grant may be fine", "not_redeemed"),
-        ([REQUEST_REJECTED], TokenRequestRejected, "(HTTP 400, after 1 request); nothing was", "not_redeemed"),
+        ([NOT_SIGNED], ConfigurationError, "could not be signed (kms:Sign failed); nothing was sent", "not_redeemed"),
+        ([NO_RESPONSE, NOT_SIGNED], RefreshOutcomeUnknown, "(kms:Sign failed, after 2 requests)", "unknown"),
+        ([REQUEST_REJECTED], TokenRequestRejected, "(HTTP 400, after 1 request); this run redeemed", "not_redeemed"),
     ],
 )
 def test_each_failure_is_named_recorded_and_changes_nothing(

@@ -2,7 +2,10 @@
 
 import pytest
 
-from token_refresh.errors import InvalidSecretDocument
+from builders import HOUR, NOW, SINGLE_USE
+from token_refresh.errors import InvalidSecretDocument, InvalidTokenResponse, RefreshOutcomeUnknown
+from token_refresh.oauth.response import TokenResponse
+from token_refresh.secret_value import SecretValue
 from world import World
 
 
@@ -37,3 +40,19 @@ def test_a_binary_secret_is_named() -> None:
 
     with pytest.raises(InvalidSecretDocument, match="is not a token document: it is binary, and must be text"):
         world.execute()
+
+
+def test_tokens_over_the_room_that_was_checked_are_named() -> None:
+    """A response that does not fit is refused before it is stored, and recorded: no retry sends the token again."""
+    world = World(stored=False, policy=SINGLE_USE)
+    world.save(note="x" * 48_000, expires_at=NOW + 6 * HOUR)
+    world.endpoint.answers = [TokenResponse(access_token=SecretValue("y" * 20_000), refresh_token=None, lifetime=None)]
+
+    with pytest.raises(InvalidTokenResponse, match=r"the token document would have \d+ bytes"):
+        world.execute()
+
+    assert "yyyy" not in str(world.model.snapshot())
+    assert ["refresh_claimed"] == world.log.events
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute()
+    assert 1 == len(world.endpoint.requests)

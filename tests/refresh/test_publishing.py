@@ -179,3 +179,15 @@ def test_an_incomplete_token_set_is_published_once_it_is_complete() -> None:
 
     assert "refreshed" == world.outcome()
     assert "access-1" == shown(world)
+
+
+@pytest.mark.parametrize("due", [True, False])
+def test_a_copy_that_can_not_be_read_does_not_stop_the_refresh(*, due: bool) -> None:
+    """The refresh comes first; then the run fails, so that somebody learns of the copy."""
+    world = World(published=True, expires_at=NOW + (HOUR if due else DAY))
+    assert world.published is not None
+    world.published.before = refusing("read AWSCURRENT", SecretAccessDenied("no"))
+
+    with pytest.raises(SecretAccessDenied):
+        world.execute()
+    assert ("access-1" if due else "access-0") == world.current()["accessToken"]

@@ -10,11 +10,16 @@ from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, policy
 from fakes import tokens
 from testbed.secrets_manager.limits import ServiceError
 from token_refresh.core.versions import CURRENT
-from token_refresh.errors import ConfigurationError, InvalidTokenResponse, RefreshOutcomeUnknown
-from token_refresh.oauth.response import TokenResponse
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidTokenResponse,
+    ReauthorizationRequired,
+    RefreshOutcomeUnknown,
+)
+from token_refresh.oauth.response import Failure, Kind, TokenResponse
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.origin import ClaimStoreKind
-from world import FIRST_CLAIM, World, killed
+from world import FIRST_CLAIM, World, fail, killed
 
 TABLE = ClaimStoreKind.TABLE
 
@@ -136,3 +141,12 @@ def test_another_claim_store_is_refused_with_the_command_that_moves(first: Any, 
     with pytest.raises(ConfigurationError, match=rf"`token-refresh claims move tokens .* --to {then.store.value} "):
         other.execute()
     assert [] == other.endpoint.requests
+
+
+def test_a_table_that_is_gone_hides_no_dead_grant() -> None:
+    """What the provider said is raised, also where it can't be recorded because somebody deleted the table."""
+    world = World(policy=IN_TABLE)
+    world.endpoint.answers = [Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")]
+
+    with world.at("record", fail(ConfigurationError("no table"))), pytest.raises(ReauthorizationRequired):
+        world.execute()

@@ -1,5 +1,6 @@
 """Runs on an edited copy: a version that an operator saved with the refresh token of the one before."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE
 from fakes import tokens
 from testbed.secrets_manager.limits import VERSIONS_PER_SECRET
 from token_refresh.errors import ClientRejected, RefreshOutcomeUnknown
+from token_refresh.oauth.formats import ResponseFormat
 from token_refresh.oauth.response import Failure, Kind
 from world import World, killed
 
@@ -127,3 +129,15 @@ def test_a_refresh_token_that_never_changes_is_not_held_back_for_an_outcome_befo
     world.save(note="edited", expires_at=NOW + 7 * HOUR)
 
     assert "refreshed" == world.outcome()
+
+
+def test_what_came_with_the_tokens_is_carried_too() -> None:
+    """Fields of the response that the profile keeps follow the tokens onto an edited copy; its other keys stay."""
+    world = World(instance_url="https://old.example.com")
+    world.provider = replace(world.provider, response=ResponseFormat(keep=("instance_url",)))
+    world.endpoint.answers = [replace(tokens(1), kept={"instance_url": "https://new.example.com"})]
+
+    with world.at("put REFRESH_OUTCOME", lambda: world.save(note="edited", instance_url="https://old.example.com")):
+        world.execute()
+
+    assert ("https://new.example.com", "edited") == (world.current()["instance_url"], world.current()["note"])

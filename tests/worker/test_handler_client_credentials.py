@@ -1,6 +1,8 @@
 """Where the handler finds the client's credentials, and what it says where it finds none."""
 
 import json
+import os
+from typing import Any
 
 import pytest
 
@@ -52,3 +54,40 @@ def test_client_credentials_that_are_nowhere_name_the_three_places(stage: Stage)
 
     for place in ("CLIENT_SECRET_ID", "clientId and clientSecret in the token secret", "UPWORK_CLIENT_ID"):
         assert place in error
+
+
+@pytest.mark.parametrize(
+    ("stored", "says"),
+    [
+        ({"SecretBinary": b"canary"}, "secret client (CLIENT_SECRET_ID) is binary"),
+        ({"SecretString": '{"clientId": 7}'}, "secret client (CLIENT_SECRET_ID): clientId must be a string"),
+        ({"SecretString": "canary"}, "secret client (CLIENT_SECRET_ID): the secret's value is not JSON"),
+    ],
+)
+def test_a_client_secret_that_is_malformed_is_named(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, stored: dict[str, Any], says: str
+) -> None:
+    """The message says which secret to correct."""
+    monkeypatch.setenv("CLIENT_SECRET_ID", "client")
+    stage.store()
+    stage.client.create_secret(Name="client", **stored)
+
+    assert says in str(stage.fail(InvalidSecretDocument))
+
+
+def test_malformed_credentials_beside_the_tokens_name_their_secret(stage: Stage) -> None:
+    """The message says which secret to correct."""
+    stage.store(clientId=7)
+
+    says = "secret upwork-oauth-tokens (TOKEN_SECRET_ID): clientId must be a string, and is a JSON number"
+    assert says in str(stage.fail(InvalidSecretDocument))
+
+
+def test_credentials_in_the_environment_that_are_no_text_are_named(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python reads bytes that are not UTF-8 as halves of surrogate pairs, which can't be sent."""
+    monkeypatch.setenv("UPWORK_CLIENT_ID", os.fsdecode(b"\xff"))
+    stage.store()
+
+    assert "UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET must be UTF-8 text" in str(stage.fail(ConfigurationError))

@@ -1,10 +1,10 @@
 """The composition root: which adapters a run acts with. Nothing else knows them all."""
 
-import functools
 import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import BotoCoreError
@@ -26,7 +26,7 @@ from token_refresh.providers.provider import Provider
 from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
-from token_refresh.stored.json_object import read_object
+from token_refresh.stored.json_object import located, read_object
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -92,7 +92,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
         return SecretsManagerSecret(secrets_client, name, deadline, setting=setting)
 
     store = secret(secret_id, TOKEN_SECRET_SETTING)
-    client_secret = functools.partial(secret, setting="CLIENT_SECRET_ID")
+    client_secret = partial(secret, setting="CLIENT_SECRET_ID")
     return Run(
         parts=Parts(
             store=store,
@@ -100,9 +100,9 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             published=secret(settings.published_secret_id, "PUBLISHED_SECRET_ID")
             if settings.published_secret_id
             else None,
-            endpoint=functools.partial(token_endpoint, client_key_id=settings.client_key_id, client=make_client),
-            credentials=functools.partial(find_credentials, settings=settings, secret=client_secret),
-            previous_credentials=functools.partial(previous_credentials, settings=settings, secret=client_secret),
+            endpoint=partial(token_endpoint, client_key_id=settings.client_key_id, client=make_client),
+            credentials=partial(find_credentials, settings=settings, secret=client_secret),
+            previous_credentials=partial(previous_credentials, settings=settings, secret=client_secret),
             provider=settings.provider,
             nonce=lambda: secrets.token_hex(16),
             clock=clock,
@@ -152,14 +152,15 @@ def find_credentials(
     """
     if settings.client_secret_id is not None:
         name = _client_secret_name(settings.client_secret_id, settings.provider)
-        found = _stored_credentials(secret(name).read(label=CURRENT), f"secret {name} (CLIENT_SECRET_ID)")
+        where = f"secret {name} (CLIENT_SECRET_ID)"
+        found = _stored_credentials(secret(name).read(label=CURRENT), where)
         if found is None:
             raise InvalidSecretDocument(
-                f"secret {name} (CLIENT_SECRET_ID) has no clientId; it must be a JSON object with "
-                "clientId and clientSecret"
+                f"{where} has no clientId; it must be a JSON object with clientId and clientSecret"
             )
         return found
-    found = read_credentials(document.fields) or settings.client
+    where = f"secret {settings.token_secret_id} (TOKEN_SECRET_ID)"
+    found = located(partial(read_credentials, document.fields), where) or settings.client
     if found is None:
         raise ConfigurationError(
             "no client credentials were found in any of three places: the secret that CLIENT_SECRET_ID names (it is "
@@ -187,9 +188,12 @@ def _client_secret_name(client_secret_id: str, provider: Provider) -> str:
 
 
 def _stored_credentials(version: SecretVersion | None, where: str) -> ClientCredentials | None:
-    if version is None or version.value is None:
+    if version is None:
         return None
-    return read_credentials(read_object(version.value, where))
+    value = version.value
+    if value is None:
+        raise InvalidSecretDocument(f"{where} is binary; it must be a JSON object with clientId and clientSecret")
+    return located(lambda: read_credentials(read_object(value)), where)
 
 
 def token_endpoint(provider: Provider, *, client_key_id: str | None, client: MakeClient) -> TokenEndpoint:
@@ -213,7 +217,7 @@ def secrets_manager_client() -> "SecretsManagerClient":
     return cast("SecretsManagerClient", aws_client("secretsmanager"))
 
 
-@functools.lru_cache(maxsize=3)
+@lru_cache(maxsize=3)
 def _make_client(service: str, region: str | None, _aws_environment: tuple[tuple[str, str], ...]) -> object:
     try:
         return make_client(service, region=region, config=CLIENT_CONFIG)

@@ -7,7 +7,7 @@ from typing import Final
 
 from token_refresh.core.plan import STALENESS
 from token_refresh.core.schedule import Policy
-from token_refresh.errors import ConfigurationError
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.oauth.formats import AuthMethod
 from token_refresh.providers.endpoint import host_of, read_endpoint
 from token_refresh.providers.lifetime import lifetime_problem
@@ -89,9 +89,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         token_secret_id=token_secret_id(given),
         client_secret_id=given.get("CLIENT_SECRET_ID"),
         published_secret_id=given.get("PUBLISHED_SECRET_ID"),
-        client=read_credentials(
-            {"client_id": given.get("UPWORK_CLIENT_ID"), "client_secret": given.get("UPWORK_CLIENT_SECRET")}
-        ),
+        client=_read_client(given),
         client_key_id=given.get("CLIENT_KEY_ID"),
         claim_table=given.get("CLAIM_TABLE"),
         provider=_read_provider(given),
@@ -114,6 +112,15 @@ def claim_store_problem(settings: Settings) -> str | None:
         return None
     problem = lifetime_problem(documented, claims_in_table=settings.claim_table is not None)
     return problem and f"PROVIDER {settings.provider.name} doesn't fit the claim store: {problem}"
+
+
+def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
+    try:
+        return read_credentials(
+            {"client_id": given.get("UPWORK_CLIENT_ID"), "client_secret": given.get("UPWORK_CLIENT_SECRET")}
+        )
+    except InvalidSecretDocument:
+        raise ConfigurationError("UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET must be UTF-8 text") from None
 
 
 def _read_provider(given: Mapping[str, str]) -> Provider:

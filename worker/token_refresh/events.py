@@ -8,6 +8,7 @@ from typing import Final
 
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import InvalidEvent
+from token_refresh.stored.json_object import json_type
 
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")  # `GetSecretValue`, SecretId: a name or an ARN
 _EXPECTED: Final = {"secret_id": "a secret's name or ARN", "force": "true or false", "dry_run": "true or false"}
@@ -32,7 +33,7 @@ def read_event(event: object) -> Trigger:
         InvalidEvent: It is none of these. The message names the key and what was expected.
     """
     if not isinstance(event, Mapping):
-        raise InvalidEvent(f"the event must be a JSON object, and is a {type(event).__name__}")
+        raise InvalidEvent(f"the event must be a JSON object, and is a JSON {json_type(event)}")
     if not event or _is_scheduled(event):
         return Trigger(name="schedule")
     for key, value in event.items():
@@ -41,13 +42,18 @@ def read_event(event: object) -> Trigger:
             shown = f"key {key}" if isinstance(key, str) and re.fullmatch(r"[A-Za-z_-]{1,40}", key) else "a key"
             raise InvalidEvent(f"the event has {shown}, which is unknown; expected are {', '.join(_EXPECTED)}")
         if not _fits(key, value):
-            raise InvalidEvent(f"the event's {key} must be {_EXPECTED[key]}, and is a {type(value).__name__}")
+            raise InvalidEvent(f"the event's {key} must be {_EXPECTED[key]}, and is {_what(value)}")
     return Trigger(
         name="on_demand",
         secret_id=event.get("secret_id"),
         force=event.get("force", False),
         dry_run=event.get("dry_run", False),
     )
+
+
+def _what(value: object) -> str:
+    """Say what is wrong with a value, without quoting it."""
+    return "a string of another kind" if isinstance(value, str) else f"a JSON {json_type(value)}"
 
 
 def is_queue_event(event: object) -> bool:

@@ -52,7 +52,10 @@ class NewestClaim:
 
 
 class ClaimStore(Protocol):
-    """The claims on one token secret. Every method raises `SecretStoreError` if the store refuses or can't be reached.
+    """The claims on one token secret.
+
+    Every method raises `SecretStoreError` if the store refuses or can't be reached, and `ConfigurationError` if it does
+    not exist.
 
     After a lost response the adapter repeats the call; the claim's nonce tells its own write.
     """

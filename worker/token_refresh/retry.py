@@ -56,6 +56,7 @@ def repeat(  # noqa: PLR0913 - all but the call by name
     return Retrying(
         retry=retry_if_exception_type(errors) | retry_if_result(results),
         wait=wait_seconds,
+        # tenacity sets `upcoming_sleep` before it asks whether to stop.
         stop=lambda state: state.attempt_number >= limit or clock.monotonic() + state.upcoming_sleep >= until,
         sleep=clock.sleep,
         retry_error_callback=last,

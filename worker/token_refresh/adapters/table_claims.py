@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS
+from token_refresh.aws.causes import Cause, failure_of
 from token_refresh.aws.responses import MalformedResponse, member, optional_member, service_time
 from token_refresh.aws.secrets_manager import Refused, Transient
 from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
@@ -31,7 +32,7 @@ T = TypeVar("T")
 
 _APPENDED: Final = "attribute_not_exists(claim_id)"
 _CHANGED: Final = "ConditionalCheckFailedException"
-_DENIED: Final = frozenset({"AccessDeniedException", "UnrecognizedClientException", "ExpiredTokenException"})
+_DENIED: Final = frozenset({Cause.DENIED, Cause.KEY_DENIED, Cause.BAD_CREDENTIALS, Cause.NO_CREDENTIALS})
 
 
 class TableClaims:
@@ -134,7 +135,7 @@ class TableClaims:
     def _translate(self, action: str, refusal: Refused) -> TokenRefreshError:
         code = refusal.code
         where = f"dynamodb:{action} on table {self._table} in {self._region} for secret {self._secret_arn()}"
-        if code in _DENIED:
+        if failure_of(refusal.error).cause in _DENIED:
             return SecretAccessDenied(f"{where} was refused ({code}); the caller's role needs that action on the table")
         if code == "ResourceNotFoundException":
             return ConfigurationError(
@@ -143,10 +144,10 @@ class TableClaims:
             )
         if isinstance(refusal.error, MalformedResponse):
             return SecretStoreUnavailable(
-                f"{where} got a response without a usable {code}; nothing was redeemed. Check AWS_ENDPOINT_URL and the "
-                "proxy: something other than AWS seems to respond"
+                f"{where} got a response without a usable {code}: something other than AWS seems to respond. Check "
+                "AWS_ENDPOINT_URL and the proxy"
             )
-        return SecretStoreUnavailable(f"{where} failed ({code}); nothing was redeemed, and a later run goes on")
+        return SecretStoreUnavailable(f"{where} failed ({code}); a later run goes on")
 
     @property
     def _region(self) -> str:

@@ -53,9 +53,15 @@ class HttpTokenEndpoint:
     def __init__(
         self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, signer: Signer | None = None
     ) -> None:
-        self._url = url
-        self._response_format = response_format
-        self._signer = signer
+        """Prepare for requests.
+
+        Raises:
+            ConfigurationError: The environment names a proxy that can't be used.
+        """
+        self.url = url
+        self.response_format = response_format
+        self.signer = signer
+        self.proxy = _proxy_for(url)
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
         """Send `request` and read the response, end to end within the time limit.
@@ -63,21 +69,17 @@ class HttpTokenEndpoint:
         A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
         time is left, and sends nothing. A connection that isn't there after `CONNECT_SECONDS` counts as not sent.
         """
-        exchange = _Exchange(self._url, request, self._response_format, self._signer, TimeLimit(timeout_seconds))
-        Thread(target=exchange.run, name="token-request", daemon=True).start()
-        return exchange.wait()
+        call = _Call(self, request, TimeLimit(timeout_seconds))
+        Thread(target=call.run, name="token-request", daemon=True).start()
+        return call.wait()
 
 
-class _Exchange:
+class _Call:
     """One request and its response, and how far they came."""
 
-    def __init__(
-        self, url: str, request: TokenRequest, response_format: ResponseFormat, signer: Signer | None, limit: TimeLimit
-    ) -> None:
-        self._url = url
+    def __init__(self, endpoint: HttpTokenEndpoint, request: TokenRequest, limit: TimeLimit) -> None:
+        self._endpoint = endpoint
         self._request = request
-        self._response_format = response_format
-        self._signer = signer
         self._limit = limit
         self._done: Future[Response] = Future()
         self._by_status: Response | None = None
@@ -100,9 +102,9 @@ class _Exchange:
         try:
             return self._exchange({**self._request.fields, **self._signed()})
         except SigningError as error:
-            return Failure(kind=Kind.NOT_SENT if error.passes else Kind.CLIENT_REJECTED, seen=str(error))
+            return Failure(kind=Kind.NOT_SENT if error.passes else Kind.NOT_SIGNED, seen=str(error))
         except ConfigurationError as error:
-            return Failure(kind=Kind.CLIENT_REJECTED, seen=str(error))
+            return Failure(kind=Kind.NOT_SIGNED, seen=str(error))
         except _NOT_SENT as error:
             return Failure(kind=Kind.NOT_SENT, seen=type(error).__name__)
         except _HTTP_ERRORS as error:
@@ -115,26 +117,26 @@ class _Exchange:
     def _signed(self) -> Mapping[str, str]:
         """Return a new client assertion, for the method that needs one."""
         assertion = self._request.assertion
-        if assertion is None or self._signer is None:
+        if assertion is None or self._endpoint.signer is None:
             return {}
         to_sign = assertion.to_sign(now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
-        signature = self._signer.sign(to_sign.encode(), assertion.algorithm)
+        signature = self._endpoint.signer.sign(to_sign.encode(), assertion.algorithm)
         return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
 
     def _exchange(self, fields: Mapping[str, str]) -> Response:
         # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
-        with closing(LimitedTransport(self._limit, _proxy_for(self._url))) as transport:
+        with closing(LimitedTransport(self._limit, self._endpoint.proxy)) as transport:
             response = transport.handle_request(self._http_request(fields))
             status, retry_after = response.status_code, _retry_after(response.headers)
-            without_body = read_response(status, None, retry_after, self._response_format)
+            without_body = read_response(status, None, retry_after, self._endpoint.response_format)
             if response.is_client_error:
                 self._by_status = without_body
             if response.is_redirect or status in {429, 503}:
                 return without_body
-            return read_response(status, _read_body(response), retry_after, self._response_format)
+            return read_response(status, _read_body(response), retry_after, self._endpoint.response_format)
 
     def _http_request(self, fields: Mapping[str, str]) -> httpx.Request:
-        request, url, headers = self._request, httpx.URL(self._url), httpx.Headers(_HEADERS)
+        request, url, headers = self._request, httpx.URL(self._endpoint.url), httpx.Headers(_HEADERS)
         if request.encoding is Encoding.QUERY:
             url = url.copy_merge_params(fields)
         headers.update(request.headers)
@@ -156,7 +158,12 @@ def _proxy_for(url: str) -> httpcore.Proxy | None:
     proxy = proxies.get(urlsplit(url).scheme) or proxies.get("all")
     if not proxy:
         return None
-    parts = urlsplit(proxy)
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")  # As curl reads it.
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(
+            "the proxy variable of this environment (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) must be the URL of an HTTP "
+            "proxy, such as http://proxy.internal:3128; nothing was sent. Correct it, or unset it"
+        )
     auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)
 

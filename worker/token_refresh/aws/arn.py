@@ -1,7 +1,9 @@
 """Amazon Resource Names, `arn:partition:service:region:account:resource`."""
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_SUFFIX: Final = re.compile(r"-[A-Za-z0-9]{6}\Z")
 
 
 class Arn(NamedTuple):
@@ -26,6 +28,15 @@ def arn_region(text: str) -> str | None:
     return (arn.region or None) if arn else None
 
 
+def secret_name(secret_id: str) -> str:
+    """Give the name in a secret's complete ARN, without the six characters that Secrets Manager appends.
+
+    A name is returned as it is.
+    """
+    arn = parse_arn(secret_id)
+    return secret_id if arn is None else _SUFFIX.sub("", arn.resource.removeprefix("secret:"))
+
+
 def name_same_secret(one: str, other: str) -> bool:
     """Whether two names or ARNs name the same secret; a name fits an ARN with that name, in any account and region.
 
@@ -33,9 +44,9 @@ def name_same_secret(one: str, other: str) -> bool:
     """
     if one == other:
         return True
-    arns = [parse_arn(text) for text in (one, other)]
-    names = [text for text, arn in zip((one, other), arns, strict=True) if arn is None]
-    resources = [arn.resource for arn in arns if arn]
-    return (
-        len(names) == 1 and re.fullmatch(rf"secret:{re.escape(names[0])}(-[A-Za-z0-9]{{6}})?", resources[0]) is not None
-    )
+    shorter, longer = sorted((one, other), key=len)
+    arn, full = parse_arn(shorter), parse_arn(longer)
+    if full is None or (arn is not None and arn[:-1] != full[:-1]):
+        return False
+    resource = arn.resource if arn else f"secret:{shorter}"
+    return re.fullmatch(rf"{re.escape(resource)}(-[A-Za-z0-9]{{6}})?", full.resource) is not None

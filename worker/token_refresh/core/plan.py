@@ -39,7 +39,7 @@ STALENESS: Final = timedelta(seconds=30)
 """How old a read of Secrets Manager may be. AWS documents eventual consistency and no bound; this is an assumption."""
 
 CLOCK_ERROR: Final = timedelta(hours=1)
-"""A claim from further in the future than this is not waited for."""
+"""A claim from further in the future than this is not waited for, and does not count if a later one lists it."""
 
 LOST_CLAIMS: Final = 8
 """How many claims a lost table may have held after the one that the current version names."""
@@ -52,6 +52,8 @@ def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -
     link, successor = snapshot.last_link, snapshot.successor
     if link is None or successor is None:
         return None
+    # A claim on this version stored the tokens: nobody edited the document, so AWSCURRENT can move to them. Otherwise
+    # someone saved a copy with the same refresh token, and its other keys are kept.
     redeemed_here = any(a.fate is Fate.STORED for a in snapshot.on_version)
     return Promote(successor) if redeemed_here else Carry(successor, link.claim_id)
 

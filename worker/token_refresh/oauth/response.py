@@ -1,9 +1,11 @@
 """What a response of the token endpoint proves (RFC 6749 section 5). Nothing here sends or receives.
 
-The provider's matchers decide first. Otherwise the status decides, then the `error` code, never a description:
+429 and 503 always mean BUSY. Then the provider's matchers decide, then the status, then the `error` code. A description
+never decides:
 
     seen                                              redeemed?   again within a run   kind
     no connection                                     no          yes                  NOT_SENT
+    no signature of the client assertion              no          no                   NOT_SIGNED
     429, 503                                          no          yes, `Retry-After`   BUSY
     no response after sending, other 5xx              perhaps     in the grace period  NO_RESPONSE
     2xx that is not a token response                  perhaps     in the grace period  UNREADABLE
@@ -51,6 +53,7 @@ class Kind(Enum):
     """What kind of failure a response, or its absence, is: the table in the module's docstring."""
 
     NOT_SENT = "not_sent"
+    NOT_SIGNED = "not_signed"
     BUSY = "busy"
     NO_RESPONSE = "no_response"
     UNREADABLE = "unreadable"
@@ -123,6 +126,8 @@ def read_response(
     matched = None if fields is None else _match(status, fields, response_format, retry_after)
     if matched is not None:
         return matched
+    if body is None and 400 <= status < 500 and any(m.status in {None, status} for m in response_format.unknown):  # noqa: PLR2004
+        return Failure(kind=Kind.UNREADABLE, seen=f"HTTP {status} with a body that could not be read")
     if 200 <= status < 300:  # noqa: PLR2004 - the classes of RFC 9110 section 15
         return _read_success(status, body, fields, response_format)
     if 300 <= status < 500:  # noqa: PLR2004 - likewise

@@ -146,8 +146,7 @@ class TokenReader:
         stored = read_access_token(SecretValue(version.content), version.origin)
         if stored is None:
             raise SecretEmpty(
-                f"{version.origin} has no access token yet: the worker's next run stores one; "
-                f"{self._source.how_to_check(self._reference)}"
+                f"{version.origin} has no access token yet: {self._source.how_to_get_one(self._reference)}"
             )
         return Token(
             value=stored.value.reveal(),
@@ -162,7 +161,7 @@ class TokenReader:
     def _complaint(self, token: Token) -> str:
         return (
             f"{self._source.place_of(self._reference)}: the access token expired at {iso(token.expires_at)} "
-            f"(version {token.version_id}) and there is no newer one: {self._source.how_to_check(self._reference)}"
+            f"(version {token.version_id}) and there is no newer one: {self._source.how_to_get_one(self._reference)}"
         )
 
     def _entry(self, token: Token) -> Entry[Token]:

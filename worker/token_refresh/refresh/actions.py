@@ -79,6 +79,7 @@ class Actions:
         """Swap AWSCURRENT from the version that was read; if it is not there any more, a newer version wins."""
         current, memory = snapshot.current, self.memory
         if not self.parts.store.move_label(CURRENT, to=successor.version_id, remove_from=current.version_id):
+            # After a lost response the repeat is refused too: the label has moved already. The next read shows it.
             memory.refused.add((current.version_id, successor.version_id))
             self.parts.log.warning("promotion_refused", staged_version_id=successor.version_id)
             return self.reader.read(memory)
@@ -90,8 +91,9 @@ class Actions:
     def _carry(self, successor: TokenSet, claim_id: str, snapshot: Snapshot) -> Snapshot:
         """Stage stored tokens on top of the version that someone saved meanwhile, with its other keys."""
         current = snapshot.current
-        document = successor.document.carried(onto=current.document)
+        document = successor.document.carried(onto=current.document, keep=self.parts.provider.response.keep)
         version_id = staged_version_id(claim_id, current.version_id)
+        # False is fine: the value follows from these two versions, so a taken ID holds the same tokens.
         self.parts.store.put(version_id, document.serialize(), label=OUTCOME)
         self.parts.log.warning("tokens_carried", staged_version_id=version_id)
         carried = TokenSet(version_id=version_id, stored_at=snapshot.now, document=document)

@@ -11,11 +11,11 @@ from token_refresh.errors import (
     InvalidSecretDocument,
     InvalidTokenResponse,
     ReauthorizationRequired,
-    RefreshError,
     RefreshOutcomeUnknown,
     SecretEmpty,
     SecretStoreUnavailable,
     TokenEndpointUnavailable,
+    TokenRefreshError,
     TokenRequestRejected,
     TokensNotStored,
 )
@@ -153,25 +153,28 @@ def restless(secret: SecretName, steps: int) -> SecretStoreUnavailable:
     )
 
 
-def failed_request(secret: SecretName, answer: Failure, *, unsure: bool, sent: int) -> RefreshError:
+def failed_request(secret: SecretName, response: Failure, *, unsure: bool, sent: int) -> TokenRefreshError:
     """Say why the token endpoint gave no tokens, in words of ours alone."""
-    seen = f"{answer.seen}, after {sent} request{'s' if sent > 1 else ''}"
-    match answer.kind:
+    seen = f"{response.seen}, after {sent} request{'s' if sent > 1 else ''}"
+    match response.kind:
+        case Kind.NOT_SIGNED if not unsure:
+            return ConfigurationError(
+                f"the token request for {secret} could not be signed ({response.seen}); nothing was sent. "
+                f"Then run {secret.force}"
+            )
         case Kind.CLIENT_REJECTED:
             return ClientRejected(
                 f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine. "
-                "Correct "
-                "clientId and clientSecret where they are stored (CLIENT_SECRET_ID, the token secret, or "
+                "Correct clientId and clientSecret where they are stored (CLIENT_SECRET_ID, the token secret, or "
                 f"UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET) and TOKEN_ENDPOINT_AUTH_METHOD, then run {secret.force}"
             )
         case Kind.REQUEST_REJECTED:
             return TokenRequestRejected(
-                f"the token endpoint rejected the request for {secret} ({seen}); nothing was redeemed. Check "
-                "TOKEN_ENDPOINT, and that the client may use the refresh_token grant, then run "
-                f"{secret.force}"
+                f"the token endpoint rejected the request for {secret} ({seen}); this run redeemed nothing. "
+                f"Check TOKEN_ENDPOINT, and that the client may use the refresh_token grant, then run {secret.force}"
             )
         case Kind.UNREADABLE | Kind.UNEXPECTED:
-            redeemed = "the refresh token may have been redeemed" if unsure else "nothing was redeemed"
+            redeemed = "the refresh token may have been redeemed" if unsure else "this run redeemed nothing"
             return InvalidTokenResponse(
                 f"the response for {secret} was not a token response ({seen}); {redeemed}. Check TOKEN_ENDPOINT, and "
                 f"whether a proxy or a challenge page responds instead of the provider, then run {secret.force}"
@@ -180,14 +183,12 @@ def failed_request(secret: SecretName, answer: Failure, *, unsure: bool, sent: i
             return RefreshOutcomeUnknown(
                 f"a token request for {secret} may have been received, and no response arrived ({seen}). The next run "
                 "repeats it if the provider's grace period (REPLAY_GRACE_SECONDS) allows that; otherwise it waits "
-                "until "
-                f"shortly before the access token expires. To try now, run {secret.force}"
+                f"until shortly before the access token expires. To try now, run {secret.force}"
             )
         case _:
             return TokenEndpointUnavailable(
-                f"the provider of {secret} was unreachable or asked us to retry later ({seen}); nothing was "
-                "redeemed, and "
-                "a later run tries again. Check TOKEN_ENDPOINT and the function's network, then run "
+                f"the provider of {secret} was unreachable or asked us to retry later ({seen}); this run redeemed "
+                "nothing, and a later run tries again. Check TOKEN_ENDPOINT and the function's network, then run "
                 f"{secret.force}"
             )
 

@@ -9,7 +9,7 @@ from token_refresh.core.claims import Claim, Record
 from token_refresh.core.schedule import Policy, may_be_sent_again
 from token_refresh.core.snapshot import Snapshot, TokenSet
 from token_refresh.core.versions import OUTCOME, staged_version_id
-from token_refresh.errors import SecretStoreError
+from token_refresh.errors import SecretStoreError, TokenRefreshError
 from token_refresh.oauth.response import Failure, Kind, TokenResponse
 from token_refresh.ports import Deadline
 from token_refresh.refresh.exchange import Exchange, TimeOver
@@ -48,6 +48,7 @@ class Redemption:
             raise no_room(self.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
         parts = self.parts
         prepared = prepare_refresh(document, parts.provider, parts.credentials, parts.previous_credentials)
+        parts.endpoint(prepared.provider)  # A wrong proxy variable is an error before the claim.
         if self.deadline.remaining_seconds < self.limits.needed_seconds:
             raise self._too_late()
         return prepared
@@ -144,7 +145,7 @@ class Redemption:
         record = Record(fate=fate, error=answer.error if answer else None, recorded_at=self.memory.service_now())
         try:
             self.parts.claims.record(claim, record)
-        except SecretStoreError as failure:
+        except TokenRefreshError as failure:  # What the provider said matters more than this.
             self.parts.log.warning("record_not_stored", claim_id=claim.claim_id, error_type=type(failure).__name__)
 
     def _too_late(self) -> Exception:

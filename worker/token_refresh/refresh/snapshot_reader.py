@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 
 from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint, redeemed_token
 from token_refresh.core.claims import Claim
+from token_refresh.core.plan import CLOCK_ERROR
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh.core.versions import CURRENT, staged_version_id
-from token_refresh.errors import InvalidSecretDocument
+from token_refresh.errors import InvalidSecretDocument, SecretStoreError
 from token_refresh.ports import ClaimStore, SecretStore, SecretVersion
 from token_refresh.refresh.failures import SecretName, no_value, unreadable_document
 from token_refresh.refresh.memory import Memory
@@ -37,7 +38,7 @@ class SnapshotReader:
         Raises:
             SecretEmpty: The secret has no current version.
             InvalidSecretDocument: What is stored is not what it should be.
-            SecretStoreError: A store refuses or can't be reached.
+            SecretStoreError: A store refuses or can't be reached. For the published copy, `memory` keeps the error.
         """
         return memory.note_read(_Reading(self, memory).snapshot())
 
@@ -76,7 +77,13 @@ class _Reading:
         return replace(snapshot, now=self.now, successor=successor)
 
     def _published_copy(self) -> PublishedCopy | None:
-        version = self.reader.published.read(label=CURRENT) if self.reader.published else None
+        if self.reader.published is None or self.memory.publish_failure is not None:
+            return None
+        try:
+            version = self.reader.published.read(label=CURRENT)
+        except SecretStoreError as failure:
+            self.memory.no_longer_publishes(failure)
+            return None
         return PublishedCopy(version_id=version.version_id, stored_at=version.created_at) if version else None
 
     def _current(self) -> TokenSet:
@@ -109,14 +116,16 @@ class _Reading:
         return replace(claim, token=_token(base.document)) if base else claim
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
-        token = _token(current.document)
-        on_token = {a.claim_id for a in newest.ledger.on_token(token, current.version_id)} | {newest.claim_id}
+        token, latest = _token(current.document), self.now + CLOCK_ERROR
+        # An entry from the future was written by no run, and would block refreshes until then.
+        ledger = Ledger((*(a for a in newest.earlier if a.claimed_at <= latest), newest))
+        on_token = {a.claim_id for a in ledger.on_token(token, current.version_id)} | {newest.claim_id}
 
         def resolve(attempt: Attempt) -> Attempt:
             asked = attempt.fate is Fate.SILENT and attempt.claim_id in on_token
             return self._resolve(attempt, current) if asked else attempt
 
-        return Ledger(tuple(map(resolve, newest.ledger.attempts)))
+        return Ledger(tuple(map(resolve, ledger.attempts)))
 
     def _resolve(self, attempt: Attempt, current: TokenSet) -> Attempt:
         """Find out what is stored under a claim: staged tokens, or a record."""

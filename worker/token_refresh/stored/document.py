@@ -5,7 +5,7 @@ key is kept.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -69,7 +69,7 @@ class TokenDocument:
             access_token: The new access token.
             refresh_token: The new refresh token; None keeps the old one (RFC 6749 section 6).
             lifetime: `expires_in`; None if it can't be used, and then the previous lifetime applies.
-            issued_at: When the request was sent, since `expires_in` counts from the response.
+            issued_at: When the request was sent. The response came later, so the stored expiry is never too late.
             kept: Other fields of the response that the provider's profile keeps.
             origin: Where the new tokens come from; None removes the key `tokenRefresh`.
         """
@@ -97,8 +97,13 @@ class TokenDocument:
             },
         )
 
-    def carried(self, onto: "TokenDocument") -> "TokenDocument":
-        """Return `onto` with this document's token set, in the spelling of `onto` and with its other keys."""
+    def carried(self, onto: "TokenDocument", *, keep: Iterable[str] = ()) -> "TokenDocument":
+        """Return `onto` with this document's token set, in the spelling of `onto` and with its other keys.
+
+        Args:
+            onto: The document that someone saved meanwhile.
+            keep: The keys that came with the tokens, as the provider's profile names them.
+        """
         if self.access_token is None or self.issued_at is None:
             raise InvalidSecretDocument("staged tokens lack an access token or the time of issue")
         return onto.renewed(
@@ -106,6 +111,7 @@ class TokenDocument:
             refresh_token=self.refresh_token,
             lifetime=self.lifetime,
             issued_at=self.issued_at,
+            kept={name: value for name in keep if isinstance(value := self._fields.get(name), str | int)},
             origin=self.origin,
         )
 
@@ -133,7 +139,7 @@ def _read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocu
     spelling = find_spelling(fields)
     refresh_token = read_token(fields, spelling.refresh_token) if spelling else None
     if not needs_refresh_token:
-        spelling, refresh_token = spelling or CAMEL, refresh_token or SecretValue("")
+        spelling, refresh_token = spelling or CAMEL, SecretValue("")  # A leftover one is never redeemed.
     if spelling is None or refresh_token is None:
         key = spelling.refresh_token if spelling else "refreshToken or refresh_token"
         raise InvalidSecretDocument(f"{key} is missing, null or empty")

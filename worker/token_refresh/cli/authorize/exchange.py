@@ -23,6 +23,7 @@ from token_refresh.stored.origin import ClaimStoreKind, Origin, read_origin
 _REMEDIES = {
     Kind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run authorize "
     "again",
+    Kind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key, then run authorize again",
     Kind.NOT_SENT: "check --token-endpoint and the network, then run authorize again",
     Kind.UNEXPECTED: "check --token-endpoint",
 }
@@ -94,6 +95,7 @@ class Exchange:
             store=self.store,
             claim_id=known.claim_id if known else None,
             number=known.number if known else 0,
+            authorized=True,
             grant_ends_at=life.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True),
         )
 

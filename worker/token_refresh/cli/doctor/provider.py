@@ -16,6 +16,10 @@ from token_refresh.oauth.response import Failure, Kind, Response, TokenResponse
 from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
 
+_NOT_SENT = {
+    Kind.NOT_SENT: "check TOKEN_ENDPOINT, and the network of this machine and of the function",
+    Kind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key",
+}
 _RESPONDED = {Kind.GRANT_REJECTED, Kind.CLIENT_REJECTED, Kind.REQUEST_REJECTED}
 
 
@@ -62,9 +66,8 @@ def _judge(context: Context, response: Response, *, with_client: bool) -> Check:
     if response.kind in _RESPONDED:
         known = " and knows the client" if response.kind is Kind.GRANT_REJECTED and with_client else ""
         return Check.ok(name, f"it responds{known} ({seen}, as expected)")
-    if response.kind is Kind.NOT_SENT:
-        remedy = "check TOKEN_ENDPOINT, and the network of this machine and of the function"
-        return Check.failed(name, f"can't be reached from here ({seen})", remedy)
+    if response.kind in _NOT_SENT:
+        return Check.failed(name, f"nothing could be sent from here ({seen})", _NOT_SENT[response.kind])
     text = f"it does not respond as a token endpoint ({seen})"
     if response.kind in {Kind.BUSY, Kind.NO_RESPONSE}:
         return Check.look(name, text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")

@@ -10,9 +10,9 @@ from typing import Final
 
 from token_refresh.cli.console.screen import relative, span, when
 from token_refresh.cli.secret.state import PastAttempt, Result, State
+from token_refresh.core.announcement import GRANT_ENDS_WITHIN
 from token_refresh.core.schedule import lifetime_too_short
 from token_refresh.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, Spent, Wait
-from token_refresh.fleet.core.announcement import GRANT_ENDS_WITHIN
 from token_refresh.stored.origin import ClaimStoreKind
 
 

@@ -41,9 +41,9 @@ class Local:
         """Name a secret in messages."""
         return reference.text
 
-    def how_to_check(self, reference: Reference) -> str:
-        """Say who has to store a token."""
-        return f"put a newer one into {reference.text}"
+    def how_to_get_one(self, reference: Reference) -> str:
+        """Say where a token comes from."""
+        return f"put one into {reference.text}"
 
     def _variable(self, reference: Reference) -> Version:
         name = reference.name

@@ -77,10 +77,10 @@ class ParameterStore:
         """Name a parameter in messages."""
         return self._request(reference, self._paths(reference)).place
 
-    def how_to_check(self, reference: Reference) -> str:
-        """Say who has to store a token."""
+    def how_to_get_one(self, reference: Reference) -> str:
+        """Say where a token comes from."""
         del reference
-        return "whoever stores this parameter has to store a newer one"
+        return "whoever stores this parameter has to store one"
 
     def _get(self, paths: list[str]) -> dict[str, "_Parameter"]:
         def ask(client: Any) -> dict[str, _Parameter]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.causes import Cause, Failure, failure_of_code
 from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.aws.responses import MalformedResponse, member, time_member, version_member
@@ -47,9 +48,10 @@ class SecretsManager:
         """Name a secret in messages."""
         return self._request("GetSecretValue", reference.name).place
 
-    def how_to_check(self, reference: Reference) -> str:
-        """Name the command that explains a token secret's state."""
-        return f"{self._request('GetSecretValue', reference.name).command('token-refresh status {}')} shows why"
+    def how_to_get_one(self, reference: Reference) -> str:
+        """Say where a token comes from, and name the command that explains why there is none."""
+        status = self._request("GetSecretValue", reference.name).command("token-refresh status {}")
+        return f"the worker's next run stores one; {status} shows why there is none"
 
     def _read(self, reference: Reference, stage: str) -> Version:
         def ask(client: Any) -> Version:
@@ -82,13 +84,14 @@ class SecretsManager:
         return self._service.call(names[0], request, ask)
 
     def _pick(self, references: Iterable[Reference], values: list[Any]) -> dict[str, Version]:
-        by_name = {member(value, key, str): value for value in values for key in ("Name", "ARN")}
+        by_name = [(member(value, key, str), value) for value in values for key in ("Name", "ARN")]
         versions = {}
         for reference in references:
             request = self._request("BatchGetSecretValue", reference.name)
-            if reference.name not in by_name:
+            found = next((value for name, value in by_name if name_same_secret(reference.name, name)), None)
+            if found is None:
                 raise named_error(Failure(cause=Cause.NOT_FOUND, code="ResourceNotFoundException"), request)
-            versions[reference.text] = _version(reference, request, by_name[reference.name])
+            versions[reference.text] = _version(reference, request, found)
         return versions
 
     def _request(self, action: str, name: str, *, shown: str | None = None) -> AwsRequest:

@@ -49,6 +49,6 @@ class Source(Protocol):
         """Name a secret in messages."""
         ...
 
-    def how_to_check(self, reference: Reference) -> str:
-        """Say, in words that can end a sentence, how an operator finds out why a token is missing or expired."""
+    def how_to_get_one(self, reference: Reference) -> str:
+        """Say, in words that can end a sentence, where a missing or newer token comes from."""
         ...

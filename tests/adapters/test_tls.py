@@ -1,0 +1,73 @@
+"""The token endpoint over TLS: a server that can't prove its name gets nothing."""
+
+import datetime as dt
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from testbed.loopback import LoopbackHandler, LoopbackServer
+from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh.oauth.request import TokenRequest
+from token_refresh.oauth.response import Failure, Kind
+
+
+class Impostor(LoopbackServer):
+    """Has a certificate for the right name that nobody signed, and keeps what it is sent."""
+
+    def __init__(self, certificate: Path) -> None:
+        super().__init__(_Handler)
+        self.seen = threading.Event()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+
+class _Handler(LoopbackHandler):
+    server: Impostor
+
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        self.server.seen.set()
+        self.answer(200, b"{}", {})
+
+
+@pytest.fixture
+def impostor(tmp_path: Path) -> Iterator[Impostor]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    file = tmp_path / "certificate.pem"
+    file.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(pem)
+    )
+    with Impostor(file) as server:
+        yield server
+
+
+def test_a_certificate_that_nobody_signed_gets_no_token(impostor: Impostor) -> None:
+    """The connection ends before the request, which counts as not sent."""
+    endpoint = HttpTokenEndpoint(f"https://localhost:{impostor.server_address[1]}/token")
+
+    answer = endpoint.send(TokenRequest(fields={"refresh_token": "canary"}, headers={}), timeout_seconds=5)
+
+    assert Failure(kind=Kind.NOT_SENT, seen="ConnectError") == answer
+    assert not impostor.seen.is_set()

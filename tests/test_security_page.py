@@ -1,0 +1,72 @@
+"""SECURITY.md: each line of its tables names tests, and each test that it names exists."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TESTS = ROOT / "tests"
+PAGE = (ROOT / "SECURITY.md").read_text()
+NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
+
+
+def rows() -> list[str]:
+    """Give the lines of the tables that name tests, without their heads."""
+    sections = re.findall(r"^\| [^\n]* \| shown by \|\n\| --- [^\n]*\n((?:\|[^\n]*\n)+)", PAGE, re.MULTILINE)
+    return [row for section in sections for row in section.splitlines()]
+
+
+@cache
+def defined_in(path: str) -> frozenset[str]:
+    tree = ast.parse((TESTS / path).read_text())
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def test_each_line_names_a_test() -> None:
+    """A line of three cells says what is stopped, how, and which test shows it."""
+    found = rows()
+    assert len(found) > 40
+    for row in found:
+        cells = row.strip("|").split(" | ")
+        assert 3 == len(cells), row
+        assert NAMED.search(cells[2]), row
+        assert not NAMED.sub("", cells[2]).strip(" ,"), f"something else than tests: {row}"
+
+
+def test_each_named_test_exists() -> None:
+    """No name on the page is one that was changed or removed."""
+    named = NAMED.findall(PAGE)
+    assert [] == [f"{path}::{name}" for path, name in named if name not in defined_in(path)]
+
+
+def test_each_actor_has_a_table() -> None:
+    """A heading for an actor is followed by what it could do, and each table that names tests is read here."""
+    actors = re.findall(r"^### .*\n\n(.*)\n", PAGE, re.MULTILINE)
+    assert 10 < len(actors)
+    assert {"| it could | what stops it | shown by |", "| they could | what stops them | shown by |"} == set(actors)
+    assert len(rows()) == len([line for line in PAGE.splitlines() if "::" in line]) - 1  # the form, in the text above
+
+
+def test_pages_that_offer_the_variable_warn_of_it() -> None:
+    """A page that tells of UPWORK_CLIENT_SECRET says who can read it."""
+    offering = [
+        page for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")] if "UPWORK_CLIENT_SECRET" in page.read_text()
+    ]
+    assert offering
+    assert [] == [page.name for page in offering if "lambda:GetFunctionConfiguration" not in page.read_text()]
+
+
+def test_every_python_package_is_locked_by_hash() -> None:
+    """Each package that is installed anywhere has one version and its hashes, and each installation asks for them."""
+    for lock in (ROOT / "locks").glob("*.txt"):
+        packages = [line for line in lock.read_text().splitlines() if not line.startswith((" ", "#"))]
+        assert packages
+        assert [] == [line for line in packages if not re.fullmatch(r"[\w.\[\]-]+==[^ ]+( ; .*)? \\", line)]
+        assert len(packages) <= lock.read_text().count("--hash=sha256:")
+    for script in ("install", "package"):
+        commands = (ROOT / "scripts" / script).read_text().replace("\\\n", " ").splitlines()
+        installing = [line for line in commands if "pip install" in line or "pip sync" in line]
+        # Without dependencies, only what is in the repository itself can be installed.
+        assert installing
+        assert [] == [line for line in installing if "--require-hashes" not in line and "--no-deps" not in line]
