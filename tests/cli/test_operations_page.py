@@ -1,4 +1,4 @@
-"""docs/operations.md: what it names exists. tests/pages runs its commands."""
+"""docs/operations.md: what it names exists. tests/printed runs its commands."""
 
 import re
 from pathlib import Path
