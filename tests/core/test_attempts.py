@@ -75,7 +75,7 @@ def test_the_grace_counts_from_the_first_unresolved_attempt() -> None:
     assert Ledger((attempt("a", Fate.REJECTED),)).first_unresolved(TOKEN, "v0") is None
 
 
-def test_a_spent_token_leads_to_its_newest_successor() -> None:
+def test_a_used_token_leads_to_its_newest_successor() -> None:
     """Links are followed to the end, the newest first."""
     ledger = Ledger(
         (
@@ -92,8 +92,8 @@ def test_a_spent_token_leads_to_its_newest_successor() -> None:
     assert "c" == last.claim_id
 
 
-def test_a_token_that_returns_itself_is_not_spent() -> None:
-    """A provider that always sends the same refresh token spends none."""
+def test_a_token_that_returns_itself_is_not_used() -> None:
+    """A provider that always sends the same refresh token uses up none."""
     assert Ledger((attempt("a", brought="refresh-0"),)).successor(TOKEN, "v0") is None
     assert Ledger((attempt("a", Fate.STORED),)).successor(TOKEN, "v0") is None
     assert Ledger((attempt("a", Fate.REJECTED),)).successor(TOKEN, "v0") is None

@@ -36,7 +36,7 @@ from token_refresh.core.steps import (
     Redeem,
     Rejected,
     ReplaceLostTable,
-    Spent,
+    TokenUsed,
     Wait,
 )
 from token_refresh.core.versions import claim_version_id, published_version_id
@@ -150,14 +150,14 @@ def test_a_copy_of_the_current_version_is_left() -> None:
     assert Fresh() == plan(snapshot(current=FRESH, published=published()), RUN, policy())
 
 
-# 4: spent
+# 4: used
 
 
-def test_a_spent_token_whose_tokens_are_gone_is_never_sent() -> None:
+def test_a_used_token_whose_tokens_are_gone_is_never_sent() -> None:
     """Sent again, it could revoke the grant; force changes nothing."""
     gone = snapshot(claim(brought="refresh-1", claimed_at=NOW - HOUR))
 
-    assert Spent(NOW - HOUR) == plan(gone, FORCED, policy())
+    assert TokenUsed(NOW - HOUR) == plan(gone, FORCED, policy())
 
 
 # 5: rejected

@@ -269,7 +269,7 @@ def nothing_kept(_ledger: Ledger, _now: datetime) -> tuple[Attempt, ...]:
 
 
 def day_kept(ledger: Ledger, now: datetime) -> tuple[Attempt, ...]:
-    """Forget spent tokens after a day."""
+    """Forget used tokens after a day."""
     return tuple(a for a in ledger.attempts if a.claimed_at > now - DAY)
 
 

@@ -81,7 +81,7 @@ class Ledger:
         return next((a for a in self.on_token(token, version_id) if a.fate.unresolved), None)
 
     def successor(self, token: str, version_id: str) -> Attempt | None:
-        """Give the attempt that stored the newest tokens that follow from a spent token; None if it is not spent."""
+        """Return the newest attempt in the chain of stored tokens that starts at a token; None if it was not used."""
         found: Attempt | None = None
         links = [a for a in self.on_token(token, version_id) if _stored(a)]
         while links:
@@ -93,8 +93,8 @@ class Ledger:
     def kept(self, now: datetime, token: str, version_id: str) -> tuple[Attempt, ...]:
         """Give what the next claim carries on.
 
-        The last 24 hours count towards the daily limit. The last redemptions tell spent tokens. The provider's grace
-        counts from the first unresolved attempt on the current token.
+        Attempts of the last 24 hours count towards the daily limit. The last redemptions show which tokens were used.
+        The grace period starts at the first unresolved attempt on the current token.
         """
         redemptions = [a for a in self.attempts if a.fate is not Fate.NOT_REDEEMED][-REDEMPTIONS_KEPT:]
         first = self.first_unresolved(token, version_id)

@@ -1,8 +1,10 @@
 """Read what is stored, in the protocol's order: published copy, current version, newest claim, what is under claims.
 
-Reads are separate calls, and any of them may be stale. The published copy comes first, so that an old read of the
-current version never replaces a newer copy. The newest claim follows the current version, since a claim table is keyed
-by the ARN that the first read gives, and since a table that is behind the current version was lost.
+Reads are separate calls, and each can return old data:
+
+1. The published copy, so that an old read of the current version never replaces a newer copy.
+2. The current version, because it gives the ARN that is the claim table's key.
+3. The newest claim. If a table's claim is older than the current version, the table was lost.
 """
 
 from dataclasses import dataclass, field, replace
@@ -71,8 +73,8 @@ class _Reading:
         newest = self._newest_claim(current)
         ledger = self._resolved(newest, current) if newest else Ledger()
         snapshot = Snapshot(now=self.now, current=current, newest=newest, ledger=ledger, published=published)
-        link = snapshot.last_link
-        successor = self._staged_under(link) if link else None
+        stored = snapshot.stored_attempt
+        successor = self._staged_under(stored) if stored else None
         return replace(snapshot, now=self.now, successor=successor)
 
     def _published_copy(self) -> PublishedCopy | None:
