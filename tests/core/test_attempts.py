@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, attempt, mark
-from token_refresh.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint
+from token_refresh.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint_of
 from token_refresh.secret_value import SecretValue
 
 TOKEN = mark("refresh-0")
@@ -15,8 +15,8 @@ def ids(attempts: tuple[Attempt, ...]) -> list[str]:
 
 def test_a_fingerprint_tells_tokens_apart_and_never_changes() -> None:
     """It is the beginning of a digest with a prefix of its own: two releases must agree on it."""
-    assert "8UV7OXI4p3i3-wBS2bAcWT" == fingerprint(SecretValue("refresh-0"))
-    assert fingerprint(SecretValue("refresh-0")) != fingerprint(SecretValue("refresh-1"))
+    assert "8UV7OXI4p3i3-wBS2bAcWT" == fingerprint_of(SecretValue("refresh-0"))
+    assert fingerprint_of(SecretValue("refresh-0")) != fingerprint_of(SecretValue("refresh-1"))
 
 
 def test_no_attempt_shows_a_fingerprint() -> None:

@@ -67,7 +67,8 @@ def test_a_claim_without_grace_or_nonce_can_be_read() -> None:
 def test_an_unreadable_claim_keeps_its_id() -> None:
     """The next claim follows it."""
     assert (
-        "c9" == UnreadableClaim(claim_id="c9", created_at=NOW).counted_as(1, None, version_id="v", token="t").claim_id
+        "c9"
+        == UnreadableClaim(claim_id="c9", created_at=NOW).counted_as(1, None, version_id="v", fingerprint="t").claim_id
     )
 
 

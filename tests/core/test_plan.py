@@ -265,7 +265,7 @@ def test_a_lost_table_is_replaced() -> None:
         lost = step.claim.earlier[-LOST_CLAIMS:]
         assert claim_version_id("c" * 36) == lost[0].claim_id
         assert claim_version_id(lost[0].claim_id) == lost[1].claim_id
-        assert {(Fate.SILENT, "v0", mark("refresh-0"))} == {(a.fate, a.version_id, a.token) for a in lost}
+        assert {(Fate.SILENT, "v0", mark("refresh-0"))} == {(a.fate, a.version_id, a.fingerprint) for a in lost}
         assert {named.stored_at} == {a.claimed_at for a in lost}
         assert step.claim.claim_id not in {a.claim_id for a in lost}
 
@@ -376,7 +376,7 @@ def test_the_next_claim_says_what_it_redeems() -> None:
         made.claimed_at,
     )
     assert (mark("refresh-0"), 8, "provider.example", HOUR, 3 * MINUTE, "nonce") == (
-        made.token,
+        made.fingerprint,
         made.number,
         made.host,
         made.grace,

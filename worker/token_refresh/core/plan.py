@@ -212,10 +212,10 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         version_id=version_id,
         attempt_number=max((a.attempt_number for a in snapshot.on_version), default=0) + 1,
         claimed_at=snapshot.now,
-        token=snapshot.token,
+        fingerprint=snapshot.fingerprint,
         forced=_forced(snapshot, run),
         time_to_live=policy.claim_time_to_live,
-        earlier=snapshot.ledger.kept(snapshot.now, snapshot.token, version_id),
+        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint, version_id),
         number=snapshot.claim_number + 1,
         host=policy.host,
         grace=snapshot.counted_grace(policy),
@@ -238,7 +238,7 @@ def _replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> St
                 version_id=snapshot.current.version_id,
                 attempt_number=1,
                 claimed_at=snapshot.current.stored_at,
-                token=snapshot.token,
+                fingerprint=snapshot.fingerprint,
             )
         )
     claim = replace(

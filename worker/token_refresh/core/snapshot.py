@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from token_refresh.core.attempts import Attempt, Ledger, fingerprint, redeemed_token
+from token_refresh.core.attempts import Attempt, Ledger, fingerprint_of, redeemed_token
 from token_refresh.core.claims import Claim
 from token_refresh.core.schedule import Policy
 from token_refresh.stored.document import TokenDocument
@@ -44,9 +44,9 @@ class Snapshot:
     """None if nothing was published yet."""
 
     @property
-    def token(self) -> str:
-        """Fingerprint of the current refresh token."""
-        return fingerprint(redeemed_token(self.current.document))
+    def fingerprint(self) -> str:
+        """What stands for the current refresh token in claims."""
+        return fingerprint_of(redeemed_token(self.current.document))
 
     @property
     def on_version(self) -> tuple[Attempt, ...]:
@@ -56,12 +56,12 @@ class Snapshot:
     @property
     def stored_attempt(self) -> Attempt | None:
         """The attempt that stored the newest tokens that follow from the current token; None if it was not used."""
-        return self.ledger.successor(self.token, self.current.version_id)
+        return self.ledger.successor(self.fingerprint, self.current.version_id)
 
     @property
     def first_unresolved(self) -> Attempt | None:
         """The first attempt that may have redeemed the current token without storing tokens."""
-        return self.ledger.first_unresolved(self.token, self.current.version_id)
+        return self.ledger.first_unresolved(self.fingerprint, self.current.version_id)
 
     @property
     def claim_number(self) -> int:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from token_refresh.core.steps import Hold, Mismatch, Rejected
+from token_refresh.core.steps import Hold, Mismatch, Rejected, TokenUsed
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,

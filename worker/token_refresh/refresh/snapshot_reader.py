@@ -10,7 +10,7 @@ Reads are separate calls, and each can return old data:
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint, redeemed_token
+from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of, redeemed_token
 from token_refresh.core.claims import Claim
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh.core.versions import CURRENT, staged_version_id
@@ -54,7 +54,9 @@ class SnapshotReader:
             return None
         if isinstance(found, Claim):
             return replace(found, number=max(found.number, number))
-        return found.counted_as(number, previous, version_id=current.version_id, token=_token(current.document))
+        return found.counted_as(
+            number, previous, version_id=current.version_id, fingerprint=_fingerprint(current.document)
+        )
 
 
 @dataclass(slots=True)
@@ -111,14 +113,17 @@ class _Reading:
 
     def _with_token(self, claim: Claim, current: TokenSet) -> Claim:
         """Find out which token a version 1 claim on another version redeems: the current version may be a copy."""
-        if claim.token or current.version_id in {claim.version_id, staged_version_id(claim.claim_id, claim.version_id)}:
+        if claim.fingerprint or current.version_id in {
+            claim.version_id,
+            staged_version_id(claim.claim_id, claim.version_id),
+        }:
             return claim
         base = self._read_set(claim.version_id)
-        return replace(claim, token=_token(base.document)) if base else claim
+        return replace(claim, fingerprint=_fingerprint(base.document)) if base else claim
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
-        token = _token(current.document)
-        on_token = {a.claim_id for a in newest.ledger.on_token(token, current.version_id)} | {newest.claim_id}
+        fingerprint = _fingerprint(current.document)
+        on_token = {a.claim_id for a in newest.ledger.on_token(fingerprint, current.version_id)} | {newest.claim_id}
 
         def resolve(attempt: Attempt) -> Attempt:
             asked = attempt.fate is Fate.SILENT and attempt.claim_id in on_token
@@ -129,12 +134,12 @@ class _Reading:
     def _resolve(self, attempt: Attempt, current: TokenSet) -> Attempt:
         """Find out what is stored under a claim: staged tokens, or a record."""
         if current.version_id == staged_version_id(attempt.claim_id, attempt.version_id):
-            return replace(attempt, fate=Fate.STORED, next_token=_token(current.document))
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=_fingerprint(current.document))
         if attempt.claim_id in self.memory.fates:
             return replace(attempt, fate=self.memory.fates[attempt.claim_id])
         staged = self._staged_under(attempt)
         if staged is not None:
-            return replace(attempt, fate=Fate.STORED, next_token=_token(staged.document))
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=_fingerprint(staged.document))
         record = self.reader.claims.record_of(attempt.claim_id)
         return replace(attempt, fate=record.fate) if record else attempt
 
@@ -170,8 +175,8 @@ class _Reading:
         self.now = max(self.now, read_at or self.now)
 
 
-def _token(document: TokenDocument) -> str:
-    return fingerprint(redeemed_token(document))
+def _fingerprint(document: TokenDocument) -> str:
+    return fingerprint_of(redeemed_token(document))
 
 
 def _token_set(version: SecretVersion, document: TokenDocument) -> TokenSet:
