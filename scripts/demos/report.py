@@ -22,7 +22,7 @@ _INDENT = 4
 _READ_ON = (
     ("docs/tutorial.md", "from an empty account to a refreshed token"),
     ("docs/configuration.md", "every setting, outcome and error"),
-    ("docs/protocol.md", "why no race and no crash loses the grant"),
+    ("docs/protocol.md", "what a race or a crash can do, and what it can't"),
     ("scripts/demo --logs", "this demo with the structured log of each run"),
     ("scripts/demo --serve", "the same servers, to try every command yourself"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.policy import Ask, Policy
 from infra.receiver import KEY, RunningReceiver, policy_of
@@ -105,12 +106,16 @@ def test_pattern_family_by_prefix() -> None:
 
 
 def test_pattern_read_and_write() -> None:
-    """Reading and writing is the worker's: a receiver never gets it, though it reads the same family."""
-    family = f"{PREFIX}acme/prod/stripe-AbCdEf"
-    receiver = policy_of(lambda stack: [access.secrets_under(stack, "acme/prod/")])
-    assert reads(receiver, "AWSCURRENT", family)
-    writes = [action for action in access.REFRESH_ACTIONS if action not in access.READ_ACTIONS]
-    assert [] == [action for action in writes if receiver.allows(Ask(action=action, resource=family))]
+    """Reading and writing is the worker's: a receiver reads the same family, and its role can't change a secret."""
+    with RunningReceiver(lambda stack: [access.secrets_under(stack, "acme/prod/")], NAMES) as receiver:
+        assert dict.fromkeys(NAMES, 200) == receiver.statuses()
+        client, stripe = receiver.store.client(), {"SecretId": NAMES["stripe"]}
+        current = client.get_secret_value(**stripe, VersionStage="AWSCURRENT")["VersionId"]
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.put_secret_value(**stripe, SecretString="another")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.update_secret_version_stage(**stripe, VersionStage="AWSCURRENT", RemoveFromVersionId=current)
+        assert dict.fromkeys(NAMES, 200) == receiver.statuses()
 
 
 def test_pattern_unrelated_secrets() -> None:

@@ -1,7 +1,4 @@
-"""Makes requests that a stranger may send: broken events, headers, times, encodings, bodies.
-
-python -m webhooks.hostile 100000    from tests/: make so many, and say what they ended in
-"""
+"""Makes requests that a stranger may send: broken events, headers, times, encodings, bodies."""
 
 import collections
 import json

@@ -4,7 +4,7 @@ import os
 
 from webhooks.hostile import assault
 
-# The whole: HOSTILE_REQUESTS=100000. This many take a few seconds.
+# The whole: HOSTILE_REQUESTS=100000 scripts/test tests/webhooks/test_hostile.py. This many take a few seconds.
 COUNT = int(os.environ.get("HOSTILE_REQUESTS", "20000"))
 
 

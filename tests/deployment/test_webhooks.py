@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
+from infra.test_webhooks import synthesise
+from webhooks.events import http_v2
+from webhooks.signing import SECRETS, sent
+
+
+@pytest.fixture(scope="session")
+def receiver_code() -> Path:
+    """The receiver's zip, as it is deployed."""
+    built = subprocess.run([ROOT / "scripts" / "package", "webhooks"], check=True, stdout=subprocess.PIPE, text=True)
+    return ROOT / built.stdout.strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """A deployed receiver."""
+
+    stack: Stack
+
+    def deliver(self, kind: str, **changes: Any) -> int:
+        """Invoke the function as its URL does; give the status."""
+        request = sent(kind, at=int(time.time()), **changes)
+        response = self.stack.invoke(http_v2("POST", f"/webhooks/{kind}", request.headers, request.body))
+        return int(response.get("statusCode", 0))
+
+    def queued(self) -> int:
+        """Count the messages in its queue."""
+        client: Any = self.stack.emulator.client("sqs")
+        name = "ApproximateNumberOfMessages"
+        found = client.get_queue_attributes(QueueUrl=self.stack.outputs["QueueUrl"], AttributeNames=[name])
+        return int(found["Attributes"][name])
+
+
+@pytest.fixture
+def deployed(emulator: Emulator, receiver_code: Path) -> Callable[..., Receiver]:
+    """Deploys a receiver under a name of its own, for the secrets that exist."""
+
+    def make(**secrets: str) -> Receiver:
+        here = {"environment": f"t{uuid.uuid4().hex[:8]}", "account": ACCOUNT, "region": REGION, "app": "test"}
+        template = synthesise(here | {f"{kind}_secret": name for kind, name in secrets.items()}, receiver_code)
+        _fit_emulator(template)
+        name = f"receiver-{here['environment']}"
+        return Receiver(stack=Stack(emulator=emulator, name=name, template=template).create(receiver_code))
+
+    return make
+
+
+def _fit_emulator(template: dict[str, Any]) -> None:
+    """Take out the condition on labels, whose key the emulator doesn't set, and the queues' refusal of plain HTTP."""
+    resources = template["Resources"]
+    for name in [name for name, r in resources.items() if r["Type"] == "AWS::SQS::QueuePolicy"]:
+        del resources[name]
+    policies = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::IAM::Policy"]
+    for statement in [s for policy in policies for s in policy["PolicyDocument"]["Statement"]]:
+        if statement["Action"] == "secretsmanager:GetSecretValue":
+            assert ["secretsmanager:VersionStage"] == list(statement.pop("Condition")["StringEquals"])
+
+
+def test_a_deployed_receiver(emulator: Emulator, deployed: Callable[..., Receiver]) -> None:
+    """The stack is created; its role reads the two secrets and fills the queue, and nobody else's delivery gets in."""
+    names = {kind: f"{kind}-{uuid.uuid4().hex[:8]}" for kind in ("stripe", "slack")}
+    for kind, name in names.items():
+        emulator.client("secretsmanager").create_secret(Name=name, SecretString=SECRETS[kind])
+    receiver = deployed(**names)
+
+    assert (200, 200) == (receiver.deliver("stripe"), receiver.deliver("slack"))
+    assert 401 == receiver.deliver("stripe", secret="whsec_another")
+    assert 404 == receiver.deliver("github")
+    assert 2 == receiver.queued()
+
+
+def test_the_role_is_what_it_needs(emulator: Emulator, deployed: Callable[..., Receiver]) -> None:
+    """Without its policy the receiver can do nothing, so what the other test sees is what the policy allows."""
+    stripe = f"stripe-{uuid.uuid4().hex[:8]}"
+    emulator.client("secretsmanager").create_secret(Name=stripe, SecretString=SECRETS["stripe"])
+    receiver = deployed(stripe=stripe)
+    name, _ = receiver.stack.role()
+    iam: Any = emulator.client("iam")
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+
+    assert 503 == receiver.deliver("stripe")
+    assert 0 == receiver.queued()
