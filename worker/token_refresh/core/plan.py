@@ -39,7 +39,7 @@ STALENESS: Final = timedelta(seconds=30)
 """How old a read of Secrets Manager may be. AWS documents eventual consistency and no bound; this is an assumption."""
 
 CLOCK_ERROR: Final = timedelta(hours=1)
-"""A claim from further in the future than this is not waited for."""
+"""A claim from further in the future than this is not waited for, and does not count if a later one lists it."""
 
 LOST_CLAIMS: Final = 8
 """How many claims a lost table may have held after the one that the current version names."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of, redeemed_token
 from token_refresh.core.claims import Claim
+from token_refresh.core.plan import CLOCK_ERROR
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh.core.versions import CURRENT, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, SecretStoreError
@@ -107,29 +108,29 @@ class _Reading:
         newest = max(known, key=lambda claim: claim.number, default=None)
         named = Snapshot(now=self.now, current=current, newest=newest).missing_claim_id
         if named is None or self.reader.kind is ClaimStoreKind.TABLE:
-            return self._with_token(newest, current) if newest else None
+            return self._with_fingerprint(newest, current) if newest else None
         assert current.document.origin is not None  # noqa: S101 - it names the claim
         return self.reader.claim_named(named, current.document.origin.number, newest, current) or newest
 
-    def _with_token(self, claim: Claim, current: TokenSet) -> Claim:
+    def _with_fingerprint(self, claim: Claim, current: TokenSet) -> Claim:
         """Find out which token a version 1 claim on another version redeems: the current version may be a copy."""
-        if claim.fingerprint or current.version_id in {
-            claim.version_id,
-            staged_version_id(claim.claim_id, claim.version_id),
-        }:
+        its_own = {claim.version_id, staged_version_id(claim.claim_id, claim.version_id)}
+        if claim.fingerprint or current.version_id in its_own:
             return claim
         base = self._read_set(claim.version_id)
         return replace(claim, fingerprint=_fingerprint(base.document)) if base else claim
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
-        fingerprint = _fingerprint(current.document)
-        on_token = {a.claim_id for a in newest.ledger.on_token(fingerprint, current.version_id)} | {newest.claim_id}
+        fingerprint, latest = _fingerprint(current.document), self.now + CLOCK_ERROR
+        # An entry from the future was written by no run, and would block refreshes until then.
+        ledger = Ledger((*(a for a in newest.earlier if a.claimed_at <= latest), newest))
+        on_token = {a.claim_id for a in ledger.on_token(fingerprint, current.version_id)} | {newest.claim_id}
 
         def resolve(attempt: Attempt) -> Attempt:
             asked = attempt.fate is Fate.SILENT and attempt.claim_id in on_token
             return self._resolve(attempt, current) if asked else attempt
 
-        return Ledger(tuple(map(resolve, newest.ledger.attempts)))
+        return Ledger(tuple(map(resolve, ledger.attempts)))
 
     def _resolve(self, attempt: Attempt, current: TokenSet) -> Attempt:
         """Find out what is stored under a claim: staged tokens, or a record."""

@@ -42,7 +42,8 @@ def move(
     name = table or context.environment.get("CLAIM_TABLE")
     if name is None:
         raise CommandFailed(
-            f"name the claim table: `{context.command('claims move', '--to', to.value, '--table', 'NAME')}`"
+            "name the claim table, which is the stack's output ClaimTableName: "
+            f"`{context.command('claims move', '--to', to.value, '--table', 'NAME')}`"
         )
     source = ClaimStoreKind.VERSIONS if to is ClaimStoreKind.TABLE else ClaimStoreKind.TABLE
     state = read_state(_with_claims(context, source, name))
