@@ -64,7 +64,7 @@ def test_claims_in_another_store(cli: Cli, tokens: Tokens) -> None:
     assert "the tokens belong to" not in checked.screen
 
 
-def test_a_spent_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+def test_a_used_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """A refresh token whose tokens are gone is broken: only a new authorization helps."""
     tokens.store(expires_in=DAY)
     first = tokens.current()

@@ -16,7 +16,7 @@ from token_refresh.cli.context import Context
 from token_refresh.cli.secret.health import Health
 from token_refresh.cli.secret.provider import names_provider
 from token_refresh.cli.secret.state import State, read_state
-from token_refresh.core.steps import Rejected, Spent
+from token_refresh.core.steps import Rejected, TokenUsed
 from token_refresh.oauth.response import BODY_LIMIT_BYTES
 from token_refresh.providers.endpoint import read_endpoint
 
@@ -121,7 +121,7 @@ def _judge(response: tuple[int, bytes], state: State, *, graphql: bool) -> Verdi
     if status == httpx.codes.UNAUTHORIZED:
         authorize = f"`{context.command('authorize')}`"
         remedy = f"Refresh it: `{context.command('refresh', '--force')}`; if that fails: {authorize}."
-        if isinstance(state.step, Rejected | Spent):
+        if isinstance(state.step, Rejected | TokenUsed):
             remedy = f"The refresh token is dead, too. Authorize again: {authorize}."
         return Verdict(health=Health.BROKEN, text=f"The provider rejects the access token (HTTP 401). {remedy}")
     if not httpx.codes.is_success(status):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from token_refresh.core.steps import Hold, Mismatch, Rejected, Spent
+from token_refresh.core.steps import Hold, Mismatch, Rejected, TokenUsed
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,
@@ -113,9 +113,9 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
     )
 
 
-def dead_grant(secret: SecretName, step: Rejected | Spent) -> ReauthorizationRequired:
+def dead_grant(secret: SecretName, step: Rejected | TokenUsed) -> ReauthorizationRequired:
     """Say that a person must authorize again."""
-    if isinstance(step, Spent):
+    if isinstance(step, TokenUsed):
         return ReauthorizationRequired(
             f"the current refresh token of {secret} was redeemed at {_utc(step.since)}, and the tokens that it brought "
             f"are gone. Get a new grant with {secret.authorize}"
@@ -128,7 +128,7 @@ def dead_grant(secret: SecretName, step: Rejected | Spent) -> ReauthorizationReq
 
 
 def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
-    """Say that a refresh token may be spent."""
+    """Say that a refresh token may have been used."""
     return RefreshOutcomeUnknown(
         f"a refresh of {secret} began at {_utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
         "sent again, it could make the provider revoke the grant. The next scheduled attempt is after "
