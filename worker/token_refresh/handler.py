@@ -149,13 +149,13 @@ class Invocation:
 
     def _report(self, ended: Outcome | TokenRefreshError) -> None:
         """Write the last line, which is also the metric: at every level, exactly once."""
-        now = self._clock.monotonic() - self._started
+        elapsed_seconds = self._clock.monotonic() - self._started
         facts = self.found(EPOCH)
         remaining = facts.expires_at - facts.at if facts.expires_at else None
         summary = Summary(
             trigger=self._trigger.name,
             secret_id=self._secret_id,
-            duration_ms=round(now * 1000),
+            duration_ms=round(elapsed_seconds * 1000),
             attempts=facts.requests,
             ended=ended,
             version_id=facts.version_id,

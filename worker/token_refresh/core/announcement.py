@@ -63,7 +63,7 @@ def transition_of_run(snapshot: Snapshot, *, rejected: bool) -> tuple[Transition
             tokens current.
     """
     if rejected:
-        on_token = snapshot.ledger.on_token(snapshot.token, snapshot.current.version_id)
+        on_token = snapshot.ledger.on_token(snapshot.fingerprint, snapshot.current.version_id)
         first = sum(attempt.fate is Fate.REJECTED for attempt in on_token) <= 1
         return (Transition.REAUTHORIZATION_REQUIRED, snapshot.now) if first else None
     before = _decided_before(snapshot)
