@@ -118,6 +118,8 @@ class TokenRefreshStack(Stack):
             access.grant_read(role, client, labels=("AWSCURRENT", "AWSPREVIOUS"))
         if parameters.client_key:
             access.grant_sign(role, parameters.client_key)
+        if parameters.event_bus:
+            access.grant_announce(role, self, parameters.event_bus)
         if parameters.claim_table_name:
             self._grant_claims(parameters.claim_table_name)
         access.only_from_function(self, role, self.worker.function.function_arn)

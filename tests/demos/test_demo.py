@@ -21,6 +21,8 @@ from demos.story import STORY
 ROOT = Path(__file__).parents[2]
 DEMO = str(ROOT / "scripts" / "demo")
 
+_CURL = re.compile(r"curl -d '(.*)' (\S+)")
+
 LIES = """
     def handler(event, context):
         return {"outcome": "refreshed"}
@@ -157,14 +159,9 @@ def test_serve() -> None:
     """`--serve` prints exports with which the commands of the docs work, and a command that lets time pass."""
     with subprocess.Popen([DEMO, "--serve"], stdout=subprocess.PIPE, text=True) as served:  # noqa: S603 - our own script
         assert served.stdout is not None
-        printed = []
-        for line in served.stdout:
-            printed.append(line)
-            if "curl" in line:
-                break
-        exports = "".join(line for line in printed if line.startswith("export "))
-        invoke = next(line.removeprefix("#").strip() for line in printed if "--invoke" in line)
-        curl = printed[-1].removeprefix("#").strip()
+        exports = "".join(iter(served.stdout.readline, "\n"))  # each part ends with an empty line
+        hints = "".join(iter(served.stdout.readline, "\n"))
+        invoke = next(line.removeprefix("#").strip() for line in hints.splitlines() if "--invoke" in line)
 
         def shell(command: str) -> tuple[int, str]:
             done = subprocess.run(  # noqa: S603 - what the demo printed
@@ -173,12 +170,16 @@ def test_serve() -> None:
             return done.returncode, done.stdout + done.stderr
 
         try:
-            assert "fresh" in shell(".venv/bin/token-refresh refresh")[1]
-            moved = re.search(r"curl -d '(.*)' (\S+)", curl)
-            assert moved is not None
-            assert 200 == httpx.post(moved[2], content=moved[1]).status_code
-            assert "refreshed" in shell(invoke)[1]
+            assert "fresh" in shell("token-refresh refresh")[1]
+            (later, revoked) = [httpx.Request("POST", url, content=body) for body, url in _CURL.findall(hints)]
+            with httpx.Client(trust_env=False) as client:
+                client.send(later).raise_for_status()
+                assert "refreshed" in shell(invoke)[1]
+                assert "works" in shell('token-refresh verify --url "$API_URL"')[1]
+                client.send(revoked).raise_for_status()
+                assert "rejects the access token" in shell('token-refresh verify --url "$API_URL"')[1]
             assert 0 != shell(invoke.replace(f"--invoke {FUNCTION_NAME}", "--invoke other"))[0]
+            assert "AccessDenied" in shell("token-refresh doctor")[1]
         finally:
             served.send_signal(signal.SIGINT)
         assert 130 == served.wait()
