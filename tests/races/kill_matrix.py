@@ -54,8 +54,8 @@ def fault(boundary: Boundary, provider: Provider, aftermath: Aftermath) -> str |
 def matrix(scenario: Scenario) -> Iterator[tuple[Boundary, list[Aftermath | None]]]:
     """Give all rows of one kind of run, in the order of its calls, with one aftermath a provider.
 
-    Where a provider's run does not make that call, there is none: with a refresh token that never changes, stored tokens
-    that are not current are replaced by a new refresh.
+    Where a provider's run does not make that call, there is none: with a refresh token that never changes, tokens
+    that are stored and not current are replaced by a new refresh.
     """
     points = [boundaries(scenario, provider) for provider in PROVIDERS]
 
