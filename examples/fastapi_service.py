@@ -3,7 +3,7 @@
     uvicorn examples.fastapi_service:app
 
 Needs `pip install "token-refresh-worker[httpx]" fastapi uvicorn` and AWS credentials that may read the secret. If the
-secret isn't called `upwork-oauth-tokens`, set TOKEN_SECRET_ID to its name or ARN.
+secret isn't called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN.
 """
 
 import os
@@ -23,7 +23,7 @@ WHO_AM_I = "query { user { id nid rid } organization { id } }"
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Share one reader and one client among all requests; neither ever blocks the event loop."""
-    tokens = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens"))
+    tokens = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens-published"))
     base_url = os.environ.get("UPWORK_API", "https://api.upwork.com")
     headers = {"User-Agent": "fastapi-example/1.0"}
     async with httpx.AsyncClient(base_url=base_url, auth=TokenAuth(tokens), headers=headers) as upwork:

@@ -13,7 +13,7 @@ from typing import Any
 from token_refresh.reader import Token, TokenReader
 
 # One for each execution environment: invocations share its cache, frozen in between or restored by SnapStart.
-TOKENS = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens"))
+TOKENS = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens-published"))
 API = os.environ.get("UPWORK_API", "https://api.upwork.com")
 WHO_AM_I = {"query": "query { user { id nid rid } organization { id } }"}
 

@@ -3,7 +3,7 @@
     python examples/upwork_graphql.py
 
 Needs `pip install "token-refresh-worker[httpx]"` and AWS credentials that may read the secret. If the secret isn't
-called `upwork-oauth-tokens`, set TOKEN_SECRET_ID to its name or ARN.
+called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN.
 """
 
 import os
@@ -37,7 +37,7 @@ def ask(client: httpx.Client, query: str) -> Any:
 
 def main() -> None:
     """Print the user and the organization that the token belongs to."""
-    tokens = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens"))
+    tokens = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens-published"))
     with connect(tokens, base_url=os.environ.get("UPWORK_API", UPWORK)) as client:
         print(ask(client, WHO_AM_I))  # noqa: T201 - an example shows what it got
 

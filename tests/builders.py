@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint
+from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh.core.claims import Claim
 from token_refresh.core.schedule import Policy
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
@@ -59,7 +59,7 @@ def token_set(version_id: str = "v0", *, stored_at: datetime = NOW - HOUR, **cha
 
 def mark(refresh_token: str) -> str:
     """The fingerprint of a refresh token."""
-    return fingerprint(SecretValue(refresh_token))
+    return fingerprint_of(SecretValue(refresh_token))
 
 
 def attempt(
@@ -79,9 +79,9 @@ def attempt(
         version_id=version_id,
         attempt_number=number,
         claimed_at=claimed_at,
-        token=mark(token) if token else None,
+        fingerprint=mark(token) if token else None,
         fate=Fate.STORED if brought else fate,
-        next_token=mark(brought) if brought else None,
+        next_fingerprint=mark(brought) if brought else None,
         forced=forced,
     )
 
@@ -103,9 +103,9 @@ def claim(
         version_id=made.version_id,
         attempt_number=made.attempt_number,
         claimed_at=made.claimed_at,
-        token=made.token,
+        fingerprint=made.fingerprint,
         fate=made.fate,
-        next_token=made.next_token,
+        next_fingerprint=made.next_fingerprint,
         forced=made.forced,
         time_to_live=time_to_live,
         earlier=earlier,

@@ -24,15 +24,15 @@ class SingleUseGrant:
     refreshes: int = 0
     lost: int = 0
     """How many of the next responses get lost after the redemption."""
-    _spent: set[str] = field(default_factory=set)
+    _used: set[str] = field(default_factory=set)
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
         del timeout_seconds
         token = request.fields["refresh_token"]
-        self.alive = self.alive and token not in self._spent
+        self.alive = self.alive and token not in self._used
         if not self.alive:
             return REJECTED
-        self._spent.add(token)
+        self._used.add(token)
         self.refreshes += 1
         if self.lost:
             self.lost -= 1

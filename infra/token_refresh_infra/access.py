@@ -10,6 +10,7 @@
     grant_refresh(worker, which)                      what a refresh does, and no more
     grant_claims(worker, table_arn)                   keep claims in a table
     grant_invoke(caller, function_arn)                run the worker on demand
+    grant_announce(worker, self, "default")           send this project's events to a bus
 
     one_parameter(self, "/myapp/dev/stripe")          one SecureString of Parameter Store, as sandboxes have it
     parameters_under(self, "/amplify/myapp/")         a family, by path
@@ -25,7 +26,9 @@ from dataclasses import dataclass, replace
 
 from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
-from constructs import Construct
+from constructs import Construct, IConstruct
+
+from token_refresh.fleet.aws.bus import SOURCE
 
 READ_ACTIONS = ("secretsmanager:GetSecretValue",)
 REFRESH_ACTIONS = (
@@ -159,6 +162,12 @@ def grant_claims(grantee: iam.IGrantable, table_arn: str, *, name: str, key_arn:
 def grant_sign(grantee: iam.IGrantable, key_arn: str) -> None:
     """Let `grantee` sign client assertions (`private_key_jwt`)."""
     _grant(grantee, ("kms:Sign",), (key_arn,))
+
+
+def grant_announce(grantee: iam.IGrantable, scope: IConstruct, event_bus: str) -> None:
+    """Let `grantee` send events to one bus, and only those of this project."""
+    bus = Stack.of(scope).format_arn(service="events", resource="event-bus", resource_name=event_bus)
+    _grant(grantee, ("events:PutEvents",), (bus,), {"StringEquals": {"events:source": SOURCE}})
 
 
 def only_from_function(scope: Construct, role: iam.IRole, function_arn: str) -> None:

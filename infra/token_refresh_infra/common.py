@@ -17,6 +17,7 @@ _NAME = r"[A-Za-z0-9/_+=.@-]{1,512}"
 _SECRET = rf"{_NAME}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:{_NAME}-[A-Za-z0-9]{{6}}"
 _KEY = r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
 _TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+"
+_BUS = r"[A-Za-z0-9_./-]{1,256}"
 _USUAL_ENVIRONMENTS = ("dev", "staging", "prod")
 _STACK_NAME_LIMIT = 64  # EventBridge Scheduler's, for a schedule's name
 
@@ -29,6 +30,11 @@ def part(*, default: str | None = None) -> Reader:
 def secret(*, default: str | None = None) -> Reader:
     """Read which secret is meant."""
     return text(_SECRET, "the name or complete ARN of a secret", default=default)
+
+
+def event_bus() -> Reader:
+    """Read which event bus gets the events about grants."""
+    return text(_BUS, "the name of an event bus of this account and region")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

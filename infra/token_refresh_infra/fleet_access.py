@@ -13,7 +13,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 
-from token_refresh_infra.access import READ_ACTIONS, REFRESH_ACTIONS, TABLE_KEY_ACTIONS
+from token_refresh_infra.access import READ_ACTIONS, REFRESH_ACTIONS, TABLE_KEY_ACTIONS, grant_announce
 from token_refresh_infra.fleet_parameters import FleetParameters
 
 FLEET_TAG = "token-refresh:fleet"
@@ -62,10 +62,7 @@ class FleetAccess:
             self._acknowledge(role, f"Resource::{_shown(clients)}", "One secret a provider, told apart by its name")
         self._allow(role, ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], self.queue.queue_arn)
         if parameters.event_bus:
-            bus = Stack.of(self.table).format_arn(
-                service="events", resource="event-bus", resource_name=parameters.event_bus
-            )
-            self._allow(role, ["events:PutEvents"], bus)
+            grant_announce(role, self.table, parameters.event_bus)
 
     def _let_refresh(self, role: iam.Role) -> None:
         """By prefix, or by the tag that makes a secret a member."""

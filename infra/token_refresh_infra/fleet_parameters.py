@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from token_refresh_infra.common import CREATE, CommonParameters
+from token_refresh_infra.common import CREATE, CommonParameters, event_bus
 from token_refresh_infra.context import ParameterError, required, switch, text, whole
 
 SHORTEST_TABLE_NAME = 3
@@ -13,7 +13,6 @@ _LONGEST_CLAIM_SECONDS = 3600
 _FLEET = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PREFIX = r"([A-Za-z0-9_+=.@-]+/)+"
 _CLIENT = r"[A-Za-z0-9/_+=.@-]*(\{provider\})?[A-Za-z0-9/_+=.@-]*"
-_BUS = r"default|[A-Za-z0-9_./-]{1,256}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +25,7 @@ class FleetParameters(CommonParameters):
     client_secret: Annotated[str | None, text(_CLIENT, "a secret's name, in which {provider} may stand once")]
     provider: Annotated[str | None, text(r"[a-z0-9-]+", "the name of a provider profile")]
     """The provider of documents that name none."""
-    event_bus: Annotated[str | None, text(_BUS, "the name of an event bus of this account")]
+    event_bus: Annotated[str | None, event_bus()]
     memory_mb: Annotated[int, whole(256, low=128, high=10240)]
     dispatcher_memory_mb: Annotated[int, whole(1024, low=128, high=10240)]
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
@@ -64,6 +63,7 @@ class FleetParameters(CommonParameters):
             "FLEET_NAME": self.fleet,
             "CLAIM_TABLE": self.fleet,
             "FLEET_WRITES_PER_SECOND": str(self.writes_per_second),
+            "FLEET_CONCURRENCY": str(self.concurrency),
         }
 
     @property

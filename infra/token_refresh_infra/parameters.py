@@ -9,7 +9,7 @@ from token_refresh.config import Settings, read_settings
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import AuthMethod
 from token_refresh.providers.lifetime import lifetime_problem
-from token_refresh_infra.common import CREATE, CommonParameters, part, secret
+from token_refresh_infra.common import CREATE, CommonParameters, event_bus, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 
 NONE = "none"
@@ -45,6 +45,7 @@ class Parameters(CommonParameters):
     token_endpoint: Annotated[str | None, text(_ENDPOINT, "an https URL")]
     token_endpoint_auth_method: Annotated[str | None, text("|".join(AuthMethod), f"one of {', '.join(AuthMethod)}")]
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
+    event_bus: Annotated[str | None, event_bus()]
     token_lifetime_seconds: Annotated[int | None, optional(whole(1, low=60, high=12 * MONTH_SECONDS))]
     refresh_window_seconds: Annotated[int | None, optional(whole(1, low=60, high=MONTH_SECONDS))]
     replay_grace_seconds: Annotated[int | None, optional(whole(0, low=0, high=MONTH_SECONDS))]
@@ -102,6 +103,7 @@ class Parameters(CommonParameters):
             "TOKEN_ENDPOINT": self.token_endpoint,
             "TOKEN_ENDPOINT_AUTH_METHOD": self.token_endpoint_auth_method,
             "CLIENT_KEY_ID": self.client_key,
+            "EVENT_BUS": self.event_bus,
             "REFRESH_WINDOW_SECONDS": self.refresh_window_seconds,
             "REPLAY_GRACE_SECONDS": self.replay_grace_seconds,
             "CLAIM_TTL_SECONDS": self.claim_ttl_seconds,

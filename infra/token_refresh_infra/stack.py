@@ -99,7 +99,7 @@ class TokenRefreshStack(Stack):
             self,
             construct_id,
             name=secret_id,
-            # As in version 1: no update of the stack changes a secret that holds a grant.
+            # As in 0.1: no update of the stack changes a secret that holds a grant.
             description="OAuth 2.0 tokens, kept fresh by the token refresh worker",
             environment=self._parameters.environment,
             key=self._key_arn,
@@ -118,6 +118,8 @@ class TokenRefreshStack(Stack):
             access.grant_read(role, client, labels=("AWSCURRENT", "AWSPREVIOUS"))
         if parameters.client_key:
             access.grant_sign(role, parameters.client_key)
+        if parameters.event_bus:
+            access.grant_announce(role, self, parameters.event_bus)
         if parameters.claim_table_name:
             self._grant_claims(parameters.claim_table_name)
         access.only_from_function(self, role, self.worker.function.function_arn)

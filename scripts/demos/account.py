@@ -38,8 +38,16 @@ class Version:
 class Account:
     """An AWS account with the token secret, and its provider, for as long as the `with` block lasts."""
 
-    def __init__(self, handler: str = HANDLER) -> None:
+    def __init__(self, handler: str = HANDLER, *, client_apart: bool = True) -> None:
+        """Describe the account.
+
+        Args:
+            handler: The function's handler.
+            client_apart: Whether the client credentials have a secret of their own; else they stand beside the tokens.
+        """
         self._handler = handler
+        self._client: dict[str, str] = {}
+        self._client_apart = client_apart
         self._started = contextlib.ExitStack()
         self._versions: dict[str, str] = {}
         self.provider = AuthorizationServer()
@@ -54,7 +62,9 @@ class Account:
             starting.enter_context(self.store)
             client_id, client_secret = self.provider.client()
             self.secrets.add(client_secret)
-            self._create(CLIENT_SECRET_ID, {"clientId": client_id, "clientSecret": client_secret})
+            self._client = {"clientId": client_id, "clientSecret": client_secret}
+            if self._client_apart:
+                self._create(CLIENT_SECRET_ID, self._client)
             self._create(TOKEN_SECRET_ID, None)
             self._started = starting.pop_all()
         return self
@@ -66,11 +76,16 @@ class Account:
     @property
     def environment(self) -> dict[str, str]:
         """What leads the function, and the command line, to these servers."""
-        return self.store.environment | {
+        return self.store.environment | self.settings
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a deployment sets."""
+        apart = {"CLIENT_SECRET_ID": CLIENT_SECRET_ID} if self._client_apart else {}
+        return apart | {
             "PROVIDER": "upwork",
             "TOKEN_ENDPOINT": self.provider.token_endpoint,
             "TOKEN_SECRET_ID": TOKEN_SECRET_ID,
-            "CLIENT_SECRET_ID": CLIENT_SECRET_ID,
             "REPLAY_GRACE_SECONDS": "86400",  # the provider is set up like Upwork
         }
 
@@ -91,7 +106,8 @@ class Account:
                 "issuedAt": now_ms,
                 "expiresAt": now_ms + response["expires_in"] * 1000,
                 "team": "billing",
-            },
+            }
+            | ({} if self._client_apart else self._client),
         )
 
     def let_hours_pass(self, hours: int) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Play the worker's main job on real parts, on this machine and without an AWS
 account: a scheduled run that refreshes, one that finds the token fresh, a forced
-one, several at once, one that is killed and one that recovers, a revoked grant
-and its re-authorization. Every step checks what it says.
+one, several at once, two that are killed and the runs that follow, a revoked
+grant and its re-authorization. Every step checks what it says.
 """
 _EXIT_CODES = "exit codes: 0 every step did what it says; 1 a step did not; 130 interrupted"
 

@@ -22,7 +22,7 @@ _INDENT = 4
 _READ_ON = (
     ("docs/tutorial.md", "from an empty account to a refreshed token"),
     ("docs/configuration.md", "every setting, outcome and error"),
-    ("docs/protocol.md", "why no race and no crash loses the grant"),
+    ("docs/protocol.md", "what a race or a crash can do, and what it can't"),
     ("scripts/demo --logs", "this demo with the structured log of each run"),
     ("scripts/demo --serve", "the same servers, to try every command yourself"),
 )
@@ -38,9 +38,11 @@ class Report:
     def introduce(self, steps: int) -> None:
         """Say what is about to happen."""
         parts = (
-            f": its main job in {steps} steps, on this machine. Secrets Manager is the strict server of the project's "
-            "tests, the provider is django-oauth-toolkit set up like Upwork, and the worker runs in Lambda's own "
-            "runtime client. Where a step says that hours pass, Secrets Manager's clock is moved.\n"
+            f": its main job in {steps} steps, on this machine. In place of AWS: a local Secrets Manager that enforces "
+            "the same rules, and Lambda's own runtime. In place of Upwork: a real OAuth server (django-oauth-toolkit) "
+            "with Upwork's settings. Where hours pass, Secrets Manager's clock is moved.\n\nThe worker keeps its "
+            "state in the secret itself. The label REFRESH_CLAIM marks the newest claim, and REFRESH_OUTCOME what came "
+            "of it: new tokens, or a record of the failure. Consumers read what has AWSCURRENT.\n"
         )
         self._print(Text.assemble(("token-refresh-worker", "bold"), parts), indent=0)
 
@@ -52,7 +54,8 @@ class Report:
     def end(self, scene: Scene, problems: Sequence[str]) -> None:
         """Show the results, and why the step was cut short if it was; logs come last."""
         if scene.hours_passed:
-            self._print(Text(f"({scene.hours_passed} hours pass)", "italic"))
+            passed = "1 hour passes" if scene.hours_passed == 1 else f"{scene.hours_passed} hours pass"
+            self._print(Text(f"({passed})", "italic"))
         self._space()
         if scene.ran:
             self._print(_runs(scene.ran))

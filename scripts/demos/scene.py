@@ -147,5 +147,5 @@ def _when(payload: dict[str, Any], now: float) -> str:
         wait = datetime.fromisoformat(payload[key]) - datetime.fromtimestamp(now, UTC)
     except (KeyError, TypeError, ValueError):
         return ""
-    minutes = round(wait / timedelta(minutes=1))
-    return f"{words} {minutes // 60} h {minutes % 60} min"
+    hours, minutes = divmod(round(wait / timedelta(minutes=1)), 60)
+    return f"{words} {f'{hours} h ' if hours else ''}{minutes} min"

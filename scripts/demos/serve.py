@@ -10,36 +10,54 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from demos.account import TOKEN_SECRET_ID, Account
+from testbed.dynamodb.server import DynamoDbServer
 from testbed.loopback import LoopbackHandler, LoopbackServer
 
 if TYPE_CHECKING:
     from testbed.aws_lambda.function import Function
 
-FUNCTION_NAME = "token-refresh"
+FUNCTION_NAME = "token-refresh-prod"
+CLAIM_TABLE = "token-refresh-prod"
+_IDENTITY = """\
+<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>\
+<Arn>arn:aws:iam::123456789012:user/operator</Arn><UserId>AIDAOPERATOR</UserId><Account>123456789012</Account>\
+</GetCallerIdentityResult></GetCallerIdentityResponse>"""
 
 
-class InvokeApi(LoopbackServer):
-    """Lambda's Invoke API for one function, as `token-refresh refresh --function` and the AWS CLI call it."""
+class LambdaApi(LoopbackServer):
+    """Lambda's API for one function, and who calls; all else of AWS is refused."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, account: Account, function: Function) -> None:
         super().__init__(_Handler)
         self.function = function
         self.one_at_a_time = threading.Lock()
+        self.configuration = {
+            "FunctionName": FUNCTION_NAME,
+            "FunctionArn": f"arn:aws:lambda:{account.store.region}:123456789012:function:{FUNCTION_NAME}",
+            "Role": f"arn:aws:iam::123456789012:role/{FUNCTION_NAME}",
+            "Timeout": 90,
+            "Environment": {"Variables": account.settings},
+        }
 
 
 class _Handler(LoopbackHandler):
-    server: InvokeApi
+    server: LambdaApi
+
+    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+        """Describe the function."""
+        if self._is_about("configuration"):
+            self.answer(200, json.dumps(self.server.configuration).encode())
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        """Invoke the function, or say that there is none of that name."""
-        _, _, _, name, what = (unquote(self.path).split("?")[0].split("/") + [""] * 5)[:5]
-        event = json.loads(self.read_body() or b"{}")
-        if what != "invocations" or name.rpartition(":")[2] != FUNCTION_NAME:
-            missing = json.dumps({"Type": "User", "Message": f"Function not found: {name}"}).encode()
-            self.answer(404, missing, {"x-amzn-ErrorType": "ResourceNotFoundException"})
+        """Invoke the function."""
+        body = self.read_body()
+        if b"Action=GetCallerIdentity" in body:
+            self.answer(200, _IDENTITY.encode(), {"Content-Type": "text/xml"})
+            return
+        if not self._is_about("invocations"):
             return
         with self.server.one_at_a_time:
-            run = self.server.function.invoke(event)
+            run = self.server.function.invoke(json.loads(body or b"{}"))
         headers = {"X-Amz-Executed-Version": "$LATEST"}
         if self.headers.get("X-Amz-Log-Type") == "Tail":
             headers["X-Amz-Log-Result"] = base64.b64encode("\n".join(run.logs).encode()[-4096:]).decode()
@@ -49,35 +67,74 @@ class _Handler(LoopbackHandler):
         error = {"errorType": run.error_type, "errorMessage": run.error_message}
         self.answer(200, json.dumps(error).encode(), headers | {"X-Amz-Function-Error": "Unhandled"})
 
+    def _is_about(self, wanted: str) -> bool:
+        """Whether this is asked of the function; if not, the request is refused."""
+        _, _, functions, name, what = (unquote(self.path).split("?")[0].split("/") + [""] * 5)[:5]
+        if (functions, what) != ("functions", wanted):
+            self._refuse()
+        elif name.rpartition(":")[2] != FUNCTION_NAME:
+            missing = json.dumps({"Type": "User", "Message": f"Function not found: {name}"}).encode()
+            self.answer(404, missing, {"x-amzn-ErrorType": "ResourceNotFoundException"})
+        else:
+            return True
+        return False
+
+    def _refuse(self) -> None:
+        """Deny any other request, in the form that its protocol has for it."""
+        code, why = "AccessDeniedException", "The demo has no other service of AWS"
+        if "x-www-form-urlencoded" in self.headers.get("Content-Type", ""):
+            error = f"<ErrorResponse><Error><Code>{code}</Code><Message>{why}</Message></Error></ErrorResponse>"
+            self.answer(403, error.encode(), {"Content-Type": "text/xml"})
+        else:
+            self.answer(403, json.dumps({"__type": code, "Message": why}).encode(), {"x-amzn-ErrorType": code})
+
 
 def serve(handler: str) -> int:
     """Serve until interrupted."""
-    with Account(handler) as account, account.function() as function, InvokeApi(function) as invoke_api:
+    with (
+        Account(handler, client_apart=False) as account,
+        account.function() as function,
+        LambdaApi(account, function) as lambda_api,
+        DynamoDbServer() as tables,
+    ):
+        tables.create_table(CLAIM_TABLE, key="secret_arn")
         account.authorize()
         function.wait_until_ready()
-        print(_introduction(account, invoke_api), flush=True)
+        aws = f"http://{lambda_api.address}"
+        exports = account.environment | {
+            "AWS_ENDPOINT_URL": aws,  # no command reaches an account of yours
+            "AWS_ENDPOINT_URL_LAMBDA": aws,
+            tables.endpoint_variable: tables.url,
+            "AUTHORIZATION_ENDPOINT": account.provider.authorization_endpoint,
+            "API_URL": account.provider.api,
+            "CLAIM_TABLE_NAME": CLAIM_TABLE,
+            "FUNCTION_NAME": FUNCTION_NAME,
+        }
+        print(_introduction(account, exports), flush=True)
         threading.Event().wait()
     return 0
 
 
-def _introduction(account: Account, invoke_api: InvokeApi) -> str:
-    exports = account.environment | {
-        "AWS_ENDPOINT_URL_LAMBDA": f"http://{invoke_api.address}",
-        "AUTHORIZATION_ENDPOINT": account.provider.authorization_endpoint,
-    }
+def _introduction(account: Account, exports: dict[str, str]) -> str:
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(exports.items())]
-    hour = json.dumps({"command": "clock", "offset_seconds": 23 * 3600})
+    hours = json.dumps({"command": "clock", "offset_seconds": 23 * 3600})
     return "\n".join(
         [
             "# Secrets Manager, an authorization server and the function run on this machine until you press Ctrl-C.",
             f"# The secret {TOKEN_SECRET_ID} holds a first token set. Paste this into another shell:",
+            ". .venv/bin/activate",
             *lines,
             "",
             "# Then try, for example:",
-            "#   .venv/bin/token-refresh status",
-            "#   .venv/bin/token-refresh refresh --force",
-            f"#   .venv/bin/token-refresh refresh --invoke {FUNCTION_NAME}",
+            f"#   token-refresh status {TOKEN_SECRET_ID}",
+            f"#   token-refresh refresh {TOKEN_SECRET_ID} --force",
+            f"#   token-refresh refresh {TOKEN_SECRET_ID} --invoke {FUNCTION_NAME}",
+            "# Write the client credentials into a file, for `authorize --client-file client.json`:",
+            f"#   (umask 77 && curl -s {account.provider.control}/client > client.json)",
             "# Let 23 hours pass, so that the token is due:",
-            f"#   curl -d {shlex.quote(hour)} {account.store.url}/_control",
+            f"#   curl -d {shlex.quote(hours)} {account.store.url}/_control",
+            "# End the grant, as its owner or the provider may:",
+            f"#   curl -d '' {account.provider.control}/revoke",
+            "",
         ]
     )

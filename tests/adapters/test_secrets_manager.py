@@ -204,3 +204,8 @@ def test_a_page_in_the_place_of_an_answer_passes() -> None:
         SecretsManagerSecret(client, "tokens", Deadline(clock=FakeClock(), at=5.0)).read(label="AWSCURRENT")
     assert pages > 1
     assert "canary" not in str(caught.value)
+
+
+def test_a_version_id_that_can_not_exist_is_not_there(server: SecretsManagerServer) -> None:
+    """What is stored may name any version; boto refuses to ask for a short one, and that is no wrong setting."""
+    assert None is secret(server).read(version_id="v")

@@ -1,6 +1,6 @@
 import pytest
 
-from token_refresh.aws.arn import Arn, arn_region, name_same_secret, parse_arn
+from token_refresh.aws.arn import Arn, arn_region, name_same_secret, parse_arn, secret_name
 
 
 def test_an_arn_is_split_into_its_parts() -> None:
@@ -50,3 +50,18 @@ ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:acme/prod/upwork"
 def test_a_name_and_an_arn_can_name_the_same_secret(one: str, other: str, *, same: bool) -> None:
     """A name fits the ARN of that name, with or without the six characters that Secrets Manager adds."""
     assert same is name_same_secret(one, other)
+
+
+@pytest.mark.parametrize(
+    ("secret_id", "name"),
+    [
+        (f"{ARN}-AbCdEf", "acme/prod/upwork"),
+        (ARN, "acme/prod/upwork"),
+        (f"{ARN}-a-AbCdEf", "acme/prod/upwork-a"),
+        ("acme/prod/upwork-AbCdEf", "acme/prod/upwork-AbCdEf"),
+        ("garbage:", "garbage:"),
+    ],
+)
+def test_the_name_in_an_arn(secret_id: str, name: str) -> None:
+    """A complete ARN gives the secret's name; what is no ARN is a name."""
+    assert name == secret_name(secret_id)

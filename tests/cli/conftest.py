@@ -11,6 +11,8 @@ import pytest
 
 from cli.authorizing import Person, written
 from cli.scene import Cli, Ended, Tokens
+from cli.shell import Shell
+from cli.ways import Scene
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -107,3 +109,15 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+@pytest.fixture
+def scene(
+    store: SecretsManagerServer, provider: AuthorizationServer, environment: dict[str, str], tmp_path: Path
+) -> Scene:
+    environment |= {
+        "PROVIDER": "upwork",
+        "TOKEN_ENDPOINT": provider.token_endpoint,
+        "AUTHORIZATION_ENDPOINT": provider.authorization_endpoint,
+    }
+    return Scene(store, provider, Shell(environment, tmp_path))

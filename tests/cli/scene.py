@@ -80,7 +80,7 @@ def claim(store: SecretsManagerServer, version_id: str) -> None:
         claim_id=claim_version_id(None),
         version_id=version_id,
         attempt_number=1,
-        token=None,
+        fingerprint=None,
         nonce="nonce",
         claimed_at=datetime.now(UTC),
         time_to_live=timedelta(seconds=120),

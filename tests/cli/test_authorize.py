@@ -77,7 +77,7 @@ def test_again(
     someone.leave()
     document = stored(store)
     assert first.items() <= document.items()
-    assert last_claim.items() <= document["tokenRefresh"].items()
+    assert (last_claim | {"authorized": True}).items() <= document["tokenRefresh"].items()
     assert "127.0.0.1" == document["tokenRefresh"]["host"]
     assert {"access_token", "refresh_token", "expires_at"} < set(document)
     assert "holds a token set that expires at" in cli("authorize", redirect, stdin="n\n").screen
@@ -149,14 +149,15 @@ def test_endpoint_in_the_clear(cli: Cli) -> None:
     assert "AUTHORIZATION_ENDPOINT must be https" in ended.screen
 
 
-def test_into_a_fleet(
+def test_into_a_fleet(  # noqa: PLR0917 - fixtures
     cli: Cli,
+    store: SecretsManagerServer,
     client_file: Path,
     person: Callable[..., Person],
     free_port: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With --fleet the new secret gets the fleet's tag and a row, and is due at once."""
+    """With --fleet the new secret gets the fleet's tag and a row, is due at once, and has its claims in its table."""
     index = MemoryIndex()
     monkeypatch.setattr("token_refresh.cli.authorize.command.open_index", lambda *_: index)
     person(consent)
@@ -173,3 +174,4 @@ def test_into_a_fleet(
     assert "The secret is in fleet prod, and due at once." in ended.screen
     (row,) = index.rows()
     assert SECRET_ID == row.name
+    assert "table" == stored(store)["tokenRefresh"]["store"]

@@ -18,7 +18,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
         ("{}", 0o600, "must be a JSON object with clientId"),
         ("not JSON", 0o600, "must be a JSON object with clientId"),
         ("{}", 0o644, "others may read"),
-        (None, 0o600, "can't be read (FileNotFoundError)"),
+        (None, 0o600, "there is no file"),
     ],
 )
 def test_client_file(cli: Cli, tmp_path: Path, content: str | None, mode: int, told: str) -> None:

@@ -140,7 +140,7 @@ def test_no_table_is_named(cli: Cli, tokens: Tokens) -> None:
     ended = cli("claims", "move", "--to=versions")
 
     assert 1 == ended.code
-    assert f"token-refresh claims move {SECRET_ID} --to versions --table NAME" in ended.screen
+    assert f"token-refresh claims move {SECRET_ID} --to versions --table NAME --region eu-central-1" in ended.screen
 
 
 def test_a_rejected_attempt_comes_along(

@@ -63,7 +63,10 @@ def test_fates(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secrets
     unused = tokens.store(expires_in=DAY)
     endpoint.play(script.status(500))
     cli("refresh", "--force", REPLAY_GRACE_SECONDS="0")
-    authorized = tokens.store(expires_in=DAY, tokenRefresh={"host": "h", "grace_seconds": 0, "store": "versions"})
+    origin = {"host": "h", "grace_seconds": 0, "store": "versions"}
+    before = tokens.store(expires_in=DAY, tokenRefresh=origin)
+    known = {"claim": "c" * 36, "number": 1}
+    authorized = tokens.store(expires_in=DAY, refreshToken="new", tokenRefresh=origin | known | {"authorized": True})
 
     found = {v["version_id"]: (v["kind"], v["fate"]) for v in cli("history", "--all", "--json").json["versions"]}
 
@@ -72,6 +75,7 @@ def test_fates(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secrets
         received: ("received", "unused"),
         garbage: ("other", None),
         unused: ("stored", "may be redeemed"),
+        before: ("authorized", "unused"),
         authorized: ("authorized", "unused"),
     }.items() <= found.items()
     assert {("claim", "stored"), ("claim", "unknown"), ("record", "unknown")} <= set(found.values())

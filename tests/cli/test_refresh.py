@@ -167,5 +167,7 @@ def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) ->
 
     assert [] == deployed.events
     assert (1, 1) == (missing.code, unreachable.code)
-    assert "(lambda:InvokeFunction, ResourceNotFoundException)" in missing.screen
+    assert (
+        "function other does not exist in eu-central-1. List the functions: aws lambda list-functions" in missing.screen
+    )
     assert "(lambda:InvokeFunction, EndpointConnectionError)" in unreachable.screen

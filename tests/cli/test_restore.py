@@ -122,7 +122,7 @@ def test_restore_after_a_refused_client(cli: Cli, tokens: Tokens, endpoint: Toke
 
 
 def test_a_refresh_token_that_never_changes(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """Where the provider never changes the refresh token, redeeming it spends none."""
+    """Where the provider never changes the refresh token, redeeming it uses up none."""
     endpoint.grant.reuse = "static"
     tokens.store(expires_in=DAY)
     cli("refresh", "--force")

@@ -55,12 +55,16 @@ def test_claims_in_another_store(cli: Cli, tokens: Tokens) -> None:
     tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table"})
 
     ended = cli("status")
+    checked = cli("doctor")
 
     assert 2 == ended.code
-    assert f"token-refresh claims move {SECRET_ID} --to versions --table NAME --region eu-central-1" in ended.screen
+    assert "a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set" in ended.screen
+    assert f"token-refresh status {SECRET_ID} --function FUNCTION --region eu-central-1" in ended.screen
+    assert f"claims move {SECRET_ID} --to versions --table NAME --region eu-central-1" in ended.screen
+    assert "the tokens belong to" not in checked.screen
 
 
-def test_a_spent_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+def test_a_used_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """A refresh token whose tokens are gone is broken: only a new authorization helps."""
     tokens.store(expires_in=DAY)
     first = tokens.current()

@@ -6,70 +6,12 @@ Each way takes its commands out of what the program printed before, and runs the
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.scene import Ended
-from cli.shell import Shell, commands_in
-from testbed.provider.authorization_server import AuthorizationServer
-from testbed.secrets_manager.server import SecretsManagerServer
-
-SECRET = "shop/prod/upwork"
-REGION = "eu-central-1"
-STATUS = f"token-refresh status {SECRET} --region {REGION}"
-
-
-class Scene:
-    """One secret with a live grant, and the operator's shell."""
-
-    def __init__(self, store: SecretsManagerServer, provider: AuthorizationServer, shell: Shell) -> None:
-        self.store = store
-        self.provider = provider
-        self.shell = shell
-        self.client: Any = store.client()
-
-    def document(self, *, hours: int = 20) -> dict[str, Any]:
-        tokens = self.provider.authorize()
-        client_id, client_secret = self.provider.client()
-        expires_at = datetime.now(UTC) + timedelta(hours=hours)
-        return {
-            "accessToken": tokens["access_token"],
-            "refreshToken": tokens["refresh_token"],
-            "expiresAt": int(expires_at.timestamp() * 1000),
-            "clientId": client_id,
-            "clientSecret": client_secret,
-        }
-
-    def create(self, *, hours: int = 20) -> None:
-        self.client.create_secret(Name=SECRET, SecretString=json.dumps(self.document(hours=hours)))
-
-    def follow(self, ended: Ended, wanted: str) -> Ended:
-        """Run the first command of a message that does what is wanted."""
-        line = next(line for line in commands_in(ended) if line.startswith(f"token-refresh {wanted}"))
-        assert SECRET in line
-        assert "--region" in line
-        followed = self.shell.run(line)
-        assert 0 == followed.code, followed.screen
-        return followed
-
-    def is_healthy(self, line: str = STATUS) -> bool:
-        ended = self.shell.run(line)
-        return (0, True) == (ended.code, "HEALTHY" in ended.out)
-
-
-@pytest.fixture
-def scene(
-    store: SecretsManagerServer, provider: AuthorizationServer, environment: dict[str, str], tmp_path: Path
-) -> Scene:
-    environment |= {
-        "PROVIDER": "upwork",
-        "TOKEN_ENDPOINT": provider.token_endpoint,
-        "AUTHORIZATION_ENDPOINT": provider.authorization_endpoint,
-    }
-    return Scene(store, provider, Shell(environment, tmp_path))
+from cli.shell import commands_in
+from cli.ways import REGION, SECRET, STATUS, Scene
 
 
 def test_dead_grant(scene: Scene) -> None:

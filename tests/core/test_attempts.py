@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, attempt, mark
-from token_refresh.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint
+from token_refresh.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint_of
 from token_refresh.secret_value import SecretValue
 
 TOKEN = mark("refresh-0")
@@ -15,8 +15,8 @@ def ids(attempts: tuple[Attempt, ...]) -> list[str]:
 
 def test_a_fingerprint_tells_tokens_apart_and_never_changes() -> None:
     """It is the beginning of a digest with a prefix of its own: two releases must agree on it."""
-    assert "8UV7OXI4p3i3-wBS2bAcWT" == fingerprint(SecretValue("refresh-0"))
-    assert fingerprint(SecretValue("refresh-0")) != fingerprint(SecretValue("refresh-1"))
+    assert "8UV7OXI4p3i3-wBS2bAcWT" == fingerprint_of(SecretValue("refresh-0"))
+    assert fingerprint_of(SecretValue("refresh-0")) != fingerprint_of(SecretValue("refresh-1"))
 
 
 def test_no_attempt_shows_a_fingerprint() -> None:
@@ -75,7 +75,7 @@ def test_the_grace_counts_from_the_first_unresolved_attempt() -> None:
     assert Ledger((attempt("a", Fate.REJECTED),)).first_unresolved(TOKEN, "v0") is None
 
 
-def test_a_spent_token_leads_to_its_newest_successor() -> None:
+def test_a_used_token_leads_to_its_newest_successor() -> None:
     """Links are followed to the end, the newest first."""
     ledger = Ledger(
         (
@@ -92,8 +92,8 @@ def test_a_spent_token_leads_to_its_newest_successor() -> None:
     assert "c" == last.claim_id
 
 
-def test_a_token_that_returns_itself_is_not_spent() -> None:
-    """A provider that always sends the same refresh token spends none."""
+def test_a_token_that_returns_itself_is_not_used() -> None:
+    """A provider that always sends the same refresh token uses up none."""
     assert Ledger((attempt("a", brought="refresh-0"),)).successor(TOKEN, "v0") is None
     assert Ledger((attempt("a", Fate.STORED),)).successor(TOKEN, "v0") is None
     assert Ledger((attempt("a", Fate.REJECTED),)).successor(TOKEN, "v0") is None

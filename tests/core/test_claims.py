@@ -39,7 +39,7 @@ def test_a_claim_of_version_1_is_read() -> None:
     """It has no number, fingerprint, host, grace or fates: its attempts are silent until something is found."""
     old = read_claim("c1", SecretValue(json.dumps(GOOD_CLAIM | {"earlier": [["c0", "v0", 2, NOW.timestamp()]]})), NOW)
 
-    assert (0, None, None, None, False) == (old.number, old.token, old.host, old.grace, old.forced)
+    assert (0, None, None, None, False) == (old.number, old.fingerprint, old.host, old.grace, old.forced)
     assert (attempt("c0", token=None, number=2, claimed_at=NOW),) == old.earlier
     assert NOW + MINUTE == old.ends_at
 
@@ -117,10 +117,10 @@ def test_no_fingerprint_is_shown() -> None:
     """A fingerprint is a digest of a token: it is stored, and in no `repr`."""
     made = claim(brought="refresh-1")
 
-    assert made.token is not None
-    assert made.next_token is not None
-    assert made.token not in repr(made)
-    assert made.next_token not in repr(made)
+    assert made.fingerprint is not None
+    assert made.next_fingerprint is not None
+    assert made.fingerprint not in repr(made)
+    assert made.next_fingerprint not in repr(made)
 
 
 @pytest.mark.parametrize("fate", [Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN])
@@ -170,13 +170,13 @@ def test_an_unreadable_claim_counts_as_one_of_an_hour_on_the_current_token() -> 
     previous = claim("c1", grace=HOUR)
     unreadable = UnreadableClaim(claim_id="c2", created_at=NOW)
 
-    found = unreadable.counted_as(5, previous, version_id="v9", token="t")
-    alone = unreadable.counted_as(1, None, version_id="v9", token="t")
+    found = unreadable.counted_as(5, previous, version_id="v9", fingerprint="t")
+    alone = unreadable.counted_as(1, None, version_id="v9", fingerprint="t")
 
     assert (NOW + HOUR, "v9", "t", 5, Fate.SILENT, 1) == (
         found.ends_at,
         found.version_id,
-        found.token,
+        found.fingerprint,
         found.number,
         found.fate,
         found.attempt_number,

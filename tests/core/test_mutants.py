@@ -23,7 +23,7 @@ OLD = NOW - 3 * DAY
 
 
 def test_attempts_of_version_1_count_by_their_version() -> None:
-    """They have no fingerprint: unresolved, spent or old, what counts is the version that they were on."""
+    """They have no fingerprint: unresolved, used or old, what counts is the version that they were on."""
     unresolved = attempt(fate=Fate.UNKNOWN, token=None, claimed_at=OLD)
     stored = attempt(token=None, brought="refresh-1")
     many = tuple(attempt(f"n{n}", Fate.REJECTED, version_id="w", token="t", claimed_at=OLD) for n in range(60))
@@ -67,7 +67,8 @@ def test_a_claim_without_grace_or_nonce_can_be_read() -> None:
 def test_an_unreadable_claim_keeps_its_id() -> None:
     """The next claim follows it."""
     assert (
-        "c9" == UnreadableClaim(claim_id="c9", created_at=NOW).counted_as(1, None, version_id="v", token="t").claim_id
+        "c9"
+        == UnreadableClaim(claim_id="c9", created_at=NOW).counted_as(1, None, version_id="v", fingerprint="t").claim_id
     )
 
 

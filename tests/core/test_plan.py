@@ -36,7 +36,7 @@ from token_refresh.core.steps import (
     Redeem,
     Rejected,
     ReplaceLostTable,
-    Spent,
+    TokenUsed,
     Wait,
 )
 from token_refresh.core.versions import claim_version_id, published_version_id
@@ -150,14 +150,14 @@ def test_a_copy_of_the_current_version_is_left() -> None:
     assert Fresh() == plan(snapshot(current=FRESH, published=published()), RUN, policy())
 
 
-# 4: spent
+# 4: used
 
 
-def test_a_spent_token_whose_tokens_are_gone_is_never_sent() -> None:
+def test_a_used_token_whose_tokens_are_gone_is_never_sent() -> None:
     """Sent again, it could revoke the grant; force changes nothing."""
     gone = snapshot(claim(brought="refresh-1", claimed_at=NOW - HOUR))
 
-    assert Spent(NOW - HOUR) == plan(gone, FORCED, policy())
+    assert TokenUsed(NOW - HOUR) == plan(gone, FORCED, policy())
 
 
 # 5: rejected
@@ -265,7 +265,7 @@ def test_a_lost_table_is_replaced() -> None:
         lost = step.claim.earlier[-LOST_CLAIMS:]
         assert claim_version_id("c" * 36) == lost[0].claim_id
         assert claim_version_id(lost[0].claim_id) == lost[1].claim_id
-        assert {(Fate.SILENT, "v0", mark("refresh-0"))} == {(a.fate, a.version_id, a.token) for a in lost}
+        assert {(Fate.SILENT, "v0", mark("refresh-0"))} == {(a.fate, a.version_id, a.fingerprint) for a in lost}
         assert {named.stored_at} == {a.claimed_at for a in lost}
         assert step.claim.claim_id not in {a.claim_id for a in lost}
 
@@ -376,7 +376,7 @@ def test_the_next_claim_says_what_it_redeems() -> None:
         made.claimed_at,
     )
     assert (mark("refresh-0"), 8, "provider.example", HOUR, 3 * MINUTE, "nonce") == (
-        made.token,
+        made.fingerprint,
         made.number,
         made.host,
         made.grace,

@@ -13,13 +13,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from demos.account import Account
 from demos.demo import play
 from demos.report import Report
 from demos.serve import FUNCTION_NAME
 from demos.story import STORY
+from testbed.aws_lambda.function import Function
 
 ROOT = Path(__file__).parents[2]
 DEMO = str(ROOT / "scripts" / "demo")
+
+_CURL = re.compile(r"curl -d '(.*)' (\S+)")
 
 LIES = """
     def handler(event, context):
@@ -78,6 +82,7 @@ def test_story() -> None:
     assert '"event": "token_refresh_finished"' in played.stdout
     assert "\x1b" not in played.stdout
     assert "(23 hours pass)" in played.stdout
+    assert "(1 hour passes)" in played.stdout
     step = played.stdout[played.stdout.index("A scheduled run refreshes\n") :]
     assert step.index("labels after") < step.index("refresh requests") < step.index('"event"')
     # Whatever is as long as a token or a client secret is the ID of a version or a request.
@@ -93,7 +98,7 @@ def test_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = " ".join(played.stdout.split())
     assert "Step 2 (A scheduled run refreshes) did not do what it says: refresh requests" in lines
     assert "Step 3 (The next run finds the token fresh) did not do what it says: outcome: expected fresh" in lines
-    assert "Step 6 (A run is killed halfway) did not do what it says: not so: the run had staged its tokens" in lines
+    assert "Step 6 (A run is killed halfway) did not do what it says: not so: the run had stored its tokens" in lines
     assert "Step 1 " not in lines
 
 
@@ -108,6 +113,20 @@ def test_leak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert "Step 3 (No secret was printed) did not do what it says: of these were found: expected 0, saw 1" in lines
     assert 1 == lines.count("did not do what it says:")
     assert [] == re.findall(r"[A-Za-z0-9]{30,}", lines)
+
+
+def test_single_use(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Told that refresh tokens are single use, the worker repeats no request, and the step that says so fails."""
+    told = {"REPLAY_GRACE_SECONDS": "0"}
+    monkeypatch.setattr(Account, "function", lambda account: Function(account.environment | told))
+    killed = [chapter.title for chapter in STORY].index("A run is killed before it can store")
+
+    code = play(Report(logs=False), story=[STORY[0], *STORY[killed : killed + 2]])
+
+    lines = " ".join(capsys.readouterr().out.split())
+    assert 1 == code
+    assert "(The next run repeats the request) did not do what it says: outcome: expected refreshed" in lines
+    assert 1 == lines.count("did not do what it says:")
 
 
 def test_unloadable_handler() -> None:
@@ -151,20 +170,16 @@ def test_story_is_explained() -> None:
 
     assert "a claim: a version of the secret that gives this run alone the right" in said
     assert "a record, a version that says how its attempt ended" in said
+    assert "At a single-use provider the grant would be lost here: that is the one window." in said
 
 
 def test_serve() -> None:
     """`--serve` prints exports with which the commands of the docs work, and a command that lets time pass."""
     with subprocess.Popen([DEMO, "--serve"], stdout=subprocess.PIPE, text=True) as served:  # noqa: S603 - our own script
         assert served.stdout is not None
-        printed = []
-        for line in served.stdout:
-            printed.append(line)
-            if "curl" in line:
-                break
-        exports = "".join(line for line in printed if line.startswith("export "))
-        invoke = next(line.removeprefix("#").strip() for line in printed if "--invoke" in line)
-        curl = printed[-1].removeprefix("#").strip()
+        exports = "".join(iter(served.stdout.readline, "\n"))  # each part ends with an empty line
+        hints = "".join(iter(served.stdout.readline, "\n"))
+        invoke = next(line.removeprefix("#").strip() for line in hints.splitlines() if "--invoke" in line)
 
         def shell(command: str) -> tuple[int, str]:
             done = subprocess.run(  # noqa: S603 - what the demo printed
@@ -173,12 +188,16 @@ def test_serve() -> None:
             return done.returncode, done.stdout + done.stderr
 
         try:
-            assert "fresh" in shell(".venv/bin/token-refresh refresh")[1]
-            moved = re.search(r"curl -d '(.*)' (\S+)", curl)
-            assert moved is not None
-            assert 200 == httpx.post(moved[2], content=moved[1]).status_code
-            assert "refreshed" in shell(invoke)[1]
+            assert "fresh" in shell("token-refresh refresh")[1]
+            (later, revoked) = [httpx.Request("POST", url, content=body) for body, url in _CURL.findall(hints)]
+            with httpx.Client(trust_env=False) as client:
+                client.send(later).raise_for_status()
+                assert "refreshed" in shell(invoke)[1]
+                assert "works" in shell('token-refresh verify --url "$API_URL"')[1]
+                client.send(revoked).raise_for_status()
+                assert "rejects the access token" in shell('token-refresh verify --url "$API_URL"')[1]
             assert 0 != shell(invoke.replace(f"--invoke {FUNCTION_NAME}", "--invoke other"))[0]
+            assert "AccessDenied" in shell("token-refresh doctor")[1]
         finally:
             served.send_signal(signal.SIGINT)
         assert 130 == served.wait()

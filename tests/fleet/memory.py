@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from builders import NOW
-from token_refresh.fleet.core.announcement import Announcement
+from token_refresh.core.announcement import Announcement
 from token_refresh.fleet.core.dispatch import LEASE, Message
 from token_refresh.fleet.core.enrolment import Listed
 from token_refresh.fleet.core.row import Pause, Pauses, Row

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from token_refresh.core.announcement import Announcement, Transition
+from token_refresh.fleet.aws.bus import SOURCE
 from token_refresh.fleet.core.breaker import Reason
 from token_refresh.fleet.core.dispatch import Limits
 from token_refresh.fleet.core.row import State
@@ -67,3 +71,29 @@ def test_cost(column: int) -> None:
     amounts.pop("refreshes, 24-hour tokens")
 
     assert abs(sum(found[column] for found in amounts.values()) - total[column]) < 1
+
+
+def test_event_rules() -> None:
+    """The example rules are JSON, match events that are sent, and take from them what they have."""
+    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+    examples = [json.loads(text) for text in re.findall(r"'([\[{].*?[\]}])'", page, re.DOTALL)]
+    (pattern,) = [example for example in examples if "source" in example]
+    targets = [example[0]["InputTransformer"] for example in examples if isinstance(example, list)]
+    event = Announcement(
+        transition=Transition.GRANT_ENDING,
+        secret_id="s",
+        version_id="v",
+        provider="p",
+        fleet=None,
+        since=datetime.now(UTC),
+    )
+
+    assert [SOURCE] == pattern["source"]
+    assert set(pattern["detail-type"]) < set(Transition)
+    listed = set(re.findall(r"^\| `([A-Z][A-Za-z ]+)` \|", page, re.MULTILINE))
+    assert set(Transition) == listed
+    assert len(targets) == 2
+    for transformer in targets:
+        paths = set(transformer["InputPathsMap"].values())
+        assert paths <= {"$.detail-type", "$.region", *(f"$.detail.{name}" for name in event.detail)}
+        assert set(re.findall("<([a-z]+)>", transformer["InputTemplate"])) == set(transformer["InputPathsMap"])

@@ -237,7 +237,11 @@ def test_on_demand_failures(stage: FleetStage) -> None:
     ("event", "error", "text"),
     [
         ({}, InvalidEvent, "must name a secret"),
-        ({"secret_id": "stranger"}, ConfigurationError, "token-refresh fleet add stranger --fleet prod"),
+        (
+            {"secret_id": "stranger"},
+            ConfigurationError,
+            "fleet add stranger --fleet prod --region eu-central-1`",
+        ),
         ({"Records": {}}, InvalidEvent, "list of SQS messages"),
         ({"Records": [{"eventSource": "aws:s3"}]}, InvalidEvent, "eventSource aws:sqs"),
         ({"Records": [{"eventSource": "aws:sqs"}]}, InvalidEvent, "body"),
@@ -283,15 +287,36 @@ def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
 
 
 @pytest.mark.parametrize("odd", [{"S": ""}, {"S": "canary"}, {"N": "1e400"}, {"L": []}])
-def test_an_unreadable_row_is_a_named_failure(stage: FleetStage, dynamodb: DynamoDBClient, odd: dict[str, Any]) -> None:
-    """A row that holds something else ends the run with a last line, redeems nothing, and is quoted nowhere."""
+@pytest.mark.parametrize("name", ["added_at", "next_at", "seen", "ran_at"])
+def test_an_unreadable_row_is_a_hint_that_is_missing(
+    stage: FleetStage, dynamodb: DynamoDBClient, name: str, odd: dict[str, Any]
+) -> None:
+    """A row that holds something else stops no run: the secret decides, and nothing of the row is quoted."""
     secret_arn = stage.enrol("customers/1")
     dynamodb.update_item(
         TableName=TABLE,
         Key={"secret_arn": {"S": f"row#{secret_arn}"}},
-        UpdateExpression="SET added_at = :odd",
+        UpdateExpression="SET #odd = :odd",
+        ExpressionAttributeNames={"#odd": name},
         ExpressionAttributeValues={":odd": odd},
     )
+
+    stage.message(secret_arn)
+
+    lines = stage.lines()
+    assert "canary" not in json.dumps(lines)
+    assert ["refreshed"] == [line["outcome"] for line in lines if line["event"] == "token_refresh_finished"]
+    assert 1 == stage.endpoint.grant.redemptions
+
+
+def test_a_defect_is_a_named_failure(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw ends the run with a last line, redeems nothing, and is quoted nowhere."""
+    secret_arn = stage.enrol("customers/1")
+
+    def broken(*_: object) -> None:
+        raise KeyError("canary")
+
+    monkeypatch.setattr(TableIndex, "entry", broken)
     message = {"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn})}
 
     error = stage.fail(InternalError, {"Records": [message]})

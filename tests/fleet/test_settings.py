@@ -15,11 +15,12 @@ GIVEN = {"FLEET_NAME": "prod", "CLAIM_TABLE": "table"}
 
 
 def test_what_the_stack_sets() -> None:
-    """Name and table are required; queue, bus and the write budget are optional."""
+    """Name and table are required; queue, bus, the write budget and the number of runs at once are optional."""
     whole = GIVEN | {"FLEET_QUEUE_URL": "https://queue", "EVENT_BUS": "bus", "FLEET_WRITES_PER_SECOND": "20"}
+    whole |= {"FLEET_CONCURRENCY": "4"}
     settings = read_fleet_settings(whole)
 
-    assert ("prod", "table", "https://queue", "bus", Limits(writes_per_second=20.0)) == (
+    assert ("prod", "table", "https://queue", "bus", Limits(writes_per_second=20.0, concurrency=4)) == (
         settings.name,
         settings.table,
         settings.queue_url,
@@ -36,11 +37,12 @@ def test_missing(missing: str) -> None:
         read_fleet_settings({**GIVEN, missing: ""})
 
 
+@pytest.mark.parametrize("name", ["FLEET_WRITES_PER_SECOND", "FLEET_CONCURRENCY"])
 @pytest.mark.parametrize("text", ["0", "1001", "many", "²"])
-def test_wrong_budget(text: str) -> None:
-    """A budget that can't be is refused by name."""
-    with pytest.raises(ConfigurationError, match="FLEET_WRITES_PER_SECOND must be a whole number"):
-        read_fleet_settings(GIVEN | {"FLEET_WRITES_PER_SECOND": text})
+def test_wrong_limit(name: str, text: str) -> None:
+    """A limit that can't be is refused by name."""
+    with pytest.raises(ConfigurationError, match=f"{name} must be a whole number"):
+        read_fleet_settings(GIVEN | {name: text})
 
 
 def test_parts(aws: None) -> None:

@@ -8,8 +8,8 @@ from builders import HOUR, NOW
 from fakes import FakeLog
 from fleet.memory import MemoryBus, MemoryIndex
 from fleet.rows import arn, pause, row, seen
+from token_refresh.core.announcement import Transition
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh.fleet.core.announcement import Transition
 from token_refresh.fleet.core.outcome import Ran
 from token_refresh.fleet.core.row import Pauses, Row, State
 from token_refresh.fleet.ports import Entry

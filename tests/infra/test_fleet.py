@@ -128,9 +128,12 @@ def test_functions(whole_fleet: Template) -> None:
         "EVENT_BUS": "default",
         "LOG_LEVEL": "INFO",
     } == variables["handler"]
-    assert {"FLEET_NAME", "CLAIM_TABLE", "FLEET_WRITES_PER_SECOND", "FLEET_QUEUE_URL"} == set(variables["dispatcher"])
-    assert {"FLEET_NAME", "CLAIM_TABLE", "FLEET_WRITES_PER_SECOND"} == set(variables["resync"])
-    assert "20" == variables["dispatcher"]["FLEET_WRITES_PER_SECOND"]
+    resync = {"FLEET_NAME", "CLAIM_TABLE", "FLEET_CONCURRENCY", "FLEET_WRITES_PER_SECOND"}
+    assert resync | {"FLEET_QUEUE_URL"} == set(variables["dispatcher"])
+    assert resync == set(variables["resync"])
+    assert ("20", "8") == tuple(
+        variables["dispatcher"][name] for name in ("FLEET_WRITES_PER_SECOND", "FLEET_CONCURRENCY")
+    )
 
 
 def test_schedules(fleet: Template, code: Path) -> None:

@@ -119,7 +119,9 @@ def asks(client: Any, operation: str, what: dict[str, Any], account: Account) ->
     elif service == "sqs":
         yield Ask(action="sqs:SendMessage", resource=QUEUE)
     elif service == "events":
-        yield Ask(action="events:PutEvents", resource=f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default")
+        (entry,) = what["Entries"]
+        bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{entry['EventBusName']}"
+        yield Ask(action="events:PutEvents", resource=bus, context={"events:source": entry["Source"]})
     elif "SecretId" not in what:
         yield Ask(action=f"secretsmanager:{operation}", resource="*")
     else:

@@ -49,6 +49,7 @@ def test_environment_is_required() -> None:
         ("operators", "arn:aws:iam::123456789012:root"),
         ("operators", "arn:aws:iam::123456789012:role/*/admin"),
         ("client_key", "alias/signing"),
+        ("event_bus", "arn:aws:events:eu-central-1:123456789012:event-bus/default"),
         ("refresh_window_seconds", "8h"),
         ("refresh_window_seconds", "59"),
         ("claim_ttl_seconds", "3601"),

@@ -60,9 +60,10 @@ def test_a_service_installs_the_reader_with_boto3_alone(built: tuple[Path, Path]
     assert "the reader needs boto3 alone" == run(bin_folder / "python", "-c", READ, cwd=tmp_path).strip()
 
 
-def test_an_operator_installs_the_command(built: tuple[Path, Path], tmp_path: Path) -> None:
-    """In an empty environment the extra `cli` brings a working `token-refresh`."""
-    bin_folder = install(tmp_path / "venv", f"{built[0]}[cli]")
+@pytest.mark.parametrize("kind", [0, 1], ids=["wheel", "source"])
+def test_an_operator_installs_the_command(built: tuple[Path, Path], kind: int, tmp_path: Path) -> None:
+    """In an empty environment the extra `cli` of either distribution brings a working `token-refresh`."""
+    bin_folder = install(tmp_path / "venv", f"{built[kind]}[cli]")
 
     assert "authorize" in run(bin_folder / "token-refresh", "--help", cwd=tmp_path)
 

@@ -1,1 +1,1 @@
-"""Prove that no race and no crash loses a grant: the real worker, in every interleaving, within stated bounds."""
+"""Prove the refresh protocol: the real worker, in every interleaving, within stated bounds."""

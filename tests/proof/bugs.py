@@ -269,7 +269,7 @@ def nothing_kept(_ledger: Ledger, _now: datetime) -> tuple[Attempt, ...]:
 
 
 def day_kept(ledger: Ledger, now: datetime) -> tuple[Attempt, ...]:
-    """Forget spent tokens after a day."""
+    """Forget used tokens after a day."""
     return tuple(a for a in ledger.attempts if a.claimed_at > now - DAY)
 
 
@@ -288,9 +288,9 @@ def version_1_forgotten() -> Patches:
     original = Ledger.on_token
 
     def on_token(self: Ledger, token: str, version_id: str) -> tuple[Attempt, ...]:
-        return tuple(a for a in original(self, token, version_id) if a.token == token)
+        return tuple(a for a in original(self, token, version_id) if a.fingerprint == token)
 
-    return [(Ledger, "on_token", on_token), (_Reading, "_with_token", lambda _, claim, __: claim)]
+    return [(Ledger, "on_token", on_token), (_Reading, "_with_fingerprint", lambda _, claim, __: claim)]
 
 
 def refusal_not_looked_up() -> Patches:

@@ -103,14 +103,14 @@ class Invariants:
             raise Violation("a refresh token was sent to another host")
 
     def check_reuse(self, world: World, provider: Provider, call: Send, kind: str) -> None:
-        """A spent single-use token is sent again only if its response was lost, and by a scheduled run only late."""
-        if provider.kind != "single-use" or not provider.spent(call.refresh_token):
+        """A used single-use token is sent again only if its response was lost, and by a scheduled run only late."""
+        if provider.kind != "single-use" or not provider.used(call.refresh_token):
             return
         family, _ = parse(call.refresh_token)
         if provider.families[family].revoked:
             return
         if not world.lost >> family & 1:
-            raise Violation("a spent refresh token was sent again: the provider revokes a grant that was alive")
+            raise Violation("a used refresh token was sent again: the provider revokes a grant that was alive")
         expires_at = self.expires_at(world.store)
         if kind in "sS" and world.now < expires_at - WINDOW_SECONDS // 4:
             raise Violation("a refresh token of unknown outcome was sent again before the last quarter of the window")

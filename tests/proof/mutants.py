@@ -41,7 +41,7 @@ MUTANTS: Final = (
     Mutant(name="row 1 left out", patches=bugs.without("forward_stored_tokens"), scenario=scenarios.DYING),
     Mutant(name="row 2 left out", patches=bugs.without("refuse_other_settings"), scenario=scenarios.OTHER_HOST),
     Mutant(name="row 3 left out", patches=bugs.without("publish_newer_tokens"), scenario=scenarios.PUBLISHED),
-    Mutant(name="row 4 left out", patches=bugs.without("stop_at_spent_token"), scenario=scenarios.SUCCESSOR_GONE),
+    Mutant(name="row 4 left out", patches=bugs.without("stop_at_used_token"), scenario=scenarios.SUCCESSOR_GONE),
     Mutant(name="row 5 left out", patches=bugs.without("stop_at_rejected_grant"), scenario=scenarios.REJECTED),
     Mutant(name="row 7 left out", patches=bugs.without("wait_for_open_claim"), scenario=scenarios.TWO),
     Mutant(name="row 8 left out", patches=bugs.without("hold_unresolved_token"), scenario=scenarios.DYING),
@@ -80,7 +80,7 @@ MUTANTS: Final = (
     Mutant(name="invalid_grant without a second look", patches=bugs.no_second_look, scenario=scenarios.REPLACED),
     Mutant(name="a rejected grant is never tried again", patches=bugs.rejected_for_ever, scenario=scenarios.REJECTED),
     Mutant(name="no ledger", patches=bugs.kept(bugs.nothing_kept), scenario=scenarios.MOVED_BACK),
-    Mutant(name="spent tokens forgotten after a day", patches=bugs.kept(bugs.day_kept), scenario=scenarios.MOVED_BACK),
+    Mutant(name="used tokens forgotten after a day", patches=bugs.kept(bugs.day_kept), scenario=scenarios.MOVED_BACK),
     Mutant(name="only one attempt kept", patches=bugs.kept(bugs.one_kept), scenario=scenarios.MOVED_BACK),
     Mutant(name="attempts known by version", patches=bugs.by_version, scenario=scenarios.EDITED_DYING),
     Mutant(

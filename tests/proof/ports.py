@@ -213,8 +213,8 @@ def searching(scenario: Scenario) -> Iterator[None]:
 
 _PURE: Final[tuple[tuple[ModuleType, str], ...]] = (
     (versions, "_derive"),
-    (snapshot, "fingerprint"),
-    (snapshot_reader, "fingerprint"),
+    (snapshot, "fingerprint_of"),
+    (snapshot_reader, "fingerprint_of"),
     (snapshot_reader, "read_document"),
     (version_claims, "read_claim"),
     (sys.modules[__name__], "read_claim"),

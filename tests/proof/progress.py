@@ -66,7 +66,7 @@ class Progress:
         ports = Undisturbed(self._store, self._invariants, state, provider, now)
         ports.ended = settle(build_run(self._scenario, ports, "s"))
         if ports.replayed and now < self._invariants.expires_at(state) - WINDOW_SECONDS // 4:
-            raise Violation("left alone: a spent refresh token is sent again before the last quarter of the window")
+            raise Violation("left alone: a used refresh token is sent again before the last quarter of the window")
         if not ports.ended.named:
             raise Violation(f"left alone: a run ends with {ports.ended.outcome}")
         if self._scenario.published and ports.ended.outcome in {"fresh", "refreshed", "recovered"}:

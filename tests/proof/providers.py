@@ -89,7 +89,7 @@ class Provider(NamedTuple):
         """Whether a person ended the family, by authorizing again."""
         return self.families[family].replaced
 
-    def spent(self, refresh_token: str) -> bool:
+    def used(self, refresh_token: str) -> bool:
         """Whether a refresh token was redeemed."""
         number, index = parse(refresh_token)
         return self.families[number].redeemed_at[index] is not None

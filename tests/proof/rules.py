@@ -193,9 +193,9 @@ class Rules:
         if budget.crashes:
             yield self._crash(missed, place, worker, event)
         if budget.losses:
-            spent = budget._replace(losses=budget.losses - 1)
+            used = budget._replace(losses=budget.losses - 1)
             for then, how in ((missed, "its response is lost"), (world, "it is lost on the way")):
-                without = self._with_budget(then, spent)._replace(unknown=True)
+                without = self._with_budget(then, used)._replace(unknown=True)
                 yield self._advance(without, place, worker, Event(place, call, how, NO_RESPONSE))
         if budget.false_rejections and received:
             wrong = self._with_budget(world, budget._replace(false_rejections=budget.false_rejections - 1))

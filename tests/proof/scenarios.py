@@ -167,7 +167,7 @@ TABLE_LOST_FORCED: Final = Scenario(
     before=1,
 )
 TABLE_LOST_TWO: Final = replace(
-    TABLE_LOST, name="table lost, two claims", plans=("sf", "f"), budget=Budget(2, operator=1)
+    TABLE_LOST, name="table lost, two claims", plans=("s", "s"), budget=Budget(faults=1, operator=1, crashes=1)
 )
 
 _ALL: Final = (

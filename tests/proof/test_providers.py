@@ -23,7 +23,7 @@ def test_a_single_use_token_that_is_sent_again_revokes_its_family() -> None:
 
 @pytest.mark.parametrize(("seconds", "alive"), [(0, True), (GRACE_SECONDS - 1, True), (GRACE_SECONDS, False)])
 def test_a_grace_period_lets_a_token_be_sent_again(seconds: int, *, alive: bool) -> None:
-    """Within the grace period a spent refresh token is redeemed again; after it, it is rejected, no more."""
+    """Within the grace period a used refresh token is redeemed again; after it, it is rejected, no more."""
     once, _, _ = Provider("grace").redeem("r0.0", NOW)
     twice, answer, reused = once.redeem("r0.0", NOW + seconds)
 

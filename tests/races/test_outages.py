@@ -13,7 +13,7 @@ from testbed.testbed import GRACE, SINGLE_USE, TOKEN_REQUEST, Testbed
 def ended_without_store(boundary: Boundary) -> tuple[str, list[str], bool]:
     with Testbed(GRACE) as testbed:
         testbed.store.fault("unavailable", nth=boundary.nth_of_service, times=None)
-        # The shortest deadline that a refresh accepts, since all of it is spent on trying.
+        # The shortest deadline that a refresh accepts, since all of it is used on trying.
         name = testbed.run(deadline_seconds=30).name
         testbed.store.faults.clear()
         return name, [run.name for run in testbed.rest()][-1:], testbed.alive

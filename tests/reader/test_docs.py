@@ -33,7 +33,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         ):
             parameters.put(reference.removeprefix("ssm:"), f"value of {reference}")
         store = Store(server, Clock(time.time()))
-        store.put("canary", secret_id="upwork-oauth-tokens")
+        store.put("canary", secret_id="upwork-oauth-tokens-published")
         store.put_text('{"key": 1}', secret_id="stripe-key")
         store.put_text('{"signingSecret": ["new", "old"]}', secret_id="stripe")
         for value in ("old", "new"):

@@ -42,7 +42,7 @@ def running_store() -> Iterator[Store]:
     """A store by the machine's clock, since examples in processes of their own look at that."""
     with SecretsManagerServer() as server:
         store = Store(server, Clock(time.time()))
-        store.put("canary-1", secret_id="upwork-oauth-tokens")
+        store.put("canary-1", secret_id="upwork-oauth-tokens-published")
         yield store
 
 
@@ -96,7 +96,7 @@ def test_lambda_handler(environment: dict[str, str], upwork: Upwork, running_sto
         assert function.stdin is not None
         assert function.stdout is not None
         assert ME == json.loads(function.stdout.readline())
-        running_store.put("canary-2", secret_id="upwork-oauth-tokens")
+        running_store.put("canary-2", secret_id="upwork-oauth-tokens-published")
         upwork.accepted = {"canary-2"}
         function.stdin.write("\n")
         function.stdin.close()
@@ -125,7 +125,7 @@ def test_fastapi_service(
         async with served(app) as service:
             assert {"data": ME} == (await service.get("/me")).json()
             assert {"expires_at", "version_id"} == set((await service.get("/health")).json())
-            running_store.put("canary-2", secret_id="upwork-oauth-tokens")
+            running_store.put("canary-2", secret_id="upwork-oauth-tokens-published")
             upwork.accepted = {"canary-2"}
             assert {"data": ME} == (await service.get("/me")).json()
         running_store.server.fault("deny", "GetSecretValue")

@@ -139,3 +139,16 @@ def test_a_record_of_version_1_ends_its_claim(fate: Fate) -> None:
     world.store.put(record_version_id(FIRST_CLAIM), record, label=OUTCOME)
 
     assert "refreshed" == world.outcome()
+
+
+@pytest.mark.parametrize("fate", ["silent", "not_redeemed", "rejected", "unknown"])
+def test_a_ledger_from_the_future_blocks_nothing(fate: str) -> None:
+    """Entries that no clock of AWS can have written don't count towards a limit, a backoff or a hold."""
+    world = World()
+    entry = ["c" * 36, world.labels()["AWSCURRENT"], 3, (NOW + 5000 * DAY).timestamp()]
+    ledger = {"earlier": [entry] * 40, "fates": [[None, fate, None]] * 40}
+    forged = {"version_id": "v", "attempt": 1, "ttl_seconds": 1, "nonce": "n", **ledger}
+    world.store.put(FIRST_CLAIM, SecretValue(json.dumps(forged)), label=CLAIM)
+    world.pass_time(MINUTE)
+
+    assert "refreshed" == world.outcome()

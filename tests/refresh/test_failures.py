@@ -139,7 +139,8 @@ def test_invalid_grant_stops_every_run_until_somebody_authorizes_again() -> None
     world.endpoint.answers = [REJECTED]
 
     said = (
-        r"secret tokens in eu-central-1 \(invalid_grant\) at 2026-11-24 12:00:00 UTC. Get a new grant with "
+        r"secret tokens in eu-central-1 \(invalid_grant\) at 2026-11-24 12:00:00 UTC; the next scheduled "
+        r"attempt is after 2026-11-24 13:00:00 UTC. Get a new grant with "
         r"`token-refresh authorize tokens --region eu-central-1`"
     )
     for _ in range(3):

@@ -132,7 +132,7 @@ def test_one_false_rejection_stops_no_scheduled_run_for_ever() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 @pytest.mark.parametrize("how", ["label moved back", "old copy saved"])
-def test_spent_tokens_are_known_for_longer_than_a_day(how: str, steps: int) -> None:
+def test_used_tokens_are_known_for_longer_than_a_day(how: str, steps: int) -> None:
     """Finding 6: an older token set that is made current again leads to the newest tokens, and is not replayed."""
     world = World(policy=SINGLE_USE)
     grant = with_grant(world, DAY)
@@ -248,7 +248,7 @@ def test_a_forced_run_polls_ever_more_rarely() -> None:
     assert [] == refused
 
 
-def test_a_spent_token_whose_successor_is_gone_is_not_sent() -> None:
+def test_a_used_token_whose_successor_is_gone_is_not_sent() -> None:
     """The error names the secret and the command: sent again, the token could revoke the grant."""
     world = World(policy=SINGLE_USE)
     first = world.labels()[CURRENT]

@@ -96,7 +96,7 @@ def test_a_key_that_is_denied_before_the_claim_sends_nothing() -> None:
     ids=["the same", "none", "two in turn", "now and then"],
 )
 def test_a_provider_may_issue_any_refresh_token(issued: list[str | None], store: ClaimStoreKind) -> None:
-    """The same one, none, or one from before: a token counts as spent only since it was last issued."""
+    """The same one, none, or one from before: a token counts as used only since it was last issued."""
     world = World(policy=policy(grace=timedelta(0), store=store))
     world.endpoint.answers = [tokens(n, refresh_token=token) for n, token in enumerate(issued)]
 

@@ -16,7 +16,7 @@ from world import World, killed
 
 @pytest.mark.parametrize("left", [HOUR, DAY])
 def test_an_edited_copy_that_is_saved_meanwhile_gets_the_new_tokens(left: timedelta) -> None:
-    """Where a copy with the same, now spent, refresh token became current, due or not, the tokens go onto it."""
+    """Where a copy with the same, now used, refresh token became current, due or not, the tokens go onto it."""
     world = World()
 
     with world.at("move AWSCURRENT", lambda: world.save(note="edited", expires_at=NOW + left)):
@@ -55,7 +55,7 @@ def test_a_provider_that_never_changes_the_refresh_token_spends_none() -> None:
 
 
 def test_an_edited_copy_of_a_version_that_was_never_redeemed_is_refreshed_like_any_other() -> None:
-    """Attempts that failed on the version before spent nothing that the copy would need."""
+    """Attempts that failed on the version before used nothing that the copy would need."""
     world = World()
     world.endpoint.answers = [Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")] * 2
     for _ in range(2):
@@ -107,7 +107,7 @@ def test_an_attempt_on_a_version_that_is_gone_stops_nothing() -> None:
 
 
 def test_an_edited_copy_is_held_back_as_its_original_would_be() -> None:
-    """A copy with the same refresh token does not clear an unknown outcome: the token may be spent all the same."""
+    """A copy with the same refresh token does not clear an unknown outcome: the token may be used all the same."""
     world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
     killed(world, "put REFRESH_OUTCOME")
     world.pass_time(2 * MINUTE)

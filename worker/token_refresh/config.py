@@ -48,7 +48,7 @@ class Settings:
 
     @property
     def policy(self) -> Policy:
-        """What the core needs to know about time."""
+        """What the core needs: times, host and claim store."""
         return Policy(
             refresh_window=self.provider.refresh_window,
             replay_grace=self.provider.replay_grace,

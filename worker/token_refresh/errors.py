@@ -70,7 +70,7 @@ class ClientRejected(RefreshError):
 
 
 class ReauthorizationRequired(RefreshError):
-    """The provider rejected the refresh token: `invalid_grant` (RFC 6749 section 5.2), also after a second read."""
+    """The provider rejected the refresh token: `invalid_grant` (RFC 6749 section 5.2), and nothing newer is stored."""
 
 
 class TokenEndpointUnavailable(RefreshError):

@@ -48,6 +48,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
 def _run(event: object, context: Any) -> dict[str, Any] | TokenRefreshError:
     invocation = Invocation(context)
     ended = invocation.execute(lambda: (read_event(event), environment()))
+    invocation.announce(ended)
     return ended.as_result(invocation.request_id) if isinstance(ended, Outcome) else ended
 
 
@@ -97,6 +98,17 @@ class Invocation:
         self._report(ended)
         return ended
 
+    def announce(self, ended: Outcome | TokenRefreshError) -> None:
+        """Send the event that the run calls for, if the deployment names a bus."""
+        bus = environment().get("EVENT_BUS")
+        if not bus or self._run is None:
+            return
+        # Imported here: few deployments have a bus.
+        from token_refresh.fleet.single_mode import announce  # noqa: PLC0415
+
+        provider = self._provider or ""
+        announce(self._run.memory, ended, bus=bus, secret_id=self._secret_id, provider=provider, log=self._log)
+
     def _execute(self, trigger: Trigger, variables: Mapping[str, str]) -> Outcome:
         self._trigger = trigger
         settings = read_settings(variables)
@@ -137,13 +149,13 @@ class Invocation:
 
     def _report(self, ended: Outcome | TokenRefreshError) -> None:
         """Write the last line, which is also the metric: at every level, exactly once."""
-        now = self._clock.monotonic() - self._started
+        elapsed_seconds = self._clock.monotonic() - self._started
         facts = self.found(EPOCH)
         remaining = facts.expires_at - facts.at if facts.expires_at else None
         summary = Summary(
             trigger=self._trigger.name,
             secret_id=self._secret_id,
-            duration_ms=round(now * 1000),
+            duration_ms=round(elapsed_seconds * 1000),
             attempts=facts.requests,
             ended=ended,
             version_id=facts.version_id,

@@ -1,4 +1,7 @@
-"""The handler that people write: clients at import, then get, post, put. No claim, no check, no way back."""
+"""The handler that people write: clients at import, then get, post, put. No claim, no check, no way back.
+
+`scripts/demo --handler benchmarks.handlers.straightforward.handler` shows where that ends.
+"""
 
 import json
 import os
@@ -14,13 +17,16 @@ http = httpx.Client(timeout=20)
 def handler(_event: object, _context: object) -> dict[str, str]:
     """Refresh the tokens each time."""
     tokens = json.loads(secrets.get_secret_value(SecretId=os.environ["TOKEN_SECRET_ID"])["SecretString"])
+    client = tokens
+    if "CLIENT_SECRET_ID" in os.environ:
+        client = json.loads(secrets.get_secret_value(SecretId=os.environ["CLIENT_SECRET_ID"])["SecretString"])
     response = http.post(
         os.environ["TOKEN_ENDPOINT"],
         data={
             "grant_type": "refresh_token",
             "refresh_token": tokens["refreshToken"],
-            "client_id": tokens["clientId"],
-            "client_secret": tokens["clientSecret"],
+            "client_id": client["clientId"],
+            "client_secret": client["clientSecret"],
         },
     )
     response.raise_for_status()

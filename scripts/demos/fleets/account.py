@@ -21,6 +21,7 @@ from demos.fleets.providers import REAL, Providers, with_profiles
 from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
 from infra.synthesis import synthesise_fleet
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.fleet.aws.bus import SOURCE
 from token_refresh.fleet.aws.index import TableIndex
 from token_refresh.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG
 from token_refresh.fleet.core.row import Row
@@ -83,7 +84,7 @@ class FleetAccount:
         self.stack = Stack(
             emulator=self.emulator,
             name=parameters_of(_CONTEXT).stack_name,
-            template=_let_send_batches(synthesise_fleet(_CONTEXT, code)),
+            template=_as_emulated(synthesise_fleet(_CONTEXT, code)),
             variables={self.store.endpoint_variable: self.store.url},
             left_out=LEFT_OUT,
         ).create(code)
@@ -237,10 +238,10 @@ class FleetAccount:
         return dict(os.environ) | self.store.environment | own | keys
 
 
-def _let_send_batches(template: dict[str, Any]) -> dict[str, Any]:
-    """Name the permission to send batches, which is `sqs:SendMessage` on AWS, as the emulator does."""
-    text = json.dumps(template)
-    return dict(json.loads(text.replace('"sqs:SendMessage"', '["sqs:SendMessage", "sqs:SendMessageBatch"]')))
+def _as_emulated(template: dict[str, Any]) -> dict[str, Any]:
+    """Name permissions as the emulator does: a right of its own for batches, and no condition on an event's source."""
+    text = json.dumps(template).replace('"sqs:SendMessage"', '["sqs:SendMessage", "sqs:SendMessageBatch"]')
+    return dict(json.loads(text.replace(f'"Condition": {{"StringEquals": {{"events:source": "{SOURCE}"}}}}, ', "")))
 
 
 def _free_port() -> int:

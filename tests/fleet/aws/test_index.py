@@ -9,7 +9,10 @@ from builders import HOUR, MINUTE, NOW
 from fleet.conftest import TABLE, Stub
 from fleet.memory import MemoryIndex
 from fleet.rows import arn, failed, pause, row, seen
+from token_refresh.fleet.aws import items
 from token_refresh.fleet.aws.index import TableIndex
+from token_refresh.fleet.core.dispatch import Fleet, decide
+from token_refresh.fleet.core.outcome import Ran, after
 from token_refresh.fleet.core.row import Pauses
 from token_refresh.fleet.ports import Index
 
@@ -181,3 +184,68 @@ def test_pages() -> None:
     assert [None, {"k": 1}, {"k": 1}] == [call.get("ExclusiveStartKey") for call in calls]
     assert index.entry(arn("tokens")) is None
     assert {TABLE: {"Keys": [1]}} == calls[-1]["RequestItems"]
+
+
+SEEN = items.report_values(row(), prefix="")["seen"]["S"]
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [
+        ("provider", {"N": "7"}),
+        ("added_at", {"S": "canary"}),
+        ("next_at", {"N": "1e400"}),
+        ("next_at", {"N": "99999999999999"}),
+        ("next_at", {"L": []}),
+        ("seen", {"S": "canary"}),
+        ("seen", {"S": "[]"}),
+        ("seen", {"S": "{}"}),
+        ("seen", {"S": SEEN.replace('"failures": 0', '"failures": "canary"')}),
+        ("seen", {"S": SEEN.replace('"outcome": "', '"outcome": 7, "x": "')}),
+        ("seen", {"S": SEEN.replace('"since": ', '"x": ')}),
+        ("seen", {"S": SEEN.replace('"healthy"', '"canary"')}),
+        ("pause", {"S": '{"until": "canary"}'}),
+        ("pause", {"BOOL": True}),
+        ("announced", {"N": "1"}),
+    ],
+)
+def test_an_unreadable_row_stops_nobody_else(dynamodb: DynamoDBClient, name: str, odd: Any) -> None:
+    """What can't be read of a row counts as unknown: all rows are read, and the next report writes it anew."""
+    index = TableIndex(dynamodb, TABLE, "prod")
+    index.add(row("good"))
+    index.add(row("bad"))
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key=items.row_key(arn("bad")),
+        UpdateExpression="SET #odd = :odd",
+        ExpressionAttributeNames={"#odd": name},
+        ExpressionAttributeValues={":odd": odd},
+    )
+
+    rows = {found.secret_arn: found for found in index.rows()}
+
+    assert {arn("good"), arn("bad")} == set(rows)
+    assert row("good") == rows[arn("good")]
+    bad = rows[arn("bad")]
+    assert decide(Fleet(rows=[bad]), NOW) is not None
+    after(bad, Ran(at=NOW, outcome=None, error_type="InternalError"), chance=0.0)
+    assert index.report(replace(row("bad"), seen=seen(at=NOW)))
+    assert name in {"added_at", "pause", "announced"} or row("bad").provider == next(
+        found.provider for found in index.rows() if found.secret_arn == arn("bad")
+    )
+
+
+@pytest.mark.parametrize("odd", [{"S": "canary"}, {"N": "7"}])
+def test_an_unreadable_pause_stops_nobody(dynamodb: DynamoDBClient, odd: Any) -> None:
+    """A pause that can't be read pauses nothing, and the others hold."""
+    index = TableIndex(dynamodb, TABLE, "prod")
+    index.pause(pause(), provider="xero")
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key=items.fleet_key("prod"),
+        UpdateExpression="SET pause = :odd, #provider = :odd",
+        ExpressionAttributeNames={"#provider": "pause:other"},
+        ExpressionAttributeValues={":odd": odd},
+    )
+
+    assert Pauses(providers={"xero": pause()}) == index.pauses()

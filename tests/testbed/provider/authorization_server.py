@@ -64,6 +64,16 @@ class AuthorizationServer(Child):
         """Where codes and refresh tokens are exchanged."""
         return str(self.announced["token_endpoint"])
 
+    @property
+    def api(self) -> str:
+        """What only a live access token can GET."""
+        return str(self.announced["api"])
+
+    @property
+    def control(self) -> str:
+        """Where its owner acts on it: `POST /revoke` ends every grant."""
+        return str(self.announced["control"])
+
     def client(self) -> tuple[str, str]:
         """Return identifier and secret of the registered confidential client."""
         client = self._control("client")
@@ -107,7 +117,7 @@ class AuthorizationServer(Child):
     def _control(self, what: str, *, method: str = "GET", data: dict[str, str] | None = None) -> Any:
         import httpx  # noqa: PLC0415 - as above
 
-        url = f"{self.announced['control']}/{what}"
+        url = f"{self.control}/{what}"
         return httpx.request(method, url, data=data, trust_env=False).raise_for_status().json()
 
 

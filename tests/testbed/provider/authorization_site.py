@@ -21,6 +21,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.utils import timezone
 
 from testbed.process import announce
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _AUTHORIZATION_PATH = "ab/account-security/oauth2/authorize"
 _TOKEN_PATH = "api/v3/oauth2/token"
+_API_PATH = "api/v3/me"
 _CALLBACKS = ("http://127.0.0.1/callback", "http://[::1]/callback")
 # The toolkit's own page, in a frame that loads nothing from elsewhere.
 _FRAME = "<!doctype html><title>{{ application.name }}</title>{% block content %}{% endblock %}"
@@ -132,7 +134,13 @@ def _views(client: dict[str, str]) -> tuple[Any, ...]:
         live = RefreshToken.objects.filter(token=request.POST["refresh_token"], revoked=None)
         return JsonResponse({"accepted": live.exists()})
 
+    def api(request: HttpRequest) -> HttpResponse:
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        live = AccessToken.objects.filter(token=bearer, expires__gt=timezone.now())
+        return JsonResponse({}, status=200 if live.exists() else 401)
+
     return (
+        path(_API_PATH, api),
         path(_AUTHORIZATION_PATH, AuthorizationView.as_view()),
         path(_TOKEN_PATH, TokenView.as_view()),
         path("control/client", lambda _: JsonResponse(client)),
@@ -185,5 +193,6 @@ def main() -> None:
         announce(
             authorization_endpoint=f"{url}/{_AUTHORIZATION_PATH}",
             token_endpoint=f"{url}/{_TOKEN_PATH}",
+            api=f"{url}/{_API_PATH}",
             control=f"{url}/control",
         )

@@ -28,7 +28,7 @@ class Grant:
     """False once reuse or `revoke` ended the grant."""
     # A failed assertion prints what it compared: not these.
     _current: str = field(default="", repr=False)
-    _spent: set[str] = field(default_factory=set, repr=False)
+    _used: set[str] = field(default_factory=set, repr=False)
     _issued: list[str] = field(default_factory=list, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -36,14 +36,14 @@ class Grant:
         """Begin anew, as when a person authorizes, and return the first token response."""
         with self._lock:
             self.alive = True
-            self._spent.clear()
+            self._used.clear()
             self._current = self._new_token("refresh")
             return self._response()
 
     def redeem(self, refresh_token: str) -> dict[str, Any] | None:
         """Return the token response for `refresh_token`, or None where the answer is `invalid_grant`."""
         with self._lock:
-            if refresh_token in self._spent and self.reuse == "revokes":
+            if refresh_token in self._used and self.reuse == "revokes":
                 self.alive = False
             if not self.accepts(refresh_token):
                 return None
@@ -52,20 +52,20 @@ class Grant:
                 response = self._response()
                 del response["refresh_token"]
                 return response
-            self._spent.add(refresh_token)
+            self._used.add(refresh_token)
             self._current = self._new_token("refresh")
             return self._response()
 
     def accepts(self, refresh_token: str) -> bool:
         """Tell whether `refresh_token` could be redeemed now, without doing so."""
         with self._lock:
-            graced = self.reuse == "grace" and refresh_token in self._spent
+            graced = self.reuse == "grace" and refresh_token in self._used
             return self.alive and (refresh_token == self._current or graced)
 
     def end_grace(self) -> None:
-        """Let time pass until every spent refresh token is dead."""
+        """Let time pass until every used refresh token is dead."""
         with self._lock:
-            self._spent.clear()
+            self._used.clear()
 
     def revoke(self) -> None:
         """End the grant, as its owner can at the provider."""

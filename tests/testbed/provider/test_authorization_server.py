@@ -45,7 +45,7 @@ def test_refresh(server: AuthorizationServer) -> None:
 
 
 def test_grace(server: AuthorizationServer) -> None:
-    """Within the grace period a spent refresh token gives the same new pair again, as at Upwork."""
+    """Within the grace period a used refresh token gives the same new pair again, as at Upwork."""
     first = server.authorize()["refresh_token"]
 
     assert refresh(server, first).json() == refresh(server, first).json()
@@ -65,7 +65,7 @@ def test_single_use() -> None:
 
 
 def test_revoke(server: AuthorizationServer) -> None:
-    """A revoked grant is refused, spent tokens in grace included, until a person authorizes again."""
+    """A revoked grant is refused, used tokens in grace included, until a person authorizes again."""
     first = server.authorize()["refresh_token"]
     second = refresh(server, first).json()["refresh_token"]
 

@@ -36,7 +36,7 @@ def test_single_use(endpoint: TokenEndpoint) -> None:
 
 
 def test_grace(graceful: TokenEndpoint) -> None:
-    """At a provider with grace a spent refresh token stays good until the grace is over; the newest outlives it."""
+    """At a provider with grace a used refresh token stays good until the grace is over; the newest outlives it."""
     first = graceful.grant.authorize()["refresh_token"]
     assert 200 == refresh(graceful, first).status_code
     newest = refresh(graceful, first).json()["refresh_token"]

@@ -53,7 +53,7 @@ def _now() -> float:
 
 
 class LimitedTransport(httpx.BaseTransport):
-    """Sends the requests of an httpx client over connections that end with the time limit."""
+    """Sends one httpx request over httpcore, without an `httpx.Client`, within the time limit."""
 
     def __init__(self, limit: TimeLimit, proxy: httpcore.Proxy | None = None) -> None:
         self._pool = httpcore.ConnectionPool(proxy=proxy, network_backend=LimitedNetwork(limit))

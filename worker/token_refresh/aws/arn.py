@@ -1,7 +1,9 @@
 """Amazon Resource Names, `arn:partition:service:region:account:resource`."""
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_SUFFIX: Final = re.compile(r"-[A-Za-z0-9]{6}\Z")
 
 
 class Arn(NamedTuple):
@@ -24,6 +26,15 @@ def arn_region(text: str) -> str | None:
     """Give the region of an ARN; None if the text is a name, or if the ARN has no region."""
     arn = parse_arn(text)
     return (arn.region or None) if arn else None
+
+
+def secret_name(secret_id: str) -> str:
+    """Give the name in a secret's complete ARN, without the six characters that Secrets Manager appends.
+
+    A name is returned as it is.
+    """
+    arn = parse_arn(secret_id)
+    return secret_id if arn is None else _SUFFIX.sub("", arn.resource.removeprefix("secret:"))
 
 
 def name_same_secret(one: str, other: str) -> bool:

@@ -2,6 +2,7 @@
 
 import functools
 import shlex
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -27,6 +28,11 @@ TIME_LIMIT_SECONDS: Final = 60.0
 _PATIENT: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
 _AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _SECRETS_MANAGER: Final = "secretsmanager"
+_REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_ONE_CLIENT_AT_A_TIME: Final = threading.Lock()
+"""A session is not safe under threads; its clients are."""
+
+NO_SUCH_FUNCTION: Final = "ResourceNotFoundException"
 
 WORKER_VARIABLES: Final = (
     *("TOKEN_SECRET_ID", "CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID", "CLAIM_TABLE"),
@@ -107,12 +113,22 @@ class Context:
         try:
             found = self.client("lambda").get_function_configuration(FunctionName=self.function)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
+            if code_of(error) == NO_SUCH_FUNCTION:
+                raise ConfigurationError(self.no_function(self.function)) from None
             raise ConfigurationError(
                 f"function {self.function} in {self.region} can't be read (lambda:GetFunctionConfiguration, "
-                f"{code_of(error)}); check its name and the region"
+                f"{code_of(error)}); check the region and your permissions"
             ) from None
         variables: dict[str, str] = found.get("Environment", {}).get("Variables", {})
         return variables
+
+    def no_function(self, name: str | None) -> str:
+        """Say that there is no function of that name, and how to list those that there are."""
+        query = shlex.quote("Functions[].FunctionName")
+        return (
+            f"function {name} does not exist in {self.region}. List the functions: "
+            f"`aws lambda list-functions --region {self.region} --query {query}`"
+        )
 
     def client(self, service: str, config: Config = _PATIENT, *, region: str | None = None) -> Any:
         """Give a client of an AWS service, in the secrets' region if `region` is None.
@@ -184,21 +200,29 @@ class Context:
         return shlex.join([*words, *self.repeated])
 
 
+@functools.lru_cache(maxsize=1)
+def _session(profile: str | None, aws: tuple[tuple[str, str], ...]) -> botocore.session.Session:
+    """Give one session for the same AWS variables: reading AWS's data takes 40 times longer than making a client."""
+    del aws
+    return botocore.session.Session(profile=profile)
+
+
 @functools.lru_cache(maxsize=16)
 def _client(service: str, config: Config, aws: tuple[tuple[str, str], ...]) -> Any:
     given = dict(aws)
     # An explicit profile makes botocore ignore the credentials in the process's environment.
     profile = None if given.get("AWS_ACCESS_KEY_ID") else given.get("AWS_PROFILE")
     try:
-        return botocore.session.Session(profile=profile).create_client(
-            service,
-            region_name=given.get("AWS_REGION") or given.get("AWS_DEFAULT_REGION"),
-            endpoint_url=given.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") if service == _SECRETS_MANAGER else None,
-            config=config,
-        )
+        with _ONE_CLIENT_AT_A_TIME:
+            return _session(profile, tuple(pair for pair in aws if pair[0] not in _REGION)).create_client(
+                service,
+                region_name=next((given[name] for name in _REGION if name in given), None),
+                endpoint_url=given.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") if service == _SECRETS_MANAGER else None,
+                config=config,
+            )
     except ProfileNotFound:
         raise ConfigurationError(
-            f"there is no AWS profile {given.get('AWS_PROFILE')}; `aws configure list-profiles` lists the profiles"
+            f"there is no AWS profile {given.get('AWS_PROFILE')}. List them: `aws configure list-profiles`"
         ) from None
     except NoRegionError:
         raise ConfigurationError("no AWS region is set; give --region, or set AWS_REGION") from None

@@ -154,7 +154,9 @@ def grace_text(provider: Provider) -> str:
         return "stays valid"
     if provider.grace.ends_by is GraceEnd.USE:
         return "until the new one is used"
-    return span(provider.replay_grace) if provider.replay_grace else "single use"
+    if provider.replay_grace:
+        return span(provider.replay_grace)
+    return "not known; treated as single use" if provider.rotation is Rotation.NEVER else "single use"
 
 
 def grant_text(provider: Provider) -> str | None:

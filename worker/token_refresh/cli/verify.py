@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 import httpx
 import typer
@@ -15,6 +16,7 @@ from token_refresh.cli.context import Context
 from token_refresh.cli.secret.health import Health
 from token_refresh.cli.secret.provider import names_provider
 from token_refresh.cli.secret.state import State, read_state
+from token_refresh.core.steps import Rejected, TokenUsed
 from token_refresh.oauth.response import BODY_LIMIT_BYTES
 from token_refresh.providers.endpoint import read_endpoint
 
@@ -57,7 +59,7 @@ def verify(
         read_endpoint("--url", url)
     state = read_state(context)
     target = url or _default_url(state)
-    verdict = _judge(_ask(target, state, graphql=url is None), context, graphql=url is None)
+    verdict = _judge(_ask(target, state, graphql=url is None), state, graphql=url is None)
     if as_json:
         print_json({"verdict": verdict.health.name.lower(), "text": verdict.text, "url": target})
     else:
@@ -108,19 +110,20 @@ def _ask(url: str, state: State, *, graphql: bool) -> tuple[int, bytes]:
             return response.status_code, bytes(body[:BODY_LIMIT_BYTES])
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise CommandFailed(
-            f"the provider can't be reached ({type(error).__name__}); check the network, and --url"
+            f"{urlsplit(url).netloc} can't be reached ({type(error).__name__}); check the network, or name another URL "
+            "of the provider's API with --url"
         ) from None
 
 
-def _judge(response: tuple[int, bytes], context: Context, *, graphql: bool) -> Verdict:
+def _judge(response: tuple[int, bytes], state: State, *, graphql: bool) -> Verdict:
     """Judge by the status; a GraphQL API also sends errors with status 200."""
-    status, body = response
+    (status, body), context = response, state.context
     if status == httpx.codes.UNAUTHORIZED:
-        return Verdict(
-            health=Health.BROKEN,
-            text="The provider rejects the access token (HTTP 401). Refresh it: "
-            f"`{context.command('refresh', '--force')}`; if that fails: `{context.command('authorize')}`.",
-        )
+        authorize = f"`{context.command('authorize')}`"
+        remedy = f"Refresh it: `{context.command('refresh', '--force')}`; if that fails: {authorize}."
+        if isinstance(state.step, Rejected | TokenUsed):
+            remedy = f"The refresh token is dead, too. Authorize again: {authorize}."
+        return Verdict(health=Health.BROKEN, text=f"The provider rejects the access token (HTTP 401). {remedy}")
     if not httpx.codes.is_success(status):
         return Verdict(
             health=Health.UNKNOWN, text=f"The provider responds with HTTP {status}, which says nothing about the token."

@@ -45,11 +45,11 @@ class Attempt:
     attempt_number: int
     """Which attempt on that version, from 1."""
     claimed_at: datetime
-    token: str | None = field(repr=False)
-    """Fingerprint of that refresh token; None for a claim of protocol version 1."""
+    fingerprint: str | None = field(repr=False)
+    """What stands for that refresh token; None for a claim of protocol version 1."""
     fate: Fate = Fate.SILENT
-    next_token: str | None = field(default=None, repr=False)
-    """Fingerprint of the refresh token that it brought."""
+    next_fingerprint: str | None = field(default=None, repr=False)
+    """What stands for the refresh token that it brought."""
     forced: bool = False
 
 
@@ -63,41 +63,41 @@ class Ledger:
         """Give the attempts on one version."""
         return tuple(a for a in self.attempts if a.version_id == version_id)
 
-    def on_token(self, token: str, version_id: str) -> tuple[Attempt, ...]:
+    def on_token(self, fingerprint: str, version_id: str) -> tuple[Attempt, ...]:
         """Give the attempts on a refresh token since it was last issued.
 
         A provider may return a refresh token that it issued before, or always the same one. An attempt without a
         fingerprint counts if it was on `version_id`, the current version.
         """
-        issued = max((i for i, a in enumerate(self.attempts) if a.next_token == token), default=-1)
+        issued = max((i for i, a in enumerate(self.attempts) if a.next_fingerprint == fingerprint), default=-1)
         return tuple(
             a
             for a in self.attempts[issued + 1 :]
-            if a.token == token or (a.token is None and a.version_id == version_id)
+            if a.fingerprint == fingerprint or (a.fingerprint is None and a.version_id == version_id)
         )
 
-    def first_unresolved(self, token: str, version_id: str) -> Attempt | None:
+    def first_unresolved(self, fingerprint: str, version_id: str) -> Attempt | None:
         """Give the first attempt that may have redeemed the token without storing tokens: the grace counts from it."""
-        return next((a for a in self.on_token(token, version_id) if a.fate.unresolved), None)
+        return next((a for a in self.on_token(fingerprint, version_id) if a.fate.unresolved), None)
 
-    def successor(self, token: str, version_id: str) -> Attempt | None:
-        """Give the attempt that stored the newest tokens that follow from a spent token; None if it is not spent."""
+    def successor(self, fingerprint: str, version_id: str) -> Attempt | None:
+        """Return the newest attempt in the chain of stored tokens that starts at a token; None if it was not used."""
         found: Attempt | None = None
-        links = [a for a in self.on_token(token, version_id) if _stored(a)]
+        links = [a for a in self.on_token(fingerprint, version_id) if _stored(a)]
         while links:
             found = links[-1]
             later = self.attempts[self.attempts.index(found) + 1 :]
-            links = [a for a in later if a.token == found.next_token and _stored(a)]
+            links = [a for a in later if a.fingerprint == found.next_fingerprint and _stored(a)]
         return found
 
-    def kept(self, now: datetime, token: str, version_id: str) -> tuple[Attempt, ...]:
+    def kept(self, now: datetime, fingerprint: str, version_id: str) -> tuple[Attempt, ...]:
         """Give what the next claim carries on.
 
-        The last 24 hours count towards the daily limit. The last redemptions tell spent tokens. The provider's grace
-        counts from the first unresolved attempt on the current token.
+        Attempts of the last 24 hours count towards the daily limit. The last redemptions show which tokens were used.
+        The grace period starts at the first unresolved attempt on the current token.
         """
         redemptions = [a for a in self.attempts if a.fate is not Fate.NOT_REDEEMED][-REDEMPTIONS_KEPT:]
-        first = self.first_unresolved(token, version_id)
+        first = self.first_unresolved(fingerprint, version_id)
         return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a is first)
 
     def allowed_at(self, limit: int, now: datetime, *, forced_only: bool = False) -> datetime:
@@ -111,11 +111,11 @@ def redeemed_token(document: TokenDocument) -> SecretValue:
     return document.refresh_token or document.access_token or SecretValue("")
 
 
-def fingerprint(token: SecretValue) -> str:
+def fingerprint_of(token: SecretValue) -> str:
     """Give what stands for a refresh token in claims; it is stored and never logged."""
     digest = hashlib.sha256(b"token-refresh/2\n" + token.reveal().encode()).digest()
     return base64.urlsafe_b64encode(digest).decode()[:22]
 
 
 def _stored(attempt: Attempt) -> bool:
-    return attempt.fate is Fate.STORED and attempt.next_token is not None
+    return attempt.fate is Fate.STORED and attempt.next_fingerprint is not None

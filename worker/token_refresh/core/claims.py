@@ -63,14 +63,14 @@ class UnreadableClaim:
     claim_id: str
     created_at: datetime
 
-    def counted_as(self, number: int, previous: Claim | None, *, version_id: str, token: str) -> Claim:
+    def counted_as(self, number: int, previous: Claim | None, *, version_id: str, fingerprint: str) -> Claim:
         """Give the claim that it counts as: an hour long, on the current token, after `previous`."""
         return Claim(
             claim_id=self.claim_id,
             version_id=version_id,
             attempt_number=1,
             claimed_at=self.created_at,
-            token=token,
+            fingerprint=fingerprint,
             time_to_live=LONGEST_TIME_TO_LIVE,
             earlier=previous.ledger.attempts if previous else (),
             number=number,
@@ -98,9 +98,9 @@ def write_claim(claim: Claim) -> SecretValue:
             "ttl_seconds": claim.time_to_live.total_seconds(),
             "nonce": claim.nonce,
             "earlier": [[a.claim_id, a.version_id, a.attempt_number, a.claimed_at.timestamp()] for a in claim.earlier],
-            "fates": [[a.token, a.fate.value, a.next_token, a.forced] for a in claim.earlier],
+            "fates": [[a.fingerprint, a.fate.value, a.next_fingerprint, a.forced] for a in claim.earlier],
             "number": claim.number,
-            "token": claim.token,
+            "token": claim.fingerprint,
             "host": claim.host,
             "grace_seconds": None if claim.grace is None else claim.grace.total_seconds(),
             "forced": claim.forced,
@@ -160,7 +160,7 @@ def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) 
         version_id=_matching(_ID, fields["version_id"]),
         attempt_number=_whole(fields["attempt"]),
         claimed_at=claimed_at,
-        token=_optional(_FINGERPRINT, fields.get("token")),
+        fingerprint=_optional(_FINGERPRINT, fields.get("token")),
         forced=fields.get("forced") is True,
         time_to_live=timedelta(seconds=seconds),
         earlier=earlier,
@@ -177,16 +177,18 @@ def _read_entry(claim_id: object, version_id: object, attempt_number: object, cl
         version_id=_matching(_ID, version_id),
         attempt_number=_whole(attempt_number),
         claimed_at=_time(claimed_at),
-        token=None,
+        fingerprint=None,
     )
 
 
-def _with_fate(entry: Attempt, token: object, fate: object, next_token: object, forced: object = None) -> Attempt:
+def _with_fate(
+    entry: Attempt, fingerprint: object, fate: object, next_fingerprint: object, forced: object = None
+) -> Attempt:
     return replace(
         entry,
-        token=_optional(_FINGERPRINT, token),
+        fingerprint=_optional(_FINGERPRINT, fingerprint),
         fate=Fate(fate),  # type: ignore[arg-type]  # anything else is a ValueError
-        next_token=_optional(_FINGERPRINT, next_token),
+        next_fingerprint=_optional(_FINGERPRINT, next_fingerprint),
         forced=forced is True,
     )
 

@@ -28,8 +28,8 @@ from token_refresh.core.steps import (
     Redeem,
     Rejected,
     ReplaceLostTable,
-    Spent,
     Step,
+    TokenUsed,
     Wait,
 )
 from token_refresh.core.versions import claim_version_id, published_version_id, unheld_claim_id
@@ -39,7 +39,7 @@ STALENESS: Final = timedelta(seconds=30)
 """How old a read of Secrets Manager may be. AWS documents eventual consistency and no bound; this is an assumption."""
 
 CLOCK_ERROR: Final = timedelta(hours=1)
-"""A claim from further in the future than this is not waited for."""
+"""A claim from further in the future than this is not waited for, and does not count if a later one lists it."""
 
 LOST_CLAIMS: Final = 8
 """How many claims a lost table may have held after the one that the current version names."""
@@ -48,14 +48,14 @@ Check = Callable[[Snapshot, RunState, Policy], Step | None]
 
 
 def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
-    """The current token is spent, and the tokens that follow it are readable."""
-    link, successor = snapshot.last_link, snapshot.successor
-    if link is None or successor is None:
+    """The current token was used, and the tokens that it brought are readable."""
+    stored, successor = snapshot.stored_attempt, snapshot.successor
+    if stored is None or successor is None:
         return None
     # A claim on this version stored the tokens: nobody edited the document, so AWSCURRENT can move to them. Otherwise
     # someone saved a copy with the same refresh token, and its other keys are kept.
     redeemed_here = any(a.fate is Fate.STORED for a in snapshot.on_version)
-    return Promote(successor) if redeemed_here else Carry(successor, link.claim_id)
+    return Promote(successor) if redeemed_here else Carry(successor, stored.claim_id)
 
 
 def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
@@ -83,10 +83,10 @@ def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> 
     return Publish()
 
 
-def stop_at_spent_token(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
-    """The current token is spent, and what it brought is gone."""
-    link = snapshot.last_link
-    return None if link is None else Spent(link.claimed_at)
+def stop_at_used_token(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
+    """The current token was used, and the tokens that it brought can't be read."""
+    stored = snapshot.stored_attempt
+    return None if stored is None else TokenUsed(stored.claimed_at)
 
 
 def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
@@ -124,7 +124,7 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
 
 
 def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """The current token may be spent, and the provider's grace is over."""
+    """The current token may have been used, and the grace period is over."""
     first, quarter = snapshot.first_unresolved, last_quarter_at(snapshot.current.document, policy)
     if first is None or quarter is None or _forced(snapshot, run):
         return None
@@ -168,7 +168,7 @@ RULES: Final = (
     Rule(forward_stored_tokens, "stored tokens are never lost"),
     Rule(refuse_other_settings, "no token goes to another host, and claims are in one place"),
     Rule(publish_newer_tokens, "consumers get the new tokens, and a stale read publishes no old ones"),
-    Rule(stop_at_spent_token, "a spent token that is sent again could revoke the grant"),
+    Rule(stop_at_used_token, "a used token that is sent again could revoke the grant"),
     Rule(stop_at_rejected_grant, "spare the provider"),
     Rule(rest_while_fresh, "the token set is good"),
     Rule(wait_for_open_claim, "one redemption at a time"),
@@ -212,10 +212,10 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         version_id=version_id,
         attempt_number=max((a.attempt_number for a in snapshot.on_version), default=0) + 1,
         claimed_at=snapshot.now,
-        token=snapshot.token,
+        fingerprint=snapshot.fingerprint,
         forced=_forced(snapshot, run),
         time_to_live=policy.claim_time_to_live,
-        earlier=snapshot.ledger.kept(snapshot.now, snapshot.token, version_id),
+        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint, version_id),
         number=snapshot.claim_number + 1,
         host=policy.host,
         grace=snapshot.counted_grace(policy),
@@ -238,7 +238,7 @@ def _replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> St
                 version_id=snapshot.current.version_id,
                 attempt_number=1,
                 claimed_at=snapshot.current.stored_at,
-                token=snapshot.token,
+                fingerprint=snapshot.fingerprint,
             )
         )
     claim = replace(

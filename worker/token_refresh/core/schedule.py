@@ -63,10 +63,10 @@ def next_attempt_at(newest: Attempt) -> datetime:
 
 
 def rejection_retried_at(on_version: Sequence[Attempt], document: TokenDocument, policy: Policy) -> datetime:
-    """Say when a rejected refresh token is sent again: one `invalid_grant` may be false.
+    """Return when to send a rejected refresh token again, because one `invalid_grant` may be wrong.
 
-    One hour after the first rejection on the version, one day after a later one, and when the last quarter of the
-    window begins.
+    One hour after the first rejection on this version, one day after a later one. If the last quarter of the window
+    begins before that, then at its beginning, once.
     """
     rejected_at = on_version[-1].claimed_at
     first = sum(a.fate is Fate.REJECTED for a in on_version) == 1

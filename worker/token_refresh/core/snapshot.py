@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from token_refresh.core.attempts import Attempt, Ledger, fingerprint, redeemed_token
+from token_refresh.core.attempts import Attempt, Ledger, fingerprint_of, redeemed_token
 from token_refresh.core.claims import Claim
 from token_refresh.core.schedule import Policy
 from token_refresh.stored.document import TokenDocument
@@ -39,14 +39,14 @@ class Snapshot:
     ledger: Ledger = field(default_factory=Ledger)
     """The attempts that it knows, itself last, with what is stored under them."""
     successor: TokenSet | None = None
-    """The newest tokens that follow from the current refresh token, if that is spent."""
+    """The newest tokens that follow from the current refresh token, if that was used."""
     published: PublishedCopy | None = None
     """None if nothing was published yet."""
 
     @property
-    def token(self) -> str:
-        """Fingerprint of the current refresh token."""
-        return fingerprint(redeemed_token(self.current.document))
+    def fingerprint(self) -> str:
+        """What stands for the current refresh token in claims."""
+        return fingerprint_of(redeemed_token(self.current.document))
 
     @property
     def on_version(self) -> tuple[Attempt, ...]:
@@ -54,14 +54,14 @@ class Snapshot:
         return self.ledger.on_version(self.current.version_id)
 
     @property
-    def last_link(self) -> Attempt | None:
-        """The attempt that stored the newest tokens that follow from the current token; None if it is not spent."""
-        return self.ledger.successor(self.token, self.current.version_id)
+    def stored_attempt(self) -> Attempt | None:
+        """The attempt that stored the newest tokens that follow from the current token; None if it was not used."""
+        return self.ledger.successor(self.fingerprint, self.current.version_id)
 
     @property
     def first_unresolved(self) -> Attempt | None:
         """The first attempt that may have redeemed the current token without storing tokens."""
-        return self.ledger.first_unresolved(self.token, self.current.version_id)
+        return self.ledger.first_unresolved(self.fingerprint, self.current.version_id)
 
     @property
     def claim_number(self) -> int:
@@ -74,7 +74,8 @@ class Snapshot:
         """The claim that the current document names, if it is newer than any that could be read."""
         origin = self.current.document.origin
         known = self.newest.number if self.newest else 0
-        # The label of a version 1 claim, which has no number, wins: version 1 keeps the key of an older document.
+        # A version 1 claim has no number. Version 1 also copies an older key `tokenRefresh` into the new document. So a
+        # version 1 claim under the label is newer than the claim that the key names.
         by_label = self.newest is not None and self.newest.number == 0
         return origin.claim_id if origin is not None and origin.number > known and not by_label else None
 

@@ -87,7 +87,7 @@ class Mismatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class TokenUsed:
     """The current refresh token was redeemed, and what it brought is not readable."""
 
     since: datetime
@@ -102,5 +102,5 @@ class Rejected:
 
 
 Action = Promote | Carry | Publish | ReplaceLostTable | Redeem
-Rest = Fresh | Wait | Hold | Mismatch | Spent | Rejected
+Rest = Fresh | Wait | Hold | Mismatch | TokenUsed | Rejected
 Step = Action | Rest

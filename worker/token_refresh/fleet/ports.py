@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from token_refresh.fleet.core.announcement import Announcement
+from token_refresh.core.announcement import Announcement
 from token_refresh.fleet.core.dispatch import Message
 from token_refresh.fleet.core.enrolment import Listed
 from token_refresh.fleet.core.row import Pause, Pauses, Row

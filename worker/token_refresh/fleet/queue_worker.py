@@ -9,12 +9,13 @@ from token_refresh.adapters.telemetry import EVERYTHING, open_log
 from token_refresh.bootstrap import environment, open_secret, secrets_manager_client
 from token_refresh.config import GENERIC_PROVIDER
 from token_refresh.core.versions import CURRENT
-from token_refresh.errors import ConfigurationError, InvalidEvent, SecretEmpty, TokenRefreshError
+from token_refresh.errors import ConfigurationError, InvalidEvent, TokenRefreshError
 from token_refresh.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh.fleet.core.outcome import Ran
 from token_refresh.fleet.settings import read_fleet_settings
 from token_refresh.fleet.worker import Crew, find_member, member_environment, provider_of, report
 from token_refresh.outcome import Outcome, RunFacts
+from token_refresh.refresh.failures import SecretName, no_value
 from token_refresh.stored.document import read_document
 
 READ_SECONDS = 15.0
@@ -82,10 +83,11 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> dict
         raise InvalidEvent("in a fleet the event must name a secret: secret_id, its complete ARN")
     ended = run_member(crew, trigger, invocation)
     if ended is None:
+        where = f"--fleet {crew.fleet} --region {secrets_manager_client().meta.region_name}"
         raise ConfigurationError(
             f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused. Use its complete ARN, and add "
-            f"it with `token-refresh fleet add {trigger.secret_id} --fleet {crew.fleet}`, or resume it with "
-            f"`token-refresh fleet resume --secret {trigger.secret_id} --fleet {crew.fleet}`"
+            f"it with `token-refresh fleet add {trigger.secret_id} {where}`, or resume it with "
+            f"`token-refresh fleet resume --secret {trigger.secret_id} {where}`"
         )
     return ended.as_result(invocation.request_id) if isinstance(ended, Outcome) else ended
 
@@ -128,7 +130,8 @@ def _ran(ended: Outcome | TokenRefreshError, facts: RunFacts) -> Ran:
 
 def _read_fields(secret_arn: str) -> Mapping[str, object]:
     """Read the document of a new member, whose provider nobody knows yet."""
-    version = open_secret(secrets_manager_client(), secret_arn, time_left_seconds=READ_SECONDS).read(label=CURRENT)
+    client = secrets_manager_client()
+    version = open_secret(client, secret_arn, time_left_seconds=READ_SECONDS).read(label=CURRENT)
     if version is None or version.value is None:
-        raise SecretEmpty(f"secret {secret_arn} has no token document yet; run `token-refresh authorize {secret_arn}`")
+        raise no_value(SecretName(secret_id=secret_arn, region=client.meta.region_name))
     return read_document(version.value, f"secret {secret_arn}").fields

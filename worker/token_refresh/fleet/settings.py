@@ -114,9 +114,15 @@ def _made(service: str) -> Any:
 
 
 def _limits(environment: Mapping[str, str]) -> Limits:
-    text = environment.get("FLEET_WRITES_PER_SECOND", "")
-    if not text:
-        return Limits()
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000):  # noqa: PLR2004 - a sane bound
-        raise ConfigurationError("FLEET_WRITES_PER_SECOND must be a whole number from 1 to 1000")
-    return Limits(writes_per_second=float(text))
+    default = Limits()
+    return Limits(
+        writes_per_second=_whole(environment, "FLEET_WRITES_PER_SECOND") or default.writes_per_second,
+        concurrency=_whole(environment, "FLEET_CONCURRENCY") or default.concurrency,
+    )
+
+
+def _whole(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name, "")
+    if text and not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000):  # noqa: PLR2004 - a sane bound
+        raise ConfigurationError(f"{name} must be a whole number from 1 to 1000")
+    return int(text) if text else None

@@ -78,7 +78,7 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseFormat:
-    """How a provider responds. The matchers decide before RFC 6749 does."""
+    """How a provider responds. The matchers decide after HTTP 429 and 503, and before RFC 6749's own codes."""
 
     encoding: Encoding = Encoding.JSON
     envelope: tuple[str, ...] = ()

@@ -46,7 +46,7 @@ def load_provider(name: str, own: Path | None = None) -> Provider:
     for folder in (own, PROFILES):
         if folder is not None and NAME.fullmatch(name) and (folder / f"{name}.toml").is_file():
             return read_profile(folder / f"{name}.toml")
-    raise ConfigurationError("there is no provider profile of that name; `token-refresh providers` lists all")
+    raise ConfigurationError("there is no provider profile of that name. List them: `token-refresh providers`")
 
 
 def read_profile(path: Path) -> Provider:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from token_refresh.core.steps import Hold, Mismatch, Rejected, Spent
+from token_refresh.core.steps import Hold, Mismatch, Rejected, TokenUsed
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,
@@ -21,6 +21,7 @@ from token_refresh.errors import (
 )
 from token_refresh.oauth.response import Failure, Kind
 from token_refresh.stored.document import SIZE_LIMIT_BYTES
+from token_refresh.stored.origin import ClaimStoreKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +58,8 @@ def no_value(secret: SecretName) -> SecretEmpty:
 def unreadable_document(secret: SecretName, version_id: str, why: str) -> InvalidSecretDocument:
     """Say what is wrong with the current version."""
     return InvalidSecretDocument(
-        f"the current version {version_id} of {secret} is not a token document: {why}. Correct it, or replace it with "
-        f"{secret.authorize}"
+        f"the current version {version_id} of {secret} is not a token document: {why}. Bring the last good one "
+        f"back: {secret.command('restore')}. If there is none: {secret.authorize}"
     )
 
 
@@ -99,31 +100,35 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
             "nothing "
             f"was sent. Correct TOKEN_ENDPOINT. If the provider moved, authorize again: {secret.authorize}"
         )
+    move = secret.command("claims move", f" --to {step.configured} --table NAME")
+    if step.configured == ClaimStoreKind.TABLE:
+        return ConfigurationError(
+            f"the claims on {secret} are in the secret's versions, and CLAIM_TABLE names a table; nothing was sent. "
+            f"Move the claims, with the table's name for NAME: {move}"
+        )
     return ConfigurationError(
-        f"the claims on {secret} are in the {step.stored}, and this worker keeps them in the {step.configured}; "
-        "nothing "
-        "was sent. Correct CLAIM_TABLE, or move the claims: "
-        f"{secret.command('claims move', f' --to {step.configured} --table NAME')}"
+        f"the claims on {secret} are in a table, and CLAIM_TABLE is not set; nothing was sent. Set claim_table in the "
+        "deployment (on the command line, --function NAME takes the function's settings). Or move the claims, with the "
+        f"table's name for NAME: {move}"
     )
 
 
-def dead_grant(secret: SecretName, step: Rejected | Spent) -> ReauthorizationRequired:
+def dead_grant(secret: SecretName, step: Rejected | TokenUsed) -> ReauthorizationRequired:
     """Say that a person must authorize again."""
-    if isinstance(step, Spent):
+    if isinstance(step, TokenUsed):
         return ReauthorizationRequired(
             f"the current refresh token of {secret} was redeemed at {_utc(step.since)}, and the tokens that it brought "
             f"are gone. Get a new grant with {secret.authorize}"
         )
     return ReauthorizationRequired(
-        f"the provider rejected the refresh token of {secret} (invalid_grant) at {_utc(step.since)}. Get a new grant "
-        "with "
-        f"{secret.authorize}. If the client credentials were wrong, correct them and run {secret.force}; the next "
-        f"scheduled attempt is after {_utc(step.retry_at)}"
+        f"the provider rejected the refresh token of {secret} (invalid_grant) at {_utc(step.since)}; the next "
+        f"scheduled attempt is after {_utc(step.retry_at)}. Get a new grant with {secret.authorize}. If the client "
+        f"credentials were wrong, correct them and run {secret.force}"
     )
 
 
 def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
-    """Say that a refresh token may be spent."""
+    """Say that a refresh token may have been used."""
     return RefreshOutcomeUnknown(
         f"a refresh of {secret} began at {_utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
         "sent again, it could make the provider revoke the grant. The next scheduled attempt is after "

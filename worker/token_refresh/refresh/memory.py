@@ -12,7 +12,7 @@ from token_refresh.ports import Clock
 
 @dataclass(slots=True, kw_only=True)
 class Memory:
-    """State of one run; it caches only what the run wrote or was refused itself."""
+    """State of one run: the last snapshot, what this run wrote, and which promotions were refused."""
 
     clock: Clock
     state: RunState

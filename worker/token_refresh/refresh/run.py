@@ -25,8 +25,8 @@ from token_refresh.core.steps import (
     Reason,
     Rejected,
     Rest,
-    Spent,
     Step,
+    TokenUsed,
     Wait,
 )
 from token_refresh.outcome import Outcome
@@ -145,7 +145,7 @@ class Run:
         match step:
             case Mismatch():
                 raise mismatch(self._secret, step)
-            case Rejected() | Spent():
+            case Rejected() | TokenUsed():
                 raise dead_grant(self._secret, step)
             case Hold():
                 raise unknown_outcome(self._secret, step)

@@ -1,15 +1,18 @@
 """Read what is stored, in the protocol's order: published copy, current version, newest claim, what is under claims.
 
-Reads are separate calls, and any of them may be stale. The published copy comes first, so that an old read of the
-current version never replaces a newer copy. The newest claim follows the current version, since a claim table is keyed
-by the ARN that the first read gives, and since a table that is behind the current version was lost.
+Reads are separate calls, and each can return old data:
+
+1. The published copy, so that an old read of the current version never replaces a newer copy.
+2. The current version, because it gives the ARN that is the claim table's key.
+3. The newest claim. If a table's claim is older than the current version, the table was lost.
 """
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint, redeemed_token
+from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of, redeemed_token
 from token_refresh.core.claims import Claim
+from token_refresh.core.plan import CLOCK_ERROR
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh.core.versions import CURRENT, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, SecretStoreError
@@ -52,7 +55,9 @@ class SnapshotReader:
             return None
         if isinstance(found, Claim):
             return replace(found, number=max(found.number, number))
-        return found.counted_as(number, previous, version_id=current.version_id, token=_token(current.document))
+        return found.counted_as(
+            number, previous, version_id=current.version_id, fingerprint=_fingerprint(current.document)
+        )
 
 
 @dataclass(slots=True)
@@ -71,8 +76,8 @@ class _Reading:
         newest = self._newest_claim(current)
         ledger = self._resolved(newest, current) if newest else Ledger()
         snapshot = Snapshot(now=self.now, current=current, newest=newest, ledger=ledger, published=published)
-        link = snapshot.last_link
-        successor = self._staged_under(link) if link else None
+        stored = snapshot.stored_attempt
+        successor = self._staged_under(stored) if stored else None
         return replace(snapshot, now=self.now, successor=successor)
 
     def _published_copy(self) -> PublishedCopy | None:
@@ -103,36 +108,39 @@ class _Reading:
         newest = max(known, key=lambda claim: claim.number, default=None)
         named = Snapshot(now=self.now, current=current, newest=newest).missing_claim_id
         if named is None or self.reader.kind is ClaimStoreKind.TABLE:
-            return self._with_token(newest, current) if newest else None
+            return self._with_fingerprint(newest, current) if newest else None
         assert current.document.origin is not None  # noqa: S101 - it names the claim
         return self.reader.claim_named(named, current.document.origin.number, newest, current) or newest
 
-    def _with_token(self, claim: Claim, current: TokenSet) -> Claim:
+    def _with_fingerprint(self, claim: Claim, current: TokenSet) -> Claim:
         """Find out which token a version 1 claim on another version redeems: the current version may be a copy."""
-        if claim.token or current.version_id in {claim.version_id, staged_version_id(claim.claim_id, claim.version_id)}:
+        its_own = {claim.version_id, staged_version_id(claim.claim_id, claim.version_id)}
+        if claim.fingerprint or current.version_id in its_own:
             return claim
         base = self._read_set(claim.version_id)
-        return replace(claim, token=_token(base.document)) if base else claim
+        return replace(claim, fingerprint=_fingerprint(base.document)) if base else claim
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
-        token = _token(current.document)
-        on_token = {a.claim_id for a in newest.ledger.on_token(token, current.version_id)} | {newest.claim_id}
+        fingerprint, latest = _fingerprint(current.document), self.now + CLOCK_ERROR
+        # An entry from the future was written by no run, and would block refreshes until then.
+        ledger = Ledger((*(a for a in newest.earlier if a.claimed_at <= latest), newest))
+        on_token = {a.claim_id for a in ledger.on_token(fingerprint, current.version_id)} | {newest.claim_id}
 
         def resolve(attempt: Attempt) -> Attempt:
             asked = attempt.fate is Fate.SILENT and attempt.claim_id in on_token
             return self._resolve(attempt, current) if asked else attempt
 
-        return Ledger(tuple(map(resolve, newest.ledger.attempts)))
+        return Ledger(tuple(map(resolve, ledger.attempts)))
 
     def _resolve(self, attempt: Attempt, current: TokenSet) -> Attempt:
         """Find out what is stored under a claim: staged tokens, or a record."""
         if current.version_id == staged_version_id(attempt.claim_id, attempt.version_id):
-            return replace(attempt, fate=Fate.STORED, next_token=_token(current.document))
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=_fingerprint(current.document))
         if attempt.claim_id in self.memory.fates:
             return replace(attempt, fate=self.memory.fates[attempt.claim_id])
         staged = self._staged_under(attempt)
         if staged is not None:
-            return replace(attempt, fate=Fate.STORED, next_token=_token(staged.document))
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=_fingerprint(staged.document))
         record = self.reader.claims.record_of(attempt.claim_id)
         return replace(attempt, fate=record.fate) if record else attempt
 
@@ -168,8 +176,8 @@ class _Reading:
         self.now = max(self.now, read_at or self.now)
 
 
-def _token(document: TokenDocument) -> str:
-    return fingerprint(redeemed_token(document))
+def _fingerprint(document: TokenDocument) -> str:
+    return fingerprint_of(redeemed_token(document))
 
 
 def _token_set(version: SecretVersion, document: TokenDocument) -> TokenSet:

@@ -44,6 +44,8 @@ class Origin:
     """The claim under which the tokens were received, or for a new grant the last one before it; None for the first."""
     number: int = 0
     """That claim's number."""
+    authorized: bool = False
+    """Whether `token-refresh authorize` stored the tokens."""
     grant_ends_at: datetime | None = None
     """When the provider will reject the refresh token, unless a refresh prolongs the grant; None if nobody knows."""
 
@@ -54,6 +56,8 @@ class Origin:
             "grace_seconds": int(self.grace.total_seconds()),
             "store": self.store.value,
         }
+        if self.authorized:
+            fields["authorized"] = True
         if self.grant_ends_at is not None:
             fields["grant_ends_at"] = iso(self.grant_ends_at)
         return fields if self.claim_id is None else {"claim": self.claim_id, "number": self.number, **fields}
@@ -82,6 +86,7 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
         store=store,
         claim_id=claim_id,
         number=number if claim_id is not None else 0,
+        authorized=found.get("authorized") is True,
         grant_ends_at=_read_end(found.get("grant_ends_at")),
     )
 

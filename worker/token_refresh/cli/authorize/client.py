@@ -29,6 +29,11 @@ def read_client_file(path: Path) -> ClientCredentials:
             raise CommandFailed(f"others may read {path}, which holds a client secret: `chmod 600 {path}`")
         with path.open(encoding="utf-8") as file:
             content = file.read(SIZE_LIMIT_BYTES)
+    except FileNotFoundError:
+        raise CommandFailed(
+            f"there is no file {path}. Write it, with clientId and clientSecret as a JSON object, so that only you can "
+            f"read it: `touch {path} && chmod 600 {path}`"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise CommandFailed(f"{path} can't be read ({type(error).__name__})") from None
     try:
@@ -42,7 +47,8 @@ def read_client_file(path: Path) -> ClientCredentials:
 
 def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:
     """Ask for what is not known yet."""
-    client_id = client_id or typer.prompt("Client ID (Upwork: the API key)", err=True)
+    what = "Client ID (the API key)" if settings.provider.name == "upwork" else "Client ID"
+    client_id = client_id or typer.prompt(f"{what} at {settings.provider.title}", err=True)
     if settings.provider.auth_method is AuthMethod.NONE:
         return ClientCredentials(client_id=client_id, client_secret=None)
     return ClientCredentials(client_id=client_id, client_secret=ask_secret("Client secret"))

@@ -95,6 +95,7 @@ class Exchange:
             store=self.store,
             claim_id=known.claim_id if known else None,
             number=known.number if known else 0,
+            authorized=True,
             grant_ends_at=life.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True),
         )
 

@@ -42,7 +42,8 @@ def move(
     name = table or context.environment.get("CLAIM_TABLE")
     if name is None:
         raise CommandFailed(
-            f"name the claim table: `{context.command('claims move', '--to', to.value, '--table', 'NAME')}`"
+            "name the claim table, which is the stack's output ClaimTableName: "
+            f"`{context.command('claims move', '--to', to.value, '--table', 'NAME')}`"
         )
     source = ClaimStoreKind.VERSIONS if to is ClaimStoreKind.TABLE else ClaimStoreKind.TABLE
     state = read_state(_with_claims(context, source, name))
@@ -109,7 +110,9 @@ def _copy(state: State, target: ClaimStore, moved_to: str, again: str) -> Claim 
     if newest is None:
         return None
     known = [_moved(attempt, state, moved_to) for attempt in ledger]
-    claim = replace(newest, earlier=tuple(known[:-1]), token=known[-1].token, version_id=known[-1].version_id)
+    claim = replace(
+        newest, earlier=tuple(known[:-1]), fingerprint=known[-1].fingerprint, version_id=known[-1].version_id
+    )
     before = target.newest().claim
     if not target.append(claim, after=before.claim_id if before else None):
         found = target.find(claim.claim_id)
@@ -134,7 +137,7 @@ def _moved(attempt: Attempt, state: State, moved_to: str) -> Attempt:
     ended = attempt.fate in {Fate.REJECTED, Fate.NOT_REDEEMED}
     return replace(
         attempt,
-        token=attempt.token or state.snapshot.token,
+        fingerprint=attempt.fingerprint or state.snapshot.fingerprint,
         version_id=moved_to if ended else attempt.version_id,
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from token_refresh.aws.arn import name_same_secret
-from token_refresh.cli.context import WORKER_VARIABLES, Context
+from token_refresh.cli.context import NO_SUCH_FUNCTION, WORKER_VARIABLES, Context
 from token_refresh.cli.doctor.check import Check, NotAsked, ask
 from token_refresh.cli.doctor.delivery import check_delivery
 from token_refresh.config import read_settings
@@ -27,8 +27,11 @@ def check_function(context: Context) -> Iterator[Check]:
     try:
         deployed = ask(context.client("lambda").get_function_configuration, FunctionName=context.function)
     except NotAsked as why:
-        text = f"{context.function} in {context.region}: not found, or not readable ({why})"
-        yield Check.failed("function", text, "check its name and the region; deploy it with scripts/deploy")
+        if NO_SUCH_FUNCTION in str(why):
+            text, _, remedy = context.no_function(context.function).partition(". ")
+        else:
+            text, remedy = f"{context.function} in {context.region} can't be read ({why})", "check your permissions"
+        yield Check.failed("function", text, remedy)
         return
     yield _configuration(deployed)
     yield _settings(context, deployed)

@@ -30,8 +30,8 @@ def check_token_endpoint(context: Context, state: State | None) -> Check:
     client credentials are right.
     """
     settings = context.settings() if state is None else state.settings
-    if state is not None and isinstance(state.step, Mismatch):
-        text = f"not asked: the tokens belong to {state.host}, and the settings name {settings.provider.host}"
+    if state is not None and isinstance(state.step, Mismatch) and state.step.setting == "TOKEN_ENDPOINT":
+        text = f"not asked: the tokens belong to {state.step.stored}, and the settings name {state.step.configured}"
         return Check.skipped("token endpoint", text)
     request, with_client = _request(settings, context, state)
     endpoint = token_endpoint(settings.provider, client_key_id=settings.client_key_id, client=context.run_client)

@@ -11,7 +11,7 @@ from token_refresh.cli.secret.provider import settings_for
 from token_refresh.cli.secret.storing import fields_of
 from token_refresh.config import Settings
 from token_refresh.core import attempts
-from token_refresh.core.attempts import Attempt, Ledger, fingerprint
+from token_refresh.core.attempts import Attempt, Ledger, fingerprint_of
 from token_refresh.core.claims import Claim
 from token_refresh.core.versions import CURRENT, record_version_id, staged_version_id
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
@@ -44,10 +44,10 @@ class Past:
 
     def fate_of_token(self, document: TokenDocument, version_id: str) -> tuple[TokenFate, datetime | None]:
         """Say what became of a token set's refresh token, and when that began; the worst fate counts."""
-        token = fingerprint(document.refresh_token)
-        found = self.ledger.on_token(token, version_id)
+        fingerprint = fingerprint_of(document.refresh_token)
+        found = self.ledger.on_token(fingerprint, version_id)
         rejected = [a for a in found[-1:] if a.fate is attempts.Fate.REJECTED]
-        redeemed = [a for a in found if a.fate is attempts.Fate.STORED and a.next_token != token]
+        redeemed = [a for a in found if a.fate is attempts.Fate.STORED and a.next_fingerprint != fingerprint]
         unresolved = [a for a in found if a.fate.unresolved]
         for fate, those in (
             (TokenFate.REJECTED, rejected),
@@ -96,12 +96,14 @@ def _newest_claim(store: ClaimStore, versions: list[Listed]) -> Claim | None:
 
 def _resolve(attempt: Attempt, versions: Mapping[str, Listed]) -> Attempt:
     """Find out what is stored under a claim that the ledger has no fate for."""
-    if attempt.token is None and (base := versions.get(attempt.version_id)) and base.document:
-        attempt = replace(attempt, token=fingerprint(base.document.refresh_token))
+    if attempt.fingerprint is None and (base := versions.get(attempt.version_id)) and base.document:
+        attempt = replace(attempt, fingerprint=fingerprint_of(base.document.refresh_token))
     if attempt.fate is not attempts.Fate.SILENT:
         return attempt
     staged = versions.get(staged_version_id(attempt.claim_id, attempt.version_id))
     if staged is not None and staged.document is not None:
-        return replace(attempt, fate=attempts.Fate.STORED, next_token=fingerprint(staged.document.refresh_token))
+        return replace(
+            attempt, fate=attempts.Fate.STORED, next_fingerprint=fingerprint_of(staged.document.refresh_token)
+        )
     recorded = versions.get(record_version_id(attempt.claim_id))
     return replace(attempt, fate=recorded.record.fate) if recorded and recorded.record else attempt

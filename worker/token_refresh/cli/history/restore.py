@@ -1,5 +1,6 @@
 """`token-refresh restore`: bring an older token set back, also if something else was saved over it."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -12,11 +13,14 @@ from token_refresh.cli.context import Context
 from token_refresh.cli.history.past import Past, TokenFate, read_past
 from token_refresh.cli.history.versions import Listed
 from token_refresh.cli.secret.clock import service_now
-from token_refresh.cli.secret.storing import store_version
+from token_refresh.cli.secret.storing import store_version, value_of
 from token_refresh.core.schedule import may_be_sent_again
+from token_refresh.core.steps import Mismatch
 from token_refresh.core.versions import CURRENT
+from token_refresh.refresh.failures import SecretName, mismatch
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.document import TokenDocument
+from token_refresh.stored.origin import ORIGIN_KEY, ClaimStoreKind
 
 PREVIOUS = "AWSPREVIOUS"
 
@@ -38,6 +42,7 @@ def restore(
     It is refused if the provider would no longer accept the refresh token: authorize again instead.
     """
     past = read_past(context)
+    _check_claims(context, past)
     chosen = _choose(context, past.versions, version_id)
     value = chosen.value.value if chosen.value else None
     if chosen.document is None or value is None:
@@ -46,8 +51,29 @@ def restore(
     _show(chosen, chosen.document, note)
     if not yes:
         confirm("Make it current, as a new version?")
-    _store(context, value)
+    _store(context, _with_claims_in(past.settings.policy.store, chosen.document, value))
     return 0
+
+
+def _check_claims(context: Context, past: Past) -> None:
+    """Refuse to judge by the wrong claims: they say which refresh tokens were redeemed.
+
+    Raises:
+        ConfigurationError: The newest token set names another claim store than the settings.
+    """
+    configured = past.settings.policy.store
+    origins = (version.document.origin for version in past.versions if version.document)
+    newest = next((origin for origin in origins if origin is not None), None)
+    if newest is not None and newest.store is not configured:
+        secret = SecretName(secret_id=context.secret_id, region=context.region)
+        raise mismatch(secret, Mismatch(setting="CLAIM_TABLE", stored=newest.store, configured=configured))
+
+
+def _with_claims_in(store: ClaimStoreKind, document: TokenDocument, value: SecretValue) -> SecretValue:
+    """Let an older token set name the claim store of today: the claims were moved, and this version was not."""
+    if document.origin is None:
+        return value
+    return value_of({**document.fields, ORIGIN_KEY: replace(document.origin, store=store).as_fields()})
 
 
 def _choose(context: Context, versions: list[Listed], wanted: str | None) -> Listed:

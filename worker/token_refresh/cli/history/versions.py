@@ -101,9 +101,8 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None) -> Listed:
 
 def _kind_of(document: TokenDocument) -> Kind:
     """Say who stored a token set, by its key `tokenRefresh`; an edited copy keeps the key."""
-    if document.origin is None:
-        return Kind.STORED
-    return Kind.STORED if document.origin.claim_id else Kind.AUTHORIZED
+    origin = document.origin
+    return Kind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else Kind.STORED
 
 
 def _parsed(parse: Callable[[], _T]) -> _T | None:

@@ -11,7 +11,7 @@ from token_refresh import errors as named
 from token_refresh.adapters.telemetry import mask
 from token_refresh.cli.console.failures import CommandFailed
 from token_refresh.cli.console.screen import errors, show_result, text
-from token_refresh.cli.context import Context
+from token_refresh.cli.context import NO_SUCH_FUNCTION, Context
 
 _FUNCTION_CONFIG: Final = Config(
     # As long as a function may run, and one attempt: a repeat would be a second run.
@@ -51,9 +51,11 @@ def _call(context: Context, function: str, event: dict[str, object]) -> dict[str
         response: dict[str, Any] = service.invoke(FunctionName=function, LogType="Tail", Payload=json.dumps(event))
     except (ClientError, BotoCoreError) as error:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+        if code == NO_SUCH_FUNCTION:
+            raise CommandFailed(context.no_function(function)) from None
         raise CommandFailed(
             f"function {function} in {service.meta.region_name} could not be invoked (lambda:InvokeFunction, {code}); "
-            f"check its name, the region and your permissions: `{context.command('doctor', '--function', function)}`"
+            f"check the region and your permissions: `{context.command('doctor', '--function', function)}`"
         ) from None
     return response
 

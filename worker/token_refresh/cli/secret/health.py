@@ -10,9 +10,9 @@ from typing import Final
 
 from token_refresh.cli.console.screen import relative, span, when
 from token_refresh.cli.secret.state import PastAttempt, Result, State
+from token_refresh.core.announcement import GRANT_ENDS_WITHIN
 from token_refresh.core.schedule import lifetime_too_short
-from token_refresh.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, Spent, Wait
-from token_refresh.fleet.core.announcement import GRANT_ENDS_WITHIN
+from token_refresh.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, TokenUsed, Wait
 from token_refresh.stored.origin import ClaimStoreKind
 
 
@@ -58,7 +58,7 @@ def next_step(state: State) -> str:  # noqa: PLR0911 - one for each kind of step
             return f"sends nothing until {when(until)}: {reason.value}"
         case Rejected(since, retry_at):
             return f"sends nothing until {when(retry_at)}: the provider rejected the refresh token at {when(since)}"
-        case Spent(since):
+        case TokenUsed(since):
             return f"sends nothing: the refresh token was used at {when(since)}"
         case Hold(_, until):
             return f"sends nothing until {when(until)}: the refresh token may have been redeemed"
@@ -90,11 +90,23 @@ def _settings(state: State) -> Finding | None:
             remedy=f"correct PROVIDER and TOKEN_ENDPOINT; if the provider moved, authorize again: "
             f"`{command('authorize')}`",
         )
+    if step.configured == ClaimStoreKind.TABLE:
+        table = state.context.environment["CLAIM_TABLE"]
+        return Finding(
+            health=Health.BROKEN,
+            text=f"a run with these settings fails: the claims are in the secret, and CLAIM_TABLE names table {table}",
+            remedy=f"move the claims: {_move_claims(state, 'table')}",
+        )
+    back = f"move the claims back: {_move_claims(state, 'versions')}"
+    if state.context.function is not None:
+        remedy = f"set claim_table in the function's deployment, and deploy. Or {back}"
+    else:
+        with_function = command("status", "--function", "FUNCTION")
+        remedy = f"take the deployed function's settings: `{with_function}`. If it has no table, {back}"
     return Finding(
         health=Health.BROKEN,
-        text=f"every run fails: the claims are in the {step.stored}, and the settings (CLAIM_TABLE) name the "
-        f"{step.configured}",
-        remedy=f"correct CLAIM_TABLE; or move the claims: {_move_claims(state, step.configured)}",
+        text="a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set",
+        remedy=remedy,
     )
 
 
@@ -114,7 +126,7 @@ def _grant(state: State) -> Finding | None:
                 remedy=f"authorize again: `{state.context.command('authorize')}`. If the client credentials were "
                 f"wrong, correct them, then: `{state.context.command('refresh', '--force')}`",
             )
-        case Spent(since):
+        case TokenUsed(since):
             return Finding(
                 health=Health.BROKEN,
                 text=f"the current refresh token was used at {when(since)}, and the tokens that it brought are gone",

@@ -200,7 +200,7 @@ def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> P
 def _result(snapshot: Snapshot, attempt: Attempt) -> Result:
     match attempt.fate:
         case Fate.STORED:
-            waiting = snapshot.last_link is not None and attempt.claim_id == snapshot.last_link.claim_id
+            waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
             return Result.STAGED if waiting else Result.REFRESHED
         case Fate.SILENT:
             newest = snapshot.newest

@@ -1,6 +1,6 @@
 """The state of a secret, laid out for a person, and as fields for machines."""
 
-from typing import Any
+from typing import Any, Final
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -12,6 +12,7 @@ from token_refresh.cli.console.screen import (
     fields_table,
     iso,
     message,
+    output,
     relative,
     span,
     text,
@@ -24,6 +25,8 @@ from token_refresh.core.attempts import DAY
 from token_refresh.core.steps import Hold, Rejected, Wait
 
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}
+_NARROW: Final = 64
+"""Below so many columns, the list of attempts keeps what matters most."""
 
 
 def lay_out(state: State, findings: list[Finding]) -> list[RenderableType]:
@@ -99,17 +102,18 @@ def _finding(finding: Finding) -> list[RenderableType]:
 
 def _attempts(state: State) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left", title="Last attempts to refresh")
-    for column in ("claimed", "", "attempt", "result", "version"):
-        table.add_column(column, style="dim" if column == "version" else "", no_wrap=column == "claimed")
+    narrow = output().width < _NARROW
+    for column in ("", "result") if narrow else ("claimed", "", "attempt", "result", "version"):
+        table.add_column(column, style="dim" if column == "version" else "", no_wrap=column in {"claimed", ""})
     for past in state.attempts:
         fine = past.result in {Result.REFRESHED, Result.IN_PROGRESS}
-        table.add_row(
-            when(past.claimed_at),
-            relative(past.claimed_at - state.snapshot.now),
-            str(past.attempt),
-            text(explain_attempt(past) + (", forced" if past.forced else ""), "" if fine else "yellow"),
-            text((past.version_id or "")[:8]),
-        )
+        since = relative(past.claimed_at - state.snapshot.now)
+        result = text(explain_attempt(past) + (", forced" if past.forced else ""), "" if fine else "yellow")
+        if narrow:
+            table.add_row(since, result)
+        else:
+            version = text((past.version_id or "")[:8])
+            table.add_row(when(past.claimed_at), since, str(past.attempt), result, version)
     return table
 
 

@@ -3,9 +3,9 @@
 import json
 from typing import TYPE_CHECKING, Final
 
+from token_refresh.core.announcement import Announcement
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.fleet.aws.calls import call
-from token_refresh.fleet.core.announcement import Announcement
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

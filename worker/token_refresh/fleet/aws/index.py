@@ -53,7 +53,7 @@ class TableIndex:
         keys = [items.row_key(secret_arn), items.fleet_key(self._fleet)]
         found, response = self._get(keys)
         item = found.get(f"row#{secret_arn}")
-        if item is None or item["fleet"]["S"] != self._fleet:
+        if item is None or item.get("fleet") != {"S": self._fleet}:
             return None
         pauses = items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
         return Entry(row=items.read_row(item), pauses=pauses, read_at=read_at(response))

@@ -11,17 +11,20 @@ bytes costs less to write than the claims beside it would.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from token_refresh.fleet.core.row import Pause, Pauses, Row, Seen, State
+from token_refresh.fleet.core.row import UNKNOWN_PROVIDER, Pause, Pauses, Row, Seen, State
 
 KEY: Final = "secret_arn"
 PAUSE: Final = "pause"
 
 Item = Mapping[str, Mapping[str, Any]]
+T = TypeVar("T")
+
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def row_key(secret_arn: str) -> dict[str, dict[str, str]]:
@@ -63,28 +66,40 @@ def report_values(row: Row, *, prefix: str) -> dict[str, dict[str, str]]:
 
 
 def read_row(item: Item) -> Row:
-    """Read a row from its item."""
+    """Read a row from its item. A row is a hint: what can't be read counts as unknown, and the next run writes it anew.
+
+    Otherwise one bad item would stop the dispatcher, and with it every other secret.
+    """
     return Row(
         secret_arn=item[KEY]["S"].removeprefix("row#"),
-        provider=item["provider"]["S"],
-        added_at=moment(item["added_at"]["N"]),
-        next_at=moment(item["next_at"]["N"]),
-        seen=_read_seen(item["seen"]["S"]) if "seen" in item else None,
-        pause=read_pause(item[PAUSE]["S"]) if PAUSE in item else None,
-        announced=item["announced"]["S"] if "announced" in item else None,
+        provider=_readable(item, "provider", "S", str) or UNKNOWN_PROVIDER,
+        added_at=_readable(item, "added_at", "N", moment) or _LONG_AGO,
+        next_at=_readable(item, "next_at", "N", moment) or _LONG_AGO,
+        seen=_readable(item, "seen", "S", _read_seen),
+        pause=_readable(item, PAUSE, "S", read_pause),
+        announced=_readable(item, "announced", "S", str),
     )
 
 
 def read_pauses(item: Item) -> Pauses:
     """Read the pauses of a fleet and of its providers."""
+    found = {name: _readable(item, name, "S", read_pause) for name in item}
     return Pauses(
-        fleet=read_pause(item[PAUSE]["S"]) if PAUSE in item else None,
+        fleet=found.get(PAUSE),
         providers={
-            name.removeprefix(f"{PAUSE}:"): read_pause(value["S"])
-            for name, value in item.items()
-            if name.startswith(f"{PAUSE}:")
+            name.removeprefix(f"{PAUSE}:"): pause
+            for name, pause in found.items()
+            if name.startswith(f"{PAUSE}:") and pause is not None
         },
     )
+
+
+def _readable(item: Item, name: str, kind: str, read: Callable[[str], T]) -> T | None:
+    """Read an attribute; None if it is missing, or something else than this program writes."""
+    try:
+        return read(item[name][kind])
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return None
 
 
 def write_pause(pause: Pause) -> str:
@@ -95,7 +110,7 @@ def write_pause(pause: Pause) -> str:
 def read_pause(text: str) -> Pause:
     """Read a pause from JSON."""
     found = json.loads(text)
-    return Pause(until=moment(found["until"]), by=found["by"], why=found["why"])
+    return Pause(until=moment(found["until"]), by=str(found["by"]), why=str(found["why"]))
 
 
 def seconds(when: datetime) -> str:
@@ -122,4 +137,10 @@ def _read_seen(text: str) -> Seen:
     found = json.loads(text)
     known: dict[str, Any] = {field.name: found.get(field.name) for field in fields(Seen)}
     known |= {name: moment(known[name]) for name in _TIMES if known[name] is not None}
+    numbers = (known["requests"], known["failures"])
+    texts = (known["outcome"] or "", known["error_type"] or "", known["version_id"] or "")
+    if None in (known["at"], known["since"]) or any(type(n) is not int for n in numbers):
+        raise ValueError
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError
     return Seen(**known | {"state": State(known["state"])})

@@ -4,48 +4,8 @@ The row remembers the last transition that was announced. A run that dies betwee
 again: consumers tell a repetition by `since`, which stays the same.
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Final
-
+from token_refresh.core.announcement import GRANT_ENDS_WITHIN, Announcement, Transition
 from token_refresh.fleet.core.row import Row, State
-from token_refresh.stored.times import iso
-
-GRANT_ENDS_WITHIN: Final = timedelta(days=7)
-"""How long before its end a grant is announced. A grant that each refresh prolongs, such as Upwork's two weeks, never
-comes this close while it is refreshed."""
-
-
-class Transition(StrEnum):
-    """The `detail-type` of an event."""
-
-    REAUTHORIZATION_REQUIRED = "Reauthorization Required"
-    REAUTHORIZED = "Reauthorized"
-    GRANT_ENDING = "Grant Ending"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Announcement:
-    """One event; it holds no secret."""
-
-    transition: Transition
-    secret_id: str
-    version_id: str | None
-    provider: str
-    fleet: str | None
-    since: datetime
-
-    @property
-    def detail(self) -> dict[str, str | None]:
-        """The event's `detail`."""
-        return {
-            "secret_id": self.secret_id,
-            "version_id": self.version_id,
-            "provider": self.provider,
-            "fleet": self.fleet,
-            "since": iso(self.since),
-        }
 
 
 def announcement(row: Row, *, fleet: str) -> Announcement | None:

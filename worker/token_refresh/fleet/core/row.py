@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from token_refresh.aws.arn import secret_name
+
 UNKNOWN_PROVIDER = "unknown"
 """Provider of a secret that has no provider tag, until its first run has read the document."""
 
@@ -83,7 +85,7 @@ class Row:
     @property
     def name(self) -> str:
         """The secret's name, without the six characters that Secrets Manager appends."""
-        return self.secret_arn.split(":", 6)[-1][:-7]
+        return secret_name(self.secret_arn)
 
     @property
     def expires_at(self) -> datetime | None:

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+import deploy as deploy_command
+from cli.shell import BIN, Shell
+from deployment.emulator import ACCOUNT, REGION, Emulator
+from printed.blocks import ROOT, blocks
+
+pytest_plugins = ["deployment.conftest"]
+
+# Stands in for the CDK where it would change an account. It checks the deployment's file, as the CDK's app does.
+_CDK = """
+const { spawnSync } = require("node:child_process");
+const [command, flag, deployment, ...others] = process.argv.slice(2);
+const run = (program, ...options) => process.exit(spawnSync(program, options, { stdio: "inherit" }).status);
+if (process.env.REAL_CDK && ["bootstrap", "diff"].includes(command))
+  run(process.execPath, REAL, ...process.argv.slice(2), "--no-notices");
+const known = ["bootstrap", "diff", "deploy", "destroy", "synth"].includes(command);
+if (!known || flag !== "-c" || others.length) process.exit(64);
+const check = "from token_refresh_infra.deployment_file import read_deployment as read; import sys; read(sys.argv[1])";
+run(PYTHON, "-c", check, deployment.replace(/^deployment=/, ""));
+"""
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[dict[str, str]]:
+    """What `scripts/demo --serve` exports, while it runs."""
+    with subprocess.Popen(  # noqa: S603 - our own script
+        [ROOT / "scripts" / "demo", "--serve"], stdout=subprocess.PIPE, text=True
+    ) as demo:
+        assert demo.stdout is not None
+        exports = {}
+        for line in iter(demo.stdout.readline, "\n"):  # they end with an empty line
+            if line.startswith("export "):
+                name, _, value = line.removeprefix("export ").strip().partition("=")
+                exports[name] = value.strip("'")
+        yield exports
+        demo.send_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def client(served: dict[str, str]) -> Callable[..., Any]:
+    """Makes clients of the demo's servers."""
+
+    def make(service: str) -> Any:
+        url = served.get(f"AWS_ENDPOINT_URL_{service.upper()}") or served["AWS_ENDPOINT_URL_SECRETS_MANAGER"]
+        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        return boto3.client(service, endpoint_url=url, region_name=REGION, **keys)  # type: ignore[call-overload]  # any service
+
+    return make
+
+
+@pytest.fixture
+def project(tmp_path: Path, code: Path) -> Path:
+    """A copy of what a deployment is made from; the tools are those that are installed here."""
+    _, cdk = deploy_command.install_cdk()
+    not_copied = shutil.ignore_patterns("__pycache__", "node_modules", "cdk.out")
+    for path in (ROOT / "scripts", ROOT / "worker", ROOT / "locks", ROOT / "infra", ROOT / "examples", code.parent):
+        shutil.copytree(path, tmp_path / path.name, ignore=not_copied)
+    shutil.copy(ROOT / "LICENSE", tmp_path)
+    (tmp_path / "scripts" / "install").write_text("#!/bin/sh\n")  # the .venv is not this copy's
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    stand_in = tmp_path / "infra" / "node_modules" / "aws-cdk" / "bin" / "cdk"
+    stand_in.parent.mkdir(parents=True)
+    stand_in.write_text(f"const REAL = {json.dumps(str(cdk))}, PYTHON = {json.dumps(sys.executable)};\n{_CDK}")
+    shutil.copy(ROOT / "infra" / "node_modules" / ".lock", tmp_path / "infra" / "node_modules")
+    return tmp_path
+
+
+@pytest.fixture
+def files(project: Path, client: Callable[..., Any]) -> Path:
+    """The files that the pages tell a reader to write."""
+    tokens = json.loads(client("secretsmanager").get_secret_value(SecretId="upwork-oauth-tokens")["SecretString"])
+    credentials = {name: tokens[name] for name in ("clientId", "clientSecret")}
+    (project / "client.json").write_text(json.dumps(credentials))
+    (project / "client.json").chmod(0o600)
+    (project / "secret.txt").write_text("made-up-signing-secret")
+    deployments = project / "infra" / "deployments"
+    (deployments / "my-fleet.toml").write_text('mode = "fleet"\nfleet = "prod"\n')
+    providers = ROOT / "docs" / "providers.md"
+    (project / "my-crm.toml").write_text(blocks(providers, "toml")[0])
+    (project / "my-crm.success.json").write_text(blocks(providers, "json")[1])
+    dead = {"status": 400, "body": {"errors": [{"code": "token_revoked"}]}}  # "in the same form"
+    (project / "my-crm.dead.json").write_text(json.dumps(dead))
+    return project
+
+
+@pytest.fixture
+def shell(page: Path, served: dict[str, str], emulator: Emulator, files: Path) -> Shell:
+    """A shell at the demo's servers; on pages about more of AWS than the demo has, the emulator has the rest."""
+    programs = files / "programs"
+    programs.mkdir()
+    (programs / "aws").symlink_to(ROOT / ".venv" / "emulator" / "bin" / "aws")
+    (files / ".aws").mkdir()
+    (files / ".aws" / "config").write_text("[default]\ncli_follow_urlparam = false\n")  # as version 2 of the CLI does
+    account = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": emulator.url}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {"HOME": str(files), "LANG": "C.UTF-8", "NO_COLOR": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
+    if page.name == "operations.md":
+        account = {}
+    shell = Shell(environment | served | account, files)
+    shell.environment["PATH"] = f"{programs}:{BIN}:{os.environ['PATH']}"
+    return shell

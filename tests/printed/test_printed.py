@@ -1,0 +1,147 @@
+"""Every command that a page prints runs in a fresh shell, as printed, at the servers of `scripts/demo --serve`.
+
+An emulator stands in for the services that the demo lacks, and `cdk deploy` only checks what it is asked to deploy:
+tests/deployment deploys.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from cli.shell import Shell
+from deployment.emulator import ACCOUNT, REGION, Emulator
+from printed.blocks import PAGES, ROOT, commands
+from token_refresh.cli.app import app
+
+NOT_RUN = {
+    "scripts/demo": "tests/demos/test_demo.py plays it",
+    "token-refresh authorize quickbooks-oauth-tokens --provider quickbooks --client-file client.json": (
+        "QuickBooks knows no PKCE, which the demo's provider demands"
+    ),
+    "pip install PATH/TO/token-refresh-worker": "takes a registry; tests/package installs the wheel",
+    **{
+        f"aws secretsmanager delete-secret --secret-id {name} --recovery-window-in-days 7": "others need it"
+        for name in ("upwork-oauth-tokens", "upwork-oauth-tokens-published")
+    },
+}
+DEPLOY = ROOT / "docs" / "deploy.md"
+WITH_COMMANDS = [page for page in PAGES if commands(page)]
+
+
+def lines_of(page: Path) -> list[str]:
+    """A page's commands, each once. docs/deploy.md also has a table, and runs what other pages repeat of it."""
+    table = re.findall(r"^\| `(scripts/deploy [^`]+)` \|", page.read_text(), re.MULTILINE)
+    lines = [line for line in dict.fromkeys(commands(page) + table) if line not in NOT_RUN]
+    if page == DEPLOY:
+        return lines
+    return [
+        line for line in lines if line.partition("#")[0].strip() not in set(lines_of(DEPLOY)) or "deploy" not in line
+    ]
+
+
+@pytest.fixture
+def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: Shell) -> dict[str, str]:
+    """What a reader puts in the place of the words in capitals, and what is there already."""
+    secrets, arn = client("secretsmanager"), f"arn:aws:iam::{ACCOUNT}"
+    match page.name:
+        case "fleet.md":
+            secrets.create_secret(Name="customers/8/xero", SecretString=json.dumps({"refreshToken": "made-up"}))
+            shell.environment["AWS_ENDPOINT_URL_DYNAMODB"] = emulator.url
+            make_fleet_table(emulator)
+        case "deploy.md":
+            shell.environment["REAL_CDK"] = "yes"
+        case "webhooks.md":
+            old = secrets.create_secret(Name="github-webhook-secret", SecretString="old")["VersionId"]
+            return {"OLD_VERSION_ID": old}
+        case "providers.md":
+            key: Any = emulator.client("kms").create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
+            return {"KEY_ID": key["KeyMetadata"]["KeyId"]}
+        case "rotate-a-client-secret.md":
+            secrets.create_secret(Name="upwork-client", SecretString="{}")
+            shell.environment["CLIENT_SECRET_ID"] = "upwork-client"
+        case "reader.md":
+            secrets.create_secret(Name="upwork-oauth-tokens-published", SecretString="{}")
+        case "beside-another-stack.md":
+            make_stack(emulator)
+        case "tutorial.md":
+            make_stack(emulator)
+            iam: Any = emulator.client("iam")
+            iam.create_role(RoleName="MY-SERVICE-ROLE", AssumeRolePolicyDocument="{}")
+            statement = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+            policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+            return {"THE-ARN": iam.create_policy(PolicyName="read", PolicyDocument=policy)["Policy"]["Arn"]}
+    return {
+        "TOPIC_ARN": f"arn:aws:sns:{REGION}:{ACCOUNT}:grants",
+        "CONNECTION_ARN": f"arn:aws:events:{REGION}:{ACCOUNT}:connection/chat/1",
+        "DESTINATION_ARN": f"arn:aws:events:{REGION}:{ACCOUNT}:api-destination/chat/1",
+        "ROLE_ARN": f"{arn}:role/chat",
+        "CHANNEL_WEBHOOK_URL": "https://chat.example.com/hook",
+    }
+
+
+def make_stack(emulator: Emulator) -> None:
+    stacks: Any = emulator.client("cloudformation")
+    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    with contextlib.suppress(stacks.exceptions.AlreadyExistsException):
+        stacks.create_stack(StackName="token-refresh-prod", TemplateBody=template)
+
+
+def make_fleet_table(emulator: Emulator) -> None:
+    tables: Any = emulator.client("dynamodb")
+    tables.create_table(
+        TableName="prod",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("secret_arn", "fleet")],
+        KeySchema=[{"AttributeName": "secret_arn", "KeyType": "HASH"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "fleet",
+                "KeySchema": [{"AttributeName": "fleet", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
+def test_as_printed(page: Path, shell: Shell, words: dict[str, str]) -> None:
+    """Every command of a page ends with exit status 0 in a fresh shell, and prints no client secret."""
+    client_file = shell.folder / "client.json"
+    client = json.loads(client_file.read_text())
+    secret = client["clientSecret"]
+    answers = f"{client['clientId']}\n{secret}\ny\n" if page.name == "fleet.md" else "y\n"
+
+    for line in lines_of(page):
+        filled = re.sub(r"\b[A-Z]+(?:[_-][A-Z]+)+\b", lambda word: words.get(word[0], word[0]), line)
+        client_file.write_text(json.dumps(client))  # a page may remove it, and have the reader write the next one
+        client_file.chmod(0o600)
+        ended = shell.run(filled, stdin=answers)
+        assert 0 == ended.code, f"{line}\n{ended.out}\n{ended.err}"
+        assert "FunctionError" not in ended.out, line
+        assert secret not in ended.out + ended.err, line
+
+
+def test_every_page_is_run() -> None:
+    """What is not run is on some page, and every command of the command line is on one."""
+    printed = [line for page in PAGES for line in commands(page)]
+    subcommands = {shlex.split(line)[1] for line in printed if line.startswith("token-refresh ")}
+
+    assert set(NOT_RUN) <= set(printed)
+    assert set(typer.main.get_command(app).commands) == subcommands  # type: ignore[attr-defined]  # a group
+
+
+def test_deploy_page_has_all() -> None:
+    """docs/deploy.md has each form of `scripts/deploy`, and no other."""
+    lines = {line for line in lines_of(DEPLOY) if line.startswith("scripts/deploy")}
+    forms = ("prod", "prod --pause", "prod --resume", "diff prod", "synth prod", "destroy prod", "bootstrap prod")
+
+    assert {f"scripts/deploy {form}" for form in forms} == lines

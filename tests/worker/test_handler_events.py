@@ -1,0 +1,129 @@
+"""Events about a grant, sent by a worker with one secret."""
+
+import json
+import uuid
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from token_refresh.errors import ReauthorizationRequired
+from token_refresh.fleet import single_mode
+from token_refresh.stored.times import iso, read_unix
+from worker.stage import DAY_MS, Stage
+
+NAME = "upwork-oauth-tokens"
+
+
+class Events:
+    """EventBridge, as the bus calls it."""
+
+    meta = SimpleNamespace(region_name="eu-central-1")
+
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.failed = 0
+
+    def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - as the API names it
+        if self.failed:
+            return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
+        self.sent += [entry | {"Detail": json.loads(entry["Detail"])} for entry in Entries]
+        return {"FailedEntryCount": 0, "Entries": [{}]}
+
+    @property
+    def kinds(self) -> list[str]:
+        return [entry["DetailType"] for entry in self.sent]
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> Events:
+    made = Events()
+    monkeypatch.setenv("EVENT_BUS", "grants")
+    monkeypatch.setattr(single_mode, "client", lambda _service: made)
+    return made
+
+
+def authorize(stage: Stage, **changes: Any) -> None:
+    """Store a new grant, as `token-refresh authorize` does; it is due."""
+    tokens = stage.endpoint.grant.authorize()
+    current = json.loads(stage.client.get_secret_value(SecretId=NAME, VersionStage="AWSCURRENT")["SecretString"])
+    current |= {"accessToken": tokens["access_token"], "refreshToken": tokens["refresh_token"], **changes}
+    stage.client.put_secret_value(SecretId=NAME, SecretString=json.dumps(current), ClientRequestToken=str(uuid.uuid4()))
+
+
+def test_a_dead_grant_and_a_new_one(stage: Stage, events: Events) -> None:
+    """A rejected grant is announced once, however often it is tried again; the first refresh of a new one, too."""
+    stage.store(NAME)
+    stage.endpoint.grant.revoke()
+    for _ in range(3):
+        stage.fail(ReauthorizationRequired)
+        stage.server.clock_offset_seconds += 4000
+    assert ["Reauthorization Required"] == events.kinds
+    detail = events.sent[0]["Detail"]
+    assert (NAME, "upwork", None) == (detail["secret_id"], detail["provider"], detail["fleet"])
+    assert {"secret_id", "version_id", "provider", "fleet", "since"} == set(detail)
+
+    authorize(stage)
+    refreshed = stage.invoke()
+    fresh = stage.invoke()
+
+    assert ("refreshed", "fresh") == (refreshed["outcome"], fresh["outcome"])
+    assert ["Reauthorization Required", "Reauthorized"] == events.kinds
+    assert refreshed["version_id"] == events.sent[1]["Detail"]["version_id"]
+
+    stage.endpoint.grant.revoke()
+    stage.server.clock_offset_seconds += 86_000
+    stage.fail(ReauthorizationRequired)
+    assert ["Reauthorization Required", "Reauthorized", "Reauthorization Required"] == events.kinds
+
+
+def test_the_end_of_a_grant(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grant that ends within a week is announced by the refresh that comes first in that week, and by no other."""
+    monkeypatch.setenv("PROVIDER", "generic")
+    ends = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions", "grant_ends_at": _in_days(stage, 8)}
+    stage.store(NAME, tokenRefresh=ends)
+
+    for _ in range(4):
+        assert "refreshed" == stage.invoke()["outcome"]
+        stage.server.clock_offset_seconds += 86_400
+
+    assert ["Grant Ending"] == events.kinds
+    assert _in_days(stage, 1)[:16] == events.sent[0]["Detail"]["since"][:16]
+
+
+def test_nothing_to_announce(stage: Stage, events: Events) -> None:
+    """A first refresh, a fresh secret and a dry run announce nothing."""
+    stage.store(NAME)
+
+    for event in ({"dry_run": True}, {}, {}):
+        stage.invoke(event)
+
+    assert [] == events.kinds
+
+
+def test_no_bus(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without EVENT_BUS nothing is sent."""
+    monkeypatch.delenv("EVENT_BUS")
+    stage.store(NAME)
+    stage.endpoint.grant.revoke()
+
+    stage.fail(ReauthorizationRequired)
+
+    assert [] == events.kinds
+
+
+def test_a_bus_that_fails(stage: Stage, events: Events) -> None:
+    """A bus that takes no event changes nothing about the run, and is logged."""
+    events.failed = 1
+    stage.store(NAME)
+    stage.endpoint.grant.revoke()
+
+    stage.fail(ReauthorizationRequired)
+
+    last, warning = stage.lines()[-2:]
+    assert ("token_refresh_failed", "event_not_sent") == (last["event"], warning["event"])
+    assert "events:PutEvents on event bus grants in eu-central-1 failed (InternalFailure)" in warning["error"]
+
+
+def _in_days(stage: Stage, days: int) -> str:
+    return iso(read_unix(stage.now_ms + days * DAY_MS, 1000))

@@ -1,0 +1,85 @@
+"""Events about a grant: somebody has to authorize again, somebody has, or the grant ends soon. They hold no secret.
+
+A fleet finds transitions in its rows. A worker with one secret has none: it finds them in the ledger of its claims, so
+each of its events comes with the token request that shows the transition.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import takewhile
+from typing import Final
+
+from token_refresh.core.attempts import Attempt, Fate
+from token_refresh.core.snapshot import Snapshot
+from token_refresh.stored.times import iso
+
+GRANT_ENDS_WITHIN: Final = timedelta(days=7)
+"""How long before its end a grant is announced. A grant that each refresh prolongs, such as Upwork's two weeks, never
+comes this close while it is refreshed."""
+
+
+_CLOCK_TICK: Final = timedelta(seconds=1)
+"""The services say the time in whole seconds, and when something was stored more exactly."""
+
+
+class Transition(StrEnum):
+    """The `detail-type` of an event."""
+
+    REAUTHORIZATION_REQUIRED = "Reauthorization Required"
+    REAUTHORIZED = "Reauthorized"
+    GRANT_ENDING = "Grant Ending"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """One event; it holds no secret."""
+
+    transition: Transition
+    secret_id: str
+    version_id: str | None
+    provider: str
+    fleet: str | None
+    since: datetime
+
+    @property
+    def detail(self) -> dict[str, str | None]:
+        """The event's `detail`."""
+        return {
+            "secret_id": self.secret_id,
+            "version_id": self.version_id,
+            "provider": self.provider,
+            "fleet": self.fleet,
+            "since": iso(self.since),
+        }
+
+
+def transition_of_run(snapshot: Snapshot, *, rejected: bool) -> tuple[Transition, datetime] | None:
+    """Return the transition that a token request has shown, and since when it holds.
+
+    Args:
+        snapshot: What the run knew at its end.
+        rejected: Whether the provider rejected the current refresh token in this run; otherwise the run has made new
+            tokens current.
+    """
+    if rejected:
+        on_token = snapshot.ledger.on_token(snapshot.fingerprint, snapshot.current.version_id)
+        first = sum(attempt.fate is Fate.REJECTED for attempt in on_token) <= 1
+        return (Transition.REAUTHORIZATION_REQUIRED, snapshot.now) if first else None
+    before = _decided_before(snapshot)
+    if before is not None and before.fate is Fate.REJECTED:
+        return Transition.REAUTHORIZED, snapshot.now
+    origin = snapshot.current.document.origin
+    if origin is None or origin.grant_ends_at is None:
+        return None
+    since = origin.grant_ends_at - GRANT_ENDS_WITHIN
+    crossed = snapshot.now >= since and (before is None or before.claimed_at < since + _CLOCK_TICK)
+    return (Transition.GRANT_ENDING, since) if crossed else None
+
+
+def _decided_before(snapshot: Snapshot) -> Attempt | None:
+    """Give the last attempt before the one that brought the current tokens of which the provider's verdict is known."""
+    origin = snapshot.current.document.origin
+    mine = origin.claim_id if origin else None
+    earlier = takewhile(lambda attempt: attempt.claim_id != mine, snapshot.ledger.attempts)
+    return next((a for a in reversed(list(earlier)) if a.fate in {Fate.REJECTED, Fate.STORED}), None)

@@ -1,0 +1,45 @@
+"""The events of a worker with one secret, sent as a fleet sends them."""
+
+from token_refresh.core.announcement import Announcement, transition_of_run
+from token_refresh.errors import ReauthorizationRequired, TokenRefreshError
+from token_refresh.fleet.aws.bus import Bus
+from token_refresh.fleet.settings import client
+from token_refresh.outcome import Outcome
+from token_refresh.ports import Log
+from token_refresh.refresh.memory import Memory
+
+_MADE_CURRENT = frozenset({"refreshed", "recovered"})
+
+
+def announce(  # noqa: PLR0913 - what the event says, each by its name
+    memory: Memory, ended: Outcome | TokenRefreshError, *, bus: str, secret_id: str, provider: str, log: Log
+) -> None:
+    """Send the event that a run calls for, if it calls for one. A failure is logged: the tokens are stored.
+
+    Args:
+        memory: The run's.
+        ended: How it ended.
+        bus: The event bus, by name or ARN.
+        secret_id: The secret, as the deployment names it.
+        provider: The name of its profile.
+        log: The run's.
+    """
+    snapshot = memory.snapshot
+    rejected = isinstance(ended, ReauthorizationRequired) and memory.rejected_version is not None
+    stored = isinstance(ended, Outcome) and ended.name in _MADE_CURRENT
+    found = transition_of_run(snapshot, rejected=rejected) if snapshot and (rejected or stored) else None
+    if snapshot is None or found is None:
+        return
+    transition, since = found
+    event = Announcement(
+        transition=transition,
+        secret_id=secret_id,
+        version_id=snapshot.current.version_id,
+        provider=provider,
+        fleet=None,
+        since=since,
+    )
+    try:
+        Bus(client("events"), bus).send(event)
+    except TokenRefreshError as error:
+        log.warning("event_not_sent", transition=transition.value, error=str(error))
