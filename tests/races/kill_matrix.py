@@ -85,7 +85,7 @@ def main() -> int:
     kills, faults, tables = 0, [], []
     for scenario in SCENARIOS:
         table = [
-            f"#### {scenario.name.capitalize()}",
+            f"### {scenario.name.capitalize()}",
             "",
             "| # | external call | killed | " + " | ".join(p.name for p in PROVIDERS) + " |",
             "| --- | --- | --- |" + " --- |" * len(PROVIDERS),
