@@ -36,7 +36,7 @@ REFRESH_ACTIONS = (
     "secretsmanager:PutSecretValue",
     "secretsmanager:UpdateSecretVersionStage",
 )
-CLAIM_ACTIONS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+CLAIM_ACTIONS = ("dynamodb:GetItem", "dynamodb:UpdateItem")
 TABLE_KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
 # A `?` is any one character, and Secrets Manager appends six: the pattern is as long as the ARN, so that no longer name
 # fits.

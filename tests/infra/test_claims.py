@@ -4,7 +4,7 @@ from pathlib import Path
 
 from infra.synthesis import Deployment, synthesise
 
-ACTIONS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+ACTIONS = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
 
 
 def test_table(with_table: Deployment) -> None:
@@ -21,7 +21,7 @@ def test_table(with_table: Deployment) -> None:
 
 
 def test_worker_uses_it(with_table: Deployment) -> None:
-    """The worker is given the table, and three actions on it alone."""
+    """The worker is given the table, and two actions on it alone."""
     granted = [item for item in with_table.permissions("lambda.amazonaws.com") if item[0].startswith("dynamodb:")]
     variables = with_table.one("Lambda::Function")["Environment"]["Variables"]
 
