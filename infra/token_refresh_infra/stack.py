@@ -99,7 +99,7 @@ class TokenRefreshStack(Stack):
             self,
             construct_id,
             name=secret_id,
-            # As in version 1: no update of the stack changes a secret that holds a grant.
+            # As in 0.1: no update of the stack changes a secret that holds a grant.
             description="OAuth 2.0 tokens, kept fresh by the token refresh worker",
             environment=self._parameters.environment,
             key=self._key_arn,

@@ -214,3 +214,12 @@ def test_a_short_lifetime_fits_the_function_s_table(cli: Cli, tokens: Tokens, aw
         cli("authorize", "--provider=xero", "--fleet=acme", "--paste", "--yes", **CLIENT),
     ):
         assert "fit the claim store" not in ended.screen
+
+
+def test_claims_move_out_of_a_store_that_tokens_do_not_fit(cli: Cli, tokens: Tokens) -> None:
+    """The command that is the way out of a claim store too small for the tokens works on them."""
+    tokens.store(provider="xero")
+
+    ended = cli("claims", "move", "--provider=xero", "--to=table", "--table=claims", "--yes")
+
+    assert "fit the claim store" not in ended.screen

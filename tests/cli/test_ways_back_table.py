@@ -99,14 +99,19 @@ def test_garbage(in_table: Scene) -> None:
     assert 0 == in_table.shell.run(REFRESH).code
 
 
-def test_a_set_of_before_the_move(in_table: Scene) -> None:
-    """A token set of before the move comes back with its claims where they are today."""
-    in_table.shell.environment["CLAIM_TABLE"] = TABLE
+def test_a_set_of_before_the_move(scene: Scene, table: DynamoDbServer) -> None:
+    """A token set that names the secret as its claim store comes back after a move, and names the table then."""
+    scene.create()
+    assert 0 == scene.shell.run(REFRESH).code
+    move = f"token-refresh claims move {SECRET} --to table --table {TABLE} --yes --region {REGION}"
+    assert 0 == scene.shell.run(move).code
+    scene.shell.environment["CLAIM_TABLE"] = TABLE
 
-    assert 0 == in_table.shell.run(f"token-refresh restore {SECRET} --region {REGION} --yes").code
+    assert 0 == scene.shell.run(f"token-refresh restore {SECRET} --region {REGION} --yes").code
 
-    assert in_table.is_healthy()
-    assert 0 == in_table.shell.run(REFRESH).code
+    assert table.tables[TABLE]
+    assert scene.is_healthy()
+    assert 0 == scene.shell.run(REFRESH).code
 
 
 def test_denied(in_table: Scene, table: DynamoDbServer) -> None:

@@ -26,6 +26,43 @@ def test_the_role_suffices(deploy: Deploy) -> None:
     assert "refreshToken" not in world.read("PublishedSecretId")
 
 
+def test_claims_in_a_table(deploy: Deploy) -> None:
+    """With a claim table the role suffices, too: claims go into the table, and the secret gets no version for them."""
+    world = deploy(claim_table="create")
+    world.authorize(expires_in_seconds=60)
+
+    due, forced = world.stack.invoke(SCHEDULED_EVENT), world.stack.invoke({"force": True})
+
+    assert ("refreshed", "refreshed") == (due.get("outcome"), forced.get("outcome")), (due, forced)
+    tables: Any = world.stack.emulator.client("dynamodb")
+    (item,) = tables.scan(TableName=world.stack.outputs["ClaimTableName"], ConsistentRead=True)["Items"]
+    assert "claim" in item
+    versions = world.store.client().list_secret_version_ids(SecretId=world.stack.outputs["TokenSecretId"])["Versions"]
+    assert "REFRESH_CLAIM" not in {label for version in versions for label in version.get("VersionStages", ())}
+
+
+def test_another_table_is_refused(deploy: Deploy) -> None:
+    """The function's role reaches no table but its own, whatever the function is configured to use."""
+    world = deploy(claim_table="create")
+    world.authorize(expires_in_seconds=60)
+    tables: Any = world.stack.emulator.client("dynamodb")
+    other = f"{world.stack.outputs['ClaimTableName']}-2"
+    tables.create_table(
+        TableName=other,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "secret_arn", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "secret_arn", "KeyType": "HASH"}],
+    )
+    world.stack.set_variables(CLAIM_TABLE=other)
+
+    failed = world.stack.invoke(SCHEDULED_EVENT)
+
+    said = failed.get("errorMessage", "")
+    assert f"dynamodb:GetItem on table {other} in eu-central-1" in said, failed
+    assert "AccessDeniedException" in said
+    assert [] == world.endpoint.requests
+
+
 def test_iam_is_enforced(deploy: Deploy) -> None:
     """Without its policy the function can do nothing, so what the other tests see is what the policy allows."""
     world = deploy()

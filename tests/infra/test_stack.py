@@ -41,7 +41,7 @@ def test_secrets_and_keys_outlive_the_stack(any_deployment: Deployment) -> None:
 
 
 def test_an_upgrade_replaces_nothing(everything: Deployment) -> None:
-    """What version 1 created keeps its logical ID, so that an upgrade replaces no secret, key, function or schedule."""
+    """What 0.1 created keeps its logical ID, so that an upgrade replaces no secret, key, function or schedule."""
     created = {
         "Key9BCD29C7": "KMS::Key",
         "TokenSecret55E51FA4": "SecretsManager::Secret",

@@ -290,7 +290,7 @@ def version_1_forgotten() -> Patches:
     def on_token(self: Ledger, token: str, version_id: str) -> tuple[Attempt, ...]:
         return tuple(a for a in original(self, token, version_id) if a.fingerprint == token)
 
-    return [(Ledger, "on_token", on_token), (_Reading, "_with_token", lambda _, claim, __: claim)]
+    return [(Ledger, "on_token", on_token), (_Reading, "_with_fingerprint", lambda _, claim, __: claim)]
 
 
 def refusal_not_looked_up() -> Patches:

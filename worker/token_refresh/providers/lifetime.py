@@ -25,10 +25,7 @@ def lifetime_problem(lifetime: timedelta, *, claims_in_table: bool) -> str | Non
     if lifetime >= shortest:
         return None
     if lifetime >= SHORTEST_WITH_TABLE:
-        way_out = (
-            'Keep claims in a table: deploy with claim_table = "create", which sets CLAIM_TABLE (on the command line, '
-            "--function NAME takes the function's settings)"
-        )
+        way_out = 'Keep claims in a table: deploy with claim_table = "create", which sets CLAIM_TABLE'
     else:
         way_out = f"Make access tokens live at least {_minutes(SHORTEST_WITH_TABLE)} in the provider's settings"
     where = "a table" if claims_in_table else "versions of the secret"

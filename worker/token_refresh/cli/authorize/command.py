@@ -35,9 +35,9 @@ _PASTE_TRIES: Final = 5
 
 @command(
     "token-refresh authorize",
-    "token-refresh authorize my-app/prod/upwork --redirect-uri http://localhost:9000/callback",
+    "token-refresh authorize upwork-oauth-tokens --redirect-uri http://localhost:9000/callback",
     "token-refresh authorize --paste --redirect-uri https://example.com/oauth",
-    "token-refresh authorize my-app/prod/jira --provider atlassian --client-file client.json",
+    "token-refresh authorize jira-oauth-tokens --provider atlassian --client-file client.json",
 )
 def authorize(  # noqa: PLR0913 - options, each by its name
     context: Context,

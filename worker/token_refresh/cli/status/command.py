@@ -22,7 +22,7 @@ _BROKEN = (SecretEmpty, InvalidSecretDocument)
 
 @command(
     "token-refresh status",
-    "token-refresh status my-app/prod/upwork --region eu-central-1",
+    "token-refresh status upwork-oauth-tokens --region eu-central-1",
     "token-refresh status --json",
     "token-refresh status --watch --interval 10",
     failed=Health.UNKNOWN,
