@@ -82,10 +82,10 @@ def one_hangs(stage: Stage) -> None:
     account = stage.account
     providers = account.providers
     providers.hanging.hang()
+    began = time.monotonic()
     handed_out = account.invoke("DispatcherName", {})
     stage.check("secrets that the dispatcher handed out", account.size, handed_out.get("handed_out"))
     others = {name: len(account.names_of(name)) for name in providers.names if name != HANGING}
-    began = time.monotonic()
     wait_until(lambda: all(providers.refreshes(name) >= count for name, count in others.items()))
     seconds = time.monotonic() - began
     hung = account.mapping.most_at_once.get(HANGING, 0)
@@ -93,7 +93,7 @@ def one_hangs(stage: Stage) -> None:
     for name, count in stage.refreshes().items():
         table.add_row(name, str(len(account.names_of(name))), str(count), str(account.mapping.most_at_once.get(name)))
     stage.say(table)
-    stage.say(f"The others were done {seconds:.0f} s after the dispatcher, while {hung} runs hung at {HANGING}.")
+    stage.say(f"The others were done {seconds:.0f} s after the dispatcher began, while {hung} runs hung at {HANGING}.")
     stage.check("refreshed by the four others", others, {name: stage.refreshes()[name] for name in others})
     stage.check(f"refreshed by {HANGING}, which hangs", 0, stage.refreshes()[HANGING])
     stage.check("the hanging provider got a part of the runs", True, 1 <= hung <= HANGING_RUNS)
