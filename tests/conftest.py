@@ -1,10 +1,14 @@
-"""What every test leaves as it found it."""
+"""What every test leaves as it found it, and what the tests of a deployment share."""
 
 import logging
+import subprocess
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from deployment.emulator import ROOT, Emulator
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +19,17 @@ def libraries_log_as_before() -> Iterator[None]:
     yield
     root.handlers[:], warnings.showwarning = handlers, show
     root.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def code() -> Path:
+    """The function's zip, as it is deployed."""
+    built = subprocess.run([ROOT / "scripts" / "package"], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own script
+    return ROOT / built.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator of AWS; see tests/deployment."""
+    with Emulator(tmp_path_factory.mktemp("emulator")) as emulator:
+        yield emulator

@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from token_refresh.cli.errors import CommandFailed
 
-from builders import DAY
+from builders import DAY, HOUR
 from cli.aws import Aws
-from cli.scene import Cli, Tokens, grades
+from cli.scene import SECRET_ID, Cli, Tokens, grades
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.cli.authorize.client import read_client_file
 
@@ -115,3 +119,74 @@ def test_a_client_file_in_snake_case(tmp_path: Path) -> None:
     path.chmod(0o600)
 
     assert "me" == read_client_file(path).client_id
+
+
+def test_a_client_file_that_is_no_text(tmp_path: Path) -> None:
+    """A file of another encoding is named, without its content."""
+    path = tmp_path / "client.json"
+    path.write_bytes(b"\xff\xfe")
+    path.chmod(0o600)
+
+    with pytest.raises(CommandFailed, match="can't be read \\(UnicodeDecodeError\\)"):
+        read_client_file(path)
+
+
+def test_a_function_that_can_not_be_read(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:
+    """A permission that is missing is not said to be a function that is missing."""
+    tokens.store(expires_in=DAY)
+    with Aws() as aws:
+        environment["AWS_ENDPOINT_URL"] = f"http://{aws.address}"
+        ended = cli("doctor", "--function=another", TOKEN_ENDPOINT="http://127.0.0.1:9/t")
+
+    assert "FAILED function: another in eu-central-1 can't be read" in ended.screen
+
+
+def test_a_deployed_function_whose_tokens_live_too_short(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:
+    """With the function's own settings the message names the way out, and not `--function` again."""
+    tokens.store(expires_in=DAY)
+    with Aws() as aws:
+        aws.function |= {"Environment": {"Variables": {"TOKEN_SECRET_ID": SECRET_ID, "PROVIDER": "xero"}}}
+        environment["AWS_ENDPOINT_URL"] = f"http://{aws.address}"
+        ended = cli("status", "--function=worker")
+
+    assert 0 != ended.code
+    assert "xero" in ended.screen
+    assert "--function NAME" not in ended.screen
+
+
+def test_claims_in_a_table_that_the_function_does_not_name(
+    cli: Cli, tokens: Tokens, environment: dict[str, str]
+) -> None:
+    """The deployed function's settings don't fit the tokens: the message says to deploy it with the table."""
+    host = urlsplit(environment["TOKEN_ENDPOINT"]).hostname
+    tokens.store(tokenRefresh={"host": host, "grace_seconds": 0, "store": "table"})
+    variables = {"TOKEN_SECRET_ID": SECRET_ID, "PROVIDER": "upwork", "TOKEN_ENDPOINT": environment["TOKEN_ENDPOINT"]}
+    with Aws() as aws:
+        aws.function |= {"Environment": {"Variables": variables}}
+        environment["AWS_ENDPOINT_URL"] = f"http://{aws.address}"
+        ended = cli("status", "--function=worker")
+
+    assert 2 == ended.code
+    assert "set claim_table in the function's deployment, and deploy" in ended.screen
+
+
+def test_client_credentials_that_work(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """A provider of `client_credentials` has no made-up refresh token to reject: tokens are what it should give."""
+    tokens.store(expires_in=DAY)
+    endpoint.play(script.status(200, {"access_token": "a", "expires_in": 3600}))
+
+    ended = cli("doctor", "--json", PROVIDER="paypal")
+
+    assert "ok" == grades(ended)["token endpoint"]
+
+
+def test_attempts_on_a_narrow_terminal(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """On 40 columns the attempts have their age and their result."""
+    tokens.store(expires_in=7 * HOUR)
+    endpoint.play(script.error("invalid_client", http_status=401))
+    cli("refresh")
+
+    ended = cli("status", COLUMNS="40")
+
+    assert "failed: not redeemed" in ended.screen
+    assert all(len(line) <= 40 for line in ended.out.splitlines())

@@ -7,6 +7,7 @@ import pytest
 
 from cli.api import Api
 from cli.scene import Cli, Tokens
+from testbed.provider.token_endpoint import TokenEndpoint
 
 DAY = timedelta(days=1)
 
@@ -98,3 +99,13 @@ def test_in_the_clear(cli: Cli, tokens: Tokens) -> None:
 
     assert 3 == ended.code
     assert "--url must be https" in ended.screen
+
+
+def test_a_dead_grant(cli: Cli, tokens: Tokens, api: Api, endpoint: TokenEndpoint) -> None:
+    """If the refresh token is dead too, a refresh would not help: it says to authorize again."""
+    tokens.store(expires_in=timedelta(hours=7))
+    endpoint.grant.revoke()
+    cli("refresh")
+    api.token = "another"
+
+    assert "The refresh token is dead, too. Authorize again" in cli("verify", f"--url={api.url}").screen

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
+from deployment.emulator import ACCOUNT, REGION, Emulator, Stack
 from infra.synthesis import synthesise
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -57,19 +56,6 @@ class World:
         except ClientError:
             return False
         return bool(self.endpoint.requests) and published == self.read("TokenSecretId")["accessToken"]
-
-
-@pytest.fixture(scope="session")
-def code() -> Path:
-    """The function's zip, as it is deployed."""
-    built = subprocess.run([ROOT / "scripts" / "package"], check=True, stdout=subprocess.PIPE, text=True)
-    return ROOT / built.stdout.strip()
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with Emulator(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
 
 
 @pytest.fixture

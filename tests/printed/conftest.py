@@ -18,8 +18,6 @@ from cli.shell import BIN, Shell
 from deployment.emulator import ACCOUNT, REGION, Emulator
 from printed.blocks import ROOT, blocks
 
-pytest_plugins = ["deployment.conftest"]
-
 # Stands in for the CDK where it would change an account. It checks the deployment's file, as the CDK's app does.
 _CDK = """
 const { spawnSync } = require("node:child_process");
