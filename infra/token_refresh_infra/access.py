@@ -171,7 +171,7 @@ def grant_announce(grantee: iam.IGrantable, scope: IConstruct, event_bus: str) -
 
 
 def only_from_function(scope: Construct, role: iam.IRole, function_arn: str) -> None:
-    """Refuse the role's secrets and claims to everything but this function's own code.
+    """Refuse what the role may do to everything but this function's own code.
 
     Whoever may pass the role to another function, or copies its credentials, gets nothing. A policy of its own, because
     the function depends on the role's other one.
@@ -179,7 +179,7 @@ def only_from_function(scope: Construct, role: iam.IRole, function_arn: str) -> 
     statement = iam.PolicyStatement(
         sid="OnlyFromThisFunction",
         effect=iam.Effect.DENY,
-        actions=["secretsmanager:*", "dynamodb:*"],
+        actions=["secretsmanager:*", "dynamodb:*", "kms:Sign", "events:PutEvents"],
         resources=["*"],
         conditions={"ArnNotEquals": {"lambda:SourceFunctionArn": function_arn}},
     )

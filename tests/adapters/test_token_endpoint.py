@@ -286,6 +286,7 @@ class Recorder(LoopbackServer):
         super().__init__(_RecorderHandler)
         self.seen: list[tuple[str, str, dict[str, str], str]] = []
         self.status = 200
+        self.coding: str | None = None
 
 
 class _RecorderHandler(LoopbackHandler):
@@ -293,7 +294,8 @@ class _RecorderHandler(LoopbackHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         self.server.seen.append((self.command, self.path, dict(self.headers), self.read_body().decode()))
-        self.answer(self.server.status, BODY)
+        coding = self.server.coding
+        self.answer(self.server.status, BODY, {} if coding is None else {"Content-Encoding": coding})
 
     do_GET = do_CONNECT = do_POST  # noqa: N815 - named by http.server
 
@@ -534,3 +536,15 @@ def test_a_proxy_that_can_not_be_used_is_an_error_before_the_claim(proxy: str, m
     with pytest.raises(ConfigurationError, match="HTTPS_PROXY, HTTP_PROXY or ALL_PROXY") as refused:
         HttpTokenEndpoint("https://provider.invalid/token")
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "utf-8", "none"])
+def test_a_coding_that_compresses_nothing_costs_no_tokens(recorder: Recorder, coding: str) -> None:
+    """Servers name a character set or nothing in `Content-Encoding`; the body is plain all the same."""
+    recorder.coding = coding
+
+    found = HttpTokenEndpoint(f"http://{recorder.address}/token").send(
+        refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0
+    )
+
+    assert isinstance(found, TokenResponse)

@@ -95,7 +95,7 @@ def test_an_endless_lifetime_is_cut(value: object) -> None:
         (b"[]", "HTTP 200 with a body that is not a JSON object"),
         (b"[" * 50_000, "HTTP 200 with a body that is not a JSON object"),
         (b"\xff\xfe\x00", "HTTP 200 with a body that is not a JSON object"),
-        (b'{"access_token": 1' + b"0" * 5000 + b"}", "HTTP 200 with a body that is not a JSON object"),
+        (b'{"access_token": 1' + b"0" * 5000 + b"}", "HTTP 200 with no usable access_token"),
         (b"{}", "HTTP 200 with no usable access_token"),
         (b'{"access_token": null}', "HTTP 200 with no usable access_token"),
         (b'{"access_token": 12345}', "HTTP 200 with no usable access_token"),
@@ -407,3 +407,10 @@ def test_an_unread_body_may_hide_that_the_token_was_redeemed() -> None:
     kinds = [getattr(read_response(status, None, None, unknown), "kind", None) for status in (400, 401, 302)]
 
     assert [Kind.UNREADABLE, Kind.UNEXPECTED, Kind.UNEXPECTED] == kinds
+
+
+def test_a_number_that_python_refuses_costs_no_tokens() -> None:
+    """An integer of thousands of digits beside the tokens is as good as infinite."""
+    body = b'{"access_token": "a", "refresh_token": "b", "expires_in": 3600, "x": ' + b"1" * 5000 + b"}"
+
+    assert isinstance(read_response(200, body), TokenResponse)

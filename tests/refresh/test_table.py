@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from builders import HOUR, IN_TABLE, MINUTE, policy
-from fakes import SECRET_ID
-from token_refresh.errors import (
-    RefreshOutcomeUnknown,
-)
+from fakes import SECRET_ID, FakeTable
+from token_refresh.errors import ConfigurationError, RefreshOutcomeUnknown
+from token_refresh.oauth.response import Failure, Kind
 from token_refresh.stored.origin import ClaimStoreKind
 from world import Killed, World, fail, killed
 
@@ -80,10 +79,17 @@ def test_a_lost_table_is_replaced_by_what_is_current_after_the_loss() -> None:
 def test_calls_with_claims_in_a_table() -> None:
     """A refresh makes one read and two writes at Secrets Manager, one read and one write at the table."""
     world = World(policy=IN_TABLE)
+    assert "refreshed" == world.outcome()
+    assert world.table is not None
+    # A document that names no store yet costs one read more: claims may be in the secret.
+    assert ["read AWSCURRENT", "read REFRESH_CLAIM", "put REFRESH_OUTCOME", "move AWSCURRENT"] == world.store.calls
+    world.store.calls.clear()
+    world.table.calls.clear()
     versions = len(_versions(world))
+    world.pass_time(20 * HOUR)
+
     assert "refreshed" == world.outcome()
 
-    assert world.table is not None
     assert ["read AWSCURRENT", "put REFRESH_OUTCOME", "move AWSCURRENT"] == world.store.calls
     assert ["read claim", "append claim"] == world.table.calls
     assert versions + 1 == len(_versions(world))
@@ -101,4 +107,33 @@ def test_another_run_s_claim_in_the_table_is_found() -> None:
 
     with world.at("append claim", another):
         assert "yielded" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize("under_way", [False, True])
+def test_a_table_beside_claims_in_the_secret(*, under_way: bool) -> None:
+    """A document that no run has written names no store: a run with a table sends nothing while the secret has claims.
+
+    The attempt there may have redeemed the token, or may be under way.
+    """
+    world = World(policy=policy(grace=timedelta(0)))
+    lost = Failure(kind=Kind.NO_RESPONSE, seen="ReadTimeout")
+
+    def move_to_table() -> None:
+        world.policy, world.table = TABLE_SINGLE_USE, FakeTable(clock=world.clock)
+
+    def respond() -> Failure:
+        if under_way:
+            move_to_table()
+            with pytest.raises(ConfigurationError):
+                world.execute(force=True)
+        return lost
+
+    world.endpoint.answers = [respond]
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute()
+    move_to_table()
+
+    with pytest.raises(ConfigurationError, match="claims move"):
+        world.execute()
     assert 1 == len(world.endpoint.requests)

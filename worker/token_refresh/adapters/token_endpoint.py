@@ -31,6 +31,7 @@ _HEADERS: Final = {
     "User-Agent": f"token-refresh-worker/{__version__}",  # Requests without one have met a challenge page.
 }
 
+_COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"})
 _NOT_SENT: Final = (
     httpcore.ConnectError,
     httpcore.ConnectTimeout,
@@ -169,8 +170,12 @@ def _proxy_for(url: str) -> httpcore.Proxy | None:
 
 
 def _read_body(response: httpx.Response) -> bytes | None:
-    """Read up to the limit; None where the body is encoded or larger."""
-    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+    """Read up to the limit; None where the body is compressed or larger.
+
+    A header that names no compression is a mistake of the server's, and must not cost the tokens below it.
+    """
+    codings = {coding.strip() for coding in response.headers.get("Content-Encoding", "").lower().split(",")}
+    if codings & _COMPRESSED:
         return None
     body = bytearray()
     for chunk in response.iter_raw():

@@ -64,6 +64,8 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
     host = origin.host if origin else newest.host if newest else None
     if host is not None and host != policy.host:
         return Mismatch("TOKEN_ENDPOINT", host, policy.host)
+    if snapshot.claims_in_versions:
+        return Mismatch("CLAIM_TABLE", ClaimStoreKind.VERSIONS.value, policy.store.value)
     if origin is not None and origin.store is not policy.store:
         return Mismatch("CLAIM_TABLE", origin.store.value, policy.store.value)
     return None

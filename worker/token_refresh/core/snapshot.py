@@ -42,6 +42,8 @@ class Snapshot:
     """The newest tokens that follow from the current refresh token, if that was used."""
     published: PublishedCopy | None = None
     """None if nothing was published yet."""
+    claims_in_versions: bool = False
+    """The secret has claims, though the configured table has none and the document names no store."""
 
     @property
     def fingerprint(self) -> str:

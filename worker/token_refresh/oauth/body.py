@@ -25,10 +25,15 @@ def read_object(body: bytes, encoding: Encoding) -> dict[str, object] | None:
     try:
         if encoding is Encoding.FORM:
             return dict(parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=100))
-        parsed = json.loads(body)
+        parsed = json.loads(body, parse_int=_read_int)
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
+
+
+def _read_int(digits: str) -> int | float:
+    """Read an integer; one that Python refuses to convert must not cost the tokens beside it."""
+    return int(digits) if len(digits) < 400 else math.inf  # noqa: PLR2004 - beyond what a double holds
 
 
 def find(value: object, path: Sequence[str]) -> object:

@@ -14,7 +14,7 @@ from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of, r
 from token_refresh.core.claims import Claim
 from token_refresh.core.plan import CLOCK_ERROR
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
-from token_refresh.core.versions import CURRENT, staged_version_id
+from token_refresh.core.versions import CLAIM, CURRENT, staged_version_id
 from token_refresh.errors import InvalidSecretDocument, SecretStoreError
 from token_refresh.ports import ClaimStore, SecretStore, SecretVersion
 from token_refresh.refresh.failures import SecretName, no_value, unreadable_document
@@ -75,7 +75,14 @@ class _Reading:
         current = self._current()
         newest = self._newest_claim(current)
         ledger = self._resolved(newest, current) if newest else Ledger()
-        snapshot = Snapshot(now=self.now, current=current, newest=newest, ledger=ledger, published=published)
+        snapshot = Snapshot(
+            now=self.now,
+            current=current,
+            newest=newest,
+            ledger=ledger,
+            published=published,
+            claims_in_versions=newest is None and self._claims_in_versions(current),
+        )
         stored = snapshot.stored_attempt
         successor = self._staged_under(stored) if stored else None
         return replace(snapshot, now=self.now, successor=successor)
@@ -111,6 +118,11 @@ class _Reading:
             return self._with_fingerprint(newest, current) if newest else None
         assert current.document.origin is not None  # noqa: S101 - it names the claim
         return self.reader.claim_named(named, current.document.origin.number, newest, current) or newest
+
+    def _claims_in_versions(self, current: TokenSet) -> bool:
+        """Whether claims are in the secret: a document that no run has written does not say where its claims are."""
+        named = current.document.origin is not None or self.reader.kind is not ClaimStoreKind.TABLE
+        return not named and self._read(label=CLAIM) is not None
 
     def _with_fingerprint(self, claim: Claim, current: TokenSet) -> Claim:
         """Find out which token a version 1 claim on another version redeems: the current version may be a copy."""
