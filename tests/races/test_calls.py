@@ -33,12 +33,14 @@ def test_refresh(provider: Provider, *, table: bool) -> None:
     """A refresh makes six calls, three of them writes, and stores one version, or two with its claim, day after day."""
     with Testbed(provider, table=table) as testbed:
         for day in range(1, 4):
+            # A document that names no store yet costs one read more: claims may be in the secret.
+            expected = 7 if table and day == 1 else 6
             before, versions = calls(testbed), len(testbed.secret.versions)
 
             assert "refreshed" == testbed.run().name
 
             made = calls(testbed)
-            assert (6, 3, day) == (
+            assert (expected, 3, day) == (
                 len(made) - len(before),
                 sum(call in WRITES for call in made) - sum(call in WRITES for call in before),
                 testbed.requests_sent,
