@@ -40,7 +40,9 @@ def test_the_worker_sends_its_own_events_to_one_bus(
 ) -> None:
     """The worker's role may send this project's events to the bus that is named, and no others and nowhere else."""
     policy = Policy(statements=resolve(with_bus.policy_of_role("lambda.amazonaws.com"), Named()))
-    ask = Ask(action="events:PutEvents", resource=resource, context={"events:source": source})
+    worker = Named()[f"{with_bus.logical_id('Lambda::Function')}.Arn"]
+    context = {"events:source": source, "lambda:SourceFunctionArn": worker}
+    ask = Ask(action="events:PutEvents", resource=resource, context=context)
 
     assert allowed == policy.allows(ask)
     assert "grants" == with_bus.one("Lambda::Function")["Environment"]["Variables"]["EVENT_BUS"]

@@ -115,9 +115,10 @@ def test_a_2xx_that_is_no_token_response_may_have_redeemed(body: bytes | None, s
     assert Kind.UNREADABLE.may_have_redeemed
 
 
-def test_a_null_error_is_no_error() -> None:
-    """A provider that always sends `error`, null where all is well, has sent tokens."""
-    assert isinstance(respond(200, GOOD | {"error": None}), TokenResponse)
+@pytest.mark.parametrize("error", [None, "", False, 0, {}, []])
+def test_an_empty_error_is_no_error(error: object) -> None:
+    """A provider that always sends `error`, empty where all is well, has sent tokens."""
+    assert isinstance(respond(200, GOOD | {"error": error}), TokenResponse)
 
 
 @pytest.mark.parametrize(

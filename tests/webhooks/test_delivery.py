@@ -45,6 +45,8 @@ BUTTON = {"type": "block_actions", "trigger_id": "12.3.a"}
         ("stripe", b"null", ("digest", None, None)),
         ("stripe", b"[" * 100_000, ("digest", None, None)),
         ("stripe", b'{"id": ' + b"9" * 5000 + b"}", ("digest", None, None)),
+        ("stripe", b'{"d": "&payload={\\"id\\":\\"evt_8\\"}&", "n": ' + b"9" * 5000 + b"}", ("digest", None, None)),
+        ("slack", b'{"text": "x&ssl_check=1&", "n": ' + b"9" * 5000 + b"}", ("digest", None, None)),
         ("slack", as_json(type="event_callback", event_id="Ev9", event={"type": "m"}), ("Ev9", "Ev9", "m")),
         ("slack", as_json(type="app_rate_limited"), ("digest", None, "app_rate_limited")),
         ("slack", as_json(type="url_verification", challenge=7), ("digest", None, "url_verification")),

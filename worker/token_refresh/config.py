@@ -146,7 +146,7 @@ def _read_provider(given: Mapping[str, str]) -> Provider:
 def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
     name, own = given.get("PROVIDER"), own_profiles(given)
     if name is None:
-        return load_provider(DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER)
+        name = DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER
     if name not in profile_names(own):
         raise ConfigurationError(f"PROVIDER must be one of {', '.join(profile_names(own))}")
     return load_provider(name, own)

@@ -165,7 +165,7 @@ def _read_success(
         why = f"a body that is encoded or over {BODY_LIMIT_BYTES} bytes"
     elif fields is None:
         why = f"a body that is not {'form-encoded' if response_format.encoding is Encoding.FORM else 'a JSON object'}"
-    elif fields.get("error") is not None:
+    elif fields.get("error"):
         why = "an error in it"
     elif not isinstance(tokens, dict):
         why = f"no object at {'.'.join(response_format.envelope)}"

@@ -78,8 +78,9 @@ def standard_prefix(headers: Headers) -> str:
 def read_body(body: bytes) -> tuple[Any, dict[str, str]]:
     """Parse a body: a JSON value, or else a form, whose field `payload` may hold the JSON value."""
     value = _json(body)
-    # A JSON body is not parsed as a form, too: "&ssl_check=1&" in the text of a message must mean nothing.
-    form = {} if value is not None else _form(body)
+    # A JSON body, readable or not, is never parsed as a form: "&ssl_check=1&" in the text of a message means nothing.
+    looks_like_json = body.lstrip()[:1] in {b"{", b"["}
+    form = {} if value is not None or looks_like_json else _form(body)
     return _json(form["payload"]) if "payload" in form else value, form
 
 
