@@ -5,6 +5,7 @@ import pytest
 from builders import DAY, HOUR
 from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 
 
 @pytest.mark.parametrize("setting", ["CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID"])
@@ -43,3 +44,16 @@ def test_a_rejected_refresh_is_not_fine(cli: Cli, tokens: Tokens, endpoint: Toke
 
     assert not [check for check in ended.json["checks"] if check["grade"] == "ok" and "rejected" in check["text"]]
     assert "look" == grades(ended)["last refresh"]
+
+
+@pytest.mark.parametrize("value", ["", "garbage"])
+def test_an_unusable_client_secret(cli: Cli, tokens: Tokens, store: SecretsManagerServer, value: str) -> None:
+    """Client credentials that are empty or garbage are named, and the good token set is not called so."""
+    tokens.store(expires_in=7 * HOUR)
+    store.client().create_secret(Name="client", **({"SecretString": value} if value else {}))
+
+    ended = cli("refresh", CLIENT_SECRET_ID="client")
+
+    assert 1 == ended.code
+    assert "secret client (CLIENT_SECRET_ID)" in ended.screen
+    assert f"secret {SECRET_ID} in" not in ended.screen
