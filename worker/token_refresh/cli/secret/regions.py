@@ -28,10 +28,11 @@ def not_found(context: Context, failure: SecretNotFound, *, command: str) -> Sec
 
     Args:
         context: What the command acts on.
-        failure: What Secrets Manager said.
+        failure: What Secrets Manager said; about another secret, such as the client credentials', it says enough.
         command: The command to repeat in the right region.
     """
-    if context.secret_id.startswith("arn:") or "marked for deletion" in str(failure):
+    is_another = f"secret {context.secret_id} " not in str(failure)
+    if is_another or context.secret_id.startswith("arn:") or "marked for deletion" in str(failure):
         return failure
     regions = other_regions(context)
     missing = f"secret {context.secret_id} does not exist in {context.region}"

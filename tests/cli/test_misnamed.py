@@ -1,0 +1,59 @@
+"""Errors name the setting or the secret that is wrong, and no other."""
+
+import pytest
+
+from builders import DAY, HOUR
+from cli.scene import SECRET_ID, Cli, Tokens, grades
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+
+
+@pytest.mark.parametrize("setting", ["CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID"])
+def test_a_missing_second_secret(cli: Cli, tokens: Tokens, setting: str) -> None:
+    """A second secret that is missing is named with its own setting, and not with that of the token secret."""
+    tokens.store(expires_in=7 * HOUR)
+
+    ended = cli("refresh", **{setting: "missing"})
+
+    assert 1 == ended.code
+    assert "secret missing in eu-central-1 was not found" in ended.screen
+    assert f"check {setting} and the region" in ended.screen
+    assert "TOKEN_SECRET_ID" not in ended.screen
+    assert "token-refresh authorize" not in ended.screen
+
+
+@pytest.mark.parametrize("command", ["status", "refresh", "history"])
+def test_an_empty_name(cli: Cli, tokens: Tokens, command: str) -> None:
+    """An empty argument is refused: it never means the default secret."""
+    tokens.store(expires_in=DAY)
+
+    ended = cli(command, "")
+
+    assert 0 != ended.code
+    assert SECRET_ID not in ended.out
+    assert "InternalError" not in ended.screen
+
+
+def test_a_rejected_refresh_is_not_fine(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """A grant that the provider rejected is no check of `doctor` that is ok."""
+    tokens.store()
+    endpoint.grant.revoke()
+    cli("refresh")
+
+    ended = cli("doctor", "--json")
+
+    assert not [check for check in ended.json["checks"] if check["grade"] == "ok" and "rejected" in check["text"]]
+    assert "look" == grades(ended)["last refresh"]
+
+
+@pytest.mark.parametrize("value", ["", "garbage"])
+def test_an_unusable_client_secret(cli: Cli, tokens: Tokens, store: SecretsManagerServer, value: str) -> None:
+    """Client credentials that are empty or garbage are named, and the good token set is not called so."""
+    tokens.store(expires_in=7 * HOUR)
+    store.client().create_secret(Name="client", **({"SecretString": value} if value else {}))
+
+    ended = cli("refresh", CLIENT_SECRET_ID="client")
+
+    assert 1 == ended.code
+    assert "secret client (CLIENT_SECRET_ID)" in ended.screen
+    assert f"secret {SECRET_ID} in" not in ended.screen
