@@ -109,10 +109,8 @@ def _copy(state: State, target: ClaimStore, moved_to: str, again: str) -> Claim 
     newest, ledger = state.snapshot.newest, state.snapshot.ledger.attempts
     if newest is None:
         return None
-    known = [_moved(attempt, state, moved_to) for attempt in ledger]
-    claim = replace(
-        newest, earlier=tuple(known[:-1]), fingerprint=known[-1].fingerprint, version_id=known[-1].version_id
-    )
+    *earlier, last = [_moved(attempt, state, moved_to) for attempt in ledger]
+    claim = replace(newest, earlier=tuple(earlier), fingerprint=last.fingerprint, version_id=last.version_id)
     before = target.newest().claim
     if not target.append(claim, after=before.claim_id if before else None):
         found = target.find(claim.claim_id)
@@ -121,7 +119,7 @@ def _copy(state: State, target: ClaimStore, moved_to: str, again: str) -> Claim 
                 f"another run stored a claim on secret {state.context.secret_id} meanwhile. The claims stay where they "
                 f"are; {again}"
             )
-    fate = known[-1].fate
+    fate = last.fate
     if fate in _RECORDED:
         target.record(claim, Record(fate=fate, error=None, recorded_at=state.snapshot.now))
     return claim
