@@ -1,5 +1,6 @@
 """In a real terminal: prompts that hide what is typed, a watch that ends with Ctrl-C, and nothing but plain text."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -33,6 +34,8 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
             encoding="utf-8",
             dimensions=(40, 160),
             timeout=30,
+            # A test run in the background of a script ignores SIGINT, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         started.append(child)
         return child
