@@ -138,7 +138,8 @@ def test_another_claim_store_is_refused_with_the_command_that_moves(first: Any, 
     other.model = world.model
     other.store.model = world.model
 
-    with pytest.raises(ConfigurationError, match=rf"`token-refresh claims move tokens .* --to {then.claim_store.value} "):
+    command = rf"`token-refresh claims move tokens .* --to {then.claim_store.value} "
+    with pytest.raises(ConfigurationError, match=command):
         other.execute()
     assert [] == other.endpoint.requests
 
