@@ -226,7 +226,7 @@ def test_a_form_makes_no_token_up(body: bytes) -> None:
     """A value that is not a token as it stands is not turned into one."""
     failed = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
 
-    assert Failure(kind=Kind.UNREADABLE, seen="HTTP 200 with no usable access_token") == failed
+    assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with no usable access_token") == failed
 
 
 def test_an_envelope_and_other_names() -> None:
