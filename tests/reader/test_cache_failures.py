@@ -13,7 +13,7 @@ from token_refresh.reader.cache import Cache, Entry
 
 
 def test_error_is_shared_for_a_moment(cache: Cache[str], source: Source, clock: Clock) -> None:
-    """With nothing to serve, an error is raised again without a read, for 1, 2, 4, 5 s, the shorter ones less some jitter."""
+    """With nothing to serve, an error is raised again without a read, for 1, 2, 4 ... 5 s, less some jitter."""
     source.error = down()
     pauses = []
     for _ in range(6):
@@ -44,8 +44,7 @@ def test_shared_errors_have_no_traceback_of_the_read(cache: Cache[str], source: 
 def test_backoff_grows_to_thirty_seconds_while_a_value_is_served(
     inline: Cache[str], source: Source, clock: Clock
 ) -> None:
-    """While a good value is served, failed reads are repeated after 1, 2, 4 ... 30 s, the shorter ones less some
-    jitter."""
+    """While a good value is served, failed reads are repeated after 1, 2, 4 ... 30 s, less some jitter."""
     inline.get()
     inline._entry = Entry(value="first", refresh_at=clock(), wait_at=math.inf, expires_at=math.inf)  # noqa: SLF001 - one that lasts
     inline.after_restore()

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import lifecycle
@@ -24,10 +24,6 @@ from token_refresh.reader.errors import bare, defect
 from token_refresh.reader.fetch import FETCH_SECONDS, Fetch
 from token_refresh.reader.pauses import Pauses
 from token_refresh.reader.runtime import Runtime
-
-LONGEST_PAUSE_SECONDS: Final = 30.0
-LONGEST_EMPTY_SECONDS: Final = 5.0
-"""A token that comes after an expiry is found within this time."""
 
 T = TypeVar("T")
 
@@ -57,8 +53,7 @@ class Cache(Generic[T]):
         background: bool,
         runtime: Runtime,
         fetch_seconds: float = FETCH_SECONDS,
-        longest_pause_seconds: float = LONGEST_PAUSE_SECONDS,
-        longest_empty_seconds: float = LONGEST_EMPTY_SECONDS,
+        pauses: Pauses | None = None,
     ) -> None:
         """Start empty.
 
@@ -68,8 +63,7 @@ class Cache(Generic[T]):
             background: Whether a soft read runs in the background, and not in the caller who begins it.
             runtime: Time, threads and chance.
             fetch_seconds: How long waiting callers give a fetch.
-            longest_pause_seconds: The longest pause between reads that fail or that look for another value.
-            longest_empty_seconds: How long callers share an error at most while there is no value to serve.
+            pauses: Between reads that fail or that look for another value; by default those of a token.
         """
         self.fresh: tuple[T, float] = (cast("T", None), -math.inf)
         self._read = read
@@ -81,9 +75,7 @@ class Cache(Generic[T]):
         self._fetch: Fetch | None = None
         self._begun = 0
         self._finished = 0  # the number of the newest fetch that has ended
-        self._pauses = Pauses(
-            runtime, longest_seconds=longest_pause_seconds, longest_empty_seconds=longest_empty_seconds
-        )
+        self._pauses = pauses or Pauses(runtime)
         lifecycle.watch(self)
 
     def get(self) -> T:

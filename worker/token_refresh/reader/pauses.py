@@ -6,6 +6,10 @@ from typing import Final
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.runtime import Runtime
 
+LONGEST_PAUSE_SECONDS: Final = 30.0
+LONGEST_EMPTY_SECONDS: Final = 5.0
+"""For tokens: one that comes after an expiry is found within this time."""
+
 RECOVERY_SECONDS: Final = 4 * 3600.0
 """How long it takes until one more short pause is possible."""
 
@@ -20,7 +24,13 @@ class Pauses:
     or without end, nor a store that fails now and then gets more than a few short pauses a day.
     """
 
-    def __init__(self, runtime: Runtime, *, longest_seconds: float, longest_empty_seconds: float) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        longest_seconds: float = LONGEST_PAUSE_SECONDS,
+        longest_empty_seconds: float = LONGEST_EMPTY_SECONDS,
+    ) -> None:
         """Allow a read at once.
 
         Args:

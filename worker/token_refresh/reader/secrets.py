@@ -109,7 +109,7 @@ class SecretReader:
         """Check whether `secret`, which did not work, is still current; return True if there is another version.
 
         All threads share one read, and there is none if it was replaced already. The same version is read again only
-        after pauses that grow from 1 s to the TTL: rejecting without end costs about 290 reads a day.
+        after pauses that grow from 1 s to 5 minutes: rejecting without end costs about 290 reads a day.
         """
         return self._cache.reject(lambda cached: cached[0].version_id == secret.version_id)
 
