@@ -116,7 +116,7 @@ def test_the_next_claim_carries_the_first_unresolved_attempt_on(token: str | Non
 
 def test_what_replaces_a_lost_table_is_a_first_attempt_that_nobody_holds() -> None:
     """Its ID follows from the nonce alone, and the lost claims count as first attempts."""
-    current = token_set(**origin(claim_id="c" * 36, number=4, store=IN_TABLE.store))
+    current = token_set(**origin(claim_id="c" * 36, number=4, claim_store=IN_TABLE.claim_store))
     restored = claim(fate=Fate.REJECTED, number=3, claim_number=2)
 
     step = plan(snapshot(restored, current=current, now=NOW + 2 * HOUR), RunState(nonce="n"), IN_TABLE)

@@ -54,7 +54,7 @@ class Settings:
             replay_grace=self.provider.replay_grace,
             claim_time_to_live=self.claim_time_to_live,
             host=host_of(self.provider.token_endpoint),
-            store=ClaimStoreKind.VERSIONS if self.claim_table is None else ClaimStoreKind.TABLE,
+            claim_store=ClaimStoreKind.VERSIONS if self.claim_table is None else ClaimStoreKind.TABLE,
         )
 
 

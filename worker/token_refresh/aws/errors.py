@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from token_refresh.aws.arn import arn_region
-from token_refresh.aws.causes import Cause, Failure, failure_of
+from token_refresh.aws.causes import Cause, FailedCall, failure_of
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -121,7 +121,7 @@ _MESSAGES: Final[Mapping[Cause, tuple[type[TokenRefreshError], str]]] = {
 }
 
 
-def named_error(failure: Failure, request: AwsRequest) -> TokenRefreshError:
+def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
     """Give the error of a failed call; it quotes nothing that the service sent except a well-formed error code."""
     raised, message = _MESSAGES[failure.cause]
     return raised(message.format_map({**_words(request), "code": failure.code}))

@@ -69,14 +69,14 @@ def prepare_refresh(
             client secret where the method needs one.
         TokenRefreshError: The client credentials can't be read.
     """
-    located = provider.for_document(document.fields)
+    filled = provider.for_document(document.fields)
     client = credentials(document)
     return PreparedRefresh(
-        provider=located,
+        provider=filled,
         document=document,
         client=client,
         previous=previous,
-        request=_request(located, document, client),
+        request=_request(filled, document, client),
     )
 
 

@@ -73,7 +73,7 @@ class Run:
         self._reader = SnapshotReader(
             store=parts.store,
             claims=parts.claims,
-            kind=policy.store,
+            claim_store=policy.claim_store,
             published=parts.published,
             secret=secret,
             needs_refresh_token=needs_refresh_token(parts.provider),
@@ -121,8 +121,8 @@ class Run:
 
     def _plan(self, snapshot: Snapshot) -> Step:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
-        located = self.parts.provider.for_document(snapshot.current.document.fields)
-        policy = replace(self._policy, host=located.host) if self.parts.provider.variables else self._policy
+        filled = self.parts.provider.for_document(snapshot.current.document.fields)
+        policy = replace(self._policy, host=filled.host) if self.parts.provider.variables else self._policy
         return plan(snapshot, self.memory.state, policy)
 
     def _at_rest(self, step: Step, snapshot: Snapshot) -> Outcome | None:
@@ -177,7 +177,7 @@ class Run:
         if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self._policy):
             log.warning(
                 "token_lifetime_too_short",
-                claim_store=self._policy.store.value,
+                claim_store=self._policy.claim_store.value,
                 remedy="pause, deploy with `-c claim_table=create`, run "
                 + self._secret.command("claims move", " --to table --table NAME")
                 + ", and resume",

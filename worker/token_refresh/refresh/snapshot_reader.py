@@ -29,7 +29,7 @@ class SnapshotReader:
 
     store: SecretStore
     claims: ClaimStore
-    kind: ClaimStoreKind
+    claim_store: ClaimStoreKind
     published: SecretStore | None
     secret: SecretName
     needs_refresh_token: bool = True
@@ -114,14 +114,14 @@ class _Reading:
         known = [claim for claim in (found.claim, self.memory.newest_claim) if claim]
         newest = max(known, key=lambda claim: claim.number, default=None)
         named = Snapshot(now=self.now, current=current, newest=newest).missing_claim_id
-        if named is None or self.reader.kind is ClaimStoreKind.TABLE:
+        if named is None or self.reader.claim_store is ClaimStoreKind.TABLE:
             return self._with_fingerprint(newest, current) if newest else None
         assert current.document.origin is not None  # noqa: S101 - it names the claim
         return self.reader.claim_named(named, current.document.origin.number, newest, current) or newest
 
     def _claims_in_versions(self, current: TokenSet) -> bool:
         """Whether claims are in the secret: a document that no run has written does not say where its claims are."""
-        named = current.document.origin is not None or self.reader.kind is not ClaimStoreKind.TABLE
+        named = current.document.origin is not None or self.reader.claim_store is not ClaimStoreKind.TABLE
         return not named and self._read(label=CLAIM) is not None
 
     def _with_fingerprint(self, claim: Claim, current: TokenSet) -> Claim:

@@ -39,7 +39,7 @@ class Origin:
     """The host of the token endpoint that issued the refresh token, and the only one that may receive it."""
     grace: timedelta
     """How long that provider accepts a refresh token after it was redeemed."""
-    store: ClaimStoreKind
+    claim_store: ClaimStoreKind
     claim_id: str | None = None
     """The claim under which the tokens were received, or for a new grant the last one before it; None for the first."""
     number: int = 0
@@ -54,7 +54,7 @@ class Origin:
         fields: dict[str, object] = {
             "host": self.host,
             "grace_seconds": int(self.grace.total_seconds()),
-            "store": self.store.value,
+            "store": self.claim_store.value,
         }
         if self.authorized:
             fields["authorized"] = True
@@ -83,7 +83,7 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
     return Origin(
         host=host,
         grace=timedelta(seconds=grace_seconds),
-        store=store,
+        claim_store=store,
         claim_id=claim_id,
         number=number if claim_id is not None else 0,
         authorized=found.get("authorized") is True,

@@ -226,7 +226,7 @@ def _lifetime(state: State) -> Finding | None:
     if not lifetime_too_short(state.document, state.policy):
         return None
     claims = state.claims_today[1]
-    moves = state.policy.store is ClaimStoreKind.VERSIONS
+    moves = state.policy.claim_store is ClaimStoreKind.VERSIONS
     move = f"move the claims to a table: {_move_claims(state, 'table')}"
     return Finding(
         health=Health.ATTENTION,

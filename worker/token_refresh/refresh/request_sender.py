@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Failure, Kind, Response, TokenResponse
+from token_refresh.oauth.response import FailedRequest, Kind, Response, TokenResponse
 from token_refresh.ports import Deadline, Log, TokenEndpoint
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.parts import Limits
@@ -18,7 +18,7 @@ class TimeOver(Exception):  # noqa: N818 - it never leaves the redemption
 
 
 @dataclass(slots=True, kw_only=True)
-class Exchange:
+class RequestSender:
     """One refresh request and its repeats."""
 
     endpoint: TokenEndpoint
@@ -35,10 +35,10 @@ class Exchange:
     sent_at: datetime = datetime.min  # noqa: DTZ901 - replaced at the first request
     unsure: bool = False
     """Whether a request may have redeemed the refresh token, and no response says so."""
-    _failure: Failure | None = None
+    _failure: FailedRequest | None = None
     _stopped: bool = False
 
-    def run(self) -> Response:
+    def send(self) -> Response:
         """Send until there is a response that can't be repeated, or no more time.
 
         Raises:
@@ -79,7 +79,7 @@ class Exchange:
             if self.timeout_seconds is None
             else min(self.timeout_seconds, timeout_seconds),
         )
-        if isinstance(response, Failure):
+        if isinstance(response, FailedRequest):
             self._failure = response
             self.unsure = self.unsure or response.kind.may_have_redeemed
             self.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
@@ -96,9 +96,9 @@ class Exchange:
 
 
 def _client_rejected(response: Response) -> bool:
-    return isinstance(response, Failure) and response.kind is Kind.CLIENT_REJECTED
+    return isinstance(response, FailedRequest) and response.kind is Kind.CLIENT_REJECTED
 
 
 def _asked_seconds(response: Response) -> float:
     """Give how long the endpoint asked us to wait."""
-    return response.retry_after.total_seconds() if isinstance(response, Failure) and response.retry_after else 0.0
+    return response.retry_after.total_seconds() if isinstance(response, FailedRequest) and response.retry_after else 0.0
