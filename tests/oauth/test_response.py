@@ -198,9 +198,35 @@ def test_a_form_encoded_response() -> None:
     found = read_response(200, body, None, form)
 
     assert TokenResponse(access_token=SecretValue("a+b"), refresh_token=None, lifetime=timedelta(minutes=1)) == found
-    for broken in (b"<html>", b"\xff=1", b"{}"):
+    for broken in (b"", b"<html>", b"{}", b"\n&&", b"access_token=a&access_token=b", b"access_token=a&access_token="):
         failed = read_response(200, broken, None, form)
         assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with a body that is not form-encoded") == failed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"access_token=a&refresh_token=r&scope=x\n",
+        b"\xef\xbb\xbfaccess_token=a\r\n&refresh_token=r",
+        b"&access_token=a&&refresh_token=r&",
+        b"access_token=a&refresh_token=r&refresh_token=r&scope",
+        "access_token=a&refresh_token=r&name=Zo\u00eb".encode(),
+        b"access_token=a&refresh_token=r&name=Zo\xeb&also=%ff",
+    ],
+)
+def test_a_lax_form_loses_no_token(body: bytes) -> None:
+    """Line ends, empty pairs, a repeated pair and text in any encoding leave the tokens readable."""
+    found = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
+
+    assert TokenResponse(access_token=SecretValue("a"), refresh_token=SecretValue("r"), lifetime=None) == found
+
+
+@pytest.mark.parametrize("body", [b"access_token=a\nrefresh_token=r", b"access_token=\xeb", b"access_token=%0Aa"])
+def test_a_form_makes_no_token_up(body: bytes) -> None:
+    """A value that is not a token as it stands is not turned into one."""
+    failed = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
+
+    assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with no usable access_token") == failed
 
 
 def test_an_envelope_and_other_names() -> None:
