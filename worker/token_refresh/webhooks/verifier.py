@@ -97,8 +97,11 @@ class Verifier:
         signed = self._read(headers, body)
         secrets = self._secret.accepted()
         found = self._match(signed, secrets)
-        if isinstance(found, TokenRefreshError) and self._secret.reject(secrets[0]):
-            found = self._match(signed, self._secret.accepted())
+        if isinstance(found, TokenRefreshError):
+            self._secret.reject(secrets[0])
+            # Compared whole: the read may have found a previous version that could not be read before.
+            if (newest := self._secret.accepted()) != secrets:
+                found = self._match(signed, newest)
         return self._finish(headers, body, signed, found)
 
     async def _averify(self, given: Mapping[str, str] | Headers, body: bytes) -> Delivery:
@@ -106,8 +109,10 @@ class Verifier:
         signed = self._read(headers, body)
         secrets = await self._secret.aaccepted()
         found = self._match(signed, secrets)
-        if isinstance(found, TokenRefreshError) and await self._secret.areject(secrets[0]):
-            found = self._match(signed, await self._secret.aaccepted())
+        if isinstance(found, TokenRefreshError):
+            await self._secret.areject(secrets[0])
+            if (newest := await self._secret.aaccepted()) != secrets:  # as in `_verify`
+                found = self._match(signed, newest)
         return self._finish(headers, body, signed, found)
 
     def _read(self, headers: Headers, body: bytes) -> Signed:
