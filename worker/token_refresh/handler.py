@@ -169,8 +169,7 @@ class Invocation:
         write(summary.event, **summary.fields(self._clock.unix_ms()))
 
     def _seconds_after_due(self, ended: Outcome | TokenRefreshError, facts: RunFacts) -> int | None:
-        refreshed = isinstance(ended, Outcome) and ended.name in {"refreshed", "recovered"}
-        if self.due_before is None or not refreshed:
+        if self.due_before is None or not (isinstance(ended, Outcome) and ended.made_current):
             return None
         return max(0, round((facts.at - self.due_before).total_seconds()))
 

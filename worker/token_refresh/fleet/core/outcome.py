@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.fleet.core.row import Row, Seen, State
+from token_refresh.outcome import OutcomeName
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
 JITTER: Final = timedelta(seconds=30)
 """Retries are spread over this time, so that secrets that failed together don't come back together."""
 
-_SUCCESSES: Final = frozenset({"fresh", "refreshed", "recovered", "superseded"})
+_SUCCESSES: Final = frozenset({OutcomeName.FRESH, OutcomeName.REFRESHED, OutcomeName.RECOVERED, OutcomeName.SUPERSEDED})
 _STATES: Final = {
     "ReauthorizationRequired": State.REAUTHORIZE,
     "RefreshOutcomeUnknown": State.HELD,
