@@ -460,7 +460,7 @@ def signed_request(algorithm: str = "RS256") -> TokenRequest:
     form = RequestFormat(
         auth_method=AuthMethod.PRIVATE_KEY_JWT, grant=Grant.CLIENT_CREDENTIALS, assertion_algorithm=algorithm
     )
-    return refresh_request(None, CLIENT, form, endpoint="https://example.com/token")
+    return refresh_request(SecretValue(""), CLIENT, form, endpoint="https://example.com/token")
 
 
 def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from token_refresh.oauth.body import LONGEST_LIFETIME
 from token_refresh.oauth.formats import Encoding, Expiry, Matcher, ResponseFormat
 from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse, read_response
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import LONGEST_LIFETIME
 
 GOOD: dict[str, Any] = {"access_token": "a", "refresh_token": "r2", "token_type": "Bearer", "expires_in": 86400}
 

@@ -9,10 +9,8 @@ from urllib.parse import parse_qsl
 
 from token_refresh.oauth.formats import Encoding, Expiry
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh.stored.token_value import is_token
-
-LONGEST_LIFETIME: Final = timedelta(days=3650)
-"""A lifetime beyond this is taken as this, so that no number overflows a date."""
 
 _LONGEST_KEPT_TEXT: Final = 2048
 _LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold

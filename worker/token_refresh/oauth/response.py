@@ -22,7 +22,6 @@ from enum import Enum
 from typing import Final
 
 from token_refresh.oauth.body import (
-    LONGEST_LIFETIME,
     find,
     matches,
     read_kept,
@@ -33,6 +32,7 @@ from token_refresh.oauth.body import (
 )
 from token_refresh.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, Matcher, ResponseFormat
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import LONGEST_LIFETIME
 
 BODY_LIMIT_BYTES: Final = 65_536
 """How much of a response is read; a token response has a few kilobytes."""

@@ -22,11 +22,9 @@ from token_refresh.providers.provider import (
 )
 from token_refresh.providers.table import Table
 from token_refresh.providers.variables import MOST_CHOICES, Variable, host_is_fixed, places, read_template
+from token_refresh.stored.origin import LONGEST_GRACE
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
-
-LONGEST_GRACE: Final = timedelta(days=30)
-"""What `static` and `until_used` count as; `REPLAY_GRACE_SECONDS` has the same limit."""
 
 DEFAULT_WINDOW: Final = timedelta(hours=8)
 

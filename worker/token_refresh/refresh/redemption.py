@@ -1,5 +1,6 @@
 """Redeem a refresh token under a claim, and store the tokens before anything else is done with them."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -46,9 +47,7 @@ class Redemption:
         size_bytes = len(document.serialize().reveal())
         if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
             raise no_room(self.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
-        parts = self.parts
-        prepared = prepare_refresh(document, parts.provider, parts.credentials, parts.previous_credentials)
-        parts.endpoint(prepared.provider)  # A wrong proxy variable is an error before the claim.
+        prepared = prepare_refresh(document, self.parts)
         if self.deadline.remaining_seconds < self.limits.needed_seconds:
             raise self._too_late()
         return prepared
@@ -77,15 +76,12 @@ class Redemption:
     def _sender(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> RequestSender:
         grace, first = snapshot.counted_grace(self.policy), snapshot.first_unresolved
         since = first.claimed_at if first else claim.claimed_at
-        timeout_seconds = self.limits.request_timeout_seconds
-        if timeout_seconds is None and grace > timedelta(0):
-            timeout_seconds = REQUEST_TIMEOUT_SECONDS
+        # A lost response can't be repeated without a grace period, so it gets all the time that is left.
+        default_seconds = REQUEST_TIMEOUT_SECONDS if grace > timedelta(0) else math.inf
         return RequestSender(
-            endpoint=self.parts.endpoint(prepared.provider),
             prepared=prepared,
-            request=prepared.request,
             replay_allowed=lambda now: may_be_sent_again(since, now, grace),
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=self.limits.request_timeout_seconds or default_seconds,
             limits=self.limits,
             deadline=self.deadline,
             memory=self.memory,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from token_refresh.oauth.request import TokenRequest
 from token_refresh.oauth.response import FailedRequest, Kind, Response, TokenResponse
-from token_refresh.ports import Deadline, Log, TokenEndpoint
+from token_refresh.ports import Deadline, Log
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.parts import Limits
 from token_refresh.refresh.requests import PreparedRefresh
@@ -21,13 +21,11 @@ class TimeOver(Exception):  # noqa: N818 - it never leaves the redemption
 class RequestSender:
     """One refresh request and its repeats."""
 
-    endpoint: TokenEndpoint
     prepared: PreparedRefresh
-    request: TokenRequest
     replay_allowed: Callable[[datetime], bool]
     """Whether the provider still accepts the refresh token, if it may have been redeemed before."""
-    timeout_seconds: float | None
-    """One request, end to end; None for all the time that is left."""
+    timeout_seconds: float
+    """One request, end to end."""
     limits: Limits
     deadline: Deadline
     memory: Memory
@@ -44,16 +42,13 @@ class RequestSender:
         Raises:
             TimeOver: Nothing was sent.
         """
-        response = self._repeated()
+        response = self._repeated(self.prepared.request)
         other = self.prepared.with_previous_client() if _client_rejected(response) else None
-        if other is None:
-            return response
-        self.request = other
-        return self._send()
+        return response if other is None else self._send(other)
 
-    def _repeated(self) -> Response:
+    def _repeated(self, request: TokenRequest) -> Response:
         return repeat(
-            self._send,
+            lambda: self._send(request),
             clock=self.deadline.clock,
             until=self.deadline.at - self.limits.needed_seconds,
             results=self._may_repeat,
@@ -62,7 +57,7 @@ class RequestSender:
             asked_seconds=_asked_seconds,
         )
 
-    def _send(self) -> Response:
+    def _send(self, request: TokenRequest) -> Response:
         # The machine may have been suspended since the last look at the clock.
         left_seconds = self.deadline.remaining_seconds
         if left_seconds < self.limits.needed_seconds or not self._replay_allowed():
@@ -72,13 +67,8 @@ class RequestSender:
             return self._failure
         self.sent_at = self.memory.service_now()
         self.memory.requests_sent += 1
-        timeout_seconds = left_seconds - self.limits.store_reserve_seconds
-        response = self.endpoint.send(
-            self.request,
-            timeout_seconds=timeout_seconds
-            if self.timeout_seconds is None
-            else min(self.timeout_seconds, timeout_seconds),
-        )
+        timeout_seconds = min(self.timeout_seconds, left_seconds - self.limits.store_reserve_seconds)
+        response = self.prepared.endpoint.send(request, timeout_seconds=timeout_seconds)
         if isinstance(response, FailedRequest):
             self._failure = response
             self.unsure = self.unsure or response.kind.may_have_redeemed

@@ -10,7 +10,7 @@ Reads are separate calls, and each can return old data:
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of, redeemed_token
+from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh.core.claims import Claim
 from token_refresh.core.plan import CLOCK_ERROR
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
@@ -56,7 +56,7 @@ class SnapshotReader:
         if isinstance(found, Claim):
             return replace(found, number=max(found.number, number))
         return found.counted_as(
-            number, previous, version_id=current.version_id, fingerprint=_fingerprint(current.document)
+            number, previous, version_id=current.version_id, fingerprint=fingerprint_of(current.document.redeemed_token)
         )
 
 
@@ -130,10 +130,10 @@ class _Reading:
         if claim.fingerprint or current.version_id in its_own:
             return claim
         base = self._read_set(claim.version_id)
-        return replace(claim, fingerprint=_fingerprint(base.document)) if base else claim
+        return replace(claim, fingerprint=fingerprint_of(base.document.redeemed_token)) if base else claim
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
-        fingerprint, latest = _fingerprint(current.document), self.now + CLOCK_ERROR
+        fingerprint, latest = fingerprint_of(current.document.redeemed_token), self.now + CLOCK_ERROR
         # An entry from the future was written by no run, and would block refreshes until then.
         ledger = Ledger((*(a for a in newest.earlier if a.claimed_at <= latest), newest))
         on_token = {a.claim_id for a in ledger.on_token(fingerprint, current.version_id)} | {newest.claim_id}
@@ -147,12 +147,12 @@ class _Reading:
     def _resolve(self, attempt: Attempt, current: TokenSet) -> Attempt:
         """Find out what is stored under a claim: staged tokens, or a record."""
         if current.version_id == staged_version_id(attempt.claim_id, attempt.version_id):
-            return replace(attempt, fate=Fate.STORED, next_fingerprint=_fingerprint(current.document))
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(current.document.redeemed_token))
         if attempt.claim_id in self.memory.fates:
             return replace(attempt, fate=self.memory.fates[attempt.claim_id])
         staged = self._staged_under(attempt)
         if staged is not None:
-            return replace(attempt, fate=Fate.STORED, next_fingerprint=_fingerprint(staged.document))
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
         record = self.reader.claims.record_of(attempt.claim_id)
         return replace(attempt, fate=record.fate) if record else attempt
 
@@ -186,10 +186,6 @@ class _Reading:
 
     def _note_time(self, read_at: datetime | None) -> None:
         self.now = max(self.now, read_at or self.now)
-
-
-def _fingerprint(document: TokenDocument) -> str:
-    return fingerprint_of(redeemed_token(document))
 
 
 def _token_set(version: SecretVersion, document: TokenDocument) -> TokenSet:

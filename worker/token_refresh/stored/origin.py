@@ -16,10 +16,14 @@ from token_refresh.stored.times import iso, read_iso
 ORIGIN_KEY: Final = "tokenRefresh"
 
 LONGEST_GRACE: Final = timedelta(days=30)
+"""What `static` and `until_used` in a profile count as; `REPLAY_GRACE_SECONDS` has the same limit."""
+
+HOST: Final = re.compile(r"[\x21-\x7e]{1,253}")  # the longest name in DNS (RFC 1035 section 2.3.4)
+
+HIGHEST_NUMBER: Final = 10**12
+"""No secret ever has so many claims: a larger stored number is damage."""
 
 _VERSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{32,64}")  # `ClientRequestToken` of `PutSecretValue`
-_HOST: Final = re.compile(r"[\x21-\x7e]{1,253}")
-_HIGHEST_NUMBER: Final = 10**12
 
 
 class ClaimStoreKind(StrEnum):
@@ -74,11 +78,11 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
         store = ClaimStoreKind(str(found.get("store")))
     except ValueError:
         return None
-    if not isinstance(host, str) or not _HOST.fullmatch(host):
+    if not isinstance(host, str) or not HOST.fullmatch(host):
         return None
     if claim_id is not None and not (isinstance(claim_id, str) and _VERSION_ID.fullmatch(claim_id)):
         return None
-    if not _is_whole(grace_seconds, int(LONGEST_GRACE.total_seconds())) or not _is_whole(number, _HIGHEST_NUMBER):
+    if not _is_whole(grace_seconds, int(LONGEST_GRACE.total_seconds())) or not _is_whole(number, HIGHEST_NUMBER):
         return None
     return Origin(
         host=host,
