@@ -13,7 +13,6 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple
 
 from token_refresh.webhooks import about
@@ -55,7 +54,7 @@ class Scheme(NamedTuple):
     key: Callable[[str], bytes]
     about: Callable[[Headers, bytes], About]
     hint: str = ""
-    no_retry: Mapping[str, str] = MappingProxyType({})
+    no_retry: Mapping[str, str] = {}
 
 
 def _read_stripe(headers: Headers, body: bytes) -> Signed:
