@@ -52,7 +52,7 @@ def test_relative_links() -> None:
 
 
 def test_comparisons_agree() -> None:
-    """Each alternative in the README's table has a section with sources in docs/why-not-rotation.md, in the same order."""
+    """Each alternative in the README's table has a section in docs/why-not-rotation.md, in the same order."""
     page = (ROOT / "docs" / "why-not-rotation.md").read_text()
     rows = re.findall(r"^\| ([^|*]+?) \|", README.split("\n## Why not something else\n")[1], re.MULTILINE)
     sections = re.findall(r"^## (.+)$", page, re.MULTILINE)
