@@ -393,7 +393,7 @@ forms = st.builds(
 )
 
 
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=3_000, deadline=None)
 @given(status=st.integers(100, 599), body=bodies, form=forms)
 def test_whatever_a_provider_sends_is_tokens_or_a_named_failure(
     status: int, body: bytes | None, form: ResponseFormat
