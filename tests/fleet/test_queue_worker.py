@@ -118,6 +118,7 @@ def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
     seen = stage.row(secret_arn).seen
     assert seen is not None
     assert datetime(2027, 12, 24, tzinfo=UTC) == seen.grant_ends_at
+    assert datetime(2027, 12, 17, tzinfo=UTC) == seen.grant_ending_at
 
 
 def test_metrics_of_a_fleet(stage: FleetStage) -> None:

@@ -34,7 +34,7 @@ def index(request: pytest.FixtureRequest) -> Index:
     "stored",
     [
         row(new=True),
-        row(found=seen(grant_ends_at=NOW + HOUR), pause=pause(), announced="Reauthorized"),
+        row(found=seen(grant_ends_at=NOW + HOUR, grant_ending_at=NOW), pause=pause(), announced="Reauthorized"),
         row(found=failed("TokenEndpointUnavailable", at=NOW)),
         row(found=seen(expires_at=None, due_at=None)),
     ],

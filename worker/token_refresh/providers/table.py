@@ -47,7 +47,13 @@ class Table:
             return parse(self._values[key])
         except KeyError:
             raise ConfigurationError(f"{self._where}: {key} is missing; it must be {must_be}") from None
-        except (ValueError, TypeError, re.error):
+        except (
+            ValueError,
+            TypeError,
+            OverflowError,
+            RecursionError,
+            re.error,
+        ):  # the last three: a pattern that is too much
             raise self.error(key, must_be) from None
 
     def text(self, key: str, default: Any = _REQUIRED, *, pattern: str = _LINE) -> Any:

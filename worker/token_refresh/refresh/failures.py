@@ -19,7 +19,7 @@ from token_refresh.errors import (
     TokenRequestRejected,
     TokensNotStored,
 )
-from token_refresh.oauth.response import Failure, Kind
+from token_refresh.oauth.response import FailedRequest, Kind
 from token_refresh.stored.document import SIZE_LIMIT_BYTES
 from token_refresh.stored.origin import ClaimStoreKind
 
@@ -153,7 +153,7 @@ def restless(secret: SecretName, steps: int) -> SecretStoreUnavailable:
     )
 
 
-def failed_request(secret: SecretName, response: Failure, *, unsure: bool, sent: int) -> TokenRefreshError:
+def failed_request(secret: SecretName, response: FailedRequest, *, unsure: bool, sent: int) -> TokenRefreshError:
     """Say why the token endpoint gave no tokens, in words of ours alone."""
     seen = f"{response.seen}, after {sent} request{'s' if sent > 1 else ''}"
     match response.kind:

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from token_refresh.aws.causes import Failure, failure_of
+from token_refresh.aws.causes import FailedCall, failure_of
 
 
 class Grade(StrEnum):
@@ -54,7 +54,7 @@ class Check:
 class NotAsked(Exception):  # noqa: N818 - it never leaves the checks
     """A service gave no usable response; the text is its error code, or the kind of failure."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: FailedCall) -> None:
         super().__init__(failure.code)
         self.cause = failure.cause
 

@@ -74,6 +74,8 @@ class Seen:
     due_at: datetime | None
     grant_ends_at: datetime | None = None
     """When the refresh token itself expires, where the provider says so."""
+    grant_ending_at: datetime | None = None
+    """When to say so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
