@@ -44,7 +44,7 @@ def test_each_actor_has_a_table() -> None:
     """A heading for an actor is followed by what it could do, and each table that names tests is read here."""
     actors = re.findall(r"^### .*\n\n(.*)\n", PAGE, re.MULTILINE)
     assert 10 < len(actors)
-    assert {"| it could | what stops it | test |", "| they could | what stops them | shown by |"} == set(actors)
+    assert {"| it could | what stops it | test |", "| they could | what stops them | test |"} == set(actors)
     assert len(rows()) == len([line for line in PAGE.splitlines() if "::" in line]) - 1  # the form, in the text above
 
 
