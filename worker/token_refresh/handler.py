@@ -145,6 +145,7 @@ class Invocation:
             expires_at=document.expires_at,
             due_at=due_at(document, self._policy),
             grant_ends_at=document.origin.grant_ends_at if document.origin else None,
+            grant_ending_at=document.origin.grant_ending_at if document.origin else None,
         )
 
     def _report(self, ended: Outcome | TokenRefreshError) -> None:

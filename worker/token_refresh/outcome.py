@@ -74,6 +74,7 @@ class RunFacts:
     expires_at: datetime | None = None
     due_at: datetime | None = None
     grant_ends_at: datetime | None = None
+    grant_ending_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,8 @@ See https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from token_refresh.aws.responses import MalformedResponse
 
@@ -41,8 +40,7 @@ class Cause(Enum):
         return self in {Cause.THROTTLED, Cause.SERVER_ERROR, Cause.UNREACHABLE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedCall:
+class FailedCall(NamedTuple):
     """A failed call; nothing in it was sent by the service except a well-formed error code."""
 
     cause: Cause

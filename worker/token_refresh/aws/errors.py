@@ -2,8 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.causes import Cause, FailedCall, failure_of
@@ -19,8 +18,7 @@ from token_refresh.errors import (
 TOKEN_SECRET_SETTING: Final = "TOKEN_SECRET_ID"  # noqa: S105 - a variable's name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwsRequest:
+class AwsRequest(NamedTuple):
     """A call to AWS, as messages name it."""
 
     action: str

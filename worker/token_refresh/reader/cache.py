@@ -14,9 +14,8 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import lifecycle
@@ -30,8 +29,7 @@ T = TypeVar("T")
 logger = logging.getLogger("token_refresh.reader")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry(Generic[T]):
+class Entry(NamedTuple, Generic[T]):
     """A value with the Unix times, in seconds, at which its zones begin."""
 
     value: T
@@ -82,7 +80,7 @@ class Cache(Generic[T]):
         """Return the value; wait for a read only if there is none to serve."""
         while True:
             found = self._serve_or_fetch()
-            if isinstance(found, Entry):
+            if not isinstance(found, Fetch):
                 return found.value
             self._complete(found)
             self._raise_if_empty(found.error)
@@ -91,7 +89,7 @@ class Cache(Generic[T]):
         """Do what `get` does, without blocking the event loop."""
         while True:
             found = self._serve_or_fetch()
-            if isinstance(found, Entry):
+            if not isinstance(found, Fetch):
                 return found.value
             await self._acomplete(found)
             self._raise_if_empty(found.error)

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 def start_thread(work: Callable[[], None]) -> None:
@@ -20,8 +20,7 @@ def chance() -> float:
     return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
+class Runtime(NamedTuple):
     """The surroundings of a reader.
 
     Attributes:

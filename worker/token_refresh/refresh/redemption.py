@@ -91,6 +91,7 @@ class Redemption:
     def _renewed(
         self, prepared: PreparedRefresh, claim: Claim, response: TokenResponse, issued_at: datetime
     ) -> TokenDocument:
+        ends_at = prepared.grant_ends_at(response, issued_at)
         renewed = prepared.document.renewed(
             access_token=response.access_token,
             refresh_token=response.refresh_token,
@@ -103,7 +104,8 @@ class Redemption:
                 claim_store=self.policy.claim_store,
                 claim_id=claim.claim_id,
                 number=claim.number,
-                grant_ends_at=prepared.grant_ends_at(response, issued_at),
+                grant_ends_at=ends_at,
+                grant_began_at=prepared.grant_began_at(ends_at, issued_at),
             ),
         )
         size_bytes = len(renewed.serialize().reveal())

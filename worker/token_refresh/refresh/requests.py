@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from token_refresh.oauth.formats import Grant
 from token_refresh.oauth.request import TokenRequest, refresh_request
@@ -11,6 +12,8 @@ from token_refresh.providers.provider import Provider
 from token_refresh.refresh.parts import Parts, PreviousCredentials
 from token_refresh.stored.credentials import ClientCredentials
 from token_refresh.stored.document import TokenDocument
+
+_SAME_END: Final = timedelta(minutes=1)
 
 
 def needs_refresh_token(provider: Provider) -> bool:
@@ -48,6 +51,16 @@ class PreparedRefresh:
         begins = self.provider.prolongs_grants and now is not None and now != before
         ends_at = self.provider.refresh_token.ends_at(sent_at, stated=response.refresh_token_lifetime, begins=begins)
         return ends_at or (self.document.origin.grant_ends_at if self.document.origin else None)
+
+    def grant_began_at(self, ends_at: datetime | None, sent_at: datetime) -> datetime | None:
+        """Return when the grant with this end began, or was prolonged to it."""
+        before = self.document.origin
+        if ends_at is None:
+            return None
+        # LinkedIn states what is left, in whole seconds, so the same end moves a little.
+        if before and before.grant_ends_at and ends_at <= before.grant_ends_at + _SAME_END:
+            return before.grant_began_at
+        return sent_at.replace(microsecond=0)
 
 
 def prepare_refresh(document: TokenDocument, parts: Parts) -> PreparedRefresh:

@@ -23,6 +23,9 @@ HOST: Final = re.compile(r"[\x21-\x7e]{1,253}")  # the longest name in DNS (RFC 
 HIGHEST_NUMBER: Final = 10**12
 """No secret ever has so many claims: a larger stored number is damage."""
 
+LONGEST_NOTICE: Final = timedelta(days=7)
+"""How long before its end a grant counts as ending; a short grant does so in the last quarter of its life."""
+
 _VERSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{32,64}")  # `ClientRequestToken` of `PutSecretValue`
 
 
@@ -53,6 +56,20 @@ class Origin:
     grant_ends_at: datetime | None = None
     """When the provider will reject the refresh token, unless a refresh prolongs the grant; None if nobody knows."""
 
+    grant_began_at: datetime | None = None
+    """When that grant began, or a refresh last moved its end; None if nobody knows."""
+
+    @property
+    def grant_ending_at(self) -> datetime | None:
+        """When the grant counts as ending."""
+        if self.grant_ends_at is None:
+            return None
+        notice = LONGEST_NOTICE
+        if self.grant_began_at is not None and self.grant_began_at < self.grant_ends_at:
+            # Tokens are due after two thirds of their life: a grant that each refresh prolongs never comes this close.
+            notice = min(notice, (self.grant_ends_at - self.grant_began_at) / 4)
+        return self.grant_ends_at - notice
+
     def as_fields(self) -> dict[str, object]:
         """Give the JSON object to store."""
         fields: dict[str, object] = {
@@ -64,6 +81,8 @@ class Origin:
             fields["authorized"] = True
         if self.grant_ends_at is not None:
             fields["grant_ends_at"] = iso(self.grant_ends_at)
+        if self.grant_began_at is not None:
+            fields["grant_began_at"] = iso(self.grant_began_at)
         return fields if self.claim_id is None else {"claim": self.claim_id, "number": self.number, **fields}
 
 
@@ -91,11 +110,12 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
         claim_id=claim_id,
         number=number if claim_id is not None else 0,
         authorized=found.get("authorized") is True,
-        grant_ends_at=_read_end(found.get("grant_ends_at")),
+        grant_ends_at=_read_moment(found.get("grant_ends_at")),
+        grant_began_at=_read_moment(found.get("grant_began_at")),
     )
 
 
-def _read_end(value: object) -> datetime | None:
+def _read_moment(value: object) -> datetime | None:
     try:
         return read_iso(value) if isinstance(value, str) else None
     except ValueError:

@@ -88,7 +88,7 @@ class Exchange:
         """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
         before = read_origin(self.fields)
         known = before if before is not None and before.claim_store is self.store else None
-        life = self.provider.refresh_token
+        ends_at = self.provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
         return Origin(
             host=self.provider.host,
             grace=self.provider.replay_grace,
@@ -96,7 +96,8 @@ class Exchange:
             claim_id=known.claim_id if known else None,
             number=known.number if known else 0,
             authorized=True,
-            grant_ends_at=life.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True),
+            grant_ends_at=ends_at,
+            grant_began_at=issued_at.replace(microsecond=0) if ends_at else None,
         )
 
     def _redeem(self, authorization: Authorization, code: SecretValue) -> TokenResponse:

@@ -46,6 +46,7 @@ class Ran:
     expires_at: datetime | None = None
     due_at: datetime | None = None
     grant_ends_at: datetime | None = None
+    grant_ending_at: datetime | None = None
     retry_at: datetime | None = None
 
 
@@ -80,6 +81,7 @@ def _seen(before: Seen | None, ran: Ran) -> Seen:
         expires_at=unread.expires_at if unread else ran.expires_at,
         due_at=unread.due_at if unread else ran.due_at,
         grant_ends_at=unread.grant_ends_at if unread else ran.grant_ends_at,
+        grant_ending_at=unread.grant_ending_at if unread else ran.grant_ending_at,
     )
 
 
