@@ -46,10 +46,10 @@ def origin(
     number: int = 0,
     host: str = HOST,
     grace: timedelta = DAY,
-    store: ClaimStoreKind = ClaimStoreKind.VERSIONS,
+    claim_store: ClaimStoreKind = ClaimStoreKind.VERSIONS,
 ) -> dict[str, Any]:
     """A document's key `tokenRefresh`, as keyword for `fields`."""
-    made = Origin(host=host, grace=grace, store=store, claim_id=claim_id, number=number)
+    made = Origin(host=host, grace=grace, claim_store=claim_store, claim_id=claim_id, number=number)
     return {"tokenRefresh": made.as_fields()}
 
 
@@ -140,13 +140,13 @@ def policy(
     grace: timedelta = DAY,
     ttl: timedelta = 2 * MINUTE,
     host: str = HOST,
-    store: ClaimStoreKind = ClaimStoreKind.VERSIONS,
+    claim_store: ClaimStoreKind = ClaimStoreKind.VERSIONS,
 ) -> Policy:
-    return Policy(refresh_window=window, replay_grace=grace, claim_time_to_live=ttl, host=host, store=store)
+    return Policy(refresh_window=window, replay_grace=grace, claim_time_to_live=ttl, host=host, claim_store=claim_store)
 
 
 SINGLE_USE = policy(grace=timedelta(0))
 """For a provider that accepts no refresh token twice."""
 
-IN_TABLE = policy(store=ClaimStoreKind.TABLE)
+IN_TABLE = policy(claim_store=ClaimStoreKind.TABLE)
 """For claims in a table."""

@@ -54,14 +54,14 @@ class FakeStore:
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         which = {"VersionStage": label} if version_id is None else {"VersionId": version_id}
         try:
-            answer = self._call(f"read {label or 'version'}", "GetSecretValue", which)
+            response = self._call(f"read {label or 'version'}", "GetSecretValue", which)
         except ServiceError:
             return None
-        text = answer.get("SecretString")
+        text = response.get("SecretString")
         return SecretVersion(
-            version_id=answer["VersionId"],
-            labels=frozenset(answer["VersionStages"]),
-            created_at=datetime.fromtimestamp(answer["CreatedDate"], UTC),
+            version_id=response["VersionId"],
+            labels=frozenset(response["VersionStages"]),
+            created_at=datetime.fromtimestamp(response["CreatedDate"], UTC),
             read_at=self.clock.service_now,
             value=None if text is None else SecretValue(text),
         )
@@ -86,9 +86,9 @@ class FakeStore:
         self.calls.append(name)
         self.before(name)
         now = self.clock.service_now.timestamp()
-        answer = self.model.call(operation, {"SecretId": self.secret_id} | what, now=now)
+        response = self.model.call(operation, {"SecretId": self.secret_id} | what, now=now)
         self.after(name)
-        return answer
+        return response
 
 
 @dataclass(slots=True)
@@ -143,19 +143,19 @@ class FakeTable:
 
 @dataclass(slots=True)
 class FakeEndpoint:
-    """Answers as it is told, and with new tokens once it was told all."""
+    """Gives the responses it was given, in order, and then new tokens."""
 
-    answers: list[Response | Callable[[], Response]] = field(default_factory=list)
+    responses: list[Response | Callable[[], Response]] = field(default_factory=list)
     requests: list[TokenRequest] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
         self.requests.append(request)
         self.timeouts.append(timeout_seconds)
-        if not self.answers:
+        if not self.responses:
             return tokens(len(self.requests))
-        answer = self.answers.pop(0)
-        return answer() if callable(answer) else answer
+        response = self.responses.pop(0)
+        return response() if callable(response) else response
 
 
 @dataclass(slots=True)
@@ -174,7 +174,7 @@ class FakeLog:
 
 
 def tokens(number: int = 1, *, refresh_token: str | None = "", lifetime: timedelta | None = DAY) -> TokenResponse:
-    """A provider's answer: `access-1` and `refresh-1`, or another number's; None for no refresh token."""
+    """A provider's response: `access-1` and `refresh-1`, or another number's; None for no refresh token."""
     new = None if refresh_token is None else SecretValue(refresh_token or f"refresh-{number}")
     return TokenResponse(access_token=SecretValue(f"access-{number}"), refresh_token=new, lifetime=lifetime)
 

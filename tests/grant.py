@@ -8,11 +8,11 @@ from typing import Any
 from fakes import tokens
 from testbed.secrets_manager.limits import ServiceError
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Failure, Kind, Response
+from token_refresh.oauth.response import FailedRequest, Kind, Response
 from world import World
 
-REJECTED = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")
-LOST = Failure(kind=Kind.NO_RESPONSE, seen="ReadTimeout")
+REJECTED = FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")
+LOST = FailedRequest(kind=Kind.NO_RESPONSE, seen="ReadTimeout")
 
 
 @dataclass(slots=True)

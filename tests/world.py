@@ -41,7 +41,7 @@ class World:
         self.endpoint = FakeEndpoint()
         self.model = SecretsModel()
         self.store = FakeStore(model=self.model, clock=self.clock)
-        self.table = FakeTable(clock=self.clock) if self.policy.store is ClaimStoreKind.TABLE else None
+        self.table = FakeTable(clock=self.clock) if self.policy.claim_store is ClaimStoreKind.TABLE else None
         self.published = FakeStore(model=self.model, clock=self.clock, secret_id=PUBLISHED_ID) if published else None
         self.credentials_read = 0
         self._saved = 0
@@ -104,8 +104,8 @@ class World:
         return dict(secret.labels) if secret else {}
 
     def current(self, secret_id: str = SECRET_ID) -> dict[str, Any]:
-        answer = self.model.call("GetSecretValue", {"SecretId": secret_id}, now=NOW.timestamp())
-        document: dict[str, Any] = json.loads(answer["SecretString"])
+        response = self.model.call("GetSecretValue", {"SecretId": secret_id}, now=NOW.timestamp())
+        document: dict[str, Any] = json.loads(response["SecretString"])
         return document
 
     def pass_time(self, duration: timedelta) -> None:

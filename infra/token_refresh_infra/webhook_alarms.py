@@ -18,7 +18,7 @@ _PERIOD = Duration.minutes(5)
 
 
 class WebhookAlarms(Construct):
-    """Five alarms on one topic."""
+    """Six alarms on one topic."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, receiver: WebhookReceiver, name: str, overlap_seconds: int
@@ -35,7 +35,7 @@ class WebhookAlarms(Construct):
         super().__init__(scope, construct_id)
         self._receiver, self._name = receiver, name
         self._tail = f"aws logs tail {receiver.log_group.log_group_name} --since 1h --filter-pattern"
-        self.all = [*self._failures(), *self._queues(), self._previous_secret(overlap_seconds)]
+        self.all = [*self._failures(), *self._queues(), *self._previous_secret(overlap_seconds)]
 
     def announce(self, topic: sns.ITopic) -> None:
         """Send what they say to a topic."""
@@ -82,10 +82,18 @@ class WebhookAlarms(Construct):
             above=OLDEST_MESSAGE_SECONDS,
         )
 
-    def _previous_secret(self, overlap_seconds: int) -> cloudwatch.Alarm:
+    def _previous_secret(self, overlap_seconds: int) -> Iterator[cloudwatch.Alarm]:
+        unusable = '{ $.event = "previous_unusable" }'
+        yield self._alarm(
+            "previous-unusable",
+            self._logged("PreviousUnusable", unusable),
+            "A secret was changed and its previous version can't be read, so deliveries that are signed with it are "
+            "refused. Allow what the log names, or change the secret at the sender now. First: "
+            f"{self._tail} '{unusable}'",
+        )
         half = overlap_seconds // 2
         pattern = f'{{ $.secret_stage = "previous" && $.secret_age_seconds > {half} }}'
-        return self._alarm(
+        yield self._alarm(
             "previous-secret",
             self._logged("PreviousSecret", pattern),
             f"A sender still signs with a secret that was replaced over {half // 60} minutes ago; its deliveries will "

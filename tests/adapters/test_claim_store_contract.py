@@ -12,7 +12,8 @@ from fakes import SECRET_ID, FakeClock, FakeStore, FakeTable
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.secrets_manager.model import SecretsModel
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, SecretsManagerSecret
+from token_refresh.adapters.calls import CLIENT_CONFIG
+from token_refresh.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh.adapters.table_claims import TableClaims
 from token_refresh.adapters.version_claims import VersionClaims
 from token_refresh.core.attempts import Fate

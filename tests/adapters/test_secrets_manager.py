@@ -11,7 +11,8 @@ from botocore.parsers import ResponseParserError
 from builders import NOW
 from fakes import FakeClock
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS, SecretsManagerSecret
+from token_refresh.adapters.calls import PATIENCE_SECONDS
+from token_refresh.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,

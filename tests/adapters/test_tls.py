@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Failure, Kind
+from token_refresh.oauth.response import FailedRequest, Kind
 
 
 class Impostor(LoopbackServer):
@@ -67,7 +67,7 @@ def test_a_certificate_that_nobody_signed_gets_no_token(impostor: Impostor) -> N
     """The connection ends before the request, which counts as not sent."""
     endpoint = HttpTokenEndpoint(f"https://localhost:{impostor.server_address[1]}/token")
 
-    answer = endpoint.send(TokenRequest(fields={"refresh_token": "canary"}, headers={}), timeout_seconds=5)
+    response = endpoint.send(TokenRequest(fields={"refresh_token": "canary"}, headers={}), timeout_seconds=5)
 
-    assert Failure(kind=Kind.NOT_SENT, seen="ConnectError") == answer
+    assert FailedRequest(kind=Kind.NOT_SENT, seen="ConnectError") == response
     assert not impostor.seen.is_set()

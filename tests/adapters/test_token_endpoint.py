@@ -26,7 +26,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.client_auth import encode_signature
 from token_refresh.oauth.formats import AuthMethod, Encoding, Grant, Matcher, RequestFormat, ResponseFormat
 from token_refresh.oauth.request import TokenRequest, refresh_request
-from token_refresh.oauth.response import BODY_LIMIT_BYTES, Failure, Kind, Response, TokenResponse
+from token_refresh.oauth.response import BODY_LIMIT_BYTES, FailedRequest, Kind, Response, TokenResponse
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 
@@ -55,10 +55,10 @@ def send(
 @pytest.mark.parametrize("method", [AuthMethod.POST, AuthMethod.BASIC])
 def test_a_request_that_is_answered_with_tokens(endpoint: TokenEndpoint, method: AuthMethod) -> None:
     """A refresh over real HTTP: one request, one way to authenticate, a user agent of our own."""
-    answer = send(endpoint, method=method)
+    response = send(endpoint, method=method)
 
-    assert isinstance(answer, TokenResponse)
-    assert timedelta(days=1) == answer.lifetime
+    assert isinstance(response, TokenResponse)
+    assert timedelta(days=1) == response.lifetime
     (seen,) = endpoint.requests
     expected = ("refresh_token", str(method), 200, f"token-refresh-worker/{__version__}")
     assert expected == (seen.grant_type, seen.client_authentication, seen.status, seen.user_agent)
@@ -98,11 +98,11 @@ BODY = b'{"access_token": "a"}'
 )
 def test_what_is_seen_decides(endpoint: TokenEndpoint, played: Script, kind: Kind) -> None:
     """Each kind of answer, or of none, is told apart as the protocol's table has it, and quotes nothing."""
-    answer = send(endpoint, played)
+    response = send(endpoint, played)
 
-    assert isinstance(answer, Failure)
-    assert kind is answer.kind
-    assert "canary" not in repr(answer)
+    assert isinstance(response, FailedRequest)
+    assert kind is response.kind
+    assert "canary" not in repr(response)
 
 
 def test_a_body_of_just_the_limit_is_read(endpoint: TokenEndpoint) -> None:
@@ -110,7 +110,7 @@ def test_a_body_of_just_the_limit_is_read(endpoint: TokenEndpoint) -> None:
     padding = b" " * (BODY_LIMIT_BYTES - len(BODY))
 
     assert isinstance(send(endpoint, script.status(200, padding + BODY)), TokenResponse)
-    assert isinstance(send(endpoint, script.status(200, b" " + padding + BODY)), Failure)
+    assert isinstance(send(endpoint, script.status(200, b" " + padding + BODY)), FailedRequest)
 
 
 @pytest.mark.parametrize("played", [script.hang(), script.drip(0.05)])
@@ -118,10 +118,10 @@ def test_the_time_limit_holds_end_to_end(endpoint: TokenEndpoint, played: Script
     """A server that is silent, or that drips its answer byte by byte, is left at the time limit."""
     began = time.monotonic()
 
-    answer = send(endpoint, played, timeout_seconds=0.3)
+    response = send(endpoint, played, timeout_seconds=0.3)
 
-    assert isinstance(answer, Failure)
-    assert Kind.NO_RESPONSE is answer.kind
+    assert isinstance(response, FailedRequest)
+    assert Kind.NO_RESPONSE is response.kind
     assert time.monotonic() - began < LONGEST_ANSWER_SECONDS
 
 
@@ -129,17 +129,17 @@ def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint) -> None:
     """The status of a 4xx holds, whatever becomes of its body."""
     head = b"HTTP/1.1 400 Bad\r\nContent-Length: 9999\r\n\r\n"
 
-    answer = send(endpoint, Script(answer=head, hang=True), timeout_seconds=0.5)
+    response = send(endpoint, Script(answer=head, hang=True), timeout_seconds=0.5)
 
-    assert isinstance(answer, Failure)
-    assert Kind.UNEXPECTED is answer.kind
+    assert isinstance(response, FailedRequest)
+    assert Kind.UNEXPECTED is response.kind
 
 
 def test_nobody_listening_means_not_sent(endpoint: TokenEndpoint) -> None:
     """Without a connection the request was not sent."""
-    answer = send(endpoint, url="http://127.0.0.1:1/token")
+    response = send(endpoint, url="http://127.0.0.1:1/token")
 
-    assert Failure(kind=Kind.NOT_SENT, seen="ConnectError") == answer
+    assert FailedRequest(kind=Kind.NOT_SENT, seen="ConnectError") == response
 
 
 @pytest.fixture
@@ -162,12 +162,12 @@ def exchanges() -> list[threading.Thread]:
 
 def test_what_was_reported_as_not_sent_is_never_sent(endpoint: TokenEndpoint, lookup: threading.Event) -> None:
     """A name lookup that outlasts the time limit: nothing was sent, and nothing is when the lookup ends after all."""
-    answer = send(endpoint, timeout_seconds=0.1)
+    response = send(endpoint, timeout_seconds=0.1)
 
     (left,) = exchanges()
     lookup.set()
     left.join()
-    assert Failure(kind=Kind.NOT_SENT, seen="TimeoutError") == answer
+    assert FailedRequest(kind=Kind.NOT_SENT, seen="TimeoutError") == response
     assert [] == endpoint.requests
 
 
@@ -177,12 +177,12 @@ def test_a_connection_that_hangs_is_given_up_early(
     """At a single-use provider a request has all the time of its run, and one that was not sent can be repeated."""
     monkeypatch.setattr(time_limit, "CONNECT_SECONDS", 0.1)
 
-    answer = send(endpoint, timeout_seconds=3600.0)
+    response = send(endpoint, timeout_seconds=3600.0)
 
     (left,) = exchanges()
     lookup.set()
     left.join()
-    assert Failure(kind=Kind.NOT_SENT, seen="TimeoutError") == answer
+    assert FailedRequest(kind=Kind.NOT_SENT, seen="TimeoutError") == response
     assert [] == endpoint.requests
 
 
@@ -198,12 +198,12 @@ def test_an_exchange_that_is_left_halfway_ends_there(endpoint: TokenEndpoint, mo
 
     monkeypatch.setattr(socket.socket, "send", send_and_wait)
 
-    answer = send(endpoint, timeout_seconds=0.3)
+    response = send(endpoint, timeout_seconds=0.3)
 
     (left,) = exchanges()
     held.set()
     left.join()
-    assert Failure(kind=Kind.NO_RESPONSE, seen="TimeoutError") == answer
+    assert FailedRequest(kind=Kind.NO_RESPONSE, seen="TimeoutError") == response
     assert {seen.grant_type for seen in endpoint.requests} <= {""}
 
 
@@ -237,10 +237,10 @@ def test_a_defect_is_raised_where_the_answer_is_waited_for(
 )
 def test_retry_after_in_seconds(endpoint: TokenEndpoint, header: str, seconds: int | None) -> None:
     """`Retry-After` is read as whole seconds, and ignored where it says nothing usable."""
-    answer = send(endpoint, script.status(429, headers={"Retry-After": header}))
+    response = send(endpoint, script.status(429, headers={"Retry-After": header}))
 
-    assert isinstance(answer, Failure)
-    assert (None if seconds is None else timedelta(seconds=seconds)) == answer.retry_after
+    assert isinstance(response, FailedRequest)
+    assert (None if seconds is None else timedelta(seconds=seconds)) == response.retry_after
 
 
 @pytest.mark.parametrize(
@@ -258,9 +258,9 @@ def test_an_odd_retry_after_costs_no_tokens(endpoint: TokenEndpoint, header: str
     first = endpoint.grant.redeem(endpoint.grant.authorize()["refresh_token"])
     assert first is not None
 
-    answer = send(endpoint, script.status(200, first, headers={"Retry-After": header}))
+    response = send(endpoint, script.status(200, first, headers={"Retry-After": header}))
 
-    assert isinstance(answer, TokenResponse)
+    assert isinstance(response, TokenResponse)
 
 
 def test_retry_after_as_a_date(endpoint: TokenEndpoint) -> None:
@@ -271,9 +271,9 @@ def test_retry_after_as_a_date(endpoint: TokenEndpoint) -> None:
     now = send(endpoint, script.status(503, headers={"Retry-After": past}))
     without_zone = send(endpoint, script.status(503, headers={"Retry-After": "Tue, 24 Nov 2026 12:00:00"}))
 
-    assert isinstance(later, Failure)
-    assert isinstance(now, Failure)
-    assert isinstance(without_zone, Failure)
+    assert isinstance(later, FailedRequest)
+    assert isinstance(now, FailedRequest)
+    assert isinstance(without_zone, FailedRequest)
     assert later.retry_after is not None
     assert timedelta(minutes=59) < later.retry_after <= timedelta(hours=1)
     assert (timedelta(0), None) == (now.retry_after, without_zone.retry_after)
@@ -375,7 +375,7 @@ def test_a_request_to_another_machine_may_go_through_a_proxy(monkeypatch: pytest
 
         found = HttpTokenEndpoint("https://provider.invalid/token").send(request, timeout_seconds=5.0)
 
-        assert Failure(kind=Kind.NOT_SENT, seen="ProxyError") == found
+        assert FailedRequest(kind=Kind.NOT_SENT, seen="ProxyError") == found
         assert "canary" not in str(proxy.seen)
         assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _, _ in proxy.seen]
         assert f"Basic {base64.b64encode(b'user:pass!word').decode()}" == proxy.seen[0][2]["Proxy-Authorization"]
@@ -397,7 +397,7 @@ def test_without_a_proxy_the_provider_is_asked_itself(monkeypatch: pytest.Monkey
         refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0
     )
 
-    assert Failure(kind=Kind.NOT_SENT, seen="ConnectError") == found
+    assert FailedRequest(kind=Kind.NOT_SENT, seen="ConnectError") == found
     assert ["provider.invalid"] == asked
 
 
@@ -408,7 +408,7 @@ def test_the_provider_s_matchers_read_the_body_of_any_status(endpoint: TokenEndp
 
     found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0)
 
-    assert Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 500 with gone", error="gone") == found
+    assert FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 500 with code=gone", error="gone") == found
 
 
 def test_an_abandoned_exchange_stops_reading(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,7 +432,7 @@ def test_an_abandoned_exchange_stops_reading(monkeypatch: pytest.MonkeyPatch) ->
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/token"
 
         found = HttpTokenEndpoint(url).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=0.3)
-        assert isinstance(found, Failure)
+        assert isinstance(found, FailedRequest)
         assert Kind.NO_RESPONSE is found.kind
         assert ended.wait(LONGEST_ANSWER_SECONDS)
         server.join()
@@ -460,7 +460,7 @@ def signed_request(algorithm: str = "RS256") -> TokenRequest:
     form = RequestFormat(
         auth_method=AuthMethod.PRIVATE_KEY_JWT, grant=Grant.CLIENT_CREDENTIALS, assertion_algorithm=algorithm
     )
-    return refresh_request(None, CLIENT, form, endpoint="https://example.com/token")
+    return refresh_request(SecretValue(""), CLIENT, form, endpoint="https://example.com/token")
 
 
 def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:
@@ -493,7 +493,7 @@ def test_without_a_signature_nothing_is_sent(recorder: Recorder, signer: Signer,
 
     found = endpoint.send(signed_request("ES256"), timeout_seconds=5.0)
 
-    assert isinstance(found, Failure)
+    assert isinstance(found, FailedRequest)
     assert kind is found.kind
     assert found.seen.startswith(says)
     assert [] == recorder.seen
@@ -505,7 +505,7 @@ def test_an_url_that_no_client_can_use_sends_nothing() -> None:
 
     failure = HttpTokenEndpoint("https://xn--/token").send(request, timeout_seconds=5.0)
 
-    assert isinstance(failure, Failure)
+    assert isinstance(failure, FailedRequest)
     assert Kind.NOT_SENT is failure.kind
 
 

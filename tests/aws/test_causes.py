@@ -9,7 +9,7 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from token_refresh.aws.causes import Cause, Failure, failure_of, failure_of_code
+from token_refresh.aws.causes import Cause, FailedCall, failure_of, failure_of_code
 from token_refresh.aws.secrets_manager import Refused, Transient, code_of, missing_value, refused
 
 
@@ -41,7 +41,7 @@ def client_error(code: str, message: str = "canary", status: int = 400) -> Clien
 )
 def test_a_code_has_one_cause(code: str, cause: Cause) -> None:
     """A code means the same for the worker, the reader and the command line."""
-    assert Failure(cause=cause, code=code) == failure_of(client_error(code))
+    assert FailedCall(cause=cause, code=code) == failure_of(client_error(code))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_text_decides_where_a_code_has_two_meanings(code: str, message: str,
 )
 def test_an_exception_of_the_client_has_one_cause(error: Exception, cause: Cause) -> None:
     """What the client raises itself is named by its class, never by its text."""
-    assert Failure(cause=cause, code=type(error).__name__) == failure_of(error)
+    assert FailedCall(cause=cause, code=type(error).__name__) == failure_of(error)
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -102,7 +102,7 @@ def test_no_stranger_chooses_what_is_quoted(code: object) -> None:
 @pytest.mark.parametrize("code", ["A" * 65, "canary\x1b[31m", "with space", "1st", "é", "", None, 7])
 def test_a_malformed_code_is_not_quoted(code: object) -> None:
     """Long codes, escape sequences and anything that is not a string are replaced."""
-    assert Failure(cause=Cause.OTHER, code="an unknown error code") == failure_of_code(code)
+    assert FailedCall(cause=Cause.OTHER, code="an unknown error code") == failure_of_code(code)
 
 
 @pytest.mark.parametrize("response", [{}, {"Error": None}, {"Error": "x", "ResponseMetadata": []}])

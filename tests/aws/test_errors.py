@@ -2,7 +2,7 @@
 
 import pytest
 
-from token_refresh.aws.causes import Cause, Failure
+from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.errors import AwsRequest, named_error, translate
 from token_refresh.errors import (
     ConfigurationError,
@@ -25,7 +25,7 @@ def error(
 ) -> TokenRefreshError:
     action = "secretsmanager:GetSecretValue" if kind == "secret" else "ssm:GetParameters"
     request = AwsRequest(action=action, name=name, region="eu-central-1", setting=setting, kind=kind)
-    return named_error(Failure(cause=cause, code="SomeCode"), request)
+    return named_error(FailedCall(cause=cause, code="SomeCode"), request)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from token_refresh.aws.causes import Cause, Failure, failure_of
+from token_refresh.aws.causes import Cause, FailedCall, failure_of
 from token_refresh.aws.responses import (
     MalformedResponse,
     arn_member,
@@ -106,4 +106,4 @@ def test_the_service_tells_the_time() -> None:
 
 def test_a_malformed_response_is_a_cause() -> None:
     """Worker and reader name it in the same words."""
-    assert Failure(cause=Cause.MALFORMED, code="VersionId") == failure_of(MalformedResponse("VersionId"))
+    assert FailedCall(cause=Cause.MALFORMED, code="VersionId") == failure_of(MalformedResponse("VersionId"))

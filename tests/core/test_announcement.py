@@ -15,7 +15,7 @@ WEEK_BEFORE = SOON - timedelta(days=7)
 
 def after(*attempts: Attempt, ends_at: object = None) -> Snapshot:
     """What a run knew that made the tokens of claim MINE current."""
-    made = Origin(host="provider.example", grace=DAY, store=ClaimStoreKind.VERSIONS, claim_id=MINE, number=2)
+    made = Origin(host="provider.example", grace=DAY, claim_store=ClaimStoreKind.VERSIONS, claim_id=MINE, number=2)
     fields = made.as_fields() | ({"grant_ends_at": f"{ends_at:%Y-%m-%dT%H:%M:%SZ}"} if ends_at else {})
     current = token_set("v1", refreshToken="refresh-1", tokenRefresh=fields)
     return Snapshot(now=NOW, current=current, ledger=Ledger(attempts))

@@ -7,7 +7,7 @@ import pytest
 
 from builders import NOW, document, fields
 from token_refresh.errors import InvalidSecretDocument
-from token_refresh.oauth.response import Failure, Kind, read_response
+from token_refresh.oauth.response import FailedRequest, Kind, read_response
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.document import read_document
 from token_refresh.stored.json_object import read_object
@@ -71,7 +71,7 @@ def test_an_empty_object_is_an_object() -> None:
 
 def test_status_300_is_no_success() -> None:
     """The first status after the successful ones is a refusal, whatever its body says."""
-    answer = read_response(300, b'{"access_token":"a"}')
+    response = read_response(300, b'{"access_token":"a"}')
 
-    assert isinstance(answer, Failure)
-    assert Kind.UNEXPECTED is answer.kind
+    assert isinstance(response, FailedRequest)
+    assert Kind.UNEXPECTED is response.kind

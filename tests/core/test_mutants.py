@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, claim, mark, origin, policy, snapshot, text, token_set
-from token_refresh.core.attempts import Fate, Ledger, redeemed_token
+from token_refresh.core.attempts import Fate, Ledger
 from token_refresh.core.claims import UnreadableClaim, read_claim, read_record, write_claim
 from token_refresh.core.plan import plan
 from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
@@ -50,8 +50,8 @@ def test_where_there_is_no_refresh_token_the_access_token_is_redeemed() -> None:
     exchange = read_document(text(refreshToken=None), needs_refresh_token=False)
     first = read_document(SecretValue("{}"), needs_refresh_token=False)
 
-    assert "access-0" == redeemed_token(exchange).reveal()
-    assert "" == redeemed_token(first).reveal()
+    assert "access-0" == exchange.redeemed_token.reveal()
+    assert "" == first.redeemed_token.reveal()
 
 
 def test_a_claim_without_grace_or_nonce_can_be_read() -> None:
@@ -116,7 +116,7 @@ def test_the_next_claim_carries_the_first_unresolved_attempt_on(token: str | Non
 
 def test_what_replaces_a_lost_table_is_a_first_attempt_that_nobody_holds() -> None:
     """Its ID follows from the nonce alone, and the lost claims count as first attempts."""
-    current = token_set(**origin(claim_id="c" * 36, number=4, store=IN_TABLE.store))
+    current = token_set(**origin(claim_id="c" * 36, number=4, claim_store=IN_TABLE.claim_store))
     restored = claim(fate=Fate.REJECTED, number=3, claim_number=2)
 
     step = plan(snapshot(restored, current=current, now=NOW + 2 * HOUR), RunState(nonce="n"), IN_TABLE)

@@ -106,7 +106,7 @@ def test_the_document_s_host_counts_before_the_claim_s() -> None:
 
 def test_claims_are_in_one_store() -> None:
     """A deployment with a table does not touch a secret whose claims are versions."""
-    current = token_set(**origin(store=ClaimStoreKind.VERSIONS))
+    current = token_set(**origin(claim_store=ClaimStoreKind.VERSIONS))
 
     assert Mismatch("CLAIM_TABLE", "versions", "table") == plan(snapshot(current=current), RUN, IN_TABLE)
 
@@ -254,7 +254,7 @@ def test_a_named_claim_that_can_not_be_read_is_waited_for() -> None:
 
 def test_a_lost_table_is_replaced() -> None:
     """The table is behind the document: the claims that it may have held count as attempts of unknown outcome."""
-    named = token_set(**origin(claim_id="c" * 36, number=5, store=ClaimStoreKind.TABLE))
+    named = token_set(**origin(claim_id="c" * 36, number=5, claim_store=ClaimStoreKind.TABLE))
     behind = claim("c0", fate=Fate.NOT_REDEEMED, claim_number=2)
 
     for newest, after in ((None, None), (behind, "c0")):

@@ -25,6 +25,7 @@ def seen(
     expires_at: datetime | None = NOW + WINDOW,
     due_at: datetime | None = NOW,
     grant_ends_at: datetime | None = None,
+    grant_ending_at: datetime | None = None,
 ) -> Seen:
     """By default a one-hour token that is due at NOW."""
     return Seen(
@@ -40,6 +41,7 @@ def seen(
         expires_at=expires_at,
         due_at=due_at,
         grant_ends_at=grant_ends_at,
+        grant_ending_at=grant_ending_at,
     )
 
 

@@ -63,20 +63,20 @@ def test_failures_announce_nothing(found: Seen | None) -> None:
 
 
 def test_a_grant_that_ends() -> None:
-    """A grant that ends within a week is announced once, with the time at which that week began."""
-    ending = seen(grant_ends_at=NOW + 5 * DAY, at=NOW)
+    """A grant that ends soon is announced once, with the time from which it did."""
+    ending = seen(grant_ending_at=NOW - 2 * DAY, at=NOW)
     event = announcement(row(found=ending), fleet="prod")
 
     assert event is not None
     assert (Transition.GRANT_ENDING, NOW - 2 * DAY) == (event.transition, event.since)
     assert announced(ending, "Grant Ending") is None
-    assert announced(seen(grant_ends_at=NOW + 8 * DAY, at=NOW)) is None
-    assert Transition.REAUTHORIZED is announced(seen(grant_ends_at=NOW + 90 * DAY, at=NOW), "Grant Ending")
+    assert announced(seen(grant_ending_at=NOW + MINUTE, at=NOW)) is None
+    assert Transition.REAUTHORIZED is announced(seen(grant_ending_at=NOW + 83 * DAY, at=NOW), "Grant Ending")
 
 
 def test_a_new_grant_that_ends_soon() -> None:
     """A person who authorizes again for less than a week is told both: that it worked, and that it ends."""
-    soon = row(found=seen(grant_ends_at=NOW + HOUR, at=NOW - MINUTE), announced="Reauthorization Required")
+    soon = row(found=seen(grant_ending_at=NOW - HOUR, at=NOW - MINUTE), announced="Reauthorization Required")
 
     assert [Transition.REAUTHORIZED, Transition.GRANT_ENDING] == _all_of(soon)
 

@@ -125,7 +125,15 @@ def test_alarms(template: dict[str, Any]) -> None:
     alarms = {alarm["AlarmName"]: alarm for alarm in resources(template, "CloudWatch::Alarm")}
     name = "token-refresh-prod-webhooks"
     assert {
-        f"{name}-{what}" for what in ("server-errors", "not-verified", "dead-letters", "queue-waits", "previous-secret")
+        f"{name}-{what}"
+        for what in (
+            "server-errors",
+            "not-verified",
+            "dead-letters",
+            "queue-waits",
+            "previous-unusable",
+            "previous-secret",
+        )
     } == set(alarms)
     for alarm in alarms.values():
         assert re.search(r"aws (logs tail|sqs)", json.dumps(alarm["AlarmDescription"]))
@@ -133,6 +141,7 @@ def test_alarms(template: dict[str, Any]) -> None:
     patterns = [found["FilterPattern"] for found in resources(template, "Logs::MetricFilter")]
     assert [
         '{ $.outcome = "not_verified" }',
+        '{ $.event = "previous_unusable" }',
         '{ $.secret_stage = "previous" && $.secret_age_seconds > 1800 }',
     ] == patterns
 

@@ -29,7 +29,7 @@ def test_the_default_is_rfc_6749_s() -> None:
 
 def test_client_credentials_redeem_no_token() -> None:
     """The grant of client credentials has nothing to redeem (section 4.4)."""
-    request = refresh_request(None, CLIENT, RequestFormat(grant=Grant.CLIENT_CREDENTIALS))
+    request = refresh_request(SecretValue(""), CLIENT, RequestFormat(grant=Grant.CLIENT_CREDENTIALS))
 
     assert {"grant_type": "client_credentials", **IN_THE_BODY} == request.fields
 
@@ -54,7 +54,7 @@ def test_an_access_token_is_exchanged() -> None:
 def test_a_grant_that_redeems_a_token_needs_one(grant: Grant) -> None:
     """Without the token nothing is sent; the error names what is missing."""
     with pytest.raises(ConfigurationError, match=r"the token secret has no (refresh|access)_token to redeem"):
-        refresh_request(None, CLIENT, RequestFormat(grant=grant))
+        refresh_request(SecretValue(""), CLIENT, RequestFormat(grant=grant))
 
 
 def test_names_parameters_and_headers_are_the_provider_s() -> None:

@@ -177,8 +177,8 @@ def recorded(fate: Fate, as_: Fate) -> Bug:
     def patches() -> Patches:
         original = Redemption._record  # noqa: SLF001 - to break it
 
-        def record(self: Any, claim: Any, found: Fate, answer: Any = None) -> None:
-            original(self, claim, as_ if found is fate else found, answer)
+        def record(self: Any, claim: Any, found: Fate, response: Any = None) -> None:
+            original(self, claim, as_ if found is fate else found, response)
 
         return [(Redemption, "_record", record)]
 
@@ -338,7 +338,7 @@ def lost_table_claimed() -> Patches:
     """Claim at once where the table lost its claim."""
 
     def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-        if policy.store is ClaimStoreKind.TABLE and snapshot.missing_claim_id is not None:
+        if policy.claim_store is ClaimStoreKind.TABLE and snapshot.missing_claim_id is not None:
             claim = plan_module._next_claim(snapshot, run, policy)  # noqa: SLF001 - to break it
             return Redeem(claim, snapshot.newest.claim_id if snapshot.newest else None)
         return wait_for_open_claim(snapshot, run, policy)

@@ -165,7 +165,7 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run:
     """Put the real run together, on these ports."""
     secret: SecretStore = _Secret(TOKENS, ports)
     policy = scenario.policy(kind)
-    claims: ClaimStore = VersionClaims(secret) if policy.store is ClaimStoreKind.VERSIONS else _Table(ports)
+    claims: ClaimStore = VersionClaims(secret) if policy.claim_store is ClaimStoreKind.VERSIONS else _Table(ports)
     return Run(
         parts=Parts(
             store=secret,

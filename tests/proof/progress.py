@@ -115,9 +115,9 @@ class Undisturbed(Ports):
         match call:
             case Send(refresh_token):
                 self._invariants.check_send(1, call)
-                self.provider, answer, reused = self.provider.redeem(refresh_token, self.now)
+                self.provider, response, reused = self.provider.redeem(refresh_token, self.now)
                 self.replayed = self.replayed or reused
-                return answer
+                return response
             case Poll():
                 return False
             case _:

@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS, LIFETIME_SECONDS
-from token_refresh.oauth.response import Failure, Kind, Response, TokenResponse
+from token_refresh.oauth.response import FailedRequest, Kind, Response, TokenResponse
 from token_refresh.secret_value import SecretValue
 
-REJECTED: Final = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
-NO_RESPONSE: Final = Failure(kind=Kind.NO_RESPONSE, seen="no response")
-CLIENT_REJECTED: Final = Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
+REJECTED: Final = FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
+NO_RESPONSE: Final = FailedRequest(kind=Kind.NO_RESPONSE, seen="no response")
+CLIENT_REJECTED: Final = FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
 
 
 class Family(NamedTuple):
@@ -48,7 +48,7 @@ class Provider(NamedTuple):
             return self, REJECTED, False
         spent_at = family.redeemed_at[index]
         if self.kind == "static":
-            return self._with(number, family._replace(issued=family.issued + 1)), _answer(number, family, None), False
+            return self._with(number, family._replace(issued=family.issued + 1)), _response(number, family, None), False
         if spent_at is not None and self.kind == "single-use":
             return self._with(number, family._replace(revoked=True)), REJECTED, True
         if spent_at is not None and now >= spent_at + GRACE_SECONDS:
@@ -57,7 +57,7 @@ class Provider(NamedTuple):
         marks[index] = now if spent_at is None else spent_at
         successor = len(marks)
         issued = family._replace(redeemed_at=(*marks, None), parents=(*family.parents, index), issued=family.issued + 1)
-        return self._with(number, issued), _answer(number, family, successor), False
+        return self._with(number, issued), _response(number, family, successor), False
 
     def authorize(self) -> tuple["Provider", str]:
         """Give a new family, and its first refresh token; a single-use provider ends the old one with it."""
@@ -104,7 +104,7 @@ def parse(refresh_token: str) -> tuple[int, int]:
     return int(family), int(index)
 
 
-def _answer(number: int, family: Family, successor: int | None) -> TokenResponse:
+def _response(number: int, family: Family, successor: int | None) -> TokenResponse:
     return TokenResponse(
         access_token=SecretValue(f"a{number}.{family.issued}"),
         refresh_token=None if successor is None else SecretValue(f"r{number}.{successor}"),

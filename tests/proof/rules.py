@@ -39,7 +39,7 @@ class Event(NamedTuple):
     what: object
     """The call, or what happened in words."""
     how: str
-    answer: object = None
+    response: object = None
 
 
 class Change(NamedTuple):
@@ -174,8 +174,8 @@ class Rules:
 
     def _send(self, world: World, place: int, worker: Worker, call: Send, sending: int) -> Iterator[Change]:
         provider = self.providers[world.provider]
-        after, answer, _ = provider.redeem(call.refresh_token, world.now)
-        event = Event(place, call, "", answer)
+        after, response, _ = provider.redeem(call.refresh_token, world.now)
+        event = Event(place, call, "", response)
         try:
             self.invariants.check_send(sending, call)
             self.invariants.check_reuse(world, provider, call, worker.plan[0])
@@ -183,7 +183,7 @@ class Rules:
             yield Change(event, None, str(violation))
             return
         family, _ = parse(call.refresh_token)
-        received = isinstance(answer, TokenResponse)
+        received = isinstance(response, TokenResponse)
         done = world._replace(provider=self.providers.number(after))
         missed = done._replace(lost=done.lost | 1 << family, unknown=True) if received else done
         superseded = not received and self.invariants.current_refresh_token(world.store) != call.refresh_token
@@ -229,7 +229,7 @@ class Rules:
         return Worker(plan, self.workers.start(plan[0] if plan else "s"))
 
     def _advance(self, world: World, place: int, worker: Worker, event: Event) -> Change:
-        node = self.workers.reply(worker.node, event.answer, world.now)
+        node = self.workers.reply(worker.node, event.response, world.now)
         ended = self.workers.call(node)
         if not isinstance(ended, Ended):
             return Change(event, self._with(world, place, worker._replace(node=node, sent_again=False)))

@@ -246,17 +246,17 @@ class Store:
     def _read(self, call: Read, now: int) -> SecretVersion | None:
         which = {"VersionStage": call.label} if call.version_id is None else {"VersionId": call.version_id}
         try:
-            answer = self._model.call("GetSecretValue", {"SecretId": call.secret, **which}, now=now)
+            response = self._model.call("GetSecretValue", {"SecretId": call.secret, **which}, now=now)
         except ServiceError as refusal:
             if refusal.code == "ResourceNotFoundException":
                 return None
             raise
         return SecretVersion(
-            version_id=answer["VersionId"],
-            labels=frozenset(answer["VersionStages"]),
-            created_at=datetime.fromtimestamp(answer["CreatedDate"] + self._behind_seconds, UTC),
+            version_id=response["VersionId"],
+            labels=frozenset(response["VersionStages"]),
+            created_at=datetime.fromtimestamp(response["CreatedDate"] + self._behind_seconds, UTC),
             read_at=datetime.fromtimestamp(now, UTC),
-            value=SecretValue(answer["SecretString"]),
+            value=SecretValue(response["SecretString"]),
         )
 
     def _accepted(self, operation: str, request: dict[str, object], now: int) -> bool | SecretStoreError:

@@ -4,18 +4,18 @@ import pytest
 
 from proof.providers import Provider
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS
-from token_refresh.oauth.response import Failure, Kind, TokenResponse
+from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse
 
 NOW = EPOCH_SECONDS
 
 
 def test_a_single_use_token_that_is_sent_again_revokes_its_family() -> None:
     """Reuse of a single-use refresh token ends the whole grant, its successor included."""
-    once, answer, _ = Provider("single-use").redeem("r0.0", NOW)
+    once, response, _ = Provider("single-use").redeem("r0.0", NOW)
     twice, again, reused = once.redeem("r0.0", NOW)
 
-    assert isinstance(answer, TokenResponse)
-    assert isinstance(again, Failure)
+    assert isinstance(response, TokenResponse)
+    assert isinstance(again, FailedRequest)
     assert Kind.GRANT_REJECTED is again.kind
     assert reused
     assert (True, False) == (once.alive("r0.1", NOW), twice.alive("r0.1", NOW))
@@ -25,9 +25,9 @@ def test_a_single_use_token_that_is_sent_again_revokes_its_family() -> None:
 def test_a_grace_period_lets_a_token_be_sent_again(seconds: int, *, alive: bool) -> None:
     """Within the grace period a used refresh token is redeemed again; after it, it is rejected, no more."""
     once, _, _ = Provider("grace").redeem("r0.0", NOW)
-    twice, answer, reused = once.redeem("r0.0", NOW + seconds)
+    twice, response, reused = once.redeem("r0.0", NOW + seconds)
 
-    assert alive == isinstance(answer, TokenResponse)
+    assert alive == isinstance(response, TokenResponse)
     assert alive == once.alive("r0.0", NOW + seconds)
     assert not reused
     assert twice.alive("r0.1", NOW)
@@ -35,10 +35,10 @@ def test_a_grace_period_lets_a_token_be_sent_again(seconds: int, *, alive: bool)
 
 def test_a_static_provider_keeps_the_token() -> None:
     """A provider that never changes the refresh token sends none, and the old one stays good."""
-    once, answer, _ = Provider("static").redeem("r0.0", NOW)
+    once, response, _ = Provider("static").redeem("r0.0", NOW)
 
-    assert isinstance(answer, TokenResponse)
-    assert answer.refresh_token is None
+    assert isinstance(response, TokenResponse)
+    assert response.refresh_token is None
     assert once.alive("r0.0", NOW)
 
 

@@ -20,7 +20,7 @@ from token_refresh.core.versions import (
     record_version_id,
     staged_version_id,
 )
-from token_refresh.oauth.response import Failure, TokenResponse
+from token_refresh.oauth.response import FailedRequest, TokenResponse
 from token_refresh.ports import SecretVersion
 
 _CLAIMS_NAMED = 24
@@ -55,8 +55,8 @@ def _say(rules: Rules, event: Event, world: World, workers: list[str]) -> str:
         return f"clock     {event.how}" if event.what is None else f"operator  {event.how}"
     name = _Names(rules, world)
     what = name.call(event.what)
-    answer = name.answer(event.answer, event.what)
-    return f"{workers[event.actor]}        {what}{answer}{event.how and ' '}{event.how}".replace(" ;", ";")
+    response = name.response(event.response, event.what)
+    return f"{workers[event.actor]}        {what}{response}{event.how and ' '}{event.how}".replace(" ;", ";")
 
 
 class _Names:
@@ -113,20 +113,20 @@ class _Names:
             case _:
                 return str(call)
 
-    def answer(self, answer: object, call: object) -> str:  # noqa: PLR0911 - one a kind of reply
+    def response(self, response: object, call: object) -> str:  # noqa: PLR0911 - one a kind of reply
         """Say what came back."""
-        match answer:
+        match response:
             case SecretVersion():
-                return f": {self.of(answer.version_id)}" if isinstance(call, Read) and call.label else ": there"
+                return f": {self.of(response.version_id)}" if isinstance(call, Read) and call.label else ": there"
             case Item():
-                return f": {self.of(answer.claim_id)}"
+                return f": {self.of(response.claim_id)}"
             case None:
                 return ": none" if isinstance(call, Read | ReadTable) else ""
             case False:
                 return ": refused" if isinstance(call, Put | Move) else ""
             case TokenResponse():
                 return ": tokens"
-            case Failure(error=str() as error):
+            case FailedRequest(error=str() as error):
                 return f": {error}"
             case _:
                 return ""

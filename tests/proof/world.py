@@ -151,7 +151,7 @@ class Scenario:
             replay_grace=timedelta(seconds=deployment.grace_seconds),
             claim_time_to_live=timedelta(seconds=self.time_to_live_seconds),
             host=deployment.host,
-            store=ClaimStoreKind(self.claims),
+            claim_store=ClaimStoreKind(self.claims),
         )
 
     @property

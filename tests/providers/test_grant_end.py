@@ -6,7 +6,7 @@ import pytest
 
 from providers.scene import Scene
 from token_refresh.providers.loader import load_provider
-from token_refresh.stored.origin import Origin, read_origin
+from token_refresh.stored.origin import ClaimStoreKind, Origin, read_origin
 
 STORED = "2026-12-24T00:00:00Z"
 
@@ -88,3 +88,66 @@ def test_the_end_is_read_as_it_was_written() -> None:
 
     assert isinstance(stored, Origin)
     assert STORED == stored.as_fields()["grant_ends_at"]
+
+
+@pytest.mark.parametrize(
+    ("lived_days", "left_hours", "ending"),
+    [(358, 7 * 24 + 1, False), (358, 7 * 24, True), (5, 48, False), (6, 24, True), (0, 72, False), (None, 72, True)],
+)
+def test_a_short_grant_ends_soon_in_its_last_quarter(lived_days: int | None, left_hours: int, *, ending: bool) -> None:
+    """A grant is ending a week before its end; one of less than four weeks in the last quarter of its life."""
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    origin = Origin(
+        host="h",
+        grace=timedelta(0),
+        claim_store=ClaimStoreKind.VERSIONS,
+        grant_ends_at=now + timedelta(hours=left_hours),
+        grant_began_at=None if lived_days is None else now - timedelta(days=lived_days),
+    )
+
+    assert origin.grant_ending_at is not None
+    assert ending is (now >= origin.grant_ending_at)
+    assert origin == read_origin({"tokenRefresh": origin.as_fields()})
+
+
+@pytest.mark.parametrize("began", ["2026-12-25T00:00:00Z", STORED, "soon", None, 7])
+def test_a_beginning_that_makes_no_sense_means_a_week(began: object) -> None:
+    """Somebody's edit of the beginning changes nothing but the notice."""
+    fields = {"host": "h", "grace_seconds": 0, "store": "versions", "grant_ends_at": STORED, "grant_began_at": began}
+
+    origin = read_origin({"tokenRefresh": fields})
+
+    assert origin is not None
+    assert datetime(2026, 12, 17, tzinfo=UTC) == origin.grant_ending_at
+
+
+def test_a_grant_that_each_refresh_prolongs_is_never_ending(scene: Scene) -> None:
+    """The provider states three days at each refresh: the last quarter counts from the refresh."""
+    scene.imitation.success["body"]["refresh_token_expires_in"] = 3 * 86_400
+    now = datetime.now(UTC)
+    origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions"}
+    times = {"grant_began_at": now - timedelta(days=30), "grant_ends_at": now + timedelta(days=1)}
+    scene.store(tokenRefresh=origin | {name: time.isoformat() for name, time in times.items()})
+
+    assert "refreshed" == scene.run()["outcome"]
+
+    renewed = read_origin(scene.document())
+    assert renewed is not None
+    assert renewed.grant_ending_at is not None
+    assert timedelta(days=2, hours=5) < renewed.grant_ending_at - now < timedelta(days=2, hours=7)
+
+
+@pytest.mark.parametrize("scene", ["linkedin"], indirect=True)
+def test_a_stated_rest_is_the_same_grant(scene: Scene) -> None:
+    """LinkedIn states what is left of a grant: its beginning stays, so its last week stays a week."""
+    began = datetime.now(UTC).replace(microsecond=0) - timedelta(days=355)
+    ends = began + timedelta(days=365)
+    origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions", "grant_ends_at": ends.isoformat()}
+    scene.store(tokenRefresh=origin | {"grant_began_at": began.isoformat()})
+    scene.imitation.success["body"]["refresh_token_expires_in"] = 10 * 86_400
+
+    assert "refreshed" == scene.run()["outcome"]
+
+    renewed = read_origin(scene.document())
+    assert renewed is not None
+    assert began == renewed.grant_began_at

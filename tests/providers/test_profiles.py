@@ -109,7 +109,10 @@ def test_a_check_finds_each_fault(profile: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [[], {}, {"status": 200}, {"status": "x", "body": {}}, {"status": 200, "body": 7}])
+@pytest.mark.parametrize(
+    "content",
+    [[], {}, {"status": 200}, {"status": "x", "body": {}}, {"status": 200, "body": 7}, {"status": 1e999, "body": {}}],
+)
 def test_a_fixture_that_is_none_is_named(profile: Path, content: Any) -> None:
     """The error names the file and shows what it should look like."""
     with pytest.raises(
@@ -149,7 +152,7 @@ def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
 def test_the_page_names_assumed_responses() -> None:
     """docs/providers.md lists each profile whose response to a dead grant is assumed, and no other."""
     page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
-    listed = page.partition("how these respond to a dead refresh token: ")[2].partition("Their profiles assume")[0]
+    listed = page.partition("how these respond to a dead refresh token: ")[2].partition("profiles assume")[0]
     assumed = [name for name in profile_names() if '"assumed": true' in (FIXTURES / f"{name}.dead.json").read_text()]
 
     assert assumed == re.findall("`([a-z0-9-]+)`", listed)

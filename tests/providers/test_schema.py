@@ -27,6 +27,7 @@ from token_refresh.providers.table import Table
 from token_refresh.providers.variables import Variable
 
 EVIDENCE: dict[str, Any] = {"says": "a fact", "source": "https://example.com/docs", "on": date(2026, 11, 24)}
+GONE = {"status": 400, "fields": {"a": "x", "b": "y"}}
 LEAST: dict[str, Any] = {"title": "Example", "rotation": "always", "grace": 0, "evidence": [EVIDENCE]}
 
 
@@ -76,7 +77,7 @@ def test_every_key_is_read() -> None:
             "assertion_audience": "https://example.com",
         },
         response={
-            "encoding": "form",
+            "encoding": "json",
             "envelope": ["data"],
             "names": {"access_token": "token"},
             "expiry": "iso",
@@ -118,7 +119,7 @@ def test_every_key_is_read() -> None:
             assertion_audience="https://example.com",
         ),
         response=ResponseFormat(
-            encoding=Encoding.FORM,
+            encoding=Encoding.JSON,
             envelope=("data",),
             names={"access_token": "token"},
             expiry=Expiry.ISO,
@@ -149,13 +150,24 @@ def test_every_key_is_read() -> None:
     ("changes", "says"),
     [
         ({"title": 7}, "example.toml: title must be a string"),
-        (
-            {"token_endpoint": "http://example.com"},
-            r"example.toml: token_endpoint must be a string that matches \(\?a\)\(https://",
-        ),
-        ({"token_endpoint": "http://127.0.0.1.example.com/"}, "token_endpoint must be a string that matches"),
-        ({"token_endpoint": "http://127.0.0.1:{port}/"}, "token_endpoint must be a string that matches"),
-        ({"token_endpoint": "https://user@example.com"}, "token_endpoint must be a string that matches"),
+        *[
+            (
+                {"token_endpoint": url},
+                r"^example.toml: token_endpoint must be a URL such as https://\{shop\}.example.com/t",
+            )
+            for url in (
+                "http://example.com",
+                "http://127.0.0.1.example.com/",
+                "http://127.0.0.1:{port}/",
+                "https://user@example.com",
+                "https://a..example.com/t",
+                "https://a.com:99999/t",
+                "https://a.com/{Shop}",
+                "https://a.com/t}",
+                "https:///t",
+                7,
+            )
+        ],
         (
             {"token_endpoint": "https://{shop}.example.com"},
             r"token_endpoint must be .* under \[variables\]; shop doesn't",
@@ -164,12 +176,19 @@ def test_every_key_is_read() -> None:
             {"token_endpoint": "https://{shop}.com", "variables": {"shop": "[a-z]+"}},
             "token_endpoint must be a URL with a literal domain to the right",
         ),
+        (
+            {"token_endpoint": "https://a.com/t", "variables": {"shop": "[a-z]+"}},
+            r"example.toml: variables must be those of the endpoints; no endpoint has \{shop\}",
+        ),
         ({"variables": 7}, "example.toml: variables must be a table"),
-        ({"variables": {"shop": 7}}, "example.toml: variables: shop must be a pattern, or a list of values"),
+        ({"variables": {"shop": 7}}, "example.toml: variables: shop must be a pattern, or a list of up"),
         ({"variables": {"shop": "["}}, "variables: shop must be a pattern"),
         ({"variables": {"shop": []}}, "variables: shop must be a pattern"),
         ({"variables": {"shop": ["a/b"]}}, "variables: shop must be a pattern"),
         ({"variables": {"shop": [7]}}, "variables: shop must be a pattern"),
+        ({"variables": {"shop": "a{1,99999999999999999999}"}}, "variables: shop must be a pattern"),
+        ({"variables": {"shop": "(" * 5_000 + ")" * 5_000}}, "variables: shop must be a pattern"),
+        ({"variables": {"shop": ["a"] * 201}}, "variables: shop must be a pattern, or a list of up to 200 values"),
         ({"rotation": "sometimes"}, "rotation must be one of always, optional, never"),
         ({"grace": "forever"}, "grace must be static, until_used, or seconds up to 2592000"),
         ({"grace": "time"}, "grace must be static, until_used, or seconds"),
@@ -190,6 +209,38 @@ def test_every_key_is_read() -> None:
         ({"request": {"headers": {"authorization": "x"}}}, "request: headers must be a table of strings"),
         ({"request": {"headers": {"Content-Length": "1"}}}, "request: headers must be a table of strings"),
         ({"request": {"headers": {"X": "a\r\nHost: b"}}}, "request: headers must be a table of strings"),
+        ({"request": {"headers": {"X-A": "1", "x-a": "2"}}}, "request: headers must be .*; x-a is there twice"),
+        ({"request": {"grant": "exchange"}}, "request: grant_type must be the provider's own name for an exchange"),
+        *[
+            ({"request": {"names": {name: ""}}}, f'request: names must be without {name} = ""')
+            for name in ("refresh_token", "access_token", "client_secret")
+        ],
+        *[
+            ({"request": {"names": names}}, f"request: names must be a name of its own for each field; {twice} would")
+            for names, twice in (
+                ({"client_id": "refresh_token"}, "refresh_token"),
+                ({"client_id": "key", "client_secret": "key"}, "key"),
+                ({"client_id": "client_assertion"}, "client_assertion"),
+                ({"client_id": "code"}, "code"),
+            )
+        ],
+        *[
+            (
+                {"request": {"names": {"client_id": "key"}, "params": {name: "x"}}},
+                f"params must be .*; a request has {name}",
+            )
+            for name in ("refresh_token", "grant_type", "client_id", "key", "client_assertion")
+        ],
+        *[
+            ({"response": {"names": names}}, f"response: names must be .*; {twice} would be read as two")
+            for names, twice in (
+                ({"refresh_token": "access_token"}, "access_token"),
+                ({"access_token": "t", "refresh_token": "t"}, "t"),
+            )
+        ],
+        ({"response": {"names": {"access_token": "key"}, "keep": ["key"]}}, "response: keep must be without key"),
+        ({"response": {"encoding": "query"}}, "response: encoding must be form or json"),
+        ({"response": {"encoding": "form", "envelope": ["data"]}}, "response: envelope must be absent"),
         ({"response": {"keep": ["refreshToken"]}}, "response: keep must be a list of strings"),
         ({"response": {"keep": ["provider"]}}, "response: keep must be a list of strings"),
         ({"response": {"dead": {}}}, "response: dead must be a list of tables"),
@@ -198,6 +249,44 @@ def test_every_key_is_read() -> None:
         ({"response": {"dead": [{"fields": {}}]}}, r"dead\[0\]: fields must be a table of paths"),
         ({"response": {"dead": [{"fields": {"a": [1]}}]}}, r"dead\[0\]: fields must be a table of paths"),
         ({"response": {"dead": [{"status": 99, "fields": {"a": 1}}]}}, r"dead\[0\]: status must be a whole number"),
+        *[
+            (
+                {"response": {"dead": [{"status": status, "fields": {"a": 1}}]}},
+                rf"dead\[0\]: status must .* {status} {why}",
+            )
+            for status, why in (
+                (429, "always means"),
+                (503, "always means"),
+                (204, "has no body"),
+                (304, "has no body"),
+            )
+        ],
+        *[
+            ({"response": {"dead": [{"fields": {path: 1}}]}}, r"dead\[0\]: fields must be a table of paths")
+            for path in (".a", "a.", "a..b", "a b", "")
+        ],
+        (
+            {"response": {"busy": [{"fields": {"e": 1, "e.b": 2}}]}},
+            r"busy\[0\]: fields must be .*: e.b needs an object",
+        ),
+        *[
+            (
+                {"response": {"encoding": "form", "dead": [{"fields": fields}]}},
+                r"dead\[0\]: fields must be names without a",
+            )
+            for fields in ({"errors.0": "x"}, {"code": 7}, {"ok": False})
+        ],
+        *[
+            (
+                {"response": {wider: [{"fields": {"a": "x"}}], "dead": [GONE]}},
+                rf"dead\[0\] must be .*: {wider}\[0\] matches",
+            )
+            for wider in ("unknown", "busy", "client")
+        ],
+        (
+            {"response": {"dead": [{"fields": {"a": "x"}}, GONE]}},
+            r"response: dead\[1\] must be absent or different: dead\[0\]",
+        ),
         ({"rate": {"requests": 1, "seconds": 1, "per": "day"}}, "rate: per must be a string that matches ip"),
         ({"authorization": {}}, "authorization: endpoint is missing"),
         ({"authorization": {"endpoint": "https://e.com", "pkc": True}}, "authorization: there is no key pkc"),
@@ -210,6 +299,28 @@ def test_a_wrong_key_is_named(changes: dict[str, Any], says: str) -> None:
     """The error says where it is and what it must be, so that the file can be corrected without reading code."""
     with pytest.raises(ConfigurationError, match=says):
         read(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"token_endpoint": "https://a.com"},
+        {"token_endpoint": "https://a.com:8443?t={t}", "variables": {"t": "[a-z]+"}},
+        {"token_endpoint": "http://127.0.0.1:8000/token"},
+        {"token_endpoint": "http://localhost/token"},
+        {"request": {"params": {"redirect_uri": "https://a.com"}, "names": {"grant_type": "", "client_id": ""}}},
+        {"request": {"names": {"client_id": "client_secret", "client_secret": "client_id"}}},
+        {"response": {"encoding": "form", "dead": [{"fields": {"error": "gone"}}]}},
+        {"response": {"busy": [{"fields": {"a": True}}], "dead": [{"fields": {"a": 1, "b": 2}}]}},
+        {"response": {"busy": [GONE], "dead": [{"fields": {"a": "x"}}, {"status": 401, "fields": {"a": "z"}}]}},
+    ],
+)
+def test_what_is_unusual_and_right_is_accepted(changes: dict[str, Any]) -> None:
+    """The checks refuse nothing that works: each of these can be sent, and each matcher can match."""
+    provider = read(**changes)
+
+    filled = provider.for_document({"providerVariables": {"t": "x"}}).token_endpoint
+    assert changes.get("token_endpoint", "").replace("{t}", "x") == filled
 
 
 @pytest.mark.parametrize("key", ["title", "rotation", "grace"])
@@ -256,6 +367,8 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     """The error names the file and the line."""
     with pytest.raises(ConfigurationError, match=r"example.toml is not valid TOML: Invalid value \(at"):
         read_profile(written(tmp_path, "title = "))
+    with pytest.raises(ConfigurationError, match=r"example.toml is nested too deeply; a profile has two levels"):
+        read_profile(written(tmp_path, "title = " + "[" * 5_000 + "]" * 5_000))
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigurationError, match=r"binary.toml is not valid TOML"):
         read_profile(tmp_path / "binary.toml")
@@ -293,9 +406,3 @@ def test_one_profile_is_read_and_no_other(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert ["upwork.toml"] == opened
     assert {"upwork", "generic"} <= set(profile_names())
-
-
-@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:8000/token", "http://localhost/token"])
-def test_this_machine_may_be_an_endpoint(endpoint: str) -> None:
-    """A profile of one's own may name a server on this machine without https, as TOKEN_ENDPOINT may."""
-    assert endpoint == read(token_endpoint=endpoint).token_endpoint

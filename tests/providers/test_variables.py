@@ -97,3 +97,14 @@ def test_a_listed_domain_counts_as_literal() -> None:
 
     assert host_is_fixed("https://{shop}.{cloud}/t", {**LOOSE, "cloud": cloud})
     assert not host_is_fixed("https://{shop}.{cloud}/t", {**LOOSE, "cloud": top})
+
+
+def test_many_lists_take_no_time() -> None:
+    """50 lists of 200 values have more combinations than could ever be tried; the worst value of each list decides."""
+    lists = {
+        f"v{'x' * n}": Variable(name=f"v{'x' * n}", pattern="", choices=("a",) * 199 + ("b.c",)) for n in range(50)
+    }
+    host = ".".join(f"{{{name}}}" for name in lists)
+
+    assert host_is_fixed(f"https://{{shop}}.{host}/t", LOOSE | lists)
+    assert not host_is_fixed(f"https://{host}.{{shop}}/t", LOOSE | lists)

@@ -14,7 +14,7 @@ import boto3
 
 from testbed.worker import PROCESSES, SCHEDULED, Context
 from token_refresh import bootstrap
-from token_refresh.adapters.secrets_manager import CLIENT_CONFIG
+from token_refresh.adapters.calls import CLIENT_CONFIG
 from token_refresh.errors import TokenRefreshError
 from token_refresh.handler import handler
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from botocore.config import Config
 
 from reader.surroundings import Clock, Store, runtime
-from token_refresh.reader import InvalidSecretDocument, SecretAccessDenied, SecretReader
+from testbed.aws.faults import Action
+from token_refresh.reader import InvalidSecretDocument, SecretReader
 
 HOUR = timedelta(hours=1)
 Make = Callable[..., SecretReader]
@@ -17,10 +19,11 @@ Make = Callable[..., SecretReader]
 @pytest.fixture
 def make(store: Store, clock: Clock) -> Make:
     """Make a reader of `key` with an overlap of one hour."""
+    client = store.server.client(config=Config(retries={"total_max_attempts": 1}))
 
     def made(**options: object) -> SecretReader:
         given = {"overlap": HOUR, **options}
-        return SecretReader("key", client=store.client, background=False, runtime=runtime(clock), **given)  # type: ignore[arg-type] # a test's options
+        return SecretReader("key", client=client, background=False, runtime=runtime(clock), **given)  # type: ignore[arg-type] # a test's options
 
     return made
 
@@ -106,15 +109,56 @@ def test_rollback_does_not_accept_the_bad_version(store: Store, clock: Clock, ma
     assert [("good", "current")] == values(make())
 
 
-def test_denied_previous_is_an_error(store: Store, make: Make) -> None:
-    """A policy that hides the previous version is named: half of a rotation is not served silently."""
+def fail_previous(store: Store, action: Action) -> None:
+    """Let every second read fail, beginning with the next one but one: within an overlap, that of AWSPREVIOUS."""
+    for number in range(2, 20, 2):
+        store.server.fault(action, "GetSecretValue", nth=number)
+
+
+def test_denied_previous_is_logged_once(
+    store: Store, clock: Clock, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If a policy hides the previous version, the current one is accepted, and each rotation logs it once."""
+    store.put_text("canary-1", secret_id="key")
+    store.put_text("canary-2", secret_id="key")
+    fail_previous(store, "deny")
+    reader = make()
+    for _ in range(3):
+        assert [("canary-2", "current")] == values(reader)
+        clock.advance(300)
+    (record,) = caplog.records
+    assert ("WARNING", "previous_unusable", "key") == (record.levelname, vars(record)["event"], vars(record)["secret"])
+    assert "secretsmanager:GetSecretValue on secret key in eu-central-1 was denied" in caplog.text
+    store.put_text("canary-3", secret_id="key")
+    assert [("canary-3", "current")] == values(reader)
+    assert 2 == len(caplog.records)
+    assert "canary" not in caplog.text
+
+
+def test_unreachable_previous_stays_accepted(store: Store, clock: Clock, make: Make) -> None:
+    """If only the previous version is throttled, the one that was read before is accepted until the overlap ends."""
     store.put_text("old", secret_id="key")
     store.put_text("new", secret_id="key")
-    store.server.fault("deny", "GetSecretValue", nth=2)
-    with pytest.raises(
-        SecretAccessDenied, match="secretsmanager:GetSecretValue on secret key in eu-central-1 was denied"
-    ):
-        make().accepted()
+    reader, later = make(), make()
+    assert 2 == len(reader.accepted())
+    fail_previous(store, "unavailable")
+    clock.advance(300)
+    assert [("new", "current"), ("old", "previous")] == values(reader)
+    assert [("new", "current")] == values(later)
+    clock.advance(3300)
+    assert [("new", "current")] == values(reader)
+
+
+def test_unreachable_previous_after_a_rotation(store: Store, clock: Clock, make: Make) -> None:
+    """What was the previous version before a rotation is not accepted after it."""
+    for text in ("oldest", "old"):
+        store.put_text(text, secret_id="key")
+    reader = make()
+    assert 2 == len(reader.accepted())
+    store.put_text("new", secret_id="key")
+    fail_previous(store, "unavailable")
+    clock.advance(300)
+    assert [("new", "current")] == values(reader)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +219,7 @@ def test_previous_version_of_another_form(store: Store, make: Make, caplog: pyte
     store.put_text("canary", secret_id="key")
     store.put_text('{"field": "new"}', secret_id="key")
     assert [("new", "current")] == values(make(field="field"))
-    assert "not accepting the previous version: secret key in eu-central-1, version" in caplog.text
+    assert "the previous version can't be used: InvalidSecretDocument: secret key in eu" in caplog.text
     assert "canary" not in caplog.text
 
 

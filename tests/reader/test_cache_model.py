@@ -10,9 +10,8 @@ from reader.surroundings import Background, Clock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
 from token_refresh.reader.cache import Cache, Entry
-from token_refresh.reader.failures import LONGEST_SHARED_ERROR_SECONDS
 from token_refresh.reader.fetch import FETCH_SECONDS
-from token_refresh.reader.runtime import LONGEST_BACKOFF_SECONDS
+from token_refresh.reader.pauses import LONGEST_EMPTY_SECONDS, LONGEST_PAUSE_SECONDS
 
 Value = tuple[int, float]  # a number that grows, and an expiry
 
@@ -76,7 +75,7 @@ class CacheModel(RuleBasedStateMachine):
         except TokenRefreshError:
             assert not usable, "a valid value was refused"
             since = now - self.read_at
-            assert self.reads > reads or since <= LONGEST_SHARED_ERROR_SECONDS, "an error was shared for too long"
+            assert self.reads > reads or since <= LONGEST_EMPTY_SECONDS, "an error was shared for too long"
         else:
             assert now < value[1], "an expired value was served"
             assert self.reads > reads or value == known, "a value came from nowhere"
@@ -103,7 +102,7 @@ class CacheModel(RuleBasedStateMachine):
         value, idle_until = self.cache.fresh
         if self.clock() < idle_until:
             assert self.clock() < value[1], "the fast path would serve an expired value"
-            assert idle_until <= self.clock() + max(20, LONGEST_BACKOFF_SECONDS, FETCH_SECONDS), "rest without end"
+            assert idle_until <= self.clock() + max(20, LONGEST_PAUSE_SECONDS, FETCH_SECONDS), "rest without end"
 
 
 class InlineCache(CacheModel):

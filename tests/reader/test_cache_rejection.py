@@ -47,14 +47,27 @@ def test_same_value_back_is_rate_limited(inline: Cache[str], source: Source, clo
     assert 5 == source.reads
 
 
-def test_pauses_begin_again_after_a_quiet_hour(inline: Cache[str], source: Source, clock: Clock) -> None:
-    """A rejection now and then is looked up at once: only rejections without a quiet hour make the pauses grow."""
-    for _ in range(20):
-        inline.get()
-        reads = source.reads
+def test_a_rejection_now_and_then_is_looked_up_at_once(inline: Cache[str], source: Source, clock: Clock) -> None:
+    """No pause is longer than half a minute, so a rejection every hour is always looked up."""
+    inline.get()
+    for number in range(20):
         assert not inline.reject("first".__eq__)
-        assert reads + 1 == source.reads
+        assert number + 2 == source.reads
         clock.advance(3600)
+
+
+def test_short_pauses_come_back_slowly(inline: Cache[str], source: Source, clock: Clock) -> None:
+    """After a quiet day the pauses begin short again."""
+    inline.get()
+    for _ in range(10):
+        inline.reject("first".__eq__)
+        clock.advance(30)
+    clock.advance(86_400)
+    reads = source.reads
+    inline.reject("first".__eq__)
+    clock.advance(24)
+    assert not inline.reject("first".__eq__)
+    assert reads + 2 == source.reads
 
 
 def test_any_read_counts_as_a_look_up(inline: Cache[str], source: Source, clock: Clock) -> None:

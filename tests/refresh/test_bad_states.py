@@ -16,11 +16,11 @@ from token_refresh.errors import (
     ReauthorizationRequired,
     RefreshOutcomeUnknown,
 )
-from token_refresh.oauth.response import Failure, Kind, TokenResponse
+from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse
 from token_refresh.secret_value import SecretValue
 from world import FIRST_CLAIM, World, killed
 
-REJECTED = Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
+REJECTED = FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
 
 
 def test_an_unreadable_claim_blocks_for_an_hour() -> None:
@@ -76,7 +76,7 @@ def test_tokens_that_do_not_fit_are_refused() -> None:
     """A response near 64 KiB is not a token response, and the message says what to do."""
     world = World(note="x" * 40_000)
     large = SecretValue("a" * 30_000)
-    world.endpoint.answers = [TokenResponse(access_token=large, refresh_token=None, lifetime=DAY)]
+    world.endpoint.responses = [TokenResponse(access_token=large, refresh_token=None, lifetime=DAY)]
 
     with pytest.raises(InvalidTokenResponse, match=r"would have \d+ bytes, and Secrets Manager takes 65536"):
         world.execute()
@@ -121,7 +121,7 @@ def test_an_edited_copy_after_a_version_1_claim_is_not_redeemed_again() -> None:
     world.store.put(staged_version_id(FIRST_CLAIM, first), SecretValue(staged), label="AWSPENDING")
     world.save(note="edited")
 
-    world.endpoint.answers = [REJECTED]
+    world.endpoint.responses = [REJECTED]
     with pytest.raises(ReauthorizationRequired):
         world.execute()
     assert ["refresh-9"] == [request.fields["refresh_token"] for request in world.endpoint.requests]

@@ -15,7 +15,7 @@ VERSIONS, TABLE = ClaimStoreKind.VERSIONS, ClaimStoreKind.TABLE
 def single_use(store: ClaimStoreKind, lifetime: timedelta) -> tuple[World, SingleUseGrant]:
     """A world whose tokens live that long, with a token set that is due."""
     world = World(
-        policy=policy(grace=timedelta(0), store=store), expires_at=NOW + lifetime / 4, issued_at=NOW - lifetime
+        policy=policy(grace=timedelta(0), claim_store=store), expires_at=NOW + lifetime / 4, issued_at=NOW - lifetime
     )
     return world, with_grant(world, lifetime)
 

@@ -4,7 +4,7 @@ import pytest
 
 from builders import HOUR, SINGLE_USE
 from token_refresh.errors import DeadlineExceeded, TokenEndpointUnavailable
-from token_refresh.oauth.response import Failure, Kind, Response
+from token_refresh.oauth.response import FailedRequest, Kind, Response
 from world import World
 
 
@@ -58,9 +58,9 @@ def test_a_run_that_was_suspended_between_two_requests_sends_no_second_one() -> 
 
     def suspended() -> Response:
         world.pass_time(HOUR)
-        return Failure(kind=Kind.BUSY, seen="HTTP 429")
+        return FailedRequest(kind=Kind.BUSY, seen="HTTP 429")
 
-    world.endpoint.answers = [suspended]
+    world.endpoint.responses = [suspended]
 
     with pytest.raises(TokenEndpointUnavailable, match="HTTP 429, after 1 request"):
         world.execute()
@@ -70,7 +70,7 @@ def test_a_run_that_was_suspended_between_two_requests_sends_no_second_one() -> 
 def test_a_run_that_was_suspended_while_it_waited_sends_nothing_either() -> None:
     """The machine may be suspended in the pause before a repeat, too."""
     world = World()
-    world.endpoint.answers = [Failure(kind=Kind.BUSY, seen="HTTP 429")]
+    world.endpoint.responses = [FailedRequest(kind=Kind.BUSY, seen="HTTP 429")]
     world.clock.oversleep = lambda: world.pass_time(HOUR)
 
     with pytest.raises(TokenEndpointUnavailable, match="HTTP 429, after 1 request"):

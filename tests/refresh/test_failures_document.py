@@ -46,7 +46,9 @@ def test_tokens_over_the_room_that_was_checked_are_named() -> None:
     """A response that does not fit is refused before it is stored, and recorded: no retry sends the token again."""
     world = World(stored=False, policy=SINGLE_USE)
     world.save(note="x" * 48_000, expires_at=NOW + 6 * HOUR)
-    world.endpoint.answers = [TokenResponse(access_token=SecretValue("y" * 20_000), refresh_token=None, lifetime=None)]
+    world.endpoint.responses = [
+        TokenResponse(access_token=SecretValue("y" * 20_000), refresh_token=None, lifetime=None)
+    ]
 
     with pytest.raises(InvalidTokenResponse, match=r"the token document would have \d+ bytes"):
         world.execute()

@@ -5,7 +5,7 @@ import pytest
 from fakes import SECRET_ID
 from token_refresh.core.versions import staged_version_id
 from token_refresh.errors import ClientRejected, SecretAccessDenied, SecretStoreUnavailable, TokensNotStored
-from token_refresh.oauth.response import Failure, Kind
+from token_refresh.oauth.response import FailedRequest, Kind
 from token_refresh.secret_value import SecretValue
 from world import FIRST_CLAIM, World, fail, killed
 
@@ -85,7 +85,7 @@ def test_tokens_are_never_stored_over_something_else() -> None:
 def test_a_record_that_can_not_be_stored_hides_no_failure() -> None:
     """Where even the record can't be stored, the failure itself is what is raised."""
     world = World()
-    world.endpoint.answers = [Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")]
+    world.endpoint.responses = [FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")]
 
     with world.at("put REFRESH_OUTCOME", fail(SecretStoreUnavailable("down"))), pytest.raises(ClientRejected):
         world.execute()

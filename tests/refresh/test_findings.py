@@ -44,7 +44,7 @@ def test_tokens_that_could_not_be_stored_are_not_said_to_be_safe() -> None:
 def test_a_worker_with_a_longer_grace_replays_nothing() -> None:
     """Finding 2: the grace that was stored with the claim counts, whatever another deployment is set to."""
     world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
-    world.endpoint.answers = [LOST]
+    world.endpoint.responses = [LOST]
     with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
 
@@ -90,11 +90,11 @@ def stale(world: World, labels: set[str], act: Callable[[], object]) -> None:
     old.restore(world.model.snapshot())
     act()
 
-    def answer(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
+    def respond(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
         is_stale = operation == "GetSecretValue" and request.get("VersionStage") in labels
         return (old.call if is_stale else call)(operation, request, now=now)
 
-    world.model.call = answer  # type: ignore[method-assign]
+    world.model.call = respond  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -117,7 +117,7 @@ def test_stale_reads_redeem_nothing_twice(*, force: bool, copied: bool) -> None:
 def test_one_false_rejection_stops_no_scheduled_run_for_ever() -> None:
     """Finding 5: the grant is asked for again an hour later."""
     world = World()
-    world.endpoint.answers = [REJECTED]
+    world.endpoint.responses = [REJECTED]
     with pytest.raises(ReauthorizationRequired, match=r"`token-refresh authorize tokens --region eu-central-1`"):
         world.execute()
     world.pass_time(59 * MINUTE)
@@ -165,7 +165,7 @@ def test_a_single_use_provider_gets_all_the_time_that_is_left(settings: Policy, 
 
 def test_a_refresh_with_a_claim_table_makes_two_writes_to_the_secret() -> None:
     """Finding 8: one read, the new tokens and the label; claims cost one version less."""
-    world = World(policy=policy(store=SINGLE_USE.store.TABLE))
+    world = World(policy=policy(claim_store=SINGLE_USE.claim_store.TABLE))
     world.execute()
     assert world.table is not None
     world.store.calls.clear()
@@ -231,7 +231,7 @@ def test_a_redemption_that_was_lost_to_another_refresher_is_named() -> None:
         world.save(refreshToken="theirs", expires_at=NOW + DAY)
         return REJECTED
 
-    world.endpoint.answers = [redeemed_by_another]  # type: ignore[list-item]
+    world.endpoint.responses = [redeemed_by_another]  # type: ignore[list-item]
 
     assert "superseded" == world.outcome()
     assert "refresh_superseded" in world.log.events

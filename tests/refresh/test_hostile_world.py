@@ -27,7 +27,7 @@ def denied(name: str) -> Callable[[str], None]:
 @BOTH_STORES
 def test_a_promotion_that_is_denied_for_hours_costs_no_token(store: ClaimStoreKind) -> None:
     """The tokens are stored, so nothing is sent again; once it is allowed, they become current."""
-    world = World(policy=policy(grace=timedelta(0), store=store))
+    world = World(policy=policy(grace=timedelta(0), claim_store=store))
     world.store.before = denied("move AWSCURRENT")
     for _ in range(30):
         with pytest.raises(SecretAccessDenied):
@@ -46,7 +46,7 @@ def test_a_promotion_that_is_refused_for_days_costs_no_token(
     store: ClaimStoreKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A label that never moves looks like another run that is always faster: the run yields and sends nothing more."""
-    world = World(policy=policy(grace=timedelta(0), store=store))
+    world = World(policy=policy(grace=timedelta(0), claim_store=store))
     monkeypatch.setattr(type(world.store), "move_label", lambda *_, **__: False)
 
     for _ in range(30):
@@ -59,7 +59,7 @@ def test_a_promotion_that_is_refused_for_days_costs_no_token(
 @BOTH_STORES
 def test_a_key_that_is_denied_after_the_redemption_costs_one_request(store: ClaimStoreKind) -> None:
     """New tokens can't be stored, which is the one window; the token isn't sent again before the last quarter."""
-    world = World(policy=policy(grace=timedelta(0), store=store))
+    world = World(policy=policy(grace=timedelta(0), claim_store=store))
     world.execute()
     world.pass_time(17 * HOUR)
     world.store.before = denied("put REFRESH_OUTCOME")
@@ -97,8 +97,8 @@ def test_a_key_that_is_denied_before_the_claim_sends_nothing() -> None:
 )
 def test_a_provider_may_issue_any_refresh_token(issued: list[str | None], store: ClaimStoreKind) -> None:
     """The same one, none, or one from before: a token counts as used only since it was last issued."""
-    world = World(policy=policy(grace=timedelta(0), store=store))
-    world.endpoint.answers = [tokens(n, refresh_token=token) for n, token in enumerate(issued)]
+    world = World(policy=policy(grace=timedelta(0), claim_store=store))
+    world.endpoint.responses = [tokens(n, refresh_token=token) for n, token in enumerate(issued)]
 
     for _ in issued:
         assert "refreshed" == world.outcome()

@@ -8,7 +8,7 @@ import pytest
 from builders import DAY, HOUR, MINUTE, NOW, ms
 from fakes import PUBLISHED_ID
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied, SecretStoreError
-from token_refresh.oauth.response import Failure, Kind
+from token_refresh.oauth.response import FailedRequest, Kind
 from world import Killed, World
 
 
@@ -158,7 +158,7 @@ def test_publishing_that_fails_is_raised_once_the_refresh_is_safe() -> None:
 def test_a_failing_refresh_still_publishes_what_is_current() -> None:
     """Consumers get the current token also where the grant is dead."""
     world = published()
-    world.endpoint.answers = [Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")]
+    world.endpoint.responses = [FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")]
 
     with pytest.raises(ReauthorizationRequired):
         world.execute()

@@ -16,7 +16,7 @@ from token_refresh.errors import (
     ReauthorizationRequired,
     RefreshOutcomeUnknown,
 )
-from token_refresh.oauth.response import Failure, Kind, TokenResponse
+from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.origin import ClaimStoreKind
 from world import FIRST_CLAIM, World, fail, killed
@@ -45,7 +45,7 @@ def test_a_lost_table_is_waited_for_and_then_used_again() -> None:
 
 def test_tokens_that_were_stored_under_a_lost_claim_are_found() -> None:
     """The claims that the lost table may have held are known by their IDs, and so are the tokens under them."""
-    world = World(policy=policy(grace=timedelta(0), store=TABLE))
+    world = World(policy=policy(grace=timedelta(0), claim_store=TABLE))
     world.execute()
     world.pass_time(DAY * 3 / 4)
     killed(world, "move AWSCURRENT")
@@ -57,7 +57,7 @@ def test_tokens_that_were_stored_under_a_lost_claim_are_found() -> None:
 
 def test_a_lost_table_frees_no_open_claim() -> None:
     """A run that holds a lost claim may be redeeming: its token is held until the last quarter, or its tokens come."""
-    world = World(policy=policy(grace=timedelta(0), store=TABLE))
+    world = World(policy=policy(grace=timedelta(0), claim_store=TABLE))
     world.execute()
     world.pass_time(DAY * 3 / 4)
     killed(world, "put REFRESH_OUTCOME")
@@ -98,7 +98,7 @@ def test_a_response_that_does_not_fit_is_recorded_and_named() -> None:
     large = TokenResponse(
         access_token=SecretValue("a" * 20_000), refresh_token=response.refresh_token, lifetime=response.lifetime
     )
-    world.endpoint.answers = [large]
+    world.endpoint.responses = [large]
 
     with pytest.raises(InvalidTokenResponse, match=r"`token-refresh authorize tokens --region eu-central-1`"):
         world.execute()
@@ -116,11 +116,11 @@ def test_a_promotion_that_stale_reads_ask_for_again_ends_the_run() -> None:
     stale.restore(old)
     world.save(refreshToken="other", expires_at=NOW + DAY)
 
-    def answer(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
+    def respond(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
         is_stale = operation == "GetSecretValue" and request.get("VersionStage") == CURRENT
         return (stale.call if is_stale else call)(operation, request, now=now)
 
-    world.model.call = answer  # type: ignore[method-assign]
+    world.model.call = respond  # type: ignore[method-assign]
 
     before = len(world.store.calls)
     ended = world.execute()
@@ -138,7 +138,8 @@ def test_another_claim_store_is_refused_with_the_command_that_moves(first: Any, 
     other.model = world.model
     other.store.model = world.model
 
-    with pytest.raises(ConfigurationError, match=rf"`token-refresh claims move tokens .* --to {then.store.value} "):
+    command = rf"`token-refresh claims move tokens .* --to {then.claim_store.value} "
+    with pytest.raises(ConfigurationError, match=command):
         other.execute()
     assert [] == other.endpoint.requests
 
@@ -146,7 +147,7 @@ def test_another_claim_store_is_refused_with_the_command_that_moves(first: Any, 
 def test_a_table_that_is_gone_hides_no_dead_grant() -> None:
     """What the provider said is raised, also where it can't be recorded because somebody deleted the table."""
     world = World(policy=IN_TABLE)
-    world.endpoint.answers = [Failure(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")]
+    world.endpoint.responses = [FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")]
 
     with world.at("record", fail(ConfigurationError("no table"))), pytest.raises(ReauthorizationRequired):
         world.execute()

@@ -8,7 +8,7 @@ from builders import DAY, HOUR, MINUTE, NOW, ms, origin
 from fakes import tokens
 from token_refresh.core.versions import CLAIM, OUTCOME, staged_version_id
 from token_refresh.errors import SecretEmpty
-from token_refresh.oauth.response import Failure, Kind, Response
+from token_refresh.oauth.response import FailedRequest, Kind, Response
 from world import FIRST_CLAIM, World, killed
 
 
@@ -55,7 +55,10 @@ def test_new_tokens_live_from_when_their_request_was_sent() -> None:
         world.pass_time(timedelta(seconds=5))
         return tokens()
 
-    world.endpoint.answers = [Failure(kind=Kind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17)), slowly]
+    world.endpoint.responses = [
+        FailedRequest(kind=Kind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17)),
+        slowly,
+    ]
 
     assert "refreshed" == world.outcome()
     sent_at = NOW + MINUTE + timedelta(seconds=17)

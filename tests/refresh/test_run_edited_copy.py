@@ -10,7 +10,7 @@ from fakes import tokens
 from testbed.secrets_manager.limits import VERSIONS_PER_SECRET
 from token_refresh.errors import ClientRejected, RefreshOutcomeUnknown
 from token_refresh.oauth.formats import ResponseFormat
-from token_refresh.oauth.response import Failure, Kind
+from token_refresh.oauth.response import FailedRequest, Kind
 from world import World, killed
 
 
@@ -46,7 +46,7 @@ def test_a_later_run_carries_tokens_for_one_that_died(call: str, after: bool) ->
 def test_a_provider_that_never_changes_the_refresh_token_spends_none() -> None:
     """With a refresh token that stays the same, an edited copy is refreshed like any other version."""
     world = World()
-    world.endpoint.answers = [tokens(1, refresh_token=None)]
+    world.endpoint.responses = [tokens(1, refresh_token=None)]
     killed(world, "put REFRESH_OUTCOME", after=True)
     world.save(note="edited")
 
@@ -57,7 +57,7 @@ def test_a_provider_that_never_changes_the_refresh_token_spends_none() -> None:
 def test_an_edited_copy_of_a_version_that_was_never_redeemed_is_refreshed_like_any_other() -> None:
     """Attempts that failed on the version before used nothing that the copy would need."""
     world = World()
-    world.endpoint.answers = [Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")] * 2
+    world.endpoint.responses = [FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")] * 2
     for _ in range(2):
         with pytest.raises(ClientRejected):
             world.execute()
@@ -81,7 +81,7 @@ def test_an_original_is_held_back_for_what_happened_to_its_copy() -> None:
     """AWSCURRENT moved back from a copy to its original clears no unknown outcome, whatever failed there before."""
     world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
     original = world.labels()["AWSCURRENT"]
-    world.endpoint.answers = [Failure(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")]
+    world.endpoint.responses = [FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")]
     with pytest.raises(ClientRejected):
         world.execute()
     copy = world.save(note="edited", expires_at=NOW + 7 * HOUR)
@@ -124,7 +124,7 @@ def test_a_refresh_token_that_never_changes_is_not_held_back_for_an_outcome_befo
     world = World(policy=SINGLE_USE, expires_at=NOW + HOUR)
     killed(world, "put REFRESH_OUTCOME")
     world.pass_time(2 * MINUTE)
-    world.endpoint.answers = [tokens(1, refresh_token=None)]
+    world.endpoint.responses = [tokens(1, refresh_token=None)]
     assert "refreshed" == world.outcome(force=True)
     world.save(note="edited", expires_at=NOW + 7 * HOUR)
 
@@ -135,7 +135,7 @@ def test_what_came_with_the_tokens_is_carried_too() -> None:
     """Fields of the response that the profile keeps follow the tokens onto an edited copy; its other keys stay."""
     world = World(instance_url="https://old.example.com")
     world.provider = replace(world.provider, response=ResponseFormat(keep=("instance_url",)))
-    world.endpoint.answers = [replace(tokens(1), kept={"instance_url": "https://new.example.com"})]
+    world.endpoint.responses = [replace(tokens(1), kept={"instance_url": "https://new.example.com"})]
 
     with world.at("put REFRESH_OUTCOME", lambda: world.save(note="edited", instance_url="https://old.example.com")):
         world.execute()

@@ -8,11 +8,11 @@ import pytest
 from builders import HOUR, IN_TABLE, MINUTE, policy
 from fakes import SECRET_ID, FakeTable
 from token_refresh.errors import ConfigurationError, RefreshOutcomeUnknown
-from token_refresh.oauth.response import Failure, Kind
+from token_refresh.oauth.response import FailedRequest, Kind
 from token_refresh.stored.origin import ClaimStoreKind
 from world import Killed, World, fail, killed
 
-TABLE_SINGLE_USE = policy(grace=timedelta(0), store=ClaimStoreKind.TABLE)
+TABLE_SINGLE_USE = policy(grace=timedelta(0), claim_store=ClaimStoreKind.TABLE)
 
 
 def _versions(world: World) -> Any:
@@ -117,19 +117,19 @@ def test_a_table_beside_claims_in_the_secret(*, under_way: bool) -> None:
     The attempt there may have redeemed the token, or may be under way.
     """
     world = World(policy=policy(grace=timedelta(0)))
-    lost = Failure(kind=Kind.NO_RESPONSE, seen="ReadTimeout")
+    lost = FailedRequest(kind=Kind.NO_RESPONSE, seen="ReadTimeout")
 
     def move_to_table() -> None:
         world.policy, world.table = TABLE_SINGLE_USE, FakeTable(clock=world.clock)
 
-    def respond() -> Failure:
+    def respond() -> FailedRequest:
         if under_way:
             move_to_table()
             with pytest.raises(ConfigurationError):
                 world.execute(force=True)
         return lost
 
-    world.endpoint.answers = [respond]
+    world.endpoint.responses = [respond]
     with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
     move_to_table()

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from builders import DAY, HOUR, NOW, document, ms
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import LONGEST_LIFETIME, TokenDocument, read_document
+from token_refresh.stored.document import TokenDocument, read_document
 from token_refresh.stored.json_object import NESTING_LIMIT, read_object
+from token_refresh.stored.times import LONGEST_LIFETIME
 
 SNAKE = {"access_token": "a", "refresh_token": "r", "expires_at": 1_800_000_000, "scope": "x", "n": [1, {"k": None}]}
 CAMEL = {"accessToken": "a", "refreshToken": "r", "expiresAt": 1_800_000_000_000, "scope": "x", "n": [1, {"k": None}]}
@@ -242,7 +243,7 @@ documents = st.dictionaries(names, st.text(max_size=6) | times | json_values, ma
 )
 
 
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=3_000, deadline=None)
 @given(stored=documents | st.text(max_size=60))
 def test_whatever_is_stored_is_read_or_refused_by_name(stored: str) -> None:
     """10,000 generated documents: each is read and written back with its other keys, or is an InvalidSecretDocument."""

@@ -1,11 +1,26 @@
+from collections.abc import Iterator
+
 import pytest
 
+from reader.surroundings import Clock
+from testbed.secrets_manager.server import SecretsManagerServer
 from webhooks.setting import Setting
 
 
 @pytest.fixture
 def setting() -> Setting:
     return Setting()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server(clock: Clock) -> Iterator[SecretsManagerServer]:
+    with SecretsManagerServer(clock=clock) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

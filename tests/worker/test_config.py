@@ -80,7 +80,7 @@ def test_every_variable_is_read() -> None:
         replay_grace=timedelta(seconds=30),
         claim_time_to_live=timedelta(hours=1),
         host="example.com",
-        store=ClaimStoreKind.TABLE,
+        claim_store=ClaimStoreKind.TABLE,
     )
     assert "hush" not in repr(found)
     assert "tokens" == token_secret_id({"TOKEN_SECRET_ID": "tokens"})

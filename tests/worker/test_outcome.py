@@ -5,12 +5,14 @@ import pytest
 
 from builders import DAY, HOUR, NOW, document, policy
 from token_refresh.errors import ReauthorizationRequired, TokenRefreshError, TokensNotStored
-from token_refresh.outcome import Outcome, Summary
+from token_refresh.outcome import Outcome, OutcomeName, Summary
 
 
 def outcome(name: str = "refreshed", **changes: Any) -> Outcome:
     stored = document(expires_at=NOW + DAY, issued_at=NOW)
-    return Outcome(name=name, secret_id="tokens", version_id="v1", document=stored, policy=policy(), **changes)
+    return Outcome(
+        name=OutcomeName(name), secret_id="tokens", version_id="v1", document=stored, policy=policy(), **changes
+    )
 
 
 def summary(ended: Outcome | TokenRefreshError, *, seconds_to_expiry: int | None = 86_400) -> Summary:
@@ -51,7 +53,7 @@ def test_a_run_that_yielded_says_until_when() -> None:
 def test_what_is_not_known_is_null_in_the_result() -> None:
     """A document without an expiry has no moment at which it expires or is due."""
     unknown = Outcome(
-        name="yielded", secret_id="t", version_id="v", document=document(expires_at=None), policy=policy()
+        name=OutcomeName.YIELDED, secret_id="t", version_id="v", document=document(expires_at=None), policy=policy()
     )
 
     result = unknown.as_result(None)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from botocore.exceptions import BotoCoreError
 
+from token_refresh.adapters.calls import CLIENT_CONFIG, OVERRUN_SECONDS
 from token_refresh.adapters.client_key import KmsSigner
-from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, OVERRUN_SECONDS, SecretsManagerSecret
+from token_refresh.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh.adapters.table_claims import TableClaims
 from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh.adapters.version_claims import VersionClaims

@@ -13,9 +13,8 @@ from token_refresh.providers.endpoint import host_of, read_endpoint
 from token_refresh.providers.lifetime import lifetime_problem
 from token_refresh.providers.loader import load_provider, own_profiles, profile_names
 from token_refresh.providers.provider import Grace, Provider
-from token_refresh.providers.schema import LONGEST_GRACE
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh.stored.origin import LONGEST_GRACE, ClaimStoreKind
 
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
 DEFAULT_PROVIDER: Final = "upwork"
@@ -54,7 +53,7 @@ class Settings:
             replay_grace=self.provider.replay_grace,
             claim_time_to_live=self.claim_time_to_live,
             host=host_of(self.provider.token_endpoint),
-            store=ClaimStoreKind.VERSIONS if self.claim_table is None else ClaimStoreKind.TABLE,
+            claim_store=ClaimStoreKind.VERSIONS if self.claim_table is None else ClaimStoreKind.TABLE,
         )
 
 

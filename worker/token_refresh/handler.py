@@ -145,6 +145,7 @@ class Invocation:
             expires_at=document.expires_at,
             due_at=due_at(document, self._policy),
             grant_ends_at=document.origin.grant_ends_at if document.origin else None,
+            grant_ending_at=document.origin.grant_ending_at if document.origin else None,
         )
 
     def _report(self, ended: Outcome | TokenRefreshError) -> None:
@@ -168,8 +169,7 @@ class Invocation:
         write(summary.event, **summary.fields(self._clock.unix_ms()))
 
     def _seconds_after_due(self, ended: Outcome | TokenRefreshError, facts: RunFacts) -> int | None:
-        refreshed = isinstance(ended, Outcome) and ended.name in {"refreshed", "recovered"}
-        if self.due_before is None or not refreshed:
+        if self.due_before is None or not (isinstance(ended, Outcome) and ended.made_current):
             return None
         return max(0, round((facts.at - self.due_before).total_seconds()))
 

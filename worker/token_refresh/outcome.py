@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from token_refresh.core.schedule import Policy, due_at
@@ -13,26 +14,47 @@ NAMESPACE: Final = "TokenRefresh"
 _UNITS: Final = {"SecondsToExpiry": "Seconds", "SecondsAfterDue": "Seconds", "DurationMs": "Milliseconds"}
 
 
+class OutcomeName(StrEnum):
+    """How a run ended that did not fail, as its caller and the log get it. Alarms and dashboards know these values."""
+
+    FRESH = "fresh"
+    """Nothing was due."""
+    REFRESHED = "refreshed"
+    """This run received the tokens that are current."""
+    RECOVERED = "recovered"
+    """This run made tokens current that an interrupted run had stored."""
+    SUPERSEDED = "superseded"
+    """The provider rejected the refresh token, and a newer token set was current by then."""
+    YIELDED = "yielded"
+    """Left to a later run."""
+    WOULD_REFRESH = "would_refresh"
+    WOULD_RECOVER = "would_recover"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a run ended that did not fail."""
 
-    name: str
+    name: OutcomeName
     secret_id: str
     version_id: str
     document: TokenDocument
     policy: Policy
     retry_at: datetime | None = None
 
+    @property
+    def made_current(self) -> bool:
+        """Whether the run made new tokens current."""
+        return self.name in {OutcomeName.REFRESHED, OutcomeName.RECOVERED}
+
     def as_result(self, request_id: str | None) -> dict[str, str | None]:
         """Give what the invocation returns: no value of any secret."""
-        due = due_at(self.document, self.policy)
         result = {
-            "outcome": self.name,
+            "outcome": self.name.value,
             "secret_id": self.secret_id,
             "version_id": self.version_id,
             "expires_at": _iso(self.document.expires_at),
-            "due_at": _iso(due),
+            "due_at": _iso(due_at(self.document, self.policy)),
             "request_id": request_id,
         }
         return result if self.retry_at is None else {**result, "retry_at": _iso(self.retry_at)}
@@ -52,6 +74,7 @@ class RunFacts:
     expires_at: datetime | None = None
     due_at: datetime | None = None
     grant_ends_at: datetime | None = None
+    grant_ending_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +118,7 @@ class Summary:
             "provider": self.provider,
         }
         if isinstance(ended, Outcome):
-            known |= {"outcome": ended.name, "retry_at": _iso(ended.retry_at)}
+            known |= {"outcome": ended.name.value, "retry_at": _iso(ended.retry_at)}
         else:
             known |= {"error_type": type(ended).__name__, "error": str(ended)}
         metrics = self._metrics()
@@ -119,9 +142,9 @@ class Summary:
     def _metrics(self) -> dict[str, int]:
         name = self.ended.name if isinstance(self.ended, Outcome) else None
         metrics = {
-            "Refreshed": int(name == "refreshed"),
-            "Recovered": int(name == "recovered"),
-            "Superseded": int(name == "superseded"),
+            "Refreshed": int(name is OutcomeName.REFRESHED),
+            "Recovered": int(name is OutcomeName.RECOVERED),
+            "Superseded": int(name is OutcomeName.SUPERSEDED),
             "Failed": int(self.failed),
             "ReauthorizationRequired": int(isinstance(self.ended, ReauthorizationRequired)),
             "DurationMs": self.duration_ms,

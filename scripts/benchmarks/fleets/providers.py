@@ -10,7 +10,7 @@ from datetime import timedelta
 from benchmarks.fleets.account import Bucket
 from benchmarks.fleets.clock import VirtualClock
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Failure, Kind, Response, TokenResponse
+from token_refresh.oauth.response import FailedRequest, Kind, Response, TokenResponse
 from token_refresh.secret_value import SecretValue
 
 MEDIAN_SECONDS = 0.4
@@ -40,16 +40,16 @@ class VirtualProvider:
         begins, ends = self.hangs
         if begins <= self.clock.seconds < ends:
             self.clock.sleep(timeout_seconds)
-            return Failure(kind=Kind.NO_RESPONSE, seen="no response")
+            return FailedRequest(kind=Kind.NO_RESPONSE, seen="no response")
         self.clock.sleep(self.chance.lognormvariate(0, SPREAD) * MEDIAN_SECONDS)
         if self.limit is not None and not self.limit.take():
             self.limited += 1
-            return Failure(kind=Kind.BUSY, seen="status 429")
+            return FailedRequest(kind=Kind.BUSY, seen="status 429")
         token = request.fields["refresh_token"]
         grant, generation = token.split("|")
         self.redeemed[token] += 1
         if int(generation) != self.generations.get(grant, 0):
-            return Failure(kind=Kind.GRANT_REJECTED, seen="invalid_grant", error="invalid_grant")
+            return FailedRequest(kind=Kind.GRANT_REJECTED, seen="invalid_grant", error="invalid_grant")
         self.generations[grant] = int(generation) + 1
         return TokenResponse(
             access_token=SecretValue(f"access-{generation}"),

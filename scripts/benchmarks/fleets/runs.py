@@ -32,7 +32,7 @@ POLICY = Policy(
     replay_grace=timedelta(0),
     claim_time_to_live=timedelta(seconds=120),
     host="provider.example",
-    store=ClaimStoreKind.TABLE,
+    claim_store=ClaimStoreKind.TABLE,
 )
 """Single use: a refresh token that is redeemed twice ends the grant."""
 

@@ -202,7 +202,7 @@ class World:
         if isinstance(ended, TokenRefreshError):
             name = type(ended).__name__
             self.tally.errors[name] = self.tally.errors.get(name, 0) + 1
-        elif isinstance(ended, Outcome) and ended.name in {"refreshed", "recovered"} and ended.document.expires_at:
+        elif isinstance(ended, Outcome) and ended.made_current and ended.document.expires_at:
             self._note(secret_arn, ended.document.expires_at)
 
     def _note(self, secret_arn: str, expires_at: datetime) -> None:

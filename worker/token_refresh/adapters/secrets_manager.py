@@ -3,10 +3,9 @@
 import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.config import Config
-
+from token_refresh.adapters.calls import call
 from token_refresh.aws.errors import translate
 from token_refresh.aws.responses import (
     MalformedResponse,
@@ -16,29 +15,16 @@ from token_refresh.aws.responses import (
     time_member,
     version_member,
 )
-from token_refresh.aws.secrets_manager import Refused, Transient, missing_value, refused
+from token_refresh.aws.secrets_manager import Refused, missing_value, refused
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.ports import Deadline, SecretVersion
-from token_refresh.retry import repeat
 from token_refresh.secret_value import SecretValue
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 T = TypeVar("T")
-
-PATIENCE_SECONDS: Final = 10.0
-"""How long a call is repeated where Secrets Manager can't be reached, throttles or fails."""
-
-CLIENT_CONFIG: Final = Config(
-    connect_timeout=2,
-    read_timeout=4,
-    # One attempt a call: repeats are made here, within the run's deadline, and with the same version ID and value.
-    retries={"total_max_attempts": 1, "mode": "standard"},
-)
-OVERRUN_SECONDS: Final = 6.0
-"""How far one call may run past the deadline: both of its time limits."""
 
 
 class SecretsManagerSecret:
@@ -107,10 +93,10 @@ class SecretsManagerSecret:
                 return False
             if missing_value(refusal.error):
                 raise SecretStoreUnavailable(
-                    f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} could not "
-                    f"move {label}, because version {to or remove_from} is not known ({refusal.code}); nothing was "
-                    "changed, and the next run or `token-refresh refresh "
-                    f"{shlex.quote(self._secret_id)} --region {self.region}` tries again"
+                    f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} "
+                    f"could not move {label}, because version {to or remove_from} is not known ({refusal.code}); "
+                    "nothing was changed, and the next run tries again, or "
+                    f"`token-refresh refresh {shlex.quote(self._secret_id)} --region {self.region}`"
                 ) from None
             raise self._translate(refusal.error, "UpdateSecretVersionStage") from None
         return True
@@ -129,21 +115,10 @@ class SecretsManagerSecret:
         return version
 
     def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any], read: Callable[[Any], T]) -> T:
-        """Call and read the response once, and again only where the call failed in a way that passes."""
-
-        def once() -> T:
-            try:
-                return read(method(SecretId=self._arn, **what))
-            except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
-                raise Refused.of(error, after_write=action == "UpdateSecretVersionStage") from None
-
-        clock = self._deadline.clock
-        return repeat(
-            once,
-            clock=clock,
-            until=min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at),
-            errors=(Transient,),
-            longest_wait_seconds=2.0,
+        return call(
+            lambda: read(method(SecretId=self._arn, **what)),
+            self._deadline,
+            after_write=action == "UpdateSecretVersionStage",
         )
 
     def _translate(self, error: Exception, action: str) -> Exception:

@@ -5,13 +5,13 @@ other attributes of the item are left alone.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from token_refresh.adapters.secrets_manager import PATIENCE_SECONDS
+from token_refresh.adapters.calls import call
 from token_refresh.aws.causes import Cause, failure_of
 from token_refresh.aws.responses import MalformedResponse, member, optional_member, service_time
-from token_refresh.aws.secrets_manager import Refused, Transient
+from token_refresh.aws.secrets_manager import Refused
 from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh.errors import (
     ConfigurationError,
@@ -21,9 +21,8 @@ from token_refresh.errors import (
     TokenRefreshError,
 )
 from token_refresh.ports import Deadline, NewestClaim
-from token_refresh.retry import repeat
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS
+from token_refresh.stored.times import read_unix
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -59,9 +58,8 @@ class TableClaims:
         except (InvalidSecretDocument, MalformedResponse, ValueError):
             raise InvalidSecretDocument(
                 f"the claim on secret {self._secret_arn()} in table {self._table} in {self._region} is unreadable; "
-                "wait "
-                "an hour, then remove it with `aws dynamodb delete-item "
-                f"--table-name {self._table} --region {self._region} "
+                "wait an hour, then remove it with "
+                f"`aws dynamodb delete-item --table-name {self._table} --region {self._region} "
                 f'--key \'{{"secret_arn": {{"S": "{self._secret_arn()}"}}}}\'`'
             ) from None
         self._newest = claim.claim_id, _record(item, claim)
@@ -115,18 +113,9 @@ class TableClaims:
         return True
 
     def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any], read: Callable[[Any], T]) -> T:
-        """Call and read the response once, and again only where the call failed in a way that passes."""
-
-        def once() -> T:
-            try:
-                return read(method(TableName=self._table, Key={"secret_arn": {"S": self._secret_arn()}}, **what))
-            except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
-                raise Refused.of(error) from None
-
-        clock = self._deadline.clock
-        until = min(clock.monotonic() + PATIENCE_SECONDS, self._deadline.at)
+        item = {"TableName": self._table, "Key": {"secret_arn": {"S": self._secret_arn()}}}
         try:
-            return repeat(once, clock=clock, until=until, errors=(Transient,), longest_wait_seconds=2.0)
+            return call(lambda: read(method(**item, **what)), self._deadline)
         except Refused as refusal:
             if refusal.code == _CHANGED:
                 raise _ConditionNotMet from None
@@ -139,13 +128,14 @@ class TableClaims:
             return SecretAccessDenied(f"{where} was refused ({code}); the caller's role needs that action on the table")
         if code == "ResourceNotFoundException":
             return ConfigurationError(
-                f"{where} failed ({code}): the table does not exist. Set CLAIM_TABLE to the table that the stack made "
-                "(`-c claim_table=create`), and AWS_REGION to its region"
+                f"{where} failed ({code}): the table does not exist. "
+                "Set CLAIM_TABLE to the table that the stack made (`-c claim_table=create`), "
+                "and AWS_REGION to its region"
             )
         if isinstance(refusal.error, MalformedResponse):
             return SecretStoreUnavailable(
-                f"{where} got a response without a usable {code}: something other than AWS seems to respond. Check "
-                "AWS_ENDPOINT_URL and the proxy"
+                f"{where} got a response without a usable {code}: something other than AWS seems to respond. "
+                "Check AWS_ENDPOINT_URL and the proxy"
             )
         return SecretStoreUnavailable(f"{where} failed ({code}); a later run goes on")
 
@@ -163,19 +153,12 @@ def _read_item(response: Any) -> tuple[Mapping[str, Any], datetime]:
 
 
 def _claim(item: Mapping[str, Any]) -> Claim:
-    claimed_at = _time(_attribute(item, "claimed_at", "N"))
+    claimed_at = read_unix(float(_attribute(item, "claimed_at", "N")))
     return read_claim(_attribute(item, "claim_id"), SecretValue(_attribute(item, "claim")), claimed_at)
 
 
 def _attribute(item: Mapping[str, Any], name: str, kind: str = "S") -> str:
     return member(member(item, name, dict), kind, str)
-
-
-def _time(text: str) -> datetime:
-    seconds = float(text)
-    if not EARLIEST_SECONDS <= seconds < LATEST_SECONDS:
-        raise ValueError
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _record(item: Mapping[str, Any], claim: Claim) -> Record | None:

@@ -21,7 +21,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.client_auth import encode_signature
 from token_refresh.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import BODY_LIMIT_BYTES, Failure, Kind, Response, read_response
+from token_refresh.oauth.response import BODY_LIMIT_BYTES, FailedRequest, Kind, Response, read_response
 from token_refresh.providers.endpoint import host_of, is_loopback
 
 _HEADERS: Final = {
@@ -101,19 +101,19 @@ class _Call:
 
     def _respond(self) -> Response:
         try:
-            return self._exchange({**self._request.fields, **self._signed()})
+            return self._send({**self._request.fields, **self._signed()})
         except SigningError as error:
-            return Failure(kind=Kind.NOT_SENT if error.passes else Kind.NOT_SIGNED, seen=str(error))
+            return FailedRequest(kind=Kind.NOT_SENT if error.passes else Kind.NOT_SIGNED, seen=str(error))
         except ConfigurationError as error:
-            return Failure(kind=Kind.NOT_SIGNED, seen=str(error))
+            return FailedRequest(kind=Kind.NOT_SIGNED, seen=str(error))
         except _NOT_SENT as error:
-            return Failure(kind=Kind.NOT_SENT, seen=type(error).__name__)
+            return FailedRequest(kind=Kind.NOT_SENT, seen=type(error).__name__)
         except _HTTP_ERRORS as error:
             return self._failure(error)
 
     def _failure(self, error: Exception) -> Response:
         kind = Kind.NO_RESPONSE if self._limit.begun else Kind.NOT_SENT
-        return self._by_status or Failure(kind=kind, seen=type(error).__name__)
+        return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
 
     def _signed(self) -> Mapping[str, str]:
         """Return a new client assertion, for the method that needs one."""
@@ -124,7 +124,7 @@ class _Call:
         signature = self._endpoint.signer.sign(to_sign.encode(), assertion.algorithm)
         return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
 
-    def _exchange(self, fields: Mapping[str, str]) -> Response:
+    def _send(self, fields: Mapping[str, str]) -> Response:
         # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
         with closing(LimitedTransport(self._limit, self._endpoint.proxy)) as transport:
             response = transport.handle_request(self._http_request(fields))

@@ -5,9 +5,8 @@ See https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from token_refresh.aws.responses import MalformedResponse
 
@@ -41,8 +40,7 @@ class Cause(Enum):
         return self in {Cause.THROTTLED, Cause.SERVER_ERROR, Cause.UNREACHABLE}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class FailedCall(NamedTuple):
     """A failed call; nothing in it was sent by the service except a well-formed error code."""
 
     cause: Cause
@@ -103,20 +101,20 @@ _QUOTABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
 _KEY: Final = re.compile(r"\bkms:|\bto KMS\b")
 
 
-def failure_of(error: Exception) -> Failure:
+def failure_of(error: Exception) -> FailedCall:
     """Find the cause of what a client of botocore or boto3 raised."""
     if isinstance(error, MalformedResponse):
-        return Failure(cause=Cause.MALFORMED, code=error.member)
+        return FailedCall(cause=Cause.MALFORMED, code=error.member)
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         detail, metadata = _mapping(response, "Error"), _mapping(response, "ResponseMetadata")
         return failure_of_code(detail.get("Code"), detail.get("Message"), metadata.get("HTTPStatusCode"))
     # By name, so that nobody has to load botocore to look a cause up.
     names = [parent.__name__ for parent in type(error).__mro__]
-    return Failure(cause=next((_CAUSES[name] for name in names if name in _CAUSES), Cause.OTHER), code=names[0])
+    return FailedCall(cause=next((_CAUSES[name] for name in names if name in _CAUSES), Cause.OTHER), code=names[0])
 
 
-def failure_of_code(code: object, message: object = None, status: object = None) -> Failure:
+def failure_of_code(code: object, message: object = None, status: object = None) -> FailedCall:
     """Find the cause of an error response.
 
     Args:
@@ -138,7 +136,7 @@ def failure_of_code(code: object, message: object = None, status: object = None)
         cause is Cause.OTHER and "deletion" in text and code in {"InvalidRequestException", "InvalidParameterException"}
     ):
         cause = Cause.DELETED
-    return Failure(cause=cause, code=quoted)
+    return FailedCall(cause=cause, code=quoted)
 
 
 def _mapping(response: dict[str, Any], key: str) -> Mapping[str, Any]:

@@ -2,11 +2,10 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from token_refresh.aws.arn import arn_region
-from token_refresh.aws.causes import Cause, Failure, failure_of
+from token_refresh.aws.causes import Cause, FailedCall, failure_of
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -19,8 +18,7 @@ from token_refresh.errors import (
 TOKEN_SECRET_SETTING: Final = "TOKEN_SECRET_ID"  # noqa: S105 - a variable's name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwsRequest:
+class AwsRequest(NamedTuple):
     """A call to AWS, as messages name it."""
 
     action: str
@@ -121,7 +119,7 @@ _MESSAGES: Final[Mapping[Cause, tuple[type[TokenRefreshError], str]]] = {
 }
 
 
-def named_error(failure: Failure, request: AwsRequest) -> TokenRefreshError:
+def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
     """Give the error of a failed call; it quotes nothing that the service sent except a well-formed error code."""
     raised, message = _MESSAGES[failure.cause]
     return raised(message.format_map({**_words(request), "code": failure.code}))

@@ -13,7 +13,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError, ProfileNotFound
 from botocore.parsers import ResponseParserError
 
-from token_refresh.adapters.secrets_manager import CLIENT_CONFIG, SecretsManagerSecret
+from token_refresh.adapters.calls import CLIENT_CONFIG
+from token_refresh.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.errors import translate
 from token_refresh.aws.secrets_manager import code_of

@@ -14,11 +14,6 @@ from token_refresh.core.attempts import Attempt, Fate
 from token_refresh.core.snapshot import Snapshot
 from token_refresh.stored.times import iso
 
-GRANT_ENDS_WITHIN: Final = timedelta(days=7)
-"""How long before its end a grant is announced. A grant that each refresh prolongs, such as Upwork's two weeks, never
-comes this close while it is refreshed."""
-
-
 _CLOCK_TICK: Final = timedelta(seconds=1)
 """The services say the time in whole seconds, and when something was stored more exactly."""
 
@@ -70,9 +65,9 @@ def transition_of_run(snapshot: Snapshot, *, rejected: bool) -> tuple[Transition
     if before is not None and before.fate is Fate.REJECTED:
         return Transition.REAUTHORIZED, snapshot.now
     origin = snapshot.current.document.origin
-    if origin is None or origin.grant_ends_at is None:
+    since = origin.grant_ending_at if origin else None
+    if since is None:
         return None
-    since = origin.grant_ends_at - GRANT_ENDS_WITHIN
     crossed = snapshot.now >= since and (before is None or before.claimed_at < since + _CLOCK_TICK)
     return (Transition.GRANT_ENDING, since) if crossed else None
 

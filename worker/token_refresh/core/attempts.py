@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Final
 
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import TokenDocument
 
 DAY: Final = timedelta(hours=24)
 """Secrets Manager removes no version that is younger."""
@@ -104,11 +103,6 @@ class Ledger:
         """Say when another claim fits into a daily limit; `now` if it fits already."""
         counted = [a for a in self.attempts if a.claimed_at > now - DAY and (a.forced or not forced_only)]
         return now if len(counted) < limit else sorted(a.claimed_at for a in counted)[-limit] + DAY
-
-
-def redeemed_token(document: TokenDocument) -> SecretValue:
-    """Give what a refresh redeems: the refresh token; some providers exchange the access token instead."""
-    return document.refresh_token or document.access_token or SecretValue("")
 
 
 def fingerprint_of(token: SecretValue) -> str:

@@ -9,25 +9,23 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from token_refresh.core.attempts import Attempt, Fate, Ledger
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
-from token_refresh.stored.origin import LONGEST_GRACE
-from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS
+from token_refresh.stored.origin import HIGHEST_NUMBER, HOST, LONGEST_GRACE
+from token_refresh.stored.times import read_unix
 
 LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
-_HIGHEST_NUMBER: Final = 10**12
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 _RECORDED: Final = {fate.value: fate for fate in (Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN)}
 _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
-_HOST: Final = re.compile(r"[\x21-\x7e]{1,253}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +141,7 @@ def read_record(version_id: str, text: SecretValue) -> Record:
     fields: Mapping[str, Any] = read_object(text)
     try:
         fate = _RECORDED[fields["outcome"]]
-        return Record(fate=fate, error=_error(fields["error"]), recorded_at=_time(fields["at"]))
+        return Record(fate=fate, error=_error(fields["error"]), recorded_at=read_unix(_number(fields["at"])))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
 
@@ -165,7 +163,7 @@ def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) 
         time_to_live=timedelta(seconds=seconds),
         earlier=earlier,
         number=_whole(fields.get("number", 0)),
-        host=_optional(_HOST, fields.get("host")),
+        host=_optional(HOST, fields.get("host")),
         grace=None if grace_seconds is None else _grace(grace_seconds),
         nonce=str(fields.get("nonce", "")),
     )
@@ -176,7 +174,7 @@ def _read_entry(claim_id: object, version_id: object, attempt_number: object, cl
         claim_id=_matching(_ID, claim_id),
         version_id=_matching(_ID, version_id),
         attempt_number=_whole(attempt_number),
-        claimed_at=_time(claimed_at),
+        claimed_at=read_unix(_number(claimed_at)),
         fingerprint=None,
     )
 
@@ -219,15 +217,8 @@ def _number(value: object) -> float:
 
 
 def _whole(value: object) -> int:
-    return int(min(max(_number(value), 0), _HIGHEST_NUMBER))
+    return int(min(max(_number(value), 0), HIGHEST_NUMBER))
 
 
 def _grace(value: object) -> timedelta:
     return timedelta(seconds=min(max(_number(value), 0), LONGEST_GRACE.total_seconds()))
-
-
-def _time(value: object) -> datetime:
-    seconds = _number(value)
-    if not EARLIEST_SECONDS <= seconds < LATEST_SECONDS:
-        raise ValueError
-    return datetime.fromtimestamp(seconds, UTC)

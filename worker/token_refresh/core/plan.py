@@ -65,9 +65,9 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
     if host is not None and host != policy.host:
         return Mismatch("TOKEN_ENDPOINT", host, policy.host)
     if snapshot.claims_in_versions:
-        return Mismatch("CLAIM_TABLE", ClaimStoreKind.VERSIONS.value, policy.store.value)
-    if origin is not None and origin.store is not policy.store:
-        return Mismatch("CLAIM_TABLE", origin.store.value, policy.store.value)
+        return Mismatch("CLAIM_TABLE", ClaimStoreKind.VERSIONS.value, policy.claim_store.value)
+    if origin is not None and origin.claim_store is not policy.claim_store:
+        return Mismatch("CLAIM_TABLE", origin.claim_store.value, policy.claim_store.value)
     return None
 
 
@@ -113,7 +113,7 @@ def rest_while_fresh(snapshot: Snapshot, run: RunState, policy: Policy) -> Step 
 def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """Another run may be redeeming."""
     if snapshot.missing_claim_id is not None:
-        if policy.store is ClaimStoreKind.TABLE:
+        if policy.claim_store is ClaimStoreKind.TABLE:
             return _replace_lost_table(snapshot, run, policy)
         visible_at = snapshot.current.stored_at + STALENESS
         if snapshot.now < visible_at:
@@ -200,7 +200,7 @@ def _forced_allowed_at(snapshot: Snapshot, run: RunState) -> datetime:
 
 
 def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
-    return snapshot.ledger.allowed_at(CLAIMS_A_DAY[policy.store], snapshot.now)
+    return snapshot.ledger.allowed_at(CLAIMS_A_DAY[policy.claim_store], snapshot.now)
 
 
 def _newest_claim_id(snapshot: Snapshot) -> str | None:

@@ -31,7 +31,7 @@ class Policy:
     claim_time_to_live: timedelta
     host: str
     """The host of the token endpoint."""
-    store: ClaimStoreKind = ClaimStoreKind.VERSIONS
+    claim_store: ClaimStoreKind = ClaimStoreKind.VERSIONS
 
 
 def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
@@ -86,7 +86,7 @@ def may_be_sent_again(since: datetime, now: datetime, grace: timedelta) -> bool:
 def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
     """Say whether tokens fall due more often than the claim store allows."""
     lifetime = document.lifetime
-    return lifetime is not None and (lifetime - _window(document, policy)) * CLAIMS_A_DAY[policy.store] < DAY
+    return lifetime is not None and (lifetime - _window(document, policy)) * CLAIMS_A_DAY[policy.claim_store] < DAY
 
 
 def _window(document: TokenDocument, policy: Policy) -> timedelta:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from token_refresh.core.attempts import Attempt, Ledger, fingerprint_of, redeemed_token
+from token_refresh.core.attempts import Attempt, Ledger, fingerprint_of
 from token_refresh.core.claims import Claim
 from token_refresh.core.schedule import Policy
 from token_refresh.stored.document import TokenDocument
@@ -48,7 +48,7 @@ class Snapshot:
     @property
     def fingerprint(self) -> str:
         """What stands for the current refresh token in claims."""
-        return fingerprint_of(redeemed_token(self.current.document))
+        return fingerprint_of(self.current.document.redeemed_token)
 
     @property
     def on_version(self) -> tuple[Attempt, ...]:

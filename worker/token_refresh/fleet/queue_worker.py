@@ -122,9 +122,10 @@ def _ran(ended: Outcome | TokenRefreshError, facts: RunFacts) -> Ran:
         expires_at=facts.expires_at,
         due_at=facts.due_at,
         grant_ends_at=facts.grant_ends_at,
+        grant_ending_at=facts.grant_ending_at,
     )
     if isinstance(ended, Outcome):
-        return replace(ran, outcome=ended.name, retry_at=ended.retry_at)
+        return replace(ran, outcome=ended.name.value, retry_at=ended.retry_at)
     return replace(ran, error_type=type(ended).__name__)
 
 

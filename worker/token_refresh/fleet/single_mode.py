@@ -8,8 +8,6 @@ from token_refresh.outcome import Outcome
 from token_refresh.ports import Log
 from token_refresh.refresh.memory import Memory
 
-_MADE_CURRENT = frozenset({"refreshed", "recovered"})
-
 
 def announce(  # noqa: PLR0913 - what the event says, each by its name
     memory: Memory, ended: Outcome | TokenRefreshError, *, bus: str, secret_id: str, provider: str, log: Log
@@ -26,7 +24,7 @@ def announce(  # noqa: PLR0913 - what the event says, each by its name
     """
     snapshot = memory.snapshot
     rejected = isinstance(ended, ReauthorizationRequired) and memory.rejected_version is not None
-    stored = isinstance(ended, Outcome) and ended.name in _MADE_CURRENT
+    stored = isinstance(ended, Outcome) and ended.made_current
     found = transition_of_run(snapshot, rejected=rejected) if snapshot and (rejected or stored) else None
     if snapshot is None or found is None:
         return

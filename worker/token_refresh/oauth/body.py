@@ -9,10 +9,8 @@ from urllib.parse import parse_qsl
 
 from token_refresh.oauth.formats import Encoding, Expiry
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh.stored.token_value import is_token
-
-LONGEST_LIFETIME: Final = timedelta(days=3650)
-"""A lifetime beyond this is taken as this, so that no number overflows a date."""
 
 _LONGEST_KEPT_TEXT: Final = 2048
 _LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
@@ -24,11 +22,21 @@ def read_object(body: bytes, encoding: Encoding) -> dict[str, object] | None:
     """Parse a body; None where it is not an object."""
     try:
         if encoding is Encoding.FORM:
-            return dict(parse_qsl(body.decode("ascii"), strict_parsing=True, max_num_fields=100))
+            return _read_form(body.decode("utf-8-sig", "replace"))
         parsed = json.loads(body, parse_int=_read_int)
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
+
+
+def _read_form(text: str) -> dict[str, object] | None:
+    """Parse form fields; None where a field has two values, or nothing is a field."""
+    # A line end or an empty pair must not cost the tokens. It is cut per pair: joining lines could make a wrong token.
+    tidy = "&".join(pair.strip() for pair in text.split("&"))
+    pairs = set(parse_qsl(tidy, keep_blank_values=True, max_num_fields=100))
+    fields: dict[str, object] = dict(pairs)
+    # Unlike JSON's last value, no convention says which of two values a form means.
+    return fields if len(fields) == len(pairs) and any(fields.values()) else None
 
 
 def _read_int(digits: str) -> int | float:

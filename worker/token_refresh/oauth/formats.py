@@ -17,12 +17,12 @@ class AuthMethod(StrEnum):
 
 
 class Grant(StrEnum):
-    """What a refresh redeems."""
+    """What a refresh redeems. The value is the `grant_type` of RFC 6749, unless a profile sets another one."""
 
     REFRESH_TOKEN = "refresh_token"  # noqa: S105 - a grant type (RFC 6749 section 6)
     CLIENT_CREDENTIALS = "client_credentials"
     EXCHANGE = "exchange"
-    """The access token itself, while it is valid (Meta)."""
+    """The access token itself, while it is valid (Meta). Its profiles set `grant_type`: each API has its own name."""
 
 
 class Encoding(StrEnum):

@@ -10,11 +10,6 @@ from token_refresh.oauth.formats import RFC_6749_REQUEST, AuthMethod, Encoding, 
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.credentials import ClientCredentials
 
-_GRANT_TYPES: Final = {
-    Grant.REFRESH_TOKEN: "refresh_token",
-    Grant.CLIENT_CREDENTIALS: "client_credentials",
-    Grant.EXCHANGE: "exchange",  # each provider has a name of its own, which its profile sets
-}
 _REDEEMED_FIELDS: Final = {Grant.REFRESH_TOKEN: "refresh_token", Grant.EXCHANGE: "access_token"}
 
 
@@ -31,7 +26,7 @@ class TokenRequest:
 
 
 def refresh_request(
-    redeemed: SecretValue | None,
+    redeemed: SecretValue,
     client: ClientCredentials,
     request_format: RequestFormat = RFC_6749_REQUEST,
     *,
@@ -40,7 +35,7 @@ def refresh_request(
     """Build the request that refreshes (RFC 6749 section 6), with exactly one client authentication method.
 
     Args:
-        redeemed: The refresh token; the access token where the grant is an exchange; None for client credentials.
+        redeemed: The refresh token; the access token where the grant is an exchange; ignored for client credentials.
         client: The client credentials.
         request_format: The provider's format.
         endpoint: The token endpoint, for the `aud` of an assertion.
@@ -48,9 +43,9 @@ def refresh_request(
     Raises:
         ConfigurationError: The method needs a client secret and there is none.
     """
-    fields = {"grant_type": request_format.grant_type or _GRANT_TYPES[request_format.grant]}
+    fields = {"grant_type": request_format.grant_type or request_format.grant.value}
     if request_format.grant in _REDEEMED_FIELDS:
-        if redeemed is None:
+        if not redeemed:
             raise ConfigurationError(f"the token secret has no {_REDEEMED_FIELDS[request_format.grant]} to redeem")
         fields[_REDEEMED_FIELDS[request_format.grant]] = redeemed.reveal()
     return token_request({**fields, **request_format.params}, client, request_format, endpoint=endpoint)

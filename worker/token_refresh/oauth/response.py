@@ -22,7 +22,6 @@ from enum import Enum
 from typing import Final
 
 from token_refresh.oauth.body import (
-    LONGEST_LIFETIME,
     find,
     matches,
     read_kept,
@@ -33,6 +32,7 @@ from token_refresh.oauth.body import (
 )
 from token_refresh.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, Matcher, ResponseFormat
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import LONGEST_LIFETIME
 
 BODY_LIMIT_BYTES: Final = 65_536
 """How much of a response is read; a token response has a few kilobytes."""
@@ -92,7 +92,7 @@ class TokenResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class FailedRequest:
     """Anything else."""
 
     kind: Kind
@@ -103,7 +103,7 @@ class Failure:
     retry_after: timedelta | None = None
 
 
-Response = TokenResponse | Failure
+Response = TokenResponse | FailedRequest
 
 
 def read_response(
@@ -121,23 +121,23 @@ def read_response(
         response_format: The provider's format.
     """
     if status in {429, 503}:
-        return Failure(kind=Kind.BUSY, seen=f"HTTP {status}", retry_after=retry_after)
+        return FailedRequest(kind=Kind.BUSY, seen=f"HTTP {status}", retry_after=retry_after)
     fields = None if body is None else read_object(body, response_format.encoding)
     matched = None if fields is None else _match(status, fields, response_format, retry_after)
     if matched is not None:
         return matched
     if body is None and 400 <= status < 500 and any(m.status in {None, status} for m in response_format.unknown):  # noqa: PLR2004
-        return Failure(kind=Kind.UNREADABLE, seen=f"HTTP {status} with a body that could not be read")
+        return FailedRequest(kind=Kind.UNREADABLE, seen=f"HTTP {status} with a body that could not be read")
     if 200 <= status < 300:  # noqa: PLR2004 - the classes of RFC 9110 section 15
         return _read_success(status, body, fields, response_format)
     if 300 <= status < 500:  # noqa: PLR2004 - likewise
         return _read_refusal(status, fields)
-    return Failure(kind=Kind.NO_RESPONSE, seen=f"HTTP {status}")
+    return FailedRequest(kind=Kind.NO_RESPONSE, seen=f"HTTP {status}")
 
 
 def _match(
     status: int, fields: Mapping[str, object], response_format: ResponseFormat, retry_after: timedelta | None
-) -> Failure | None:
+) -> FailedRequest | None:
     """Apply the provider's matchers; where several fit, the one that concludes least wins."""
     for kind, matchers in (
         (Kind.UNREADABLE, response_format.unknown),
@@ -147,9 +147,10 @@ def _match(
     ):
         found = next((matcher for matcher in matchers if _fits(matcher, status, fields)), None)
         if found is not None:
-            error = str(next(iter(found.fields.values())))
-            seen = f"HTTP {status} with {error}"
-            return Failure(kind=kind, seen=seen, error=error, retry_after=retry_after if kind is Kind.BUSY else None)
+            # The profile's own values: the response has exactly these, and nothing else of it is quoted.
+            seen = f"HTTP {status} with {', '.join(f'{path}={value}' for path, value in found.fields.items())}"
+            error, wait = str(next(iter(found.fields.values()))), retry_after if kind is Kind.BUSY else None
+            return FailedRequest(kind=kind, seen=seen, error=error, retry_after=wait)
     return None
 
 
@@ -174,7 +175,7 @@ def _read_success(
         if isinstance(read, TokenResponse):
             return read
         why = read
-    return Failure(kind=Kind.UNREADABLE, seen=f"HTTP {status} with {why}")
+    return FailedRequest(kind=Kind.UNREADABLE, seen=f"HTTP {status} with {why}")
 
 
 def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) -> TokenResponse | str:
@@ -198,14 +199,14 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
     )
 
 
-def _read_refusal(status: int, fields: Mapping[str, object] | None) -> Failure:
+def _read_refusal(status: int, fields: Mapping[str, object] | None) -> FailedRequest:
     error = (fields or {}).get("error") if status >= 400 else None  # noqa: PLR2004 - a 3xx has no error
     if not isinstance(error, str) or error not in _ERROR_CODES:
-        return Failure(kind=Kind.UNEXPECTED, seen=f"HTTP {status} without an RFC 6749 error code")
+        return FailedRequest(kind=Kind.UNEXPECTED, seen=f"HTTP {status} without an RFC 6749 error code")
     if error == "invalid_grant":
         kind = Kind.GRANT_REJECTED
     elif error in {"invalid_client", "unauthorized_client"}:
         kind = Kind.CLIENT_REJECTED
     else:
         kind = Kind.REQUEST_REJECTED
-    return Failure(kind=kind, seen=f"HTTP {status} with {error}", error=error)
+    return FailedRequest(kind=kind, seen=f"HTTP {status} with {error}", error=error)

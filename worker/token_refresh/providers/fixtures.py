@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import Encoding, Expiry, Grant
-from token_refresh.oauth.response import Failure, Kind, Response, TokenResponse, read_response
+from token_refresh.oauth.response import FailedRequest, Kind, Response, TokenResponse, read_response
 from token_refresh.providers.lifetime import lifetime_problem
 from token_refresh.providers.loader import read_profile
 from token_refresh.providers.provider import Provider, Rotation
@@ -42,7 +42,7 @@ def read_fixture(profile: Path, kind: str, folder: Path | None = None) -> Fixtur
     try:
         parsed = json.loads(path.read_text(encoding="utf-8"))
         return Fixture(status=int(parsed["status"]), body=dict(parsed["body"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise ConfigurationError(
             f'{path.name} must be a JSON object with the status and the body of a response: {{"status": 200, '
             '"body": {"access_token": "made-up"}}'
@@ -72,7 +72,7 @@ def _read(fixture: Fixture, provider: Provider) -> Response:
 
 
 def _check_success(provider: Provider, response: Response) -> list[str]:
-    if isinstance(response, Failure):
+    if isinstance(response, FailedRequest):
         return [f"{SUCCESS}: is read as {response.kind.value} ({response.seen}); it must be read as tokens"]
     problems, form = [], provider.response.expiry
     silent = response.lifetime is None and response.expires_at is None
@@ -95,7 +95,7 @@ def _check_rotation(provider: Provider, response: TokenResponse) -> list[str]:
 def _check_dead(provider: Provider, response: Response) -> list[str]:
     # Client credentials have no grant that could end: what ends is the client.
     wanted = Kind.CLIENT_REJECTED if provider.request.grant is Grant.CLIENT_CREDENTIALS else Kind.GRANT_REJECTED
-    if isinstance(response, Failure) and response.kind is wanted:
+    if isinstance(response, FailedRequest) and response.kind is wanted:
         return []
-    read_as = f"{response.kind.value} ({response.seen})" if isinstance(response, Failure) else "tokens"
+    read_as = f"{response.kind.value} ({response.seen})" if isinstance(response, FailedRequest) else "tokens"
     return [f"{DEAD}: is read as {read_as}; it must be read as {wanted.value}. Add a matcher under response: dead"]

@@ -63,4 +63,6 @@ def read_profile(path: Path) -> Provider:
         raise ConfigurationError(f"{path.name} can't be read; give the path of a profile, NAME.toml") from None
     except ValueError as error:
         raise ConfigurationError(f"{path.name} is not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{path.name} is nested too deeply; a profile has two levels") from None
     return read_provider(path.stem, Table(parsed, path.name))

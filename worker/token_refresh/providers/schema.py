@@ -1,11 +1,14 @@
 """The schema of a profile: which keys there are, and what each must be."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from token_refresh.oauth.formats import AuthMethod, Encoding, Expiry, Grant, Matcher, RequestFormat, ResponseFormat
+from token_refresh.oauth.formats import AuthMethod, Encoding, Expiry, Grant, RequestFormat, ResponseFormat
+from token_refresh.providers.matchers import FIELD, read_matchers
 from token_refresh.providers.provider import (
     Authorization,
     Basis,
@@ -18,23 +21,28 @@ from token_refresh.providers.provider import (
     Rotation,
 )
 from token_refresh.providers.table import Table
-from token_refresh.providers.variables import Variable, host_is_fixed, places
+from token_refresh.providers.variables import MOST_CHOICES, Variable, host_is_fixed, places, read_template
+from token_refresh.stored.origin import LONGEST_GRACE
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
-LONGEST_GRACE: Final = timedelta(days=30)
-"""What `static` and `until_used` count as; `REPLAY_GRACE_SECONDS` has the same limit."""
-
 DEFAULT_WINDOW: Final = timedelta(hours=8)
 
-_FIELD: Final = r"[A-Za-z0-9_.:-]+"
-_REQUEST_FIELDS: Final = "grant_type|refresh_token|access_token|client_id|client_secret"
-_RESPONSE_FIELDS: Final = "access_token|refresh_token|expires_in|refresh_token_expires_in"
-_ANYWHERE: Final = r"https://[\w{}./:?&=%~+,-]+"
-_HERE: Final = r"http://(127\.0\.0\.1|localhost)(:\d+)?/[\w{}./:?&=%~+,-]*"  # the machine itself, as for TOKEN_ENDPOINT
+# RFC 6749 sections 2.3.1, 4.4.2 and 6; the access token is what Meta exchanges.
+_RENAMED: Final = ("grant_type", "refresh_token", "access_token", "client_id", "client_secret")
+_READ: Final = ("access_token", "refresh_token", "expires_in", "refresh_token_expires_in")
+_ASSERTION: Final = ("client_assertion", "client_assertion_type")
+_CODE: Final = ("code", "code_verifier", "redirect_uri")  # a request of `token-refresh authorize`
+
+_URL_IN_WORDS: Final = (
+    "a URL such as https://{shop}.example.com/token: https unless its host is 127.0.0.1 or localhost, a real port, and "
+    "variables in lower case"
+)
+# None that routes or frames the request, carries credentials, or asks for a body that is not read.
 _HEADER: Final = "(?!(?i:host|authorization|cookie|accept-encoding|transfer-encoding|content-.*)$)[A-Za-z0-9-]+"
+# None that the token document has itself, in any spelling: a response must not overwrite it.
 _KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]+"
-_SCOPES: Final = "ip|client|grant"
+_VARIABLE_IN_WORDS: Final = f"a pattern, or a list of up to {MOST_CHOICES} values that fit in a host name"
 
 
 def read_provider(name: str, table: Table) -> Provider:
@@ -43,26 +51,35 @@ def read_provider(name: str, table: Table) -> Provider:
     Raises:
         ConfigurationError: A key is missing, unknown or wrong.
     """
-    variables = _variables(table.table("variables"))
-    access_token = table.table("access_token")
+    return table.whole_table(partial(_provider, name))
+
+
+def _provider(name: str, table: Table) -> Provider:
+    variables = table.table("variables", _variables)
+    lifetime, window = table.table(
+        "access_token", lambda t: (t.seconds("lifetime_seconds"), t.seconds("window_seconds"))
+    )
+    page = table.table("authorization", partial(_authorization, variables)) if "authorization" in table.keys else None
     provider = Provider(
         name=name,
         title=table.text("title"),
         token_endpoint=_endpoint(table, "token_endpoint", variables, default=""),
         variables=variables,
-        request=_request(table.table("request")),
-        response=_response(table.table("response")),
+        request=table.table("request", _request),
+        response=table.table("response", _response),
         rotation=table.choice("rotation", Rotation),
         grace=table.value("grace", _grace, f"static, until_used, or seconds up to {LONGEST_GRACE.total_seconds():.0f}"),
-        access_token_lifetime=access_token.seconds("lifetime_seconds"),
-        refresh_window=access_token.seconds("window_seconds") or DEFAULT_WINDOW,
-        refresh_token=_refresh_token(table.table("refresh_token")),
-        rate=_rate(table),
-        authorization=_authorization(table, variables),
-        evidence=tuple(_evidence(entry) for entry in table.tables("evidence")),
+        access_token_lifetime=lifetime,
+        refresh_window=window or DEFAULT_WINDOW,
+        refresh_token=table.table("refresh_token", _refresh_token),
+        rate=table.table("rate", _rate) if "rate" in table.keys else None,
+        authorization=page,
+        evidence=table.tables("evidence", _evidence),
     )
-    access_token.finish()
-    table.finish()
+    unused = sorted(set(variables) - places(provider.token_endpoint) - places(page.endpoint if page else ""))
+    if unused:
+        raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
+    # A profile nobody can check isn't accepted, not even a user's own.
     if not provider.evidence:
         raise table.error("evidence", "a list with at least one source ([[evidence]] with says, source and on)")
     return provider
@@ -77,17 +94,14 @@ def _grace(value: object) -> Grace:
 
 
 def _variables(table: Table) -> dict[str, Variable]:
-    return {
-        name: table.value(name, partial(_variable, name), "a pattern, or a list of values that fit in a host name")
-        for name in table.keys
-    }
+    return {name: table.value(name, partial(_variable, name), _VARIABLE_IN_WORDS) for name in table.keys}
 
 
 def _variable(name: str, value: object) -> Variable:
     if isinstance(value, str):
-        re.compile(value)
+        re.compile(value)  # raises, so that a run never meets a wrong pattern
         return Variable(name=name, pattern=value)
-    if not isinstance(value, list) or not value:
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_CHOICES:
         raise ValueError
     variable = Variable(name=name, pattern="", choices=tuple(value))
     if not all(variable.accepts(choice) for choice in value):
@@ -97,7 +111,7 @@ def _variable(name: str, value: object) -> Variable:
 
 def _endpoint(table: Table, key: str, variables: dict[str, Variable], **default: str) -> str:
     """Read the template of an endpoint. Whatever fills its variables, the host must stay the provider's."""
-    template: str = table.text(key, **default, pattern=rf"(?a)({_ANYWHERE}|{_HERE})")
+    template = table.value(key, read_template, _URL_IN_WORDS, **default)
     undeclared = sorted(places(template) - set(variables))
     if undeclared:
         raise table.error(key, f"a URL whose variables stand under [variables]; {undeclared[0]} doesn't")
@@ -113,98 +127,107 @@ def _request(table: Table) -> RequestFormat:
         grant_type=table.text("grant_type", None, pattern=r"[\w:.-]+"),
         method=table.text("method", "POST", pattern="POST|GET"),
         encoding=table.choice("encoding", Encoding, Encoding.FORM),
-        names=table.texts_by_key("names", keys=_REQUEST_FIELDS, values=f"{_FIELD}|"),
-        params=table.texts_by_key("params", keys=_FIELD),
+        names=table.texts_by_key("names", keys="|".join(_RENAMED), values=f"{FIELD}|"),
+        params=table.texts_by_key("params", keys=FIELD),
         headers=table.texts_by_key("headers", keys=_HEADER, values=r"[\x20-\x7e]*"),
         assertion_algorithm=table.text("assertion_algorithm", "RS256", pattern="RS256|PS256|ES256"),
         assertion_audience=table.text("assertion_audience", None),
         assertion_headers=table.texts_by_key("assertion_headers", keys="kid|x5t|x5t#S256"),
     )
-    table.finish()
     if request.method == "GET" and request.encoding is not Encoding.QUERY:
         raise table.error("encoding", "query, because the method is GET")
+    if request.grant is Grant.EXCHANGE and not request.grant_type:
+        raise table.error("grant_type", "the provider's own name for an exchange, such as ig_refresh_token")
+    _check_sent(table, request)
     return request
 
 
+def _check_sent(table: Table, request: RequestFormat) -> None:
+    """Refuse names that make one field of a request replace another: the refresh token would not be sent."""
+    twice = _first_twice(name.lower() for name in request.headers)
+    if twice:
+        raise table.error("headers", f"headers that differ in more than case; {twice} is there twice")
+    for name in ("refresh_token", "access_token", "client_secret"):
+        if request.names.get(name) == "":
+            raise table.error(
+                "names", f'without {name} = "", because a request needs it (auth = "none" sends no secret)'
+            )
+    sent = [request.names.get(name, name) for name in (*_RENAMED, *_ASSERTION, *_CODE)]
+    twice = _first_twice(name for name in sent if name)
+    if twice:
+        raise table.error("names", f"a name of its own for each field; {twice} would stand for two")
+    # The code's fields are free here: GitLab documents `redirect_uri` in a refresh.
+    taken = sorted(({*_RENAMED, *_ASSERTION, *sent} - {*_CODE}) & set(request.params))
+    if taken:
+        raise table.error("params", f"further fields only; a request has {taken[0]} anyway (names renames it)")
+
+
+def _first_twice(names: Iterable[str]) -> str | None:
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
 def _response(table: Table) -> ResponseFormat:
+    encoding = table.choice("encoding", Encoding, Encoding.JSON)
+    unknown, busy, client, dead = read_matchers(table, encoding)
     response = ResponseFormat(
-        encoding=table.choice("encoding", Encoding, Encoding.JSON),
-        envelope=table.texts("envelope", pattern=_FIELD),
-        names=table.texts_by_key("names", keys=_RESPONSE_FIELDS, values=_FIELD),
+        encoding=encoding,
+        envelope=table.texts("envelope", pattern=FIELD),
+        names=table.texts_by_key("names", keys="|".join(_READ), values=FIELD),
         expiry=table.choice("expiry", Expiry, Expiry.EXPIRES_IN),
-        dead=_matchers(table, "dead"),
-        client=_matchers(table, "client"),
-        busy=_matchers(table, "busy"),
-        unknown=_matchers(table, "unknown"),
+        unknown=unknown,
+        busy=busy,
+        client=client,
+        dead=dead,
         keep=table.texts("keep", pattern=_KEPT),
     )
-    table.finish()
+    _check_read(table, response)
     return response
 
 
-def _matchers(table: Table, key: str) -> tuple[Matcher, ...]:
-    return tuple(_matcher(entry) for entry in table.tables(key))
-
-
-def _matcher(table: Table) -> Matcher:
-    status = table.whole("status", None, low=200, high=599)
-    fields = table.value("fields", _exact_values, "a table of paths, each with a string, whole number or boolean")
-    table.finish()
-    return Matcher(status=status, fields=fields)
-
-
-def _exact_values(value: object) -> dict[str, str | int | bool]:
-    if not isinstance(value, dict) or not value:
-        raise ValueError
-    if not all(re.fullmatch(_FIELD, key) and isinstance(v, str | int) for key, v in value.items()):
-        raise ValueError
-    return dict(value)
+def _check_read(table: Table, response: ResponseFormat) -> None:
+    if response.encoding is Encoding.QUERY:
+        raise table.error("encoding", "form or json")
+    if response.encoding is Encoding.FORM and response.envelope:
+        raise table.error("envelope", "absent, because a form has no objects")
+    read = [response.names.get(name, name) for name in _READ]
+    twice = _first_twice(read)
+    if twice:
+        raise table.error("names", f"a name of its own for each field; {twice} would be read as two")
+    kept = sorted(set(read) & set(response.keep))
+    if kept:
+        raise table.error("keep", f"without {kept[0]}, which the token secret has under its own name")
 
 
 def _refresh_token(table: Table) -> RefreshTokenLife:
-    life = RefreshTokenLife(
+    return RefreshTokenLife(
         lifetime=table.seconds("lifetime_seconds"),
         is_fixed=table.switch("fixed", default=False),
         idle=table.seconds("idle_seconds"),
     )
-    table.finish()
-    return life
 
 
-def _rate(profile: Table) -> RateLimit | None:
-    if "rate" not in profile.keys:
-        return None
-    table = profile.table("rate")
-    rate = RateLimit(
+def _rate(table: Table) -> RateLimit:
+    return RateLimit(
         requests=table.whole("requests", low=1, high=1_000_000),
         per=timedelta(seconds=table.whole("seconds", low=1, high=86_400)),
-        scope=table.text("per", pattern=_SCOPES),
+        scope=table.text("per", pattern="ip|client|grant"),
     )
-    table.finish()
-    return rate
 
 
-def _authorization(profile: Table, variables: dict[str, Variable]) -> Authorization | None:
-    if "authorization" not in profile.keys:
-        return None
-    table = profile.table("authorization")
-    authorization = Authorization(
+def _authorization(variables: dict[str, Variable], table: Table) -> Authorization:
+    return Authorization(
         endpoint=_endpoint(table, "endpoint", variables),
         scopes=table.texts("scopes"),
         scope_separator=table.text("scope_separator", " ", pattern="[ ,+]"),
-        params=table.texts_by_key("params", keys=_FIELD),
+        params=table.texts_by_key("params", keys=FIELD),
         pkce=table.switch("pkce", default=True),
     )
-    table.finish()
-    return authorization
 
 
 def _evidence(table: Table) -> Evidence:
-    evidence = Evidence(
+    return Evidence(
         says=table.text("says"),
         source=table.text("source"),
         on=table.day("on"),
         basis=table.choice("basis", Basis, Basis.DOCUMENTED),
     )
-    table.finish()
-    return evidence

@@ -11,11 +11,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.providers.endpoint import host_of
+from token_refresh.providers.endpoint import host_of, read_endpoint
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
+_HOST: Final = r"[\w{}-]+(\.[\w{}-]+)*"
+_URL: Final = re.compile(rf"(?a)(https://{_HOST}|http://(127\.0\.0\.1|localhost))(:\d+)?([/?][\w{{}}./:?&=%~+,-]*)?")
 _VALUE: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")  # no character that ends a host or climbs a path
 _LONGEST_VALUE: Final = 128
+MOST_CHOICES: Final = 200
+"""How many values a list may have."""
 _LITERAL_DOMAIN: Final = re.compile(r"(?:\.[a-z0-9-]+){2,}")
 
 
@@ -45,18 +49,38 @@ def places(template: str) -> frozenset[str]:
     return frozenset(_PLACE.findall(template))
 
 
+def read_template(value: object) -> str:
+    """Read an endpoint that may have variables, and check it with a sample for each.
+
+    Raises:
+        ValueError: No value of the variables could make it an endpoint.
+    """
+    if not isinstance(value, str) or not _URL.fullmatch(value):
+        raise ValueError
+    sample = _PLACE.sub("a", value)
+    if "{" in sample or "}" in sample:
+        raise ValueError
+    try:
+        read_endpoint("endpoint", sample)
+    except ConfigurationError:
+        raise ValueError from None
+    return value
+
+
 def host_is_fixed(template: str, variables: Mapping[str, Variable]) -> bool:
     """Whether no value of a variable can move the host to another domain."""
-    hosts = [urlsplit(template).netloc]
+    host = urlsplit(template).netloc
     for variable in variables.values():
-        place = f"{{{variable.name}}}"
-        hosts = [host.replace(place, choice) for host in hosts for choice in variable.choices or (place,)]
-    return all(_ends_in_literal_domain(host) for host in hosts)
-
-
-def _ends_in_literal_domain(host: str) -> bool:
+        if variable.choices:
+            # Labels add up, so the worst value of each list decides: a product of all lists could take hours.
+            host = host.replace(f"{{{variable.name}}}", min(variable.choices, key=_literal_labels))
     *_, last = _PLACE.split(host)
     return last == host or _LITERAL_DOMAIN.fullmatch(last) is not None
+
+
+def _literal_labels(choice: str) -> int:
+    """Count the labels of a domain; 0 for text that no domain has."""
+    return choice.count(".") + 1 if _LITERAL_DOMAIN.fullmatch(f".{choice}.x") else 0
 
 
 def fill(template: str, variables: Mapping[str, Variable], values: Mapping[str, object], *, provider: str) -> str:
@@ -72,5 +96,6 @@ def fill(template: str, variables: Mapping[str, Variable], values: Mapping[str, 
                 f"snake_case document) in the token secret. It must be {variables[name].must_be}"
             )
     filled = _PLACE.sub(lambda place: str(values[place[1]]), template)
-    assert host_of(filled) == filled.split("/")[2].partition(":")[0].lower()  # noqa: S101 - no value holds a delimiter
+    # No value holds a delimiter, so none can end the host early.
+    assert host_of(filled) == urlsplit(filled).netloc.partition(":")[0].lower()  # noqa: S101 - cannot happen
     return filled

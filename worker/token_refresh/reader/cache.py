@@ -14,25 +14,22 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import lifecycle
 from token_refresh.reader.errors import bare, defect
-from token_refresh.reader.failures import Failures
 from token_refresh.reader.fetch import FETCH_SECONDS, Fetch
-from token_refresh.reader.rejections import Rejections
-from token_refresh.reader.runtime import LONGEST_BACKOFF_SECONDS, Runtime
+from token_refresh.reader.pauses import Pauses
+from token_refresh.reader.runtime import Runtime
 
 T = TypeVar("T")
 
 logger = logging.getLogger("token_refresh.reader")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry(Generic[T]):
+class Entry(NamedTuple, Generic[T]):
     """A value with the Unix times, in seconds, at which its zones begin."""
 
     value: T
@@ -54,7 +51,7 @@ class Cache(Generic[T]):
         background: bool,
         runtime: Runtime,
         fetch_seconds: float = FETCH_SECONDS,
-        longest_pause_seconds: float = LONGEST_BACKOFF_SECONDS,
+        pauses: Pauses | None = None,
     ) -> None:
         """Start empty.
 
@@ -64,7 +61,7 @@ class Cache(Generic[T]):
             background: Whether a soft read runs in the background, and not in the caller who begins it.
             runtime: Time, threads and chance.
             fetch_seconds: How long waiting callers give a fetch.
-            longest_pause_seconds: The longest pause between look-ups of a value that is rejected again and again.
+            pauses: Between reads that fail or that look for another value; by default those of a token.
         """
         self.fresh: tuple[T, float] = (cast("T", None), -math.inf)
         self._read = read
@@ -76,15 +73,14 @@ class Cache(Generic[T]):
         self._fetch: Fetch | None = None
         self._begun = 0
         self._finished = 0  # the number of the newest fetch that has ended
-        self._failures = Failures(runtime)
-        self._rejections = Rejections(longest_pause_seconds=longest_pause_seconds)
+        self._pauses = pauses or Pauses(runtime)
         lifecycle.watch(self)
 
     def get(self) -> T:
         """Return the value; wait for a read only if there is none to serve."""
         while True:
             found = self._serve_or_fetch()
-            if isinstance(found, Entry):
+            if not isinstance(found, Fetch):
                 return found.value
             self._complete(found)
             self._raise_if_empty(found.error)
@@ -93,7 +89,7 @@ class Cache(Generic[T]):
         """Do what `get` does, without blocking the event loop."""
         while True:
             found = self._serve_or_fetch()
-            if isinstance(found, Entry):
+            if not isinstance(found, Fetch):
                 return found.value
             await self._acomplete(found)
             self._raise_if_empty(found.error)
@@ -126,8 +122,7 @@ class Cache(Generic[T]):
     def after_restore(self) -> None:
         """Read at the next call: a snapshot may be weeks old, and many processes are restored from it at once."""
         self.after_fork()
-        self._failures.clear()
-        self._rejections.restored()
+        self._pauses.reset()
         self.fresh = (self.fresh[0], -math.inf)
 
     def _serve_or_fetch(self) -> Entry[T] | Fetch:
@@ -140,7 +135,7 @@ class Cache(Generic[T]):
             if entry is None:
                 return self._fetch_first(now)
             # After a failed read nobody waits for the next one: the store may be slow to fail.
-            wait_at = entry.expires_at if self._failures.count else min(entry.wait_at, entry.expires_at)
+            wait_at = entry.expires_at if self._pauses.error else min(entry.wait_at, entry.expires_at)
             fetch = self._running(now)
             if fetch is not None:
                 return fetch if now >= wait_at else entry
@@ -157,8 +152,8 @@ class Cache(Generic[T]):
         fetch = self._running(now)
         if fetch is not None:
             return fetch
-        if (error := self._failures.shared(now)) is not None:
-            raise bare(error)
+        if self._pauses.error and not self._pauses.may_read(now):
+            raise bare(self._pauses.error)
         return self._begin(now, rejecting=False)
 
     def _settle_or_fetch(self, rejected: Callable[[T], bool]) -> bool | Fetch:
@@ -167,7 +162,7 @@ class Cache(Generic[T]):
         with self._lock:
             if self._entry is None or not rejected(self._entry.value):
                 return True
-            if not self._rejections.may_read(now):
+            if not self._pauses.may_read(now):
                 return False
             fetch = self._running(now)
             if fetch is not None:
@@ -236,13 +231,10 @@ class Cache(Generic[T]):
                 return
             same = self._entry is not None and self._entry.value == entry.value
             self._finished, self._entry = fetch.number, entry
-            self._failures.clear()
-            if not same:
-                self._rejections.clear()
-            elif fetch.rejecting:
-                self._rejections.confirm(now)
+            if same:
+                self._pauses.unchanged(now, rejected=fetch.rejecting)
             else:
-                self._rejections.looked_up(now)
+                self._pauses.reset()
             self.fresh = (entry.value, min(entry.refresh_at, entry.expires_at))
 
     def _keep_error(self, fetch: Fetch, error: TokenRefreshError) -> None:
@@ -252,9 +244,8 @@ class Cache(Generic[T]):
                 return
             self._finished = fetch.number
             entry = self._usable(now)
-            retry_at = self._failures.add(error, now=now, good_until=entry.expires_at if entry else None)
+            retry_at = self._pauses.failed(error, now, good_until=entry.expires_at if entry else None)
             if entry is not None:
                 self.fresh = (entry.value, retry_at)
-            self._rejections.wait_until(retry_at)
         if entry is not None:
             logger.warning("serving the cached value: %s: %s", type(error).__name__, error)

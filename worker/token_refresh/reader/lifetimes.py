@@ -3,11 +3,15 @@
 import math
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from token_refresh.reader.cache import Cache, Entry
+from token_refresh.reader.pauses import Pauses
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.settings import SOFT_SHARE, in_lambda, seconds_of
+
+LONGEST_PAUSE_SECONDS: Final = 300.0
+"""Once a permission or a network is mended, the value is read within this time, however long the TTL is."""
 
 T = TypeVar("T")
 
@@ -39,4 +43,7 @@ def secret_cache(
             value=value, refresh_at=now + soft_seconds, wait_at=now + ttl_seconds, expires_at=now + stale_seconds
         )
 
-    return Cache(read_entry, background=ahead, runtime=runtime, longest_pause_seconds=ttl_seconds)
+    pause_seconds = min(ttl_seconds, LONGEST_PAUSE_SECONDS)
+    # As long without a value as with one: a missing permission must not cost more reads than a healthy secret does.
+    pauses = Pauses(runtime, longest_seconds=pause_seconds, longest_empty_seconds=pause_seconds)
+    return Cache(read_entry, background=ahead, runtime=runtime, pauses=pauses)

@@ -7,9 +7,8 @@ env:NAME, file:PATH    local development; refused in Lambda
 """
 
 import re
-from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from token_refresh.aws.arn import parse_arn
 from token_refresh.errors import ConfigurationError
@@ -32,8 +31,7 @@ class Scheme(Enum):
     FILE = "file"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(NamedTuple):
     """A reference, parsed."""
 
     scheme: Scheme

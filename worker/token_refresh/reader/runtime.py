@@ -4,9 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-
-LONGEST_BACKOFF_SECONDS = 30.0
+from typing import NamedTuple
 
 
 def start_thread(work: Callable[[], None]) -> None:
@@ -22,8 +20,7 @@ def chance() -> float:
     return int.from_bytes(os.urandom(4), "big") / 2**32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
+class Runtime(NamedTuple):
     """The surroundings of a reader.
 
     Attributes:
@@ -35,9 +32,3 @@ class Runtime:
     clock: Callable[[], float] = time.time
     spawn: Callable[[Callable[[], None]], None] = start_thread
     chance: Callable[[], float] = chance
-
-    def backoff_seconds(self, failures: int, *, longest_seconds: float = LONGEST_BACKOFF_SECONDS) -> float:
-        """Return the pause after this many failures in a row: 1, 2, 4 ... seconds, less up to half by chance."""
-        # The exponent is limited too: 2.0**1024 overflows, and a long outage counts that far.
-        whole = min(longest_seconds, 2.0 ** min(failures - 1, 10))
-        return whole * (1 - self.chance() / 2)

@@ -4,14 +4,13 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from token_refresh.errors import InvalidSecretDocument
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader.lifetimes import secret_cache
 from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.secret import Secret, secrets_of
 from token_refresh.reader.settings import seconds_of
 from token_refresh.reader.sources.choice import open_sources
-from token_refresh.reader.sources.source import Version
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -61,6 +60,8 @@ class SecretReader:
         self._source = sources[self._reference.scheme]
         self._field = field
         self._overlap_seconds = seconds_of("overlap", overlap, least=timedelta())
+        self._last: tuple[Secret, ...] = ()
+        self._warned_of: str | None = None
         self._cache = secret_cache(
             self._read, ttl=ttl, max_stale=max_stale, background=background, runtime=self._runtime
         )
@@ -108,7 +109,7 @@ class SecretReader:
         """Check whether `secret`, which did not work, is still current; return True if there is another version.
 
         All threads share one read, and there is none if it was replaced already. The same version is read again only
-        after pauses that grow from 1 s to the TTL: rejecting without end costs about 290 reads a day.
+        after pauses that grow from 1 s to 5 minutes: rejecting without end costs about 290 reads a day.
         """
         return self._cache.reject(lambda cached: cached[0].version_id == secret.version_id)
 
@@ -118,18 +119,31 @@ class SecretReader:
 
     def _read(self) -> tuple[Secret, ...]:
         current = secrets_of(self._source.read(self._reference), self._field, "current")
-        if self._runtime.clock() >= self._overlap_ends(current[0]):
-            return current
-        previous = self._source.read_previous(self._reference)
-        return current if previous is None else current + self._previous(previous)
+        if self._runtime.clock() < self._overlap_ends(current[0]):
+            current += self._read_previous(current[0].version_id)
+        self._last = current
+        return current
 
-    def _previous(self, version: Version) -> tuple[Secret, ...]:
-        """Give the values of the version before; none if it has another form than the current one."""
+    def _read_previous(self, current_id: str) -> tuple[Secret, ...]:
+        """Read the values of the version before; none if it can't be used: the current one works without it."""
         try:
-            return secrets_of(version, self._field, "previous")
-        except InvalidSecretDocument as error:
-            logger.warning("not accepting the previous version: %s", error)
-        return ()
+            version = self._source.read_previous(self._reference)
+            return () if version is None else secrets_of(version, self._field, "previous")
+        except TokenRefreshError as error:
+            self._warn(current_id, error)
+            known = self._last and self._last[0].version_id == current_id
+            if not known or not isinstance(error, SecretStoreUnavailable):
+                return ()
+        # Throttled or unreachable: what was read before stays accepted, until the overlap ends by the clock.
+        return tuple(secret for secret in self._last if secret.version_id != current_id)
+
+    def _warn(self, current_id: str, error: TokenRefreshError) -> None:
+        # Once for each current version: every rotation shows it, and each further read would repeat it.
+        if self._warned_of != current_id:
+            self._warned_of = current_id
+            kind = type(error).__name__
+            facts = {"event": "previous_unusable", "secret": self._reference.text, "error": kind}
+            logger.warning("the previous version can't be used: %s: %s", kind, error, extra=facts)
 
     def _in_time(self, secrets: tuple[Secret, ...]) -> tuple[Secret, ...]:
         """Leave out the previous version once the overlap is over: by the clock, not by the cache."""

@@ -6,12 +6,14 @@ from typing import Final
 
 from token_refresh.ports import ClaimStore, Clock, Log, SecretStore, TokenEndpoint
 from token_refresh.providers.provider import Provider
-from token_refresh.refresh.requests import PreviousCredentials, no_previous_credentials
 from token_refresh.stored.credentials import ClientCredentials
 from token_refresh.stored.document import TokenDocument
 
 REQUEST_TIMEOUT_SECONDS: Final = 20.0
 """How long one token request may take at a provider with a grace period, unless it is configured."""
+
+PreviousCredentials = Callable[[ClientCredentials], ClientCredentials | None]
+"""Finds the client credentials from before a rotation; None where there are no others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +25,7 @@ class Parts:
     published: SecretStore | None
     """The secret that consumers read, if one is configured."""
     endpoint: Callable[[Provider], TokenEndpoint]
-    """Made only if a token request is sent."""
+    """Made before a claim is stored: a wrong proxy variable is an error then."""
     credentials: Callable[[TokenDocument], ClientCredentials]
     """Read anew for each redemption."""
     provider: Provider
@@ -31,7 +33,7 @@ class Parts:
     nonce: Callable[[], str]
     clock: Clock
     log: Log
-    previous_credentials: PreviousCredentials = no_previous_credentials
+    previous_credentials: PreviousCredentials = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

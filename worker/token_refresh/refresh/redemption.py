@@ -1,5 +1,6 @@
 """Redeem a refresh token under a claim, and store the tokens before anything else is done with them."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,12 +11,12 @@ from token_refresh.core.schedule import Policy, may_be_sent_again
 from token_refresh.core.snapshot import Snapshot, TokenSet
 from token_refresh.core.versions import OUTCOME, staged_version_id
 from token_refresh.errors import SecretStoreError, TokenRefreshError
-from token_refresh.oauth.response import Failure, Kind, TokenResponse
+from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse
 from token_refresh.ports import Deadline
-from token_refresh.refresh.exchange import Exchange, TimeOver
 from token_refresh.refresh.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS, Limits, Parts
+from token_refresh.refresh.request_sender import RequestSender, TimeOver
 from token_refresh.refresh.requests import PreparedRefresh, prepare_refresh
 from token_refresh.retry import repeat
 from token_refresh.stored.document import SIZE_LIMIT_BYTES, TokenDocument
@@ -46,9 +47,7 @@ class Redemption:
         size_bytes = len(document.serialize().reveal())
         if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
             raise no_room(self.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
-        parts = self.parts
-        prepared = prepare_refresh(document, parts.provider, parts.credentials, parts.previous_credentials)
-        parts.endpoint(prepared.provider)  # A wrong proxy variable is an error before the claim.
+        prepared = prepare_refresh(document, self.parts)
         if self.deadline.remaining_seconds < self.limits.needed_seconds:
             raise self._too_late()
         return prepared
@@ -59,33 +58,30 @@ class Redemption:
         Raises:
             RefreshError: No tokens arrived, or they could not be stored; what became of the refresh token is recorded.
         """
-        exchange = self._exchange(claim, prepared, snapshot)
+        sender = self._sender(claim, prepared, snapshot)
         try:
-            answer = exchange.run()
+            response = sender.send()
         except TimeOver:
             self._record(claim, Fate.NOT_REDEEMED)
             raise self._too_late() from None
-        if isinstance(answer, TokenResponse):
-            return self._stage(claim, self._renewed(prepared, claim, answer, exchange.sent_at))
-        if answer.kind is Kind.GRANT_REJECTED:
-            self._record(claim, Fate.REJECTED, answer)
-            self.memory.rejected_version = claim.version_id
+        if isinstance(response, TokenResponse):
+            return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at))
+        if response.kind is Kind.GRANT_REJECTED:
+            self._record(claim, Fate.REJECTED, response)
+            self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None
-        self._record(claim, Fate.UNKNOWN if exchange.unsure else Fate.NOT_REDEEMED, answer)
-        raise failed_request(self.secret, answer, unsure=exchange.unsure, sent=self.memory.requests_sent)
+        self._record(claim, Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED, response)
+        raise failed_request(self.secret, response, unsure=sender.unsure, sent=self.memory.requests_sent)
 
-    def _exchange(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> Exchange:
+    def _sender(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> RequestSender:
         grace, first = snapshot.counted_grace(self.policy), snapshot.first_unresolved
         since = first.claimed_at if first else claim.claimed_at
-        timeout_seconds = self.limits.request_timeout_seconds
-        if timeout_seconds is None and grace > timedelta(0):
-            timeout_seconds = REQUEST_TIMEOUT_SECONDS
-        return Exchange(
-            endpoint=self.parts.endpoint(prepared.provider),
+        # A lost response can't be repeated without a grace period, so it gets all the time that is left.
+        default_seconds = REQUEST_TIMEOUT_SECONDS if grace > timedelta(0) else math.inf
+        return RequestSender(
             prepared=prepared,
-            request=prepared.request,
             replay_allowed=lambda now: may_be_sent_again(since, now, grace),
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=self.limits.request_timeout_seconds or default_seconds,
             limits=self.limits,
             deadline=self.deadline,
             memory=self.memory,
@@ -95,6 +91,7 @@ class Redemption:
     def _renewed(
         self, prepared: PreparedRefresh, claim: Claim, response: TokenResponse, issued_at: datetime
     ) -> TokenDocument:
+        ends_at = prepared.grant_ends_at(response, issued_at)
         renewed = prepared.document.renewed(
             access_token=response.access_token,
             refresh_token=response.refresh_token,
@@ -104,10 +101,11 @@ class Redemption:
             origin=Origin(
                 host=claim.host or self.policy.host,
                 grace=claim.grace or timedelta(0),
-                store=self.policy.store,
+                claim_store=self.policy.claim_store,
                 claim_id=claim.claim_id,
                 number=claim.number,
-                grant_ends_at=prepared.grant_ends_at(response, issued_at),
+                grant_ends_at=ends_at,
+                grant_began_at=prepared.grant_began_at(ends_at, issued_at),
             ),
         )
         size_bytes = len(renewed.serialize().reveal())
@@ -139,10 +137,10 @@ class Redemption:
         self.parts.log.info("tokens_staged", staged_version_id=version_id)
         return staged
 
-    def _record(self, claim: Claim, fate: Fate, answer: Failure | None = None) -> None:
+    def _record(self, claim: Claim, fate: Fate, response: FailedRequest | None = None) -> None:
         """Record how an attempt ended without tokens; if that fails, the claim ends with its time to live."""
         self.memory.fates[claim.claim_id] = fate
-        record = Record(fate=fate, error=answer.error if answer else None, recorded_at=self.memory.service_now())
+        record = Record(fate=fate, error=response.error if response else None, recorded_at=self.memory.service_now())
         try:
             self.parts.claims.record(claim, record)
         except TokenRefreshError as failure:  # What the provider said matters more than this.

@@ -1,23 +1,19 @@
 """The requests that refresh a token document, as its provider wants them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from token_refresh.oauth.formats import Grant
 from token_refresh.oauth.request import TokenRequest, refresh_request
 from token_refresh.oauth.response import TokenResponse
+from token_refresh.ports import TokenEndpoint
 from token_refresh.providers.provider import Provider
+from token_refresh.refresh.parts import Parts, PreviousCredentials
 from token_refresh.stored.credentials import ClientCredentials
 from token_refresh.stored.document import TokenDocument
 
-PreviousCredentials = Callable[[ClientCredentials], ClientCredentials | None]
-"""Finds the client credentials from before a rotation; None where there are no others."""
-
-
-def no_previous_credentials(_: ClientCredentials) -> ClientCredentials | None:
-    """Find nothing."""
-    return None
+_SAME_END: Final = timedelta(minutes=1)
 
 
 def needs_refresh_token(provider: Provider) -> bool:
@@ -35,6 +31,7 @@ class PreparedRefresh:
     client: ClientCredentials
     previous: PreviousCredentials
     request: TokenRequest
+    endpoint: TokenEndpoint
 
     def with_previous_client(self) -> TokenRequest | None:
         """Build the request with the client credentials from before a rotation; None where there are no others.
@@ -55,31 +52,36 @@ class PreparedRefresh:
         ends_at = self.provider.refresh_token.ends_at(sent_at, stated=response.refresh_token_lifetime, begins=begins)
         return ends_at or (self.document.origin.grant_ends_at if self.document.origin else None)
 
+    def grant_began_at(self, ends_at: datetime | None, sent_at: datetime) -> datetime | None:
+        """Return when the grant with this end began, or was prolonged to it."""
+        before = self.document.origin
+        if ends_at is None:
+            return None
+        # LinkedIn states what is left, in whole seconds, so the same end moves a little.
+        if before and before.grant_ends_at and ends_at <= before.grant_ends_at + _SAME_END:
+            return before.grant_began_at
+        return sent_at.replace(microsecond=0)
 
-def prepare_refresh(
-    document: TokenDocument,
-    provider: Provider,
-    credentials: Callable[[TokenDocument], ClientCredentials],
-    previous: PreviousCredentials = no_previous_credentials,
-) -> PreparedRefresh:
+
+def prepare_refresh(document: TokenDocument, parts: Parts) -> PreparedRefresh:
     """Build the request for `document`.
 
     Raises:
-        ConfigurationError: The document is another provider's, a variable is missing or not allowed, or there is no
-            client secret where the method needs one.
+        ConfigurationError: The document is another provider's, a variable is missing or not allowed, there is no
+            client secret where the method needs one, or the environment names a proxy that can't be used.
         TokenRefreshError: The client credentials can't be read.
     """
-    located = provider.for_document(document.fields)
-    client = credentials(document)
+    filled = parts.provider.for_document(document.fields)
+    client = parts.credentials(document)
     return PreparedRefresh(
-        provider=located,
+        provider=filled,
         document=document,
         client=client,
-        previous=previous,
-        request=_request(located, document, client),
+        previous=parts.previous_credentials,
+        request=_request(filled, document, client),
+        endpoint=parts.endpoint(filled),
     )
 
 
 def _request(provider: Provider, document: TokenDocument, client: ClientCredentials) -> TokenRequest:
-    redeemed = document.access_token if provider.request.grant is Grant.EXCHANGE else document.refresh_token
-    return refresh_request(redeemed, client, provider.request, endpoint=provider.token_endpoint)
+    return refresh_request(document.redeemed_token, client, provider.request, endpoint=provider.token_endpoint)

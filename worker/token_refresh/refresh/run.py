@@ -29,7 +29,7 @@ from token_refresh.core.steps import (
     TokenUsed,
     Wait,
 )
-from token_refresh.outcome import Outcome
+from token_refresh.outcome import Outcome, OutcomeName
 from token_refresh.ports import Deadline
 from token_refresh.refresh.actions import Actions, ClaimUnreadable
 from token_refresh.refresh.failures import SecretName, dead_grant, mismatch, restless, unknown_outcome
@@ -73,7 +73,7 @@ class Run:
         self._reader = SnapshotReader(
             store=parts.store,
             claims=parts.claims,
-            kind=policy.store,
+            claim_store=policy.claim_store,
             published=parts.published,
             secret=secret,
             needs_refresh_token=needs_refresh_token(parts.provider),
@@ -121,19 +121,19 @@ class Run:
 
     def _plan(self, snapshot: Snapshot) -> Step:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
-        located = self.parts.provider.for_document(snapshot.current.document.fields)
-        policy = replace(self._policy, host=located.host) if self.parts.provider.variables else self._policy
+        filled = self.parts.provider.for_document(snapshot.current.document.fields)
+        policy = replace(self._policy, host=filled.host) if self.parts.provider.variables else self._policy
         return plan(snapshot, self.memory.state, policy)
 
     def _at_rest(self, step: Step, snapshot: Snapshot) -> Outcome | None:
         """End the run if there is nothing to do; None for an action that is to be carried out."""
         if snapshot.current.version_id in self.memory.received and not isinstance(step, Publish):
-            return self._outcome("refreshed", snapshot)
+            return self._outcome(OutcomeName.REFRESHED, snapshot)
         if isinstance(step, Rest):
             return self._rest(step, snapshot)
         if self._dry_run:
             recovers = isinstance(step, Promote | Carry)
-            return self._outcome("would_recover" if recovers else "would_refresh", snapshot)
+            return self._outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH, snapshot)
         if (
             isinstance(step, Promote)
             and (snapshot.current.version_id, step.successor.version_id) in self.memory.refused
@@ -146,18 +146,19 @@ class Run:
             case Mismatch():
                 raise mismatch(self._secret, step)
             case Rejected() | TokenUsed():
-                raise dead_grant(self._secret, step)
+                here = self.memory.rejected_version == snapshot.current.version_id
+                raise dead_grant(self._secret, step, self.memory.rejected_with if here else None)
             case Hold():
                 raise unknown_outcome(self._secret, step)
             case Fresh() | Wait():
                 rejected = self.memory.rejected_version
                 if rejected is not None and rejected != snapshot.current.version_id:
                     self.parts.log.warning("refresh_superseded", version_id=snapshot.current.version_id)
-                    return self._outcome("superseded", snapshot)
+                    return self._outcome(OutcomeName.SUPERSEDED, snapshot)
                 if isinstance(step, Wait):
                     return self._yield(step, snapshot)
                 recovered = snapshot.current.version_id in self.memory.recovered
-                return self._outcome("recovered" if recovered else "fresh", snapshot)
+                return self._outcome(OutcomeName.RECOVERED if recovered else OutcomeName.FRESH, snapshot)
             case _:
                 assert_never(step)
 
@@ -177,14 +178,14 @@ class Run:
         if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self._policy):
             log.warning(
                 "token_lifetime_too_short",
-                claim_store=self._policy.store.value,
+                claim_store=self._policy.claim_store.value,
                 remedy="pause, deploy with `-c claim_table=create`, run "
                 + self._secret.command("claims move", " --to table --table NAME")
                 + ", and resume",
             )
-        return self._outcome("yielded", snapshot, step)
+        return self._outcome(OutcomeName.YIELDED, snapshot, step)
 
-    def _outcome(self, name: str, snapshot: Snapshot, wait: Wait | None = None) -> Outcome:
+    def _outcome(self, name: OutcomeName, snapshot: Snapshot, wait: Wait | None = None) -> Outcome:
         return Outcome(
             name=name,
             secret_id=self._secret.secret_id,

@@ -10,7 +10,7 @@ Reads are separate calls, and each can return old data:
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of, redeemed_token
+from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh.core.claims import Claim
 from token_refresh.core.plan import CLOCK_ERROR
 from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
@@ -29,7 +29,7 @@ class SnapshotReader:
 
     store: SecretStore
     claims: ClaimStore
-    kind: ClaimStoreKind
+    claim_store: ClaimStoreKind
     published: SecretStore | None
     secret: SecretName
     needs_refresh_token: bool = True
@@ -56,7 +56,7 @@ class SnapshotReader:
         if isinstance(found, Claim):
             return replace(found, number=max(found.number, number))
         return found.counted_as(
-            number, previous, version_id=current.version_id, fingerprint=_fingerprint(current.document)
+            number, previous, version_id=current.version_id, fingerprint=fingerprint_of(current.document.redeemed_token)
         )
 
 
@@ -114,14 +114,14 @@ class _Reading:
         known = [claim for claim in (found.claim, self.memory.newest_claim) if claim]
         newest = max(known, key=lambda claim: claim.number, default=None)
         named = Snapshot(now=self.now, current=current, newest=newest).missing_claim_id
-        if named is None or self.reader.kind is ClaimStoreKind.TABLE:
+        if named is None or self.reader.claim_store is ClaimStoreKind.TABLE:
             return self._with_fingerprint(newest, current) if newest else None
         assert current.document.origin is not None  # noqa: S101 - it names the claim
         return self.reader.claim_named(named, current.document.origin.number, newest, current) or newest
 
     def _claims_in_versions(self, current: TokenSet) -> bool:
         """Whether claims are in the secret: a document that no run has written does not say where its claims are."""
-        named = current.document.origin is not None or self.reader.kind is not ClaimStoreKind.TABLE
+        named = current.document.origin is not None or self.reader.claim_store is not ClaimStoreKind.TABLE
         return not named and self._read(label=CLAIM) is not None
 
     def _with_fingerprint(self, claim: Claim, current: TokenSet) -> Claim:
@@ -130,10 +130,10 @@ class _Reading:
         if claim.fingerprint or current.version_id in its_own:
             return claim
         base = self._read_set(claim.version_id)
-        return replace(claim, fingerprint=_fingerprint(base.document)) if base else claim
+        return replace(claim, fingerprint=fingerprint_of(base.document.redeemed_token)) if base else claim
 
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
-        fingerprint, latest = _fingerprint(current.document), self.now + CLOCK_ERROR
+        fingerprint, latest = fingerprint_of(current.document.redeemed_token), self.now + CLOCK_ERROR
         # An entry from the future was written by no run, and would block refreshes until then.
         ledger = Ledger((*(a for a in newest.earlier if a.claimed_at <= latest), newest))
         on_token = {a.claim_id for a in ledger.on_token(fingerprint, current.version_id)} | {newest.claim_id}
@@ -147,12 +147,12 @@ class _Reading:
     def _resolve(self, attempt: Attempt, current: TokenSet) -> Attempt:
         """Find out what is stored under a claim: staged tokens, or a record."""
         if current.version_id == staged_version_id(attempt.claim_id, attempt.version_id):
-            return replace(attempt, fate=Fate.STORED, next_fingerprint=_fingerprint(current.document))
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(current.document.redeemed_token))
         if attempt.claim_id in self.memory.fates:
             return replace(attempt, fate=self.memory.fates[attempt.claim_id])
         staged = self._staged_under(attempt)
         if staged is not None:
-            return replace(attempt, fate=Fate.STORED, next_fingerprint=_fingerprint(staged.document))
+            return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
         record = self.reader.claims.record_of(attempt.claim_id)
         return replace(attempt, fate=record.fate) if record else attempt
 
@@ -186,10 +186,6 @@ class _Reading:
 
     def _note_time(self, read_at: datetime | None) -> None:
         self.now = max(self.now, read_at or self.now)
-
-
-def _fingerprint(document: TokenDocument) -> str:
-    return fingerprint_of(redeemed_token(document))
 
 
 def _token_set(version: SecretVersion, document: TokenDocument) -> TokenSet:

@@ -16,12 +16,10 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import located, read_object
 from token_refresh.stored.origin import ORIGIN_KEY, Origin, read_origin
 from token_refresh.stored.spelling import CAMEL, Spelling, find_spelling, read_token
+from token_refresh.stored.times import LONGEST_LIFETIME
 
 DEFAULT_LIFETIME: Final = timedelta(hours=1)
 """The lifetime of new tokens where neither the provider nor the previous token set states one."""
-
-LONGEST_LIFETIME: Final = timedelta(days=3650)
-"""A longer lifetime counts as this one, so that no expiry leaves the range of a stored time."""
 
 SIZE_LIMIT_BYTES: Final = 65_536
 """The limit of Secrets Manager for a value (`PutSecretValue`, SecretString)."""
@@ -39,7 +37,8 @@ class TokenDocument:
     origin: Origin | None
     """The key `tokenRefresh`; None if it is missing or unreadable."""
     _spelling: Spelling = field(repr=False)
-    _fields: Mapping[str, object] = field(repr=False)
+    fields: Mapping[str, object] = field(repr=False)
+    """Every key as it is stored, secrets included: for reading client credentials beside the tokens."""
 
     @property
     def lifetime(self) -> timedelta | None:
@@ -49,9 +48,9 @@ class TokenDocument:
         return min(self.expires_at - self.issued_at, LONGEST_LIFETIME)
 
     @property
-    def fields(self) -> Mapping[str, object]:
-        """Every key as it is stored, secrets included: for reading client credentials beside the tokens."""
-        return self._fields
+    def redeemed_token(self) -> SecretValue:
+        """What a refresh redeems: the refresh token; where there are none, the access token; empty without either."""
+        return self.refresh_token or self.access_token or SecretValue("")
 
     def renewed(  # noqa: PLR0913 - the parts of a token response, all by name
         self,
@@ -76,9 +75,9 @@ class TokenDocument:
         issued_at = issued_at.replace(microsecond=0)
         expires_at = issued_at + min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
         spelling = self._spelling
-        as_iso = isinstance(self._fields.get(spelling.expires_at), str)
+        as_iso = isinstance(self.fields.get(spelling.expires_at), str)
         next_refresh_token = refresh_token or self.refresh_token
-        others = {name: value for name, value in self._fields.items() if name != ORIGIN_KEY}
+        others = {name: value for name, value in self.fields.items() if name != ORIGIN_KEY}
         return TokenDocument(
             refresh_token=next_refresh_token,
             access_token=access_token,
@@ -86,7 +85,7 @@ class TokenDocument:
             issued_at=issued_at,
             origin=origin,
             _spelling=spelling,
-            _fields={
+            fields={
                 **others,
                 **({} if origin is None else {ORIGIN_KEY: origin.as_fields()}),
                 **(kept or {}),
@@ -111,13 +110,13 @@ class TokenDocument:
             refresh_token=self.refresh_token,
             lifetime=self.lifetime,
             issued_at=self.issued_at,
-            kept={name: value for name in keep if isinstance(value := self._fields.get(name), str | int)},
+            kept={name: value for name in keep if isinstance(value := self.fields.get(name), str | int)},
             origin=self.origin,
         )
 
     def serialize(self) -> SecretValue:
         """Write the JSON text to store; it is ASCII, so any character in another key can be sent."""
-        return SecretValue(json.dumps(self._fields, separators=(",", ":")))
+        return SecretValue(json.dumps(self.fields, separators=(",", ":")))
 
 
 def read_document(text: SecretValue, where: str = "", *, needs_refresh_token: bool = True) -> TokenDocument:
@@ -150,5 +149,5 @@ def _read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocu
         issued_at=spelling.read_time(fields, spelling.issued_at),
         origin=read_origin(fields),
         _spelling=spelling,
-        _fields=fields,
+        fields=fields,
     )

@@ -1,6 +1,6 @@
 """Times as they are stored and shown: ISO 8601 in UTC, within the range that a token's time can have."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 EARLIEST_SECONDS: Final = 10**8
@@ -8,6 +8,9 @@ EARLIEST_SECONDS: Final = 10**8
 
 LATEST_SECONDS: Final = 10**11
 """5138. Milliseconds begin here, so a time in the wrong unit is refused."""
+
+LONGEST_LIFETIME: Final = timedelta(days=3650)
+"""A longer lifetime counts as this one, so that no expiry leaves the range of a stored time."""
 
 
 def iso(moment: datetime) -> str:
@@ -30,13 +33,13 @@ def read_iso(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def read_unix(number: int, units_per_second: int) -> datetime:
+def read_unix(number: float, units_per_second: int = 1) -> datetime:
     """Read a Unix time in seconds or parts of a second.
 
     Raises:
         ValueError: The time is out of range; it may be in another unit.
     """
-    # Compared as integers: a number of 400 digits overflows a float.
+    # `//` keeps an integer an integer: one of 400 digits overflows a float.
     if not EARLIEST_SECONDS <= number // units_per_second < LATEST_SECONDS:
         raise ValueError
     return datetime.fromtimestamp(number / units_per_second, UTC)

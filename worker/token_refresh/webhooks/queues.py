@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from token_refresh.aws.causes import Cause, Failure, failure_of, failure_of_code
+from token_refresh.aws.causes import Cause, FailedCall, failure_of, failure_of_code
 from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
 from token_refresh.webhooks.delivery import Delivery, to_message
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookError, WebhookTooLarge
@@ -134,7 +134,7 @@ def _too_large(size_bytes: int, limit_bytes: int) -> WebhookTooLarge | None:
     return WebhookTooLarge(f"the delivery takes {size_bytes} bytes as a message, and {limit_bytes} are the limit")
 
 
-def _not_queued(target: str, action: str, failure: Failure) -> DeliveryNotQueued:
+def _not_queued(target: str, action: str, failure: FailedCall) -> DeliveryNotQueued:
     if failure.cause in {Cause.DENIED, Cause.KEY_DENIED} or failure.code.startswith("KMS."):
         advice = f"allow {action} on it for this function's role, and kms:GenerateDataKey on its key if it has one"
     elif failure.cause is Cause.NOT_FOUND or failure.code in _MISSING:

@@ -3,12 +3,10 @@
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from token_refresh.errors import InternalError, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import responses
-from token_refresh.webhooks.delivery import Delivery
 from token_refresh.webhooks.errors import (
     DeliveryNotQueued,
     WebhookMalformed,
@@ -34,34 +32,8 @@ _OUTCOMES: dict[type[TokenRefreshError], str] = {
 """The word for each error in the log; any other one is about the secret that is stored."""
 
 
-@dataclass(slots=True)
-class _Line:
-    """The log line: never a header or a body; of these only an ID and a type."""
-
-    outcome: str = "defect"
-    reason: str | None = None
-    route: str | None = None
-    source: str | None = None
-    body_bytes: int | None = None
-    delivery_id: str | None = None
-    event_type: str | None = None
-    secret_version: str | None = None
-    secret_stage: str | None = None
-    secret_age_seconds: int | None = None
-    """How long ago the current secret was stored: an alarm looks at it where a previous one is still in use."""
-
-    def note(self, delivery: Delivery) -> None:
-        self.delivery_id, self.event_type = delivery.id, delivery.type
-        self.secret_version, self.secret_stage = delivery.verified_with
-        self.secret_age_seconds = round((delivery.received_at - delivery.current_since).total_seconds())
-
-    def write(self, status: int, began: float) -> None:
-        """Write it where it is noticed: a refusal is a warning, a failure of ours an error."""
-        level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR  # noqa: PLR2004 - HTTP's classes
-        facts = {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
-        facts |= {"event": "webhook", "status": status, "duration_ms": round((time.perf_counter() - began) * 1000, 1)}
-        text = f"webhook {self.route or ''} {status} {self.outcome}" + (f": {self.reason}" if self.reason else "")
-        logger.log(level, text, extra=facts)
+_Facts = dict[str, Any]
+"""What the log line says: never a header or a body; of these only an ID and a type."""
 
 
 class Receiver:
@@ -81,37 +53,51 @@ class Receiver:
     def handle(self, event: Any, _context: object = None) -> dict[str, Any]:
         """Handle one event of a function URL, HTTP API, REST API or load balancer; nothing is ever raised."""
         began = time.perf_counter()
-        line = _Line()
-        response = self._respond(event, line)
-        line.write(response.status, began)
+        facts: _Facts = {}
+        response = self._respond(event, facts)
+        _log(facts, response.status, began)
         return responses.render(response, multi_value_headers=wants_multi_value_headers(event))
 
-    def _respond(self, event: Any, line: _Line) -> Response:
+    def _respond(self, event: Any, facts: _Facts) -> Response:
         verifier: Verifier | None = None
         try:
             request = read_request(event)
             verifier = self._routes.get(request.path)
             if verifier is None:
-                line.outcome, line.reason = "not_found", "no route has this path"
+                # Without the path: a stranger chooses it.
+                facts.update(outcome="not_found", reason="no route has this path")
                 return responses.NOT_FOUND
-            line.route, line.source, line.body_bytes = request.path, verifier.scheme.name, len(request.body)
-            return self._receive(request, verifier, line)
+            facts.update(route=request.path, source=verifier.scheme.name, body_bytes=len(request.body))
+            return self._receive(request, verifier, facts)
         except Exception as error:  # noqa: BLE001 - the sender gets a status whatever happens
             problem = _named(error)
-        line.outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(problem, kind)), "secret_unusable")
-        line.reason = f"{type(problem).__name__}: {problem}"
+        outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(problem, kind)), "secret_unusable")
+        facts.update(outcome=outcome, reason=f"{type(problem).__name__}: {problem}")
         return responses.refused(problem, verifier.scheme if verifier else None)
 
-    def _receive(self, request: Request, verifier: Verifier, line: _Line) -> Response:
+    def _receive(self, request: Request, verifier: Verifier, facts: _Facts) -> Response:
         if request.method != "POST":
-            line.outcome, line.reason = "method_not_allowed", "webhooks come as POST"
+            facts.update(outcome="method_not_allowed", reason="webhooks come as POST")
             return responses.METHOD_NOT_ALLOWED
         delivery = verifier.verify(request.headers, request.body)
-        line.note(delivery)
+        facts.update(delivery_id=delivery.id, event_type=delivery.type)
+        facts["secret_version"], facts["secret_stage"] = delivery.verified_with
+        # The alarm `previous-secret` looks at this age where the previous secret is still in use.
+        facts["secret_age_seconds"] = round((delivery.received_at - delivery.current_since).total_seconds())
         if delivery.handshake is None:
             self._deliver_to(request.path, delivery)
-        line.outcome = "delivered" if delivery.handshake is None else "handshake"
+        facts["outcome"] = "delivered" if delivery.handshake is None else "handshake"
         return responses.accepted(delivery.handshake)
+
+
+def _log(facts: _Facts, status: int, began: float) -> None:
+    """Write the line where it is noticed: a refusal is a warning, a failure of ours an error."""
+    level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR  # noqa: PLR2004 - HTTP's classes
+    reason = f": {facts['reason']}" if "reason" in facts else ""
+    text = f"webhook {facts.get('route', '')} {status} {facts['outcome']}{reason}"
+    extra = {name: value for name, value in facts.items() if value is not None}
+    extra |= {"event": "webhook", "status": status, "duration_ms": round((time.perf_counter() - began) * 1000, 1)}
+    logger.log(level, text, extra=extra)
 
 
 def _named(error: Exception) -> TokenRefreshError:

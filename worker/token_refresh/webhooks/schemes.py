@@ -13,6 +13,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from token_refresh.webhooks import about
 from token_refresh.webhooks.about import About
@@ -36,8 +37,7 @@ class Signed:
     at_seconds: int | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scheme:
+class Scheme(NamedTuple):
     """One way to sign.
 
     Attributes:
@@ -54,7 +54,7 @@ class Scheme:
     key: Callable[[str], bytes]
     about: Callable[[Headers, bytes], About]
     hint: str = ""
-    no_retry: Mapping[str, str] = field(default_factory=dict)
+    no_retry: Mapping[str, str] = {}
 
 
 def _read_stripe(headers: Headers, body: bytes) -> Signed:

@@ -11,7 +11,7 @@ from token_refresh.webhooks.errors import WebhookNotVerified, detached
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.remedy import how_to_store, place_of_secret
 from token_refresh.webhooks.schemes import Scheme, Signed
-from token_refresh.webhooks.verify import Key, check_time, matching_key
+from token_refresh.webhooks.verify import check_time, first_fitting
 
 FIVE_MINUTES = timedelta(minutes=5)
 
@@ -97,18 +97,23 @@ class Verifier:
         signed = self._read(headers, body)
         secrets = self._secret.accepted()
         found = self._match(signed, secrets)
-        if isinstance(found, TokenRefreshError) and self._secret.reject(secrets[0]):
-            found = self._match(signed, self._secret.accepted())
-        return self._finish(headers, body, signed, found)
+        if isinstance(found, TokenRefreshError):
+            self._secret.reject(secrets[0])
+            # Compared whole: the read may have found a previous version that could not be read before.
+            if (newest := self._secret.accepted()) != secrets:
+                found = self._match(signed, secrets := newest)
+        return self._finish(headers, body, signed, found, secrets[0].created_at)
 
     async def _averify(self, given: Mapping[str, str] | Headers, body: bytes) -> Delivery:
         headers = Headers.of(given)
         signed = self._read(headers, body)
         secrets = await self._secret.aaccepted()
         found = self._match(signed, secrets)
-        if isinstance(found, TokenRefreshError) and await self._secret.areject(secrets[0]):
-            found = self._match(signed, await self._secret.aaccepted())
-        return self._finish(headers, body, signed, found)
+        if isinstance(found, TokenRefreshError):
+            await self._secret.areject(secrets[0])
+            if (newest := await self._secret.aaccepted()) != secrets:  # as in `_verify`
+                found = self._match(signed, secrets := newest)
+        return self._finish(headers, body, signed, found, secrets[0].created_at)
 
     def _read(self, headers: Headers, body: bytes) -> Signed:
         """Do all that needs no secret."""
@@ -121,24 +126,27 @@ class Verifier:
         check_time(signed, now=self._clock(), tolerance=self._tolerance)
         return signed
 
-    def _match(self, signed: Signed, secrets: Sequence[Secret]) -> Key | TokenRefreshError:
-        """Find the key that signed; otherwise say why there is none."""
-        keys, refusal = [], None
-        since = secrets[0].created_at
+    def _match(self, signed: Signed, secrets: Sequence[Secret]) -> Secret | TokenRefreshError:
+        """Find the secret that signed; otherwise say why there is none."""
+        usable, keys, refusal = [], [], None
         for secret in secrets:
             try:
-                value = self.scheme.key(secret.text())
-                keys.append(Key(version_id=secret.version_id, stage=secret.stage, current_since=since, value=value))
+                keys.append(self.scheme.key(secret.text()))
+                usable.append(secret)
             # While the new secret has the wrong form, the previous one still verifies.
             except InvalidSecretDocument as error:
                 refusal = error
             except ValueError as error:
                 refusal = self._wrong_form(secret, error)
-        return matching_key(signed, keys) or refusal or self._nothing_fits(secrets)
+        index = first_fitting(signed, keys)
+        return (refusal or self._nothing_fits(secrets)) if index is None else usable[index]
 
-    def _finish(self, headers: Headers, body: bytes, signed: Signed, found: Key | TokenRefreshError) -> Delivery:
+    def _finish(
+        self, headers: Headers, body: bytes, signed: Signed, found: Secret | TokenRefreshError, current_since: datetime
+    ) -> Delivery:
         if isinstance(found, TokenRefreshError):
             raise found
+        # Only now: what an unverified body says is never parsed.
         about = self.scheme.about(headers, body)
         return Delivery(
             source=self.scheme.name,
@@ -147,7 +155,7 @@ class Verifier:
             type=about.type,
             signed_at=None if signed.at_seconds is None else datetime.fromtimestamp(signed.at_seconds, UTC),
             received_at=datetime.fromtimestamp(self._clock(), UTC),
-            current_since=found.current_since,
+            current_since=current_since,
             verified_with=VerifiedWith(found.version_id, found.stage),
             body=body,
             handshake=about.handshake,

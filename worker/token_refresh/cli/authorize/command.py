@@ -108,7 +108,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     exchange = Exchange(
         context=context,
         provider=settings.provider,
-        store=settings.policy.store,
+        store=settings.policy.claim_store,
         client=client,
         keeps_client=keeps_client,
         creates=creates,

@@ -13,7 +13,7 @@ from token_refresh.cli.context import Context
 from token_refresh.cli.secret.clock import service_now
 from token_refresh.cli.secret.storing import base_document, create_secret, store_version, tags_for
 from token_refresh.errors import ClientRejected
-from token_refresh.oauth.response import Failure, Kind, TokenResponse
+from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse
 from token_refresh.providers.provider import Provider
 from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
@@ -87,16 +87,17 @@ class Exchange:
     def _origin(self, tokens: TokenResponse, issued_at: datetime) -> Origin:
         """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
         before = read_origin(self.fields)
-        known = before if before is not None and before.store is self.store else None
-        life = self.provider.refresh_token
+        known = before if before is not None and before.claim_store is self.store else None
+        ends_at = self.provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
         return Origin(
             host=self.provider.host,
             grace=self.provider.replay_grace,
-            store=self.store,
+            claim_store=self.store,
             claim_id=known.claim_id if known else None,
             number=known.number if known else 0,
             authorized=True,
-            grant_ends_at=life.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True),
+            grant_ends_at=ends_at,
+            grant_began_at=issued_at.replace(microsecond=0) if ends_at else None,
         )
 
     def _redeem(self, authorization: Authorization, code: SecretValue) -> TokenResponse:
@@ -105,7 +106,7 @@ class Exchange:
         request = authorization.code_request(code, self.client, provider)
         endpoint = token_endpoint(provider, client_key_id=self.client_key_id, client=self.context.run_client)
         response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
-        if isinstance(response, Failure):
+        if isinstance(response, FailedRequest):
             raise self._refused(response)
         if response.refresh_token is None:
             raise CommandFailed(
@@ -114,7 +115,7 @@ class Exchange:
             )
         return response
 
-    def _refused(self, failure: Failure) -> ClientRejected | CommandFailed:
+    def _refused(self, failure: FailedRequest) -> ClientRejected | CommandFailed:
         if failure.kind is Kind.CLIENT_REJECTED:
             again = self.context.command("authorize", "--client-id", "ID")
             return ClientRejected(

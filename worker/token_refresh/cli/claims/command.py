@@ -47,7 +47,7 @@ def move(
         )
     source = ClaimStoreKind.VERSIONS if to is ClaimStoreKind.TABLE else ClaimStoreKind.TABLE
     state = read_state(_with_claims(context, source, name))
-    if state.document.origin is not None and state.document.origin.store is to:
+    if state.document.origin is not None and state.document.origin.claim_store is to:
         output().print(text(f"The claims on secret {context.secret_id} are in the {to.value} already."))
         return 0
     again = f"pause the schedule, then: `{context.command('claims move', '--to', to.value, '--table', name)}`"
@@ -148,9 +148,9 @@ def _store_document(state: State, to: ClaimStoreKind, claim: Claim | None, versi
     """
     document, current = state.document, state.snapshot.current
     origin = document.origin or Origin(
-        host=state.host, grace=state.snapshot.counted_grace(state.policy), store=to, claim_id=None
+        host=state.host, grace=state.snapshot.counted_grace(state.policy), claim_store=to, claim_id=None
     )
-    moved = replace(origin, store=to)
+    moved = replace(origin, claim_store=to)
     if claim is not None and claim.number >= origin.number:
         # So that a table that is lost before the next refresh is noticed.
         moved = replace(moved, claim_id=claim.claim_id, number=claim.number)

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from token_refresh.aws.causes import Failure, failure_of
+from token_refresh.aws.causes import FailedCall, failure_of
 from token_refresh.errors import TokenRefreshError
 
 
@@ -61,7 +61,7 @@ class Check:
 class NotAsked(Exception):  # noqa: N818 - it never leaves the checks
     """A service gave no usable response; the text is its error code, or the kind of failure."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: FailedCall) -> None:
         super().__init__(failure.code)
         self.cause = failure.cause
 

@@ -12,7 +12,7 @@ from token_refresh.core.steps import Mismatch
 from token_refresh.errors import TokenRefreshError
 from token_refresh.oauth.formats import Grant
 from token_refresh.oauth.request import TokenRequest, refresh_request
-from token_refresh.oauth.response import Failure, Kind, Response, TokenResponse
+from token_refresh.oauth.response import FailedRequest, Kind, Response, TokenResponse
 from token_refresh.refresh.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh.secret_value import SecretValue
 
@@ -55,7 +55,7 @@ def _request(settings: Settings, context: Context, state: State | None) -> tuple
 
 def _judge(context: Context, response: Response, *, with_client: bool) -> Check:
     name = "token endpoint"
-    if not isinstance(response, Failure):
+    if not isinstance(response, FailedRequest):
         text = "it issued tokens for a made-up refresh token: do not trust it"
         return Check.failed(name, text, "check TOKEN_ENDPOINT")
     seen = response.seen

@@ -45,7 +45,7 @@ class Past:
 
     def fate_of_token(self, document: TokenDocument, version_id: str) -> tuple[TokenFate, datetime | None]:
         """Say what became of a token set's refresh token, and when that began; the worst fate counts."""
-        fingerprint = fingerprint_of(document.refresh_token)
+        fingerprint = fingerprint_of(document.redeemed_token)
         found = self.ledger.on_token(fingerprint, version_id)
         rejected = [a for a in found[-1:] if a.fate is attempts.Fate.REJECTED]
         redeemed = [a for a in found if a.fate is attempts.Fate.STORED and a.next_fingerprint != fingerprint]
@@ -101,13 +101,13 @@ def _newest_claim(store: ClaimStore, versions: list[Listed]) -> Claim | None:
 def _resolve(attempt: Attempt, versions: Mapping[str, Listed]) -> Attempt:
     """Find out what is stored under a claim that the ledger has no fate for."""
     if attempt.fingerprint is None and (base := versions.get(attempt.version_id)) and base.document:
-        attempt = replace(attempt, fingerprint=fingerprint_of(base.document.refresh_token))
+        attempt = replace(attempt, fingerprint=fingerprint_of(base.document.redeemed_token))
     if attempt.fate is not attempts.Fate.SILENT:
         return attempt
     staged = versions.get(staged_version_id(attempt.claim_id, attempt.version_id))
     if staged is not None and staged.document is not None:
         return replace(
-            attempt, fate=attempts.Fate.STORED, next_fingerprint=fingerprint_of(staged.document.refresh_token)
+            attempt, fate=attempts.Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token)
         )
     recorded = versions.get(record_version_id(attempt.claim_id))
     return replace(attempt, fate=recorded.record.fate) if recorded and recorded.record else attempt

@@ -51,7 +51,7 @@ def restore(
     _show(chosen, chosen.document, note)
     if not yes:
         confirm("Make it current, as a new version?")
-    _store(context, _with_claims_in(past.settings.policy.store, chosen.document, value))
+    _store(context, _with_claims_in(past.settings.policy.claim_store, chosen.document, value))
     return 0
 
 
@@ -61,19 +61,19 @@ def _check_claims(context: Context, past: Past) -> None:
     Raises:
         ConfigurationError: The newest token set names another claim store than the settings.
     """
-    configured = past.settings.policy.store
+    configured = past.settings.policy.claim_store
     origins = (version.document.origin for version in past.versions if version.document)
     newest = next((origin for origin in origins if origin is not None), None)
-    if newest is not None and newest.store is not configured:
+    if newest is not None and newest.claim_store is not configured:
         secret = SecretName(secret_id=context.secret_id, region=context.region)
-        raise mismatch(secret, Mismatch(setting="CLAIM_TABLE", stored=newest.store, configured=configured))
+        raise mismatch(secret, Mismatch(setting="CLAIM_TABLE", stored=newest.claim_store, configured=configured))
 
 
 def _with_claims_in(store: ClaimStoreKind, document: TokenDocument, value: SecretValue) -> SecretValue:
     """Let an older token set name the claim store of today: the claims were moved, and this version was not."""
     if document.origin is None:
         return value
-    return value_of({**document.fields, ORIGIN_KEY: replace(document.origin, store=store).as_fields()})
+    return value_of({**document.fields, ORIGIN_KEY: replace(document.origin, claim_store=store).as_fields()})
 
 
 def _choose(context: Context, versions: list[Listed], wanted: str | None) -> Listed:

@@ -10,7 +10,6 @@ from typing import Final
 
 from token_refresh.cli.console.screen import relative, span, when
 from token_refresh.cli.secret.state import PastAttempt, Result, State
-from token_refresh.core.announcement import GRANT_ENDS_WITHIN
 from token_refresh.core.schedule import lifetime_too_short
 from token_refresh.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, TokenUsed, Wait
 from token_refresh.stored.origin import ClaimStoreKind
@@ -209,8 +208,9 @@ def _overdue(state: State) -> Finding | None:
 
 def _ending(state: State) -> Finding | None:
     """Report a grant that ends soon, whatever the runs do."""
-    ends_at, now = state.grant_ends_at, state.snapshot.now
-    if ends_at is None or state.settings.provider.prolongs_grants or now < ends_at - GRANT_ENDS_WITHIN:
+    origin, now = state.document.origin, state.snapshot.now
+    ends_at, ending_at = (origin.grant_ends_at, origin.grant_ending_at) if origin else (None, None)
+    if ends_at is None or ending_at is None or now < ending_at or state.settings.provider.prolongs_grants:
         return None
     return Finding(
         health=Health.ATTENTION,
@@ -233,7 +233,7 @@ def _lifetime(state: State) -> Finding | None:
     if not lifetime_too_short(state.document, state.policy):
         return None
     claims = state.claims_today[1]
-    moves = state.policy.store is ClaimStoreKind.VERSIONS
+    moves = state.policy.claim_store is ClaimStoreKind.VERSIONS
     move = f"move the claims to a table: {_move_claims(state, 'table')}"
     return Finding(
         health=Health.ATTENTION,

@@ -108,7 +108,7 @@ class State:
     def claims_today(self) -> tuple[int, int]:
         """Count the claims of the last 24 hours, and say how many there may be."""
         recent = [a for a in self.snapshot.ledger.attempts if a.claimed_at > self.snapshot.now - DAY]
-        return len(recent), CLAIMS_A_DAY[self.policy.store]
+        return len(recent), CLAIMS_A_DAY[self.policy.claim_store]
 
     @property
     def published_lags(self) -> bool:
@@ -131,7 +131,7 @@ def read_state(context: Context) -> State:
     reader = SnapshotReader(
         store=store,
         claims=claims,
-        kind=settings.policy.store,
+        claim_store=settings.policy.claim_store,
         published=context.store(settings.published_secret_id) if settings.published_secret_id else None,
         secret=SecretName(secret_id=context.secret_id, region=context.region),
     )

@@ -140,7 +140,7 @@ def as_fields(state: State, findings: list[Finding]) -> dict[str, Any]:
         "host": state.host,
         "grace_seconds": state.snapshot.counted_grace(state.policy).total_seconds(),
         "claims": {
-            "store": state.policy.store.value,
+            "store": state.policy.claim_store.value,
             "number": state.snapshot.claim_number,
             "used": used,
             "limit": limit,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from botocore.config import Config
 
-from token_refresh.aws.causes import Cause, Failure, failure_of
+from token_refresh.aws.causes import Cause, FailedCall, failure_of
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
 
 CLIENT_CONFIG: Final = Config(
@@ -53,7 +53,7 @@ def read_at(response: Mapping[str, Any]) -> datetime:
     return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)
 
 
-def _translate(failure: Failure, action: str, where: str) -> TokenRefreshError:
+def _translate(failure: FailedCall, action: str, where: str) -> TokenRefreshError:
     failed = f"{action} on {where} failed ({failure.code})"
     if failure.cause in _DENIED:
         return SecretAccessDenied(f"{failed}: the caller's role needs that action there")

@@ -4,7 +4,7 @@ The row remembers the last transition that was announced. A run that dies betwee
 again: consumers tell a repetition by `since`, which stays the same.
 """
 
-from token_refresh.core.announcement import GRANT_ENDS_WITHIN, Announcement, Transition
+from token_refresh.core.announcement import Announcement, Transition
 from token_refresh.fleet.core.row import Row, State
 
 
@@ -14,14 +14,13 @@ def announcement(row: Row, *, fleet: str) -> Announcement | None:
     transition = _transition(row)
     if seen is None or transition is None or row.announced == transition:
         return None
-    ends_at = seen.grant_ends_at if transition is Transition.GRANT_ENDING else None
     return Announcement(
         transition=transition,
         secret_id=row.secret_arn,
         version_id=seen.version_id,
         provider=row.provider,
         fleet=fleet,
-        since=ends_at - GRANT_ENDS_WITHIN if ends_at else seen.since,
+        since=(seen.grant_ending_at if transition is Transition.GRANT_ENDING else None) or seen.since,
     )
 
 
@@ -35,6 +34,6 @@ def _transition(row: Row) -> Transition | None:
         return None
     if row.announced == Transition.REAUTHORIZATION_REQUIRED:
         return Transition.REAUTHORIZED
-    if seen.grant_ends_at is not None and seen.at >= seen.grant_ends_at - GRANT_ENDS_WITHIN:
+    if seen.grant_ending_at is not None and seen.at >= seen.grant_ending_at:
         return Transition.GRANT_ENDING
     return Transition.REAUTHORIZED if row.announced is not None else None

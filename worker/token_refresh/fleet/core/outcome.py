@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.fleet.core.row import Row, Seen, State
+from token_refresh.outcome import OutcomeName
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
 JITTER: Final = timedelta(seconds=30)
 """Retries are spread over this time, so that secrets that failed together don't come back together."""
 
-_SUCCESSES: Final = frozenset({"fresh", "refreshed", "recovered", "superseded"})
+_SUCCESSES: Final = frozenset({OutcomeName.FRESH, OutcomeName.REFRESHED, OutcomeName.RECOVERED, OutcomeName.SUPERSEDED})
 _STATES: Final = {
     "ReauthorizationRequired": State.REAUTHORIZE,
     "RefreshOutcomeUnknown": State.HELD,
@@ -45,6 +46,7 @@ class Ran:
     expires_at: datetime | None = None
     due_at: datetime | None = None
     grant_ends_at: datetime | None = None
+    grant_ending_at: datetime | None = None
     retry_at: datetime | None = None
 
 
@@ -79,6 +81,7 @@ def _seen(before: Seen | None, ran: Ran) -> Seen:
         expires_at=unread.expires_at if unread else ran.expires_at,
         due_at=unread.due_at if unread else ran.due_at,
         grant_ends_at=unread.grant_ends_at if unread else ran.grant_ends_at,
+        grant_ending_at=unread.grant_ending_at if unread else ran.grant_ending_at,
     )
 
 

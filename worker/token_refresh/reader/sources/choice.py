@@ -6,9 +6,6 @@ from typing import Any, Final, assert_never
 from token_refresh.aws.arn import arn_region
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader.reference import Reference, Scheme
-from token_refresh.reader.sources.local import Local
-from token_refresh.reader.sources.parameter_store import ParameterStore, amplify_paths, own_path
-from token_refresh.reader.sources.secrets_manager import SecretsManager
 from token_refresh.reader.sources.source import Source
 
 _SERVICES: Final = {Scheme.SECRET: "secretsmanager", Scheme.PARAMETER: "ssm", Scheme.AMPLIFY: "ssm"}
@@ -50,13 +47,19 @@ def _service_of(client: Any) -> str | None:
 
 
 def _open(scheme: Scheme, client: Any, region: str | None, clock: Callable[[], float]) -> Source:
+    # A process reads one kind of reference, as a rule: it loads the module of that kind.
     match scheme:
         case Scheme.SECRET:
+            from token_refresh.reader.sources.secrets_manager import SecretsManager  # noqa: PLC0415 - see above
+
             return SecretsManager(client, region)
-        case Scheme.PARAMETER:
-            return ParameterStore(client, region, paths=own_path)
-        case Scheme.AMPLIFY:
-            return ParameterStore(client, region, paths=amplify_paths)
+        case Scheme.PARAMETER | Scheme.AMPLIFY:
+            from token_refresh.reader.sources import parameter_store  # noqa: PLC0415 - see above
+
+            paths = parameter_store.own_path if scheme is Scheme.PARAMETER else parameter_store.amplify_paths
+            return parameter_store.ParameterStore(client, region, paths=paths)
         case Scheme.ENVIRONMENT | Scheme.FILE:
+            from token_refresh.reader.sources.local import Local  # noqa: PLC0415 - see above
+
             return Local(clock)
     assert_never(scheme)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from token_refresh.aws.causes import Cause, Failure
+from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.aws.responses import member, time_member
 from token_refresh.errors import ConfigurationError
@@ -97,7 +97,7 @@ class ParameterStore:
         request = self._request(reference, paths)
         parameter = next((found[path] for path in paths if path in found), None)
         if parameter is None:
-            raise named_error(Failure(cause=Cause.NOT_FOUND, code="InvalidParameters"), request)
+            raise named_error(FailedCall(cause=Cause.NOT_FOUND, code="InvalidParameters"), request)
         return Version(
             reference=reference,
             place=request.place,

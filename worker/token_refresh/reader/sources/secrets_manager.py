@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from token_refresh.aws.arn import name_same_secret
-from token_refresh.aws.causes import Cause, Failure, failure_of_code
+from token_refresh.aws.causes import Cause, FailedCall, failure_of_code
 from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.aws.responses import MalformedResponse, member, time_member, version_member
 from token_refresh.errors import SecretEmpty
@@ -90,7 +90,7 @@ class SecretsManager:
             request = self._request("BatchGetSecretValue", reference.name)
             found = next((value for name, value in by_name if name_same_secret(reference.name, name)), None)
             if found is None:
-                raise named_error(Failure(cause=Cause.NOT_FOUND, code="ResourceNotFoundException"), request)
+                raise named_error(FailedCall(cause=Cause.NOT_FOUND, code="ResourceNotFoundException"), request)
             versions[reference.text] = _version(reference, request, found)
         return versions
 
@@ -108,7 +108,7 @@ def _version(reference: Reference, request: AwsRequest, response: Any) -> Versio
     text, binary = response.get("SecretString"), response.get("SecretBinary")
     content = binary if text is None else text
     if content is None:
-        raise named_error(Failure(cause=Cause.NO_VALUE, code="SecretString"), request)
+        raise named_error(FailedCall(cause=Cause.NO_VALUE, code="SecretString"), request)
     if not isinstance(content, str | bytes):
         raise MalformedResponse("SecretString")
     return Version(

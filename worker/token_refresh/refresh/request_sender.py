@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Failure, Kind, Response, TokenResponse
-from token_refresh.ports import Deadline, Log, TokenEndpoint
+from token_refresh.oauth.response import FailedRequest, Kind, Response, TokenResponse
+from token_refresh.ports import Deadline, Log
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.parts import Limits
 from token_refresh.refresh.requests import PreparedRefresh
@@ -18,16 +18,14 @@ class TimeOver(Exception):  # noqa: N818 - it never leaves the redemption
 
 
 @dataclass(slots=True, kw_only=True)
-class Exchange:
+class RequestSender:
     """One refresh request and its repeats."""
 
-    endpoint: TokenEndpoint
     prepared: PreparedRefresh
-    request: TokenRequest
     replay_allowed: Callable[[datetime], bool]
     """Whether the provider still accepts the refresh token, if it may have been redeemed before."""
-    timeout_seconds: float | None
-    """One request, end to end; None for all the time that is left."""
+    timeout_seconds: float
+    """One request, end to end."""
     limits: Limits
     deadline: Deadline
     memory: Memory
@@ -35,25 +33,22 @@ class Exchange:
     sent_at: datetime = datetime.min  # noqa: DTZ901 - replaced at the first request
     unsure: bool = False
     """Whether a request may have redeemed the refresh token, and no response says so."""
-    _failure: Failure | None = None
+    _failure: FailedRequest | None = None
     _stopped: bool = False
 
-    def run(self) -> Response:
+    def send(self) -> Response:
         """Send until there is a response that can't be repeated, or no more time.
 
         Raises:
             TimeOver: Nothing was sent.
         """
-        response = self._repeated()
+        response = self._repeated(self.prepared.request)
         other = self.prepared.with_previous_client() if _client_rejected(response) else None
-        if other is None:
-            return response
-        self.request = other
-        return self._send()
+        return response if other is None else self._send(other)
 
-    def _repeated(self) -> Response:
+    def _repeated(self, request: TokenRequest) -> Response:
         return repeat(
-            self._send,
+            lambda: self._send(request),
             clock=self.deadline.clock,
             until=self.deadline.at - self.limits.needed_seconds,
             results=self._may_repeat,
@@ -62,7 +57,7 @@ class Exchange:
             asked_seconds=_asked_seconds,
         )
 
-    def _send(self) -> Response:
+    def _send(self, request: TokenRequest) -> Response:
         # The machine may have been suspended since the last look at the clock.
         left_seconds = self.deadline.remaining_seconds
         if left_seconds < self.limits.needed_seconds or not self._replay_allowed():
@@ -72,14 +67,9 @@ class Exchange:
             return self._failure
         self.sent_at = self.memory.service_now()
         self.memory.requests_sent += 1
-        timeout_seconds = left_seconds - self.limits.store_reserve_seconds
-        response = self.endpoint.send(
-            self.request,
-            timeout_seconds=timeout_seconds
-            if self.timeout_seconds is None
-            else min(self.timeout_seconds, timeout_seconds),
-        )
-        if isinstance(response, Failure):
+        timeout_seconds = min(self.timeout_seconds, left_seconds - self.limits.store_reserve_seconds)
+        response = self.prepared.endpoint.send(request, timeout_seconds=timeout_seconds)
+        if isinstance(response, FailedRequest):
             self._failure = response
             self.unsure = self.unsure or response.kind.may_have_redeemed
             self.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
@@ -96,9 +86,9 @@ class Exchange:
 
 
 def _client_rejected(response: Response) -> bool:
-    return isinstance(response, Failure) and response.kind is Kind.CLIENT_REJECTED
+    return isinstance(response, FailedRequest) and response.kind is Kind.CLIENT_REJECTED
 
 
 def _asked_seconds(response: Response) -> float:
     """Give how long the endpoint asked us to wait."""
-    return response.retry_after.total_seconds() if isinstance(response, Failure) and response.retry_after else 0.0
+    return response.retry_after.total_seconds() if isinstance(response, FailedRequest) and response.retry_after else 0.0

@@ -1,0 +1,53 @@
+"""One signing secret in a strict store over HTTP, and a verifier that reads it."""
+
+from datetime import timedelta
+from typing import Any
+
+from botocore.config import Config
+
+from reader import surroundings
+from reader.surroundings import Clock
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.errors import TokenRefreshError
+from token_refresh.reader import SecretReader
+from token_refresh.webhooks import Verifier
+from webhooks.setting import SCHEMES
+from webhooks.signing import NEW_SECRETS, SECRETS, Sent, sent
+
+HOUR = timedelta(hours=1)
+FORGED = "whsec_b3RoZXI="
+
+
+class Stored:
+    """The secret, by the test's clock; the client sends each request once."""
+
+    def __init__(self, server: SecretsManagerServer, clock: Clock, kind: str = "stripe", **reader: Any) -> None:
+        self.server, self.clock, self.kind = server, clock, kind
+        self.client = server.client(config=Config(retries={"total_max_attempts": 1}))
+        self.client.create_secret(Name="signing", SecretString=reader.pop("text", SECRETS[kind]))
+        self.restart(**reader)
+
+    def restart(self, **reader: Any) -> None:
+        """Begin anew with nothing cached, as another execution environment does."""
+        options: dict[str, Any] = {"background": False, "overlap": HOUR} | reader
+        runtime = surroundings.runtime(self.clock)
+        secret = SecretReader("signing", client=self.client, runtime=runtime, **options)
+        self.verifier = Verifier(SCHEMES[self.kind], secret, runtime=runtime)
+
+    def rotate(self) -> None:
+        self.client.put_secret_value(SecretId="signing", SecretString=NEW_SECRETS[self.kind])
+
+    def request(self, secret: str) -> Sent:
+        return sent(self.kind, secret=secret, at=int(self.clock()))
+
+    def verify(self, secret: str) -> str:
+        """Verify a delivery that is signed with a secret now; give which one it was, or the error's name."""
+        request = self.request(secret)
+        try:
+            return self.verifier.verify(request.headers, request.body).verified_with.stage
+        except TokenRefreshError as error:
+            return type(error).__name__
+
+    @property
+    def reads(self) -> int:
+        return sum(logged.call.operation == "GetSecretValue" for logged in self.server.calls)

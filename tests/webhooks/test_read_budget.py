@@ -1,0 +1,113 @@
+"""What a day costs in reads of the secret, in one execution environment, whatever goes wrong or is sent."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from reader.surroundings import Clock
+from testbed.secrets_manager.server import SecretsManagerServer
+from webhooks.signing import NEW_SECRETS, SECRETS
+from webhooks.stored import FORGED, Stored
+
+DAY_SECONDS = 86_400
+# One read every five minutes makes 288; ten short pauses come at the beginning, and six more within a day.
+MOST = 288 + 10 + 6
+
+
+@pytest.fixture
+def stored(server: SecretsManagerServer, clock: Clock) -> Stored:
+    """A secret that was stored long ago."""
+    stored = Stored(server, clock)
+    clock.advance(7 * DAY_SECONDS)
+    return stored
+
+
+def day(clock: Clock, *, every: int = 10) -> Iterator[int]:
+    """Let a day pass; give the seconds since its beginning."""
+    for second in range(0, DAY_SECONDS, every):
+        yield second
+        clock.advance(every)
+
+
+def test_wrong_signatures(stored: Stored, clock: Clock) -> None:
+    """Forged deliveries without end, among genuine ones, cost few more reads than the genuine ones alone."""
+    for second in day(clock, every=5):
+        assert "WebhookNotVerified" == stored.verify(FORGED)
+        if second % 60 == 0:
+            assert "current" == stored.verify(SECRETS["stripe"])
+    assert 280 <= stored.reads <= MOST
+
+
+@pytest.mark.parametrize(("on", "off"), [(10, 590), (30, 3570), (600, 3600), (3600, 3600), (600, 4 * 3600)])
+def test_bursts(stored: Stored, clock: Clock, on: int, off: int) -> None:
+    """Bursts of forged deliveries, with quiet times of any length between them, cost no more either."""
+    for second in day(clock, every=1):
+        if second % (on + off) < on:
+            assert "WebhookNotVerified" == stored.verify(FORGED)
+        if second % 60 == 0:
+            assert "current" == stored.verify(SECRETS["stripe"])
+    assert 280 <= stored.reads <= MOST
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [("deny", "SecretAccessDenied"), ("throttle", "SecretStoreUnavailable"), ("missing", "SecretNotFound")],
+)
+def test_failures(stored: Stored, clock: Clock, fault: str, error: str, *, warm: bool) -> None:
+    """A secret that is denied, throttled or deleted for a day costs no more, with a cached value or without one."""
+    if warm:
+        stored.verify(SECRETS["stripe"])
+    if fault == "missing":
+        stored.client.delete_secret(SecretId="signing", ForceDeleteWithoutRecovery=True)
+    else:
+        stored.server.fault(fault, "GetSecretValue", times=None)  # type: ignore[arg-type] # one of its actions
+    for _ in day(clock):
+        assert ("current" if warm else error) == stored.verify(SECRETS["stripe"])
+        assert ("WebhookNotVerified" if warm else error) == stored.verify(FORGED)
+    assert 280 <= stored.reads <= MOST
+
+
+def test_every_second_read_fails(stored: Stored, clock: Clock) -> None:
+    """A store that is throttled now and then costs no more: a success does not make the pauses short again."""
+    stored.verify(SECRETS["stripe"])
+    for number in range(1, 1000, 2):
+        stored.server.fault("throttle", "GetSecretValue", nth=number)
+    for _ in day(clock):
+        stored.verify(FORGED)
+    assert 280 <= stored.reads <= MOST
+
+
+def test_overlap(stored: Stored, clock: Clock) -> None:
+    """A rotation adds one call to each read within the overlap, and begins with short pauses again."""
+    for _ in day(clock):
+        if stored.reads == 100 and stored.verify(NEW_SECRETS["stripe"]) == "WebhookNotVerified":
+            stored.rotate()
+        assert "WebhookNotVerified" == stored.verify(FORGED)
+    reads_in_the_overlap = 3600 // 300 + 10
+    assert 280 <= stored.reads <= MOST + 10 + reads_in_the_overlap
+
+
+def test_overlap_without_end(stored: Stored, clock: Clock) -> None:
+    """With an overlap of a day, forged deliveries cost few more calls than the two every five minutes."""
+    stored.rotate()
+    stored.restart(overlap=timedelta(days=1))
+    for _ in day(clock):
+        assert "WebhookNotVerified" == stored.verify(FORGED)
+    assert 2 * 280 <= stored.reads <= 2 * MOST
+
+
+@pytest.mark.parametrize("outage_seconds", [30, 700, 5000, 86_400])
+def test_what_is_mended_is_found(stored: Stored, clock: Clock, outage_seconds: int) -> None:
+    """Once a permission is given, deliveries verify within five minutes, and sooner after a short failure."""
+    denied = stored.server.fault("deny", "GetSecretValue", times=None)
+    for _ in range(0, outage_seconds, 10):
+        assert "SecretAccessDenied" == stored.verify(SECRETS["stripe"])
+        clock.advance(10)
+    denied.times = 0
+    waited = 0
+    while stored.verify(SECRETS["stripe"]) != "current":
+        waited += 1
+        clock.advance(1)
+    assert waited <= min(300, outage_seconds)

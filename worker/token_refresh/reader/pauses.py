@@ -1,0 +1,85 @@
+"""When a value may be read again after a read that failed, or that found a rejected value unchanged."""
+
+import math
+from typing import Final
+
+from token_refresh.errors import TokenRefreshError
+from token_refresh.reader.runtime import Runtime
+
+LONGEST_PAUSE_SECONDS: Final = 30.0
+LONGEST_EMPTY_SECONDS: Final = 5.0
+"""For tokens: one that comes after an expiry is found within this time."""
+
+RECOVERY_SECONDS: Final = 4 * 3600.0
+"""How long it takes until one more short pause is possible."""
+
+# 2**10 s, less half of it by chance, is longer than the longest pause.
+_MOST_DOUBLINGS: Final = 10
+
+
+class Pauses:
+    """The pauses of one value: 1, 2, 4 ... seconds, less up to half by chance, up to the longest.
+
+    Failures and rejections share one count, and a success only keeps it from growing. So neither an attacker, in bursts
+    or without end, nor a store that fails now and then gets more than a few short pauses a day.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        longest_seconds: float = LONGEST_PAUSE_SECONDS,
+        longest_empty_seconds: float = LONGEST_EMPTY_SECONDS,
+    ) -> None:
+        """Allow a read at once.
+
+        Args:
+            runtime: Its `chance` makes the pauses differ between processes.
+            longest_seconds: The longest pause.
+            longest_empty_seconds: The longest pause after a failure while there is no value to serve.
+        """
+        self.error: TokenRefreshError | None = None
+        """Why the last read failed; None if it didn't."""
+        self._runtime = runtime
+        self._longest_seconds = longest_seconds
+        self._longest_empty_seconds = longest_empty_seconds
+        self.reset()
+
+    def may_read(self, now: float) -> bool:
+        """Say whether the pause is over."""
+        # A time further ahead than any pause was set before the clock was set back.
+        return not now < self._next_at <= now + self._longest_seconds
+
+    def failed(self, error: TokenRefreshError, now: float, *, good_until: float | None) -> float:
+        """Note a failed read, and return when to read again.
+
+        Args:
+            error: The failure.
+            now: The Unix time.
+            good_until: When the cached value expires; None if there is none to serve.
+        """
+        self.error = error
+        longest_seconds = self._longest_empty_seconds if good_until is None else self._longest_seconds
+        self._next_at = min(now + self._seconds(longest_seconds, now, count=True), good_until or math.inf)
+        return self._next_at
+
+    def unchanged(self, now: float, *, rejected: bool) -> None:
+        """Note that the cached value was read again; `rejected` if that was the reason."""
+        self.error = None
+        if rejected or self._count:
+            # A read that was due anyway delays the next look-up too: the TTL and an attacker share the reads.
+            self._next_at = now + self._seconds(self._longest_seconds, now, count=rejected)
+
+    def reset(self) -> None:
+        """Allow a read at once, and begin again with short pauses: another value is current."""
+        self.error = None
+        self._count = 0.0
+        self._counted_at = self._next_at = -math.inf
+
+    def _seconds(self, longest_seconds: float, now: float, *, count: bool) -> float:
+        recovered = max(now - self._counted_at, 0) / RECOVERY_SECONDS
+        self._count, self._counted_at = max(self._count - recovered, 0.0), now
+        seconds: float = 2.0**self._count * (1 - self._runtime.chance() / 2)
+        if count:
+            self._count = min(self._count + 1, _MOST_DOUBLINGS)
+        return min(longest_seconds, seconds)
