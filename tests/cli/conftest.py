@@ -80,9 +80,9 @@ def cli(environment: dict[str, str]) -> Cli:
                 main(arguments)
             except SystemExit as ended:
                 code = int(ended.code or 0)
-        ended = Ended(code=code, out=out.getvalue(), err=err.getvalue())
-        assert not OF_PYTHON.search(ended.screen), ended.screen
-        return ended
+        result = Ended(code=code, out=out.getvalue(), err=err.getvalue())
+        assert not OF_PYTHON.search(result.screen), result.screen
+        return result
 
     return run
 
