@@ -8,7 +8,7 @@ from builders import NOW
 from token_refresh.core.announcement import Announcement
 from token_refresh.fleet.core.dispatch import LEASE, Message
 from token_refresh.fleet.core.enrolment import Listed
-from token_refresh.fleet.core.row import Pause, Pauses, Row
+from token_refresh.fleet.core.row import AHEAD, Pause, Pauses, Row
 from token_refresh.fleet.ports import CLOCK_TICK, Entry
 
 
@@ -36,7 +36,7 @@ class MemoryIndex:
         if (
             stored is None
             or row.seen is None
-            or (stored.seen is not None and stored.seen.at > row.seen.at + CLOCK_TICK)
+            or (stored.seen and row.seen.at + CLOCK_TICK < stored.seen.at < row.seen.at + AHEAD)
         ):
             return False
         self.by_arn[row.secret_arn] = replace(stored, seen=row.seen, next_at=row.next_at, provider=row.provider)

@@ -9,17 +9,18 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from fleet.rows import arn, failed, pause, row, seen
+from fleet.rows import arn, failed, row, seen
 from token_refresh.cli.app import app
 from token_refresh.cli.fleet.duration import read_duration
 from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.row import Pauses, Row, State
+from token_refresh.fleet.core.row import Pause, Pauses, Row, State
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
+IN_FORCE = Pause(until=NOW + 2 * HOUR, by="operator", why="maintenance")
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_summary_first(index: TableIndex) -> None:
     for member in (healthy("fine/1"), healthy("fine/2"), dead("dead/1"), late("late/1")):
         index.add(member)
     index.add(row("new/1", new=True))
-    index.pause(pause(timedelta(days=900)))
+    index.pause(IN_FORCE)
     index.pause(None)
 
     lines = run("status", "--limit", "2").stdout.splitlines()
@@ -112,7 +113,7 @@ def test_json(index: TableIndex) -> None:
     """For machines there is one object with health, counts and every row, and no key without a value."""
     index.add(dead("dead/1"))
     index.add(row("new/1", new=True))
-    index.pause(pause(timedelta(days=900)), provider="xero")
+    index.pause(IN_FORCE, provider="xero")
 
     whole = json.loads(run("status", "--json").stdout)
 

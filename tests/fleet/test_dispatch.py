@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from builders import HOUR, MINUTE, NOW
+from builders import DAY, HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, failed, pause, row, rows, seen
 from token_refresh.fleet.core.breaker import Reason
 from token_refresh.fleet.core.dispatch import (
@@ -37,6 +37,14 @@ def test_what_is_due_is_handed_out() -> None:
     fleet = of([row("due"), row("new", new=True), row("later", next_at=NOW + timedelta(seconds=1))])
 
     assert ["new", "due"] == handed(decide(fleet, NOW))
+
+
+def test_no_row_lets_a_secret_sleep() -> None:
+    """A secret is looked at a day after its last run, and if there was none: a wrong `next_at` hides it no longer."""
+    never = row("never", new=True, next_at=NOW + 9 * DAY)
+    fleet = of([row(str(hours), next_at=NOW + 9 * DAY, found=seen(at=NOW - hours * HOUR)) for hours in (23, 24)])
+
+    assert (["24"], ["never"]) == (handed(decide(fleet, NOW)), handed(decide(of([never]), NOW)))
 
 
 def test_earliest_expiry_first() -> None:
@@ -109,6 +117,15 @@ def test_an_open_breaker_lets_few_through() -> None:
     assert 1 == len(half_open.messages)
     probing = {message_id(r) for r in down if r.secret_arn == half_open.messages[0].secret_arn}
     assert [] == decide(of(down, handed_out=probing), NOW + 2 * MINUTE).messages
+
+
+def test_half_open_breakers_keep_to_their_number() -> None:
+    """Also beyond its half of the budget, a provider with an open breaker gets no more runs than the breaker allows."""
+    down = [row(f"d/{n}", found=failed("TokenEndpointUnavailable", at=NOW - HOUR / 2)) for n in range(11)]
+    back = [row(f"b/{n}", found=seen(at=NOW - MINUTE)) for n in range(9)]
+    decision = decide(of(down + back + rows(60), limits=Limits(writes_per_second=2.8)), NOW)
+
+    assert (45, 45) == (decision.breakers["xero"].allowed, len(decision.messages))
 
 
 def test_a_stuck_provider_does_not_eat_the_budget() -> None:

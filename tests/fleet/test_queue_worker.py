@@ -287,12 +287,12 @@ def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
     assert _seen(stage, secret_arn).requests
 
 
-@pytest.mark.parametrize("odd", [{"S": ""}, {"S": "canary"}, {"N": "1e400"}, {"L": []}])
-@pytest.mark.parametrize("name", ["added_at", "next_at", "seen", "ran_at"])
+@pytest.mark.parametrize("odd", [{"S": ""}, {"S": "can ary"}, {"N": "99999999999"}, {"L": []}])
+@pytest.mark.parametrize("name", ["added_at", "next_at", "seen", "ran_at", "provider"])
 def test_an_unreadable_row_is_a_hint_that_is_missing(
     stage: FleetStage, dynamodb: DynamoDBClient, name: str, odd: dict[str, Any]
 ) -> None:
-    """A row that holds something else stops no run: the secret decides, and nothing of the row is quoted."""
+    """A row that holds something else stops no run: the secret decides, nothing is quoted, and the row heals."""
     secret_arn = stage.enrol("customers/1")
     dynamodb.update_item(
         TableName=TABLE,
@@ -305,9 +305,30 @@ def test_an_unreadable_row_is_a_hint_that_is_missing(
     stage.message(secret_arn)
 
     lines = stage.lines()
-    assert "canary" not in json.dumps(lines)
+    assert "can ary" not in json.dumps(lines)
+    assert "refreshed" == _seen(stage, secret_arn).outcome
     assert ["refreshed"] == [line["outcome"] for line in lines if line["event"] == "token_refresh_finished"]
     assert 1 == stage.endpoint.grant.redemptions
+
+
+def test_a_row_with_another_provider_heals(stage: FleetStage, dynamodb: DynamoDBClient) -> None:
+    """A row whose provider is not the document's costs one failed run, which sends nothing; the next one is right."""
+    secret_arn = stage.enrol("customers/1")
+    stage.message(secret_arn)
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key={"secret_arn": {"S": f"row#{secret_arn}"}},
+        UpdateExpression="SET provider = :other",
+        ExpressionAttributeValues={":other": {"S": "hubspot"}},
+    )
+
+    found = []
+    for _ in range(2):
+        stage.message(secret_arn)
+        found.append((_seen(stage, secret_arn).state, stage.row(secret_arn).provider))
+
+    assert [(State.ERROR, "hubspot"), (State.HEALTHY, "upwork")] == found
+    assert 1 == len(stage.endpoint.requests)
 
 
 def test_a_defect_is_a_named_failure(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:

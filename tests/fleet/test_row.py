@@ -59,6 +59,12 @@ def test_pauses_end(pauses: Pauses) -> None:
     assert State.DUE is state_of(row(), pauses, NOW + timedelta(hours=1)) or pause_of(row(), pauses, NOW + HOUR) is None
 
 
+@pytest.mark.parametrize(("days", "state"), [(31, State.PAUSED), (32, State.DUE)])
+def test_no_pause_is_for_good(days: int, state: State) -> None:
+    """A pause that ends later than the longest one may is a broken row, and pauses nothing."""
+    assert state is state_of(row(pause=pause(timedelta(days=days))), NOBODY, NOW)
+
+
 def test_own_pause() -> None:
     """A secret's own pause leaves the other secrets alone, and so does another provider's pause."""
     others = Pauses(providers={"hubspot": pause()})

@@ -104,7 +104,7 @@ def test_a_late_run_announces_nothing() -> None:
     bus = MemoryBus()
     workers = crew(row(found=seen(at=NOW)), bus=bus)
 
-    left = report(workers, row(), rejected(NOW - HOUR))
+    left = report(workers, row(), rejected(NOW - HOUR / 2))
 
     assert ([row(found=seen(at=NOW))], []) == (list(workers.index.rows()), bus.sent)
     assert left.seen is not None

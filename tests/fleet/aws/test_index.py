@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -171,7 +172,7 @@ def test_pages() -> None:
 
     def query(**what: Any) -> dict[str, Any]:
         calls.append(what)
-        return {"Items": [], **({"LastEvaluatedKey": {"k": 1}} if len(calls) < 3 else {})}
+        return {"Items": [], "ResponseMetadata": {}, **({"LastEvaluatedKey": {"k": 1}} if len(calls) < 3 else {})}
 
     def batch_get_item(**what: Any) -> dict[str, Any]:
         calls.append(what)
@@ -207,6 +208,12 @@ SEEN = items.report_values(row(), prefix="")["seen"]["S"]
         ("pause", {"S": '{"until": "canary"}'}),
         ("pause", {"BOOL": True}),
         ("announced", {"N": "1"}),
+        ("provider", {"S": "no provider's name"}),
+        ("seen", {"S": SEEN.replace('"failures": 0', '"failures": -9')}),
+        ("seen", {"S": SEEN.replace('"at": "', '"at": "9')}),
+        ("ran_at", {"S": "canary"}),
+        ("ran_at", {"NULL": True}),
+        ("ran_at", {"N": "99999999999"}),
     ],
 )
 def test_an_unreadable_row_stops_nobody_else(dynamodb: DynamoDBClient, name: str, odd: Any) -> None:
@@ -227,12 +234,47 @@ def test_an_unreadable_row_stops_nobody_else(dynamodb: DynamoDBClient, name: str
     assert {arn("good"), arn("bad")} == set(rows)
     assert row("good") == rows[arn("good")]
     bad = rows[arn("bad")]
-    assert decide(Fleet(rows=[bad]), NOW) is not None
+    assert decide(Fleet(rows=[bad]), NOW).messages
     after(bad, Ran(at=NOW, outcome=None, error_type="InternalError"), chance=0.0)
     assert index.report(replace(row("bad"), seen=seen(at=NOW)))
-    assert name in {"added_at", "pause", "announced"} or row("bad").provider == next(
-        found.provider for found in index.rows() if found.secret_arn == arn("bad")
-    )
+    healed = index.entry(arn("bad"))
+    assert healed is not None
+    assert (row("bad").provider, seen(at=NOW)) == (healed.row.provider, healed.row.seen)
+
+
+@pytest.mark.parametrize(("ahead", "believed"), [(HOUR, True), (HOUR + MINUTE, False)])
+def test_a_run_that_has_yet_to_happen_is_not_believed(ahead: timedelta, *, believed: bool) -> None:
+    """A last run in the future counts as none: its failure would keep its provider's breaker open for good."""
+    found = items.read_row(items.write_row(row(found=failed("ClientRejected", at=NOW + ahead)), "prod"), NOW)
+
+    assert believed is (found.seen is not None)
+
+
+def test_an_item_of_no_fleet_keeps_no_secret_out(dynamodb: DynamoDBClient) -> None:
+    """A row that lost its fleet's name is in no listing, so adding the secret again replaces it."""
+    dynamodb.put_item(TableName=TABLE, Item=items.row_key(arn("tokens")))
+    index = TableIndex(dynamodb, TABLE, "prod")
+
+    assert [True, False] == [index.add(row()), index.add(row(new=True))]
+    assert [row()] == list(index.rows())
+
+
+def test_items_with_a_strange_key_are_no_rows(dynamodb: DynamoDBClient) -> None:
+    """No run is started for an item whose key is not a secret's ARN: the worker would refuse its message for good."""
+    for key in ("claims", "row#", "row#canary", f"row#{arn('with space')}"):
+        dynamodb.put_item(TableName=TABLE, Item={"secret_arn": {"S": key}, "fleet": {"S": "prod"}})
+
+    assert [] == list(TableIndex(dynamodb, TABLE, "prod").rows())
+
+
+@pytest.mark.parametrize("odd", [{"S": "canary"}, {"L": []}])
+def test_unreadable_messages_stop_no_minute(dynamodb: DynamoDBClient, odd: Any) -> None:
+    """Messages of a minute that can't be read count as none: the queue drops those that are sent again."""
+    index = TableIndex(dynamodb, TABLE, "prod")
+    index.remember(["a"], NOW - MINUTE)
+    dynamodb.put_item(TableName=TABLE, Item=items.sent_key("prod", int(NOW.timestamp()) // 60) | {"ids": odd})
+
+    assert {"a"} == index.handed_out(NOW)
 
 
 @pytest.mark.parametrize("odd", [{"S": "canary"}, {"N": "7"}])

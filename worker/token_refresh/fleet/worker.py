@@ -10,7 +10,7 @@ from random import SystemRandom
 from token_refresh.errors import TokenRefreshError
 from token_refresh.fleet.core.announcement import announcement
 from token_refresh.fleet.core.outcome import Ran, after
-from token_refresh.fleet.core.row import Row, pause_of
+from token_refresh.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of
 from token_refresh.fleet.ports import Entry, EventBus, Index
 from token_refresh.ports import Log
 
@@ -46,10 +46,12 @@ def provider_of(entry: Entry, read_document: Callable[[], Mapping[str, object]],
 
     A tag never decides: it would choose the host that gets the refresh token.
     """
-    if entry.row.seen is not None and entry.row.seen.version_id is not None:
-        return entry.row.provider
-    named = read_document().get("provider")
-    return named if isinstance(named, str) and named else default
+    seen, named = entry.row.seen, entry.row.provider
+    # After a `ConfigurationError` the row's provider is in doubt: somebody may have changed the document's.
+    if seen and seen.version_id and seen.error_type != "ConfigurationError" and named != UNKNOWN_PROVIDER:
+        return named
+    stored = read_document().get("provider")
+    return stored if isinstance(stored, str) and stored else default
 
 
 def member_environment(environment: Mapping[str, str], secret_arn: str, provider: str) -> dict[str, str]:

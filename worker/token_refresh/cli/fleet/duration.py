@@ -6,7 +6,8 @@ from typing import Final
 
 import typer
 
-LONGEST: Final = timedelta(days=31)
+from token_refresh.fleet.core.row import LONGEST_PAUSE
+
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -18,6 +19,6 @@ def read_duration(text: str) -> timedelta:
     """
     match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text.strip())
     duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
-    if duration is None or duration > LONGEST:
+    if duration is None or duration > LONGEST_PAUSE:
         raise typer.BadParameter("must be a number with s, m, h or d, such as 2h, and at most 31d")
     return duration

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from token_refresh.fleet.aws import items
 from token_refresh.fleet.aws.calls import Refused, call, read_at
 from token_refresh.fleet.core.dispatch import LEASE
-from token_refresh.fleet.core.row import Pause, Pauses, Row
+from token_refresh.fleet.core.row import AHEAD, Pause, Pauses, Row
 from token_refresh.fleet.ports import CLOCK_TICK, Entry
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class TableIndex:
         }
         while True:
             page = self._call("Query", self._client.query, what)
-            yield from map(items.read_row, page["Items"])
+            yield from (items.read_row(item, read_at(page)) for item in page["Items"] if items.is_row(item))
             if "LastEvaluatedKey" not in page:
                 return
             what = {**what, "ExclusiveStartKey": page["LastEvaluatedKey"]}
@@ -55,19 +55,26 @@ class TableIndex:
         item = found.get(f"row#{secret_arn}")
         if item is None or item.get("fleet") != {"S": self._fleet}:
             return None
-        pauses = items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
-        return Entry(row=items.read_row(item), pauses=pauses, read_at=read_at(response))
+        pauses, now = items.read_pauses(found.get(f"fleet#{self._fleet}", {})), read_at(response)
+        return Entry(row=items.read_row(item, now), pauses=pauses, read_at=now)
 
     def report(self, row: Row) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
         values = items.report_values(row, prefix=":")
         changes = ", ".join(f"{name[1:]} = {name}" for name in values)
-        newest = (row.seen.at if row.seen else row.added_at) + CLOCK_TICK
+        at = row.seen.at if row.seen else row.added_at
+        # A time that no run can have had is a broken one, and so is a text: both would lock the row for good.
+        newer = "attribute_type(ran_at, :number) AND ran_at > :newest AND ran_at < :latest"
         return self._update(
             items.row_key(row.secret_arn),
             f"SET {changes}",
-            f"{_EXISTS} AND (attribute_not_exists(ran_at) OR ran_at <= :newest)",
-            {**values, ":newest": {"N": items.seconds(newest)}},
+            f"{_EXISTS} AND NOT ({newer})",
+            {
+                **values,
+                ":number": {"S": "N"},
+                ":newest": {"N": items.seconds(at + CLOCK_TICK)},
+                ":latest": {"N": items.seconds(at + AHEAD)},
+            },
         )
 
     def announced(self, secret_arn: str, transition: str) -> None:
@@ -76,7 +83,12 @@ class TableIndex:
 
     def add(self, row: Row) -> bool:
         """Add a row, unless the secret has one."""
-        what = {"Item": items.write_row(row, self._fleet), "ConditionExpression": "attribute_not_exists(secret_arn)"}
+        what = {
+            "Item": items.write_row(row, self._fleet),
+            # An item without the fleet's name is in no listing of its rows, and would keep the secret out for good.
+            "ConditionExpression": "NOT fleet = :fleet",
+            "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
+        }
         return self._write("PutItem", self._client.put_item, what)
 
     def look_at(self, secret_arn: str, now: datetime) -> bool:
@@ -103,7 +115,7 @@ class TableIndex:
         """Give the IDs of the messages of the last five minutes."""
         minute, minutes = _minute(now), int(LEASE.total_seconds()) // _MINUTE
         found, _ = self._get([items.sent_key(self._fleet, minute - back) for back in range(minutes + 1)])
-        return frozenset(name for item in found.values() for name in item["ids"]["SS"])
+        return frozenset(name for item in found.values() for name in items.read_ids(item))
 
     def remember(self, message_ids: Iterable[str], now: datetime) -> None:
         """Add messages to those of this minute."""

@@ -11,12 +11,15 @@ bytes costs less to write than the claims beside it would.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from token_refresh.fleet.core.row import UNKNOWN_PROVIDER, Pause, Pauses, Row, Seen, State
+from token_refresh.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Pause, Pauses, Row, Seen, State
+from token_refresh.providers.schema import NAME
+from token_refresh.stored.times import LATEST_SECONDS
 
 KEY: Final = "secret_arn"
 PAUSE: Final = "pause"
@@ -24,6 +27,7 @@ PAUSE: Final = "pause"
 Item = Mapping[str, Mapping[str, Any]]
 T = TypeVar("T")
 
+_ROW_KEY: Final = re.compile(r"row#arn:[A-Za-z0-9/_+=.@:-]+")  # `GetSecretValue`, SecretId
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -65,17 +69,24 @@ def report_values(row: Row, *, prefix: str) -> dict[str, dict[str, str]]:
     return {f"{prefix}{name}": value for name, value in values.items()}
 
 
-def read_row(item: Item) -> Row:
+def is_row(item: Item) -> bool:
+    """Whether the worker would take a message about the item's secret; a row with another key could never heal."""
+    return _ROW_KEY.fullmatch(item[KEY]["S"]) is not None
+
+
+def read_row(item: Item, now: datetime) -> Row:
     """Read a row from its item. A row is a hint: what can't be read counts as unknown, and the next run writes it anew.
 
-    Otherwise one bad item would stop the dispatcher, and with it every other secret.
+    Otherwise one bad item would stop the dispatcher, and with it every other secret. The same holds for a run that
+    has yet to happen: it would be its provider's newest run for good, and its failure would never be over.
     """
+    seen = _readable(item, "seen", "S", _read_seen)
     return Row(
         secret_arn=item[KEY]["S"].removeprefix("row#"),
-        provider=_readable(item, "provider", "S", str) or UNKNOWN_PROVIDER,
+        provider=_readable(item, "provider", "S", _provider) or UNKNOWN_PROVIDER,
         added_at=_readable(item, "added_at", "N", moment) or _LONG_AGO,
         next_at=_readable(item, "next_at", "N", moment) or _LONG_AGO,
-        seen=_readable(item, "seen", "S", _read_seen),
+        seen=seen if seen is not None and seen.at <= now + AHEAD else None,
         pause=_readable(item, PAUSE, "S", read_pause),
         announced=_readable(item, "announced", "S", str),
     )
@@ -94,7 +105,12 @@ def read_pauses(item: Item) -> Pauses:
     )
 
 
-def _readable(item: Item, name: str, kind: str, read: Callable[[str], T]) -> T | None:
+def read_ids(item: Item) -> frozenset[str]:
+    """Read the message IDs of one minute."""
+    return _readable(item, "ids", "SS", frozenset) or frozenset()
+
+
+def _readable(item: Item, name: str, kind: str, read: Callable[[Any], T]) -> T | None:
     """Read an attribute; None if it is missing, or something else than this program writes."""
     try:
         return read(item[name][kind])
@@ -119,8 +135,23 @@ def seconds(when: datetime) -> str:
 
 
 def moment(text: str) -> datetime:
-    """Read a time."""
-    return datetime.fromtimestamp(float(text), UTC)
+    """Read a time.
+
+    Raises:
+        ValueError: It is out of range.
+    """
+    number = float(text)
+    # Twice what a token document may say: near the years 1 and 9999, adding a few days overflows.
+    if not 0 <= number <= 2 * LATEST_SECONDS:
+        raise ValueError
+    return datetime.fromtimestamp(number, UTC)
+
+
+def _provider(name: str) -> str:
+    # It becomes a part of the queue's `MessageGroupId`: a character that SQS rejects there would stop a whole minute.
+    if not NAME.fullmatch(name):
+        raise ValueError
+    return name
 
 
 _TIMES: Final = frozenset(field.name for field in fields(Seen) if field.name.endswith("at")) | {"since"}
@@ -139,7 +170,7 @@ def _read_seen(text: str) -> Seen:
     known |= {name: moment(known[name]) for name in _TIMES if known[name] is not None}
     numbers = (known["requests"], known["failures"])
     texts = (known["outcome"] or "", known["error_type"] or "", known["version_id"] or "")
-    if None in (known["at"], known["since"]) or any(type(n) is not int for n in numbers):
+    if None in (known["at"], known["since"]) or any(type(n) is not int or n < 0 for n in numbers):
         raise ValueError
     if not all(isinstance(text, str) for text in texts):
         raise ValueError

@@ -1,6 +1,6 @@
 """What the dispatcher hands out in this minute. The first rule that matches leaves a row for later.
 
-    the row is not due                              wait for `next_at`
+    the row is not due                              wait for `next_at`, a day at most
     its secret, its provider or the fleet is paused   wait for the end of the pause
     it was handed out and has not reported          wait for the run, or for the end of the lease
     its provider's breaker is open                  a few runs, to see whether the provider is back
@@ -24,7 +24,7 @@ from typing import Final
 
 from token_refresh.fleet.core.breaker import Breaker, breaker_of
 from token_refresh.fleet.core.pace import pace
-from token_refresh.fleet.core.row import Pauses, Row, pause_of
+from token_refresh.fleet.core.row import Pauses, Row, is_due, pause_of
 
 LEASE: Final = timedelta(minutes=5)
 """How long a message may be under way. SQS drops a second message with the same ID for as long."""
@@ -116,7 +116,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
         for provider, rows in by_provider.items()
         if (breaker := breaker_of(rows, single_use=limits_of(fleet, provider).single_use, now=now)) is not None
     }
-    due = [row for row in fleet.rows if row.next_at <= now]
+    due = [row for row in fleet.rows if is_due(row, now)]
     under_way = Counter(row.provider for row in due if message_id(row) in fleet.handed_out)
     ready = sorted(
         (row for row in due if message_id(row) not in fleet.handed_out and pause_of(row, fleet.pauses, now) is None),
@@ -168,11 +168,9 @@ def _choose(
             break
         if row.provider in breakers and taken[row.provider] >= breakers[row.provider].allowed:
             continue
-        if taken[row.provider] >= fleet.limits.runs_a_minute // 2:
-            postponed.append(row)
-            continue
+        has_its_half = taken[row.provider] >= fleet.limits.runs_a_minute // 2
         taken[row.provider] += 1
-        chosen.append(row)
+        (postponed if has_its_half else chosen).append(row)
     return chosen + postponed[: max(0, left - len(chosen))]
 
 

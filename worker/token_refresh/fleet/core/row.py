@@ -8,11 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from token_refresh.aws.arn import secret_name
 
-UNKNOWN_PROVIDER = "unknown"
+UNKNOWN_PROVIDER: Final = "unknown"
 """Provider of a secret that has no provider tag, until its first run has read the document."""
+
+AHEAD: Final = timedelta(hours=1)
+"""No run can be this far ahead of another: the services' clocks agree, and a run takes 15 minutes at most."""
+
+LONGEST_PAUSE: Final = timedelta(days=31)
+LONGEST_SLEEP: Final = timedelta(days=1)
+"""Each secret is looked at this often, whatever its row says."""
 
 
 class State(StrEnum):
@@ -111,10 +119,16 @@ class Row:
         return self.seen.expires_at - window / part
 
 
+def is_due(row: Row, now: datetime) -> bool:
+    """Whether to look at a secret: at `next_at`, and once a day whatever the row says, since a row may be wrong."""
+    return row.next_at <= now or row.seen is None or row.seen.at <= now - LONGEST_SLEEP
+
+
 def pause_of(row: Row, pauses: Pauses, now: datetime) -> Pause | None:
     """Return the pause that applies to a row at this moment: the fleet's, its provider's or its own."""
     wanted = (pauses.fleet, pauses.providers.get(row.provider), row.pause)
-    return next((pause for pause in wanted if pause is not None and now < pause.until), None)
+    # A longer pause is nobody's wish. The hour is for an operator's clock that runs ahead.
+    return next((p for p in wanted if p is not None and now < p.until <= now + LONGEST_PAUSE + AHEAD), None)
 
 
 def state_of(row: Row, pauses: Pauses, now: datetime) -> State:

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from builders import HOUR, MINUTE, NOW
+from fleet.rows import arn, failed, row, seen
+from token_refresh.cli.fleet.layout import as_fields, lay_out, view
+from token_refresh.fleet.aws import items
+from token_refresh.fleet.core.announcement import announcement
+from token_refresh.fleet.core.dispatch import LEASE, Decision, Fleet, Limits, ProviderLimits, decide, message_id
+from token_refresh.fleet.core.gauges import measure
+from token_refresh.fleet.core.outcome import Ran, after
+from token_refresh.fleet.core.pace import SECONDS
+from token_refresh.fleet.core.row import Pauses, Row, State, is_due, pause_of
+
+PROVIDERS = {
+    "slow": ProviderLimits(runs_per_second=0.2),
+    "down": ProviderLimits(single_use=False),
+    "xero": ProviderLimits(runs_per_second=2.0),
+}
+ERRORS = ("TokenEndpointUnavailable", "RefreshOutcomeUnknown", "ClientRejected", "ReauthorizationRequired")
+ENDS = [Ran(at=NOW, outcome=None, error_type=error, requests=1) for error in ERRORS]
+NUMBERS = st.one_of(
+    st.integers(-400, 400).map(lambda hours: items.seconds(NOW + hours * HOUR)),
+    st.integers(-(10**20), 10**20).map(str),
+    st.sampled_from(["-1", "0", "1e400", "nan", "253402300799", "199999999999", "x", ""]),
+)
+VALUES = st.one_of(
+    NUMBERS.map(lambda text: {"N": text}),
+    st.text(max_size=9).map(lambda text: {"S": text}),
+    st.sampled_from([{"NULL": True}, {"BOOL": False}, {"L": []}, {"M": {}}, {"SS": ["a"]}, {"S": "[]"}, {"S": "{}"}]),
+)
+ATTRIBUTES = st.sampled_from(["fleet", "added_at", "provider", "next_at", "seen", "ran_at", "pause", "announced"])
+FIELDS = st.sampled_from(
+    ["at", "since", "state", "requests", "failures", "version_id", "expires_at", "due_at", "grant_ends_at"]
+)
+
+
+def stored(
+    *,
+    provider: str,
+    error: str | None,
+    hours: int,
+    fields: dict[str, Any],
+    attributes: dict[str, Any],
+    lost: set[str],
+) -> dict[str, Any]:
+    """An item as the table could hold it: whole, with attributes that are lost, or with anything in them."""
+    last = failed(error, at=NOW - abs(hours) * MINUTE, state=State.ERROR) if error else seen()
+    item: dict[str, Any] = dict(items.write_row(row(provider=provider, next_at=NOW + hours * HOUR, found=last), "prod"))
+    item["seen"] = {"S": json.dumps(json.loads(item["seen"]["S"]) | fields)}
+    return {name: value for name, value in (item | attributes).items() if name not in lost}
+
+
+ITEMS = st.lists(
+    st.builds(
+        stored,
+        provider=st.sampled_from([*PROVIDERS, "unknown", "no name"]),
+        error=st.sampled_from([None, *ERRORS]),
+        hours=st.integers(-2, 2),
+        fields=st.dictionaries(FIELDS, st.one_of(NUMBERS, st.integers(), st.floats(), st.none()), max_size=2),
+        attributes=st.dictionaries(ATTRIBUTES, VALUES, max_size=1),
+        lost=st.sets(ATTRIBUTES, max_size=1),
+    ),
+    max_size=24,
+)
+ROWS = ITEMS.map(
+    lambda found: [items.read_row(item | items.row_key(arn(str(number))), NOW) for number, item in enumerate(found)]
+)
+THOROUGH = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+def fleet_of(rows: Sequence[Row], **others: Any) -> Fleet:
+    return Fleet(rows=rows, providers=PROVIDERS, limits=Limits(writes_per_second=0.4), **others)
+
+
+def exceeded(fleet: Fleet, decision: Decision, now: datetime) -> list[str]:
+    """Name the limits that a minute exceeds: the budget, a provider's rate, an open breaker, a group's name."""
+    budget = fleet.limits.runs_a_minute
+    under_way = Counter(r.provider for r in fleet.rows if is_due(r, now) and message_id(r) in fleet.handed_out)
+    counts = Counter(message.group.rpartition("-")[0] for message in decision.messages)
+    per_second = [Counter(message.group.rpartition("-")[0] for message in second) for second in decision.seconds]
+    waits = sum(count for provider, count in under_way.items() if provider not in decision.breakers)
+    kept = {
+        "budget": len(decision.messages) <= max(0, budget - waits),
+        "second": all(second.total() <= ceil(budget / SECONDS) for second in per_second),
+        "minute": len(decision.seconds) <= SECONDS,
+        "rate": all(counts[name] <= (limits.runs_per_second or 99) * SECONDS + 1 for name, limits in PROVIDERS.items()),
+        "breaker": all(counts[p] <= max(0, b.allowed - under_way[p]) for p, b in decision.breakers.items()),
+        "group": all(re.fullmatch(r"[a-z0-9-]{1,128}", message.group) for message in decision.messages),
+    }
+    return [name for name, holds in kept.items() if not holds]
+
+
+@THOROUGH
+@given(ROWS, st.sampled_from([-2 * HOUR, -MINUTE, 0 * HOUR, HOUR, 900 * HOUR]), st.data())
+def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.DataObject) -> None:
+    """Odd kinds and values, lost attributes, duplicates and a clock that jumps raise nothing and exceed no limit."""
+    some = st.lists(st.sampled_from(rows), max_size=9) if rows else st.just([])
+    rows += data.draw(some)
+    fleet, now = fleet_of(rows, handed_out={message_id(r) for r in data.draw(some)}), NOW + jump
+
+    decision = decide(fleet, now)
+
+    assert [] == exceeded(fleet, decision, now)
+    assert len(rows) == measure(fleet, decision, now).fleet["Size"]
+    members = view(rows, Pauses(), fleet="prod", now=now, provider=None, state=None)
+    assert lay_out(members, limit=len(rows))
+    assert json.dumps(as_fields(members))
+    for found, ran in itertools.product(rows, ENDS):
+        left = after(found, ran, chance=0.5)
+        assert left.next_at > NOW
+        announcement(left, fleet="prod")
+        assert left == items.read_row(items.write_row(left, "prod"), NOW)
+
+
+@THOROUGH
+@given(ROWS, st.sampled_from([-10 * MINUTE, 0 * HOUR, HOUR, 48 * HOUR]), st.integers(0, 9), st.data())
+def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data: st.DataObject) -> None:
+    """Each secret that is due is handed out within the hour, whatever the rows beside it hold, and its row heals."""
+    index = {found.secret_arn: found for found in rows}
+    due = [found.secret_arn for found in rows if is_due(found, NOW) and pause_of(found, Pauses(), NOW) is None]
+    dies = set(data.draw(st.lists(st.sampled_from(due), max_size=9))) if due else set()
+    sent: list[tuple[datetime, frozenset[str]]] = []
+    started, now = set[str](), NOW
+    for minute in range(60):
+        now += jump + MINUTE if minute == jumps_at else MINUTE
+        recent = [names for at, names in sent if timedelta(0) <= now - at <= LEASE]
+        fleet = fleet_of(list(index.values()), handed_out=frozenset[str]().union(*recent))
+        decision = decide(fleet, now)
+        assert [] == exceeded(fleet, decision, now)
+        sent.append((now, frozenset(message.message_id for message in decision.messages)))
+        for found in (message.secret_arn for message in decision.messages):
+            if found in started or found not in dies:  # the first run of some dies, and their rows stay due
+                ran = Ran(at=now, outcome="refreshed", version_id="v", expires_at=now + HOUR, due_at=now + HOUR / 2)
+                index[found] = after(index[found], ran, chance=0.5)
+            started.add(found)
+
+    assert [] == sorted(set(due) - started)
+    assert {State.HEALTHY} >= {row.seen.state if row.seen else None for row in map(index.__getitem__, due)}
