@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from cli.shell import Shell
 from deployment.emulator import ACCOUNT, REGION, Emulator
 from printed.blocks import PAGES, ROOT, commands
 from token_refresh.cli.app import app
+from token_refresh_infra.deployment_file import read_deployment
 
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
@@ -126,8 +128,16 @@ def test_as_printed(page: Path, shell: Shell, words: dict[str, str]) -> None:
         client_file.chmod(0o600)
         ended = shell.run(filled, stdin=answers)
         assert 0 == ended.code, f"{line}\n{ended.out}\n{ended.err}"
+        check_deployments(shell.folder / "asked")
         assert "FunctionError" not in ended.out, line
         assert secret not in ended.out + ended.err, line
+
+
+def check_deployments(asked: Path) -> None:
+    """Check what the stand-in for the CDK was asked to deploy."""
+    for folder in asked.glob("*"):
+        read_deployment(folder.name, folder=folder)
+        shutil.rmtree(folder)
 
 
 def test_every_page_is_run() -> None:
