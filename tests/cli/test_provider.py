@@ -55,7 +55,7 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "printed"),
     [
         (["--provider=instagram"], "has no refresh tokens"),
         (["--provider=generic", "--token-endpoint=https://example.com/t"], "name it with --authorization-endpoint URL"),
@@ -66,12 +66,12 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
         (["--provider=nope"], "PROVIDER must be one of"),
     ],
 )
-def test_no_page(cli: Cli, arguments: list[str], told: str) -> None:
+def test_no_page(cli: Cli, arguments: list[str], printed: str) -> None:
     """Without an authorization page nothing is asked, and it says what to give."""
     ended = cli("authorize", "--paste", "--yes", *arguments, **CLIENT)
 
     assert 1 == ended.code
-    assert told in ended.screen
+    assert printed in ended.screen
 
 
 def test_what_is_stored(

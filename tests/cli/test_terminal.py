@@ -75,7 +75,7 @@ def test_watch(terminal: Terminal, tokens: Tokens) -> None:
 
 
 def test_watch_goes_on(terminal: Terminal, tokens: Tokens, store: Any) -> None:
-    """What can't be told for a while is said, and the watch goes on."""
+    """A state that can't be read for a while is said, and the watch goes on."""
     tokens.store(expires_in=timedelta(days=1))
 
     child = terminal("status", "--watch", "--interval=1")
@@ -90,7 +90,7 @@ def test_watch_goes_on(terminal: Terminal, tokens: Tokens, store: Any) -> None:
 
 
 def test_declined(terminal: Terminal, tokens: Tokens) -> None:
-    """A question that is answered with no, or with Ctrl-C, changes nothing."""
+    """A question that is rejected with no, or with Ctrl-C, changes nothing."""
     tokens.store(expires_in=timedelta(days=1))
     tokens.store(expires_in=timedelta(days=1))
     before = tokens.current()
