@@ -44,7 +44,7 @@ class Shell:
         }
 
     def run(self, line: str, *, stdin: str = "y\n") -> Ended:
-        """Run one line in bash; questions are rejected with yes."""
+        """Run one line in bash; questions are answered with yes."""
         ended = subprocess.run(  # noqa: S603 - our own commands
             ["/bin/bash", "-c", line],
             cwd=self.folder,
