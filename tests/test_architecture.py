@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "worker" / "token_refresh"
 PURE_ROOMS = ("core", "fleet/core", "oauth", "stored")
 PURE_MODULES = sorted(path for room in PURE_ROOMS for path in (PACKAGE / room).glob("*.py"))
-PURE_FILES = ("aws.arn", "errors", "secret_value")
+PURE_FILES = ("aws.arn", "errors", "outcome", "secret_value")
 PURE_IMPORTS = tuple(f"token_refresh.{name.replace('/', '.')}" for name in (*PURE_ROOMS, *PURE_FILES))
 PURE = {
     "base64",

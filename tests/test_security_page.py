@@ -13,7 +13,7 @@ NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
 
 def rows() -> list[str]:
     """Give the lines of the tables that name tests, without their heads."""
-    sections = re.findall(r"^\| [^\n]* \| shown by \|\n\| --- [^\n]*\n((?:\|[^\n]*\n)+)", PAGE, re.MULTILINE)
+    sections = re.findall(r"^\| [^\n]* \| test \|\n\| --- [^\n]*\n((?:\|[^\n]*\n)+)", PAGE, re.MULTILINE)
     return [row for section in sections for row in section.splitlines()]
 
 
@@ -44,12 +44,12 @@ def test_each_actor_has_a_table() -> None:
     """A heading for an actor is followed by what it could do, and each table that names tests is read here."""
     actors = re.findall(r"^### .*\n\n(.*)\n", PAGE, re.MULTILINE)
     assert 10 < len(actors)
-    assert {"| it could | what stops it | shown by |", "| they could | what stops them | shown by |"} == set(actors)
+    assert {"| it could | what stops it | test |", "| they could | what stops them | test |"} == set(actors)
     assert len(rows()) == len([line for line in PAGE.splitlines() if "::" in line]) - 1  # the form, in the text above
 
 
 def test_pages_that_offer_the_variable_warn_of_it() -> None:
-    """A page that tells of UPWORK_CLIENT_SECRET says who can read it."""
+    """A page that mentions UPWORK_CLIENT_SECRET says who can read it."""
     offering = [
         page for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")] if "UPWORK_CLIENT_SECRET" in page.read_text()
     ]

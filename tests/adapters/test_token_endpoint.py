@@ -408,7 +408,7 @@ def test_the_provider_s_matchers_read_the_body_of_any_status(endpoint: TokenEndp
 
     found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0)
 
-    assert FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 500 with gone", error="gone") == found
+    assert FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 500 with code=gone", error="gone") == found
 
 
 def test_an_abandoned_exchange_stops_reading(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Which provider a command acts on, and what `authorize` takes from its profile."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,6 +11,9 @@ from builders import DAY
 from cli.authorizing import paste_into, stored
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
+from providers.imitation import CLIENT_ID, Imitation
+from testbed.dynamodb.server import DynamoDbServer
+from testbed.kms import Kms
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -51,7 +55,7 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "said"),
     [
         (["--provider=instagram"], "has no refresh tokens"),
         (["--provider=generic", "--token-endpoint=https://example.com/t"], "name it with --authorization-endpoint URL"),
@@ -62,12 +66,12 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
         (["--provider=nope"], "PROVIDER must be one of"),
     ],
 )
-def test_no_page(cli: Cli, arguments: list[str], told: str) -> None:
+def test_no_page(cli: Cli, arguments: list[str], said: str) -> None:
     """Without an authorization page nothing is asked, and it says what to give."""
     ended = cli("authorize", "--paste", "--yes", *arguments, **CLIENT)
 
     assert 1 == ended.code
-    assert told in ended.screen
+    assert said in ended.screen
 
 
 def test_what_is_stored(
@@ -77,7 +81,7 @@ def test_what_is_stored(
     monkeypatch: pytest.MonkeyPatch,
     store: SecretsManagerServer,
 ) -> None:
-    """Provider and variables are stored beside the tokens, in the document's spelling, and apply from then on."""
+    """Provider and variables are stored with the tokens, in the document's spelling, and apply from then on."""
     environment["TOKEN_ENDPOINT"] = endpoint.url
     store.client().create_secret(Name=SECRET_ID, SecretString='{"client_id": "me", "client_secret": "hush"}')
     endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
@@ -118,13 +122,13 @@ def test_an_unknown_provider_in_the_document(cli: Cli, tokens: Tokens, environme
 
 @pytest.fixture
 def unnamed(tokens: Tokens, environment: dict[str, str]) -> Tokens:
-    """Tokens of which nothing says whose they are."""
+    """Tokens that name no provider."""
     tokens.store()
     del environment["PROVIDER"], environment["TOKEN_ENDPOINT"]
     return tokens
 
 
-def test_tokens_of_nobody_knows_whom(cli: Cli, unnamed: Tokens, endpoint: TokenEndpoint) -> None:
+def test_tokens_without_a_provider(cli: Cli, unnamed: Tokens, endpoint: TokenEndpoint) -> None:
     """A refresh asks before it sends them to the default provider; verify sends nothing without a URL."""
     del unnamed
 
@@ -150,6 +154,13 @@ def aws(environment: dict[str, str]) -> Any:
         yield server
 
 
+@pytest.fixture
+def table() -> Iterator[DynamoDbServer]:
+    with DynamoDbServer() as server:
+        server.create_table("claims", key="secret_arn")
+        yield server
+
+
 def deployed(**variables: str) -> dict[str, Any]:
     return {"FunctionName": "worker", "Environment": {"Variables": variables}}
 
@@ -168,7 +179,7 @@ def test_settings_of_the_function(cli: Cli, tokens: Tokens, aws: Aws, environmen
 
 
 def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> None:
-    """An option that says something else than the function is an error that names both; an ARN is no contradiction."""
+    """An option that contradicts the function is an error that names both; the ARN of the same secret is accepted."""
     tokens.store(expires_in=DAY)
     aws.function = deployed(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="upwork")
     arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SECRET_ID}-AbCdEf"
@@ -203,9 +214,12 @@ def test_a_short_lifetime_names_the_command_with_the_function_s_settings(cli: Cl
     assert command in ended.screen
 
 
-def test_a_short_lifetime_fits_the_function_s_table(cli: Cli, tokens: Tokens, aws: Aws) -> None:
+def test_a_short_lifetime_fits_the_function_s_table(
+    cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str], table: DynamoDbServer
+) -> None:
     """With the function's settings, or with the table named, the same command works on; a fleet's table is known."""
     tokens.store(provider="xero")
+    environment |= table.environment
     aws.function = deployed(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="xero", CLAIM_TABLE="claims")
 
     for ended in (
@@ -223,3 +237,46 @@ def test_claims_move_out_of_a_store_that_tokens_do_not_fit(cli: Cli, tokens: Tok
     ended = cli("claims", "move", "--provider=xero", "--to=table", "--table=claims", "--yes")
 
     assert "fit the claim store" not in ended.screen
+
+
+@pytest.fixture
+def kms(environment: dict[str, str]) -> Iterator[Kms]:
+    with Kms() as server:
+        environment["AWS_ENDPOINT_URL_KMS"] = f"http://{server.address}"
+        yield server
+
+
+@pytest.fixture
+def keyed(tokens: Tokens, environment: dict[str, str]) -> Iterator[Imitation]:
+    """A provider to which the client authenticates with a key in KMS; no client secret exists."""
+    tokens.store(expires_in=DAY, clientId=CLIENT_ID, clientSecret=None)
+    with Imitation("auth0") as provider:
+        provider.success["request"]["fields"] = [
+            *("grant_type", "refresh_token", "client_id", "client_assertion_type", "client_assertion")
+        ]
+        environment |= {"PROVIDER": "auth0", "TOKEN_ENDPOINT": provider.url, "CLIENT_KEY_ID": "alias/client"}
+        environment["TOKEN_ENDPOINT_AUTH_METHOD"] = "private_key_jwt"
+        yield provider
+
+
+def test_doctor_signs_with_the_key(cli: Cli, kms: Kms, keyed: Imitation) -> None:
+    """The request of `doctor` has an assertion that the provider can verify, and shows that it knows the client."""
+    ended = cli("doctor")
+
+    assert "ok token endpoint: it responds and knows the client (HTTP 403 with invalid_grant" in ended.screen
+    assert ([], ["alias/client"], 1) == (keyed.faults, kms.keys, len(keyed.received))
+    assertion = keyed.received[0]["client_assertion"]
+    assert {"iss": CLIENT_ID, "aud": keyed.url}.items() <= kms.claims_of(assertion).items()
+    assert assertion not in ended.screen
+
+
+def test_doctor_says_why_nothing_was_signed(cli: Cli, kms: Kms, keyed: Imitation) -> None:
+    """Without a signature nothing is sent, and the key, the action and the remedy are named."""
+    kms.refuses = True
+
+    ended = cli("doctor")
+
+    assert 1 == ended.code
+    assert "FAILED token endpoint: nothing could be sent from here (kms:Sign with the key alias/client" in ended.screen
+    assert "correct CLIENT_KEY_ID, or allow kms:Sign on that key" in ended.screen
+    assert [] == keyed.received

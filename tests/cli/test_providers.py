@@ -64,7 +64,7 @@ def test_one_provider_is_shown_with_its_evidence(cli: Cli) -> None:
         "2026-11-24 (reported, not documented)",
     ):
         assert part in ended.out
-    assert "Not verified, 2026-11-25 (assumed, not verified)" in cli("providers", "asana").out
+    assert "Not verified, 2026-11-25 (assumed, not verified)" in cli("providers", "notion").out
 
 
 def test_a_server_that_follows_the_rfc_is_shown(cli: Cli) -> None:
@@ -115,6 +115,25 @@ def test_a_profile_that_does_not_fit(cli: Cli, profile: Path) -> None:
         "dead: is read as unreadable (HTTP 200 with an error in it); it must be read as grant_rejected",
     ):
         assert part in said
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        (f"x = {'[' * 5_000}", "my-crm.toml is nested too deeply; a profile has two levels"),
+        ('[variables]\nshop = "a{1,99999999999999999999}"', "my-crm.toml: variables: shop must be a pattern"),
+        ('[request]\nnames = { refresh_token = "" }', "my-crm.toml: request: names must be without refresh_token"),
+        ('[[response.dead]]\nstatus = 429\nfields = { error = "x" }', "my-crm.toml: response: dead[0]: status must be"),
+    ],
+)
+def test_a_profile_that_could_not_work(cli: Cli, profile: Path, added: str, said: str) -> None:
+    """What a file has wrong is named by file and key, and never ends the check as an internal error."""
+    profile.write_text(f"{PROFILE}\n{added}")
+
+    ended = cli("providers", "--check", str(profile))
+
+    assert 1 == ended.code
+    assert said in ended.screen
 
 
 def test_the_table_is_printed_for_the_documentation(cli: Cli) -> None:

@@ -21,7 +21,7 @@
       InternalError             a defect of this program
 
 A message says what failed, why, and which command fixes it. It contains no secret, and of a provider's response only
-error codes of RFC 6749: Lambda's runtime prints what is raised.
+error codes of RFC 6749 and values that its profile names: Lambda's runtime prints what is raised.
 """
 
 

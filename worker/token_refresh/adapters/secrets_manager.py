@@ -93,10 +93,10 @@ class SecretsManagerSecret:
                 return False
             if missing_value(refusal.error):
                 raise SecretStoreUnavailable(
-                    f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} could not "
-                    f"move {label}, because version {to or remove_from} is not known ({refusal.code}); nothing was "
-                    "changed, and the next run or `token-refresh refresh "
-                    f"{shlex.quote(self._secret_id)} --region {self.region}` tries again"
+                    f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} "
+                    f"could not move {label}, because version {to or remove_from} is not known ({refusal.code}); "
+                    "nothing was changed, and the next run tries again, or "
+                    f"`token-refresh refresh {shlex.quote(self._secret_id)} --region {self.region}`"
                 ) from None
             raise self._translate(refusal.error, "UpdateSecretVersionStage") from None
         return True

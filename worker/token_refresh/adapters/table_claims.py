@@ -58,9 +58,8 @@ class TableClaims:
         except (InvalidSecretDocument, MalformedResponse, ValueError):
             raise InvalidSecretDocument(
                 f"the claim on secret {self._secret_arn()} in table {self._table} in {self._region} is unreadable; "
-                "wait "
-                "an hour, then remove it with `aws dynamodb delete-item "
-                f"--table-name {self._table} --region {self._region} "
+                "wait an hour, then remove it with "
+                f"`aws dynamodb delete-item --table-name {self._table} --region {self._region} "
                 f'--key \'{{"secret_arn": {{"S": "{self._secret_arn()}"}}}}\'`'
             ) from None
         self._newest = claim.claim_id, _record(item, claim)
@@ -129,13 +128,14 @@ class TableClaims:
             return SecretAccessDenied(f"{where} was refused ({code}); the caller's role needs that action on the table")
         if code == "ResourceNotFoundException":
             return ConfigurationError(
-                f"{where} failed ({code}): the table does not exist. Set CLAIM_TABLE to the table that the stack made "
-                "(`-c claim_table=create`), and AWS_REGION to its region"
+                f"{where} failed ({code}): the table does not exist. "
+                "Set CLAIM_TABLE to the table that the stack made (`-c claim_table=create`), "
+                "and AWS_REGION to its region"
             )
         if isinstance(refusal.error, MalformedResponse):
             return SecretStoreUnavailable(
-                f"{where} got a response without a usable {code}: something other than AWS seems to respond. Check "
-                "AWS_ENDPOINT_URL and the proxy"
+                f"{where} got a response without a usable {code}: something other than AWS seems to respond. "
+                "Check AWS_ENDPOINT_URL and the proxy"
             )
         return SecretStoreUnavailable(f"{where} failed ({code}); a later run goes on")
 

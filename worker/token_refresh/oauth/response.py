@@ -147,11 +147,10 @@ def _match(
     ):
         found = next((matcher for matcher in matchers if _fits(matcher, status, fields)), None)
         if found is not None:
-            error = str(next(iter(found.fields.values())))
-            seen = f"HTTP {status} with {error}"
-            return FailedRequest(
-                kind=kind, seen=seen, error=error, retry_after=retry_after if kind is Kind.BUSY else None
-            )
+            # The profile's own values: the response has exactly these, and nothing else of it is quoted.
+            seen = f"HTTP {status} with {', '.join(f'{path}={value}' for path, value in found.fields.items())}"
+            error, wait = str(next(iter(found.fields.values()))), retry_after if kind is Kind.BUSY else None
+            return FailedRequest(kind=kind, seen=seen, error=error, retry_after=wait)
     return None
 
 

@@ -58,72 +58,77 @@ def no_value(secret: SecretName) -> SecretEmpty:
 def unreadable_document(secret: SecretName, version_id: str, why: str) -> InvalidSecretDocument:
     """Say what is wrong with the current version."""
     return InvalidSecretDocument(
-        f"the current version {version_id} of {secret} is not a token document: {why}. Bring the last good one "
-        f"back: {secret.command('restore')}. If there is none: {secret.authorize}"
+        f"the current version {version_id} of {secret} is not a token document: {why}. "
+        f"Bring the last good one back: {secret.command('restore')}. If there is none: {secret.authorize}"
     )
 
 
 def no_room(secret: SecretName, version_id: str, size_bytes: int, room_bytes: int) -> InvalidSecretDocument:
     """Say that new tokens may not fit."""
     return InvalidSecretDocument(
-        f"version {version_id} of {secret} has {size_bytes} bytes, which leaves no room for new tokens: Secrets "
-        "Manager "
-        f"takes {SIZE_LIMIT_BYTES}, and {room_bytes} must be free. Nothing was sent. Move keys that are not about the "
-        f"tokens to another secret, then run {secret.force}"
+        f"version {version_id} of {secret} has {size_bytes} bytes, which leaves no room for new tokens: "
+        f"Secrets Manager takes {SIZE_LIMIT_BYTES}, and {room_bytes} must be free. Nothing was sent. "
+        f"Move keys that are not about the tokens to another secret, then run {secret.force}"
     )
 
 
 def too_large(secret: SecretName, size_bytes: int) -> InvalidTokenResponse:
     """Say that the new tokens don't fit."""
     return InvalidTokenResponse(
-        f"the token response for {secret} can't be stored: the token document would have {size_bytes} bytes, and "
-        "Secrets "
-        f"Manager takes {SIZE_LIMIT_BYTES}. Check that the token endpoint is the provider's, then run "
-        f"{secret.authorize}"
+        f"the token response for {secret} can't be stored: "
+        f"the token document would have {size_bytes} bytes, and Secrets Manager takes {SIZE_LIMIT_BYTES}. "
+        f"Check that the token endpoint is the provider's, then run {secret.authorize}"
     )
 
 
 def too_late(secret: SecretName, left_seconds: float, needed_seconds: float) -> DeadlineExceeded:
     """Say that too little time is left."""
     return DeadlineExceeded(
-        f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed; nothing "
-        "was redeemed, and a later run goes on. Raise the function's timeout (`-c timeout_seconds=`), or run "
-        f"{secret.force}"
+        f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed; "
+        "nothing was redeemed, and a later run goes on. "
+        f"Raise the function's timeout (`-c timeout_seconds=`), or run {secret.force}"
     )
 
 
 def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
     """Say that the settings don't fit the stored token set."""
+    move = secret.command("claims move", f" --to {step.configured} --table NAME")
     if step.setting == "TOKEN_ENDPOINT":
         return ConfigurationError(
             f"the refresh token in {secret} belongs to {step.stored}, and TOKEN_ENDPOINT is at {step.configured}; "
-            "nothing "
-            f"was sent. Correct TOKEN_ENDPOINT. If the provider moved, authorize again: {secret.authorize}"
+            "nothing was sent. Correct TOKEN_ENDPOINT. "
+            f"If the provider moved, authorize again: {secret.authorize}"
         )
-    move = secret.command("claims move", f" --to {step.configured} --table NAME")
     if step.configured == ClaimStoreKind.TABLE:
         return ConfigurationError(
             f"the claims on {secret} are in the secret's versions, and CLAIM_TABLE names a table; nothing was sent. "
             f"Move the claims, with the table's name for NAME: {move}"
         )
     return ConfigurationError(
-        f"the claims on {secret} are in a table, and CLAIM_TABLE is not set; nothing was sent. Set claim_table in the "
-        "deployment (on the command line, --function NAME takes the function's settings). Or move the claims, with the "
-        f"table's name for NAME: {move}"
+        f"the claims on {secret} are in a table, and CLAIM_TABLE is not set; nothing was sent. "
+        "Set claim_table in the deployment (on the command line, --function NAME takes the function's settings). "
+        f"Or move the claims, with the table's name for NAME: {move}"
     )
 
 
-def dead_grant(secret: SecretName, step: Rejected | TokenUsed) -> ReauthorizationRequired:
-    """Say that a person must authorize again."""
+def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None = None) -> ReauthorizationRequired:
+    """Say that a person must authorize again.
+
+    Args:
+        secret: The token secret.
+        step: What the plan found.
+        seen: How the provider rejected the token, without any value of its response; None if an earlier run saw it.
+    """
     if isinstance(step, TokenUsed):
         return ReauthorizationRequired(
-            f"the current refresh token of {secret} was redeemed at {_utc(step.since)}, and the tokens that it brought "
-            f"are gone. Get a new grant with {secret.authorize}"
+            f"the current refresh token of {secret} was redeemed at {_utc(step.since)}, "
+            f"and the tokens that it brought are gone. Get a new grant with {secret.authorize}"
         )
+    how = f" ({seen})" if seen else ""
     return ReauthorizationRequired(
-        f"the provider rejected the refresh token of {secret} (invalid_grant) at {_utc(step.since)}; the next "
-        f"scheduled attempt is after {_utc(step.retry_at)}. Get a new grant with {secret.authorize}. If the client "
-        f"credentials were wrong, correct them and run {secret.force}"
+        f"the provider rejected the refresh token of {secret}{how} at {_utc(step.since)}; "
+        f"the next scheduled attempt is after {_utc(step.retry_at)}. Get a new grant with {secret.authorize}. "
+        f"If the client credentials were wrong, correct them and run {secret.force}"
     )
 
 
@@ -131,65 +136,77 @@ def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
     """Say that a refresh token may have been used."""
     return RefreshOutcomeUnknown(
         f"a refresh of {secret} began at {_utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
-        "sent again, it could make the provider revoke the grant. The next scheduled attempt is after "
-        f"{_utc(step.until)}. To try now, run {secret.force}; for a new grant run {secret.authorize}"
+        "sent again, it could make the provider revoke the grant. "
+        f"The next scheduled attempt is after {_utc(step.until)}. "
+        f"To try now, run {secret.force}; for a new grant run {secret.authorize}"
     )
 
 
 def not_stored(secret: SecretName, why: str) -> TokensNotStored:
     """Say that received tokens may be lost."""
     return TokensNotStored(
-        f"new tokens for {secret} arrived but could not be saved before the deadline ({why}). A provider with a grace "
-        f"period sends them again to the next run. Otherwise get a new grant with {secret.authorize}"
+        f"new tokens for {secret} arrived but could not be saved before the deadline ({why}). "
+        "A provider with a grace period sends them again to the next run. "
+        f"Otherwise get a new grant with {secret.authorize}"
     )
 
 
 def restless(secret: SecretName, steps: int) -> SecretStoreUnavailable:
     """Say that something keeps changing the secret."""
     return SecretStoreUnavailable(
-        f"{secret} did not come to rest within {steps} steps; something else keeps changing its versions or labels. "
-        "Find "
-        f"out what with {secret.command('history')}"
+        f"{secret} did not come to rest within {steps} steps; "
+        "something else keeps changing its versions or labels. "
+        f"Find out what with {secret.command('history')}"
     )
 
 
-def failed_request(secret: SecretName, response: FailedRequest, *, unsure: bool, sent: int) -> TokenRefreshError:
-    """Say why the token endpoint gave no tokens, in words of ours alone."""
-    seen = f"{response.seen}, after {sent} request{'s' if sent > 1 else ''}"
-    match response.kind:
+def failed_request(secret: SecretName, failed: FailedRequest, *, unsure: bool, sent: int) -> TokenRefreshError:
+    """Say why the token endpoint gave no tokens, in words of ours alone.
+
+    Args:
+        secret: The token secret.
+        failed: The last request.
+        unsure: Whether any request may have redeemed the refresh token.
+        sent: How many requests this run sent.
+    """
+    seen = f"{failed.seen}, after {sent} request{'s' if sent > 1 else ''}"
+    redeemed = "the refresh token may have been redeemed" if unsure else "this run redeemed nothing"
+    match failed.kind:
         case Kind.NOT_SIGNED if not unsure:
             return ConfigurationError(
-                f"the token request for {secret} could not be signed ({response.seen}); nothing was sent. "
-                f"Then run {secret.force}"
+                f"the token request for {secret} could not be signed ({failed.seen}); nothing was sent. "
+                f"Correct that, then run {secret.force}"
             )
         case Kind.CLIENT_REJECTED:
             return ClientRejected(
                 f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine. "
                 "Correct clientId and clientSecret where they are stored (CLIENT_SECRET_ID, the token secret, or "
-                f"UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET) and TOKEN_ENDPOINT_AUTH_METHOD, then run {secret.force}"
+                "UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET) and TOKEN_ENDPOINT_AUTH_METHOD, "
+                f"then run {secret.force}"
             )
         case Kind.REQUEST_REJECTED:
             return TokenRequestRejected(
-                f"the token endpoint rejected the request for {secret} ({seen}); this run redeemed nothing. "
-                f"Check TOKEN_ENDPOINT, and that the client may use the refresh_token grant, then run {secret.force}"
+                f"the token endpoint rejected the request for {secret} ({seen}); {redeemed}. "
+                "Check TOKEN_ENDPOINT, and that the client may use the refresh_token grant, "
+                f"then run {secret.force}"
             )
         case Kind.UNREADABLE | Kind.UNEXPECTED:
-            redeemed = "the refresh token may have been redeemed" if unsure else "this run redeemed nothing"
             return InvalidTokenResponse(
-                f"the response for {secret} was not a token response ({seen}); {redeemed}. Check TOKEN_ENDPOINT, and "
-                f"whether a proxy or a challenge page responds instead of the provider, then run {secret.force}"
+                f"the response for {secret} was not a token response ({seen}); {redeemed}. "
+                "Check TOKEN_ENDPOINT, and whether a proxy or a challenge page responds instead of the provider, "
+                f"then run {secret.force}"
             )
         case _ if unsure:
             return RefreshOutcomeUnknown(
-                f"a token request for {secret} may have been received, and no response arrived ({seen}). The next run "
-                "repeats it if the provider's grace period (REPLAY_GRACE_SECONDS) allows that; otherwise it waits "
-                f"until shortly before the access token expires. To try now, run {secret.force}"
+                f"a token request for {secret} may have been received, and no response arrived ({seen}). "
+                "The next run repeats it if the provider's grace period (REPLAY_GRACE_SECONDS) allows that; "
+                f"otherwise it waits until shortly before the access token expires. To try now, run {secret.force}"
             )
         case _:
             return TokenEndpointUnavailable(
-                f"the provider of {secret} was unreachable or asked us to retry later ({seen}); this run redeemed "
-                "nothing, and a later run tries again. Check TOKEN_ENDPOINT and the function's network, then run "
-                f"{secret.force}"
+                f"the provider of {secret} was unreachable or asked us to retry later ({seen}); "
+                "this run redeemed nothing, and a later run tries again. "
+                f"Check TOKEN_ENDPOINT and the function's network, then run {secret.force}"
             )
 
 

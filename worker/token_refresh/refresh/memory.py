@@ -32,6 +32,8 @@ class Memory:
     """Promotions that were refused: from which version, to which."""
     rejected_version: str | None = None
     """The version whose refresh token the provider rejected in this run."""
+    rejected_with: str | None = None
+    """How it did: the status, and the error code or the values that the provider's profile names."""
     requests_sent: int = 0
     publish_failure: TokenRefreshError | None = None
     """Raised at the end: the refresh comes first."""

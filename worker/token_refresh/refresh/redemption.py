@@ -68,7 +68,7 @@ class Redemption:
             return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at))
         if response.kind is Kind.GRANT_REJECTED:
             self._record(claim, Fate.REJECTED, response)
-            self.memory.rejected_version = claim.version_id
+            self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None
         self._record(claim, Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED, response)
         raise failed_request(self.secret, response, unsure=sender.unsure, sent=self.memory.requests_sent)

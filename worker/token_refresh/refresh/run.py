@@ -146,7 +146,8 @@ class Run:
             case Mismatch():
                 raise mismatch(self._secret, step)
             case Rejected() | TokenUsed():
-                raise dead_grant(self._secret, step)
+                here = self.memory.rejected_version == snapshot.current.version_id
+                raise dead_grant(self._secret, step, self.memory.rejected_with if here else None)
             case Hold():
                 raise unknown_outcome(self._secret, step)
             case Fresh() | Wait():
