@@ -1,4 +1,4 @@
-"""A lifetime that the claim store can't bear is refused, with the way out."""
+"""A lifetime that the claim store can't keep up with is refused, with the way out."""
 
 from datetime import timedelta
 

@@ -23,7 +23,7 @@ def test_a_profile_fits_its_responses(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", profile_names())
-def test_a_fixture_s_values_show_nowhere(name: str) -> None:
+def test_a_fixture_s_values_are_in_no_repr(name: str) -> None:
     """Whatever a provider sends, the reading of it shows no token."""
     for kind in ("success", "dead"):
         fixture = read_fixture(PROFILES / f"{name}.toml", kind, FIXTURES)
@@ -47,7 +47,7 @@ def test_what_is_not_documented_is_marked(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", profile_names())
-def test_an_assumed_response_to_a_dead_grant_is_shown(name: str) -> None:
+def test_an_assumed_response_to_a_dead_grant_is_marked(name: str) -> None:
     """Where nobody has seen the response to a dead grant, the profile says so, and so do command and page."""
     fixture = json.loads((FIXTURES / f"{name}.dead.json").read_text())
     about_dead_grants = [fact for fact in load_provider(name).evidence if fact.says.startswith("A dead grant")]

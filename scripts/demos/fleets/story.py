@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from demos.fleets.account import FLEET
+from demos.fleets.account import FLEET, PATIENCE_SECONDS
 from demos.fleets.providers import HANGING, REAL
 from demos.report import new_table
 from demos.scene import Check
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from demos.fleets.account import FleetAccount
-
-PATIENCE_SECONDS = 150
-"""How long a step waits for what it says; a busy machine may be slow, and nothing here is timed."""
 
 
 @dataclass(slots=True)
@@ -155,7 +152,8 @@ def table_lost(stage: Stage) -> None:
     stage.check("rows after the loss", 0, len(account.rows()))
     stage.check("exit status of resync", 0, stage.command("fleet", "resync", "--fleet", FLEET))
     stage.check("rows after the resync", account.size, len(account.rows()))
-    stage.say("Nobody starts the dispatcher now: its schedule does, once a minute.")
+    stage.say("Nobody starts the dispatcher now: a copy of its schedule does, with the same role, a second from now.")
+    stage.check("the dispatcher's schedule", "rate(1 minute)", account.bring_forward())
     wait_until(lambda: Counter(_states(account)) == {State.HEALTHY: account.size})
     stage.command("fleet", "status", "--fleet", FLEET, "--limit", "0")
     stage.check("secrets that are fresh", account.size, _states(account).count(State.HEALTHY))
