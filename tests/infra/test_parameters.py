@@ -229,3 +229,12 @@ def test_profiles_of_one_s_own(tmp_path: Path) -> None:
     assert "crm.example.com" == parameters.settings.provider.host
     assert "my-crm" == parameters.variables["PROVIDER"]
     assert "PROVIDER_PROFILES" not in parameters.variables
+
+
+def test_a_profile_of_one_s_own_that_could_not_work(tmp_path: Path) -> None:
+    """A wrong endpoint ends the synthesis, by file and key, and not the first run."""
+    own = UPWORK_PROFILE.replace("www.upwork.com/api", "crm.example.com:99999/api")
+    (tmp_path / "my-crm.toml").write_text(own)
+
+    with pytest.raises(ParameterError, match=r"my-crm\.toml: token_endpoint must be a URL such as https://"):
+        read(provider="my-crm", provider_profiles=str(tmp_path)).settings  # noqa: B018 - reading it checks it

@@ -63,6 +63,14 @@ def test_previous_secret(kind: str, verify: Verify) -> None:
     assert "current" == verify(verifier_of(kind, secret), sent(kind, secret=NEW_SECRETS[kind])).verified_with.stage
 
 
+@ways
+def test_previous_secret_that_was_unreadable(verify: Verify) -> None:
+    """If the read after a wrong signature finds the previous secret beside the same current one, that verifies."""
+    secret = FakeSecret(NEW_SECRETS["stripe"])
+    secret.stored = [secret.cached[0], secret.versions("", SECRETS["stripe"])[1]]
+    assert "previous" == verify(verifier_of("stripe", secret), sent("stripe")).verified_with.stage
+
+
 @kinds
 @ways
 def test_changed_secret(kind: str, verify: Verify) -> None:

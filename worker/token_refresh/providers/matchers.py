@@ -1,6 +1,7 @@
 """Read the matchers of a profile. One that can never match is refused: it would silently change nothing."""
 
 import re
+from functools import partial
 from itertools import combinations
 from typing import Final
 
@@ -26,18 +27,17 @@ def read_matchers(response: Table, encoding: Encoding) -> tuple[tuple[Matcher, .
     Raises:
         ConfigurationError: One is wrong, or can never match.
     """
-    tables = [(f"{kind}[{number}]", table) for kind in _KINDS for number, table in enumerate(response.tables(kind))]
-    read = [(where, _matcher(table, encoding)) for where, table in tables]
+    by_kind = {kind: response.tables(kind, partial(_matcher, encoding)) for kind in _KINDS}
+    read = [(f"{kind}[{n}]", matcher) for kind, found in by_kind.items() for n, matcher in enumerate(found)]
     for (first, wider), (later, narrower) in combinations(read, 2):
         if wider.status in {None, narrower.status} and _typed(wider) <= _typed(narrower):
             raise response.error(later, f"absent or different: {first} matches first")
-    return tuple(tuple(found for where, found in read if where.startswith(kind)) for kind in _KINDS)
+    return tuple(by_kind.values())
 
 
-def _matcher(table: Table, encoding: Encoding) -> Matcher:
+def _matcher(encoding: Encoding, table: Table) -> Matcher:
     status = table.whole("status", None, low=200, high=599)
     fields = table.value("fields", _exact_values, "a table of paths, each with a string, whole number or boolean")
-    table.finish()
     if status in _DECIDED:
         raise table.error("status", f"another one, because {status} {_DECIDED[status]}")
     inner = next((path for path in fields for other in fields if path.startswith(f"{other}.")), None)

@@ -28,6 +28,7 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
 DEFAULT_WINDOW: Final = timedelta(hours=8)
 
+# RFC 6749 sections 2.3.1, 4.4.2 and 6; the access token is what Meta exchanges.
 _RENAMED: Final = ("grant_type", "refresh_token", "access_token", "client_id", "client_secret")
 _READ: Final = ("access_token", "refresh_token", "expires_in", "refresh_token_expires_in")
 _ASSERTION: Final = ("client_assertion", "client_assertion_type")
@@ -37,9 +38,10 @@ _URL_IN_WORDS: Final = (
     "a URL such as https://{shop}.example.com/token: https unless its host is 127.0.0.1 or localhost, a real port, and "
     "variables in lower case"
 )
+# None that routes or frames the request, carries credentials, or asks for a body that is not read.
 _HEADER: Final = "(?!(?i:host|authorization|cookie|accept-encoding|transfer-encoding|content-.*)$)[A-Za-z0-9-]+"
+# None that the token document has itself, in any spelling: a response must not overwrite it.
 _KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]+"
-_SCOPES: Final = "ip|client|grant"
 _VARIABLE_IN_WORDS: Final = f"a pattern, or a list of up to {MOST_CHOICES} values that fit in a host name"
 
 
@@ -49,27 +51,35 @@ def read_provider(name: str, table: Table) -> Provider:
     Raises:
         ConfigurationError: A key is missing, unknown or wrong.
     """
-    variables = _variables(table.table("variables"))
-    access_token = table.table("access_token")
+    return table.whole_table(partial(_provider, name))
+
+
+def _provider(name: str, table: Table) -> Provider:
+    variables = table.table("variables", _variables)
+    lifetime, window = table.table(
+        "access_token", lambda t: (t.seconds("lifetime_seconds"), t.seconds("window_seconds"))
+    )
+    page = table.table("authorization", partial(_authorization, variables)) if "authorization" in table.keys else None
     provider = Provider(
         name=name,
         title=table.text("title"),
         token_endpoint=_endpoint(table, "token_endpoint", variables, default=""),
         variables=variables,
-        request=_request(table.table("request")),
-        response=_response(table.table("response")),
+        request=table.table("request", _request),
+        response=table.table("response", _response),
         rotation=table.choice("rotation", Rotation),
         grace=table.value("grace", _grace, f"static, until_used, or seconds up to {LONGEST_GRACE.total_seconds():.0f}"),
-        access_token_lifetime=access_token.seconds("lifetime_seconds"),
-        refresh_window=access_token.seconds("window_seconds") or DEFAULT_WINDOW,
-        refresh_token=_refresh_token(table.table("refresh_token")),
-        rate=_rate(table),
-        authorization=_authorization(table, variables),
-        evidence=tuple(_evidence(entry) for entry in table.tables("evidence")),
+        access_token_lifetime=lifetime,
+        refresh_window=window or DEFAULT_WINDOW,
+        refresh_token=table.table("refresh_token", _refresh_token),
+        rate=table.table("rate", _rate) if "rate" in table.keys else None,
+        authorization=page,
+        evidence=table.tables("evidence", _evidence),
     )
-    access_token.finish()
-    table.finish()
-    _check_variables(table, provider)
+    unused = sorted(set(variables) - places(provider.token_endpoint) - places(page.endpoint if page else ""))
+    if unused:
+        raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
+    # A profile nobody can check isn't accepted, not even a user's own.
     if not provider.evidence:
         raise table.error("evidence", "a list with at least one source ([[evidence]] with says, source and on)")
     return provider
@@ -89,7 +99,7 @@ def _variables(table: Table) -> dict[str, Variable]:
 
 def _variable(name: str, value: object) -> Variable:
     if isinstance(value, str):
-        re.compile(value)
+        re.compile(value)  # raises, so that a run never meets a wrong pattern
         return Variable(name=name, pattern=value)
     if not isinstance(value, list) or not 0 < len(value) <= MOST_CHOICES:
         raise ValueError
@@ -110,13 +120,6 @@ def _endpoint(table: Table, key: str, variables: dict[str, Variable], **default:
     return template
 
 
-def _check_variables(table: Table, provider: Provider) -> None:
-    page = provider.authorization
-    unused = sorted(set(provider.variables) - places(provider.token_endpoint) - places(page.endpoint if page else ""))
-    if unused:
-        raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
-
-
 def _request(table: Table) -> RequestFormat:
     request = RequestFormat(
         auth_method=table.choice("auth", AuthMethod, AuthMethod.POST),
@@ -131,7 +134,6 @@ def _request(table: Table) -> RequestFormat:
         assertion_audience=table.text("assertion_audience", None),
         assertion_headers=table.texts_by_key("assertion_headers", keys="kid|x5t|x5t#S256"),
     )
-    table.finish()
     if request.method == "GET" and request.encoding is not Encoding.QUERY:
         raise table.error("encoding", "query, because the method is GET")
     if request.grant is Grant.EXCHANGE and not request.grant_type:
@@ -178,7 +180,6 @@ def _response(table: Table) -> ResponseFormat:
         dead=dead,
         keep=table.texts("keep", pattern=_KEPT),
     )
-    table.finish()
     _check_read(table, response)
     return response
 
@@ -198,49 +199,35 @@ def _check_read(table: Table, response: ResponseFormat) -> None:
 
 
 def _refresh_token(table: Table) -> RefreshTokenLife:
-    life = RefreshTokenLife(
+    return RefreshTokenLife(
         lifetime=table.seconds("lifetime_seconds"),
         is_fixed=table.switch("fixed", default=False),
         idle=table.seconds("idle_seconds"),
     )
-    table.finish()
-    return life
 
 
-def _rate(profile: Table) -> RateLimit | None:
-    if "rate" not in profile.keys:
-        return None
-    table = profile.table("rate")
-    rate = RateLimit(
+def _rate(table: Table) -> RateLimit:
+    return RateLimit(
         requests=table.whole("requests", low=1, high=1_000_000),
         per=timedelta(seconds=table.whole("seconds", low=1, high=86_400)),
-        scope=table.text("per", pattern=_SCOPES),
+        scope=table.text("per", pattern="ip|client|grant"),
     )
-    table.finish()
-    return rate
 
 
-def _authorization(profile: Table, variables: dict[str, Variable]) -> Authorization | None:
-    if "authorization" not in profile.keys:
-        return None
-    table = profile.table("authorization")
-    authorization = Authorization(
+def _authorization(variables: dict[str, Variable], table: Table) -> Authorization:
+    return Authorization(
         endpoint=_endpoint(table, "endpoint", variables),
         scopes=table.texts("scopes"),
         scope_separator=table.text("scope_separator", " ", pattern="[ ,+]"),
         params=table.texts_by_key("params", keys=FIELD),
         pkce=table.switch("pkce", default=True),
     )
-    table.finish()
-    return authorization
 
 
 def _evidence(table: Table) -> Evidence:
-    evidence = Evidence(
+    return Evidence(
         says=table.text("says"),
         source=table.text("source"),
         on=table.day("on"),
         basis=table.choice("basis", Basis, Basis.DOCUMENTED),
     )
-    table.finish()
-    return evidence

@@ -13,11 +13,12 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _REQUIRED: Final = object()
 _LONGEST_SECONDS: Final = 20 * 366 * 86_400
+# One line: values go into headers, messages and terminals.
 _LINE: Final = r"[^\n]+"
 
 
 class Table:
-    """One table of a profile. Read its keys, then call `finish`, which refuses the keys that nobody read."""
+    """One table of a profile."""
 
     def __init__(self, values: object, where: str) -> None:
         """Describe a table.
@@ -47,13 +48,8 @@ class Table:
             return parse(self._values[key])
         except KeyError:
             raise ConfigurationError(f"{self._where}: {key} is missing; it must be {must_be}") from None
-        except (
-            ValueError,
-            TypeError,
-            OverflowError,
-            RecursionError,
-            re.error,
-        ):  # the last three: a pattern that is too much
+        # `re.compile` overflows on a huge repeat, and recurses into each group.
+        except (ValueError, TypeError, OverflowError, RecursionError, re.error):
             raise self.error(key, must_be) from None
 
     def text(self, key: str, default: Any = _REQUIRED, *, pattern: str = _LINE) -> Any:
@@ -68,6 +64,7 @@ class Table:
         """Read a whole number within its bounds, both included."""
 
         def parse(value: object) -> int:
+            # `isinstance` takes true for 1.
             if type(value) is not int or not low <= value <= high:
                 raise ValueError
             return value
@@ -103,31 +100,34 @@ class Table:
 
         return self.value(key, parse, f"a table of strings; its keys match {keys}, its values {values}", {})
 
-    def table(self, key: str) -> "Table":
-        """Read a table in this table; an empty one where the key is absent."""
+    def table(self, key: str, read: "Callable[[Table], _T]") -> _T:
+        """Read a table in this table with `read`; an absent one is empty."""
         self._known.add(key)
-        return Table(self._values.get(key, {}), f"{self._where}: {key}")
+        return Table(self._values.get(key, {}), f"{self._where}: {key}").whole_table(read)
 
-    def tables(self, key: str) -> "list[Table]":
-        """Read a list of tables; empty where the key is absent."""
+    def tables(self, key: str, read: "Callable[[Table], _T]") -> tuple[_T, ...]:
+        """Read each table of a list with `read`; none where the key is absent."""
         found = self.value(key, lambda value: _instance(value, list), "a list of tables", [])
-        return [Table(values, f"{self._where}: {key}[{number}]") for number, values in enumerate(found)]
+        tables = (Table(values, f"{self._where}: {key}[{number}]") for number, values in enumerate(found))
+        return tuple(table.whole_table(read) for table in tables)
 
     def error(self, key: str, must_be: str) -> ConfigurationError:
         """Return the error for a wrong value."""
         return ConfigurationError(f"{self._where}: {key} must be {must_be}")
 
-    def finish(self) -> None:
-        """Refuse unknown keys, because a misspelt key would silently have no effect.
+    def whole_table(self, read: "Callable[[Table], _T]") -> _T:
+        """Read all of it with `read`, and refuse unknown keys: a misspelt key would silently have no effect.
 
         Raises:
-            ConfigurationError: The table has a key that nobody read.
+            ConfigurationError: A key is unknown, missing or wrong.
         """
+        found = read(self)
         for key in self._values:
             if key not in self._known:
                 raise ConfigurationError(
                     f"{self._where}: there is no key {key}; the keys here are {', '.join(sorted(self._known))}"
                 )
+        return found
 
 
 def _matching(value: object, pattern: str) -> str:
@@ -137,6 +137,7 @@ def _matching(value: object, pattern: str) -> str:
 
 
 def _instance(value: object, kind: type[_T]) -> _T:
+    # Exactly: TOML's times of day are dates, too, and Python's true is an int.
     if type(value) is not kind:
         raise ValueError
     return value

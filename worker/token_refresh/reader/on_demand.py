@@ -38,7 +38,7 @@ logger = logging.getLogger("token_refresh.reader")
 class ForcedRefreshes:
     """Decides whether a rejected token is worth a forced refresh.
 
-    An API that answers 401 to everything would otherwise cause one refresh after another. Each uses up a part of the
+    An API that responds 401 to everything would otherwise cause one refresh after another. Each uses up a part of the
     worker's daily limit, and may end the grant.
     """
 

@@ -110,7 +110,7 @@ class TokenReader:
         return token if self._clock() < fresh_until else await self._cache.aget()
 
     def reject(self, token: str | Token) -> bool:
-        """Report that the API answered 401 to this token; return True if another one is worth one more try.
+        """Report that the API responded 401 to this token; return True if another one is worth one more try.
 
         Reads the newest version: once for all threads, and not at all if the token was replaced already. False means a
         real 401: the stored token is the same, or could not be read. The same token is read again only after pauses of
