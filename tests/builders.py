@@ -26,7 +26,7 @@ def ms(moment: datetime) -> int:
 def fields(
     *, expires_at: datetime | None = NOW + HOUR, issued_at: datetime | None = None, **others: Any
 ) -> dict[str, Any]:
-    """A stored document's fields in camel case; due at NOW unless told otherwise."""
+    """A stored document's fields in camel case; due at NOW by default."""
     document = {"accessToken": "access-0", "refreshToken": "refresh-0", "clientId": "client", "clientSecret": "hush"}
     times = {"expiresAt": expires_at, "issuedAt": issued_at}
     return document | {name: ms(moment) for name, moment in times.items() if moment} | others

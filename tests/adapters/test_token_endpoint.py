@@ -65,7 +65,7 @@ def test_a_request_that_is_answered_with_tokens(endpoint: TokenEndpoint, method:
 
 
 LONGEST_ANSWER_SECONDS = 3.0
-"""The dripping answer takes far longer than this; so does a silent server, whose time limit is the test's."""
+"""The dripping response takes far longer than this; so does a silent server, whose time limit is the test's."""
 
 BODY = b'{"access_token": "a"}'
 
@@ -97,7 +97,7 @@ BODY = b'{"access_token": "a"}'
     ],
 )
 def test_what_is_seen_decides(endpoint: TokenEndpoint, played: Script, kind: Kind) -> None:
-    """Each kind of answer, or of none, is told apart as the protocol's table has it, and quotes nothing."""
+    """Each kind of response, or of none, is classified as the protocol's table has it, and quotes nothing."""
     response = send(endpoint, played)
 
     assert isinstance(response, FailedRequest)
@@ -115,7 +115,7 @@ def test_a_body_of_just_the_limit_is_read(endpoint: TokenEndpoint) -> None:
 
 @pytest.mark.parametrize("played", [script.hang(), script.drip(0.05)])
 def test_the_time_limit_holds_end_to_end(endpoint: TokenEndpoint, played: Script) -> None:
-    """A server that is silent, or that drips its answer byte by byte, is left at the time limit."""
+    """A server that is silent, or that drips its response byte by byte, is left at the time limit."""
     began = time.monotonic()
 
     response = send(endpoint, played, timeout_seconds=0.3)
@@ -129,7 +129,7 @@ def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint) -> None:
     """The status of a 4xx holds, whatever becomes of its body."""
     head = b"HTTP/1.1 400 Bad\r\nContent-Length: 9999\r\n\r\n"
 
-    response = send(endpoint, Script(answer=head, hang=True), timeout_seconds=0.5)
+    response = send(endpoint, Script(response=head, hang=True), timeout_seconds=0.5)
 
     assert isinstance(response, FailedRequest)
     assert Kind.UNEXPECTED is response.kind
@@ -295,7 +295,7 @@ class _RecorderHandler(LoopbackHandler):
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         self.server.seen.append((self.command, self.path, dict(self.headers), self.read_body().decode()))
         coding = self.server.coding
-        self.answer(self.server.status, BODY, {} if coding is None else {"Content-Encoding": coding})
+        self.respond(self.server.status, BODY, {} if coding is None else {"Content-Encoding": coding})
 
     do_GET = do_CONNECT = do_POST  # noqa: N815 - named by http.server
 

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,13 @@ from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.cli import main
+
+OF_PYTHON = re.compile(
+    r"\b(CommandFailed|Cancelled\b(?!:)|NotAsked|ForeignRedirect|NoneType|None|JSON (str|dict|list|int|float|bool)"
+    r"|(?<!InternalError: )(?<!failed with )\w*(Value|Type|Key|Attribute|Index|OS|Decode|Directory)Error"
+    r"(?! was raised here))\b"
+)
+"""What only a Python programmer knows; `InternalError: ` and --debug are for reports of defects."""
 
 KEPT = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
@@ -72,7 +80,9 @@ def cli(environment: dict[str, str]) -> Cli:
                 main(arguments)
             except SystemExit as ended:
                 code = int(ended.code or 0)
-        return Ended(code=code, out=out.getvalue(), err=err.getvalue())
+        result = Ended(code=code, out=out.getvalue(), err=err.getvalue())
+        assert not OF_PYTHON.search(result.screen), result.screen
+        return result
 
     return run
 

@@ -36,11 +36,22 @@ def test_help(cli: Cli, command: str) -> None:
         ("status", "--interval=0"),
         ("status", ""),
         ("status", "--region="),
+        ("refresh", "--invoke="),
+        ("authorize", "--fleet= "),
+        ("authorize", "--client-id="),
     ],
 )
 def test_usage(cli: Cli, arguments: tuple[str, ...]) -> None:
-    """A wrong option is exit status 64, which monitoring can't take for an answer of `status`."""
+    """A wrong option is exit status 64, which monitoring can't take for a response of `status`."""
     assert 64 == cli(*arguments).code
+
+
+def test_an_empty_option(cli: Cli) -> None:
+    """An option that is empty, as with an unset variable of the shell, is named as the operator wrote it."""
+    assert "--version is empty" in cli("restore", "--version=").screen
+    assert "--fleet is empty" in cli("authorize", "--fleet=").screen
+    assert "--secret-id is empty" in cli("status", "--secret-id=").screen
+    assert "SECRET_ID is empty" in cli("history", " ").screen
 
 
 def test_version(cli: Cli) -> None:

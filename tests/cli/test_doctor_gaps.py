@@ -30,7 +30,7 @@ def test_credentials_that_aws_does_not_know(cli: Cli, tokens: Tokens, environmen
 
 
 @pytest.mark.parametrize(
-    ("reported", "denied", "grade", "told"),
+    ("reported", "denied", "grade", "printed"),
     [
         ("short", "", "skipped", "needs at least 8 characters"),
         ("00000000", "ListSecretVersionIds", "skipped", "not known (AccessDeniedException)"),
@@ -38,7 +38,7 @@ def test_credentials_that_aws_does_not_know(cli: Cli, tokens: Tokens, environmen
     ],
 )
 def test_a_consumer_that_can_not_be_judged(  # noqa: PLR0917 - fixtures
-    cli: Cli, tokens: Tokens, store: SecretsManagerServer, reported: str, denied: str, grade: str, told: str
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, reported: str, denied: str, grade: str, printed: str
 ) -> None:
     """The first characters of a version ID suffice; too few, or a listing that is denied, is no verdict."""
     tokens.store(expires_in=DAY)
@@ -48,7 +48,7 @@ def test_a_consumer_that_can_not_be_judged(  # noqa: PLR0917 - fixtures
     ended = cli("doctor", "--json", f"--consumer-version={reported}")
 
     assert grade == grades(ended)["consumers"]
-    assert told in ended.screen
+    assert printed in ended.screen
 
 
 def test_the_first_characters_of_the_current_version(cli: Cli, tokens: Tokens) -> None:
@@ -98,7 +98,7 @@ def test_a_malformed_region(cli: Cli) -> None:
     ended = cli("status", "--region=not a region")
 
     assert 3 == ended.code
-    assert "the AWS configuration can't be used (InvalidRegionError)" in ended.screen
+    assert "the AWS configuration can't be used (a region or an endpoint URL is malformed)" in ended.screen
 
 
 def test_restore_of_a_version_without_tokens(cli: Cli, tokens: Tokens) -> None:
@@ -127,7 +127,7 @@ def test_a_client_file_that_is_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     path.chmod(0o600)
 
-    with pytest.raises(CommandFailed, match="can't be read \\(UnicodeDecodeError\\)"):
+    with pytest.raises(CommandFailed, match="is not text in UTF-8"):
         read_client_file(path)
 
 

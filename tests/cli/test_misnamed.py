@@ -2,9 +2,8 @@
 
 import pytest
 
-from builders import DAY, HOUR
-from cli.scene import SECRET_ID, Cli, Tokens, grades
-from testbed.provider.token_endpoint import TokenEndpoint
+from builders import HOUR
+from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
@@ -20,30 +19,6 @@ def test_a_missing_second_secret(cli: Cli, tokens: Tokens, setting: str) -> None
     assert f"check {setting} and the region" in ended.screen
     assert "TOKEN_SECRET_ID" not in ended.screen
     assert "token-refresh authorize" not in ended.screen
-
-
-@pytest.mark.parametrize("command", ["status", "refresh", "history"])
-def test_an_empty_name(cli: Cli, tokens: Tokens, command: str) -> None:
-    """An empty argument is refused: it never means the default secret."""
-    tokens.store(expires_in=DAY)
-
-    ended = cli(command, "")
-
-    assert 0 != ended.code
-    assert SECRET_ID not in ended.out
-    assert "InternalError" not in ended.screen
-
-
-def test_a_rejected_refresh_is_not_fine(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """A grant that the provider rejected is no check of `doctor` that is ok."""
-    tokens.store()
-    endpoint.grant.revoke()
-    cli("refresh")
-
-    ended = cli("doctor", "--json")
-
-    assert not [check for check in ended.json["checks"] if check["grade"] == "ok" and "rejected" in check["text"]]
-    assert "look" == grades(ended)["last refresh"]
 
 
 @pytest.mark.parametrize("value", ["", "garbage"])

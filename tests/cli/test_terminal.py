@@ -1,5 +1,6 @@
 """In a real terminal: prompts that hide what is typed, a watch that ends with Ctrl-C, and nothing but plain text."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -9,21 +10,32 @@ from typing import Any
 import pexpect
 import pytest
 
+from cli.authorizing import written
 from cli.scene import Tokens
 from testbed.provider.authorization_server import AuthorizationServer
+from testbed.secrets_manager.server import SecretsManagerServer
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
 Terminal = Callable[..., Any]
 
 
 @pytest.fixture
-def terminal(environment: dict[str, str]) -> Iterator[Terminal]:
+def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
     """Start a command in a pseudo-terminal; each is ended with the test."""
+    written(tmp_path, {"clientId": "mine", "clientSecret": "made-up"})
     started: list[Any] = []
 
     def start(*arguments: str) -> Any:
         child = pexpect.spawn(
-            COMMAND, list(arguments), env=environment, encoding="utf-8", dimensions=(40, 80), timeout=30
+            COMMAND,
+            list(arguments),
+            env=environment,
+            cwd=tmp_path,
+            encoding="utf-8",
+            dimensions=(40, 160),
+            timeout=30,
+            # A test run in the background of a script ignores SIGINT, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         started.append(child)
         return child
@@ -89,18 +101,87 @@ def test_watch_goes_on(terminal: Terminal, tokens: Tokens, store: Any) -> None:
     assert 3 == child.exitstatus
 
 
-def test_declined(terminal: Terminal, tokens: Tokens) -> None:
-    """A question that is answered with no, or with Ctrl-C, changes nothing."""
+@pytest.fixture
+def asked(
+    tokens: Tokens, store: SecretsManagerServer, provider: AuthorizationServer, environment: dict[str, str]
+) -> SecretsManagerServer:
+    """A secret about which every command has something to ask."""
     tokens.store(expires_in=timedelta(days=1))
-    tokens.store(expires_in=timedelta(days=1))
-    before = tokens.current()
+    tokens.store(expires_in=timedelta(days=1), clientId=None, clientSecret=None)
+    environment["AUTHORIZATION_ENDPOINT"] = provider.authorization_endpoint
+    environment["CLAIM_TABLE"] = ""
+    return store
+
+
+AUTHORIZE = ("authorize", "--no-browser", "--paste")
+QUESTIONS = [
+    pytest.param((*AUTHORIZE,), "Client ID", id="client ID"),
+    pytest.param((*AUTHORIZE, "--client-id=mine"), "Client secret \\(hidden\\)", id="client secret"),
+    pytest.param((*AUTHORIZE, "new", "--client-file=client.json"), "Create it in", id="create"),
+    pytest.param((*AUTHORIZE, "--client-file=client.json"), "Replace it\\?", id="replace"),
+    pytest.param((*AUTHORIZE, "--client-file=client.json", "--yes"), "URL \\(hidden\\)", id="paste"),
+    pytest.param(("restore",), "Make it current", id="restore"),
+    pytest.param(("refresh", "--force"), "Send the refresh token to", id="refresh"),
+    pytest.param(("claims", "move", "--to=table", "--table=claims"), "Is the schedule paused", id="claims"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "question"), QUESTIONS)
+def test_ctrl_c_at_a_question(
+    terminal: Terminal,
+    asked: SecretsManagerServer,
+    environment: dict[str, str],
+    arguments: tuple[str, ...],
+    question: str,
+) -> None:
+    """Ctrl-C at any question ends the command with one clear line and exit status 130, and nothing is stored."""
+    if arguments[0] == "refresh":
+        environment |= {"PROVIDER": "", "TOKEN_ENDPOINT": ""}
+    before = asked.secrets.snapshot()
+
+    child = terminal(*arguments)
+    child.expect(question)
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert ["Cancelled: nothing was stored."] == [line for line in child.before.splitlines()[1:] if line.strip()]
+    assert 130 == child.exitstatus
+    assert before == asked.secrets.snapshot()
+
+
+def test_no(terminal: Terminal, asked: SecretsManagerServer) -> None:
+    """A question that is answered with no changes nothing, and that is said."""
+    before = asked.secrets.snapshot()
 
     child = terminal("restore")
     child.expect("Make it current, as a new version\\?")
     child.sendline("n")
-    child.expect("Aborted")
+    child.expect("Cancelled: nothing was stored")
     child.expect(pexpect.EOF)
     child.wait()
 
     assert 1 == child.exitstatus
-    assert before == tokens.current()
+    assert before == asked.secrets.snapshot()
+
+
+def test_ctrl_c_while_it_waits(terminal: Terminal, asked: SecretsManagerServer, free_port: int) -> None:
+    """Ctrl-C while the browser is awaited ends `authorize` without a traceback, and nothing is stored."""
+    before = asked.secrets.snapshot()
+
+    child = terminal(
+        "authorize",
+        "--no-browser",
+        "--yes",
+        "--client-file=client.json",
+        f"--redirect-uri=http://127.0.0.1:{free_port}/",
+    )
+    child.expect("open this URL")
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert "Interrupted. What was stored before stays" in child.before
+    assert "Traceback" not in child.before
+    assert 130 == child.exitstatus
+    assert before == asked.secrets.snapshot()

@@ -1,6 +1,5 @@
 """What protocol version 2 adds for the operator: hosts, claim numbers, fates, and claims that are reserved."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from builders import DAY, HOUR
 from cli.scene import SECRET_ID, Cli, Tokens
+from cli.states import lose_received_tokens
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -70,7 +70,7 @@ def test_a_used_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> 
     first = tokens.current()
     cli("refresh", "--force")
     cli("refresh", "--force")
-    spoil_received_tokens(store)
+    lose_received_tokens(store)
     tokens.put(first)
 
     ended = cli("status")
@@ -78,15 +78,6 @@ def test_a_used_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> 
     assert 2 == ended.code
     assert "the tokens that it brought are gone" in ended.screen
     assert "next run sends nothing: the refresh token was used at" in ended.screen
-
-
-def spoil_received_tokens(store: SecretsManagerServer) -> None:
-    """Lose every token set but the first."""
-    (secret,) = store.secrets.snapshot()
-    first, *later = secret.versions
-    spoilt = (replace(v, value="gone") if "accessToken" in str(v.value) else v for v in later)
-    versions = (first, *spoilt)
-    store.secrets.restore((replace(secret, versions=versions),))
 
 
 def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:

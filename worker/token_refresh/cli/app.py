@@ -1,6 +1,8 @@
 """The command line as a whole: which commands there are, and how it starts."""
 
 import logging
+import os
+import sys
 from collections.abc import Sequence
 
 import typer
@@ -9,7 +11,7 @@ from token_refresh import __version__
 from token_refresh.cli.authorize.command import authorize
 from token_refresh.cli.claims.command import move
 from token_refresh.cli.console.options import command
-from token_refresh.cli.console.screen import replace_unencodable
+from token_refresh.cli.console.screen import discard, replace_unencodable
 from token_refresh.cli.doctor.command import doctor
 from token_refresh.cli.fleet.command import fleet_app
 from token_refresh.cli.history.command import history
@@ -62,4 +64,9 @@ def run(arguments: Sequence[str] | None = None) -> None:
     replace_unencodable()
     usage_error = typer.BadParameter.__bases__[0]
     usage_error.exit_code = EX_USAGE  # type: ignore[attr-defined]  # Typer exits with it; it has no name in Typer's API
-    app(arguments, prog_name="token-refresh")
+    try:
+        app(arguments, prog_name="token-refresh")
+    except OSError as full:  # Typer's own output, such as help, on a full disk.
+        discard(sys.stdout)
+        sys.stderr.write(f"token-refresh: the output can't be written ({os.strerror(full.errno or 0)})\n")
+        raise SystemExit(1) from None

@@ -227,10 +227,11 @@ def _client(service: str, config: Config, aws: tuple[tuple[str, str], ...]) -> A
         ) from None
     except NoRegionError:
         raise ConfigurationError("no AWS region is set; give --region, or set AWS_REGION") from None
-    except (BotoCoreError, ValueError) as error:
+    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint without a scheme, or a malformed region.
+        why = "a region or an endpoint URL is malformed" if isinstance(error, ValueError) else type(error).__name__
         raise ConfigurationError(
-            f"the AWS configuration can't be used ({type(error).__name__}); check --region, --profile and "
-            "--endpoint-url, and the variables and files that stand for them"
+            f"the AWS configuration can't be used ({why}); check --region, --profile and --endpoint-url, and the "
+            "variables and files that stand for them"
         ) from None
 
 

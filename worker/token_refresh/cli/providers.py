@@ -56,6 +56,7 @@ def providers(
 ) -> None:
     """List the providers that the worker knows, show one with its evidence, or check a profile of your own."""
     with reported(debug=False, failed=1):
+        # Typer has read the variable, too; the folder is checked in one place, whichever way it was named.
         own = own_profiles({"PROVIDER_PROFILES": str(profiles)} if profiles else {})
         if check is not None:
             _check(check)
@@ -110,6 +111,7 @@ def _show(provider: Provider) -> None:
         )
     )
     output().print(text("\nEvidence", "bold"))
+    # Sources are URLs: broken over two lines they could not be opened.
     for fact in provider.evidence:
         source = f"  {fact.source}, {fact.on}{_BASES[fact.basis]}"
         output().print(text(f"- {fact.says}"), text(source, "dim"), sep="\n", soft_wrap=True)
@@ -117,6 +119,7 @@ def _show(provider: Provider) -> None:
 
 def markdown_table(found: Iterable[Provider]) -> list[str]:
     """Return the table of docs/providers.md, one line a provider."""
+    # tests/cli/test_providers.py compares the page with these lines, so the page can't fall behind the profiles.
     lines = [f"| {' | '.join(_HEADINGS)} |", f"| {' | '.join('---' for _ in _HEADINGS)} |"]
     for provider in found:
         cells = (
@@ -156,6 +159,7 @@ def grace_text(provider: Provider) -> str:
         return "until the new one is used"
     if provider.replay_grace:
         return span(provider.replay_grace)
+    # The token stays the same, but nothing says that a repeat is safe, so a run won't try one.
     return "not known; treated as single use" if provider.rotation is Rotation.NEVER else "single use"
 
 
@@ -171,7 +175,7 @@ def grant_text(provider: Provider) -> str | None:
 
 
 def _window(provider: Provider) -> timedelta:
-    """Return when tokens are due; never before two thirds of their life."""
+    """Return when tokens are due; never before two thirds of their life, as `core.schedule.due_at` decides."""
     lifetime = provider.access_token_lifetime
     return provider.refresh_window if lifetime is None else min(provider.refresh_window, lifetime / 3)
 

@@ -3,12 +3,11 @@
 Never from an option: a command line is in the shell's history, and every process can read it.
 """
 
+import os
 from pathlib import Path
 
-import typer
-
 from token_refresh.cli.console.failures import CommandFailed
-from token_refresh.cli.console.prompts import ask_secret
+from token_refresh.cli.console.prompts import ask, ask_secret
 from token_refresh.config import Settings
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.oauth.formats import AuthMethod
@@ -25,17 +24,19 @@ def read_client_file(path: Path) -> ClientCredentials:
         CommandFailed: It can't be read, others may read it, or it is not such a file.
     """
     try:
-        if path.stat().st_mode & 0o077:
-            raise CommandFailed(f"others may read {path}, which holds a client secret: `chmod 600 {path}`")
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8") as file:  # Fails for a folder, whose mode must not be changed.
+            if os.fstat(file.fileno()).st_mode & 0o077:
+                raise CommandFailed(f"others may read {path}, which holds a client secret: `chmod 600 {path}`")
             content = file.read(SIZE_LIMIT_BYTES)
     except FileNotFoundError:
         raise CommandFailed(
             f"there is no file {path}. Write it, with clientId and clientSecret as a JSON object, so that only you can "
             f"read it: `touch {path} && chmod 600 {path}`"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandFailed(f"{path} can't be read ({type(error).__name__})") from None
+    except OSError as error:
+        raise CommandFailed(f"{path} can't be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise CommandFailed(f"{path} is not text in UTF-8") from None
     try:
         found = read_credentials(read_object(SecretValue(content)))
     except InvalidSecretDocument:
@@ -48,7 +49,7 @@ def read_client_file(path: Path) -> ClientCredentials:
 def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:
     """Ask for what is not known yet."""
     what = "Client ID (the API key)" if settings.provider.name == "upwork" else "Client ID"
-    client_id = client_id or typer.prompt(f"{what} at {settings.provider.title}", err=True)
+    client_id = client_id or ask(f"{what} at {settings.provider.title}")
     if settings.provider.auth_method is AuthMethod.NONE:
         return ClientCredentials(client_id=client_id, client_secret=None)
     return ClientCredentials(client_id=client_id, client_secret=ask_secret("Client secret"))

@@ -1,18 +1,35 @@
 """How an error is reported: what is wrong and what to do, without a traceback and never with a secret."""
 
+import errno
+import os
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import typer
 
-from token_refresh.cli.console.screen import errors, message, show, text
+from token_refresh.cli.console.screen import discard, errors, message, show, text
 from token_refresh.errors import TokenRefreshError
+
+EX_INTERRUPTED: Final = 130
+"""As a shell reports a program that Ctrl-C ended: 128 and the number of SIGINT."""
+
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 class CommandFailed(TokenRefreshError):  # noqa: N818 - named as the other failures are
     """The command can't go on; the message says why, and what to do."""
+
+
+class Cancelled(Exception):  # noqa: N818 - what the operator wanted is not an error
+    """The operator answered a question with no or with Ctrl-C. Questions come before anything is sent or stored."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__()
+        self.exit_code = exit_code
 
 
 @contextmanager
@@ -20,18 +37,29 @@ def reported(*, debug: bool, failed: int) -> Iterator[None]:
     """Report an error on standard error and exit with `failed`; with `debug`, say where it was raised, too."""
     try:
         yield
-    except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+    except (typer.Exit, typer.BadParameter, BrokenPipeError):
         raise  # Typer handles these.
+    except Cancelled as ended:
+        errors().print("Cancelled: nothing was stored.")
+        raise typer.Exit(ended.exit_code) from None
+    except KeyboardInterrupt:
+        # The terminal shows ^C where the cursor stands: begin a new line.
+        errors().print("\nInterrupted. What was stored before stays; token-refresh status shows it.")
+        raise typer.Exit(EX_INTERRUPTED) from None
     except TokenRefreshError as failure:
         _report("error" if isinstance(failure, CommandFailed) else type(failure).__name__, str(failure))
         if debug:
             _report_place(failure)
     except Exception as defect:  # noqa: BLE001 - whatever it is, its text may hold a secret
-        _report(
-            "InternalError",
-            f"{type(defect).__name__} at {_place(defect)}: a defect of this program; run the command again with "
-            "--debug, and please report what that prints",
-        )
+        if isinstance(defect, OSError) and defect.errno in _FULL:
+            discard(sys.stdout)
+            _report("error", f"the output can't be written ({os.strerror(defect.errno)}); what was stored stays")
+        else:
+            _report(
+                "InternalError",
+                f"{type(defect).__name__} at {_place(defect)}: a defect of this program; run the command again with "
+                "--debug, and please report what that prints",
+            )
         if debug:
             _report_place(defect)
     raise typer.Exit(failed)

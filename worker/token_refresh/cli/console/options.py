@@ -7,9 +7,10 @@ with that variable. The environment of the process itself stays as it is.
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args
 
 import typer
 
@@ -146,18 +147,37 @@ def _with_shared(function: Command, name: str, failed: int, *, as_deployed: bool
 
     @functools.wraps(function)
     def wrapper(**given: Any) -> None:
+        _refuse_empty(parameters, given)
         shared = {parameter.name: given.pop(parameter.name) for parameter in _PARAMETERS}
         debug = shared.pop("debug")
         context = replace(_context(shared), name=name)
         with reported(debug=debug, failed=failed):
             if as_deployed and context.function is not None:
                 context = context.as_deployed(context.deployed_variables())
-            raise typer.Exit(function(context, **given) or 0)
+            code = function(context, **given) or 0
+            sys.stdout.flush()  # Here, so that a full disk is reported; at exit nothing could.
+            raise typer.Exit(code)
 
     parameters = [*_PARAMETERS, *own_parameters]
     wrapper.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]  # inspect reads it
     wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
     return wrapper
+
+
+def _refuse_empty(parameters: Sequence[inspect.Parameter], given: Mapping[str, Any]) -> None:
+    """Refuse an empty value, such as an unset variable of the shell gives: it never means the default.
+
+    Raises:
+        BadParameter: An option or argument is empty.
+    """
+    for parameter in parameters:
+        value = given[parameter.name]
+        if isinstance(value, str) and not value.strip():
+            (*_, option) = get_args(parameter.annotation)
+            # In Annotated, Typer keeps an option's first name where its default would be.
+            own_flag = option.default if isinstance(option.default, str) else None
+            flag = own_flag or f"--{parameter.name.replace('_', '-')}"
+            raise typer.BadParameter(f"{'SECRET_ID' if parameter is _ARGUMENT else flag} is empty")
 
 
 def _context(given: Mapping[str, str | None]) -> Context:
@@ -175,8 +195,6 @@ def _context(given: Mapping[str, str | None]) -> Context:
         value = options[option.name]
         if value is None:
             continue
-        if not value.strip():
-            raise typer.BadParameter(f"{option.flag} is empty" if argument != value else "SECRET_ID is empty")
         for name in option.clears:
             environment.pop(name, None)
         variables |= dict.fromkeys(option.variables, value)

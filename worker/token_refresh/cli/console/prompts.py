@@ -1,11 +1,13 @@
 """Questions to the operator; a secret that is typed is never shown."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import typer
 
-from token_refresh.cli.console.failures import CommandFailed
+from token_refresh.cli.console.failures import EX_INTERRUPTED, Cancelled, CommandFailed
 from token_refresh.cli.console.screen import printable
 from token_refresh.secret_value import SecretValue
 
@@ -19,13 +21,48 @@ def ask_secret(name: str) -> SecretValue:
         CommandFailed: Standard input has no more lines.
     """
     if sys.stdin.isatty():
-        return SecretValue(typer.prompt(f"{name} (hidden)", hide_input=True))
+        with _answered():
+            return SecretValue(typer.prompt(f"{name} (hidden)", hide_input=True, err=True))
     line = sys.stdin.readline(_LONGEST_LINE).strip()
     if not line:
         raise CommandFailed(f"{name.lower()}: standard input is empty; type it in a terminal, or pipe one line")
     return SecretValue(line)
 
 
+def ask(name: str) -> str:
+    """Ask for something that may be shown.
+
+    Raises:
+        CommandFailed: Standard input has no more lines.
+        Cancelled: The operator pressed Ctrl-C.
+    """
+    with _answered():
+        return str(typer.prompt(printable(name), err=True))
+
+
 def confirm(question: str) -> None:
-    """Ask a question, and end the command unless the operator says yes."""
-    typer.confirm(printable(question), abort=True, err=True)
+    """Ask a question, and end the command unless the operator says yes.
+
+    Raises:
+        CommandFailed: Standard input has no more lines.
+        Cancelled: The operator said no, or pressed Ctrl-C.
+    """
+    with _answered():
+        agreed = typer.confirm(printable(question), err=True)
+    if not agreed:
+        raise Cancelled(1)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Tell Ctrl-C from the end of standard input: Typer raises the same for both."""
+    try:
+        yield
+    except typer.Abort as aborted:
+        sys.stderr.write("\n")  # The cursor stands behind the question.
+        if isinstance(aborted.__context__, KeyboardInterrupt):
+            raise Cancelled(EX_INTERRUPTED) from None
+        raise CommandFailed(
+            "the question has no answer, since standard input is empty: run the command in a terminal, pipe an answer, "
+            "or pass --yes"
+        ) from None

@@ -1,13 +1,14 @@
 """What the commands print with: consoles, times, and the bar that shows how much of a lifetime is left."""
 
 import json
+import os
 import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -27,9 +28,26 @@ def output() -> Console:
     return Console(highlight=False, markup=False)
 
 
-def errors() -> Console:
+class Errors(Console):
+    """Standard error, which a command does without if nobody reads it."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing from here on.
+
+        Rich would end the program, perhaps between a redemption and the storing of its tokens.
+        """
+        self.quiet = True
+        discard(sys.stderr)
+
+
+def errors() -> Errors:
     """Give standard error, for progress, questions and errors."""
-    return Console(stderr=True, highlight=False, markup=False)
+    return Errors(stderr=True, highlight=False, markup=False)
+
+
+def discard(stream: TextIO) -> None:
+    """Discard what a stream can't write; Python would try again at exit, and exit with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def replace_unencodable() -> None:
@@ -94,6 +112,12 @@ def fields_table(rows: Iterable[tuple[str, str | Text | None]]) -> Table:
 def when(moment: datetime) -> str:
     """Write a moment, in UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Write how long ago something happened."""
+    # Secrets Manager tells the time in whole seconds, so what has just happened can lie a moment ahead.
+    return relative(min(timedelta(0), moment - now))
 
 
 def when_from(moment: datetime, now: datetime) -> str:

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from token_refresh.aws.causes import FailedCall, failure_of
+from token_refresh.errors import TokenRefreshError
 
 
 class Grade(StrEnum):
@@ -49,6 +50,12 @@ class Check:
     def skipped(name: str, text: str, remedy: str | None = None) -> "Check":
         """Report that it could not be checked."""
         return Check(name=name, grade=Grade.SKIPPED, text=text, remedy=remedy)
+
+    @staticmethod
+    def error(name: str, failure: TokenRefreshError, *, title: str = "") -> "Check":
+        """Report an error; what its message says after the first sentence is the remedy."""
+        text, _, remedy = str(failure).partition(". ")
+        return Check.failed(name, f"{title}{text}", remedy or None)
 
 
 class NotAsked(Exception):  # noqa: N818 - it never leaves the checks

@@ -73,6 +73,7 @@ def _show(check: Check) -> None:
     word, style = _MARKS[check.grade]
     line = Table.grid(padding=(0, 1))
     line.add_column(width=7)
+    line.add_column(overflow="fold")  # A version ID or an ARN is of use only as a whole.
     line.add_row(text(word, style), assemble((check.name, "bold"), f": {check.text}"))
     remedy = [] if check.remedy is None else message(check.remedy, head="-> ", indent=8)
     show(output(), line, *remedy)
@@ -86,7 +87,7 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         context.settings()
         yield check_region(context)
     except ConfigurationError as failure:
-        yield Check.failed("configuration", str(failure))
+        yield Check.error("configuration", failure)
         return
     yield check_caller(context)
     yield check_clock(context)
@@ -94,8 +95,7 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
-        text, _, remedy = str(failure).partition(". ")
-        yield Check.failed("secret", f"{type(failure).__name__}: {text}", remedy or None)
+        yield Check.error("secret", failure, title=f"{type(failure).__name__}: ")
     if state is not None:
         yield from _of_secret(state, consumer_version)
     yield check_token_endpoint(context, state)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from token_refresh.bootstrap import find_credentials
-from token_refresh.cli.console.screen import relative, span
+from token_refresh.cli.console.screen import ago, relative, span
 from token_refresh.cli.doctor.check import Check, Grade
 from token_refresh.cli.secret.health import Health, examine, explain_attempt
 from token_refresh.cli.secret.state import Result, State
@@ -37,7 +37,7 @@ def check_last_refresh(state: State) -> Check:
         text = "no run has refreshed this secret yet (a run that finds nothing due stores nothing)"
         return Check.look(name, text, f"try one: `{state.context.command('refresh', '--dry-run')}`")
     last = state.attempts[0]
-    text = f"{relative(last.claimed_at - state.snapshot.now)}: {explain_attempt(last)}"
+    text = f"{ago(last.claimed_at, state.snapshot.now)}: {explain_attempt(last)}"
     if last.result in _FINE:
         return Check.ok(name, text)
     return Check.look(name, text, f"what it means: `{state.context.command('status')}`")

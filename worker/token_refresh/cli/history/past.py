@@ -8,13 +8,14 @@ from enum import StrEnum
 from token_refresh.cli.context import Context
 from token_refresh.cli.history.versions import Kind, Listed, list_versions
 from token_refresh.cli.secret.provider import settings_for
+from token_refresh.cli.secret.regions import not_found
 from token_refresh.cli.secret.storing import fields_of
 from token_refresh.config import Settings
 from token_refresh.core import attempts
 from token_refresh.core.attempts import Attempt, Ledger, fingerprint_of
 from token_refresh.core.claims import Claim
 from token_refresh.core.versions import CURRENT, record_version_id, staged_version_id
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
 from token_refresh.ports import ClaimStore
 from token_refresh.stored.document import TokenDocument
 
@@ -67,7 +68,10 @@ def read_past(context: Context) -> Past:
         ConfigurationError: A setting is wrong.
     """
     store = context.store()
-    versions = list_versions(context, store)
+    try:
+        versions = list_versions(context, store)
+    except SecretNotFound as failure:
+        raise not_found(context, failure, command=context.name) from None
     current = next((version for version in versions if CURRENT in version.labels), None)
     settings = _settings(context, current)
     newest = _newest_claim(context.claims(settings, store), versions)

@@ -3,19 +3,19 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from token_refresh.adapters.telemetry import mask
 from token_refresh.bootstrap import SystemClock, build_run
 from token_refresh.cli.console.options import command
 from token_refresh.cli.console.prompts import confirm
-from token_refresh.cli.console.screen import errors, show_result, text
+from token_refresh.cli.console.screen import Errors, errors, show_result, text
 from token_refresh.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh.cli.refresh.invoke import invoke
 from token_refresh.cli.secret.provider import names_provider, settings_for
 from token_refresh.cli.secret.regions import not_found
 from token_refresh.cli.secret.state import read_state, unusable
 from token_refresh.cli.secret.storing import fields_of
+from token_refresh.config import Settings
 from token_refresh.core.plan import STALENESS
 from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh.core.versions import CURRENT
@@ -64,8 +64,9 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     try:
         if force and not (dry_run or yes):
             _confirm_reserved(context)
-        with console.status("refreshing"):
-            result = _run(context, console, force=force, dry_run=dry_run, yes=yes)
+        settings = _settings(context, ask=not (dry_run or yes))
+        with console.status("refreshing"):  # After the questions: it would draw over them.
+            result = _run(context, settings, console, force=force, dry_run=dry_run)
     except SecretNotFound as failure:
         raise not_found(context, failure, command="refresh") from None
     except (SecretEmpty, InvalidSecretDocument) as failure:
@@ -74,12 +75,15 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     return 0
 
 
-def _run(context: Context, console: Console, *, force: bool, dry_run: bool, yes: bool) -> dict[str, str | None]:
+def _settings(context: Context, *, ask: bool) -> Settings:
     fields = fields_of(context.store().read(label=CURRENT))
     settings = settings_for(context, fields)
-    if not (dry_run or yes or names_provider(context, fields)):
-        provider = settings.provider
-        confirm(f"Nothing names the provider of these tokens. Send the refresh token to {provider.host}?")
+    if ask and not names_provider(context, fields):
+        confirm(f"Nothing names the provider of these tokens. Send the refresh token to {settings.provider.host}?")
+    return settings
+
+
+def _run(context: Context, settings: Settings, console: Errors, *, force: bool, dry_run: bool) -> dict[str, str | None]:
     run = build_run(
         settings,
         Trigger(name="cli", force=force, dry_run=dry_run),
@@ -107,7 +111,7 @@ def _confirm_reserved(context: Context) -> None:
 class _Progress:
     """The run's log, for a person; masked as the function's."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Errors) -> None:
         self._console = console
 
     def info(self, event: str, **fields: object) -> None:
@@ -119,4 +123,7 @@ class _Progress:
     def _print(self, style: str, event: str, fields: dict[str, object]) -> None:
         sentence = _SENTENCES.get(event)
         line = event.replace("_", " ") if sentence is None else sentence.format_map(mask(fields))
-        self._console.print(text(f"- {line}", style))
+        try:
+            self._console.print(text(f"- {line}", style))
+        except OSError:  # Such as a full disk. A run that has redeemed must store the tokens all the same.
+            self._console.on_broken_pipe()

@@ -33,6 +33,9 @@ class Finding:
     remedy: str
 
 
+_REFRESHES: Final = (Redeem, Promote, Carry)
+"""The steps after which the tokens are new."""
+
 _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 
@@ -135,7 +138,7 @@ def _grant(state: State) -> Finding | None:
 
 
 def _expiry(state: State) -> Finding | None:
-    refreshes = isinstance(state.step, Redeem | Promote | Carry)
+    refreshes = isinstance(state.step, _REFRESHES)
     command = "refresh" if refreshes else "doctor"
     remedy = f"{'refresh now' if refreshes else 'find out why'}: `{state.context.command(command)}`"
     if state.document.access_token is None or state.left is None:
@@ -177,18 +180,22 @@ def _failed(state: State) -> Finding | None:
         return None
     if newest.result not in _FAILED:
         return None
+    fresh = isinstance(state.step, Fresh)
+    again = "the tokens are good, and a run refreshes them when they are due" if fresh else "a later run tries again"
     return Finding(
         health=Health.ATTENTION,
         text=f"attempt {newest.attempt} ({when(newest.claimed_at)}) failed: {explain_attempt(newest)}",
-        remedy=f"a later run tries again; to find the cause: `{state.context.command('doctor')}`",
+        remedy=f"{again}; to find the cause: `{state.context.command('doctor')}`",
     )
 
 
 def _overdue(state: State) -> Finding | None:
-    """Report a refresh that is late: half of the time in which it is due has passed."""
+    """Report a refresh that is late: half of the time in which it is due has passed, and no rule keeps a run back."""
     expires_at, due = state.document.expires_at, state.due_at
     if expires_at is None or due is None or state.left is None or state.left <= timedelta(0):
         return None
+    if not isinstance(state.step, _REFRESHES):
+        return None  # Another finding says why no run refreshes; the schedule is not the cause.
     if state.left > (expires_at - due) / 2:
         return None
     return Finding(
@@ -213,7 +220,7 @@ def _ending(state: State) -> Finding | None:
 
 
 def _published(state: State) -> Finding | None:
-    if not state.published_lags:
+    if not state.published_lags or isinstance(state.step, Mismatch):  # A run with other settings fails first.
         return None
     return Finding(
         health=Health.ATTENTION,

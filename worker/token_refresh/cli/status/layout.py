@@ -7,13 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from token_refresh.cli.console.screen import (
+    ago,
     assemble,
     bar,
     fields_table,
     iso,
     message,
     output,
-    relative,
     span,
     text,
     when,
@@ -37,7 +37,7 @@ def lay_out(state: State, findings: list[Finding]) -> list[RenderableType]:
         [
             ("current version", current.version_id),
             ("labels", ", ".join(sorted(current.labels))),
-            ("stored", when_from(state.stored_at, now)),
+            ("stored", f"{when(state.stored_at)} ({ago(state.stored_at, now)})"),
             ("expires", _expires(state)),
             ("", _bar(state, _STYLES[health])),
             ("due", when_from(state.due_at, now) if state.due_at else "now"),
@@ -107,7 +107,7 @@ def _attempts(state: State) -> Table:
         table.add_column(column, style="dim" if column == "version" else "", no_wrap=column in {"claimed", ""})
     for past in state.attempts:
         fine = past.result in {Result.REFRESHED, Result.IN_PROGRESS}
-        since = relative(past.claimed_at - state.snapshot.now)
+        since = ago(past.claimed_at, state.snapshot.now)
         result = text(explain_attempt(past) + (", forced" if past.forced else ""), "" if fine else "yellow")
         if narrow:
             table.add_row(since, result)

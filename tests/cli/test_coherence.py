@@ -1,0 +1,90 @@
+"""`status`, `doctor` and `refresh` agree in every stored state: what one says no other denies, and a run does."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from cli.scene import Cli, Ended, Tokens
+from cli.states import STATES, Stage, State
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+
+PLAIN_REFRESH = re.compile(r"token-refresh refresh \S+ --region \S+(?! --force)`?$")
+CONTRADICTIONS = (
+    (r"sends nothing: the refresh token was used", r"tries again|refresh now|the next scheduled attempt"),
+    (r"sends nothing", r"refresh now:"),
+    (r"sends nothing: no refresh is due", r"tries again|overdue"),
+    (r"every run fails|run with these settings fails", r"tries again|the next run|refresh now|overdue"),
+    (r"HEALTHY", r"FAILED tokens|look tokens|look last refresh: .* ago"),
+    (r"rejected the refresh token|may have been redeemed", r"check the schedule"),
+    (r"\bok last refresh", r"attempt \d+ \([^)]+\) failed: |rejected the refresh token"),
+)
+"""Sentences that can't both be true of one secret."""
+
+DOES = {"would_refresh": "refreshed", "would_recover": "recovered", "fresh": "fresh", "yielded": "yielded"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the commands say of one state, and what a run then does."""
+
+    shown: str
+    next_run: str
+    findings: list[dict[str, str]]
+    checks: list[dict[str, str]]
+    dry: Ended
+    real: Ended
+    requests: int
+    changed_by_looking: bool
+    after: Any
+
+
+@pytest.fixture(params=STATES, ids=lambda state: state.__name__)
+def said(
+    request: pytest.FixtureRequest, cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint
+) -> Said:
+    state: State = request.param
+    variables = state(Stage(cli=cli, tokens=tokens, store=store, endpoint=endpoint)) or {}
+    before = store.secrets.snapshot()
+    status, doctor = cli("status", COLUMNS="500", **variables), cli("doctor", COLUMNS="500", **variables)
+    fields, checks = cli("status", "--json", **variables).json, cli("doctor", "--json", **variables).json["checks"]
+    dry = cli("refresh", "--dry-run", **variables)
+    changed, requests = before != store.secrets.snapshot(), len(endpoint.requests)
+    real = cli("refresh", **variables)
+    return Said(
+        shown=" ".join(ended.screen for ended in (status, doctor, dry)),
+        next_run=next(iter(re.findall(r"next run +(.+)", status.out)), "fails"),  # without a token set
+        findings=fields.get("findings", []),
+        checks=checks,
+        dry=dry,
+        real=real,
+        requests=len(endpoint.requests) - requests,
+        changed_by_looking=changed,
+        after=cli("status", "--json", **variables).json,
+    )
+
+
+def test_they_agree(said: Said) -> None:
+    """No two sentences contradict each other, `doctor` finds what `status` finds, and a run does what was said."""
+    refused = [pair for pair in CONTRADICTIONS if all(re.search(sentence, said.shown) for sentence in pair)]
+    assert [] == refused, said.shown
+
+    tokens = [check for check in said.checks if check["name"] == "tokens" and check["grade"] != "ok"]
+    assert [finding["text"] for finding in said.findings] == [check["text"] for check in tokens]
+
+    assert not said.changed_by_looking, "status, doctor and a dry run change nothing"
+    assert (said.requests > 0) == said.next_run.startswith("refreshes"), said.next_run
+    assert (said.real.code != 0) == (said.dry.code != 0), said.real.screen
+    if said.dry.code == 0:
+        assert DOES[said.dry.out.split("\n")[0].replace(" ", "_")] == said.real.out.split("\n")[0]
+    else:
+        assert not said.next_run.startswith(("refreshes", "makes"))
+
+
+def test_a_remedy_helps(said: Said) -> None:
+    """Where a finding says that the next run or `refresh` mends it, the run has mended it."""
+    promised = [f["text"] for f in said.findings if "the next run" in f["remedy"] or PLAIN_REFRESH.search(f["remedy"])]
+
+    assert not set(promised) & {finding["text"] for finding in said.after.get("findings", [])}

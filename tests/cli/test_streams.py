@@ -1,0 +1,58 @@
+"""Output that can't be written: a full disk, and a pipe that nobody reads."""
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from cli.scene import Cli, Tokens
+
+COMMAND = str(Path(sys.executable).with_name("token-refresh"))
+FULL = Path("/dev/full")
+
+
+def run(
+    environment: dict[str, str],
+    *arguments: str,
+    out: int | IO[str] = subprocess.PIPE,
+    err: int | IO[str] = subprocess.PIPE,
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own command
+        [COMMAND, *arguments], env=environment, stdout=out, stderr=err, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("status",), 3), (("status", "--json"), 3), (("doctor",), 1), (("history", "--json"), 1), (("--help",), 1)],
+)
+def test_full_disk(environment: dict[str, str], tokens: Tokens, arguments: tuple[str, ...], code: int) -> None:
+    """On a full disk a command says that its output can't be written, and calls that no defect of its own."""
+    tokens.store(expires_in=timedelta(days=1))
+
+    with FULL.open("w") as full:
+        ended = run(environment, *arguments, out=full)
+
+    assert code == ended.returncode
+    assert "the output can't be written (No space left on device)" in ended.stderr
+    assert "InternalError" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_nobody_reads_the_progress(environment: dict[str, str], tokens: Tokens, cli: Cli) -> None:
+    """A refresh whose progress can't be written (full disk, closed pipe) stores its tokens all the same."""
+    tokens.store()
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    with FULL.open("w") as full:
+        on_full_disk = run(environment, "refresh", "--force", err=full)
+    into_closed_pipe = run(environment, "refresh", "--force", err=writing)
+    os.close(writing)
+
+    assert [(0, "refreshed")] * 2 == [(e.returncode, e.stdout.split()[0]) for e in (on_full_disk, into_closed_pipe)]
+    assert ["refreshed"] * 2 == [attempt["result"] for attempt in cli("status", "--json").json["attempts"]]
