@@ -55,7 +55,7 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "said"),
     [
         (["--provider=instagram"], "has no refresh tokens"),
         (["--provider=generic", "--token-endpoint=https://example.com/t"], "name it with --authorization-endpoint URL"),
@@ -66,12 +66,12 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
         (["--provider=nope"], "PROVIDER must be one of"),
     ],
 )
-def test_no_page(cli: Cli, arguments: list[str], told: str) -> None:
+def test_no_page(cli: Cli, arguments: list[str], said: str) -> None:
     """Without an authorization page nothing is asked, and it says what to give."""
     ended = cli("authorize", "--paste", "--yes", *arguments, **CLIENT)
 
     assert 1 == ended.code
-    assert told in ended.screen
+    assert said in ended.screen
 
 
 def test_what_is_stored(
@@ -81,7 +81,7 @@ def test_what_is_stored(
     monkeypatch: pytest.MonkeyPatch,
     store: SecretsManagerServer,
 ) -> None:
-    """Provider and variables are stored beside the tokens, in the document's spelling, and apply from then on."""
+    """Provider and variables are stored with the tokens, in the document's spelling, and apply from then on."""
     environment["TOKEN_ENDPOINT"] = endpoint.url
     store.client().create_secret(Name=SECRET_ID, SecretString='{"client_id": "me", "client_secret": "hush"}')
     endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
@@ -122,13 +122,13 @@ def test_an_unknown_provider_in_the_document(cli: Cli, tokens: Tokens, environme
 
 @pytest.fixture
 def unnamed(tokens: Tokens, environment: dict[str, str]) -> Tokens:
-    """Tokens of which nothing says whose they are."""
+    """Tokens that name no provider."""
     tokens.store()
     del environment["PROVIDER"], environment["TOKEN_ENDPOINT"]
     return tokens
 
 
-def test_tokens_of_nobody_knows_whom(cli: Cli, unnamed: Tokens, endpoint: TokenEndpoint) -> None:
+def test_tokens_without_a_provider(cli: Cli, unnamed: Tokens, endpoint: TokenEndpoint) -> None:
     """A refresh asks before it sends them to the default provider; verify sends nothing without a URL."""
     del unnamed
 
@@ -179,7 +179,7 @@ def test_settings_of_the_function(cli: Cli, tokens: Tokens, aws: Aws, environmen
 
 
 def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> None:
-    """An option that says something else than the function is an error that names both; an ARN is no contradiction."""
+    """An option that contradicts the function is an error that names both; the ARN of the same secret is accepted."""
     tokens.store(expires_in=DAY)
     aws.function = deployed(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="upwork")
     arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SECRET_ID}-AbCdEf"

@@ -26,13 +26,16 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_story() -> None:
-    """A deployed fleet does all that the demo says, and the demo exits with 0."""
-    played = run("--secrets=20")
+    """A deployed fleet does all that the demo says, the demo says what it changed for that, and exits with 0."""
+    played = run("--secrets=10")
 
     assert (0, "") == (played.returncode, played.stderr), played.stdout
     for number, step in enumerate(STORY, 1):
         assert f"{number:>2}  {step.title}\n" in played.stdout
     assert "FAILED" not in played.stdout
+    introduction = " ".join(played.stdout.partition("\n 1  ")[0].split())
+    assert "takes them from the queue to the function" in introduction
+    assert "Two conditions of the template are changed" in introduction
     assert f"All {len(STORY)} steps did what they say" in played.stdout
     assert "ok  refreshed by quickbooks, which hangs: 0" in " ".join(played.stdout.split(" "))
     assert [] == re.findall(r"(?:access|refresh|client-secret)-[\w-]{20,}", played.stdout)

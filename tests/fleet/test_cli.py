@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from fleet.rows import arn, failed, row, seen
 from token_refresh.cli.app import app
 from token_refresh.cli.fleet.duration import read_duration
+from token_refresh.cli.fleet.layout import lay_out, view
+from token_refresh.errors import TokenRefreshError
 from token_refresh.fleet.aws.index import TableIndex
 from token_refresh.fleet.core.row import Pause, Pauses, Row, State
 
@@ -95,6 +100,42 @@ def test_summary_first(index: TableIndex) -> None:
     assert ["late/1", "dead/1"] == names
     assert "and 3 more; narrow them with --provider or --state, or use --json" in lines[-1]
     assert "none yet" in run("status").stdout
+
+
+def test_a_narrow_terminal(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns no line is longer, and states, times and the names of errors are whole, however long the others."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for number, error_type in enumerate(sorted(kind.__name__ for kind in _kinds(TokenRefreshError))):
+        run = failed(error_type, at=NOW - HOUR, state=list(State)[number % 5])
+        index.add(row(f"customers/{'x' * 99}/{number}", provider="a-provider-with-a-very-long-name", found=run))
+    index.add(late("late/1"))
+    index.pause(IN_FORCE, secret_arn=arn("late/1"))
+
+    lines = CliRunner().invoke(app, ["fleet", "status"]).stdout.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    words = Counter(" ".join(lines).split())
+    assert {kind.__name__ for kind in _kinds(TokenRefreshError)} <= set(words)
+    assert words["overdue"]
+    assert 1 < words["reauthorize"]
+
+
+def _kinds(error: type[TokenRefreshError]) -> set[type[TokenRefreshError]]:
+    return {error}.union(*map(_kinds, error.__subclasses__()))
+
+
+def test_a_large_fleet() -> None:
+    """Of 10,000 rows the summary and the 20 most urgent are shown; the rest is counted."""
+    rows = [healthy(str(number)) for number in range(9_999)] + [late("late/1")]
+    shown = view(rows, Pauses(), fleet="prod", now=NOW, provider=None, state=None)
+    console = Console(width=80, file=StringIO())
+    console.print(*lay_out(shown, limit=20), sep="\n")
+
+    lines = cast("StringIO", console.file).getvalue().splitlines()
+    assert "fleet prod  10000 secrets  1 overdue  9999 healthy" == lines[0].strip()
+    assert len(lines) < 30
+    assert "late/1" == next(line for line in lines if "/" in line).split()[0]
+    assert "and 9980 more" in lines[-1]
 
 
 def test_filters(index: TableIndex) -> None:

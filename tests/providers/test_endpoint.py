@@ -7,7 +7,7 @@ from token_refresh.providers.endpoint import host_of, is_loopback, read_endpoint
 
 
 def test_a_host_is_compared_in_lower_case() -> None:
-    """Host names don't depend on case, and a port is no part of them."""
+    """Host names don't depend on case, and a port does not belong to them."""
     assert "api.example.com" == host_of("https://API.Example.com:8443/t")
 
 

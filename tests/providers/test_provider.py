@@ -50,7 +50,7 @@ def test_a_document_may_name_its_provider(fields: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("named", ["canary", "UPWORK", 7, ["upwork"], {"upwork": 1}, True])
 def test_another_provider_s_document_is_refused(named: object) -> None:
-    """A document of another provider is never sent to this one; what it names isn't shown."""
+    """A document of another provider is never sent to this one; the message doesn't quote what it names."""
     with pytest.raises(ConfigurationError, match="provider is not upwork") as caught:
         UPWORK.for_document({"provider": named})
 
@@ -72,6 +72,6 @@ def test_wrong_variables_are_refused(values: object) -> None:
         SHOP.for_document({"providerVariables": values})
 
 
-def test_a_provider_can_be_told_apart_in_a_set() -> None:
+def test_providers_are_values() -> None:
     """Providers are values: equal ones have equal hashes."""
     assert {UPWORK, SHOP} == {load_provider("upwork"), SHOP, UPWORK}

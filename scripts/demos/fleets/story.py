@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from demos.fleets.account import FLEET
+from demos.fleets.account import FLEET, PATIENCE_SECONDS
 from demos.fleets.providers import HANGING, REAL
 from demos.report import new_table
 from demos.scene import Check
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from demos.fleets.account import FleetAccount
-
-PATIENCE_SECONDS = 150
-"""How long a step waits for what it says; a busy machine may be slow, and nothing here is timed."""
 
 
 @dataclass(slots=True)
@@ -104,9 +101,9 @@ HANGING_RUNS = 6
 
 
 def answers_again(stage: Stage) -> None:
-    """Let the provider answer, and wait for its secrets."""
+    """Let the provider respond, and wait for its secrets."""
     account = stage.account
-    account.providers.hanging.answer_again()
+    account.providers.hanging.respond_again()
     wait_until(lambda: Counter(_states(account)) == {State.HEALTHY: account.size})
     stage.command("fleet", "status", "--fleet", FLEET, "--limit", "5")
     stage.check("secrets that are fresh", account.size, _states(account).count(State.HEALTHY))
@@ -155,7 +152,8 @@ def table_lost(stage: Stage) -> None:
     stage.check("rows after the loss", 0, len(account.rows()))
     stage.check("exit status of resync", 0, stage.command("fleet", "resync", "--fleet", FLEET))
     stage.check("rows after the resync", account.size, len(account.rows()))
-    stage.say("Nobody starts the dispatcher now: its schedule does, once a minute.")
+    stage.say("Nobody starts the dispatcher now: a copy of its schedule does, with the same role, a second from now.")
+    stage.check("the dispatcher's schedule", "rate(1 minute)", account.bring_forward())
     wait_until(lambda: Counter(_states(account)) == {State.HEALTHY: account.size})
     stage.command("fleet", "status", "--fleet", FLEET, "--limit", "0")
     stage.check("secrets that are fresh", account.size, _states(account).count(State.HEALTHY))
@@ -202,7 +200,7 @@ STORY = (
         play=one_hangs,
     ),
     Step(
-        title="The provider answers again",
+        title="The provider responds again",
         why="The runs that hung are repeated, since this provider accepts that for a day. The rest follow.",
         play=answers_again,
     ),

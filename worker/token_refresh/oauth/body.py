@@ -40,7 +40,7 @@ def _read_form(text: str) -> dict[str, object] | None:
 
 
 def _read_int(digits: str) -> int | float:
-    """Read an integer; one that Python refuses to convert must not cost the tokens beside it."""
+    """Read an integer; one that Python refuses to convert must not cost the tokens in the same object."""
     return int(digits) if len(digits) < 400 else math.inf  # noqa: PLR2004 - beyond what a double holds
 
 

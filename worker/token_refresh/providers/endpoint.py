@@ -16,12 +16,12 @@ def read_endpoint(name: str, url: str) -> str:
     Raises:
         ConfigurationError: The URL can't be an endpoint.
     """
-    url = url.strip()
+    url = url.strip()  # a URL from a console often ends in a line end
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ConfigurationError(f"{name} must be ASCII without spaces; write an international host name as xn--")
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _ = parts.hostname, parts.port  # a port is parsed, and can fail, only when it is read
     except ValueError:
         raise ConfigurationError(f"{name} is not a URL") from None
     if not host or parts.scheme not in {"http", "https"}:

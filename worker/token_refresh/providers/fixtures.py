@@ -62,11 +62,13 @@ def check_profile(profile: Path, folder: Path | None = None) -> list[str]:
         *_check_dead(provider, _read(dead, provider)),
     ]
     if provider.access_token_lifetime is not None:
+        # The table bears the shortest lifetimes. Whether there is one is the deployment's choice, checked at synthesis.
         unfit = lifetime_problem(provider.access_token_lifetime, claims_in_table=True)
         problems += [] if unfit is None else [f"lifetime: {unfit}"]
     return problems
 
 
+# Through the worker's own reader: a check with rules of its own would prove nothing about a run.
 def _read(fixture: Fixture, provider: Provider) -> Response:
     return read_response(fixture.status, fixture.encoded(provider), None, provider.response)
 
@@ -86,6 +88,7 @@ def _check_success(provider: Provider, response: Response) -> list[str]:
 
 
 def _check_rotation(provider: Provider, response: TokenResponse) -> list[str]:
+    # A run would keep the old refresh token, which the provider has just revoked.
     redeems = provider.request.grant is Grant.REFRESH_TOKEN
     if redeems and provider.rotation is Rotation.ALWAYS and response.refresh_token is None:
         return [f"{SUCCESS}: has no refresh token, and rotation is always"]

@@ -1,4 +1,4 @@
-"""Whether a claim store bears a token's lifetime. Deployment and worker ask the same function.
+"""Whether a claim store can keep up with a token's lifetime. Deployment and worker call the same function.
 
 A token is due after two thirds of its life, and each claim store takes so many claims in 24 hours. A shorter life would
 reach that limit, and runs would wait while the token expires.
@@ -7,6 +7,7 @@ reach that limit, and runs would wait while the token expires.
 from datetime import timedelta
 from typing import Final
 
+# A day / (54 min x 2/3) = 40 claims; tests/providers/test_lifetime.py holds both to the stores' limits.
 SHORTEST_WITH_VERSIONS: Final = timedelta(minutes=54)
 """Claims as versions of the secret: 40 a day."""
 
@@ -24,6 +25,7 @@ def lifetime_problem(lifetime: timedelta, *, claims_in_table: bool) -> str | Non
     shortest = SHORTEST_WITH_TABLE if claims_in_table else SHORTEST_WITH_VERSIONS
     if lifetime >= shortest:
         return None
+    # A table helps down to its own limit; below it only the provider can.
     if lifetime >= SHORTEST_WITH_TABLE:
         way_out = 'Keep claims in a table: deploy with claim_table = "create", which sets CLAIM_TABLE'
     else:

@@ -43,6 +43,7 @@ def load_provider(name: str, own: Path | None = None) -> Provider:
     Raises:
         ConfigurationError: There is no such profile, or it is not valid.
     """
+    # The user's own profile wins: a provider may treat their client in another way than ours describes.
     for folder in (own, PROFILES):
         if folder is not None and NAME.fullmatch(name) and (folder / f"{name}.toml").is_file():
             return read_profile(folder / f"{name}.toml")
@@ -63,6 +64,6 @@ def read_profile(path: Path) -> Provider:
         raise ConfigurationError(f"{path.name} can't be read; give the path of a profile, NAME.toml") from None
     except ValueError as error:
         raise ConfigurationError(f"{path.name} is not valid TOML: {error}") from None
-    except RecursionError:
+    except RecursionError:  # tomllib recurses into each bracket
         raise ConfigurationError(f"{path.name} is nested too deeply; a profile has two levels") from None
     return read_provider(path.stem, Table(parsed, path.name))

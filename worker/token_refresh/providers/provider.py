@@ -57,6 +57,7 @@ class RefreshTokenLife:
             stated: How long the refresh token lives, as the response says.
             begins: Whether `lifetime` begins with these tokens.
         """
+        # What the provider states is about this grant; the profile is about all of them.
         lifetime = stated or (self.lifetime if begins else None)
         return None if lifetime is None else issued_at.replace(microsecond=0) + lifetime
 
@@ -143,6 +144,7 @@ class Provider:
     @property
     def prolongs_grants(self) -> bool:
         """Whether a refresh moves the end of the grant."""
+        # A refresh token that stays the same keeps the end that it was issued with.
         return self.rotation is not Rotation.NEVER and not self.refresh_token.is_fixed
 
     def at_endpoint(self, url: str) -> "Provider":
@@ -150,6 +152,7 @@ class Provider:
 
         Another host may rotate in another way, so it gets no grace. A loopback host is an imitation and keeps it.
         """
+        # Behind a variable is any tenant's host, and a tenant may have set rotation in another way (Okta, Auth0).
         trusted = is_loopback(host_of(url)) or (not places(self.token_endpoint) and host_of(url) == self.host)
         grace = self.grace if trusted else Grace(duration=NO_GRACE)
         return replace(self, token_endpoint=url, variables={}, grace=grace)
@@ -172,11 +175,13 @@ class Provider:
         Raises:
             ConfigurationError: The document names another provider, or a variable is missing or not allowed.
         """
+        # An empty value counts as none; consoles that edit JSON leave it behind. Any other type is somebody's mistake.
         if fields.get("provider") not in (None, "", self.name):
             raise ConfigurationError(
                 f"the token secret's key provider is not {self.name}, and this deployment refreshes {self.name} only "
                 "(PROVIDER). Refresh the secret with its own deployment, or correct the key"
             )
+        # Also where `TOKEN_ENDPOINT` took their place: the deployment's endpoint is complete.
         if not self.variables:
             return self
         values = fields.get("providerVariables", fields.get("provider_variables"))

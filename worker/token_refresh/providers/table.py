@@ -13,6 +13,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _REQUIRED: Final = object()
 _LONGEST_SECONDS: Final = 20 * 366 * 86_400
+# One line: values go into headers, messages and terminals.
 _LINE: Final = r"[^\n]+"
 
 
@@ -63,6 +64,7 @@ class Table:
         """Read a whole number within its bounds, both included."""
 
         def parse(value: object) -> int:
+            # `isinstance` takes true for 1.
             if type(value) is not int or not low <= value <= high:
                 raise ValueError
             return value
@@ -135,6 +137,7 @@ def _matching(value: object, pattern: str) -> str:
 
 
 def _instance(value: object, kind: type[_T]) -> _T:
+    # Exactly: TOML's times of day are dates, too, and Python's true is an int.
     if type(value) is not kind:
         raise ValueError
     return value

@@ -15,9 +15,12 @@ from token_refresh.providers.endpoint import host_of, read_endpoint
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _HOST: Final = r"[\w{}-]+(\.[\w{}-]+)*"
+# Narrower than a URL may be: credentials, fragments, IPv6 addresses and backslashes could hide the host.
 _URL: Final = re.compile(rf"(?a)(https://{_HOST}|http://(127\.0\.0\.1|localhost))(:\d+)?([/?][\w{{}}./:?&=%~+,-]*)?")
+_PORT: Final = re.compile(r":\d+\Z")
 _VALUE: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")  # no character that ends a host or climbs a path
 _LONGEST_VALUE: Final = 128
+# Regions and clouds are a handful; each value is looked up in the list.
 MOST_CHOICES: Final = 200
 """How many values a list may have."""
 _LITERAL_DOMAIN: Final = re.compile(r"(?:\.[a-z0-9-]+){2,}")
@@ -69,7 +72,7 @@ def read_template(value: object) -> str:
 
 def host_is_fixed(template: str, variables: Mapping[str, Variable]) -> bool:
     """Whether no value of a variable can move the host to another domain."""
-    host = urlsplit(template).netloc
+    host = _PORT.sub("", urlsplit(template).netloc)
     for variable in variables.values():
         if variable.choices:
             # Labels add up, so the worst value of each list decides: a product of all lists could take hours.

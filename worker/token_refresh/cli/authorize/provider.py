@@ -55,7 +55,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
         client_id: The client.
         redirect_uri: As registered.
         endpoint: The authorization page, if not the profile's.
-        scope: Scopes to ask for beside those that the profile needs for a refresh token.
+        scope: Scopes to ask for in addition to those that the profile needs for a refresh token.
         pkce: Whether to send a challenge, if not as the profile says.
 
     Raises:
@@ -64,8 +64,8 @@ def build_authorization(  # noqa: PLR0913 - all by name
     """
     if template.request.grant is not Grant.REFRESH_TOKEN:
         raise CommandFailed(
-            f"{template.title} has no refresh tokens, so there is nothing to authorize: store the token document by "
-            "hand; `aws secretsmanager put-secret-value` does"
+            f"{template.title} has no refresh tokens, so there is nothing to authorize: store the token document "
+            "with `aws secretsmanager put-secret-value`"
         )
     page = template.authorization
     if endpoint is None and page is None:

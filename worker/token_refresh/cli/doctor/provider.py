@@ -43,6 +43,7 @@ def check_token_endpoint(context: Context, state: State | None) -> Check:
 
 def _request(settings: Settings, context: Context, state: State | None) -> tuple[TokenRequest, bool]:
     provider = settings.provider
+    # Random: nobody's token, and so not the reuse of one, for which providers revoke grants (RFC 9700 section 4.14.2).
     made_up = SecretValue(f"made-up-{secrets.token_hex(8)}")
     if state is not None and names_provider(context, state.document.fields):
         try:

@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from rich.console import RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from token_refresh.cli.console.screen import assemble, iso, relative, text, when
+from token_refresh.cli.console.screen import assemble, iso, span, text, when
 from token_refresh.cli.secret.health import Health
 from token_refresh.fleet.core.row import Pauses, Row, State, pause_of, state_of
 
@@ -33,6 +33,9 @@ _STYLES: Final = {
     State.PAUSED: "cyan",
     State.HEALTHY: "green",
 }
+_AS_IT_SHOULD_BE: Final = frozenset({"fresh", "refreshed", "recovered"})
+_NARROWEST: Final = 26
+"""The longest name of an error with its indentation."""
 _ATTENTION: Final = frozenset({State.REAUTHORIZE, State.ERROR, State.EMPTY, State.HELD})
 
 
@@ -148,22 +151,28 @@ def _providers(shown: View) -> Table:
 
 
 def _rows(shown: View, limit: int) -> Table:
-    table = _table("secret", "provider", "state", "expires", "last run")
+    """Lay out rows; what went wrong is below the secret's name, since a column for it leaves names no room."""
+    table = _table(Column("secret", overflow="fold", min_width=_NARROWEST), "provider", "state", "expires", "last run")
     for member in shown.members[:limit]:
         row, seen = member.row, member.row.seen
-        last = "none yet" if seen is None else f"{seen.outcome or seen.error_type} {relative(seen.at - shown.now)}"
+        ended = (seen.error_type or seen.outcome) if seen else None
+        detail = [(f"\n  {ended}", "dim")] if ended and ended not in _AS_IT_SHOULD_BE else []
         table.add_row(
-            text(row.name),
+            assemble(row.name, *detail),
             text(row.provider),
             text(member.state.value, _STYLES.get(member.state, "")),
-            text(relative(row.expires_at - shown.now) if row.expires_at else "unknown"),
-            text(last),
+            text(_about(row.expires_at - shown.now) if row.expires_at else "unknown"),
+            text(_about(seen.at - shown.now) if seen else "none yet"),
         )
     return table
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, header_style="dim", overflow="fold")
-    return table
+def _about(distance: timedelta) -> str:
+    """Write how far away something is, by its largest unit: two of them make a line too long for 80 columns."""
+    about = " ".join(span(distance).split()[:2])
+    return f"in {about}" if distance > timedelta(0) else f"{about} ago"
+
+
+def _table(*columns: str | Column) -> Table:
+    narrow = (Column(c, no_wrap=True, max_width=16) if isinstance(c, str) else c for c in columns)
+    return Table(*narrow, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")

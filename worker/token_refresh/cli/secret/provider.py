@@ -38,6 +38,7 @@ def _check_provider(context: Context, fields: Mapping[str, object], settings: Se
     theirs, ours = fields.get(PROVIDER_KEY), settings.provider.name
     if theirs in (None, "", ours) or theirs not in profile_names():
         return
+    # Without the options of this command: they may be what named the wrong provider.
     plain = replace(context, repeated=())
     raise ConfigurationError(
         f"the tokens of secret {context.secret_id} in {context.region} belong to the provider {theirs}, and the "
@@ -49,6 +50,7 @@ def _check_provider(context: Context, fields: Mapping[str, object], settings: Se
 
 def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
     """Whether the settings or the document name the provider, and Upwork is not just the default."""
+    # `tokenRefresh` names the host that issued the tokens, and no other host gets them.
     return any(context.environment.get(name) for name in ("PROVIDER", "TOKEN_ENDPOINT")) or any(
         fields.get(name) for name in (PROVIDER_KEY, "tokenRefresh")
     )
