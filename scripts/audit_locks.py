@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
         return VULNERABLE
     if all(audit.is_complete for audit in audits):
         return 0
-    print("NOT AUDITED: the vulnerability database did not answer for every package", file=sys.stderr)
+    print("NOT AUDITED: the vulnerability database did not respond for every package", file=sys.stderr)
     return NOT_AUDITED if "--required" in arguments else 0
 
 

@@ -103,7 +103,7 @@ class WebhookReceiver(Construct):
             system_log_level_v2=lambda_.SystemLogLevel.INFO,
         )
         self._acknowledge(tracing=tracing)
-        # Anybody may call it: what is not signed is refused. The CDK writes both permissions that this takes.
+        # Everyone may call it: what is not signed is refused. The CDK writes both permissions that this takes.
         self.url = self.function.add_function_url(auth_type=lambda_.FunctionUrlAuthType.NONE)
 
     def consume_with(self, function: lambda_.Function, *, batch_size: int = 10) -> None:

@@ -41,7 +41,7 @@ class SimulatedStore:
         return type("Meta", (), {"region_name": "eu-central-1"})
 
     def get_secret_value(self, **_: object) -> dict[str, Any]:
-        """Answer as Secrets Manager does."""
+        """Respond as Secrets Manager does."""
         self._count()
         document = {
             "accessToken": str(self.number),
@@ -56,7 +56,7 @@ class SimulatedStore:
         }
 
     def describe_secret(self, **_: object) -> dict[str, Any]:
-        """Answer as Secrets Manager does."""
+        """Respond as Secrets Manager does."""
         self._count()
         return {"VersionIdsToStages": {f"version-{self.number}": ["AWSCURRENT"]}}
 

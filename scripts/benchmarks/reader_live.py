@@ -78,7 +78,7 @@ def _unauthorized(subject: type[Subject]) -> tuple[int, float]:
 
 
 def _slow_store(subject: type[Subject]) -> float:
-    """Give the longest of eight threads' reads, all due for a newer token, while an answer takes two seconds."""
+    """Give the longest of eight threads' reads, all due for a newer token, while a response takes two seconds."""
     with SecretsManagerServer() as server:
         now = time.time()
         store_token(server)

@@ -84,7 +84,7 @@ def measure(contender: Contender, folder: Path, runtime: LambdaRuntime) -> Sampl
             environment | runtime.environment, handler=contender.handler, task_root=folder, python=runtime.python
         ) as function:
             first = function.invoke(SCHEDULED_EVENT)
-            answered = time.perf_counter()
+            responded = time.perf_counter()
             calls, requests = len(store.calls), len(endpoint.requests)
             again_began = time.perf_counter()
             function.invoke(SCHEDULED_EVENT)
@@ -93,7 +93,7 @@ def measure(contender: Contender, folder: Path, runtime: LambdaRuntime) -> Sampl
     if first.error_type or first.payload["outcome"] != contender.outcome:
         raise SystemExit(f"scripts/bench worker: {contender.name} ended with {first.error_type or first.payload}")
     return Sample(
-        cold_ms=(answered - began) * 1000,
+        cold_ms=(responded - began) * 1000,
         warm_ms=warm_ms,
         peak_memory_mb=memory_mb,
         store_calls=calls,

@@ -121,7 +121,7 @@ class Scene:
 
     @property
     def requests(self) -> int:
-        """Refresh requests that the authorization server answered in this step."""
+        """Refresh requests that the authorization server responded to in this step."""
         return self.account.refresh_requests() - self._requests_before
 
     @property

@@ -46,13 +46,13 @@ class _Handler(LoopbackHandler):
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
         """Describe the function."""
         if self._is_about("configuration"):
-            self.answer(200, json.dumps(self.server.configuration).encode())
+            self.respond(200, json.dumps(self.server.configuration).encode())
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         """Invoke the function."""
         body = self.read_body()
         if b"Action=GetCallerIdentity" in body:
-            self.answer(200, _IDENTITY.encode(), {"Content-Type": "text/xml"})
+            self.respond(200, _IDENTITY.encode(), {"Content-Type": "text/xml"})
             return
         if not self._is_about("invocations"):
             return
@@ -62,10 +62,10 @@ class _Handler(LoopbackHandler):
         if self.headers.get("X-Amz-Log-Type") == "Tail":
             headers["X-Amz-Log-Result"] = base64.b64encode("\n".join(run.logs).encode()[-4096:]).decode()
         if run.error_type is None:
-            self.answer(200, json.dumps(run.payload).encode(), headers)
+            self.respond(200, json.dumps(run.payload).encode(), headers)
             return
         error = {"errorType": run.error_type, "errorMessage": run.error_message}
-        self.answer(200, json.dumps(error).encode(), headers | {"X-Amz-Function-Error": "Unhandled"})
+        self.respond(200, json.dumps(error).encode(), headers | {"X-Amz-Function-Error": "Unhandled"})
 
     def _is_about(self, wanted: str) -> bool:
         """Whether this is asked of the function; if not, the request is refused."""
@@ -74,7 +74,7 @@ class _Handler(LoopbackHandler):
             self._refuse()
         elif name.rpartition(":")[2] != FUNCTION_NAME:
             missing = json.dumps({"Type": "User", "Message": f"Function not found: {name}"}).encode()
-            self.answer(404, missing, {"x-amzn-ErrorType": "ResourceNotFoundException"})
+            self.respond(404, missing, {"x-amzn-ErrorType": "ResourceNotFoundException"})
         else:
             return True
         return False
@@ -84,9 +84,9 @@ class _Handler(LoopbackHandler):
         code, why = "AccessDeniedException", "The demo has no other service of AWS"
         if "x-www-form-urlencoded" in self.headers.get("Content-Type", ""):
             error = f"<ErrorResponse><Error><Code>{code}</Code><Message>{why}</Message></Error></ErrorResponse>"
-            self.answer(403, error.encode(), {"Content-Type": "text/xml"})
+            self.respond(403, error.encode(), {"Content-Type": "text/xml"})
         else:
-            self.answer(403, json.dumps({"__type": code, "Message": why}).encode(), {"x-amzn-ErrorType": code})
+            self.respond(403, json.dumps({"__type": code, "Message": why}).encode(), {"x-amzn-ErrorType": code})
 
 
 def serve(handler: str) -> int:

@@ -201,7 +201,7 @@ def test_a_table_that_is_not_there_is_a_wrong_setting(table: TableServer) -> Non
 
 @pytest.mark.parametrize(("fault", "error"), [("deny", SecretAccessDenied), ("throttle", SecretStoreUnavailable)])
 def test_what_the_table_refuses_is_named(table: TableServer, fault: Any, error: type[SecretStoreError]) -> None:
-    """A missing permission and a throttled table are told apart; nothing was redeemed."""
+    """A missing permission and a throttled table are different errors; nothing was redeemed."""
     table.server.fault(fault, "GetItem", times=100)
 
     with pytest.raises(error, match="dynamodb:GetItem on table claims in eu-central-1 for secret arn:aws"):

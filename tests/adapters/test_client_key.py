@@ -13,7 +13,7 @@ KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
 
 
 class Kms(LoopbackServer):
-    """Answers every request as it is told, and keeps what it was asked."""
+    """Responds to every request as the test says, and keeps what it was asked."""
 
     def __init__(self) -> None:
         super().__init__(_Handler)
@@ -29,7 +29,7 @@ class _Handler(LoopbackHandler):
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         self.server.regions.append(self.headers["Authorization"].split("/")[2])
         self.server.asked.append((self.headers["X-Amz-Target"], json.loads(self.read_body())))
-        self.answer(self.server.status, json.dumps(self.server.body).encode(), {"Connection": "close"})
+        self.respond(self.server.status, json.dumps(self.server.body).encode(), {"Connection": "close"})
 
 
 @pytest.fixture

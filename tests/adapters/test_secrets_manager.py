@@ -187,7 +187,7 @@ def test_a_response_without_a_date_is_refused(headers: dict[str, str]) -> None:
 
 
 def test_a_page_in_the_place_of_an_answer_passes() -> None:
-    """What a proxy or a portal says in Secrets Manager's place is no answer, and is asked for again, then named."""
+    """What a proxy or a portal says in Secrets Manager's place is no response, and is asked for again, then named."""
     pages = 0
 
     class Client:

@@ -34,7 +34,7 @@ class _Handler(LoopbackHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         self.server.seen.set()
-        self.answer(200, b"{}", {})
+        self.respond(200, b"{}", {})
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ class Api(LoopbackServer):
     def __init__(self) -> None:
         super().__init__(_Handler)
         self.token = ""
-        self.answer: tuple[int, bytes] = (200, b'{"data": {"user": {}}}')
+        self.response: tuple[int, bytes] = (200, b'{"data": {"user": {}}}')
 
     @property
     def url(self) -> str:
@@ -23,8 +23,8 @@ class _Handler(LoopbackHandler):
 
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
         if self.server.token and self.headers["Authorization"] != f"Bearer {self.server.token}":
-            return self.answer(401)
-        return self.answer(*self.server.answer)
+            return self.respond(401)
+        return self.respond(*self.server.response)
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         assert "user" in json.loads(self.read_body())["query"]

@@ -56,10 +56,10 @@ class Person:
         return self
 
 
-def redirected(url: str, **answer: str) -> str:
-    """Give the redirect with an answer of the test's, and the right state unless told otherwise."""
+def redirected(url: str, **response: str) -> str:
+    """Give the redirect with a response of the test's, and the right state unless printed otherwise."""
     asked = dict(parse_qsl(urlsplit(url).query))
-    return f"{asked['redirect_uri']}?{urlencode({'state': asked['state'], **answer})}"
+    return f"{asked['redirect_uri']}?{urlencode({'state': asked['state'], **response})}"
 
 
 def stored(store: SecretsManagerServer, secret_id: str = SECRET_ID) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""AWS as `doctor` looks at it: an account at moto, and servers for what moto does not have or never answers."""
+"""AWS as `doctor` looks at it: an account at moto, and servers for what moto does not have."""
 
 import base64
 import io
@@ -40,7 +40,7 @@ class _Simulate(LoopbackHandler):
             '<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
             f"<SimulatePrincipalPolicyResult>{result}</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
         )
-        self.answer(200, text.encode(), {"Content-Type": "text/xml"})
+        self.respond(200, text.encode(), {"Content-Type": "text/xml"})
 
 
 class Account:
@@ -117,7 +117,7 @@ class Account:
 
 
 class Aws(LoopbackServer):
-    """Lambda and Scheduler where a test needs what moto never answers; everything else is refused."""
+    """Lambda and Scheduler where a test needs what moto lacks; everything else is refused."""
 
     def __init__(self) -> None:
         super().__init__(_Aws)
@@ -134,19 +134,19 @@ class _Aws(LoopbackHandler):
 
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
         if f"/functions/{self.server.function['FunctionName']}/configuration" in self.path:
-            self.answer(200, json.dumps(self.server.function).encode())
+            self.respond(200, json.dumps(self.server.function).encode())
         elif "/schedules" in self.path and self.server.schedules:
-            self.answer(200, json.dumps(self.server.schedules.pop(0)).encode())
+            self.respond(200, json.dumps(self.server.schedules.pop(0)).encode())
         else:
-            self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDeniedException"})
+            self.respond(403, b"{}", {"x-amzn-ErrorType": "AccessDeniedException"})
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         body = self.read_body()
         if self.server.sts_error is not None and b"GetCallerIdentity" in body:
             error = f"<Error><Type>Sender</Type><Code>{self.server.sts_error}</Code></Error>"
-            return self.answer(403, f"<ErrorResponse>{error}</ErrorResponse>".encode(), {"Content-Type": "text/xml"})
+            return self.respond(403, f"<ErrorResponse>{error}</ErrorResponse>".encode(), {"Content-Type": "text/xml"})
         if self.server.deployed is None or "/invocations" not in self.path:
-            return self.answer(403, b"{}", {"x-amzn-ErrorType": "AccessDenied"})
+            return self.respond(403, b"{}", {"x-amzn-ErrorType": "AccessDenied"})
         invocation = self.server.deployed.invoke(json.loads(body))
         log = base64.b64encode("\n".join(invocation.logs).encode()).decode()
-        return self.answer(200, json.dumps(invocation.payload).encode(), {"X-Amz-Log-Result": log})
+        return self.respond(200, json.dumps(invocation.payload).encode(), {"X-Amz-Log-Result": log})

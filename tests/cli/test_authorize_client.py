@@ -13,7 +13,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 
 
 @pytest.mark.parametrize(
-    ("content", "mode", "told"),
+    ("content", "mode", "printed"),
     [
         ("{}", 0o600, "must be a JSON object with clientId"),
         ("not JSON", 0o600, "must be a JSON object with clientId"),
@@ -21,7 +21,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
         (None, 0o600, "there is no file"),
     ],
 )
-def test_client_file(cli: Cli, tmp_path: Path, content: str | None, mode: int, told: str) -> None:
+def test_client_file(cli: Cli, tmp_path: Path, content: str | None, mode: int, printed: str) -> None:
     """A file of client credentials must be one, and its owner's alone."""
     path = tmp_path / "client.json"
     if content is not None:
@@ -30,7 +30,7 @@ def test_client_file(cli: Cli, tmp_path: Path, content: str | None, mode: int, t
     ended = cli("authorize", f"--client-file={path}")
 
     assert 1 == ended.code
-    assert told in ended.screen
+    assert printed in ended.screen
 
 
 def test_client_from_standard_input(cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str]) -> None:

@@ -41,7 +41,7 @@ def test_too_late(cli: Cli, client_file: Path, free_port: int) -> None:
 
 
 def test_port_taken(cli: Cli, client_file: Path, endpoint: TokenEndpoint) -> None:
-    """A port that is taken is told of before anything is asked of the provider."""
+    """A port that is taken is an error before anything is asked of the provider."""
     ended = cli(
         "authorize", f"--client-file={client_file}", f"--redirect-uri=http://{endpoint.address}/callback", "--yes"
     )

@@ -12,7 +12,7 @@ from testbed.provider.token_endpoint import TokenEndpoint
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("response", "printed"),
     [
         ({"error": "access_denied"}, "the provider did not authorize (access_denied)"),
         ({"error": "<script>"}, "an error without an RFC 6749 code"),
@@ -23,23 +23,23 @@ from testbed.provider.token_endpoint import TokenEndpoint
     ],
 )
 def test_refused(  # noqa: PLR0917 - fixtures
-    cli: Cli, client_file: Path, person: Callable[..., Person], free_port: int, answer: dict[str, str], told: str
+    cli: Cli, client_file: Path, person: Callable[..., Person], free_port: int, response: dict[str, str], printed: str
 ) -> None:
     """Where the provider refuses, the terminal says why, the page says so, and nothing is stored."""
-    someone = person(lambda url: redirected(url, **answer))
+    someone = person(lambda url: redirected(url, **response))
 
     ended = cli(
         "authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback", "--yes"
     )
 
     assert 1 == ended.code
-    assert told in ended.screen
+    assert printed in ended.screen
     assert "Not authorized" in someone.leave().pages[0].text
     assert 3 == cli("status").code
 
 
 @pytest.mark.parametrize(
-    ("played", "told"),
+    ("played", "printed"),
     [
         (script.status(200, {"access_token": "a"}), "the provider sent no refresh token"),
         (script.error("invalid_client", http_status=401), "ClientRejected: the token endpoint rejected the client"),
@@ -53,13 +53,13 @@ def test_no_tokens(  # noqa: PLR0917 - fixtures
     environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     played: script.Script,
-    told: str,
+    printed: str,
 ) -> None:
-    """Whatever the token endpoint answers instead of tokens, it is said in our own words, with what to do."""
+    """Whatever the token endpoint sends instead of tokens, it is said in our own words, with what to do."""
     environment["TOKEN_ENDPOINT"] = endpoint.url
     endpoint.play(played)
 
     ended = paste_into(cli, monkeypatch, UPWORK_CLIENT_ID="me", UPWORK_CLIENT_SECRET="hush")
 
     assert 1 == ended.code
-    assert told in ended.screen
+    assert printed in ended.screen

@@ -42,7 +42,7 @@ def test_help(cli: Cli, command: str) -> None:
     ],
 )
 def test_usage(cli: Cli, arguments: tuple[str, ...]) -> None:
-    """A wrong option is exit status 64, which monitoring can't take for an answer of `status`."""
+    """A wrong option is exit status 64, which monitoring can't take for a response of `status`."""
     assert 64 == cli(*arguments).code
 
 

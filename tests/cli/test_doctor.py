@@ -61,7 +61,7 @@ def test_wrong_region(cli: Cli, tokens: Tokens) -> None:
 
 
 def test_a_stale_consumer(cli: Cli, tokens: Tokens) -> None:
-    """A consumer's cache that does not update: the version that it reports is told from the current one."""
+    """A consumer's cache that does not update: the version that it reports is compared with the current one."""
     old = tokens.store(expires_in=DAY)
     new = tokens.store(expires_in=DAY)
     unknown = "3f0c8c35-3c0f-4d5e-8f4e-1d6e7d2b9a10"
@@ -118,7 +118,7 @@ def test_client_credentials(cli: Cli, tokens: Tokens) -> None:
 
 
 @pytest.mark.parametrize(
-    ("played", "grade", "told"),
+    ("played", "grade", "printed"),
     [
         (script.error("invalid_client", http_status=401), "failed", "rejects the client credentials"),
         (script.status(200, {"access_token": "a"}), "failed", "do not trust it"),
@@ -127,16 +127,16 @@ def test_client_credentials(cli: Cli, tokens: Tokens) -> None:
     ],
 )
 def test_token_endpoint(  # noqa: PLR0917 - fixtures
-    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, played: script.Script, grade: str, told: str
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, played: script.Script, grade: str, printed: str
 ) -> None:
-    """What the token endpoint answers to a made-up refresh token says what is wrong with it, or with the client."""
+    """What the token endpoint sends to a made-up refresh token says what is wrong with it, or with the client."""
     tokens.store(expires_in=DAY)
     endpoint.play(played)
 
     ended = cli("doctor", "--json")
 
     assert grade == grades(ended)["token endpoint"]
-    assert told in ended.screen
+    assert printed in ended.screen
 
 
 def test_configuration(cli: Cli) -> None:

@@ -87,7 +87,7 @@ def test_paused(cli: Cli, account: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "printed"),
     [
         ({"variables": {"TOKEN_SECRET_ID": "other"}}, "'s settings: TOKEN_SECRET_ID is other there and"),
         ({"variables": {"REPLAY_GRACE_SECONDS": "0"}}, "'s settings: REPLAY_GRACE_SECONDS is 0 there and 86400 here"),
@@ -99,14 +99,14 @@ def test_paused(cli: Cli, account: Account) -> None:
         ({"Timeout": 120}, ": its timeout (120 s) is not 30 s below CLAIM_TTL_SECONDS (120)"),
     ],
 )
-def test_wrong_configuration(cli: Cli, account: Account, changes: dict[str, Any], told: str) -> None:
+def test_wrong_configuration(cli: Cli, account: Account, changes: dict[str, Any], printed: str) -> None:
     """A function with other settings than those set here, with a wrong one, or that could outlive its claim fails."""
     account.deploy(**changes)
 
     ended = cli("doctor", SECRET_ID, "--function=worker", REPLAY_GRACE_SECONDS="86400")
 
     assert 1 == ended.code
-    assert f"FAILED function{told}" in ended.screen
+    assert f"FAILED function{printed}" in ended.screen
 
 
 def test_nothing_was_lost(cli: Cli, account: Account) -> None:

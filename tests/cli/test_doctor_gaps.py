@@ -30,7 +30,7 @@ def test_credentials_that_aws_does_not_know(cli: Cli, tokens: Tokens, environmen
 
 
 @pytest.mark.parametrize(
-    ("reported", "denied", "grade", "told"),
+    ("reported", "denied", "grade", "printed"),
     [
         ("short", "", "skipped", "needs at least 8 characters"),
         ("00000000", "ListSecretVersionIds", "skipped", "not known (AccessDeniedException)"),
@@ -38,7 +38,7 @@ def test_credentials_that_aws_does_not_know(cli: Cli, tokens: Tokens, environmen
     ],
 )
 def test_a_consumer_that_can_not_be_judged(  # noqa: PLR0917 - fixtures
-    cli: Cli, tokens: Tokens, store: SecretsManagerServer, reported: str, denied: str, grade: str, told: str
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, reported: str, denied: str, grade: str, printed: str
 ) -> None:
     """The first characters of a version ID suffice; too few, or a listing that is denied, is no verdict."""
     tokens.store(expires_in=DAY)
@@ -48,7 +48,7 @@ def test_a_consumer_that_can_not_be_judged(  # noqa: PLR0917 - fixtures
     ended = cli("doctor", "--json", f"--consumer-version={reported}")
 
     assert grade == grades(ended)["consumers"]
-    assert told in ended.screen
+    assert printed in ended.screen
 
 
 def test_the_first_characters_of_the_current_version(cli: Cli, tokens: Tokens) -> None:

@@ -63,7 +63,7 @@ def test_yielded(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
 
 
 def test_revoked(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """A dead grant is exit status 1, with what to do; what the provider answered is told in between."""
+    """A dead grant is exit status 1, with what to do; what the provider sent is printed in between."""
     tokens.store()
     endpoint.grant.revoke()
 
@@ -89,7 +89,7 @@ class Lambda(LoopbackServer):
         super().__init__(_Invoke)
         self.function = function
         self.events: list[Any] = []
-        self.answer: tuple[str | None, bytes] | None = None
+        self.response: tuple[str | None, bytes] | None = None
         """Sent in place of the function's, where a test needs another."""
 
 
@@ -98,19 +98,19 @@ class _Invoke(LoopbackHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         if "/functions/worker/" not in self.path:
-            return self.answer(404, b"{}", {"x-amzn-ErrorType": "ResourceNotFoundException"})
+            return self.respond(404, b"{}", {"x-amzn-ErrorType": "ResourceNotFoundException"})
         event = json.loads(self.read_body())
         self.server.events.append(event)
-        if self.server.answer is not None:
-            error, payload = self.server.answer
-            return self.answer(200, payload, {"X-Amz-Function-Error": error} if error else {})
+        if self.server.response is not None:
+            error, payload = self.server.response
+            return self.respond(200, payload, {"X-Amz-Function-Error": error} if error else {})
         invocation = self.server.function.invoke(event)
         log = base64.b64encode("\n".join(invocation.logs).encode()).decode()
         if invocation.error_type is None:
-            return self.answer(200, json.dumps(invocation.payload).encode(), {"X-Amz-Log-Result": log})
+            return self.respond(200, json.dumps(invocation.payload).encode(), {"X-Amz-Log-Result": log})
         error_fields = {"errorType": invocation.error_type, "errorMessage": invocation.error_message}
         headers = {"X-Amz-Log-Result": log, "X-Amz-Function-Error": "Unhandled"}
-        return self.answer(200, json.dumps(error_fields).encode(), headers)
+        return self.respond(200, json.dumps(error_fields).encode(), headers)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str,
 
 
 def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lambda) -> None:
-    """The deployed function does it, and its log's lines are shown; its failure is told by its name."""
+    """The deployed function does it, and its log's lines are shown; its failure is printed by its name."""
     tokens.store(expires_in=DAY)
 
     refreshed = cli("refresh", "--invoke=worker", "--force", "--json")
@@ -140,7 +140,7 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lam
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("response", "printed"),
     [
         (("Unhandled", b'{"errorType": "KeyError", "errorMessage": "canary"}'), "failed with KeyError"),
         ((None, b""), "returned no result of a run"),
@@ -148,19 +148,19 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lam
         ((None, b'["canary"]'), "returned no result of a run"),
     ],
 )
-def test_another_function(cli: Cli, deployed: Lambda, answer: tuple[str | None, bytes], told: str) -> None:
+def test_another_function(cli: Cli, deployed: Lambda, response: tuple[str | None, bytes], printed: str) -> None:
     """Of a function that is not this worker, nothing is shown but the type of its error."""
-    deployed.answer = answer
+    deployed.response = response
 
     ended = cli("refresh", "--invoke=worker")
 
     assert 1 == ended.code
-    assert told in ended.screen
+    assert printed in ended.screen
     assert "canary" not in ended.screen
 
 
 def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) -> None:
-    """A function that is not there, or a Lambda out of reach, is told of with the action."""
+    """A function that is not there, or a Lambda out of reach, is printed of with the action."""
     missing = cli("refresh", "--invoke=other")
     environment["AWS_ENDPOINT_URL_LAMBDA"] = "http://127.0.0.1:1"
     unreachable = cli("refresh", "--invoke=worker")

@@ -76,7 +76,7 @@ def test_an_edited_copy_is_the_same_set(cli: Cli, tokens: Tokens) -> None:
 
 
 def test_restore_of_an_unknown_outcome(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """A set that may have been redeemed is refused for a single-use provider, and told of where there is a grace."""
+    """A set that may have been redeemed is refused for a single-use provider, and a warning where there is a grace."""
     tokens.store(expires_in=DAY)
     endpoint.play(script.status(500))
     cli("refresh", "--force", REPLAY_GRACE_SECONDS="0")

@@ -67,7 +67,7 @@ def test_incomplete(cli: Cli, tokens: Tokens, missing: str) -> None:
 
 
 def test_not_found(cli: Cli, tokens: Tokens) -> None:
-    """A secret that can't be found can't be told: exit status 3, on standard error, with what to do."""
+    """A secret that can't be found has no state: exit status 3, on standard error, with what to do."""
     del tokens
 
     ended = cli("status")
@@ -127,7 +127,7 @@ def test_json(cli: Cli, tokens: Tokens) -> None:
 
 
 def test_json_unknown(cli: Cli) -> None:
-    """For machines, too, what could not be told is exit status 3, with the error by its name."""
+    """For machines, too, a state that could not be read is exit status 3, with the error by its name."""
     ended = cli("status", "--json")
 
     assert 3 == ended.code
@@ -170,14 +170,14 @@ def test_the_end_of_the_grant(cli: Cli, tokens: Tokens) -> None:
     assert "; the grant ends in 90 d" in cli("doctor", PROVIDER="zoom").screen
 
 
-@pytest.mark.parametrize(("days", "told"), [(5, "the grant ends in 5 d"), (-5, "the grant ended 5 d ago")])
-def test_a_grant_that_ends_soon(cli: Cli, tokens: Tokens, days: int, told: str) -> None:
+@pytest.mark.parametrize(("days", "printed"), [(5, "the grant ends in 5 d"), (-5, "the grant ended 5 d ago")])
+def test_a_grant_that_ends_soon(cli: Cli, tokens: Tokens, days: int, printed: str) -> None:
     """A grant that no refresh prolongs needs a person: a week before its end it is attention, with the command."""
     tokens.store(expires_in=20 * DAY, tokenRefresh=origin(timedelta(days=days, seconds=30 if days > 0 else -30)))
 
     ended = cli("status", PROVIDER="linkedin")
 
     assert 1 == ended.code
-    assert f"! {told}, and no refresh prolongs it -> authorize again:" in ended.screen
+    assert f"! {printed}, and no refresh prolongs it -> authorize again:" in ended.screen
     assert f"token-refresh authorize {SECRET_ID}" in ended.screen
     assert 0 == cli("status", PROVIDER="zoom").code

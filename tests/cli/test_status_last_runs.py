@@ -68,7 +68,7 @@ def test_failed(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secret
 
 
 def test_interrupted(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """Tokens that a run received and could not make current are told of, and the next run makes them so."""
+    """Tokens that a run received and could not make current are listed, and the next run makes them so."""
     tokens.store(expires_in=7 * HOUR)
     store.fault("deny", "UpdateSecretVersionStage")
     assert 1 == cli("refresh").code
@@ -104,7 +104,7 @@ def test_dead_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> No
 
 
 def test_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A published copy that lags behind is told of, until a run has brought it up to date."""
+    """A published copy that lags behind is a warning, until a run has brought it up to date."""
     tokens.store(expires_in=20 * HOUR)
     store.client().create_secret(Name="published")
 

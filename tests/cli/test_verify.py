@@ -43,7 +43,7 @@ def test_refused(cli: Cli, tokens: Tokens, api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "told"),
+    ("response", "code", "printed"),
     [
         ((200, b'{"data": {"user": {}}}'), 0, "The access token works: Upwork knows its user."),
         ((200, b'{"errors": [{"message": "canary"}]}'), 2, "responds with errors"),
@@ -58,19 +58,19 @@ def test_graphql(  # noqa: PLR0917 - fixtures
     tokens: Tokens,
     api: Api,
     monkeypatch: pytest.MonkeyPatch,
-    answer: tuple[int, bytes],
+    response: tuple[int, bytes],
     code: int,
-    told: str,
+    printed: str,
 ) -> None:
-    """Upwork's interface answers errors with status 200: only an answer without them says that the token works."""
+    """Upwork's interface sends errors with status 200: only a response without them says that the token works."""
     monkeypatch.setattr("token_refresh.cli.verify.UPWORK_API", api.url)
     tokens.store(expires_in=DAY)
-    api.token, api.answer = tokens.current()["accessToken"], answer
+    api.token, api.response = tokens.current()["accessToken"], response
 
     ended = cli("verify", "--json")
 
     assert code == ended.code
-    assert told in ended.json["text"]
+    assert printed in ended.json["text"]
     assert "canary" not in ended.screen
 
 

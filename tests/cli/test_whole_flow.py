@@ -110,7 +110,7 @@ def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
     free_port: int,
     tmp_path: Path,
 ) -> None:
-    """Authorize in the browser, refresh, see a revoked grant, be told what to do, authorize again; no secret shows."""
+    """Authorize in the browser, refresh, see a revoked grant, read what to do, authorize again; no secret shows."""
     client_id, client_secret = provider.client()
     client_file = tmp_path / "client.json"
     client_file.write_text(json.dumps({"clientId": client_id, "clientSecret": client_secret}))
@@ -152,6 +152,6 @@ def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
     assert [] == [secret for secret in secrets if secret in operator.shown]
 
 
-def ended(command: tuple[int, str], told: str) -> tuple[int, bool]:
+def ended(command: tuple[int, str], printed: str) -> tuple[int, bool]:
     code, shown = command
-    return code, told in shown
+    return code, printed in shown

@@ -1,4 +1,4 @@
-"""Secrets: how a missing one, an empty one and one without the value asked for are told apart."""
+"""Secrets: how a missing one, an empty one and one without the value asked for are distinguished."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_a_missing_secret_is_refused(backend: Backend) -> None:
     assert "Secrets Manager can't find the specified secret." == refused.message
 
 
-@pytest.mark.moto_differs("answers with HTTP 404")
+@pytest.mark.moto_differs("responds with HTTP 404")
 def test_what_is_missing_is_a_bad_request(backend: Backend, secret: str) -> None:
     """A missing secret and a missing label are both HTTP 400: the status says nothing."""
     with refusal() as missing_secret:
@@ -47,7 +47,7 @@ def test_a_missing_secret_is_refused_to_writers(backend: Backend) -> None:
 
 @pytest.mark.moto_differs("says that the secret is missing")
 def test_an_empty_secret_has_no_current_value(backend: Backend, empty_secret: str) -> None:
-    """A secret without a version is told from a missing one by the text alone."""
+    """A secret without a version differs from a missing one in the text alone."""
     with refusal() as refused:
         value_by_label(backend.client, empty_secret, "AWSCURRENT")
 

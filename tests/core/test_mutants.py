@@ -85,7 +85,7 @@ def test_times_have_bounds() -> None:
 
 
 def test_the_moment_after_the_backoff_is_free() -> None:
-    """A run that comes when it was told to come does not wait again."""
+    """A run that comes at the time it was given does not wait again."""
     failed = claim(fate=Fate.NOT_REDEEMED, number=2, claimed_at=NOW - 2 * MINUTE)
 
     assert isinstance(plan(snapshot(failed), RunState(), policy()), Redeem)

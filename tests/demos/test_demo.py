@@ -117,8 +117,8 @@ def test_leak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 def test_single_use(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Told that refresh tokens are single use, the worker repeats no request, and the step that says so fails."""
-    told = {"REPLAY_GRACE_SECONDS": "0"}
-    monkeypatch.setattr(Account, "function", lambda account: Function(account.environment | told))
+    given = {"REPLAY_GRACE_SECONDS": "0"}
+    monkeypatch.setattr(Account, "function", lambda account: Function(account.environment | given))
     killed = [chapter.title for chapter in STORY].index("A run is killed before it can store")
 
     code = play(Report(logs=False), story=[STORY[0], *STORY[killed : killed + 2]])

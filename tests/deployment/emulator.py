@@ -46,7 +46,7 @@ class Emulator:
             self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
 
     def __enter__(self) -> Self:
-        """Start it and wait until it answers."""
+        """Start it and wait until it responds."""
         subprocess.run([ROOT / "scripts" / "install", "emulator"], check=True)
         environment = {
             "PATH": os.environ["PATH"],

@@ -75,7 +75,7 @@ def test_a_grant_that_ends() -> None:
 
 
 def test_a_new_grant_that_ends_soon() -> None:
-    """A person who authorizes again for less than a week is told both: that it worked, and that it ends."""
+    """A person who authorizes again for less than a week gets both events: that it worked, and that it ends."""
     soon = row(found=seen(grant_ending_at=NOW - HOUR, at=NOW - MINUTE), announced="Reauthorization Required")
 
     assert [Transition.REAUTHORIZED, Transition.GRANT_ENDING] == _all_of(soon)

@@ -59,7 +59,7 @@ def test_old_runs_are_forgotten() -> None:
 
 
 def test_errors_with_a_response_keep_it_closed() -> None:
-    """A provider that answers with errors is there: each such secret fails alone."""
+    """A provider that responds with errors is there: each such secret fails alone."""
     assert opened(some(20, "TokenRequestRejected")) is None
 
 

@@ -12,7 +12,7 @@ from token_refresh.fleet.core.row import Row, State
 
 
 def ran(outcome: str | None = "refreshed", **changes: Any) -> Ran:
-    told: dict[str, Any] = {
+    given: dict[str, Any] = {
         "at": NOW,
         "outcome": outcome,
         "requests": 1,
@@ -21,7 +21,7 @@ def ran(outcome: str | None = "refreshed", **changes: Any) -> Ran:
         "expires_at": NOW + HOUR,
         "due_at": NOW + HOUR - WINDOW,
     }
-    return Ran(**told | changes)
+    return Ran(**given | changes)
 
 
 def failure(error_type: str, **changes: Any) -> Ran:

@@ -24,12 +24,12 @@ def broken_node(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def run_app(context: dict[str, Any], out: Path, path: str, *program: str) -> subprocess.CompletedProcess[str]:
     """Run the application as the `cdk` command does."""
-    told = {"CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": json.dumps(FLAGS | context), "PATH": path}
+    given = {"CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": json.dumps(FLAGS | context), "PATH": path}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CDK_", "JSII_"))}
     return subprocess.run(
         [sys.executable, *(program or ("app.py",))],
         cwd=ROOT / "infra",
-        env=kept | told,
+        env=kept | given,
         capture_output=True,
         text=True,
         check=False,

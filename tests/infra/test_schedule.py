@@ -7,7 +7,7 @@ from infra.synthesis import Deployment, synthesise
 
 
 def dead_letters(deployment: Deployment) -> dict[str, Any]:
-    """The reference to the queue that an operator is told to look into."""
+    """The reference to the queue that an operator is to look into."""
     return {"Fn::GetAtt": [deployment.template["Outputs"]["DeadLettersUrl"]["Value"]["Ref"], "Arn"]}
 
 

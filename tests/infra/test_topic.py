@@ -7,7 +7,7 @@ from infra.synthesis import Deployment
 
 
 def account(deployment: Deployment) -> Any:
-    """The account that a template is for: one that is told, or that which it is deployed to."""
+    """The account that a template is for: one that is given, or that which it is deployed to."""
     return deployment.parameters.account or {"Ref": "AWS::AccountId"}
 
 

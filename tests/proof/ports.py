@@ -32,7 +32,7 @@ from token_refresh.stored.origin import ClaimStoreKind
 PUBLIC_CLIENT: Final = replace(load_provider("upwork"), request=RequestFormat(auth_method=AuthMethod.NONE))
 REQUEST_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.75
-"""By its length a poll is told from the sleeps between repeats."""
+"""By its length a poll is distinguished from the sleeps between repeats."""
 LIMITS: Final = Limits(request_timeout_seconds=REQUEST_SECONDS, poll_seconds=(POLL_SECONDS,))
 
 

@@ -178,7 +178,7 @@ class _Handler(LoopbackHandler):
             fields = {}
         response = self.server.respond(fields, self._fault(asked, fields, body))
         if response is not None:
-            self.answer(*response, headers={"Connection": "close"})
+            self.respond(*response, headers={"Connection": "close"})
 
     do_GET = do_POST  # noqa: N815 - named by http.server
 

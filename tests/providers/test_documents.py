@@ -11,14 +11,11 @@ from token_refresh.bootstrap import SystemClock
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 
 
-@pytest.mark.parametrize("named", ["xero", "canary", "", None, 7, ["upwork"]])
+@pytest.mark.parametrize("named", ["xero", "canary", 7, ["upwork"]])
 def test_a_document_of_another_provider_is_refused(scene: Scene, named: Any) -> None:
     """In a deployment for one provider, another provider's token is never sent; no run changes that, forced or not."""
     scene.store(provider=named)
 
-    if named in {"", None} if isinstance(named, str | None) else False:
-        assert "refreshed" == scene.run()["outcome"]
-        return
     for event in ({}, {"force": True}, {"dry_run": True}):
         assert "canary" not in str(scene.fail(ConfigurationError, **event))
     assert [] == scene.imitation.statuses

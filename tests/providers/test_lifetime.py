@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from token_refresh.core.schedule import CLAIMS_A_DAY
 from token_refresh.providers.lifetime import SHORTEST_WITH_TABLE, SHORTEST_WITH_VERSIONS, lifetime_problem
 from token_refresh.providers.loader import load_provider, profile_names
+from token_refresh.stored.origin import ClaimStoreKind
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -42,12 +44,13 @@ def test_the_way_out_is_named(lifetime: timedelta, says: str, *, in_table: bool)
     assert says in (lifetime_problem(lifetime, claims_in_table=in_table) or "")
 
 
-@pytest.mark.parametrize("in_table", [False, True])
-def test_the_limits_are_the_stores_own(*, in_table: bool) -> None:
+@pytest.mark.parametrize(
+    ("shortest", "store"),
+    [(SHORTEST_WITH_VERSIONS, ClaimStoreKind.VERSIONS), (SHORTEST_WITH_TABLE, ClaimStoreKind.TABLE)],
+)
+def test_the_limits_are_the_stores_own(shortest: timedelta, store: ClaimStoreKind) -> None:
     """Due after two thirds of its life, the shortest lifetime makes just as many claims a day as the store takes."""
-    shortest = SHORTEST_WITH_TABLE if in_table else SHORTEST_WITH_VERSIONS
-
-    assert (80 if in_table else 40) == DAY / (shortest * 2 / 3)
+    assert CLAIMS_A_DAY[store] == DAY / (shortest * 2 / 3)
 
 
 def test_each_profile_fits_a_table() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import AuthMethod, Encoding, Expiry, Grant, Matcher, RequestFormat, ResponseFormat
-from token_refresh.providers.loader import load_provider, profile_names, read_profile
+from token_refresh.providers.loader import load_provider, read_profile
 from token_refresh.providers.provider import (
     Authorization,
     Basis,
@@ -330,12 +330,6 @@ def test_a_missing_key_is_named(key: str) -> None:
         read_provider("example", Table(without(key), "example.toml"))
 
 
-def test_a_profile_without_evidence_is_refused() -> None:
-    """Nothing ships that nobody can check."""
-    with pytest.raises(ConfigurationError, match="evidence must be a list with at least one source"):
-        read_provider("example", Table(without("evidence"), "example.toml"))
-
-
 toml_values = st.recursive(
     st.booleans() | st.integers() | st.text(max_size=6) | st.dates(),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=6), inner, max_size=2),
@@ -389,20 +383,3 @@ def test_only_a_profile_s_name_names_a_file(name: str) -> None:
         load_provider(name)
 
     assert "canary" not in str(caught.value)
-
-
-def test_one_profile_is_read_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run parses the profile that it needs."""
-    opened = []
-    read_text = Path.read_text
-
-    def seen(path: Path, *arguments: Any, **options: Any) -> str:
-        opened.append(path.name)
-        return read_text(path, *arguments, **options)
-
-    monkeypatch.setattr(Path, "read_text", seen)
-
-    load_provider("upwork")
-
-    assert ["upwork.toml"] == opened
-    assert {"upwork", "generic"} <= set(profile_names())

@@ -30,7 +30,7 @@ def test_store_fails_for_a_while(action: Action, times: int) -> None:
 
 
 def test_token_reply_lost_in_grace() -> None:
-    """A lost answer to the token request is asked for again where the provider documents a grace period."""
+    """A lost response to the token request is asked for again where the provider documents a grace period."""
     with Testbed(GRACE) as testbed:
         testbed.endpoint.play(script.close(commit=True))
 

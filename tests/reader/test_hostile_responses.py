@@ -114,7 +114,7 @@ def test_any_error_response_has_a_name(response: object) -> None:
 
 @pytest.mark.parametrize("version_id", [CANARY, "", "a b", "x" * 65, "é"])
 def test_malformed_version_id_is_not_quoted(version_id: str) -> None:
-    """A version ID is shown in messages and logs, so it must look like one: no escape sequence, and no value."""
+    """A version ID is printed in messages and logs, so it must look like one: no escape sequence, and no value."""
     response = {"SecretString": "{}", "VersionId": version_id, "CreatedDate": datetime(2026, 11, 24, tzinfo=UTC)}
     with pytest.raises(SecretStoreUnavailable, match="a response without a usable VersionId"):
         TokenReader("key", client=stub(lambda **_: response)).get()

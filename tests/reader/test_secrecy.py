@@ -58,7 +58,7 @@ def test_warnings_hold_nothing(store: Store, clock: Clock, caplog: pytest.LogCap
 
 
 def test_other_secrets(store: Store) -> None:
-    """A secret of another form than expected is not shown in the error."""
+    """A secret of another form than expected is not quoted in the error."""
     store.put_text(CANARY, secret_id="plain")
     store.client.create_secret(Name="binary", SecretBinary=CANARY.encode())
     group = SecretGroup("plain", "binary", client=store.client)

@@ -96,7 +96,7 @@ def test_max_stale(store: Store, clock: Clock) -> None:
 
 
 def test_a_day_of_rejections_costs_about_290_reads(store: Store, clock: Clock) -> None:
-    """Whoever has everything rejected for a day causes no more reads than the TTL of five minutes does."""
+    """A caller who has everything rejected for a day causes no more reads than the TTL of five minutes does."""
     store.put_text("value", secret_id="key")
     reader = SecretReader("key", client=store.client, background=False, runtime=runtime(clock))
     for _ in range(86_400 // 5):

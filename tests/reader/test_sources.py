@@ -87,7 +87,7 @@ def test_token_in_a_parameter(parameters: ParameterStoreServer, clock: Clock) ->
     reader = TokenReader("ssm:/app/token", background=False, runtime=runtime(clock))
     assert "value" == reader.get()
     clock.advance(3600)
-    with pytest.raises(Exception, match=r"parameter /app/token .* expired .* whoever stores this parameter has to"):
+    with pytest.raises(Exception, match=r"parameter /app/token .* expired .* the owner of this parameter has to"):
         reader.get()
 
 

@@ -15,8 +15,8 @@ from token_refresh.core.versions import claim_version_id, record_version_id
 if TYPE_CHECKING:
     from testbed.aws.faults import Call
 
-PLANTED = {name: canary() for name in ("store", "answer", "header", "environment", "event", "error")}
-IN_STORE, IN_ANSWER, IN_HEADER, IN_ENVIRONMENT, IN_EVENT, IN_ERROR = PLANTED.values()
+PLANTED = {name: canary() for name in ("store", "response", "header", "environment", "event", "error")}
+IN_STORE, IN_RESPONSE, IN_HEADER, IN_ENVIRONMENT, IN_EVENT, IN_ERROR = PLANTED.values()
 
 Prepare = Callable[[Testbed], None]
 
@@ -33,9 +33,9 @@ def put(world: Testbed, **value: Any) -> None:
     world.store.call("PutSecretValue", {"SecretId": TOKENS, "ClientRequestToken": f"{canary():.32}", **value})
 
 
-def answered(status: int, **fields: Any) -> Prepare:
-    """Answer with planted secrets in the headers and in every field that the provider may fill."""
-    body = {"error_description": IN_ANSWER, "error_uri": f"https://{IN_ANSWER}/", "scope": IN_ANSWER, **fields}
+def responded(status: int, **fields: Any) -> Prepare:
+    """Respond with planted secrets in the headers and in every field that the provider may fill."""
+    body = {"error_description": IN_RESPONSE, "error_uri": f"https://{IN_RESPONSE}/", "scope": IN_RESPONSE, **fields}
     headers = {"WWW-Authenticate": f"Basic {IN_HEADER}", "Set-Cookie": IN_HEADER, "Location": f"http://{IN_HEADER}/"}
     return lambda world: world.endpoint.play(*[script.status(status, body, headers=headers)] * 4)
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from secrecy.preparations import (
-    IN_ANSWER,
     IN_ENVIRONMENT,
     IN_ERROR,
     IN_EVENT,
     IN_HEADER,
+    IN_RESPONSE,
     IN_STORE,
     Prepare,
     after_a_run,
-    answered,
     both,
     claim_label_lost,
     claim_spoilt,
@@ -26,6 +25,7 @@ from secrecy.preparations import (
     put,
     record_spoilt,
     refused_by_store,
+    responded,
     saved_meanwhile,
     stage_taken,
     stored,
@@ -49,7 +49,7 @@ class Scenario:
     deadline_seconds: float = 60
 
 
-RAW = b"HTTP/1.1 200 " + IN_HEADER.encode() + b"\r\n\r\n<html>" + IN_ANSWER.encode()
+RAW = b"HTTP/1.1 200 " + IN_HEADER.encode() + b"\r\n\r\n<html>" + IN_RESPONSE.encode()
 
 DEEP = "[" * 70 + json.dumps(IN_STORE) + "]" * 70
 
@@ -115,7 +115,7 @@ SCENARIOS = [
         name="record denied",
         ends="ClientRejected",
         prepare=both(
-            answered(401, error="invalid_client"),
+            responded(401, error="invalid_client"),
             refused_by_store("PutSecretValue", "AccessDeniedException", label="REFRESH_OUTCOME"),
         ),
     ),
@@ -127,7 +127,7 @@ SCENARIOS = [
     Scenario(
         name="still rejected",
         ends="ReauthorizationRequired",
-        prepare=after_a_run(answered(400, error="invalid_grant")),
+        prepare=after_a_run(responded(400, error="invalid_grant")),
     ),
     Scenario(
         name="still unknown",
@@ -176,7 +176,7 @@ SCENARIOS = [
         name="http", ends="ConfigurationError", environment={"TOKEN_ENDPOINT": f"http://example.com/{IN_ENVIRONMENT}"}
     ),
     Scenario(
-        name="nobody answers",
+        name="nobody responds",
         ends="TokenEndpointUnavailable",
         environment={"TOKEN_ENDPOINT": f"http://127.0.0.1:1/{IN_ENVIRONMENT}"},
         deadline_seconds=26,
@@ -194,38 +194,38 @@ SCENARIOS = [
     Scenario(name="secret as a key", ends="InvalidEvent", event={f"{IN_EVENT} {IN_EVENT}": True}),
     Scenario(name="wrong type", ends="InvalidEvent", event={"secret_id": [IN_EVENT]}),
     Scenario(name="no name", ends="InvalidEvent", event={"secret_id": f"{IN_EVENT} {IN_EVENT}"}),
-    Scenario(name="client rejected", ends="ClientRejected", prepare=answered(401, error="invalid_client")),
-    Scenario(name="grant rejected", ends="ReauthorizationRequired", prepare=answered(400, error="invalid_grant")),
-    Scenario(name="request rejected", ends="TokenRequestRejected", prepare=answered(400, error="invalid_scope")),
-    Scenario(name="error of its own", ends="InvalidTokenResponse", prepare=answered(400, error=IN_ANSWER)),
-    Scenario(name="redirect", ends="InvalidTokenResponse", prepare=answered(307)),
-    Scenario(name="error with 200", ends="InvalidTokenResponse", prepare=answered(200, error=IN_ANSWER)),
+    Scenario(name="client rejected", ends="ClientRejected", prepare=responded(401, error="invalid_client")),
+    Scenario(name="grant rejected", ends="ReauthorizationRequired", prepare=responded(400, error="invalid_grant")),
+    Scenario(name="request rejected", ends="TokenRequestRejected", prepare=responded(400, error="invalid_scope")),
+    Scenario(name="error of its own", ends="InvalidTokenResponse", prepare=responded(400, error=IN_RESPONSE)),
+    Scenario(name="redirect", ends="InvalidTokenResponse", prepare=responded(307)),
+    Scenario(name="error with 200", ends="InvalidTokenResponse", prepare=responded(200, error=IN_RESPONSE)),
     Scenario(
         name="tokens of a wrong type",
         ends="InvalidTokenResponse",
-        prepare=answered(200, access_token=[IN_ANSWER], refresh_token={"value": IN_ANSWER}),
+        prepare=responded(200, access_token=[IN_RESPONSE], refresh_token={"value": IN_RESPONSE}),
     ),
     Scenario(
         name="refresh token of a wrong type",
         ends="InvalidTokenResponse",
-        prepare=answered(200, access_token="new", refresh_token={"value": IN_ANSWER}),
+        prepare=responded(200, access_token="new", refresh_token={"value": IN_RESPONSE}),
     ),
     Scenario(
         name="not HTTP",
         ends="RefreshOutcomeUnknown",
-        prepare=lambda world: world.endpoint.play(script.raw(IN_ANSWER.encode() + b"\r\n\r\n")),
+        prepare=lambda world: world.endpoint.play(script.raw(IN_RESPONSE.encode() + b"\r\n\r\n")),
     ),
     Scenario(name="HTML", ends="InvalidTokenResponse", prepare=lambda world: world.endpoint.play(script.raw(RAW))),
-    Scenario(name="server error", ends="RefreshOutcomeUnknown", prepare=answered(500, error=IN_ANSWER)),
+    Scenario(name="server error", ends="RefreshOutcomeUnknown", prepare=responded(500, error=IN_RESPONSE)),
     Scenario(
         name="busy",
         ends="TokenEndpointUnavailable",
         prepare=lambda world: world.endpoint.play(
-            script.status(429, {"error": IN_ANSWER}, headers={"Retry-After": "900", "X-Trace": IN_HEADER})
+            script.status(429, {"error": IN_RESPONSE}, headers={"Retry-After": "900", "X-Trace": IN_HEADER})
         ),
     ),
     Scenario(
-        name="answer lost",
+        name="response lost",
         ends="RefreshOutcomeUnknown",
         prepare=lambda world: world.endpoint.play(script.close(commit=True)),
     ),

@@ -24,7 +24,7 @@ EVENTS = st.one_of(
 )
 # Runs that come far are of more interest than those that end at a document that is none.
 DOCUMENTS = st.one_of(st.just(DUE), st.just(DUE), st.just(DUE), st.binary(min_size=1, max_size=20) | st.text())
-ANSWERS = st.sampled_from(
+RESPONSES = st.sampled_from(
     [
         *[script.Script()] * 6,
         script.close(),
@@ -50,7 +50,7 @@ ENVIRONMENTS = st.dictionaries(
 @given(
     event=EVENTS,
     document=DOCUMENTS,
-    answer=ANSWERS,
+    response=RESPONSES,
     fault=FAULTS,
     environment=ENVIRONMENTS,
     left_seconds=st.sampled_from([0.0, 12.0, 100.0]),
@@ -58,7 +58,7 @@ ENVIRONMENTS = st.dictionaries(
 def test_last_line(  # noqa: PLR0917 - all that a run meets
     event: Any,
     document: str | bytes,
-    answer: script.Script,
+    response: script.Script,
     fault: tuple[Any, int] | None,
     environment: dict[str, str],
     left_seconds: float,
@@ -66,7 +66,7 @@ def test_last_line(  # noqa: PLR0917 - all that a run meets
     """A run ends with exactly one last line and either a result or a named error, whatever it meets."""
     with Testbed() as world, contextlib.redirect_stdout(io.StringIO()) as printed:
         store(world, document)
-        world.endpoint.play(answer)
+        world.endpoint.play(response)
         if fault:
             world.store.fault(fault[0], nth=fault[1])
         with mock.patch.dict(os.environ, world.environment | environment, clear=True):

@@ -82,13 +82,13 @@ def test_objects(world: Testbed, planted: dict[str, str], capsys: pytest.Capture
     settings = read_settings(environment)
     log = open_log("DEBUG", request_id="the-request")
     run = build_run(settings, read_event({}), clock=SystemClock(), log=log, time_left_seconds=100)
-    answer = {"access_token": planted["access token"], "refresh_token": planted["refresh token"]}
+    response = {"access_token": planted["access token"], "refresh_token": planted["refresh token"]}
     objects = of_the_product(
         settings,
         run.execute(),
         run,
         run.parts.store.read(label="AWSCURRENT"),
-        read_response(200, json.dumps(answer).encode()),
+        read_response(200, json.dumps(response).encode()),
         refresh_request(
             SecretValue(planted["refresh token"]),
             ClientCredentials(client_id="id", client_secret=SecretValue(planted["environment"])),

@@ -45,4 +45,4 @@ class _Handler(LoopbackHandler):
         else:
             signature = self.server.key.sign(base64.b64decode(asked["Message"]), padding.PKCS1v15(), hashes.SHA256())
             status, response = 200, {"Signature": base64.b64encode(signature).decode()}
-        self.answer(status, json.dumps(response).encode(), {"Connection": "close"})
+        self.respond(status, json.dumps(response).encode(), {"Connection": "close"})

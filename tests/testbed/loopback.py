@@ -68,7 +68,7 @@ class LoopbackServer(socketserver.ThreadingTCPServer):
 
 
 class LoopbackHandler(BaseHTTPRequestHandler):
-    """Answer requests at once and without a line on standard error."""
+    """Respond to requests at once and without a line on standard error."""
 
     # Head and body are written apart: with Nagle's algorithm, the body waits 40 ms for the client's delayed ACK.
     disable_nagle_algorithm = True
@@ -80,7 +80,7 @@ class LoopbackHandler(BaseHTTPRequestHandler):
         """Read the request's body, whose length the client must have named."""
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
+    def respond(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
         """Send a whole response; JSON unless the headers say otherwise."""
         self.send_response_only(status)
         for name, value in {"Content-Type": "application/json", **(headers or {})}.items():

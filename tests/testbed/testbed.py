@@ -248,7 +248,7 @@ class Testbed:
 
     @property
     def requests_sent(self) -> int:
-        """How many token requests reached the provider, answered or not."""
+        """How many token requests reached the provider, with or without a response."""
         return self.endpoint.connections
 
     def _note_call(self, when: str, call: Call) -> None:

@@ -84,7 +84,7 @@ def test_the_auth_hook_works_with_a_fake() -> None:
 
 
 def test_a_rotated_secret_overlaps() -> None:
-    """`rotate` keeps the value before accepted, unless it is told not to."""
+    """`rotate` keeps the value before accepted, unless `overlap=False`."""
     secrets = FakeSecretReader("one")
     one = secrets.secret()
     secrets.rotate("two")

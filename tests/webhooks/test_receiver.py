@@ -240,7 +240,7 @@ def test_load_balancer_forms(setting: Setting) -> None:
 
 @kinds
 def test_log_line(setting: Setting, kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    """One line tells all that is known about a delivery, and no header and no body."""
+    """One line has all that is known about a delivery, and no header and no body."""
     request = sent(kind)
     with caplog.at_level(logging.INFO, logger="token_refresh.webhooks"):
         setting.handle(http_v2("POST", f"/webhooks/{kind}", request.headers, request.body))

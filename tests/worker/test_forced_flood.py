@@ -53,7 +53,7 @@ def most_in_a_day(moments: list[datetime]) -> int:
 
 
 def test_a_flood_of_forced_events_leaves_the_grant_alive(ground: Ground) -> None:
-    """Two days of forced events each ten minutes: 12 redeem in a day, the others are told when to come back."""
+    """Two days of forced events each ten minutes: 12 redeem in a day, the others get the time to come back."""
     forced: list[datetime] = []
     refused = watch_refusals(ground)
     for minutes in range(0, 2 * 24 * 60, 10):
@@ -110,7 +110,7 @@ class Function:
 
 
 def test_a_consumer_that_rejects_everything_asks_rarely(ground: Ground) -> None:
-    """A day of an API that answers 401 each minute: few forced refreshes, hours apart, none of a young token."""
+    """A day of an API that responds 401 each minute: few forced refreshes, hours apart, none of a young token."""
     assert "refreshed" == ground.run({"force": True})
     function: Any = Function(ground)
     reader = TokenReader(

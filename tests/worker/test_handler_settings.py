@@ -17,7 +17,7 @@ def test_a_wrong_setting_is_a_failed_run(stage: Stage, monkeypatch: pytest.Monke
 
 
 def test_a_claim_that_the_function_outlives_is_refused(stage: Stage) -> None:
-    """A function that may run longer than its claim lives is told so before it does anything."""
+    """A function that may run longer than its claim lives is an error before it does anything."""
     error = stage.fail(ConfigurationError, {}, Context(seconds=120))
 
     assert "CLAIM_TTL_SECONDS is 120 and must exceed the function's timeout" in str(error)

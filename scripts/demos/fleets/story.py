@@ -101,9 +101,9 @@ HANGING_RUNS = 6
 
 
 def answers_again(stage: Stage) -> None:
-    """Let the provider answer, and wait for its secrets."""
+    """Let the provider respond, and wait for its secrets."""
     account = stage.account
-    account.providers.hanging.answer_again()
+    account.providers.hanging.respond_again()
     wait_until(lambda: Counter(_states(account)) == {State.HEALTHY: account.size})
     stage.command("fleet", "status", "--fleet", FLEET, "--limit", "5")
     stage.check("secrets that are fresh", account.size, _states(account).count(State.HEALTHY))
@@ -200,7 +200,7 @@ STORY = (
         play=one_hangs,
     ),
     Step(
-        title="The provider answers again",
+        title="The provider responds again",
         why="The runs that hung are repeated, since this provider accepts that for a day. The rest follow.",
         play=answers_again,
     ),

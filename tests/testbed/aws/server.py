@@ -107,7 +107,7 @@ class _Handler(LoopbackHandler):
             "Date": formatdate(service.now(), usegmt=True),
             "x-amzn-RequestId": str(uuid.uuid4()),
         }
-        self.answer(status, content, headers)
+        self.respond(status, content, headers)
 
     def _operation(self, body: dict[str, Any]) -> None:
         scope = self.server.scope.search(self.headers.get("Authorization", ""))

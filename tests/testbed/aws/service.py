@@ -108,7 +108,7 @@ class AwsService(ABC):
         """Describe a client's call without any value; the lock is held."""
 
     def _stale(self, call: Call, request: Request) -> Response | None:
-        """Answer a client's read from an earlier state, where a test has asked for that; the lock is held."""
+        """Respond to a client's read from an earlier state, where a test has asked for that; the lock is held."""
         del call, request
         return None
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.aws_lambda.runtime_api import Answer, RuntimeApi
+from testbed.aws_lambda.runtime_api import InvocationResult, RuntimeApi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,11 +100,11 @@ class Function:
         or by a signal is a `Runtime.ExitError`.
         """
         self._api.send(event, request_id=request_id or str(uuid.uuid4()), deadline_seconds=deadline_seconds)
-        answer = self._wait_for_answer(deadline_seconds)
+        result = self._wait_for_result(deadline_seconds)
         return Invocation(
-            payload=answer.payload,
-            error_type=answer.error_type,
-            error_message=answer.error_message,
+            payload=result.payload,
+            error_type=result.error_type,
+            error_message=result.error_message,
             logs=self._lines_printed(),
         )
 
@@ -139,7 +139,7 @@ class Function:
 
     def _start(self) -> None:
         self._api = self._cleanup.enter_context(RuntimeApi())
-        # A file, not a pipe: what was printed before an answer is in it when the answer arrives, with no reader to wait
+        # A file, not a pipe: what was printed before an result is in it when the result arrives, with no reader to wait
         # for and no buffer to fill up.
         self._output = self._cleanup.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed with the rest
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -155,21 +155,23 @@ class Function:
         self._cleanup.callback(self.kill)
         threading.Thread(target=self._report_exit, daemon=True).start()
 
-    def _wait_for_answer(self, deadline_seconds: float) -> Answer:
+    def _wait_for_result(self, deadline_seconds: float) -> InvocationResult:
         try:
-            answer = self._api.answers.get(timeout=deadline_seconds)
+            result = self._api.results.get(timeout=deadline_seconds)
         except queue.Empty:
             self.kill()
             message = f"Task timed out after {deadline_seconds:.2f} seconds"
-            return Answer(error_type="Sandbox.Timedout", error_message=message)
-        if answer.error_type == _EXIT_ERROR:
-            self._api.answers.put(answer)  # every later event meets the same end
-        return answer
+            return InvocationResult(error_type="Sandbox.Timedout", error_message=message)
+        if result.error_type == _EXIT_ERROR:
+            self._api.results.put(result)  # every later event meets the same end
+        return result
 
     def _report_exit(self) -> None:
         code = self._process.wait()
         how = f"signal: {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
-        self._api.answers.put(Answer(error_type=_EXIT_ERROR, error_message=f"Runtime exited with error: {how}"))
+        self._api.results.put(
+            InvocationResult(error_type=_EXIT_ERROR, error_message=f"Runtime exited with error: {how}")
+        )
         self._api.initialized.set()
 
     def _lines_printed(self) -> tuple[str, ...]:

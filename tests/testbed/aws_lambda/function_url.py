@@ -51,7 +51,7 @@ class _Handler(LoopbackHandler):
         response = self.server.invoke(self._event(self.read_body()))
         body = response.get("body") or ""
         content = base64.b64decode(body) if response.get("isBase64Encoded") else body.encode()
-        self.answer(response["statusCode"], content, response.get("headers"))
+        self.respond(response["statusCode"], content, response.get("headers"))
 
     do_GET = do_POST  # noqa: N815 - named by http.server
 

@@ -30,7 +30,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class InvocationResult:
     """What the function made of an event: what it returned, or the error that it reported."""
 
     payload: Any = None
@@ -39,12 +39,12 @@ class Answer:
 
 
 class RuntimeApi(LoopbackServer):
-    """Hand events to one runtime client and collect its answers."""
+    """Hand events to one runtime client and collect its results."""
 
     def __init__(self) -> None:
         super().__init__(_Handler)
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self.results: queue.SimpleQueue[InvocationResult] = queue.SimpleQueue()
         self.initialized = threading.Event()
         """Set once the client asks for its first event, or reports that it never will."""
 
@@ -74,16 +74,16 @@ class _Handler(LoopbackHandler):
             "Lambda-Runtime-Deadline-Ms": str(event.deadline_epoch_ms),
             "Lambda-Runtime-Invoked-Function-Arn": _FUNCTION_ARN,
         }
-        self.answer(200, event.body, headers)
+        self.respond(200, event.body, headers)
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        """Take an answer."""
+        """Take an result."""
         body = json.loads(self.read_body() or b"null")
-        self.answer(202, b'{"status":"OK"}')
+        self.respond(202, b'{"status":"OK"}')
         what = self.path.removeprefix(_PREFIX).rsplit("/", 1)[-1]
         if what == "error":
-            answer = Answer(error_type=body["errorType"], error_message=body["errorMessage"])
+            result = InvocationResult(error_type=body["errorType"], error_message=body["errorMessage"])
         else:
-            answer = Answer(payload=body)
+            result = InvocationResult(payload=body)
         self.server.initialized.set()
-        self.server.answers.put(answer)
+        self.server.results.put(result)

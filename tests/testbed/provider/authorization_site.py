@@ -1,6 +1,6 @@
 """The process behind `testbed.provider.authorization_server`: a Django site without a project, in memory.
 
-The toolkit's own views answer at the paths that Upwork uses; `/control/` is the rig's.
+The toolkit's own views respond at the paths that Upwork uses; `/control/` is the rig's.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 with Customers(reuse="revokes") as provider:
 first, second = provider.authorize(), provider.authorize()
 provider.hang()          # every request is read and gets no response
-provider.answer_again()  # cuts the connections that hang; the next requests are answered
+provider.respond_again()  # cuts the connections that hang; the next requests get a response
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Customers(TokenEndpoint):
         """Read each request from now on, and send nothing."""
         self._hangs = True
 
-    def answer_again(self) -> None:
-        """Cut the connections that hang, and answer the requests that come from now on."""
+    def respond_again(self) -> None:
+        """Cut the connections that hang, and respond to the requests that come from now on."""
         self._hangs = False
         for connection in tuple(self._connections):
             with contextlib.suppress(OSError):

@@ -41,7 +41,7 @@ class Grant:
             return self._response()
 
     def redeem(self, refresh_token: str) -> dict[str, Any] | None:
-        """Return the token response for `refresh_token`, or None where the answer is `invalid_grant`."""
+        """Return the token response for `refresh_token`, or None where the response is `invalid_grant`."""
         with self._lock:
             if refresh_token in self._used and self.reuse == "revokes":
                 self.alive = False

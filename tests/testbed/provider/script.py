@@ -1,8 +1,8 @@
-"""What the scriptable token endpoint is told to do with one request, where the grant's own answer won't do.
+"""What the scriptable token endpoint does with one request, where the grant's own response won't do.
 
     endpoint.play(status(503, headers={"Retry-After": "1"}), close(commit=True))
 
-scripts the next two requests; those after them are answered by the grant again.
+scripts the next two requests; those after them get the grant's response again.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Point = Literal["before_commit", "after_commit"]
-"""Where a held request waits: read, and not yet redeemed; or redeemed, and not yet answered."""
+"""Where a held request waits: read, and not yet redeemed; or redeemed, and not yet responded to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """What happens to one request, from the connection to the last byte of the answer."""
+    """What happens to one request, from the connection to the last byte of the response."""
 
     read: bool = True
     """False: the connection is closed before a byte of the request is read."""
     commit: bool = False
-    """Redeem the refresh token that was sent, whatever is answered."""
+    """Redeem the refresh token that was sent, whatever the response."""
     hold: Point | None = None
     """Wait there until `TokenEndpoint.release`."""
-    answer: bytes | None = None
-    """The whole response, head included, byte for byte; None: what the grant answers, which commits."""
+    response: bytes | None = None
+    """The whole response, head included, byte for byte; None: what the grant responds, which commits."""
     drip_seconds: float | None = None
-    """Send the answer byte by byte, this long apart."""
+    """Send the response byte by byte, this long apart."""
     hang: bool = False
     """Keep the connection open, silent, until the client or the endpoint closes it; otherwise it is closed."""
 
 
-def raw(answer: bytes, *, commit: bool = False) -> Script:
-    """Answer with these very bytes, HTTP or not."""
-    return Script(answer=answer, commit=commit)
+def raw(response: bytes, *, commit: bool = False) -> Script:
+    """Respond with these very bytes, HTTP or not."""
+    return Script(response=response, commit=commit)
 
 
 def status(
@@ -47,15 +47,15 @@ def status(
     headers: dict[str, str] | None = None,
     commit: bool = False,
 ) -> Script:
-    """Answer with a status and a body; a dict is sent as JSON."""
+    """Respond with a status and a body; a dict is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     fields = {"Content-Type": content_type, "Content-Length": str(len(content)), **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-    return Script(answer=f"HTTP/1.1 {code} Scripted\r\n{head}\r\n".encode("latin-1") + content, commit=commit)
+    return Script(response=f"HTTP/1.1 {code} Scripted\r\n{head}\r\n".encode("latin-1") + content, commit=commit)
 
 
 def error(code: str, *, http_status: int = 400, description: str | None = None) -> Script:
-    """Answer with an error response of RFC 6749 section 5.2."""
+    """Respond with an error response of RFC 6749 section 5.2."""
     return status(http_status, {"error": code} | ({"error_description": description} if description else {}))
 
 
@@ -65,12 +65,12 @@ def redirect(location: str, *, http_status: int = 307) -> Script:
 
 
 def html(code: int, *, commit: bool = False) -> Script:
-    """Answer with the page of a bot filter or a proxy."""
+    """Respond with the page of a bot filter or a proxy."""
     return status(code, b"<!doctype html><title>Just a moment...</title>", content_type="text/html", commit=commit)
 
 
 def gzipped(body: bytes, *, commit: bool = False) -> Script:
-    """Answer 200 with a compressed body, which may be far larger than what is sent."""
+    """Respond 200 with a compressed body, which may be far larger than what is sent."""
     return status(200, gzip.compress(body), headers={"Content-Encoding": "gzip"}, commit=commit)
 
 
@@ -80,20 +80,20 @@ def truncated(*, commit: bool = False) -> Script:
 
 
 def drip(seconds_apart: float) -> Script:
-    """Send the grant's answer byte by byte."""
+    """Send the grant's response byte by byte."""
     return Script(drip_seconds=seconds_apart)
 
 
 def hang(*, commit: bool = False) -> Script:
-    """Read the request and never answer."""
-    return Script(answer=b"", commit=commit, hang=True)
+    """Read the request and never respond."""
+    return Script(response=b"", commit=commit, hang=True)
 
 
 def close(*, read: bool = True, commit: bool = False) -> Script:
-    """Close the connection without a byte of an answer, before or after the request is read."""
-    return Script(answer=b"", read=read, commit=commit)
+    """Close the connection without a byte of a response, before or after the request is read."""
+    return Script(response=b"", read=read, commit=commit)
 
 
 def hold(point: Point) -> Script:
-    """Let the grant answer, but wait at `point` until released."""
+    """Let the grant respond, but wait at `point` until released."""
     return Script(hold=point)

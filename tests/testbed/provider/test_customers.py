@@ -31,14 +31,14 @@ def test_each_customer_has_a_grant() -> None:
 
 
 def test_it_hangs_until_it_answers_again() -> None:
-    """A provider that hangs redeems nothing; the connections that hang are cut once it answers again."""
+    """A provider that hangs redeems nothing; the connections that hang are cut once it responds again."""
     with Customers(reuse="static") as provider, ThreadPoolExecutor(1) as threads:
         token = provider.authorize()["refresh_token"]
         provider.hang()
         hanging = threads.submit(refresh, provider, token)
         while not provider.requests:
             pass  # the request was read, and its connection is held
-        provider.answer_again()
+        provider.respond_again()
 
         with pytest.raises(httpx.RemoteProtocolError):
             hanging.result(timeout=30)

@@ -41,14 +41,14 @@ class TokenRequest:
     client_authentication: str
     """`client_secret_post`, `client_secret_basic`, `none`, or `several`, which RFC 6749 section 2.3 forbids."""
     status: int | None
-    """What was answered, or None where that was no HTTP response."""
+    """The status of the response, or None where that was no HTTP response."""
     redeemed: bool
     """Whether a refresh token was exchanged."""
     user_agent: str
 
 
 class TokenEndpoint(LoopbackServer):
-    """Answer token requests from the grant, or as scripted."""
+    """Respond to token requests from the grant, or as scripted."""
 
     def __init__(self, *, reuse: Reuse = "revokes", public_client: bool = False) -> None:
         """Describe the provider.
@@ -62,7 +62,7 @@ class TokenEndpoint(LoopbackServer):
         self.client_id = f"client-{secrets.token_hex(8)}"
         self.client_secret = "" if public_client else f"client-secret-{secrets.token_urlsafe(24)}"
         self.requests: list[TokenRequest] = []
-        """Every request that was read, in the order in which they were answered or given up."""
+        """Every request that was read, in the order in which they got a response or given up."""
         self.connections = 0
         self.most_in_flight = 0
         self.closing = threading.Event()
@@ -135,32 +135,32 @@ class _Handler(LoopbackHandler):
         form = {name: values[0] for name, values in parse_qs(self.read_body().decode()).items()}
         if self.script.hold == "before_commit":
             self.server.hold()
-        redeemed, answer = self._answer(form)
+        redeemed, response = self._response(form)
         self.server.record(
             TokenRequest(
                 grant_type=form.get("grant_type", ""),
                 client_authentication=self._client_authentication(form),
-                status=int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/") else None,
+                status=int(response.split(b" ", 2)[1]) if response.startswith(b"HTTP/") else None,
                 redeemed=redeemed,
                 user_agent=self.headers.get("User-Agent", ""),
             )
         )
         if self.script.hold == "after_commit":
             self.server.hold()
-        self._send(answer)
+        self._send(response)
 
-    def _answer(self, form: dict[str, str]) -> tuple[bool, bytes]:
-        """Let the grant answer, or only redeem, or neither, as scripted."""
-        if self.script.answer is not None and not self.script.commit:
-            return False, self.script.answer
+    def _response(self, form: dict[str, str]) -> tuple[bool, bytes]:
+        """Let the grant respond, or only redeem, or neither, as scripted."""
+        if self.script.response is not None and not self.script.commit:
+            return False, self.script.response
         redeemed, by_grant = self._ask_grant(form)
-        if self.script.answer is not None:
-            return redeemed, self.script.answer
-        assert by_grant.answer is not None
-        return redeemed, by_grant.answer
+        if self.script.response is not None:
+            return redeemed, self.script.response
+        assert by_grant.response is not None
+        return redeemed, by_grant.response
 
     def _ask_grant(self, form: dict[str, str]) -> tuple[bool, Script]:
-        """Answer as RFC 6749 says: authenticate the client (2.3), then redeem (6), or say why not (5.2)."""
+        """Respond as RFC 6749 says: authenticate the client (2.3), then redeem (6), or say why not (5.2)."""
         if self._client_authentication(form) == "several":
             return False, scripts.error("invalid_request")
         if self._credentials(form) != (self.server.client_id, self.server.client_secret):
@@ -185,11 +185,11 @@ class _Handler(LoopbackHandler):
         user, _, password = base64.b64decode(self.headers["Authorization"].removeprefix("Basic ")).partition(b":")
         return unquote_plus(user.decode()), unquote_plus(password.decode())
 
-    def _send(self, answer: bytes) -> None:
+    def _send(self, response: bytes) -> None:
         if self.script.drip_seconds is None:
-            self.wfile.write(answer)
+            self.wfile.write(response)
         else:
-            for byte in answer:
+            for byte in response:
                 self.wfile.write(bytes([byte]))
                 if self.server.closing.wait(self.script.drip_seconds):
                     return

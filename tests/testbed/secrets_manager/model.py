@@ -1,7 +1,7 @@
 """What Secrets Manager does to the secrets of one region: a pure state machine, without I/O and without a clock.
 
 It speaks the service's own words: `call("PutSecretValue", {"SecretId": ...}, now=...)` returns the response or raises
-the error that the service would send. Rules come from the API reference of the service, texts and shapes from answers
+the error that the service would send. Rules come from the API reference of the service, texts and shapes from responses
 that others recorded from the real one; `tests/conformance` holds both against it.
 
 The state is made of frozen values, so that `snapshot()` costs nothing and can be hashed.

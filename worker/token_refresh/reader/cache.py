@@ -63,6 +63,7 @@ class Cache(Generic[T]):
             fetch_seconds: How long waiting callers give a fetch.
             pauses: Between reads that fail or that look for another value; by default those of a token.
         """
+        # One tuple, replaced whole: the fast path reads it without the lock.
         self.fresh: tuple[T, float] = (cast("T", None), -math.inf)
         self._read = read
         self._background = background
@@ -78,6 +79,7 @@ class Cache(Generic[T]):
 
     def get(self) -> T:
         """Return the value; wait for a read only if there is none to serve."""
+        # A loop: the fetch that was waited for may have been given up, or its value may have expired meanwhile.
         while True:
             found = self._serve_or_fetch()
             if not isinstance(found, Fetch):
@@ -164,6 +166,7 @@ class Cache(Generic[T]):
                 return True
             if not self._pauses.may_read(now):
                 return False
+            # A read that began before the rejection counts: it may end with the newer value, and one read is enough.
             fetch = self._running(now)
             if fetch is not None:
                 fetch.rejecting = True
@@ -183,6 +186,7 @@ class Cache(Generic[T]):
         return self._fetch
 
     def _complete(self, fetch: Fetch) -> None:
+        # Without `claim` the waiting callers would each read: fifty at once cost one read (test_threads.py).
         if fetch.claim():
             self._run(fetch)
         elif not fetch.wait(self._fetch_seconds):
@@ -199,6 +203,7 @@ class Cache(Generic[T]):
             return
         try:
             self._runtime.spawn(partial(self._run, fetch))
+        # A soft read is then made by its caller, late but certain.
         except RuntimeError:  # no thread can be started: a limit, or the interpreter shuts down
             self._run(fetch)
 
@@ -221,6 +226,7 @@ class Cache(Generic[T]):
         else:
             self._keep(fetch, entry)
         finally:
+            # Forgotten first: a caller that wakes must not join the fetch that just ended.
             self._forget(fetch)
             fetch.finish()
 
@@ -240,6 +246,7 @@ class Cache(Generic[T]):
     def _keep_error(self, fetch: Fetch, error: TokenRefreshError) -> None:
         now = self._runtime.clock()
         with self._lock:
+            # A late failure must not hide the value of a read that overtook it.
             if fetch.number < self._finished:
                 return
             self._finished = fetch.number

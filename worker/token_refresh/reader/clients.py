@@ -7,11 +7,11 @@ from token_refresh.aws.clients import configured_region, make_client
 from token_refresh.reader import lifecycle
 
 CONNECT_TIMEOUT_SECONDS: Final = 2
+# A call takes about 10 ms; a stuck one is better repeated.
 READ_TIMEOUT_SECONDS: Final = 5
-"""A call takes about 10 ms; a stuck one is better repeated."""
 
+# The worst case of two attempts is 14 s, and a fetch may take 30 s.
 ATTEMPTS: Final = 2
-"""The worst case of two attempts is 14 s, and a fetch may take 30 s."""
 
 
 class Clients:
@@ -26,6 +26,7 @@ class Clients:
         """Give the client, in the configured region if `region` is None."""
         region = region or configured_region()
         with self._lock:
+            # Under the lock: making a client takes 0.1 s, and botocore's sessions are not made for two threads at once.
             client = self._made.get((service, region))
             if client is None:
                 from botocore.config import Config  # noqa: PLC0415 - 0.2 s, which only the first read should cost

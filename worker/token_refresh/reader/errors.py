@@ -51,11 +51,13 @@ def bare(error: E) -> E:
 
     The frames of a traceback hold the stored document, and error reporters print them.
     """
+    # Not `with_traceback(None)`: raising one object in two threads would mix their tracebacks.
     return type(error)(*error.args)
 
 
 def defect(error: Exception) -> InternalError:
     """Name an error that should not have happened by its class and place; its text may quote the stored value."""
+    # The last frame: where it happened, not who called.
     place = traceback.extract_tb(error.__traceback__)[-1]
     file = place.filename.rpartition("/")[2]
     return InternalError(f"{type(error).__name__} at {file}:{place.lineno}: a defect of the reader")

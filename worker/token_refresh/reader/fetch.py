@@ -6,8 +6,8 @@ from typing import Final
 
 from token_refresh.errors import TokenRefreshError
 
+# Waiting callers give up a fetch that takes longer: its thread may have been frozen, or lost in a fork.
 FETCH_SECONDS: Final = 30.0
-"""Waiting callers give up a fetch that takes longer: its thread may have been frozen, or lost in a fork."""
 
 
 class Fetch:

@@ -47,6 +47,7 @@ class SecretGroup:
 
     def reject(self, secret: Secret) -> bool:
         """Check whether `secret` is still current, as `SecretReader.reject` does; reads the whole group."""
+        # All of the group is read again: a batch costs one call, as one secret would.
         return self._cache.reject(lambda cached: cached[secret.secret_id].version_id == secret.version_id)
 
     async def areject(self, secret: Secret) -> bool:
@@ -55,6 +56,7 @@ class SecretGroup:
 
     def _read(self) -> dict[str, Secret]:
         found: dict[str, Secret] = {}
+        # One call for each source: a group may mix Secrets Manager and Parameter Store.
         for scheme, source in self._sources.items():
             references = tuple(reference for reference in self._references if reference.scheme is scheme)
             for text, version in source.read_all(references).items():

@@ -27,6 +27,7 @@ class TokenAuth(httpx.Auth):
             request.read()
         token = self._reader.token()
         response = yield _authorize(request, token)
+        # The order counts: `reject` has the new token ready even for a request that can't be repeated.
         if response.status_code == _UNAUTHORIZED and self._reader.reject(token) and _is_repeatable(request):
             yield _authorize(request, self._reader.token())
 

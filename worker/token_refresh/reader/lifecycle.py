@@ -1,4 +1,4 @@
-"""Tells readers of a fork or a restored snapshot: the threads that held locks or ran reads are gone."""
+"""Calls readers after a fork or a restored snapshot: the threads that held locks or ran reads are gone."""
 
 import os
 from typing import Protocol
@@ -17,12 +17,13 @@ class Survivor(Protocol):
         ...
 
 
+# Weak: a reader that its service dropped must not live on here.
 _survivors: WeakSet[Survivor] = WeakSet()
 _hooked: list[str] = []  # what is registered in this process: SnapStart's hook must be registered once
 
 
 def watch(survivor: Survivor) -> None:
-    """Tell `survivor` of each fork and each restore, for as long as it lives."""
+    """Call `survivor` after each fork and each restore, for as long as it lives."""
     _survivors.add(survivor)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start" and not _hooked:
         _hooked.append("snap-start")
@@ -33,6 +34,7 @@ def watch(survivor: Survivor) -> None:
 
 
 def _after_fork() -> None:
+    # A list: the set may lose members while it is walked.
     for survivor in list(_survivors):
         survivor.after_fork()
 

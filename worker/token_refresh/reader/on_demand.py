@@ -15,20 +15,20 @@ from token_refresh.reader.token import Token
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
+# Longer than a run of the worker takes. The request is not repeated: the run may still be under way.
 INVOKE_TIMEOUT_SECONDS: Final = 90.0
-"""Longer than a run of the worker takes. The request is not repeated: the run may still be under way."""
 
+# A worker that can't help at once (re-authorization required, say) is not asked again sooner.
 PAUSE_SECONDS: Final = 60.0
-"""A worker that can't help at once (re-authorization required, say) is not asked again sooner."""
 
+# A token younger than this is not refreshed for a rejection: the next one would be rejected, too.
 YOUNG_SECONDS: Final = 300.0
-"""A token younger than this is not refreshed for a rejection: the next one would be rejected, too."""
 
+# The pauses after forced refreshes, or after a new token was rejected at once. The last one is repeated.
 FORCED_PAUSES_SECONDS: Final = (3600.0, 4 * 3600.0, 12 * 3600.0)
-"""The pauses after forced refreshes, or after a new token was rejected at once. The last one is repeated."""
 
+# After this long the pauses begin again.
 FORGET_SECONDS: Final = 24 * 3600.0
-"""After this long the pauses begin again."""
 
 _OUTCOME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
 
@@ -38,8 +38,8 @@ logger = logging.getLogger("token_refresh.reader")
 class ForcedRefreshes:
     """Decides whether a rejected token is worth a forced refresh.
 
-    An API that answers 401 to everything would otherwise cause one refresh after another. Each uses up a part of the
-    worker's daily limit, and may end the grant.
+    An API that rejects everything would otherwise cause one refresh after another. Each uses up a part of the worker's
+    daily limit, and may end the grant.
     """
 
     def __init__(self) -> None:
@@ -53,6 +53,7 @@ class ForcedRefreshes:
         if now - self._last_at >= FORGET_SECONDS:
             self._count, self._next_at = 0, -math.inf
         if now - token.created_at.timestamp() < YOUNG_SECONDS:
+            # Once for each version: the rejections that follow say nothing new, and would use up the pauses.
             if self._noted != token.version_id:
                 self._noted = token.version_id
                 self._pause(now)
@@ -100,6 +101,7 @@ class RefreshFunction:
         now = self._runtime.clock()
         if now < self._again_at <= now + PAUSE_SECONDS:
             return f"{self._function_name} was asked to refresh less than {PAUSE_SECONDS:.0f} s ago"
+        # Before the call: a run that takes long, or fails, counts too.
         self._again_at = now + PAUSE_SECONDS
         return self._invoke(force=False)
 
@@ -111,6 +113,7 @@ class RefreshFunction:
                 Payload=json.dumps({"force": True} if force else {}).encode(),
             )
             result = json.loads(response["Payload"].read())
+        # Not raised: the caller's error names the secret and carries this text.
         except Exception as error:  # noqa: BLE001 - the stored token says more than an unreachable worker
             return f"{self._function_name} could not be asked to refresh ({failure_of(error).code})"
         return f"{self._function_name} was asked to refresh and returned {_outcome(result)}"
@@ -119,6 +122,7 @@ class RefreshFunction:
         if self._client is not None:
             return self._client
         region = arn_region(self._function_name)
+        # One attempt: a repeated invocation would start a second run beside the first.
         made: LambdaClient = CLIENTS.get("lambda", region, read_timeout_seconds=INVOKE_TIMEOUT_SECONDS, attempts=1)
         return made
 

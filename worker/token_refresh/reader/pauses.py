@@ -7,11 +7,11 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.runtime import Runtime
 
 LONGEST_PAUSE_SECONDS: Final = 30.0
+# For tokens: one that comes after an expiry is found within this time.
 LONGEST_EMPTY_SECONDS: Final = 5.0
-"""For tokens: one that comes after an expiry is found within this time."""
 
+# How long it takes until one more short pause is possible.
 RECOVERY_SECONDS: Final = 4 * 3600.0
-"""How long it takes until one more short pause is possible."""
 
 # 2**10 s, less half of it by chance, is longer than the longest pause.
 _MOST_DOUBLINGS: Final = 10

@@ -14,8 +14,8 @@ from token_refresh.aws.arn import parse_arn
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader.settings import in_lambda
 
+# What Amplify puts into a function's variable in place of a secret.
 AMPLIFY_PLACEHOLDER: Final = "<value will be resolved during runtime>"
-"""What Amplify puts into a function's variable in place of a secret."""
 
 _SECRET_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 _EXAMPLES: Final = "the name or ARN of a secret, ssm:/path, amplify:NAME, env:NAME or file:PATH"
@@ -53,12 +53,14 @@ def parse_reference(text: str) -> Reference:
     if not isinstance(given, str) or not given.strip():
         found = "an empty string" if isinstance(given, str) else type(given).__name__
         raise ConfigurationError(f"a reader needs a reference and got {found}: give {_EXAMPLES}")
+    # Checked before the form: the placeholder has spaces, and "malformed" would not help.
     if given == AMPLIFY_PLACEHOLDER:
         raise ConfigurationError(
             "the reference is Amplify's placeholder for a secret: give amplify:NAME with the variable's name, not the "
             "variable's value"
         )
     scheme, separator, name = given.partition(":")
+    # Names in Secrets Manager can't hold a colon (CreateSecret, parameter Name), so a colon means a scheme or an ARN.
     if not separator or scheme == "arn":
         return _secret(given)
     schemes = {member.value: member for member in Scheme if member is not Scheme.SECRET}
@@ -75,6 +77,7 @@ def _secret(text: str) -> Reference:
 
 
 def _checked(reference: Reference) -> Reference:
+    # GetParameters takes `name:label` too; then a rotation would not be noticed.
     if reference.scheme is Scheme.PARAMETER and ":" in reference.name:
         raise ConfigurationError(
             f"{reference.text} must be a parameter's path without a version, a label or an ARN, as in ssm:/app/dev/key"

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 def start_thread(work: Callable[[], None]) -> None:
     """Do `work` in a thread that never keeps the process alive."""
+    # A daemon: a service that ends must not wait for a read.
     threading.Thread(target=work, name="token-reader", daemon=True).start()
 
 

@@ -67,6 +67,7 @@ def secrets_of(version: Version, field_name: str | None, stage: Stage) -> tuple[
             secret_id=version.reference.text,
             version_id=version.version_id,
             created_at=version.created_at,
+            # In a list the first string is current, and the store can't say so.
             stage=stage if position == 0 else "previous",
             value=value,
         )

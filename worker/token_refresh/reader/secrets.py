@@ -119,6 +119,7 @@ class SecretReader:
 
     def _read(self) -> tuple[Secret, ...]:
         current = secrets_of(self._source.read(self._reference), self._field, "current")
+        # Outside the overlap no call: it would be denied where the policy allows AWSCURRENT alone.
         if self._runtime.clock() < self._overlap_ends(current[0]):
             current += self._read_previous(current[0].version_id)
         self._last = current
@@ -153,4 +154,5 @@ class SecretReader:
         return tuple(secret for secret in secrets if secret.version_id == current.version_id)
 
     def _overlap_ends(self, current: Secret) -> float:
+        # The age of the current version, so that after a rollback the bad version is not accepted (test_accepted.py).
         return current.created_at.timestamp() + self._overlap_seconds

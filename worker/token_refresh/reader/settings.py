@@ -6,8 +6,8 @@ from typing import Final
 
 from token_refresh.errors import ConfigurationError
 
+# A background read begins at this share of the allowed age, so that a busy service never waits for one.
 SOFT_SHARE: Final = 0.8
-"""A background read begins at this share of the allowed age, so that a busy service never waits for one."""
 
 
 def in_lambda() -> bool:
@@ -22,6 +22,7 @@ def seconds_of(name: str, duration: timedelta, *, least: timedelta | None = None
         ConfigurationError: It is not a `timedelta`, or it is too short.
     """
     given: object = duration
+    # A bare number would be taken for seconds by one reader of the code, and for minutes by the next.
     if not isinstance(given, timedelta):
         raise ConfigurationError(
             f"{name} must be a timedelta, such as timedelta(minutes=5); it is a {type(given).__name__}"

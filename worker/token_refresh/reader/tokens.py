@@ -77,6 +77,7 @@ class TokenReader:
             self._read,
             background=not in_lambda() if background is None else background,
             runtime=self._runtime,
+            # Callers wait for the worker's run as well.
             fetch_seconds=FETCH_SECONDS if self._worker is None else FETCH_SECONDS + INVOKE_TIMEOUT_SECONDS,
         )
 
@@ -86,6 +87,7 @@ class TokenReader:
         Raises:
             TokenRefreshError: There is no valid token; the subclass and the message say why and what to do.
         """
+        # Without the lock and without a call: 0.1 µs, since services ask before every request.
         token, fresh_until = self._cache.fresh
         if self._clock() < fresh_until:
             return token.value
@@ -110,7 +112,7 @@ class TokenReader:
         return token if self._clock() < fresh_until else await self._cache.aget()
 
     def reject(self, token: str | Token) -> bool:
-        """Report that the API answered 401 to this token; return True if another one is worth one more try.
+        """Report that the API responded with 401 to this token; return True if another one is worth one more try.
 
         Reads the newest version: once for all threads, and not at all if the token was replaced already. False means a
         real 401: the stored token is the same, or could not be read. The same token is read again only after pauses of
@@ -131,6 +133,7 @@ class TokenReader:
             token = self._read_token()
         elif self._worker is not None and rejecting() and _same(token, cached) and self._worker.refresh_rejected(token):
             token = self._read_token()
+        # After the worker was asked: its result is in the store, not in its response.
         if self._is_expired(token):
             if cached is None or self._is_expired(cached):
                 raise TokenExpired(self._complaint(token) + asked)

@@ -21,6 +21,7 @@ class FakeTokenReader(TokenReader):
             value: The access token.
             lifetime: How long each token lives from when it is set.
         """
+        # Without `super().__init__`: that would parse a reference and open a source.
         self._lifetime = lifetime
         self._numbers = count(1)
         self._failure: TokenRefreshError | None = None
@@ -44,6 +45,7 @@ class FakeTokenReader(TokenReader):
     def token(self) -> Token:
         """Return the token that was set, or raise the error that was set."""
         if self._failure is not None:
+            # A copy, as the real reader raises one: a test that compares identities would pass here and fail there.
             raise bare(self._failure)
         return self._token
 

@@ -1,4 +1,4 @@
-"""What a verified request is about: its ID and type, and whether it only asks if anybody is there."""
+"""What a verified request is about: its ID and type, and whether it only tests the endpoint."""
 
 import hashlib
 import json
@@ -42,12 +42,14 @@ def of_slack(_headers: Headers, body: bytes) -> About:
     value, form = read_body(body)
     message = as_object(value)
     challenge = _identifier(message.get("challenge"))
+    # https://api.slack.com/events/url_verification: sent once, signed like all else.
     if message.get("type") == "url_verification" and challenge:
         return _about(body, None, "url_verification", handshake=challenge)
     if form.get("ssl_check") == "1":
         return _about(body, None, "ssl_check", handshake="")
     if event := as_object(message.get("event")):
         return _about(body, _identifier(message.get("event_id")), event.get("type"))
+    # Commands and interactions have no event ID; trigger_id is theirs alone.
     trigger = _identifier(message.get("trigger_id") or form.get("trigger_id"))
     return _about(body, trigger, message.get("type") or form.get("command"))
 

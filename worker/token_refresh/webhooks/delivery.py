@@ -80,6 +80,7 @@ def to_message(route: str, delivery: Delivery) -> str:
         "stage": delivery.verified_with.stage,
         **_body_fields(delivery.body),
     }
+    # Not escaped: a body of Chinese text would triple, and SQS takes 1 MiB.
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -109,6 +110,7 @@ def _read(message: dict[str, Any]) -> tuple[str, Delivery]:
         received_at=datetime.fromisoformat(message["received_at"]),
         current_since=datetime.fromisoformat(message["current_since"]),
         verified_with=VerifiedWith(message["version_id"], message["stage"]),
+        # UTF-8 both ways, so the bytes are those that were signed.
         body=message["body"].encode() if encoded is None else base64.b64decode(encoded, validate=True),
     )
 

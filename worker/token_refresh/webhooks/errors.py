@@ -58,6 +58,7 @@ def detached(error: Exception) -> TokenRefreshError:
 
 def place_of(error: BaseException) -> str:
     """Say in which module and line an error was raised."""
+    # Walked, not `traceback.extract_tb`: that reads source files on the path of a request.
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

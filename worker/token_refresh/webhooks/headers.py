@@ -13,6 +13,7 @@ class Headers:
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._values: dict[str, list[str]] = {}
         for name, value in pairs:
+            # RFC 9110, section 5.1: names are case-insensitive; REST APIs and load balancers keep the sender's case.
             self._values.setdefault(name.lower(), []).append(value)
 
     @classmethod
@@ -27,6 +28,7 @@ class Headers:
             WebhookMalformed: It came more than once, so that two programs could read two different values.
         """
         values = self._values.get(name, [])
+        # RFC 9110, section 5.3: only lists may be repeated, and a proxy may pick the other value.
         if len(values) > 1:
             raise WebhookMalformed(f"the header {name} came {len(values)} times")
         return values[0] if values else None

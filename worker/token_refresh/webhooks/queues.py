@@ -53,8 +53,10 @@ class SqsQueue:
 
     def _send(self, unique: str, message: str) -> WebhookError | None:
         """Send, and give the error back: raised here, its frame would hold the message."""
+        # Before sending: SQS's own error would be a 503, and the sender would retry without end.
         if problem := _too_large(len(message.encode()), QUEUE_LIMIT_BYTES):
             return problem
+        # A group for each delivery: a slow one delays no other. The ID drops replays for five minutes.
         fifo = {"MessageGroupId": unique, "MessageDeduplicationId": unique} if self._url.endswith(".fifo") else {}
         try:
             self._connect().send_message(QueueUrl=self._url, MessageBody=message, **fifo)  # type: ignore[arg-type] # two of its options
@@ -104,6 +106,7 @@ class EventBus:
             response = self._connect().put_events(Entries=[entry])  # type: ignore[list-item] # all of its keys are strings
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
             return _not_queued(self._name, "events:PutEvents", failure_of(error))
+        # PutEvents succeeds with HTTP 200 although the entry failed.
         if response["FailedEntryCount"]:
             refused = failure_of_code(response["Entries"][0].get("ErrorCode"))
             return _not_queued(self._name, "events:PutEvents", refused)
@@ -125,6 +128,7 @@ def _in_lambda() -> bool:
 
 def _unique(route: str, delivery: Delivery) -> str:
     """Make an ID that the queue takes, of a key that may have any length; two endpoints may get the same event."""
+    # SQS takes 128 characters of a deduplication ID (SendMessage); a key may have 256.
     return hashlib.sha256(f"{route}\n{delivery.key}".encode(errors="surrogatepass")).hexdigest()
 
 

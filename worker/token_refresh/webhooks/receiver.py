@@ -69,6 +69,7 @@ class Receiver:
                 return responses.NOT_FOUND
             facts.update(route=request.path, source=verifier.scheme.name, body_bytes=len(request.body))
             return self._receive(request, verifier, facts)
+        # A raised error would be a 502 without a reason, and Lambda's log would hold its traceback.
         except Exception as error:  # noqa: BLE001 - the sender gets a status whatever happens
             problem = _named(error)
         outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(problem, kind)), "secret_unusable")

@@ -5,6 +5,7 @@ import shlex
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.clients import configured_region
 
+# From a file: a secret on a command line stays in the shell's history.
 _COMMANDS = {
     "": "aws secretsmanager put-secret-value --secret-id {name} --secret-string file://secret.txt",
     "ssm": "aws ssm put-parameter --type SecureString --overwrite --name {name} --value file://secret.txt",

@@ -40,6 +40,7 @@ def read_request(event: Any) -> Request:
     http = as_object(context.get("http"))
     method = http.get("method", as_object(event).get("httpMethod"))
     path = as_object(event).get("rawPath", as_object(event).get("path"))
+    # A test event of the console, or of another trigger.
     if not isinstance(method, str) or not isinstance(path, str):
         raise WebhookMalformed("the event is none of a function URL, an API Gateway or a load balancer")
     return Request(
@@ -64,6 +65,7 @@ def _without_stage(path: str, version: Any, stage: Any) -> str:
 
 def _header_pairs(event: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Give each header as often as it came."""
+    # First the lists: `headers` keeps only the last of a repeated header.
     lists = as_object(event.get("multiValueHeaders"))
     if not lists:
         lists = {name: [value] for name, value in as_object(event.get("headers")).items()}

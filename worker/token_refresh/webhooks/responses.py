@@ -20,6 +20,7 @@ from token_refresh.errors import InternalError, TokenRefreshError
 from token_refresh.webhooks.errors import WebhookError, WebhookMalformed, WebhookTooLarge
 from token_refresh.webhooks.schemes import Scheme
 
+# After its first failures a secret is read again within seconds (reader/pauses.py).
 RETRY_AFTER_SECONDS = 30
 
 
@@ -43,6 +44,7 @@ def accepted(handshake: str | None) -> Response:
 
 def refused(error: TokenRefreshError, scheme: Scheme | None) -> Response:
     """Say no: for good, or for now."""
+    # Without Retry-After: a defect does not pass in half a minute.
     if isinstance(error, InternalError):
         return Response(status=500, body="unavailable")
     status = error.status if isinstance(error, WebhookError) else 503

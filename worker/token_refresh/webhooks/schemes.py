@@ -108,6 +108,7 @@ def _seconds(header: str, text: str) -> int:
 
 def _hex_digest(headers: Headers, header: str, prefix: str) -> bytes:
     value = headers.need(header)
+    # GitHub's X-Hub-Signature with SHA-1 is never read.
     if not value.startswith(prefix) or not _HEX_DIGEST.fullmatch(value, len(prefix)):
         raise WebhookMalformed(f"the header {header} is not {prefix} and 64 hexadecimal digits")
     return bytes.fromhex(value[len(prefix) :])
@@ -131,6 +132,7 @@ def raw_key(secret: str) -> bytes:
     """Use the secret's own characters."""
     if not secret:
         raise ValueError("is empty")
+    # Not stripped silently: the sender may really have signed with it.
     if secret != secret.strip():
         raise ValueError("begins or ends with white space, such as the newline that `echo` adds")
     return secret.encode(errors="surrogatepass")  # an encoding error would quote a character of it
@@ -143,6 +145,7 @@ def base64_key(secret: str) -> bytes:
         raise ValueError("is an ed25519 key (v1a), which is not supported: ask the sender for one that begins whsec_")
     text = secret.removeprefix("whsec_")
     try:
+        # A secret that was copied without its padding still has one meaning.
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except ValueError:
         key = b""

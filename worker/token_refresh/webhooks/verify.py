@@ -18,6 +18,7 @@ def check_time(signed: Signed, *, now: float, tolerance: timedelta) -> None:
         return
     ahead_seconds = signed.at_seconds - now
     if abs(ahead_seconds) > tolerance.total_seconds():
+        # Both ways: a time far ahead could be replayed until then.
         way = "in the future" if ahead_seconds > 0 else "ago"
         raise WebhookNotVerified(
             f"signed {abs(ahead_seconds):.0f} s {way}, and {tolerance.total_seconds():.0f} s are tolerated: "

@@ -7,6 +7,7 @@ https://github.com/aws-amplify/amplify-backend. Its documentation leaves the has
 import re
 from typing import Final
 
+# CloudFormation's limit for a stack's name, which Amplify fits its path into.
 _STACK_NAME_LIMIT: Final = 128
 _HASH_LENGTH: Final = 10
 _NAME_LENGTH: Final = 50
@@ -37,6 +38,7 @@ def amplify_branch(app_id: str, branch: str, name: str) -> str:
 def _reference(namespace: str, instance: str, kind: str, name: str) -> str:
     import hashlib  # noqa: PLC0415 - a tenth of the package's import, for sandboxes alone
 
+    # Over the names as given; only the rest of the path is stripped.
     digest = hashlib.sha512(f"{namespace}{instance}".encode()).hexdigest()[:_HASH_LENGTH]
     short_instance = _alphanumeric(instance)[:_NAME_LENGTH]
     taken = len("amplify") + len(kind) + len(short_instance) + len("----") + _HASH_LENGTH

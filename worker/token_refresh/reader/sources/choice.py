@@ -31,6 +31,7 @@ def open_sources(
             raise ConfigurationError(f"region is {region}, and {reference.text} is of another: leave region out")
     schemes = {reference.scheme for reference in references}
     given = _service_of(client)
+    # Ignoring it would read with other credentials than the caller meant.
     if given is not None and given not in {_SERVICES.get(scheme) for scheme in schemes}:
         raise ConfigurationError(f"the given client is one of {given}, and none of the references is read through it")
     return {
@@ -41,6 +42,7 @@ def open_sources(
 
 def _service_of(client: Any) -> str | None:
     """Name the service of a client; None if there is no client, or a stub that does not say."""
+    # Tests of services pass a Mock, whose attributes are Mocks as well.
     model = None if client is None else getattr(client.meta, "service_model", None)
     name = getattr(model, "service_name", None)
     return name if isinstance(name, str) else None

@@ -20,6 +20,7 @@ class Local:
     """Implements `Source`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        # Variables have no time of their own: they are as old as the process.
         self._began_at = datetime.fromtimestamp(clock(), UTC)
 
     def read(self, reference: Reference) -> Version:
@@ -72,6 +73,7 @@ def _file(reference: Reference) -> Version:
         return Version(
             reference=reference,
             place=reference.text,
+            # A file that is written again is another version, which `reject` notices.
             version_id=str(modified_ns),
             created_at=datetime.fromtimestamp(modified_ns / 1e9, UTC),
             content=_without_line_end(path.read_bytes()),
@@ -82,6 +84,7 @@ def _file(reference: Reference) -> Version:
         problem = SecretAccessDenied(f"{reference.text} can't be read: give this process permission to read the file")
     except (OSError, ValueError, RuntimeError) as error:
         problem = SecretStoreUnavailable(f"{reference.text} can't be read ({type(error).__name__}): check the path")
+    # Raised here, without the OSError as its context: error reporters show that one's frames, too.
     raise problem
 
 

@@ -15,8 +15,8 @@ from token_refresh.reader.reference import Reference
 from token_refresh.reader.sources.service import AwsService
 from token_refresh.reader.sources.source import Version
 
+# How many parameters one `GetParameters` may ask for.
 BATCH_SIZE: Final = 10
-"""How many parameters one `GetParameters` may ask for."""
 
 AMPLIFY_VARIABLE: Final = "AMPLIFY_SSM_ENV_CONFIG"
 
@@ -38,6 +38,7 @@ def amplify_paths(reference: Reference) -> tuple[str, ...]:
         configured = json.loads(os.environ.get(AMPLIFY_VARIABLE, "{}"))
         found = configured[reference.name]
         paths = tuple(found[key] for key in ("path", "sharedPath") if found.get(key))
+    # Whatever Amplify may have put there, the error below names the variable.
     except (ValueError, KeyError, TypeError, AttributeError):
         paths = ()
     if not paths or not all(isinstance(path, str) for path in paths):
@@ -63,6 +64,7 @@ class ParameterStore:
     def read_all(self, references: tuple[Reference, ...]) -> dict[str, Version]:
         """Read the newest versions, up to ten parameters with one call."""
         paths = {reference: self._paths(reference) for reference in references}
+        # Each path once: several secrets of Amplify may share one.
         wanted = list(dict.fromkeys(path for each in paths.values() for path in each))
         found: dict[str, _Parameter] = {}
         for start in range(0, len(wanted), BATCH_SIZE):
@@ -80,10 +82,11 @@ class ParameterStore:
     def how_to_get_one(self, reference: Reference) -> str:
         """Say where a token comes from."""
         del reference
-        return "whoever stores this parameter has to store one"
+        return "the owner of this parameter has to store one"
 
     def _get(self, paths: list[str]) -> dict[str, "_Parameter"]:
         def ask(client: Any) -> dict[str, _Parameter]:
+            # Not GetParameter: Amplify grants ssm:GetParameters alone.
             response = client.get_parameters(Names=paths, WithDecryption=True)
             return {member(found, "Name", str): _parameter(found) for found in member(response, "Parameters", list)}
 

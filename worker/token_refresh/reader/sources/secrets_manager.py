@@ -12,8 +12,8 @@ from token_refresh.reader.reference import Reference
 from token_refresh.reader.sources.service import AwsService
 from token_refresh.reader.sources.source import Version
 
+# How many secrets one `BatchGetSecretValue` may ask for.
 BATCH_SIZE: Final = 20
-"""How many secrets one `BatchGetSecretValue` may ask for."""
 
 
 class SecretsManager:
@@ -30,6 +30,7 @@ class SecretsManager:
         """Read the version with AWSPREVIOUS; None if no version has that label."""
         try:
             return self._read(reference, "AWSPREVIOUS")
+        # A first version has no predecessor: GetSecretValue says ResourceNotFoundException, as for a missing secret.
         except SecretEmpty:
             return None
 
@@ -70,6 +71,7 @@ class SecretsManager:
             for _ in range(BATCH_SIZE):  # pages may be empty; an endless series is given up
                 response = client.batch_get_secret_value(SecretIdList=names, **page)
                 for error in response.get("Errors") or ():
+                    # The batch succeeds although one of its secrets fails; the group is read whole or not at all.
                     failure = failure_of_code(error.get("ErrorCode"), error.get("Message"))
                     raise named_error(failure, self._request("GetSecretValue", _named(error.get("SecretId"), names)))
                 values += member(response, "SecretValues", list)
@@ -79,7 +81,7 @@ class SecretsManager:
             return self._pick(references, values)
 
         def request() -> AwsRequest:
-            return self._request("BatchGetSecretValue", names[0], shown=", ".join(names))
+            return self._request("BatchGetSecretValue", names[0], names=", ".join(names))
 
         return self._service.call(names[0], request, ask)
 
@@ -88,15 +90,16 @@ class SecretsManager:
         versions = {}
         for reference in references:
             request = self._request("BatchGetSecretValue", reference.name)
+            # Asked by name or ARN, complete or without its last characters; the response has the complete ones.
             found = next((value for name, value in by_name if name_same_secret(reference.name, name)), None)
             if found is None:
                 raise named_error(FailedCall(cause=Cause.NOT_FOUND, code="ResourceNotFoundException"), request)
             versions[reference.text] = _version(reference, request, found)
         return versions
 
-    def _request(self, action: str, name: str, *, shown: str | None = None) -> AwsRequest:
+    def _request(self, action: str, name: str, *, names: str | None = None) -> AwsRequest:
         region = self._service.region_of(name)
-        return AwsRequest(action=f"secretsmanager:{action}", name=shown or name, region=region)
+        return AwsRequest(action=f"secretsmanager:{action}", name=names or name, region=region)
 
 
 def _named(secret_id: object, names: list[str]) -> str:

@@ -40,6 +40,7 @@ class AwsService:
         if self._client is not None:
             return str(self._client.meta.region_name)
         region = self.client_region(name)
+        # Only for a message: botocore alone knows the profile's region, once there is a client.
         likely = region or os.environ.get("AWS_DEFAULT_REGION") or "the configured region"
         return CLIENTS.region_of(self.name, region) or likely
 
