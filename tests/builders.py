@@ -7,7 +7,7 @@ from typing import Any
 from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh.core.claims import Claim
 from token_refresh.core.schedule import Policy
-from token_refresh.core.snapshot import PublishedCopy, Snapshot, TokenSet
+from token_refresh.core.snapshot import PublishedCopy, RunState, Snapshot, TokenSet
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.document import TokenDocument, read_document
 from token_refresh.stored.origin import ClaimStoreKind, Origin
@@ -150,3 +150,6 @@ SINGLE_USE = policy(grace=timedelta(0))
 
 IN_TABLE = policy(claim_store=ClaimStoreKind.TABLE)
 """For claims in a table."""
+
+RUN = RunState(nonce="nonce")
+FORCED = RunState(nonce="nonce", forced_version="v0")

@@ -1,4 +1,4 @@
-"""The network of an exchange: nothing is sent or received after its end."""
+"""The network of a token request: nothing is sent or received after its time limit."""
 
 import ssl
 from typing import Any
@@ -54,7 +54,7 @@ def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
 
 
 def test_each_step_has_the_time_that_is_left(clock: list[float], stream: Stream) -> None:
-    """Whatever limit the client has for a step, the step gets what the exchange has left."""
+    """Whatever limit the client has for a step, the step gets what the request has left."""
     context = ssl.create_default_context()
     limit = TimeLimit(10.0)
     opened = LimitedNetwork(limit).connect_tcp("example.com", 443, 5.0)

@@ -51,6 +51,24 @@ def test_the_week_begins_within_a_second() -> None:
     assert [(Transition.GRANT_ENDING, WEEK_BEFORE), None] == found
 
 
+def test_the_week_includes_its_first_moment() -> None:
+    """A grant that ends in exactly a week is announced."""
+    assert (Transition.GRANT_ENDING, NOW) == transition_of_run(after(ends_at=NOW + timedelta(days=7)), rejected=False)
+
+
+@pytest.mark.parametrize("token", ["refresh-0", None])
+def test_a_rejected_token_is_announced_once(token: str | None) -> None:
+    """The first rejection of a token is announced, and no later one; a version 1 claim counts by its version."""
+    first, again = (attempt(claim_id, Fate.REJECTED, token=token) for claim_id in ("c1", "c2"))
+
+    found = [
+        transition_of_run(Snapshot(now=NOW, current=token_set(), ledger=Ledger(attempts)), rejected=True)
+        for attempts in ((first,), (first, again))
+    ]
+
+    assert [(Transition.REAUTHORIZATION_REQUIRED, NOW), None] == found
+
+
 def test_a_first_token_set() -> None:
     """The first refresh of all announces nothing, unless its grant ends within a week."""
     assert None is transition_of_run(after(), rejected=False)

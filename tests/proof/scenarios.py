@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from proof.of_one_store import TABLE, VERSIONS
 from proof.operators import (
     ANYTHING,
     AUTHORIZE,
@@ -11,27 +12,21 @@ from proof.operators import (
     COPY_BACK_BARE,
     EDIT,
     EDIT_BARE,
-    LOSE_SUCCESSOR,
-    LOSE_TABLE,
     MOVE_BACK,
     MOVE_LABEL,
     REAUTHORIZE,
-    RESTORE_TABLE,
-    SPOIL_CLAIM,
     SPOIL_RECORD,
     SPOIL_STAGED,
     STAGE,
     UNLABEL,
 )
-from proof.starts import V1_STARTS
+from proof.small import DYING, SUCCESSOR_GONE
 from proof.world import (
     CLAIM_ENDS,
     CLOCKS_DIFFER,
     DAY_PASSES,
     GRACE_SECONDS,
     HOUR_PASSES,
-    HOUR_SECONDS,
-    WINDOW_SECONDS,
     Budget,
     Deployment,
     Scenario,
@@ -39,12 +34,14 @@ from proof.world import (
 from proof.world import OTHER_HOST as OTHER_HOST_NAME
 
 STORES: Final = ("versions", "table")
+
+
 PROVIDERS: Final = ("single-use", "grace", "static")
 
 
 def full() -> list[Scenario]:
     """Give the full search."""
-    return [*_everywhere(_ALL), *_for("versions", _VERSIONS), *_for("table", _TABLE)]
+    return [*_everywhere(_ALL), *_for("versions", VERSIONS), *_for("table", TABLE)]
 
 
 def quick() -> list[Scenario]:
@@ -61,114 +58,6 @@ def _everywhere(scenarios: Iterable[Scenario]) -> list[Scenario]:
     scenarios = list(scenarios)
     return [one for store in STORES for one in _for(store, scenarios)]
 
-
-# Small ones, in which planted bugs are found.
-TWO: Final = Scenario(name="two", plans=("s", "f"), budget=Budget(crashes=1))
-ALIKE: Final = replace(TWO, name="alike", plans=("s", "s"))
-DYING: Final = Scenario(
-    name="dying", plans=("s", "f"), budget=Budget(crashes=1, losses=1, jumps=1), jumps=(CLAIM_ENDS,)
-)
-REPLACED: Final = Scenario(name="replaced", plans=("s", "f"), budget=Budget(operator=1), operator=(REAUTHORIZE,))
-EDITED: Final = Scenario(name="edited", plans=("s", "f"), budget=Budget(operator=1), operator=(EDIT, COPY_BACK))
-EDITED_DYING: Final = Scenario(
-    name="edited, dying",
-    plans=("s", "f"),
-    budget=Budget(crashes=1, operator=1, jumps=1),
-    operator=(EDIT,),
-    jumps=(CLAIM_ENDS,),
-)
-SHORT_CLAIMS: Final = Scenario(
-    name="short claims", plans=("s", "f"), budget=Budget(jumps=1), jumps=(31,), time_to_live_seconds=30
-)
-PUBLISHED: Final = Scenario(
-    name="published", plans=("s", "f"), budget=Budget(operator=1), operator=(REAUTHORIZE,), published=True
-)
-
-FROZEN: Final = Scenario(
-    name="frozen", plans=("s", "f"), budget=Budget(jumps=1), jumps=(CLAIM_ENDS,), frozen=True, before=1
-)
-BEHIND: Final = Scenario(
-    name="whole seconds", plans=("s", "s"), budget=Budget(losses=1, operator=1), operator=(EDIT,), behind_seconds=0.9
-)
-REJECTED: Final = Scenario(
-    name="rejected", plans=("s", "f"), budget=Budget(false_rejections=1, jumps=1), jumps=(HOUR_PASSES,), before=1
-)
-MOVED_BACK: Final = Scenario(
-    name="moved back", plans=("s",), budget=Budget(operator=1), operator=(MOVE_BACK, COPY_BACK), before=3
-)
-SUCCESSOR_GONE: Final = Scenario(
-    name="successor gone",
-    plans=("s", "s"),
-    budget=Budget(crashes=1, operator=2, jumps=1),
-    operator=(MOVE_BACK, LOSE_SUCCESSOR),
-    jumps=(CLAIM_ENDS,),
-    before=2,
-)
-OTHER_GRACE: Final = Scenario(
-    name="other grace",
-    plans=("s", "S"),
-    budget=Budget(losses=1, operator=1, jumps=1),
-    operator=(REAUTHORIZE, EDIT_BARE),
-    jumps=(CLAIM_ENDS,),
-    other=Deployment(GRACE_SECONDS),
-    before=1,
-)
-OTHER_HOST: Final = replace(
-    OTHER_GRACE, name="other host", budget=Budget(operator=1), other=Deployment(GRACE_SECONDS, OTHER_HOST_NAME)
-)
-VERSION_1: Final = Scenario(
-    name="version 1", start="v1 unknown", plans=("s",), budget=Budget(operator=1), operator=(EDIT,)
-)
-STALE: Final = Scenario(name="stale", plans=("s", "s"), budget=Budget(stale=3), stale_depth=8, before=1)
-STALE_SUCCESSORS: Final = Scenario(
-    name="stale, successors", plans=("sf", "s"), budget=Budget(stale=3), stale_depth=8, before=1
-)
-STALE_PUBLISHED: Final = Scenario(
-    name="stale, published",
-    plans=("s", "s"),
-    budget=Budget(stale=3, operator=1),
-    stale_depth=8,
-    operator=(REAUTHORIZE,),
-    published=True,
-    before=1,
-)
-UNLABELLED: Final = Scenario(
-    name="unlabelled",
-    plans=("s", "s"),
-    budget=Budget(operator=1),
-    operator=(UNLABEL,),
-    before=5,
-    quota=8,
-    claims_a_day=3,
-)
-UNANCHORED: Final = Scenario(
-    name="first claim unlabelled", plans=("s", "s"), budget=Budget(operator=1), operator=(UNLABEL,)
-)
-UNREADABLE: Final = Scenario(
-    name="unreadable", plans=("s", "s"), budget=Budget(operator=1), operator=(SPOIL_CLAIM,), before=1
-)
-QUOTA: Final = Scenario(name="quota", plans=("fffff",), budget=Budget(jumps=0), quota=8, claims_a_day=3)
-HALF_THE_QUOTA: Final = replace(QUOTA, name="half the quota", claims_a_day=4)
-TABLE_LOST: Final = Scenario(
-    name="table lost",
-    claims="table",
-    plans=("s", "f"),
-    budget=Budget(operator=1, crashes=1),
-    operator=(LOSE_TABLE,),
-    before=1,
-)
-TABLE_RESTORED: Final = replace(TABLE_LOST, name="table restored", operator=(RESTORE_TABLE,), before=3)
-TABLE_LOST_FORCED: Final = Scenario(
-    name="table lost, forced runs",
-    claims="table",
-    plans=("s", "ff"),
-    budget=Budget(operator=1, crashes=1),
-    operator=(LOSE_TABLE,),
-    before=1,
-)
-TABLE_LOST_TWO: Final = replace(
-    TABLE_LOST, name="table lost, two claims", plans=("s", "s"), budget=Budget(faults=1, operator=1, crashes=1)
-)
 
 _ALL: Final = (
     Scenario(
@@ -353,125 +242,8 @@ _ALL: Final = (
         before=1,
     ),
 )
-_VERSIONS: Final = (
-    Scenario(
-        name="quota", plans=("fffff",), budget=Budget(jumps=2), jumps=(DAY_PASSES, DAY_PASSES), quota=8, claims_a_day=3
-    ),
-    Scenario(
-        name="quota, crash",
-        plans=("ff", "s"),
-        budget=Budget(crashes=1, losses=1, jumps=1),
-        jumps=(DAY_PASSES,),
-        quota=8,
-        claims_a_day=3,
-        before=3,
-    ),
-    Scenario(
-        name="label lost, pruned",
-        plans=("s", "s"),
-        budget=Budget(operator=2, crashes=1),
-        operator=(UNLABEL, MOVE_LABEL),
-        before=5,
-        quota=8,
-        claims_a_day=3,
-    ),
-    Scenario(
-        name="authorized, label lost, pruned",
-        plans=("f", "f"),
-        budget=Budget(operator=2),
-        operator=(AUTHORIZE, UNLABEL),
-        before=5,
-        quota=8,
-        claims_a_day=3,
-    ),
-    Scenario(
-        name="unreadable claim",
-        plans=("s", "f"),
-        budget=Budget(operator=1, crashes=1, jumps=1),
-        operator=(SPOIL_CLAIM, SPOIL_RECORD),
-        jumps=(HOUR_PASSES,),
-        before=1,
-    ),
-    *(
-        Scenario(
-            name=start,
-            start=start,
-            plans=("s", "f"),
-            budget=Budget(crashes=1, operator=1, jumps=1),
-            operator=(EDIT, MOVE_BACK),
-            jumps=(CLAIM_ENDS,),
-        )
-        for start in V1_STARTS
-    ),
-)
-_TABLE: Final = (
-    Scenario(
-        name="quota", plans=("fffff",), budget=Budget(jumps=2), jumps=(DAY_PASSES, DAY_PASSES), quota=8, claims_a_day=6
-    ),
-    Scenario(
-        name="quota, crash",
-        plans=("ff", "s"),
-        budget=Budget(crashes=1, losses=1, jumps=1),
-        jumps=(DAY_PASSES,),
-        quota=8,
-        claims_a_day=6,
-        before=3,
-    ),
-    Scenario(
-        name="table lost",
-        plans=("s", "f"),
-        budget=Budget(operator=1, crashes=1, losses=1, jumps=1),
-        operator=(LOSE_TABLE,),
-        jumps=(CLAIM_ENDS,),
-        before=2,
-    ),
-    Scenario(
-        name="table lost, an hour passes",
-        plans=("ss", "f"),
-        budget=Budget(operator=1, crashes=1, jumps=1),
-        operator=(LOSE_TABLE,),
-        jumps=(HOUR_PASSES,),
-        before=1,
-    ),
-    Scenario(
-        name="table restored",
-        plans=("ss", "f"),
-        budget=Budget(operator=1, crashes=1, losses=1),
-        operator=(RESTORE_TABLE,),
-        before=3,
-    ),
-    TABLE_LOST_FORCED,
-    Scenario(
-        name="authorized, table lost",
-        plans=("f", "f"),
-        budget=Budget(operator=2),
-        operator=(AUTHORIZE, LOSE_TABLE),
-        before=1,
-    ),
-    Scenario(name="fleet: a message comes twice", plans=("s", "s", "s"), budget=Budget(crashes=1, losses=1)),
-    Scenario(
-        name="fleet: a row is early, late or lost",
-        plans=("sss", "ss"),
-        budget=Budget(crashes=1, losses=1, jumps=2),
-        jumps=(HOUR_PASSES, DAY_PASSES),
-        due_seconds=WINDOW_SECONDS + HOUR_SECONDS,
-    ),
-    Scenario(
-        name="fleet: the table is lost, the index rebuilt",
-        plans=("s", "s", "s"),
-        budget=Budget(operator=1, crashes=1),
-        operator=(LOSE_TABLE,),
-        before=1,
-    ),
-    Scenario(
-        name="table lost twice",
-        plans=("s", "s"),
-        budget=Budget(operator=2, crashes=1, jumps=1),
-        operator=(LOSE_TABLE,),
-        jumps=(CLAIM_ENDS,),
-        before=1,
-    ),
-)
+
+
 _QUICK: Final = (
     replace(DYING, name="races"),
     Scenario(

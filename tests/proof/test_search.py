@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from proof import bugs, report, scenarios
+from proof import bugs, report, scenarios, small
 from proof.explore import search
 from proof.mutants import MUTANTS, Mutant
 from proof.world import Budget, Scenario
 
 QUICK = scenarios.quick()
-FOUND_AT_ONCE = [mutant for mutant in MUTANTS if mutant.scenario is not scenarios.STALE_SUCCESSORS]
+FOUND_AT_ONCE = [mutant for mutant in MUTANTS if mutant.scenario is not small.STALE_SUCCESSORS]
 
 SMALL = list(
     {mutant.scenario.label: mutant.scenario for mutant in MUTANTS if mutant.patches is not bugs.nothing}.values()
@@ -56,14 +56,14 @@ def test_a_trace_is_in_the_words_of_the_protocol() -> None:
 
 def test_a_search_is_repeatable() -> None:
     """Two searches of the same bounds visit the same worlds."""
-    first, second = search(scenarios.TWO), search(scenarios.TWO)
+    first, second = search(small.TWO), search(small.TWO)
 
     assert (first.worlds, first.left_alone) == (second.worlds, second.left_alone)
 
 
 def test_the_one_window_is_recognised() -> None:
     """Where the provider redeemed and the receiver died, the grant is lost, and that is no violation."""
-    result = search(replace(scenarios.TWO, plans=("s",)))
+    result = search(replace(small.TWO, plans=("s",)))
 
     assert 0 < result.windows
     assert result.violation is None
@@ -71,8 +71,8 @@ def test_the_one_window_is_recognised() -> None:
 
 def test_a_limited_search_says_that_it_is_not_complete() -> None:
     """A search that was cut short claims nothing about what it did not visit."""
-    assert not search(scenarios.DYING, worlds_limit=100).complete
-    assert not search(scenarios.DYING, seconds_limit=0.0).complete
+    assert not search(small.DYING, worlds_limit=100).complete
+    assert not search(small.DYING, seconds_limit=0.0).complete
 
 
 def test_every_search_is_named_once() -> None:

@@ -75,7 +75,7 @@ def test_each_failure_is_named_recorded_and_changes_nothing(
     assert (recorded, responses[-1].error) == (found.fate, found.error)
 
 
-def test_a_lost_answer_is_not_asked_for_again_without_a_grace_period() -> None:
+def test_a_lost_response_is_not_asked_for_again_without_a_grace_period() -> None:
     """With a single-use token, one request that may have been received is the last."""
     world = World(policy=SINGLE_USE)
     world.endpoint.responses = [NO_RESPONSE]
@@ -181,7 +181,7 @@ def test_invalid_grant_is_no_verdict_where_somebody_just_authorized_again() -> N
     assert "refresh_superseded" in world.log.events
 
 
-def test_an_answer_that_is_due_at_once_is_no_reason_to_go_round() -> None:
+def test_tokens_that_are_due_at_once_are_not_refreshed_again() -> None:
     """A run refreshes once, also where the provider hands out tokens that are all but expired."""
     world = World()
     world.endpoint.responses = [tokens(1, lifetime=timedelta(seconds=1))]

@@ -1,7 +1,7 @@
 """A network that neither sends nor receives after a moment, however the other side behaves.
 
 Time limits of HTTP clients count each read anew, so a server that drips bytes can go on for ever. Here every read and
-write has the time that the exchange has left. The clock counts suspended time: a process that is thawed later sends
+write has the time that the request has left. The clock counts suspended time: a process that is thawed later sends
 nothing more.
 """
 
@@ -17,7 +17,7 @@ CONNECT_SECONDS: Final = 10.0
 
 
 class TimeLimit:
-    """When an exchange must have ended, and whether it has begun to send."""
+    """When a request must have ended, and whether it has begun to send."""
 
     def __init__(self, seconds: float) -> None:
         now = _now()
@@ -28,7 +28,7 @@ class TimeLimit:
 
     @property
     def remaining_seconds(self) -> float:
-        """How much time is left, for the connection or, once it sends, for the exchange; negative after that."""
+        """How much time is left, for the connection or, once it sends, for the response; negative after that."""
         return (self._ends_at if self.begun else self._begins_by) - _now()
 
     def begin(self) -> None:

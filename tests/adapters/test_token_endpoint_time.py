@@ -1,0 +1,130 @@
+"""The time limit of a token request: it holds end to end, and what is left behind sends nothing more."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from adapters.endpoints import CLIENT, requests_under_way, send
+from testbed.provider import script
+from testbed.provider.script import Script
+from testbed.provider.token_endpoint import TokenEndpoint
+from token_refresh.adapters import time_limit
+from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh.oauth.request import refresh_request
+from token_refresh.oauth.response import FailedRequest, Kind
+from token_refresh.secret_value import SecretValue
+
+GUARD_SECONDS = 60.0
+"""So that a bug fails a test instead of hanging it; nothing is measured."""
+
+
+@pytest.mark.parametrize("played", [script.hang(), script.drip(0.05)])
+def test_the_time_limit_holds_end_to_end(endpoint: TokenEndpoint, played: Script) -> None:
+    """A server that is silent, or that drips a good response byte by byte, is left at the time limit."""
+    response = send(endpoint, played, timeout_seconds=0.3)
+
+    assert isinstance(response, FailedRequest)
+    assert Kind.NO_RESPONSE is response.kind
+
+
+@pytest.fixture
+def lookup(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Hold every name lookup until the event is set, or the test is over."""
+    held, look_up = threading.Event(), socket.getaddrinfo
+
+    def getaddrinfo(*arguments: Any, **options: Any) -> Any:
+        held.wait()
+        return look_up(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    yield held
+    held.set()
+
+
+def test_what_was_reported_as_not_sent_is_never_sent(endpoint: TokenEndpoint, lookup: threading.Event) -> None:
+    """A name lookup that outlasts the time limit: nothing was sent, and nothing is when the lookup ends after all."""
+    response = send(endpoint, timeout_seconds=0.1)
+
+    (left,) = requests_under_way()
+    lookup.set()
+    left.join()
+    assert FailedRequest(kind=Kind.NOT_SENT, seen="TimeoutError") == response
+    assert [] == endpoint.requests
+
+
+def test_a_connection_that_hangs_is_given_up_early(
+    endpoint: TokenEndpoint, lookup: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a single-use provider a request has all the time of its run, and one that was not sent can be repeated."""
+    monkeypatch.setattr(time_limit, "CONNECT_SECONDS", 0.1)
+
+    response = send(endpoint, timeout_seconds=3600.0)
+
+    (left,) = requests_under_way()
+    lookup.set()
+    left.join()
+    assert FailedRequest(kind=Kind.NOT_SENT, seen="TimeoutError") == response
+    assert [] == endpoint.requests
+
+
+def test_a_request_that_is_left_halfway_ends_there(endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the head of a request was sent at the time limit, it may have arrived; its body, the token, never does."""
+    held, send_bytes = threading.Event(), socket.socket.send
+
+    def send_and_wait(sending: socket.socket, *arguments: Any) -> int:
+        sent = send_bytes(sending, *arguments)
+        if threading.current_thread().name == "token-request":
+            held.wait()
+        return sent
+
+    monkeypatch.setattr(socket.socket, "send", send_and_wait)
+
+    response = send(endpoint, timeout_seconds=0.3)
+
+    (left,) = requests_under_way()
+    held.set()
+    left.join()
+    assert FailedRequest(kind=Kind.NO_RESPONSE, seen="TimeoutError") == response
+    assert {seen.grant_type for seen in endpoint.requests} <= {""}
+
+
+def test_a_request_that_was_left_keeps_no_process_alive(endpoint: TokenEndpoint, lookup: threading.Event) -> None:
+    """Python ends although the thread of a request that was left behind still runs."""
+    send(endpoint, timeout_seconds=0.1)
+
+    daemons = [thread.daemon for thread in requests_under_way()]
+    lookup.set()
+    assert [True] == daemons
+
+
+def test_an_abandoned_request_stops_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood of 1xx responses has no end; the request ends with its time limit, and the server sees that."""
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ended = threading.Event()
+
+        def flood() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                try:
+                    while True:
+                        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 100)
+                except OSError:
+                    ended.set()
+
+        server = threading.Thread(target=flood)
+        server.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/token"
+
+        found = HttpTokenEndpoint(url).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=0.3)
+        assert isinstance(found, FailedRequest)
+        assert Kind.NO_RESPONSE is found.kind
+        assert ended.wait(GUARD_SECONDS)
+        server.join()
+        for left in requests_under_way():
+            left.join(GUARD_SECONDS)
+        assert [] == requests_under_way()

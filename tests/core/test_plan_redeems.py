@@ -1,0 +1,83 @@
+"""Rule 11: what the next claim says."""
+
+from builders import (
+    FORCED,
+    HOUR,
+    MINUTE,
+    NOW,
+    RUN,
+    claim,
+    mark,
+    origin,
+    policy,
+    snapshot,
+    token_set,
+)
+from token_refresh.core.attempts import Fate
+from token_refresh.core.plan import plan
+from token_refresh.core.snapshot import RunState
+from token_refresh.core.steps import (
+    Reason,
+    Redeem,
+    Wait,
+)
+from token_refresh.core.versions import claim_version_id
+
+# 11: redeem
+
+
+def test_a_run_redeems_once() -> None:
+    """After one claim of its own a run leaves the rest to the next."""
+    redeemed = RunState(nonce="nonce", redeemed=True)
+
+    assert Wait(NOW, Reason.REDEEMED) == plan(snapshot(), redeemed, policy())
+
+
+def test_the_next_claim_says_what_it_redeems() -> None:
+    """It follows the newest one, and carries what later runs need."""
+    newest = claim("c1", fate=Fate.UNKNOWN, claim_number=7, grace=HOUR)
+
+    step = plan(snapshot(newest), FORCED, policy(ttl=3 * MINUTE))
+
+    assert isinstance(step, Redeem)
+    made = step.claim
+    assert ("c1", claim_version_id("c1"), "v0", 2, NOW) == (
+        step.after,
+        made.claim_id,
+        made.version_id,
+        made.attempt_number,
+        made.claimed_at,
+    )
+    assert (mark("refresh-0"), 8, "provider.example", HOUR, 3 * MINUTE, "nonce") == (
+        made.fingerprint,
+        made.number,
+        made.host,
+        made.grace,
+        made.time_to_live,
+        made.nonce,
+    )
+    assert ["c1"] == [a.claim_id for a in made.earlier]
+
+
+def test_the_first_claim_follows_a_root() -> None:
+    """A secret without claims gets number 1, or the one after the document's."""
+    step = plan(snapshot(), RUN, policy())
+
+    assert isinstance(step, Redeem)
+    assert (None, claim_version_id(None), 1, 1) == (
+        step.after,
+        step.claim.claim_id,
+        step.claim.number,
+        step.claim.attempt_number,
+    )
+
+
+def test_a_version_1_claim_counts_before_what_the_document_names() -> None:
+    """Version 1 keeps the key of an older document, so the label of its claim wins."""
+    named = token_set(**origin(claim_id="c" * 36, number=5))
+    version_1 = claim("c1", fate=Fate.NOT_REDEEMED, claim_number=0, host=None, grace=None)
+
+    step = plan(snapshot(version_1, current=named), RUN, policy())
+
+    assert isinstance(step, Redeem)
+    assert ("c1", 6) == (step.after, step.claim.number)

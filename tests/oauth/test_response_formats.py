@@ -1,0 +1,114 @@
+"""Responses that differ from RFC 6749, read as a profile says."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+import pytest
+
+from oauth.responses import GOOD, read, tokens
+from token_refresh.oauth.formats import Encoding, Expiry, ResponseFormat
+from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse, read_response
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import LONGEST_LIFETIME
+
+
+def test_a_form_encoded_response() -> None:
+    """Some providers respond as RFC 6749 wants requests: form-encoded."""
+    form = ResponseFormat(encoding=Encoding.FORM)
+    body = urlencode({"access_token": "a+b", "expires_in": "60", "scope": "x y"}).encode()
+
+    found = read_response(200, body, None, form)
+
+    assert TokenResponse(access_token=SecretValue("a+b"), refresh_token=None, lifetime=timedelta(minutes=1)) == found
+    for broken in (b"", b"<html>", b"{}", b"\n&&", b"access_token=a&access_token=b", b"access_token=a&access_token="):
+        failed = read_response(200, broken, None, form)
+        assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with a body that is not form-encoded") == failed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"access_token=a&refresh_token=r&scope=x\n",
+        b"\xef\xbb\xbfaccess_token=a\r\n&refresh_token=r",
+        b"&access_token=a&&refresh_token=r&",
+        b"access_token=a&refresh_token=r&refresh_token=r&scope",
+        "access_token=a&refresh_token=r&name=Zo\u00eb".encode(),
+        b"access_token=a&refresh_token=r&name=Zo\xeb&also=%ff",
+    ],
+)
+def test_a_lax_form_loses_no_token(body: bytes) -> None:
+    """Line ends, empty pairs, a repeated pair and text in any encoding leave the tokens readable."""
+    found = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
+
+    assert TokenResponse(access_token=SecretValue("a"), refresh_token=SecretValue("r"), lifetime=None) == found
+
+
+@pytest.mark.parametrize("body", [b"access_token=a\nrefresh_token=r", b"access_token=\xeb", b"access_token=%0Aa"])
+def test_a_form_makes_no_token_up(body: bytes) -> None:
+    """A value that is not a token as it stands is not turned into one."""
+    failed = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
+
+    assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with no usable access_token") == failed
+
+
+def test_an_envelope_and_other_names() -> None:
+    """Tokens are found inside an envelope and under other names."""
+    body = {"code": 0, "data": {"x": {"token": "a", "refreshToken": "r", "ttl": 60}}}
+    names = {"access_token": "token", "refresh_token": "refreshToken", "expires_in": "ttl"}
+
+    expected = TokenResponse(
+        access_token=SecretValue("a"), refresh_token=SecretValue("r"), lifetime=timedelta(minutes=1)
+    )
+    assert expected == tokens(body, envelope=("data", "x"), names=names)
+    missing = FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with no object at data.y")
+    assert missing == read(body, envelope=("data", "y"), names=names)
+
+
+SENT_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("expiry", "value", "lifetime"),
+    [
+        (Expiry.EPOCH, int(SENT_AT.timestamp()) + 60, timedelta(minutes=1)),
+        (Expiry.EPOCH, str(int(SENT_AT.timestamp()) + 60), timedelta(minutes=1)),
+        (Expiry.EPOCH, int(SENT_AT.timestamp()), None),
+        (Expiry.EPOCH, 10**11, None),
+        (Expiry.EPOCH, -1, None),
+        (Expiry.EPOCH, True, None),
+        (Expiry.EPOCH, "soon", None),
+        (Expiry.EPOCH, 10**11 - 1, LONGEST_LIFETIME),
+        (Expiry.ISO, "2026-11-24T13:00:00Z", timedelta(hours=1)),
+        (Expiry.ISO, "2026-11-24T13:00:00", timedelta(hours=1)),
+        (Expiry.ISO, "2026-11-24T13:00:00.123+01:00", None),
+        (Expiry.ISO, "0001-01-01T00:00:00+10:00", None),
+        (Expiry.ISO, "soon", None),
+        (Expiry.ISO, 60, None),
+        (Expiry.EXPIRES_IN, 60, timedelta(minutes=1)),
+        (Expiry.NONE, 60, None),
+    ],
+)
+def test_an_expiry_as_a_moment(expiry: Expiry, value: object, lifetime: timedelta | None) -> None:
+    """An expiry as Unix time or ISO 8601 counts from when the request was sent; an unusable one is absent."""
+    found = tokens(GOOD | {"until": value}, expiry=expiry, names={"expires_in": "until"})
+
+    assert lifetime == found.lifetime_from(SENT_AT)
+
+
+def test_how_long_the_grant_lives() -> None:
+    """The life of the refresh token is read where the response says it."""
+    body = GOOD | {"x_refresh_token_expires_in": "8640000"}
+
+    assert None is tokens(body).refresh_token_lifetime
+    found = tokens(body, names={"refresh_token_expires_in": "x_refresh_token_expires_in"})
+    assert timedelta(days=100) == found.refresh_token_lifetime
+
+
+def test_what_a_profile_keeps() -> None:
+    """Text, whole numbers and booleans of moderate size are kept; nothing else is."""
+    body = GOOD | {"url": "https://a", "n": 7, "b": False, "empty": "", "long": "x" * 2049, "list": [], "big": 2**60}
+
+    found = tokens(body, keep=("url", "n", "b", "empty", "long", "list", "big", "absent"))
+
+    assert {"url": "https://a", "n": 7, "b": False} == found.kept
+    assert "https://a" not in repr(found)
