@@ -1,6 +1,7 @@
 """`token-refresh providers`: the list, one profile with its evidence, and the check of a profile of one's own."""
 
 import json
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from cli.scene import Cli
 from token_refresh.providers.loader import profile_names
 
+PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
 PROFILE = """
 title = "My CRM"
 token_endpoint = "https://crm.example.com/token"
@@ -139,7 +141,21 @@ def test_a_profile_that_could_not_work(cli: Cli, profile: Path, added: str, said
 def test_the_table_is_printed_for_the_documentation(cli: Cli) -> None:
     """The table of docs/providers.md comes from the profiles, and the page has it as it is printed."""
     printed = cli("providers", "--markdown").out
-    page = Path(__file__).parents[2] / "docs" / "providers.md"
 
-    assert printed in page.read_text()
+    assert printed in PAGE.read_text()
     assert 2 + len(profile_names()) == len(printed.splitlines())
+
+
+def test_the_page_s_example_passes_its_check(cli: Cli, tmp_path: Path) -> None:
+    """The profile and the response in "Add a provider" are valid and fit each other."""
+    added = PAGE.read_text().partition("## Add a provider")[2]
+    profile, success = (
+        textwrap.dedent(added.partition(f"```{kind}\n")[2].partition("```")[0]) for kind in ("toml", "json")
+    )
+    (tmp_path / "my-crm.toml").write_text(profile)
+    (tmp_path / "my-crm.success.json").write_text(success)
+    respond(tmp_path / "my-crm.toml", "dead", 400, {"errors": [{"code": "token_revoked"}]})
+
+    ended = cli("providers", "--check", str(tmp_path / "my-crm.toml"))
+
+    assert (0, "my-crm.toml is valid and fits both responses.\n") == (ended.code, ended.out), ended.screen

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,19 @@ from cli.shell import BIN, Shell
 from deployment.emulator import ACCOUNT, REGION, Emulator
 from printed.blocks import ROOT, blocks
 
-# Stands in for the CDK where it would change an account. It checks the deployment's file, as the CDK's app does.
+# Stands in for the CDK where it would change an account. It keeps the deployment's files, which the test then checks as
+# the CDK's app does: in this process, since to import the app takes longer than all else of a command.
 _CDK = """
 const { spawnSync } = require("node:child_process");
+const { cpSync } = require("node:fs");
 const [command, flag, deployment, ...others] = process.argv.slice(2);
-const run = (program, ...options) => process.exit(spawnSync(program, options, { stdio: "inherit" }).status);
-if (process.env.REAL_CDK && ["bootstrap", "diff"].includes(command))
-  run(process.execPath, REAL, ...process.argv.slice(2), "--no-notices");
+if (process.env.REAL_CDK && ["bootstrap", "diff"].includes(command)) {
+  const options = [REAL, ...process.argv.slice(2), "--no-notices"];
+  process.exit(spawnSync(process.execPath, options, { stdio: "inherit" }).status);
+}
 const known = ["bootstrap", "diff", "deploy", "destroy", "synth"].includes(command);
 if (!known || flag !== "-c" || others.length) process.exit(64);
-const check = "from token_refresh_infra.deployment_file import read_deployment as read; import sys; read(sys.argv[1])";
-run(PYTHON, "-c", check, deployment.replace(/^deployment=/, ""));
+cpSync("deployments", `../asked/${deployment.replace(/^deployment=/, "")}`, { recursive: true });
 """
 
 
@@ -72,7 +73,7 @@ def project(tmp_path: Path, code: Path) -> Path:
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     stand_in = tmp_path / "infra" / "node_modules" / "aws-cdk" / "bin" / "cdk"
     stand_in.parent.mkdir(parents=True)
-    stand_in.write_text(f"const REAL = {json.dumps(str(cdk))}, PYTHON = {json.dumps(sys.executable)};\n{_CDK}")
+    stand_in.write_text(f"const REAL = {json.dumps(str(cdk))};\n{_CDK}")
     shutil.copy(ROOT / "infra" / "node_modules" / ".lock", tmp_path / "infra" / "node_modules")
     return tmp_path
 
@@ -106,6 +107,8 @@ def shell(page: Path, served: dict[str, str], emulator: Emulator, files: Path) -
     account = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": emulator.url}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"HOME": str(files), "LANG": "C.UTF-8", "NO_COLOR": "1", "CDK_DISABLE_CLI_TELEMETRY": "true"}
+    # Below the new HOME, each synthesis would unpack the CDK's library again, which takes most of its time.
+    environment["JSII_RUNTIME_PACKAGE_CACHE_ROOT"] = str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache")
     if page.name == "operations.md":
         account = {}
     shell = Shell(environment | served | account, files)

@@ -96,7 +96,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         request_timeout_seconds=timeout.total_seconds() if timeout else None,
         log_level=_read_choice(given, "LOG_LEVEL", _LOG_LEVELS, normalise=str.upper) or "INFO",
     )
-    if settings.provider.auth_method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:
+    if settings.provider.request.auth_method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:
         raise ConfigurationError(
             "CLIENT_KEY_ID must be the ARN or alias of the KMS key that signs assertions, because the client "
             "authenticates with private_key_jwt"

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.fleets.account import Bucket, VirtualQueue, VirtualSecretsManager
 from benchmarks.fleets.clock import STARTED, VirtualClock
 from benchmarks.fleets.providers import LIFETIME, VirtualProvider
-from benchmarks.fleets.runs import VirtualRun
+from benchmarks.fleets.runs import POLICY, VirtualRun
 from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
 from token_refresh.errors import TokenRefreshError
@@ -150,6 +150,8 @@ class World:
                 "issuedAt": round(issued_at.timestamp() * 1000),
                 "clientId": "client",
                 "clientSecret": "hush",
+                # As the last run wrote it; a token set that no run has written costs its first run one more read.
+                "tokenRefresh": {"host": POLICY.host, "grace_seconds": 0, "store": POLICY.claim_store.value},
             },
         )
         seen = Seen(

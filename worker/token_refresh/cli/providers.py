@@ -35,6 +35,7 @@ _BASES: Final = {
     Basis.REPORTED: " (reported, not documented)",
     Basis.ASSUMED: " (assumed, not verified)",
 }
+_USUAL: Final = (Encoding.FORM, AuthMethod.POST, Grant.REFRESH_TOKEN)
 _ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
 
 
@@ -63,15 +64,14 @@ def providers(
         elif name is not None:
             _show(load_provider(name, own))
         elif markdown:
-            typer.echo("\n".join(markdown_table(load_provider(known, own) for known in profile_names(own))))
+            typer.echo("\n".join(_markdown_table(load_provider(known, own) for known in profile_names(own))))
         else:
             _list(load_provider(known, own) for known in profile_names(own))
         raise typer.Exit(0)
 
 
 def _check(profile: Path) -> None:
-    problems = check_profile(profile)
-    if problems:
+    if problems := check_profile(profile):
         raise CommandFailed(f"{profile.name} doesn't fit its responses:\n" + "\n".join(problems))
     output().print(text(f"{profile.name} is valid and fits both responses."))
 
@@ -86,7 +86,7 @@ def _list(found: Iterable[Provider]) -> None:
             text(provider.title),
             _life(provider.access_token_lifetime),
             _ROTATES[provider.rotation],
-            grace_text(provider),
+            _grace_text(provider),
         )
     output().print(table)
 
@@ -99,12 +99,12 @@ def _show(provider: Provider) -> None:
             (
                 ("token endpoint", provider.token_endpoint or "set TOKEN_ENDPOINT"),
                 ("variables", ", ".join(f"{v.name}: {v.must_be}" for v in provider.variables.values()) or None),
-                ("request", request_text(provider)),
+                ("request", _request_text(provider)),
                 ("access token lives", _life(provider.access_token_lifetime)),
                 ("due before expiry", span(_window(provider))),
                 ("new refresh token", _ROTATES[provider.rotation]),
-                ("old one accepted", grace_text(provider)),
-                ("grant lives", grant_text(provider)),
+                ("old one accepted", _grace_text(provider)),
+                ("grant lives", _grant_text(provider)),
                 ("limit", f"{rate.requests} in {span(rate.per)} for each {rate.scope}" if rate else None),
                 ("authorization page", page.endpoint if page else None),
             )
@@ -117,7 +117,7 @@ def _show(provider: Provider) -> None:
         output().print(text(f"- {fact.says}"), text(source, "dim"), sep="\n", soft_wrap=True)
 
 
-def markdown_table(found: Iterable[Provider]) -> list[str]:
+def _markdown_table(found: Iterable[Provider]) -> list[str]:
     """Return the table of docs/providers.md, one line a provider."""
     # tests/cli/test_providers.py compares the page with these lines, so the page can't fall behind the profiles.
     lines = [f"| {' | '.join(_HEADINGS)} |", f"| {' | '.join('---' for _ in _HEADINGS)} |"]
@@ -125,11 +125,11 @@ def markdown_table(found: Iterable[Provider]) -> list[str]:
         cells = (
             f"`{provider.name}`",
             provider.title,
-            request_text(provider),
+            _request_text(provider),
             _life(provider.access_token_lifetime),
             _ROTATES[provider.rotation],
-            grace_text(provider),
-            grant_text(provider) or "",
+            _grace_text(provider),
+            _grant_text(provider) or "",
             _undocumented(provider),
         )
         lines.append(f"| {' | '.join(cells)} |")
@@ -142,16 +142,14 @@ def _undocumented(provider: Provider) -> str:
     return ", ".join(f"{count} {basis}" for count, basis in counts if count)
 
 
-def request_text(provider: Provider) -> str:
+def _request_text(provider: Provider) -> str:
     """Describe the refresh request in a few words."""
     request = provider.request
-    parts = ["" if request.encoding is Encoding.FORM else str(request.encoding)]
-    parts.append("" if request.auth_method is AuthMethod.POST else str(request.auth_method))
-    parts.append("" if request.grant is Grant.REFRESH_TOKEN else str(request.grant))
-    return ", ".join(part for part in parts if part) or "RFC 6749"
+    parts = (request.encoding, request.auth_method, request.grant)
+    return ", ".join(part for part in parts if part not in _USUAL) or "RFC 6749"
 
 
-def grace_text(provider: Provider) -> str:
+def _grace_text(provider: Provider) -> str:
     """Say how long the old refresh token is accepted."""
     if provider.grace.ends_by is GraceEnd.NEVER:
         return "stays valid"
@@ -163,7 +161,7 @@ def grace_text(provider: Provider) -> str:
     return "not known; treated as single use" if provider.rotation is Rotation.NEVER else "single use"
 
 
-def grant_text(provider: Provider) -> str | None:
+def _grant_text(provider: Provider) -> str | None:
     """Say how long a grant lives; None where nothing is known."""
     life = provider.refresh_token
     parts = []

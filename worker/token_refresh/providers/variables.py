@@ -17,6 +17,7 @@ _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _HOST: Final = r"[\w{}-]+(\.[\w{}-]+)*"
 # Narrower than a URL may be: credentials, fragments, IPv6 addresses and backslashes could hide the host.
 _URL: Final = re.compile(rf"(?a)(https://{_HOST}|http://(127\.0\.0\.1|localhost))(:\d+)?([/?][\w{{}}./:?&=%~+,-]*)?")
+_PORT: Final = re.compile(r":\d+\Z")
 _VALUE: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")  # no character that ends a host or climbs a path
 _LONGEST_VALUE: Final = 128
 # Regions and clouds are a handful; each value is looked up in the list.
@@ -71,7 +72,7 @@ def read_template(value: object) -> str:
 
 def host_is_fixed(template: str, variables: Mapping[str, Variable]) -> bool:
     """Whether no value of a variable can move the host to another domain."""
-    host = urlsplit(template).netloc
+    host = _PORT.sub("", urlsplit(template).netloc)
     for variable in variables.values():
         if variable.choices:
             # Labels add up, so the worst value of each list decides: a product of all lists could take hours.
