@@ -55,7 +55,7 @@ class SecretsManagerSecret:
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         """Read one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html."""
-        # With the stage also for AWSCURRENT: an IAM condition on secretsmanager:VersionStage denies a request without it.
+        # AWSCURRENT too: an IAM condition on secretsmanager:VersionStage denies a request without the stage.
         which = {"VersionStage": label} if version_id is None else {"VersionId": version_id}
         try:
             return self._call(
