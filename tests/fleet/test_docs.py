@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import cfnlint.decode
 import pytest
 
 from token_refresh.core.announcement import Announcement, Transition
@@ -17,7 +20,9 @@ from token_refresh_infra.context import names_of
 from token_refresh_infra.fleet_parameters import FleetParameters
 from token_refresh_infra.modes import parameters_of
 
-PAGE = (Path(__file__).parents[2] / "docs" / "fleet.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "fleet.md").read_text()
+LINTER = Path(sys.executable).with_name("cfn-lint")
 
 
 def section(heading: str) -> str:
@@ -73,12 +78,20 @@ def test_cost(column: int) -> None:
     assert abs(sum(found[column] for found in amounts.values()) - total[column]) < 1
 
 
+def test_events() -> None:
+    """The page has every event that the code can send, and none beside."""
+    page = (ROOT / "docs" / "events.md").read_text()
+
+    assert set(Transition) == set(re.findall(r"^\| `([A-Z][A-Za-z ]+)` \|", page, re.MULTILINE))
+
+
 def test_event_rules() -> None:
-    """The example rules are JSON, match events that are sent, and take from them what they have."""
-    page = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
-    examples = [json.loads(text) for text in re.findall(r"'([\[{].*?[\]}])'", page, re.DOTALL)]
-    (pattern,) = [example for example in examples if "source" in example]
-    targets = [example[0]["InputTransformer"] for example in examples if isinstance(example, list)]
+    """The example is a valid template: its rule takes events that are sent, and its targets what these have."""
+    example = ROOT / "examples" / "grant_events.yaml"
+    lint = subprocess.run([LINTER, "--", example], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    assert (0, "") == (lint.returncode, lint.stdout)
+    template, _ = cfnlint.decode.decode(str(example))
+    (rule,) = [r["Properties"] for r in template["Resources"].values() if r["Type"] == "AWS::Events::Rule"]
     event = Announcement(
         transition=Transition.GRANT_ENDING,
         secret_id="s",
@@ -88,12 +101,11 @@ def test_event_rules() -> None:
         since=datetime.now(UTC),
     )
 
-    assert [SOURCE] == pattern["source"]
-    assert set(pattern["detail-type"]) < set(Transition)
-    listed = set(re.findall(r"^\| `([A-Z][A-Za-z ]+)` \|", page, re.MULTILINE))
-    assert set(Transition) == listed
-    assert len(targets) == 2
-    for transformer in targets:
+    assert [SOURCE] == rule["EventPattern"]["source"]
+    assert set(rule["EventPattern"]["detail-type"]) < set(Transition)
+    assert ["email", "chat"] == [target["Id"] for target in rule["Targets"]]
+    for transformer in (target["InputTransformer"] for target in rule["Targets"]):
         paths = set(transformer["InputPathsMap"].values())
         assert paths <= {"$.detail-type", "$.region", *(f"$.detail.{name}" for name in event.detail)}
         assert set(re.findall("<([a-z]+)>", transformer["InputTemplate"])) == set(transformer["InputPathsMap"])
+        assert json.loads(transformer["InputTemplate"])

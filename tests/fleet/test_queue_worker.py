@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 import pytest
 
+from cli.states import lose_received_tokens
 from fleet.conftest import TABLE
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -272,6 +273,23 @@ def test_events_are_sent(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> 
     stage.message(dead, dead)
 
     assert "Reauthorization Required" == stage.row(dead).announced
+
+
+def test_a_used_token_that_came_back_is_announced(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A used token that is current again, and whose tokens are gone, calls for a person and is sent to nobody."""
+    boto3.client("events").create_event_bus(Name=BUS)
+    monkeypatch.setenv("EVENT_BUS", BUS)
+    secret_arn = stage.enrol("customers/1")
+    backup = stage.client.get_secret_value(SecretId=secret_arn)["SecretString"]
+    for _ in range(2):
+        stage.invoke({"secret_id": secret_arn, "force": True})
+    lose_received_tokens(stage.server)
+
+    stage.client.put_secret_value(SecretId=secret_arn, SecretString=backup)
+    stage.message(secret_arn)
+
+    assert (State.REAUTHORIZE, 0) == (_seen(stage, secret_arn).state, _seen(stage, secret_arn).requests)
+    assert "Reauthorization Required" == stage.row(secret_arn).announced
 
 
 def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:

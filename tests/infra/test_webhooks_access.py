@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -54,6 +56,18 @@ def test_nothing_more_and_nothing_less() -> None:
         assert "DeliveryNotQueued" in text
         assert "allow sqs:SendMessage on it" in text
         assert "SecretAccessDenied" in text
+
+
+def test_denied_previous_version() -> None:
+    """If a policy hides previous versions the receiver goes on delivering, and logs the line that the alarm counts."""
+    with RunningReceiver(one_by_one, NAMES) as receiver:
+        receiver.enforce(policy_of(one_by_one, queue_arn=receiver.queue.arn, accept_previous=False))
+        assert dict.fromkeys(NAMES, 200) == receiver.statuses()
+        lines = [json.loads(line) for line in receiver.logs if line.startswith("{")]
+        warned = [line for line in lines if line.get("event") == "previous_unusable"]
+        assert [("WARNING", name, "SecretAccessDenied") for name in NAMES.values()] == [
+            (line["level"], line["secret"], line["error"]) for line in warned
+        ]
 
 
 def test_policy_has_no_other_statement() -> None:

@@ -95,16 +95,6 @@ def test_max_stale(store: Store, clock: Clock) -> None:
         reader.text()
 
 
-def test_a_day_of_rejections_costs_about_290_reads(store: Store, clock: Clock) -> None:
-    """A caller who has everything rejected for a day causes no more reads than the TTL of five minutes does."""
-    store.put_text("value", secret_id="key")
-    reader = SecretReader("key", client=store.client, background=False, runtime=runtime(clock))
-    for _ in range(86_400 // 5):
-        reader.reject(reader.secret())
-        clock.advance(5)
-    assert 280 <= store.reads <= 300
-
-
 def test_nothing_older_than_the_ttl(store: Store, clock: Clock, background: Background) -> None:
     """In a service, callers wait for a newer value at the end of the TTL, and not before."""
     store.put_text("old", secret_id="key")

@@ -30,7 +30,7 @@ def test_the_defaults_are_upwork_s() -> None:
     assert expected == read_settings({})
     assert expected == read_settings({"TOKEN_SECRET_ID": "", "REFRESH_WINDOW_SECONDS": "", "CLIENT_SECRET_ID": ""})
     assert "https://www.upwork.com/api/v3/oauth2/token" == expected.provider.token_endpoint
-    assert AuthMethod.POST is expected.provider.auth_method
+    assert AuthMethod.POST is expected.provider.request.auth_method
     assert expected.policy == Policy(
         refresh_window=timedelta(hours=8),
         replay_grace=timedelta(hours=24),
@@ -74,7 +74,7 @@ def test_every_variable_is_read() -> None:
         found.log_level,
     )
     assert ("generic", "https://example.com/token?tenant=1") == (found.provider.name, found.provider.token_endpoint)
-    assert AuthMethod.BASIC is found.provider.auth_method
+    assert AuthMethod.BASIC is found.provider.request.auth_method
     assert found.policy == Policy(
         refresh_window=timedelta(minutes=10),
         replay_grace=timedelta(seconds=30),
@@ -172,7 +172,7 @@ def test_private_key_jwt_needs_a_key() -> None:
     with pytest.raises(ConfigurationError, match="CLIENT_KEY_ID must be the ARN or alias of the KMS key"):
         read_settings(environment)
     settings = read_settings(environment | {"CLIENT_KEY_ID": "alias/client"})
-    assert AuthMethod.PRIVATE_KEY_JWT is settings.provider.auth_method
+    assert AuthMethod.PRIVATE_KEY_JWT is settings.provider.request.auth_method
 
 
 @pytest.mark.parametrize("name", profile_names())

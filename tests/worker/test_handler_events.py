@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cli.states import lose_received_tokens
 from token_refresh.errors import ReauthorizationRequired
 from token_refresh.fleet import single_mode
 from token_refresh.stored.times import iso, read_unix
@@ -89,6 +90,20 @@ def test_the_end_of_a_grant(stage: Stage, events: Events, monkeypatch: pytest.Mo
 
     assert ["Grant Ending"] == events.kinds
     assert _in_days(stage, 1)[:16] == events.sent[0]["Detail"]["since"][:16]
+
+
+def test_a_used_token_that_came_back(stage: Stage, events: Events) -> None:
+    """A used token that is current again fails each run alike: no run is the first, so none announces it."""
+    stage.store(NAME)
+    backup = stage.client.get_secret_value(SecretId=NAME)["SecretString"]
+    for _ in range(2):
+        stage.invoke({"force": True})
+    lose_received_tokens(stage.server)
+
+    stage.client.put_secret_value(SecretId=NAME, SecretString=backup)
+
+    assert "was redeemed" in str(stage.fail(ReauthorizationRequired))
+    assert [] == events.kinds
 
 
 def test_nothing_to_announce(stage: Stage, events: Events) -> None:

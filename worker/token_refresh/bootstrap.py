@@ -50,6 +50,7 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Give seconds since an arbitrary moment; a machine that was suspended finds its deadline over."""
+        # CLOCK_MONOTONIC stands still while Lambda freezes the process.
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def sleep(self, seconds: float) -> None:
@@ -105,6 +106,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             credentials=partial(find_credentials, settings=settings, secret=client_secret),
             previous_credentials=partial(previous_credentials, settings=settings, secret=client_secret),
             provider=settings.provider,
+            # Random, so that equal claims of two runs are different values under one version ID.
             nonce=lambda: secrets.token_hex(16),
             clock=clock,
             log=log,
@@ -114,6 +116,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
         deadline=deadline,
         limits=Limits(request_timeout_seconds=settings.request_timeout_seconds),
         force=trigger.force,
+        # The limit is against a flood of events; a person at the command line is none.
         forced_claims_a_day=None if trigger.name == "cli" else FORCED_CLAIMS_A_DAY,
         dry_run=trigger.dry_run,
     )
@@ -127,6 +130,7 @@ def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
     """
     if settings.claim_table is None:
         return VersionClaims(store)
+    # Asked at each call: the complete ARN is known once the secret was read.
     return TableClaims(client("dynamodb"), settings.claim_table, lambda: store.arn, deadline)
 
 
@@ -185,6 +189,7 @@ def previous_credentials(
 
 
 def _client_secret_name(client_secret_id: str, provider: Provider) -> str:
+    # A fleet has one setting for the client secrets of many providers.
     return client_secret_id.replace("{provider}", provider.name)
 
 
@@ -218,6 +223,7 @@ def secrets_manager_client() -> "SecretsManagerClient":
     return cast("SecretsManagerClient", aws_client("secretsmanager"))
 
 
+# Three services. By the variables, since the command line and tests change them within one process.
 @lru_cache(maxsize=3)
 def _make_client(service: str, region: str | None, _aws_environment: tuple[tuple[str, str], ...]) -> object:
     try:

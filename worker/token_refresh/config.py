@@ -96,7 +96,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         request_timeout_seconds=timeout.total_seconds() if timeout else None,
         log_level=_read_choice(given, "LOG_LEVEL", _LOG_LEVELS, normalise=str.upper) or "INFO",
     )
-    if settings.provider.auth_method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:
+    if settings.provider.request.auth_method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:
         raise ConfigurationError(
             "CLIENT_KEY_ID must be the ARN or alias of the KMS key that signs assertions, because the client "
             "authenticates with private_key_jwt"
@@ -119,6 +119,7 @@ def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
             {"client_id": given.get("UPWORK_CLIENT_ID"), "client_secret": given.get("UPWORK_CLIENT_SECRET")}
         )
     except InvalidSecretDocument:
+        # os.environ turns bytes that are not UTF-8 into halves of surrogate pairs (PEP 383). The message has no value.
         raise ConfigurationError("UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET must be UTF-8 text") from None
 
 
@@ -126,6 +127,7 @@ def _read_provider(given: Mapping[str, str]) -> Provider:
     """Load the profile, then apply the deployment's variables."""
     endpoint = read_endpoint("TOKEN_ENDPOINT", given["TOKEN_ENDPOINT"]) if "TOKEN_ENDPOINT" in given else None
     provider = _load_profile(given, endpoint)
+    # Before the grace: at another host the profile's grace is dropped, and REPLAY_GRACE_SECONDS sets it again.
     if endpoint is not None:
         provider = provider.at_endpoint(endpoint)
     if not provider.token_endpoint:
@@ -145,6 +147,7 @@ def _read_provider(given: Mapping[str, str]) -> Provider:
 def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
     name, own = given.get("PROVIDER"), own_profiles(given)
     if name is None:
+        # An endpoint of its own must not get Upwork's grace: a replay could revoke the grant there.
         name = DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER
     if name not in profile_names(own):
         raise ConfigurationError(f"PROVIDER must be one of {', '.join(profile_names(own))}")
@@ -162,6 +165,7 @@ def check_timeout(policy: Policy, timeout_seconds: float) -> None:
         ConfigurationError: It does not. Two runs could redeem at the same time.
     """
     ttl_seconds, stale_seconds = policy.claim_time_to_live.total_seconds(), STALENESS.total_seconds()
+    # The last seconds of a run are its writes, which a stale read does not show for STALENESS.
     if ttl_seconds < timeout_seconds + stale_seconds:
         raise ConfigurationError(
             f"CLAIM_TTL_SECONDS is {ttl_seconds:.0f} and must exceed the function's timeout by {stale_seconds:.0f} s "

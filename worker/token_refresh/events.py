@@ -39,8 +39,8 @@ def read_event(event: object) -> Trigger:
     for key, value in event.items():
         if key not in _EXPECTED:
             # An event can hold anything, so a key is quoted only if it looks like one.
-            shown = f"key {key}" if isinstance(key, str) and re.fullmatch(r"[A-Za-z_-]{1,40}", key) else "a key"
-            raise InvalidEvent(f"the event has {shown}, which is unknown; expected are {', '.join(_EXPECTED)}")
+            quoted = f"key {key}" if isinstance(key, str) and re.fullmatch(r"[A-Za-z_-]{1,40}", key) else "a key"
+            raise InvalidEvent(f"the event has {quoted}, which is unknown; expected are {', '.join(_EXPECTED)}")
         if not _fits(key, value):
             raise InvalidEvent(f"the event's {key} must be {_EXPECTED[key]}, and is {_what(value)}")
     return Trigger(
@@ -101,6 +101,7 @@ def check_secret(trigger: Trigger, token_secret_id: str) -> None:
 
 def _is_scheduled(event: Mapping[str, object]) -> bool:
     """Whether EventBridge or EventBridge Scheduler sent the event; other keys have no meaning here."""
+    # Tuples, not sets: an event can hold what has no hash.
     return event.get("source") in ("aws.events", "aws.scheduler") and event.get("detail-type") == "Scheduled Event"
 
 

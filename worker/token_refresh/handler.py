@@ -21,7 +21,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def handler(event: object, context: Any) -> dict[str, Any]:
-    """Refresh the token secret where that is due; see https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html.
+    """Refresh the token secret if it is due; see https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html.
 
     Args:
         event: A scheduled event, `{}`, `{"secret_id"?: str, "force"?: bool, "dry_run"?: bool}`, or a batch of a
@@ -29,7 +29,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
         context: Lambda's context object: its request ID, and how much time is left.
 
     Returns:
-        `outcome`, `secret_id`, `version_id`, `expires_at`, `due_at`, `request_id`, and `retry_at` where it yielded;
+        `outcome`, `secret_id`, `version_id`, `expires_at`, `due_at`, `request_id`, and `retry_at` if it yielded;
         for a batch `batchItemFailures`, which is empty: the index repeats what failed.
 
     Raises:
@@ -77,6 +77,7 @@ class Invocation:
         self.due_before: datetime | None = None
         """When the secret was due, as a fleet's index knows it."""
         self._log = open_log(EVERYTHING, request_id=self.request_id)
+        # Before anything can log: the settings, and with them the level, are not read yet.
         take_over_libraries("INFO", request_id=self.request_id)
 
     def execute(
@@ -175,7 +176,7 @@ class Invocation:
 
 
 def _defect(error: Exception) -> InternalError:
-    """Say where a defect showed, and what kind it is; not what the data was."""
+    """Say where a defect was raised, and of which type; not what the data was."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next

@@ -142,6 +142,7 @@ class Summary:
     def _metrics(self) -> dict[str, int]:
         name = self.ended.name if isinstance(self.ended, Outcome) else None
         metrics = {
+            # Zeros too: an alarm tells a run without success from no run.
             "Refreshed": int(name is OutcomeName.REFRESHED),
             "Recovered": int(name is OutcomeName.RECOVERED),
             "Superseded": int(name is OutcomeName.SUPERSEDED),
@@ -156,6 +157,7 @@ class Summary:
         if self.fleet is None:
             return [{"SecretId": self.secret_id}]
         fleet = {"Fleet": self.fleet}
+        # Both sets: CloudWatch adds up nothing over a dimension.
         return [fleet] if self.provider is None else [fleet, fleet | {"Provider": self.provider}]
 
 

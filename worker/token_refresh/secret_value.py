@@ -1,4 +1,4 @@
-"""A string that does not show itself."""
+"""A string that does not print itself."""
 
 from typing import final
 
@@ -9,9 +9,10 @@ MASK = "[secret]"
 class SecretValue:
     """Hold a secret so that `repr`, `str`, `format` and a JSON fallback show a mask.
 
-    It is no `str`: what needs the value says so with `reveal`, and those places can be counted.
+    It is not a `str`: what needs the value says so with `reveal`, and those places can be counted.
     """
 
+    # No `__dict__`, which dumps of variables would print.
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.fleets.account import Bucket, VirtualQueue, VirtualSecretsManager
 from benchmarks.fleets.clock import STARTED, VirtualClock
 from benchmarks.fleets.providers import LIFETIME, VirtualProvider
-from benchmarks.fleets.runs import VirtualRun
+from benchmarks.fleets.runs import POLICY, VirtualRun
 from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
 from token_refresh.errors import TokenRefreshError
@@ -63,6 +63,7 @@ class World:
             writes_per_second: What is left of the account's quota.
             seed: Of everything that is random.
         """
+        # The runs draw from the module's own generator; the same seed gives the same figures on any machine.
         random.seed(seed)
         self.clock, self.chance = VirtualClock(), random.Random(seed)  # noqa: S311 - no secret
         self.limits = limits or Limits()
@@ -113,6 +114,7 @@ class World:
     def lose_index(self) -> None:
         """Delete the table with its claims, and let the resync fill it from the tags, without what runs found."""
         self.index.sent.clear()
+        # The claims are in the same table, so a loss takes them as well.
         for claims in self.claims.values():
             claims.item = {}
         for secret_arn in list(self.index.by_arn):
@@ -150,6 +152,8 @@ class World:
                 "issuedAt": round(issued_at.timestamp() * 1000),
                 "clientId": "client",
                 "clientSecret": "hush",
+                # As the last run wrote it; a token set that no run has written costs its first run one more read.
+                "tokenRefresh": {"host": POLICY.host, "grace_seconds": 0, "store": POLICY.claim_store.value},
             },
         )
         seen = Seen(

@@ -1,4 +1,4 @@
-"""One call to AWS, and again where its failure passes. Worker and claims use the same limits."""
+"""One call to AWS, and again if its failure passes. Secrets and claims use the same limits."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar

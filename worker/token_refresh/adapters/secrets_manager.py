@@ -55,6 +55,7 @@ class SecretsManagerSecret:
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         """Read one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html."""
+        # AWSCURRENT too: an IAM condition on secretsmanager:VersionStage denies a request without the stage.
         which = {"VersionStage": label} if version_id is None else {"VersionId": version_id}
         try:
             return self._call(
@@ -73,6 +74,7 @@ class SecretsManagerSecret:
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html."""
+        # Without VersionStages, AWSCURRENT would move to the new version (API_PutSecretValue).
         what = {"ClientRequestToken": version_id, "SecretString": value.reveal(), "VersionStages": [label]}
         try:
             self._call("PutSecretValue", self._client.put_secret_value, what, partial(_check_version, version_id))
@@ -85,6 +87,7 @@ class SecretsManagerSecret:
     def move_label(self, label: str, *, to: str | None, remove_from: str | None) -> bool:
         """Move one label; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html."""
         what = {"VersionStage": label, "MoveToVersionId": to, "RemoveFromVersionId": remove_from}
+        # botocore refuses None.
         given = {name: value for name, value in what.items() if value is not None}
         try:
             self._call("UpdateSecretVersionStage", self._client.update_secret_version_stage, given, _check_secret)

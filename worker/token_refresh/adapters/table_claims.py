@@ -50,6 +50,7 @@ class TableClaims:
         Raises:
             InvalidSecretDocument: It holds something else than a claim.
         """
+        # Consistent: an older read could miss another run's claim.
         item, read_at = self._call("GetItem", self._client.get_item, {"ConsistentRead": True}, _read_item)
         if "claim_id" not in item:
             return NewestClaim(claim=None, read_at=read_at)
@@ -75,6 +76,7 @@ class TableClaims:
         }
         condition = _APPENDED if after is None else "claim_id = :after"
         return self._update(
+            # The record belongs to the claim that is replaced, so it goes.
             "SET claim_id = :id, claim_number = :number, claim = :claim, claimed_at = :at REMOVE claim_record",
             f"{condition} OR claim = :claim",  # A repeat after a lost response finds its own claim, by the nonce.
             values if after is None else {**values, ":after": {"S": after}},
@@ -82,6 +84,7 @@ class TableClaims:
 
     def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
         """Read the item: its claim is the one that was asked for, or a newer one."""
+        # A table has one claim: the newest.
         del claim_id
         return self.newest().claim
 
@@ -165,6 +168,7 @@ def _record(item: Mapping[str, Any], claim: Claim) -> Record | None:
     if "claim_record" not in item:
         return None
     try:
+        # Damaged, it counts as none: then the claim ends with its time to live.
         return read_record(claim.claim_id, SecretValue(_attribute(item, "claim_record")))
     except (InvalidSecretDocument, MalformedResponse):
         return None

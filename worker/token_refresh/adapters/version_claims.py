@@ -48,6 +48,7 @@ class VersionClaims:
 
 def _claim_in(version: SecretVersion) -> Claim | UnreadableClaim:
     try:
+        # Aged by when the service stored it: a time that the claim itself names could be wrong.
         return read_claim(version.version_id, version.value or SecretValue(""), version.created_at)
     except InvalidSecretDocument:
         return UnreadableClaim(claim_id=version.version_id, created_at=version.created_at)

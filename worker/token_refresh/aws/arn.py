@@ -25,6 +25,7 @@ def parse_arn(text: str) -> Arn | None:
 def arn_region(text: str) -> str | None:
     """Give the region of an ARN; None if the text is a name, or if the ARN has no region."""
     arn = parse_arn(text)
+    # Global services leave the region empty.
     return (arn.region or None) if arn else None
 
 
@@ -44,6 +45,7 @@ def name_same_secret(one: str, other: str) -> bool:
     """
     if one == other:
         return True
+    # Only the longer of the two can have the suffix.
     shorter, longer = sorted((one, other), key=len)
     arn, full = parse_arn(shorter), parse_arn(longer)
     if full is None or (arn is not None and arn[:-1] != full[:-1]):

@@ -125,6 +125,7 @@ def failure_of_code(code: object, message: object = None, status: object = None)
     quotable = isinstance(code, str) and _QUOTABLE.fullmatch(code) is not None
     quoted = str(code) if quotable else "an unknown error code"
     cause = _CAUSES.get(quoted, Cause.OTHER)
+    # The status counts more than the code: a proxy's 502 has none that AWS knows.
     if isinstance(status, int) and status >= 500 and cause is not Cause.THROTTLED:  # noqa: PLR2004 - RFC 9110
         cause = Cause.SERVER_ERROR
     text = message if isinstance(message, str) else ""

@@ -121,6 +121,7 @@ _MESSAGES: Final[Mapping[Cause, tuple[type[TokenRefreshError], str]]] = {
 
 def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
     """Give the error of a failed call; it quotes nothing that the service sent except a well-formed error code."""
+    # Everything but `code` comes from the settings, and `code` was checked: it is quotable.
     raised, message = _MESSAGES[failure.cause]
     return raised(message.format_map({**_words(request), "code": failure.code}))
 
@@ -171,6 +172,7 @@ def _what_to_allow(request: AwsRequest) -> str:
 
 def _other_region(request: AwsRequest) -> str | None:
     """Point out the likeliest mistake: an ARN of one region, used in another."""
+    # Secrets Manager says only that the secret is missing, or denied.
     region = arn_region(request.name)
     if region in {None, request.region}:
         return None

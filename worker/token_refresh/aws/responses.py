@@ -15,7 +15,7 @@ _LATEST: Final = datetime(5138, 1, 1, tzinfo=UTC)
 """The range of stored times. Beyond it, adding a lifetime could leave the calendar."""
 
 
-class MalformedResponse(Exception):  # noqa: N818 - whoever calls the service translates it
+class MalformedResponse(Exception):  # noqa: N818 - the caller of the service translates it
     """A response lacks a member, or has something else in its place."""
 
     def __init__(self, member: str) -> None:

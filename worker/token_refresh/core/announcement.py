@@ -50,7 +50,7 @@ class Announcement:
 
 
 def transition_of_run(snapshot: Snapshot, *, rejected: bool) -> tuple[Transition, datetime] | None:
-    """Return the transition that a token request has shown, and since when it holds.
+    """Return the transition that a token request made known, and since when it holds.
 
     Args:
         snapshot: What the run knew at its end.
@@ -59,6 +59,7 @@ def transition_of_run(snapshot: Snapshot, *, rejected: bool) -> tuple[Transition
     """
     if rejected:
         on_token = snapshot.ledger.on_token(snapshot.fingerprint, snapshot.current.version_id)
+        # Rejected again later is no new transition: a rejected token is sent again after an hour and a day.
         first = sum(attempt.fate is Fate.REJECTED for attempt in on_token) <= 1
         return (Transition.REAUTHORIZATION_REQUIRED, snapshot.now) if first else None
     before = _decided_before(snapshot)
@@ -68,6 +69,7 @@ def transition_of_run(snapshot: Snapshot, *, rejected: bool) -> tuple[Transition
     since = origin.grant_ending_at if origin else None
     if since is None:
         return None
+    # Only the first refresh in this time announces it: the one before it was claimed earlier.
     crossed = snapshot.now >= since and (before is None or before.claimed_at < since + _CLOCK_TICK)
     return (Transition.GRANT_ENDING, since) if crossed else None
 
@@ -75,6 +77,7 @@ def transition_of_run(snapshot: Snapshot, *, rejected: bool) -> tuple[Transition
 def _decided_before(snapshot: Snapshot) -> Attempt | None:
     """Give the last attempt before the one that brought the current tokens of which the provider's verdict is known."""
     origin = snapshot.current.document.origin
+    # A run that recovers tokens has the attempt that brought them in its ledger; it is not one before them.
     mine = origin.claim_id if origin else None
     earlier = takewhile(lambda attempt: attempt.claim_id != mine, snapshot.ledger.attempts)
     return next((a for a in reversed(list(earlier)) if a.fate in {Fate.REJECTED, Fate.STORED}), None)

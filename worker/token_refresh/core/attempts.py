@@ -12,6 +12,7 @@ from token_refresh.secret_value import SecretValue
 DAY: Final = timedelta(hours=24)
 """Secrets Manager removes no version that is younger."""
 
+# An entry has less than 200 bytes. With a full day of claims the ledger stays far below the 64 KiB of a value.
 REDEMPTIONS_KEPT: Final = 50
 """How many attempts that may have redeemed a token a ledger keeps, however old they are."""
 
@@ -68,6 +69,7 @@ class Ledger:
         A provider may return a refresh token that it issued before, or always the same one. An attempt without a
         fingerprint counts if it was on `version_id`, the current version.
         """
+        # The last time it was issued: the same text may have been issued, used, and issued again.
         issued = max((i for i, a in enumerate(self.attempts) if a.next_fingerprint == fingerprint), default=-1)
         return tuple(
             a
@@ -85,6 +87,7 @@ class Ledger:
         links = [a for a in self.on_token(fingerprint, version_id) if _stored(a)]
         while links:
             found = links[-1]
+            # Only later attempts: a provider that returns an old token again would otherwise close a circle.
             later = self.attempts[self.attempts.index(found) + 1 :]
             links = [a for a in later if a.fingerprint == found.next_fingerprint and _stored(a)]
         return found
@@ -107,7 +110,9 @@ class Ledger:
 
 def fingerprint_of(token: SecretValue) -> str:
     """Give what stands for a refresh token in claims; it is stored and never logged."""
+    # Without a salt, since each run must get the same text. A token is random, so nobody can guess it from the hash.
     digest = hashlib.sha256(b"token-refresh/2\n" + token.reveal().encode()).digest()
+    # 22 characters are 132 bits: two tokens never look alike by accident.
     return base64.urlsafe_b64encode(digest).decode()[:22]
 
 

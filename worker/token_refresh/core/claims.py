@@ -23,6 +23,7 @@ LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+# The other fates are never recorded: stored tokens speak for themselves, and silence is the lack of a record.
 _RECORDED: Final = {fate.value: fate for fate in (Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN)}
 _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
@@ -95,6 +96,7 @@ def write_claim(claim: Claim) -> SecretValue:
             "attempt": claim.attempt_number,
             "ttl_seconds": claim.time_to_live.total_seconds(),
             "nonce": claim.nonce,
+            # Version 1 reads entries of exactly four, so what version 2 added is a list of its own.
             "earlier": [[a.claim_id, a.version_id, a.attempt_number, a.claimed_at.timestamp()] for a in claim.earlier],
             "fates": [[a.fingerprint, a.fate.value, a.next_fingerprint, a.forced] for a in claim.earlier],
             "number": claim.number,
@@ -147,9 +149,11 @@ def read_record(version_id: str, text: SecretValue) -> Record:
 
 
 def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) -> Claim:
+    # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
     seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
     entries, fates = fields["earlier"], fields.get("fates")
     earlier = tuple(_read_entry(*entry) for entry in entries)
+    # Version 1 writes no `fates`: then what is stored under each claim decides.
     if isinstance(fates, list) and len(fates) == len(earlier):
         earlier = tuple(_with_fate(entry, *fate) for entry, fate in zip(earlier, fates, strict=True))
     grace_seconds = fields.get("grace_seconds")
@@ -192,6 +196,7 @@ def _with_fate(
 
 
 def _dump(fields: Mapping[str, Any]) -> SecretValue:
+    # Without spaces: a value in Secrets Manager has at most 64 KiB.
     return SecretValue(json.dumps(fields, separators=(",", ":")))
 
 
@@ -206,11 +211,13 @@ def _optional(pattern: re.Pattern[str], value: object) -> str | None:
 
 
 def _error(value: object) -> str | None:
-    """Read what is only shown: nothing depends on it, so a strange one doesn't make the record unreadable."""
+    """Read a text for people: nothing depends on it, so a strange one doesn't make the record unreadable."""
+    # `history` and `status` print it.
     return value if isinstance(value, str) and _ERROR.fullmatch(value) else None
 
 
 def _number(value: object) -> float:
+    # In Python a bool is an int; in JSON it is not a number.
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise TypeError
     return float(value)

@@ -61,6 +61,7 @@ def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -
 def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
     """Host or claim store differ from the stored ones."""
     origin, newest = snapshot.current.document.origin, snapshot.newest
+    # A document that a person saved may lack the key; then the newest claim says whom the token belongs to.
     host = origin.host if origin else newest.host if newest else None
     if host is not None and host != policy.host:
         return Mismatch("TOKEN_ENDPOINT", host, policy.host)
@@ -79,6 +80,7 @@ def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> 
     if published is not None:
         if published.version_id == published_version_id(snapshot.current.version_id):
             return None
+        # Any read of the current version may be older than the copy. A run knows better what it promoted itself.
         promoted = run.promoted_version == snapshot.current.version_id
         if not promoted and snapshot.now <= published.stored_at + STALENESS:
             return None
@@ -105,6 +107,7 @@ def rest_while_fresh(snapshot: Snapshot, run: RunState, policy: Policy) -> Step 
     due = due_at(snapshot.current.document, policy)
     if due is None or snapshot.now >= due or _forced(snapshot, run):
         return None
+    # A forced run whose daily limit is reached must not look as if nothing had been asked of it.
     if snapshot.current.version_id == run.forced_version:
         return Wait(_forced_allowed_at(snapshot, run), Reason.FORCED_LIMIT)
     return Fresh()
@@ -113,6 +116,7 @@ def rest_while_fresh(snapshot: Snapshot, run: RunState, policy: Policy) -> Step 
 def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """Another run may be redeeming."""
     if snapshot.missing_claim_id is not None:
+        # Reads of a table are consistent: a claim that is not there is lost. A version may only be invisible yet.
         if policy.claim_store is ClaimStoreKind.TABLE:
             return _replace_lost_table(snapshot, run, policy)
         visible_at = snapshot.current.stored_at + STALENESS
@@ -132,6 +136,7 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
         return None
     if may_be_sent_again(first.claimed_at, snapshot.now, snapshot.counted_grace(policy)):
         return None
+    # The first moment at which a run would really send: an earlier one would only wait again.
     until = max(quarter, _claim_allowed_at(snapshot, policy), *map(next_attempt_at, snapshot.on_version[-1:]))
     return Hold(first.claimed_at, until) if snapshot.now < until else None
 
@@ -155,8 +160,7 @@ def redeem_once(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
     """Nothing speaks against a refresh."""
     if run.redeemed:
         return Wait(snapshot.now, Reason.REDEEMED)
-    after = _newest_claim_id(snapshot)
-    return Redeem(_next_claim(snapshot, run, policy), after)
+    return Redeem(_next_claim(snapshot, run, policy), after=_newest_claim_id(snapshot))
 
 
 class Rule(NamedTuple):
@@ -166,6 +170,7 @@ class Rule(NamedTuple):
     reason: str
 
 
+# The order matters: save what arrived, then everything that forbids a request, then the request.
 RULES: Final = (
     Rule(forward_stored_tokens, "stored tokens are never lost"),
     Rule(refuse_other_settings, "no token goes to another host, and claims are in one place"),

@@ -72,6 +72,7 @@ def rejection_retried_at(on_version: Sequence[Attempt], document: TokenDocument,
     first = sum(a.fate is Fate.REJECTED for a in on_version) == 1
     retried_at = rejected_at + (timedelta(hours=1) if first else DAY)
     quarter = last_quarter_at(document, policy)
+    # Once: a rejection in the quarter was that retry.
     return min(retried_at, quarter) if quarter is not None and rejected_at < quarter else retried_at
 
 
@@ -86,6 +87,7 @@ def may_be_sent_again(since: datetime, now: datetime, grace: timedelta) -> bool:
 def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
     """Say whether tokens fall due more often than the claim store allows."""
     lifetime = document.lifetime
+    # Tokens fall due each time their life but the window is over, and each time costs a claim.
     return lifetime is not None and (lifetime - _window(document, policy)) * CLAIMS_A_DAY[policy.claim_store] < DAY
 
 

@@ -85,6 +85,7 @@ class Snapshot:
         """Give the smaller grace of the worker's and the stored one."""
         origin = self.current.document.origin
         stored = origin.grace if origin else self.newest.grace if self.newest else None
+        # The grace belongs to the token: a longer one in other settings makes no replay safe.
         return policy.replay_grace if stored is None else min(policy.replay_grace, stored)
 
 

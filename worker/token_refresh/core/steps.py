@@ -32,6 +32,7 @@ class Carry:
     """Stage stored tokens on top of the current version, an edited copy, and make that current."""
 
     successor: TokenSet
+    # The claim that the tokens were received under: the ID of the new version follows from it.
     claim_id: str
 
 
@@ -53,6 +54,7 @@ class Redeem:
     """Append a claim, redeem under it, stage the tokens and make them current."""
 
     claim: Claim
+    # The append fails if another claim follows this one already.
     after: str | None
 
 

@@ -15,6 +15,7 @@ CURRENT: Final = "AWSCURRENT"
 CLAIM: Final = "REFRESH_CLAIM"
 OUTCOME: Final = "REFRESH_OUTCOME"
 
+# Never change it: with another one a run would not find the claims of earlier runs.
 _NAMESPACE: Final = uuid.UUID("6a1ba9c2-31e7-4f2b-9d0c-0f1b2ba3d6c5")
 _ROOT: Final = "root"
 
@@ -45,4 +46,5 @@ def unheld_claim_id(nonce: str) -> str:
 
 
 def _derive(role: str, *version_ids: str) -> str:
+    # A UUID fits `ClientRequestToken` (32 to 64 characters), and no version ID has a slash.
     return str(uuid.uuid5(_NAMESPACE, "/".join((role, *version_ids))))

@@ -94,6 +94,7 @@ class Assertion:
             "iat": issued_at,
             "exp": issued_at + int(ASSERTION_LIFETIME.total_seconds()),
         }
+        # `alg` and `typ` last: a profile's headers can't replace them.
         return f"{_encoded({**self.headers, 'alg': self.algorithm, 'typ': 'JWT'})}.{_encoded(claims)}"
 
 

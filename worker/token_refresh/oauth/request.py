@@ -65,7 +65,9 @@ def token_request(
     """
     authentication = authenticate(client, request_format.auth_method)
     named = {request_format.names.get(name, name): value for name, value in {**fields, **authentication.fields}.items()}
+    # A profile drops a field by giving it an empty name.
     named.pop("", None)
+    # Not signed yet: `jti` and `exp` must be new each time the request is sent (RFC 7523 section 3).
     assertion = Assertion(
         client_id=client.client_id,
         audience=request_format.assertion_audience or endpoint,

@@ -126,6 +126,7 @@ def read_response(
     matched = None if fields is None else _match(status, fields, response_format, retry_after)
     if matched is not None:
         return matched
+    # The profile knows a 4xx that means a redemption, and this may be one.
     if body is None and 400 <= status < 500 and any(m.status in {None, status} for m in response_format.unknown):  # noqa: PLR2004
         return FailedRequest(kind=Kind.UNREADABLE, seen=f"HTTP {status} with a body that could not be read")
     if 200 <= status < 300:  # noqa: PLR2004 - the classes of RFC 9110 section 15
@@ -166,6 +167,7 @@ def _read_success(
         why = f"a body that is encoded or over {BODY_LIMIT_BYTES} bytes"
     elif fields is None:
         why = f"a body that is not {'form-encoded' if response_format.encoding is Encoding.FORM else 'a JSON object'}"
+    # Some providers report errors with 200; an empty `error` beside tokens is none.
     elif fields.get("error"):
         why = "an error in it"
     elif not isinstance(tokens, dict):

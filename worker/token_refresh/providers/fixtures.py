@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from token_refresh.errors import ConfigurationError
 from token_refresh.oauth.formats import Encoding, Expiry, Grant
-from token_refresh.oauth.response import FailedRequest, Kind, Response, TokenResponse, read_response
+from token_refresh.oauth.response import FailedRequest, Kind, Response, read_response
 from token_refresh.providers.lifetime import lifetime_problem
 from token_refresh.providers.loader import read_profile
 from token_refresh.providers.provider import Provider, Rotation
@@ -82,17 +82,12 @@ def _check_success(provider: Provider, response: Response) -> list[str]:
         problems.append(f"{SUCCESS}: doesn't say when the token expires; set lifetime_seconds under access_token")
     if silent and form is not Expiry.NONE:
         problems.append(f"{SUCCESS}: has no expiry in the form {form}; correct expiry under response")
-    problems += _check_rotation(provider, response)
-    problems += [f"{SUCCESS}: has no {name} to keep" for name in provider.response.keep if name not in response.kept]
-    return problems
-
-
-def _check_rotation(provider: Provider, response: TokenResponse) -> list[str]:
     # A run would keep the old refresh token, which the provider has just revoked.
     redeems = provider.request.grant is Grant.REFRESH_TOKEN
     if redeems and provider.rotation is Rotation.ALWAYS and response.refresh_token is None:
-        return [f"{SUCCESS}: has no refresh token, and rotation is always"]
-    return []
+        problems.append(f"{SUCCESS}: has no refresh token, and rotation is always")
+    problems += [f"{SUCCESS}: has no {name} to keep" for name in provider.response.keep if name not in response.kept]
+    return problems
 
 
 def _check_dead(provider: Provider, response: Response) -> list[str]:

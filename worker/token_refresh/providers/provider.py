@@ -6,11 +6,9 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.oauth.formats import AuthMethod, RequestFormat, ResponseFormat
+from token_refresh.oauth.formats import RequestFormat, ResponseFormat
 from token_refresh.providers.endpoint import host_of, is_loopback
 from token_refresh.providers.variables import Variable, fill, places
-
-NO_GRACE = timedelta(0)
 
 
 class Rotation(StrEnum):
@@ -111,7 +109,7 @@ class Provider:
     name: str
     title: str
     token_endpoint: str
-    """May have variables in it until `with_variables`. Empty where the deployment must name it."""
+    """May have variables in it until `for_document`. Empty where the deployment must name it."""
     variables: Mapping[str, Variable] = field(default_factory=dict, hash=False)
     request: RequestFormat = field(default_factory=RequestFormat)
     response: ResponseFormat = field(default_factory=ResponseFormat)
@@ -137,11 +135,6 @@ class Provider:
         return self.grace.duration
 
     @property
-    def auth_method(self) -> AuthMethod:
-        """How the client authenticates."""
-        return self.request.auth_method
-
-    @property
     def prolongs_grants(self) -> bool:
         """Whether a refresh moves the end of the grant."""
         # A refresh token that stays the same keeps the end that it was issued with.
@@ -154,17 +147,8 @@ class Provider:
         """
         # Behind a variable is any tenant's host, and a tenant may have set rotation in another way (Okta, Auth0).
         trusted = is_loopback(host_of(url)) or (not places(self.token_endpoint) and host_of(url) == self.host)
-        grace = self.grace if trusted else Grace(duration=NO_GRACE)
+        grace = self.grace if trusted else Grace(duration=timedelta(0))
         return replace(self, token_endpoint=url, variables={}, grace=grace)
-
-    def with_variables(self, values: Mapping[str, object]) -> "Provider":
-        """Return the provider with its variables filled.
-
-        Raises:
-            ConfigurationError: A value is missing or not allowed.
-        """
-        endpoint = fill(self.token_endpoint, self.variables, values, provider=self.name)
-        return replace(self, token_endpoint=endpoint, variables={})
 
     def for_document(self, fields: Mapping[str, object]) -> "Provider":
         """Return the provider for a token document: check its `provider` key and fill in its variables.
@@ -185,4 +169,6 @@ class Provider:
         if not self.variables:
             return self
         values = fields.get("providerVariables", fields.get("provider_variables"))
-        return self.with_variables(values if isinstance(values, dict) else {})
+        values = values if isinstance(values, dict) else {}
+        endpoint = fill(self.token_endpoint, self.variables, values, provider=self.name)
+        return replace(self, token_endpoint=endpoint, variables={})

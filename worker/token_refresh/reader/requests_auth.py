@@ -42,6 +42,7 @@ class TokenAuth(AuthBase):
         response.close()
         again = rejected.copy()
         again.headers["Authorization"] = _header(current)
+        # The adapter that sent the first one: proxies, certificates and mounts stay the same.
         repeated: Response = response.connection.send(again, **options)
         repeated.history.append(response)
         repeated.request = again

@@ -62,6 +62,7 @@ def secrets_of(version: Version, field_name: str | None, stage: Stage) -> tuple[
         InvalidSecretDocument: The content has no such field.
     """
     values = (version.content,) if field_name is None else _field(version, field_name)
+    # Never empty: `secrets[0]` is the current value everywhere.
     return tuple(
         Secret(
             secret_id=version.reference.text,

@@ -172,6 +172,7 @@ class TokenReader:
         read_at = self._pattern.next_read_at(token, now=now, chance=chance)
         return Entry(
             value=token,
+            # Infinity without `max_age`, so the pattern alone decides.
             refresh_at=min(read_at, now + SOFT_SHARE * self._max_age_seconds),
             wait_at=now + self._max_age_seconds,
             expires_at=token.expires_at.timestamp(),
@@ -183,5 +184,6 @@ def _same(token: Token, cached: Token | None) -> bool:
 
 
 def _holds(token: str | Token) -> Callable[[Token], bool]:
+    # Masked: the closure stays in frames that error reporters show.
     value = SecretValue(token.value if isinstance(token, Token) else token)
     return lambda cached: SecretValue(cached.value) == value

@@ -1,4 +1,4 @@
-"""The shell around the core: read what is stored, ask for the next step, carry it out, until at rest."""
+"""The shell around the core: read what is stored, ask for the next step, carry it out, until nothing is left to do."""
 
 from token_refresh.refresh.failures import SecretName
 from token_refresh.refresh.parts import Limits, Parts

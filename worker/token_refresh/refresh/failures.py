@@ -37,6 +37,7 @@ class SecretName:
 
     def command(self, name: str, options: str = "") -> str:
         """Give a command on this secret, ready to paste."""
+        # Not quoted: names and ARNs of secrets have no character that a shell changes (`CreateSecret`, Name).
         return f"`token-refresh {name} {self.secret_id} --region {self.region}{options}`"
 
     @property
@@ -84,6 +85,7 @@ def too_large(secret: SecretName, size_bytes: int) -> InvalidTokenResponse:
 def too_late(secret: SecretName, left_seconds: float, needed_seconds: float) -> DeadlineExceeded:
     """Say that too little time is left."""
     return DeadlineExceeded(
+        # The machine may have been suspended beyond the deadline.
         f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed; "
         "nothing was redeemed, and a later run goes on. "
         f"Raise the function's timeout (`-c timeout_seconds=`), or run {secret.force}"
@@ -124,6 +126,7 @@ def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None 
             f"the current refresh token of {secret} was redeemed at {_utc(step.since)}, "
             f"and the tokens that it brought are gone. Get a new grant with {secret.authorize}"
         )
+    # A record has the code too, but anyone who may write to the secret can write a record.
     how = f" ({seen})" if seen else ""
     return ReauthorizationRequired(
         f"the provider rejected the refresh token of {secret}{how} at {_utc(step.since)}; "
@@ -169,8 +172,10 @@ def failed_request(secret: SecretName, failed: FailedRequest, *, unsure: bool, s
         unsure: Whether any request may have redeemed the refresh token.
         sent: How many requests this run sent.
     """
+    # `seen` has the status and known codes, never a text of the provider: that may quote the token.
     seen = f"{failed.seen}, after {sent} request{'s' if sent > 1 else ''}"
     redeemed = "the refresh token may have been redeemed" if unsure else "this run redeemed nothing"
+    # What is certain comes first: a kind that proves nothing is UNKNOWN if any request may have been received.
     match failed.kind:
         case Kind.NOT_SIGNED if not unsure:
             return ConfigurationError(

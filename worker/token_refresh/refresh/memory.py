@@ -42,6 +42,7 @@ class Memory:
     def note_read(self, snapshot: Snapshot) -> Snapshot:
         """Remember what was just read."""
         self._read_at = self.clock.monotonic()
+        # What was just read may be stale, also about this run's own promotion.
         self.state = replace(self.state, promoted_version=None)
         self.snapshot = snapshot
         return snapshot
@@ -71,4 +72,5 @@ class Memory:
     def service_now(self) -> datetime:
         """Give the services' time: what they said last, and what has passed since."""
         assert self.snapshot is not None  # noqa: S101 - nothing is timed before the first read
+        # Never this machine's time of day: claims of two machines are compared by it.
         return self.snapshot.now + timedelta(seconds=self.clock.monotonic() - self._read_at)

@@ -46,6 +46,7 @@ class Limits:
     """Token requests."""
     request_timeout_seconds: float | None = None
     """One token request, end to end; None: the default, or at a single-use provider all the time that is left."""
+    # Shorter, a request would often be given up after the provider redeemed the token.
     least_request_seconds: float = 5.0
     """No token request begins with less."""
     store_reserve_seconds: float = 10.0

@@ -62,6 +62,7 @@ class Redemption:
         try:
             response = sender.send()
         except TimeOver:
+            # Recorded, so that the next run need not wait until the claim ends.
             self._record(claim, Fate.NOT_REDEEMED)
             raise self._too_late() from None
         if isinstance(response, TokenResponse):
@@ -111,6 +112,7 @@ class Redemption:
         size_bytes = len(renewed.serialize().reveal())
         if size_bytes > SIZE_LIMIT_BYTES:
             self._record(claim, Fate.UNKNOWN)
+            # The provider redeemed the token, and what it sent is lost: the record says so.
             raise too_large(self.secret, size_bytes)
         return renewed
 
@@ -120,6 +122,7 @@ class Redemption:
         Raises:
             TokensNotStored: They could not be stored in time.
         """
+        # Derived, so that the next run finds the tokens if this one dies before it promotes them.
         version_id, value = staged_version_id(claim.claim_id, claim.version_id), document.serialize()
         try:
             stored = repeat(

@@ -48,6 +48,7 @@ class PreparedRefresh:
     def grant_ends_at(self, response: TokenResponse, sent_at: datetime) -> datetime | None:
         """Return when the grant ends: as the response says, else by the profile, else as before."""
         before, now = self.document.refresh_token, response.refresh_token
+        # A provider that returns the same token may not have moved the end of its grant.
         begins = self.provider.prolongs_grants and now is not None and now != before
         ends_at = self.provider.refresh_token.ends_at(sent_at, stated=response.refresh_token_lifetime, begins=begins)
         return ends_at or (self.document.origin.grant_ends_at if self.document.origin else None)
@@ -79,6 +80,7 @@ def prepare_refresh(document: TokenDocument, parts: Parts) -> PreparedRefresh:
         client=client,
         previous=parts.previous_credentials,
         request=_request(filled, document, client),
+        # Made here, before the claim: a wrong proxy variable must not cost an attempt.
         endpoint=parts.endpoint(filled),
     )
 

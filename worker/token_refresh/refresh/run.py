@@ -1,4 +1,4 @@
-"""One run: read, plan, act, until at rest.
+"""One run: read, plan, act, until nothing is left to do.
 
     read ──> plan ──> Fresh ──────────────────────────> fresh, refreshed, recovered or superseded
       ^        ├────> Wait ───────────────────────────> yielded (a forced run reads again)
@@ -88,28 +88,31 @@ class Run:
         return self._reader.read(self.memory)
 
     def execute(self) -> Outcome:
-        """Run until at rest.
+        """Run until nothing is left to do.
 
         Raises:
             TokenRefreshError: One of the named failures; what is stored stays as it is, and the next run goes on.
         """
-        outcome = self._until_at_rest()
+        outcome = self._steps()
+        # Raised last: the refresh must not fail because the copy for consumers did.
         if self.memory.publish_failure is not None:
             raise self.memory.publish_failure
         return outcome
 
-    def _until_at_rest(self) -> Outcome:
+    def _steps(self) -> Outcome:
         memory, snapshot = self.memory, self.read()
         if self._force:
+            # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
         polls = 0
+        # Something else that keeps changing the secret must not keep a run busy (test_failures_store.py).
         for _ in range(self._limits.steps):
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
                 self._poll(polls)
                 polls, snapshot = polls + 1, self.read()
                 step = self._plan(snapshot)
-            outcome = self._at_rest(step, snapshot)
+            outcome = self._ended(step, snapshot)
             if outcome is not None:
                 return outcome
             assert isinstance(step, Action)  # noqa: S101 - a rest gives an outcome or raises
@@ -125,8 +128,9 @@ class Run:
         policy = replace(self._policy, host=filled.host) if self.parts.provider.variables else self._policy
         return plan(snapshot, self.memory.state, policy)
 
-    def _at_rest(self, step: Step, snapshot: Snapshot) -> Outcome | None:
+    def _ended(self, step: Step, snapshot: Snapshot) -> Outcome | None:
         """End the run if there is nothing to do; None for an action that is to be carried out."""
+        # Done, even if the new tokens are due at once: the next run refreshes them.
         if snapshot.current.version_id in self.memory.received and not isinstance(step, Publish):
             return self._outcome(OutcomeName.REFRESHED, snapshot)
         if isinstance(step, Rest):
@@ -151,6 +155,7 @@ class Run:
             case Hold():
                 raise unknown_outcome(self._secret, step)
             case Fresh() | Wait():
+                # The provider rejected a token that was replaced meanwhile: somebody else refreshes this secret.
                 rejected = self.memory.rejected_version
                 if rejected is not None and rejected != snapshot.current.version_id:
                     self.parts.log.warning("refresh_superseded", version_id=snapshot.current.version_id)

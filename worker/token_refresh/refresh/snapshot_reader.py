@@ -93,6 +93,7 @@ class _Reading:
         try:
             version = self.reader.published.read(label=CURRENT)
         except SecretStoreError as failure:
+            # The refresh goes on; the run raises this at its end.
             self.memory.no_longer_publishes(failure)
             return None
         return PublishedCopy(version_id=version.version_id, stored_at=version.created_at) if version else None
@@ -112,6 +113,7 @@ class _Reading:
         found = self.reader.claims.newest()
         self._note_time(found.read_at)
         known = [claim for claim in (found.claim, self.memory.newest_claim) if claim]
+        # The label may be stale, and people can move it; the number of a claim only grows.
         newest = max(known, key=lambda claim: claim.number, default=None)
         named = Snapshot(now=self.now, current=current, newest=newest).missing_claim_id
         if named is None or self.reader.claim_store is ClaimStoreKind.TABLE:
@@ -146,6 +148,7 @@ class _Reading:
 
     def _resolve(self, attempt: Attempt, current: TokenSet) -> Attempt:
         """Find out what is stored under a claim: staged tokens, or a record."""
+        # The current version is what this attempt staged: nothing has to be read.
         if current.version_id == staged_version_id(attempt.claim_id, attempt.version_id):
             return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(current.document.redeemed_token))
         if attempt.claim_id in self.memory.fates:
@@ -185,6 +188,7 @@ class _Reading:
         return version
 
     def _note_time(self, read_at: datetime | None) -> None:
+        # Two services' clocks differ a little; within a run time must not go back.
         self.now = max(self.now, read_at or self.now)
 
 

@@ -38,6 +38,7 @@ def _read_access_token(text: SecretValue) -> AccessToken | None:
     if spelling is None or value is None:
         return None
     expires_at = spelling.read_time(fields, spelling.expires_at)
+    # Consumers cache a token until it expires; without an expiry they would keep it for ever.
     if expires_at is None:
         raise InvalidSecretDocument(
             f"{spelling.expires_at} is missing; it must be Unix {spelling.unit}, an integer, or an ISO 8601 string"

@@ -36,6 +36,7 @@ def _read_either(fields: Mapping[str, object], camel: str, snake: str) -> str | 
             raise InvalidSecretDocument(f"{key} must be a string, and is a JSON {json_type(value)}")
         if not _can_be_sent(value):
             raise InvalidSecretDocument(f"{key} holds half of a surrogate pair, which can't be sent")
+    # Equal ones are fine: some tools copy a key into the other spelling.
     if len(set(found.values())) > 1:
         raise InvalidSecretDocument(f"{camel} and {snake} are both in the secret and differ; keep one")
     return str(next(iter(found.values()))) if found else None

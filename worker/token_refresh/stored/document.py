@@ -72,9 +72,11 @@ class TokenDocument:
             kept: Other fields of the response that the provider's profile keeps.
             origin: Where the new tokens come from; None removes the key `tokenRefresh`.
         """
+        # Stored times have whole seconds, and a run must hold in memory what the next one reads (test_bounds_edges.py).
         issued_at = issued_at.replace(microsecond=0)
         expires_at = issued_at + min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
         spelling = self._spelling
+        # Other readers of this secret expect the form that it has.
         as_iso = isinstance(self.fields.get(spelling.expires_at), str)
         next_refresh_token = refresh_token or self.refresh_token
         others = {name: value for name, value in self.fields.items() if name != ORIGIN_KEY}

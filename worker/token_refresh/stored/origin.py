@@ -108,6 +108,7 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
         grace=timedelta(seconds=grace_seconds),
         claim_store=store,
         claim_id=claim_id,
+        # A number without its claim leads to no claim.
         number=number if claim_id is not None else 0,
         authorized=found.get("authorized") is True,
         grant_ends_at=_read_moment(found.get("grant_ends_at")),

@@ -1,4 +1,4 @@
-"""Times as they are stored and shown: ISO 8601 in UTC, within the range that a token's time can have."""
+"""Times as they are stored and printed: ISO 8601 in UTC, within the range that a token's time can have."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final

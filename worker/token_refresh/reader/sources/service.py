@@ -61,6 +61,7 @@ class AwsService:
         problem: TokenRefreshError
         try:
             return ask(self._connect(name))
+        # Named already, by the code that read the response.
         except TokenRefreshError as error:
             problem = bare(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is named
