@@ -32,6 +32,7 @@ class FleetAccess:
     def let_dispatcher(self, role: iam.Role) -> None:
         """Let the dispatcher read rows, remember what it sent, and send."""
         fleet = self.parameters.fleet
+        # The index has the rows and no claims, so the dispatcher needs no right on the table's other items.
         self._allow(role, ["dynamodb:Query"], f"{self.table.table_arn}/index/{INDEX}")
         self._allow_items(role, ["dynamodb:GetItem", "dynamodb:BatchGetItem"], f"fleet#{fleet}", f"sent#{fleet}#*")
         self._allow_items(role, ["dynamodb:UpdateItem"], f"sent#{fleet}#*")
@@ -59,7 +60,7 @@ class FleetAccess:
             clients = self._secret(parameters.client_secret.replace("{provider}", "*") + "-??????")
             self._allow(role, list(READ_ACTIONS), clients)
             self._let_decrypt(role, ["kms:Decrypt"], clients)
-            self._acknowledge(role, f"Resource::{_shown(clients)}", "One secret a provider, told apart by its name")
+            self._acknowledge(role, f"Resource::{clients}", "One secret a provider; its name says which")
         self._allow(role, ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], self.queue.queue_arn)
         if parameters.event_bus:
             grant_announce(role, self.table, parameters.event_bus)
@@ -67,16 +68,18 @@ class FleetAccess:
     def _let_refresh(self, role: iam.Role) -> None:
         """By prefix, or by the tag that makes a secret a member."""
         parameters = self.parameters
+        # The tag is checked by IAM on each call: who takes it off ends the worker's access at once.
         tagged: Conditions = {"StringEquals": {f"secretsmanager:ResourceTag/{FLEET_TAG}": parameters.fleet}}
         members = self._secret(f"{parameters.secrets_under or ''}*")
         self._allow(role, list(REFRESH_ACTIONS), members, None if parameters.secrets_under else tagged)
         self._let_decrypt(role, ["kms:Decrypt", "kms:GenerateDataKey"], members)
         self._acknowledge(
-            role, f"Resource::{_shown(members)}", "The fleet's secrets: by their prefix, or by the fleet's tag on each"
+            role, f"Resource::{members}", "The fleet's secrets: by their prefix, or by the fleet's tag on each"
         )
 
     def _let_decrypt(self, role: iam.Role, actions: list[str], secrets: str) -> None:
         if self.parameters.kms_key is not None:
+            # Without the encryption context, the key would open every other secret that it encrypts.
             through: Conditions = {
                 "StringLike": {"kms:ViaService": "secretsmanager.*", "kms:EncryptionContext:SecretARN": secrets}
             }
@@ -94,6 +97,7 @@ class FleetAccess:
 
     def _allow_items(self, role: iam.Role, actions: list[str], *keys: str) -> None:
         """Allow actions on those items of the table whose key matches."""
+        # `LeadingKeys` is the partition key, which has a prefix for each kind of item (`fleet/aws/items.py`).
         self._allow(
             role, actions, self.table.table_arn, {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}}
         )
@@ -109,8 +113,3 @@ class FleetAccess:
     def _secret(self, name: str) -> str:
         stack = Stack.of(self.table)
         return f"arn:{stack.partition}:secretsmanager:{stack.region}:{stack.account}:secret:{name}"
-
-
-def _shown(arn: str) -> str:
-    """Write an ARN as cdk-nag does."""
-    return arn

@@ -50,6 +50,7 @@ class FleetWatch(Construct):
         """Make the alarms, and send what they say to a topic."""
         alarms = [*self._objectives(), *self._states(), *self._machinery()]
         for alarm in alarms:
+            # An alarm that ends says so, or somebody goes on looking.
             alarm.add_alarm_action(actions.SnsAction(topic))
             alarm.add_ok_action(actions.SnsAction(topic))
         return alarms
@@ -129,6 +130,7 @@ class FleetWatch(Construct):
 
     def _machinery(self) -> list[cloudwatch.AlarmBase]:
         crashed, undelivered = self._dead_letters["fleet"], self._dead_letters["schedules"]
+        # The worker's own errors are rows and events; its crashes are in the dead-letter queue.
         errors = cloudwatch.MathExpression(
             expression="dispatcher + resync",
             using_metrics={
@@ -142,7 +144,7 @@ class FleetWatch(Construct):
                 self._gauge("Size"),
                 "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
                 f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
-                below=0,
+                below=0,  # never: the alarm is for the metric that is missing
                 points=2,
                 missing=cloudwatch.TreatMissingData.BREACHING,
             ),
@@ -208,5 +210,5 @@ class FleetWatch(Construct):
             comparison_operator=operators.GREATER_THAN_THRESHOLD if below is None else operators.LESS_THAN_THRESHOLD,
             threshold=above if below is None else below,
             evaluation_periods=points,
-            treat_missing_data=missing,
+            treat_missing_data=missing,  # no runs, no metric: only the dispatcher's silence is alarming
         )

@@ -39,6 +39,7 @@ class FleetParameters(CommonParameters):
             raise ParameterError(
                 f"fleet: names the table, so it must have {SHORTEST_TABLE_NAME} characters at least, is {self.fleet!r}"
             )
+        # A key of this stack could decrypt no secret that is there already.
         if self.kms_key == CREATE:
             raise ParameterError("kms_key: the secrets are there already; give the ARN of the key that they have")
         if self.claim_ttl_seconds > _LONGEST_CLAIM_SECONDS:

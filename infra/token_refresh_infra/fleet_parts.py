@@ -67,7 +67,7 @@ class FleetQueue(Construct):
             "Source",
             function_name=function.function_name,
             event_source_arn=self.queue.queue_arn,
-            batch_size=1,
+            batch_size=1,  # a crash repeats one secret's run, not those of nine others
             function_response_types=["ReportBatchItemFailures"],
             scaling_config=lambda_.CfnEventSourceMapping.ScalingConfigProperty(
                 maximum_concurrency=parameters.concurrency
@@ -97,6 +97,7 @@ class FleetSchedules(Construct):
                 reason="It is itself a dead-letter queue: that of two EventBridge schedules",
             )
         )
+        # A group of its own, so that the role's trust can name it.
         self._group = scheduler.CfnScheduleGroup(self, "Group", name=parameters.stack_name)
         self._role = self._make_role()
         self._schedule("dispatch", dispatcher, "rate(1 minute)", 60, parameters)
@@ -136,6 +137,7 @@ class FleetSchedules(Construct):
                 arn=function.function_arn,
                 role_arn=self._role.role_arn,
                 dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self.dead_letters.queue_arn),
+                # An event that is older than its period has a successor.
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
                     maximum_event_age_in_seconds=event_age_seconds, maximum_retry_attempts=1
                 ),

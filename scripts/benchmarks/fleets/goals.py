@@ -103,6 +103,7 @@ def lost_index(secrets: int) -> Iterator[Result]:
 def saturated(secrets: int) -> Iterator[Result]:
     """More is due than the budget allows: three times as many secrets as fit."""
     world = World(shared(secrets * 3), due=at_once)
+    # The first minutes fill the queue and would make the share too small.
     world.run(2)
     before, began = world.account.writes.taken, world.clock.seconds
     world.run(10)

@@ -63,6 +63,7 @@ class World:
             writes_per_second: What is left of the account's quota.
             seed: Of everything that is random.
         """
+        # The runs draw from the module's own generator; the same seed gives the same figures on any machine.
         random.seed(seed)
         self.clock, self.chance = VirtualClock(), random.Random(seed)  # noqa: S311 - no secret
         self.limits = limits or Limits()
@@ -113,6 +114,7 @@ class World:
     def lose_index(self) -> None:
         """Delete the table with its claims, and let the resync fill it from the tags, without what runs found."""
         self.index.sent.clear()
+        # The claims are in the same table, so a loss takes them as well.
         for claims in self.claims.values():
             claims.item = {}
         for secret_arn in list(self.index.by_arn):

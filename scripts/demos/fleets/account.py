@@ -91,6 +91,7 @@ class FleetAccount:
             variables={self.store.endpoint_variable: self.store.url},
             left_out=LEFT_OUT,
         ).create(code)
+        # Before the first run, or its event has no queue to go to.
         self._listen_to_events()
         queue_url, function = self.stack.outputs["QueueUrl"], self.stack.outputs["FunctionName"]
         self.mapping = self._started.enter_context(Mapping(self.emulator, queue_url=queue_url, function=function))
@@ -103,6 +104,7 @@ class FleetAccount:
         for number in range(self.size):
             provider = self.providers.names[number % len(self.providers.names)]
             tokens = self.providers.authorize(provider)
+            # Five minutes before its end every profile has the token due, whatever its window.
             document = {
                 "provider": provider,
                 "access_token": tokens["access_token"],
@@ -161,6 +163,7 @@ class FleetAccount:
         (template,) = [
             r["Properties"] for r in self.stack.template["Resources"].values() if r["Type"] == "AWS::DynamoDB::Table"
         ]
+        # The stack protects its table from deletion; a person took that off.
         tables.update_table(TableName=FLEET, DeletionProtectionEnabled=False)
         tables.delete_table(TableName=FLEET)
         members = ("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema")
@@ -198,6 +201,7 @@ class FleetAccount:
         ) as process:
             lines = list(_until(lambda line: line.startswith("http"), cast("IO[str]", process.stderr).readline))
             page = lines[-1].strip()
+            # Without the environment's proxy, which does not reach this machine's loopback.
             with httpx.Client(trust_env=False, timeout=30) as browser:
                 consent = {"scope": "read"} | dict(httpx.URL(page).params) | {"allow": "Authorize"}
                 browser.post(page.partition("?")[0], data=consent, follow_redirects=True)

@@ -48,6 +48,7 @@ class Mapping:
                 self._run(queue, functions, message)
 
     def _run(self, queue: Any, functions: Any, message: dict[str, Any]) -> None:
+        # Group names are provider and shard, and a provider's name may have hyphens.
         provider = message["Attributes"]["MessageGroupId"].rpartition("-")[0]
         self._count(provider, 1)
         record = {
@@ -60,6 +61,7 @@ class Mapping:
         ended = functions.invoke(FunctionName=self._function, Payload=json.dumps({"Records": [record]}))
         ended["Payload"].read()
         self._count(provider, -1)
+        # A crash leaves the message to the queue, which shows it again after its visibility timeout.
         if "FunctionError" not in ended:
             queue.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])
 

@@ -85,6 +85,7 @@ def one_hangs(stage: Stage) -> None:
     others = {name: len(account.names_of(name)) for name in providers.names if name != HANGING}
     wait_until(lambda: all(providers.refreshes(name) >= count for name, count in others.items()))
     seconds = time.monotonic() - began
+    # Taken while it still hangs; afterwards its backlog runs at once, too.
     hung = account.mapping.most_at_once.get(HANGING, 0)
     table = new_table("provider", "secrets", "refreshed", "most runs at once")
     for name, count in stage.refreshes().items():

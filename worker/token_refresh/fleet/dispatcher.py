@@ -39,6 +39,7 @@ def handler(event: object, context: Any) -> dict[str, int]:
         log.info("fleet_provider", **fields)
     for provider, breaker in decision.breakers.items():
         log.warning("breaker_open", provider=provider, reason=breaker.reason.value, allowed=breaker.allowed)
+    # Last, since it takes most of a minute: the gauges are there even if the queue is out of reach.
     sent = hand_out(decision, index, settings.queue(), clock, now)
     return {"size": len(fleet.rows), "handed_out": sent, "waiting": decision.waiting}
 
@@ -66,6 +67,7 @@ def hand_out(decision: Decision, index: Index, queue: Queue, clock: Clock, now: 
     sent: list[str] = []
     try:
         for second, messages in enumerate(decision.seconds):
+            # The queue can delay no message of a FIFO group, so the dispatcher waits.
             clock.sleep(max(0.0, began + second - clock.monotonic()))
             sent += queue.send(messages)
     finally:

@@ -59,6 +59,7 @@ def run_event(event: object, invocation: Callable[[str], Invocation]) -> dict[st
             read_document=_read_fields,
         )
         if is_queue_event(event):
+            # One in production (batch size 1); more would run one after the other.
             for secret_arn in read_messages(event):
                 run_member(crew, Trigger(name="fleet", secret_id=secret_arn), invocation(settings.name))
             return {"batchItemFailures": []}
@@ -102,11 +103,13 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
     def start() -> tuple[Trigger, Mapping[str, str]]:
         variables = environment()
         default = variables.get("PROVIDER") or GENERIC_PROVIDER
+        # Inside of the run: a read that fails is this secret's failure, with its last log line and its row.
         provider = provider_of(entry, lambda: crew.read_document(secret_arn), default)
         return trigger, member_environment(variables, secret_arn, provider)
 
     invocation.due_before = entry.row.seen.due_at if entry.row.seen else None
     ended = invocation.execute(start, secret_id=secret_arn)
+    # A dry run's row would put off the run that it stands for.
     if not trigger.dry_run:
         report(crew, entry.row, _ran(ended, invocation.found(entry.read_at)))
     return ended
@@ -117,7 +120,7 @@ def _ran(ended: Outcome | TokenRefreshError, facts: RunFacts) -> Ran:
         at=facts.at,
         outcome=None,
         requests=facts.requests,
-        provider=facts.provider if facts.version_id else None,
+        provider=facts.provider if facts.version_id else None,  # a document that was not read names none
         version_id=facts.version_id,
         expires_at=facts.expires_at,
         due_at=facts.due_at,

@@ -57,6 +57,7 @@ def synchronise(
         now: The current time.
         progress: Is given how many changes are done, and how many there are.
     """
+    # The listing first: a secret that joins in between is then in the rows, and not taken for one that left.
     found = resync(list(listing.members(fleet)), list(index.rows()), fleet=fleet, now=now)
     changes: list[tuple[Callable[[Row], object], Row]] = [
         *((index.add, row) for row in found.add),

@@ -60,6 +60,7 @@ def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:
     Raises:
         ConfigurationError: One is missing or wrong.
     """
+    # One table has the rows and the claims, so CLAIM_TABLE names both.
     missing = [name for name in ("FLEET_NAME", "CLAIM_TABLE") if not environment.get(name)]
     if missing:
         raise ConfigurationError(f"{missing[0]} must be set in a fleet; the fleet's stack sets it (`-c mode=fleet`)")
@@ -87,6 +88,7 @@ def provider_limits(names: Iterable[str]) -> dict[str, ProviderLimits]:
 def limits_of_provider(provider: Provider) -> ProviderLimits:
     """Give a provider's limits. What is counted for each grant never limits a fleet, which has many."""
     rate = provider.rate
+    # At 2 requests a minute for each grant, 10,000 grants may send 20,000.
     counted = rate is not None and rate.scope != "grant"
     return ProviderLimits(
         single_use=provider.replay_grace == timedelta(0),
@@ -108,6 +110,7 @@ def client(service: str) -> Any:
         ) from None
 
 
+# Errors are not cached, so a region that is set later is found.
 @functools.lru_cache(maxsize=8)
 def _made(service: str) -> Any:
     return make_client(service, region=None, config=CLIENT_CONFIG)

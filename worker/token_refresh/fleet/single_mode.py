@@ -22,6 +22,7 @@ def announce(  # noqa: PLR0913 - what the event says, each by its name
         provider: The name of its profile.
         log: The run's.
     """
+    # Only a request of this run shows a transition; a run that finds an old rejection would announce it again.
     snapshot = memory.snapshot
     rejected = isinstance(ended, ReauthorizationRequired) and memory.rejected_version is not None
     stored = isinstance(ended, Outcome) and ended.made_current
@@ -38,6 +39,7 @@ def announce(  # noqa: PLR0913 - what the event says, each by its name
         since=since,
     )
     try:
+        # After the run, which a bus that fails must not turn into a failure.
         Bus(client("events"), bus).send(event)
     except TokenRefreshError as error:
         log.warning("event_not_sent", transition=transition.value, error=str(error))

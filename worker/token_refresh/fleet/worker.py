@@ -4,7 +4,7 @@ The run itself is that of a single secret, with an environment in which the secr
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import SystemRandom
 
 from token_refresh.errors import TokenRefreshError
@@ -62,23 +62,18 @@ def member_environment(environment: Mapping[str, str], secret_arn: str, provider
     return mine
 
 
-def report(crew: Crew, row: Row, ran: Ran) -> Row:
+def report(crew: Crew, row: Row, ran: Ran) -> None:
     """Write the row that a run leaves, and announce a transition. Failures are logged: the tokens are stored."""
     left = after(row, ran, chance=crew.chance())
     try:
+        # A late run knows less than the row, so it announces nothing either.
         if not crew.index.report(left):
             crew.log.info("fleet_report_superseded", secret_id=row.secret_arn)
-            return left
-        return _announce(crew, left)
+            return
+        event = announcement(left, fleet=crew.fleet)
+        if crew.bus is not None and event is not None:
+            # In this order: a worker that dies in between sends the event twice, and never not at all.
+            crew.bus.send(event)
+            crew.index.announced(row.secret_arn, event.transition.value)
     except TokenRefreshError as error:
         crew.log.warning("fleet_report_failed", secret_id=row.secret_arn, error_type=type(error).__name__)
-        return left
-
-
-def _announce(crew: Crew, row: Row) -> Row:
-    event = announcement(row, fleet=crew.fleet)
-    if crew.bus is None or event is None:
-        return row
-    crew.bus.send(event)
-    crew.index.announced(row.secret_arn, event.transition.value)
-    return replace(row, announced=event.transition.value)

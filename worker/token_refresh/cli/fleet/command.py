@@ -2,13 +2,13 @@
 
 import getpass
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from token_refresh.cli.console.failures import reported
 from token_refresh.cli.console.screen import errors, output, print_json, show, text, when
@@ -70,11 +70,12 @@ def pause(  # noqa: PLR0913 - options, each by its name
     provider: ProviderOption = None,
     everything: All = False,
     duration: Annotated[str, typer.Option("--for", help="How long: 90s, 30m, 2h, 7d.")] = "2h",
-    why: Annotated[str, typer.Option(help="The reason, for whoever looks next.")] = "no reason given",
+    why: Annotated[str, typer.Option(help="The reason, for the next reader.")] = "no reason given",
     region: Region = None,
     profile: Profile = None,
 ) -> None:
     """Leave one secret, one provider or the whole fleet alone for a while. A pause always ends by itself."""
+    # Who: the name on this machine, since asking AWS for the caller would need a permission more.
     until = datetime.now(UTC) + read_duration(duration)
     wanted = Pause(until=until, by=getpass.getuser(), why=why)
     _set_pause(wanted, fleet, secret, provider, everything=everything, context=_context(region, profile))
@@ -108,13 +109,14 @@ def add(
     with reported(debug=False, failed=1):
         index, failed = open_index(context, fleet), 0
         with _progress("adding", len(secrets)) as advance:
-            for secret_id in secrets:
+            for number, secret_id in enumerate(secrets, 1):
                 try:
                     join(context, index, fleet=fleet, secret_id=secret_id)
+                # One secret that can't join keeps no other one out.
                 except TokenRefreshError as error:
                     failed += 1
                     errors().print(text(f"{secret_id}: {type(error).__name__}: {error}", "red"))
-                advance(1)
+                advance(number, len(secrets))
         output().print(text(f"{len(secrets) - failed} of {len(secrets)} secrets are in fleet {fleet}"))
         raise typer.Exit(1 if failed else 0)
 
@@ -123,14 +125,7 @@ def add(
 def resync(*, fleet: Name, as_json: Json = False, region: Region = None, profile: Profile = None) -> None:
     """Compare the index with the secrets that carry the fleet's tag; the fleet does so by itself each hour."""
     context = _context(region, profile)
-    with reported(debug=False, failed=1), _progress("resync", None) as advance:
-        done = 0
-
-        def progress(count: int, total: int) -> None:
-            nonlocal done
-            advance(count - done, total)
-            done = count
-
+    with reported(debug=False, failed=1), _progress("resync", None) as progress:
         listing = TaggedSecrets(context.client("secretsmanager"))
         found = synchronise(open_index(context, fleet), listing, fleet=fleet, now=datetime.now(UTC), progress=progress)
         counts = counts_of(found)
@@ -159,30 +154,19 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
 
 
 @contextmanager
-def _progress(what: str, total: int | None) -> Iterator["Advance"]:
-    """Show on a terminal how far long work has come."""
+def _progress(what: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
+    """Show on a terminal how far long work has come; it gives a function of what is done and what there is."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors(), transient=True) as shown:
-        task = shown.add_task(what, total=total)
-        yield Advance(shown, task)
-
-
-class Advance:
-    """Moves a progress bar on."""
-
-    def __init__(self, shown: Progress, task: TaskID) -> None:
-        self._shown, self._task = shown, task
-
-    def __call__(self, count: int, total: int | None = None) -> None:
-        """Move on by `count`; `total` is given once it is known."""
-        if total is not None:
-            self._shown.update(self._task, total=total)
-        self._shown.advance(self._task, count)
+    # On standard error: `--json` has standard output for itself.
+    with Progress(*columns, console=errors(), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def _context(region: str | None, profile: str | None, **variables: str | None) -> Context:
     """Overlay the environment with the options that were given."""
     environment = dict(os.environ)
+    # Keys in the environment would win over the profile that was asked for.
     if profile is not None:
         environment = {name: value for name, value in environment.items() if name not in _KEYS}
     given = {"region": region, "profile": profile}

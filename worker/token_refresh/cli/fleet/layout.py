@@ -76,6 +76,7 @@ def view(  # noqa: PLR0913 - what there is, and what was asked for, each by its 
     """Filter the rows, and put the most urgent first."""
     members = [Member(row=row, state=state_of(row, pauses, now)) for row in rows]
     shown = [m for m in members if provider in (None, m.row.provider) and state in (None, m.state)]
+    # A secret that no run has read may expire at any moment, as the dispatcher has it.
     shown.sort(key=lambda m: (_ORDER.index(m.state), m.row.expires_at or now, m.row.name))
     return View(fleet=fleet, members=shown, pauses=pauses, now=now)
 
@@ -136,10 +137,12 @@ def _fields(member: Member, shown: View) -> dict[str, Any]:
             "version_id": seen.version_id,
             "grant_ends_at": iso(seen.grant_ends_at),
         }
+    # A key without a value is left out, so that a script's `.get` has one meaning.
     return {name: value for name, value in known.items() if value is not None}
 
 
 def _providers(shown: View) -> Table:
+    # Only states that occur: eight columns leave a provider's name no room.
     states = list(shown.counts)
     table = _table("provider", *(state.value for state in states))
     by_provider: dict[str, Counter[State]] = {}

@@ -30,11 +30,13 @@ class Bus:
             "Source": SOURCE,
             "DetailType": announcement.transition.value,
             "Detail": json.dumps(announcement.detail),
+            # EventBridge wants ARNs here, and one secret may be deployed by its name.
             "Resources": [announcement.secret_id] if announcement.secret_id.startswith("arn:") else [],
             "EventBusName": self._name,
         }
         where = f"event bus {self._name} in {self._client.meta.region_name}"
         response = call(self._client.put_events, {"Entries": [entry]}, action="events:PutEvents", where=where)
+        # `PutEvents` succeeds as a call even where it takes no event.
         if response["FailedEntryCount"]:
             code = response["Entries"][0].get("ErrorCode", "unknown")
             raise SecretStoreUnavailable(f"events:PutEvents on {where} failed ({code}); the next run sends the event")

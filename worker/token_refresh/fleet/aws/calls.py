@@ -42,6 +42,7 @@ def call(
         return method(**what)
     except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
         failure = failure_of(error)
+    # Outside of `except`: the chained error would hold the service's text, which may quote a value.
     if failure.code == expected:
         raise Refused(failure.code)
     raise _translate(failure, action, where)
@@ -49,6 +50,7 @@ def call(
 
 def read_at(response: Mapping[str, Any]) -> datetime:
     """Read the service's clock from a response."""
+    # An emulator may send no date; AWS always does.
     header = response["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
     return parsedate_to_datetime(header).astimezone(UTC) if header else datetime.now(UTC)
 

@@ -50,6 +50,7 @@ class TableIndex:
 
     def entry(self, secret_arn: str) -> Entry | None:
         """Read one secret's row and the pauses in one call."""
+        # Not the claims: they are an item of their own, which the run reads and locks itself.
         keys = [items.row_key(secret_arn), items.fleet_key(self._fleet)]
         found, response = self._get(keys)
         item = found.get(f"row#{secret_arn}")
@@ -79,6 +80,7 @@ class TableIndex:
 
     def announced(self, secret_arn: str, transition: str) -> None:
         """Remember that a transition was announced."""
+        # Not a part of the report: it is written only once the bus has taken the event.
         self._update(items.row_key(secret_arn), "SET announced = :it", _EXISTS, {":it": {"S": transition}})
 
     def add(self, row: Row) -> bool:
@@ -113,12 +115,14 @@ class TableIndex:
 
     def handed_out(self, now: datetime) -> frozenset[str]:
         """Give the IDs of the messages of the last five minutes."""
+        # One item a minute: a list that grows in one item would be read and written as a whole each time.
         minute, minutes = _minute(now), int(LEASE.total_seconds()) // _MINUTE
         found, _ = self._get([items.sent_key(self._fleet, minute - back) for back in range(minutes + 1)])
         return frozenset(name for item in found.values() for name in items.read_ids(item))
 
     def remember(self, message_ids: Iterable[str], now: datetime) -> None:
         """Add messages to those of this minute."""
+        # Twice the lease, since DynamoDB deletes late and never early.
         gone_at = int((now + 2 * LEASE).timestamp())
         values = {":ids": {"SS": sorted(message_ids)}, ":gone": {"N": str(gone_at)}}
         self._update(items.sent_key(self._fleet, _minute(now)), "ADD ids :ids SET gone_at = :gone", None, values)
@@ -130,6 +134,7 @@ class TableIndex:
         while True:
             response = self._call("BatchGetItem", self._client.batch_get_item, {"RequestItems": wanted}, whole=True)
             found |= {item[items.KEY]["S"]: item for item in response["Responses"].get(self._table, [])}
+            # DynamoDB may leave keys out of a batch, and calls that a success.
             wanted = response.get("UnprocessedKeys", {})
             if not wanted:
                 return found, response

@@ -112,6 +112,7 @@ def read_ids(item: Item) -> frozenset[str]:
 
 def _readable(item: Item, name: str, kind: str, read: Callable[[Any], T]) -> T | None:
     """Read an attribute; None if it is missing, or something else than this program writes."""
+    # What json, float and datetime raise for odd input; nothing of the value is kept or logged.
     try:
         return read(item[name][kind])
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
@@ -131,7 +132,7 @@ def read_pause(text: str) -> Pause:
 
 def seconds(when: datetime) -> str:
     """Write a time as Unix seconds, exact to the microsecond."""
-    return f"{when.timestamp():.6f}"
+    return f"{when.timestamp():.6f}"  # text: the client takes no float as a number
 
 
 def moment(text: str) -> datetime:
@@ -168,6 +169,7 @@ def _read_seen(text: str) -> Seen:
     found = json.loads(text)
     known: dict[str, Any] = {field.name: found.get(field.name) for field in fields(Seen)}
     known |= {name: moment(known[name]) for name in _TIMES if known[name] is not None}
+    # `type`, not `isinstance`: JSON's true is an `int` of Python.
     numbers = (known["requests"], known["failures"])
     texts = (known["outcome"] or "", known["error_type"] or "", known["version_id"] or "")
     if None in (known["at"], known["since"]) or any(type(n) is not int or n < 0 for n in numbers):

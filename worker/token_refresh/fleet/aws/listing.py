@@ -25,6 +25,7 @@ class TaggedSecrets:
         filters = [{"Key": "tag-key", "Values": [FLEET_TAG]}, {"Key": "tag-value", "Values": [fleet]}]
         what: dict[str, Any] = {"Filters": filters, "MaxResults": 100}
         region = self._client.meta.region_name
+        # At most 100 a page, and a page may be empty although more follow.
         while True:
             page = call(
                 self._client.list_secrets, what, action="secretsmanager:ListSecrets", where=f"all secrets in {region}"
@@ -40,5 +41,6 @@ def _listed(secret: Any) -> Listed:
     return Listed(
         secret_arn=secret["ARN"],
         tags={tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())},
+        # The SDK gives the machine's own zone.
         changed_at=changed.astimezone(UTC) if changed else None,
     )

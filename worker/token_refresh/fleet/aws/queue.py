@@ -33,6 +33,7 @@ class FifoQueue:
                 action="sqs:SendMessage",
                 where=f"queue {self._url}",
             )
+            # A call that succeeds may have refused some of its messages.
             taken = {result["Id"] for result in response.get("Successful", ())}
             sent += [entry["MessageDeduplicationId"] for entry in entries if entry["Id"] in taken]
         return sent
@@ -40,7 +41,7 @@ class FifoQueue:
 
 def _entry(number: int, message: Message) -> dict[str, Any]:
     return {
-        "Id": str(number),
+        "Id": str(number),  # unique within the call alone
         "MessageBody": json.dumps({"secret_id": message.secret_arn}),
         "MessageGroupId": message.group,
         "MessageDeduplicationId": message.message_id,

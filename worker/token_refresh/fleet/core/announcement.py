@@ -5,13 +5,13 @@ again: consumers tell a repetition by `since`, which stays the same.
 """
 
 from token_refresh.core.announcement import Announcement, Transition
-from token_refresh.fleet.core.row import Row, State
+from token_refresh.fleet.core.row import Row, Seen, State
 
 
 def announcement(row: Row, *, fleet: str) -> Announcement | None:
     """Return the event that a row calls for, as a run has just left it."""
     seen = row.seen
-    transition = _transition(row)
+    transition = _transition(row, seen) if seen else None
     if seen is None or transition is None or row.announced == transition:
         return None
     return Announcement(
@@ -24,14 +24,13 @@ def announcement(row: Row, *, fleet: str) -> Announcement | None:
     )
 
 
-def _transition(row: Row) -> Transition | None:
-    seen = row.seen
-    if seen is None:
-        return None
+def _transition(row: Row, seen: Seen) -> Transition | None:
     if seen.state is State.REAUTHORIZE:
         return Transition.REAUTHORIZATION_REQUIRED
+    # A run that failed for another reason shows nothing about the grant.
     if seen.state is not State.HEALTHY or seen.error_type is not None:
         return None
+    # Before "Grant Ending": a new grant that ends soon sends both, in this order.
     if row.announced == Transition.REAUTHORIZATION_REQUIRED:
         return Transition.REAUTHORIZED
     if seen.grant_ending_at is not None and seen.at >= seen.grant_ending_at:

@@ -67,6 +67,7 @@ def breaker_of(rows: Iterable[Row], *, single_use: bool, now: datetime) -> Break
         now: The current time.
     """
     rows = list(rows)
+    # A fresh run sends nothing, and would close the breaker of a provider that is down.
     runs = sorted(
         (row.seen for row in rows if row.seen and row.seen.requests and row.seen.at > now - REMEMBERED),
         key=lambda seen: seen.at,
@@ -79,6 +80,7 @@ def breaker_of(rows: Iterable[Row], *, single_use: bool, now: datetime) -> Break
 def _reason(runs: Sequence[Seen], secrets: int, *, single_use: bool) -> Reason | None:
     if _burst_of_rejections(runs, secrets):
         return Reason.REJECTED_GRANTS
+    # In order of the danger: unknown outcomes may each cost a grant, so three suffice.
     since_success = list(takewhile(lambda seen: seen.error_type is not None, runs))
     if single_use and _unknown_in_a_row(since_success):
         return Reason.UNKNOWN_OUTCOMES
@@ -101,6 +103,7 @@ def _burst_of_rejections(runs: Sequence[Seen], secrets: int) -> bool:
     """Whether more grants were rejected within ten minutes than single customers revoke: the provider errs."""
     rejected = [seen.at for seen in runs if seen.state is State.REAUTHORIZE]
     many = max(BURST, secrets // 5)
+    # The n-th rejection after each one: near enough in time, and the rows between them are a burst.
     return any(latest - earliest <= BURST_TIME for latest, earliest in zip(rejected, rejected[many:], strict=False))
 
 
@@ -108,4 +111,5 @@ def _allowed(reason: Reason, runs: Sequence[Seen], now: datetime) -> int:
     successes = len(list(takewhile(lambda seen: seen.error_type is None, runs)))
     if successes:
         return STEP * successes
+    # Counted from the newest run, so a probe that fails starts the pause anew.
     return 1 if now >= runs[0].at + _PAUSES[reason] else 0

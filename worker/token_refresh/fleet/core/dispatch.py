@@ -118,6 +118,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
     }
     due = [row for row in fleet.rows if is_due(row, now)]
     under_way = Counter(row.provider for row in due if message_id(row) in fleet.handed_out)
+    # `next_at` is a part of the ID, so a run that has reported is under way no longer.
     ready = sorted(
         (row for row in due if message_id(row) not in fleet.handed_out and pause_of(row, fleet.pauses, now) is None),
         key=lambda row: _urgency(row, now),
@@ -140,6 +141,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
 
 def message_id(row: Row) -> str:
     """Name the run that a row asks for: each run moves `next_at`, so the next one has another ID."""
+    # To the millisecond: the table holds microseconds, and a float's last digits may differ after the way through it.
     name = f"{row.secret_arn}|{row.next_at.timestamp():.3f}"
     return urlsafe_b64encode(hashlib.sha256(name.encode()).digest()[:9]).decode()
 
@@ -177,6 +179,7 @@ def _choose(
 def _shards(limits: Limits, runs: Mapping[str, int]) -> dict[str, int]:
     """Give each provider as many shards as its part of this minute's runs, and never fewer than four."""
     total = sum(runs.values())
+    # In a minute with few runs a share says little, and one slow secret would hold up all others of its provider.
     fewest = min(FEWEST_SHARDS, limits.most_shards)
     return {
         provider: min(limits.most_shards, max(fewest, ceil(SHARDS_PER_RUN * limits.concurrency * count / total)))
@@ -186,5 +189,6 @@ def _shards(limits: Limits, runs: Mapping[str, int]) -> dict[str, int]:
 
 
 def _message(row: Row, shards: int) -> Message:
+    # By the secret alone, so that within a minute's number of shards a secret never runs in two groups.
     shard = int.from_bytes(hashlib.sha256(row.secret_arn.encode()).digest()[:4]) % shards
     return Message(message_id=message_id(row), secret_arn=row.secret_arn, group=f"{row.provider}-{shard}")

@@ -55,9 +55,11 @@ def resync(listed: Iterable[Listed], rows: Iterable[Row], *, fleet: str, now: da
     """
     members = {secret.secret_arn: secret for secret in listed if secret.tags.get(FLEET_TAG) == fleet}
     known = {row.secret_arn: row for row in rows}
+    # A secret that was added a moment ago may not be in the listing yet.
     gone = [row for arn, row in known.items() if arn not in members and row.added_at < now - STALE]
     believed = len(gone) <= max(BELIEVABLE_LOSS, len(known) // 5)
     return Resync(
+        # By equality: the filter of `ListSecrets` matches prefixes, so `prod` also lists `prod-eu`.
         add=[enrol(secret, now) for arn, secret in members.items() if arn not in known],
         look_at=[
             replace(row, next_at=now)
@@ -79,4 +81,5 @@ def _mended(row: Row, secret: Listed, now: datetime) -> bool:
     """Whether somebody changed a secret that waits for a person; the runs themselves change it only by refreshing."""
     if row.seen is None or row.seen.state not in _WAITS_FOR_A_PERSON or secret.changed_at is None:
         return False
+    # The times are those of one service, so a run's own write is never later than the run.
     return row.next_at > now and secret.changed_at > row.seen.at

@@ -76,6 +76,7 @@ def _by_provider(fleet: Fleet, decision: Decision, states: Mapping[str, State]) 
 
 def _oldest_due_seconds(rows: list[Row], now: datetime) -> float:
     """Say for how long the longest waiting secret has been due."""
+    # A retry moves `next_at`, and must not make a secret look less late.
     due = [row.seen.due_at if row.seen and row.seen.due_at else row.next_at for row in rows]
     return max((max(0.0, (now - moment).total_seconds()) for moment in due), default=0.0)
 
@@ -84,11 +85,13 @@ def _within_window_percent(rows: list[Row], now: datetime) -> float:
     """Say how many have more than half of their refresh window left; the objective is 99.9 percent."""
     if not rows:
         return 100.0
+    # A secret without a known window counts against the objective: nobody can say that it is fresh.
     halves = [row.half_window_at for row in rows]
     return round(100 * sum(half is not None and now < half for half in halves) / len(rows), 3)
 
 
 def _line(values: Mapping[str, float], dimensions: Mapping[str, str], timestamp_ms: int) -> dict[str, object]:
+    # CloudWatch reads the metrics from the log line, so no permission and no call is needed.
     units = {name: "Seconds" if "Seconds" in name else "Percent" if "Percent" in name else "Count" for name in values}
     return {
         **dimensions,

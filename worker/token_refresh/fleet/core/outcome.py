@@ -67,6 +67,7 @@ def _seen(before: Seen | None, ran: Ran) -> Seen:
     """Merge: what a failed run could not read stays as the run before it found it."""
     succeeded = ran.outcome in _SUCCESSES
     state = _state(before, ran)
+    # No version: the run failed before it read the secret, and what it did not see has not changed.
     unread = before if ran.version_id is None else None
     return Seen(
         at=ran.at,
@@ -94,9 +95,10 @@ def _state(before: Seen | None, ran: Ran) -> State:
 
 
 def _next_look(row: Row, seen: Seen, ran: Ran, jitter: timedelta) -> datetime:
-    earliest = ran.at + SHORTEST_WAIT
+    earliest = ran.at + SHORTEST_WAIT  # a token set that is always due would run without end
     if ran.outcome in _SUCCESSES:
         return max(earliest, seen.due_at) if seen.due_at else earliest
+    # The run knows best: its `retry_at` is the end of a claim, or what the provider asked for.
     wanted = ran.retry_at or ran.at + _backoff(seen)
     quarter = row.last_quarter_at
     if quarter is not None and quarter > ran.at:
@@ -109,4 +111,5 @@ def _backoff(seen: Seen) -> timedelta:
     """Wait twice as long after each failure, up to an hour; a dead grant waits for a person, so an hour at once."""
     if seen.state is State.REAUTHORIZE:
         return LONGEST_WAIT
+    # Six doublings exceed an hour; a larger shift would overflow a timedelta.
     return min(SHORTEST_WAIT * (1 << min(seen.failures, 6)), LONGEST_WAIT)

@@ -16,6 +16,7 @@ def pace(providers: Sequence[str], *, per_minute: int, rates: Mapping[str, float
         per_minute: The budget, which is spread evenly.
         rates: Token requests per second for each provider; None is unlimited. What exceeds a rate is left out.
     """
+    # Rounded up, so that a whole budget fits into the seconds.
     per_second = max(1, ceil(per_minute / SECONDS))
     seconds: list[list[int]] = [[] for _ in range(SECONDS)]
     first_open = 0
@@ -23,6 +24,7 @@ def pace(providers: Sequence[str], *, per_minute: int, rates: Mapping[str, float
     for position, provider in enumerate(providers):
         while first_open < SECONDS and len(seconds[first_open]) >= per_second:
             first_open += 1
+        # A slow provider's next second may be far ahead; the others fill the seconds before it.
         at = max(float(first_open), provider_at.get(provider, 0.0))
         while at < SECONDS and len(seconds[int(at)]) >= per_second:
             at = float(int(at) + 1)

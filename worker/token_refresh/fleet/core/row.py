@@ -115,6 +115,7 @@ class Row:
     def _in_window(self, part: int) -> datetime | None:
         if self.seen is None or self.seen.expires_at is None or self.seen.due_at is None:
             return None
+        # An edited document may be due after it expires.
         window = max(self.seen.expires_at - self.seen.due_at, timedelta(0))
         return self.seen.expires_at - window / part
 
@@ -137,8 +138,10 @@ def state_of(row: Row, pauses: Pauses, now: datetime) -> State:
         return State.PAUSED
     if row.seen is None:
         return State.DUE
+    # These never become overdue: a person has to act, and the objective counts what the fleet can do.
     if row.seen.state in {State.REAUTHORIZE, State.EMPTY, State.ERROR}:
         return row.seen.state
+    # Before `held`: a secret that is running out needs somebody, whatever it waits for.
     half, due = row.half_window_at, row.seen.due_at
     if half is not None and now >= half:
         return State.OVERDUE
