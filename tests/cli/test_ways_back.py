@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cli.scene import Cli
 from cli.shell import commands_in
 from cli.ways import REGION, SECRET, STATUS, Scene
 
@@ -108,12 +109,13 @@ def test_denied(scene: Scene) -> None:
     assert scene.is_healthy()
 
 
-def test_throttled(scene: Scene) -> None:
+def test_throttled(scene: Scene, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """Throttling: the message says that it is throttling and passes; the same command works then."""
     scene.create()
     scene.store.fault("throttle", "GetSecretValue", times=None)
+    monkeypatch.setattr("token_refresh.adapters.calls.PATIENCE_SECONDS", 0.1)  # In place of ten seconds.
 
-    ended = scene.shell.run(STATUS)
+    ended = cli(*STATUS.split()[1:])
     scene.store.faults.clear()
 
     assert 3 == ended.code

@@ -16,6 +16,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from cli.scene import Cli, Ended
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.secrets_manager.server import SecretsManagerServer
 
@@ -50,14 +51,23 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
 
 
 class Operator:
-    """Runs commands as processes, without a terminal, and keeps all that was shown."""
+    """Runs commands without a terminal, each as a process of its own the first time, and keeps all that was shown."""
 
-    def __init__(self, environment: dict[str, str], browser: webdriver.Chrome) -> None:
+    def __init__(self, environment: dict[str, str], browser: webdriver.Chrome, cli: Cli) -> None:
         self._environment = environment
         self._browser = browser
+        self._cli = cli
+        self._run: set[str] = set()
         self.shown = ""
 
     def run(self, *arguments: str) -> tuple[int, str]:
+        again = arguments[0] in self._run
+        self._run.add(arguments[0])
+        ended = self._cli(*arguments, "--debug") if again else self._in_a_process(*arguments)
+        self.shown += ended.out + ended.err
+        return ended.code, ended.screen
+
+    def _in_a_process(self, *arguments: str) -> Ended:
         ended = subprocess.run(  # noqa: S603 - our own command
             [COMMAND, *arguments, "--debug"],
             env=self._environment,
@@ -66,8 +76,7 @@ class Operator:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        self.shown += ended.stdout + ended.stderr
-        return ended.returncode, " ".join(f"{ended.stdout} {ended.stderr}".split())
+        return Ended(code=ended.returncode, out=ended.stdout, err=ended.stderr)
 
     def authorize(self, *arguments: str) -> str:
         """Run `authorize`, consent in the browser, and give the page that it ends on."""
@@ -107,6 +116,7 @@ def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
     provider: AuthorizationServer,
     environment: dict[str, str],
     browser: webdriver.Chrome,
+    cli: Cli,
     free_port: int,
     tmp_path: Path,
 ) -> None:
@@ -120,7 +130,7 @@ def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
         "AUTHORIZATION_ENDPOINT": provider.authorization_endpoint,
         "TOKEN_SECRET_ID": "shop/prod/upwork",
     }
-    operator = Operator(environment, browser)
+    operator = Operator(environment, browser, cli)
     redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"
 
     page = operator.authorize(f"--client-file={client_file}", redirect)
