@@ -19,6 +19,7 @@ from token_refresh.core.versions import claim_version_id
 from token_refresh.outcome import Outcome
 from token_refresh.ports import Deadline
 from token_refresh.providers.loader import load_provider
+from token_refresh.providers.provider import Provider
 from token_refresh.refresh import Limits, Parts, Run, SecretName
 from token_refresh.stored.credentials import ClientCredentials, read_credentials
 from token_refresh.stored.document import TokenDocument
@@ -43,7 +44,8 @@ class World:
         self.store = FakeStore(model=self.model, clock=self.clock)
         self.table = FakeTable(clock=self.clock) if self.policy.claim_store is ClaimStoreKind.TABLE else None
         self.published = FakeStore(model=self.model, clock=self.clock, secret_id=PUBLISHED_ID) if published else None
-        self.credentials_read = 0
+        self.credentials_read = self.endpoints_opened = 0
+        self.endpoint_error: Exception | None = None
         self._saved = 0
         self._nonces = itertools.count()
         for name in (SECRET_ID, PUBLISHED_ID):
@@ -72,7 +74,7 @@ class World:
                 store=self.store,
                 claims=self.table or VersionClaims(self.store),
                 published=self.published,
-                endpoint=lambda _: self.endpoint,
+                endpoint=self._open_endpoint,
                 credentials=self._credentials,
                 provider=self.provider,
                 nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}-{next(self._nonces)}",
@@ -91,6 +93,12 @@ class World:
 
     def outcome(self, **how: Any) -> str:
         return self.execute(**how).name
+
+    def _open_endpoint(self, _: Provider) -> FakeEndpoint:
+        self.endpoints_opened += 1
+        if self.endpoint_error is not None:
+            raise self.endpoint_error
+        return self.endpoint
 
     def _credentials(self, document: TokenDocument) -> ClientCredentials:
         self.credentials_read += 1

@@ -7,13 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from builders import NOW, attempt, claim, document, fields, mark, text
+from builders import NOW, attempt, claim, document, fields, mark
 from token_refresh.core.attempts import Fate
 from token_refresh.core.claims import Record, write_claim, write_record
 from token_refresh.core.versions import claim_version_id, published_version_id, record_version_id, staged_version_id
-from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import TokenDocument, read_document
+from token_refresh.stored.document import read_document
 from token_refresh.stored.published import published_document
 
 
@@ -77,11 +76,6 @@ def test_a_claim_is_stored_in_this_form() -> None:
     )
 
 
-def test_a_fingerprint_never_changes() -> None:
-    """Two releases that run at once know the same token."""
-    assert "8UV7OXI4p3i3-wBS2bAcWT" == mark("refresh-0")
-
-
 @pytest.mark.parametrize(
     ("others", "kind", "scope"),
     [
@@ -114,14 +108,6 @@ def test_a_time_without_a_zone_is_utc_on_every_machine() -> None:
     assert [datetime(2026, 11, 24, 12, tzinfo=UTC)] * 2 == [naive, offset]
     assert naive is not None
     assert UTC is naive.tzinfo
-
-
-def test_staged_tokens_without_an_access_token_are_not_carried() -> None:
-    """What lacks an access token or its time of issue is no received token set, and says so."""
-    staged: TokenDocument = read_document(text())
-
-    with pytest.raises(InvalidSecretDocument, match=r"^staged tokens lack an access token or the time of issue$"):
-        staged.carried(onto=document())
 
 
 def test_secrets_are_told_apart_in_a_set() -> None:

@@ -75,6 +75,26 @@ def test_each_failure_is_named_recorded_and_changes_nothing(
     assert (recorded, responses[-1].error) == (found.fate, found.error)
 
 
+def test_an_endpoint_that_can_not_be_used_claims_nothing() -> None:
+    """A wrong proxy variable is an error before the claim, so it costs no attempt."""
+    world = World()
+    before = world.model.snapshot()
+    world.endpoint_error = ConfigurationError("the proxy variable")
+
+    with pytest.raises(ConfigurationError, match="the proxy variable"):
+        world.execute()
+    assert before == world.model.snapshot()
+
+
+def test_the_endpoint_is_opened_once_a_refresh() -> None:
+    """Repeats use the same client, and a run that sends nothing makes none."""
+    world = World()
+    world.endpoint.responses = [BUSY] * 3
+
+    assert ["refreshed", "fresh"] == [world.outcome(), world.outcome()]
+    assert (4, 1) == (len(world.endpoint.requests), world.endpoints_opened)
+
+
 def test_a_lost_response_is_not_asked_for_again_without_a_grace_period() -> None:
     """With a single-use token, one request that may have been received is the last."""
     world = World(policy=SINGLE_USE)
