@@ -62,8 +62,9 @@ def test_a_function_that_answers_with_escapes(cli: Cli, tokens: Tokens) -> None:
 
 @pytest.mark.parametrize("arguments", [("status",), ("doctor",), ("history",)])
 def test_an_ascii_terminal(tokens: Tokens, environment: dict[str, str], arguments: tuple[str, ...]) -> None:
-    """A terminal without Unicode gets ASCII, and no error."""
+    """A terminal without Unicode gets ASCII and no error, whatever characters a label has."""
     tokens.store(expires_in=DAY)
+    tokens.put(tokens.current(), VersionStages=["AWSCURRENT", "grün"])
     command = str(Path(sys.executable).with_name("token-refresh"))
 
     ended = subprocess.run(  # noqa: S603 - our own command

@@ -33,6 +33,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,  # They show local variables, and with them secrets.
 )
+# In the order in which an operator needs them; `--help` lists them so.
 for function in (authorize, status, refresh, doctor, history, restore, verify):
     app.command(epilog=command.examples[function])(command.wrapped[function])
 app.command(epilog=EXAMPLES)(providers)
@@ -62,6 +63,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     # Libraries quote requests and responses in what they log, at any level.
     logging.getLogger().addHandler(logging.NullHandler())
     replace_unencodable()
+    # Click's UsageError, whose 2 would read as "broken" in monitoring.
     usage_error = typer.BadParameter.__bases__[0]
     usage_error.exit_code = EX_USAGE  # type: ignore[attr-defined]  # Typer exits with it; it has no name in Typer's API
     try:

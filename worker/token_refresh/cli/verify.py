@@ -105,7 +105,7 @@ def _ask(url: str, state: State, *, graphql: bool) -> tuple[int, bytes]:
             body = bytearray()
             for chunk in response.iter_bytes():
                 body += chunk
-                if len(body) > BODY_LIMIT_BYTES:
+                if len(body) > BODY_LIMIT_BYTES:  # An endless response must not fill the memory.
                     break
             return response.status_code, bytes(body[:BODY_LIMIT_BYTES])
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -43,7 +43,9 @@ class Authorization:
     pkce: bool
     params: Mapping[str, str] = field(default_factory=dict)
     """What the provider wants beside the fields of RFC 6749."""
+    # 192 bits; RFC 6749 section 10.10 asks for at least 128.
     state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    # 64 characters, within the 43 to 128 of RFC 7636 section 4.1.
     verifier: SecretValue = field(default_factory=lambda: SecretValue(secrets.token_urlsafe(48)))
 
     @property
@@ -75,9 +77,11 @@ class Authorization:
             response = dict(parse_qsl(urlsplit(url).query))
         except ValueError:
             raise ForeignRedirect from None
+        # In constant time; and before anything else is read, since a forged redirect may carry any error or code.
         if not hmac.compare_digest(response.get("state", "").encode(), self.state.encode()):
             raise ForeignRedirect
         if "error" in response:
+            # The provider's own text is not printed: it comes through the browser, from anyone.
             code = response["error"] if response["error"] in _ERROR_CODES else "an error without an RFC 6749 code"
             raise CommandFailed(f"the provider did not authorize ({code}); run authorize again")
         if not response.get("code"):

@@ -15,6 +15,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
+# All that a browser needs to start; AWS credentials and client secrets are not among them.
 _PASSED_ON: Final = {
     *("BROWSER", "DBUS_SESSION_BUS_ADDRESS", "DESKTOP_SESSION", "DISPLAY", "HOME", "LANG", "LOGNAME", "PATH", "SHELL"),
     *("TERM", "TMPDIR", "USER", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "WSL_INTEROP", "XAUTHORITY"),
@@ -57,10 +58,11 @@ def _write(folder: Path, url: str) -> Path:
 def _start(page: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """Start the browser; if none starts, the operator opens the printed URL."""
     return subprocess.Popen(  # noqa: S603 - Python's own module, which finds the browser
+        # -I: no module in the current folder stands in for webbrowser.
         [sys.executable, "-I", "-m", "webbrowser", page.as_uri()],
         env={k: v for k, v in environment.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        start_new_session=True,  # Ctrl-C in the terminal must not close a browser that this has started.
     )

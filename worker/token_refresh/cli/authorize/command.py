@@ -30,7 +30,7 @@ from token_refresh.ports import SecretVersion
 from token_refresh.stored.credentials import ClientCredentials
 
 DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
-_PASTE_TRIES: Final = 5
+_PASTE_TRIES: Final = 5  # A wrong paste is common (the page before the redirect); a script's loop must end.
 
 
 @command(
@@ -103,7 +103,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         scope=scope,
         pkce=pkce,
     )
-    if not yes:
+    if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
     exchange = Exchange(
         context=context,
@@ -169,7 +169,7 @@ def _find_client(
     wanted = client_id or (given.client_id if given else None)
     if known is not None and given is None and wanted in {None, known.client_id}:
         return known, False
-    if settings.client_secret_id is not None:
+    if settings.client_secret_id is not None:  # Credentials beside the tokens would never be read.
         raise CommandFailed(
             f"the function reads the client credentials from secret {settings.client_secret_id} (CLIENT_SECRET_ID). "
             "Change them there; then run authorize without --client-id and --client-file"

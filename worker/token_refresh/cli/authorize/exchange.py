@@ -55,7 +55,7 @@ class Exchange:
             TokenRefreshError: No tokens came, or they could not be stored.
         """
         context = self.context
-        sent_at = service_now(context)
+        sent_at = service_now(context)  # Before the request, so that the stored expiry is never too late.
         tokens = self._redeem(authorization, code)
         fields = {**self.fields, **tokens.kept}
         document = base_document(fields, self.client if self.keeps_client else None).renewed(
@@ -108,7 +108,7 @@ class Exchange:
         response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
         if isinstance(response, FailedRequest):
             raise self._refused(response)
-        if response.refresh_token is None:
+        if response.refresh_token is None:  # Optional by RFC 6749 section 5.1.
             raise CommandFailed(
                 "the provider sent no refresh token, so there is nothing to refresh with. Ask for one: with a scope "
                 "(--scope offline_access), or in the client's settings at the provider"

@@ -31,7 +31,7 @@ def can_listen(redirect_uri: str) -> bool:
 class RedirectServer(HTTPServer):
     """Listens at the redirect URI as soon as it is made."""
 
-    allow_reuse_address = True
+    allow_reuse_address = True  # A second authorize may follow within the minute that the old port lingers.
 
     def __init__(self, authorization: Authorization, complete: Callable[[SecretValue], str]) -> None:
         """Listen.
@@ -67,6 +67,7 @@ class RedirectServer(HTTPServer):
         """
         until = time.monotonic() + timeout_seconds
         while not self.completed and self.failure is None:
+            # Per request: each stray one (an icon, a scanner) would otherwise begin the wait anew.
             self.timeout = until - time.monotonic()
             if self.timeout <= 0:
                 raise CommandFailed(f"no redirect came within {timeout_seconds:.0f} s; run authorize again")

@@ -58,6 +58,7 @@ def move(
             f"{span(state.policy.claim_time_to_live)}?"
         )
     target = _with_claims(context, to, name)
+    # The claim first, then the document that names its store: a run between the two finds the old store, as before.
     version_id = str(uuid.uuid4())
     claim = _copy(state, target.claims(target.settings(), _read_store(target)), version_id, again)
     _store_document(state, to, claim, version_id, again)
@@ -111,10 +112,10 @@ def _copy(state: State, target: ClaimStore, moved_to: str, again: str) -> Claim 
         return None
     *earlier, last = [_moved(attempt, state, moved_to) for attempt in ledger]
     claim = replace(newest, earlier=tuple(earlier), fingerprint=last.fingerprint, version_id=last.version_id)
-    before = target.newest().claim
+    before = target.newest().claim  # Left by an earlier move.
     if not target.append(claim, after=before.claim_id if before else None):
         found = target.find(claim.claim_id)
-        if found is None or found.claim_id != claim.claim_id:
+        if found is None or found.claim_id != claim.claim_id:  # A repeated move finds its own claim.
             raise CommandFailed(
                 f"another run stored a claim on secret {state.context.secret_id} meanwhile. The claims stay where they "
                 f"are; {again}"

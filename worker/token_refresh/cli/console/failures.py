@@ -74,6 +74,7 @@ def _report_place(failure: BaseException) -> None:
     link: BaseException | None = failure
     while link is not None:
         errors().print(text(f"{type(link).__name__} was raised here:", "dim"))
+        # File, line and function; no source line and no local variable, since either may hold a secret.
         for frame in traceback.extract_tb(link.__traceback__):
             errors().print(text(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}", "dim"))
         link = link.__cause__ or link.__context__

@@ -57,12 +57,13 @@ _OPTIONS: Final = (
     _Shared(
         name="region",
         help="AWS region; default $AWS_REGION, then the profile's.",
-        variables=["AWS_REGION", "AWS_DEFAULT_REGION"],
+        variables=["AWS_REGION", "AWS_DEFAULT_REGION"],  # The SDKs disagree about which of them counts.
     ),
     _Shared(
         name="profile",
         help="AWS profile; default $AWS_PROFILE, then the environment's credentials.",
         variables=["AWS_PROFILE"],
+        # botocore prefers keys in the environment to any profile.
         clears=["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"],
         repeated=True,
     ),

@@ -11,7 +11,7 @@ from token_refresh.cli.console.failures import EX_INTERRUPTED, Cancelled, Comman
 from token_refresh.cli.console.screen import printable
 from token_refresh.secret_value import SecretValue
 
-_LONGEST_LINE: Final = 65_536
+_LONGEST_LINE: Final = 65_536  # As many bytes as a secret may have.
 
 
 def ask_secret(name: str) -> SecretValue:
@@ -20,7 +20,7 @@ def ask_secret(name: str) -> SecretValue:
     Raises:
         CommandFailed: Standard input has no more lines.
     """
-    if sys.stdin.isatty():
+    if sys.stdin.isatty():  # A pipe, such as from a password manager, has no echo to switch off.
         with _answered():
             return SecretValue(typer.prompt(f"{name} (hidden)", hide_input=True, err=True))
     line = sys.stdin.readline(_LONGEST_LINE).strip()

@@ -24,7 +24,8 @@ _CELLS: Final = {False: ("┃", "█", "░"), True: ("|", "#", "-")}
 
 
 def output() -> Console:
-    """Give standard output; no colour where it is no terminal, or NO_COLOR is set."""
+    """Give standard output; no colour if it is not a terminal, or NO_COLOR is set."""
+    # Made anew for each use: the stream and the width of the terminal may change.
     return Console(highlight=False, markup=False)
 
 
@@ -59,6 +60,7 @@ def replace_unencodable() -> None:
 
 def printable(value: str) -> str:
     """Replace what could steer a terminal: labels, IDs and error codes come from outside."""
+    # Category C: control characters, and marks that reverse the direction of text.
     return "".join("�" if unicodedata.category(c)[0] == "C" and c != "\n" else c for c in value)
 
 

@@ -9,6 +9,7 @@ from token_refresh.cli.context import Context
 from token_refresh.cli.doctor.check import Check, NotAsked, ask
 from token_refresh.cli.secret.clock import skew
 
+# Signature Version 4 rejects a request whose time is 5 minutes off (IAM User Guide, "AWS API request signing").
 _SIGNATURE_TOLERANCE: Final = timedelta(minutes=5)
 _NOT_ACCEPTED: Final = {Cause.BAD_CREDENTIALS, Cause.NO_CREDENTIALS, Cause.DENIED}
 _NOTICEABLE: Final = timedelta(seconds=30)

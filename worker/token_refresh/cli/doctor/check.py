@@ -74,6 +74,6 @@ def ask(method: Callable[..., Any], **members: Any) -> dict[str, Any]:
     """
     try:
         response: dict[str, Any] = method(**members)
-    except (ClientError, BotoCoreError, ResponseParserError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError) as error:  # The last: a proxy's page in place of XML.
         raise NotAsked(failure_of(error)) from None
     return response

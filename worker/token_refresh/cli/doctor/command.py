@@ -80,7 +80,7 @@ def _show(check: Check) -> None:
 
 
 def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
-    operator = context
+    operator = context  # The operator's own settings are compared with the function's at the end.
     try:
         if context.function is not None:
             context = _as_deployed(context)

@@ -67,7 +67,7 @@ def _schedules_of(context: Context, function_arn: str) -> list[dict[str, Any]]:
         schedule
         for page in _pages(context.client("scheduler"))
         for schedule in page["Schedules"]
-        if schedule.get("Target", {}).get("Arn") == function_arn
+        if schedule.get("Target", {}).get("Arn") == function_arn  # ListSchedules has no filter for targets.
     ]
 
 

@@ -43,6 +43,7 @@ def _configuration(deployed: dict[str, Any]) -> Check:
     name, function = "function", deployed["FunctionName"]
     if deployed.get("State", "Active") != "Active":
         return Check.failed(name, f"its state is {deployed['State']}", "look at it in the Lambda console")
+    # 3 s is Lambda's default. A run that outlives its claim could store tokens while another run redeems.
     timeout, ttl = deployed.get("Timeout", 3), _claim_seconds(deployed)
     stale_seconds = STALENESS.total_seconds()
     if ttl is not None and timeout + stale_seconds > ttl:
@@ -107,6 +108,7 @@ def check_alarms(context: Context) -> Check:
         pages = ask(lambda: {"all": list(paginator.paginate())})["all"]
     except NotAsked as why:
         return Check.skipped(name, f"not known ({why})", "allow cloudwatch:DescribeAlarms")
+    # DescribeAlarms has no filter for metrics; DescribeAlarmsForMetric takes one metric at a time.
     wanted = {"Name": "SecretId", "Value": context.secret_id}
     ours = [
         alarm

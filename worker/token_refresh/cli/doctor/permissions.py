@@ -42,7 +42,7 @@ def check_permissions(state: State) -> Check:
             SecretId=context.secret_id,
             VersionStage=PROBE_LABEL,
             MoveToVersionId=PROBE_VERSION_ID,
-            RemoveFromVersionId=str(uuid.uuid4()),
+            RemoveFromVersionId=str(uuid.uuid4()),  # No such version: allowed callers are refused for this alone.
         ),
     }
     denied: list[str] = []

@@ -95,6 +95,7 @@ def _newest_claim(store: ClaimStore, versions: list[Listed]) -> Claim | None:
         found = store.newest().claim
     except InvalidSecretDocument:
         found = None  # An unreadable item of the table; the versions tell what they can.
+    # By number, not by time: the clocks of two runs may differ.
     return max([*claims, *([found] if found else [])], key=lambda c: (c.number, c.claimed_at), default=None)
 
 

@@ -138,7 +138,7 @@ def _show(version: Listed, document: TokenDocument, note: str) -> None:
 
 def _store(context: Context, value: SecretValue) -> None:
     store = context.store()
-    replaced = store.read(label=CURRENT)
+    replaced = store.read(label=CURRENT)  # Now, not from `past`: the question may have waited long.
     new = store_version(store, value)
     old = None if replaced is None else f"{replaced.version_id}, now {PREVIOUS}"
     output().print(text("Restored.", "bold green"))

@@ -63,7 +63,7 @@ def list_versions(context: Context, store: SecretStore) -> list[Listed]:
         SecretStoreError: Secrets Manager refused.
     """
     entries = each_version(partial(context.ask, "ListSecretVersionIds", context.secret_id))
-    by_id = {entry["VersionId"]: entry for entry in entries}
+    by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
     listed = [_identify(entry, store.read(version_id=version_id)) for version_id, entry in by_id.items()]
     claims = {version.version_id for version in listed if version.claim}
     received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}

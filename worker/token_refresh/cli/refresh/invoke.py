@@ -32,6 +32,7 @@ def invoke(context: Context, function: str, *, force: bool, dry_run: bool, as_js
         CommandFailed: It could not be invoked, or failed.
     """
     event: dict[str, object] = {"force": force, "dry_run": dry_run}
+    # Only if one was named: the function refuses an event for a secret that is not its own.
     if secret_id := context.environment.get("TOKEN_SECRET_ID"):
         event["secret_id"] = secret_id
     with errors().status(f"waiting for {function}"):

@@ -21,6 +21,7 @@ def skew(context: Context) -> timedelta | None:
         response = dict(error.response)
     except BotoCoreError:
         return None
+    # RFC 9110 section 6.6.1: the time at which the service made the response, in whole seconds.
     header = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     return parsedate_to_datetime(header).astimezone(UTC) - datetime.now(UTC) if header else None
 

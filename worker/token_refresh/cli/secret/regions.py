@@ -18,7 +18,7 @@ def other_regions(context: Context) -> list[str]:
     """List the other regions that have a secret of this name."""
     regions = botocore.session.Session().get_available_regions("secretsmanager")
     asked = [region for region in regions if region != context.region]
-    with ThreadPoolExecutor(max_workers=16) as pool:
+    with ThreadPoolExecutor(max_workers=16) as pool:  # About 30 regions: two rounds of a second instead of thirty.
         found = list(pool.map(lambda region: _exists(context, region), asked))
     return [region for region, exists in zip(asked, found, strict=True) if exists]
 
@@ -51,6 +51,6 @@ def _exists(context: Context, region: str) -> bool:
     moved = replace(context, environment={**context.environment, "AWS_REGION": region})
     try:
         moved.client("secretsmanager", _ONE_TRY).describe_secret(SecretId=context.secret_id)
-    except (ClientError, BotoCoreError):
+    except (ClientError, BotoCoreError):  # Denied, or a region that the account has not enabled.
         return False
     return True

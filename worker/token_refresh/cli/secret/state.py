@@ -184,6 +184,7 @@ def _past_attempts(claims: ClaimStore, snapshot: Snapshot) -> tuple[PastAttempt,
 
 
 def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
+    # Each record is one read; attempts whose tokens are stored have none.
     record = None if attempt.fate is Fate.STORED else claims.record_of(attempt.claim_id)
     stored = staged_version_id(attempt.claim_id, attempt.version_id) if attempt.fate is Fate.STORED else None
     return PastAttempt(

@@ -62,7 +62,7 @@ def _read(context: Context) -> tuple[Health, list[RenderableType]]:
 
 
 def _watch(context: Context, interval_seconds: int) -> int:
-    health, parts = _read(context)
+    health, parts = _read(context)  # A first read that fails ends the command: a typing error must not be watched.
     # An exception from a signal can be lost in a library's cleanup; a flag can't.
     ended = threading.Event()
     previous = signal.signal(signal.SIGINT, lambda *_: ended.set())
