@@ -29,47 +29,36 @@ class Index(Protocol):
 
     def rows(self) -> Iterator[Row]:
         """Read all rows; a change of the last moment may be missing."""
-        ...
 
     def pauses(self) -> Pauses:
         """Read the pauses of the fleet and of its providers."""
-        ...
 
     def entry(self, secret_arn: str) -> Entry | None:
         """Read one secret's row and the pauses, consistently; None if the secret is not in the fleet."""
-        ...
 
     def report(self, row: Row) -> bool:
         """Store what a run left; False if a newer run has reported, or the secret has left the fleet."""
-        ...
 
     def announced(self, secret_arn: str, transition: str) -> None:
         """Remember that a transition was announced."""
-        ...
 
     def add(self, row: Row) -> bool:
         """Add a row; False if the secret has one."""
-        ...
 
     def look_at(self, secret_arn: str, now: datetime) -> bool:
         """Make a secret due; False if it is not in the fleet."""
-        ...
 
     def remove(self, secret_arn: str) -> None:
         """Remove a row; the secret and its claims stay."""
-        ...
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         """Pause one secret, one provider, or the fleet, or resume it; False if the secret is not in the fleet."""
-        ...
 
     def handed_out(self, now: datetime) -> frozenset[str]:
         """Give the IDs of the messages of the last five minutes."""
-        ...
 
     def remember(self, message_ids: Iterable[str], now: datetime) -> None:
         """Remember messages that were sent."""
-        ...
 
 
 class Queue(Protocol):
@@ -77,7 +66,6 @@ class Queue(Protocol):
 
     def send(self, messages: Sequence[Message]) -> list[str]:
         """Send messages, and give the IDs of those that the queue took."""
-        ...
 
 
 class Listing(Protocol):
@@ -85,7 +73,6 @@ class Listing(Protocol):
 
     def members(self, fleet: str) -> Iterator[Listed]:
         """List them; other fleets' secrets may be among them."""
-        ...
 
 
 class EventBus(Protocol):
@@ -93,4 +80,3 @@ class EventBus(Protocol):
 
     def send(self, announcement: Announcement) -> None:
         """Send one event."""
-        ...

@@ -32,11 +32,9 @@ class Invocation(Protocol):
         self, start: Callable[[], tuple[Trigger, Mapping[str, str]]], *, secret_id: str | None = None
     ) -> Outcome | TokenRefreshError:
         """Run, and write the last log line."""
-        ...
 
     def found(self, read_at: datetime) -> RunFacts:
         """Give what the run came to know."""
-        ...
 
 
 def run_event(event: object, invocation: Callable[[str], Invocation]) -> dict[str, Any] | TokenRefreshError:

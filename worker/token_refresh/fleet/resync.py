@@ -65,6 +65,7 @@ def synchronise(
         *((lambda row: index.remove(row.secret_arn), row) for row in found.remove),
     ]
     progress(0, len(changes))
+    # Each change holds by itself, so a resync that dies is finished by the next one.
     with ThreadPoolExecutor(THREADS) as threads:
         for done, _ in enumerate(threads.map(lambda change: change[0](change[1]), changes), 1):
             progress(done, len(changes))

@@ -64,12 +64,16 @@ def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:
     missing = [name for name in ("FLEET_NAME", "CLAIM_TABLE") if not environment.get(name)]
     if missing:
         raise ConfigurationError(f"{missing[0]} must be set in a fleet; the fleet's stack sets it (`-c mode=fleet`)")
+    default = Limits()
     return FleetSettings(
         name=environment["FLEET_NAME"],
         table=environment["CLAIM_TABLE"],
         queue_url=environment.get("FLEET_QUEUE_URL") or None,
         event_bus=environment.get("EVENT_BUS") or None,
-        limits=_limits(environment),
+        limits=Limits(
+            writes_per_second=_whole(environment, "FLEET_WRITES_PER_SECOND") or default.writes_per_second,
+            concurrency=_whole(environment, "FLEET_CONCURRENCY") or default.concurrency,
+        ),
     )
 
 
@@ -114,14 +118,6 @@ def client(service: str) -> Any:
 @functools.lru_cache(maxsize=8)
 def _made(service: str) -> Any:
     return make_client(service, region=None, config=CLIENT_CONFIG)
-
-
-def _limits(environment: Mapping[str, str]) -> Limits:
-    default = Limits()
-    return Limits(
-        writes_per_second=_whole(environment, "FLEET_WRITES_PER_SECOND") or default.writes_per_second,
-        concurrency=_whole(environment, "FLEET_CONCURRENCY") or default.concurrency,
-    )
 
 
 def _whole(environment: Mapping[str, str], name: str) -> int | None:

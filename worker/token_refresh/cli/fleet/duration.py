@@ -17,6 +17,7 @@ def read_duration(text: str) -> timedelta:
     Raises:
         BadParameter: It is none, or longer than a month.
     """
+    # Six digits at most: more days overflow a timedelta before they can be compared.
     match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text.strip())
     duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
     if duration is None or duration > LONGEST_PAUSE:

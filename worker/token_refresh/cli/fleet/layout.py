@@ -90,6 +90,7 @@ def lay_out(shown: View, *, limit: int) -> list[RenderableType]:
     parts: list[RenderableType] = [
         assemble((f"fleet {shown.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ", *counts)
     ]
+    # Before the rows: of a paused fleet each row says `paused`, and none says why.
     if shown.pauses.fleet is not None and shown.now < shown.pauses.fleet.until:
         pause = shown.pauses.fleet
         parts.append(text(f"paused until {when(pause.until)} by {pause.by}: {pause.why}", "cyan"))
