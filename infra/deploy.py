@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 INFRA = Path(__file__).resolve().parent
 COMMANDS = ("deploy", "diff", "destroy", "bootstrap", "synth", "list", "rollback", "drift")
 WITHOUT_AWS = ("synth", "list")
-EX_USAGE, EX_UNAVAILABLE, EX_NOPERM = 64, 69, 77
+EX_USAGE, EX_UNAVAILABLE, EX_NOPERM, EX_INTERRUPTED = 64, 69, 77, 130
 
 _PAUSED = "schedule_enabled"
 _SET_CREDENTIALS = "Set AWS_PROFILE to a profile of yours (aws configure sso makes one, aws sso login signs in)"
@@ -56,6 +56,9 @@ def main(arguments: list[str]) -> None:
     except Refused as refusal:
         print(f"scripts/deploy: {refusal}", file=sys.stderr)  # noqa: T201 - likewise
         sys.exit(refusal.exit_code)
+    except KeyboardInterrupt:  # AWS or the package registry can keep one waiting; nothing was asked of the CDK yet.
+        print("scripts/deploy: interrupted; nothing was deployed", file=sys.stderr)  # noqa: T201 - likewise
+        sys.exit(EX_INTERRUPTED)
     context = ("-c", f"deployment={request.name}") if request.name else ()
     os.environ["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     os.chdir(INFRA)

@@ -72,7 +72,10 @@ def timeless(found: dict[str, str]) -> str:
 
 
 def test_they_agree(said: Said) -> None:
-    """No two sentences contradict each other, `doctor` finds what `status` finds, and a run does what was said."""
+    """No two sentences contradict each other, `doctor` finds what `status` finds, a run does what was said.
+
+    And if a finding says that the next run or `refresh` mends it, the run has mended it.
+    """
     refused = [pair for pair in CONTRADICTIONS if all(re.search(sentence, said.shown) for sentence in pair)]
     assert [] == refused, said.shown
 
@@ -87,9 +90,6 @@ def test_they_agree(said: Said) -> None:
     else:
         assert not said.next_run.startswith(("refreshes", "makes"))
 
-
-def test_a_remedy_helps(said: Said) -> None:
-    """Where a finding says that the next run or `refresh` mends it, the run has mended it."""
     promised = [
         timeless(f) for f in said.findings if "the next run" in f["remedy"] or PLAIN_REFRESH.search(f["remedy"])
     ]

@@ -39,6 +39,9 @@ def test_help(cli: Cli, command: str) -> None:
         ("refresh", "--invoke="),
         ("authorize", "--fleet= "),
         ("authorize", "--client-id="),
+        ("authorize", "--redirect-uri=callback"),
+        ("authorize", "--redirect-uri=http://[::1/"),
+        ("authorize", "--redirect-uri=http://127.0.0.1:99999/"),
     ],
 )
 def test_usage(cli: Cli, arguments: tuple[str, ...]) -> None:

@@ -80,6 +80,17 @@ def test_an_ascii_terminal(tokens: Tokens, environment: dict[str, str], argument
     assert (b"#####" in ended.stdout) == (arguments == ("status",))
 
 
+def test_a_narrow_terminal(cli: Cli, tokens: Tokens) -> None:
+    """On 40 columns, labels, fates and IDs are wrapped and never cut."""
+    version_id = tokens.store(expires_in=DAY)
+    cli("refresh", "--force")
+
+    history, doctor = cli("history", COLUMNS="40"), cli("doctor", f"--consumer-version={version_id}", COLUMNS="40")
+
+    assert "…" not in history.out + doctor.out
+    assert all(len(line) <= 40 for line in history.out.splitlines())
+
+
 def test_short_help(cli: Cli) -> None:
     """`-h` is `--help`, for the program and for each command."""
     assert cli("-h").out == cli("--help").out

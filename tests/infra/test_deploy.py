@@ -145,6 +145,24 @@ def test_wrong_use(became: list[list[str]], capsys: pytest.CaptureFixture[str], 
     assert [] == became
 
 
+def test_interrupted(
+    became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C before the CDK has begun ends with one line, not with a traceback, and nothing is deployed."""
+
+    def interrupted() -> tuple[Path, Path]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deploy, "install_cdk", interrupted)
+
+    with pytest.raises(SystemExit) as ended:
+        deploy.main(["destroy", "prod"])
+
+    assert 130 == ended.value.code
+    assert capsys.readouterr().err.endswith("scripts/deploy: interrupted; nothing was deployed\n")
+    assert [] == became
+
+
 def test_without_credentials(tmp_path: Path) -> None:
     """Without credentials nothing is synthesised: one line says what is missing and what to do."""
     refused = run(without_aws(tmp_path) | REGION, "prod")

@@ -86,7 +86,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     The client credentials are those that the function uses (CLIENT_SECRET_ID, beside the tokens, or the environment).
     If there are none, they are asked for, and stored beside the tokens.
     """
-    tags = _read_tags(tag or ())
+    tags, listens = _read_tags(tag or ()), can_listen(redirect_uri) and not paste
     if fleet is not None:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     version, creates = _find(context, create=create)
@@ -116,10 +116,10 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         tags=tags,
         client_key_id=settings.client_key_id,
     )
-    if paste or not can_listen(redirect_uri):
-        _paste(authorization, exchange)
-    else:
+    if listens:
         _listen(authorization, exchange, browser=browser, timeout_seconds=timeout)
+    else:
+        _paste(authorization, exchange)
     if fleet is not None:
         join(context, open_index(context, fleet), fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))

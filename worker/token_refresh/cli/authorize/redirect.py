@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Final
 from urllib.parse import urlsplit
 
+import typer
+
 from token_refresh.cli.authorize import page
 from token_refresh.cli.authorize.authorization import Authorization, ForeignRedirect
 from token_refresh.cli.console.failures import CommandFailed
@@ -23,8 +25,18 @@ this machine may send a byte a second; neither may delay the redirect."""
 
 
 def can_listen(redirect_uri: str) -> bool:
-    """Whether a redirect URI leads to this machine."""
-    parts = urlsplit(redirect_uri)
+    """Whether a redirect URI leads to this machine.
+
+    Raises:
+        BadParameter: It is not a URI.
+    """
+    try:
+        parts = urlsplit(redirect_uri)
+        is_uri = bool(parts.scheme) and parts.port != 0  # `port` raises if it is not a port.
+    except ValueError:
+        is_uri = False
+    if not is_uri:
+        raise typer.BadParameter("--redirect-uri must be a URI, exactly as registered: http://127.0.0.1:8765/callback")
     return parts.scheme == "http" and parts.hostname is not None and is_loopback(parts.hostname)
 
 

@@ -33,8 +33,8 @@ def history(
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("stored (UTC)", "version"):
         table.add_column(column, no_wrap=True)
-    table.add_column("what it is")
-    table.add_column("fate")
+    for column in ("what it is", "fate"):
+        table.add_column(column, overflow="fold")  # On a narrow terminal, a label is of use only as a whole.
     for version in versions:
         what = assemble(version.kind.value, *(("\n" + label, "bold") for label in sorted(version.labels)))
         when = f"{version.created_at:%m-%d %H:%M:%S}"
