@@ -187,7 +187,7 @@ def test_a_response_without_a_date_is_refused(headers: dict[str, str]) -> None:
 
 
 def test_a_page_in_the_place_of_an_answer_passes() -> None:
-    """What a proxy or a portal says in Secrets Manager's place is no response, and is asked for again, then named."""
+    """A page of a proxy or a portal in Secrets Manager's place is not a response: the call is repeated, then named."""
     pages = 0
 
     class Client:
@@ -208,5 +208,5 @@ def test_a_page_in_the_place_of_an_answer_passes() -> None:
 
 
 def test_a_version_id_that_can_not_exist_is_not_there(server: SecretsManagerServer) -> None:
-    """What is stored may name any version; boto refuses to ask for a short one, and that is no wrong setting."""
+    """A stored value may name any version. boto refuses a short one, and no setting is wrong then."""
     assert None is secret(server).read(version_id="v")

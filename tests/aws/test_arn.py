@@ -63,5 +63,5 @@ def test_a_name_and_an_arn_can_name_the_same_secret(one: str, other: str, *, sam
     ],
 )
 def test_the_name_in_an_arn(secret_id: str, name: str) -> None:
-    """A complete ARN gives the secret's name; what is no ARN is a name."""
+    """A complete ARN gives the secret's name; anything else is a name."""
     assert name == secret_name(secret_id)

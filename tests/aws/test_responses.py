@@ -27,7 +27,7 @@ def malformed(read: Any, *arguments: Any) -> str:
 
 @pytest.mark.parametrize("response", [{}, {"Name": None}, {"Name": 1}, None, [], "Name"])
 def test_a_missing_member_is_malformed(response: object) -> None:
-    """A member that is missing, null or of another type is named; so is one of a response that is no object."""
+    """A member that is missing, null or of another type is named; so is one of a response that is not an object."""
     assert "Name" == malformed(member, response, "Name", str)
 
 
@@ -89,7 +89,7 @@ def test_a_time_is_given_in_utc() -> None:
     ],
 )
 def test_a_date_is_one_that_services_send(date: object) -> None:
-    """A header that is no date of our time is malformed; a claim would be timed by it."""
+    """A header without a date from 1973 to 5138 is malformed; a claim would be timed by it."""
     assert "Date" == malformed(service_time, {"ResponseMetadata": {"HTTPHeaders": {"date": date}}})
 
 

@@ -21,10 +21,10 @@ def test_a_fingerprint_tells_tokens_apart_and_never_changes() -> None:
 
 def test_no_attempt_shows_a_fingerprint() -> None:
     """Fingerprints are stored and never logged."""
-    shown = repr(attempt(brought="refresh-1"))
+    printed = repr(attempt(brought="refresh-1"))
 
-    assert TOKEN not in shown
-    assert mark("refresh-1") not in shown
+    assert TOKEN not in printed
+    assert mark("refresh-1") not in printed
 
 
 @pytest.mark.parametrize(

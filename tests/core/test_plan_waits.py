@@ -60,7 +60,7 @@ def test_a_record_ends_a_claim_early(fate: Fate) -> None:
 
 
 def test_a_claim_from_the_far_future_is_not_waited_for() -> None:
-    """Over an hour ahead of the clock is no time that the service gives."""
+    """The service never gives a time that is over an hour ahead of its clock."""
     ahead = claim(claimed_at=NOW + CLOCK_ERROR)
     too_far = claim(claimed_at=NOW + CLOCK_ERROR + SECOND)
 
@@ -155,8 +155,8 @@ def test_failed_attempts_are_spaced() -> None:
 
     assert Wait(NOW + MINUTE, Reason.BACKOFF) == plan(snapshot(second), RUN, policy())
     assert isinstance(plan(snapshot(second), FORCED, policy()), Redeem)
-    elsewhere = claim(fate=Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2, version_id="v9")
-    assert isinstance(plan(snapshot(elsewhere), RUN, policy()), Redeem)
+    on_another_version = claim(fate=Fate.NOT_REDEEMED, claimed_at=NOW - MINUTE, number=2, version_id="v9")
+    assert isinstance(plan(snapshot(on_another_version), RUN, policy()), Redeem)
 
 
 # 10: daily limit

@@ -35,7 +35,7 @@ def test_client_credentials_redeem_no_token() -> None:
 
 
 def test_an_access_token_is_exchanged() -> None:
-    """Where there is no refresh token, the access token itself is sent, under the provider's names (Meta)."""
+    """Without a refresh token, the access token itself is sent, under the provider's names (Meta)."""
     form = RequestFormat(
         grant=Grant.EXCHANGE,
         grant_type="fb_exchange_token",
@@ -96,16 +96,16 @@ def test_an_assertion_is_left_to_be_signed() -> None:
     other = RequestFormat(auth_method=AuthMethod.PRIVATE_KEY_JWT, assertion_audience="https://as.example.com")
 
     assertion = refresh_request(REDEEMED, CLIENT, form, endpoint="https://example.com/token").assertion
-    elsewhere = refresh_request(REDEEMED, CLIENT, other, endpoint="https://example.com/token").assertion
+    with_audience = refresh_request(REDEEMED, CLIENT, other, endpoint="https://example.com/token").assertion
 
     assert assertion is not None
-    assert elsewhere is not None
+    assert with_audience is not None
     assert ("id", "https://example.com/token", "ES256") == (
         assertion.client_id,
         assertion.audience,
         assertion.algorithm,
     )
-    assert "https://as.example.com" == elsewhere.audience
+    assert "https://as.example.com" == with_audience.audience
     assert None is refresh_request(REDEEMED, CLIENT).assertion
 
 

@@ -48,7 +48,7 @@ class Poll(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The run is at rest."""
+    """The run has ended."""
 
     outcome: str
     """An outcome, or the name of an error."""

@@ -62,7 +62,7 @@ def test_a_search_is_repeatable() -> None:
 
 
 def test_the_one_window_is_recognised() -> None:
-    """Where the provider redeemed and the receiver died, the grant is lost, and that is no violation."""
+    """If the provider redeemed and the receiver died, the grant is lost, and that violates nothing."""
     result = search(replace(small.TWO, plans=("s",)))
 
     assert 0 < result.windows

@@ -1,7 +1,7 @@
 """The real `Run`, one port call at a time.
 
 A run is a function of the replies that its ports gave. So where a run stands is a history of replies, and its next call
-is found by running it again from its start with that history: it stops at the first call for which there is no reply.
+is found by running it again from its start with that history: it stops at the first call without a reply.
 Histories form a tree; a node's next call is worked out once, however many worlds it occurs in.
 """
 
@@ -21,7 +21,7 @@ _KINDS: Final = "sfSF"
 
 
 class _Pending(BaseException):
-    """The run makes a call for which there is no reply yet; no `except` of the worker's catches it."""
+    """The run makes a call that has no reply yet; no `except` of the worker's catches it."""
 
     def __init__(self, call: Call) -> None:
         self.call = call

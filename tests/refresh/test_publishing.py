@@ -24,7 +24,7 @@ def refusing(call: str, error: SecretStoreError) -> Callable[[str], None]:
     return refuse
 
 
-def shown(world: World) -> str:
+def published_token(world: World) -> str:
     return str(world.current(PUBLISHED_ID)["accessToken"])
 
 
@@ -61,7 +61,7 @@ def test_tokens_that_are_carried_onto_an_edited_copy_are_published_at_once() -> 
 
     with world.at("move AWSCURRENT", lambda: world.save(note="edited")):
         assert "refreshed" == world.outcome()
-    assert ("access-1", "edited") == (shown(world), world.current()["note"])
+    assert ("access-1", "edited") == (published_token(world), world.current()["note"])
 
 
 def test_a_copy_that_is_up_to_date_costs_one_read() -> None:
@@ -89,42 +89,42 @@ def test_the_next_run_publishes_for_one_that_died(call: str) -> None:
     world.published.before = die
     with pytest.raises(Killed):
         world.execute(force=True)
-    assert ("access-2", "access-1") == (world.current()["accessToken"], shown(world))
+    assert ("access-2", "access-1") == (world.current()["accessToken"], published_token(world))
 
     world.published.before = lambda _: None
     world.pass_time(MINUTE)
     assert "fresh" == world.outcome()
-    assert "access-2" == shown(world)
+    assert "access-2" == published_token(world)
 
 
 def test_an_operator_s_token_set_is_published_too() -> None:
     """A token set that a person stored reaches consumers with the next run, whether due or not."""
     world = published()
     world.execute()
-    world.save(accessToken="by hand", refreshToken="new grant", expires_at=NOW + DAY)
+    world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
     world.pass_time(MINUTE)
 
     assert "fresh" == world.outcome()
-    assert "by hand" == shown(world)
+    assert "a person's" == published_token(world)
 
 
 def test_a_young_copy_is_left_alone_by_a_run_that_only_read() -> None:
     """A read of the current version may be 30 s old, and older than the copy: publishing it could go back."""
     world = published()
     world.execute()
-    world.save(accessToken="by hand", refreshToken="new grant", expires_at=NOW + DAY)
+    world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
 
     world.pass_time(timedelta(seconds=30))
-    assert ("fresh", "access-1") == (world.outcome(), shown(world))
+    assert ("fresh", "access-1") == (world.outcome(), published_token(world))
     world.pass_time(timedelta(seconds=1))
-    assert ("fresh", "by hand") == (world.outcome(), shown(world))
+    assert ("fresh", "a person's") == (world.outcome(), published_token(world))
 
 
 def test_the_copy_never_goes_back_to_an_older_token() -> None:
     """A run that was held up between reading and publishing leaves what another published meanwhile."""
     world = published()
     world.execute()
-    world.save(accessToken="by hand", refreshToken="new grant", expires_at=NOW + DAY)
+    world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
     world.pass_time(MINUTE)
     assert world.published is not None
     seen = 0
@@ -137,7 +137,7 @@ def test_the_copy_never_goes_back_to_an_older_token() -> None:
 
     world.published.before = overtaken
     assert "fresh" == world.outcome()
-    assert (world.current()["accessToken"], "access-2") == (shown(world), shown(world))
+    assert (world.current()["accessToken"], "access-2") == (published_token(world), published_token(world))
 
 
 def test_publishing_that_fails_is_raised_once_the_refresh_is_safe() -> None:
@@ -152,7 +152,7 @@ def test_publishing_that_fails_is_raised_once_the_refresh_is_safe() -> None:
 
     world.published.before = lambda _: None
     assert "fresh" == world.outcome()
-    assert "access-1" == shown(world)
+    assert "access-1" == published_token(world)
 
 
 def test_a_failing_refresh_still_publishes_what_is_current() -> None:
@@ -162,7 +162,7 @@ def test_a_failing_refresh_still_publishes_what_is_current() -> None:
 
     with pytest.raises(ReauthorizationRequired):
         world.execute()
-    assert "access-0" == shown(world)
+    assert "access-0" == published_token(world)
 
 
 def test_a_dry_run_publishes_nothing() -> None:
@@ -178,7 +178,7 @@ def test_an_incomplete_token_set_is_published_once_it_is_complete() -> None:
     world = World(published=True, accessToken=None, expires_at=NOW + HOUR)
 
     assert "refreshed" == world.outcome()
-    assert "access-1" == shown(world)
+    assert "access-1" == published_token(world)
 
 
 @pytest.mark.parametrize("due", [True, False])

@@ -9,7 +9,7 @@ from world import FIRST_CLAIM, World, killed
 
 
 def test_a_version_that_was_redeemed_and_made_current_again_is_followed_by_its_successor() -> None:
-    """AWSCURRENT moved back by hand to a redeemed version leads back to the tokens that replaced it."""
+    """If a person moves AWSCURRENT back to a redeemed version, the next run brings back the tokens that replaced it."""
     world = World()
     first = world.labels()["AWSCURRENT"]
     world.execute()

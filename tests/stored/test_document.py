@@ -181,7 +181,7 @@ def test_a_wrong_document_names_the_field(stored: object, says: str) -> None:
 
 @pytest.mark.parametrize("stored", ["", "{", "NaN", '{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[" * 100_000])
 def test_what_is_not_json_is_refused(stored: str) -> None:
-    """Text that is not strict JSON, or that no document could be written back from, is no document."""
+    """Text that is not strict JSON, or that no document could be written back from, is not a document."""
     with pytest.raises(InvalidSecretDocument, match="not JSON"):
         read_object(SecretValue(stored))
 
@@ -216,9 +216,9 @@ def test_any_character_in_another_key_can_be_sent() -> None:
 
 def test_a_document_does_not_show_its_tokens() -> None:
     """The repr of a document has neither tokens nor any other key's value."""
-    shown = repr(document(other="canary"))
+    printed = repr(document(other="canary"))
 
-    assert [] == [secret for secret in ("access-0", "refresh-0", "hush", "canary") if secret in shown]
+    assert [] == [secret for secret in ("access-0", "refresh-0", "hush", "canary") if secret in printed]
 
 
 def test_the_fields_are_those_that_are_stored() -> None:

@@ -107,7 +107,7 @@ def test_every_variable_is_read() -> None:
     ],
 )
 def test_only_upwork_s_endpoint_gets_upwork_s_grace(environment: dict[str, str], name: str, grace: timedelta) -> None:
-    """An endpoint that isn't the profile's gets no grace, unless it is an imitation on this machine or set by hand."""
+    """An endpoint that isn't the profile's gets no grace, unless it is this machine's or a setting names one."""
     provider = read_settings(environment).provider
 
     assert (name, grace) == (provider.name, provider.replay_grace)
@@ -152,7 +152,7 @@ def test_http_is_allowed_on_loopback(url: str) -> None:
     ],
 )
 def test_a_wrong_value_names_the_variable_and_not_the_value(name: str, value: str, says: str) -> None:
-    """A wrong setting says which and what it must be; it may hold a secret, and is not shown."""
+    """A wrong setting says which and what it must be; it may hold a secret, and is not printed."""
     with pytest.raises(ConfigurationError, match=f"{name} ({says})") as caught:
         read_settings({name: value})
 

@@ -73,7 +73,7 @@ def test_an_event_can_not_name_another_secret(stage: Stage, other: str) -> None:
 
 
 def test_no_context_is_no_obstacle(stage: Stage) -> None:
-    """Run by hand, without Lambda's context, the handler has no request ID."""
+    """Called without Lambda's context, the handler has no request ID."""
     stage.store(expiresAt=stage.now_ms + DAY_MS)
 
     assert None is stage.invoke({}, None)["request_id"]

@@ -11,7 +11,7 @@ from secrecy.canaries import canary
 from worker.ground import Ground
 
 PLANTED = {"the canary": canary()}
-CANARY = PLANTED["the canary"] + " "  # with a space, since a version ID may be shown and looks like a canary
+CANARY = PLANTED["the canary"] + " "  # with a space, since a version ID may be printed and looks like a canary
 
 ODD: dict[str, object] = {
     "null": None,
@@ -235,7 +235,7 @@ def test_an_item_that_is_none_is_named(table: Ground, item: object) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(number=st.integers(1, 6), member=st.none() | st.integers(0, 5), value=ANY)
 def test_any_response_has_a_name(ground: Ground, number: int, member: int | None, value: object) -> None:
-    """150 generated responses, or members of one, at any call of a run: nothing unnamed, nothing shown or lost."""
+    """150 generated responses, or members of one, at any call of a run: nothing unnamed, nothing printed or lost."""
     ground.fresh()
     calls = 0
 

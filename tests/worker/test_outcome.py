@@ -110,7 +110,7 @@ def test_a_failure_says_what_failed() -> None:
 
 
 def test_what_is_not_known_is_left_out_of_the_metric() -> None:
-    """An expiry that nobody knows is no number at all: an alarm on missing data may then stand."""
+    """An expiry that nobody knows is left out, so an alarm on missing data can use it."""
     fields = summary(TokensNotStored("x"), seconds_to_expiry=None).fields(timestamp_ms=7)
 
     assert "SecondsToExpiry" not in str(fields)

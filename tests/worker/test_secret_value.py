@@ -9,7 +9,7 @@ def test_no_way_of_showing_it_shows_it() -> None:
     """A secret value is masked in repr, str, format, containers and a JSON fallback."""
     secret = SecretValue("canary")
 
-    shown = [
+    printed = [
         repr(secret),
         str(secret),
         f"{secret}",
@@ -18,7 +18,7 @@ def test_no_way_of_showing_it_shows_it() -> None:
         json.dumps(secret, default=repr),
     ]
 
-    assert [] == [text for text in shown if "canary" in text]
+    assert [] == [text for text in printed if "canary" in text]
     assert MASK == str(secret)
 
 

@@ -34,7 +34,7 @@ class TimeLimit:
     def begin(self) -> None:
         """Note that a byte may leave; raise if the time for that is over.
 
-        It is noted before the clock is read, so that whoever waits never takes a sent request for one that was not.
+        It is noted before the clock is read, so that the waiting thread never takes a sent request for an unsent one.
         """
         begun, self.begun = self.begun, True
         if not begun and self._begins_by <= _now():

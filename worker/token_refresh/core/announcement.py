@@ -59,7 +59,7 @@ def transition_of_run(snapshot: Snapshot, *, rejected: bool) -> tuple[Transition
     """
     if rejected:
         on_token = snapshot.ledger.on_token(snapshot.fingerprint, snapshot.current.version_id)
-        # Rejected again later is no new transition: a rejected token is sent again after an hour and a day.
+        # Announced once: a rejected token is sent again after an hour and a day, and then rejected again.
         first = sum(attempt.fate is Fate.REJECTED for attempt in on_token) <= 1
         return (Transition.REAUTHORIZATION_REQUIRED, snapshot.now) if first else None
     before = _decided_before(snapshot)

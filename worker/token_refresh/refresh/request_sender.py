@@ -43,7 +43,8 @@ class RequestSender:
             TimeOver: Nothing was sent.
         """
         response = self._repeated(self.prepared.request)
-        other = self.prepared.with_previous_client() if _client_rejected(response) else None
+        rejected = isinstance(response, FailedRequest) and response.kind is Kind.CLIENT_REJECTED
+        other = self.prepared.with_previous_client() if rejected else None
         return response if other is None else self._send(other)
 
     def _repeated(self, request: TokenRequest) -> Response:
@@ -83,10 +84,6 @@ class RequestSender:
 
     def _replay_allowed(self) -> bool:
         return not self.unsure or self.replay_allowed(self.memory.service_now())
-
-
-def _client_rejected(response: Response) -> bool:
-    return isinstance(response, FailedRequest) and response.kind is Kind.CLIENT_REJECTED
 
 
 def _asked_seconds(response: Response) -> float:
