@@ -33,6 +33,17 @@ def test_client_file(cli: Cli, tmp_path: Path, content: str | None, mode: int, p
     assert printed in ended.screen
 
 
+def test_a_folder_is_no_client_file(cli: Cli, tmp_path: Path) -> None:
+    """A folder can't be read as a file; its mode is not to be changed, however open it is."""
+    tmp_path.chmod(0o755)
+
+    ended = cli("authorize", f"--client-file={tmp_path}")
+
+    assert 1 == ended.code
+    assert "can't be read (Is a directory)" in ended.screen
+    assert "chmod" not in ended.screen
+
+
 def test_client_from_standard_input(cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str]) -> None:
     """Without a terminal the client secret is a line of standard input; nothing there is a failure."""
     environment["TOKEN_ENDPOINT"] = endpoint.url

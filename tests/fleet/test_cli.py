@@ -111,7 +111,7 @@ def test_a_narrow_terminal(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -
     index.add(late("late/1"))
     index.pause(IN_FORCE, secret_arn=arn("late/1"))
 
-    lines = CliRunner().invoke(app, ["fleet", "status"]).stdout.splitlines()
+    lines = CliRunner().invoke(app, ["fleet", "status", "--limit", "1000"]).stdout.splitlines()
 
     assert max(map(len, lines)) <= 80
     words = Counter(" ".join(lines).split())
