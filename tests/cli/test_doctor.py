@@ -12,7 +12,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 
 
 def test_all_is_well(cli: Cli, tokens: Tokens) -> None:
-    """Where all is well nothing failed, exit status 0, and what was not looked at is said."""
+    """Where all is well nothing failed, exit status 0, and what was not checked is named."""
     tokens.store(expires_in=DAY)
     cli("refresh", "--force")
 
@@ -141,7 +141,7 @@ def test_token_endpoint(  # noqa: PLR0917 - fixtures
 
 
 def test_configuration(cli: Cli) -> None:
-    """A wrong setting is all there is to tell."""
+    """A wrong setting is all that is reported."""
     ended = cli("doctor", TOKEN_ENDPOINT="http://example.com")
 
     assert 1 == ended.code

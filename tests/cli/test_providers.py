@@ -138,6 +138,17 @@ def test_a_profile_that_could_not_work(cli: Cli, profile: Path, added: str, said
     assert said in ended.screen
 
 
+def test_a_form_with_text_that_no_form_can_hold(cli: Cli, profile: Path) -> None:
+    """Half of a surrogate pair in a fixture doesn't end the check as an internal error."""
+    profile.write_text(f'{PROFILE}\n[response]\nencoding = "form"')
+    respond(profile, "success", 200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600, "name": "\ud800"})
+    respond(profile, "dead", 400, {"error": "invalid_grant"})
+
+    ended = cli("providers", "--check", str(profile))
+
+    assert (0, "my-crm.toml is valid and fits both responses.\n") == (ended.code, ended.out), ended.screen
+
+
 def test_the_table_is_printed_for_the_documentation(cli: Cli) -> None:
     """The table of docs/providers.md comes from the profiles, and the page has it as it is printed."""
     printed = cli("providers", "--markdown").out

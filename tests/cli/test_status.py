@@ -78,7 +78,7 @@ def test_not_found(cli: Cli, tokens: Tokens) -> None:
 
 
 def test_denied(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """A caller who may not read can't tell: exit status 3, and the action that was refused."""
+    """For a caller who may not read, the health is unknown: exit status 3, and the action that was refused."""
     tokens.store()
     store.fault("deny", "GetSecretValue", times=None)
 

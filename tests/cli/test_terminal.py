@@ -87,7 +87,7 @@ def test_watch(terminal: Terminal, tokens: Tokens) -> None:
 
 
 def test_watch_goes_on(terminal: Terminal, tokens: Tokens, store: Any) -> None:
-    """What can't be told for a while is said, and the watch goes on."""
+    """A health that is unknown for a while is reported, and the watch goes on."""
     tokens.store(expires_in=timedelta(days=1))
 
     child = terminal("status", "--watch", "--interval=1")

@@ -74,7 +74,7 @@ def test_empty(scene: Scene, first: str) -> None:
     assert scene.is_healthy()
 
 
-@pytest.mark.parametrize("command", ["status", "refresh", "authorize"])
+@pytest.mark.parametrize("command", ["status", "refresh", "authorize", "history"])
 def test_wrong_region(scene: Scene, command: str) -> None:
     """A wrong region: the message prints the command with the right one, and nothing is created in the wrong one."""
     scene.create()

@@ -6,6 +6,7 @@ import pytest
 
 from infra.synthesis import synthesise
 from token_refresh.providers.loader import load_provider, profile_names
+from token_refresh.providers.schema import SHORTEST_WINDOW_SECONDS
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
@@ -29,6 +30,15 @@ def test_schedule_follows_the_profile(name: str) -> None:
     assert 3 * parameters.longest_gap_seconds <= parameters.due_window_seconds
     assert parameters.overdue_below_seconds < parameters.due_window_seconds - parameters.longest_gap_seconds
     assert name == parameters.settings.provider.name
+
+
+def test_the_shortest_window_of_a_profile() -> None:
+    """A schedule fits into the shortest window that a profile may have, and into no shorter one."""
+    shortest = SHORTEST_WINDOW_SECONDS
+
+    assert 1 == read("xero", claim_table="create", refresh_window_seconds=shortest).run_every_minutes
+    with pytest.raises(ParameterError, match="schedule_minutes: 1 with flexible_minutes 0 does not fit 3 times"):
+        read("xero", claim_table="create", refresh_window_seconds=shortest - 1)
 
 
 def test_what_is_deployed(code: Path) -> None:

@@ -20,7 +20,7 @@ def test_a_form_encoded_response() -> None:
     found = read_response(200, body, None, form)
 
     assert TokenResponse(access_token=SecretValue("a+b"), refresh_token=None, lifetime=timedelta(minutes=1)) == found
-    for broken in (b"", b"<html>", b"{}", b"\n&&", b"access_token=a&access_token=b", b"access_token=a&access_token="):
+    for broken in (b"", b"<html>", b"{}", b"\n&&"):
         failed = read_response(200, broken, None, form)
         assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with a body that is not form-encoded") == failed
 
@@ -32,21 +32,59 @@ def test_a_form_encoded_response() -> None:
         b"\xef\xbb\xbfaccess_token=a\r\n&refresh_token=r",
         b"&access_token=a&&refresh_token=r&",
         b"access_token=a&refresh_token=r&refresh_token=r&scope",
+        b"scope=read&access_token=a&refresh_token=r&scope=write",
         "access_token=a&refresh_token=r&name=Zo\u00eb".encode(),
         b"access_token=a&refresh_token=r&name=Zo\xeb&also=%ff",
     ],
 )
 def test_a_lax_form_loses_no_token(body: bytes) -> None:
-    """Line ends, empty pairs, a repeated pair and text in any encoding leave the tokens readable."""
+    """Line ends, empty pairs, a repeated pair or name and text in any encoding leave the tokens readable."""
     found = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
 
     assert TokenResponse(access_token=SecretValue("a"), refresh_token=SecretValue("r"), lifetime=None) == found
 
 
-@pytest.mark.parametrize("body", [b"access_token=a\nrefresh_token=r", b"access_token=\xeb", b"access_token=%0Aa"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"access_token=a\nrefresh_token=r",
+        b"access_token=\xeb",
+        b"access_token=%0Aa",
+        b"access_token=a&access_token=b",
+        b"access_token=a&access_token=",
+    ],
+)
 def test_a_form_makes_no_token_up(body: bytes) -> None:
     """A value that is not a token as it stands is not turned into one."""
     failed = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
+
+    assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with no usable access_token") == failed
+
+
+def test_a_form_with_two_refresh_tokens() -> None:
+    """A form that names two refresh tokens has none: keeping the old one could keep a revoked one."""
+    body = b"access_token=a&refresh_token=r&refresh_token=s"
+
+    failed = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
+
+    assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with a refresh_token that is not one") == failed
+
+
+@pytest.mark.parametrize("text", [b"Zo\xeb", b"two\r\nlines", b"a\ttab", b"\xed\xa0\x80", b"\x00"])
+def test_lax_json_loses_nothing(text: bytes) -> None:
+    """Text in another encoding, or with raw control characters, hides neither tokens nor a dead grant beside it."""
+    with_tokens = b'{"access_token": "a", "refresh_token": "r", "name": "%s"}' % text
+    found = read_response(200, with_tokens)
+    assert TokenResponse(access_token=SecretValue("a"), refresh_token=SecretValue("r"), lifetime=None) == found
+
+    dead = read_response(400, b'{"error": "invalid_grant", "error_description": "%s"}' % text)
+    assert FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant") == dead
+
+
+@pytest.mark.parametrize("token", [b"a\xeb", b"a\n", b"a\nb"])
+def test_lax_json_makes_no_token_up(token: bytes) -> None:
+    """A value that is not a token as it stands is not turned into one."""
+    failed = read_response(200, b'{"access_token": "%s"}' % token)
 
     assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with no usable access_token") == failed
 

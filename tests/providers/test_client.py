@@ -50,14 +50,26 @@ def test_both_secrets_may_be_wrong(with_client_secret: Scene) -> None:
     assert [401, 401] == scene.imitation.statuses
 
 
-@pytest.mark.parametrize("previous", [None, NEW_SECRET, "no JSON"])
-def test_without_another_secret_one_request_is_sent(with_client_secret: Scene, previous: str | None) -> None:
-    """A previous version that isn't there, is the same or can't be read changes nothing."""
+@pytest.mark.parametrize(
+    "versions",
+    [
+        [credentials(NEW_SECRET)],
+        [credentials(NEW_SECRET), credentials(NEW_SECRET)],
+        ["no JSON", credentials(NEW_SECRET)],
+        [json.dumps({"clientId": CLIENT_ID}), credentials(NEW_SECRET)],
+        [json.dumps({"clientId": "client-of-another-app", "clientSecret": CLIENT_SECRET}), credentials(NEW_SECRET)],
+    ],
+    ids=["none", "the same", "no JSON", "no secret", "another client"],
+)
+def test_without_another_secret_of_the_client_one_request_is_sent(
+    with_client_secret: Scene, versions: list[str]
+) -> None:
+    """A previous version without another secret of the same client changes nothing."""
     scene = with_client_secret
-    first = credentials(NEW_SECRET) if previous in {None, NEW_SECRET} else str(previous)
+    first, *later = versions
     scene.client.create_secret(Name=CLIENT, SecretString=first)
-    if previous is not None:
-        scene.client.put_secret_value(SecretId=CLIENT, SecretString=credentials(NEW_SECRET))
+    for version in later:
+        scene.client.put_secret_value(SecretId=CLIENT, SecretString=version)
 
     scene.fail(ClientRejected)
 

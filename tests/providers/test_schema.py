@@ -209,6 +209,9 @@ def test_every_key_is_read() -> None:
         ({"request": {"headers": {"authorization": "x"}}}, "request: headers must be a table of strings"),
         ({"request": {"headers": {"Content-Length": "1"}}}, "request: headers must be a table of strings"),
         ({"request": {"headers": {"X": "a\r\nHost: b"}}}, "request: headers must be a table of strings"),
+        ({"request": {"headers": {"X-A": " 1"}}}, "request: headers must be a table of strings"),
+        ({"request": {"headers": {"X-A": "1 "}}}, "request: headers must be a table of strings"),
+        ({"access_token": {"window_seconds": 179}}, "access_token: window_seconds must be a whole number from 180 to"),
         ({"request": {"headers": {"X-A": "1", "x-a": "2"}}}, "request: headers must be .*; x-a is there twice"),
         ({"request": {"grant": "exchange"}}, "request: grant_type must be the provider's own name for an exchange"),
         *[

@@ -177,7 +177,7 @@ def find_credentials(
 def previous_credentials(
     current: ClientCredentials, *, settings: Settings, secret: Callable[[str], SecretStore]
 ) -> ClientCredentials | None:
-    """Find the client credentials from before a rotation of the client secret; None where there are no others."""
+    """Find the client's secret from before its rotation; None where there is no other."""
     if settings.client_secret_id is None:
         return None
     try:
@@ -185,7 +185,9 @@ def previous_credentials(
         found = _stored_credentials(secret(name).read(label=_PREVIOUS), name)
     except TokenRefreshError:
         return None  # What counts is that the current ones were rejected.
-    return None if found == current else found
+    # Another client's secret would be accepted, and the token then rejected as not its own: a dead grant that is alive.
+    rotated = found is not None and found.client_id == current.client_id and found.client_secret is not None
+    return found if rotated and found != current else None
 
 
 def _client_secret_name(client_secret_id: str, provider: Provider) -> str:

@@ -13,7 +13,7 @@ EX_UNAVAILABLE = 69
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, or say which extra is missing."""
     try:
-        from token_refresh.cli.app import run  # noqa: PLC0415 - so that a missing extra is named, not a traceback shown
+        from token_refresh.cli.app import run  # noqa: PLC0415 - so that a missing extra is named, without a traceback
     except ModuleNotFoundError as missing:
         if (missing.name or "token_refresh").startswith("token_refresh"):
             raise  # A defect of this package, and no missing extra.

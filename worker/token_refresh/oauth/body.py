@@ -23,20 +23,25 @@ def read_object(body: bytes, encoding: Encoding) -> dict[str, object] | None:
     try:
         if encoding is Encoding.FORM:
             return _read_form(body.decode("utf-8-sig", "replace"))
-        parsed = json.loads(body, parse_int=_read_int)
+        # Text in another encoding, or with a raw line end (RFC 8259 section 7), must not cost the tokens beside it.
+        text = body.decode(json.detect_encoding(body), "replace")
+        parsed = json.loads(text, parse_int=_read_int, strict=False)
     except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
 
 
 def _read_form(text: str) -> dict[str, object] | None:
-    """Parse form fields; None where a field has two values, or nothing is a field."""
+    """Parse form fields; one with two values gets a list, which is no token. None where nothing is a field."""
     # A line end or an empty pair must not cost the tokens. It is cut per pair: joining lines could make a wrong token.
     tidy = "&".join(pair.strip() for pair in text.split("&"))
     pairs = set(parse_qsl(tidy, keep_blank_values=True, max_num_fields=100))
-    fields: dict[str, object] = dict(pairs)
+    values: dict[str, list[str]] = {}
+    for name, value in sorted(pairs):
+        values.setdefault(name, []).append(value)
     # Unlike JSON's last value, no convention says which of two values a form means.
-    return fields if len(fields) == len(pairs) and any(fields.values()) else None
+    fields: dict[str, object] = {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+    return fields if any(fields.values()) else None
 
 
 def _read_int(digits: str) -> int | float:

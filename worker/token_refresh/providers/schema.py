@@ -27,6 +27,8 @@ from token_refresh.stored.origin import LONGEST_GRACE
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
 DEFAULT_WINDOW: Final = timedelta(hours=8)
+# EventBridge Scheduler runs once a minute at most, and a window takes three runs (tests/infra/test_providers.py).
+SHORTEST_WINDOW_SECONDS: Final = 180
 
 # RFC 6749 sections 2.3.1, 4.4.2 and 6; the access token is what Meta exchanges.
 _RENAMED: Final = ("grant_type", "refresh_token", "access_token", "client_id", "client_secret")
@@ -40,6 +42,8 @@ _URL_IN_WORDS: Final = (
 )
 # None that routes or frames the request, carries credentials, or asks for a body that is not read.
 _HEADER: Final = "(?!(?i:host|authorization|cookie|accept-encoding|transfer-encoding|content-.*)$)[A-Za-z0-9-]+"
+# No space at either end: that is not part of a value (RFC 9110 section 5.5), and httpcore refuses to send it.
+_HEADER_VALUE: Final = "|[!-~]([ -~]*[!-~])?"
 # None that the token document has itself, in any spelling: a response must not overwrite it.
 _KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]+"
 _VARIABLE_IN_WORDS: Final = f"a pattern, or a list of up to {MOST_CHOICES} values that fit in a host name"
@@ -57,7 +61,8 @@ def read_provider(name: str, table: Table) -> Provider:
 def _provider(name: str, table: Table) -> Provider:
     variables = table.table("variables", _variables)
     lifetime, window = table.table(
-        "access_token", lambda t: (t.seconds("lifetime_seconds"), t.seconds("window_seconds"))
+        "access_token",
+        lambda t: (t.seconds("lifetime_seconds"), t.seconds("window_seconds", low=SHORTEST_WINDOW_SECONDS)),
     )
     page = table.table("authorization", partial(_authorization, variables)) if "authorization" in table.keys else None
     provider = Provider(
@@ -129,7 +134,7 @@ def _request(table: Table) -> RequestFormat:
         encoding=table.choice("encoding", Encoding, Encoding.FORM),
         names=table.texts_by_key("names", keys="|".join(_RENAMED), values=f"{FIELD}|"),
         params=table.texts_by_key("params", keys=FIELD),
-        headers=table.texts_by_key("headers", keys=_HEADER, values=r"[\x20-\x7e]*"),
+        headers=table.texts_by_key("headers", keys=_HEADER, values=_HEADER_VALUE),
         assertion_algorithm=table.text("assertion_algorithm", "RS256", pattern="RS256|PS256|ES256"),
         assertion_audience=table.text("assertion_audience", None),
         assertion_headers=table.texts_by_key("assertion_headers", keys="kid|x5t|x5t#S256"),

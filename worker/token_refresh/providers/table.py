@@ -71,9 +71,9 @@ class Table:
 
         return self.value(key, parse, f"a whole number from {low} to {high}", default)
 
-    def seconds(self, key: str) -> timedelta | None:
+    def seconds(self, key: str, *, low: int = 1) -> timedelta | None:
         """Read a duration; None where the key is absent."""
-        seconds = self.whole(key, None, low=1, high=_LONGEST_SECONDS)
+        seconds = self.whole(key, None, low=low, high=_LONGEST_SECONDS)
         return None if seconds is None else timedelta(seconds=seconds)
 
     def switch(self, key: str, *, default: bool) -> bool:

@@ -73,7 +73,7 @@ def _bar(state: State, style: str) -> Text | None:
     document, left, due = state.document, state.left, state.due_at
     if document.expires_at is None or left is None or due is None:
         return None
-    whole = document.lifetime or DAY  # A set that was stored by hand does not say how long it lives.
+    whole = document.lifetime or DAY  # A set that an operator stored does not say how long it lives.
     return Text.assemble(bar(left / whole, (document.expires_at - due) / whole, style), text(f" of {span(whole)}"))
 
 
