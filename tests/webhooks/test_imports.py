@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import token_refresh.webhooks
+import pytest
+
+from token_refresh import webhooks
 
 PURE_MODULES = ("about", "delivery", "headers", "schemes", "verify")
 PURE = {"base64", "binascii", "collections", "dataclasses", "datetime", "hashlib", "hmac", "json", "re", "typing"}
@@ -23,7 +25,7 @@ READER = """
 """
 REST = """
     aws aws.arn aws.causes aws.clients aws.errors aws.responses
-    errors reader secret_value stored stored.json_object webhooks
+    errors reader webhooks
 """
 
 
@@ -42,6 +44,20 @@ def test_receiver_loads_what_it_needs() -> None:
     assert expected == {name for name in ours if not name.startswith("webhooks.")}
 
 
+def test_import_alone_loads_neither_a_receiver_nor_a_reader_nor_a_queue() -> None:
+    """Who verifies only, perhaps with secrets from elsewhere, pays for no name that is loaded on first use."""
+    names = {name.removeprefix("token_refresh.") for name in loaded("import token_refresh.webhooks")}
+    assert {"webhooks.verifier", "reader.secret"} <= names
+    assert set() == names & {"webhooks.receiver", "webhooks.queues", "reader.secrets", "aws.causes", "stored"}
+
+
+def test_every_public_name_is_there() -> None:
+    """All names can be imported from the package, those that are loaded on first use too, and no others."""
+    assert set() == {name for name in webhooks.__all__ if getattr(webhooks, name) is None}
+    with pytest.raises(AttributeError, match=r"module 'token_refresh\.webhooks' has no attribute 'nothing'"):
+        _ = webhooks.nothing
+
+
 def test_import_leaves_boto3_out() -> None:
     """Importing it loads no boto3: a service that verifies and never queues needs none for that."""
     assert set() == {"boto3", "botocore", "asyncio", "stripe", "slack_sdk"} & loaded("import token_refresh.webhooks")
@@ -49,7 +65,7 @@ def test_import_leaves_boto3_out() -> None:
 
 def test_decisions_import_nothing_that_acts() -> None:
     """What decides about a signature is pure: no clock, no log, no I/O, no cache; `now` is an argument."""
-    folder = Path(token_refresh.webhooks.__file__).parent
+    folder = Path(webhooks.__file__).parent
     found = {
         node.module or ""
         for name in PURE_MODULES

@@ -67,6 +67,11 @@ def read(kind: str, headers: Any, body: bytes = b"{}") -> Any:
     return SCHEMES[kind].read(Headers.of(headers), body)
 
 
+def parts(kind: str, headers: Any, body: bytes = b"{}") -> tuple[Any, ...]:
+    signed = read(kind, headers, body)
+    return signed.content, signed.signatures, signed.at_seconds
+
+
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed(name: str) -> None:
     """What a provider never sends is refused with the header's name and what is wrong with it."""
@@ -89,14 +94,14 @@ def test_headers_in_any_case(kind: str) -> None:
     """The names of headers are the same in any case."""
     request = sent(kind)
     shouted = {name.upper(): value for name, value in request.headers.items()}
-    assert read(kind, request.headers, request.body) == read(kind, shouted, request.body)
+    assert parts(kind, request.headers, request.body) == parts(kind, shouted, request.body)
 
 
 def test_webhook_headers_win_over_svix() -> None:
     """Where a sender gives both sets of names, the standard's own are read, and never a mixture."""
     ours = standard(b"{}", "whsec_AAAA", NOW)
     theirs = {name.replace("webhook", "svix"): "x" for name in ours}
-    assert read("standard", ours) == read("standard", ours | theirs)
+    assert parts("standard", ours) == parts("standard", ours | theirs)
     with pytest.raises(WebhookMalformed, match="svix-id is missing"):
         read("standard", {"svix-signature": ours["webhook-signature"], "webhook-id": "msg_1"})
 

@@ -12,6 +12,7 @@ import sentry_sdk
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import DeliveryNotQueued, SqsQueue, WebhookMalformed, from_message, to_message
 from token_refresh.webhooks.headers import Headers
+from token_refresh.webhooks.request import read_request
 from webhooks.events import SHAPES
 from webhooks.setting import Setting
 from webhooks.signing import KINDS, SECRETS, SIGNATURE_HEADER, Sent, sent
@@ -182,6 +183,9 @@ def test_reprs() -> None:
     """No object of the package shows what it holds."""
     setting, request = Setting(), sent("slack", b'{"type": "url_verification", "challenge": "canary-challenge"}')
     delivery = setting.verifiers["slack"].verify(request.headers, request.body)
-    objects = (setting.receiver, *setting.verifiers.values(), delivery, Headers.of(request.headers))
+    headers = Headers.of(request.headers)
+    event = read_request(SHAPES["REST API"]("POST", "/canary", request.headers, request.body))
+    parsed = (headers, event, setting.verifiers["slack"].scheme.about(headers, request.body))
+    objects = (setting.receiver, *setting.verifiers.values(), delivery, *parsed)
     assert "canary" not in "".join(f"{value!r} {value}" for value in objects)
     assert delivery.handshake == "canary-challenge"

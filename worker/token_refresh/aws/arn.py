@@ -1,9 +1,7 @@
 """Amazon Resource Names, `arn:partition:service:region:account:resource`."""
 
 import re
-from typing import Final, NamedTuple
-
-_SUFFIX: Final = re.compile(r"-[A-Za-z0-9]{6}\Z")
+from typing import NamedTuple
 
 
 class Arn(NamedTuple):
@@ -35,7 +33,7 @@ def secret_name(secret_id: str) -> str:
     A name is returned as it is.
     """
     arn = parse_arn(secret_id)
-    return secret_id if arn is None else _SUFFIX.sub("", arn.resource.removeprefix("secret:"))
+    return secret_id if arn is None else re.sub(r"-[A-Za-z0-9]{6}\Z", "", arn.resource.removeprefix("secret:"))
 
 
 def name_same_secret(one: str, other: str) -> bool:

@@ -3,12 +3,12 @@
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from token_refresh.errors import InvalidSecretDocument
-from token_refresh.reader.sources.source import Version
-from token_refresh.secret_value import SecretValue
-from token_refresh.stored.json_object import json_type, read_object
+
+if TYPE_CHECKING:
+    from token_refresh.reader.sources.source import Version
 
 Stage = Literal["current", "previous"]
 
@@ -50,7 +50,7 @@ class Secret:
         return self.value if isinstance(self.value, bytes) else self.value.encode()
 
 
-def secrets_of(version: Version, field_name: str | None, stage: Stage) -> tuple[Secret, ...]:
+def secrets_of(version: "Version", field_name: str | None, stage: Stage) -> tuple[Secret, ...]:
     """Give the values of a version: one, or those of a list in the field.
 
     Args:
@@ -76,7 +76,7 @@ def secrets_of(version: Version, field_name: str | None, stage: Stage) -> tuple[
     )
 
 
-def _field(version: Version, name: str) -> tuple[str, ...]:
+def _field(version: "Version", name: str) -> tuple[str, ...]:
     problem: str
     try:
         return _strings(version.content, name)
@@ -86,6 +86,9 @@ def _field(version: Version, name: str) -> tuple[str, ...]:
 
 
 def _strings(content: str | bytes, name: str) -> tuple[str, ...]:
+    from token_refresh.secret_value import SecretValue  # noqa: PLC0415 - few readers have a `field`, and pay for this
+    from token_refresh.stored.json_object import json_type, read_object  # noqa: PLC0415 - likewise
+
     if isinstance(content, bytes):
         raise InvalidSecretDocument(f"the value is binary and has no field {name}")
     found = read_object(SecretValue(content)).get(name)

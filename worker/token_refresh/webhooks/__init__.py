@@ -8,6 +8,9 @@
 See docs/webhooks.md.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from token_refresh.webhooks.delivery import Delivery, VerifiedWith, from_message, to_message
 from token_refresh.webhooks.errors import (
     DeliveryNotQueued,
@@ -16,10 +19,12 @@ from token_refresh.webhooks.errors import (
     WebhookNotVerified,
     WebhookTooLarge,
 )
-from token_refresh.webhooks.queues import EventBus, SqsQueue
-from token_refresh.webhooks.receiver import Receiver
 from token_refresh.webhooks.schemes import GITHUB, SLACK, STANDARD, STRIPE, Scheme
 from token_refresh.webhooks.verifier import Verifier
+
+if TYPE_CHECKING:
+    from token_refresh.webhooks.queues import EventBus, SqsQueue
+    from token_refresh.webhooks.receiver import Receiver
 
 __all__ = [
     "GITHUB",
@@ -41,3 +46,12 @@ __all__ = [
     "from_message",
     "to_message",
 ]
+
+_ON_FIRST_USE: Final = {"EventBus": "queues", "Receiver": "receiver", "SqsQueue": "queues"}
+
+
+def __getattr__(name: str) -> Any:
+    # PEP 562, as in token_refresh.reader: a verifier inside a web framework needs none of these.
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ON_FIRST_USE[name]}"), name)

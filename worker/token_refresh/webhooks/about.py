@@ -3,8 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from token_refresh.webhooks.headers import Headers
@@ -13,9 +12,8 @@ _ID = re.compile(r"[!-~]{1,256}")
 _TYPE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What the provider says about a delivery.
+    """What the provider says about a delivery; `repr` shows nothing of it.
 
     Attributes:
         key: The same for each copy of a delivery, and for no other. Made of signed bytes alone, so that a replay
@@ -25,10 +23,13 @@ class About:
         handshake: Where the provider only tests the endpoint, the body that it expects.
     """
 
-    key: str = field(repr=False)
-    id: str | None = None
-    type: str | None = None
-    handshake: str | None = field(default=None, repr=False)
+    __slots__ = ("handshake", "id", "key", "type")  # not a dataclass, as `Signed`
+
+    def __init__(self, key: str, found_id: str | None, kind: Any, handshake: str | None = None) -> None:
+        self.key: Final = key
+        self.id: Final = found_id
+        self.type: Final = kind if isinstance(kind, str) and _TYPE.fullmatch(kind) else None
+        self.handshake: Final = handshake
 
 
 def of_stripe(_headers: Headers, body: bytes) -> About:
@@ -57,12 +58,7 @@ def of_slack(_headers: Headers, body: bytes) -> About:
 def of_github(headers: Headers, body: bytes) -> About:
     """Read the headers; the key is a digest of the body, which alone is signed."""
     kind, delivery_id = headers.get("x-github-event"), headers.get("x-github-delivery")
-    return About(
-        key=_digest(body),
-        id=_identifier(delivery_id),
-        type=_type(kind),
-        handshake="" if kind == "ping" else None,
-    )
+    return About(_digest(body), _identifier(delivery_id), kind, handshake="" if kind == "ping" else None)
 
 
 def of_standard(headers: Headers, body: bytes) -> About:
@@ -92,15 +88,11 @@ def as_object(value: Any) -> dict[str, Any]:
 
 
 def _about(body: bytes, found_id: str | None, kind: Any, handshake: str | None = None) -> About:
-    return About(key=found_id or _digest(body), id=found_id, type=_type(kind), handshake=handshake)
+    return About(found_id or _digest(body), found_id, kind, handshake)
 
 
 def _identifier(value: Any) -> str | None:
     return value if isinstance(value, str) and _ID.fullmatch(value) else None
-
-
-def _type(value: Any) -> str | None:
-    return value if isinstance(value, str) and _TYPE.fullmatch(value) else None
 
 
 def _json(text: bytes | str) -> Any:

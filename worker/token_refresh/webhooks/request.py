@@ -12,22 +12,23 @@ Sources: docs.aws.amazon.com/lambda/latest/dg (urls-invocation, services-alb), a
 import base64
 import binascii
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from token_refresh.webhooks.about import as_object
 from token_refresh.webhooks.errors import WebhookMalformed
 from token_refresh.webhooks.headers import Headers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request; `repr` shows neither headers nor body."""
+    """One HTTP request; `repr` shows nothing of it."""
 
-    method: str
-    path: str
-    headers: Headers
-    body: bytes = field(repr=False)
+    __slots__ = ("body", "headers", "method", "path")  # not a dataclass, as `Signed`
+
+    def __init__(self, *, method: str, path: str, headers: Headers, body: bytes) -> None:
+        self.method: Final = method
+        self.path: Final = path
+        self.headers: Final = headers
+        self.body: Final = body
 
 
 def read_request(event: Any) -> Request:

@@ -9,7 +9,6 @@ from token_refresh.reader import Runtime, Secret
 from token_refresh.webhooks.delivery import Delivery, VerifiedWith
 from token_refresh.webhooks.errors import WebhookNotVerified, detached
 from token_refresh.webhooks.headers import Headers
-from token_refresh.webhooks.remedy import how_to_store, place_of_secret
 from token_refresh.webhooks.schemes import Scheme, Signed
 from token_refresh.webhooks.verify import check_time, first_fitting
 
@@ -164,12 +163,16 @@ class Verifier:
         )
 
     def _wrong_form(self, secret: Secret, why: ValueError) -> InvalidSecretDocument:
+        from token_refresh.webhooks.remedy import how_to_store, place_of_secret  # noqa: PLC0415 - few deliveries fail
+
         return InvalidSecretDocument(
             f"{place_of_secret(secret.secret_id)}, version {secret.version_id}: the stored signing secret {why}. Store "
             f"it as {self.scheme.name} shows it: {how_to_store(secret.secret_id)}"
         )
 
     def _nothing_fits(self, secrets: Sequence[Secret]) -> WebhookNotVerified:
+        from token_refresh.webhooks.remedy import how_to_store, place_of_secret  # noqa: PLC0415 - few deliveries fail
+
         reference = secrets[0].secret_id
         versions = ", ".join(secret.version_id for secret in secrets)
         return WebhookNotVerified(

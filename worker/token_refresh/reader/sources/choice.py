@@ -1,19 +1,21 @@
 """Which source reads a reference."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader.reference import Reference, Scheme
-from token_refresh.reader.sources.source import Source
+
+if TYPE_CHECKING:
+    from token_refresh.reader.sources.source import Source
 
 _SERVICES: Final = {Scheme.SECRET: "secretsmanager", Scheme.PARAMETER: "ssm", Scheme.AMPLIFY: "ssm"}
 
 
 def open_sources(
     references: Iterable[Reference], *, client: Any, region: str | None, clock: Callable[[], float]
-) -> dict[Scheme, Source]:
+) -> dict[Scheme, "Source"]:
     """Make one source for each scheme.
 
     Args:
@@ -48,7 +50,7 @@ def _service_of(client: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _open(scheme: Scheme, client: Any, region: str | None, clock: Callable[[], float]) -> Source:
+def _open(scheme: Scheme, client: Any, region: str | None, clock: Callable[[], float]) -> "Source":
     # A process reads one kind of reference, as a rule: it loads the module of that kind.
     match scheme:
         case Scheme.SECRET:

@@ -1,24 +1,43 @@
 """What a source of secrets is, and what it gives."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from token_refresh.reader.reference import Reference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One version of a secret, as it is stored."""
+    """One version of a secret, as it is stored; `repr` shows nothing of it."""
 
-    reference: Reference
-    place: str
-    """Names the secret in messages: `secret my-app in eu-central-1`."""
-    action: str | None = None
-    """What read it, as IAM names it; None on this machine."""
-    version_id: str
-    created_at: datetime
-    content: str | bytes = field(repr=False)
+    # Not a dataclass: generating one takes a hundred times as long (docs/webhooks.md counts what an import costs).
+    __slots__ = ("action", "content", "created_at", "place", "reference", "version_id")
+
+    def __init__(  # noqa: PLR0913 - all of a version, by name
+        self,
+        *,
+        reference: Reference,
+        place: str,
+        action: str | None = None,
+        version_id: str,
+        created_at: datetime,
+        content: str | bytes,
+    ) -> None:
+        """Keep what was read.
+
+        Args:
+            reference: What was asked for.
+            place: Names the secret in messages: `secret my-app in eu-central-1`.
+            action: What read it, as IAM names it; None on this machine.
+            version_id: Names the version; it may be logged.
+            created_at: When it was stored, by the clock of the store.
+            content: The value.
+        """
+        self.reference: Final = reference
+        self.place: Final = place
+        self.action: Final = action
+        self.version_id: Final = version_id
+        self.created_at: Final = created_at
+        self.content: Final = content
 
     @property
     def origin(self) -> str:
