@@ -1,5 +1,6 @@
 """What every test leaves as it found it, and what the tests of a deployment share."""
 
+import gc
 import logging
 import subprocess
 import warnings
@@ -8,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import token_refresh.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
 from deployment.emulator import ROOT, Emulator
+
+gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -76,13 +76,30 @@ def test_importing_the_pure_rooms_loads_no_library() -> None:
 
 
 def test_importing_the_handler_reads_no_configuration() -> None:
-    """Importing the handler depends on no variable and loads no part of a fleet: one secret pays for itself alone."""
-    code = "import sys, token_refresh.handler; sys.exit(any(m.startswith('token_refresh.fleet') for m in sys.modules))"
+    """Importing the handler depends on no variable, and loads neither a fleet's parts nor what only a refresh needs."""
+    costly = ("token_refresh.fleet", "httpx")
+    code = f"import sys, token_refresh.handler; sys.exit(any(m.startswith({costly}) for m in sys.modules))"
     subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-c", code],
         check=True,
         env={"CLAIM_TTL_SECONDS": "nonsense", "PYTHONWARNINGS": "error"},
     )
+
+
+def test_the_collector_is_off_during_a_cold_start_alone() -> None:
+    """Python's garbage collector is off until the first event has its result, even an error, and on from then."""
+    code = """if True:
+        import gc, token_refresh.handler
+        assert not gc.isenabled()
+        try:
+            token_refresh.handler.handler({}, None)
+        except token_refresh.handler.TokenRefreshError:
+            assert gc.isenabled()
+            assert gc.get_freeze_count() > 10_000
+        else:
+            raise AssertionError("a run without settings has an error")
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, env={})  # noqa: S603 - ours
 
 
 def every_test() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:

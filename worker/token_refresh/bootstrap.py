@@ -13,7 +13,6 @@ from token_refresh.adapters.calls import CLIENT_CONFIG, OVERRUN_SECONDS
 from token_refresh.adapters.client_key import KmsSigner
 from token_refresh.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh.adapters.table_claims import TableClaims
-from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh.adapters.version_claims import VersionClaims
 from token_refresh.aws.clients import MakeClient, make_client
 from token_refresh.aws.errors import TOKEN_SECRET_SETTING
@@ -206,6 +205,9 @@ def _stored_credentials(version: SecretVersion | None, where: str) -> ClientCred
 
 def token_endpoint(provider: Provider, *, client_key_id: str | None, client: MakeClient) -> TokenEndpoint:
     """Make the HTTP client's adapter for the endpoint of a provider whose variables are filled in."""
+    # Imported here: most runs find nothing due, and httpx takes a tenth of their cold start (`scripts/bench worker`).
+    from token_refresh.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
+
     signer = KmsSigner(client_key_id, client) if client_key_id else None
     return HttpTokenEndpoint(provider.token_endpoint, provider.response, signer)
 

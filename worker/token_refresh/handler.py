@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from token_refresh import cold_start
 from token_refresh.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh.bootstrap import SystemClock, build_run, environment
 from token_refresh.config import check_timeout, read_settings, token_secret_id
@@ -37,6 +38,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     """
     fleet = environment().get("FLEET_NAME") or is_queue_event(event)
     ended = (_run_in_fleet if fleet else _run)(event, context)
+    cold_start.end()
     if not isinstance(ended, TokenRefreshError):
         return ended
     del event, context  # Error reporters print the variables of this frame, and an event can hold anything.
