@@ -92,9 +92,7 @@ def test_the_end_of_a_grant(stage: Stage, events: Events, monkeypatch: pytest.Mo
     assert _in_days(stage, 1)[:16] == events.sent[0]["Detail"]["since"][:16]
 
 
-def test_the_end_of_a_grant_within_a_second(
-    stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_end_of_a_grant_within_a_second(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two refreshes in the first second of a grant's last week are one event."""
     monkeypatch.setenv("PROVIDER", "generic")
     ends = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions", "grant_ends_at": _in_days(stage, 7)[:19]}
