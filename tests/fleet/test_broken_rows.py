@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import arn, failed, row, seen
-from token_refresh.cli.fleet.layout import as_fields, lay_out, view
+from token_refresh.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh.fleet.aws import items
 from token_refresh.fleet.core.announcement import announcement
 from token_refresh.fleet.core.dispatch import LEASE, Decision, Fleet, Limits, ProviderLimits, decide, message_id
@@ -114,7 +114,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
 
     assert [] == exceeded(fleet, decision, now)
     assert len(rows) == measure(fleet, decision, now).fleet["Size"]
-    members = view(rows, Pauses(), fleet="prod", now=now, provider=None, state=None)
+    members = select(rows, Pauses(), fleet="prod", now=now, provider=None, state=None)
     assert lay_out(members, limit=len(rows))
     assert json.dumps(as_fields(members))
     for found, ran in itertools.product(rows, ENDS):
