@@ -24,7 +24,7 @@ class Ended:
 
     @property
     def screen(self) -> str:
-        """Everything that was shown, as running text: where lines break is not what a test is about."""
+        """All output, as running text: where lines break is not what a test is about."""
         return " ".join(f"{self.out} {self.err}".split())
 
     @property

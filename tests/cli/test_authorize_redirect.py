@@ -48,7 +48,7 @@ def test_port_taken(cli: Cli, client_file: Path, endpoint: TokenEndpoint) -> Non
 
     assert 1 == ended.code
     assert f"can't listen at {endpoint.address}" in ended.screen
-    assert "client_id=" not in ended.screen, "no address to authorize at was shown"
+    assert "client_id=" not in ended.screen, "no address to authorize at was printed"
 
 
 def test_ipv6(cli: Cli, client_file: Path, free_port: int) -> None:

@@ -30,7 +30,7 @@ DOES = {"would_refresh": "refreshed", "would_recover": "recovered", "fresh": "fr
 class Said:
     """What the commands say of one state, and what a run then does."""
 
-    shown: str
+    printed: str
     next_run: str
     findings: list[dict[str, str]]
     checks: list[dict[str, str]]
@@ -54,7 +54,7 @@ def said(
     changed, requests = before != store.secrets.snapshot(), len(endpoint.requests)
     real = cli("refresh", **variables)
     return Said(
-        shown=" ".join(ended.screen for ended in (status, doctor, dry)),
+        printed=" ".join(ended.screen for ended in (status, doctor, dry)),
         next_run=next(iter(re.findall(r"next run +(.+)", status.out)), "fails"),  # without a token set
         findings=fields.get("findings", []),
         checks=checks,
@@ -76,8 +76,8 @@ def test_they_agree(said: Said) -> None:
 
     And if a finding says that the next run or `refresh` mends it, the run has mended it.
     """
-    refused = [pair for pair in CONTRADICTIONS if all(re.search(sentence, said.shown) for sentence in pair)]
-    assert [] == refused, said.shown
+    refused = [pair for pair in CONTRADICTIONS if all(re.search(sentence, said.printed) for sentence in pair)]
+    assert [] == refused, said.printed
 
     tokens = [check for check in said.checks if check["name"] == "tokens" and check["grade"] != "ok"]
     assert [timeless(finding) for finding in said.findings] == [timeless(check) for check in tokens]

@@ -10,7 +10,7 @@ from token_refresh.cli.refresh.invoke import _print_log
 
 
 def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a function's log tail the worker's own events are shown, and nothing else that happens to be JSON."""
+    """Of a function's log tail only the worker's own events are printed, and no other JSON."""
     lines = ["START RequestId: 1", "[1]", json.dumps({"message": "canary"}), json.dumps({"event": "tokens_staged"})]
 
     _print_log(base64.b64encode("\n".join(lines).encode()).decode())

@@ -22,11 +22,11 @@ def test_history(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
     store.clock_offset_seconds = 400
     cli("refresh", "--force")
 
-    shown = cli("history")
+    listed = cli("history")
 
-    assert 0 == shown.code
-    assert first[:8] in shown.screen
-    assert "token set, stored by an operator" in shown.screen
+    assert 0 == listed.code
+    assert first[:8] in listed.screen
+    assert "token set, stored by an operator" in listed.screen
     assert [
         ("received", ["AWSCURRENT", "REFRESH_OUTCOME"]),
         ("claim", ["REFRESH_CLAIM"]),
@@ -34,8 +34,8 @@ def test_history(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
         ("stored", []),
     ] == kinds(cli)
     assert ["claim", "claim", "claim"] == [kind for kind, _ in kinds(cli, "--all") if kind == "claim"]
-    assert "AWSPREVIOUS" in shown.screen
-    assert all(len(line) <= 80 for line in shown.out.splitlines())
+    assert "AWSPREVIOUS" in listed.screen
+    assert all(len(line) <= 80 for line in listed.out.splitlines())
 
 
 def test_a_long_history(cli: Cli, tokens: Tokens) -> None:

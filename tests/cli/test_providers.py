@@ -86,12 +86,12 @@ def test_an_unknown_provider_is_an_error(cli: Cli) -> None:
     assert "there is no provider profile of that name" in " ".join(ended.err.split())
 
 
-def test_profiles_of_one_s_own_are_listed_and_shown(cli: Cli, profile: Path) -> None:
+def test_profiles_of_one_s_own_are_listed_and_printed(cli: Cli, profile: Path) -> None:
     """A folder of profiles is added by an option or a variable."""
     assert "My CRM" in cli("providers", "--profiles", str(profile.parent)).out
-    shown = cli("providers", "my-crm", PROVIDER_PROFILES=str(profile.parent)).out
-    assert "until the new one is used" in shown
-    assert "10 d from the consent" in shown
+    printed = cli("providers", "my-crm", PROVIDER_PROFILES=str(profile.parent)).out
+    assert "until the new one is used" in printed
+    assert "10 d from the consent" in printed
 
 
 def test_a_profile_that_fits_its_responses(cli: Cli, profile: Path) -> None:

@@ -76,7 +76,7 @@ def test_revoked(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
 
 
 def test_unnamed_event(capsys: pytest.CaptureFixture[str]) -> None:
-    """What the run logs without a sentence is shown by its name."""
+    """An event of the run that has no sentence is printed by its name."""
     _Progress(errors()).info("something_new", token="canary")
 
     assert "- something new" == capsys.readouterr().err.strip()
@@ -123,7 +123,7 @@ def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str,
 
 
 def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lambda) -> None:
-    """The deployed function does it, and its log's lines are shown; its failure is printed by its name."""
+    """The deployed function does it. The command prints the lines of its log, and the name of its failure."""
     tokens.store(expires_in=DAY)
 
     refreshed = cli("refresh", "--invoke=worker", "--force", "--json")
@@ -149,7 +149,7 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lam
     ],
 )
 def test_another_function(cli: Cli, deployed: Lambda, response: tuple[str | None, bytes], printed: str) -> None:
-    """Of a function that is not this worker, nothing is shown but the type of its error."""
+    """Of a function that is not this worker, only the type of its error is printed."""
     deployed.response = response
 
     ended = cli("refresh", "--invoke=worker")

@@ -152,7 +152,7 @@ def test_the_current_version(cli: Cli, tokens: Tokens) -> None:
 
 
 def test_a_set_without_expiry(cli: Cli, tokens: Tokens) -> None:
-    """An old set without an expiry is shown without one."""
+    """`restore` takes an old set that has no expiry, and prints none."""
     old = tokens.store(expiresAt=None)
     tokens.store(expires_in=DAY)
 

@@ -158,7 +158,7 @@ def origin(ends_in: timedelta, *, host: str = "127.0.0.1") -> dict[str, object]:
 
 
 def test_the_end_of_the_grant(cli: Cli, tokens: Tokens) -> None:
-    """When the grant ends is shown, and whether a refresh moves that."""
+    """It prints when the grant ends, and whether a refresh moves that."""
     tokens.store(expires_in=20 * DAY, tokenRefresh=origin(timedelta(days=90, seconds=30)))
 
     moved, fixed = cli("status", PROVIDER="zoom"), cli("status", PROVIDER="linkedin")

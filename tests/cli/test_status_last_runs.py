@@ -8,7 +8,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 
 
 def test_refreshed(cli: Cli, tokens: Tokens) -> None:
-    """What the last runs did is shown, from the versions that they left."""
+    """It lists what the last runs did, from the versions that they left."""
     tokens.store()
     cli("refresh")
 

@@ -19,11 +19,11 @@ def test_status_of_a_refreshed_secret(cli: Cli, tokens: Tokens) -> None:
     tokens.store()
     cli("refresh", "--force")
 
-    shown, fields = cli("status"), cli("status", "--json").json
+    status, fields = cli("status"), cli("status", "--json").json
 
-    assert "Upwork at 127.0.0.1; accepts a refresh token again for 1 d" in shown.screen
-    assert "in the secret; 1 of 40 in 24 h" in shown.screen
-    assert "refreshed, forced" in shown.screen
+    assert "Upwork at 127.0.0.1; accepts a refresh token again for 1 d" in status.screen
+    assert "in the secret; 1 of 40 in 24 h" in status.screen
+    assert "refreshed, forced" in status.screen
     assert ("upwork", "127.0.0.1", 86_400) == tuple(fields[name] for name in ("provider", "host", "grace_seconds"))
     assert {"store": "versions", "number": 1, "used": 1, "limit": 40} == fields["claims"]
     assert fields["attempts"][0]["forced"]

@@ -1,6 +1,6 @@
 """The whole of an operator's life, in processes of their own, with a real browser and a real authorization server.
 
-Whatever is shown on the way, on whichever stream, with --debug, is searched for every secret that there was.
+All output, on both streams and with --debug, is searched for every secret that there was.
 """
 
 import json
@@ -51,20 +51,20 @@ def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
 
 
 class Operator:
-    """Runs commands without a terminal, each as a process of its own the first time, and keeps all that was shown."""
+    """Runs commands without a terminal, each as a process of its own the first time, and keeps all output."""
 
     def __init__(self, environment: dict[str, str], browser: webdriver.Chrome, cli: Cli) -> None:
         self._environment = environment
         self._browser = browser
         self._cli = cli
         self._run: set[str] = set()
-        self.shown = ""
+        self.output = ""
 
     def run(self, *arguments: str) -> tuple[int, str]:
         again = arguments[0] in self._run
         self._run.add(arguments[0])
         ended = self._cli(*arguments, "--debug") if again else self._in_a_process(*arguments)
-        self.shown += ended.out + ended.err
+        self.output += ended.out + ended.err
         return ended.code, ended.screen
 
     def _in_a_process(self, *arguments: str) -> Ended:
@@ -95,7 +95,7 @@ class Operator:
             self._browser.find_element(By.NAME, "allow").click()
             WebDriverWait(self._browser, 30).until(lambda browser: "Authorized" in browser.title)
             out, err = process.communicate(timeout=30)
-            self.shown += url + out + err
+            self.output += url + out + err
         assert 0 == process.returncode
         return str(self._browser.find_element(By.TAG_NAME, "main").text)
 
@@ -159,9 +159,9 @@ def test_from_first_set_up_to_a_dead_grant_and_back(  # noqa: PLR0917 - fixtures
 
     secrets = secrets_in(store, "shop/prod/upwork") | {client_secret}
     assert 8 < len(secrets)
-    assert [] == [secret for secret in secrets if secret in operator.shown]
+    assert [] == [secret for secret in secrets if secret in operator.output]
 
 
 def ended(command: tuple[int, str], printed: str) -> tuple[int, bool]:
-    code, shown = command
-    return code, printed in shown
+    code, screen = command
+    return code, printed in screen

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import arn, failed, row, seen
-from token_refresh.cli.fleet.layout import as_fields, lay_out, view
+from token_refresh.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh.fleet.aws import items
 from token_refresh.fleet.core.announcement import announcement
 from token_refresh.fleet.core.dispatch import LEASE, Decision, Fleet, Limits, ProviderLimits, decide, message_id
@@ -115,7 +115,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
 
     assert [] == exceeded(fleet, decision, now)
     assert len(rows) == measure(fleet, decision, now).fleet["Size"]
-    members = view(rows, Pauses(), fleet="prod", now=now, provider=None, state=None)
+    members = select(rows, Pauses(), fleet="prod", now=now, provider=None, state=None)
     assert lay_out(members, limit=len(rows))
     assert json.dumps(as_fields(members))
     for found, ran in itertools.product(rows, ENDS):
@@ -153,7 +153,7 @@ def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data
 
 @pytest.mark.parametrize("text", ["[" * 99_999, json.dumps({"failures": 10**4300 - 1})])
 def test_what_json_can_t_hold(text: str) -> None:
-    """Brackets deeper than Python reads, and a number that is too long to write with one more, are no row and no pause."""
+    """Brackets deeper than Python reads, and a number too long to write with one more, are no row and no pause."""
     fields = json.loads(items.write_row(row(), "prod")["seen"]["S"])
     broken = text if text.startswith("[") else json.dumps(fields | json.loads(text))
     found = items.read_row(items.write_row(row(), "prod") | {"seen": {"S": broken}, "pause": {"S": broken}}, NOW)

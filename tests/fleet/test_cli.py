@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from fleet.rows import arn, failed, row, seen
 from token_refresh.cli.app import app
 from token_refresh.cli.fleet.duration import read_duration
-from token_refresh.cli.fleet.layout import lay_out, view
+from token_refresh.cli.fleet.layout import lay_out, select
 from token_refresh.errors import TokenRefreshError
 from token_refresh.fleet.aws.index import TableIndex
 from token_refresh.fleet.core.row import Pause, Pauses, Row, State
@@ -125,11 +125,11 @@ def _kinds(error: type[TokenRefreshError]) -> set[type[TokenRefreshError]]:
 
 
 def test_a_large_fleet() -> None:
-    """Of 10,000 rows the summary and the 20 most urgent are shown; the rest is counted."""
+    """Of 10,000 rows `status` prints the summary and the 20 most urgent; it counts the rest."""
     rows = [healthy(str(number)) for number in range(9_999)] + [late("late/1")]
-    shown = view(rows, Pauses(), fleet="prod", now=NOW, provider=None, state=None)
+    view = select(rows, Pauses(), fleet="prod", now=NOW, provider=None, state=None)
     console = Console(width=80, file=StringIO())
-    console.print(*lay_out(shown, limit=20), sep="\n")
+    console.print(*lay_out(view, limit=20), sep="\n")
 
     lines = cast("StringIO", console.file).getvalue().splitlines()
     assert "fleet prod  10000 secrets  1 overdue  9999 healthy" == lines[0].strip()
@@ -170,7 +170,7 @@ def test_json(index: TableIndex) -> None:
 
 
 def test_pause_and_resume(index: TableIndex) -> None:
-    """A pause has an end, a person and a reason; the fleet's is shown on top."""
+    """A pause has an end, a person and a reason; `status` prints the fleet's on top."""
     index.add(healthy("a"))
     assert 0 == run("pause", "--all", "--for", "30m", "--why", "maintenance").exit_code
     assert 0 == run("pause", "--provider", "xero").exit_code

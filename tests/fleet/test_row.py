@@ -38,7 +38,7 @@ def test_what_a_person_must_repair_stays_what_it_is(state: State) -> None:
 
 
 def test_held_until_overdue() -> None:
-    """A held secret is shown as held, and as overdue once half of its window is used up."""
+    """A held secret counts as held, and as overdue once half of its window is used up."""
     held = row(found=seen(state=State.HELD))
 
     assert [State.HELD, State.OVERDUE] == [state_of(held, NOBODY, now) for now in (NOW, NOW + WINDOW / 2)]

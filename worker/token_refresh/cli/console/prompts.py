@@ -1,4 +1,4 @@
-"""Questions to the operator; a secret that is typed is never shown."""
+"""Questions to the operator; the terminal never echoes a secret."""
 
 import sys
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def ask_secret(name: str) -> SecretValue:
 
 
 def ask(name: str) -> str:
-    """Ask for something that may be shown.
+    """Ask for something that is no secret.
 
     Raises:
         CommandFailed: Standard input has no more lines.

@@ -14,7 +14,7 @@ from token_refresh.cli.console.failures import reported
 from token_refresh.cli.console.screen import errors, output, print_json, show, text, when
 from token_refresh.cli.context import Context
 from token_refresh.cli.fleet.duration import read_duration
-from token_refresh.cli.fleet.layout import as_fields, lay_out, view
+from token_refresh.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh.cli.secret.health import Health
 from token_refresh.cli.secret.membership import arn_of, find_index, join, open_index
 from token_refresh.errors import ConfigurationError, TokenRefreshError
@@ -56,12 +56,12 @@ def status(  # noqa: PLR0913 - options, each by its name
         rows, pauses = list(index.rows()), index.pauses()
         if provider is not None and not _count(rows, provider):
             raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
-        shown = view(rows, pauses, fleet=fleet, now=datetime.now(UTC), provider=provider, state=state)
+        view = select(rows, pauses, fleet=fleet, now=datetime.now(UTC), provider=provider, state=state)
         if as_json:
-            print_json(as_fields(shown))
+            print_json(as_fields(view))
         else:
-            show(output(), *lay_out(shown, limit=limit))
-        raise typer.Exit(shown.health)
+            show(output(), *lay_out(view, limit=limit))
+        raise typer.Exit(view.health)
 
 
 @fleet_app.command(epilog='token-refresh fleet pause --fleet prod --provider xero --for 2h --why "their maintenance"')

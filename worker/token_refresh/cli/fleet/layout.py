@@ -70,52 +70,52 @@ class View:
         return Health.ATTENTION if _ATTENTION & self.counts.keys() else Health.HEALTHY
 
 
-def view(  # noqa: PLR0913 - what there is, and what was asked for, each by its name
+def select(  # noqa: PLR0913 - what there is, and what was asked for, each by its name
     rows: Sequence[Row], pauses: Pauses, *, fleet: str, now: datetime, provider: str | None, state: State | None
 ) -> View:
     """Filter the rows, and put the most urgent first."""
     members = [Member(row=row, state=state_of(row, pauses, now)) for row in rows]
-    shown = [m for m in members if provider in (None, m.row.provider) and state in (None, m.state)]
+    selected = [m for m in members if provider in (None, m.row.provider) and state in (None, m.state)]
     # A secret that no run has read may expire at any moment, as the dispatcher has it.
-    shown.sort(key=lambda m: (_ORDER.index(m.state), m.row.expires_at or now, m.row.name))
-    return View(fleet=fleet, members=shown, pauses=pauses, now=now)
+    selected.sort(key=lambda m: (_ORDER.index(m.state), m.row.expires_at or now, m.row.name))
+    return View(fleet=fleet, members=selected, pauses=pauses, now=now)
 
 
-def lay_out(shown: View, *, limit: int) -> list[RenderableType]:
+def lay_out(view: View, *, limit: int) -> list[RenderableType]:
     """Lay out the summary, the providers, and the first rows."""
-    total = len(shown.members)
+    total = len(view.members)
     counts = [
-        part for state, n in shown.counts.items() for part in ((f"{n} {state.value}", _STYLES.get(state, "")), "  ")
+        part for state, n in view.counts.items() for part in ((f"{n} {state.value}", _STYLES.get(state, "")), "  ")
     ]
     parts: list[RenderableType] = [
-        assemble((f"fleet {shown.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ", *counts)
+        assemble((f"fleet {view.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ", *counts)
     ]
     # Before the rows: of a paused fleet each row says `paused`, and none says why.
-    if shown.pauses.fleet is not None and shown.now < shown.pauses.fleet.until:
-        pause = shown.pauses.fleet
+    if view.pauses.fleet is not None and view.now < view.pauses.fleet.until:
+        pause = view.pauses.fleet
         parts.append(text(f"paused until {when(pause.until)} by {pause.by}: {pause.why}", "cyan"))
-    parts += [Text(), _providers(shown), Text()]
+    parts += [Text(), _providers(view), Text()]
     if limit:
-        parts.append(_rows(shown, limit))
+        parts.append(_rows(view, limit))
     if total > limit:
         parts.append(text(f"and {total - limit} more; narrow them with --provider or --state, or use --json", "dim"))
     return parts
 
 
-def as_fields(shown: View) -> dict[str, Any]:
+def as_fields(view: View) -> dict[str, Any]:
     """Give the same for machines, with all rows."""
     return {
-        "fleet": shown.fleet,
-        "health": shown.health.name.lower(),
-        "secrets": len(shown.members),
-        "states": {state.value: count for state, count in shown.counts.items()},
-        "rows": [_fields(member, shown) for member in shown.members],
+        "fleet": view.fleet,
+        "health": view.health.name.lower(),
+        "secrets": len(view.members),
+        "states": {state.value: count for state, count in view.counts.items()},
+        "rows": [_fields(member, view) for member in view.members],
     }
 
 
-def _fields(member: Member, shown: View) -> dict[str, Any]:
+def _fields(member: Member, view: View) -> dict[str, Any]:
     row, seen = member.row, member.row.seen
-    pause = pause_of(row, shown.pauses, shown.now)
+    pause = pause_of(row, view.pauses, view.now)
     known: dict[str, Any] = {
         "secret_id": row.secret_arn,
         "provider": row.provider,
@@ -142,22 +142,22 @@ def _fields(member: Member, shown: View) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def _providers(shown: View) -> Table:
+def _providers(view: View) -> Table:
     # Only states that occur: eight columns leave a provider's name no room.
-    states = list(shown.counts)
+    states = list(view.counts)
     table = _table("provider", *(state.value for state in states))
     by_provider: dict[str, Counter[State]] = {}
-    for member in shown.members:
+    for member in view.members:
         by_provider.setdefault(member.row.provider, Counter())[member.state] += 1
     for provider, counts in sorted(by_provider.items()):
         table.add_row(text(provider), *(text(str(counts[s]), _STYLES.get(s, "")) if counts[s] else "" for s in states))
     return table
 
 
-def _rows(shown: View, limit: int) -> Table:
+def _rows(view: View, limit: int) -> Table:
     """Lay out rows; what went wrong is below the secret's name, since a column for it leaves names no room."""
     table = _table(Column("secret", overflow="fold", min_width=_NARROWEST), "provider", "state", "expires", "last run")
-    for member in shown.members[:limit]:
+    for member in view.members[:limit]:
         row, seen = member.row, member.row.seen
         ended = (seen.error_type or seen.outcome) if seen else None
         detail = [(f"\n  {ended}", "dim")] if ended and ended not in _AS_IT_SHOULD_BE else []
@@ -165,8 +165,8 @@ def _rows(shown: View, limit: int) -> Table:
             assemble(row.name, *detail),
             text(row.provider),
             text(member.state.value, _STYLES.get(member.state, "")),
-            text(_about(row.expires_at - shown.now) if row.expires_at else "unknown"),
-            text(_about(seen.at - shown.now) if seen else "none yet"),
+            text(_about(row.expires_at - view.now) if row.expires_at else "unknown"),
+            text(_about(seen.at - view.now) if seen else "none yet"),
         )
     return table
 
