@@ -133,14 +133,14 @@ class Soak:
     def _check(self, testbed: Testbed) -> None:
         """Check what must hold after a round, with runs that nobody disturbs."""
         # A document that is not complete would be an InvalidSecretDocument from here on.
-        ended = testbed.rest()
+        ended = testbed.run_until_done()
         for run in ended:
             _check_ending(run)
         if ended[-1].name == "RefreshOutcomeUnknown":
             if not testbed.access_token_valid:
                 raise Violation("a hold left consumers without a valid access token")
             testbed.pass_hold()
-            ended += testbed.rest()
+            ended += testbed.run_until_done()
         self.endings.update(run.name for run in ended)
         if testbed.alive:
             return
@@ -151,11 +151,11 @@ class Soak:
         self.lost += 1
         testbed.pass_until_due()
         testbed.pass_hold()
-        if (last := testbed.rest()[-1].name) != "ReauthorizationRequired":
+        if (last := testbed.run_until_done()[-1].name) != "ReauthorizationRequired":
             raise Violation(f"a dead grant ended in {last}")
         testbed.authorize()
         testbed.pass_seconds(STALENESS.total_seconds() + 1)  # Before that, a read may still show the dead grant.
-        if (names := [run.name for run in testbed.rest()])[-1] != "fresh" or not testbed.alive:
+        if (names := [run.name for run in testbed.run_until_done()])[-1] != "fresh" or not testbed.alive:
             raise Violation(f"a new authorization did not heal: {names}")
 
     def _pass_time(self, testbed: Testbed) -> None:
