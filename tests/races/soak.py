@@ -23,7 +23,7 @@ ERRORS: Final = {name for name in vars(errors) if isinstance(getattr(errors, nam
 ROUNDS_PER_WORLD: Final = 6
 
 _FAULTS: Final = [action for action in get_args(Action) if not action.startswith("hold")]
-_ANSWERS: Final = (
+_RESPONSES: Final = (
     script.close(),
     script.close(read=False),
     script.close(commit=True),
@@ -79,7 +79,7 @@ class Soak:
                 dice.choice(_FAULTS), nth=dice.randint(1, 20), times=dice.choice((1, 1, 3)), seconds=dice.random() / 5
             )
         if dice.random() < 0.3:
-            testbed.endpoint.play(dice.choice(_ANSWERS))
+            testbed.endpoint.play(dice.choice(_RESPONSES))
 
     def _runs(self, testbed: Testbed) -> None:
         """Start one to four runs at once, stop at a random call, and kill one of them there."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.fleet.aws import items
-from token_refresh.fleet.aws.calls import Refused, call, read_at
+from token_refresh.fleet.aws.calls import ExpectedError, call, read_at
 from token_refresh.fleet.core.dispatch import LEASE
 from token_refresh.fleet.core.row import AHEAD, Pause, Pauses, Row
 from token_refresh.fleet.ports import CLOCK_TICK, Entry
@@ -159,7 +159,7 @@ class TableIndex:
     def _write(self, action: str, method: Callable[..., Any], what: Mapping[str, Any]) -> bool:
         try:
             self._call(action, method, what, expected=_CONDITION_NOT_MET)
-        except Refused:
+        except ExpectedError:
             return False
         return True
 
