@@ -33,8 +33,8 @@ class Invocation(Protocol):
     ) -> Outcome | TokenRefreshError:
         """Run, and write the last log line."""
 
-    def found(self, read_at: datetime) -> RunFacts:
-        """Give what the run came to know."""
+    def facts(self, began_at: datetime) -> RunFacts:
+        """Give what the run learned."""
 
 
 def run_event(event: object, invocation: Callable[[str], Invocation]) -> dict[str, Any] | TokenRefreshError:
@@ -109,7 +109,7 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
     ended = invocation.execute(start, secret_id=secret_arn)
     # A dry run's row would put off the run that it stands for.
     if not trigger.dry_run:
-        report(crew, entry.row, _ran(ended, invocation.found(entry.read_at)))
+        report(crew, entry.row, _ran(ended, invocation.facts(entry.read_at)))
     return ended
 
 

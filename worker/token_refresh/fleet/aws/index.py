@@ -132,7 +132,9 @@ class TableIndex:
         found: dict[str, items.Item] = {}
         wanted: Mapping[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
         while True:
-            response = self._call("BatchGetItem", self._client.batch_get_item, {"RequestItems": wanted}, whole=True)
+            response = self._call(
+                "BatchGetItem", self._client.batch_get_item, {"RequestItems": wanted}, names_table=True
+            )
             found |= {item[items.KEY]["S"]: item for item in response["Responses"].get(self._table, [])}
             # DynamoDB may leave keys out of a batch, and calls that a success.
             wanted = response.get("UnprocessedKeys", {})
@@ -169,11 +171,11 @@ class TableIndex:
         method: Callable[..., Any],
         what: Mapping[str, Any],
         *,
-        whole: bool = False,
+        names_table: bool = False,
         expected: str | None = None,
     ) -> Any:
         where = f"table {self._table} in {self._client.meta.region_name}"
-        given = what if whole else {"TableName": self._table, **what}
+        given = what if names_table else {"TableName": self._table, **what}
         return call(method, given, action=f"dynamodb:{action}", where=where, expected=expected)
 
 
