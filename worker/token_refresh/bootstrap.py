@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -237,8 +237,3 @@ def _make_client(service: str, region: str | None, _aws_environment: tuple[tuple
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
             f"{_ENDPOINT_VARIABLES[service]} where they are set"
         ) from None
-
-
-def environment() -> Mapping[str, str]:
-    """Give the environment of this moment."""
-    return os.environ

@@ -1,5 +1,6 @@
 """The Lambda handler: event in, outcome out, one last log line either way."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 from token_refresh import cold_start
 from token_refresh.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
-from token_refresh.bootstrap import SystemClock, build_run, environment
+from token_refresh.bootstrap import SystemClock, build_run
 from token_refresh.config import check_timeout, read_settings, token_secret_id
 from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import InternalError, TokenRefreshError
@@ -36,7 +37,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     Raises:
         TokenRefreshError: One of the named failures; Lambda reports its class name as `errorType`.
     """
-    fleet = environment().get("FLEET_NAME") or is_queue_event(event)
+    fleet = os.environ.get("FLEET_NAME") or is_queue_event(event)
     ended = (_run_in_fleet if fleet else _run)(event, context)
     cold_start.end()
     if not isinstance(ended, TokenRefreshError):
@@ -49,7 +50,7 @@ def handler(event: object, context: Any) -> dict[str, Any]:
 
 def _run(event: object, context: Any) -> dict[str, Any] | TokenRefreshError:
     invocation = Invocation(context)
-    ended = invocation.execute(lambda: (read_event(event), environment()))
+    ended = invocation.execute(lambda: (read_event(event), os.environ))
     invocation.announce(ended)
     return ended.as_result(invocation.request_id) if isinstance(ended, Outcome) else ended
 
@@ -71,7 +72,7 @@ class Invocation:
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         self._time_left_seconds = remaining() / 1000 if remaining else DEFAULT_TIME_LEFT_SECONDS
         self._fleet = fleet or None
-        self._secret_id = token_secret_id(environment())
+        self._secret_id = token_secret_id(os.environ)
         self._trigger = Trigger(name="on_demand")
         self._provider: str | None = None
         self._policy: Policy | None = None
@@ -103,7 +104,7 @@ class Invocation:
 
     def announce(self, ended: Outcome | TokenRefreshError) -> None:
         """Send the event that the run calls for, if the deployment names a bus."""
-        bus = environment().get("EVENT_BUS")
+        bus = os.environ.get("EVENT_BUS")
         if not bus or self._run is None:
             return
         # Imported here: few deployments have a bus.

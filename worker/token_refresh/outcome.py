@@ -70,7 +70,7 @@ class RunFacts:
     """Token requests that the run sent."""
     provider: str | None = None
     version_id: str | None = None
-    """None if the run did not read the secret."""
+    """Like the provider, None if the run did not read the secret."""
     expires_at: datetime | None = None
     due_at: datetime | None = None
     grant_ends_at: datetime | None = None
