@@ -126,7 +126,8 @@ class Invocation:
             replace(trigger, secret_id=None),
             clock=self._clock,
             log=open_log(settings.log_level, request_id=self.request_id, secret_id=self._secret_id),
-            time_left_seconds=self._time_left_seconds,
+            # A fleet has read the row by now, and perhaps the document; slow reads must not move the deadline.
+            time_left_seconds=self._time_left_seconds - (self._clock.monotonic() - self._started),
         )
         return self._run.execute()
 

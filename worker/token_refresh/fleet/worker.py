@@ -63,9 +63,14 @@ def report(crew: Crew, row: Row, ran: Ran) -> None:
             crew.log.info("fleet_report_superseded", secret_id=row.secret_arn)
             return
         event = announcement(left, fleet=crew.fleet)
-        if crew.bus is not None and event is not None:
-            # In this order: a worker that dies in between sends the event twice, and never not at all.
-            crew.bus.send(event)
-            crew.index.announced(row.secret_arn, event.transition.value)
+        if crew.bus is None or event is None:
+            return
+        # Read again: a run that was under way at the same time may have sent the event.
+        latest = crew.index.entry(row.secret_arn)
+        if latest is not None and latest.row.announced == event.transition:
+            return
+        # In this order: a worker that dies in between sends the event twice, and never not at all.
+        crew.bus.send(event)
+        crew.index.announced(row.secret_arn, event.transition.value)
     except TokenRefreshError as error:
         crew.log.warning("fleet_report_failed", secret_id=row.secret_arn, error_type=type(error).__name__)

@@ -28,6 +28,8 @@ class Memory:
     """Versions that hold tokens that this run received."""
     recovered: set[str] = field(default_factory=set)
     """Versions that this run made current for another run that was interrupted."""
+    replaced: TokenSet | None = None
+    """What was current before this run made tokens current."""
     refused: set[tuple[str, str]] = field(default_factory=set)
     """Promotions that were refused: from which version, to which."""
     rejected_version: str | None = None
@@ -50,6 +52,7 @@ class Memory:
     def note_promoted(self, snapshot: Snapshot, promoted: TokenSet) -> Snapshot:
         """Remember that this run made a token set current; nothing has to be read to know that."""
         self.state = replace(self.state, promoted_version=promoted.version_id)
+        self.replaced = self.replaced or snapshot.current
         self.snapshot = replace(snapshot, current=promoted, successor=None)
         return self.snapshot
 

@@ -62,4 +62,4 @@ def _translate(failure: FailedCall, action: str, where: str) -> TokenRefreshErro
             f"{failed}: it does not exist. Deploy the fleet's stack (`scripts/deploy -c mode=fleet`), and set "
             "AWS_REGION to its region"
         )
-    return SecretStoreUnavailable(f"{failed}; nothing was lost, and a later run goes on")
+    return SecretStoreUnavailable(f"{failed}; what is stored stays, and a later run goes on")
