@@ -14,7 +14,7 @@ from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.fleet.core.outcome import Ran
 from token_refresh.fleet.core.row import Pauses, Row, State
 from token_refresh.fleet.ports import Entry
-from token_refresh.fleet.worker import Crew, find_member, member_environment, provider_of, report
+from token_refresh.fleet.worker import Crew, find_member, provider_of, report
 
 
 def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None) -> Crew:
@@ -71,19 +71,6 @@ def test_no_tag_chooses_the_provider() -> None:
 
 def _fields(member: Row) -> dict[str, Any]:
     return {name: getattr(member, name) for name in Row.__slots__}
-
-
-def test_environment_of_a_run() -> None:
-    """A run's environment names its secret and provider; the client secret follows the provider where it should."""
-    stack = {"CLIENT_SECRET_ID": "clients/{provider}", "LOG_LEVEL": "DEBUG", "PROVIDER": "generic"}
-
-    assert {
-        "TOKEN_SECRET_ID": arn("a"),
-        "PROVIDER": "xero",
-        "CLIENT_SECRET_ID": "clients/xero",
-        "LOG_LEVEL": "DEBUG",
-    } == member_environment(stack, arn("a"), "xero")
-    assert "CLIENT_SECRET_ID" not in member_environment({}, arn("a"), "xero")
 
 
 def test_a_dead_grant_and_its_repair_are_announced_once() -> None:

@@ -65,14 +65,6 @@ def provider_of(entry: Entry, read_document: Callable[[], Mapping[str, object]],
     return stored if isinstance(stored, str) and stored else default
 
 
-def member_environment(environment: Mapping[str, str], secret_arn: str, provider: str) -> dict[str, str]:
-    """Return the environment of a run on one member."""
-    mine = {**environment, "TOKEN_SECRET_ID": secret_arn, "PROVIDER": provider}
-    if environment.get("CLIENT_SECRET_ID"):
-        mine["CLIENT_SECRET_ID"] = environment["CLIENT_SECRET_ID"].replace("{provider}", provider)
-    return mine
-
-
 def report(crew: Crew, row: Row, ran: Ran) -> None:
     """Write the row that a run leaves, and announce a transition. Failures are logged: the tokens are stored."""
     left = after(row, ran, chance=crew.chance())

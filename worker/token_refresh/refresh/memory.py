@@ -35,7 +35,7 @@ class Memory:
     rejected_version: str | None = None
     """The version whose refresh token the provider rejected in this run."""
     rejected_with: str | None = None
-    """How it did: the status, and the error code or the values that the provider's profile names."""
+    """How it was rejected: the status, and the error code or the values that the provider's profile names."""
     requests_sent: int = 0
     publish_failure: TokenRefreshError | None = None
     """Raised at the end: the refresh comes first."""
@@ -67,7 +67,7 @@ class Memory:
         if received:
             self.received.add(staged.version_id)
 
-    def no_longer_publishes(self, failure: TokenRefreshError | None = None) -> None:
+    def stop_publishing(self, failure: TokenRefreshError | None = None) -> None:
         """Publish no more in this run."""
         self.publish_failure = failure
         self.state = replace(self.state, publishes=False)

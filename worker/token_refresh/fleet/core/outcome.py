@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.fleet.core.row import Row, Seen, State
-from token_refresh.outcome import OutcomeName
+from token_refresh.outcome import OutcomeName, RunFacts
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -31,22 +31,12 @@ _STATES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
-    """How a run ended."""
+class Ran(RunFacts):
+    """How a run ended, and what it learned."""
 
-    at: datetime
-    """By the clock of Secrets Manager."""
     outcome: str | None
     """None where the run failed."""
     error_type: str | None = None
-    requests: int = 0
-    provider: str | None = None
-    """None where the run did not come as far as reading the document."""
-    version_id: str | None = None
-    expires_at: datetime | None = None
-    due_at: datetime | None = None
-    grant_ends_at: datetime | None = None
-    grant_ending_at: datetime | None = None
     retry_at: datetime | None = None
 
 
