@@ -18,7 +18,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize("script", OURS, ids=lambda path: path.name)
 def test_help(script: Path, option: str) -> None:
-    """Every script answers `-h` and `--help` on standard output, and does nothing else."""
+    """With `-h` or `--help` every script prints its help on standard output, and does nothing else."""
     asked = run(str(script), option)
 
     assert (0, "") == (asked.returncode, asked.stderr)

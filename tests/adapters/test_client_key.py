@@ -55,11 +55,11 @@ def test_kms_signs_the_message(kms: Kms, algorithm: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "passes"),
+    ("status", "code", "transient"),
     [(400, "AccessDeniedException", False), (400, "ThrottlingException", True), (500, "KMSInternalException", True)],
 )
-def test_a_failure_says_what_to_check(kms: Kms, status: int, code: str, *, passes: bool) -> None:
-    """The error names key and code, says whether it passes, and quotes nothing that the service sent."""
+def test_a_failure_says_what_to_check(kms: Kms, status: int, code: str, *, transient: bool) -> None:
+    """The error names key and code, says whether it is transient, and quotes nothing that the service sent."""
     kms.status, kms.body = status, {"__type": code, "message": "canary"}
 
     with pytest.raises(
@@ -67,18 +67,18 @@ def test_a_failure_says_what_to_check(kms: Kms, status: int, code: str, *, passe
     ) as caught:
         KmsSigner(KEY, aws_client).sign(b"message", "RS256")
 
-    assert passes is caught.value.passes
+    assert transient is caught.value.is_transient
     assert "canary" not in str(caught.value)
 
 
-def test_a_service_that_can_t_be_reached_passes(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_service_is_transient(kms: Kms, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a connection the call may succeed in a moment."""
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1")
 
     with pytest.raises(SigningError, match="EndpointConnectionError") as caught:
         KmsSigner(KEY, aws_client).sign(b"message", "RS256")
 
-    assert caught.value.passes
+    assert caught.value.is_transient
     assert [] == kms.asked
 
 

@@ -53,7 +53,7 @@ OPERATIONS = ["GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"]
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("fault", ["throttle", "unavailable", "drop_before"])
-def test_what_passes_is_tried_again(server: SecretsManagerServer, operation: str, fault: Any) -> None:
+def test_a_transient_failure_is_tried_again(server: SecretsManagerServer, operation: str, fault: Any) -> None:
     """A throttled, failed or cut call is repeated within the deadline, and then succeeds."""
     server.fault(fault, operation, times=2)
 
@@ -186,7 +186,7 @@ def test_a_response_without_a_date_is_refused(headers: dict[str, str]) -> None:
         subject.read(label="AWSCURRENT")
 
 
-def test_a_page_in_the_place_of_an_answer_passes() -> None:
+def test_a_page_in_place_of_a_response_is_transient() -> None:
     """A page of a proxy or a portal in Secrets Manager's place is not a response: the call is repeated, then named."""
     pages = 0
 

@@ -92,8 +92,8 @@ def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:
 @pytest.mark.parametrize(
     ("signer", "kind", "says"),
     [
-        (Signer(SigningError("no key", passes=False)), Kind.NOT_SIGNED, "no key"),
-        (Signer(SigningError("throttled", passes=True)), Kind.NOT_SENT, "throttled"),
+        (Signer(SigningError("no key", is_transient=False)), Kind.NOT_SIGNED, "no key"),
+        (Signer(SigningError("throttled", is_transient=True)), Kind.NOT_SENT, "throttled"),
         (Signer(signature=b"not DER"), Kind.NOT_SIGNED, "the key that CLIENT_KEY_ID names makes no ES256"),
     ],
 )

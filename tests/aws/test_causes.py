@@ -9,8 +9,8 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from token_refresh.aws.call_errors import CallError, TransientCallError, code_of, missing_value, swap_refused
 from token_refresh.aws.causes import Cause, FailedCall, failure_of, failure_of_code
-from token_refresh.aws.secrets_manager import Refused, Transient, code_of, missing_value, refused
 
 
 def client_error(code: str, message: str = "canary", status: int = 400) -> ClientError:
@@ -84,8 +84,8 @@ def test_an_exception_of_the_client_has_one_cause(error: Exception, cause: Cause
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_5xx_passes_whatever_its_code(status: int) -> None:
-    """A server error passes, and one that is throttling stays throttling."""
+def test_a_5xx_is_transient_whatever_its_code(status: int) -> None:
+    """A server error is transient, and one that is throttling stays throttling."""
     assert Cause.SERVER_ERROR is failure_of(client_error("Mystery", status=status)).cause
     assert Cause.THROTTLED is failure_of(client_error("ThrottlingException", status=status)).cause
 
@@ -110,32 +110,34 @@ def test_a_malformed_response_is_a_failure_like_any_other(response: Any) -> None
     """An error response without its usual parts has an unknown code and no cause."""
     error = client_error("x")
     error.response = response
-    assert ("an unknown error code", False) == (code_of(error), isinstance(Refused.of(error), Transient))
+    assert ("an unknown error code", False) == (code_of(error), isinstance(CallError.of(error), TransientCallError))
 
 
-def test_only_what_passes_is_tried_again() -> None:
-    """Throttling, server errors and the network pass; refusals don't."""
+def test_only_transient_failures_are_tried_again() -> None:
+    """Throttling, server errors and network failures are transient; refusals are not."""
     passing = [
         client_error("ThrottlingException"),
         client_error("x", status=500),
         exceptions.ReadTimeoutError(endpoint_url=""),
     ]
     lasting = [client_error("AccessDeniedException"), client_error("Mystery"), exceptions.NoCredentialsError()]
-    assert [True] * 3 + [False] * 3 == [isinstance(Refused.of(error), Transient) for error in (*passing, *lasting)]
+    assert [True] * 3 + [False] * 3 == [
+        isinstance(CallError.of(error), TransientCallError) for error in (*passing, *lasting)
+    ]
 
 
 @pytest.mark.parametrize("message", ["the specified secret.", "the specified secret value for VersionId: x"])
 def test_a_version_that_was_just_written_may_be_unknown_for_a_moment(message: str) -> None:
     """After a write, a version that is not found is tried again."""
     error = client_error("ResourceNotFoundException", message)
-    assert isinstance(Refused.of(error, after_write=True), Transient)
-    assert not isinstance(Refused.of(error), Transient)
+    assert isinstance(CallError.of(error, after_write=True), TransientCallError)
+    assert not isinstance(CallError.of(error), TransientCallError)
     assert missing_value(error) is ("value" in message)
 
 
 @pytest.mark.parametrize("code", ["InvalidParameterException", "InvalidRequestException"])
 def test_a_moved_label_is_a_lost_swap_and_a_deleted_secret_is_not(code: str) -> None:
     """Either code says that the label has moved, unless the secret is being deleted."""
-    assert refused(client_error(code))
-    assert not refused(client_error(code, "it is marked for deletion"))
-    assert not refused(client_error("AccessDeniedException"))
+    assert swap_refused(client_error(code))
+    assert not swap_refused(client_error(code, "it is marked for deletion"))
+    assert not swap_refused(client_error("AccessDeniedException"))

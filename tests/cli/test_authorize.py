@@ -12,6 +12,8 @@ from cli.authorizing import Person, consent, stored
 from cli.scene import SECRET_ID, Cli
 from fleet.memory import MemoryIndex
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.errors import ConfigurationError
+from token_refresh.fleet.core.row import Pauses
 
 REDIRECT_URI = "http://127.0.0.1/callback"
 
@@ -159,7 +161,7 @@ def test_into_a_fleet(  # noqa: PLR0917 - fixtures
 ) -> None:
     """With --fleet the new secret gets the fleet's tag and a row, is due at once, and has its claims in its table."""
     index = MemoryIndex()
-    monkeypatch.setattr("token_refresh.cli.authorize.command.open_index", lambda *_: index)
+    monkeypatch.setattr("token_refresh.cli.authorize.command.find_index", lambda *_: index)
     person(consent)
 
     ended = cli(
@@ -175,3 +177,18 @@ def test_into_a_fleet(  # noqa: PLR0917 - fixtures
     (row,) = index.rows()
     assert SECRET_ID == row.name
     assert "table" == stored(store)["tokenRefresh"]["store"]
+
+
+def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A misspelt fleet ends the command before the browser opens: a grant would be given and not be stored."""
+
+    class Missing(MemoryIndex):
+        def pauses(self) -> Pauses:
+            raise ConfigurationError("dynamodb:GetItem on table prdo in eu-central-1 failed")
+
+    monkeypatch.setattr("token_refresh.cli.secret.membership.open_index", lambda *_: Missing())
+
+    ended = cli("authorize", f"--client-file={client_file}", "--fleet=prdo", "--yes")
+
+    assert (1, False) == (ended.code, "Authorize in the browser" in ended.screen)
+    assert "table prdo" in ended.screen

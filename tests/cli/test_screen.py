@@ -51,7 +51,7 @@ def test_stored_labels_and_ids(cli: Cli, tokens: Tokens, store: SecretsManagerSe
     assert "owned" in ended.screen or command == "restore"
 
 
-def test_a_function_that_answers_with_escapes(cli: Cli, tokens: Tokens) -> None:
+def test_escapes_in_a_variable(cli: Cli, tokens: Tokens) -> None:
     """A value of the environment with escapes is printed without them, too."""
     del tokens
 

@@ -1,11 +1,13 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from builders import DAY, HOUR, NOW, attempt, token_set
 from token_refresh.core.announcement import Transition, transition_of_run
 from token_refresh.core.attempts import Attempt, Fate, Ledger
-from token_refresh.core.snapshot import Snapshot
+from token_refresh.core.snapshot import Snapshot, TokenSet
 from token_refresh.stored.origin import ClaimStoreKind, Origin
 
 MINE = "c" * 32
@@ -13,23 +15,29 @@ SOON = NOW + timedelta(days=6)
 WEEK_BEFORE = SOON - timedelta(days=7)
 
 
-def after(*attempts: Attempt, ends_at: object = None) -> Snapshot:
+def issued(at: datetime, ends_at: datetime | None = None, **changes: Any) -> TokenSet:
+    """Tokens of claim MINE, whose grant ends then."""
+    made = Origin(
+        host="provider.example",
+        grace=DAY,
+        claim_store=ClaimStoreKind.VERSIONS,
+        claim_id=MINE,
+        number=2,
+        grant_ends_at=ends_at,
+    )
+    return token_set("v1", tokenRefresh=made.as_fields(), issuedAt=int(at.timestamp() * 1000), **changes)
+
+
+def after(*attempts: Attempt, ends_at: datetime | None = None) -> Snapshot:
     """What a run knew that made the tokens of claim MINE current."""
-    made = Origin(host="provider.example", grace=DAY, claim_store=ClaimStoreKind.VERSIONS, claim_id=MINE, number=2)
-    fields = made.as_fields() | ({"grant_ends_at": f"{ends_at:%Y-%m-%dT%H:%M:%SZ}"} if ends_at else {})
-    current = token_set("v1", refreshToken="refresh-1", tokenRefresh=fields)
-    return Snapshot(now=NOW, current=current, ledger=Ledger(attempts))
+    return Snapshot(now=NOW, current=issued(NOW, ends_at, refreshToken="refresh-1"), ledger=Ledger(attempts))
 
 
 @pytest.mark.parametrize("mine", [(), (attempt(MINE),), (attempt(MINE, Fate.STORED, claimed_at=NOW),)])
 def test_the_run_s_own_attempt_is_not_one_before_it(mine: tuple[Attempt, ...]) -> None:
     """It counts as the run's own, whether the run knew it as stored, which one that recovers does, or not at all."""
-    before_the_week = attempt("c1", Fate.STORED, claimed_at=WEEK_BEFORE - HOUR)
     rejected = attempt("c1", Fate.REJECTED)
 
-    assert (Transition.GRANT_ENDING, WEEK_BEFORE) == transition_of_run(
-        after(before_the_week, *mine, ends_at=SOON), rejected=False
-    )
     assert (Transition.REAUTHORIZED, NOW) == transition_of_run(after(rejected, *mine), rejected=False)
 
 
@@ -41,14 +49,18 @@ def test_what_brought_no_verdict_is_passed_over() -> None:
     assert (Transition.REAUTHORIZED, NOW) == transition_of_run(after(rejected, *between), rejected=False)
 
 
-def test_the_week_begins_within_a_second() -> None:
-    """A refresh whose clock still said the second before, though its claim did not, leaves the event to the next."""
-    just_before = attempt("c1", Fate.STORED, claimed_at=WEEK_BEFORE + timedelta(milliseconds=900))
-    a_second_later = attempt("c1", Fate.STORED, claimed_at=WEEK_BEFORE + timedelta(seconds=1))
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=1), HOUR])
+def test_the_week_begins_once(late: timedelta) -> None:
+    """Of three refreshes the first one in the week announces it, and none before or after, however near they are."""
+    times = [WEEK_BEFORE - timedelta(seconds=1), WEEK_BEFORE + late, WEEK_BEFORE + late + timedelta(seconds=1)]
+    sets = [issued(WEEK_BEFORE - DAY, SOON), *(issued(at, SOON) for at in times)]
 
-    found = [transition_of_run(after(before, ends_at=SOON), rejected=False) for before in (just_before, a_second_later)]
+    found = [
+        transition_of_run(Snapshot(now=NOW, current=current), rejected=False, replaced=replaced)
+        for replaced, current in pairwise(sets)
+    ]
 
-    assert [(Transition.GRANT_ENDING, WEEK_BEFORE), None] == found
+    assert [None, (Transition.GRANT_ENDING, WEEK_BEFORE), None] == found
 
 
 def test_the_week_includes_its_first_moment() -> None:

@@ -110,7 +110,7 @@ def test_a_time_without_a_zone_is_utc_on_every_machine() -> None:
     assert UTC is naive.tzinfo
 
 
-def test_secrets_are_told_apart_in_a_set() -> None:
-    """Equal secrets have equal hashes, and others rarely do."""
+def test_equal_secrets_have_equal_hashes() -> None:
+    """Equal secrets have equal hashes, and different ones rarely do."""
     assert hash(SecretValue("one")) == hash(SecretValue("one"))
     assert hash(SecretValue("one")) != hash(SecretValue("two"))

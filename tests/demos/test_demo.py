@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import signal
@@ -177,8 +178,8 @@ def test_serve() -> None:
     """`--serve` prints exports with which the commands of the docs work, and a command that lets time pass."""
     with subprocess.Popen([DEMO, "--serve"], stdout=subprocess.PIPE, text=True) as served:  # noqa: S603 - our own script
         assert served.stdout is not None
-        exports = "".join(iter(served.stdout.readline, "\n"))  # each part ends with an empty line
-        hints = "".join(iter(served.stdout.readline, "\n"))
+        parts = ("".join(itertools.takewhile("\n".__ne__, served.stdout)) for _ in range(2))
+        exports, hints = parts  # Each ends with an empty line.
         invoke = next(line.removeprefix("#").strip() for line in hints.splitlines() if "--invoke" in line)
 
         def shell(command: str) -> tuple[int, str]:

@@ -65,7 +65,7 @@ class Emulator:
         self._process = subprocess.Popen(
             [ROOT / ".venv/emulator/bin/ministack"], env=environment, stdout=self._log, stderr=self._log
         )
-        wait_for(self._answers, seconds=_START_SECONDS)
+        wait_for(self._responds, seconds=_START_SECONDS)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -74,7 +74,7 @@ class Emulator:
         self._process.wait()
         self._log.close()
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         try:
             urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=5).close()  # noqa: S310 - our own child
         except (urllib.error.URLError, ConnectionError):

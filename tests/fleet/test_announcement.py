@@ -56,9 +56,11 @@ def test_reauthorized() -> None:
     assert Transition.REAUTHORIZATION_REQUIRED is announced(DEAD, "Reauthorized")
 
 
-@pytest.mark.parametrize("found", [failed("SecretStoreUnavailable", at=NOW), seen(state=State.HELD), None])
+@pytest.mark.parametrize(
+    "found", [failed("SecretStoreUnavailable", at=NOW), seen(state=State.HELD), seen(outcome="yielded"), None]
+)
 def test_failures_announce_nothing(found: Seen | None) -> None:
-    """A run that failed for another reason announces nothing, whatever was announced before."""
+    """A run that yielded, or failed for another reason, announces nothing, whatever was announced before."""
     assert announced(found, "Reauthorization Required") is None
 
 

@@ -186,6 +186,29 @@ def test_pause_and_resume(index: TableIndex) -> None:
     assert Pauses() == index.pauses()
 
 
+def test_a_misspelt_provider(index: TableIndex) -> None:
+    """A provider that no secret has is unknown to `status`, not healthy, and `pause` says that it pauses nothing."""
+    index.add(late("a"))
+
+    assert 3 == run("status", "--provider", "xreo").exit_code
+    assert "No secret of fleet prod has the provider xreo" in run("pause", "--provider", "xreo").stderr
+    assert "" == run("pause", "--provider", "xero").stderr + run("resume", "--provider", "xreo").stderr
+
+
+def test_a_user_without_a_name(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's user may have no name; its pause counts."""
+
+    def nobody() -> str:
+        raise OSError
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+
+    assert 0 == run("pause", "--all").exit_code
+    pauses = index.pauses()
+    assert pauses.fleet is not None
+    assert "somebody" == pauses.fleet.by
+
+
 def test_pause_one_secret(index: TableIndex) -> None:
     """One secret is named by its name; one that is not in the fleet is refused, with the command that adds it."""
     secret_arn = _secret("customers/1")
@@ -227,7 +250,7 @@ def _secret(name: str, **tags: str) -> str:
 
 def _tags(name: str) -> dict[str, str]:
     client = boto3.client("secretsmanager", region_name="eu-central-1")
-    return {tag["Key"]: tag["Value"] for tag in client.describe_secret(SecretId=name)["Tags"]}
+    return {tag["Key"]: tag["Value"] for tag in client.describe_secret(SecretId=name).get("Tags", ())}
 
 
 def test_add(index: TableIndex) -> None:
@@ -256,6 +279,19 @@ def test_add_what_can_not_be_added(index: TableIndex) -> None:
     assert "missing: SecretNotFound" in ended.stderr
     assert "untag-resource" in ended.stderr
     assert 1 == len(list(index.rows()))
+
+
+def test_a_fleet_that_is_not_there_gets_no_member(index: TableIndex) -> None:
+    """A misspelt fleet is an error before any secret gets its tag, which would keep it out of the right fleet."""
+    del index
+    secret_arn = _secret("a")
+
+    ended = run("add", "a", "--fleet", "prdo")
+
+    assert (1, "") == (ended.exit_code, ended.stdout)
+    assert "table prdo" in ended.stderr
+    assert {} == _tags(secret_arn)
+    assert 0 == run("add", "a").exit_code
 
 
 def test_resync(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -198,6 +199,24 @@ def test_a_defect_is_a_row(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -
     assert {"batchItemFailures": []} == stage.message(secret_arn)
     assert (State.ERROR, "InternalError") == (_seen(stage, secret_arn).state, _seen(stage, secret_arn).error_type)
     assert "hush" not in json.dumps(stage.last_line())
+
+
+def test_slow_reads_do_not_move_the_deadline(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run knows what is left of its function's time after the row was read, and begins nothing that it can't end."""
+    secret_arn, passed = stage.enrol("customers/1"), [0.0]
+
+    def slow(self: TableIndex, secret_arn: str) -> Any:
+        passed[0] += 80.0
+        return entry(self, secret_arn)
+
+    entry = TableIndex.entry
+    monkeypatch.setattr(TableIndex, "entry", slow)
+    monkeypatch.setattr("token_refresh.bootstrap.SystemClock.monotonic", lambda _: time.monotonic() + passed[0])
+
+    stage.message(secret_arn)
+
+    assert "DeadlineExceeded" == _seen(stage, secret_arn).error_type
+    assert [] == stage.endpoint.requests
 
 
 def test_strangers_are_left_alone(stage: FleetStage) -> None:

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from builders import HOUR, NOW
+from builders import DAY, HOUR, MINUTE, NOW
 from fakes import FakeLog
 from fleet.memory import MemoryBus, MemoryIndex
 from fleet.rows import arn, pause, row, seen
 from token_refresh.core.announcement import Transition
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.fleet.core.outcome import Ran
-from token_refresh.fleet.core.row import Pauses, Row
+from token_refresh.fleet.core.row import Pauses, Row, State
 from token_refresh.fleet.ports import Entry
-from token_refresh.fleet.worker import Crew, find_member, member_environment, provider_of, report
+from token_refresh.fleet.worker import Crew, find_member, provider_of, report
 
 
 def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None) -> Crew:
@@ -59,19 +60,6 @@ def _fields(member: Row) -> dict[str, Any]:
     return {name: getattr(member, name) for name in Row.__slots__}
 
 
-def test_environment_of_a_run() -> None:
-    """A run's environment names its secret and provider; the client secret follows the provider where it should."""
-    stack = {"CLIENT_SECRET_ID": "clients/{provider}", "LOG_LEVEL": "DEBUG", "PROVIDER": "generic"}
-
-    assert {
-        "TOKEN_SECRET_ID": arn("a"),
-        "PROVIDER": "xero",
-        "CLIENT_SECRET_ID": "clients/xero",
-        "LOG_LEVEL": "DEBUG",
-    } == member_environment(stack, arn("a"), "xero")
-    assert "CLIENT_SECRET_ID" not in member_environment({}, arn("a"), "xero")
-
-
 def test_a_dead_grant_and_its_repair_are_announced_once() -> None:
     """However many runs find a grant dead, one event says so, and one says when it lives again."""
     bus = MemoryBus()
@@ -97,6 +85,54 @@ def test_a_lost_event_is_sent_by_the_next_run() -> None:
     assert [NOW] == [event.since for event in bus.sent]
     assert isinstance(workers.log, FakeLog)
     assert ["fleet_report_failed"] == workers.log.events
+
+
+def test_two_runs_at_once_are_one_event() -> None:
+    """A run whose row was read before another run's event was sent does not send it again."""
+    bus = MemoryBus()
+    workers = crew(row(), bus=bus)
+
+    for seconds in range(2):
+        report(workers, row(), rejected(NOW + seconds * MINUTE))
+
+    assert [NOW] == [event.since for event in bus.sent]
+
+
+def test_a_fresh_token_set_is_no_new_grant() -> None:
+    """A forced run finds a grant dead before its tokens are due. That they are fresh later says nothing about it."""
+    bus = MemoryBus()
+    workers = crew(row(), bus=bus)
+    fresh = replace(good(NOW + 2 * HOUR), outcome="fresh", version_id="v1")
+    yielded = replace(good(NOW + 3 * HOUR), outcome="yielded", version_id="v1")
+    stored = replace(fresh, at=NOW + 4 * HOUR, version_id="v2")
+
+    states = []
+    for ran in (rejected(), fresh, yielded, stored):
+        (member,) = workers.index.rows()
+        report(workers, member, ran)
+        states += [found.seen.state for found in workers.index.rows() if found.seen]
+
+    assert [*[State.REAUTHORIZE] * 3, State.HEALTHY] == states
+    assert [Transition.REAUTHORIZATION_REQUIRED, Transition.REAUTHORIZED] == [event.transition for event in bus.sent]
+
+
+def test_each_new_grant_has_a_time_of_its_own() -> None:
+    """Of two grants that were about to end, each new one is announced with another `since`, also after a failure."""
+    bus = MemoryBus()
+    workers = crew(row(found=seen(at=NOW - HOUR, grant_ending_at=NOW)), bus=bus)
+    ends = [NOW, NOW + 90 * DAY, NOW + 90 * DAY, NOW + 180 * DAY, NOW + 180 * DAY]
+
+    for number, (days, ending_at) in enumerate(zip((1, 2, 91, 92, 93), ends, strict=True)):
+        (member,) = workers.index.rows()
+        bus.error = SecretStoreUnavailable("out of reach") if number == 3 else None
+        report(workers, member, replace(good(NOW + days * DAY), grant_ending_at=ending_at))
+
+    assert [
+        (Transition.GRANT_ENDING, NOW),
+        (Transition.REAUTHORIZED, NOW + 2 * DAY),
+        (Transition.GRANT_ENDING, NOW + 90 * DAY),
+        (Transition.REAUTHORIZED, NOW + 92 * DAY),
+    ] == [(event.transition, event.since) for event in bus.sent]
 
 
 def test_a_late_run_announces_nothing() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -41,7 +42,7 @@ def served() -> Iterator[dict[str, str]]:
     ) as demo:
         assert demo.stdout is not None
         exports = {}
-        for line in iter(demo.stdout.readline, "\n"):  # they end with an empty line
+        for line in itertools.takewhile("\n".__ne__, demo.stdout):  # they end with an empty line
             if line.startswith("export "):
                 name, _, value = line.removeprefix("export ").strip().partition("=")
                 exports[name] = value.strip("'")

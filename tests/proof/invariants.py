@@ -88,11 +88,11 @@ class Invariants:
         return str(json.loads(self._store.published_texts(state)[version_id])["sourceVersionId"])
 
     def check_published(self, state: int, now: int) -> None:
-        """At rest the published copy shows the current version, unless it was made moments ago and may be newer."""
+        """After a finished run the published copy is of the current version, or it is so new that it may be newer."""
         if self._published_source(state) == self._store.labels(state, TOKENS)[CURRENT]:
             return
         if now - self._store.created(state, PUBLISHED, self._store.labels(state, PUBLISHED)[CURRENT]) > STALE_SECONDS:
-            raise Violation("at rest, the published copy does not show the current version")
+            raise Violation("after a finished run the published copy is of another version")
 
     @staticmethod
     def check_send(sending: int, call: Send) -> None:

@@ -10,7 +10,7 @@ from proof.world import DAY_SECONDS, HOUR_SECONDS, WINDOW_SECONDS, Scenario, Vio
 from token_refresh.errors import TokenRefreshError
 
 RUNS_LIMIT: Final = 30
-"""Undisturbed runs until a refresh; a world that needs more never comes to rest."""
+"""Undisturbed runs until a refresh; a world that needs more never gets one."""
 
 REFRESHED: Final = "refreshed"
 REJECTED: Final = "rejected"
@@ -38,7 +38,7 @@ class Progress:
         """Say how it goes on: `REFRESHED` or `REJECTED`.
 
         Raises:
-            Violation: It does not come to rest, or a grant is given up that is alive.
+            Violation: No run refreshes the tokens, or a grant is given up that is alive.
         """
         asked = state, provider, now
         alive = self._alive.get(asked)
@@ -50,7 +50,7 @@ class Progress:
             key = (state, provider, now, alive)
             known = self._known.get(key)
             if known is None and len(outcomes) == RUNS_LIMIT:
-                raise Violation(f"left alone: runs never come to rest ({', '.join(outcomes[:6])}, ...)")
+                raise Violation(f"left alone: runs never refresh the tokens ({', '.join(outcomes[:6])}, ...)")
             if known is None:
                 ports = self._run(state, provider, now)
                 passed.append(key)

@@ -80,7 +80,8 @@ def _searches(searched: Sequence[Result]) -> str:
     left_alone, windows = sum(r.left_alone for r in searched), sum(r.windows for r in searched)
     summary = (
         f"{total:,} worlds in {len(searched)} searches, {violations} violations, {seconds:.0f} s of processor time. In "
-        f"{windows:,} of them the one window was hit. {left_alone:,} stored states were left alone until at rest."
+        f"{windows:,} of them the one window was hit. "
+        f"From {left_alone:,} stored states undisturbed runs went on until nothing was left to do."
     )
     return "\n".join([*head, *rows, "", summary])
 

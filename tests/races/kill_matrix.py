@@ -21,9 +21,10 @@ END: Final = "<!-- kill-matrix:end -->"
 _LEGEND: Final = """\
 Each row kills one process with SIGKILL: *before* the call is carried out, *after* it was and before its reply came, \
 or with the call still on its way, to be carried out *late*, when other runs have found the claim over. A cell says \
-how the runs after it ended until at rest, how many token requests were sent in all, and whether the refresh token \
-that is current then is good. After the kill, reads of Secrets Manager are stale: up to 8 writes old, back and forth. \
-The secret is full, so each new version removes the oldest. The services' clocks are 40 days ahead of the machine's. \
+how the runs after it ended until nothing was left to do, how many token requests were sent in all, and whether the \
+refresh token that is current then is good. After the kill, reads of Secrets Manager are stale: up to 8 writes old, \
+back and forth. The secret is full, so each new version removes the oldest. The services' clocks are 40 days ahead \
+of the machine's. \
 *held*: `RefreshOutcomeUnknown`, with the access token in use still valid; \
 *re-authorize*: `ReauthorizationRequired`."""
 

@@ -64,7 +64,7 @@ class Aftermath:
     """What became of a killed run."""
 
     runs: tuple[str, ...]
-    """How the runs after it ended, until at rest."""
+    """How the runs after it ended, until nothing was left to do."""
     requests: int
     """Token requests that were sent, by the killed run and by those after it."""
     alive: bool
@@ -127,7 +127,7 @@ def _service(call: str) -> str:
 
 
 def kill(scenario: Scenario, provider: Provider, boundary: Boundary) -> Aftermath:
-    """Kill a run at `boundary`, and run again until at rest."""
+    """Kill a run at `boundary`, and run again until nothing is left to do."""
     with scenario.testbed(provider) as testbed:
         scenario.prepare(testbed)
         sent, first = testbed.requests_sent, testbed.document
@@ -139,15 +139,15 @@ def kill(scenario: Scenario, provider: Provider, boundary: Boundary) -> Aftermat
             testbed.pass_claim()
             ended.append(testbed.run())
             let_go()
-        ended += testbed.rest()
+        ended += testbed.run_until_done()
         if testbed.document == first and scenario.event == FORCED:
             testbed.pass_until_due()
-            ended += testbed.rest()
+            ended += testbed.run_until_done()
         served = testbed.access_token_valid
         if ended[-1].name == "RefreshOutcomeUnknown":
             testbed.pass_hold()
             served = served and testbed.access_token_valid
-            ended += testbed.rest()
+            ended += testbed.run_until_done()
         return Aftermath(
             runs=tuple(run.name for run in ended),
             requests=testbed.requests_sent - sent,

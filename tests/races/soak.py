@@ -23,7 +23,7 @@ ERRORS: Final = {name for name in vars(errors) if isinstance(getattr(errors, nam
 ROUNDS_PER_WORLD: Final = 6
 
 _FAULTS: Final = [action for action in get_args(Action) if not action.startswith("hold")]
-_ANSWERS: Final = (
+_RESPONSES: Final = (
     script.close(),
     script.close(read=False),
     script.close(commit=True),
@@ -79,7 +79,7 @@ class Soak:
                 dice.choice(_FAULTS), nth=dice.randint(1, 20), times=dice.choice((1, 1, 3)), seconds=dice.random() / 5
             )
         if dice.random() < 0.3:
-            testbed.endpoint.play(dice.choice(_ANSWERS))
+            testbed.endpoint.play(dice.choice(_RESPONSES))
 
     def _runs(self, testbed: Testbed) -> None:
         """Start one to four runs at once, stop at a random call, and kill one of them there."""
@@ -133,14 +133,14 @@ class Soak:
     def _check(self, testbed: Testbed) -> None:
         """Check what must hold after a round, with runs that nobody disturbs."""
         # A document that is not complete would be an InvalidSecretDocument from here on.
-        ended = testbed.rest()
+        ended = testbed.run_until_done()
         for run in ended:
             _check_ending(run)
         if ended[-1].name == "RefreshOutcomeUnknown":
             if not testbed.access_token_valid:
                 raise Violation("a hold left consumers without a valid access token")
             testbed.pass_hold()
-            ended += testbed.rest()
+            ended += testbed.run_until_done()
         self.endings.update(run.name for run in ended)
         if testbed.alive:
             return
@@ -151,11 +151,11 @@ class Soak:
         self.lost += 1
         testbed.pass_until_due()
         testbed.pass_hold()
-        if (last := testbed.rest()[-1].name) != "ReauthorizationRequired":
+        if (last := testbed.run_until_done()[-1].name) != "ReauthorizationRequired":
             raise Violation(f"a dead grant ended in {last}")
         testbed.authorize()
         testbed.pass_seconds(STALENESS.total_seconds() + 1)  # Before that, a read may still show the dead grant.
-        if (names := [run.name for run in testbed.rest()])[-1] != "fresh" or not testbed.alive:
+        if (names := [run.name for run in testbed.run_until_done()])[-1] != "fresh" or not testbed.alive:
             raise Violation(f"a new authorization did not heal: {names}")
 
     def _pass_time(self, testbed: Testbed) -> None:

@@ -60,11 +60,11 @@ def test_authorized_again() -> None:
         testbed.endpoint.play(script.close(commit=True))
         assert "RefreshOutcomeUnknown" == testbed.run().name
         testbed.pass_hold()
-        assert ["ReauthorizationRequired"] == [run.name for run in testbed.rest()]
+        assert ["ReauthorizationRequired"] == [run.name for run in testbed.run_until_done()]
 
         testbed.authorize()
 
-        assert ["refreshed", "fresh"] == [run.name for run in testbed.rest()]
+        assert ["refreshed", "fresh"] == [run.name for run in testbed.run_until_done()]
         assert testbed.alive
 
 

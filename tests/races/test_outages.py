@@ -16,7 +16,7 @@ def ended_without_store(boundary: Boundary) -> tuple[str, list[str], bool]:
         # The shortest deadline that a refresh accepts, since all of it is used on trying.
         name = testbed.run(deadline_seconds=30).name
         testbed.store.faults.clear()
-        return name, [run.name for run in testbed.rest()][-1:], testbed.alive
+        return name, [run.name for run in testbed.run_until_done()][-1:], testbed.alive
 
 
 def test_store_stays_away() -> None:
@@ -54,7 +54,7 @@ def test_no_permission_to_put() -> None:
         assert "secretsmanager:PutSecretValue" in (ended.message or "")
         assert 0 == testbed.requests_sent
         testbed.store.authorize = None
-        assert ["refreshed", "fresh"] == [run.name for run in testbed.rest()]
+        assert ["refreshed", "fresh"] == [run.name for run in testbed.run_until_done()]
         assert testbed.alive
 
 
@@ -66,7 +66,7 @@ def test_no_permission_to_move_labels() -> None:
 
         assert ["SecretAccessDenied"] * 3 == denied
         testbed.store.authorize = None
-        assert ["recovered", "fresh"] == [run.name for run in testbed.rest()]
+        assert ["recovered", "fresh"] == [run.name for run in testbed.run_until_done()]
         assert (1, True) == (testbed.requests_sent, testbed.alive)
 
 

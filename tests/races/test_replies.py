@@ -15,7 +15,7 @@ def refresh_with(action: Action, nth: int, times: int) -> tuple[str, int, bool, 
         testbed.store.fault(action, nth=nth, times=times)
         name = testbed.run().name
         testbed.store.faults.clear()
-        return name, testbed.endpoint.grant.redemptions, testbed.alive, [run.name for run in testbed.rest()]
+        return name, testbed.endpoint.grant.redemptions, testbed.alive, [run.name for run in testbed.run_until_done()]
 
 
 @pytest.mark.parametrize(("action", "times"), [("drop_after", 1), ("throttle", 2), ("unavailable", 2)])
@@ -59,7 +59,7 @@ def test_token_request_never_arrived() -> None:
         assert "RefreshOutcomeUnknown" == testbed.run().name
         testbed.pass_hold()
 
-        assert ["refreshed", "fresh"] == [run.name for run in testbed.rest()][-2:]
+        assert ["refreshed", "fresh"] == [run.name for run in testbed.run_until_done()][-2:]
         assert testbed.alive
 
 

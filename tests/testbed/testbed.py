@@ -30,7 +30,7 @@ PUBLISHED: Final = "published"
 CLAIM_TABLE: Final = "claims"
 TOKEN_REQUEST: Final = "token request"
 RUNS_LIMIT: Final = 8
-"""Runs that may be needed until a secret is at rest, whatever was interrupted."""
+"""Runs that may be needed until nothing is left to do, whatever was interrupted."""
 
 _HOUR_SECONDS: Final = 3600
 _CLAIM_TTL_SECONDS: Final = 120
@@ -146,8 +146,8 @@ class Testbed:
         with self.begin(event, **options) as worker:
             return worker.wait()
 
-    def rest(self) -> list[Ended]:
-        """Run on schedule until at rest: tokens are fresh, or a hold stands, or a person has to authorize again."""
+    def run_until_done(self) -> list[Ended]:
+        """Run on schedule until tokens are fresh, a refresh is held, or a person has to authorize again."""
         runs: list[Ended] = []
         while len(runs) < RUNS_LIMIT:
             runs.append(self.run())
@@ -155,7 +155,7 @@ class Testbed:
                 return runs
             if runs[-1].name == "yielded":
                 self.pass_claim()
-        raise RuntimeError(f"not at rest after {[run.name for run in runs]}")
+        raise RuntimeError(f"still not done after {[run.name for run in runs]}")
 
     def pass_seconds(self, seconds: float) -> None:
         """Move the clocks of all services."""

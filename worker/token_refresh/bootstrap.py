@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -184,7 +184,7 @@ def previous_credentials(
         found = _stored_credentials(secret(name).read(label=_PREVIOUS), name)
     except TokenRefreshError:
         return None  # What counts is that the current ones were rejected.
-    # Another client's secret would be accepted, and the token then rejected as not its own: a dead grant that is alive.
+    # With another client's credentials the provider would reject the token: a good grant would look dead.
     rotated = found is not None and found.client_id == current.client_id and found.client_secret is not None
     return found if rotated and found != current else None
 
@@ -227,7 +227,7 @@ def secrets_manager_client() -> "SecretsManagerClient":
     return cast("SecretsManagerClient", aws_client("secretsmanager"))
 
 
-# Three services. By the variables, since the command line and tests change them within one process.
+# One client for each of three services. The variables are part of the key, since tests change them in one process.
 @lru_cache(maxsize=3)
 def _make_client(service: str, region: str | None, _aws_environment: tuple[tuple[str, str], ...]) -> object:
     try:
@@ -237,8 +237,3 @@ def _make_client(service: str, region: str | None, _aws_environment: tuple[tuple
             f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
             f"{_ENDPOINT_VARIABLES[service]} where they are set"
         ) from None
-
-
-def environment() -> Mapping[str, str]:
-    """Give the environment of this moment."""
-    return os.environ

@@ -1,4 +1,4 @@
-"""Python's garbage collector, off during a cold start: it finds nothing there, and takes a twelfth of the time.
+"""Python's garbage collector, off during a cold start: it frees nothing there, and takes a twelfth of the time.
 
 `scripts/bench worker` shows its worth: with the collector on, a cold start misses its limit. The handler imports this
 module before all that is large.
@@ -10,7 +10,7 @@ gc.disable()
 
 
 def end() -> None:
-    """Turn the collector on, after the first event; what the cold start has made stays, so it is never looked at."""
+    """Turn the collector on, after the first event. It never scans what the cold start has made: that stays."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()

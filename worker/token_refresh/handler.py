@@ -1,5 +1,6 @@
 """The Lambda handler: event in, outcome out, one last log line either way."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 from token_refresh import cold_start
 from token_refresh.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
-from token_refresh.bootstrap import SystemClock, build_run, environment
+from token_refresh.bootstrap import SystemClock, build_run
 from token_refresh.config import check_timeout, read_settings, token_secret_id
 from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import InternalError, TokenRefreshError
@@ -15,8 +16,8 @@ from token_refresh.events import Trigger, check_secret, is_queue_event, read_eve
 from token_refresh.outcome import Outcome, RunFacts, Summary
 from token_refresh.refresh import Run
 
-UNBOUNDED_SECONDS: Final = 60.0
-"""What a run is given where nobody says how long its process may live."""
+DEFAULT_TIME_LEFT_SECONDS: Final = 60.0
+"""For a caller whose context object does not say how much time is left, such as a test."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,20 +37,20 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     Raises:
         TokenRefreshError: One of the named failures; Lambda reports its class name as `errorType`.
     """
-    fleet = environment().get("FLEET_NAME") or is_queue_event(event)
+    fleet = os.environ.get("FLEET_NAME") or is_queue_event(event)
     ended = (_run_in_fleet if fleet else _run)(event, context)
     cold_start.end()
     if not isinstance(ended, TokenRefreshError):
         return ended
     del event, context  # Error reporters print the variables of this frame, and an event can hold anything.
-    # What led to it stays here: its text may quote a request, and Lambda's runtime prints what is raised.
+    # Without its context, whose text may quote a request: Lambda's runtime prints what is raised.
     ended.__context__ = None
     raise ended.with_traceback(None) from None
 
 
 def _run(event: object, context: Any) -> dict[str, Any] | TokenRefreshError:
     invocation = Invocation(context)
-    ended = invocation.execute(lambda: (read_event(event), environment()))
+    ended = invocation.execute(lambda: (read_event(event), os.environ))
     invocation.announce(ended)
     return ended.as_result(invocation.request_id) if isinstance(ended, Outcome) else ended
 
@@ -69,9 +70,9 @@ class Invocation:
         self._started = self._clock.monotonic()
         self.request_id: str | None = getattr(context, "aws_request_id", None)
         remaining = getattr(context, "get_remaining_time_in_millis", None)
-        self.time_left_seconds = remaining() / 1000 if remaining else UNBOUNDED_SECONDS
+        self._time_left_seconds = remaining() / 1000 if remaining else DEFAULT_TIME_LEFT_SECONDS
         self._fleet = fleet or None
-        self._secret_id = token_secret_id(environment())
+        self._secret_id = token_secret_id(os.environ)
         self._trigger = Trigger(name="on_demand")
         self._provider: str | None = None
         self._policy: Policy | None = None
@@ -103,7 +104,7 @@ class Invocation:
 
     def announce(self, ended: Outcome | TokenRefreshError) -> None:
         """Send the event that the run calls for, if the deployment names a bus."""
-        bus = environment().get("EVENT_BUS")
+        bus = os.environ.get("EVENT_BUS")
         if not bus or self._run is None:
             return
         # Imported here: few deployments have a bus.
@@ -117,7 +118,7 @@ class Invocation:
         settings = read_settings(variables)
         self._secret_id = settings.token_secret_id
         check_secret(trigger, settings.token_secret_id)
-        check_timeout(settings.policy, self.time_left_seconds)
+        check_timeout(settings.policy, self._time_left_seconds)
         take_over_libraries(settings.log_level, request_id=self.request_id, secret_id=self._secret_id)
         self._provider, self._policy = settings.provider.name, settings.policy
         self._run = build_run(
@@ -125,20 +126,21 @@ class Invocation:
             replace(trigger, secret_id=None),
             clock=self._clock,
             log=open_log(settings.log_level, request_id=self.request_id, secret_id=self._secret_id),
-            time_left_seconds=self.time_left_seconds,
+            # A fleet has read the row by now, and perhaps the document; slow reads must not move the deadline.
+            time_left_seconds=self._time_left_seconds - (self._clock.monotonic() - self._started),
         )
         return self._run.execute()
 
-    def found(self, read_at: datetime) -> RunFacts:
-        """Give what the run came to know, for a fleet's index.
+    def facts(self, began_at: datetime) -> RunFacts:
+        """Give what the run learned, for the last log line and a fleet's index.
 
         Args:
-            read_at: The time of a service before the run, which stands in if the run read nothing.
+            began_at: The time of a run that read nothing, by the clock of a service.
         """
         memory = self._run.memory if self._run else None
         snapshot = memory.snapshot if memory else None
         if memory is None or snapshot is None or self._policy is None:
-            return RunFacts(at=read_at)
+            return RunFacts(at=began_at)
         document = snapshot.current.document
         return RunFacts(
             at=memory.service_now(),
@@ -154,7 +156,7 @@ class Invocation:
     def _report(self, ended: Outcome | TokenRefreshError) -> None:
         """Write the last line, which is also the metric: at every level, exactly once."""
         elapsed_seconds = self._clock.monotonic() - self._started
-        facts = self.found(EPOCH)
+        facts = self.facts(EPOCH)
         remaining = facts.expires_at - facts.at if facts.expires_at else None
         summary = Summary(
             trigger=self._trigger.name,

@@ -1,4 +1,4 @@
-"""What a run came to: what its caller gets, and the one log line that is also its metric."""
+"""How a run ended: what its caller gets, and the one log line that is also its metric."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,7 +62,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What a run came to know, whether it failed or not."""
+    """What a run learned, whether it failed or not."""
 
     at: datetime
     """By the clock of Secrets Manager."""
@@ -70,7 +70,7 @@ class RunFacts:
     """Token requests that the run sent."""
     provider: str | None = None
     version_id: str | None = None
-    """None if the run did not read the secret."""
+    """Like the provider, None if the run did not read the secret."""
     expires_at: datetime | None = None
     due_at: datetime | None = None
     grant_ends_at: datetime | None = None
@@ -142,7 +142,7 @@ class Summary:
     def _metrics(self) -> dict[str, int]:
         name = self.ended.name if isinstance(self.ended, Outcome) else None
         metrics = {
-            # Zeros too: an alarm tells a run without success from no run.
+            # Zeros too: without them an alarm could not tell a run without success from no run.
             "Refreshed": int(name is OutcomeName.REFRESHED),
             "Recovered": int(name is OutcomeName.RECOVERED),
             "Superseded": int(name is OutcomeName.SUPERSEDED),

@@ -81,12 +81,12 @@ class VirtualRun:
         except TokenRefreshError as error:
             return error
 
-    def found(self, read_at: datetime) -> RunFacts:
-        """Give what the run came to know."""
+    def facts(self, began_at: datetime) -> RunFacts:
+        """Give what the run learned."""
         memory = self._run.memory if self._run else None
         snapshot = memory.snapshot if memory else None
         if memory is None or snapshot is None:
-            return RunFacts(at=read_at)
+            return RunFacts(at=began_at)
         document = snapshot.current.document
         return RunFacts(
             at=memory.service_now(),

@@ -101,7 +101,7 @@ HANGING_RUNS = 6
 """Three quarters of the eight runs at once: no provider gets more, so the others always have two."""
 
 
-def answers_again(stage: Stage) -> None:
+def responds_again(stage: Stage) -> None:
     """Let the provider respond, and wait for its secrets."""
     account = stage.account
     account.providers.hanging.respond_again()
@@ -203,7 +203,7 @@ STORY = (
     Step(
         title="The provider responds again",
         why="The runs that hung are repeated, since this provider accepts that for a day. The rest follow.",
-        play=answers_again,
+        play=responds_again,
     ),
     Step(
         title="A customer revokes a grant",

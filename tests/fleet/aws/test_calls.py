@@ -14,7 +14,7 @@ from fleet.rows import arn
 from token_refresh.core.announcement import Announcement, Transition
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.fleet.aws.bus import Bus
-from token_refresh.fleet.aws.calls import Refused, call, read_at
+from token_refresh.fleet.aws.calls import ExpectedError, call, read_at
 from token_refresh.fleet.aws.listing import TaggedSecrets
 from token_refresh.fleet.aws.queue import FifoQueue
 from token_refresh.fleet.core.dispatch import Message
@@ -65,7 +65,7 @@ def test_failures_are_named(error: Exception, named: type[TokenRefreshError]) ->
 
 def test_an_expected_refusal_is_a_result() -> None:
     """A refusal that the caller expects is not translated."""
-    with pytest.raises(Refused):
+    with pytest.raises(ExpectedError):
         call(refusing(service_error("Expected")), {}, action="a", where="b", expected="Expected")
 
 

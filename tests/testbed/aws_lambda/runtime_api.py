@@ -1,7 +1,7 @@
 """Lambda's Runtime API on loopback: what a function's runtime client polls for events and reports to.
 
 The protocol is Lambda's, version 2018-06-01: `GET invocation/next` waits for an event, `POST invocation/ID/response` or
-`.../error` answers it, `POST init/error` says that the handler could not even be loaded. One function process polls one
+`.../error` ends it, `POST init/error` says that the handler could not even be loaded. One function process polls one
 such server; `testbed.aws_lambda.function` runs the process.
 """
 

@@ -107,7 +107,7 @@ def test_exit(function: Function) -> None:
 
 
 def test_kill(function: Function) -> None:
-    """A process killed in the middle of an invocation answers it with the signal that ended it."""
+    """If the process is killed in the middle of an invocation, the error names the signal."""
     with function:
         pending = function.begin({"do": "hang"})
         function.kill()

@@ -4,6 +4,7 @@ Conditions have comparisons, `attribute_exists`, `attribute_not_exists`, `AND`, 
 `SET path = operand, ...` and `REMOVE path, ...`; an operand is a path, a value or `if_not_exists(path, operand)`.
 """
 
+import json
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,8 @@ _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_RESERVED: Final = frozenset(files("moto.dynamodb.parsing").joinpath("reserved_keywords.txt").read_text().split())
+RESERVED: Final = frozenset(json.loads(files("testbed.dynamodb").joinpath("reserved_words.json").read_text()))
+"""Source: Amazon DynamoDB Developer Guide, "Reserved words in DynamoDB"."""
 _FUNCTIONS: Final = {"attribute_exists": True, "attribute_not_exists": False}
 
 
@@ -162,7 +164,7 @@ class Expression:
                 raise invalid(f"An expression attribute name used in the document path is not defined: {token}")
             self.used.add(token)
             return self.names[token]
-        if token.upper() in _RESERVED:
+        if token.upper() in RESERVED:
             raise invalid(f"Attribute name is a reserved keyword; reserved keyword: {token}")
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", token):
             raise invalid(f"Invalid expression: Syntax error; token: {token}")

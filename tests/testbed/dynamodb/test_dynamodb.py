@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from threading import Barrier
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
+from testbed.dynamodb import expressions
 from testbed.dynamodb.server import DynamoDbServer
 
 KEY = {"secret_arn": {"S": "arn"}}
@@ -134,6 +136,13 @@ def test_a_doubtful_request_is_refused(client: Any, update: dict[str, Any], mess
 
     assert "ValidationException" == refused.value.response["Error"]["Code"]
     assert read(client) is None
+
+
+def test_reserved_words() -> None:
+    """The reserved words are those that moto knows, kept here because the demo runs without moto."""
+    known = files("moto.dynamodb.parsing").joinpath("reserved_keywords.txt").read_text().split()
+
+    assert set(known) == expressions.RESERVED
 
 
 def test_faults_strike_here_too(server: DynamoDbServer, client: Any) -> None:

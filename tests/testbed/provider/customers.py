@@ -1,4 +1,4 @@
-"""A token endpoint with many customers: one grant each, all redeemed at one URL; it can stop answering for a while.
+"""A token endpoint with many customers: one grant each, all redeemed at one URL; it can stop responding for a while.
 
 with Customers(reuse="revokes") as provider:
 first, second = provider.authorize(), provider.authorize()

@@ -30,7 +30,7 @@ def test_each_customer_has_a_grant() -> None:
         assert {first, second, renewed} <= set(provider.grant.secrets)
 
 
-def test_it_hangs_until_it_answers_again() -> None:
+def test_it_hangs_until_it_responds_again() -> None:
     """A provider that hangs redeems nothing; the connections that hang are cut once it responds again."""
     with Customers(reuse="static") as provider, ThreadPoolExecutor(1) as threads:
         token = provider.authorize()["refresh_token"]

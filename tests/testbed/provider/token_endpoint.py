@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from testbed.provider.script import Script
 
-_THE_GRANT_ANSWERS = scripts.Script()
+_BY_THE_GRANT = scripts.Script()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class TokenEndpoint(LoopbackServer):
         self.client_id = f"client-{secrets.token_hex(8)}"
         self.client_secret = "" if public_client else f"client-secret-{secrets.token_urlsafe(24)}"
         self.requests: list[TokenRequest] = []
-        """Every request that was read, in the order in which they got a response or given up."""
+        """Every request that was read, in the order in which they ended."""
         self.connections = 0
         self.most_in_flight = 0
         self.closing = threading.Event()
@@ -104,7 +104,7 @@ class TokenEndpoint(LoopbackServer):
             self.connections += 1
             self._in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self._in_flight)
-            to_play = self._scripts.popleft() if self._scripts else _THE_GRANT_ANSWERS
+            to_play = self._scripts.popleft() if self._scripts else _BY_THE_GRANT
         try:
             yield to_play
         finally:

@@ -1,11 +1,11 @@
-"""One call to AWS, and again if its failure passes. Secrets and claims use the same limits."""
+"""One call to AWS, repeated while its failure is transient. Secrets and claims use the same limits."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from botocore.config import Config
 
-from token_refresh.aws.secrets_manager import Refused, Transient
+from token_refresh.aws.call_errors import CallError, TransientCallError
 from token_refresh.ports import Deadline
 from token_refresh.retry import repeat
 
@@ -25,15 +25,15 @@ OVERRUN_SECONDS: Final = 6.0
 
 
 def call(make: Callable[[], T], deadline: Deadline, *, after_write: bool = False) -> T:
-    """Make a call and read its response; again only where it failed in a way that passes.
+    """Make a call and read its response; repeat it only after a transient failure.
 
     Args:
         make: Calls the client, and reads the response.
         deadline: No repeat begins after it.
-        after_write: Whether the call follows a write; see `Refused.of`.
+        after_write: Whether the call follows a write; see `CallError.of`.
 
     Raises:
-        Refused: The call failed, the last time too.
+        CallError: The call failed, the last time too.
     """
 
     def once() -> T:
@@ -41,13 +41,13 @@ def call(make: Callable[[], T], deadline: Deadline, *, after_write: bool = False
             return make()
         except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
             # Without the cause: a parser's error can quote the response.
-            raise Refused.of(error, after_write=after_write) from None
+            raise CallError.of(error, after_write=after_write) from None
 
     clock = deadline.clock
     return repeat(
         once,
         clock=clock,
         until=min(clock.monotonic() + PATIENCE_SECONDS, deadline.at),
-        errors=(Transient,),
+        errors=(TransientCallError,),
         longest_wait_seconds=2.0,
     )

@@ -17,9 +17,9 @@ _ALGORITHMS: Final = {
 class SigningError(Exception):
     """There is no signature; the text says why."""
 
-    def __init__(self, text: str, *, passes: bool) -> None:
+    def __init__(self, text: str, *, is_transient: bool) -> None:
         super().__init__(text)
-        self.passes = passes
+        self.is_transient = is_transient
         """Whether the same call may succeed in a moment."""
 
 
@@ -63,5 +63,5 @@ class KmsSigner:
             raise SigningError(
                 f"kms:Sign with the key {self._key_id} (CLIENT_KEY_ID) failed ({failure.code}): check the key, its "
                 f"type for {algorithm}, and that the function's role may use kms:Sign on it",
-                passes=failure.cause.passes,
+                is_transient=failure.cause.is_transient,
             ) from None

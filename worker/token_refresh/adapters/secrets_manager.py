@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from token_refresh.adapters.calls import call
+from token_refresh.aws.call_errors import CallError, missing_value, swap_refused
 from token_refresh.aws.errors import translate
 from token_refresh.aws.responses import (
     MalformedResponse,
@@ -15,7 +16,6 @@ from token_refresh.aws.responses import (
     time_member,
     version_member,
 )
-from token_refresh.aws.secrets_manager import Refused, missing_value, refused
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.ports import Deadline, SecretVersion
@@ -64,13 +64,13 @@ class SecretsManagerSecret:
                 which,
                 lambda response: self._version(response, version_id),
             )
-        except Refused as refusal:
-            if refusal.code == "ParamValidationError" and version_id is not None:
+        except CallError as failure:
+            if failure.code == "ParamValidationError" and version_id is not None:
                 return None  # What is stored names a version that can't exist.
             # Only the read of the current version tells a missing secret from a missing version.
-            if refusal.code == "ResourceNotFoundException" and (label != CURRENT or missing_value(refusal.error)):
+            if failure.code == "ResourceNotFoundException" and (label != CURRENT or missing_value(failure.error)):
                 return None
-            raise self._translate(refusal.error, "GetSecretValue") from None
+            raise self._translate(failure.error, "GetSecretValue") from None
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html."""
@@ -78,10 +78,10 @@ class SecretsManagerSecret:
         what = {"ClientRequestToken": version_id, "SecretString": value.reveal(), "VersionStages": [label]}
         try:
             self._call("PutSecretValue", self._client.put_secret_value, what, partial(_check_version, version_id))
-        except Refused as refusal:
-            if refusal.code == "ResourceExistsException":
+        except CallError as failure:
+            if failure.code == "ResourceExistsException":
                 return False
-            raise self._translate(refusal.error, "PutSecretValue") from None
+            raise self._translate(failure.error, "PutSecretValue") from None
         return True
 
     def move_label(self, label: str, *, to: str | None, remove_from: str | None) -> bool:
@@ -91,17 +91,17 @@ class SecretsManagerSecret:
         given = {name: value for name, value in what.items() if value is not None}
         try:
             self._call("UpdateSecretVersionStage", self._client.update_secret_version_stage, given, _check_secret)
-        except Refused as refusal:
-            if refused(refusal.error):
+        except CallError as failure:
+            if swap_refused(failure.error):
                 return False
-            if missing_value(refusal.error):
+            if missing_value(failure.error):
                 raise SecretStoreUnavailable(
                     f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} "
-                    f"could not move {label}, because version {to or remove_from} is not known ({refusal.code}); "
+                    f"could not move {label}, because version {to or remove_from} is not known ({failure.code}); "
                     "nothing was changed, and the next run tries again, or "
                     f"`token-refresh refresh {shlex.quote(self._secret_id)} --region {self.region}`"
                 ) from None
-            raise self._translate(refusal.error, "UpdateSecretVersionStage") from None
+            raise self._translate(failure.error, "UpdateSecretVersionStage") from None
         return True
 
     def _version(self, response: Any, version_id: str | None) -> SecretVersion:

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from token_refresh.adapters.calls import call
-from token_refresh.aws.causes import Cause, failure_of
+from token_refresh.aws.call_errors import CallError
+from token_refresh.aws.causes import failure_of
 from token_refresh.aws.responses import MalformedResponse, member, optional_member, service_time
-from token_refresh.aws.secrets_manager import Refused
 from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh.errors import (
     ConfigurationError,
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_APPENDED: Final = "attribute_not_exists(claim_id)"
-_CHANGED: Final = "ConditionalCheckFailedException"
-_DENIED: Final = frozenset({Cause.DENIED, Cause.KEY_DENIED, Cause.BAD_CREDENTIALS, Cause.NO_CREDENTIALS})
+_NO_CLAIM: Final = "attribute_not_exists(claim_id)"
+_CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
 
 
 class TableClaims:
@@ -74,7 +73,7 @@ class TableClaims:
             ":claim": {"S": write_claim(claim).reveal()},
             ":at": {"N": str(claim.claimed_at.timestamp())},
         }
-        condition = _APPENDED if after is None else "claim_id = :after"
+        condition = _NO_CLAIM if after is None else "claim_id = :after"
         return self._update(
             # The record belongs to the claim that is replaced, so it goes.
             "SET claim_id = :id, claim_number = :number, claim = :claim, claimed_at = :at REMOVE claim_record",
@@ -119,15 +118,15 @@ class TableClaims:
         item = {"TableName": self._table, "Key": {"secret_arn": {"S": self._secret_arn()}}}
         try:
             return call(lambda: read(method(**item, **what)), self._deadline)
-        except Refused as refusal:
-            if refusal.code == _CHANGED:
+        except CallError as failure:
+            if failure.code == _CONDITION_NOT_MET:
                 raise _ConditionNotMet from None
-            raise self._translate(action, refusal) from None
+            raise self._translate(action, failure) from None
 
-    def _translate(self, action: str, refusal: Refused) -> TokenRefreshError:
-        code = refusal.code
+    def _translate(self, action: str, failure: CallError) -> TokenRefreshError:
+        code = failure.code
         where = f"dynamodb:{action} on table {self._table} in {self._region} for secret {self._secret_arn()}"
-        if failure_of(refusal.error).cause in _DENIED:
+        if failure_of(failure.error).cause.is_denial:
             return SecretAccessDenied(f"{where} was refused ({code}); the caller's role needs that action on the table")
         if code == "ResourceNotFoundException":
             return ConfigurationError(
@@ -135,7 +134,7 @@ class TableClaims:
                 "Set CLAIM_TABLE to the table that the stack made (`-c claim_table=create`), "
                 "and AWS_REGION to its region"
             )
-        if isinstance(refusal.error, MalformedResponse):
+        if isinstance(failure.error, MalformedResponse):
             return SecretStoreUnavailable(
                 f"{where} got a response without a usable {code}: something other than AWS seems to respond. "
                 "Check AWS_ENDPOINT_URL and the proxy"

@@ -103,7 +103,7 @@ class _Call:
         try:
             return self._send({**self._request.fields, **self._signed()})
         except SigningError as error:
-            return FailedRequest(kind=Kind.NOT_SENT if error.passes else Kind.NOT_SIGNED, seen=str(error))
+            return FailedRequest(kind=Kind.NOT_SENT if error.is_transient else Kind.NOT_SIGNED, seen=str(error))
         except ConfigurationError as error:
             return FailedRequest(kind=Kind.NOT_SIGNED, seen=str(error))
         except _NOT_SENT as error:

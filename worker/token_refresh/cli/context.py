@@ -16,8 +16,8 @@ from botocore.parsers import ResponseParserError
 from token_refresh.adapters.calls import CLIENT_CONFIG
 from token_refresh.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh.aws.arn import name_same_secret
+from token_refresh.aws.call_errors import code_of
 from token_refresh.aws.errors import translate
-from token_refresh.aws.secrets_manager import code_of
 from token_refresh.bootstrap import deadline_in, open_claims, open_secret
 from token_refresh.config import Settings, claim_store_problem, parse_settings, token_secret_id
 from token_refresh.errors import ConfigurationError

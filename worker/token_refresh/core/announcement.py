@@ -1,21 +1,18 @@
 """Events about a grant: somebody has to authorize again, somebody has, or the grant ends soon. They hold no secret.
 
-A fleet finds transitions in its rows. A worker with one secret has none: it finds them in the ledger of its claims, so
-each of its events comes with the token request that shows the transition.
+A fleet finds transitions in its rows. A worker with one secret has none: it finds them in the ledger of its claims and
+in the token set that it replaces, so each of its events comes with the token request that shows the transition.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from itertools import takewhile
-from typing import Final
 
 from token_refresh.core.attempts import Attempt, Fate
-from token_refresh.core.snapshot import Snapshot
+from token_refresh.core.snapshot import Snapshot, TokenSet
+from token_refresh.stored.document import TokenDocument
 from token_refresh.stored.times import iso
-
-_CLOCK_TICK: Final = timedelta(seconds=1)
-"""The services say the time in whole seconds, and when something was stored more exactly."""
 
 
 class Transition(StrEnum):
@@ -49,13 +46,16 @@ class Announcement:
         }
 
 
-def transition_of_run(snapshot: Snapshot, *, rejected: bool) -> tuple[Transition, datetime] | None:
+def transition_of_run(
+    snapshot: Snapshot, *, rejected: bool, replaced: TokenSet | None = None
+) -> tuple[Transition, datetime] | None:
     """Return the transition that a token request made known, and since when it holds.
 
     Args:
         snapshot: What the run knew at its end.
         rejected: Whether the provider rejected the current refresh token in this run; otherwise the run has made new
             tokens current.
+        replaced: What was current before the run made new tokens current.
     """
     if rejected:
         on_token = snapshot.ledger.on_token(snapshot.fingerprint, snapshot.current.version_id)
@@ -65,13 +65,17 @@ def transition_of_run(snapshot: Snapshot, *, rejected: bool) -> tuple[Transition
     before = _decided_before(snapshot)
     if before is not None and before.fate is Fate.REJECTED:
         return Transition.REAUTHORIZED, snapshot.now
-    origin = snapshot.current.document.origin
-    since = origin.grant_ending_at if origin else None
-    if since is None:
+    since = _ending_since(snapshot.current.document)
+    # By the documents alone, which both runs read alike: each looks at the same two times.
+    if since is None or (replaced is not None and _ending_since(replaced.document) is not None):
         return None
-    # Only the first refresh in this time announces it: the one before it was claimed earlier.
-    crossed = snapshot.now >= since and (before is None or before.claimed_at < since + _CLOCK_TICK)
-    return (Transition.GRANT_ENDING, since) if crossed else None
+    return Transition.GRANT_ENDING, since
+
+
+def _ending_since(document: TokenDocument) -> datetime | None:
+    """Say since when the grant counted as ending, if it did when the tokens were issued."""
+    since = document.origin.grant_ending_at if document.origin else None
+    return since if since is not None and document.issued_at is not None and document.issued_at >= since else None
 
 
 def _decided_before(snapshot: Snapshot) -> Attempt | None:

@@ -37,7 +37,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt: a claim as its successors list it."""
+    """One attempt to redeem a refresh token, as later claims list it."""
 
     claim_id: str
     version_id: str

@@ -1,10 +1,11 @@
 """The dispatcher's Lambda handler: once a minute, hand out the secrets that are due. It reads no secret."""
 
+import os
 from datetime import UTC, datetime
 from typing import Any
 
 from token_refresh.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
-from token_refresh.bootstrap import SystemClock, environment
+from token_refresh.bootstrap import SystemClock
 from token_refresh.fleet.core.dispatch import Decision, Fleet, decide
 from token_refresh.fleet.core.gauges import measure
 from token_refresh.fleet.ports import Index, Queue
@@ -29,7 +30,7 @@ def handler(event: object, context: Any) -> dict[str, int]:
     request_id = getattr(context, "aws_request_id", None)
     take_over_libraries("INFO", request_id=request_id)
     log = open_log(EVERYTHING, request_id=request_id)
-    settings = read_fleet_settings(environment())
+    settings = read_fleet_settings(os.environ)
     now, clock = datetime.now(UTC), SystemClock()
     index = settings.index()
     fleet, decision = take_stock(index, settings, now)

@@ -11,7 +11,7 @@ from token_refresh.fleet.core.enrolment import Listed
 from token_refresh.fleet.core.row import Pause, Pauses, Row
 
 CLOCK_TICK: Final = timedelta(seconds=1)
-"""AWS says the time in whole seconds, so two runs this close can't be told apart: the one that reports last counts."""
+"""AWS gives the time in whole seconds, so the order of two runs this close is unknown: the later report counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

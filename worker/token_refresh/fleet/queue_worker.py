@@ -1,19 +1,20 @@
 """The worker's side of the queue: one run for each message, and one report for each run."""
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
 
 from token_refresh.adapters.telemetry import EVERYTHING, open_log
-from token_refresh.bootstrap import environment, open_secret, secrets_manager_client
+from token_refresh.bootstrap import open_secret, secrets_manager_client
 from token_refresh.config import GENERIC_PROVIDER
 from token_refresh.core.versions import CURRENT
 from token_refresh.errors import ConfigurationError, InvalidEvent, TokenRefreshError
 from token_refresh.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh.fleet.core.outcome import Ran
 from token_refresh.fleet.settings import read_fleet_settings
-from token_refresh.fleet.worker import Crew, find_member, member_environment, provider_of, report
+from token_refresh.fleet.worker import Crew, find_member, provider_of, report
 from token_refresh.outcome import Outcome, RunFacts
 from token_refresh.refresh.failures import SecretName, no_value
 from token_refresh.stored.document import read_document
@@ -33,8 +34,8 @@ class Invocation(Protocol):
     ) -> Outcome | TokenRefreshError:
         """Run, and write the last log line."""
 
-    def found(self, read_at: datetime) -> RunFacts:
-        """Give what the run came to know."""
+    def facts(self, began_at: datetime) -> RunFacts:
+        """Give what the run learned."""
 
 
 def run_event(event: object, invocation: Callable[[str], Invocation]) -> dict[str, Any] | TokenRefreshError:
@@ -48,7 +49,7 @@ def run_event(event: object, invocation: Callable[[str], Invocation]) -> dict[st
         invocation: Makes a run of the fleet that it is given.
     """
     try:
-        settings = read_fleet_settings(environment())
+        settings = read_fleet_settings(os.environ)
         crew = Crew(
             fleet=settings.name,
             index=settings.index(),
@@ -72,7 +73,7 @@ def invocation_failure(error: Exception, invocation: Callable[[str], Invocation]
     def fail() -> tuple[Trigger, Mapping[str, str]]:
         raise error
 
-    ended = invocation(environment().get("FLEET_NAME", "")).execute(fail)
+    ended = invocation(os.environ.get("FLEET_NAME", "")).execute(fail)
     assert isinstance(ended, TokenRefreshError)  # noqa: S101 - `fail` always raises
     return ended
 
@@ -99,35 +100,23 @@ def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome 
         return None
 
     def start() -> tuple[Trigger, Mapping[str, str]]:
-        variables = environment()
-        default = variables.get("PROVIDER") or GENERIC_PROVIDER
+        default = os.environ.get("PROVIDER") or GENERIC_PROVIDER
         # Inside of the run: a read that fails is this secret's failure, with its last log line and its row.
         provider = provider_of(entry, lambda: crew.read_document(secret_arn), default)
-        return trigger, member_environment(variables, secret_arn, provider)
+        return trigger, {**os.environ, "TOKEN_SECRET_ID": secret_arn, "PROVIDER": provider}
 
     invocation.due_before = entry.row.seen.due_at if entry.row.seen else None
     ended = invocation.execute(start, secret_id=secret_arn)
     # A dry run's row would put off the run that it stands for.
     if not trigger.dry_run:
-        report(crew, entry.row, _ran(ended, invocation.found(entry.read_at)))
+        report(crew, entry.row, _ran(ended, invocation.facts(entry.read_at)))
     return ended
 
 
 def _ran(ended: Outcome | TokenRefreshError, facts: RunFacts) -> Ran:
-    ran = Ran(
-        at=facts.at,
-        outcome=None,
-        requests=facts.requests,
-        provider=facts.provider if facts.version_id else None,  # a document that was not read names none
-        version_id=facts.version_id,
-        expires_at=facts.expires_at,
-        due_at=facts.due_at,
-        grant_ends_at=facts.grant_ends_at,
-        grant_ending_at=facts.grant_ending_at,
-    )
     if isinstance(ended, Outcome):
-        return replace(ran, outcome=ended.name.value, retry_at=ended.retry_at)
-    return replace(ran, error_type=type(ended).__name__)
+        return Ran(**asdict(facts), outcome=ended.name.value, retry_at=ended.retry_at)
+    return Ran(**asdict(facts), outcome=None, error_type=type(ended).__name__)
 
 
 def _read_fields(secret_arn: str) -> Mapping[str, object]:

@@ -1,12 +1,12 @@
 """The resync's Lambda handler: once an hour, compare the index with the secrets that carry the fleet's tag."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from token_refresh.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
-from token_refresh.bootstrap import environment
 from token_refresh.fleet.core.enrolment import Resync, resync
 from token_refresh.fleet.core.row import Row
 from token_refresh.fleet.ports import Index, Listing
@@ -32,7 +32,7 @@ def handler(event: object, context: Any) -> dict[str, int]:
     del event
     request_id = getattr(context, "aws_request_id", None)
     take_over_libraries("INFO", request_id=request_id)
-    settings = read_fleet_settings(environment())
+    settings = read_fleet_settings(os.environ)
     found = synchronise(settings.index(), settings.listing(), fleet=settings.name, now=datetime.now(UTC))
     counts = counts_of(found)
     log = open_log(EVERYTHING, request_id=request_id, fleet=settings.name)

@@ -26,8 +26,10 @@ def announce(  # noqa: PLR0913 - what the event says, each by its name
     snapshot = memory.snapshot
     rejected = isinstance(ended, ReauthorizationRequired) and memory.rejected_version is not None
     stored = isinstance(ended, Outcome) and ended.made_current
-    found = transition_of_run(snapshot, rejected=rejected) if snapshot and (rejected or stored) else None
-    if snapshot is None or found is None:
+    if snapshot is None or not (rejected or stored):
+        return
+    found = transition_of_run(snapshot, rejected=rejected, replaced=memory.replaced)
+    if found is None:
         return
     transition, since = found
     event = Announcement(

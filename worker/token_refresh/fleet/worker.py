@@ -54,14 +54,6 @@ def provider_of(entry: Entry, read_document: Callable[[], Mapping[str, object]],
     return stored if isinstance(stored, str) and stored else default
 
 
-def member_environment(environment: Mapping[str, str], secret_arn: str, provider: str) -> dict[str, str]:
-    """Return the environment of a run on one member."""
-    mine = {**environment, "TOKEN_SECRET_ID": secret_arn, "PROVIDER": provider}
-    if environment.get("CLIENT_SECRET_ID"):
-        mine["CLIENT_SECRET_ID"] = environment["CLIENT_SECRET_ID"].replace("{provider}", provider)
-    return mine
-
-
 def report(crew: Crew, row: Row, ran: Ran) -> None:
     """Write the row that a run leaves, and announce a transition. Failures are logged: the tokens are stored."""
     left = after(row, ran, chance=crew.chance())
@@ -71,9 +63,14 @@ def report(crew: Crew, row: Row, ran: Ran) -> None:
             crew.log.info("fleet_report_superseded", secret_id=row.secret_arn)
             return
         event = announcement(left, fleet=crew.fleet)
-        if crew.bus is not None and event is not None:
-            # In this order: a worker that dies in between sends the event twice, and never not at all.
-            crew.bus.send(event)
-            crew.index.announced(row.secret_arn, event.transition.value)
+        if crew.bus is None or event is None:
+            return
+        # Read again: a run that was under way at the same time may have sent the event.
+        latest = crew.index.entry(row.secret_arn)
+        if latest is not None and latest.row.announced == event.transition:
+            return
+        # In this order: a worker that dies in between sends the event twice, and never not at all.
+        crew.bus.send(event)
+        crew.index.announced(row.secret_arn, event.transition.value)
     except TokenRefreshError as error:
         crew.log.warning("fleet_report_failed", secret_id=row.secret_arn, error_type=type(error).__name__)

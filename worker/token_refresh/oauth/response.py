@@ -93,7 +93,7 @@ class TokenResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRequest:
-    """Anything else."""
+    """A request that brought no tokens, or was not sent."""
 
     kind: Kind
     seen: str

@@ -36,7 +36,7 @@ def read_matchers(response: Table, encoding: Encoding) -> tuple[tuple[Matcher, .
 
 
 def _matcher(encoding: Encoding, table: Table) -> Matcher:
-    status = table.whole("status", None, low=200, high=599)
+    status = table.integer("status", None, low=200, high=599)
     fields = table.value("fields", _exact_values, "a table of paths, each with a string, whole number or boolean")
     if status in _DECIDED:
         raise table.error("status", f"another one, because {status} {_DECIDED[status]}")

@@ -55,7 +55,7 @@ def read_provider(name: str, table: Table) -> Provider:
     Raises:
         ConfigurationError: A key is missing, unknown or wrong.
     """
-    return table.whole_table(partial(_provider, name))
+    return table.read_all(partial(_provider, name))
 
 
 def _provider(name: str, table: Table) -> Provider:
@@ -213,8 +213,8 @@ def _refresh_token(table: Table) -> RefreshTokenLife:
 
 def _rate(table: Table) -> RateLimit:
     return RateLimit(
-        requests=table.whole("requests", low=1, high=1_000_000),
-        per=timedelta(seconds=table.whole("seconds", low=1, high=86_400)),
+        requests=table.integer("requests", low=1, high=1_000_000),
+        per=timedelta(seconds=table.integer("seconds", low=1, high=86_400)),
         scope=table.text("per", pattern="ip|client|grant"),
     )
 

@@ -60,7 +60,7 @@ class Table:
         """Read one of the values of an enumeration."""
         return self.value(key, kind, f"one of {', '.join(kind)}", default)
 
-    def whole(self, key: str, default: Any = _REQUIRED, *, low: int, high: int) -> Any:
+    def integer(self, key: str, default: Any = _REQUIRED, *, low: int, high: int) -> Any:
         """Read a whole number within its bounds, both included."""
 
         def parse(value: object) -> int:
@@ -73,7 +73,7 @@ class Table:
 
     def seconds(self, key: str, *, low: int = 1) -> timedelta | None:
         """Read a duration; None where the key is absent."""
-        seconds = self.whole(key, None, low=low, high=_LONGEST_SECONDS)
+        seconds = self.integer(key, None, low=low, high=_LONGEST_SECONDS)
         return None if seconds is None else timedelta(seconds=seconds)
 
     def switch(self, key: str, *, default: bool) -> bool:
@@ -103,19 +103,19 @@ class Table:
     def table(self, key: str, read: "Callable[[Table], _T]") -> _T:
         """Read a table in this table with `read`; an absent one is empty."""
         self._known.add(key)
-        return Table(self._values.get(key, {}), f"{self._where}: {key}").whole_table(read)
+        return Table(self._values.get(key, {}), f"{self._where}: {key}").read_all(read)
 
     def tables(self, key: str, read: "Callable[[Table], _T]") -> tuple[_T, ...]:
         """Read each table of a list with `read`; none where the key is absent."""
         found = self.value(key, lambda value: _instance(value, list), "a list of tables", [])
         tables = (Table(values, f"{self._where}: {key}[{number}]") for number, values in enumerate(found))
-        return tuple(table.whole_table(read) for table in tables)
+        return tuple(table.read_all(read) for table in tables)
 
     def error(self, key: str, must_be: str) -> ConfigurationError:
         """Return the error for a wrong value."""
         return ConfigurationError(f"{self._where}: {key} must be {must_be}")
 
-    def whole_table(self, read: "Callable[[Table], _T]") -> _T:
+    def read_all(self, read: "Callable[[Table], _T]") -> _T:
         """Read all of it with `read`, and refuse unknown keys: a misspelt key would silently have no effect.
 
         Raises:

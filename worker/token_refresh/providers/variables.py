@@ -20,9 +20,8 @@ _URL: Final = re.compile(rf"(?a)(https://{_HOST}|http://(127\.0\.0\.1|localhost)
 _PORT: Final = re.compile(r":\d+\Z")
 _VALUE: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")  # no character that ends a host or climbs a path
 _LONGEST_VALUE: Final = 128
-# Regions and clouds are a handful; each value is looked up in the list.
 MOST_CHOICES: Final = 200
-"""How many values a list may have."""
+"""How many values a list may have: enough for regions, and quick to search."""
 _LITERAL_DOMAIN: Final = re.compile(r"(?:\.[a-z0-9-]+){2,}")
 
 

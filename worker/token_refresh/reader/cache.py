@@ -14,7 +14,7 @@ from typing import Generic, TypeVar, cast
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import lifecycle
 from token_refresh.reader.entry import SET_BACK_SECONDS, Entry, Read
-from token_refresh.reader.errors import bare, defect
+from token_refresh.reader.errors import defect, without_traceback
 from token_refresh.reader.fetch import FETCH_SECONDS, Fetch
 from token_refresh.reader.pauses import Pauses
 from token_refresh.reader.runtime import Runtime
@@ -146,7 +146,7 @@ class Cache(Generic[T]):
         if fetch is not None:
             return fetch
         if self._pauses.error and not self._pauses.may_read(now):
-            raise bare(self._pauses.error)
+            raise without_traceback(self._pauses.error)
         return self._begin(now, rejecting=False)
 
     def _settle_or_fetch(self, rejected: Callable[[T], bool]) -> bool | Fetch:
@@ -217,14 +217,14 @@ class Cache(Generic[T]):
 
     def _raise_if_empty(self, error: TokenRefreshError | None) -> None:
         if error is not None and self._usable(self._runtime.clock()) is None:
-            raise bare(error)
+            raise without_traceback(error)
 
     def _run(self, fetch: Fetch) -> None:
         """Read, keep the result, and wake all who wait, whatever happens."""
         try:
             entry = self._read(self._entry, lambda: fetch.rejecting)
         except Exception as error:  # noqa: BLE001 - a background thread's traceback would show the stored value
-            fetch.error = bare(error) if isinstance(error, TokenRefreshError) else defect(error)
+            fetch.error = without_traceback(error) if isinstance(error, TokenRefreshError) else defect(error)
             self._keep_error(fetch, fetch.error)
         else:
             self._keep(fetch, entry)

@@ -35,8 +35,8 @@ __all__ = [
     "SecretStoreUnavailable",
     "TokenExpired",
     "TokenRefreshError",
-    "bare",
     "defect",
+    "without_traceback",
 ]
 
 E = TypeVar("E", bound=TokenRefreshError)
@@ -46,7 +46,7 @@ class TokenExpired(TokenRefreshError):  # noqa: N818 - named like the errors bes
     """The stored access token is expired and there is no newer one; the message says since when."""
 
 
-def bare(error: E) -> E:
+def without_traceback(error: E) -> E:
     """Copy an error without its traceback, cause and context, so that each caller raises a separate one.
 
     The frames of a traceback hold the stored document, and error reporters print them.

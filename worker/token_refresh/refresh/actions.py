@@ -113,10 +113,10 @@ class Actions:
             store.put(version_id, published_document(source.document, source.version_id), label=OUTCOME)
             moved = store.move_label(CURRENT, to=version_id, remove_from=replaced)
         except SecretStoreError as failure:
-            self.memory.no_longer_publishes(failure)
+            self.memory.stop_publishing(failure)
             return snapshot
         if not moved:
-            self.memory.no_longer_publishes()
+            self.memory.stop_publishing()
             return snapshot
         self.parts.log.info("tokens_published", published_version_id=version_id)
         return replace(snapshot, published=PublishedCopy(version_id=version_id, stored_at=self.memory.service_now()))

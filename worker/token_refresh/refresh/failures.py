@@ -154,7 +154,7 @@ def not_stored(secret: SecretName, why: str) -> TokensNotStored:
     )
 
 
-def restless(secret: SecretName, steps: int) -> SecretStoreUnavailable:
+def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
     """Say that something keeps changing the secret."""
     return SecretStoreUnavailable(
         f"{secret} did not come to rest within {steps} steps; "

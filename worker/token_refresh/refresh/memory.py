@@ -28,12 +28,14 @@ class Memory:
     """Versions that hold tokens that this run received."""
     recovered: set[str] = field(default_factory=set)
     """Versions that this run made current for another run that was interrupted."""
+    replaced: TokenSet | None = None
+    """What was current before this run made tokens current."""
     refused: set[tuple[str, str]] = field(default_factory=set)
     """Promotions that were refused: from which version, to which."""
     rejected_version: str | None = None
     """The version whose refresh token the provider rejected in this run."""
     rejected_with: str | None = None
-    """How it did: the status, and the error code or the values that the provider's profile names."""
+    """How it was rejected: the status, and the error code or the values that the provider's profile names."""
     requests_sent: int = 0
     publish_failure: TokenRefreshError | None = None
     """Raised at the end: the refresh comes first."""
@@ -50,6 +52,7 @@ class Memory:
     def note_promoted(self, snapshot: Snapshot, promoted: TokenSet) -> Snapshot:
         """Remember that this run made a token set current; nothing has to be read to know that."""
         self.state = replace(self.state, promoted_version=promoted.version_id)
+        self.replaced = self.replaced or snapshot.current
         self.snapshot = replace(snapshot, current=promoted, successor=None)
         return self.snapshot
 
@@ -64,7 +67,7 @@ class Memory:
         if received:
             self.received.add(staged.version_id)
 
-    def no_longer_publishes(self, failure: TokenRefreshError | None = None) -> None:
+    def stop_publishing(self, failure: TokenRefreshError | None = None) -> None:
         """Publish no more in this run."""
         self.publish_failure = failure
         self.state = replace(self.state, publishes=False)

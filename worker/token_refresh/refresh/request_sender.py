@@ -79,8 +79,8 @@ class RequestSender:
     def _may_repeat(self, response: Response) -> bool:
         if isinstance(response, TokenResponse) or self._stopped:
             return False
-        passes = response.kind.may_have_redeemed or response.kind in {Kind.NOT_SENT, Kind.BUSY}
-        return passes and self._replay_allowed()
+        transient = response.kind.may_have_redeemed or response.kind in {Kind.NOT_SENT, Kind.BUSY}
+        return transient and self._replay_allowed()
 
     def _replay_allowed(self) -> bool:
         return not self.unsure or self.replay_allowed(self.memory.service_now())

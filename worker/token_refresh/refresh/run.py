@@ -32,7 +32,7 @@ from token_refresh.core.steps import (
 from token_refresh.outcome import Outcome, OutcomeName
 from token_refresh.ports import Deadline
 from token_refresh.refresh.actions import Actions, ClaimUnreadable
-from token_refresh.refresh.failures import SecretName, dead_grant, mismatch, restless, unknown_outcome
+from token_refresh.refresh.failures import SecretName, dead_grant, mismatch, too_many_steps, unknown_outcome
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.parts import Limits, Parts
 from token_refresh.refresh.redemption import Redemption
@@ -120,7 +120,7 @@ class Run:
                 snapshot = self._actions.take(step, snapshot)
             except ClaimUnreadable:
                 return self._yield(Wait(memory.service_now() + STALENESS, Reason.UNREADABLE), snapshot)
-        raise restless(self._secret, self._limits.steps)
+        raise too_many_steps(self._secret, self._limits.steps)
 
     def _plan(self, snapshot: Snapshot) -> Step:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""

@@ -94,7 +94,7 @@ class _Reading:
             version = self.reader.published.read(label=CURRENT)
         except SecretStoreError as failure:
             # The refresh goes on; the run raises this at its end.
-            self.memory.no_longer_publishes(failure)
+            self.memory.stop_publishing(failure)
             return None
         return PublishedCopy(version_id=version.version_id, stored_at=version.created_at) if version else None
 

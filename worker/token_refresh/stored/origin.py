@@ -55,7 +55,6 @@ class Origin:
     """Whether `token-refresh authorize` stored the tokens."""
     grant_ends_at: datetime | None = None
     """When the provider will reject the refresh token, unless a refresh prolongs the grant; None if nobody knows."""
-
     grant_began_at: datetime | None = None
     """When that grant began, or a refresh last moved its end; None if nobody knows."""
 

@@ -5,7 +5,7 @@ from itertools import count
 from typing import Final
 
 from token_refresh.reader import Secret, SecretReader, Token, TokenReader, TokenRefreshError
-from token_refresh.reader.errors import bare
+from token_refresh.reader.errors import without_traceback
 from token_refresh.reader.secret import Stage
 
 LIFETIME: Final = timedelta(hours=24)
@@ -46,7 +46,7 @@ class FakeTokenReader(TokenReader):
         """Return the token that was set, or raise the error that was set."""
         if self._failure is not None:
             # A copy, as the real reader raises one: a test that compares identities would pass here and fail there.
-            raise bare(self._failure)
+            raise without_traceback(self._failure)
         return self._token
 
     async def atoken(self) -> Token:
@@ -99,7 +99,7 @@ class FakeSecretReader(SecretReader):
     def accepted(self) -> tuple[Secret, ...]:
         """Return the values that were set, the current one first, or raise the error that was set."""
         if self._failure is not None:
-            raise bare(self._failure)
+            raise without_traceback(self._failure)
         return self._secrets
 
     async def aaccepted(self) -> tuple[Secret, ...]:

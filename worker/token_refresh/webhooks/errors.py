@@ -13,7 +13,7 @@ Messages never hold a header, a body or a secret.
 from typing import ClassVar
 
 from token_refresh.errors import InternalError, TokenRefreshError
-from token_refresh.reader.errors import bare
+from token_refresh.reader.errors import without_traceback
 
 
 class WebhookError(TokenRefreshError):
@@ -52,7 +52,7 @@ def detached(error: Exception) -> TokenRefreshError:
     An error without a name becomes an `InternalError` that says where it happened, since its text may quote the body.
     """
     if isinstance(error, TokenRefreshError):
-        return bare(error)
+        return without_traceback(error)
     return InternalError(f"{type(error).__name__} at {place_of(error)}")
 
 

@@ -19,7 +19,7 @@ from token_refresh.cli.console.options import command
 from token_refresh.cli.console.prompts import ask_secret, confirm
 from token_refresh.cli.console.screen import errors, output, text, when
 from token_refresh.cli.context import Context
-from token_refresh.cli.secret.membership import join, open_index
+from token_refresh.cli.secret.membership import find_index, join
 from token_refresh.cli.secret.provider import settings_for
 from token_refresh.cli.secret.regions import other_regions
 from token_refresh.cli.secret.storing import base_document, document_of, fields_of
@@ -87,6 +87,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     If there are none, they are asked for, and stored beside the tokens.
     """
     tags, listens = _read_tags(tag or ()), can_listen(redirect_uri) and not paste
+    # Before the browser: a fleet that is not there must not cost a grant.
+    index = find_index(context, fleet) if fleet is not None else None
     if fleet is not None:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     version, creates = _find(context, create=create)
@@ -120,8 +122,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         _listen(authorization, exchange, browser=browser, timeout_seconds=timeout)
     else:
         _paste(authorization, exchange)
-    if fleet is not None:
-        join(context, open_index(context, fleet), fleet=fleet, secret_id=context.secret_id)
+    if fleet is not None and index is not None:
+        join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
     return 0
 

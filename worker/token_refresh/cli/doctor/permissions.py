@@ -12,8 +12,8 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from token_refresh.aws.call_errors import code_of, swap_refused
 from token_refresh.aws.errors import translate
-from token_refresh.aws.secrets_manager import code_of, refused
 from token_refresh.cli.doctor.check import Check
 from token_refresh.cli.secret.state import State
 from token_refresh.cli.secret.storing import PROBE_VERSION_ID
@@ -75,7 +75,7 @@ def _try(probe: Callable[[], Any]) -> Exception | None:
     try:
         probe()
     except ClientError as error:
-        return None if refused(error) else error
+        return None if swap_refused(error) else error
     except (BotoCoreError, ResponseParserError) as error:
         return error
     return None

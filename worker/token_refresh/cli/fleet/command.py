@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Final
@@ -16,10 +16,10 @@ from token_refresh.cli.context import Context
 from token_refresh.cli.fleet.duration import read_duration
 from token_refresh.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh.cli.secret.health import Health
-from token_refresh.cli.secret.membership import arn_of, join, open_index
+from token_refresh.cli.secret.membership import arn_of, find_index, join, open_index
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh.fleet.aws.listing import TaggedSecrets
-from token_refresh.fleet.core.row import Pause, State
+from token_refresh.fleet.core.row import Pause, Row, State
 from token_refresh.fleet.resync import counts_of, synchronise
 
 fleet_app: Final = typer.Typer(name="fleet", help="Watch and steer a fleet of token secrets.", no_args_is_help=True)
@@ -54,6 +54,8 @@ def status(  # noqa: PLR0913 - options, each by its name
     with reported(debug=False, failed=Health.UNKNOWN):
         index = open_index(_context(region, profile), fleet)
         rows, pauses = list(index.rows()), index.pauses()
+        if provider is not None and not _count(rows, provider):
+            raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
         view = select(rows, pauses, fleet=fleet, now=datetime.now(UTC), provider=provider, state=state)
         if as_json:
             print_json(as_fields(view))
@@ -75,9 +77,7 @@ def pause(  # noqa: PLR0913 - options, each by its name
     profile: Profile = None,
 ) -> None:
     """Leave one secret, one provider or the whole fleet alone for a while. A pause always ends by itself."""
-    # Who: the name on this machine, since asking AWS for the caller would need a permission more.
-    until = datetime.now(UTC) + read_duration(duration)
-    wanted = Pause(until=until, by=getpass.getuser(), why=why)
+    wanted = Pause(until=datetime.now(UTC) + read_duration(duration), by=_user(), why=why)
     _set_pause(wanted, fleet, secret, provider, everything=everything, context=_context(region, profile))
 
 
@@ -107,7 +107,7 @@ def add(
     """Let secrets join a fleet: tag each, and make it due at once. Members become due, too."""
     context = _context(region, profile, PROVIDER=provider)
     with reported(debug=False, failed=1):
-        index, failed = open_index(context, fleet), 0
+        index, failed = find_index(context, fleet), 0
         with _progress("adding", len(secrets)) as advance:
             for number, secret_id in enumerate(secrets, 1):
                 try:
@@ -150,7 +150,22 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
                 f"{fleet} --region {context.region}`"
             )
         output().print(text(f"paused until {when(pause.until)}" if pause else "resumed"))
+        # Not refused: secrets that no run has read yet may turn out to be this provider's.
+        if pause and provider and not _count(index.rows(), provider):
+            errors().print(text(f"No secret of fleet {fleet} has the provider {provider} now.", "yellow"))
         raise typer.Exit
+
+
+def _count(rows: Iterable[Row], provider: str) -> int:
+    return sum(row.provider == provider for row in rows)
+
+
+def _user() -> str:
+    """Give the name on this machine; asking AWS for the caller would need a permission more."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container may run as a user without a name
+        return "somebody"
 
 
 @contextmanager

@@ -22,6 +22,18 @@ def open_index(context: Context, fleet: str) -> Index:
     return TableIndex(context.client("dynamodb"), fleet, fleet)
 
 
+def find_index(context: Context, fleet: str) -> Index:
+    """Open a fleet's index, before a secret gets a tag or tokens that only this fleet could use.
+
+    Raises:
+        ConfigurationError: There is no such fleet, no region is set, or the AWS configuration can't be used.
+        TokenRefreshError: The table can't be read.
+    """
+    index = open_index(context, fleet)
+    index.pauses()
+    return index
+
+
 def arn_of(context: Context, secret_id: str) -> str:
     """Give the complete ARN of a secret.
 

@@ -39,4 +39,4 @@ class Bus:
         # `PutEvents` succeeds as a call even where it takes no event.
         if response["FailedEntryCount"]:
             code = response["Entries"][0].get("ErrorCode", "unknown")
-            raise SecretStoreUnavailable(f"events:PutEvents on {where} failed ({code}); the next run sends the event")
+            raise SecretStoreUnavailable(f"events:PutEvents on {where} failed ({code}); the bus did not take the event")

@@ -15,11 +15,9 @@ CLIENT_CONFIG: Final = Config(
 )
 """Every call of a fleet may be repeated: what it writes is conditional, or the same again."""
 
-_DENIED: Final = frozenset({Cause.DENIED, Cause.KEY_DENIED, Cause.BAD_CREDENTIALS, Cause.NO_CREDENTIALS})
 
-
-class Refused(Exception):  # noqa: N818 - it never leaves the adapters
-    """A service refused a call for a reason that the caller expects."""
+class ExpectedError(Exception):
+    """A service responded with the error code that the caller expects; it never leaves the adapters."""
 
 
 def call(
@@ -35,7 +33,7 @@ def call(
         expected: An error code that is a result and no failure.
 
     Raises:
-        Refused: The service responded with the expected error.
+        ExpectedError: The service responded with the expected error.
         TokenRefreshError: Anything else.
     """
     try:
@@ -44,7 +42,7 @@ def call(
         failure = failure_of(error)
     # Outside of `except`: the chained error would hold the service's text, which may quote a value.
     if failure.code == expected:
-        raise Refused(failure.code)
+        raise ExpectedError(failure.code)
     raise _translate(failure, action, where)
 
 
@@ -57,11 +55,11 @@ def read_at(response: Mapping[str, Any]) -> datetime:
 
 def _translate(failure: FailedCall, action: str, where: str) -> TokenRefreshError:
     failed = f"{action} on {where} failed ({failure.code})"
-    if failure.cause in _DENIED:
+    if failure.cause.is_denial:
         return SecretAccessDenied(f"{failed}: the caller's role needs that action there")
     if failure.cause is Cause.NOT_FOUND:
         return ConfigurationError(
             f"{failed}: it does not exist. Deploy the fleet's stack (`scripts/deploy -c mode=fleet`), and set "
             "AWS_REGION to its region"
         )
-    return SecretStoreUnavailable(f"{failed}; nothing was lost, and a later run goes on")
+    return SecretStoreUnavailable(f"{failed}; what is stored stays, and a later run goes on")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.fleet.aws import items
-from token_refresh.fleet.aws.calls import Refused, call, read_at
+from token_refresh.fleet.aws.calls import ExpectedError, call, read_at
 from token_refresh.fleet.core.dispatch import LEASE
 from token_refresh.fleet.core.row import AHEAD, Pause, Pauses, Row
 from token_refresh.fleet.ports import CLOCK_TICK, Entry
@@ -132,7 +132,9 @@ class TableIndex:
         found: dict[str, items.Item] = {}
         wanted: Mapping[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
         while True:
-            response = self._call("BatchGetItem", self._client.batch_get_item, {"RequestItems": wanted}, whole=True)
+            response = self._call(
+                "BatchGetItem", self._client.batch_get_item, {"RequestItems": wanted}, names_table=True
+            )
             found |= {item[items.KEY]["S"]: item for item in response["Responses"].get(self._table, [])}
             # DynamoDB may leave keys out of a batch, and calls that a success.
             wanted = response.get("UnprocessedKeys", {})
@@ -159,7 +161,7 @@ class TableIndex:
     def _write(self, action: str, method: Callable[..., Any], what: Mapping[str, Any]) -> bool:
         try:
             self._call(action, method, what, expected=_CONDITION_NOT_MET)
-        except Refused:
+        except ExpectedError:
             return False
         return True
 
@@ -169,11 +171,11 @@ class TableIndex:
         method: Callable[..., Any],
         what: Mapping[str, Any],
         *,
-        whole: bool = False,
+        names_table: bool = False,
         expected: str | None = None,
     ) -> Any:
         where = f"table {self._table} in {self._client.meta.region_name}"
-        given = what if whole else {"TableName": self._table, **what}
+        given = what if names_table else {"TableName": self._table, **what}
         return call(method, given, action=f"dynamodb:{action}", where=where, expected=expected)
 
 

@@ -17,6 +17,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
+from token_refresh.core.announcement import Transition
 from token_refresh.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Pause, Pauses, Row, Seen, State
 from token_refresh.providers.schema import NAME
 from token_refresh.stored.times import LATEST_SECONDS
@@ -28,6 +29,9 @@ Item = Mapping[str, Mapping[str, Any]]
 T = TypeVar("T")
 
 _ROW_KEY: Final = re.compile(r"row#arn:[A-Za-z0-9/_+=.@:-]+")  # `GetSecretValue`, SecretId
+_MOST: Final = 10**9
+"""No run sends so many requests, and none fails so often: a larger number is damage, and may be too long to write."""
+
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -88,7 +92,7 @@ def read_row(item: Item, now: datetime) -> Row:
         next_at=_readable(item, "next_at", "N", moment) or _LONG_AGO,
         seen=seen if seen is not None and seen.at <= now + AHEAD else None,
         pause=_readable(item, PAUSE, "S", read_pause),
-        announced=_readable(item, "announced", "S", str),
+        announced=_readable(item, "announced", "S", Transition),
     )
 
 
@@ -115,7 +119,7 @@ def _readable(item: Item, name: str, kind: str, read: Callable[[Any], T]) -> T |
     # What json, float and datetime raise for odd input; nothing of the value is kept or logged.
     try:
         return read(item[name][kind])
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return None
 
 
@@ -172,7 +176,7 @@ def _read_seen(text: str) -> Seen:
     # `type`, not `isinstance`: JSON's true is an `int` of Python.
     numbers = (known["requests"], known["failures"])
     texts = (known["outcome"] or "", known["error_type"] or "", known["version_id"] or "")
-    if None in (known["at"], known["since"]) or any(type(n) is not int or n < 0 for n in numbers):
+    if None in (known["at"], known["since"]) or any(type(n) is not int or not 0 <= n <= _MOST for n in numbers):
         raise ValueError
     if not all(isinstance(text, str) for text in texts):
         raise ValueError

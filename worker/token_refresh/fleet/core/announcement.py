@@ -1,10 +1,11 @@
-"""Which event a run's outcome calls for: each transition is announced once.
+"""Which event a run's outcome calls for.
 
 The row remembers the last transition that was announced. A run that dies between the event and the row announces it
 again: consumers tell a repetition by `since`, which stays the same.
 """
 
 from token_refresh.core.announcement import Announcement, Transition
+from token_refresh.fleet.core.outcome import SUCCESSES
 from token_refresh.fleet.core.row import Row, Seen, State
 
 
@@ -27,8 +28,8 @@ def announcement(row: Row, *, fleet: str) -> Announcement | None:
 def _transition(row: Row, seen: Seen) -> Transition | None:
     if seen.state is State.REAUTHORIZE:
         return Transition.REAUTHORIZATION_REQUIRED
-    # A run that failed for another reason shows nothing about the grant.
-    if seen.state is not State.HEALTHY or seen.error_type is not None:
+    # A run that yielded, or failed for another reason, shows nothing about the grant.
+    if seen.state is not State.HEALTHY or seen.outcome not in SUCCESSES:
         return None
     # Before "Grant Ending": a new grant that ends soon sends both, in this order.
     if row.announced == Transition.REAUTHORIZATION_REQUIRED:

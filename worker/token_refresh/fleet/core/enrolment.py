@@ -64,7 +64,7 @@ def resync(listed: Iterable[Listed], rows: Iterable[Row], *, fleet: str, now: da
         look_at=[
             replace(row, next_at=now)
             for arn, row in known.items()
-            if arn in members and _mended(row, members[arn], now)
+            if arn in members and _was_repaired(row, members[arn], now)
         ],
         remove=gone if believed else [],
         not_believed=0 if believed else len(gone),
@@ -77,7 +77,7 @@ def enrol(secret: Listed, now: datetime) -> Row:
     return Row(secret_arn=secret.secret_arn, provider=provider, added_at=now, next_at=now)
 
 
-def _mended(row: Row, secret: Listed, now: datetime) -> bool:
+def _was_repaired(row: Row, secret: Listed, now: datetime) -> bool:
     """Whether somebody changed a secret that waits for a person; the runs themselves change it only by refreshing."""
     if row.seen is None or row.seen.state not in _WAITS_FOR_A_PERSON or secret.changed_at is None:
         return False

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.fleet.core.row import Row, Seen, State
-from token_refresh.outcome import OutcomeName
+from token_refresh.outcome import OutcomeName, RunFacts
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
 JITTER: Final = timedelta(seconds=30)
 """Retries are spread over this time, so that secrets that failed together don't come back together."""
 
-_SUCCESSES: Final = frozenset({OutcomeName.FRESH, OutcomeName.REFRESHED, OutcomeName.RECOVERED, OutcomeName.SUPERSEDED})
+SUCCESSES: Final = frozenset({OutcomeName.FRESH, OutcomeName.REFRESHED, OutcomeName.RECOVERED, OutcomeName.SUPERSEDED})
 _STATES: Final = {
     "ReauthorizationRequired": State.REAUTHORIZE,
     "RefreshOutcomeUnknown": State.HELD,
@@ -31,22 +31,12 @@ _STATES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
-    """How a run ended."""
+class Ran(RunFacts):
+    """How a run ended, and what it learned."""
 
-    at: datetime
-    """By the clock of Secrets Manager."""
     outcome: str | None
     """None where the run failed."""
     error_type: str | None = None
-    requests: int = 0
-    provider: str | None = None
-    """None where the run did not come as far as reading the document."""
-    version_id: str | None = None
-    expires_at: datetime | None = None
-    due_at: datetime | None = None
-    grant_ends_at: datetime | None = None
-    grant_ending_at: datetime | None = None
     retry_at: datetime | None = None
 
 
@@ -65,14 +55,14 @@ def after(row: Row, ran: Ran, *, chance: float) -> Row:
 
 def _seen(before: Seen | None, ran: Ran) -> Seen:
     """Merge: what a failed run could not read stays as the run before it found it."""
-    succeeded = ran.outcome in _SUCCESSES
+    succeeded = ran.outcome in SUCCESSES
     state = _state(before, ran)
     # No version: the run failed before it read the secret, and what it did not see has not changed.
     unread = before if ran.version_id is None else None
     return Seen(
         at=ran.at,
         state=state,
-        since=before.since if before and before.state is state else ran.at,
+        since=before.since if before and before.state is state and not _prolonged(before, ran) else ran.at,
         outcome=ran.outcome,
         error_type=ran.error_type,
         requests=ran.requests,
@@ -86,17 +76,30 @@ def _seen(before: Seen | None, ran: Ran) -> Seen:
     )
 
 
+def _prolonged(before: Seen, ran: Ran) -> bool:
+    """Whether a grant that was ending no longer is: an event about it needs a time of its own."""
+    was_ending = before.grant_ending_at is not None and before.at >= before.grant_ending_at
+    return was_ending and ran.version_id is not None and (ran.grant_ending_at is None or ran.at < ran.grant_ending_at)
+
+
 def _state(before: Seen | None, ran: Ran) -> State:
     if ran.error_type is not None and ran.error_type in _STATES:
         return _STATES[ran.error_type]
-    if ran.outcome in _SUCCESSES or before is None:
+    # A forced run finds a dead grant before its tokens are due: they are fresh, and the grant is as dead.
+    if (
+        before is not None
+        and before.state is State.REAUTHORIZE
+        and (ran.outcome, ran.version_id) == (OutcomeName.FRESH, before.version_id)
+    ):
+        return State.REAUTHORIZE
+    if ran.outcome in SUCCESSES or before is None:
         return State.HEALTHY
     return before.state
 
 
 def _next_look(row: Row, seen: Seen, ran: Ran, jitter: timedelta) -> datetime:
     earliest = ran.at + SHORTEST_WAIT  # a token set that is always due would run without end
-    if ran.outcome in _SUCCESSES:
+    if ran.outcome in SUCCESSES:
         return max(earliest, seen.due_at) if seen.due_at else earliest
     # The run knows best: its `retry_at` is the end of a claim, or what the provider asked for.
     wanted = ran.retry_at or ran.at + _backoff(seen)

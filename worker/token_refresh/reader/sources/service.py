@@ -11,7 +11,7 @@ from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh.reader import lifecycle
 from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
-from token_refresh.reader.errors import bare
+from token_refresh.reader.errors import without_traceback
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class AwsService:
             return ask(self._connect(name))
         # Named already, by the code that read the response.
         except TokenRefreshError as error:
-            problem = bare(error)
+            problem = without_traceback(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is named
             problem = named_error(failure_of(error), request())
         raise problem

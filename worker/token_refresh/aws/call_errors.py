@@ -1,4 +1,4 @@
-"""What Secrets Manager refuses, for callers that try again."""
+"""How a call to AWS failed, and whether the same call may succeed in a moment."""
 
 from typing import Final
 
@@ -7,8 +7,8 @@ from token_refresh.aws.causes import Cause, failure_of
 _SWAP_REFUSED: Final = frozenset({"InvalidParameterException", "InvalidRequestException"})
 
 
-class Refused(Exception):  # noqa: N818 - it never leaves the adapter
-    """A call failed; the code says how."""
+class CallError(Exception):
+    """A call failed; the code says how. It never leaves the adapter."""
 
     def __init__(self, error: Exception, code: str) -> None:
         super().__init__(code)
@@ -16,20 +16,20 @@ class Refused(Exception):  # noqa: N818 - it never leaves the adapter
         self.code = code
 
     @staticmethod
-    def of(error: Exception, *, after_write: bool = False) -> "Refused":
-        """Tell a failure that passes from one that doesn't.
+    def of(error: Exception, *, after_write: bool = False) -> "CallError":
+        """Give the error of a failed call: a `TransientCallError` if the same call may succeed in a moment.
 
         Args:
             error: What the client raised.
             after_write: Whether the call follows a write. A new version can be unknown to the next call for a moment.
         """
         failure = failure_of(error)
-        passes = failure.cause.passes or (after_write and failure.cause in {Cause.NOT_FOUND, Cause.NO_VALUE})
-        return (Transient if passes else Refused)(error, failure.code)
+        transient = failure.cause.is_transient or (after_write and failure.cause in {Cause.NOT_FOUND, Cause.NO_VALUE})
+        return (TransientCallError if transient else CallError)(error, failure.code)
 
 
-class Transient(Refused):
-    """The same call may succeed in a moment; whether it had an effect is not known."""
+class TransientCallError(CallError):
+    """The same call may succeed in a moment; nobody knows whether it had an effect."""
 
 
 def code_of(error: Exception) -> str:
@@ -42,7 +42,7 @@ def missing_value(error: Exception) -> bool:
     return failure_of(error).cause is Cause.NO_VALUE
 
 
-def refused(error: Exception) -> bool:
-    """Whether a label was not where it was expected."""
+def swap_refused(error: Exception) -> bool:
+    """Whether `UpdateSecretVersionStage` did not find a label where it was expected."""
     failure = failure_of(error)
     return failure.code in _SWAP_REFUSED and failure.cause is not Cause.DELETED
