@@ -176,6 +176,7 @@ def _blocked(state: State) -> Finding | None:
 def _failed(state: State) -> Finding | None:
     """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
     newest = state.attempts[0] if state.attempts else None
+    # Without an attempt on the current version, the failure was on an older one and is over.
     if newest is None or not state.snapshot.on_version or isinstance(state.step, Hold | Promote | Carry | Mismatch):
         return None
     if newest.result not in _FAILED:
