@@ -49,15 +49,16 @@ class TableIndex:
         return items.read_pauses(self._call("GetItem", self._client.get_item, what).get("Item", {}))
 
     def entry(self, secret_arn: str) -> Entry | None:
-        """Read one secret's row and the pauses in one call."""
+        """Read one secret's row, the pauses and the open breakers in one call."""
         # Not the claims: they are an item of their own, which the run reads and locks itself.
-        keys = [items.row_key(secret_arn), items.fleet_key(self._fleet)]
+        keys = [items.row_key(secret_arn), items.fleet_key(self._fleet), items.breakers_key(self._fleet)]
         found, response = self._get(keys)
         item = found.get(f"row#{secret_arn}")
         if item is None or item.get("fleet") != {"S": self._fleet}:
             return None
         pauses, now = items.read_pauses(found.get(f"fleet#{self._fleet}", {})), read_at(response)
-        return Entry(row=items.read_row(item, now), pauses=pauses, read_at=now)
+        breakers = items.read_breakers(found.get(f"breakers#{self._fleet}", {}), now)
+        return Entry(row=items.read_row(item, now), pauses=pauses, breakers=breakers, read_at=now)
 
     def report(self, row: Row) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
@@ -126,6 +127,12 @@ class TableIndex:
         gone_at = int((now + 2 * LEASE).timestamp())
         values = {":ids": {"SS": sorted(message_ids)}, ":gone": {"N": str(gone_at)}}
         self._update(items.sent_key(self._fleet, _minute(now)), "ADD ids :ids SET gone_at = :gone", None, values)
+
+    def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
+        """Tell the workers whose breaker is open."""
+        names = [{"S": name} for name in sorted(providers)]
+        values = {":open": {"L": names}, ":until": {"N": items.seconds(now + LEASE)}}
+        self._update(items.breakers_key(self._fleet), "SET providers = :open, open_until = :until", None, values)
 
     def _get(self, keys: list[dict[str, dict[str, str]]]) -> tuple[dict[str, items.Item], Any]:
         """Read several items consistently, by their keys."""
