@@ -194,7 +194,7 @@ class Context:
 
     @property
     def has_all_of_aws(self) -> bool:
-        """Whether the other AWS services can be asked, and not only a Secrets Manager that stands alone."""
+        """Whether the other AWS services can be asked, and not only Secrets Manager."""
         return self.at_aws or bool(self.environment.get("AWS_ENDPOINT_URL"))
 
     def command(self, name: str, *options: str, region: str | None = None) -> str:

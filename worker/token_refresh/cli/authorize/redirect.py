@@ -79,7 +79,7 @@ class RedirectServer(HTTPServer):
         """
         until = time.monotonic() + timeout_seconds
         while not self.completed and self.failure is None:
-            # Per request: each stray one (an icon, a scanner) would otherwise begin the wait anew.
+            # Per request: each stray one (an icon, a scanner) would otherwise restart the wait.
             self.timeout = until - time.monotonic()
             if self.timeout <= 0:
                 raise CommandFailed(f"no redirect came within {timeout_seconds:.0f} s; run authorize again")

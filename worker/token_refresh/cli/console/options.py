@@ -1,4 +1,4 @@
-"""The options that all commands share, each of which stands for environment variables.
+"""The options that all commands share, each of which sets environment variables.
 
 The worker's configuration is its environment. An option overlays a variable, so a command acts as the function would
 with that variable. The environment of the process itself stays as it is.

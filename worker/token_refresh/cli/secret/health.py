@@ -1,4 +1,4 @@
-"""How a token secret is: healthy, in need of attention, or broken, with the reason and the command that mends it.
+"""How a token secret is: healthy, in need of attention, or broken, with the reason and the command that fixes it.
 
 What is said here follows from the step that a scheduled run would take, so that it does not contradict a run.
 """
