@@ -1,9 +1,9 @@
 """Who may do what in a fleet. The dispatcher reads no secret, and the worker neither lists nor tags any.
 
-          secrets                        rows          fleet, messages   claims        queue
-dispatcher   -                           read          read, write its own  -          send
-resync    list, without values           write         -                 -             -
-worker    read, write those of the fleet   read, write   read              read, write   receive
+             secrets                          rows          pauses   messages, breakers   claims        queue
+dispatcher   -                                read          read     write                -             send
+resync       list, without values             write         -        -                    -             -
+worker       read, write those of the fleet   read, write   read     read breakers        read, write   receive
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class FleetAccess:
         # The index has the rows and no claims, so the dispatcher needs no right on the table's other items.
         self._allow(role, ["dynamodb:Query"], f"{self.table.table_arn}/index/{INDEX}")
         self._allow_items(role, ["dynamodb:GetItem", "dynamodb:BatchGetItem"], f"fleet#{fleet}", f"sent#{fleet}#*")
-        self._allow_items(role, ["dynamodb:UpdateItem"], f"sent#{fleet}#*")
+        self._allow_items(role, ["dynamodb:UpdateItem"], f"sent#{fleet}#*", f"breakers#{fleet}")
         self._allow(role, ["sqs:SendMessage"], self.queue.queue_arn)
         self._allow_key(role)
 
@@ -49,9 +49,9 @@ class FleetAccess:
 
     def let_worker(self, role: iam.Role) -> None:
         """Let the worker refresh the fleet's secrets, keep their claims, and report."""
-        parameters = self.parameters
+        parameters, fleet = self.parameters, self.parameters.fleet
         self._allow_items(
-            role, ["dynamodb:GetItem", "dynamodb:BatchGetItem"], "row#*", f"fleet#{parameters.fleet}", "arn:*"
+            role, ["dynamodb:GetItem", "dynamodb:BatchGetItem"], "row#*", f"fleet#{fleet}", f"breakers#{fleet}", "arn:*"
         )
         self._allow_items(role, ["dynamodb:UpdateItem"], "row#*", "arn:*")
         self._allow_key(role)

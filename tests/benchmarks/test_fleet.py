@@ -33,6 +33,15 @@ def test_a_hanging_provider_hurts_nobody_else() -> None:
     assert [] == [result for result in STORIES["hanging"](SMALL) if not result.reached]
 
 
+def test_a_hanging_provider_risks_few_grants() -> None:
+    """Of many secrets that were handed out at once, few are sent to a provider that hangs before its breaker opens."""
+    world = World({"hanging": 400}, due=lambda _n, _c: 0.0)
+    world.providers["hanging"].hangs = (0.0, 1e9)
+    world.run(10)
+
+    assert world.tally.errors["RefreshOutcomeUnknown"] <= 40
+
+
 def test_the_benchmark_sees_a_fault() -> None:
     """Without a dispatcher tokens expire, and the benchmark counts them."""
     world = World({"alpha": 10}, due=lambda _n, _c: 0.0)

@@ -20,6 +20,7 @@ class MemoryIndex:
     paused: Pauses = field(default_factory=Pauses)
     sent: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
     now: datetime = NOW
+    told: tuple[datetime, frozenset[str]] = (NOW, frozenset())
 
     def rows(self) -> Iterator[Row]:
         return iter(list(self.by_arn.values()))
@@ -29,7 +30,9 @@ class MemoryIndex:
 
     def entry(self, secret_arn: str) -> Entry | None:
         row = self.by_arn.get(secret_arn)
-        return None if row is None else Entry(row=row, pauses=self.paused, read_at=self.now)
+        told_at, breakers = self.told
+        breakers = breakers if self.now < told_at + LEASE else frozenset()
+        return None if row is None else Entry(row=row, pauses=self.paused, breakers=breakers, read_at=self.now)
 
     def report(self, row: Row) -> bool:
         stored = self.by_arn.get(row.secret_arn)
@@ -73,6 +76,9 @@ class MemoryIndex:
     def handed_out(self, now: datetime) -> frozenset[str]:
         self.sent = [(at, ids) for at, ids in self.sent if at > now - LEASE]
         return frozenset(name for _, ids in self.sent for name in ids)
+
+    def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
+        self.told = (now, frozenset(providers))
 
     def remember(self, message_ids: Iterable[str], now: datetime) -> None:
         self.sent.append((now, frozenset(message_ids)))

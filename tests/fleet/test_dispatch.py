@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from builders import DAY, HOUR, MINUTE, NOW
 from fleet.rows import failed, pause, row, rows, seen
 from token_refresh.fleet.core.breaker import Reason
@@ -18,7 +20,7 @@ from token_refresh.fleet.core.dispatch import (
     limits_of,
     message_id,
 )
-from token_refresh.fleet.core.row import Pauses, Row
+from token_refresh.fleet.core.row import Pauses, Row, State
 
 SMALL = Limits(writes_per_second=4.0)
 """A budget of 120 runs a minute."""
@@ -117,6 +119,19 @@ def test_an_open_breaker_lets_few_through() -> None:
     assert 1 == len(half_open.messages)
     probing = {message_id(r) for r in down if r.secret_arn == half_open.messages[0].secret_arn}
     assert [] == decide(of(down, handed_out=probing), NOW + 2 * MINUTE).messages
+    assert [True] == [message.probe for message in half_open.messages]
+    assert {False} == {message.probe for message in closed.messages}
+
+
+@pytest.mark.parametrize("state", [State.HELD, State.REAUTHORIZE, State.EMPTY])
+def test_what_an_open_breaker_lets_through_shows_something(state: State) -> None:
+    """A run that would send no request shows nothing about the provider, so another secret's run is let through."""
+    soon = NOW + MINUTE * 16  # before the last quarter of its window
+    last = replace(failed("RefreshOutcomeUnknown", at=NOW - 10 * MINUTE, state=state), expires_at=soon)
+    idle = [row(f"a/{n}", found=last) for n in range(5)]
+
+    assert ["b"] == handed(decide(of([*idle, row("b", found=seen(expires_at=NOW + HOUR))]), NOW))
+    assert 1 == len(decide(of(idle), NOW).messages)
 
 
 def test_half_open_breakers_keep_to_their_number() -> None:

@@ -44,6 +44,19 @@ def test_only_members_run() -> None:
     assert row() == found.row
 
 
+def test_an_open_breaker_stops_what_is_in_the_queue() -> None:
+    """A run that was handed out before its provider's breaker opened does not begin, and is due anew."""
+    workers = crew(row(next_at=NOW - HOUR), row("other", provider="hubspot", next_at=NOW - HOUR))
+    workers.index.tell_breakers(["xero"], NOW)
+
+    assert find_member(workers, arn("tokens"), heeds_breaker=True) is None
+    assert find_member(workers, arn("other"), heeds_breaker=True)
+    assert find_member(workers, arn("tokens")), "one that the breaker lets through, or that a person asked for"
+    assert isinstance(workers.log, FakeLog)
+    assert ["breaker_open"] == [fields["reason"] for fields in workers.log.fields]
+    assert NOW in {member.next_at for member in workers.index.rows()}
+
+
 def test_no_tag_chooses_the_provider() -> None:
     """Until a run has read the document, the document names the provider, and without that the deployment does."""
     tagged = entry(row(new=True, provider="tagged"))

@@ -205,7 +205,7 @@ def test_the_dispatcher_reads_no_secret(account: Account) -> None:
 
 
 def test_the_dispatcher_changes_no_row(account: Account) -> None:
-    """The dispatcher writes what it sent, and neither rows nor pauses."""
+    """The dispatcher writes what it sent and which breakers are open, and neither rows nor pauses."""
     policy = account.policy("Dispatcher")
 
     def writes(key: str) -> bool:
@@ -214,7 +214,8 @@ def test_the_dispatcher_changes_no_row(account: Account) -> None:
             for a in ("PutItem", "UpdateItem", "DeleteItem")
         )
 
-    assert [True, False, False] == [writes(key) for key in ("sent#prod#1", "row#arn:aws:x", "fleet#prod")]
+    written = ("sent#prod#1", "breakers#prod")
+    assert [*written] == [key for key in (*written, "row#arn:aws:x", "fleet#prod", "breakers#other") if writes(key)]
 
 
 def test_the_worker_reaches_the_fleet_alone(account: Account) -> None:

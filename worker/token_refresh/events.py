@@ -24,6 +24,8 @@ class Trigger:
     """The secret that the event names; None if it names none."""
     force: bool = False
     dry_run: bool = False
+    probe: bool = False
+    """Whether a fleet's run begins although its provider's breaker is open."""
 
 
 def read_event(event: object) -> Trigger:
@@ -61,8 +63,8 @@ def is_queue_event(event: object) -> bool:
     return isinstance(event, Mapping) and "Records" in event
 
 
-def read_messages(event: object) -> list[str]:
-    """Read a batch of a fleet's queue, and give the ARN of the secret in each message.
+def read_messages(event: object) -> list[Trigger]:
+    """Read a batch of a fleet's queue, and give what each message starts.
 
     Raises:
         InvalidEvent: It is none; the message says what was expected.
@@ -73,17 +75,18 @@ def read_messages(event: object) -> list[str]:
     return [_read_message(record) for record in records]
 
 
-def _read_message(record: object) -> str:
+def _read_message(record: object) -> Trigger:
     if not isinstance(record, Mapping) or record.get("eventSource") != "aws:sqs":
         raise InvalidEvent("each of the event's Records must have eventSource aws:sqs")
     try:
         body = json.loads(record["body"])
     except (KeyError, TypeError, ValueError, RecursionError):
         body = None
-    secret_id = body.get("secret_id") if isinstance(body, dict) else None
+    body = body if isinstance(body, dict) else {}
+    secret_id = body.get("secret_id")
     if not _fits("secret_id", secret_id):
         raise InvalidEvent('the body of each message must be {"secret_id": "the ARN of a secret"}')
-    return str(secret_id)
+    return Trigger(name="fleet", secret_id=str(secret_id), probe=body.get("probe") is True)
 
 
 def check_secret(trigger: Trigger, token_secret_id: str) -> None:

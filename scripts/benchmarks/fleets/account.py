@@ -117,11 +117,11 @@ class VirtualQueue:
     """SQS FIFO with Lambda on it: one message of a group at a time, and no ID twice in five minutes."""
 
     clock: VirtualClock
-    run: Callable[[str], None]
+    run: Callable[[Message], None]
     concurrency: int
     running: int = 0
     longest: int = 0
-    _waiting: dict[str, deque[str]] = field(default_factory=dict)
+    _waiting: dict[str, deque[Message]] = field(default_factory=dict)
     _busy: set[str] = field(default_factory=set)
     _ids: dict[str, float] = field(default_factory=dict)
 
@@ -136,7 +136,7 @@ class VirtualQueue:
         if self.clock.seconds - self._ids.get(message.message_id, -1e9) < LEASE.total_seconds():
             return
         self._ids[message.message_id] = self.clock.seconds
-        self._waiting.setdefault(message.group, deque()).append(message.secret_arn)
+        self._waiting.setdefault(message.group, deque()).append(message)
         self.longest = max(self.longest, sum(map(len, self._waiting.values())))
 
     def _start(self) -> None:
@@ -148,7 +148,7 @@ class VirtualQueue:
 
     def _begin(self, group: str) -> None:
         waiting = self._waiting.pop(group)
-        secret_arn = waiting.popleft()
+        message = waiting.popleft()
         if waiting:
             self._waiting[group] = waiting  # at the end, so that every group has its turn
         self._busy.add(group)
@@ -157,7 +157,7 @@ class VirtualQueue:
         def job() -> None:
             self.clock.sleep(START_SECONDS)
             try:
-                self.run(secret_arn)
+                self.run(message)
             finally:
                 self.running -= 1
                 self._busy.discard(group)

@@ -16,7 +16,7 @@ from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
 from token_refresh.errors import TokenRefreshError
 from token_refresh.events import Trigger
-from token_refresh.fleet.core.dispatch import Fleet, Limits, ProviderLimits, decide
+from token_refresh.fleet.core.dispatch import Fleet, Limits, Message, ProviderLimits, decide
 from token_refresh.fleet.core.gauges import measure
 from token_refresh.fleet.core.row import Row, Seen, State
 from token_refresh.fleet.dispatcher import hand_out
@@ -191,8 +191,8 @@ class World:
         measure(fleet, decision, now)
         hand_out(decision, self.index, self.queue, self.clock, now)
 
-    def _run(self, secret_arn: str) -> None:
-        self.index.now = self.clock.now
+    def _run(self, message: Message) -> None:
+        secret_arn, self.index.now = message.secret_arn, self.clock.now
         provider = self.providers[self.of[secret_arn]]
         run = VirtualRun(
             clock=self.clock,
@@ -201,7 +201,8 @@ class World:
             claims=self.claims[secret_arn],
             secret_arn=secret_arn,
         )
-        ended = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn), run)
+        self.clock.sleep(CLAIM_SECONDS)  # the row's
+        ended = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn, probe=message.probe), run)
         self.tally.runs += 1
         if isinstance(ended, TokenRefreshError):
             name = type(ended).__name__

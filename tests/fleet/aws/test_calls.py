@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -107,6 +108,20 @@ def test_messages_are_sent_in_tens() -> None:
         first["MessageDeduplicationId"],
         json.loads(first["MessageBody"]),
     )
+
+
+def test_a_probe() -> None:
+    """A message that an open breaker lets through says so."""
+    bodies: list[Any] = []
+
+    def send_message_batch(**what: Any) -> dict[str, Any]:
+        bodies.extend(json.loads(entry["MessageBody"]) for entry in what["Entries"])
+        return {}
+
+    stub = Stub(send_message_batch=send_message_batch)
+    FifoQueue(cast("Any", stub), "https://queue").send([replace(messages(1)[0], probe=True)])
+
+    assert [{"secret_id": arn("0"), "probe": True}] == bodies
 
 
 def test_what_the_queue_does_not_take_is_not_sent() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -12,7 +12,7 @@ from fleet.memory import MemoryIndex
 from fleet.rows import arn, failed, pause, row, seen
 from token_refresh.fleet.aws import items
 from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.dispatch import Fleet, decide
+from token_refresh.fleet.core.dispatch import LEASE, Fleet, decide
 from token_refresh.fleet.core.outcome import Ran, after
 from token_refresh.fleet.core.row import Pauses
 from token_refresh.fleet.ports import Index
@@ -137,6 +137,39 @@ def test_what_was_handed_out(index: Index) -> None:
     assert {"a", "b", "c"} == index.handed_out(NOW + MINUTE)
     assert {"a", "b", "c"} == index.handed_out(NOW + 4 * MINUTE)
     assert frozenset() == index.handed_out(NOW + 7 * MINUTE)
+
+
+def test_open_breakers(index: Index) -> None:
+    """An entry names the providers whose breaker is open, until the dispatcher says otherwise."""
+    index.add(row())
+
+    def told() -> frozenset[str]:
+        entry = index.entry(arn("tokens"))
+        assert entry is not None
+        return entry.breakers
+
+    assert frozenset() == told()
+    now = datetime.now(UTC) if isinstance(index, TableIndex) else NOW
+    index.tell_breakers(["xero", "hubspot"], now)
+    assert {"xero", "hubspot"} == told()
+    index.tell_breakers([], now)
+    assert frozenset() == told()
+    index.tell_breakers(["xero"], now - LEASE - MINUTE)
+    assert frozenset() == told(), "no dispatcher has spoken for too long"
+
+
+@pytest.mark.parametrize(
+    "odd", [{"S": "["}, {"L": [{"N": "1"}]}, {"L": [{"S": "no name"}]}, {"N": "1"}, {"NULL": True}]
+)
+def test_unreadable_breakers_stop_nobody(odd: Any) -> None:
+    """What is no list of providers, or holds for longer than a dispatcher would say, is no open breaker."""
+    until, far = ({"N": items.seconds(NOW + ahead)} for ahead in (MINUTE, 2 * HOUR))
+    names = {"L": [{"S": "xero"}]}
+
+    assert {"xero"} == items.read_breakers({"providers": names, "open_until": until}, NOW)
+    assert frozenset() == items.read_breakers({"providers": odd, "open_until": until}, NOW)
+    assert frozenset() == items.read_breakers({"providers": names, "open_until": odd}, NOW)
+    assert frozenset() == items.read_breakers({"providers": names, "open_until": far}, NOW)
 
 
 def test_fleets_share_a_table(dynamodb: DynamoDBClient) -> None:

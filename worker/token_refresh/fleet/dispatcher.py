@@ -64,6 +64,8 @@ def hand_out(decision: Decision, index: Index, queue: Queue, clock: Clock, now: 
     A dispatcher that dies in between remembers nothing. The next one sends the same messages with the same IDs, and
     the queue drops them.
     """
+    # First: what earlier minutes sent to a provider that hangs is still in the queue.
+    index.tell_breakers(decision.breakers, now)
     began = clock.monotonic()
     sent: list[str] = []
     try:

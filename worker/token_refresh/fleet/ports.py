@@ -20,6 +20,8 @@ class Entry:
 
     row: Row
     pauses: Pauses
+    breakers: frozenset[str] = frozenset()
+    """The providers whose breaker is open."""
     read_at: datetime
     """By the clock of DynamoDB."""
 
@@ -34,7 +36,7 @@ class Index(Protocol):
         """Read the pauses of the fleet and of its providers."""
 
     def entry(self, secret_arn: str) -> Entry | None:
-        """Read one secret's row and the pauses, consistently; None if the secret is not in the fleet."""
+        """Read one secret's row, pauses and open breakers, consistently; None if the secret is not in the fleet."""
 
     def report(self, row: Row) -> bool:
         """Store what a run left; False if a newer run has reported, or the secret has left the fleet."""
@@ -56,6 +58,9 @@ class Index(Protocol):
 
     def handed_out(self, now: datetime) -> frozenset[str]:
         """Give the IDs of the messages of the last five minutes."""
+
+    def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
+        """Tell the workers whose breaker is open: for five minutes, or until the next call."""
 
     def remember(self, message_ids: Iterable[str], now: datetime) -> None:
         """Remember messages that were sent."""

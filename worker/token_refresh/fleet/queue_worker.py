@@ -59,8 +59,8 @@ def run_event(event: object, invocation: Callable[[str], Invocation]) -> dict[st
         )
         if is_queue_event(event):
             # One in production (batch size 1); more would run one after the other.
-            for secret_arn in read_messages(event):
-                run_member(crew, Trigger(name="fleet", secret_id=secret_arn), invocation(settings.name))
+            for trigger in read_messages(event):
+                run_member(crew, trigger, invocation(settings.name))
             return {"batchItemFailures": []}
         return _run_on_demand(crew, read_event(event), invocation(settings.name))
     except Exception as error:  # noqa: BLE001 - a malformed row or response raises whatever its reader meets
@@ -95,7 +95,7 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> dict
 def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | TokenRefreshError | None:
     """Run on one member and report; None if it is none, or paused."""
     secret_arn = trigger.secret_id or ""
-    entry = find_member(crew, secret_arn)
+    entry = find_member(crew, secret_arn, heeds_breaker=trigger.name == "fleet" and not trigger.probe)
     if entry is None:
         return None
 

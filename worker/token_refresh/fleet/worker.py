@@ -28,8 +28,14 @@ class Crew:
     chance: Callable[[], float] = SystemRandom().random
 
 
-def find_member(crew: Crew, secret_arn: str) -> Entry | None:
-    """Return the secret's entry; None if its run must not begin, because it left the fleet or is paused."""
+def find_member(crew: Crew, secret_arn: str, *, heeds_breaker: bool = False) -> Entry | None:
+    """Return the secret's entry; None if its run must not begin, because it left the fleet or is held up.
+
+    Args:
+        crew: The worker's.
+        secret_arn: The secret.
+        heeds_breaker: Whether an open breaker of its provider holds the run up, too.
+    """
     entry = crew.index.entry(secret_arn)
     if entry is None:
         crew.log.warning("fleet_run_skipped", secret_id=secret_arn, reason="not_in_fleet")
@@ -37,6 +43,11 @@ def find_member(crew: Crew, secret_arn: str) -> Entry | None:
     pause = pause_of(entry.row, entry.pauses, entry.read_at)
     if pause is not None:
         crew.log.info("fleet_run_skipped", secret_id=secret_arn, reason="paused", until=pause.until.isoformat())
+        return None
+    if heeds_breaker and entry.row.provider in entry.breakers:
+        crew.log.info("fleet_run_skipped", secret_id=secret_arn, reason="breaker_open")
+        # Another time is another message: the dispatcher need not wait for the end of this one's lease.
+        crew.index.look_at(secret_arn, entry.read_at)
         return None
     return entry
 

@@ -11,7 +11,7 @@ from token_refresh.reader.pauses import RECOVERY_SECONDS, Pauses
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.settings import SOFT_SHARE, in_lambda, seconds_of
 
-# Once a permission or a network is mended, the value is read within this time, however long the TTL is.
+# Once a permission or a network works again, the value is read within this time, however long the TTL is.
 LONGEST_PAUSE_SECONDS: Final = 300.0
 
 T = TypeVar("T")

@@ -49,22 +49,23 @@ class TableIndex:
         return items.read_pauses(self._call("GetItem", self._client.get_item, what).get("Item", {}))
 
     def entry(self, secret_arn: str) -> Entry | None:
-        """Read one secret's row and the pauses in one call."""
+        """Read one secret's row, the pauses and the open breakers in one call."""
         # Not the claims: they are an item of their own, which the run reads and locks itself.
-        keys = [items.row_key(secret_arn), items.fleet_key(self._fleet)]
+        keys = [items.row_key(secret_arn), items.fleet_key(self._fleet), items.breakers_key(self._fleet)]
         found, response = self._get(keys)
         item = found.get(f"row#{secret_arn}")
         if item is None or item.get("fleet") != {"S": self._fleet}:
             return None
         pauses, now = items.read_pauses(found.get(f"fleet#{self._fleet}", {})), read_at(response)
-        return Entry(row=items.read_row(item, now), pauses=pauses, read_at=now)
+        breakers = items.read_breakers(found.get(f"breakers#{self._fleet}", {}), now)
+        return Entry(row=items.read_row(item, now), pauses=pauses, breakers=breakers, read_at=now)
 
     def report(self, row: Row) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
         values = items.report_values(row, prefix=":")
         changes = ", ".join(f"{name[1:]} = {name}" for name in values)
         at = row.seen.at if row.seen else row.added_at
-        # A time that no run can have had is a broken one, and so is a text: both would lock the row for good.
+        # A time that no run can have had is a broken one, and so is a text: both would lock the row forever.
         newer = "attribute_type(ran_at, :number) AND ran_at > :newest AND ran_at < :latest"
         return self._update(
             items.row_key(row.secret_arn),
@@ -87,7 +88,7 @@ class TableIndex:
         """Add a row, unless the secret has one."""
         what = {
             "Item": items.write_row(row, self._fleet),
-            # An item without the fleet's name is in no listing of its rows, and would keep the secret out for good.
+            # An item without the fleet's name is in no listing of its rows, and would keep the secret out forever.
             "ConditionExpression": "NOT fleet = :fleet",
             "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
         }
@@ -126,6 +127,12 @@ class TableIndex:
         gone_at = int((now + 2 * LEASE).timestamp())
         values = {":ids": {"SS": sorted(message_ids)}, ":gone": {"N": str(gone_at)}}
         self._update(items.sent_key(self._fleet, _minute(now)), "ADD ids :ids SET gone_at = :gone", None, values)
+
+    def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
+        """Tell the workers whose breaker is open."""
+        names = [{"S": name} for name in sorted(providers)]
+        values = {":open": {"L": names}, ":until": {"N": items.seconds(now + LEASE)}}
+        self._update(items.breakers_key(self._fleet), "SET providers = :open, open_until = :until", None, values)
 
     def _get(self, keys: list[dict[str, dict[str, str]]]) -> tuple[dict[str, items.Item], Any]:
         """Read several items consistently, by their keys."""

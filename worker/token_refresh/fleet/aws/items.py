@@ -4,6 +4,7 @@
     `row#ARN`              a row; `fleet` puts it into the index of that name, `ran_at` makes a report conditional
     `fleet#NAME`           pauses of the fleet (`pause`) and of its providers (`pause:PROVIDER`)
     `sent#NAME#MINUTE`     message IDs of one minute; DynamoDB deletes it after `gone_at`
+    `breakers#NAME`        `providers` whose breaker is open, until `open_until`
     the ARN itself         the secret's claims, which no part of a fleet's index reads or writes
 
 A row and the claims of a secret are two items: the dispatcher's role can be kept from the claims, and a row of some 400
@@ -50,6 +51,11 @@ def sent_key(fleet: str, minute: int) -> dict[str, dict[str, str]]:
     return {KEY: {"S": f"sent#{fleet}#{minute}"}}
 
 
+def breakers_key(fleet: str) -> dict[str, dict[str, str]]:
+    """Give the key of a fleet's open breakers."""
+    return {KEY: {"S": f"breakers#{fleet}"}}
+
+
 def write_row(row: Row, fleet: str) -> dict[str, dict[str, Any]]:
     """Write a row as an item."""
     item: dict[str, dict[str, Any]] = {
@@ -79,10 +85,10 @@ def is_row(item: Item) -> bool:
 
 
 def read_row(item: Item, now: datetime) -> Row:
-    """Read a row from its item. A row is a hint: what can't be read counts as unknown, and the next run writes it anew.
+    """Read a row from its item. A row is a hint: what can't be read is unknown, and the next run writes it again.
 
     Otherwise one bad item would stop the dispatcher, and with it every other secret. The same holds for a run that
-    has yet to happen: it would be its provider's newest run for good, and its failure would never be over.
+    has yet to happen: it would be its provider's newest run forever, and its failure would never be over.
     """
     seen = _readable(item, "seen", "S", _read_seen)
     return Row(
@@ -112,6 +118,18 @@ def read_pauses(item: Item) -> Pauses:
 def read_ids(item: Item) -> frozenset[str]:
     """Read the message IDs of one minute."""
     return _readable(item, "ids", "SS", frozenset) or frozenset()
+
+
+def read_breakers(item: Item, now: datetime) -> frozenset[str]:
+    """Read whose breaker is open, unless the dispatcher has long been silent."""
+    until = _readable(item, "open_until", "N", moment)
+    # The limit is for damage, as with a pause.
+    if until is None or not now < until <= now + AHEAD:
+        return frozenset()
+    return (
+        _readable(item, "providers", "L", lambda found: frozenset(_provider(name["S"]) for name in found))
+        or frozenset()
+    )
 
 
 def _readable(item: Item, name: str, kind: str, read: Callable[[Any], T]) -> T | None:

@@ -42,7 +42,7 @@ class FifoQueue:
 def _entry(number: int, message: Message) -> dict[str, Any]:
     return {
         "Id": str(number),  # unique within the call alone
-        "MessageBody": json.dumps({"secret_id": message.secret_arn}),
+        "MessageBody": json.dumps({"secret_id": message.secret_arn, **({"probe": True} if message.probe else {})}),
         "MessageGroupId": message.group,
         "MessageDeduplicationId": message.message_id,
     }

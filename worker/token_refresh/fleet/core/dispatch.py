@@ -24,7 +24,7 @@ from typing import Final
 
 from token_refresh.fleet.core.breaker import Breaker, breaker_of
 from token_refresh.fleet.core.pace import pace
-from token_refresh.fleet.core.row import Pauses, Row, is_due, pause_of
+from token_refresh.fleet.core.row import Pauses, Row, State, is_due, pause_of
 
 LEASE: Final = timedelta(minutes=5)
 """How long a message may be under way. SQS drops a second message with the same ID for as long."""
@@ -86,6 +86,8 @@ class Message:
     secret_arn: str
     group: str
     """Provider and shard: one run at a time in each group, so a provider has as many runs as it has shards."""
+    probe: bool = False
+    """Whether it is to run although its provider's breaker is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
     # `next_at` is a part of the ID, so a run that has reported is under way no longer.
     ready = sorted(
         (row for row in due if message_id(row) not in fleet.handed_out and pause_of(row, fleet.pauses, now) is None),
-        key=lambda row: _urgency(row, now),
+        key=lambda row: (row.provider in breakers and sends_nothing(row, now), _urgency(row, now)),
     )
     chosen = _choose(fleet, ready, under_way, breakers)
     paced = pace(
@@ -130,7 +132,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
         rates={provider: limits_of(fleet, provider).runs_per_second for provider in by_provider},
     )
     shards = _shards(fleet.limits, under_way + Counter(row.provider for row in chosen))
-    seconds = [[_message(chosen[n], shards[chosen[n].provider]) for n in second] for second in paced]
+    seconds = [[_message(chosen[n], shards, breakers) for n in second] for second in paced]
     return Decision(
         seconds=seconds,
         breakers=breakers,
@@ -147,8 +149,17 @@ def message_id(row: Row) -> str:
 
 
 def limits_of(fleet: Fleet, provider: str) -> ProviderLimits:
-    """Return a provider's limits; one that nobody knows is treated as carefully as can be."""
+    """Return a provider's limits; an unknown one counts as single use without a rate."""
     return fleet.providers.get(provider, ProviderLimits())
+
+
+def sends_nothing(row: Row, now: datetime) -> bool:
+    """Whether a run on the secret would find what the last one found, and show nothing about its provider."""
+    if row.seen is None:
+        return False
+    quarter = row.last_quarter_at
+    held = row.seen.state is State.HELD and quarter is not None and now < quarter
+    return held or row.seen.state in {State.REAUTHORIZE, State.EMPTY}
 
 
 def _urgency(row: Row, now: datetime) -> datetime:
@@ -188,7 +199,12 @@ def _shards(limits: Limits, runs: Mapping[str, int]) -> dict[str, int]:
     }
 
 
-def _message(row: Row, shards: int) -> Message:
+def _message(row: Row, shards: Mapping[str, int], breakers: Collection[str]) -> Message:
     # By the secret alone, so that within a minute's number of shards a secret never runs in two groups.
-    shard = int.from_bytes(hashlib.sha256(row.secret_arn.encode()).digest()[:4]) % shards
-    return Message(message_id=message_id(row), secret_arn=row.secret_arn, group=f"{row.provider}-{shard}")
+    shard = int.from_bytes(hashlib.sha256(row.secret_arn.encode()).digest()[:4]) % shards[row.provider]
+    return Message(
+        message_id=message_id(row),
+        secret_arn=row.secret_arn,
+        group=f"{row.provider}-{shard}",
+        probe=row.provider in breakers,
+    )
