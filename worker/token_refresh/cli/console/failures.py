@@ -43,7 +43,7 @@ def reported(*, debug: bool, failed: int) -> Iterator[None]:
         errors().print("Cancelled: nothing was stored.")
         raise typer.Exit(ended.exit_code) from None
     except KeyboardInterrupt:
-        # The terminal shows ^C where the cursor stands: begin a new line.
+        # The terminal shows ^C at the cursor: begin a new line.
         errors().print("\nInterrupted. What was stored before stays; token-refresh status shows it.")
         raise typer.Exit(EX_INTERRUPTED) from None
     except TokenRefreshError as failure:

@@ -59,7 +59,7 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except typer.Abort as aborted:
-        sys.stderr.write("\n")  # The cursor stands behind the question.
+        sys.stderr.write("\n")  # The cursor is still behind the question.
         if isinstance(aborted.__context__, KeyboardInterrupt):
             raise Cancelled(EX_INTERRUPTED) from None
         raise CommandFailed(

@@ -156,7 +156,7 @@ def _settings(context: Context, store: SecretStore) -> Settings:
 
 
 def unusable(context: Context, failure: SecretEmpty | InvalidSecretDocument) -> SecretEmpty | InvalidSecretDocument:
-    """Say which secret holds no token set, and the commands that mend it."""
+    """Say which secret holds no token set, and the commands that fix it."""
     where = f"secret {context.secret_id} in {context.region}"
     authorize = context.command("authorize")
     version = context.store().read(label=CURRENT)

@@ -150,7 +150,7 @@ def message_id(row: Row) -> str:
 
 
 def limits_of(fleet: Fleet, provider: str) -> ProviderLimits:
-    """Return a provider's limits; one that nobody knows is treated as carefully as can be."""
+    """Return a provider's limits; an unknown one counts as single use without a rate."""
     return fleet.providers.get(provider, ProviderLimits())
 
 
