@@ -113,7 +113,7 @@ def _as_deployed(context: Context) -> Context:
         variables = context.deployed_variables()
         read_settings(variables)
     except ConfigurationError:
-        return context
+        return context.without("--function")  # Any command with it would fail the same way.
     return replace(context, given={}).as_deployed({"TOKEN_SECRET_ID": context.secret_id, **variables})
 
 
