@@ -36,7 +36,8 @@ class WebhookParameters(CommonParameters):
     service: Annotated[str, part(default=DEFAULT_SERVICE)]
     memory_mb: Annotated[int, whole(512, low=256, high=10240)]
     reserved_concurrency: Annotated[int, whole(10, low=0, high=1000)]
-    timeout_seconds: Annotated[int, whole(10, low=3, high=60)]
+    # Shorter than a read that hangs, the timeout would end the function with its cached secrets.
+    timeout_seconds: Annotated[int, whole(10, low=8, high=60)]
     overlap_seconds: Annotated[int, whole(3600, low=0, high=7 * 24 * 3600)]
     stripe_secret: Annotated[str | None, reference()]
     slack_secret: Annotated[str | None, reference()]

@@ -65,7 +65,7 @@ class WebhookReceiver(Construct):
             parameters: Those in Parameter Store, for sandboxes.
             accept_previous: Whether it may read the previous version, too: only an overlap needs that.
             memory_mb: Below 512, a cold start may outlast the 3 s that Slack waits.
-            timeout_seconds: GitHub waits 10 s.
+            timeout_seconds: GitHub waits 10 s. Under 8 s, a store that hangs ends the function with its cached secrets.
             reserved_concurrency: How many run at once, at most; 0 switches the endpoint off, and senders try again.
             consumer_timeout_seconds: The timeout of the function that reads the queue, which waits six times as long.
             log_group_name: Where the function logs; by default a name is made.

@@ -53,16 +53,17 @@ def test_others_get_the_cached_value_during_an_inline_read(inline: Cache[str], s
 def test_long_soft_read_is_not_repeated(
     cache: Cache[str], source: Source, clock: Clock, background: Background
 ) -> None:
-    """A background read is the only one until it is given up; then another one begins."""
+    """A background read is the only one until it is given up; after a pause another one begins."""
     cache.get()
     clock.advance(100)
     cache.get()
     clock.advance(29)
     cache.get()
     assert 1 == len(background.waiting)
-    clock.advance(1)
-    cache.get()
-    assert 2 == len(background.waiting)
+    for count in (1, 2):
+        clock.advance(1)
+        cache.get()
+        assert count == len(background.waiting)
     source.value = "second"
     background.run()
     assert "second" == cache.get()

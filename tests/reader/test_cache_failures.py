@@ -9,7 +9,8 @@ import pytest
 from reader.source import Source, down
 from reader.surroundings import Clock
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh.reader.cache import Cache, Entry
+from token_refresh.reader.cache import Cache
+from token_refresh.reader.entry import Entry
 
 
 def test_error_is_shared_for_a_moment(cache: Cache[str], source: Source, clock: Clock) -> None:

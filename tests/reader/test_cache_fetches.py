@@ -1,7 +1,8 @@
 """A fetch that is interrupted, lost or overtaken, and what the threads and tasks that wait for it get."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
 
@@ -9,6 +10,8 @@ from reader.source import Source, down
 from reader.surroundings import Background, Clock, runtime
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.cache import Cache
+
+T = TypeVar("T")
 
 
 def test_without_a_thread(source: Source, clock: Clock) -> None:
@@ -58,6 +61,35 @@ def test_read_that_never_ends_is_given_up(source: Source, clock: Clock, *, async
     assert "first" == (asyncio.run(cache.aget()) if asynchronous else cache.get())
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_store_that_hangs_has_failed(
+    source: Source, clock: Clock, background: Background, caplog: pytest.LogCaptureFixture, *, asynchronous: bool
+) -> None:
+    """A read that hangs has failed: the cached value is served, and the next reads come after growing pauses."""
+    runs = runtime(clock, background)
+    cache: Cache[str] = Cache(source.read, background=True, runtime=runs, fetch_seconds=0.001, name="my-secret")
+
+    async def within(call: Awaitable[T]) -> T:
+        async with asyncio.timeout(5):  # without an end, this test would have none
+            return await call
+
+    def serve() -> tuple[str, bool]:
+        if asynchronous:
+            return asyncio.run(within(cache.aget())), asyncio.run(within(cache.areject("first".__eq__)))
+        return cache.get(), cache.reject("first".__eq__)
+
+    cache.get()
+    clock.advance(100)
+    for _ in range(40):
+        assert ("first", False) == serve()
+        clock.advance(1)
+    assert 3 <= len(background.waiting) <= 6, "each read that hangs is a thread"
+    assert "my-secret: a read takes over 0 s: check the network and the client's timeouts" in caplog.text
+    source.value = "second"
+    background.waiting[-1]()
+    assert "second" == serve()[0]
+
+
 def test_overtaken_read_changes_nothing(
     cache: Cache[str], source: Source, clock: Clock, background: Background
 ) -> None:
@@ -66,6 +98,8 @@ def test_overtaken_read_changes_nothing(
     clock.advance(100)
     cache.get()
     clock.advance(30)
+    cache.get()
+    clock.advance(1)
     cache.get()
     old, new = background.waiting
     source.value = "second"
@@ -84,11 +118,13 @@ def test_overtaken_failure_changes_nothing(
     cache.get()
     clock.advance(30)
     cache.get()
+    clock.advance(1)
+    cache.get()
     old, new = background.waiting
     new()
     source.error = down()
     old()
-    clock.advance(99)
+    clock.advance(98)
     source.error = None
     assert "first" == cache.get()
     assert 3 == source.reads

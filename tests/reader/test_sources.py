@@ -56,6 +56,20 @@ def test_parameter(parameters: ParameterStoreServer, clock: Clock) -> None:
 
 
 @pytest.mark.usefixtures("_aws")
+def test_parameter_that_was_made_anew(parameters: ParameterStoreServer, clock: Clock) -> None:
+    """A parameter that was deleted and made anew counts from 1 again; a rejection finds that it is another one."""
+    parameters.put("/key", "old")
+    reader = SecretReader("ssm:/key", background=False, runtime=runtime(clock))
+    group = SecretGroup("ssm:/key", background=False, runtime=runtime(clock))
+    old, same = reader.secret(), group["ssm:/key"]
+    parameters.delete("/key")
+    clock.advance(10)
+    parameters.put("/key", "new")
+    assert (True, True) == (reader.reject(old), group.reject(same))
+    assert ("new", "1", 4) == (reader.text(), reader.secret().version_id, len(parameters.calls))
+
+
+@pytest.mark.usefixtures("_aws")
 def test_missing_parameter() -> None:
     """A missing parameter names its path, the region, the action, and the command that looks it up."""
     with pytest.raises(SecretNotFound, match=r"parameter /app/key in eu-central-1 was not found \(ssm:GetParameters\)"):

@@ -34,6 +34,10 @@ class ParameterStoreServer(AwsServer):
             "LastModifiedDate": self.now(),
         }
 
+    def delete(self, name: str, *, region: str | None = None) -> None:
+        """Delete a parameter; one that is made anew begins with version 1."""
+        del self._parameters[region or self.region, name]
+
     def _carry_out(self, operation: str, request: Request, region: str) -> Response:
         if operation != "GetParameters":
             raise ServiceError("UnknownOperationException", f"This server does not know {operation}.")

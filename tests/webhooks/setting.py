@@ -21,7 +21,7 @@ class Setting:
             kind: Verifier(SCHEMES[kind], self.secrets[kind], runtime=Runtime(clock=self.clock)) for kind in KINDS
         }
         self.delivered: list[tuple[str, Delivery]] = []
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         routes = {f"/webhooks/{kind}": verifier for kind, verifier in self.verifiers.items()}
         self.receiver = Receiver(routes, deliver_to=self.take)
 

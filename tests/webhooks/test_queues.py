@@ -62,10 +62,13 @@ def sqs(aws: str) -> Iterator[Any]:
     client.close()
 
 
+TAKEN_BY_BOTH = {"MessageId": "m", "FailedEntryCount": 0}
+
+
 class Refusing:
     """A client each of whose calls fails, or gets this response."""
 
-    def __init__(self, error: Exception | None = None, response: Any = None) -> None:
+    def __init__(self, error: Exception | None = None, response: Any = TAKEN_BY_BOTH) -> None:
         self.error, self.response = error, response
         self.calls: list[dict[str, Any]] = []
 
@@ -181,10 +184,18 @@ def test_bus_that_takes_nothing() -> None:
         EventBus("bus", client=client)("/a", delivery())
 
 
+@pytest.mark.parametrize("make", [SqsQueue, EventBus])
+@pytest.mark.parametrize("response", [None, {}, "canary", {"FailedEntryCount": 1, "Entries": []}])
+def test_response_of_something_in_between(make: Any, response: Any) -> None:
+    """Only a response that says so means that a delivery was taken: a proxy's 200 is a failure that can be repeated."""
+    with pytest.raises(DeliveryNotQueued, match=r"the sender is asked to try again$"):
+        make(QUEUE, client=Refusing(response=response))("/a", delivery())
+
+
 @pytest.mark.parametrize(("make", "limit"), [(SqsQueue, 1_048_576), (EventBus, 1_000_000)])
 def test_too_large(make: Any, limit: int) -> None:
     """What is over the limit as a message, in bytes, is refused before it is sent; what just fits is sent."""
-    client = Refusing(response={"FailedEntryCount": 0})
+    client = Refusing()
     target = make(QUEUE, client=client)
     with pytest.raises(WebhookTooLarge, match=f"and {limit} are the limit"):
         target("/a", delivery("é".encode() * (limit // 2)))
@@ -201,7 +212,7 @@ def test_clients_are_made_in_init(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def get(service: str, region: str | None, **_options: Any) -> Any:
         made.append((service, region))
-        return Refusing(response={"FailedEntryCount": 0})
+        return Refusing()
 
     monkeypatch.setattr("token_refresh.webhooks.queues.CLIENTS.get", get)
     queue = SqsQueue("http://127.0.0.1/queue")

@@ -79,6 +79,27 @@ def test_every_second_read_fails(stored: Stored, clock: Clock) -> None:
     assert 280 <= stored.reads <= MOST
 
 
+def test_store_that_gives_versions_in_turn(stored: Stored, clock: Clock) -> None:
+    """A store that gives an old and a new version in turn is not read for each forged delivery."""
+    versions = [stored.client.get_secret_value(SecretId="signing")["VersionId"]]
+    versions.append(stored.client.put_secret_value(SecretId="signing", SecretString="whsec_bmV3")["VersionId"])
+    stored.restart(overlap=timedelta())
+    before = stored.reads
+    for _ in day(clock):
+        reads = stored.reads
+        assert "WebhookNotVerified" == stored.verify(FORGED)
+        if stored.reads > reads:
+            versions.reverse()
+            stored.client.update_secret_version_stage(
+                SecretId="signing",
+                VersionStage="AWSCURRENT",
+                MoveToVersionId=versions[1],
+                RemoveFromVersionId=versions[0],
+            )
+    restored = 6 * 10
+    assert 280 <= stored.reads - before <= MOST + restored
+
+
 def test_overlap(stored: Stored, clock: Clock) -> None:
     """A rotation adds one call to each read within the overlap, and begins with short pauses again."""
     for _ in day(clock):

@@ -1,13 +1,14 @@
 """Verifiers on the real `SecretReader`, against a strict store over HTTP, by a clock that the tests move."""
 
 import random
+import re
 from datetime import timedelta
 
 import pytest
 
 from reader.surroundings import Clock, at_once
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import WebhookNotVerified
 from webhooks.signing import KINDS, NEW_SECRETS, SECRETS
 from webhooks.stored import FORGED, Stored
@@ -52,6 +53,16 @@ def test_no_overlap(server: SecretsManagerServer, clock: Clock, kind: str) -> No
     stored.rotate()
     assert "current" == stored.verify(NEW_SECRETS[kind])
     assert "WebhookNotVerified" == stored.verify(SECRETS[kind])
+
+
+def test_clock_that_was_ahead(server: SecretsManagerServer, clock: Clock) -> None:
+    """If the clock is set back, a secret that was withdrawn is not accepted until the old time comes again."""
+    stored = Stored(server, clock, overlap=timedelta())
+    clock.advance(30 * 86_400)
+    assert "current" == stored.verify(SECRETS["stripe"])
+    clock.advance(-30 * 86_400)
+    stored.rotate()
+    assert "WebhookNotVerified" == stored.verify(SECRETS["stripe"])
 
 
 @kinds
@@ -113,3 +124,24 @@ def test_error_names_where_the_secret_is(server: SecretsManagerServer, clock: Cl
     request = stored.request("other")
     with pytest.raises(WebhookNotVerified, match=rf"no signature fits signing \(versions {version}\)"):
         stored.verifier.verify(request.headers, request.body)
+
+
+@pytest.mark.parametrize("wrong", ["whsec_of_another_endpoint", "whsec_with_a_newline\n"])
+def test_wrong_secret_is_corrected_without_a_loss(server: SecretsManagerServer, clock: Clock, wrong: str) -> None:
+    """Whoever stored a wrong secret and follows the error's commands keeps the old secret accepted for the overlap."""
+    stored = Stored(server, clock)
+    clock.advance(7200)
+    stored.client.put_secret_value(SecretId="signing", SecretString=wrong)
+    request = stored.request(FORGED)
+    with pytest.raises(TokenRefreshError) as caught:
+        stored.verifier.verify(request.headers, request.body)
+    go_back, store = re.findall("`aws secretsmanager ([^`]+)`", str(caught.value))
+    move, remove = re.findall("version-id ([^ ]+)", go_back)
+    assert go_back.startswith("update-secret-version-stage --secret-id signing --version-stage AWSCURRENT ")
+    stored.client.update_secret_version_stage(
+        SecretId="signing", VersionStage="AWSCURRENT", MoveToVersionId=move, RemoveFromVersionId=remove
+    )
+    assert store.startswith("put-secret-value")
+    stored.rotate()
+    clock.advance(60)
+    assert ("current", "previous") == (stored.verify(NEW_SECRETS["stripe"]), stored.verify(SECRETS["stripe"]))

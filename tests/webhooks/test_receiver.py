@@ -1,5 +1,6 @@
 """The table of responses, in each shape of event."""
 
+import asyncio
 import json
 import logging
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from token_refresh import errors
-from token_refresh.webhooks import DeliveryNotQueued, WebhookTooLarge
+from token_refresh.webhooks import DeliveryNotQueued, WebhookMalformed, WebhookNotVerified, WebhookTooLarge
 from webhooks.events import SHAPES, http_v2
 from webhooks.setting import Setting
 from webhooks.signing import KINDS, NOW, SIGNATURE_HEADER, sent
@@ -206,6 +207,36 @@ def test_failures(
     (record,) = caplog.records
     assert (logging.ERROR, outcome) == (record.levelno, vars(record)["outcome"])
     assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        WebhookMalformed("m"),
+        WebhookNotVerified("n"),
+        errors.SecretStoreUnavailable("s"),
+        asyncio.CancelledError("canary"),
+    ],
+)
+def test_error_of_the_function_that_takes_deliveries(
+    setting: Setting, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever that function raises, a verified delivery is a 500, which the sender repeats, and not its own fault."""
+    setting.error = error
+    request = sent("slack", b"command=%2Fdeploy&trigger_id=1.2")
+    response = setting.handle(http_v2("POST", "/webhooks/slack", request.headers, request.body))
+    assert (500, None) == (response["statusCode"], response["headers"].get("X-Slack-No-Retry"))
+    assert f"defect: InternalError: deliver_to failed: {type(error).__name__}" in caplog.text
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_end_of_the_process_is_not_delayed(setting: Setting, error: type[BaseException]) -> None:
+    """What ends the process passes through."""
+    setting.error = error()
+    request = sent("slack")
+    with pytest.raises(error):
+        setting.handle(http_v2("POST", "/webhooks/slack", request.headers, request.body))
 
 
 @kinds

@@ -159,13 +159,12 @@ def _is_upwork(endpoint: str) -> bool:
 
 
 def check_timeout(policy: Policy, timeout_seconds: float) -> None:
-    """Check that a claim outlives its run, and the stale reads that may not show yet what the run stored last.
+    """Check that a claim outlives its run by `STALENESS`: for that long, reads may miss what the run stored last.
 
     Raises:
         ConfigurationError: It does not. Two runs could redeem at the same time.
     """
     ttl_seconds, stale_seconds = policy.claim_time_to_live.total_seconds(), STALENESS.total_seconds()
-    # The last seconds of a run are its writes, which a stale read does not show for STALENESS.
     if ttl_seconds < timeout_seconds + stale_seconds:
         raise ConfigurationError(
             f"CLAIM_TTL_SECONDS is {ttl_seconds:.0f} and must exceed the function's timeout by {stale_seconds:.0f} s "

@@ -33,7 +33,7 @@ class SecretStore(Protocol):
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append a version; False if its ID is taken by another value (`PutSecretValue`).
 
-        A repeat with the same ID and value changes nothing and is True, so a lost response is mended by a repeat.
+        A repeat with the same ID and value changes nothing and is True: after a lost response, repeat the call.
         """
         ...
 

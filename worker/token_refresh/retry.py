@@ -34,8 +34,8 @@ def repeat(  # noqa: PLR0913 - all but the call by name
         call: What is called, at least once.
         clock: The stopwatch; it also sleeps.
         until: When no repeat may begin any more, on the clock's stopwatch.
-        errors: Errors that a repeat may mend.
-        results: Says whether a repeat may mend a result.
+        errors: Errors after which a repeat may succeed.
+        results: Says of a result whether a repeat may bring a better one.
         limit: How many calls are made at most.
         first_wait_seconds: The upper bound of the first random wait; it doubles from there.
         longest_wait_seconds: The upper bound of every random wait.

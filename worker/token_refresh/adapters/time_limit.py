@@ -1,6 +1,6 @@
 """A network that neither sends nor receives after a moment, however the other side behaves.
 
-Time limits of HTTP clients count each read anew, so a server that drips bytes can go on for ever. Here every read and
+HTTP clients limit the time of each read, so a server that drips bytes can go on forever. Here every read and
 write has the time that the request has left. The clock counts suspended time: a process that is thawed later sends
 nothing more.
 """

@@ -51,7 +51,7 @@ def translate(
     return named_error(failure_of(error), request)
 
 
-# The error of each cause, and its message; `_words` gives what stands in braces.
+# The error of each cause, and its message; `_words` fills the braces.
 _MESSAGES: Final[Mapping[Cause, tuple[type[TokenRefreshError], str]]] = {
     Cause.NOT_FOUND: (SecretNotFound, "{place} was not found ({action}): {where_else}"),
     Cause.NO_VALUE: (SecretEmpty, "{place} has no current value ({action}): {how_to_store}"),

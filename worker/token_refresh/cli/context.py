@@ -103,6 +103,7 @@ class Context:
                     f"function {self.function} has {name}={deployed}, and you gave {value}: leave the option out, or "
                     "name the function of that secret with --function"
                 )
+        # TOKEN_SECRET_ID, the first, stays: a fleet's function names no secret.
         kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
         deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
         return replace(self, environment={**kept, **self.given, **deployed_settings})
@@ -167,7 +168,7 @@ class Context:
         """
         return open_claims(settings, store, deadline_in(TIME_LIMIT_SECONDS), self.run_client)
 
-    def ask(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
+    def call(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
         """Carry out one action of Secrets Manager on one secret.
 
         Args:
@@ -179,6 +180,7 @@ class Context:
             SecretStoreError: Secrets Manager refused, or can't be reached.
         """
         service = self.client(_SECRETS_MANAGER)
+        # CreateSecret alone calls it `Name`.
         named = {"Name" if action == "CreateSecret" else "SecretId": secret_id}
         try:
             response: dict[str, Any] = _method(service, action)(**named, **members)
@@ -194,7 +196,7 @@ class Context:
 
     @property
     def has_all_of_aws(self) -> bool:
-        """Whether the other AWS services can be asked, and not only a Secrets Manager that stands alone."""
+        """Whether the other AWS services can be asked, and not only Secrets Manager."""
         return self.at_aws or bool(self.environment.get("AWS_ENDPOINT_URL"))
 
     def command(self, name: str, *options: str, region: str | None = None) -> str:
@@ -235,6 +237,7 @@ def _client(service: str, config: Config, aws: tuple[tuple[str, str], ...]) -> A
             return _session(profile, tuple(pair for pair in aws if pair[0] not in _REGION)).create_client(
                 service,
                 region_name=next((given[name] for name in _REGION if name in given), None),
+                # botocore looks for it in the process's environment, which `--endpoint-url` does not change.
                 endpoint_url=given.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") if service == _SECRETS_MANAGER else None,
                 config=config,
             )

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from token_refresh.cli.console.failures import CommandFailed, reported
 from token_refresh.cli.console.screen import fields_table, output, span, text
+from token_refresh.core.schedule import refresh_window
 from token_refresh.oauth.formats import AuthMethod, Encoding, Grant
 from token_refresh.providers.fixtures import check_profile
 from token_refresh.providers.loader import load_provider, own_profiles, profile_names
@@ -101,7 +102,7 @@ def _show(provider: Provider) -> None:
                 ("variables", ", ".join(f"{v.name}: {v.must_be}" for v in provider.variables.values()) or None),
                 ("request", _request_text(provider)),
                 ("access token lives", _life(provider.access_token_lifetime)),
-                ("due before expiry", span(_window(provider))),
+                ("due before expiry", span(refresh_window(provider.refresh_window, provider.access_token_lifetime))),
                 ("new refresh token", _ROTATES[provider.rotation]),
                 ("old one accepted", _grace_text(provider)),
                 ("grant lives", _grant_text(provider)),
@@ -170,12 +171,6 @@ def _grant_text(provider: Provider) -> str | None:
     if life.idle is not None:
         parts.append(f"{span(life.idle)} without a refresh")
     return ", ".join(parts) or None
-
-
-def _window(provider: Provider) -> timedelta:
-    """Return when tokens are due; never before two thirds of their life, as `core.schedule.due_at` decides."""
-    lifetime = provider.access_token_lifetime
-    return provider.refresh_window if lifetime is None else min(provider.refresh_window, lifetime / 3)
 
 
 def _life(lifetime: timedelta | None) -> str:

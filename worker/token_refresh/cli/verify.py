@@ -98,6 +98,7 @@ def _ask(url: str, state: State, *, graphql: bool) -> tuple[int, bytes]:
         "User-Agent": f"token-refresh-worker/{__version__}",
     }
     try:
+        # No redirects: one could send the token to another host.
         with (
             httpx.Client(headers=headers, timeout=_TIMEOUT_SECONDS, follow_redirects=False) as client,
             client.stream("POST", url, json=_QUERY) if graphql else client.stream("GET", url) as response,

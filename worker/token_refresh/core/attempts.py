@@ -46,10 +46,10 @@ class Attempt:
     """Which attempt on that version, from 1."""
     claimed_at: datetime
     fingerprint: str | None = field(repr=False)
-    """What stands for that refresh token; None for a claim of protocol version 1."""
+    """The fingerprint of that refresh token; None for a claim of protocol version 1."""
     fate: Fate = Fate.SILENT
     next_fingerprint: str | None = field(default=None, repr=False)
-    """What stands for the refresh token that it brought."""
+    """The fingerprint of the refresh token that it brought."""
     forced: bool = False
 
 
@@ -109,7 +109,7 @@ class Ledger:
 
 
 def fingerprint_of(token: SecretValue) -> str:
-    """Give what stands for a refresh token in claims; it is stored and never logged."""
+    """Hash a refresh token for claims; the fingerprint is stored and never logged."""
     # Without a salt, since each run must get the same text. A token is random, so nobody can guess it from the hash.
     digest = hashlib.sha256(b"token-refresh/2\n" + token.reveal().encode()).digest()
     # 22 characters are 132 bits: two tokens never look alike by accident.

@@ -91,6 +91,10 @@ def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
     return lifetime is not None and (lifetime - _window(document, policy)) * CLAIMS_A_DAY[policy.claim_store] < DAY
 
 
+def refresh_window(configured: timedelta, lifetime: timedelta | None) -> timedelta:
+    """Return how long before expiry tokens are due: never before two thirds of their life."""
+    return configured if lifetime is None else min(configured, lifetime / 3)
+
+
 def _window(document: TokenDocument, policy: Policy) -> timedelta:
-    lifetime = document.lifetime
-    return policy.refresh_window if lifetime is None else min(policy.refresh_window, lifetime / 3)
+    return refresh_window(policy.refresh_window, document.lifetime)

@@ -47,7 +47,7 @@ class Snapshot:
 
     @property
     def fingerprint(self) -> str:
-        """What stands for the current refresh token in claims."""
+        """The fingerprint of the current refresh token."""
         return fingerprint_of(self.current.document.redeemed_token)
 
     @property

@@ -60,7 +60,7 @@ class Index(Protocol):
         """Give the IDs of the messages of the last five minutes."""
 
     def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
-        """Tell the workers whose breaker is open: for five minutes, or until they are told anew."""
+        """Tell the workers whose breaker is open: for five minutes, or until the next call."""
 
     def remember(self, message_ids: Iterable[str], now: datetime) -> None:
         """Remember messages that were sent."""

@@ -33,7 +33,7 @@ class Fixture:
 
 
 def read_fixture(profile: Path, kind: str, folder: Path | None = None) -> Fixture:
-    """Read `NAME.success.json` or `NAME.dead.json`, which stand next to the profile unless `folder` is given.
+    """Read `NAME.success.json` or `NAME.dead.json`, which are next to the profile unless `folder` is given.
 
     Raises:
         ConfigurationError: It is missing, or not valid.
@@ -62,7 +62,7 @@ def check_profile(profile: Path, folder: Path | None = None) -> list[str]:
         *_check_dead(provider, _read(dead, provider)),
     ]
     if provider.access_token_lifetime is not None:
-        # The table bears the shortest lifetimes. Whether there is one is the deployment's choice, checked at synthesis.
+        # A table allows the shortest lifetimes. Whether there is one, the deployment decides and synthesis checks.
         unfit = lifetime_problem(provider.access_token_lifetime, claims_in_table=True)
         problems += [] if unfit is None else [f"lifetime: {unfit}"]
     return problems

@@ -1,11 +1,5 @@
 """One value, read from a store and kept: the core of all readers.
 
-          read ........ refresh_at ........ wait_at ........ expires_at ........
-    zone        fresh               soft            overdue             expired
-    gives       the cached value    the cached one  a new one, or else  a new one,
-                                    at once; one    the cached one      or an error
-                                    caller reads
-
 One fetch runs at a time. Callers who need its result wait for it and share it. The readers' fast path looks at `fresh`
 alone: the value, and until when there is nothing to do.
 """
@@ -15,10 +9,11 @@ import math
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import lifecycle
+from token_refresh.reader.entry import SET_BACK_SECONDS, Entry, Read
 from token_refresh.reader.errors import defect, without_traceback
 from token_refresh.reader.fetch import FETCH_SECONDS, Fetch
 from token_refresh.reader.pauses import Pauses
@@ -29,22 +24,10 @@ T = TypeVar("T")
 logger = logging.getLogger("token_refresh.reader")
 
 
-class Entry(NamedTuple, Generic[T]):
-    """A value with the Unix times, in seconds, at which its zones begin."""
-
-    value: T
-    refresh_at: float
-    wait_at: float
-    expires_at: float
-
-
-Read = Callable[[Entry[T] | None, Callable[[], bool]], Entry[T]]
-
-
 class Cache(Generic[T]):
     """Keeps one value and reads a new one when it is time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - how to read, and five settings by name
         self,
         read: Read[T],
         *,
@@ -52,6 +35,7 @@ class Cache(Generic[T]):
         runtime: Runtime,
         fetch_seconds: float = FETCH_SECONDS,
         pauses: Pauses | None = None,
+        name: str = "the secret",
     ) -> None:
         """Start empty.
 
@@ -62,6 +46,7 @@ class Cache(Generic[T]):
             runtime: Time, threads and chance.
             fetch_seconds: How long waiting callers give a fetch.
             pauses: Between reads that fail or that look for another value; by default those of a token.
+            name: What is read, for messages.
         """
         # One tuple, replaced whole: the fast path reads it without the lock.
         self.fresh: tuple[T, float] = (cast("T", None), -math.inf)
@@ -70,11 +55,13 @@ class Cache(Generic[T]):
         self._runtime = runtime
         self._fetch_seconds = fetch_seconds
         self._lock = threading.Lock()
+        self._asked_at = -math.inf
         self._entry: Entry[T] | None = None
         self._fetch: Fetch | None = None
         self._begun = 0
         self._finished = 0  # the number of the newest fetch that has ended
         self._pauses = pauses or Pauses(runtime)
+        self._name = name
         lifecycle.watch(self)
 
     def get(self) -> T:
@@ -99,8 +86,7 @@ class Cache(Generic[T]):
     def reject(self, rejected: Callable[[T], bool]) -> bool:
         """Read the newest value because the cached one was rejected; return whether there is another one now.
 
-        All callers share one read. There is none if the cached value is no longer a rejected one, or while a pause
-        after an unchanged value lasts.
+        All callers share one read. There is none if another value is cached already, or while a pause lasts.
         """
         while True:
             found = self._settle_or_fetch(rejected)
@@ -130,8 +116,13 @@ class Cache(Generic[T]):
     def _serve_or_fetch(self) -> Entry[T] | Fetch:
         """Decide by the zone: the entry to serve, or the fetch to wait for."""
         now = self._runtime.clock()
+        self._give_up(self._overdue(now))
         with self._lock:
             entry = self._usable(now)
+            # Otherwise a withdrawn secret would be accepted until the old time comes again.
+            if now < self._asked_at - SET_BACK_SECONDS:
+                self.fresh = (self.fresh[0], -math.inf)
+            self._asked_at = now
             if entry is not None and now < self.fresh[1]:
                 return entry
             if entry is None:
@@ -161,6 +152,7 @@ class Cache(Generic[T]):
     def _settle_or_fetch(self, rejected: Callable[[T], bool]) -> bool | Fetch:
         """Decide whether a rejected value was replaced, can't be looked up yet, or has to be read again."""
         now = self._runtime.clock()
+        self._give_up(self._overdue(now))
         with self._lock:
             if self._entry is None or not rejected(self._entry.value):
                 return True
@@ -178,7 +170,11 @@ class Cache(Generic[T]):
         return entry if entry is not None and now < entry.expires_at else None
 
     def _running(self, now: float) -> Fetch | None:
-        return self._fetch if self._fetch is not None and now < self._fetch.gives_up_at else None
+        return None if self._overdue(now) else self._fetch
+
+    def _overdue(self, now: float) -> Fetch | None:
+        fetch = self._fetch
+        return fetch if fetch is not None and now >= fetch.gives_up_at else None
 
     def _begin(self, now: float, *, rejecting: bool) -> Fetch:
         self._begun += 1
@@ -190,12 +186,12 @@ class Cache(Generic[T]):
         if fetch.claim():
             self._run(fetch)
         elif not fetch.wait(self._fetch_seconds):
-            self._forget(fetch)
+            self._give_up(fetch)
 
     async def _acomplete(self, fetch: Fetch) -> None:
         self._launch(fetch)
         if not await fetch.wait_async(self._fetch_seconds):
-            self._forget(fetch)
+            self._give_up(fetch)
 
     def _launch(self, fetch: Fetch) -> None:
         """Run a fetch in the background, unless another caller runs it already."""
@@ -207,10 +203,17 @@ class Cache(Generic[T]):
         except RuntimeError:  # no thread can be started: a limit, or the interpreter shuts down
             self._run(fetch)
 
-    def _forget(self, fetch: Fetch) -> None:
+    def _give_up(self, fetch: Fetch | None) -> None:
+        """Forget a fetch that takes too long; while there is a value to serve, it has failed."""
+        if fetch is not None and self._forget(fetch) and self._usable(self._runtime.clock()):
+            why = f"a read takes over {self._fetch_seconds:.0f} s: check the network and the client's timeouts"
+            self._keep_error(fetch, SecretStoreUnavailable(f"{self._name}: {why}"))
+
+    def _forget(self, fetch: Fetch) -> bool:
         with self._lock:
-            if self._fetch is fetch:
-                self._fetch = None
+            found = self._fetch is fetch
+            self._fetch = None if found else self._fetch
+        return found
 
     def _raise_if_empty(self, error: TokenRefreshError | None) -> None:
         if error is not None and self._usable(self._runtime.clock()) is None:
@@ -235,12 +238,11 @@ class Cache(Generic[T]):
         with self._lock:
             if fetch.number < self._finished:  # given up, and overtaken
                 return
-            same = self._entry is not None and self._entry.value == entry.value
-            self._finished, self._entry = fetch.number, entry
-            if same:
+            cached, self._entry, self._finished = self._entry, entry, fetch.number
+            if cached is not None and cached.value == entry.value:
                 self._pauses.unchanged(now, rejected=fetch.rejecting)
             else:
-                self._pauses.reset()
+                self._pauses.changed(now, rejected=fetch.rejecting)
             self.fresh = (entry.value, min(entry.refresh_at, entry.expires_at))
 
     def _keep_error(self, fetch: Fetch, error: TokenRefreshError) -> None:

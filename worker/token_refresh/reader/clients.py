@@ -8,9 +8,10 @@ from token_refresh.reader import lifecycle
 
 CONNECT_TIMEOUT_SECONDS: Final = 2
 # A call takes about 10 ms; a stuck one is better repeated.
-READ_TIMEOUT_SECONDS: Final = 5
+READ_TIMEOUT_SECONDS: Final = 3
 
-# The worst case of two attempts is 14 s, and a fetch may take 30 s.
+# With up to 1 s between them (botocore's standard mode), a store that hangs takes 7 s: a Lambda function that reaches
+# its timeout loses the value that it had cached (tests/infra/test_webhooks.py).
 ATTEMPTS: Final = 2
 
 

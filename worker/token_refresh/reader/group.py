@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from token_refresh.reader.lifetimes import secret_cache
 from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime
-from token_refresh.reader.secret import Secret, secrets_of
+from token_refresh.reader.secret import Secret, same_version, secrets_of
 from token_refresh.reader.secrets import FIVE_MINUTES
 from token_refresh.reader.sources.choice import open_sources
 
@@ -35,7 +35,14 @@ class SecretGroup:
         chosen = runtime or Runtime()
         self._references = tuple(parse_reference(secret_id) for secret_id in secret_ids)
         self._sources = open_sources(self._references, client=client, region=region, clock=chosen.clock)
-        self._cache = secret_cache(self._read, ttl=ttl, max_stale=max_stale, background=background, runtime=chosen)
+        self._cache = secret_cache(
+            self._read,
+            name=", ".join(secret_ids),
+            ttl=ttl,
+            max_stale=max_stale,
+            background=background,
+            runtime=chosen,
+        )
 
     def __getitem__(self, secret_id: str) -> Secret:
         """Return the current version of one of the secrets; `KeyError` if it is not in the group."""
@@ -48,11 +55,11 @@ class SecretGroup:
     def reject(self, secret: Secret) -> bool:
         """Check whether `secret` is still current, as `SecretReader.reject` does; reads the whole group."""
         # All of the group is read again: a batch costs one call, as one secret would.
-        return self._cache.reject(lambda cached: cached[secret.secret_id].version_id == secret.version_id)
+        return self._cache.reject(lambda cached: same_version(cached[secret.secret_id], secret))
 
     async def areject(self, secret: Secret) -> bool:
         """Do what `reject` does, without ever blocking the event loop."""
-        return await self._cache.areject(lambda cached: cached[secret.secret_id].version_id == secret.version_id)
+        return await self._cache.areject(lambda cached: same_version(cached[secret.secret_id], secret))
 
     def _read(self) -> dict[str, Secret]:
         found: dict[str, Secret] = {}

@@ -5,24 +5,32 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
-from token_refresh.reader.cache import Cache, Entry
-from token_refresh.reader.pauses import Pauses
+from token_refresh.reader.cache import Cache
+from token_refresh.reader.entry import Entry
+from token_refresh.reader.pauses import RECOVERY_SECONDS, Pauses
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.settings import SOFT_SHARE, in_lambda, seconds_of
 
-# Once a permission or a network is mended, the value is read within this time, however long the TTL is.
+# Once a permission or a network works again, the value is read within this time, however long the TTL is.
 LONGEST_PAUSE_SECONDS: Final = 300.0
 
 T = TypeVar("T")
 
 
-def secret_cache(
-    read: Callable[[], T], *, ttl: timedelta, max_stale: timedelta | None, background: bool | None, runtime: Runtime
+def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
+    read: Callable[[], T],
+    *,
+    name: str,
+    ttl: timedelta,
+    max_stale: timedelta | None,
+    background: bool | None,
+    runtime: Runtime,
 ) -> Cache[T]:
     """Make a cache that reads its value again at the end of each TTL.
 
     Args:
         read: Reads the value.
+        name: What is read, for messages.
         ttl: The age at which callers wait for a newer read.
         max_stale: The age at which the value expires; None: it never does.
         background: Whether to read ahead of that in the background; None: except in Lambda.
@@ -45,5 +53,10 @@ def secret_cache(
 
     pause_seconds = min(ttl_seconds, LONGEST_PAUSE_SECONDS)
     # As long without a value as with one: a missing permission must not cost more reads than a healthy secret does.
-    pauses = Pauses(runtime, longest_seconds=pause_seconds, longest_empty_seconds=pause_seconds)
-    return Cache(read_entry, background=ahead, runtime=runtime, pauses=pauses)
+    pauses = Pauses(
+        runtime,
+        longest_seconds=pause_seconds,
+        longest_empty_seconds=pause_seconds,
+        restored_every_seconds=RECOVERY_SECONDS,
+    )
+    return Cache(read_entry, background=ahead, runtime=runtime, pauses=pauses, name=name)

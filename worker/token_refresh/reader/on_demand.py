@@ -94,7 +94,7 @@ class RefreshFunction:
         return True
 
     def refresh_expired(self) -> str:
-        """Have the worker refresh a token that is due anyway, and say what it came to.
+        """Have the worker refresh a token that is due anyway, and name the outcome.
 
         The worker is not asked again within a minute.
         """

@@ -30,6 +30,7 @@ class Pauses:
         *,
         longest_seconds: float = LONGEST_PAUSE_SECONDS,
         longest_empty_seconds: float = LONGEST_EMPTY_SECONDS,
+        restored_every_seconds: float = 0.0,
     ) -> None:
         """Allow a read at once.
 
@@ -37,12 +38,15 @@ class Pauses:
             runtime: Its `chance` makes the pauses differ between processes.
             longest_seconds: The longest pause.
             longest_empty_seconds: The longest pause after a failure while there is no value to serve.
+            restored_every_seconds: How often another value makes the pauses short again at most.
         """
         self.error: TokenRefreshError | None = None
         """Why the last read failed; None if it didn't."""
         self._runtime = runtime
         self._longest_seconds = longest_seconds
         self._longest_empty_seconds = longest_empty_seconds
+        self._restored_every_seconds = restored_every_seconds
+        self._restored_at = -math.inf
         self.reset()
 
     def may_read(self, now: float) -> bool:
@@ -70,8 +74,17 @@ class Pauses:
             # A read that was due anyway delays the next look-up too: the TTL and an attacker share the reads.
             self._next_at = now + self._seconds(self._longest_seconds, now, count=rejected)
 
+    def changed(self, now: float, *, rejected: bool) -> None:
+        """Note that another value is current: begin again with short pauses, unless they began again a while ago."""
+        # A store that gives old and new versions in turn must not be read for each forged request.
+        if 0 <= now - self._restored_at < self._restored_every_seconds:
+            self.unchanged(now, rejected=rejected)
+        else:
+            self.reset()
+            self._restored_at = now
+
     def reset(self) -> None:
-        """Allow a read at once, and begin again with short pauses: another value is current."""
+        """Allow a read at once, and begin again with short pauses."""
         self.error = None
         self._count = 0.0
         self._counted_at = self._next_at = -math.inf

@@ -50,6 +50,11 @@ class Secret:
         return self.value if isinstance(self.value, bytes) else self.value.encode()
 
 
+def same_version(one: Secret, other: Secret) -> bool:
+    """Say whether two values are of one version. A parameter that was deleted and made anew counts from 1 again."""
+    return (one.version_id, one.created_at) == (other.version_id, other.created_at)
+
+
 def secrets_of(version: "Version", field_name: str | None, stage: Stage) -> tuple[Secret, ...]:
     """Give the values of a version: one, or those of a list in the field.
 

@@ -8,7 +8,7 @@ from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader.lifetimes import secret_cache
 from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime
-from token_refresh.reader.secret import Secret, secrets_of
+from token_refresh.reader.secret import Secret, same_version, secrets_of
 from token_refresh.reader.settings import seconds_of
 from token_refresh.reader.sources.choice import open_sources
 
@@ -63,7 +63,12 @@ class SecretReader:
         self._last: tuple[Secret, ...] = ()
         self._warned_of: str | None = None
         self._cache = secret_cache(
-            self._read, ttl=ttl, max_stale=max_stale, background=background, runtime=self._runtime
+            self._read,
+            name=self._reference.text,
+            ttl=ttl,
+            max_stale=max_stale,
+            background=background,
+            runtime=self._runtime,
         )
 
     def secret(self) -> Secret:
@@ -111,11 +116,11 @@ class SecretReader:
         All threads share one read, and there is none if it was replaced already. The same version is read again only
         after pauses that grow from 1 s to 5 minutes: rejecting without end costs about 290 reads a day.
         """
-        return self._cache.reject(lambda cached: cached[0].version_id == secret.version_id)
+        return self._cache.reject(lambda cached: same_version(cached[0], secret))
 
     async def areject(self, secret: Secret) -> bool:
         """Do what `reject` does, without ever blocking the event loop."""
-        return await self._cache.areject(lambda cached: cached[0].version_id == secret.version_id)
+        return await self._cache.areject(lambda cached: same_version(cached[0], secret))
 
     def _read(self) -> tuple[Secret, ...]:
         current = secrets_of(self._source.read(self._reference), self._field, "current")

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from token_refresh.reader.cache import Cache, Entry
+from token_refresh.reader.cache import Cache
+from token_refresh.reader.entry import Entry
 from token_refresh.reader.errors import InvalidSecretDocument, SecretEmpty, TokenExpired
 from token_refresh.reader.fetch import FETCH_SECONDS
 from token_refresh.reader.on_demand import INVOKE_TIMEOUT_SECONDS, RefreshFunction
@@ -77,6 +78,7 @@ class TokenReader:
             self._read,
             background=not in_lambda() if background is None else background,
             runtime=self._runtime,
+            name=self._reference.text,
             # Callers wait for the worker's run as well.
             fetch_seconds=FETCH_SECONDS if self._worker is None else FETCH_SECONDS + INVOKE_TIMEOUT_SECONDS,
         )

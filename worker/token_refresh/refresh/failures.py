@@ -1,4 +1,4 @@
-"""What a run says when it fails: what failed, why, and the command that mends it."""
+"""What a run says when it fails: what failed, why, and the command that fixes it."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -27,7 +27,7 @@ class Parts:
     endpoint: Callable[[Provider], TokenEndpoint]
     """Made before a claim is stored: a wrong proxy variable is an error then."""
     credentials: Callable[[TokenDocument], ClientCredentials]
-    """Read anew for each redemption."""
+    """Read again for each redemption."""
     provider: Provider
     """As configured; `Provider.for_document` applies what a document says."""
     nonce: Callable[[], str]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from token_refresh.aws.causes import Cause, FailedCall, failure_of, failure_of_code
+from token_refresh.aws.responses import member
 from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
 from token_refresh.webhooks.delivery import Delivery, to_message
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookError, WebhookTooLarge
@@ -59,7 +60,9 @@ class SqsQueue:
         # A group for each delivery: a slow one delays no other. The ID drops replays for five minutes.
         fifo = {"MessageGroupId": unique, "MessageDeduplicationId": unique} if self._url.endswith(".fifo") else {}
         try:
-            self._connect().send_message(QueueUrl=self._url, MessageBody=message, **fifo)  # type: ignore[arg-type] # two of its options
+            response = self._connect().send_message(QueueUrl=self._url, MessageBody=message, **fifo)  # type: ignore[arg-type] # two of its options
+            # A 200 of something in between would lose the delivery: SQS gives each message that it took an ID.
+            member(response, "MessageId", str)
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
             return _not_queued(self._url, "sqs:SendMessage", failure_of(error))
         return None
@@ -104,13 +107,13 @@ class EventBus:
         entry = {"Source": source, "DetailType": kind, "Detail": detail, "EventBusName": self._name}
         try:
             response = self._connect().put_events(Entries=[entry])  # type: ignore[list-item] # all of its keys are strings
+            # PutEvents succeeds with HTTP 200 although the entry failed.
+            if member(response, "FailedEntryCount", int) == 0:
+                return None
+            failure = failure_of_code(response["Entries"][0].get("ErrorCode"))
         except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
-            return _not_queued(self._name, "events:PutEvents", failure_of(error))
-        # PutEvents succeeds with HTTP 200 although the entry failed.
-        if response["FailedEntryCount"]:
-            refused = failure_of_code(response["Entries"][0].get("ErrorCode"))
-            return _not_queued(self._name, "events:PutEvents", refused)
-        return None
+            failure = failure_of(error)
+        return _not_queued(self._name, "events:PutEvents", failure)
 
     def _connect(self) -> "EventBridgeClient":
         client: EventBridgeClient = self._client or _connect("events", None)

@@ -7,6 +7,7 @@ from typing import Any
 
 from token_refresh.errors import InternalError, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import responses
+from token_refresh.webhooks.delivery import Delivery
 from token_refresh.webhooks.errors import (
     DeliveryNotQueued,
     WebhookMalformed,
@@ -86,9 +87,22 @@ class Receiver:
         # The alarm `previous-secret` looks at this age where the previous secret is still in use.
         facts["secret_age_seconds"] = round((delivery.received_at - delivery.current_since).total_seconds())
         if delivery.handshake is None:
-            self._deliver_to(request.path, delivery)
+            self._deliver(request.path, delivery)
         facts["outcome"] = "delivered" if delivery.handshake is None else "handshake"
         return responses.accepted(delivery.handshake)
+
+    def _deliver(self, route: str, delivery: Delivery) -> None:
+        """Hand a delivery over. After its verification only a queue decides what the sender gets."""
+        problem: BaseException
+        try:
+            return self._deliver_to(route, delivery)
+        except (DeliveryNotQueued, WebhookTooLarge, KeyboardInterrupt, SystemExit):
+            raise
+        # A CancelledError of an event loop is no Exception. A WebhookMalformed of `delivery.json()` would be a 400,
+        # which no sender repeats.
+        except BaseException as error:  # noqa: BLE001 - as in `_respond`
+            problem = error
+        raise InternalError(f"deliver_to failed: {_described(problem)}")
 
 
 def _log(facts: _Facts, status: int, began: float) -> None:
@@ -102,7 +116,11 @@ def _log(facts: _Facts, status: int, began: float) -> None:
 
 
 def _named(error: Exception) -> TokenRefreshError:
-    """Name what happened. The text of an unknown error is left out: it may quote what was delivered."""
-    if isinstance(error, TokenRefreshError):
-        return error
-    return InternalError(f"{type(error).__name__} at {place_of(error)}; see docs/webhooks.md")
+    """Name what happened."""
+    return error if isinstance(error, TokenRefreshError) else InternalError(_described(error))
+
+
+def _described(error: BaseException) -> str:
+    """Describe an error. The text of an unknown one is left out: it may quote what was delivered."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, TokenRefreshError) else f"{name} at {place_of(error)}"

@@ -1,9 +1,11 @@
 """Says where a signing secret is, and which command stores another one, for messages."""
 
 import shlex
+from collections.abc import Sequence
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.clients import configured_region
+from token_refresh.reader import Secret
 
 # From a file: a secret on a command line stays in the shell's history.
 _COMMANDS = {
@@ -25,7 +27,26 @@ def how_to_store(reference: str) -> str:
     scheme, name = _parts(reference)
     if scheme not in _COMMANDS:
         return f"change {reference}"
-    command = _COMMANDS[scheme].format(name=shlex.quote(name))
+    return _with_region(reference, _COMMANDS[scheme].format(name=shlex.quote(name)))
+
+
+def how_to_correct(secrets: Sequence[Secret]) -> str:
+    """Say how to store another secret in place of a wrong one; the secret before that stays accepted."""
+    current = secrets[0]
+    store = how_to_store(current.secret_id)
+    before = next((secret.version_id for secret in secrets if secret.version_id != current.version_id), None)
+    if before is None:
+        return store
+    # PutSecretValue makes the wrong version AWSPREVIOUS, so what the sender still signs with would be refused.
+    command = _with_region(
+        current.secret_id,
+        f"aws secretsmanager update-secret-version-stage --secret-id {shlex.quote(current.secret_id)} --version-stage "
+        f"AWSCURRENT --move-to-version-id {before} --remove-from-version-id {current.version_id}",
+    )
+    return f"{command} keeps the secret before it accepted, then {store}"
+
+
+def _with_region(reference: str, command: str) -> str:
     region = _region(reference)
     return f"`{command} --region {region}`" if region else f"`{command}`"
 

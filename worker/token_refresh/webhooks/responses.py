@@ -43,7 +43,7 @@ def accepted(handshake: str | None) -> Response:
 
 
 def refused(error: TokenRefreshError, scheme: Scheme | None) -> Response:
-    """Say no: for good, or for now."""
+    """Refuse a delivery: permanently, or with a request to retry."""
     # Without Retry-After: a defect does not pass in half a minute.
     if isinstance(error, InternalError):
         return Response(status=500, body="unavailable")

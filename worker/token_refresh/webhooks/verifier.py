@@ -138,7 +138,7 @@ class Verifier:
             except InvalidSecretDocument as error:
                 refusal = error
             except ValueError as error:
-                refusal = self._wrong_form(secret, error)
+                refusal = self._wrong_form(secret, secrets, error)
         index = first_fitting(signed, keys)
         return (refusal or self._nothing_fits(secrets)) if index is None else usable[index]
 
@@ -162,21 +162,20 @@ class Verifier:
             handshake=about.handshake,
         )
 
-    def _wrong_form(self, secret: Secret, why: ValueError) -> InvalidSecretDocument:
-        from token_refresh.webhooks.remedy import how_to_store, place_of_secret  # noqa: PLC0415 - few deliveries fail
+    def _wrong_form(self, secret: Secret, secrets: Sequence[Secret], why: ValueError) -> InvalidSecretDocument:
+        from token_refresh.webhooks.remedy import how_to_correct, place_of_secret  # noqa: PLC0415 - few deliveries fail
 
         return InvalidSecretDocument(
             f"{place_of_secret(secret.secret_id)}, version {secret.version_id}: the stored signing secret {why}. Store "
-            f"it as {self.scheme.name} shows it: {how_to_store(secret.secret_id)}"
+            f"it as {self.scheme.name} shows it: {how_to_correct(secrets)}"
         )
 
     def _nothing_fits(self, secrets: Sequence[Secret]) -> WebhookNotVerified:
-        from token_refresh.webhooks.remedy import how_to_store, place_of_secret  # noqa: PLC0415 - few deliveries fail
+        from token_refresh.webhooks.remedy import how_to_correct, place_of_secret  # noqa: PLC0415 - few deliveries fail
 
-        reference = secrets[0].secret_id
         versions = ", ".join(secret.version_id for secret in secrets)
         return WebhookNotVerified(
-            f"no signature fits {place_of_secret(reference)} (versions {versions}): the request is forged, or the "
-            f"secret of another endpoint is stored ({self.scheme.hint}). Then store the right one: "
-            f"{how_to_store(reference)}"
+            f"no signature fits {place_of_secret(secrets[0].secret_id)} (versions {versions}): the request is forged, "
+            f"or the secret of another endpoint is stored ({self.scheme.hint}). Then store the right one: "
+            f"{how_to_correct(secrets)}"
         )

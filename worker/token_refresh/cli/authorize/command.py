@@ -110,7 +110,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     exchange = Exchange(
         context=context,
         provider=settings.provider,
-        store=settings.policy.claim_store,
+        claim_store=settings.policy.claim_store,
         client=client,
         keeps_client=keeps_client,
         creates=creates,
@@ -144,6 +144,7 @@ def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool
     try:
         return context.store().read(label=CURRENT), False
     except SecretNotFound as missing:
+        # An ARN can't be chosen, and the name of a deleted secret is taken until the deletion is complete.
         if context.secret_id.startswith("arn:") or "marked for deletion" in str(missing):
             raise
     regions = [] if create else other_regions(context)

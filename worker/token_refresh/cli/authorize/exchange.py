@@ -35,7 +35,7 @@ class Exchange:
 
     context: Context
     provider: Provider
-    store: ClaimStoreKind
+    claim_store: ClaimStoreKind
     """Where the claims on the secret are."""
     client: ClientCredentials
     keeps_client: bool
@@ -87,12 +87,12 @@ class Exchange:
     def _origin(self, tokens: TokenResponse, issued_at: datetime) -> Origin:
         """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
         before = read_origin(self.fields)
-        known = before if before is not None and before.claim_store is self.store else None
+        known = before if before is not None and before.claim_store is self.claim_store else None
         ends_at = self.provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
         return Origin(
             host=self.provider.host,
             grace=self.provider.replay_grace,
-            claim_store=self.store,
+            claim_store=self.claim_store,
             claim_id=known.claim_id if known else None,
             number=known.number if known else 0,
             authorized=True,

@@ -9,6 +9,7 @@ from token_refresh.cli.authorize.authorization import Authorization
 from token_refresh.cli.console.failures import CommandFailed
 from token_refresh.cli.context import Context
 from token_refresh.cli.secret.provider import PROVIDER_KEY
+from token_refresh.cli.secret.storing import is_snake
 from token_refresh.oauth.formats import Grant
 from token_refresh.providers.endpoint import read_endpoint
 from token_refresh.providers.provider import Provider
@@ -31,7 +32,7 @@ def with_provider_keys(context: Context, fields: Mapping[str, object], variables
     if not all(key and value for key, _, value in pairs):
         raise typer.BadParameter("--variable must be KEY=VALUE")
     if pairs:
-        key = _VARIABLES["refresh_token" in fields or "client_id" in fields]
+        key = _VARIABLES[is_snake(fields)]
         known = fields.get(key)
         added[key] = {**(known if isinstance(known, dict) else {}), **{name: value for name, _, value in pairs}}
     return {**fields, **added}

@@ -79,7 +79,7 @@ class RedirectServer(HTTPServer):
         """
         until = time.monotonic() + timeout_seconds
         while not self.completed and self.failure is None:
-            # Per request: each stray one (an icon, a scanner) would otherwise begin the wait anew.
+            # Per request: each stray one (an icon, a scanner) would otherwise restart the wait.
             self.timeout = until - time.monotonic()
             if self.timeout <= 0:
                 raise CommandFailed(f"no redirect came within {timeout_seconds:.0f} s; run authorize again")
@@ -111,6 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def do_GET(self) -> None:
+        # The whole request is here; the exchange may take longer than a connection may.
         self._deadline.cancel()
         try:
             path = urlsplit(self.path).path
@@ -134,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _show(self, status: int, text: str) -> None:
         body = text.encode()
-        self.send_response_only(status)
+        self.send_response_only(status)  # Without the header that names Python's version.
         for name, value in {**page.HEADERS, "Content-Length": str(len(body)), "Connection": "close"}.items():
             self.send_header(name, value)
         self.end_headers()

@@ -156,6 +156,7 @@ def _store_document(state: State, to: ClaimStoreKind, claim: Claim | None, versi
         # So that a table that is lost before the next refresh is noticed.
         moved = replace(moved, claim_id=claim.claim_id, number=claim.number)
     store = state.context.store()
+    # Not under AWSCURRENT: that label moves below, and only if no other version became current.
     store.put(version_id, value_of({**document.fields, ORIGIN_KEY: moved.as_fields()}), label=OUTCOME)
     if not store.move_label(CURRENT, to=version_id, remove_from=current.version_id):
         raise CommandFailed(

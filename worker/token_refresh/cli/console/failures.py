@@ -49,7 +49,7 @@ def reported(*, debug: bool, failed: int, look: Callable[[], str] | None = None)
         errors().print("Cancelled: nothing was stored.")
         raise typer.Exit(ended.exit_code) from None
     except KeyboardInterrupt:
-        # The terminal shows ^C where the cursor stands: begin a new line.
+        # The terminal shows ^C at the cursor: begin a new line.
         show(errors(), "", *message(f"Interrupted. What was stored before stays{f': `{look()}`' if look else '.'}"))
         raise typer.Exit(EX_INTERRUPTED) from None
     except TokenRefreshError as failure:

@@ -1,4 +1,4 @@
-"""The options that all commands share, each of which stands for environment variables.
+"""The options that all commands share, each of which sets environment variables.
 
 The worker's configuration is its environment. An option overlays a variable, so a command acts as the function would
 with that variable. The environment of the process itself stays as it is.
@@ -151,7 +151,7 @@ def _with_shared(function: Command, name: str, failed: int, *, as_deployed: bool
         _refuse_empty(parameters, given)
         shared = {parameter.name: given.pop(parameter.name) for parameter in _PARAMETERS}
         debug = shared.pop("debug")
-        context = replace(_context(shared), name=name)
+        context = replace(context_of(shared), name=name)
         with reported(debug=debug, failed=failed, look=lambda: context.command("status")):
             if as_deployed and context.function is not None:
                 context = context.as_deployed(context.deployed_variables())
@@ -181,19 +181,19 @@ def _refuse_empty(parameters: Sequence[inspect.Parameter], given: Mapping[str, A
             raise typer.BadParameter(f"{'SECRET_ID' if parameter is _ARGUMENT else flag} is empty")
 
 
-def _context(given: Mapping[str, str | None]) -> Context:
-    """Overlay the environment with the options that were given."""
+def context_of(given: Mapping[str, str | None]) -> Context:
+    """Overlay the environment with the shared options that were given."""
     options = dict(given)
-    argument = options.pop("secret")
+    argument = options.pop("secret", None)
     if argument is not None:
-        if options["secret_id"] not in {None, argument}:
+        if options.get("secret_id") not in {None, argument}:
             raise typer.BadParameter("SECRET_ID and --secret-id name two secrets; give one")
         options["secret_id"] = argument
     environment = dict(os.environ)
     variables: dict[str, str] = {}
     repeated: list[str] = []
     for option in _OPTIONS:
-        value = options[option.name]
+        value = options.get(option.name)
         if value is None:
             continue
         for name in option.clears:
@@ -202,7 +202,7 @@ def _context(given: Mapping[str, str | None]) -> Context:
         repeated += [option.flag, value] if option.repeated else []
     return Context(
         environment=environment | variables,
-        function=options["function"],
+        function=options.get("function"),
         given={name: value for name, value in variables.items() if name in WORKER_VARIABLES},
         repeated=tuple(repeated),
     )

@@ -60,7 +60,7 @@ def _answered(remedy: str) -> Iterator[None]:
     try:
         yield
     except typer.Abort as aborted:
-        sys.stderr.write("\n")  # The cursor stands behind the question.
+        sys.stderr.write("\n")  # The cursor is still behind the question.
         if isinstance(aborted.__context__, KeyboardInterrupt):
             raise Cancelled(EX_INTERRUPTED) from None
         raise CommandFailed(f"the question has no answer, since standard input is empty: {remedy}") from None

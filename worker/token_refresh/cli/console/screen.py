@@ -25,7 +25,7 @@ _CELLS: Final = {False: ("┃", "█", "░"), True: ("|", "#", "-")}
 
 def output() -> Console:
     """Give standard output; no colour if it is not a terminal, or NO_COLOR is set."""
-    # Made anew for each use: the stream and the width of the terminal may change.
+    # Made for each use: the stream and the width of the terminal may change.
     return Console(highlight=False, markup=False)
 
 

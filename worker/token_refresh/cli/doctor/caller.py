@@ -6,7 +6,7 @@ from typing import Final
 from token_refresh.aws.causes import Cause
 from token_refresh.cli.console.screen import span
 from token_refresh.cli.context import Context
-from token_refresh.cli.doctor.check import Check, NotAsked, ask
+from token_refresh.cli.doctor.check import Check, NoResult, call
 from token_refresh.cli.secret.clock import skew
 
 # Signature Version 4 rejects a request whose time is 5 minutes off (IAM User Guide, "AWS API request signing").
@@ -32,8 +32,8 @@ def check_caller(context: Context) -> Check:
     if not context.has_all_of_aws:
         return Check.skipped(name, "not checked: only Secrets Manager is at this endpoint")
     try:
-        caller = ask(context.client("sts").get_caller_identity)
-    except NotAsked as why:
+        caller = call(context.client("sts").get_caller_identity)
+    except NoResult as why:
         if why.cause not in _NOT_ACCEPTED:
             return Check.skipped(name, f"not known ({why})", "check the network path to AWS (sts)")
         remedy = "set up credentials (aws configure, aws sso login), or give --profile"

@@ -1,4 +1,4 @@
-"""What a check found, and how a service is asked that may refuse."""
+"""What a check found, and how a service is called that may refuse."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Check:
         return Check.failed(name, f"{title}{text}", remedy or None)
 
 
-class NotAsked(Exception):  # noqa: N818 - it never leaves the checks
+class NoResult(Exception):  # noqa: N818 - it never leaves the checks
     """A service gave no usable response; the text is its error code, or the kind of failure."""
 
     def __init__(self, failure: FailedCall) -> None:
@@ -66,14 +66,14 @@ class NotAsked(Exception):  # noqa: N818 - it never leaves the checks
         self.cause = failure.cause
 
 
-def ask(method: Callable[..., Any], **members: Any) -> dict[str, Any]:
-    """Ask an AWS service.
+def call(method: Callable[..., Any], **members: Any) -> dict[str, Any]:
+    """Call an AWS service.
 
     Raises:
-        NotAsked: It refused, can't be reached, or the response is not one of that service.
+        NoResult: It refused, can't be reached, or the response is not one of that service.
     """
     try:
         response: dict[str, Any] = method(**members)
     except (ClientError, BotoCoreError, ResponseParserError) as error:  # The last: a proxy's page in place of XML.
-        raise NotAsked(failure_of(error)) from None
+        raise NoResult(failure_of(error)) from None
     return response

@@ -3,7 +3,7 @@
 from functools import partial
 
 from token_refresh.cli.console.screen import span, when
-from token_refresh.cli.doctor.check import Check, NotAsked, ask
+from token_refresh.cli.doctor.check import Check, NoResult, call
 from token_refresh.cli.secret.listing import each_version
 from token_refresh.cli.secret.state import State
 
@@ -24,7 +24,7 @@ def check_consumer(state: State, reported: str | None) -> Check:
         return Check.ok(_NAME, "the consumer has the current version")
     try:
         stored_at = _stored_at(state, reported)
-    except NotAsked as why:
+    except NoResult as why:
         return Check.skipped(_NAME, f"not known ({why})", "allow secretsmanager:ListSecretVersionIds")
     if stored_at is None:
         return Check.failed(
@@ -42,5 +42,5 @@ def check_consumer(state: State, reported: str | None) -> Check:
 
 def _stored_at(state: State, reported: str) -> str | None:
     service = state.context.client("secretsmanager")
-    versions = each_version(partial(ask, service.list_secret_version_ids, SecretId=state.context.secret_id))
+    versions = each_version(partial(call, service.list_secret_version_ids, SecretId=state.context.secret_id))
     return next((when(v["CreatedDate"]) for v in versions if v["VersionId"].startswith(reported)), None)

@@ -5,7 +5,7 @@ from typing import Any
 
 from token_refresh.aws.arn import parse_arn
 from token_refresh.cli.context import Context
-from token_refresh.cli.doctor.check import Check, NotAsked, ask
+from token_refresh.cli.doctor.check import Check, NoResult, call
 
 _NO_SUCH_CONFIGURATION = "ResourceNotFoundException"
 
@@ -16,7 +16,7 @@ def check_delivery(context: Context, deployed: dict[str, Any]) -> Iterator[Check
     try:
         schedules = _schedules_of(context, deployed["FunctionArn"])
         yield _schedule(schedules)
-    except NotAsked as why:
+    except NoResult as why:
         yield Check.skipped("schedule", f"not known ({why})", "allow scheduler:ListSchedules")
     if schedules:
         yield _queues(
@@ -49,7 +49,7 @@ def _queues(context: Context, name: str, what: str, find: Callable[[], list[str]
     try:
         arns = find()
         waiting = sum(_waiting(context, arn) for arn in arns)
-    except NotAsked as why:
+    except NoResult as why:
         return Check.skipped(
             name, f"not known ({why})", f"allow {permission}, sqs:GetQueueUrl and sqs:GetQueueAttributes"
         )
@@ -74,7 +74,7 @@ def _schedules_of(context: Context, function_arn: str) -> list[dict[str, Any]]:
 def _pages(scheduler: Any) -> Iterator[dict[str, Any]]:
     more: dict[str, str] = {}
     while True:
-        page = ask(scheduler.list_schedules, **more)
+        page = call(scheduler.list_schedules, **more)
         yield page
         if not page.get("NextToken"):
             return
@@ -83,15 +83,15 @@ def _pages(scheduler: Any) -> Iterator[dict[str, Any]]:
 
 def _dead_letters_of(context: Context, schedule: dict[str, Any]) -> str | None:
     group = {"GroupName": schedule["GroupName"]} if "GroupName" in schedule else {}
-    whole = ask(context.client("scheduler").get_schedule, Name=schedule["Name"], **group)
+    whole = call(context.client("scheduler").get_schedule, Name=schedule["Name"], **group)
     arn: str | None = whole["Target"].get("DeadLetterConfig", {}).get("Arn")
     return arn
 
 
 def _failed_runs_of(context: Context, function: str) -> str | None:
     try:
-        configured = ask(context.client("lambda").get_function_event_invoke_config, FunctionName=function)
-    except NotAsked as why:
+        configured = call(context.client("lambda").get_function_event_invoke_config, FunctionName=function)
+    except NoResult as why:
         if str(why) == _NO_SUCH_CONFIGURATION:
             return None
         raise
@@ -102,9 +102,9 @@ def _failed_runs_of(context: Context, function: str) -> str | None:
 def _waiting(context: Context, queue_arn: str) -> int:
     sqs = context.client("sqs")
     *_, account, name = parse_arn(queue_arn) or ("", queue_arn)
-    url = ask(sqs.get_queue_url, QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+    url = call(sqs.get_queue_url, QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
     wanted = "ApproximateNumberOfMessages"
-    return int(ask(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=[wanted])["Attributes"][wanted])
+    return int(call(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=[wanted])["Attributes"][wanted])
 
 
 def _queue_name(arn: str) -> str:

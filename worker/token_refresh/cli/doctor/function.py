@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.cli.context import NO_SUCH_FUNCTION, WORKER_VARIABLES, Context
-from token_refresh.cli.doctor.check import Check, NotAsked, ask
+from token_refresh.cli.doctor.check import Check, NoResult, call
 from token_refresh.cli.doctor.delivery import check_delivery
 from token_refresh.config import read_settings
 from token_refresh.core.plan import STALENESS
@@ -25,8 +25,8 @@ def check_function(context: Context) -> Iterator[Check]:
         context: The operator's, not overlaid with the function's settings.
     """
     try:
-        deployed = ask(context.client("lambda").get_function_configuration, FunctionName=context.function)
-    except NotAsked as why:
+        deployed = call(context.client("lambda").get_function_configuration, FunctionName=context.function)
+    except NoResult as why:
         if NO_SUCH_FUNCTION in str(why):
             text, _, remedy = context.no_function(context.function).partition(". ")
         else:
@@ -86,10 +86,10 @@ def _role(context: Context, deployed: dict[str, Any]) -> Check:
     """Ask IAM's simulator, which changes nothing, whether the function's role may do what a run does."""
     name = "function's permissions"
     try:
-        arn = ask(context.client("secretsmanager").describe_secret, SecretId=context.secret_id)["ARN"]
+        arn = call(context.client("secretsmanager").describe_secret, SecretId=context.secret_id)["ARN"]
         simulate = context.client("iam").simulate_principal_policy
-        response = ask(simulate, PolicySourceArn=deployed["Role"], ActionNames=list(_ACTIONS), ResourceArns=[arn])
-    except NotAsked as why:
+        response = call(simulate, PolicySourceArn=deployed["Role"], ActionNames=list(_ACTIONS), ResourceArns=[arn])
+    except NoResult as why:
         remedy = "allow iam:SimulatePrincipalPolicy; a run that fails names the action that was denied"
         return Check.skipped(name, f"not known ({why})", remedy)
     results = response["EvaluationResults"]
@@ -105,8 +105,9 @@ def check_alarms(context: Context) -> Check:
     name = "alarms"
     paginator = context.client("cloudwatch").get_paginator("describe_alarms")
     try:
-        pages = ask(lambda: {"all": list(paginator.paginate())})["all"]
-    except NotAsked as why:
+        # Read to the end within `call`: a paginator raises only while it is read.
+        pages = call(lambda: {"all": list(paginator.paginate())})["all"]
+    except NoResult as why:
         return Check.skipped(name, f"not known ({why})", "allow cloudwatch:DescribeAlarms")
     # DescribeAlarms has no filter for metrics; DescribeAlarmsForMetric takes one metric at a time.
     wanted = {"Name": "SecretId", "Value": context.secret_id}

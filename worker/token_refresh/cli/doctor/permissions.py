@@ -1,7 +1,7 @@
 """Try what a run does with the secret, with writes that can't touch a token set.
 
 The probe is a version with a fixed ID, its own label and no token. To store it again changes nothing, and to move its
-label from a version that does not exist is refused. Even a store that upholds no rule of Secrets Manager would write
+label from a version that does not exist is refused. Even a store that follows no rule of Secrets Manager would write
 to the probe alone. The current version is read afterwards all the same.
 """
 

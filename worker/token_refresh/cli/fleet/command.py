@@ -1,7 +1,6 @@
 """`token-refresh fleet`: status, pause, resume, add and resync."""
 
 import getpass
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from token_refresh.cli.console.failures import reported
+from token_refresh.cli.console.options import context_of
 from token_refresh.cli.console.screen import errors, output, print_json, show, text, when
 from token_refresh.cli.context import Context
 from token_refresh.cli.fleet.duration import read_duration
@@ -23,9 +23,6 @@ from token_refresh.fleet.core.row import Pause, Row, State
 from token_refresh.fleet.resync import counts_of, synchronise
 
 fleet_app: Final = typer.Typer(name="fleet", help="Watch and steer a fleet of token secrets.", no_args_is_help=True)
-
-_ADDRESSES: Final = {"region": ("AWS_REGION", "AWS_DEFAULT_REGION"), "profile": ("AWS_PROFILE",)}
-_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.", show_default=False)]
 Region = Annotated[str | None, typer.Option(help="AWS region; default $AWS_REGION.", show_default=False)]
@@ -105,7 +102,7 @@ def add(
     profile: Profile = None,
 ) -> None:
     """Let secrets join a fleet: tag each, and make it due at once. Members become due, too."""
-    context = _context(region, profile, PROVIDER=provider)
+    context = _context(region, profile, provider)
     with reported(debug=False, failed=1):
         index, failed = find_index(context, fleet), 0
         with _progress("adding", len(secrets)) as advance:
@@ -122,17 +119,36 @@ def add(
 
 
 @fleet_app.command(epilog="token-refresh fleet resync --fleet prod")
-def resync(*, fleet: Name, as_json: Json = False, region: Region = None, profile: Profile = None) -> None:
+def resync(
+    *,
+    fleet: Name,
+    believe: Annotated[
+        bool, typer.Option("--believe", help="Remove what has left, even if it is a large part of the fleet.")
+    ] = False,
+    as_json: Json = False,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
     """Compare the index with the secrets that carry the fleet's tag; the fleet does so by itself each hour."""
     context = _context(region, profile)
     with reported(debug=False, failed=1), _progress("resync", None) as progress:
         listing = TaggedSecrets(context.client("secretsmanager"))
-        found = synchronise(open_index(context, fleet), listing, fleet=fleet, now=datetime.now(UTC), progress=progress)
+        found = synchronise(
+            open_index(context, fleet),
+            listing,
+            fleet=fleet,
+            now=datetime.now(UTC),
+            believe=believe,
+            progress=progress,
+        )
         counts = counts_of(found)
         if as_json:
             print_json(counts)
         else:
             output().print(text(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())))
+        if found.not_believed:
+            kept = f"{found.not_believed} rows stay, since the listing lacks a large part of the fleet."
+            errors().print(text(f"{kept} If those secrets have left, run this again with --believe.", "yellow"))
         raise typer.Exit
 
 
@@ -178,13 +194,5 @@ def _progress(what: str, total: int | None) -> Iterator[Callable[[int, int], Non
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
-def _context(region: str | None, profile: str | None, **variables: str | None) -> Context:
-    """Overlay the environment with the options that were given."""
-    environment = dict(os.environ)
-    # Keys in the environment would win over the profile that was asked for.
-    if profile is not None:
-        environment = {name: value for name, value in environment.items() if name not in _KEYS}
-    given = {"region": region, "profile": profile}
-    overlay = {name: value for option, names in _ADDRESSES.items() for name in names if (value := given[option])}
-    overlay |= {name: value for name, value in variables.items() if value is not None}
-    return Context(environment=environment | overlay)
+def _context(region: str | None, profile: str | None, provider: str | None = None) -> Context:
+    return context_of({"region": region or None, "profile": profile or None, "provider": provider})

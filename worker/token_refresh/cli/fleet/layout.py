@@ -41,7 +41,7 @@ _ATTENTION: Final = frozenset({State.REAUTHORIZE, State.ERROR, State.EMPTY, Stat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One secret as it stands now."""
+    """One secret and its state now."""
 
     row: Row
     state: State

@@ -48,7 +48,7 @@ def _fate(past: Past, version: Listed) -> str | None:
         return past.fate_of_token(version.document, version.version_id)[0].value
     if version.record is not None:
         return version.record.fate.value + (f" ({version.record.error})" if version.record.error else "")
-    attempt = past.fate_of_attempt(version.version_id)
+    attempt = past.attempt_under(version.version_id)
     return attempt.fate.value if attempt else None
 
 

@@ -11,8 +11,7 @@ from token_refresh.cli.secret.provider import settings_for
 from token_refresh.cli.secret.regions import not_found
 from token_refresh.cli.secret.storing import fields_of
 from token_refresh.config import Settings
-from token_refresh.core import attempts
-from token_refresh.core.attempts import Attempt, Ledger, fingerprint_of
+from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh.core.claims import Claim
 from token_refresh.core.versions import CURRENT, record_version_id, staged_version_id
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
@@ -39,7 +38,7 @@ class Past:
     """The newest first."""
     ledger: Ledger
 
-    def fate_of_attempt(self, claim_id: str) -> Attempt | None:
+    def attempt_under(self, claim_id: str) -> Attempt | None:
         """Give the attempt under a claim."""
         return next((a for a in self.ledger.attempts if a.claim_id == claim_id), None)
 
@@ -47,8 +46,10 @@ class Past:
         """Say what became of a token set's refresh token, and when that began; the worst fate counts."""
         fingerprint = fingerprint_of(document.redeemed_token)
         found = self.ledger.on_token(fingerprint, version_id)
-        rejected = [a for a in found[-1:] if a.fate is attempts.Fate.REJECTED]
-        redeemed = [a for a in found if a.fate is attempts.Fate.STORED and a.next_fingerprint != fingerprint]
+        # Only the newest attempt counts, as in `stop_at_rejected_grant`.
+        rejected = [a for a in found[-1:] if a.fate is Fate.REJECTED]
+        # A provider that returned the same token did not use it up.
+        redeemed = [a for a in found if a.fate is Fate.STORED and a.next_fingerprint != fingerprint]
         unresolved = [a for a in found if a.fate.unresolved]
         for fate, those in (
             (TokenFate.REJECTED, rejected),
@@ -103,12 +104,10 @@ def _resolve(attempt: Attempt, versions: Mapping[str, Listed]) -> Attempt:
     """Find out what is stored under a claim that the ledger has no fate for."""
     if attempt.fingerprint is None and (base := versions.get(attempt.version_id)) and base.document:
         attempt = replace(attempt, fingerprint=fingerprint_of(base.document.redeemed_token))
-    if attempt.fate is not attempts.Fate.SILENT:
+    if attempt.fate is not Fate.SILENT:
         return attempt
     staged = versions.get(staged_version_id(attempt.claim_id, attempt.version_id))
     if staged is not None and staged.document is not None:
-        return replace(
-            attempt, fate=attempts.Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token)
-        )
+        return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
     recorded = versions.get(record_version_id(attempt.claim_id))
     return replace(attempt, fate=recorded.record.fate) if recorded and recorded.record else attempt

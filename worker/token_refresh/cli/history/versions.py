@@ -62,9 +62,10 @@ def list_versions(context: Context, store: SecretStore) -> list[Listed]:
     Raises:
         SecretStoreError: Secrets Manager refused.
     """
-    entries = each_version(partial(context.ask, "ListSecretVersionIds", context.secret_id))
+    entries = each_version(partial(context.call, "ListSecretVersionIds", context.secret_id))
     by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
     listed = [_identify(entry, store.read(version_id=version_id)) for version_id, entry in by_id.items()]
+    # Only a version ID that derives from a claim proves that a run stored the set: an edited copy keeps `tokenRefresh`.
     claims = {version.version_id for version in listed if version.claim}
     received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}
     marked = [
@@ -102,6 +103,7 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None) -> Listed:
 def _kind_of(document: TokenDocument) -> Kind:
     """Say who stored a token set, by its key `tokenRefresh`; an edited copy keeps the key."""
     origin = document.origin
+    # Without a claim: the first grant, stored before there was the mark `authorized`.
     return Kind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else Kind.STORED
 
 

@@ -8,7 +8,6 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from token_refresh import errors as named
-from token_refresh.adapters.telemetry import mask
 from token_refresh.cli.console.failures import CommandFailed
 from token_refresh.cli.console.screen import errors, show_result, text
 from token_refresh.cli.context import NO_SUCH_FUNCTION, Context
@@ -93,6 +92,5 @@ def _print_log(tail: str) -> None:
         except ValueError:
             continue  # Lambda's own START and REPORT lines.
         if isinstance(fields, dict) and "event" in fields:
-            masked = mask({name: fields[name] for name in _PRINTED if name in fields})
-            details = "  ".join(f"{name}={value}" for name, value in masked.items())
+            details = "  ".join(f"{name}={fields[name]}" for name in _PRINTED if name in fields)
             console.print(text(f"| {fields.get('level', 'info')} {fields['event']}  {details}".rstrip(), "dim"))

@@ -1,4 +1,4 @@
-"""How a token secret is: healthy, in need of attention, or broken, with the reason and the command that mends it.
+"""How a token secret is: healthy, in need of attention, or broken, with the reason and the command that fixes it.
 
 What is said here follows from the step that a scheduled run would take, so that it does not contradict a run.
 """
@@ -176,6 +176,7 @@ def _blocked(state: State) -> Finding | None:
 def _failed(state: State) -> Finding | None:
     """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
     newest = state.attempts[0] if state.attempts else None
+    # Without an attempt on the current version, the failure was on an older one and is over.
     if newest is None or not state.snapshot.on_version or isinstance(state.step, Hold | Promote | Carry | Mismatch):
         return None
     if newest.result not in _FAILED:

@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 
-def each_version(ask: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def each_version(call: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the `SecretVersionsListEntry` of each version that still exists, with or without labels.
 
     Source: the API page of `ListSecretVersionIds`.
 
     Args:
-        ask: Carries out `ListSecretVersionIds` on the secret with these members, and translates its errors.
+        call: Carries out `ListSecretVersionIds` on the secret with these members, and translates its errors.
     """
     more: dict[str, str] = {}
     while True:
-        page = ask(IncludeDeprecated=True, MaxResults=50, **more)
+        page = call(IncludeDeprecated=True, MaxResults=50, **more)
         yield from page["Versions"]
         if "NextToken" not in page:
             return

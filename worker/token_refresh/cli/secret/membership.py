@@ -1,16 +1,12 @@
 """Membership in a fleet: the tag that makes a secret a member, and its row in the fleet's index."""
 
 from datetime import UTC, datetime
-from typing import Final
 
 from token_refresh.cli.context import Context
 from token_refresh.errors import ConfigurationError
 from token_refresh.fleet.aws.index import TableIndex
 from token_refresh.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, Listed, enrol
 from token_refresh.fleet.ports import Index
-
-ADDED: Final = "added"
-DUE: Final = "due"
 
 
 def open_index(context: Context, fleet: str) -> Index:
@@ -40,17 +36,17 @@ def arn_of(context: Context, secret_id: str) -> str:
     Raises:
         SecretStoreError: There is no such secret, or it can't be described.
     """
-    return str(context.ask("DescribeSecret", secret_id)["ARN"])
+    return str(context.call("DescribeSecret", secret_id)["ARN"])
 
 
-def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> str:
-    """Tag a secret as a member, and make it due; say whether it was `added` or was a member and is `due`.
+def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
+    """Tag a secret as a member, and make it due.
 
     Raises:
         ConfigurationError: It is a member of another fleet.
         TokenRefreshError: The secret or the table refuses, or can't be reached.
     """
-    described = context.ask("DescribeSecret", secret_id)
+    described = context.call("DescribeSecret", secret_id)
     secret_arn = str(described["ARN"])
     tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
     if tags.get(FLEET_TAG, fleet) != fleet:
@@ -62,11 +58,10 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> str:
     if context.environment.get("PROVIDER"):
         wanted[PROVIDER_TAG] = context.environment["PROVIDER"]
     missing = [{"Key": key, "Value": value} for key, value in wanted.items() if tags.get(key) != value]
+    # The tag first: a resync removes the row of a secret without it.
     if missing:
-        context.ask("TagResource", secret_id, Tags=missing)
+        context.call("TagResource", secret_id, Tags=missing)
     now = datetime.now(UTC)
     listed = Listed(secret_arn=secret_arn, tags={**tags, **wanted}, changed_at=None)
-    if index.add(enrol(listed, now)):
-        return ADDED
-    index.look_at(secret_arn, now)
-    return DUE
+    if not index.add(enrol(listed, now)):
+        index.look_at(secret_arn, now)

@@ -40,6 +40,11 @@ def document_of(fields: dict[str, object]) -> TokenDocument | None:
         return None
 
 
+def is_snake(fields: Mapping[str, object]) -> bool:
+    """Whether the document is in snake case."""
+    return "refresh_token" in fields or "client_id" in fields
+
+
 def base_document(fields: dict[str, object], client: ClientCredentials | None) -> TokenDocument:
     """Give the document that new tokens are put into.
 
@@ -47,17 +52,16 @@ def base_document(fields: dict[str, object], client: ClientCredentials | None) -
         fields: The keys that are stored; all are kept if they fit a token document.
         client: Client credentials to store beside the tokens, in the spelling that is there.
     """
-    snake = "refresh_token" in fields or "client_id" in fields
-    refresh_token, client_id, client_secret = (
-        ("refresh_token", "client_id", "client_secret") if snake else ("refreshToken", "clientId", "clientSecret")
-    )
+    camel, snake = ("refreshToken", "clientId", "clientSecret"), ("refresh_token", "client_id", "client_secret")
+    refresh_token, client_id, client_secret = snake if is_snake(fields) else camel
     own: dict[str, object] = {}
     if client is not None:
         own[client_id] = client.client_id
         if client.client_secret is not None:
             own[client_secret] = client.client_secret.reveal()
         fields = {name: value for name, value in fields.items() if name not in _CLIENT_KEYS}
-    # The received refresh token replaces it.
+    # The received refresh token replaces `none yet`. Keys that don't fit a token document are dropped: with them no run
+    # could read the new tokens.
     replaced = {refresh_token: "none yet", **own}
     return document_of({**fields, **replaced}) or read_document(value_of(replaced))
 
@@ -80,7 +84,7 @@ def create_secret(context: Context, value: SecretValue, tags: Sequence[tuple[str
         SecretStoreError: Secrets Manager refused.
     """
     version_id = str(uuid.uuid4())
-    context.ask(
+    context.call(
         "CreateSecret",
         context.secret_id,
         ClientRequestToken=version_id,

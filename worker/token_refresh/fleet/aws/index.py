@@ -65,7 +65,7 @@ class TableIndex:
         values = items.report_values(row, prefix=":")
         changes = ", ".join(f"{name[1:]} = {name}" for name in values)
         at = row.seen.at if row.seen else row.added_at
-        # A time that no run can have had is a broken one, and so is a text: both would lock the row for good.
+        # A time that no run can have had is a broken one, and so is a text: both would lock the row forever.
         newer = "attribute_type(ran_at, :number) AND ran_at > :newest AND ran_at < :latest"
         return self._update(
             items.row_key(row.secret_arn),
@@ -88,7 +88,7 @@ class TableIndex:
         """Add a row, unless the secret has one."""
         what = {
             "Item": items.write_row(row, self._fleet),
-            # An item without the fleet's name is in no listing of its rows, and would keep the secret out for good.
+            # An item without the fleet's name is in no listing of its rows, and would keep the secret out forever.
             "ConditionExpression": "NOT fleet = :fleet",
             "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
         }

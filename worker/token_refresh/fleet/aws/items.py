@@ -85,10 +85,10 @@ def is_row(item: Item) -> bool:
 
 
 def read_row(item: Item, now: datetime) -> Row:
-    """Read a row from its item. A row is a hint: what can't be read counts as unknown, and the next run writes it anew.
+    """Read a row from its item. A row is a hint: what can't be read is unknown, and the next run writes it again.
 
     Otherwise one bad item would stop the dispatcher, and with it every other secret. The same holds for a run that
-    has yet to happen: it would be its provider's newest run for good, and its failure would never be over.
+    has yet to happen: it would be its provider's newest run forever, and its failure would never be over.
     """
     seen = _readable(item, "seen", "S", _read_seen)
     return Row(

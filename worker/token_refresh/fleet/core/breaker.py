@@ -111,5 +111,5 @@ def _allowed(reason: Reason, runs: Sequence[Seen], now: datetime) -> int:
     successes = len(list(takewhile(lambda seen: seen.error_type is None, runs)))
     if successes:
         return STEP * successes
-    # Counted from the newest run, so a probe that fails starts the pause anew.
+    # Counted from the newest run, so a probe that fails restarts the pause.
     return 1 if now >= runs[0].at + _PAUSES[reason] else 0

@@ -128,12 +128,12 @@ def is_due(row: Row, now: datetime) -> bool:
 def pause_of(row: Row, pauses: Pauses, now: datetime) -> Pause | None:
     """Return the pause that applies to a row at this moment: the fleet's, its provider's or its own."""
     wanted = (pauses.fleet, pauses.providers.get(row.provider), row.pause)
-    # A longer pause is nobody's wish. The hour is for an operator's clock that runs ahead.
+    # Nobody wants a longer pause. The hour is for an operator's clock that runs ahead.
     return next((p for p in wanted if p is not None and now < p.until <= now + LONGEST_PAUSE + AHEAD), None)
 
 
 def state_of(row: Row, pauses: Pauses, now: datetime) -> State:
-    """Say how a secret stands at this moment. A secret that never reported is due."""
+    """Give a secret's state at this moment. A secret that never reported is due."""
     if pause_of(row, pauses, now) is not None:
         return State.PAUSED
     if row.seen is None:
