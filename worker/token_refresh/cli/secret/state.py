@@ -21,6 +21,7 @@ from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFo
 from token_refresh.ports import ClaimStore, SecretStore
 from token_refresh.refresh.failures import SecretName
 from token_refresh.refresh.memory import Memory
+from token_refresh.refresh.requests import needs_refresh_token
 from token_refresh.refresh.snapshot_reader import SnapshotReader
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.document import TokenDocument, read_document
@@ -134,6 +135,7 @@ def read_state(context: Context) -> State:
         claim_store=settings.policy.claim_store,
         published=context.store(settings.published_secret_id) if settings.published_secret_id else None,
         secret=SecretName(secret_id=context.secret_id, region=context.region),
+        needs_refresh_token=needs_refresh_token(settings.provider),
     )
     try:
         snapshot = reader.read(Memory(clock=clock, state=RunState()))
@@ -168,8 +170,9 @@ def unusable(context: Context, failure: SecretEmpty | InvalidSecretDocument) -> 
             f"{where} is the published copy for consumers, which has no refresh token. Run the command on the token "
             "secret that it is published from (the function's TOKEN_SECRET_ID)"
         )
+    provider = settings_for(context, fields, filled=False).provider
     try:
-        read_document(version.value or SecretValue(""))
+        read_document(version.value or SecretValue(""), needs_refresh_token=needs_refresh_token(provider))
     except InvalidSecretDocument as reason:
         return InvalidSecretDocument(
             f"{where} holds no token set: {str(reason).partition(';')[0]}. Bring the last good one back: "
