@@ -91,7 +91,8 @@ def exceeded(fleet: Fleet, decision: Decision, now: datetime) -> list[str]:
     under_way = Counter(r.provider for r in fleet.rows if is_due(r, now) and message_id(r) in fleet.handed_out)
     counts = Counter(message.group.rpartition("-")[0] for message in decision.messages)
     per_second = [Counter(message.group.rpartition("-")[0] for message in second) for second in decision.seconds]
-    waits = sum(count for provider, count in under_way.items() if provider not in decision.breakers)
+    share = budget // max(1, len({r.provider for r in fleet.rows if is_due(r, now)}))
+    waits = sum(min(count, share) for provider, count in under_way.items() if provider not in decision.breakers)
     kept = {
         "budget": len(decision.messages) <= max(0, budget - waits),
         "second": all(second.total() <= ceil(budget / SECONDS) for second in per_second),

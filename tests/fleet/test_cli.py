@@ -304,6 +304,21 @@ def test_resync(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 1 == len(list(index.rows()))
 
 
+def test_a_large_part_that_has_left(index: TableIndex) -> None:
+    """Rows that an incomplete listing may lack stay, and the resync says how they go if the secrets have left."""
+    for number in range(6):
+        index.add(healthy(f"gone/{number}"))
+
+    ended = run("resync")
+    assert (0, "0 added, 0 removed, 0 looked at, 6 not believed") == (ended.exit_code, ended.stdout.strip())
+    assert "6 rows stay" in ended.stderr
+    assert "--believe" in ended.stderr
+
+    ended = run("resync", "--believe")
+    assert ("0 added, 6 removed, 0 looked at, 0 not believed", "") == (ended.stdout.strip(), ended.stderr.strip())
+    assert [] == list(index.rows())
+
+
 def test_profile(index: TableIndex) -> None:
     """A profile replaces the environment's credentials; one that does not exist is an error that names it."""
     del index

@@ -153,6 +153,18 @@ def test_a_stuck_provider_does_not_eat_the_budget() -> None:
     assert 120 == len(decide(fleet, NOW).messages)
 
 
+def test_a_slow_provider_does_not_eat_the_budget() -> None:
+    """What a provider that responds slowly holds up counts against the others up to its fair share, and no further."""
+    slow, small = rows(300, provider="slow"), rows(100, provider="small")
+    under_way = {message_id(r) for r in slow[:120]}
+
+    decision = decide(of(slow + small, handed_out=under_way, limits=SMALL), NOW)
+    alone = decide(of(slow, handed_out=under_way, limits=SMALL), NOW)
+
+    assert {"small"} == {name.split("/")[0] for name in handed(decision)}
+    assert (60, 0) == (len(decision.messages), len(alone.messages))
+
+
 def test_unknown_providers_are_treated_with_care() -> None:
     """A provider without a profile counts as single-use."""
     fleet = of([], providers={"upwork": ProviderLimits(single_use=False)})

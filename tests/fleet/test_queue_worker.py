@@ -22,6 +22,7 @@ from token_refresh.errors import (
     InvalidEvent,
     ReauthorizationRequired,
     SecretEmpty,
+    SecretStoreUnavailable,
     TokenRefreshError,
 )
 from token_refresh.fleet.aws.index import TableIndex
@@ -379,6 +380,42 @@ def test_a_row_with_another_provider_heals(stage: FleetStage, dynamodb: DynamoDB
 
     assert [(State.ERROR, "hubspot"), (State.HEALTHY, "upwork")] == found
     assert 1 == len(stage.endpoint.requests)
+
+
+def test_a_throttled_table_holds_up_no_group(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that can't be read is handled and logged: its secret stays due, and the messages behind it go on."""
+    throttled, good = stage.enrol("throttled"), stage.enrol("good")
+    entry = TableIndex.entry
+
+    def sometimes(self: TableIndex, secret_arn: str) -> Any:
+        if secret_arn == throttled:
+            raise SecretStoreUnavailable("dynamodb:BatchGetItem failed (ThrottlingException)")
+        return entry(self, secret_arn)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TableIndex, "entry", sometimes)
+        assert {"batchItemFailures": []} == stage.message(throttled, good)
+        ended = [(line["secret_id"], line["Failed"]) for line in stage.lines() if "Failed" in line]
+        stage.fail(SecretStoreUnavailable, {"secret_id": throttled})
+
+    assert [(throttled, 1), (good, 0)] == ended
+    assert (None, "refreshed") == (_seen(stage, throttled), _seen(stage, good).outcome)
+
+
+def test_another_default_provider(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that names no provider follows the deployment's, once a run with the wrong one has failed."""
+    secret_arn = stage.enrol("customers/1", clientSecret="wrong")
+    document = json.loads(stage.client.get_secret_value(SecretId=secret_arn)["SecretString"])
+    del document["provider"]
+    stage.client.put_secret_value(SecretId=secret_arn, SecretString=json.dumps(document))
+
+    found = []
+    for provider in ("google", "upwork"):
+        monkeypatch.setenv("PROVIDER", provider)
+        stage.message(secret_arn)
+        found.append((_seen(stage, secret_arn).error_type, stage.row(secret_arn).provider))
+
+    assert [("ClientRejected", "google"), ("ClientRejected", "upwork")] == found
 
 
 def test_a_defect_is_a_named_failure(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,7 +217,7 @@ STORY = (
     ),
     Step(
         title="The table is lost, and rebuilt",
-        why="The table is only a plan. One resync rebuilds it from the tags, and what is fresh is left alone.",
+        why="One resync makes the rows anew from the tags. The claims are lost, too, and what is fresh is left alone.",
         play=table_lost,
     ),
     Step(

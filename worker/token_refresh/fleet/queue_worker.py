@@ -10,7 +10,7 @@ from token_refresh.adapters.telemetry import EVERYTHING, open_log
 from token_refresh.bootstrap import open_secret, secrets_manager_client
 from token_refresh.config import GENERIC_PROVIDER
 from token_refresh.core.versions import CURRENT
-from token_refresh.errors import ConfigurationError, InvalidEvent, TokenRefreshError
+from token_refresh.errors import ConfigurationError, InvalidEvent, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh.fleet.core.outcome import Ran
 from token_refresh.fleet.settings import read_fleet_settings
@@ -69,11 +69,14 @@ def run_event(event: object, invocation: Callable[[str], Invocation]) -> dict[st
 
 def invocation_failure(error: Exception, invocation: Callable[[str], Invocation]) -> TokenRefreshError:
     """Log and name an error that no run could log, since none began."""
+    return _failed(invocation(os.environ.get("FLEET_NAME", "")), error)
 
+
+def _failed(run: Invocation, error: Exception, *, secret_id: str | None = None) -> TokenRefreshError:
     def fail() -> tuple[Trigger, Mapping[str, str]]:
         raise error
 
-    ended = invocation(os.environ.get("FLEET_NAME", "")).execute(fail)
+    ended = run.execute(fail, secret_id=secret_id)
     assert isinstance(ended, TokenRefreshError)  # noqa: S101 - `fail` always raises
     return ended
 
@@ -95,7 +98,11 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> dict
 def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | TokenRefreshError | None:
     """Run on one member and report; None if it is none, or paused."""
     secret_arn = trigger.secret_id or ""
-    entry = find_member(crew, secret_arn, heeds_breaker=trigger.name == "fleet" and not trigger.probe)
+    try:
+        entry = find_member(crew, secret_arn, heeds_breaker=trigger.name == "fleet" and not trigger.probe)
+    except SecretStoreUnavailable as error:
+        # The row stays due. The queue would hold up the whole group until it shows the message again.
+        return _failed(invocation, error, secret_id=secret_arn)
     if entry is None:
         return None
 

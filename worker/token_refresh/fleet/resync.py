@@ -40,12 +40,13 @@ def handler(event: object, context: Any) -> dict[str, int]:
     return counts
 
 
-def synchronise(
+def synchronise(  # noqa: PLR0913 - what to compare and how, each by its name
     index: Index,
     listing: Listing,
     *,
     fleet: str,
     now: datetime,
+    believe: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Resync:
     """Compare, and change the index.
@@ -55,10 +56,11 @@ def synchronise(
         listing: The secrets with the fleet's tag. It is read to the end before anything changes.
         fleet: The fleet's name.
         now: The current time.
+        believe: Whether to remove the rows that the listing lacks, however many there are.
         progress: Is given how many changes are done, and how many there are.
     """
     # The listing first: a secret that joins in between is then in the rows, and not taken for one that left.
-    found = resync(list(listing.members(fleet)), list(index.rows()), fleet=fleet, now=now)
+    found = resync(list(listing.members(fleet)), list(index.rows()), fleet=fleet, now=now, believe=believe)
     changes: list[tuple[Callable[[Row], object], Row]] = [
         *((index.add, row) for row in found.add),
         *((lambda row: index.look_at(row.secret_arn, row.next_at), row) for row in found.look_at),

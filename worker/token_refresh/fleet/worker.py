@@ -58,8 +58,8 @@ def provider_of(entry: Entry, read_document: Callable[[], Mapping[str, object]],
     A tag never decides: it would choose the host that gets the refresh token.
     """
     seen, named = entry.row.seen, entry.row.provider
-    # After a `ConfigurationError` the row's provider is in doubt: somebody may have changed the document's.
-    if seen and seen.version_id and seen.error_type != "ConfigurationError" and named != UNKNOWN_PROVIDER:
+    # After a failure it is in doubt: somebody may have corrected the document's provider, or the deployment's.
+    if seen and seen.version_id and seen.error_type is None and named != UNKNOWN_PROVIDER:
         return named
     stored = read_document().get("provider")
     return stored if isinstance(stored, str) and stored else default

@@ -119,17 +119,36 @@ def add(
 
 
 @fleet_app.command(epilog="token-refresh fleet resync --fleet prod")
-def resync(*, fleet: Name, as_json: Json = False, region: Region = None, profile: Profile = None) -> None:
+def resync(
+    *,
+    fleet: Name,
+    believe: Annotated[
+        bool, typer.Option("--believe", help="Remove what has left, even if it is a large part of the fleet.")
+    ] = False,
+    as_json: Json = False,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
     """Compare the index with the secrets that carry the fleet's tag; the fleet does so by itself each hour."""
     context = _context(region, profile)
     with reported(debug=False, failed=1), _progress("resync", None) as progress:
         listing = TaggedSecrets(context.client("secretsmanager"))
-        found = synchronise(open_index(context, fleet), listing, fleet=fleet, now=datetime.now(UTC), progress=progress)
+        found = synchronise(
+            open_index(context, fleet),
+            listing,
+            fleet=fleet,
+            now=datetime.now(UTC),
+            believe=believe,
+            progress=progress,
+        )
         counts = counts_of(found)
         if as_json:
             print_json(counts)
         else:
             output().print(text(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())))
+        if found.not_believed:
+            kept = f"{found.not_believed} rows stay, since the listing lacks a large part of the fleet."
+            errors().print(text(f"{kept} If those secrets have left, run this again with --believe.", "yellow"))
         raise typer.Exit
 
 

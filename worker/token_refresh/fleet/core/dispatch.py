@@ -5,12 +5,13 @@
     it was handed out and has not reported          wait for the run, or for the end of the lease
     its provider's breaker is open                  a few runs, to see whether the provider is back
     its provider has half of the budget already     the other half is for the other providers' secrets
+    its provider has more than its share under way  the same
     its provider's own rate is used up              wait for the next minute
     the budget of this minute is used up            wait for the next minute
     anything else                                   hand it out, earliest expiry first
 
 The budget is a share of what Secrets Manager writes in a minute, less what earlier minutes handed out and nobody has
-reported on: the queue never holds more than a minute's work, and a write quota that others use up slows it down.
+reported on: the queue holds about a minute's work, and a write quota that others use up slows it down.
 """
 
 import hashlib
@@ -171,8 +172,12 @@ def _choose(
     fleet: Fleet, ready: Sequence[Row], under_way: Mapping[str, int], breakers: Mapping[str, Breaker]
 ) -> list[Row]:
     """Take rows in order while the budget lasts. Half of it is for each provider; what is left then goes to anyone."""
+    budget = fleet.limits.runs_a_minute
     # What an open breaker holds back moves slowly in groups of its own and must not eat the others' budget.
-    left = fleet.limits.runs_a_minute - sum(n for provider, n in under_way.items() if provider not in breakers)
+    unreported = {provider: n for provider, n in under_way.items() if provider not in breakers}
+    # Nor must what a slow provider holds up: beyond its fair share it counts against this provider alone.
+    share = budget // max(1, len(unreported.keys() | {row.provider for row in ready}))
+    left = budget - sum(min(n, share) for n in unreported.values())
     taken = Counter(under_way)
     chosen: list[Row] = []
     postponed: list[Row] = []
@@ -181,10 +186,10 @@ def _choose(
             break
         if row.provider in breakers and taken[row.provider] >= breakers[row.provider].allowed:
             continue
-        has_its_half = taken[row.provider] >= fleet.limits.runs_a_minute // 2
+        has_its_part = taken[row.provider] >= budget // 2 or unreported.get(row.provider, 0) > share
         taken[row.provider] += 1
-        (postponed if has_its_half else chosen).append(row)
-    return chosen + postponed[: max(0, left - len(chosen))]
+        (postponed if has_its_part else chosen).append(row)
+    return chosen + postponed[: max(0, budget - sum(unreported.values()) - len(chosen))]
 
 
 def _shards(limits: Limits, runs: Mapping[str, int]) -> dict[str, int]:

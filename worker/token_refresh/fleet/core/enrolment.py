@@ -44,7 +44,9 @@ class Resync:
     """Rows that the listing lacks and that were kept, because it lacks too many."""
 
 
-def resync(listed: Iterable[Listed], rows: Iterable[Row], *, fleet: str, now: datetime) -> Resync:
+def resync(
+    listed: Iterable[Listed], rows: Iterable[Row], *, fleet: str, now: datetime, believe: bool = False
+) -> Resync:
     """Compare the listing with the index.
 
     Args:
@@ -52,12 +54,13 @@ def resync(listed: Iterable[Listed], rows: Iterable[Row], *, fleet: str, now: da
         rows: All rows of the fleet.
         fleet: The fleet's name.
         now: The current time.
+        believe: Whether to remove the rows that the listing lacks, however many there are.
     """
     members = {secret.secret_arn: secret for secret in listed if secret.tags.get(FLEET_TAG) == fleet}
     known = {row.secret_arn: row for row in rows}
     # A secret that was added a moment ago may not be in the listing yet.
     gone = [row for arn, row in known.items() if arn not in members and row.added_at < now - STALE]
-    believed = len(gone) <= max(BELIEVABLE_LOSS, len(known) // 5)
+    believed = believe or len(gone) <= max(BELIEVABLE_LOSS, len(known) // 5)
     return Resync(
         # By equality: the filter of `ListSecrets` matches prefixes, so `prod` also lists `prod-eu`.
         add=[enrol(secret, now) for arn, secret in members.items() if arn not in known],
