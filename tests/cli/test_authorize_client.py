@@ -51,7 +51,7 @@ def test_client_from_standard_input(cli: Cli, endpoint: TokenEndpoint, environme
     ended = cli("authorize", "--client-id=me", stdin="")
 
     assert 1 == ended.code
-    assert "client secret: standard input is empty" in ended.screen
+    assert "Client secret: standard input is empty" in ended.screen
 
 
 def test_public_client(

@@ -57,7 +57,7 @@ def test_wrong_region(cli: Cli, tokens: Tokens) -> None:
 
     assert 1 == ended.code
     assert f"secret {SECRET_ID} does not exist in us-east-1, and exists in eu-central-1" in ended.screen
-    assert f"token-refresh status {SECRET_ID} --region eu-central-1" in ended.screen
+    assert f"token-refresh doctor {SECRET_ID} --region eu-central-1" in ended.screen
 
 
 def test_a_stale_consumer(cli: Cli, tokens: Tokens) -> None:

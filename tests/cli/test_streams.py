@@ -1,6 +1,7 @@
 """Output that can't be written: a full disk, and a pipe that nobody reads."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import IO
 
 import pytest
 
+from cli.authorizing import written
 from cli.scene import Cli, Tokens
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
@@ -56,3 +58,34 @@ def test_nobody_reads_the_progress(environment: dict[str, str], tokens: Tokens, 
 
     assert [(0, "refreshed")] * 2 == [(e.returncode, e.stdout.split()[0]) for e in (on_full_disk, into_closed_pipe)]
     assert ["refreshed"] * 2 == [attempt["result"] for attempt in cli("status", "--json").json["attempts"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "ends"),
+    [
+        ("restore <&-", (1, "the question has no answer, since standard input is empty")),
+        ("authorize --yes --paste --client-file client.json <&-", (1, "URL: standard input is empty; type it")),
+        ("status >&-", (0, "")),
+        ("status nope 2>&-", (3, "")),
+    ],
+)
+def test_closed_streams(
+    environment: dict[str, str], tokens: Tokens, tmp_path: Path, line: str, ends: tuple[int, str]
+) -> None:
+    """A standard stream that the caller has closed, as some schedulers do, is empty or discarded, and no defect."""
+    written(tmp_path, {"clientId": "mine", "clientSecret": "made-up"})
+    for _ in range(2):
+        tokens.store(expires_in=timedelta(days=1))
+
+    ended = subprocess.run(  # noqa: S603 - our own command
+        ["/bin/sh", "-c", f"{COMMAND} {line}"],
+        env=environment | {"AUTHORIZATION_ENDPOINT": "http://127.0.0.1:9/authorize"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    code, words = ends
+    assert (code, []) == (ended.returncode, re.findall("InternalError|Traceback", ended.stdout + ended.stderr))
+    assert words in " ".join(ended.stderr.split())

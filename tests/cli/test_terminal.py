@@ -165,6 +165,20 @@ def test_no(terminal: Terminal, asked: SecretsManagerServer) -> None:
     assert before == asked.secrets.snapshot()
 
 
+def test_no_answer(terminal: Terminal, environment: dict[str, str], provider: AuthorizationServer) -> None:
+    """Ctrl-D at a question for a text says to type it; `--yes`, which answers only yes or no, would not help."""
+    environment |= {"TOKEN_ENDPOINT": provider.token_endpoint}
+    environment["AUTHORIZATION_ENDPOINT"] = provider.authorization_endpoint
+
+    child = terminal("authorize", "--yes")
+    child.expect("Client ID")
+    child.sendeof()
+    child.expect(pexpect.EOF)
+
+    assert "type it in a terminal, or pipe one line" in child.before
+    assert "--yes" not in child.before
+
+
 def test_ctrl_c_while_it_waits(terminal: Terminal, asked: SecretsManagerServer, free_port: int) -> None:
     """Ctrl-C while the browser is awaited ends `authorize` without a traceback, and nothing is stored."""
     before = asked.secrets.snapshot()
@@ -181,7 +195,8 @@ def test_ctrl_c_while_it_waits(terminal: Terminal, asked: SecretsManagerServer, 
     child.expect(pexpect.EOF)
     child.wait()
 
-    assert "Interrupted. What was stored before stays" in child.before
+    assert "Interrupted. What was stored before stays:" in child.before
+    assert "token-refresh status upwork-oauth-tokens --region eu-central-1" in child.before
     assert "Traceback" not in child.before
     assert 130 == child.exitstatus
     assert before == asked.secrets.snapshot()

@@ -51,13 +51,20 @@ def save(value: dict[str, Any]) -> Callable[[Scene], None]:
 
 @pytest.mark.parametrize("first", [STATUS, f"token-refresh refresh {SECRET} --region {REGION}"])
 @pytest.mark.parametrize(
-    "spoil", [save({"SecretString": "garbage"}), save({"SecretBinary": b"\x00"})], ids=["garbage", "binary"]
+    ("spoil", "why"),
+    [
+        (save({"SecretString": "garbage"}), "the secret's value is not JSON"),
+        (save({"SecretBinary": b"\x00"}), "it is binary, and must be text"),
+    ],
+    ids=["garbage", "binary"],
 )
-def test_something_else_saved_over_it(scene: Scene, spoil: Callable[[Scene], None], first: str) -> None:
-    """Garbage or binary data over a good token set, twice: the message prints the command that brings it back."""
+def test_something_else_saved_over_it(scene: Scene, spoil: Callable[[Scene], None], why: str, first: str) -> None:
+    """Garbage or binary data over a good token set, twice: the message says so, and how to bring the set back."""
     spoil(scene)
 
-    scene.follow(scene.shell.run(first), "restore")
+    ended = scene.shell.run(first)
+    assert why in ended.screen
+    scene.follow(ended, "restore")
 
     assert scene.is_healthy()
 
@@ -74,7 +81,7 @@ def test_empty(scene: Scene, first: str) -> None:
     assert scene.is_healthy()
 
 
-@pytest.mark.parametrize("command", ["status", "refresh", "authorize", "history"])
+@pytest.mark.parametrize("command", ["status", "refresh", "authorize", "history", "doctor"])
 def test_wrong_region(scene: Scene, command: str) -> None:
     """A wrong region: the message prints the command with the right one, and nothing is created in the wrong one."""
     scene.create()

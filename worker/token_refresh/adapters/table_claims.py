@@ -131,8 +131,8 @@ class TableClaims:
         if code == "ResourceNotFoundException":
             return ConfigurationError(
                 f"{where} failed ({code}): the table does not exist. "
-                "Set CLAIM_TABLE to the table that the stack made (`-c claim_table=create`), "
-                "and AWS_REGION to its region"
+                'Set CLAIM_TABLE to the output ClaimTableName of the stack (claim_table = "create" makes one), and '
+                "AWS_REGION to its region"
             )
         if isinstance(failure.error, MalformedResponse):
             return SecretStoreUnavailable(

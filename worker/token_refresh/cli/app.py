@@ -11,7 +11,7 @@ from token_refresh import __version__
 from token_refresh.cli.authorize.command import authorize
 from token_refresh.cli.claims.command import move
 from token_refresh.cli.console.options import command
-from token_refresh.cli.console.screen import discard, replace_unencodable
+from token_refresh.cli.console.screen import discard, open_closed_streams, replace_unencodable
 from token_refresh.cli.doctor.command import doctor
 from token_refresh.cli.fleet.command import fleet_app
 from token_refresh.cli.history.command import history
@@ -62,6 +62,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line, and exit."""
     # Libraries quote requests and responses in what they log, at any level.
     logging.getLogger().addHandler(logging.NullHandler())
+    open_closed_streams()
     replace_unencodable()
     # Click's UsageError, whose 2 would read as "broken" in monitoring.
     usage_error = typer.BadParameter.__bases__[0]

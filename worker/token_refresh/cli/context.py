@@ -1,9 +1,11 @@
 """What a command acts on: the environment with its options applied, and the AWS clients made from that environment."""
 
 import functools
+import re
 import shlex
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,7 +22,7 @@ from token_refresh.aws.call_errors import code_of
 from token_refresh.aws.errors import translate
 from token_refresh.bootstrap import deadline_in, open_claims, open_secret
 from token_refresh.config import Settings, claim_store_problem, parse_settings, token_secret_id
-from token_refresh.errors import ConfigurationError
+from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh.ports import ClaimStore
 
 TIME_LIMIT_SECONDS: Final = 60.0
@@ -201,6 +203,21 @@ class Context:
         """Give a complete command line on this secret, ready to paste."""
         words = ["token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region]
         return shlex.join([*words, *self.repeated])
+
+    def without(self, *options: str) -> "Context":
+        """Give the context whose commands don't repeat these options."""
+        pairs = zip(self.repeated[::2], self.repeated[1::2], strict=True)
+        return replace(self, repeated=tuple(word for pair in pairs if pair[0] not in options for word in pair))
+
+    @contextmanager
+    def completing(self) -> Iterator[None]:
+        """Complete the commands in a run's error: a run doesn't know the options that they have to repeat."""
+        try:
+            yield
+        except TokenRefreshError as failure:
+            options = "".join(f" {shlex.quote(word)}" for word in self.repeated)
+            failure.args = (re.sub(r"`(token-refresh [^`]+)`", lambda found: f"`{found[1]}{options}`", str(failure)),)
+            raise
 
 
 @functools.lru_cache(maxsize=1)

@@ -110,9 +110,10 @@ def _ask(url: str, state: State, *, graphql: bool) -> tuple[int, bytes]:
                     break
             return response.status_code, bytes(body[:BODY_LIMIT_BYTES])
     except (httpx.HTTPError, httpx.InvalidURL) as error:
+        other = state.context.command("verify", "--url", "URL")
         raise CommandFailed(
             f"{urlsplit(url).netloc} can't be reached ({type(error).__name__}); check the network, or name another URL "
-            "of the provider's API with --url"
+            f"of the provider's API: `{other}`"
         ) from None
 
 

@@ -63,7 +63,7 @@ def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:
     # One table has the rows and the claims, so CLAIM_TABLE names both.
     missing = [name for name in ("FLEET_NAME", "CLAIM_TABLE") if not environment.get(name)]
     if missing:
-        raise ConfigurationError(f"{missing[0]} must be set in a fleet; the fleet's stack sets it (`-c mode=fleet`)")
+        raise ConfigurationError(f"{missing[0]} must be set in a fleet; the fleet's stack sets it")
     default = Limits()
     return FleetSettings(
         name=environment["FLEET_NAME"],

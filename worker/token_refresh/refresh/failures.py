@@ -88,7 +88,7 @@ def too_late(secret: SecretName, left_seconds: float, needed_seconds: float) -> 
         # The machine may have been suspended beyond the deadline.
         f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed; "
         "nothing was redeemed, and a later run goes on. "
-        f"Raise the function's timeout (`-c timeout_seconds=`), or run {secret.force}"
+        f"Raise the function's timeout (timeout_seconds in the deployment's file), or run {secret.force}"
     )
 
 

@@ -184,7 +184,7 @@ class Run:
             log.warning(
                 "token_lifetime_too_short",
                 claim_store=self._policy.claim_store.value,
-                remedy="pause, deploy with `-c claim_table=create`, run "
+                remedy='pause, deploy with claim_table = "create", run '
                 + self._secret.command("claims move", " --to table --table NAME")
                 + ", and resume",
             )

@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -33,8 +33,14 @@ class Cancelled(Exception):  # noqa: N818 - what the operator wanted is not an e
 
 
 @contextmanager
-def reported(*, debug: bool, failed: int) -> Iterator[None]:
-    """Report an error on standard error and exit with `failed`; with `debug`, say where it was raised, too."""
+def reported(*, debug: bool, failed: int, look: Callable[[], str] | None = None) -> Iterator[None]:
+    """Report an error on standard error and exit with `failed`.
+
+    Args:
+        debug: Whether to say where it was raised, too.
+        failed: The exit status.
+        look: Gives the command that shows what is stored, for a command that Ctrl-C ends.
+    """
     try:
         yield
     except (typer.Exit, typer.BadParameter, BrokenPipeError):
@@ -44,7 +50,7 @@ def reported(*, debug: bool, failed: int) -> Iterator[None]:
         raise typer.Exit(ended.exit_code) from None
     except KeyboardInterrupt:
         # The terminal shows ^C at the cursor: begin a new line.
-        errors().print("\nInterrupted. What was stored before stays; token-refresh status shows it.")
+        show(errors(), "", *message(f"Interrupted. What was stored before stays{f': `{look()}`' if look else '.'}"))
         raise typer.Exit(EX_INTERRUPTED) from None
     except TokenRefreshError as failure:
         _report("error" if isinstance(failure, CommandFailed) else type(failure).__name__, str(failure))

@@ -152,7 +152,7 @@ def _with_shared(function: Command, name: str, failed: int, *, as_deployed: bool
         shared = {parameter.name: given.pop(parameter.name) for parameter in _PARAMETERS}
         debug = shared.pop("debug")
         context = replace(context_of(shared), name=name)
-        with reported(debug=debug, failed=failed):
+        with reported(debug=debug, failed=failed, look=lambda: context.command("status")):
             if as_deployed and context.function is not None:
                 context = context.as_deployed(context.deployed_variables())
             code = function(context, **given) or 0

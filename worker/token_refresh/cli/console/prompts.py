@@ -12,6 +12,7 @@ from token_refresh.cli.console.screen import printable
 from token_refresh.secret_value import SecretValue
 
 _LONGEST_LINE: Final = 65_536  # As many bytes as a secret may have.
+_TYPE_IT: Final = "type it in a terminal, or pipe one line"
 
 
 def ask_secret(name: str) -> SecretValue:
@@ -21,11 +22,11 @@ def ask_secret(name: str) -> SecretValue:
         CommandFailed: Standard input has no more lines.
     """
     if sys.stdin.isatty():  # A pipe, such as from a password manager, has no echo to switch off.
-        with _answered():
+        with _answered(_TYPE_IT):
             return SecretValue(typer.prompt(f"{name} (hidden)", hide_input=True, err=True))
     line = sys.stdin.readline(_LONGEST_LINE).strip()
     if not line:
-        raise CommandFailed(f"{name.lower()}: standard input is empty; type it in a terminal, or pipe one line")
+        raise CommandFailed(f"{name}: standard input is empty; {_TYPE_IT}")
     return SecretValue(line)
 
 
@@ -36,7 +37,7 @@ def ask(name: str) -> str:
         CommandFailed: Standard input has no more lines.
         Cancelled: The operator pressed Ctrl-C.
     """
-    with _answered():
+    with _answered(_TYPE_IT):
         return str(typer.prompt(printable(name), err=True))
 
 
@@ -47,14 +48,14 @@ def confirm(question: str) -> None:
         CommandFailed: Standard input has no more lines.
         Cancelled: The operator said no, or pressed Ctrl-C.
     """
-    with _answered():
+    with _answered("run the command in a terminal, pipe an answer, or pass --yes"):
         agreed = typer.confirm(printable(question), err=True)
     if not agreed:
         raise Cancelled(1)
 
 
 @contextmanager
-def _answered() -> Iterator[None]:
+def _answered(remedy: str) -> Iterator[None]:
     """Tell Ctrl-C from the end of standard input: Typer raises the same for both."""
     try:
         yield
@@ -62,7 +63,4 @@ def _answered() -> Iterator[None]:
         sys.stderr.write("\n")  # The cursor is still behind the question.
         if isinstance(aborted.__context__, KeyboardInterrupt):
             raise Cancelled(EX_INTERRUPTED) from None
-        raise CommandFailed(
-            "the question has no answer, since standard input is empty: run the command in a terminal, pipe an answer, "
-            "or pass --yes"
-        ) from None
+        raise CommandFailed(f"the question has no answer, since standard input is empty: {remedy}") from None

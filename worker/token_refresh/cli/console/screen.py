@@ -51,6 +51,13 @@ def discard(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def open_closed_streams() -> None:
+    """Read nothing from, and write nothing to, a standard stream that the caller has closed, rather than fail."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # Lowest number first, so that no other file takes its place.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - as long as the program
+
+
 def replace_unencodable() -> None:
     """Print `?` for a character that the terminal's encoding lacks, rather than fail."""
     for stream in (sys.stdout, sys.stderr):

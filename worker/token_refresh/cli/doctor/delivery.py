@@ -38,10 +38,10 @@ def check_delivery(context: Context, deployed: dict[str, Any]) -> Iterator[Check
 def _schedule(found: list[dict[str, Any]]) -> Check:
     name = "schedule"
     if not found:
-        return Check.failed(name, "nothing schedules the function", "deploy its schedule with scripts/deploy")
+        return Check.failed(name, "nothing schedules the function", "deploy its schedule: `scripts/deploy NAME`")
     paused = [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]
     if paused:
-        return Check.look(name, f"paused: {', '.join(paused)}", "resume it with scripts/deploy")
+        return Check.look(name, f"paused: {', '.join(paused)}", "resume it: `scripts/deploy NAME --resume`")
     return Check.ok(name, f"{', '.join(schedule['Name'] for schedule in found)}, enabled")
 
 
@@ -54,7 +54,7 @@ def _queues(context: Context, name: str, what: str, find: Callable[[], list[str]
             name, f"not known ({why})", f"allow {permission}, sqs:GetQueueUrl and sqs:GetQueueAttributes"
         )
     if not arns:
-        return Check.look(name, f"no queue keeps {what}", "deploy one with scripts/deploy")
+        return Check.look(name, f"no queue keeps {what}", "deploy one: `scripts/deploy NAME`")
     queues = ", ".join(_queue_name(arn) for arn in arns)
     if waiting:
         remedy = "read them with aws sqs receive-message, fix what they name, then run aws sqs purge-queue"

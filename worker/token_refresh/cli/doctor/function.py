@@ -118,7 +118,7 @@ def check_alarms(context: Context) -> Check:
         if alarm.get("Namespace") == NAMESPACE and wanted in alarm.get("Dimensions", ())
     ]
     if not ours:
-        return Check.look(name, "no alarm watches this secret's metrics", "deploy them with scripts/deploy")
+        return Check.look(name, "no alarm watches this secret's metrics", "deploy them: `scripts/deploy NAME`")
     ringing = [alarm["AlarmName"] for alarm in ours if alarm["StateValue"] == "ALARM"]
     if ringing:
         return Check.failed(name, f"in alarm: {', '.join(ringing)}", "the description of each names the first command")

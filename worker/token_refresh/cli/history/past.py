@@ -72,7 +72,7 @@ def read_past(context: Context) -> Past:
     try:
         versions = list_versions(context, store)
     except SecretNotFound as failure:
-        raise not_found(context, failure, command=context.name) from None
+        raise not_found(context, failure) from None
     current = next((version for version in versions if CURRENT in version.labels), None)
     settings = _settings(context, current)
     newest = _newest_claim(context.claims(settings, store), versions)

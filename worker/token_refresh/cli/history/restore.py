@@ -66,7 +66,8 @@ def _check_claims(context: Context, past: Past) -> None:
     newest = next((origin for origin in origins if origin is not None), None)
     if newest is not None and newest.claim_store is not configured:
         secret = SecretName(secret_id=context.secret_id, region=context.region)
-        raise mismatch(secret, Mismatch(setting="CLAIM_TABLE", stored=newest.claim_store, configured=configured))
+        with context.completing():
+            raise mismatch(secret, Mismatch(setting="CLAIM_TABLE", stored=newest.claim_store, configured=configured))
 
 
 def _with_claims_in(store: ClaimStoreKind, document: TokenDocument, value: SecretValue) -> SecretValue:

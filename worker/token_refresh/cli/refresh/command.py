@@ -13,13 +13,13 @@ from token_refresh.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh.cli.refresh.invoke import invoke
 from token_refresh.cli.secret.provider import names_provider, settings_for
 from token_refresh.cli.secret.regions import not_found
-from token_refresh.cli.secret.state import read_state, unusable
+from token_refresh.cli.secret.state import read_state, refuse_published_copy
 from token_refresh.cli.secret.storing import fields_of
 from token_refresh.config import Settings
 from token_refresh.core.plan import STALENESS
 from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh.core.versions import CURRENT
-from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
+from token_refresh.errors import InvalidSecretDocument, SecretNotFound
 from token_refresh.events import Trigger
 
 _SENTENCES = {
@@ -65,12 +65,13 @@ def refresh(  # noqa: PLR0913 - options, each by its name
         if force and not (dry_run or yes):
             _confirm_reserved(context)
         settings = _settings(context, ask=not (dry_run or yes))
-        with console.status("refreshing"):  # After the questions: it would draw over them.
+        with console.status("refreshing"), context.completing():  # After the questions: it would draw over them.
             result = _run(context, settings, console, force=force, dry_run=dry_run)
     except SecretNotFound as failure:
-        raise not_found(context, failure, command="refresh") from None
-    except (SecretEmpty, InvalidSecretDocument) as failure:
-        raise unusable(context, failure) from None
+        raise not_found(context, failure) from None
+    except InvalidSecretDocument:
+        refuse_published_copy(context)
+        raise
     show_result(result, as_json=as_json)
     return 0
 

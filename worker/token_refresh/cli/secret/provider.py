@@ -38,8 +38,8 @@ def _check_provider(context: Context, fields: Mapping[str, object], settings: Se
     theirs, ours = fields.get(PROVIDER_KEY), settings.provider.name
     if theirs in (None, "", ours) or theirs not in profile_names():
         return
-    # Without the options of this command: they may be what named the wrong provider.
-    plain = replace(context, repeated=())
+    # Without the options that may have named the wrong provider.
+    plain = context.without("--provider", "--token-endpoint", "--function")
     raise ConfigurationError(
         f"the tokens of secret {context.secret_id} in {context.region} belong to the provider {theirs}, and the "
         f"settings say {ours} (PROVIDER); nothing was sent. Act on its own provider: "

@@ -23,14 +23,15 @@ def other_regions(context: Context) -> list[str]:
     return [region for region, exists in zip(asked, found, strict=True) if exists]
 
 
-def not_found(context: Context, failure: SecretNotFound, *, command: str) -> SecretNotFound:
+def not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
     """Say where the secret is, or how to create it.
 
     Args:
         context: What the command acts on.
         failure: What Secrets Manager said; about another secret, such as the client credentials', it says enough.
-        command: The command to repeat in the right region.
     """
+    # `claims move` would lack its options, and first shows where the secret stands.
+    command = "status" if " " in context.name else context.name
     is_another = f"secret {context.secret_id} " not in str(failure)
     if is_another or context.secret_id.startswith("arn:") or "marked for deletion" in str(failure):
         return failure

@@ -17,14 +17,13 @@ from token_refresh.core.schedule import CLAIMS_A_DAY, Policy, due_at
 from token_refresh.core.snapshot import RunState, Snapshot
 from token_refresh.core.steps import Step
 from token_refresh.core.versions import CURRENT, published_version_id, staged_version_id
-from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound
+from token_refresh.errors import InvalidSecretDocument, SecretNotFound
 from token_refresh.ports import ClaimStore, SecretStore
 from token_refresh.refresh.failures import SecretName
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.requests import needs_refresh_token
 from token_refresh.refresh.snapshot_reader import SnapshotReader
-from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import TokenDocument, read_document
+from token_refresh.stored.document import TokenDocument
 
 ATTEMPTS_LISTED: Final = 5
 
@@ -138,9 +137,11 @@ def read_state(context: Context) -> State:
         needs_refresh_token=needs_refresh_token(settings.provider),
     )
     try:
-        snapshot = reader.read(Memory(clock=clock, state=RunState()))
-    except (SecretEmpty, InvalidSecretDocument) as failure:
-        raise unusable(context, failure) from None
+        with context.completing():
+            snapshot = reader.read(Memory(clock=clock, state=RunState()))
+    except InvalidSecretDocument:
+        refuse_published_copy(context)
+        raise
     return State(
         context=context,
         settings=settings,
@@ -154,31 +155,21 @@ def _settings(context: Context, store: SecretStore) -> Settings:
     try:
         return settings_for(context, fields_of(store.read(label=CURRENT)))
     except SecretNotFound as failure:
-        raise not_found(context, failure, command="status") from None
+        raise not_found(context, failure) from None
 
 
-def unusable(context: Context, failure: SecretEmpty | InvalidSecretDocument) -> SecretEmpty | InvalidSecretDocument:
-    """Say which secret holds no token set, and the commands that fix it."""
-    where = f"secret {context.secret_id} in {context.region}"
-    authorize = context.command("authorize")
-    version = context.store().read(label=CURRENT)
-    if isinstance(failure, SecretEmpty) or version is None:
-        return SecretEmpty(f"{where} has no value yet. Get the first token set: `{authorize}`")
-    fields = fields_of(version)
+def refuse_published_copy(context: Context) -> None:
+    """Refuse to take the published copy for the token secret.
+
+    Raises:
+        InvalidSecretDocument: It is the published copy.
+    """
+    fields = fields_of(context.store().read(label=CURRENT))
     if "sourceVersionId" in fields and "refreshToken" not in fields:
-        return InvalidSecretDocument(
-            f"{where} is the published copy for consumers, which has no refresh token. Run the command on the token "
-            "secret that it is published from (the function's TOKEN_SECRET_ID)"
-        )
-    provider = settings_for(context, fields, filled=False).provider
-    try:
-        read_document(version.value or SecretValue(""), needs_refresh_token=needs_refresh_token(provider))
-    except InvalidSecretDocument as reason:
-        return InvalidSecretDocument(
-            f"{where} holds no token set: {str(reason).partition(';')[0]}. Bring the last good one back: "
-            f"`{context.command('restore')}`. If there is none: `{authorize}`"
-        )
-    return failure  # It is about something else, such as the room for new tokens, and names its own remedy.
+        raise InvalidSecretDocument(
+            f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
+            "token. Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)"
+        ) from None
 
 
 def _past_attempts(claims: ClaimStore, snapshot: Snapshot) -> tuple[PastAttempt, ...]:

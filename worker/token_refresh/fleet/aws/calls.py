@@ -59,7 +59,7 @@ def _translate(failure: FailedCall, action: str, where: str) -> TokenRefreshErro
         return SecretAccessDenied(f"{failed}: the caller's role needs that action there")
     if failure.cause is Cause.NOT_FOUND:
         return ConfigurationError(
-            f"{failed}: it does not exist. Deploy the fleet's stack (`scripts/deploy -c mode=fleet`), and set "
-            "AWS_REGION to its region"
+            f"{failed}: it does not exist. Check the fleet's name, and set AWS_REGION to the region of its "
+            'stack; to deploy one: `scripts/deploy NAME`, with mode = "fleet" in infra/deployments/NAME.toml'
         )
     return SecretStoreUnavailable(f"{failed}; what is stored stays, and a later run goes on")

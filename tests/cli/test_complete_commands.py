@@ -1,0 +1,76 @@
+"""Commands that a message prints repeat the options that the command itself was given."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import token_refresh
+from builders import DAY
+from cli import states
+from cli.scene import SECRET_ID, Cli, Tokens
+from cli.shell import commands_in
+from cli.states import Stage, State
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+
+PACKAGE = Path(token_refresh.__file__).parent
+BAD = (
+    *(states.rejected, states.held, states.staged, states.used, states.of_another_host, states.claims_in_a_table),
+    *(states.garbage, states.empty, states.published_before),
+)
+
+
+@pytest.fixture
+def stage(cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint) -> Stage:
+    return Stage(cli=cli, tokens=tokens, store=store, endpoint=endpoint)
+
+
+@pytest.fixture
+def profile(environment: dict[str, str], tmp_path: Path) -> str:
+    """A profile of the AWS configuration, which the environment does not name."""
+    config = tmp_path / "aws"
+    config.write_text("[profile op]\naws_access_key_id = testing\naws_secret_access_key = testing\n")
+    environment["AWS_CONFIG_FILE"] = str(config)
+    return "--profile op"
+
+
+@pytest.mark.parametrize("state", BAD, ids=lambda state: state.__name__)
+def test_options_are_repeated(stage: Stage, profile: str, state: State) -> None:
+    """In each bad state, every command that `status`, `refresh`, `doctor` and `restore` print keeps `--profile`."""
+    variables = state(stage) or {}
+
+    for name in ("status", "refresh", "doctor", "restore"):
+        ended = stage.cli(name, *profile.split(), stdin="n\n", **variables)
+        for line in commands_in(ended):
+            assert 1 == line.count(profile), line
+
+
+def test_the_wrong_provider(stage: Stage, profile: str) -> None:
+    """Where an option named the wrong provider, the printed commands keep `--profile` and drop that option."""
+    stage.tokens.store(expires_in=DAY, provider="upwork")
+
+    ended = stage.cli("status", *profile.split(), "--provider", "atlassian", "--endpoint-url", stage.store.url)
+
+    kept = f"--region eu-central-1 {profile} --endpoint-url {stage.store.url}"
+    assert [
+        f"token-refresh status {SECRET_ID} --provider upwork {kept}",
+        f"token-refresh authorize {SECRET_ID} --provider atlassian {kept}",
+    ] == commands_in(ended)
+
+
+def test_a_function_that_does_not_exist(stage: Stage) -> None:
+    """`doctor` prints no command with a function that can't be read: that command would fail, too."""
+    stage.tokens.store(expires_in=DAY)
+
+    ended = stage.cli("doctor", "--function", "nope", AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:9")
+
+    assert commands_in(ended)
+    assert not [line for line in commands_in(ended) if "--function" in line]
+
+
+def test_parameters_belong_in_a_file() -> None:
+    """No message advises a parameter on the command line of `scripts/deploy`: the next deployment would drop it."""
+    advised = [path.name for path in PACKAGE.rglob("*.py") if re.search(r"-c [a-z_]+=", path.read_text())]
+
+    assert [] == advised
