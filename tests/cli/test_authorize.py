@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,7 +13,7 @@ from cli.scene import SECRET_ID, Cli
 from fleet.memory import MemoryIndex
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import ConfigurationError
-from token_refresh.fleet.core.row import Pauses
+from token_refresh.fleet.core.row import Row
 
 REDIRECT_URI = "http://127.0.0.1/callback"
 
@@ -183,8 +183,8 @@ def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, monkeypatch
     """A misspelt fleet ends the command before the browser opens: a grant would be given and not be stored."""
 
     class Missing(MemoryIndex):
-        def pauses(self) -> Pauses:
-            raise ConfigurationError("dynamodb:GetItem on table prdo in eu-central-1 failed")
+        def rows(self) -> Iterator[Row]:
+            raise ConfigurationError("dynamodb:Query on table prdo in eu-central-1 failed")
 
     monkeypatch.setattr("token_refresh.cli.secret.membership.open_index", lambda *_: Missing())
 

@@ -62,11 +62,11 @@ class MemoryIndex:
         self.by_arn.pop(secret_arn, None)
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
-        if secret_arn:
+        if secret_arn is not None:
             if secret_arn not in self.by_arn:
                 return False
             self.by_arn[secret_arn] = replace(self.by_arn[secret_arn], pause=pause)
-        elif provider:
+        elif provider is not None:
             others = {name: other for name, other in self.paused.providers.items() if name != provider}
             self.paused = replace(self.paused, providers=others | ({provider: pause} if pause else {}))
         else:

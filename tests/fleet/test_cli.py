@@ -222,12 +222,39 @@ def test_pause_one_secret(index: TableIndex) -> None:
     assert member.pause is not None
 
 
-@pytest.mark.parametrize("what", [[], ["--all", "--provider", "xero"], ["--all", "--for", "2 hours"]])
+@pytest.mark.parametrize(
+    "what",
+    [
+        [],
+        ["--all", "--provider", "xero"],
+        ["--all", "--for", "2 hours"],
+        ["--all", "--why", "x" * 501],
+        ["--secret", ""],
+        ["--provider", ""],
+    ],
+)
 def test_wrong_pauses(index: TableIndex, what: list[str]) -> None:
-    """A pause of nothing, of two things or of an unreadable length is refused as a wrong option."""
-    del index
-
+    """A pause of nothing, of two things, of a script's empty variable or of an unreadable length is a wrong option."""
     assert run("pause", *what).exit_code not in {0, 1}
+    assert Pauses() == index.pauses()
+    assert not index.pause(IN_FORCE, secret_arn="")
+
+
+def test_a_table_of_claims_is_no_fleet(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+    """A table without rows is refused before anything is changed: one secret's claims may be in it."""
+    del index
+    secret_arn = _secret("a")
+    dynamodb.create_table(
+        TableName="claims",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "secret_arn", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "secret_arn", "KeyType": "HASH"}],
+    )
+
+    ended = [run(*what, "--fleet", "claims").exit_code for what in (["add", "a"], ["pause", "--all"], ["resync"])]
+
+    assert ([1, 1, 1], {}) == (ended, _tags(secret_arn))
+    assert [] == dynamodb.scan(TableName="claims")["Items"]
 
 
 @pytest.mark.parametrize(

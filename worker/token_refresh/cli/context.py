@@ -1,18 +1,15 @@
 """What a command acts on: the environment with its options applied, and the AWS clients made from that environment."""
 
-import functools
 import re
 import shlex
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from token_refresh.adapters.calls import CLIENT_CONFIG
@@ -21,6 +18,7 @@ from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.call_errors import code_of
 from token_refresh.aws.errors import translate
 from token_refresh.bootstrap import deadline_in, open_claims, open_secret
+from token_refresh.cli.clients import make_client
 from token_refresh.config import Settings, claim_store_problem, parse_settings, token_secret_id
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh.ports import ClaimStore
@@ -31,9 +29,6 @@ TIME_LIMIT_SECONDS: Final = 60.0
 _PATIENT: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
 _AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _SECRETS_MANAGER: Final = "secretsmanager"
-_REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
-_ONE_CLIENT_AT_A_TIME: Final = threading.Lock()
-"""A session is not safe under threads; its clients are."""
 
 NO_SUCH_FUNCTION: Final = "ResourceNotFoundException"
 
@@ -142,7 +137,7 @@ class Context:
         """
         aws = {name: value for name, value in self.environment.items() if name.startswith("AWS_") and value}
         aws |= {"AWS_REGION": region} if region else {}
-        return _client(service, config, tuple(sorted(aws.items())))
+        return make_client(service, config, tuple(sorted(aws.items())))
 
     def run_client(self, service: str = _SECRETS_MANAGER, *, region: str | None = None) -> Any:
         """Give a client as a run uses it: one attempt a call, since the run itself repeats."""
@@ -218,41 +213,6 @@ class Context:
             options = "".join(f" {shlex.quote(word)}" for word in self.repeated)
             failure.args = (re.sub(r"`(token-refresh [^`]+)`", lambda found: f"`{found[1]}{options}`", str(failure)),)
             raise
-
-
-@functools.lru_cache(maxsize=1)
-def _session(profile: str | None, aws: tuple[tuple[str, str], ...]) -> botocore.session.Session:
-    """Give one session for the same AWS variables: reading AWS's data takes 40 times longer than making a client."""
-    del aws
-    return botocore.session.Session(profile=profile)
-
-
-@functools.lru_cache(maxsize=16)
-def _client(service: str, config: Config, aws: tuple[tuple[str, str], ...]) -> Any:
-    given = dict(aws)
-    # An explicit profile makes botocore ignore the credentials in the process's environment.
-    profile = None if given.get("AWS_ACCESS_KEY_ID") else given.get("AWS_PROFILE")
-    try:
-        with _ONE_CLIENT_AT_A_TIME:
-            return _session(profile, tuple(pair for pair in aws if pair[0] not in _REGION)).create_client(
-                service,
-                region_name=next((given[name] for name in _REGION if name in given), None),
-                # botocore looks for it in the process's environment, which `--endpoint-url` does not change.
-                endpoint_url=given.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") if service == _SECRETS_MANAGER else None,
-                config=config,
-            )
-    except ProfileNotFound:
-        raise ConfigurationError(
-            f"there is no AWS profile {given.get('AWS_PROFILE')}. List them: `aws configure list-profiles`"
-        ) from None
-    except NoRegionError:
-        raise ConfigurationError("no AWS region is set; give --region, or set AWS_REGION") from None
-    except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint without a scheme, or a malformed region.
-        why = "a region or an endpoint URL is malformed" if isinstance(error, ValueError) else type(error).__name__
-        raise ConfigurationError(
-            f"the AWS configuration can't be used ({why}); check --region, --profile and --endpoint-url, and the "
-            "variables and files that stand for them"
-        ) from None
 
 
 def _method(service: Any, action: str) -> Callable[..., Any]:

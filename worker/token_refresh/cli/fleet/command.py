@@ -24,6 +24,8 @@ from token_refresh.fleet.resync import counts_of, synchronise
 
 fleet_app: Final = typer.Typer(name="fleet", help="Watch and steer a fleet of token secrets.", no_args_is_help=True)
 
+LONGEST_REASON: Final = 500
+
 Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.", show_default=False)]
 Region = Annotated[str | None, typer.Option(help="AWS region; default $AWS_REGION.", show_default=False)]
 Profile = Annotated[str | None, typer.Option(help="AWS profile; default $AWS_PROFILE.", show_default=False)]
@@ -155,10 +157,13 @@ def resync(
 def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
     pause: Pause | None, fleet: str, secret: str | None, provider: str | None, *, everything: bool, context: Context
 ) -> None:
-    if sum((secret is not None, provider is not None, everything)) != 1:
-        raise typer.BadParameter("give one of --secret, --provider and --all")
+    # An empty one is an unset variable of a script, which must not stop the whole fleet.
+    if sum((secret is not None, provider is not None, everything)) != 1 or "" in {secret, provider}:
+        raise typer.BadParameter("give one of --secret, --provider and --all, and not an empty one")
+    if pause is not None and len(pause.why) > LONGEST_REASON:
+        raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most, since each run reads it")
     with reported(debug=False, failed=1):
-        index = open_index(context, fleet)
+        index = find_index(context, fleet)
         secret_arn = arn_of(context, secret) if secret else None
         if not index.pause(pause, secret_arn=secret_arn, provider=provider):
             raise ConfigurationError(

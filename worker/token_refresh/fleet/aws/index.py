@@ -106,9 +106,12 @@ class TableIndex:
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         """Pause one secret, one provider or the fleet, or resume it."""
-        key = items.row_key(secret_arn) if secret_arn else items.fleet_key(self._fleet)
-        name = f"{items.PAUSE}:{provider}" if provider else items.PAUSE
-        condition = _EXISTS if secret_arn else "attribute_not_exists(fleet)"  # which the item of the pauses never has
+        # An empty name is nobody's: it must not stand for the whole fleet.
+        name = items.PAUSE if provider is None else f"{items.PAUSE}:{provider}"
+        if secret_arn is None:
+            key, condition = items.fleet_key(self._fleet), "attribute_not_exists(fleet)"  # which this item never has
+        else:
+            key, condition = items.row_key(secret_arn), _EXISTS
         if pause is None:
             return self._update(key, "REMOVE #pause", condition, {}, names={"#pause": name})
         values = {":pause": {"S": items.write_pause(pause)}}
