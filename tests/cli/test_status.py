@@ -40,7 +40,7 @@ def test_unreadable_without_a_refresh_token(cli: Cli, tokens: Tokens, provider: 
     ended = cli("status", PROVIDER=provider)
 
     assert 2 == ended.code
-    assert "holds no token set: expiresAt is a string and not an ISO 8601" in ended.screen
+    assert "expiresAt is a string and not an ISO 8601" in ended.screen
 
 
 def test_due(cli: Cli, tokens: Tokens) -> None:
