@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
+from token_refresh.providers.loader import profile_names
 from token_refresh_infra.common import CREATE, CommonParameters, event_bus
 from token_refresh_infra.context import ParameterError, required, switch, text, whole
 
@@ -12,7 +14,8 @@ _CLAIM_MARGIN_SECONDS = 30
 _LONGEST_CLAIM_SECONDS = 3600
 _FLEET = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PREFIX = r"([A-Za-z0-9_+=.@-]+/)+"
-_CLIENT = r"[A-Za-z0-9/_+=.@-]*(\{provider\})?[A-Za-z0-9/_+=.@-]*"
+# Not at its beginning: the worker may read whatever stands in the place of {provider}.
+_CLIENT = r"[A-Za-z0-9/_+=.@-]+(\{provider\}[A-Za-z0-9/_+=.@-]*)?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,9 @@ class FleetParameters(CommonParameters):
     fleet: Annotated[str, required(text(_FLEET, "lower case letters, digits and hyphens"), example="prod")]
     secrets_under: Annotated[str | None, text(_PREFIX, "a prefix of whole segments that ends in /")]
     """Which secrets the worker may read and write; without it those that carry the fleet's tag."""
-    client_secret: Annotated[str | None, text(_CLIENT, "a secret's name, in which {provider} may stand once")]
+    client_secret: Annotated[
+        str | None, text(_CLIENT, "a secret's name, in which {provider} may stand once, after a beginning")
+    ]
     provider: Annotated[str | None, text(r"[a-z0-9-]+", "the name of a provider profile")]
     """The provider of documents that name none."""
     event_bus: Annotated[str | None, event_bus()]
@@ -30,7 +35,7 @@ class FleetParameters(CommonParameters):
     dispatcher_memory_mb: Annotated[int, whole(1024, low=128, high=10240)]
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
     concurrency: Annotated[int, whole(16, low=2, high=1000)]
-    writes_per_second: Annotated[int, whole(40, low=1, high=1000)]
+    writes_per_second: Annotated[int, whole(40, low=1, high=50)]
     schedule_enabled: Annotated[bool, switch(default=True)]
 
     def check(self) -> None:
@@ -44,6 +49,11 @@ class FleetParameters(CommonParameters):
             raise ParameterError("kms_key: the secrets are there already; give the ARN of the key that they have")
         if self.claim_ttl_seconds > _LONGEST_CLAIM_SECONDS:
             raise ParameterError("timeout_seconds: must leave 30 s to the longest claim, which is an hour")
+        own = Path(self.own_profiles) if self.own_profiles else None
+        if self.provider is not None and self.provider not in profile_names(own):
+            raise ParameterError(
+                f"provider: must be the name of a profile, is {self.provider!r}; see docs/providers.md"
+            )
         for name in ("secrets_under", "client_secret"):
             self.check_place(name, getattr(self, name))
 

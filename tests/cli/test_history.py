@@ -38,6 +38,16 @@ def test_history(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: Secre
     assert all(len(line) <= 80 for line in listed.out.splitlines())
 
 
+def test_without_refresh_tokens(cli: Cli, tokens: Tokens) -> None:
+    """A token set of a provider that has no refresh tokens is one by its access token; an empty object is none."""
+    tokens.put("{}")
+    tokens.store(expires_in=50 * DAY, refreshToken=None)
+
+    versions = cli("history", "--json", PROVIDER="threads").json["versions"]
+
+    assert ["stored", "other"] == [version["kind"] for version in versions]
+
+
 def test_a_long_history(cli: Cli, tokens: Tokens) -> None:
     """A listing in several pages is read to its end."""
     for _ in range(60):

@@ -27,6 +27,20 @@ def test_restore(cli: Cli, tokens: Tokens) -> None:
     assert old == tokens.current()
 
 
+def test_restore_without_refresh_tokens(cli: Cli, tokens: Tokens) -> None:
+    """A set of a provider that has no refresh tokens comes back from below garbage, and no message speaks of one."""
+    tokens.store(expires_in=50 * DAY, refreshToken=None)
+    old = tokens.current()
+    tokens.put("a page of HTML")
+
+    ended = cli("restore", "--yes", PROVIDER="threads")
+
+    assert 0 == ended.code
+    assert "no recorded run redeemed its access token" in ended.screen
+    assert "refresh token" not in ended.screen
+    assert old == tokens.current()
+
+
 def test_restore_in_the_grace(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """A redeemed set comes back while the grace lasts, its refresh token doesn't: no request is sent for it again."""
     version_id = tokens.store(expires_in=DAY, note="kept")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builders import DAY, HOUR
-from cli.scene import SECRET_ID, Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
@@ -21,6 +21,26 @@ def test_healthy(cli: Cli, tokens: Tokens) -> None:
     assert "(in 12 h)" in ended.screen
     assert "no refresh is due" in ended.screen
     assert all(len(line) <= 80 for line in ended.out.splitlines())
+
+
+@pytest.mark.parametrize("provider", ["paypal", "threads"])
+def test_without_a_refresh_token(cli: Cli, tokens: Tokens, provider: str) -> None:
+    """A token set of a provider that has no refresh tokens is healthy without one, for `doctor` too."""
+    tokens.store(expires_in=50 * DAY, refreshToken=None)
+
+    assert 0 == cli("status", PROVIDER=provider).code
+    assert "ok" == grades(cli("doctor", "--json", PROVIDER=provider))["secret"]
+
+
+@pytest.mark.parametrize("provider", ["paypal", "threads"])
+def test_unreadable_without_a_refresh_token(cli: Cli, tokens: Tokens, provider: str) -> None:
+    """What is wrong with such a token set is named, and not the refresh token that it lacks."""
+    tokens.store(refreshToken=None, expiresAt="tomorrow")
+
+    ended = cli("status", PROVIDER=provider)
+
+    assert 2 == ended.code
+    assert "expiresAt is a string and not an ISO 8601" in ended.screen
 
 
 def test_due(cli: Cli, tokens: Tokens) -> None:

@@ -183,6 +183,24 @@ def test_a_providers_own_rate() -> None:
     assert 200 == decision.waiting
 
 
+def test_a_slow_rate_takes_no_budget() -> None:
+    """What a provider's rate keeps back does not take its half of the budget: the others get all that is left."""
+    slow = {"slow": ProviderLimits(runs_per_second=0.1)}
+    urgent = rows(300, provider="slow", expires_at=NOW - HOUR)
+    decision = decide(of(urgent + rows(300, provider="fast"), providers=slow, limits=SMALL), NOW)
+
+    counted = Counter(message.group.split("-")[0] for message in decision.messages)
+    assert (5, 114) == (counted["slow"], counted["fast"])
+
+
+def test_one_request_an_hour() -> None:
+    """A provider that allows less than one request a minute gets none in most minutes."""
+    slow = {"slow": ProviderLimits(runs_per_second=1 / 1200)}
+    fleet = of(rows(300, provider="slow"), providers=slow)
+
+    assert 3 == sum(len(decide(fleet, NOW + number * MINUTE).messages) for number in range(60))
+
+
 def test_messages_are_spread() -> None:
     """A full budget is spread over the minute; a few messages go at once."""
     full = decide(of(rows(1200, provider="a") + rows(800, provider="b")), NOW)

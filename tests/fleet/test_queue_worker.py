@@ -44,7 +44,7 @@ class FleetStage(Stage):
 
     def enrol(self, name: str, *, stored: bool = True, **document: Any) -> str:
         if stored:
-            self.store(name, provider="upwork", **document)
+            self.store(name, **{"provider": "upwork", **document})
         else:
             self.client.create_secret(Name=name)
         secret_arn = str(self.client.describe_secret(SecretId=name)["ARN"])
@@ -109,6 +109,19 @@ def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
     assert row.next_at == row.seen.due_at
     assert row.expires_at is not None
     assert row.expires_at > row.next_at > datetime.now(UTC)
+
+
+@pytest.mark.parametrize("provider", ["paypal", "threads"])
+def test_a_member_without_a_refresh_token(stage: FleetStage, provider: str) -> None:
+    """A new member of a provider that has no refresh tokens is read as its runs read it."""
+    fresh = int((datetime.now(UTC) + timedelta(days=50)).timestamp() * 1000)
+    secret_arn = stage.enrol("customers/1", provider=provider, refreshToken=None, expiresAt=fresh)
+
+    stage.message(secret_arn)
+
+    row = stage.row(secret_arn)
+    assert row.seen is not None
+    assert (provider, State.HEALTHY, "fresh") == (row.provider, row.seen.state, row.seen.outcome)
 
 
 def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:

@@ -178,6 +178,10 @@ def test_nothing_is_watched_on_request(code: Path) -> None:
         ({"timeout_seconds": "900", "secrets_under": "crm/dev/"}, "secrets_under: crm/dev/ is of environment dev"),
         ({"secrets_under": "crm"}, "secrets_under: must be a prefix"),
         ({"client_secret": "{customer}"}, "client_secret: must be"),
+        ({"client_secret": "{provider}"}, "client_secret: must be"),
+        ({"client_secret": "{provider}/client"}, "client_secret: must be"),
+        ({"provider": "xreo"}, "provider: must be the name of a profile, is 'xreo'"),
+        ({"writes_per_second": "51"}, "writes_per_second: must be"),
     ],
 )
 def test_wrong_parameters(change: dict[str, str], text: str) -> None:

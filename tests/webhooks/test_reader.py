@@ -81,6 +81,16 @@ def test_outage(server: SecretsManagerServer, clock: Clock, kind: str) -> None:
         stored.verifier.verify(request.headers, request.body)
 
 
+def test_secrets_that_follow_each_other(server: SecretsManagerServer, clock: Clock) -> None:
+    """Several rotations within a moment are each found by the first delivery that needs the new secret."""
+    stored = Stored(server, clock)
+    stored.verify(SECRETS["stripe"])
+    for number in range(4):
+        secret = f"whsec_{number}"
+        stored.client.put_secret_value(SecretId="signing", SecretString=secret)
+        assert "current" == stored.verify(secret)
+
+
 def test_an_attacker_does_not_hide_a_new_secret(server: SecretsManagerServer, clock: Clock) -> None:
     """However many forged deliveries come, a new secret is taken up within five minutes after it was stored."""
     stored = Stored(server, clock, "stripe")

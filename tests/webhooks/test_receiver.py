@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from token_refresh import errors
-from token_refresh.webhooks import DeliveryNotQueued, WebhookMalformed, WebhookNotVerified, WebhookTooLarge
+from token_refresh.webhooks import (
+    DeliveryNotQueued,
+    Receiver,
+    WebhookMalformed,
+    WebhookNotVerified,
+    WebhookTooLarge,
+)
 from webhooks.events import SHAPES, http_v2
 from webhooks.setting import Setting
 from webhooks.signing import KINDS, NOW, SIGNATURE_HEADER, sent
@@ -228,6 +234,18 @@ def test_error_of_the_function_that_takes_deliveries(
     assert (500, None) == (response["statusCode"], response["headers"].get("X-Slack-No-Retry"))
     assert f"defect: InternalError: deliver_to failed: {type(error).__name__}" in caplog.text
     assert "canary" not in caplog.text
+
+
+def test_asynchronous_function_that_takes_deliveries(setting: Setting, caplog: pytest.LogCaptureFixture) -> None:
+    """What an asynchronous function returns is run by nobody, and takes nothing: 500, and an error that says so."""
+
+    class Later:
+        __await__ = None  # as a coroutine has it
+
+    receiver = Receiver({"/webhooks/slack": setting.verifiers["slack"]}, deliver_to=lambda *_: Later())  # type: ignore[arg-type] # as people do
+    request = sent("slack")
+    assert 500 == receiver.handle(http_v2("POST", "/webhooks/slack", request.headers, request.body))["statusCode"]
+    assert "deliver_to failed: ConfigurationError: it is asynchronous" in caplog.text
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

@@ -1,6 +1,7 @@
 """Verifying with a secret that is cached and rotated, with and without an event loop."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -215,6 +216,15 @@ def test_remedy(reference: str, says: str, monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(InvalidSecretDocument) as caught_too:
         sync(verifier_of("stripe", secret), sent("stripe", secret="wrong"))
     assert says.rpartition(" store the right one: ")[2].split("|")[-1] in str(caught_too.value)
+
+
+@pytest.mark.parametrize("kind", ["stripe", "slack", "github"])
+def test_secret_that_the_console_wrapped(kind: str) -> None:
+    """A stored JSON object, as the console makes it, is named where nothing fits, without a part of it."""
+    secret = FakeSecret(json.dumps({"canary-key": SECRETS[kind]}))
+    with pytest.raises(WebhookNotVerified, match=r"it is a JSON object: choose its key with field=") as caught:
+        sync(verifier_of(kind, secret), sent(kind))
+    assert "canary" not in str(caught.value)
 
 
 def test_remedy_without_a_region() -> None:

@@ -187,7 +187,7 @@ def _states(account: FleetAccount) -> list[State | None]:
 STORY = (
     Step(
         title="A fleet is deployed",
-        why="The stack that scripts/deploy makes: a table, a FIFO queue with dead-letter queues, three functions and two schedules.",
+        why="What scripts/deploy makes: a table, a FIFO queue and others for failures, three functions, two schedules.",
         play=deployed,
     ),
     Step(

@@ -17,7 +17,7 @@ from token_refresh.fleet.settings import read_fleet_settings
 from token_refresh.fleet.worker import Crew, find_member, provider_of, report
 from token_refresh.outcome import Outcome, RunFacts
 from token_refresh.refresh.failures import SecretName, no_value
-from token_refresh.stored.document import read_document
+from token_refresh.stored.json_object import read_object
 
 READ_SECONDS = 15.0
 """How long the first read of a new member may take."""
@@ -132,4 +132,5 @@ def _read_fields(secret_arn: str) -> Mapping[str, object]:
     version = open_secret(client, secret_arn, time_left_seconds=READ_SECONDS).read(label=CURRENT)
     if version is None or version.value is None:
         raise no_value(SecretName(secret_id=secret_arn, region=client.meta.region_name))
-    return read_document(version.value, f"secret {secret_arn}").fields
+    # Not as a token document: whether it needs a refresh token depends on its provider.
+    return read_object(version.value, f"secret {secret_arn}")

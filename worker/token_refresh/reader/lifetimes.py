@@ -7,12 +7,15 @@ from typing import Final, TypeVar
 
 from token_refresh.reader.cache import Cache
 from token_refresh.reader.entry import Entry
-from token_refresh.reader.pauses import RECOVERY_SECONDS, Pauses
+from token_refresh.reader.pauses import Pauses
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.settings import SOFT_SHARE, in_lambda, seconds_of
 
 # Once a permission or a network works again, the value is read within this time, however long the TTL is.
 LONGEST_PAUSE_SECONDS: Final = 300.0
+
+# More rotations than one makes in a row by hand.
+MOST_RESTORES: Final = 5
 
 T = TypeVar("T")
 
@@ -57,6 +60,6 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
         runtime,
         longest_seconds=pause_seconds,
         longest_empty_seconds=pause_seconds,
-        restored_every_seconds=RECOVERY_SECONDS,
+        most_restores=MOST_RESTORES,
     )
     return Cache(read_entry, background=ahead, runtime=runtime, pauses=pauses, name=name)

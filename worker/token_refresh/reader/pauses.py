@@ -30,7 +30,7 @@ class Pauses:
         *,
         longest_seconds: float = LONGEST_PAUSE_SECONDS,
         longest_empty_seconds: float = LONGEST_EMPTY_SECONDS,
-        restored_every_seconds: float = 0.0,
+        most_restores: float = math.inf,
     ) -> None:
         """Allow a read at once.
 
@@ -38,14 +38,15 @@ class Pauses:
             runtime: Its `chance` makes the pauses differ between processes.
             longest_seconds: The longest pause.
             longest_empty_seconds: The longest pause after a failure while there is no value to serve.
-            restored_every_seconds: How often another value makes the pauses short again at most.
+            most_restores: How often in a row another value makes the pauses short; once more after four hours.
         """
         self.error: TokenRefreshError | None = None
         """Why the last read failed; None if it didn't."""
         self._runtime = runtime
         self._longest_seconds = longest_seconds
         self._longest_empty_seconds = longest_empty_seconds
-        self._restored_every_seconds = restored_every_seconds
+        self._most_restores = most_restores
+        self._restores = 0.0
         self._restored_at = -math.inf
         self.reset()
 
@@ -75,13 +76,15 @@ class Pauses:
             self._next_at = now + self._seconds(self._longest_seconds, now, count=rejected)
 
     def changed(self, now: float, *, rejected: bool) -> None:
-        """Note that another value is current: begin again with short pauses, unless they began again a while ago."""
-        # A store that gives old and new versions in turn must not be read for each forged request.
-        if 0 <= now - self._restored_at < self._restored_every_seconds:
-            self.unchanged(now, rejected=rejected)
-        else:
+        """Note that another value is current: begin again with short pauses, unless that has happened too often."""
+        recovered = max(now - self._restored_at, 0) / RECOVERY_SECONDS
+        self._restores, self._restored_at = max(self._restores - recovered, 0.0) + 1, now
+        if self._restores <= self._most_restores:
             self.reset()
-            self._restored_at = now
+        else:
+            # A store that gives old and new versions in turn must not be read for each forged request.
+            self._restores = self._most_restores
+            self.unchanged(now, rejected=rejected)
 
     def reset(self) -> None:
         """Allow a read at once, and begin again with short pauses."""

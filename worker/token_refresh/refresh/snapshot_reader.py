@@ -32,7 +32,7 @@ class SnapshotReader:
     claim_store: ClaimStoreKind
     published: SecretStore | None
     secret: SecretName
-    needs_refresh_token: bool = True
+    needs_refresh_token: bool
 
     def read(self, memory: Memory) -> Snapshot:
         """Read everything that the next step depends on.

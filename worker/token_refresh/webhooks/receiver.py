@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from token_refresh.errors import InternalError, SecretStoreUnavailable, TokenRefreshError
+from token_refresh.errors import ConfigurationError, InternalError, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.webhooks import responses
 from token_refresh.webhooks.delivery import Delivery
 from token_refresh.webhooks.errors import (
@@ -95,7 +95,11 @@ class Receiver:
         """Hand a delivery over. After its verification only a queue decides what the sender gets."""
         problem: BaseException
         try:
-            return self._deliver_to(route, delivery)
+            taken: object = self._deliver_to(route, delivery)
+            if not hasattr(taken, "__await__"):
+                return
+            # Nobody would run the coroutine: a 200 would lose the delivery.
+            problem = ConfigurationError("it is asynchronous, and must return once the delivery is safe: asyncio.run()")
         except (DeliveryNotQueued, WebhookTooLarge, KeyboardInterrupt, SystemExit):
             raise
         # A CancelledError of an event loop is no Exception. A WebhookMalformed of `delivery.json()` would be a 400,

@@ -174,8 +174,11 @@ class Verifier:
         from token_refresh.webhooks.remedy import how_to_correct, place_of_secret  # noqa: PLC0415 - few deliveries fail
 
         versions = ", ".join(secret.version_id for secret in secrets)
+        # The console of Secrets Manager stores pairs, unless one chooses plain text.
+        is_object = secrets[0].text().startswith("{")
+        hint = "it is a JSON object: choose its key with field=, or store plain text" if is_object else self.scheme.hint
         return WebhookNotVerified(
             f"no signature fits {place_of_secret(secrets[0].secret_id)} (versions {versions}): the request is forged, "
-            f"or the secret of another endpoint is stored ({self.scheme.hint}). Then store the right one: "
+            f"or the secret of another endpoint is stored ({hint}). Then store the right one: "
             f"{how_to_correct(secrets)}"
         )

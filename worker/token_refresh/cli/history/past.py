@@ -16,6 +16,7 @@ from token_refresh.core.claims import Claim
 from token_refresh.core.versions import CURRENT, record_version_id, staged_version_id
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
 from token_refresh.ports import ClaimStore
+from token_refresh.refresh.requests import needs_refresh_token
 from token_refresh.stored.document import TokenDocument
 
 
@@ -70,21 +71,21 @@ def read_past(context: Context) -> Past:
     """
     store = context.store()
     try:
-        versions = list_versions(context, store)
+        settings = _settings(context, fields_of(store.read(label=CURRENT)))
+        needed = needs_refresh_token(settings.provider)
+        versions = list_versions(context, store, needs_refresh_token=needed)
     except SecretNotFound as failure:
         raise not_found(context, failure) from None
-    current = next((version for version in versions if CURRENT in version.labels), None)
-    settings = _settings(context, current)
     newest = _newest_claim(context.claims(settings, store), versions)
     by_id = {version.version_id: version for version in versions}
     ledger = Ledger(tuple(_resolve(a, by_id) for a in newest.ledger.attempts)) if newest else Ledger()
     return Past(settings=settings, versions=versions, ledger=ledger)
 
 
-def _settings(context: Context, current: Listed | None) -> Settings:
+def _settings(context: Context, current: Mapping[str, object]) -> Settings:
     """Give the settings; those of another provider don't keep an operator from looking back."""
     try:
-        return settings_for(context, fields_of(current.value if current else None))
+        return settings_for(context, current)
     except ConfigurationError:
         return context.settings()
 

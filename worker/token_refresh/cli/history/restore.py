@@ -111,24 +111,25 @@ def _explain(context: Context, past: Past, document: TokenDocument, version_id: 
     """
     fate, at = past.fate_of_token(document, version_id)
     authorize = f"Get a new token set: `{context.command('authorize')}`"
+    token = "refresh token" if document.refresh_token else "access token"
     if at is None:
-        return "no recorded run redeemed its refresh token; if something else did, authorize again instead"
+        return f"no recorded run redeemed its {token}; if something else did, authorize again instead"
     if fate is TokenFate.REJECTED:
-        raise CommandFailed(f"the provider rejected that set's refresh token at {when(at)}. {authorize}")
+        raise CommandFailed(f"the provider rejected that set's {token} at {when(at)}. {authorize}")
     configured = past.settings.policy.replay_grace
     grace = min(configured, document.origin.grace) if document.origin else configured
     redeemed = "was redeemed" if fate is TokenFate.REDEEMED else "may have been redeemed (the response is unknown)"
     if not may_be_sent_again(at, service_now(context), grace):
         raise CommandFailed(
-            f"that set's refresh token {redeemed} at {when(at)}, and the provider's grace period ({span(grace)}) is "
+            f"that set's {token} {redeemed} at {when(at)}, and the provider's grace period ({span(grace)}) is "
             f"over: sent again, it would be rejected or cost the grant. {authorize}"
         )
     if fate is TokenFate.REDEEMED:
         return (
-            f"its refresh token {redeemed} at {when(at)} and will not be used again: the next run brings the tokens "
+            f"its {token} {redeemed} at {when(at)} and will not be used again: the next run brings the tokens "
             "that were received then back on top of it, with its other keys"
         )
-    return f"its refresh token {redeemed} at {when(at)}; the provider accepts it again until {when(at + grace)}"
+    return f"its {token} {redeemed} at {when(at)}; the provider accepts it again until {when(at + grace)}"
 
 
 def _show(version: Listed, document: TokenDocument, note: str) -> None:

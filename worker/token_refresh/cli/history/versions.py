@@ -56,15 +56,23 @@ class Listed:
     document: TokenDocument | None = None
 
 
-def list_versions(context: Context, store: SecretStore) -> list[Listed]:
+def list_versions(context: Context, store: SecretStore, *, needs_refresh_token: bool) -> list[Listed]:
     """List and read all versions that still exist, the newest first.
+
+    Args:
+        context: What the command acts on.
+        store: The token secret.
+        needs_refresh_token: Whether a token set has one.
 
     Raises:
         SecretStoreError: Secrets Manager refused.
     """
     entries = each_version(partial(context.call, "ListSecretVersionIds", context.secret_id))
     by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
-    listed = [_identify(entry, store.read(version_id=version_id)) for version_id, entry in by_id.items()]
+    listed = [
+        _identify(entry, store.read(version_id=version_id), needs_refresh_token=needs_refresh_token)
+        for version_id, entry in by_id.items()
+    ]
     # Only a version ID that derives from a claim proves that a run stored the set: an edited copy keeps `tokenRefresh`.
     claims = {version.version_id for version in listed if version.claim}
     received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}
@@ -75,11 +83,11 @@ def list_versions(context: Context, store: SecretStore) -> list[Listed]:
     return sorted(marked, key=lambda version: version.created_at, reverse=True)
 
 
-def _identify(entry: Mapping[str, Any], value: SecretVersion | None) -> Listed:
+def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> Listed:
     """Say what a version is, by its content."""
     version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
     text = (value.value if value else None) or SecretValue("")
-    document = document_of(fields_of(value))
+    document = document_of(fields_of(value), needs_refresh_token=needs_refresh_token)
     claim = _parsed(lambda: read_claim(version_id, text, created_at))
     record = None if claim else _parsed(lambda: read_record(version_id, text))
     if version_id == PROBE_VERSION_ID:

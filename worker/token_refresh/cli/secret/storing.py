@@ -32,12 +32,13 @@ def fields_of(version: SecretVersion | None) -> dict[str, object]:
     return {}
 
 
-def document_of(fields: dict[str, object]) -> TokenDocument | None:
+def document_of(fields: dict[str, object], *, needs_refresh_token: bool = True) -> TokenDocument | None:
     """Give the token document, or None if the keys don't make one."""
     try:
-        return read_document(value_of(fields))
+        document = read_document(value_of(fields), needs_refresh_token=needs_refresh_token)
     except InvalidSecretDocument:
         return None
+    return document if document.redeemed_token else None
 
 
 def is_snake(fields: Mapping[str, object]) -> bool:

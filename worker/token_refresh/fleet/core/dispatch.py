@@ -126,7 +126,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
         (row for row in due if message_id(row) not in fleet.handed_out and pause_of(row, fleet.pauses, now) is None),
         key=lambda row: (row.provider in breakers and sends_nothing(row, now), _urgency(row, now)),
     )
-    chosen = _choose(fleet, ready, under_way, breakers)
+    chosen = _choose(fleet, _within_rates(fleet, ready, now), under_way, breakers)
     paced = pace(
         [row.provider for row in chosen],
         per_minute=fleet.limits.runs_a_minute,
@@ -166,6 +166,19 @@ def sends_nothing(row: Row, now: datetime) -> bool:
 def _urgency(row: Row, now: datetime) -> datetime:
     """Sort by expiry. What no run has read yet may expire at any moment, so it counts as expiring now."""
     return row.expires_at or now
+
+
+def _within_rates(fleet: Fleet, ready: Sequence[Row], now: datetime) -> list[Row]:
+    """Leave out what a provider would not accept in this minute: it must not take a part of the budget."""
+    minute, asked = int(now.timestamp()) // 60, Counter[str]()
+    within = []
+    for row in ready:
+        rate = limits_of(fleet, row.provider).runs_per_second
+        asked[row.provider] += 1
+        # Counted from the epoch, so that one an hour is one in some minute of each hour.
+        if rate is None or asked[row.provider] <= int((minute + 1) * 60 * rate) - int(minute * 60 * rate):
+            within.append(row)
+    return within
 
 
 def _choose(
