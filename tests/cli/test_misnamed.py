@@ -21,6 +21,29 @@ def test_a_missing_second_secret(cli: Cli, tokens: Tokens, setting: str) -> None
     assert "token-refresh authorize" not in ended.screen
 
 
+@pytest.mark.parametrize(
+    ("setting", "command"),
+    [
+        ("CLIENT_SECRET_ID", "doctor"),
+        ("CLIENT_SECRET_ID", "authorize"),
+        ("PUBLISHED_SECRET_ID", "doctor"),
+        ("PUBLISHED_SECRET_ID", "status"),
+    ],
+)
+def test_a_missing_second_secret_is_not_for_tokens(cli: Cli, tokens: Tokens, setting: str, command: str) -> None:
+    """No command advises to authorize into a second secret that is missing, or to refresh into it."""
+    tokens.store(expires_in=20 * HOUR)
+
+    ended = cli(command, **{setting: "missing"})
+
+    assert "secret missing in eu-central-1 was not found" in ended.screen
+    assert f"check {setting} and the region" in ended.screen
+    assert "token-refresh authorize missing" not in ended.screen
+    assert "token-refresh refresh upwork-oauth-tokens --region" not in ended.screen
+    assert "older version" not in ended.screen
+    assert "--client-id" not in ended.screen
+
+
 @pytest.mark.parametrize("value", ["", "garbage"])
 def test_an_unusable_client_secret(cli: Cli, tokens: Tokens, store: SecretsManagerServer, value: str) -> None:
     """Client credentials that are empty or garbage are named, and the good token set is not called so."""

@@ -133,9 +133,11 @@ def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
     return TableClaims(client("dynamodb"), settings.claim_table, lambda: store.arn, deadline)
 
 
-def open_secret(client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float) -> SecretsManagerSecret:
+def open_secret(
+    client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float, setting: str | None = None
+) -> SecretsManagerSecret:
     """Open one secret, without a run."""
-    return SecretsManagerSecret(client, secret_id, deadline_in(time_left_seconds))
+    return SecretsManagerSecret(client, secret_id, deadline_in(time_left_seconds), setting=setting)
 
 
 def deadline_in(time_left_seconds: float) -> Deadline:

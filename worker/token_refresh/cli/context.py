@@ -143,13 +143,18 @@ class Context:
         """Give a client as a run uses it: one attempt a call, since the run itself repeats."""
         return self.client(service, CLIENT_CONFIG, region=region)
 
-    def store(self, secret_id: str | None = None) -> SecretsManagerSecret:
-        """Open a secret, by default the token secret.
+    def store(self, secret_id: str | None = None, *, setting: str | None = None) -> SecretsManagerSecret:
+        """Open a secret, by default the token secret; `setting` is the variable that names another one.
 
         Raises:
             ConfigurationError: No region is set, or the AWS configuration can't be used.
         """
-        return open_secret(self.run_client(), secret_id or self.secret_id, time_left_seconds=TIME_LIMIT_SECONDS)
+        opened = secret_id or self.secret_id
+        return open_secret(self.run_client(), opened, time_left_seconds=TIME_LIMIT_SECONDS, setting=setting)
+
+    def client_secret(self, secret_id: str) -> SecretsManagerSecret:
+        """Open the secret with the client credentials."""
+        return self.store(secret_id, setting="CLIENT_SECRET_ID")
 
     def claims(self, settings: Settings, store: SecretsManagerSecret) -> ClaimStore:
         """Open the store of the claims on the token secret.

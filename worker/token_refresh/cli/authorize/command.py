@@ -166,7 +166,7 @@ def _find_client(
 ) -> tuple[ClientCredentials, bool]:
     """Give the client credentials, and whether to store them beside the tokens."""
     try:
-        known = find_credentials(base_document(fields, None), settings=settings, secret=context.store)
+        known = find_credentials(base_document(fields, None), settings=settings, secret=context.client_secret)
     except ConfigurationError:
         known = None  # They are in none of the three places.
     wanted = client_id or (given.client_id if given else None)

@@ -47,7 +47,7 @@ def _request(settings: Settings, context: Context, state: State | None) -> tuple
     made_up = SecretValue(f"made-up-{secrets.token_hex(8)}")
     if state is not None and names_provider(context, state.document.fields):
         try:
-            client = find_credentials(state.document, settings=settings, secret=context.store)
+            client = find_credentials(state.document, settings=settings, secret=context.client_secret)
             return refresh_request(made_up, client, provider.request, endpoint=provider.token_endpoint), True
         except TokenRefreshError:
             pass  # Another check reports it.

@@ -7,7 +7,7 @@ from token_refresh.cli.console.screen import ago, relative, span
 from token_refresh.cli.doctor.check import Check, Grade
 from token_refresh.cli.secret.health import Health, examine, explain_attempt
 from token_refresh.cli.secret.state import Result, State
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import SecretStoreError, TokenRefreshError
 
 _FINE: Final = {Result.REFRESHED, Result.IN_PROGRESS}
 
@@ -47,7 +47,12 @@ def check_credentials(state: State) -> Check:
     """Say whether client credentials are where the function looks for them."""
     name, context = "client credentials", state.context
     try:
-        found = find_credentials(state.document, settings=state.settings, secret=context.store)
+        found = find_credentials(state.document, settings=state.settings, secret=context.client_secret)
+    except SecretStoreError as failure:
+        text, _, remedy = str(failure).partition(": ")
+        return Check.failed(name, text, remedy)
     except TokenRefreshError as failure:
+        if state.settings.client_secret_id is not None:  # `authorize` stores credentials beside the tokens alone.
+            return Check.failed(name, str(failure), "correct that secret")
         return Check.failed(name, str(failure), f"store them: `{context.command('authorize', '--client-id', 'ID')}`")
     return Check.ok(name, f"found, for client {found.client_id}")

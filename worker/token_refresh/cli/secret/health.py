@@ -223,6 +223,9 @@ def _ending(state: State) -> Finding | None:
 def _published(state: State) -> Finding | None:
     if not state.published_lags or isinstance(state.step, Mismatch):  # A run with other settings fails first.
         return None
+    if state.publish_failure is not None:
+        why, _, remedy = str(state.publish_failure).partition(": ")
+        return Finding(health=Health.ATTENTION, text=f"the published copy can't be read: {why}", remedy=remedy)
     return Finding(
         health=Health.ATTENTION,
         text=f"the published copy {state.settings.published_secret_id} is of an older version",

@@ -17,7 +17,7 @@ from token_refresh.core.schedule import CLAIMS_A_DAY, Policy, due_at
 from token_refresh.core.snapshot import RunState, Snapshot
 from token_refresh.core.steps import Step
 from token_refresh.core.versions import CURRENT, published_version_id, staged_version_id
-from token_refresh.errors import InvalidSecretDocument, SecretNotFound
+from token_refresh.errors import InvalidSecretDocument, SecretNotFound, TokenRefreshError
 from token_refresh.ports import ClaimStore, SecretStore
 from token_refresh.refresh.failures import SecretName
 from token_refresh.refresh.memory import Memory
@@ -67,6 +67,8 @@ class State:
     """What the next scheduled run does first."""
     attempts: tuple[PastAttempt, ...]
     """The newest first."""
+    publish_failure: TokenRefreshError | None
+    """Why the published copy can't be read."""
 
     @property
     def policy(self) -> Policy:
@@ -127,18 +129,20 @@ def read_state(context: Context) -> State:
     store = context.store()
     settings = _settings(context, store)
     claims = context.claims(settings, store)
-    clock = SystemClock()
+    memory = Memory(clock=SystemClock(), state=RunState())
     reader = SnapshotReader(
         store=store,
         claims=claims,
         claim_store=settings.policy.claim_store,
-        published=context.store(settings.published_secret_id) if settings.published_secret_id else None,
+        published=context.store(settings.published_secret_id, setting="PUBLISHED_SECRET_ID")
+        if settings.published_secret_id
+        else None,
         secret=SecretName(secret_id=context.secret_id, region=context.region),
         needs_refresh_token=needs_refresh_token(settings.provider),
     )
     try:
         with context.completing():
-            snapshot = reader.read(Memory(clock=clock, state=RunState()))
+            snapshot = reader.read(memory)
     except InvalidSecretDocument:
         refuse_published_copy(context)
         raise
@@ -148,6 +152,7 @@ def read_state(context: Context) -> State:
         snapshot=snapshot,
         step=plan(snapshot, RunState(), settings.policy),
         attempts=_past_attempts(claims, snapshot),
+        publish_failure=memory.publish_failure,
     )
 
 

@@ -92,7 +92,10 @@ def _claims(state: State) -> str:
 
 def _published(state: State) -> str | None:
     name = state.settings.published_secret_id
-    return None if name is None else f"{name}: {'an older version' if state.published_lags else 'the current version'}"
+    if name is None:
+        return None
+    older = "can't be read" if state.publish_failure else "an older version"
+    return f"{name}: {older if state.published_lags else 'the current version'}"
 
 
 def _finding(finding: Finding) -> list[RenderableType]:
