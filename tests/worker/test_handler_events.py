@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli.states import lose_received_tokens
-from token_refresh.errors import ReauthorizationRequired
+from token_refresh.errors import ReauthorizationRequired, SecretNotFound
 from token_refresh.fleet import single_mode
 from token_refresh.stored.times import iso, read_unix
 from worker.stage import DAY_MS, Stage
@@ -100,6 +100,32 @@ def test_the_end_of_a_grant_within_a_second(stage: Stage, events: Events, monkey
 
     for _ in range(2):
         stage.invoke({"force": True})
+
+    assert ["Grant Ending"] == events.kinds
+
+
+def test_a_copy_that_can_not_be_published(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new grant is announced by the run that refreshes it, also if that run then fails to publish."""
+    stage.store(NAME)
+    stage.endpoint.grant.revoke()
+    stage.fail(ReauthorizationRequired)
+    authorize(stage)
+    monkeypatch.setenv("PUBLISHED_SECRET_ID", "there-is-none")
+
+    stage.fail(SecretNotFound)
+
+    assert ["Reauthorization Required", "Reauthorized"] == events.kinds
+
+
+def test_a_promotion_whose_response_is_lost(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refresh whose promotion is repeated in vain knows what it replaced: an ending grant is announced once."""
+    monkeypatch.setenv("PROVIDER", "generic")
+    ends = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions", "grant_ends_at": _in_days(stage, 3)}
+    stage.store(NAME, tokenRefresh=ends)
+
+    stage.invoke({"force": True})
+    stage.server.fault("drop_after", "UpdateSecretVersionStage")
+    assert "refreshed" == stage.invoke({"force": True})["outcome"]
 
     assert ["Grant Ending"] == events.kinds
 

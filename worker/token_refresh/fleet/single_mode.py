@@ -25,8 +25,8 @@ def announce(  # noqa: PLR0913 - what the event says, each by its name
     # Only a request of this run shows a transition; a run that finds an old rejection would announce it again.
     snapshot = memory.snapshot
     rejected = isinstance(ended, ReauthorizationRequired) and memory.rejected_version is not None
-    stored = isinstance(ended, Outcome) and ended.made_current
-    if snapshot is None or not (rejected or stored):
+    # Also if the run failed afterwards, to publish a copy: the next one finds nothing due.
+    if snapshot is None or not (rejected or snapshot.current.version_id in memory.received | memory.recovered):
         return
     found = transition_of_run(snapshot, rejected=rejected, replaced=memory.replaced)
     if found is None:

@@ -78,6 +78,7 @@ class Actions:
     def _promote(self, successor: TokenSet, snapshot: Snapshot) -> Snapshot:
         """Swap AWSCURRENT from the version that was read; if it is not there any more, a newer version wins."""
         current, memory = snapshot.current, self.memory
+        memory.replaced = memory.replaced or current
         if not self.parts.store.move_label(CURRENT, to=successor.version_id, remove_from=current.version_id):
             # After a lost response the repeat is refused too: the label has moved already. The next read shows it.
             memory.refused.add((current.version_id, successor.version_id))

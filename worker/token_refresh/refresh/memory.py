@@ -29,7 +29,7 @@ class Memory:
     recovered: set[str] = field(default_factory=set)
     """Versions that this run made current for another run that was interrupted."""
     replaced: TokenSet | None = None
-    """What was current before this run made tokens current."""
+    """What was current before this run first made tokens current, or tried to."""
     refused: set[tuple[str, str]] = field(default_factory=set)
     """Promotions that were refused: from which version, to which."""
     rejected_version: str | None = None
@@ -52,7 +52,6 @@ class Memory:
     def note_promoted(self, snapshot: Snapshot, promoted: TokenSet) -> Snapshot:
         """Remember that this run made a token set current; nothing has to be read to know that."""
         self.state = replace(self.state, promoted_version=promoted.version_id)
-        self.replaced = self.replaced or snapshot.current
         self.snapshot = replace(snapshot, current=promoted, successor=None)
         return self.snapshot
 
