@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reader.surroundings import Clock, runtime
 from token_refresh.reader import (
     InternalError,
+    SecretEmpty,
     SecretGroup,
     SecretReader,
     SecretStoreUnavailable,
@@ -117,3 +118,11 @@ def test_malformed_version_id_is_not_quoted(version_id: str) -> None:
     response = {"SecretString": "{}", "VersionId": version_id, "CreatedDate": datetime(2026, 11, 24, tzinfo=UTC)}
     with pytest.raises(SecretStoreUnavailable, match="a response without a usable VersionId"):
         TokenReader("key", client=stub(lambda **_: response)).get()
+
+
+@pytest.mark.parametrize("read", READS["secretsmanager"][:1] + READS["batch"])
+def test_a_version_without_a_value(read: Callable[[Any], object]) -> None:
+    """A version with neither text nor binary data is an empty secret, and the error says how to store a value."""
+    entry = {"Name": "key", "ARN": "arn", "VersionId": "v", "CreatedDate": datetime(2026, 11, 24, tzinfo=UTC)}
+    with pytest.raises(SecretEmpty, match=r"key in eu-central-1 has no current value .*token-refresh authorize key"):
+        read(stub(lambda **_: {**entry, "SecretValues": [entry], "Errors": []}))
