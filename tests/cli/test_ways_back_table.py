@@ -44,6 +44,8 @@ def test_settings_without_the_table(in_table: Scene) -> None:
         healthy = in_table.shell.run(line.replace("FUNCTION", "worker"))
 
     assert 2 == broken.code
+    assert "they are not where the settings say" in broken.screen
+    assert "in the secret;" not in broken.screen
     assert "HEALTHY" in healthy.out
     assert f"in table {TABLE}" in healthy.out
 

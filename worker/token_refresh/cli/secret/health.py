@@ -32,6 +32,16 @@ class Finding:
     text: str
     remedy: str
 
+    @staticmethod
+    def broken(text: str, remedy: str) -> "Finding":
+        """Report what stops the refreshes, or the tokens' use."""
+        return Finding(health=Health.BROKEN, text=text, remedy=remedy)
+
+    @staticmethod
+    def attention(text: str, remedy: str) -> "Finding":
+        """Report what stops them soon, or ends by itself."""
+        return Finding(health=Health.ATTENTION, text=text, remedy=remedy)
+
 
 _REFRESHES: Final = (Redeem, Promote, Carry)
 """The steps after which the tokens are new."""
@@ -41,7 +51,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 def examine(state: State) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_settings, _grant, _expiry, _blocked, _failed, _overdue, _ending, _published, _lifetime)
+    checks = (_step, _expiry, _failed, _overdue, _ending, _published, _lifetime)
     findings = [finding for check in checks if (finding := check(state)) is not None]
     return sorted(findings, key=lambda finding: -finding.health)
 
@@ -81,23 +91,49 @@ def explain_attempt(past: PastAttempt) -> str:
     return said + (f" ({past.error})" if past.error else "")
 
 
-def _settings(state: State) -> Finding | None:
-    if not isinstance(state.step, Mismatch):
-        return None
-    step, command = state.step, state.context.command
+def _step(state: State) -> Finding | None:
+    """Report why the next run does not refresh, or what it does instead."""
+    match state.step:
+        case Mismatch() as step:
+            return _mismatch(state, step)
+        case Rejected(since, retry_at):
+            return Finding.broken(
+                f"the provider rejected the refresh token at {when(since)}; a run tries again after {when(retry_at)}",
+                f"authorize again: `{state.context.command('authorize')}`. If the client credentials were "
+                f"wrong, correct them, then: `{state.context.command('refresh', '--force')}`",
+            )
+        case TokenUsed(since):
+            return Finding.broken(
+                f"the current refresh token was used at {when(since)}, and the tokens that it brought are gone",
+                f"authorize again: `{state.context.command('authorize')}`",
+            )
+        case Hold(since, until):
+            return Finding.attention(
+                f"a refresh was started at {when(since)}, and its result is unknown: the refresh token may have "
+                f"been redeemed. Runs wait until {when(until)}",
+                f"safest, authorize again: `{state.context.command('authorize')}`. To risk the grant now: "
+                f"`{state.context.command('refresh', '--force')}`",
+            )
+        case Promote() | Carry():
+            return Finding.attention(
+                "a run was interrupted after it received tokens; they are stored and not current yet",
+                f"the next run makes them current; now: `{state.context.command('refresh')}`",
+            )
+    return None
+
+
+def _mismatch(state: State, step: Mismatch) -> Finding:
+    command = state.context.command
     if step.setting == "TOKEN_ENDPOINT":
-        return Finding(
-            health=Health.BROKEN,
-            text=f"every run fails: the tokens belong to {step.stored}, and the settings name {step.configured}",
-            remedy=f"correct PROVIDER and TOKEN_ENDPOINT; if the provider moved, authorize again: "
-            f"`{command('authorize')}`",
+        return Finding.broken(
+            f"every run fails: the tokens belong to {step.stored}, and the settings name {step.configured}",
+            f"correct PROVIDER and TOKEN_ENDPOINT; if the provider moved, authorize again: `{command('authorize')}`",
         )
     if step.configured == ClaimStoreKind.TABLE:
         table = state.context.environment["CLAIM_TABLE"]
-        return Finding(
-            health=Health.BROKEN,
-            text=f"a run with these settings fails: the claims are in the secret, and CLAIM_TABLE names table {table}",
-            remedy=f"move the claims: {_move_claims(state, 'table')}",
+        return Finding.broken(
+            f"a run with these settings fails: the claims are in the secret, and CLAIM_TABLE names table {table}",
+            f"move the claims: {_move_claims(state, 'table')}",
         )
     back = f"move the claims back: {_move_claims(state, 'versions')}"
     if state.context.function is not None:
@@ -105,10 +141,8 @@ def _settings(state: State) -> Finding | None:
     else:
         with_function = command("status", "--function", "FUNCTION")
         remedy = f"take the deployed function's settings: `{with_function}`. If it has no table, {back}"
-    return Finding(
-        health=Health.BROKEN,
-        text="a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set",
-        remedy=remedy,
+    return Finding.broken(
+        "a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set", remedy
     )
 
 
@@ -118,59 +152,15 @@ def _move_claims(state: State, to: str) -> str:
     return f"`{state.context.command('claims move', '--to', to, '--table', table)}`"
 
 
-def _grant(state: State) -> Finding | None:
-    match state.step:
-        case Rejected(since, retry_at):
-            return Finding(
-                health=Health.BROKEN,
-                text=f"the provider rejected the refresh token at {when(since)}; a run tries again after "
-                f"{when(retry_at)}",
-                remedy=f"authorize again: `{state.context.command('authorize')}`. If the client credentials were "
-                f"wrong, correct them, then: `{state.context.command('refresh', '--force')}`",
-            )
-        case TokenUsed(since):
-            return Finding(
-                health=Health.BROKEN,
-                text=f"the current refresh token was used at {when(since)}, and the tokens that it brought are gone",
-                remedy=f"authorize again: `{state.context.command('authorize')}`",
-            )
-    return None
-
-
 def _expiry(state: State) -> Finding | None:
     refreshes = isinstance(state.step, _REFRESHES)
     command = "refresh" if refreshes else "doctor"
     remedy = f"{'refresh now' if refreshes else 'find out why'}: `{state.context.command(command)}`"
     if state.document.access_token is None or state.left is None:
-        return Finding(
-            health=Health.ATTENTION, text="there is no access token, or its expiry is unknown", remedy=remedy
-        )
+        return Finding.attention("there is no access token, or its expiry is unknown", remedy)
     if state.left > timedelta(0):
         return None
-    return Finding(
-        health=Health.BROKEN,
-        text=f"the access token expired {relative(state.left)}: the provider's API rejects it",
-        remedy=remedy,
-    )
-
-
-def _blocked(state: State) -> Finding | None:
-    match state.step:
-        case Hold(since, until):
-            return Finding(
-                health=Health.ATTENTION,
-                text=f"a refresh was started at {when(since)}, and its result is unknown: the refresh token may have "
-                f"been redeemed. Runs wait until {when(until)}",
-                remedy=f"safest, authorize again: `{state.context.command('authorize')}`. To risk the grant now: "
-                f"`{state.context.command('refresh', '--force')}`",
-            )
-        case Promote() | Carry():
-            return Finding(
-                health=Health.ATTENTION,
-                text="a run was interrupted after it received tokens; they are stored and not current yet",
-                remedy=f"the next run makes them current; now: `{state.context.command('refresh')}`",
-            )
-    return None
+    return Finding.broken(f"the access token expired {relative(state.left)}: the provider's API rejects it", remedy)
 
 
 def _failed(state: State) -> Finding | None:
@@ -183,10 +173,9 @@ def _failed(state: State) -> Finding | None:
         return None
     fresh = isinstance(state.step, Fresh)
     again = "the tokens are good, and a run refreshes them when they are due" if fresh else "a later run tries again"
-    return Finding(
-        health=Health.ATTENTION,
-        text=f"attempt {newest.attempt} ({when(newest.claimed_at)}) failed: {explain_attempt(newest)}",
-        remedy=f"{again}; to find the cause: `{state.context.command('doctor')}`",
+    return Finding.attention(
+        f"attempt {newest.attempt} ({when(newest.claimed_at)}) failed: {explain_attempt(newest)}",
+        f"{again}; to find the cause: `{state.context.command('doctor')}`",
     )
 
 
@@ -199,11 +188,10 @@ def _overdue(state: State) -> Finding | None:
         return None  # Another finding says why no run refreshes; the schedule is not the cause.
     if state.left > (expires_at - due) / 2:
         return None
-    return Finding(
-        health=Health.ATTENTION,
-        text=f"the refresh is overdue: it was due {relative(due - state.snapshot.now)}, and the access token expires "
+    return Finding.attention(
+        f"the refresh is overdue: it was due {relative(due - state.snapshot.now)}, and the access token expires "
         f"in {span(state.left)}",
-        remedy=f"check the schedule and the function: `{state.context.command('doctor', '--function', 'NAME')}`",
+        f"check the schedule and the function: `{state.context.command('doctor', '--function', 'NAME')}`",
     )
 
 
@@ -213,10 +201,9 @@ def _ending(state: State) -> Finding | None:
     ends_at, ending_at = (origin.grant_ends_at, origin.grant_ending_at) if origin else (None, None)
     if ends_at is None or ending_at is None or now < ending_at or state.settings.provider.prolongs_grants:
         return None
-    return Finding(
-        health=Health.ATTENTION,
-        text=f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
-        remedy=f"authorize again: `{state.context.command('authorize')}`",
+    return Finding.attention(
+        f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
+        f"authorize again: `{state.context.command('authorize')}`",
     )
 
 
@@ -225,11 +212,10 @@ def _published(state: State) -> Finding | None:
         return None
     if state.publish_failure is not None:
         why, _, remedy = str(state.publish_failure).partition(": ")
-        return Finding(health=Health.ATTENTION, text=f"the published copy can't be read: {why}", remedy=remedy)
-    return Finding(
-        health=Health.ATTENTION,
-        text=f"the published copy {state.settings.published_secret_id} is of an older version",
-        remedy=f"the next run updates it; now: `{state.context.command('refresh')}`",
+        return Finding.attention(f"the published copy can't be read: {why}", remedy)
+    return Finding.attention(
+        f"the published copy {state.settings.published_secret_id} is of an older version",
+        f"the next run updates it; now: `{state.context.command('refresh')}`",
     )
 
 
@@ -239,9 +225,8 @@ def _lifetime(state: State) -> Finding | None:
     claims = state.claims_today[1]
     moves = state.policy.claim_store is ClaimStoreKind.VERSIONS
     move = f"move the claims to a table: {_move_claims(state, 'table')}"
-    return Finding(
-        health=Health.ATTENTION,
-        text=f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
+    return Finding.attention(
+        f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
         "will wait",
-        remedy=move if moves else "ask the provider for tokens that live longer",
+        move if moves else "ask the provider for tokens that live longer",
     )

@@ -22,7 +22,7 @@ from token_refresh.cli.console.screen import (
 from token_refresh.cli.secret.health import Finding, Health, explain_attempt, health_of, next_step
 from token_refresh.cli.secret.state import Result, State
 from token_refresh.core.attempts import DAY
-from token_refresh.core.steps import Hold, Rejected, Wait
+from token_refresh.core.steps import Hold, Mismatch, Rejected, Wait
 
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}
 _NARROW: Final = 64
@@ -84,6 +84,8 @@ def _provider(state: State) -> str:
 
 
 def _claims(state: State) -> str:
+    if isinstance(state.step, Mismatch) and state.step.setting == "CLAIM_TABLE":
+        return "not read: they are not where the settings say"
     used, limit = state.claims_today
     table = state.settings.claim_table
     where = "in the secret" if table is None else f"in table {table}"
