@@ -169,6 +169,19 @@ def test_json(index: TableIndex) -> None:
     assert None not in whole["rows"][1].values()
 
 
+def test_open_breakers(index: TableIndex) -> None:
+    """The summary names the providers whose breaker is open and why; with --provider, that provider's alone."""
+    for number in range(5):
+        index.add(row(f"down/{number}", provider="upwork", found=failed("TokenEndpointUnavailable", at=NOW)))
+        index.add(row(f"wrong/{number}", provider="xero", found=failed("ClientRejected", at=NOW, state=State.ERROR)))
+
+    assert "breaker of upwork is open: no response; 0 runs at once" in run("status").stdout
+    assert {"upwork": "no_response", "xero": "client_rejected"} == json.loads(run("status", "--json").stdout)[
+        "breakers"
+    ]
+    assert {"xero"} == set(json.loads(run("status", "--provider", "xero", "--json").stdout)["breakers"])
+
+
 def test_pause_and_resume(index: TableIndex) -> None:
     """A pause has an end, a person and a reason; `status` prints the fleet's on top."""
     index.add(healthy("a"))

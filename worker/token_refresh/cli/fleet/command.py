@@ -3,6 +3,7 @@
 import getpass
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -19,8 +20,10 @@ from token_refresh.cli.secret.health import Health
 from token_refresh.cli.secret.membership import arn_of, find_index, join, open_index
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh.fleet.aws.listing import TaggedSecrets
+from token_refresh.fleet.core.dispatch import Fleet, open_breakers
 from token_refresh.fleet.core.row import Pause, Row, State
 from token_refresh.fleet.resync import counts_of, synchronise
+from token_refresh.fleet.settings import provider_limits
 
 fleet_app: Final = typer.Typer(name="fleet", help="Watch and steer a fleet of token secrets.", no_args_is_help=True)
 
@@ -52,10 +55,14 @@ def status(  # noqa: PLR0913 - options, each by its name
     """
     with reported(debug=False, failed=Health.UNKNOWN):
         index = open_index(_context(region, profile), fleet)
-        rows, pauses = list(index.rows()), index.pauses()
+        rows, pauses, now = list(index.rows()), index.pauses(), datetime.now(UTC)
         if provider is not None and not _count(rows, provider):
             raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
-        view = select(rows, pauses, fleet=fleet, now=datetime.now(UTC), provider=provider, state=state)
+        breakers = open_breakers(Fleet(rows=rows, providers=provider_limits(row.provider for row in rows)), now)
+        view = replace(
+            select(rows, pauses, fleet=fleet, now=now, provider=provider, state=state),
+            breakers={name: found for name, found in breakers.items() if provider in (None, name)},
+        )
         if as_json:
             print_json(as_fields(view))
         else:

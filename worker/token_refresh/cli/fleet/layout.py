@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from token_refresh.cli.console.screen import assemble, iso, span, text, when
 from token_refresh.cli.secret.health import Health
+from token_refresh.fleet.core.breaker import Breaker
 from token_refresh.fleet.core.row import Pauses, Row, State, pause_of, state_of
 
 _ORDER: Final = (
@@ -55,6 +56,8 @@ class View:
     members: Sequence[Member]
     pauses: Pauses
     now: datetime
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    """The open ones, by provider."""
 
     @property
     def counts(self) -> Mapping[State, int]:
@@ -94,6 +97,9 @@ def lay_out(view: View, *, limit: int) -> list[RenderableType]:
     if view.pauses.fleet is not None and view.now < view.pauses.fleet.until:
         pause = view.pauses.fleet
         parts.append(text(f"paused until {when(pause.until)} by {pause.by}: {pause.why}", "cyan"))
+    for provider, breaker in sorted(view.breakers.items()):
+        reason = breaker.reason.value.replace("_", " ")
+        parts.append(text(f"breaker of {provider} is open: {reason}; {breaker.allowed} runs at once", "yellow"))
     parts += [Text(), _providers(view), Text()]
     if limit:
         parts.append(_rows(view, limit))
@@ -109,6 +115,7 @@ def as_fields(view: View) -> dict[str, Any]:
         "health": view.health.name.lower(),
         "secrets": len(view.members),
         "states": {state.value: count for state, count in view.counts.items()},
+        "breakers": {provider: breaker.reason.value for provider, breaker in sorted(view.breakers.items())},
         "rows": [_fields(member, view) for member in view.members],
     }
 

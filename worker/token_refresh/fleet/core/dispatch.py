@@ -111,14 +111,7 @@ class Decision:
 
 def decide(fleet: Fleet, now: datetime) -> Decision:
     """Choose what to hand out in this minute."""
-    by_provider: dict[str, list[Row]] = {}
-    for row in fleet.rows:
-        by_provider.setdefault(row.provider, []).append(row)
-    breakers = {
-        provider: breaker
-        for provider, rows in by_provider.items()
-        if (breaker := breaker_of(rows, single_use=limits_of(fleet, provider).single_use, now=now)) is not None
-    }
+    breakers = open_breakers(fleet, now)
     due = [row for row in fleet.rows if is_due(row, now)]
     under_way = Counter(row.provider for row in due if message_id(row) in fleet.handed_out)
     # `next_at` is a part of the ID, so a run that has reported is under way no longer.
@@ -130,7 +123,7 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
     paced = pace(
         [row.provider for row in chosen],
         per_minute=fleet.limits.runs_a_minute,
-        rates={provider: limits_of(fleet, provider).runs_per_second for provider in by_provider},
+        rates={row.provider: limits_of(fleet, row.provider).runs_per_second for row in chosen},
     )
     shards = _shards(fleet.limits, under_way + Counter(row.provider for row in chosen))
     seconds = [[_message(chosen[n], shards, breakers) for n in second] for second in paced]
@@ -140,6 +133,18 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
         under_way=under_way.total(),
         waiting=len(ready) - sum(len(second) for second in seconds),
     )
+
+
+def open_breakers(fleet: Fleet, now: datetime) -> dict[str, Breaker]:
+    """Give the providers whose breaker is open."""
+    by_provider: dict[str, list[Row]] = {}
+    for row in fleet.rows:
+        by_provider.setdefault(row.provider, []).append(row)
+    return {
+        provider: breaker
+        for provider, rows in by_provider.items()
+        if (breaker := breaker_of(rows, single_use=limits_of(fleet, provider).single_use, now=now)) is not None
+    }
 
 
 def message_id(row: Row) -> str:
