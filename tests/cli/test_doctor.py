@@ -155,3 +155,32 @@ def test_region_of_a_profile(cli: Cli, environment: dict[str, str], tmp_path: An
     config.write_text("[profile ops]\nregion = eu-north-1\n[default]\nregion = eu-west-3\n")
 
     assert "eu-west-3, from the profile" in cli("doctor", AWS_CONFIG_FILE=str(config)).screen
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "remedy"),
+    [
+        (
+            "denied",
+            "secretsmanager:GetSecretValue on secret {} was denied (AccessDeniedException)",
+            "allow this action",
+        ),
+        ("empty", "secret {} has no value yet", "store the first token set with `token-refresh authorize"),
+        ("missing", "secret {} does not exist in eu-central-1, nor in another region that could be asked", "Check the"),
+    ],
+)
+def test_a_secret_that_can_not_be_read(  # noqa: PLR0917 - fixtures, and what is seen
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, state: str, text: str, remedy: str
+) -> None:
+    """What is wrong with the secret is one line without commands, and the remedy is another with them."""
+    if state == "empty":
+        store.client().create_secret(Name=SECRET_ID)
+    elif state == "denied":
+        tokens.store(expires_in=DAY)
+        store.fault("deny", "GetSecretValue", times=None)
+
+    (check,) = [check for check in cli("doctor", "--json").json["checks"] if check["name"] == "secret"]
+
+    where = SECRET_ID if state == "missing" else f"{SECRET_ID} in eu-central-1"
+    assert check["text"].endswith(text.format(where))
+    assert check["remedy"].startswith(remedy)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Final
 import typer
 
 from token_refresh.cli.console.screen import discard, errors, message, show, text
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import SecretStoreError, TokenRefreshError
 
 EX_INTERRUPTED: Final = 130
 """As a shell reports a program that Ctrl-C ended: 128 and the number of SIGINT."""
@@ -30,6 +31,13 @@ class Cancelled(Exception):  # noqa: N818 - what the operator wanted is not an e
     def __init__(self, exit_code: int) -> None:
         super().__init__()
         self.exit_code = exit_code
+
+
+def split(failure: TokenRefreshError) -> tuple[str, str]:
+    """Give what failed, and what to do about it, of a message that says the one and then the other."""
+    end = r"\. |: |; " if isinstance(failure, SecretStoreError) else r"\. "
+    what, *remedy = re.split(end, str(failure), maxsplit=1)
+    return what, "".join(remedy)
 
 
 @contextmanager

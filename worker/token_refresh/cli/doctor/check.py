@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from token_refresh.aws.causes import FailedCall, failure_of
+from token_refresh.cli.console.failures import split
 from token_refresh.errors import TokenRefreshError
 
 
@@ -53,8 +54,8 @@ class Check:
 
     @staticmethod
     def error(name: str, failure: TokenRefreshError, *, title: str = "") -> "Check":
-        """Report an error; what its message says after the first sentence is the remedy."""
-        text, _, remedy = str(failure).partition(". ")
+        """Report an error with its remedy."""
+        text, remedy = split(failure)
         return Check.failed(name, f"{title}{text}", remedy or None)
 
 

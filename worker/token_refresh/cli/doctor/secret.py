@@ -49,8 +49,7 @@ def check_credentials(state: State) -> Check:
     try:
         found = find_credentials(state.document, settings=state.settings, secret=context.client_secret)
     except SecretStoreError as failure:
-        text, _, remedy = str(failure).partition(": ")
-        return Check.failed(name, text, remedy)
+        return Check.error(name, failure)
     except TokenRefreshError as failure:
         if state.settings.client_secret_id is not None:  # `authorize` stores credentials beside the tokens alone.
             return Check.failed(name, str(failure), "correct that secret")

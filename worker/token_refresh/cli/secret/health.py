@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Final
 
+from token_refresh.cli.console.failures import split
 from token_refresh.cli.console.screen import relative, span, when
 from token_refresh.cli.secret.state import PastAttempt, Result, State
 from token_refresh.core.schedule import lifetime_too_short
@@ -211,7 +212,7 @@ def _published(state: State) -> Finding | None:
     if not state.published_lags or isinstance(state.step, Mismatch):  # A run with other settings fails first.
         return None
     if state.publish_failure is not None:
-        why, _, remedy = str(state.publish_failure).partition(": ")
+        why, remedy = split(state.publish_failure)
         return Finding.attention(f"the published copy can't be read: {why}", remedy)
     return Finding.attention(
         f"the published copy {state.settings.published_secret_id} is of an older version",
