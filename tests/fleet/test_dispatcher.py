@@ -12,6 +12,7 @@ from fakes import FakeClock
 from fleet.conftest import TABLE
 from fleet.memory import MemoryIndex, MemoryQueue
 from fleet.rows import arn, failed, row, rows
+from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.fleet.aws.index import TableIndex
 from token_refresh.fleet.core.dispatch import Limits, message_id
 from token_refresh.fleet.dispatcher import hand_out, handler, take_stock
@@ -81,6 +82,20 @@ def test_a_dispatcher_that_dies_remembers_what_it_sent() -> None:
     with pytest.raises(InterruptedError):
         hand_out(decision, index, queue, FakeClock(), NOW)
     assert {message.message_id for message in queue.messages} == index.handed_out(NOW)
+
+
+def test_breakers_that_cannot_be_told_stop_no_message() -> None:
+    """A table that refuses the open breakers fails the dispatcher, and only after everything was sent."""
+
+    class Silent(MemoryIndex):
+        def tell_breakers(self, providers: Any, now: datetime) -> None:
+            raise SecretStoreUnavailable("dynamodb:UpdateItem failed")
+
+    index, queue = Silent(by_arn={member.secret_arn: member for member in rows(3)}), MemoryQueue()
+
+    with pytest.raises(SecretStoreUnavailable):
+        minute(index, queue)
+    assert 3 == len(queue.messages) == len(index.handed_out(NOW))
 
 
 def test_the_handler(

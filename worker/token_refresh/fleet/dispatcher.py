@@ -64,8 +64,16 @@ def hand_out(decision: Decision, index: Index, queue: Queue, clock: Clock, now: 
     A dispatcher that dies in between remembers nothing. The next one sends the same messages with the same IDs, and
     the queue drops them.
     """
-    # First: what earlier minutes sent to a provider that hangs is still in the queue.
-    index.tell_breakers(decision.breakers, now)
+    try:
+        # First: what earlier minutes sent to a provider that hangs is still in the queue.
+        index.tell_breakers(decision.breakers, now)
+    finally:
+        # Even if that failed: it protects one provider's secrets, and all others need their runs.
+        sent = _send(decision, index, queue, clock, now)
+    return sent
+
+
+def _send(decision: Decision, index: Index, queue: Queue, clock: Clock, now: datetime) -> int:
     began = clock.monotonic()
     sent: list[str] = []
     try:

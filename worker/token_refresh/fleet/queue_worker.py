@@ -96,7 +96,7 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> dict
 
 
 def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | TokenRefreshError | None:
-    """Run on one member and report; None if it is none, or paused."""
+    """Run on one member and report; None if it is none, or held up."""
     secret_arn = trigger.secret_id or ""
     try:
         entry = find_member(crew, secret_arn, heeds_breaker=trigger.name == "fleet" and not trigger.probe)
