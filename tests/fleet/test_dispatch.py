@@ -183,14 +183,15 @@ def test_a_providers_own_rate() -> None:
     assert 200 == decision.waiting
 
 
-def test_a_slow_rate_takes_no_budget() -> None:
+@pytest.mark.parametrize(("rate", "sent"), [(0.1, 5), (1.0, 50)])
+def test_a_rate_takes_no_budget(rate: float, sent: int) -> None:
     """What a provider's rate keeps back does not take its half of the budget: the others get all that is left."""
-    slow = {"slow": ProviderLimits(runs_per_second=0.1)}
+    slow = {"slow": ProviderLimits(runs_per_second=rate)}
     urgent = rows(300, provider="slow", expires_at=NOW - HOUR)
     decision = decide(of(urgent + rows(300, provider="fast"), providers=slow, limits=SMALL), NOW)
 
     counted = Counter(message.group.split("-")[0] for message in decision.messages)
-    assert (5, 114) == (counted["slow"], counted["fast"])
+    assert (sent, 120 - sent) == (counted["slow"], counted["fast"])
 
 
 def test_one_request_an_hour() -> None:

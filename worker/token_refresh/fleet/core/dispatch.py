@@ -24,7 +24,7 @@ from math import ceil
 from typing import Final
 
 from token_refresh.fleet.core.breaker import Breaker, breaker_of
-from token_refresh.fleet.core.pace import pace
+from token_refresh.fleet.core.pace import SECONDS, pace
 from token_refresh.fleet.core.row import Pauses, Row, State, is_due, pause_of
 
 LEASE: Final = timedelta(minutes=5)
@@ -175,15 +175,21 @@ def _urgency(row: Row, now: datetime) -> datetime:
 
 def _within_rates(fleet: Fleet, ready: Sequence[Row], now: datetime) -> list[Row]:
     """Leave out what a provider would not accept in this minute: it must not take a part of the budget."""
-    minute, asked = int(now.timestamp()) // 60, Counter[str]()
+    asked = Counter[str]()
     within = []
     for row in ready:
         rate = limits_of(fleet, row.provider).runs_per_second
         asked[row.provider] += 1
-        # Counted from the epoch, so that one an hour is one in some minute of each hour.
-        if rate is None or asked[row.provider] <= int((minute + 1) * 60 * rate) - int(minute * 60 * rate):
+        if rate is None or asked[row.provider] <= _runs_in_minute(rate, now):
             within.append(row)
     return within
+
+
+def _runs_in_minute(rate: float, now: datetime) -> int:
+    minute = int(now.timestamp()) // 60
+    # Counted from the epoch, so that one an hour is one in some minute of each hour.
+    by_rate = int((minute + 1) * 60 * rate) - int(minute * 60 * rate)
+    return min(by_rate, ceil(SECONDS * rate))  # `pace` leaves the last seconds of a minute free
 
 
 def _choose(
