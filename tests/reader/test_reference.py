@@ -41,6 +41,7 @@ def test_references(text: str, scheme: Scheme, name: str) -> None:
         ('{"canary": 1}', "the reference is malformed"),
         ("arn:aws:ssm:eu-central-1:123456789012:parameter/canary", "can't be the name or ARN of a secret"),
         ("ssm:/app/key:3", "ssm:/app/key:3 must be a parameter's path without a version"),
+        ("ssm:/app/key\n", r"ssm:/app/key\\n must be a parameter's path without .* white space"),
     ],
 )
 def test_malformed_reference(text: Any, says: str) -> None:

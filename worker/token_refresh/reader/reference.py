@@ -18,6 +18,7 @@ from token_refresh.reader.settings import in_lambda
 AMPLIFY_PLACEHOLDER: Final = "<value will be resolved during runtime>"
 
 _SECRET_NAME: Final = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
+_PARAMETER_NAME: Final = re.compile(r"[A-Za-z0-9/_.-]{1,2048}")
 _EXAMPLES: Final = "the name or ARN of a secret, ssm:/path, amplify:NAME, env:NAME or file:PATH"
 
 
@@ -78,9 +79,10 @@ def _secret(text: str) -> Reference:
 
 def _checked(reference: Reference) -> Reference:
     # GetParameters takes `name:label` too; then a rotation would not be noticed.
-    if reference.scheme is Scheme.PARAMETER and ":" in reference.name:
+    if reference.scheme is Scheme.PARAMETER and _PARAMETER_NAME.fullmatch(reference.name) is None:
         raise ConfigurationError(
-            f"{reference.text} must be a parameter's path without a version, a label or an ARN, as in ssm:/app/dev/key"
+            f"{ascii(reference.text)[1:-1]} must be a parameter's path without a version, a label, an ARN or white "
+            "space, as in ssm:/app/dev/key"
         )
     if reference.scheme in {Scheme.ENVIRONMENT, Scheme.FILE} and in_lambda():
         raise ConfigurationError(
