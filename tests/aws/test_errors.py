@@ -60,7 +60,7 @@ def test_a_message_names_secret_region_and_action(cause: Cause, raised: type[Tok
         (Cause.NO_VALUE, "`token-refresh authorize 'my tokens' --region eu-central-1`"),
         (Cause.DELETED, "`aws secretsmanager restore-secret --secret-id 'my tokens' --region eu-central-1`"),
         (Cause.DENIED, "`aws sts get-caller-identity`"),
-        (Cause.BAD_CREDENTIALS, "`aws sso login`"),
+        (Cause.BAD_CREDENTIALS, "renew them with `aws sso login`"),
         (Cause.NO_CREDENTIALS, "AWS_PROFILE"),
     ],
 )

@@ -2,8 +2,11 @@
 
 import json
 import re
+import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -12,6 +15,7 @@ from cli.authorizing import Person, consent, stored
 from cli.scene import SECRET_ID, Cli
 from fleet.memory import MemoryIndex
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.cli.secret.storing import create_secret
 from token_refresh.errors import ConfigurationError
 from token_refresh.fleet.core.row import Row
 
@@ -85,6 +89,32 @@ def test_again(
     assert "holds a token set that expires at" in cli("authorize", redirect, stdin="n\n").screen
     store.client().put_secret_value(SecretId=SECRET_ID, SecretString=json.dumps(first | {"refresh_token": "r"}))
     assert "holds a token set, stored at" in cli("authorize", redirect, stdin="n\n").screen
+
+
+def test_ctrl_c_while_it_stores(
+    cli: Cli,
+    client_file: Path,
+    store: SecretsManagerServer,
+    person: Callable[..., Person],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C after the provider has issued tokens: they are stored first, since the old grant may have ended."""
+
+    def interrupted(*given: Any) -> str:
+        signal.raise_signal(signal.SIGINT)
+        return create_secret(*given)
+
+    monkeypatch.setattr("token_refresh.cli.authorize.exchange.create_secret", interrupted)
+    person(consent)
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    redirect = f"--redirect-uri=http://127.0.0.1:{port}/callback"
+    ended = cli("authorize", f"--client-file={client_file}", redirect, "--yes")
+
+    assert 0 == ended.code
+    assert "authorize stores the tokens first" in ended.screen
+    assert "refreshToken" in stored(store)
 
 
 def test_paste(cli: Cli, client_file: Path) -> None:

@@ -95,12 +95,17 @@ def test_endpoint_url(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> 
     assert 1 == cli("status", f"--endpoint-url={store.url}", AWS_ENDPOINT_URL_SECRETS_MANAGER="http://127.0.0.1:1").code
 
 
-@pytest.mark.parametrize("command", ["status", "history"])
-def test_no_region(cli: Cli, environment: dict[str, str], command: str) -> None:
-    """Without a region it says how to give one."""
-    del environment["AWS_REGION"], environment["AWS_DEFAULT_REGION"]
+@pytest.mark.parametrize("empty", [False, True])
+@pytest.mark.parametrize("command", ["status", "history", "fleet status --fleet prod"])
+def test_no_region(cli: Cli, environment: dict[str, str], command: str, *, empty: bool) -> None:
+    """Without a region, or with an empty one, it says how to give one."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if empty:
+            environment[name] = ""
+        else:
+            del environment[name]
 
-    ended = cli(command)
+    ended = cli(*command.split())
 
     assert "ConfigurationError: no AWS region is set; give --region" in ended.screen
 

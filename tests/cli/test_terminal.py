@@ -12,7 +12,9 @@ import pytest
 
 from cli.authorizing import written
 from cli.scene import Tokens
+from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
+from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
@@ -177,6 +179,42 @@ def test_no_answer(terminal: Terminal, environment: dict[str, str], provider: Au
 
     assert "type it in a terminal, or pipe one line" in " ".join(child.before.split())
     assert "--yes" not in child.before
+
+
+def test_ctrl_c_during_a_refresh(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """Ctrl-C while the provider has redeemed the token and not responded yet: the run ends, and stores the tokens."""
+    tokens.store(expires_in=timedelta(hours=1))
+    before = tokens.current()
+    endpoint.play(script.hold("after_commit"))
+
+    child = terminal("refresh")
+    endpoint.wait_until_held()
+    child.sendintr()
+    child.expect("the run ends first")
+    endpoint.release()
+    child.expect("refreshed")
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert 0 == child.exitstatus
+    assert before["refreshToken"] != tokens.current()["refreshToken"]
+
+
+def test_ctrl_c_again(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """The second Ctrl-C interrupts the run all the same."""
+    tokens.store(expires_in=timedelta(hours=1))
+    endpoint.play(script.hold("before_commit"))
+
+    child = terminal("refresh")
+    endpoint.wait_until_held()
+    child.sendintr()
+    child.expect("the run ends first")
+    child.sendintr()
+    child.expect("Interrupted. What was stored before stays")
+    child.expect(pexpect.EOF)
+    child.wait()
+
+    assert 130 == child.exitstatus
 
 
 def test_ctrl_c_while_it_waits(terminal: Terminal, asked: SecretsManagerServer, free_port: int) -> None:

@@ -74,6 +74,16 @@ def test_graphql(  # noqa: PLR0917 - fixtures
     assert "canary" not in ended.screen
 
 
+def test_tokens_of_another_host(cli: Cli, tokens: Tokens) -> None:
+    """Tokens that another host issued are not sent to Upwork's API, even if PROVIDER says upwork."""
+    tokens.store(expires_in=DAY)
+
+    ended = cli("verify")
+
+    assert 3 == ended.code
+    assert "name a URL of the provider's API that only a valid access token can GET" in ended.screen
+
+
 def test_unreachable(cli: Cli, tokens: Tokens) -> None:
     """A provider out of reach says nothing of the token: exit status 3."""
     tokens.store(expires_in=DAY)

@@ -208,6 +208,15 @@ def test_a_misspelt_provider(index: TableIndex) -> None:
     assert "" == run("pause", "--provider", "xero").stderr + run("resume", "--provider", "xreo").stderr
 
 
+@pytest.mark.parametrize("option", ["--fleet", "--region", "--profile"])
+def test_an_empty_option(option: str) -> None:
+    """An empty option, as an unset variable of the shell gives it, is a wrong option, and never the default."""
+    ended = run("status", option, "")
+
+    assert ended.exit_code in {2, 64}  # The whole command line makes 64 of Typer's 2.
+    assert "it is empty" in ended.output
+
+
 def test_a_user_without_a_name(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     """A container's user may have no name; its pause counts."""
 

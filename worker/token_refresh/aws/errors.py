@@ -68,14 +68,14 @@ _MESSAGES: Final[Mapping[Cause, tuple[type[TokenRefreshError], str]]] = {
         SecretAccessDenied,
         (
             "{call} was refused because the AWS credentials are invalid or expired ({code}): renew them "
-            "(`aws sso login`), or check AWS_PROFILE and this machine's clock"
+            "with `aws sso login`, or check AWS_PROFILE and this machine's clock"
         ),
     ),
     Cause.NO_CREDENTIALS: (
         SecretAccessDenied,
         (
             "no AWS credentials were found for {call} ({code}): give the function or service an IAM role, or set "
-            "AWS_PROFILE (`aws configure`, `aws sso login`)"
+            "AWS_PROFILE to a profile that `aws configure` or `aws configure sso` makes"
         ),
     ),
     Cause.NO_REGION: (ConfigurationError, "{action} on {kind} {name} needs a region: set AWS_REGION"),

@@ -34,9 +34,13 @@ def make_client(service: str, config: Config, aws: tuple[tuple[str, str], ...]) 
     profile = None if given.get("AWS_ACCESS_KEY_ID") else given.get("AWS_PROFILE")
     try:
         with _ONE_CLIENT_AT_A_TIME:
-            return _session(profile, tuple(pair for pair in aws if pair[0] not in _REGION)).create_client(
+            session = _session(profile, tuple(pair for pair in aws if pair[0] not in _REGION))
+            region = next((given[name] for name in _REGION if name in given), session.get_config_variable("region"))
+            if not region:  # botocore takes an empty variable for a region.
+                raise NoRegionError  # noqa: TRY301 - the message is one
+            return session.create_client(
                 service,
-                region_name=next((given[name] for name in _REGION if name in given), None),
+                region_name=region,
                 # botocore looks for it in the process's environment, which `--endpoint-url` does not change.
                 endpoint_url=given.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") if service == "secretsmanager" else None,
                 config=config,

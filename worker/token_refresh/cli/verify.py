@@ -74,12 +74,18 @@ def _default_url(state: State) -> str:
     Raises:
         CommandFailed: They may be.
     """
-    if state.settings.provider.name == "upwork" and names_provider(state.context, state.document.fields):
+    # Tokens of another host, such as a test server's, are not for Upwork, whatever PROVIDER says.
+    is_upworks = _site(state.host) == _site(urlsplit(UPWORK_API).hostname or "")
+    if is_upworks and state.settings.provider.name == "upwork" and names_provider(state.context, state.document.fields):
         return UPWORK_API
     raise CommandFailed(
         f"name a URL of the provider's API that only a valid access token can GET: `{state.context.command('verify')} "
         "--url URL`"
     )
+
+
+def _site(host: str) -> list[str]:
+    return host.split(".")[-2:]
 
 
 def _expiry(state: State) -> str:

@@ -8,6 +8,7 @@ from token_refresh.bootstrap import token_endpoint
 from token_refresh.cli.authorize import page
 from token_refresh.cli.authorize.authorization import Authorization
 from token_refresh.cli.console.failures import CommandFailed
+from token_refresh.cli.console.interrupts import finishing
 from token_refresh.cli.console.screen import fields_table, message, output, show, text, when
 from token_refresh.cli.context import Context
 from token_refresh.cli.secret.clock import service_now
@@ -55,20 +56,22 @@ class Exchange:
             TokenRefreshError: No tokens came, or they could not be stored.
         """
         context = self.context
-        sent_at = service_now(context)  # Before the request, so that the stored expiry is never too late.
-        tokens = self._redeem(authorization, code)
-        fields = {**self.fields, **tokens.kept}
-        document = base_document(fields, self.client if self.keeps_client else None).renewed(
-            access_token=tokens.access_token,
-            refresh_token=tokens.refresh_token,
-            lifetime=tokens.lifetime_from(sent_at) or self.provider.access_token_lifetime,
-            issued_at=sent_at,
-            origin=self._origin(tokens, sent_at),
-        )
-        if self.creates:
-            version_id = create_secret(context, document.serialize(), tags_for(context.secret_id, self.tags))
-        else:
-            version_id = store_version(context.store(), document.serialize())
+        # The provider may have ended the old grant: new tokens that are not stored leave none.
+        with finishing("Ctrl-C: authorize stores the tokens first."):
+            sent_at = service_now(context)  # Before the request, so that the stored expiry is never too late.
+            tokens = self._redeem(authorization, code)
+            fields = {**self.fields, **tokens.kept}
+            document = base_document(fields, self.client if self.keeps_client else None).renewed(
+                access_token=tokens.access_token,
+                refresh_token=tokens.refresh_token,
+                lifetime=tokens.lifetime_from(sent_at) or self.provider.access_token_lifetime,
+                issued_at=sent_at,
+                origin=self._origin(tokens, sent_at),
+            )
+            if self.creates:
+                version_id = create_secret(context, document.serialize(), tags_for(context.secret_id, self.tags))
+            else:
+                version_id = store_version(context.store(), document.serialize())
         output().print(text("Authorized: the tokens are stored.", "bold green"))
         output().print(
             fields_table(

@@ -29,9 +29,23 @@ fleet_app: Final = typer.Typer(name="fleet", help="Watch and steer a fleet of to
 
 LONGEST_REASON: Final = 500
 
-Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.", show_default=False)]
-Region = Annotated[str | None, typer.Option(help="AWS region; default $AWS_REGION.", show_default=False)]
-Profile = Annotated[str | None, typer.Option(help="AWS profile; default $AWS_PROFILE.", show_default=False)]
+
+def _filled(value: str | None) -> str | None:
+    """Refuse an empty value, such as an unset variable of the shell gives: it never means the default."""
+    if value is not None and not value.strip():
+        raise typer.BadParameter("it is empty")
+    return value
+
+
+Name = Annotated[
+    str, typer.Option("--fleet", callback=_filled, envvar="FLEET_NAME", help="Name of the fleet.", show_default=False)
+]
+Region = Annotated[
+    str | None, typer.Option(callback=_filled, help="AWS region; default $AWS_REGION.", show_default=False)
+]
+Profile = Annotated[
+    str | None, typer.Option(callback=_filled, help="AWS profile; default $AWS_PROFILE.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
 SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.", show_default=False)]
 ProviderOption = Annotated[str | None, typer.Option("--provider", help="One provider.", show_default=False)]

@@ -6,6 +6,7 @@ import typer
 
 from token_refresh.adapters.telemetry import mask
 from token_refresh.bootstrap import SystemClock, build_run
+from token_refresh.cli.console.interrupts import finishing
 from token_refresh.cli.console.options import command
 from token_refresh.cli.console.prompts import confirm
 from token_refresh.cli.console.screen import Errors, errors, show_result, text
@@ -94,7 +95,12 @@ def _run(context: Context, settings: Settings, console: Errors, *, force: bool, 
         time_left_seconds=min(TIME_LIMIT_SECONDS, (settings.policy.claim_time_to_live - STALENESS).total_seconds()),
         client=context.run_client,
     )
-    return run.execute().as_result(None)
+    if dry_run:
+        return run.execute().as_result(None)
+    with finishing(
+        "Ctrl-C: the run ends first, since the refresh token may be redeemed and its tokens not stored yet."
+    ):
+        return run.execute().as_result(None)
 
 
 def _confirm_reserved(context: Context) -> None:
