@@ -88,7 +88,7 @@ def test_breakers_that_cannot_be_told_stop_no_message() -> None:
     """A table that refuses the open breakers fails the dispatcher, and only after everything was sent."""
 
     class Silent(MemoryIndex):
-        def tell_breakers(self, providers: Any, now: datetime) -> None:
+        def tell_breakers(self, *_: Any) -> None:
             raise SecretStoreUnavailable("dynamodb:UpdateItem failed")
 
     index, queue = Silent(by_arn={member.secret_arn: member for member in rows(3)}), MemoryQueue()
