@@ -187,3 +187,13 @@ def test_an_event_that_was_not_taken() -> None:
 
     with pytest.raises(SecretStoreUnavailable, match="InternalFailure"):
         Bus(cast("Any", stub), "bus").send(EVENT)
+
+
+@pytest.mark.parametrize("response", [None, {}, "canary", {"FailedEntryCount": 1, "Entries": []}])
+def test_an_event_that_a_proxy_took(response: Any) -> None:
+    """A 200 that is none of the bus is an error with a name, so that a run that stored its tokens does not fail."""
+    stub = Stub(put_events=lambda **_: response)
+
+    with pytest.raises(SecretStoreUnavailable, match="events:PutEvents") as raised:
+        Bus(cast("Any", stub), "bus").send(EVENT)
+    assert "canary" not in str(raised.value)

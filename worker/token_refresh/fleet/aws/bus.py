@@ -1,8 +1,10 @@
 """Events on EventBridge; implements the port `EventBus`."""
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from token_refresh.aws.causes import failure_of_code
+from token_refresh.aws.responses import member
 from token_refresh.core.announcement import Announcement
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.fleet.aws.calls import call
@@ -35,8 +37,13 @@ class Bus:
             "EventBusName": self._name,
         }
         where = f"event bus {self._name} in {self._client.meta.region_name}"
-        response = call(self._client.put_events, {"Entries": [entry]}, action="events:PutEvents", where=where)
-        # `PutEvents` succeeds as a call even where it takes no event.
-        if response["FailedEntryCount"]:
-            code = response["Entries"][0].get("ErrorCode", "unknown")
+
+        def put(**what: Any) -> str | None:
+            response = self._client.put_events(**what)
+            # `PutEvents` succeeds as a call even where it takes no event. And a proxy may have responded.
+            failed = member(response, "FailedEntryCount", int)
+            return failure_of_code(response["Entries"][0].get("ErrorCode")).code if failed else None
+
+        code = call(put, {"Entries": [entry]}, action="events:PutEvents", where=where)
+        if code is not None:
             raise SecretStoreUnavailable(f"events:PutEvents on {where} failed ({code}); the bus did not take the event")
