@@ -208,7 +208,7 @@ def test_a_misspelt_provider(index: TableIndex) -> None:
     assert "" == run("pause", "--provider", "xero").stderr + run("resume", "--provider", "xreo").stderr
 
 
-@pytest.mark.parametrize("option", ["--fleet", "--region", "--profile"])
+@pytest.mark.parametrize("option", ["--fleet", "--region", "--profile", "--provider"])
 def test_an_empty_option(option: str) -> None:
     """An empty option, as an unset variable of the shell gives it, is a wrong option, and never the default."""
     ended = run("status", option, "")
@@ -252,7 +252,7 @@ def test_pause_one_secret(index: TableIndex) -> None:
         ["--all", "--for", "2 hours"],
         ["--all", "--why", "x" * 501],
         ["--secret", ""],
-        ["--provider", ""],
+        ["--provider", " "],
     ],
 )
 def test_wrong_pauses(index: TableIndex, what: list[str]) -> None:

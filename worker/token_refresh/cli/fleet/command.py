@@ -47,8 +47,12 @@ Profile = Annotated[
     str | None, typer.Option(callback=_filled, help="AWS profile; default $AWS_PROFILE.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
-SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.", show_default=False)]
-ProviderOption = Annotated[str | None, typer.Option("--provider", help="One provider.", show_default=False)]
+SecretOption = Annotated[
+    str | None, typer.Option("--secret", callback=_filled, help="One secret, by name or ARN.", show_default=False)
+]
+ProviderOption = Annotated[
+    str | None, typer.Option("--provider", callback=_filled, help="One provider.", show_default=False)
+]
 All = Annotated[bool, typer.Option("--all", help="The whole fleet.")]
 
 
@@ -178,14 +182,13 @@ def resync(
 def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
     pause: Pause | None, fleet: str, secret: str | None, provider: str | None, *, everything: bool, context: Context
 ) -> None:
-    # An empty one is an unset variable of a script, which must not stop the whole fleet.
-    if sum((secret is not None, provider is not None, everything)) != 1 or "" in {secret, provider}:
-        raise typer.BadParameter("give one of --secret, --provider and --all, and not an empty one")
+    if sum((secret is not None, provider is not None, everything)) != 1:
+        raise typer.BadParameter("give one of --secret, --provider and --all")
     if pause is not None and len(pause.why) > LONGEST_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most, since each run reads it")
     with reported(debug=False, failed=1):
         index = find_index(context, fleet)
-        secret_arn = arn_of(context, secret) if secret else None
+        secret_arn = None if secret is None else arn_of(context, secret)
         if not index.pause(pause, secret_arn=secret_arn, provider=provider):
             raise ConfigurationError(
                 f"secret {secret} is not in fleet {fleet}; add it with `token-refresh fleet add {secret} --fleet "
@@ -221,4 +224,4 @@ def _progress(what: str, total: int | None) -> Iterator[Callable[[int, int], Non
 
 
 def _context(region: str | None, profile: str | None, provider: str | None = None) -> Context:
-    return context_of({"region": region or None, "profile": profile or None, "provider": provider})
+    return context_of({"region": region, "profile": profile, "provider": provider})
