@@ -70,7 +70,7 @@ class WebhookAlarms(Construct):
         yield self._alarm(
             "dead-letters",
             dead_letters.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
-            "The consumer failed five times on a delivery, which waits here for 14 days. When it is mended: aws sqs "
+            "The consumer failed five times on a delivery, which waits here for 14 days. When it is fixed: aws sqs "
             f"start-message-move-task --source-arn {dead_letters.queue_arn}",
         )
         yield self._alarm(

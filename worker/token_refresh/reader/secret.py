@@ -51,7 +51,7 @@ class Secret:
 
 
 def same_version(one: Secret, other: Secret) -> bool:
-    """Say whether two values are of one version. A parameter that was deleted and made anew counts from 1 again."""
+    """Say whether two values are of one version. A parameter that was deleted and created again counts from 1 again."""
     return (one.version_id, one.created_at) == (other.version_id, other.created_at)
 
 
