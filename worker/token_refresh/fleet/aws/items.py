@@ -126,10 +126,8 @@ def read_breakers(item: Item, now: datetime) -> frozenset[str]:
     # The limit is for damage, as with a pause.
     if until is None or not now < until <= now + AHEAD:
         return frozenset()
-    return (
-        _readable(item, "providers", "L", lambda found: frozenset(_provider(name["S"]) for name in found))
-        or frozenset()
-    )
+    names = _readable(item, "providers", "L", lambda found: frozenset(_provider(name["S"]) for name in found))
+    return names or frozenset()
 
 
 def _readable(item: Item, name: str, kind: str, read: Callable[[Any], T]) -> T | None:
