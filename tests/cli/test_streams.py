@@ -1,7 +1,9 @@
 """Output that can't be written: a full disk, and a pipe that nobody reads."""
 
+import errno
 import os
 import re
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -12,6 +14,8 @@ import pytest
 
 from cli.authorizing import written
 from cli.scene import Cli, Tokens
+from token_refresh.cli.console.interrupts import finishing
+from token_refresh.cli.console.screen import Errors
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))
 FULL = Path("/dev/full")
@@ -89,3 +93,18 @@ def test_closed_streams(
     code, words = ends
     assert (code, []) == (ended.returncode, re.findall("InternalError|Traceback", ended.stdout + ended.stderr))
     assert words in " ".join(ended.stderr.split())
+
+
+def test_ctrl_c_on_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run goes on at the first Ctrl-C even if standard error takes no word about it."""
+
+    def refuse(_self: Errors, *_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(Errors, "print", refuse)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with finishing("The run ends first."):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

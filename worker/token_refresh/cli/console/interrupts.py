@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from token_refresh.cli.console.screen import errors
@@ -21,7 +21,8 @@ def finishing(work: str) -> Iterator[None]:
     def first(number: int, frame: FrameType | None) -> None:
         del number, frame
         signal.signal(signal.SIGINT, previous)
-        errors().print(f"\n{work} Press Ctrl-C again to interrupt it all the same.")
+        with suppress(OSError):  # Such as a full disk: raised here, it would interrupt the work.
+            errors().print(f"\n{work} Press Ctrl-C again to interrupt it all the same.")
 
     signal.signal(signal.SIGINT, first)
     try:
