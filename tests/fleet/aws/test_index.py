@@ -10,6 +10,7 @@ from builders import HOUR, MINUTE, NOW
 from fleet.conftest import TABLE, Stub
 from fleet.memory import MemoryIndex
 from fleet.rows import arn, failed, pause, row, seen
+from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.fleet.aws import items
 from token_refresh.fleet.aws.index import TableIndex
 from token_refresh.fleet.core.dispatch import LEASE, Fleet, decide
@@ -218,6 +219,20 @@ def test_pages() -> None:
     assert [None, {"k": 1}, {"k": 1}] == [call.get("ExclusiveStartKey") for call in calls]
     assert index.entry(arn("tokens")) is None
     assert {TABLE: {"Keys": [1]}} == calls[-1]["RequestItems"]
+
+
+def test_a_table_that_leaves_items_unread() -> None:
+    """A throttled table that gives a part of a batch each time ends the run, and not its function's time."""
+    calls = iter(range(20))
+
+    def batch_get_item(**what: Any) -> dict[str, Any]:
+        next(calls)
+        return {"Responses": {}, "UnprocessedKeys": what["RequestItems"], "ResponseMetadata": {}}
+
+    index = TableIndex(cast("Any", Stub(batch_get_item=batch_get_item)), TABLE, "prod")
+
+    with pytest.raises(SecretStoreUnavailable, match=f"BatchGetItem on table {TABLE} .* left items unread"):
+        index.entry(arn("tokens"))
 
 
 SEEN = items.report_values(row(), prefix="")["seen"]["S"]

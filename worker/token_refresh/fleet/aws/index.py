@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.fleet.aws import items
 from token_refresh.fleet.aws.calls import ExpectedError, call, read_at
 from token_refresh.fleet.core.dispatch import LEASE
@@ -19,6 +20,8 @@ INDEX: Final = "fleet"
 _EXISTS: Final = "attribute_exists(secret_arn)"
 _CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
 _MINUTE: Final = 60
+_BATCHES: Final = 10
+"""How many calls one batch may take; a table that is not throttled needs one."""
 
 
 class TableIndex:
@@ -28,6 +31,7 @@ class TableIndex:
         self._client = client
         self._table = table
         self._fleet = fleet
+        self._where = f"table {table} in {client.meta.region_name}"
 
     def rows(self) -> Iterator[Row]:
         """Read all rows with as few calls as there are megabytes."""
@@ -141,7 +145,7 @@ class TableIndex:
         """Read several items consistently, by their keys."""
         found: dict[str, items.Item] = {}
         wanted: Mapping[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
-        while True:
+        for _ in range(_BATCHES):
             response = self._call(
                 "BatchGetItem", self._client.batch_get_item, {"RequestItems": wanted}, names_table=True
             )
@@ -150,6 +154,8 @@ class TableIndex:
             wanted = response.get("UnprocessedKeys", {})
             if not wanted:
                 return found, response
+        # A run that went on until its function's timeout would hold up its group for minutes.
+        raise SecretStoreUnavailable(f"dynamodb:BatchGetItem on {self._where} left items unread: it is throttled")
 
     def _update(
         self,
@@ -184,9 +190,8 @@ class TableIndex:
         names_table: bool = False,
         expected: str | None = None,
     ) -> Any:
-        where = f"table {self._table} in {self._client.meta.region_name}"
         given = what if names_table else {"TableName": self._table, **what}
-        return call(method, given, action=f"dynamodb:{action}", where=where, expected=expected)
+        return call(method, given, action=f"dynamodb:{action}", where=self._where, expected=expected)
 
 
 def _minute(now: datetime) -> int:
