@@ -116,7 +116,8 @@ class Cache(Generic[T]):
     def _serve_or_fetch(self) -> Entry[T] | Fetch:
         """Decide by the zone: the entry to serve, or the fetch to wait for."""
         now = self._runtime.clock()
-        self._give_up(self._overdue(now))
+        if self._fetch is not None:  # seldom, and this is the path of each webhook
+            self._give_up(self._overdue(now))
         with self._lock:
             entry = self._usable(now)
             # Otherwise a withdrawn secret would be accepted until the old time comes again.
@@ -129,9 +130,8 @@ class Cache(Generic[T]):
                 return self._fetch_first(now)
             # After a failed read nobody waits for the next one: the store may be slow to fail.
             wait_at = entry.expires_at if self._pauses.error else min(entry.wait_at, entry.expires_at)
-            fetch = self._running(now)
-            if fetch is not None:
-                return fetch if now >= wait_at else entry
+            if self._fetch is not None:
+                return self._fetch if now >= wait_at else entry
             fetch = self._begin(now, rejecting=False)
             # Until this fetch is given up, callers who need not wait stay on the fast path.
             self.fresh = (entry.value, min(fetch.gives_up_at, wait_at))
@@ -142,9 +142,8 @@ class Cache(Generic[T]):
 
     def _fetch_first(self, now: float) -> Fetch:
         """Join or begin a fetch while there is nothing to serve, unless the last one failed a moment ago."""
-        fetch = self._running(now)
-        if fetch is not None:
-            return fetch
+        if self._fetch is not None:
+            return self._fetch
         if self._pauses.error and not self._pauses.may_read(now):
             raise without_traceback(self._pauses.error)
         return self._begin(now, rejecting=False)
@@ -159,18 +158,14 @@ class Cache(Generic[T]):
             if not self._pauses.may_read(now):
                 return False
             # A read that began before the rejection counts: it may end with the newer value, and one read is enough.
-            fetch = self._running(now)
-            if fetch is not None:
-                fetch.rejecting = True
-                return fetch
+            if self._fetch is not None:
+                self._fetch.rejecting = True
+                return self._fetch
             return self._begin(now, rejecting=True)
 
     def _usable(self, now: float) -> Entry[T] | None:
         entry = self._entry
         return entry if entry is not None and now < entry.expires_at else None
-
-    def _running(self, now: float) -> Fetch | None:
-        return None if self._overdue(now) else self._fetch
 
     def _overdue(self, now: float) -> Fetch | None:
         fetch = self._fetch
