@@ -14,7 +14,7 @@ from token_refresh.reader.settings import SOFT_SHARE, in_lambda, seconds_of
 # Once a permission or a network works again, the value is read within this time, however long the TTL is.
 LONGEST_PAUSE_SECONDS: Final = 300.0
 
-# More rotations than one makes in a row by hand.
+# The first read, and two rotations in a row: each changes what is accepted, and so does the end of its overlap.
 MOST_RESTORES: Final = 5
 
 T = TypeVar("T")
