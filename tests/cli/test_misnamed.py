@@ -55,3 +55,17 @@ def test_an_unusable_client_secret(cli: Cli, tokens: Tokens, store: SecretsManag
     assert 1 == ended.code
     assert "secret client (CLIENT_SECRET_ID)" in ended.screen
     assert f"secret {SECRET_ID} in" not in ended.screen
+
+
+def test_a_client_secret_that_doctor_can_not_use(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """`doctor` advises to correct the client secret, not `authorize`, which stores credentials beside the tokens."""
+    tokens.store(expires_in=7 * HOUR)
+    store.client().create_secret(Name="client", SecretString="garbage")
+
+    (found,) = [
+        c
+        for c in cli("doctor", "--json", CLIENT_SECRET_ID="client").json["checks"]
+        if c["name"] == "client credentials"
+    ]
+
+    assert ("failed", "correct that secret") == (found["grade"], found["remedy"])
