@@ -3,7 +3,7 @@
     opens when                                                      lets one run through after
     half of the last 20 runs (at least 5) got no response           2 minutes
     half of the last 20 runs (at least 5) met rejected credentials  10 minutes
-    single use: the last 3 runs have an unknown outcome             10 minutes
+    single use: the last 3 runs have an unknown outcome             5 minutes
     over 5 grants and a fifth of the provider rejected in 10 min    10 minutes
 
 Only runs that sent a token request count. Each run in a row that succeeds lets five more through, until the breaker
@@ -44,7 +44,7 @@ class Reason(StrEnum):
 _PAUSES: Final = {
     Reason.NO_RESPONSE: timedelta(minutes=2),
     Reason.CLIENT_REJECTED: timedelta(minutes=10),
-    Reason.UNKNOWN_OUTCOMES: timedelta(minutes=10),
+    Reason.UNKNOWN_OUTCOMES: timedelta(minutes=5),
     Reason.REJECTED_GRANTS: timedelta(minutes=10),
 }
 
