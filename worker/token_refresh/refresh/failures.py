@@ -192,7 +192,7 @@ def failed_request(secret: SecretName, failed: FailedRequest, *, unsure: bool, s
         case Kind.REQUEST_REJECTED:
             return TokenRequestRejected(
                 f"the token endpoint rejected the request for {secret} ({seen}); {redeemed}. "
-                "Check TOKEN_ENDPOINT, and that the client may use the refresh_token grant, "
+                "Check TOKEN_ENDPOINT, and that the client may use this grant type, "
                 f"then run {secret.force}"
             )
         case Kind.UNREADABLE | Kind.UNEXPECTED:
