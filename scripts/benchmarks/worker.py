@@ -173,7 +173,7 @@ def too_slow(medians: dict[str, Sample]) -> list[str]:
 def main() -> int:
     """Run, print the table, write the figures where that is wanted, and judge."""
     parser = argparse.ArgumentParser(prog="scripts/bench worker", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=11, help="processes started for each contender (default: 11)")
+    parser.add_argument("--rounds", type=int, default=21, help="processes started for each contender (default: 21)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the medians there, too")
     arguments = parser.parse_args()
     medians = run(arguments.rounds)

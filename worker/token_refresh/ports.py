@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from token_refresh.core.claims import Claim, Record, UnreadableClaim
-from token_refresh.oauth.request import TokenRequest
 from token_refresh.oauth.response import Response
 from token_refresh.secret_value import SecretValue
+
+if TYPE_CHECKING:
+    from token_refresh.oauth.request import TokenRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,7 @@ class ClaimStore(Protocol):
 class TokenEndpoint(Protocol):
     """The provider's token endpoint (RFC 6749 section 3.2)."""
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+    def send(self, request: "TokenRequest", *, timeout_seconds: float) -> Response:
         """Send one request and read the response, end to end within the time limit; never raises for what it meets."""
         ...
 

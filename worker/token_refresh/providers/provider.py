@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.oauth.formats import RequestFormat, ResponseFormat
+from token_refresh.oauth.formats import Grant, RequestFormat, ResponseFormat
 from token_refresh.providers.endpoint import host_of, is_loopback
 from token_refresh.providers.variables import Variable, fill, places
 
@@ -133,6 +133,11 @@ class Provider:
     def replay_grace(self) -> timedelta:
         """How long a lost response may be repeated; zero for single use."""
         return self.grace.duration
+
+    @property
+    def needs_refresh_token(self) -> bool:
+        """Whether a token document is incomplete without a refresh token."""
+        return self.request.grant is Grant.REFRESH_TOKEN
 
     @property
     def prolongs_grants(self) -> bool:

@@ -14,10 +14,6 @@ from token_refresh.refresh.snapshot_reader import SnapshotReader
 from token_refresh.stored.published import published_document
 
 
-class ClaimUnreadable(Exception):  # noqa: N818 - the run yields
-    """Another run appended a claim, and it can't be read yet."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actions:
     """Everything that a run does."""
@@ -27,11 +23,10 @@ class Actions:
     redemption: Redemption
     memory: Memory
 
-    def take(self, step: Action, snapshot: Snapshot) -> Snapshot:
-        """Carry out `step`.
+    def take(self, step: Action, snapshot: Snapshot) -> Snapshot | None:
+        """Carry out `step`; None where another run was faster, and its claim can't be read yet.
 
         Raises:
-            ClaimUnreadable: Another run was faster, and its claim can't be read yet.
             TokenRefreshError: It can't be carried out; what is stored is left so that a later run can go on.
         """
         match step:
@@ -51,13 +46,13 @@ class Actions:
             case _:
                 assert_never(step)
 
-    def _redeem(self, step: Redeem, snapshot: Snapshot) -> Snapshot:
+    def _redeem(self, step: Redeem, snapshot: Snapshot) -> Snapshot | None:
         claim = step.claim
         prepared = self.redemption.prepare(snapshot)
         if not self.parts.claims.append(claim, after=step.after):
             found = self.reader.find_claim(claim, snapshot)
             if found is None:
-                raise ClaimUnreadable
+                return None
             self.memory.newest_claim = found
             return self.reader.read(self.memory)
         self.memory.note_claimed(claim)

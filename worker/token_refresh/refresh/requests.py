@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from token_refresh.oauth.formats import Grant
 from token_refresh.oauth.request import TokenRequest, refresh_request
 from token_refresh.oauth.response import TokenResponse
 from token_refresh.ports import TokenEndpoint
@@ -14,11 +13,6 @@ from token_refresh.stored.credentials import ClientCredentials
 from token_refresh.stored.document import TokenDocument
 
 _SAME_END: Final = timedelta(minutes=1)
-
-
-def needs_refresh_token(provider: Provider) -> bool:
-    """Whether a token document of this provider is incomplete without a refresh token."""
-    return provider.request.grant is Grant.REFRESH_TOKEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ A crash needs no code: the next run takes the step that the crashed one would ha
 """
 
 from dataclasses import replace
-from typing import assert_never
+from functools import cached_property
+from typing import TYPE_CHECKING, assert_never
 
 from token_refresh.core.plan import STALENESS, plan
 from token_refresh.core.schedule import Policy, lifetime_too_short
@@ -31,13 +32,13 @@ from token_refresh.core.steps import (
 )
 from token_refresh.outcome import Outcome, OutcomeName
 from token_refresh.ports import Deadline
-from token_refresh.refresh.actions import Actions, ClaimUnreadable
 from token_refresh.refresh.failures import SecretName, dead_grant, mismatch, too_many_steps, unknown_outcome
 from token_refresh.refresh.memory import Memory
 from token_refresh.refresh.parts import Limits, Parts
-from token_refresh.refresh.redemption import Redemption
-from token_refresh.refresh.requests import needs_refresh_token
 from token_refresh.refresh.snapshot_reader import SnapshotReader
+
+if TYPE_CHECKING:
+    from token_refresh.refresh.actions import Actions
 
 
 class Run:
@@ -76,12 +77,24 @@ class Run:
             claim_store=policy.claim_store,
             published=parts.published,
             secret=secret,
-            needs_refresh_token=needs_refresh_token(parts.provider),
+            needs_refresh_token=parts.provider.needs_refresh_token,
         )
+
+    @cached_property
+    def _actions(self) -> "Actions":
+        # Imported here: a fiftieth of the cold start of a run that has nothing to do (`scripts/bench worker`).
+        from token_refresh.refresh.actions import Actions  # noqa: PLC0415
+        from token_refresh.refresh.redemption import Redemption  # noqa: PLC0415
+
         redemption = Redemption(
-            parts=parts, policy=policy, secret=secret, deadline=deadline, limits=self._limits, memory=self.memory
+            parts=self.parts,
+            policy=self._policy,
+            secret=self._secret,
+            deadline=self._deadline,
+            limits=self._limits,
+            memory=self.memory,
         )
-        self._actions = Actions(parts=parts, reader=self._reader, redemption=redemption, memory=self.memory)
+        return Actions(parts=self.parts, reader=self._reader, redemption=redemption, memory=self.memory)
 
     def read(self) -> Snapshot:
         """Read what is stored, and do nothing."""
@@ -116,10 +129,10 @@ class Run:
             if outcome is not None:
                 return outcome
             assert isinstance(step, Action)  # noqa: S101 - a rest gives an outcome or raises
-            try:
-                snapshot = self._actions.take(step, snapshot)
-            except ClaimUnreadable:
+            after = self._actions.take(step, snapshot)
+            if after is None:
                 return self._yield(Wait(memory.service_now() + STALENESS, Reason.UNREADABLE), snapshot)
+            snapshot = after
         raise too_many_steps(self._secret, self._limits.steps)
 
     def _plan(self, snapshot: Snapshot) -> Step:

@@ -16,7 +16,6 @@ from token_refresh.core.claims import Claim
 from token_refresh.core.versions import CURRENT, record_version_id, staged_version_id
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
 from token_refresh.ports import ClaimStore
-from token_refresh.refresh.requests import needs_refresh_token
 from token_refresh.stored.document import TokenDocument
 
 
@@ -72,8 +71,7 @@ def read_past(context: Context) -> Past:
     store = context.store()
     try:
         settings = _settings(context, fields_of(store.read(label=CURRENT)))
-        needed = needs_refresh_token(settings.provider)
-        versions = list_versions(context, store, needs_refresh_token=needed)
+        versions = list_versions(context, store, needs_refresh_token=settings.provider.needs_refresh_token)
     except SecretNotFound as failure:
         raise not_found(context, failure) from None
     newest = _newest_claim(context.claims(settings, store), versions)

@@ -21,7 +21,6 @@ from token_refresh.errors import InvalidSecretDocument, SecretNotFound, TokenRef
 from token_refresh.ports import ClaimStore, SecretStore
 from token_refresh.refresh.failures import SecretName
 from token_refresh.refresh.memory import Memory
-from token_refresh.refresh.requests import needs_refresh_token
 from token_refresh.refresh.snapshot_reader import SnapshotReader
 from token_refresh.stored.document import TokenDocument
 
@@ -138,7 +137,7 @@ def read_state(context: Context) -> State:
         if settings.published_secret_id
         else None,
         secret=SecretName(secret_id=context.secret_id, region=context.region),
-        needs_refresh_token=needs_refresh_token(settings.provider),
+        needs_refresh_token=settings.provider.needs_refresh_token,
     )
     try:
         with context.completing():
