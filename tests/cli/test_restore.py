@@ -28,7 +28,7 @@ def test_restore(cli: Cli, tokens: Tokens) -> None:
 
 
 def test_restore_without_refresh_tokens(cli: Cli, tokens: Tokens) -> None:
-    """A set of a provider that has no refresh tokens comes back from below garbage, and no message speaks of one."""
+    """Garbage over a set without a refresh token: the set comes back, and no message mentions a refresh token."""
     tokens.store(expires_in=50 * DAY, refreshToken=None)
     old = tokens.current()
     tokens.put("a page of HTML")

@@ -181,16 +181,22 @@ def test_no_answer(terminal: Terminal, environment: dict[str, str], provider: Au
     assert "--yes" not in child.before
 
 
-def test_ctrl_c_during_a_refresh(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """Ctrl-C while the provider has redeemed the token and not responded yet: the run ends, and stores the tokens."""
-    tokens.store(expires_in=timedelta(hours=1))
-    before = tokens.current()
-    endpoint.play(script.hold("after_commit"))
-
+def _interrupted(terminal: Terminal, endpoint: TokenEndpoint, point: script.Point) -> Any:
+    """Press Ctrl-C while the token request is held at this point."""
+    endpoint.play(script.hold(point))
     child = terminal("refresh")
     endpoint.wait_until_held()
     child.sendintr()
     child.expect("the run ends first")
+    return child
+
+
+def test_ctrl_c_during_a_refresh(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """Ctrl-C while the provider has redeemed the token and not responded yet: the run ends, and stores the tokens."""
+    tokens.store(expires_in=timedelta(hours=1))
+    before = tokens.current()
+
+    child = _interrupted(terminal, endpoint, "after_commit")
     endpoint.release()
     child.expect("refreshed")
     child.expect(pexpect.EOF)
@@ -203,12 +209,8 @@ def test_ctrl_c_during_a_refresh(terminal: Terminal, tokens: Tokens, endpoint: T
 def test_ctrl_c_again(terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """The second Ctrl-C interrupts the run all the same."""
     tokens.store(expires_in=timedelta(hours=1))
-    endpoint.play(script.hold("before_commit"))
 
-    child = terminal("refresh")
-    endpoint.wait_until_held()
-    child.sendintr()
-    child.expect("the run ends first")
+    child = _interrupted(terminal, endpoint, "before_commit")
     child.sendintr()
     child.expect("Interrupted. What was stored before stays")
     child.expect(pexpect.EOF)

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from fleet.queue_stage import FleetStage
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.fleet import settings
+from token_refresh.fleet.aws.index import TableIndex
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -56,3 +61,24 @@ class Stub:
 
     def __init__(self, **methods: Any) -> None:
         self.__dict__.update(methods)
+
+
+@pytest.fixture
+def stage(
+    dynamodb: DynamoDBClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FleetStage]:
+    """The handler of a fleet."""
+    with SecretsManagerServer() as server, TokenEndpoint(reuse="grace") as endpoint:
+        given = {
+            **server.environment,
+            "AWS_REGION": "eu-central-1",
+            "TOKEN_ENDPOINT": endpoint.url,
+            "FLEET_NAME": "prod",
+            "CLAIM_TABLE": TABLE,
+        }
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        made = FleetStage(server, endpoint, capsys)
+        made.client = boto3.client("secretsmanager", region_name="eu-central-1", endpoint_url=server.url)
+        made.index, made.since = TableIndex(dynamodb, TABLE, "prod"), datetime.now(UTC)
+        yield made

@@ -154,7 +154,7 @@ def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data
 
 @pytest.mark.parametrize("text", ["[" * 99_999, json.dumps({"failures": 10**4300 - 1})])
 def test_what_json_can_t_hold(text: str) -> None:
-    """Brackets deeper than Python reads, and a number too long to write with one more, are no row and no pause."""
+    """JSON that is nested too deep, and a number too large to count up, are read as no row and no pause."""
     fields = json.loads(items.write_row(row(), "prod")["seen"]["S"])
     broken = text if text.startswith("[") else json.dumps(fields | json.loads(text))
     found = items.read_row(items.write_row(row(), "prod") | {"seen": {"S": broken}, "pause": {"S": broken}}, NOW)

@@ -1,95 +1,33 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
-import warnings
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
 from cli.states import lose_received_tokens
-from fleet.conftest import TABLE
+from fleet.queue_stage import FleetStage
 from testbed.provider import script
-from testbed.provider.token_endpoint import TokenEndpoint
-from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import (
     ConfigurationError,
     InternalError,
     InvalidEvent,
     ReauthorizationRequired,
     SecretEmpty,
-    SecretStoreUnavailable,
     TokenRefreshError,
 )
 from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.row import Pause, Row, State
+from token_refresh.fleet.core.row import Pause, State
 from token_refresh.handler import handler
-from worker.stage import Context, Stage
+from worker.stage import Context
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+    pass
 
 BUS = "events"
-
-
-class FleetStage(Stage):
-    """A store, a provider and an index, and the handler between them."""
-
-    index: TableIndex
-    since: datetime
-
-    def enrol(self, name: str, *, stored: bool = True, **document: Any) -> str:
-        if stored:
-            self.store(name, **{"provider": "upwork", **document})
-        else:
-            self.client.create_secret(Name=name)
-        secret_arn = str(self.client.describe_secret(SecretId=name)["ARN"])
-        self.index.add(Row(secret_arn=secret_arn, provider="unknown", added_at=self.since, next_at=self.since))
-        return secret_arn
-
-    def message(self, *arns: str) -> dict[str, Any]:
-        records = [{"eventSource": "aws:sqs", "messageId": "m", "body": json.dumps({"secret_id": a})} for a in arns]
-        return self.invoke({"Records": records})
-
-    def row(self, secret_arn: str) -> Row:
-        entry = self.index.entry(secret_arn)
-        assert entry is not None
-        return entry.row
-
-    def last_line(self) -> dict[str, Any]:
-        lines = [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
-        return cast("dict[str, Any]", lines[-1])
-
-    def events(self) -> list[str]:
-        return [json.loads(line)["event"] for line in self._capsys.readouterr().out.splitlines()]
-
-
-@pytest.fixture
-def stage(
-    dynamodb: DynamoDBClient, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FleetStage]:
-    root, show = logging.getLogger(), warnings.showwarning
-    handlers, level = root.handlers[:], root.level
-    with SecretsManagerServer() as server, TokenEndpoint(reuse="grace") as endpoint:
-        given = {
-            **server.environment,
-            "AWS_REGION": "eu-central-1",
-            "TOKEN_ENDPOINT": endpoint.url,
-            "FLEET_NAME": "prod",
-            "CLAIM_TABLE": TABLE,
-        }
-        for name, value in given.items():
-            monkeypatch.setenv(name, value)
-        made = FleetStage(server, endpoint, capsys)
-        made.client = boto3.client("secretsmanager", region_name="eu-central-1", endpoint_url=server.url)
-        made.index, made.since = TableIndex(dynamodb, TABLE, "prod"), datetime.now(UTC)
-        yield made
-    root.handlers[:], warnings.showwarning = handlers, show
-    root.setLevel(level)
 
 
 def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
@@ -172,7 +110,7 @@ def test_a_message_twice(stage: FleetStage) -> None:
     stage.message(secret_arn, secret_arn)
 
     assert 1 == len(stage.endpoint.requests)
-    assert "fresh" == _seen(stage, secret_arn).outcome
+    assert "fresh" == stage.seen(secret_arn).outcome
 
 
 def test_failures_are_rows(stage: FleetStage) -> None:
@@ -192,13 +130,9 @@ def test_failures_are_rows(stage: FleetStage) -> None:
         (State.ERROR, "InvalidSecretDocument"),
         (State.EMPTY, "SecretEmpty"),
         (State.HEALTHY, None),
-    ] == [(_seen(stage, arn).state, _seen(stage, arn).error_type) for arn in (dead, poisoned, empty, good)]
+    ] == [(stage.seen(arn).state, stage.seen(arn).error_type) for arn in (dead, poisoned, empty, good)]
     assert "unknown" == stage.row(poisoned).provider
     assert all(stage.row(arn).next_at > datetime.now(UTC) for arn in (dead, poisoned, empty))
-
-
-def _seen(stage: FleetStage, secret_arn: str) -> Any:
-    return stage.row(secret_arn).seen
 
 
 def test_a_defect_is_a_row(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +145,7 @@ def test_a_defect_is_a_row(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("token_refresh.handler.build_run", broken)
 
     assert {"batchItemFailures": []} == stage.message(secret_arn)
-    assert (State.ERROR, "InternalError") == (_seen(stage, secret_arn).state, _seen(stage, secret_arn).error_type)
+    assert (State.ERROR, "InternalError") == (stage.seen(secret_arn).state, stage.seen(secret_arn).error_type)
     assert "hush" not in json.dumps(stage.last_line())
 
 
@@ -229,7 +163,7 @@ def test_slow_reads_do_not_move_the_deadline(stage: FleetStage, monkeypatch: pyt
 
     stage.message(secret_arn)
 
-    assert "DeadlineExceeded" == _seen(stage, secret_arn).error_type
+    assert "DeadlineExceeded" == stage.seen(secret_arn).error_type
     assert [] == stage.endpoint.requests
 
 
@@ -254,7 +188,7 @@ def test_on_demand(stage: FleetStage) -> None:
     assert ("would_refresh", None) == (dry["outcome"], stage.row(secret_arn).seen)
 
     assert "refreshed" == stage.invoke({"secret_id": secret_arn})["outcome"]
-    assert "refreshed" == _seen(stage, secret_arn).outcome
+    assert "refreshed" == stage.seen(secret_arn).outcome
     assert "refreshed" == stage.invoke({"secret_id": secret_arn, "force": True})["outcome"]
 
 
@@ -263,7 +197,7 @@ def test_on_demand_failures(stage: FleetStage) -> None:
     secret_arn = stage.enrol("dead", refreshToken="long-gone")
 
     stage.fail(ReauthorizationRequired, {"secret_id": secret_arn})
-    assert State.REAUTHORIZE is _seen(stage, secret_arn).state
+    assert State.REAUTHORIZE is stage.seen(secret_arn).state
     empty = stage.enrol("empty", stored=False)
     stage.fail(SecretEmpty, {"secret_id": empty})
 
@@ -321,7 +255,7 @@ def test_a_used_token_that_came_back_is_announced(stage: FleetStage, monkeypatch
     stage.client.put_secret_value(SecretId=secret_arn, SecretString=backup)
     stage.message(secret_arn)
 
-    assert (State.REAUTHORIZE, 0) == (_seen(stage, secret_arn).state, _seen(stage, secret_arn).requests)
+    assert (State.REAUTHORIZE, 0) == (stage.seen(secret_arn).state, stage.seen(secret_arn).requests)
     assert "Reauthorization Required" == stage.row(secret_arn).announced
 
 
@@ -334,88 +268,8 @@ def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
         {"Records": [{"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn})}]}, Context(seconds=40.0)
     )
 
-    assert ("TokenEndpointUnavailable", 1) == (_seen(stage, secret_arn).error_type, _seen(stage, secret_arn).failures)
-    assert _seen(stage, secret_arn).requests
-
-
-@pytest.mark.parametrize("odd", [{"S": ""}, {"S": "can ary"}, {"N": "99999999999"}, {"L": []}])
-@pytest.mark.parametrize("name", ["added_at", "next_at", "seen", "ran_at", "provider"])
-def test_an_unreadable_row_is_a_hint_that_is_missing(
-    stage: FleetStage, dynamodb: DynamoDBClient, name: str, odd: dict[str, Any]
-) -> None:
-    """A row that holds something else stops no run: the secret decides, nothing is quoted, and the row heals."""
-    secret_arn = stage.enrol("customers/1")
-    dynamodb.update_item(
-        TableName=TABLE,
-        Key={"secret_arn": {"S": f"row#{secret_arn}"}},
-        UpdateExpression="SET #odd = :odd",
-        ExpressionAttributeNames={"#odd": name},
-        ExpressionAttributeValues={":odd": odd},
-    )
-
-    stage.message(secret_arn)
-
-    lines = stage.lines()
-    assert "can ary" not in json.dumps(lines)
-    assert "refreshed" == _seen(stage, secret_arn).outcome
-    assert ["refreshed"] == [line["outcome"] for line in lines if line["event"] == "token_refresh_finished"]
-    assert 1 == stage.endpoint.grant.redemptions
-
-
-def test_a_row_with_another_provider_heals(stage: FleetStage, dynamodb: DynamoDBClient) -> None:
-    """A row whose provider is not the document's costs one failed run, which sends nothing; the next one is right."""
-    secret_arn = stage.enrol("customers/1")
-    stage.message(secret_arn)
-    dynamodb.update_item(
-        TableName=TABLE,
-        Key={"secret_arn": {"S": f"row#{secret_arn}"}},
-        UpdateExpression="SET provider = :other",
-        ExpressionAttributeValues={":other": {"S": "hubspot"}},
-    )
-
-    found = []
-    for _ in range(2):
-        stage.message(secret_arn)
-        found.append((_seen(stage, secret_arn).state, stage.row(secret_arn).provider))
-
-    assert [(State.ERROR, "hubspot"), (State.HEALTHY, "upwork")] == found
-    assert 1 == len(stage.endpoint.requests)
-
-
-def test_a_throttled_table_holds_up_no_group(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row that can't be read is handled and logged: its secret stays due, and the messages behind it go on."""
-    throttled, good = stage.enrol("throttled"), stage.enrol("good")
-    entry = TableIndex.entry
-
-    def sometimes(self: TableIndex, secret_arn: str) -> Any:
-        if secret_arn == throttled:
-            raise SecretStoreUnavailable("dynamodb:BatchGetItem failed (ThrottlingException)")
-        return entry(self, secret_arn)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TableIndex, "entry", sometimes)
-        assert {"batchItemFailures": []} == stage.message(throttled, good)
-        ended = [(line["secret_id"], line["Failed"]) for line in stage.lines() if "Failed" in line]
-        stage.fail(SecretStoreUnavailable, {"secret_id": throttled})
-
-    assert [(throttled, 1), (good, 0)] == ended
-    assert (None, "refreshed") == (_seen(stage, throttled), _seen(stage, good).outcome)
-
-
-def test_another_default_provider(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A document that names no provider follows the deployment's, once a run with the wrong one has failed."""
-    secret_arn = stage.enrol("customers/1", clientSecret="wrong")
-    document = json.loads(stage.client.get_secret_value(SecretId=secret_arn)["SecretString"])
-    del document["provider"]
-    stage.client.put_secret_value(SecretId=secret_arn, SecretString=json.dumps(document))
-
-    found = []
-    for provider in ("google", "upwork"):
-        monkeypatch.setenv("PROVIDER", provider)
-        stage.message(secret_arn)
-        found.append((_seen(stage, secret_arn).error_type, stage.row(secret_arn).provider))
-
-    assert [("ClientRejected", "google"), ("ClientRejected", "upwork")] == found
+    assert ("TokenEndpointUnavailable", 1) == (stage.seen(secret_arn).error_type, stage.seen(secret_arn).failures)
+    assert stage.seen(secret_arn).requests
 
 
 def test_a_defect_is_a_named_failure(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,7 +207,8 @@ class Cache(Generic[T]):
     def _forget(self, fetch: Fetch) -> bool:
         with self._lock:
             found = self._fetch is fetch
-            self._fetch = None if found else self._fetch
+            if found:
+                self._fetch = None
         return found
 
     def _raise_if_empty(self, error: TokenRefreshError | None) -> None:

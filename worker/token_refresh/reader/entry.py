@@ -12,7 +12,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-# By how much a clock goes back that was set back. If it is less, a thread waited for its turn.
+# A clock this far behind its last reading was set back. A smaller step is a thread that waited for its turn.
 SET_BACK_SECONDS: Final = 60.0
 
 

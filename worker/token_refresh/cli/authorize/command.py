@@ -87,9 +87,11 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     If there are none, they are asked for, and stored beside the tokens.
     """
     tags, listens = _read_tags(tag or ()), can_listen(redirect_uri) and not paste
-    # Before the browser: a fleet that is not there must not cost a grant.
-    index = find_index(context, fleet) if fleet is not None else None
-    if fleet is not None:  # Its table has its name, and holds the claims.
+    index = None
+    if fleet is not None:
+        # Before the browser: a fleet that is not there must not cost a grant.
+        index = find_index(context, fleet)
+        # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     version, creates = _find(context, create=create)
     fields = with_provider_keys(context, fields_of(version), variable or ())

@@ -110,7 +110,7 @@ class TableIndex:
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         """Pause one secret, one provider or the fleet, or resume it."""
-        # An empty name is nobody's: it must not stand for the whole fleet.
+        # An empty name must not mean the whole fleet.
         name = items.PAUSE if provider is None else f"{items.PAUSE}:{provider}"
         if secret_arn is None:
             key, condition = items.fleet_key(self._fleet), "attribute_not_exists(fleet)"  # which this item never has

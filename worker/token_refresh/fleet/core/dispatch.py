@@ -5,7 +5,7 @@
     it was handed out and has not reported          wait for the run, or for the end of the lease
     its provider's breaker is open                  a few runs, to see whether the provider is back
     its provider has half of the budget already     the other half is for the other providers' secrets
-    its provider has more than its share under way  the same
+    its provider has more than its share under way  it gets what the others leave
     its provider's own rate is used up              wait for the next minute
     the budget of this minute is used up            wait for the next minute
     anything else                                   hand it out, earliest expiry first

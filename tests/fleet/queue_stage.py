@@ -1,0 +1,49 @@
+"""A store, a provider and an index, and the handler between them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from token_refresh.fleet.core.row import Row
+from worker.stage import Stage
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from token_refresh.fleet.aws.index import TableIndex
+
+
+class FleetStage(Stage):
+    """One fleet, whose secrets and index a test fills."""
+
+    index: TableIndex
+    since: datetime
+
+    def enrol(self, name: str, *, stored: bool = True, **document: Any) -> str:
+        if stored:
+            self.store(name, **{"provider": "upwork", **document})
+        else:
+            self.client.create_secret(Name=name)
+        secret_arn = str(self.client.describe_secret(SecretId=name)["ARN"])
+        self.index.add(Row(secret_arn=secret_arn, provider="unknown", added_at=self.since, next_at=self.since))
+        return secret_arn
+
+    def message(self, *arns: str) -> dict[str, Any]:
+        records = [{"eventSource": "aws:sqs", "messageId": "m", "body": json.dumps({"secret_id": a})} for a in arns]
+        return self.invoke({"Records": records})
+
+    def row(self, secret_arn: str) -> Row:
+        entry = self.index.entry(secret_arn)
+        assert entry is not None
+        return entry.row
+
+    def seen(self, secret_arn: str) -> Any:
+        return self.row(secret_arn).seen
+
+    def last_line(self) -> dict[str, Any]:
+        lines = [json.loads(line) for line in self._capsys.readouterr().out.splitlines()]
+        return cast("dict[str, Any]", lines[-1])
+
+    def events(self) -> list[str]:
+        return [json.loads(line)["event"] for line in self._capsys.readouterr().out.splitlines()]
