@@ -1,4 +1,7 @@
-"""The parts of the package's metadata that name the repository: links, and the README with links that work on PyPI."""
+"""The parts of the package's metadata that stand elsewhere.
+
+The links and the README's links name the repository; `token-refresh` is pinned to the version of both packages.
+"""
 
 import re
 from pathlib import Path
@@ -9,12 +12,13 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 _RELATIVE = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?!https?:|#|mailto:)(?P<path>[^)\s]+)\)")
 
 
-class RepositoryHook(MetadataHookInterface):
-    """Fill in `readme` and `urls` from one address: `repository` in `[tool.hatch.metadata.hooks.custom]`."""
+class WorkerHook(MetadataHookInterface):
+    """Fill in what is dynamic in `[project]` from `[tool.hatch.metadata.hooks.custom]` and the version."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Add what is dynamic in `[project]`."""
+        """Add `dependencies`, `readme` and `urls`."""
         repository = self.config["repository"]
+        metadata["dependencies"] = [f"token-refresh=={metadata['version']}", *self.config["dependencies"]]
         text = Path(self.root, "README.md").read_text("utf-8")
         metadata["readme"] = {"content-type": "text/markdown", "text": absolute(text, repository)}
         metadata["urls"] = {

@@ -4,13 +4,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from token_refresh.core.attempts import Attempt, Fate, Ledger, fingerprint_of
-from token_refresh.core.claims import Claim
-from token_refresh.core.schedule import Policy
-from token_refresh.core.snapshot import PublishedCopy, RunState, Snapshot, TokenSet
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import TokenDocument, read_document
-from token_refresh.stored.origin import ClaimStoreKind, Origin
+from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.snapshot import PublishedCopy, RunState, Snapshot, TokenSet
+from token_refresh_worker.stored.document import TokenDocument, read_document
+from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

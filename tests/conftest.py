@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import token_refresh.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
+import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
 from deployment.emulator import ROOT, Emulator
 
 gc.enable()

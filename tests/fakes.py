@@ -8,11 +8,19 @@ from typing import Any
 from builders import DAY, NOW
 from testbed.secrets_manager.limits import ServiceError
 from testbed.secrets_manager.model import SecretsModel
-from token_refresh.core.claims import Claim, Record, UnreadableClaim, read_claim, read_record, write_claim, write_record
-from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Response, TokenResponse
-from token_refresh.ports import NewestClaim, SecretVersion
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.claims import (
+    Claim,
+    Record,
+    UnreadableClaim,
+    read_claim,
+    read_record,
+    write_claim,
+    write_record,
+)
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import Response, TokenResponse
+from token_refresh_worker.ports import NewestClaim, SecretVersion
 
 SECRET_ID = "tokens"
 PUBLISHED_ID = "published-tokens"

@@ -7,8 +7,8 @@ from typing import Any
 
 from fakes import tokens
 from testbed.secrets_manager.limits import ServiceError
-from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import FailedRequest, Kind, Response
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import FailedRequest, Kind, Response
 from world import World
 
 REJECTED = FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")

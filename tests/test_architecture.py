@@ -9,11 +9,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "worker" / "token_refresh"
-PURE_ROOMS = ("core", "fleet/core", "oauth", "stored")
-PURE_MODULES = sorted(path for room in PURE_ROOMS for path in (PACKAGE / room).glob("*.py"))
-PURE_FILES = ("aws.arn", "errors", "outcome", "secret_value")
-PURE_IMPORTS = tuple(f"token_refresh.{name.replace('/', '.')}" for name in (*PURE_ROOMS, *PURE_FILES))
+READER = ROOT / "reader" / "token_refresh"
+WORKER = ROOT / "worker" / "token_refresh_worker"
+PURE_ROOMS = (*(WORKER / room for room in ("core", "fleet/core", "oauth", "stored")), READER / "stored")
+PURE_FILES = (READER / "aws" / "arn.py", READER / "errors.py", READER / "secret_value.py", WORKER / "outcome.py")
+PURE_MODULES = sorted(path for room in PURE_ROOMS for path in room.glob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    """The name by which a module or a folder is imported."""
+    package = READER if path.is_relative_to(READER) else WORKER
+    return ".".join(path.relative_to(package.parent).with_suffix("").parts)
+
+
+PURE_IMPORTS = tuple(name_of(path) for path in (*PURE_ROOMS, *PURE_FILES))
 PURE = {
     "base64",
     "collections",
@@ -27,6 +36,7 @@ PURE = {
     "math",
     "re",
     "token_refresh",
+    "token_refresh_worker",
     "typing",
     "urllib",
     "uuid",
@@ -66,8 +76,7 @@ def test_pure_rooms_call_nothing_that_acts(path: Path) -> None:
 
 def test_importing_the_pure_rooms_loads_no_library() -> None:
     """Importing all pure modules loads no package that is not Python's own."""
-    paths = (p.relative_to(PACKAGE.parent).with_suffix("") for p in PURE_MODULES if p.stem != "__init__")
-    names = ", ".join(".".join(path.parts) for path in paths)
+    names = ", ".join(name_of(path) for path in PURE_MODULES if path.stem != "__init__")
     wanted = "{'botocore', 'boto3', 'httpx', 'tenacity', 'structlog'}"
     code = f"import {names}, sys; print(sorted({wanted} & set(sys.modules)))"
 
@@ -78,8 +87,8 @@ def test_importing_the_pure_rooms_loads_no_library() -> None:
 
 def test_importing_the_handler_reads_no_configuration() -> None:
     """Importing the handler depends on no variable, and loads neither a fleet's parts nor what only a refresh needs."""
-    costly = ("token_refresh.fleet", "httpx")
-    code = f"import sys, token_refresh.handler; sys.exit(any(m.startswith({costly}) for m in sys.modules))"
+    costly = ("token_refresh_worker.fleet", "httpx")
+    code = f"import sys, token_refresh_worker.handler; sys.exit(any(m.startswith({costly}) for m in sys.modules))"
     subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-c", code],
         check=True,
@@ -90,11 +99,11 @@ def test_importing_the_handler_reads_no_configuration() -> None:
 def test_the_collector_is_off_during_a_cold_start_alone() -> None:
     """Python's garbage collector is off until the first event has its result, even an error, and on from then."""
     code = """if True:
-        import gc, token_refresh.handler
+        import gc, token_refresh_worker.handler
         assert not gc.isenabled()
         try:
-            token_refresh.handler.handler({}, None)
-        except token_refresh.handler.TokenRefreshError:
+            token_refresh_worker.handler.handler({}, None)
+        except token_refresh_worker.handler.TokenRefreshError:
             assert gc.isenabled()
             assert gc.get_freeze_count() > 10_000
         else:

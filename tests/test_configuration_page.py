@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 from token_refresh import errors
-from token_refresh.outcome import OutcomeName
+from token_refresh_worker.outcome import OutcomeName
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
-PACKAGE = ROOT / "worker" / "token_refresh"
+PACKAGE = ROOT / "worker" / "token_refresh_worker"
 LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
 
 

@@ -13,17 +13,17 @@ from builders import NOW, policy
 from builders import fields as document_fields
 from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore, FakeTable
 from testbed.secrets_manager.model import SecretsModel
-from token_refresh.adapters.version_claims import VersionClaims
-from token_refresh.core.schedule import Policy
-from token_refresh.core.versions import claim_version_id
-from token_refresh.outcome import Outcome
-from token_refresh.ports import Deadline
-from token_refresh.providers.loader import load_provider
-from token_refresh.providers.provider import Provider
-from token_refresh.refresh import Limits, Parts, Run, SecretName
-from token_refresh.stored.credentials import ClientCredentials, read_credentials
-from token_refresh.stored.document import TokenDocument
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.versions import claim_version_id
+from token_refresh_worker.outcome import Outcome
+from token_refresh_worker.ports import Deadline
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run import Limits, Parts, Run, SecretName
+from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
+from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 FIRST_CLAIM = claim_version_id(None)
 """The version ID of the first claim in a world."""

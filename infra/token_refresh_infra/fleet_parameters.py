@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from token_refresh.providers.loader import profile_names
 from token_refresh_infra.common import CREATE, CommonParameters, event_bus
 from token_refresh_infra.context import ParameterError, required, switch, text, whole
+from token_refresh_worker.providers.loader import profile_names
 
 SHORTEST_TABLE_NAME = 3
 _CLAIM_MARGIN_SECONDS = 30

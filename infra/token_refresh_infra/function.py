@@ -12,7 +12,7 @@ from constructs import Construct
 
 from token_refresh_infra.common import CommonParameters
 
-HANDLER = "token_refresh.handler.handler"
+HANDLER = "token_refresh_worker.handler.handler"
 _KEPT = Duration.days(14)
 
 

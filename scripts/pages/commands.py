@@ -11,7 +11,8 @@ import sys
 from pages.terminal import ROOT
 
 PAGE = ROOT / "docs" / "commands.md"
-_GENERATOR = ("-m", "typer", "token_refresh.cli.app", "utils", "docs", "--name", "token-refresh", "--title", "Commands")
+_APP = "token_refresh_worker.cli.app"
+_GENERATOR = ("-m", "typer", _APP, "utils", "docs", "--name", "token-refresh", "--title", "Commands")
 _COMPLETION = re.compile(r"^\* `--(?:install|show)-completion`.*\n", re.MULTILINE)
 _CUT_OFF = re.compile(r"^(\* `[a-z]+`): .*\.\.\.$", re.MULTILINE)
 _EXAMPLES = re.compile(r"(?:^\[bold\]Examples\[/\]\n)?((?:^token-refresh .*\n)+)", re.MULTILINE)

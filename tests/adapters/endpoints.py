@@ -6,12 +6,12 @@ from typing import Any
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
-from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh.oauth.formats import AuthMethod, RequestFormat
-from token_refresh.oauth.request import refresh_request
-from token_refresh.oauth.response import Response, TokenResponse
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.credentials import ClientCredentials
+from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
+from token_refresh_worker.oauth.request import refresh_request
+from token_refresh_worker.oauth.response import Response, TokenResponse
+from token_refresh_worker.stored.credentials import ClientCredentials
 
 
 def send(

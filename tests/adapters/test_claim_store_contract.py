@@ -12,13 +12,6 @@ from fakes import SECRET_ID, FakeClock, FakeStore, FakeTable
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.secrets_manager.model import SecretsModel
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.adapters.calls import CLIENT_CONFIG
-from token_refresh.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh.adapters.table_claims import TableClaims
-from token_refresh.adapters.version_claims import VersionClaims
-from token_refresh.core.attempts import Fate
-from token_refresh.core.claims import Claim, Record
-from token_refresh.core.versions import claim_version_id
 from token_refresh.errors import (
     ConfigurationError,
     InvalidSecretDocument,
@@ -26,7 +19,14 @@ from token_refresh.errors import (
     SecretStoreError,
     SecretStoreUnavailable,
 )
-from token_refresh.ports import ClaimStore, Deadline
+from token_refresh_worker.adapters.calls import CLIENT_CONFIG
+from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.adapters.table_claims import TableClaims
+from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import Claim, Record
+from token_refresh_worker.core.versions import claim_version_id
+from token_refresh_worker.ports import ClaimStore, Deadline
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 C1 = claim_version_id(None)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
-from token_refresh.adapters.client_key import KmsSigner, SigningError
-from token_refresh.bootstrap import aws_client
+from token_refresh_worker.adapters.client_key import KmsSigner, SigningError
+from token_refresh_worker.bootstrap import aws_client
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
 

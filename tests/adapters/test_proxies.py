@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from adapters.endpoints import CLIENT, Recorder, sent_as
-from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh.errors import ConfigurationError
-from token_refresh.oauth.formats import RequestFormat
-from token_refresh.oauth.request import refresh_request
-from token_refresh.oauth.response import FailedRequest, Kind
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh_worker.oauth.formats import RequestFormat
+from token_refresh_worker.oauth.request import refresh_request
+from token_refresh_worker.oauth.response import FailedRequest, Kind
 
 
 def test_a_loopback_request_goes_through_no_proxy(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:

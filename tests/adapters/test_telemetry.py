@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from token_refresh.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh.secret_value import MASK, SecretValue
+from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 
 
 @pytest.fixture(autouse=True)

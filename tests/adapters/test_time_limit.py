@@ -6,8 +6,8 @@ from typing import Any
 import httpcore
 import pytest
 
-from token_refresh.adapters import time_limit
-from token_refresh.adapters.time_limit import CONNECT_SECONDS, LimitedNetwork, TimeLimit
+from token_refresh_worker.adapters import time_limit
+from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS, LimitedNetwork, TimeLimit
 
 
 class Stream(httpcore.NetworkStream):

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
-from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import FailedRequest, Kind
+from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import FailedRequest, Kind
 
 
 class Impostor(LoopbackServer):

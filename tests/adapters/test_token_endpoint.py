@@ -11,11 +11,11 @@ from testbed.provider import script
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh import __version__
-from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh.oauth.formats import AuthMethod, Matcher, ResponseFormat
-from token_refresh.oauth.request import refresh_request
-from token_refresh.oauth.response import BODY_LIMIT_BYTES, FailedRequest, Kind, TokenResponse
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh_worker.oauth.formats import AuthMethod, Matcher, ResponseFormat
+from token_refresh_worker.oauth.request import refresh_request
+from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, Kind, TokenResponse
 
 
 @pytest.mark.parametrize("method", [AuthMethod.POST, AuthMethod.BASIC])

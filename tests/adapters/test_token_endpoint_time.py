@@ -11,11 +11,11 @@ from adapters.endpoints import CLIENT, requests_under_way, send
 from testbed.provider import script
 from testbed.provider.script import Script
 from testbed.provider.token_endpoint import TokenEndpoint
-from token_refresh.adapters import time_limit
-from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh.oauth.request import refresh_request
-from token_refresh.oauth.response import FailedRequest, Kind
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.adapters import time_limit
+from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh_worker.oauth.request import refresh_request
+from token_refresh_worker.oauth.response import FailedRequest, Kind
 
 GUARD_SECONDS = 60.0
 """So that a bug fails a test instead of hanging it; nothing is measured."""

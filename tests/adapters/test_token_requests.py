@@ -6,13 +6,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from adapters.endpoints import CLIENT, Recorder, sent_as
-from token_refresh.adapters.client_key import SigningError
-from token_refresh.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh.oauth.client_auth import encode_signature
-from token_refresh.oauth.formats import AuthMethod, Encoding, Grant, RequestFormat
-from token_refresh.oauth.request import TokenRequest, refresh_request
-from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.adapters.client_key import SigningError
+from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh_worker.oauth.client_auth import encode_signature
+from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant, RequestFormat
+from token_refresh_worker.oauth.request import TokenRequest, refresh_request
+from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
 
 FIELDS = {"grant_type": "refresh_token", "refresh_token": "r", "client_id": "id", "client_secret": "p&w"}
 

@@ -9,8 +9,14 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from token_refresh.aws.call_errors import CallError, TransientCallError, code_of, missing_value, swap_refused
 from token_refresh.aws.causes import Cause, FailedCall, failure_of, failure_of_code
+from token_refresh_worker.adapters.call_errors import (
+    CallError,
+    TransientCallError,
+    code_of,
+    missing_value,
+    swap_refused,
+)
 
 
 def client_error(code: str, message: str = "canary", status: int = 400) -> ClientError:

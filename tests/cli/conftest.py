@@ -17,7 +17,7 @@ from cli.ways import Scene
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.cli import main
+from token_refresh_worker.cli import main
 
 OF_PYTHON = re.compile(
     r"\b(CommandFailed|Cancelled\b(?!:)|NoResult|ForeignRedirect|NoneType|None|JSON (str|dict|list|int|float|bool)"
@@ -109,7 +109,7 @@ def person(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
 
     def sits(*visits: Callable[[str], str]) -> Person:
         someone = Person(*visits)
-        monkeypatch.setattr("token_refresh.cli.authorize.command.opened", someone.opened)
+        monkeypatch.setattr("token_refresh_worker.cli.authorize.command.opened", someone.opened)
         return someone
 
     return sits

@@ -8,8 +8,8 @@ from typing import Any
 
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.core.claims import Claim, write_claim
-from token_refresh.core.versions import claim_version_id
+from token_refresh_worker.core.claims import Claim, write_claim
+from token_refresh_worker.core.versions import claim_version_id
 
 SECRET_ID = "upwork-oauth-tokens"
 

@@ -15,9 +15,9 @@ from cli.authorizing import Person, consent, stored
 from cli.scene import SECRET_ID, Cli
 from fleet.memory import MemoryIndex
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.cli.secret.storing import create_secret
 from token_refresh.errors import ConfigurationError
-from token_refresh.fleet.core.row import Row
+from token_refresh_worker.cli.secret.storing import create_secret
+from token_refresh_worker.fleet.core.row import Row
 
 REDIRECT_URI = "http://127.0.0.1/callback"
 
@@ -104,7 +104,7 @@ def test_ctrl_c_while_it_stores(
         signal.raise_signal(signal.SIGINT)
         return create_secret(*given)
 
-    monkeypatch.setattr("token_refresh.cli.authorize.exchange.create_secret", interrupted)
+    monkeypatch.setattr("token_refresh_worker.cli.authorize.exchange.create_secret", interrupted)
     person(consent)
 
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -191,7 +191,7 @@ def test_into_a_fleet(  # noqa: PLR0917 - fixtures
 ) -> None:
     """With --fleet the new secret gets the fleet's tag and a row, is due at once, and has its claims in its table."""
     index = MemoryIndex()
-    monkeypatch.setattr("token_refresh.cli.authorize.command.find_index", lambda *_: index)
+    monkeypatch.setattr("token_refresh_worker.cli.authorize.command.find_index", lambda *_: index)
     person(consent)
 
     ended = cli(
@@ -216,7 +216,7 @@ def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, monkeypatch
         def rows(self) -> Iterator[Row]:
             raise ConfigurationError("dynamodb:Query on table prdo in eu-central-1 failed")
 
-    monkeypatch.setattr("token_refresh.cli.secret.membership.open_index", lambda *_: Missing())
+    monkeypatch.setattr("token_refresh_worker.cli.secret.membership.open_index", lambda *_: Missing())
 
     ended = cli("authorize", f"--client-file={client_file}", "--fleet=prdo", "--yes")
 

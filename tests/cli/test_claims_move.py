@@ -11,9 +11,9 @@ from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh.adapters.table_claims import TableClaims
-from token_refresh.core.claims import Claim
+from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.adapters.table_claims import TableClaims
+from token_refresh_worker.core.claims import Claim
 
 TABLE = "claims"
 

@@ -129,7 +129,7 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
         except KeyError as cause:
             raise ValueError("canary") from cause
 
-    monkeypatch.setattr("token_refresh.cli.status.command.read_state", broken)
+    monkeypatch.setattr("token_refresh_worker.cli.status.command.read_state", broken)
 
     ended = cli("status", *flags)
 
@@ -141,7 +141,7 @@ def test_defect(cli: Cli, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...
 
 def test_without_the_extra(environment: dict[str, str]) -> None:
     """Where the extra is not installed, the command says how to install it."""
-    block = "import sys; sys.modules['typer'] = None; from token_refresh.cli import main; main()"
+    block = "import sys; sys.modules['typer'] = None; from token_refresh_worker.cli import main; main()"
 
     ended = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", block], env=environment, capture_output=True, text=True, check=False
@@ -154,7 +154,8 @@ def test_without_the_extra(environment: dict[str, str]) -> None:
 
 def test_a_defect_at_import(environment: dict[str, str]) -> None:
     """A module of ours that is missing is a defect, and no missing extra."""
-    block = "import sys; sys.modules['token_refresh.cli.app'] = None; from token_refresh.cli import main; main()"
+    app = "token_refresh_worker.cli.app"
+    block = f"import sys; sys.modules['{app}'] = None; from token_refresh_worker.cli import main; main()"
 
     ended = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", block], env=environment, capture_output=True, text=True, check=False

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import token_refresh
+import token_refresh_worker
 from builders import DAY
 from cli import states
 from cli.scene import SECRET_ID, Cli, Tokens
@@ -14,7 +14,7 @@ from cli.states import Stage, State
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
-PACKAGE = Path(token_refresh.__file__).parent
+PACKAGE = Path(token_refresh_worker.__file__).parent
 BAD = (
     *(states.rejected, states.held, states.staged, states.used, states.of_another_host, states.claims_in_a_table),
     *(states.garbage, states.empty, states.published_before),

@@ -84,7 +84,7 @@ def test_clock(cli: Cli, tokens: Tokens, store: SecretsManagerServer, offset: in
 
 def test_unreachable(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Secrets Manager out of reach fails once, and does not keep the other checks from going on."""
-    monkeypatch.setattr("token_refresh.adapters.calls.PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0.1)
 
     ended = cli("doctor", "--json", "--endpoint-url=http://127.0.0.1:1", "--token-endpoint=http://127.0.0.1:1")
 

@@ -12,8 +12,8 @@ from cli.scene import SECRET_ID, Cli, Tokens, grades
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.cli.authorize.client import read_client_file
-from token_refresh.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.authorize.client import read_client_file
+from token_refresh_worker.cli.console.failures import CommandFailed
 
 
 def test_credentials_that_aws_does_not_know(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:

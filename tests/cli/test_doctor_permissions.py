@@ -9,9 +9,9 @@ from builders import DAY
 from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.cli.context import Context
-from token_refresh.cli.doctor.permissions import PROBE_LABEL
-from token_refresh.cli.secret.storing import PROBE_VERSION_ID
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.doctor.permissions import PROBE_LABEL
+from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID
 
 NAME = "your permissions"
 
@@ -59,7 +59,7 @@ def test_denied(cli: Cli, store: SecretsManagerServer, action: str) -> None:
 def test_an_error_is_not_a_denial(cli: Cli, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection that breaks, or a store that fails, says nothing about permissions."""
     store.fault("drop_before", "PutSecretValue", times=None)
-    monkeypatch.setattr("token_refresh.cli.context._PATIENT", None)
+    monkeypatch.setattr("token_refresh_worker.cli.context._PATIENT", None)
 
     check = permissions(cli("doctor", "--json"))
 
@@ -77,7 +77,7 @@ def test_a_store_that_moves_what_it_should_not(
         del probe
         tokens.put("{}")
 
-    monkeypatch.setattr("token_refresh.cli.doctor.permissions._try", careless)
+    monkeypatch.setattr("token_refresh_worker.cli.doctor.permissions._try", careless)
 
     check = permissions(cli("doctor", "--json"))
 

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from token_refresh.cli.authorize.redirect import RedirectServer
-from token_refresh.cli.refresh.invoke import _print_log
+from token_refresh_worker.cli.authorize.redirect import RedirectServer
+from token_refresh_worker.cli.refresh.invoke import _print_log
 
 
 def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:

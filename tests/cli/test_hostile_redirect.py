@@ -17,11 +17,11 @@ import pytest
 
 from cli.authorizing import Person, consent, redirected
 from cli.scene import Cli
-from token_refresh.cli.authorize import redirect
-from token_refresh.cli.authorize.authorization import Authorization
-from token_refresh.cli.authorize.browser import opened
-from token_refresh.cli.authorize.redirect import RedirectServer
-from token_refresh.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.authorize import redirect
+from token_refresh_worker.cli.authorize.authorization import Authorization
+from token_refresh_worker.cli.authorize.browser import opened
+from token_refresh_worker.cli.authorize.redirect import RedirectServer
+from token_refresh_worker.cli.console.failures import CommandFailed
 
 SOURCE = random.Random(17)  # noqa: S311 - inputs of a test, not secrets
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer.main
 
-from token_refresh.cli.app import app
+from token_refresh_worker.cli.app import app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.scene import Cli
-from token_refresh.providers.loader import profile_names
+from token_refresh_worker.providers.loader import profile_names
 
 PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
 PROFILE = """

@@ -14,8 +14,8 @@ from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.cli.console.screen import errors
-from token_refresh.cli.refresh.command import _Progress
+from token_refresh_worker.cli.console.screen import errors
+from token_refresh_worker.cli.refresh.command import _Progress
 
 DAY = timedelta(days=1)
 

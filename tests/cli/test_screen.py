@@ -10,9 +10,9 @@ import pytest
 from builders import DAY
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.cli.console.screen import printable
+from token_refresh_worker.cli.console.screen import printable
 
-CLI = Path(__file__).parents[2] / "worker" / "token_refresh" / "cli"
+CLI = Path(__file__).parents[2] / "worker" / "token_refresh_worker" / "cli"
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
 
 

@@ -120,7 +120,7 @@ def test_throttled(scene: Scene, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     """Throttling: the message says that it is throttling and passes; the same command works then."""
     scene.create()
     scene.store.fault("throttle", "GetSecretValue", times=None)
-    monkeypatch.setattr("token_refresh.adapters.calls.PATIENCE_SECONDS", 0.1)  # In place of ten seconds.
+    monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0.1)  # In place of ten seconds.
 
     ended = cli(*STATUS.split()[1:])
     scene.store.faults.clear()

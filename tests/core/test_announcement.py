@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from builders import DAY, HOUR, NOW, attempt, token_set
-from token_refresh.core.announcement import Transition, transition_of_run
-from token_refresh.core.attempts import Attempt, Fate, Ledger
-from token_refresh.core.snapshot import Snapshot, TokenSet
-from token_refresh.stored.origin import ClaimStoreKind, Origin
+from token_refresh_worker.core.announcement import Transition, transition_of_run
+from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
+from token_refresh_worker.core.snapshot import Snapshot, TokenSet
+from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
 
 MINE = "c" * 32
 SOON = NOW + timedelta(days=6)

@@ -3,8 +3,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, attempt, mark
-from token_refresh.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint_of
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT, Attempt, Fate, Ledger, fingerprint_of
 
 TOKEN = mark("refresh-0")
 

@@ -7,10 +7,10 @@ import pytest
 
 from builders import NOW, document, fields
 from token_refresh.errors import InvalidSecretDocument
-from token_refresh.oauth.response import FailedRequest, Kind, read_response
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import read_document
 from token_refresh.stored.json_object import read_object
+from token_refresh_worker.oauth.response import FailedRequest, Kind, read_response
+from token_refresh_worker.stored.document import read_document
 
 
 def test_a_renewed_document_is_what_a_later_run_reads() -> None:

@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, attempt, claim
-from token_refresh.core.attempts import Fate
-from token_refresh.core.claims import (
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import (
     Record,
     UnreadableClaim,
     read_claim,
@@ -15,8 +17,6 @@ from token_refresh.core.claims import (
     write_claim,
     write_record,
 )
-from token_refresh.errors import InvalidSecretDocument
-from token_refresh.secret_value import SecretValue
 
 GOOD_CLAIM = {"version_id": "v", "attempt": 1, "ttl_seconds": 60, "nonce": "n", "earlier": []}
 GOOD_RECORD = {"version_id": "v", "attempt": 1, "outcome": "unknown", "error": None, "at": 1_800_000_000}

@@ -6,17 +6,17 @@ import uuid
 import pytest
 
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, claim, mark, origin, policy, snapshot, text, token_set
-from token_refresh.core.attempts import Fate, Ledger
-from token_refresh.core.claims import UnreadableClaim, read_claim, read_record, write_claim
-from token_refresh.core.plan import plan
-from token_refresh.core.schedule import FORCED_CLAIMS_A_DAY
-from token_refresh.core.snapshot import RunState
-from token_refresh.core.steps import Hold, Redeem, ReplaceLostTable
-from token_refresh.core.versions import unheld_claim_id
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import read_document
 from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS
+from token_refresh_worker.core.attempts import Fate, Ledger
+from token_refresh_worker.core.claims import UnreadableClaim, read_claim, read_record, write_claim
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
+from token_refresh_worker.core.snapshot import RunState
+from token_refresh_worker.core.steps import Hold, Redeem, ReplaceLostTable
+from token_refresh_worker.core.versions import unheld_claim_id
+from token_refresh_worker.stored.document import read_document
 
 TOKEN = mark("refresh-0")
 OLD = NOW - 3 * DAY

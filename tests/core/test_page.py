@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from token_refresh.core.attempts import REDEMPTIONS_KEPT
-from token_refresh.core.plan import LOST_CLAIMS, RULES, STALENESS
-from token_refresh.core.schedule import CLAIMS_A_DAY, FIRST_BACKOFF, FORCED_CLAIMS_A_DAY
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
+from token_refresh_worker.core.plan import LOST_CLAIMS, RULES, STALENESS
+from token_refresh_worker.core.schedule import CLAIMS_A_DAY, FIRST_BACKOFF, FORCED_CLAIMS_A_DAY
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
 @pytest.fixture(scope="module")

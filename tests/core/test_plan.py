@@ -21,11 +21,11 @@ from builders import (
     snapshot,
     token_set,
 )
-from token_refresh.core.attempts import Fate
-from token_refresh.core.claims import Claim
-from token_refresh.core.plan import RULES, STALENESS, plan
-from token_refresh.core.snapshot import PublishedCopy, RunState, TokenSet
-from token_refresh.core.steps import (
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.plan import RULES, STALENESS, plan
+from token_refresh_worker.core.snapshot import PublishedCopy, RunState, TokenSet
+from token_refresh_worker.core.steps import (
     Carry,
     Fresh,
     Mismatch,
@@ -37,8 +37,8 @@ from token_refresh.core.steps import (
     TokenUsed,
     Wait,
 )
-from token_refresh.core.versions import published_version_id
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh_worker.core.versions import published_version_id
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 NEW = token_set("new", refreshToken="refresh-1")
 

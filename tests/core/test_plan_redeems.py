@@ -13,15 +13,15 @@ from builders import (
     snapshot,
     token_set,
 )
-from token_refresh.core.attempts import Fate
-from token_refresh.core.plan import plan
-from token_refresh.core.snapshot import RunState
-from token_refresh.core.steps import (
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.snapshot import RunState
+from token_refresh_worker.core.steps import (
     Reason,
     Redeem,
     Wait,
 )
-from token_refresh.core.versions import claim_version_id
+from token_refresh_worker.core.versions import claim_version_id
 
 # 11: redeem
 

@@ -21,20 +21,20 @@ from builders import (
     snapshot,
     token_set,
 )
-from token_refresh.core.attempts import Fate
-from token_refresh.core.claims import Claim
-from token_refresh.core.plan import CLOCK_ERROR, LOST_CLAIMS, STALENESS, plan
-from token_refresh.core.schedule import Policy
-from token_refresh.core.snapshot import TokenSet
-from token_refresh.core.steps import (
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.plan import CLOCK_ERROR, LOST_CLAIMS, STALENESS, plan
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.snapshot import TokenSet
+from token_refresh_worker.core.steps import (
     Hold,
     Reason,
     Redeem,
     ReplaceLostTable,
     Wait,
 )
-from token_refresh.core.versions import claim_version_id
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh_worker.core.versions import claim_version_id
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 SECOND = timedelta(seconds=1)
 

@@ -3,8 +3,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, policy
-from token_refresh.core.attempts import Fate
-from token_refresh.core.schedule import (
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.schedule import (
     due_at,
     last_quarter_at,
     lifetime_too_short,

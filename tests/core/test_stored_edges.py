@@ -8,12 +8,17 @@ from datetime import UTC, datetime
 import pytest
 
 from builders import NOW, attempt, claim, document, fields, mark
-from token_refresh.core.attempts import Fate
-from token_refresh.core.claims import Record, write_claim, write_record
-from token_refresh.core.versions import claim_version_id, published_version_id, record_version_id, staged_version_id
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import read_document
-from token_refresh.stored.published import published_document
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import Record, write_claim, write_record
+from token_refresh_worker.core.versions import (
+    claim_version_id,
+    published_version_id,
+    record_version_id,
+    staged_version_id,
+)
+from token_refresh_worker.stored.document import read_document
+from token_refresh_worker.stored.published import published_document
 
 
 @pytest.fixture

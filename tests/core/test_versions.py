@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from token_refresh.core.versions import (
+from token_refresh_worker.core.versions import (
     claim_version_id,
     published_version_id,
     record_version_id,

@@ -33,8 +33,8 @@ LIES = """
 LEAKS = """
     import json
 
-    from token_refresh.bootstrap import secrets_manager_client
-    from token_refresh.handler import handler as worker
+    from token_refresh_worker.bootstrap import secrets_manager_client
+    from token_refresh_worker.handler import handler as worker
 
     def handler(event, context):
         value = secrets_manager_client().get_secret_value(SecretId="upwork-oauth-tokens", VersionStage="AWSCURRENT")

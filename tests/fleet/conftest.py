@@ -11,8 +11,8 @@ from moto import mock_aws
 from fleet.queue_stage import FleetStage
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.fleet import settings
-from token_refresh.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet import settings
+from token_refresh_worker.fleet.aws.index import TableIndex
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from builders import NOW
-from token_refresh.core.announcement import Announcement
-from token_refresh.fleet.core.dispatch import LEASE, Message
-from token_refresh.fleet.core.enrolment import Listed
-from token_refresh.fleet.core.row import AHEAD, Pause, Pauses, Row
-from token_refresh.fleet.ports import CLOCK_TICK, Entry
+from token_refresh_worker.core.announcement import Announcement
+from token_refresh_worker.fleet.core.dispatch import LEASE, Message
+from token_refresh_worker.fleet.core.enrolment import Listed
+from token_refresh_worker.fleet.core.row import AHEAD, Pause, Pauses, Row
+from token_refresh_worker.fleet.ports import CLOCK_TICK, Entry
 
 
 @dataclass(slots=True)

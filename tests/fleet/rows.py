@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from builders import HOUR, MINUTE, NOW
-from token_refresh.fleet.core.row import Pause, Row, Seen, State
+from token_refresh_worker.fleet.core.row import Pause, Row, Seen, State
 
 WINDOW = 20 * MINUTE
 """The refresh window of a one-hour token: a third of its life."""

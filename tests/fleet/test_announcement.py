@@ -6,9 +6,9 @@ import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW
 from fleet.rows import arn, failed, row, seen
-from token_refresh.core.announcement import Announcement, Transition
-from token_refresh.fleet.core.announcement import announcement
-from token_refresh.fleet.core.row import Row, Seen, State
+from token_refresh_worker.core.announcement import Announcement, Transition
+from token_refresh_worker.fleet.core.announcement import announcement
+from token_refresh_worker.fleet.core.row import Row, Seen, State
 
 DEAD = seen(state=State.REAUTHORIZE, error_type="ReauthorizationRequired", since=NOW)
 

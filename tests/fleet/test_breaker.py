@@ -6,8 +6,8 @@ import pytest
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import failed, row, seen
-from token_refresh.fleet.core.breaker import Breaker, Reason, breaker_of
-from token_refresh.fleet.core.row import Row, Seen, State
+from token_refresh_worker.fleet.core.breaker import Breaker, Reason, breaker_of
+from token_refresh_worker.fleet.core.row import Row, Seen, State
 
 SECOND = timedelta(seconds=1)
 UNREACHABLE = "TokenEndpointUnavailable"

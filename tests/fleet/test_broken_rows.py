@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import arn, failed, row, seen
-from token_refresh.cli.fleet.layout import as_fields, lay_out, select
-from token_refresh.fleet.aws import items
-from token_refresh.fleet.core.announcement import announcement
-from token_refresh.fleet.core.dispatch import LEASE, Decision, Fleet, Limits, ProviderLimits, decide, message_id
-from token_refresh.fleet.core.gauges import measure
-from token_refresh.fleet.core.outcome import Ran, after
-from token_refresh.fleet.core.pace import SECONDS
-from token_refresh.fleet.core.row import Pauses, Row, State, is_due, pause_of
+from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
+from token_refresh_worker.fleet.aws import items
+from token_refresh_worker.fleet.core.announcement import announcement
+from token_refresh_worker.fleet.core.dispatch import LEASE, Decision, Fleet, Limits, ProviderLimits, decide, message_id
+from token_refresh_worker.fleet.core.gauges import measure
+from token_refresh_worker.fleet.core.outcome import Ran, after
+from token_refresh_worker.fleet.core.pace import SECONDS
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, is_due, pause_of
 
 PROVIDERS = {
     "slow": ProviderLimits(runs_per_second=0.2),

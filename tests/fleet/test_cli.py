@@ -13,12 +13,12 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from fleet.rows import arn, failed, row, seen
-from token_refresh.cli.app import app
-from token_refresh.cli.fleet.duration import read_duration
-from token_refresh.cli.fleet.layout import lay_out, select
 from token_refresh.errors import TokenRefreshError
-from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.row import Pause, Pauses, Row, State
+from token_refresh_worker.cli.app import app
+from token_refresh_worker.cli.fleet.duration import read_duration
+from token_refresh_worker.cli.fleet.layout import lay_out, select
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,8 +9,8 @@ import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW
 from fleet.rows import failed, pause, row, rows, seen
-from token_refresh.fleet.core.breaker import Reason
-from token_refresh.fleet.core.dispatch import (
+from token_refresh_worker.fleet.core.breaker import Reason
+from token_refresh_worker.fleet.core.dispatch import (
     Decision,
     Fleet,
     Limits,
@@ -20,7 +20,7 @@ from token_refresh.fleet.core.dispatch import (
     limits_of,
     message_id,
 )
-from token_refresh.fleet.core.row import Pauses, Row, State
+from token_refresh_worker.fleet.core.row import Pauses, Row, State
 
 SMALL = Limits(writes_per_second=4.0)
 """A budget of 120 runs a minute."""

@@ -13,10 +13,10 @@ from fleet.conftest import TABLE
 from fleet.memory import MemoryIndex, MemoryQueue
 from fleet.rows import arn, failed, row, rows
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.dispatch import Limits, message_id
-from token_refresh.fleet.dispatcher import hand_out, handler, take_stock
-from token_refresh.fleet.settings import FleetSettings
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.dispatch import Limits, message_id
+from token_refresh_worker.fleet.dispatcher import hand_out, handler, take_stock
+from token_refresh_worker.fleet.settings import FleetSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

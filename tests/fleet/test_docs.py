@@ -10,15 +10,15 @@ from pathlib import Path
 import cfnlint.decode
 import pytest
 
-from token_refresh.core.announcement import Announcement, Transition
-from token_refresh.fleet.aws.bus import SOURCE
-from token_refresh.fleet.core.breaker import Reason
-from token_refresh.fleet.core.dispatch import Limits
-from token_refresh.fleet.core.row import State
 from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import names_of
 from token_refresh_infra.fleet_parameters import FleetParameters
 from token_refresh_infra.modes import parameters_of
+from token_refresh_worker.core.announcement import Announcement, Transition
+from token_refresh_worker.fleet.aws.bus import SOURCE
+from token_refresh_worker.fleet.core.breaker import Reason
+from token_refresh_worker.fleet.core.dispatch import Limits
+from token_refresh_worker.fleet.core.row import State
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fleet.md").read_text()

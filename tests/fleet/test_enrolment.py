@@ -6,8 +6,8 @@ import pytest
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import arn, row, seen
-from token_refresh.fleet.core.enrolment import Listed, Resync, resync
-from token_refresh.fleet.core.row import Row, State
+from token_refresh_worker.fleet.core.enrolment import Listed, Resync, resync
+from token_refresh_worker.fleet.core.row import Row, State
 
 
 def listed(name: str, *, fleet: str = "prod", changed_at: datetime | None = NOW - HOUR, **tags: str) -> Listed:

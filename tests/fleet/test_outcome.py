@@ -7,8 +7,8 @@ import pytest
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, row, seen
-from token_refresh.fleet.core.outcome import JITTER, LONGEST_WAIT, Ran, after
-from token_refresh.fleet.core.row import Row, State
+from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, Ran, after
+from token_refresh_worker.fleet.core.row import Row, State
 
 
 def ran(outcome: str | None = "refreshed", **changes: Any) -> Ran:

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from token_refresh.fleet.core.pace import SECONDS, pace
+from token_refresh_worker.fleet.core.pace import SECONDS, pace
 
 
 def test_order_is_kept() -> None:

@@ -19,9 +19,9 @@ from token_refresh.errors import (
     SecretEmpty,
     TokenRefreshError,
 )
-from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.row import Pause, State
-from token_refresh.handler import handler
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.row import Pause, State
+from token_refresh_worker.handler import handler
 from worker.stage import Context
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def test_a_defect_is_a_row(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -
     def broken(*_: object, **__: object) -> None:
         raise KeyError("hush")
 
-    monkeypatch.setattr("token_refresh.handler.build_run", broken)
+    monkeypatch.setattr("token_refresh_worker.handler.build_run", broken)
 
     assert {"batchItemFailures": []} == stage.message(secret_arn)
     assert (State.ERROR, "InternalError") == (stage.seen(secret_arn).state, stage.seen(secret_arn).error_type)
@@ -159,7 +159,7 @@ def test_slow_reads_do_not_move_the_deadline(stage: FleetStage, monkeypatch: pyt
 
     entry = TableIndex.entry
     monkeypatch.setattr(TableIndex, "entry", slow)
-    monkeypatch.setattr("token_refresh.bootstrap.SystemClock.monotonic", lambda _: time.monotonic() + passed[0])
+    monkeypatch.setattr("token_refresh_worker.bootstrap.SystemClock.monotonic", lambda _: time.monotonic() + passed[0])
 
     stage.message(secret_arn)
 

@@ -10,8 +10,8 @@ import pytest
 from fleet.conftest import TABLE
 from fleet.queue_stage import FleetStage
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.row import State
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.row import State
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -10,10 +10,10 @@ from builders import HOUR, MINUTE, NOW
 from fleet.conftest import TABLE
 from fleet.memory import MemoryIndex, MemoryListing
 from fleet.rows import arn, row, seen
-from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.enrolment import Listed
-from token_refresh.fleet.core.row import State
-from token_refresh.fleet.resync import counts_of, handler, synchronise
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.enrolment import Listed
+from token_refresh_worker.fleet.core.row import State
+from token_refresh_worker.fleet.resync import counts_of, handler, synchronise
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -6,7 +6,7 @@ import pytest
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, pause, row, seen
-from token_refresh.fleet.core.row import Pauses, State, pause_of, state_of
+from token_refresh_worker.fleet.core.row import Pauses, State, pause_of, state_of
 
 NOBODY = Pauses()
 

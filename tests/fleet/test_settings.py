@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.fleet.core.dispatch import Limits, ProviderLimits
-from token_refresh.fleet.settings import client, limits_of_provider, provider_limits, read_fleet_settings
-from token_refresh.providers.loader import load_provider
-from token_refresh.providers.provider import RateLimit
+from token_refresh_worker.fleet.core.dispatch import Limits, ProviderLimits
+from token_refresh_worker.fleet.settings import client, limits_of_provider, provider_limits, read_fleet_settings
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.providers.provider import RateLimit
 
 GIVEN = {"FLEET_NAME": "prod", "CLAIM_TABLE": "table"}
 

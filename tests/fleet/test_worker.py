@@ -9,12 +9,12 @@ from builders import DAY, HOUR, MINUTE, NOW
 from fakes import FakeLog
 from fleet.memory import MemoryBus, MemoryIndex
 from fleet.rows import arn, pause, row, seen
-from token_refresh.core.announcement import Transition
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh.fleet.core.outcome import Ran
-from token_refresh.fleet.core.row import Pauses, Row, State
-from token_refresh.fleet.ports import Entry
-from token_refresh.fleet.worker import Crew, find_member, provider_of, report
+from token_refresh_worker.core.announcement import Transition
+from token_refresh_worker.fleet.core.outcome import Ran
+from token_refresh_worker.fleet.core.row import Pauses, Row, State
+from token_refresh_worker.fleet.ports import Entry
+from token_refresh_worker.fleet.worker import Crew, find_member, provider_of, report
 
 
 def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None) -> Crew:

@@ -9,7 +9,7 @@ from infra.policy import resolve
 from infra.synthesis import Deployment
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import SecretEmpty
-from token_refresh.handler import handler
+from token_refresh_worker.handler import handler
 
 ANNOUNCED = (
     "renewal-overdue",

@@ -17,10 +17,10 @@ from infra.synthesis import synthesise_fleet
 from infra.test_fleet import PLAIN, Template, resources
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh.errors import TokenRefreshError
-from token_refresh.fleet import dispatcher, resync, settings
-from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.row import Row
-from token_refresh.handler import handler
+from token_refresh_worker.fleet import dispatcher, resync, settings
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.row import Row
+from token_refresh_worker.handler import handler
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/prod"

@@ -15,8 +15,8 @@ from testbed.aws_lambda.function import Function
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import SecretAccessDenied, TokenRefreshError
-from token_refresh.handler import handler
 from token_refresh.reader import TokenReader
+from token_refresh_worker.handler import handler
 
 if TYPE_CHECKING:
     from testbed.aws.faults import Call

@@ -37,9 +37,10 @@ def unpacked(code: Path, tmp_path: Path) -> Path:
 
 def copy_of_the_project(folder: Path) -> Path:
     """What `scripts/package` reads, elsewhere; the tools are those that are installed here."""
-    for name in ("examples", "scripts", "worker", "locks"):
+    for name in ("examples", "scripts", "reader", "worker", "locks"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "LICENSE", folder)
+    for name in ("CHANGELOG.md", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
     (folder / ".venv").symlink_to(ROOT / ".venv")
     return folder
 
@@ -71,7 +72,7 @@ def test_up_to_date(code: Path, tmp_path: Path) -> None:
     package()
     assert marked == built.stat().st_ino
 
-    with (project / "worker/token_refresh/errors.py").open("a") as source:
+    with (project / "reader/token_refresh/errors.py").open("a") as source:
         source.write("# changed\n")
     assert code.read_bytes() != package()
 
@@ -79,10 +80,12 @@ def test_up_to_date(code: Path, tmp_path: Path) -> None:
 def test_small(code: Path) -> None:
     """The zip has what the worker needs and the runtime lacks, and stays under 2 MB."""
     with zipfile.ZipFile(code) as archive:
-        top = {name.split("/")[0] for name in archive.namelist()}
+        names = archive.namelist()
+    top = {name.split("/")[0] for name in names}
 
     assert code.stat().st_size < LIMIT_BYTES
-    assert {"token_refresh", "httpx", "structlog", "tenacity"} <= top
+    assert {"token_refresh", "token_refresh_worker", "httpx", "structlog", "tenacity"} <= top
+    assert not [name for name in names if name.startswith("token_refresh_worker/cli/")]
     assert set() == top & IN_THE_RUNTIME
     assert [] == [name for name in top if name.endswith(".so")]
 
@@ -145,7 +148,7 @@ def test_profiles_of_one_s_own(tmp_path: Path) -> None:
             env=os.environ | {"PROVIDER_PROFILES": str(tmp_path / "link")},
         )
 
-        profiles = "token_refresh/providers/profiles"
+        profiles = "token_refresh_worker/providers/profiles"
         with zipfile.ZipFile(project / "dist" / "token-refresh-worker.zip") as archive:
             assert title == archive.read(f"{profiles}/my-crm.toml")
             assert archive.read(f"{profiles}/upwork.toml")
@@ -158,7 +161,8 @@ def test_layer() -> None:
         names = archive.namelist()
 
     assert "python/token_refresh/__init__.py" in names
-    assert [] == [name for name in names if not name.startswith("python/token_refresh/") and name != "LICENSE"]
+    ours = ("python/token_refresh/", "python/token_refresh-")
+    assert [] == [name for name in names if not name.startswith(ours) and name != "LICENSE"]
 
 
 def test_wrong_use() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from infra.synthesis import synthesise
-from token_refresh.providers.loader import load_provider, profile_names
-from token_refresh.providers.schema import SHORTEST_WINDOW_SECONDS
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
+from token_refresh_worker.providers.loader import load_provider, profile_names
+from token_refresh_worker.providers.schema import SHORTEST_WINDOW_SECONDS
 
 WITH_ENDPOINT = [name for name in profile_names() if load_provider(name).token_endpoint]
 

@@ -4,8 +4,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from token_refresh.oauth.formats import ResponseFormat
-from token_refresh.oauth.response import FailedRequest, TokenResponse, read_response
+from token_refresh_worker.oauth.formats import ResponseFormat
+from token_refresh_worker.oauth.response import FailedRequest, TokenResponse, read_response
 
 GOOD: dict[str, Any] = {"access_token": "a", "refresh_token": "r2", "token_type": "Bearer", "expires_in": 86400}
 

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.oauth.client_auth import Assertion, authenticate, encode_signature
-from token_refresh.oauth.formats import AuthMethod
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.credentials import ClientCredentials
+from token_refresh_worker.oauth.client_auth import Assertion, authenticate, encode_signature
+from token_refresh_worker.oauth.formats import AuthMethod
+from token_refresh_worker.stored.credentials import ClientCredentials
 
 CLIENT = ClientCredentials(client_id="i d:", client_secret=SecretValue("p/w&"))
 PUBLIC = ClientCredentials(client_id="id", client_secret=None)

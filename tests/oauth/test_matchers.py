@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oauth.responses import read
-from token_refresh.oauth.formats import Matcher, ResponseFormat
-from token_refresh.oauth.response import FailedRequest, Kind, read_response
+from token_refresh_worker.oauth.formats import Matcher, ResponseFormat
+from token_refresh_worker.oauth.response import FailedRequest, Kind, read_response
 
 ERRORS = {"ok": False, "error": "gone", "errors": [{"code": "invalid", "n": 1}], "n": 1}
 

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.oauth.formats import AuthMethod, Encoding, Grant, RequestFormat
-from token_refresh.oauth.request import TokenRequest, refresh_request, token_request
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.credentials import ClientCredentials
+from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant, RequestFormat
+from token_refresh_worker.oauth.request import TokenRequest, refresh_request, token_request
+from token_refresh_worker.stored.credentials import ClientCredentials
 
 CLIENT = ClientCredentials(client_id="id", client_secret=SecretValue("hush & more"))
 REDEEMED = SecretValue("r")

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from oauth.responses import GOOD, respond
-from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse, read_response
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
+from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse, read_response
 
 
 def success(**changes: Any) -> TokenResponse:

@@ -6,10 +6,10 @@ from urllib.parse import urlencode
 import pytest
 
 from oauth.responses import GOOD, read, tokens
-from token_refresh.oauth.formats import Encoding, Expiry, ResponseFormat
-from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse, read_response
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
+from token_refresh_worker.oauth.formats import Encoding, Expiry, ResponseFormat
+from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse, read_response
 
 
 def test_a_form_encoded_response() -> None:

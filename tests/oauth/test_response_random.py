@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from token_refresh.oauth.formats import Encoding, Expiry, Matcher, ResponseFormat
-from token_refresh.oauth.response import TokenResponse, read_response
 from token_refresh.stored.times import LONGEST_LIFETIME
+from token_refresh_worker.oauth.formats import Encoding, Expiry, Matcher, ResponseFormat
+from token_refresh_worker.oauth.response import TokenResponse, read_response
 
 SENT_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -11,6 +11,7 @@ import zipfile
 from email import message_from_string
 from email.message import Message
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -20,11 +21,14 @@ ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
 READ = """
 from token_refresh.reader import TokenReader, TokenRefreshError
+from token_refresh.webhooks import STRIPE, Verifier
+from token_refresh.testing import FakeTokenReader
 TokenReader("tokens")
-try:
-    import httpx
-except ImportError:
-    print("the reader needs boto3 alone")
+for name in ("httpx", "structlog", "tenacity", "token_refresh_worker"):
+    try:
+        __import__(name)
+    except ImportError:
+        print("without", name)
 """
 
 
@@ -32,65 +36,96 @@ def run(*command: str | Path, cwd: Path = ROOT) -> str:
     return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout  # noqa: S603 - ours
 
 
-@pytest.fixture(scope="module")
-def built() -> tuple[Path, Path]:
-    """Give the wheel and the source distribution."""
-    wheel, source = (ROOT / line for line in run(ROOT / "scripts" / "package", "wheel").split())
-    return wheel, source
+class Built(NamedTuple):
+    """Wheel and source distribution of both packages."""
+
+    reader: Path
+    reader_source: Path
+    worker: Path
+    worker_source: Path
 
 
 @pytest.fixture(scope="module")
-def metadata(built: tuple[Path, Path]) -> Message:
-    """What PyPI shows of the package."""
-    with zipfile.ZipFile(built[0]) as archive:
+def built() -> Built:
+    """What `scripts/package wheel` builds."""
+    paths = [ROOT / line for line in run(ROOT / "scripts" / "package", "wheel").split()]
+    return Built(*sorted(paths, key=lambda path: (path.name.startswith("token_refresh_worker"), path.suffix == ".gz")))
+
+
+@pytest.fixture(scope="module")
+def metadata(built: Built) -> Message:
+    """What a package index shows of the worker."""
+    return metadata_of(built.worker)
+
+
+def metadata_of(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         return message_from_string(archive.read(name).decode())
 
 
-def install(folder: Path, distribution: str | Path) -> Path:
+def install(folder: Path, *distributions: str | Path) -> Path:
     run(UV, "venv", "--quiet", "--python", sys.executable, folder)
-    run(UV, "pip", "install", "--quiet", "--python", folder, "--constraint", ROOT / "locks" / "all.txt", distribution)
+    run(UV, "pip", "install", "--quiet", "--python", folder, "--constraint", ROOT / "locks" / "all.txt", *distributions)
     return folder / "bin"
 
 
-def test_a_service_installs_the_reader_with_boto3_alone(built: tuple[Path, Path], tmp_path: Path) -> None:
-    """In an empty environment the wheel's base brings the reader, and no HTTP client."""
-    bin_folder = install(tmp_path / "venv", built[0])
+def test_a_service_installs_the_reader_with_boto3_alone(built: Built, tmp_path: Path) -> None:
+    """In an empty environment `token-refresh` brings reader, webhooks and fakes, no command, and nothing but boto3."""
+    bin_folder = install(tmp_path / "venv", built.reader)
 
-    assert "the reader needs boto3 alone" == run(bin_folder / "python", "-c", READ, cwd=tmp_path).strip()
+    missing = run(bin_folder / "python", "-c", READ, cwd=tmp_path).splitlines()
+
+    assert ["without httpx", "without structlog", "without tenacity", "without token_refresh_worker"] == missing
+    assert not (bin_folder / "token-refresh").exists()
+    assert ["boto3>=1.40"] == [
+        need for need in metadata_of(built.reader).get_all("Requires-Dist", []) if ";" not in need
+    ]
 
 
-@pytest.mark.parametrize("kind", [0, 1], ids=["wheel", "source"])
-def test_an_operator_installs_the_command(built: tuple[Path, Path], kind: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["wheel", "source"])
+def test_an_operator_installs_the_command(built: Built, kind: str, tmp_path: Path) -> None:
     """In an empty environment the extra `cli` of either distribution brings a working `token-refresh`."""
-    bin_folder = install(tmp_path / "venv", f"{built[kind]}[cli]")
+    reader, worker = built[0::2] if kind == "wheel" else built[1::2]
+    bin_folder = install(tmp_path / "venv", reader, f"{worker}[cli]")
 
     assert "authorize" in run(bin_folder / "token-refresh", "--help", cwd=tmp_path)
 
 
-def test_uvx_runs_the_command(built: tuple[Path, Path], tmp_path: Path) -> None:
+def test_uvx_runs_the_command(built: Built, tmp_path: Path) -> None:
     """`uvx --from` runs the command without installing it."""
     uvx = (UV, "tool", "run", "--quiet", "--python", sys.executable, "--constraints", ROOT / "locks" / "all.txt")
+    packages = ("--with", built.reader, "--from", f"{built.worker}[cli]")
 
-    assert (
-        f"token-refresh {__version__}"
-        == run(*uvx, "--from", f"{built[0]}[cli]", "token-refresh", "--version", cwd=tmp_path).strip()
-    )
+    assert f"token-refresh {__version__}" == run(*uvx, *packages, "token-refresh", "--version", cwd=tmp_path).strip()
 
 
-def test_the_source_distribution_holds_what_the_wheel_holds(built: tuple[Path, Path]) -> None:
-    """Each file of the package is in both, the provider profiles included, and no test is."""
-    wheel, source = built
+def test_the_worker_needs_the_reader_of_its_own_version(metadata: Message) -> None:
+    """Both packages are released together, and pip installs no other pair."""
+    assert f"token-refresh=={__version__}" in metadata.get_all("Requires-Dist", [])
+
+
+@pytest.mark.parametrize(("package", "folder"), [("token_refresh", ""), ("token_refresh_worker", "worker/")])
+def test_the_source_distribution_holds_what_the_wheel_holds(built: Built, package: str, folder: str) -> None:
+    """Each file of a package is in both of its distributions, and no test is."""
+    wheel, source = built[2:] if folder else built[:2]
     with zipfile.ZipFile(wheel) as archive:
-        in_wheel = {name for name in archive.namelist() if name.startswith("token_refresh/")}
+        in_wheel = {name for name in archive.namelist() if ".dist-info/" not in name}
     with tarfile.open(source) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames()}
 
-    assert in_wheel == {name.removeprefix("worker/") for name in names if name.startswith("worker/")}
-    assert "token_refresh/py.typed" in in_wheel
-    assert "token_refresh/providers/profiles/upwork.toml" in in_wheel
-    assert {"README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml"} <= names
+    own = f"{folder}{package}/"
+    assert in_wheel == {name.removeprefix(folder) for name in names if name.startswith(own)}
+    assert f"{package}/py.typed" in in_wheel
+    assert {"README.md", "LICENSE", "pyproject.toml"} <= names
     assert set() == {name for name in names if name.startswith(("tests/", "infra/", "docs/"))}
+
+
+def test_what_ships_beside_the_code(built: Built) -> None:
+    """The worker has the provider profiles; the reader has no part of function, fleet or command line."""
+    assert "token_refresh_worker/providers/profiles/upwork.toml" in zipfile.ZipFile(built.worker).namelist()
+    rooms = {path.name for path in (ROOT / "reader" / "token_refresh").iterdir() if path.is_dir()}
+    assert {"aws", "reader", "stored", "testing", "webhooks"} == rooms - {"__pycache__"}
 
 
 def test_version(metadata: Message) -> None:
@@ -98,7 +133,7 @@ def test_version(metadata: Message) -> None:
     latest = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
 
     assert [__version__] * 2 == [metadata["Version"], latest]
-    assert f"token_refresh_worker-{__version__}-py3-none-any.whl" in (ROOT / "docs" / "reader.md").read_text()
+    assert f"token_refresh-{__version__}-py3-none-any.whl" in (ROOT / "docs" / "reader.md").read_text()
 
 
 def test_links_work_on_pypi(metadata: Message) -> None:
@@ -118,13 +153,13 @@ def test_links_work_on_pypi(metadata: Message) -> None:
 
 
 def test_the_repository_is_named_once() -> None:
-    """Whoever moves the repository changes one line."""
+    """Whoever moves the repository changes one line of each package."""
     tracked = run("git", "ls-files", "-z").split("\0")
     texts = [ROOT / name for name in tracked if name.endswith((".md", ".toml", ".py", ".yml", ".json"))]
     address = repository_address()
 
-    assert [ROOT / "pyproject.toml"] == [path for path in texts if path.exists() and address in path.read_text()]
-    assert 1 == (ROOT / "pyproject.toml").read_text().count(address)
+    named = {path.relative_to(ROOT).as_posix(): path.read_text().count(address) for path in texts if path.exists()}
+    assert {"pyproject.toml": 1, "reader/pyproject.toml": 1} == {path: count for path, count in named.items() if count}
 
 
 def repository_address() -> str:

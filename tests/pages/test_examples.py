@@ -15,7 +15,7 @@ import typer.main
 import deploy
 from reader.surroundings import Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.cli.app import app
+from token_refresh_worker.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 # docs/commands.md is made from the command line itself.

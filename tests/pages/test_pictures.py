@@ -12,7 +12,7 @@ import pytest
 from pages import captures, dashboard
 from pages.pictures import FOLDER, MADE
 from pages.terminal import normalised
-from token_refresh.cli.authorize.page import authorized
+from token_refresh_worker.cli.authorize.page import authorized
 
 ROOT = Path(__file__).parents[2]
 MOST_BYTES = 150_000

@@ -21,8 +21,8 @@ import typer.main
 from cli.shell import Shell
 from deployment.emulator import Emulator
 from printed.blocks import PAGES, ROOT, commands
-from token_refresh.cli.app import app
 from token_refresh_infra.deployment_file import read_deployment
+from token_refresh_worker.cli.app import app
 
 GRANT_EVENTS = next(line for line in commands(ROOT / "docs" / "events.md") if "grant_events.yaml" in line)
 NOT_RUN = {

@@ -7,15 +7,15 @@ from functools import partial
 from typing import Any
 
 from proof import ports as ports_module
-from token_refresh.adapters import version_claims
-from token_refresh.adapters.version_claims import VersionClaims
-from token_refresh.core import plan as plan_module
-from token_refresh.core.attempts import DAY, Attempt, Fate, Ledger
-from token_refresh.core.claims import write_claim
-from token_refresh.core.plan import RULES, Rule, plan, wait_for_open_claim
-from token_refresh.core.snapshot import RunState, Snapshot
-from token_refresh.core.steps import Reason, Redeem, Rejected, Wait
-from token_refresh.core.versions import (
+from token_refresh_worker.adapters import version_claims
+from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.core import plan as plan_module
+from token_refresh_worker.core.attempts import DAY, Attempt, Fate, Ledger
+from token_refresh_worker.core.claims import write_claim
+from token_refresh_worker.core.plan import RULES, Rule, plan, wait_for_open_claim
+from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.steps import Reason, Redeem, Rejected, Wait
+from token_refresh_worker.core.versions import (
     CLAIM,
     CURRENT,
     claim_version_id,
@@ -23,15 +23,15 @@ from token_refresh.core.versions import (
     record_version_id,
     staged_version_id,
 )
-from token_refresh.refresh import redemption as redemption_module
-from token_refresh.refresh import run as run_module
-from token_refresh.refresh.actions import Actions
-from token_refresh.refresh.failures import dead_grant
-from token_refresh.refresh.memory import Memory
-from token_refresh.refresh.parts import Limits
-from token_refresh.refresh.redemption import Redemption
-from token_refresh.refresh.snapshot_reader import SnapshotReader, _Reading
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh_worker.run import redemption as redemption_module
+from token_refresh_worker.run import run as run_module
+from token_refresh_worker.run.actions import Actions
+from token_refresh_worker.run.failures import dead_grant
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.parts import Limits
+from token_refresh_worker.run.redemption import Redemption
+from token_refresh_worker.run.snapshot_reader import SnapshotReader, _Reading
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 Patches = list[tuple[object, str, object]]
 Bug = Callable[[], Patches]

@@ -9,7 +9,7 @@ from proof.ports import Ended, Send
 from proof.providers import Provider, parse
 from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Put, Record, Store, origin_of, refresh_token_of
 from proof.world import HOST, STALE_SECONDS, WINDOW_SECONDS, Scenario, Violation, Worker, World
-from token_refresh.core.versions import CURRENT, record_version_id, staged_version_id
+from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
 
 # Bound before any bug is planted: what is right is not decided by what is checked.
 _STAGED, _RECORD = staged_version_id, record_version_id

@@ -14,7 +14,7 @@ from unittest.mock import patch
 from proof import bugs, report, small
 from proof.explore import search
 from proof.world import Scenario
-from token_refresh.core.attempts import Fate
+from token_refresh_worker.core.attempts import Fate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

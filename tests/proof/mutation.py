@@ -21,7 +21,7 @@ _KILLED: Final = frozenset({1, 3, 36, -24, 24, 152, 255})
 _CONFIG: Final = """\
 [tool.mutmut]
 source_paths = ["src"]
-only_mutate = ["src/token_refresh/core/*.py"]
+only_mutate = ["src/token_refresh_worker/core/*.py"]
 pytest_add_cli_args_test_selection = ["tests/core"]
 # Ten thousand random documents for each of a thousand mutants would take days.
 pytest_add_cli_args = ["-k", "not test_whatever"]

@@ -9,7 +9,14 @@ from proof.providers import Provider, first_document, parse
 from proof.starts import origin
 from proof.store import TOKENS, AnyCall, Item, Move, Put, Remove, SetTable, Store, origin_of, refresh_token_of
 from proof.world import EPOCH_SECONDS, LIFETIME_SECONDS, Scenario
-from token_refresh.core.versions import CLAIM, CURRENT, OUTCOME, claim_version_id, record_version_id, staged_version_id
+from token_refresh_worker.core.versions import (
+    CLAIM,
+    CURRENT,
+    OUTCOME,
+    claim_version_id,
+    record_version_id,
+    staged_version_id,
+)
 
 PREVIOUS: Final = "AWSPREVIOUS"
 

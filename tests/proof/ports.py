@@ -13,21 +13,21 @@ from unittest.mock import patch
 
 from proof.store import FRESH_NONCE, PUBLISHED, TOKENS, Append, Item, Move, Put, Read, ReadTable, Record, StoreCall
 from proof.world import RUN_SECONDS, Scenario, Violation
-from token_refresh.adapters import version_claims
-from token_refresh.adapters.version_claims import VersionClaims
-from token_refresh.core import schedule, snapshot, versions
-from token_refresh.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
-from token_refresh.core.claims import Record as ClaimRecord
 from token_refresh.errors import TokenRefreshError
-from token_refresh.oauth.formats import AuthMethod, RequestFormat
-from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import Response
-from token_refresh.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
-from token_refresh.providers.loader import load_provider
-from token_refresh.refresh import Limits, Parts, Run, SecretName, snapshot_reader
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.credentials import ClientCredentials
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh_worker.adapters import version_claims
+from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.core import schedule, snapshot, versions
+from token_refresh_worker.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
+from token_refresh_worker.core.claims import Record as ClaimRecord
+from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import Response
+from token_refresh_worker.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.run import Limits, Parts, Run, SecretName, snapshot_reader
+from token_refresh_worker.stored.credentials import ClientCredentials
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 PUBLIC_CLIENT: Final = replace(load_provider("upwork"), request=RequestFormat(auth_method=AuthMethod.NONE))
 REQUEST_SECONDS: Final = 20.0

@@ -12,8 +12,8 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS, LIFETIME_SECONDS
-from token_refresh.oauth.response import FailedRequest, Kind, Response, TokenResponse
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
 
 REJECTED: Final = FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
 NO_RESPONSE: Final = FailedRequest(kind=Kind.NO_RESPONSE, seen="no response")

@@ -23,9 +23,9 @@ from proof.world import (
     Worker,
     World,
 )
-from token_refresh.core.versions import CLAIM, OUTCOME
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh.oauth.response import TokenResponse
+from token_refresh_worker.core.versions import CLAIM, OUTCOME
+from token_refresh_worker.oauth.response import TokenResponse
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
 Write = Put | Move | Append | Record

@@ -12,15 +12,15 @@ from typing import Final, NamedTuple
 from proof.providers import Provider, first_document
 from proof.store import PUBLISHED, TOKENS, Move, Put, Store
 from proof.world import CLAIM_SECONDS, EPOCH_SECONDS, HOST, Scenario
-from token_refresh.core.versions import (
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.versions import (
     claim_version_id,
     published_version_id,
     record_version_id,
     staged_version_id,
 )
-from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import read_document
-from token_refresh.stored.published import published_document
+from token_refresh_worker.stored.document import read_document
+from token_refresh_worker.stored.published import published_document
 
 FIRST_VERSION: Final = "00000000-0000-4000-8000-000000000000"
 V1_STARTS: Final = (

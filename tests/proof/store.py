@@ -11,10 +11,10 @@ from typing import Final, NamedTuple
 from proof.world import EPOCH_SECONDS, Interned
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
-from token_refresh.core.versions import CLAIM, unheld_claim_id
 from token_refresh.errors import SecretNotFound, SecretStoreError, SecretStoreUnavailable
-from token_refresh.ports import SecretVersion
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.versions import CLAIM, unheld_claim_id
+from token_refresh_worker.ports import SecretVersion
 
 TOKENS: Final = "tokens"
 PUBLISHED: Final = "published"

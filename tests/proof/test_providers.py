@@ -4,7 +4,7 @@ import pytest
 
 from proof.providers import Provider
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS
-from token_refresh.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
 
 NOW = EPOCH_SECONDS
 

@@ -12,7 +12,7 @@ from proof.rules import Change, Event, Rules, canonical
 from proof.starts import FIRST_VERSION
 from proof.store import PUBLISHED, Append, Item, Move, Put, Read, ReadTable, Record
 from proof.world import World
-from token_refresh.core.versions import (
+from token_refresh_worker.core.versions import (
     CLAIM,
     OUTCOME,
     claim_version_id,
@@ -20,8 +20,8 @@ from token_refresh.core.versions import (
     record_version_id,
     staged_version_id,
 )
-from token_refresh.oauth.response import FailedRequest, TokenResponse
-from token_refresh.ports import SecretVersion
+from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
+from token_refresh_worker.ports import SecretVersion
 
 _CLAIMS_NAMED = 24
 _DERIVED = claim_version_id, staged_version_id, record_version_id, published_version_id

@@ -12,7 +12,7 @@ from proof.ports import Call, Ended, Poll, Ports, build_run, settle
 from proof.store import Append, Put
 from proof.world import Scenario
 from token_refresh.errors import TokenRefreshError
-from token_refresh.oauth.response import TokenResponse
+from token_refresh_worker.oauth.response import TokenResponse
 
 WAKES: Final = 1
 """How often a forced run that polls looks again before its deadline; at whichever moments."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from token_refresh.core.schedule import Policy
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 EPOCH_SECONDS: Final = 1_800_000_000
 """When a search begins, by the services' clock."""

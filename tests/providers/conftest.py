@@ -8,7 +8,7 @@ from providers.imitation import Imitation
 from providers.scene import Scene
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.providers.lifetime import lifetime_problem
+from token_refresh_worker.providers.lifetime import lifetime_problem
 
 CLAIM_TABLE = "claims"
 

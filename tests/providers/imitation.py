@@ -12,9 +12,9 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
-from token_refresh.oauth.formats import Expiry, Grant
-from token_refresh.providers.loader import load_provider
-from token_refresh.providers.provider import Rotation
+from token_refresh_worker.oauth.formats import Expiry, Grant
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.providers.provider import Rotation
 
 FIXTURES = Path(__file__).parent / "fixtures"
 CLIENT_ID, CLIENT_SECRET = "client-1", "client-secret-1"

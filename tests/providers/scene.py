@@ -9,9 +9,9 @@ import pytest
 
 from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.bootstrap import SystemClock
 from token_refresh.errors import TokenRefreshError
-from token_refresh.handler import handler
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.handler import handler
 
 TOKENS = "tokens"
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from providers.scene import TOKENS, Scene
-from token_refresh.bootstrap import SystemClock
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh_worker.bootstrap import SystemClock
 
 
 @pytest.mark.parametrize("named", ["xero", "canary", 7, ["upwork"]])

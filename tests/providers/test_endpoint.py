@@ -3,7 +3,7 @@
 import pytest
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.providers.endpoint import host_of, is_loopback, read_endpoint
+from token_refresh_worker.providers.endpoint import host_of, is_loopback, read_endpoint
 
 
 def test_a_host_is_compared_in_lower_case() -> None:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from providers.scene import Scene
-from token_refresh.providers.loader import load_provider
-from token_refresh.stored.origin import ClaimStoreKind, Origin, read_origin
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, read_origin
 
 STORED = "2026-12-24T00:00:00Z"
 

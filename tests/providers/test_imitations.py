@@ -3,10 +3,10 @@
 import pytest
 
 from providers.scene import Scene
-from token_refresh.bootstrap import SystemClock
 from token_refresh.errors import ClientRejected, ReauthorizationRequired, RefreshOutcomeUnknown
-from token_refresh.oauth.formats import Grant
-from token_refresh.providers.loader import profile_names
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.oauth.formats import Grant
+from token_refresh_worker.providers.loader import profile_names
 
 every_provider = pytest.mark.parametrize("scene", profile_names(), indirect=True)
 

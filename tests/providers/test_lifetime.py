@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from token_refresh.core.schedule import CLAIMS_A_DAY
-from token_refresh.providers.lifetime import SHORTEST_WITH_TABLE, SHORTEST_WITH_VERSIONS, lifetime_problem
-from token_refresh.providers.loader import load_provider, profile_names
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh_worker.core.schedule import CLAIMS_A_DAY
+from token_refresh_worker.providers.lifetime import SHORTEST_WITH_TABLE, SHORTEST_WITH_VERSIONS, lifetime_problem
+from token_refresh_worker.providers.loader import load_provider, profile_names
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)

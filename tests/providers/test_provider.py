@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.providers.loader import load_provider
-from token_refresh.providers.variables import Variable
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.providers.variables import Variable
 
 UPWORK = load_provider("upwork")
 SHOP = replace(

@@ -9,9 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.oauth.formats import AuthMethod, Encoding, Expiry, Grant, Matcher, RequestFormat, ResponseFormat
-from token_refresh.providers.loader import load_provider, read_profile
-from token_refresh.providers.provider import (
+from token_refresh_worker.oauth.formats import (
+    AuthMethod,
+    Encoding,
+    Expiry,
+    Grant,
+    Matcher,
+    RequestFormat,
+    ResponseFormat,
+)
+from token_refresh_worker.providers.loader import load_provider, read_profile
+from token_refresh_worker.providers.provider import (
     Authorization,
     Basis,
     Evidence,
@@ -22,9 +30,9 @@ from token_refresh.providers.provider import (
     RefreshTokenLife,
     Rotation,
 )
-from token_refresh.providers.schema import read_provider
-from token_refresh.providers.table import Table
-from token_refresh.providers.variables import Variable
+from token_refresh_worker.providers.schema import read_provider
+from token_refresh_worker.providers.table import Table
+from token_refresh_worker.providers.variables import Variable
 
 EVIDENCE: dict[str, Any] = {"says": "a fact", "source": "https://example.com/docs", "on": date(2026, 11, 24)}
 GONE = {"status": 400, "fields": {"a": "x", "b": "y"}}

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from token_refresh.errors import ConfigurationError
-from token_refresh.providers.variables import Variable, fill, host_is_fixed
+from token_refresh_worker.providers.variables import Variable, fill, host_is_fixed
 
 SHOP = {"shop": Variable(name="shop", pattern="[a-z0-9][a-z0-9-]*")}
 TEMPLATE = "https://{shop}.myshopify.com/admin/oauth/access_token"

@@ -13,10 +13,10 @@ from typing import Any, Final
 import boto3
 
 from testbed.worker import PROCESSES, SCHEDULED, Context
-from token_refresh import bootstrap
-from token_refresh.adapters.calls import CLIENT_CONFIG
 from token_refresh.errors import TokenRefreshError
-from token_refresh.handler import handler
+from token_refresh_worker import bootstrap
+from token_refresh_worker.adapters.calls import CLIENT_CONFIG
+from token_refresh_worker.handler import handler
 
 DEADLINE_SECONDS: Final = 90.0
 

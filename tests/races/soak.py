@@ -16,7 +16,7 @@ from testbed.provider import script
 from testbed.testbed import PROVIDERS, Testbed
 from testbed.worker import FORCED, KILLED, SCHEDULED, Ended
 from token_refresh import errors
-from token_refresh.core.plan import STALENESS
+from token_refresh_worker.core.plan import STALENESS
 
 OUTCOMES: Final = {"fresh", "refreshed", "recovered", "superseded", "yielded"}
 ERRORS: Final = {name for name in vars(errors) if isinstance(getattr(errors, name), type)} - {"InternalError"}

@@ -8,8 +8,8 @@ from unittest import mock
 
 import boto3
 
-from token_refresh import handler as product
-from token_refresh.config import read_settings
+from token_refresh_worker import handler as product
+from token_refresh_worker.config import read_settings
 
 _STARTED_WITH = dict(os.environ)
 

@@ -10,7 +10,7 @@ from secrecy.canaries import canary
 from testbed.provider import script
 from testbed.secrets_manager.limits import ServiceError
 from testbed.testbed import CLIENT, TOKENS, Testbed
-from token_refresh.core.versions import claim_version_id, record_version_id
+from token_refresh_worker.core.versions import claim_version_id, record_version_id
 
 if TYPE_CHECKING:
     from testbed.aws.faults import Call

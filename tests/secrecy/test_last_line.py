@@ -14,7 +14,7 @@ from testbed.provider import script
 from testbed.testbed import Testbed
 from testbed.worker import Context
 from token_refresh.errors import TokenRefreshError
-from token_refresh.handler import handler
+from token_refresh_worker.handler import handler
 
 DUE = "as it is"
 EVENTS = st.one_of(

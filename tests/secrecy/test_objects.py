@@ -12,16 +12,16 @@ from secrecy.canaries import canary, leaks, random_part
 from testbed.provider import script
 from testbed.testbed import Testbed
 from testbed.worker import Context
-from token_refresh.adapters.telemetry import open_log
-from token_refresh.bootstrap import SystemClock, build_run
-from token_refresh.config import read_settings
-from token_refresh.events import read_event
-from token_refresh.handler import handler
-from token_refresh.oauth.formats import AuthMethod, RequestFormat
-from token_refresh.oauth.request import refresh_request
-from token_refresh.oauth.response import read_response
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.credentials import ClientCredentials
+from token_refresh_worker.adapters.telemetry import open_log
+from token_refresh_worker.bootstrap import SystemClock, build_run
+from token_refresh_worker.config import read_settings
+from token_refresh_worker.events import read_event
+from token_refresh_worker.handler import handler
+from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
+from token_refresh_worker.oauth.request import refresh_request
+from token_refresh_worker.oauth.response import read_response
+from token_refresh_worker.stored.credentials import ClientCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ import httpx
 import sentry_sdk
 
 from secrecy import sentry
-from token_refresh import handler as product
+from token_refresh_worker import handler as product
 
 _STARTED_WITH = dict(os.environ)
 

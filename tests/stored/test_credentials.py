@@ -4,7 +4,7 @@ import pytest
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.credentials import ClientCredentials, read_credentials
+from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 
 FOUND = ClientCredentials(client_id="id", client_secret=SecretValue("hush"))
 

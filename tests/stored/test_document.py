@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from builders import DAY, HOUR, NOW, document, ms
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.document import TokenDocument, read_document
 from token_refresh.stored.json_object import NESTING_LIMIT, read_object
 from token_refresh.stored.times import LONGEST_LIFETIME
+from token_refresh_worker.stored.document import TokenDocument, read_document
 
 SNAKE = {"access_token": "a", "refresh_token": "r", "expires_at": 1_800_000_000, "scope": "x", "n": [1, {"k": None}]}
 CAMEL = {"accessToken": "a", "refreshToken": "r", "expiresAt": 1_800_000_000_000, "scope": "x", "n": [1, {"k": None}]}

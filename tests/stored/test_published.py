@@ -4,7 +4,7 @@ import pytest
 
 from builders import DAY, NOW, document, ms
 from token_refresh.stored.access_token import read_access_token
-from token_refresh.stored.published import published_document
+from token_refresh_worker.stored.published import published_document
 
 
 @pytest.mark.parametrize(

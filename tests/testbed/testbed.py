@@ -22,7 +22,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.secrets_manager.staleness import Staleness
 from testbed.secrets_manager.state import Secret
 from testbed.worker import SCHEDULED, Ended, Worker
-from token_refresh.core.versions import OUTCOME, record_version_id, staged_version_id
+from token_refresh_worker.core.versions import OUTCOME, record_version_id, staged_version_id
 
 TOKENS: Final = "tokens"
 CLIENT: Final = "client"

@@ -32,9 +32,9 @@ _PRELOADED: Final = (
     "races.contenders",
     "testbed.worker",
     "tenacity",
-    "token_refresh.adapters.token_endpoint",
-    "token_refresh.handler",
-    "token_refresh.refresh",
+    "token_refresh_worker.adapters.token_endpoint",
+    "token_refresh_worker.handler",
+    "token_refresh_worker.run",
 )
 PROCESSES: Final = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(list(_PRELOADED))
@@ -168,7 +168,7 @@ def _work(  # noqa: PLR0917 - what a process starts with, passed by the line tha
     result: Connection,
 ) -> None:
     """In the started process: run the handler, and tell how that ended."""
-    from token_refresh.handler import handler  # noqa: PLC0415 - imported before the fork, by the process that forks
+    from token_refresh_worker.handler import handler  # noqa: PLC0415 - imported before the fork, by the process that forks
 
     for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):
         os.dup2(output, descriptor)

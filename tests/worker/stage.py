@@ -8,9 +8,9 @@ import pytest
 
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.bootstrap import SystemClock
 from token_refresh.errors import TokenRefreshError
-from token_refresh.handler import handler
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.handler import handler
 
 DAY_MS = 86_400_000
 

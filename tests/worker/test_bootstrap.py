@@ -2,8 +2,8 @@ import time
 
 import pytest
 
-from token_refresh.bootstrap import SystemClock, aws_client, secrets_manager_client
 from token_refresh.errors import ConfigurationError
+from token_refresh_worker.bootstrap import SystemClock, aws_client, secrets_manager_client
 
 
 def test_the_clock_goes_forward() -> None:

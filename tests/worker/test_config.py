@@ -2,14 +2,14 @@ from datetime import timedelta
 
 import pytest
 
-from token_refresh.config import Settings, check_timeout, read_settings, token_secret_id
-from token_refresh.core.schedule import Policy
 from token_refresh.errors import ConfigurationError
-from token_refresh.oauth.formats import AuthMethod
-from token_refresh.providers.loader import load_provider, profile_names
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.credentials import ClientCredentials
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh_worker.config import Settings, check_timeout, read_settings, token_secret_id
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.oauth.formats import AuthMethod
+from token_refresh_worker.providers.loader import load_provider, profile_names
+from token_refresh_worker.stored.credentials import ClientCredentials
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
 def test_the_defaults_are_upwork_s() -> None:

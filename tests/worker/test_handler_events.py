@@ -9,8 +9,8 @@ import pytest
 
 from cli.states import lose_received_tokens
 from token_refresh.errors import ReauthorizationRequired, SecretNotFound
-from token_refresh.fleet import single_mode
 from token_refresh.stored.times import iso, read_unix
+from token_refresh_worker.fleet import single_mode
 from worker.stage import DAY_MS, Stage
 
 NAME = "upwork-oauth-tokens"

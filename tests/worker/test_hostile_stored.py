@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from secrecy.canaries import canary
-from token_refresh.core.versions import CLAIM, OUTCOME, claim_version_id, record_version_id, staged_version_id
+from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, record_version_id, staged_version_id
 from worker.ground import TOKENS, Ground
 
 PLANTED = {"the canary": canary()}

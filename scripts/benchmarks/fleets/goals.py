@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.fleets.world import World
-from token_refresh.fleet.core.dispatch import Fleet, Limits, decide
-from token_refresh.fleet.core.gauges import measure
+from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, decide
+from token_refresh_worker.fleet.core.gauges import measure
 
 FIVE = ("alpha", "beta", "gamma", "delta", "epsilon")
 PERIOD_SECONDS = 40 * 60

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from benchmarks.fleets.account import Bucket
 from benchmarks.fleets.clock import VirtualClock
-from token_refresh.oauth.request import TokenRequest
-from token_refresh.oauth.response import FailedRequest, Kind, Response, TokenResponse
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
 
 MEDIAN_SECONDS = 0.4
 SPREAD = 0.5

@@ -12,17 +12,17 @@ from benchmarks.fleets.account import VirtualSecretsManager
 from benchmarks.fleets.clock import VirtualClock
 from benchmarks.fleets.providers import VirtualProvider
 from fakes import FakeLog
-from token_refresh.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh.core.schedule import Policy, due_at
 from token_refresh.errors import TokenRefreshError
-from token_refresh.events import Trigger
-from token_refresh.outcome import Outcome, RunFacts
-from token_refresh.ports import ClaimStore, Deadline
-from token_refresh.providers.loader import load_provider
-from token_refresh.refresh import Limits, Parts, Run, SecretName
-from token_refresh.stored.credentials import ClientCredentials, read_credentials
-from token_refresh.stored.document import TokenDocument
-from token_refresh.stored.origin import ClaimStoreKind
+from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.core.schedule import Policy, due_at
+from token_refresh_worker.events import Trigger
+from token_refresh_worker.outcome import Outcome, RunFacts
+from token_refresh_worker.ports import ClaimStore, Deadline
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.run import Limits, Parts, Run, SecretName
+from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
+from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 SINGLE_USE = load_provider("generic")
 RUN_SECONDS = 83.0

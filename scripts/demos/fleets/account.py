@@ -22,11 +22,11 @@ from demos.fleets.providers import REAL, Providers, with_profiles
 from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
 from infra.synthesis import synthesise_fleet
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh.fleet.aws.bus import SOURCE
-from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG
-from token_refresh.fleet.core.row import Row
 from token_refresh_infra.modes import parameters_of
+from token_refresh_worker.fleet.aws.bus import SOURCE
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG
+from token_refresh_worker.fleet.core.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.customers import Customers
-from token_refresh.providers.loader import PROFILES
+from token_refresh_worker.providers.loader import PROFILES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 REAL, HANGING = "upwork", "quickbooks"
 """The provider that is a real authorization server, and the one that hangs."""
-_IN_ZIP = "token_refresh/providers/profiles/"
+_IN_ZIP = "token_refresh_worker/providers/profiles/"
 
 
 class Providers:

@@ -11,7 +11,7 @@ from demos.fleets.account import FLEET, PATIENCE_SECONDS
 from demos.fleets.providers import HANGING, REAL
 from demos.report import new_table
 from demos.scene import Check
-from token_refresh.fleet.core.row import State
+from token_refresh_worker.fleet.core.row import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,14 +12,14 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from builders import NOW
 from fleet.conftest import Stub
 from fleet.rows import arn
-from token_refresh.core.announcement import Announcement, Transition
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
-from token_refresh.fleet.aws.bus import Bus
-from token_refresh.fleet.aws.calls import ExpectedError, call, read_at
-from token_refresh.fleet.aws.listing import TaggedSecrets
-from token_refresh.fleet.aws.queue import FifoQueue
-from token_refresh.fleet.core.dispatch import Message
-from token_refresh.fleet.core.enrolment import Listed
+from token_refresh_worker.core.announcement import Announcement, Transition
+from token_refresh_worker.fleet.aws.bus import Bus
+from token_refresh_worker.fleet.aws.calls import ExpectedError, call, read_at
+from token_refresh_worker.fleet.aws.listing import TaggedSecrets
+from token_refresh_worker.fleet.aws.queue import FifoQueue
+from token_refresh_worker.fleet.core.dispatch import Message
+from token_refresh_worker.fleet.core.enrolment import Listed
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -11,12 +11,12 @@ from fleet.conftest import TABLE, Stub
 from fleet.memory import MemoryIndex
 from fleet.rows import arn, failed, pause, row, seen
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh.fleet.aws import items
-from token_refresh.fleet.aws.index import TableIndex
-from token_refresh.fleet.core.dispatch import LEASE, Fleet, decide
-from token_refresh.fleet.core.outcome import Ran, after
-from token_refresh.fleet.core.row import Pauses
-from token_refresh.fleet.ports import Index
+from token_refresh_worker.fleet.aws import items
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.dispatch import LEASE, Fleet, decide
+from token_refresh_worker.fleet.core.outcome import Ran, after
+from token_refresh_worker.fleet.core.row import Pauses
+from token_refresh_worker.fleet.ports import Index
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

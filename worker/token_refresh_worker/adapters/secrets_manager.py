@@ -1,0 +1,148 @@
+"""One secret in AWS Secrets Manager."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from token_refresh.aws.errors import translate
+from token_refresh.aws.responses import (
+    MalformedResponse,
+    arn_member,
+    optional_member,
+    service_time,
+    time_member,
+    version_member,
+)
+from token_refresh.errors import SecretStoreUnavailable
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.adapters.call_errors import CallError, missing_value, swap_refused
+from token_refresh_worker.adapters.calls import call
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.ports import Deadline, SecretVersion
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+T = TypeVar("T")
+
+
+class SecretsManagerSecret:
+    """A secret, by its name or ARN; implements the port `SecretStore`.
+
+    Every error names the secret, the region, the action and `setting`, the variable that names the secret. It quotes
+    nothing that the service sent: messages of the service may quote what it was sent.
+    """
+
+    def __init__(
+        self, client: "SecretsManagerClient", secret_id: str, deadline: Deadline, *, setting: str | None = None
+    ) -> None:
+        self._client = client
+        self._secret_id = secret_id
+        self._setting = setting
+        self._arn = secret_id
+        self._deadline = deadline
+
+    @property
+    def arn(self) -> str:
+        """The full ARN, once the secret was read; before that, what it was opened with."""
+        return self._arn
+
+    @property
+    def region(self) -> str:
+        """The AWS region that is called."""
+        return self._client.meta.region_name
+
+    def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
+        """Read one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html."""
+        # AWSCURRENT too: an IAM condition on secretsmanager:VersionStage denies a request without the stage.
+        which = {"VersionStage": label} if version_id is None else {"VersionId": version_id}
+        try:
+            return self._call(
+                "GetSecretValue",
+                self._client.get_secret_value,
+                which,
+                lambda response: self._version(response, version_id),
+            )
+        except CallError as failure:
+            if failure.code == "ParamValidationError" and version_id is not None:
+                return None  # What is stored names a version that can't exist.
+            # Only the read of the current version tells a missing secret from a missing version.
+            if failure.code == "ResourceNotFoundException" and (label != CURRENT or missing_value(failure.error)):
+                return None
+            raise self._translate(failure.error, "GetSecretValue") from None
+
+    def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
+        """Append one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html."""
+        # Without VersionStages, AWSCURRENT would move to the new version (API_PutSecretValue).
+        what = {"ClientRequestToken": version_id, "SecretString": value.reveal(), "VersionStages": [label]}
+        try:
+            self._call("PutSecretValue", self._client.put_secret_value, what, partial(_check_version, version_id))
+        except CallError as failure:
+            if failure.code == "ResourceExistsException":
+                return False
+            raise self._translate(failure.error, "PutSecretValue") from None
+        return True
+
+    def move_label(self, label: str, *, to: str | None, remove_from: str | None) -> bool:
+        """Move one label; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html."""
+        what = {"VersionStage": label, "MoveToVersionId": to, "RemoveFromVersionId": remove_from}
+        # botocore refuses None.
+        given = {name: value for name, value in what.items() if value is not None}
+        try:
+            self._call("UpdateSecretVersionStage", self._client.update_secret_version_stage, given, _check_secret)
+        except CallError as failure:
+            if swap_refused(failure.error):
+                return False
+            if missing_value(failure.error):
+                raise SecretStoreUnavailable(
+                    f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} "
+                    f"could not move {label}, because version {to or remove_from} is not known ({failure.code}); "
+                    "nothing was changed, and the next run tries again, or "
+                    f"`token-refresh refresh {shlex.quote(self._secret_id)} --region {self.region}`"
+                ) from None
+            raise self._translate(failure.error, "UpdateSecretVersionStage") from None
+        return True
+
+    def _version(self, response: Any, version_id: str | None) -> SecretVersion:
+        arn, text = arn_member(response), optional_member(response, "SecretString", str)
+        version = SecretVersion(
+            version_id=_check_version(version_id, response),
+            labels=_labels(response),
+            created_at=time_member(response, "CreatedDate"),
+            read_at=service_time(response),
+            value=None if text is None else SecretValue(text),
+        )
+        # From here on calls go to this very secret: one that is deleted and created again has another ARN.
+        self._arn = arn or self._arn
+        return version
+
+    def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+        return call(
+            lambda: read(method(SecretId=self._arn, **what)),
+            self._deadline,
+            after_write=action == "UpdateSecretVersionStage",
+        )
+
+    def _translate(self, error: Exception, action: str) -> Exception:
+        return translate(error, action=action, secret_id=self._secret_id, region=self.region, setting=self._setting)
+
+
+def _check_version(expected: str | None, response: Any) -> str:
+    """Give the version of a response; one that is not about the expected version is malformed, and proves nothing."""
+    found = version_member(response)
+    if expected not in {None, found}:
+        raise MalformedResponse("VersionId")
+    return found
+
+
+def _check_secret(response: Any) -> None:
+    if arn_member(response) is None:
+        raise MalformedResponse("ARN")
+
+
+def _labels(response: Any) -> frozenset[str]:
+    labels = optional_member(response, "VersionStages", list) or []
+    if not all(isinstance(label, str) for label in labels):
+        raise MalformedResponse("VersionStages")
+    return frozenset(labels)

@@ -1,0 +1,181 @@
+"""Claims in a DynamoDB table, one item per secret; implements the port `ClaimStore`.
+
+The item's key is `secret_arn`. Its claim is in `claim_id`, `claim_number`, `claim`, `claimed_at` and `claim_record`;
+other attributes of the item are left alone.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from token_refresh.aws.causes import failure_of
+from token_refresh.aws.responses import MalformedResponse, member, optional_member, service_time
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretAccessDenied,
+    SecretStoreUnavailable,
+    TokenRefreshError,
+)
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import read_unix
+from token_refresh_worker.adapters.call_errors import CallError
+from token_refresh_worker.adapters.calls import call
+from token_refresh_worker.core.claims import (
+    Claim,
+    Record,
+    UnreadableClaim,
+    read_claim,
+    read_record,
+    write_claim,
+    write_record,
+)
+from token_refresh_worker.ports import Deadline, NewestClaim
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+T = TypeVar("T")
+
+_NO_CLAIM: Final = "attribute_not_exists(claim_id)"
+_CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
+
+
+class TableClaims:
+    """The claims on one secret: the table's item is compared and swapped, and reads are consistent."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, secret_arn: Callable[[], str], deadline: Deadline) -> None:
+        self._client = client
+        self._table = table
+        self._secret_arn = secret_arn
+        self._deadline = deadline
+        self._newest: tuple[str | None, Record | None] = None, None
+
+    def newest(self) -> NewestClaim:
+        """Read the item.
+
+        Raises:
+            InvalidSecretDocument: It holds something else than a claim.
+        """
+        # Consistent: an older read could miss another run's claim.
+        item, read_at = self._call("GetItem", self._client.get_item, {"ConsistentRead": True}, _read_item)
+        if "claim_id" not in item:
+            return NewestClaim(claim=None, read_at=read_at)
+        try:
+            claim = _claim(item)
+        except (InvalidSecretDocument, MalformedResponse, ValueError):
+            raise InvalidSecretDocument(
+                f"the claim on secret {self._secret_arn()} in table {self._table} in {self._region} is unreadable; "
+                "wait an hour, then remove it with "
+                f"`aws dynamodb delete-item --table-name {self._table} --region {self._region} "
+                f'--key \'{{"secret_arn": {{"S": "{self._secret_arn()}"}}}}\'`'
+            ) from None
+        self._newest = claim.claim_id, _record(item, claim)
+        return NewestClaim(claim=claim, read_at=read_at)
+
+    def append(self, claim: Claim, *, after: str | None) -> bool:
+        """Replace the claim `after`, or a missing one."""
+        values = {
+            ":id": {"S": claim.claim_id},
+            ":number": {"N": str(claim.number)},
+            ":claim": {"S": write_claim(claim).reveal()},
+            ":at": {"N": str(claim.claimed_at.timestamp())},
+        }
+        condition = _NO_CLAIM if after is None else "claim_id = :after"
+        return self._update(
+            # The record belongs to the claim that is replaced, so it goes.
+            "SET claim_id = :id, claim_number = :number, claim = :claim, claimed_at = :at REMOVE claim_record",
+            f"{condition} OR claim = :claim",  # A repeat after a lost response finds its own claim, by the nonce.
+            values if after is None else {**values, ":after": {"S": after}},
+        )
+
+    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+        """Read the item: its claim is the one that was asked for, or a newer one."""
+        # A table has one claim: the newest.
+        del claim_id
+        return self.newest().claim
+
+    def record(self, claim: Claim, record: Record) -> None:
+        """Add the record to the item, unless there is one, or a newer claim."""
+        self._update(
+            "SET claim_record = :record",
+            "claim_id = :id AND attribute_not_exists(claim_record)",
+            {":id": {"S": claim.claim_id}, ":record": {"S": write_record(record, claim).reveal()}},
+        )
+
+    def record_of(self, claim_id: str) -> Record | None:
+        """Give the record that came with the newest claim."""
+        newest, record = self._newest
+        return record if newest == claim_id else None
+
+    def _update(self, update: str, condition: str, values: Mapping[str, Any]) -> bool:
+        what = {"UpdateExpression": update, "ConditionExpression": condition, "ExpressionAttributeValues": values}
+        try:
+            # The response shows what was stored: one without it proves nothing, and nothing is redeemed on it.
+            self._call(
+                "UpdateItem",
+                self._client.update_item,
+                {**what, "ReturnValues": "ALL_NEW"},
+                lambda response: member(response, "Attributes", dict),
+            )
+        except _ConditionNotMet:
+            return False
+        return True
+
+    def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+        item = {"TableName": self._table, "Key": {"secret_arn": {"S": self._secret_arn()}}}
+        try:
+            return call(lambda: read(method(**item, **what)), self._deadline)
+        except CallError as failure:
+            if failure.code == _CONDITION_NOT_MET:
+                raise _ConditionNotMet from None
+            raise self._translate(action, failure) from None
+
+    def _translate(self, action: str, failure: CallError) -> TokenRefreshError:
+        code = failure.code
+        where = f"dynamodb:{action} on table {self._table} in {self._region} for secret {self._secret_arn()}"
+        if failure_of(failure.error).cause.is_denial:
+            return SecretAccessDenied(f"{where} was refused ({code}); the caller's role needs that action on the table")
+        if code == "ResourceNotFoundException":
+            return ConfigurationError(
+                f"{where} failed ({code}): the table does not exist. "
+                'Set CLAIM_TABLE to the output ClaimTableName of the stack (claim_table = "create" makes one), and '
+                "AWS_REGION to its region"
+            )
+        if isinstance(failure.error, MalformedResponse):
+            return SecretStoreUnavailable(
+                f"{where} got a response without a usable {code}: something other than AWS seems to respond. "
+                "Check AWS_ENDPOINT_URL and the proxy"
+            )
+        return SecretStoreUnavailable(f"{where} failed ({code}); a later run goes on")
+
+    @property
+    def _region(self) -> str:
+        return str(self._client.meta.region_name)
+
+
+class _ConditionNotMet(Exception):  # noqa: N818 - it never leaves the adapter
+    """The item is not as the condition wants it."""
+
+
+def _read_item(response: Any) -> tuple[Mapping[str, Any], datetime]:
+    return optional_member(response, "Item", dict) or {}, service_time(response)
+
+
+def _claim(item: Mapping[str, Any]) -> Claim:
+    claimed_at = read_unix(float(_attribute(item, "claimed_at", "N")))
+    return read_claim(_attribute(item, "claim_id"), SecretValue(_attribute(item, "claim")), claimed_at)
+
+
+def _attribute(item: Mapping[str, Any], name: str, kind: str = "S") -> str:
+    return member(member(item, name, dict), kind, str)
+
+
+def _record(item: Mapping[str, Any], claim: Claim) -> Record | None:
+    if "claim_record" not in item:
+        return None
+    try:
+        # Damaged, it counts as none: then the claim ends with its time to live.
+        return read_record(claim.claim_id, SecretValue(_attribute(item, "claim_record")))
+    except (InvalidSecretDocument, MalformedResponse):
+        return None

@@ -1,0 +1,197 @@
+"""The provider's token endpoint, over HTTP."""
+
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from threading import Thread
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpcore
+import httpx
+
+from token_refresh import __version__
+from token_refresh.errors import ConfigurationError
+from token_refresh_worker.adapters.client_key import Signer, SigningError
+from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
+from token_refresh_worker.oauth.client_auth import encode_signature
+from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, Kind, Response, read_response
+from token_refresh_worker.providers.endpoint import host_of, is_loopback
+
+_HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # An encoded body can be a thousand times what arrives.
+    "Connection": "close",
+    "User-Agent": f"token-refresh-worker/{__version__}",  # Requests without one have met a challenge page.
+}
+
+_COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"})
+_NOT_SENT: Final = (
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    httpx.InvalidURL,
+    UnicodeError,  # a host that is not valid in IDNA
+)
+_HTTP_ERRORS: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    OSError,
+)
+
+
+class HttpTokenEndpoint:
+    """Sends one request at a time; implements the port `TokenEndpoint`."""
+
+    def __init__(
+        self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, signer: Signer | None = None
+    ) -> None:
+        """Prepare for requests.
+
+        Raises:
+            ConfigurationError: The environment names a proxy that can't be used.
+        """
+        self.url = url
+        self.response_format = response_format
+        self.signer = signer
+        self.proxy = _proxy_for(url)
+
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+        """Send `request` and read the response, end to end within the time limit.
+
+        A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
+        time is left, and sends nothing. A connection that isn't there after `CONNECT_SECONDS` counts as not sent.
+        """
+        call = _Call(self, request, TimeLimit(timeout_seconds))
+        Thread(target=call.run, name="token-request", daemon=True).start()
+        return call.wait()
+
+
+class _Call:
+    """One request and its response, and how far they came."""
+
+    def __init__(self, endpoint: HttpTokenEndpoint, request: TokenRequest, limit: TimeLimit) -> None:
+        self._endpoint = endpoint
+        self._request = request
+        self._limit = limit
+        self._done: Future[Response] = Future()
+        self._by_status: Response | None = None
+        """What a 4xx proves by its status, whatever becomes of its body."""
+
+    def wait(self) -> Response:
+        """Wait for the response. At the time limit, return what is known by then."""
+        while (left_seconds := self._limit.remaining_seconds) > 0:
+            with suppress(TimeoutError):
+                return self._done.result(left_seconds)
+        return self._failure(TimeoutError())
+
+    def run(self) -> None:
+        try:
+            self._done.set_result(self._respond())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            self._done.set_exception(error)
+
+    def _respond(self) -> Response:
+        try:
+            return self._send({**self._request.fields, **self._signed()})
+        except SigningError as error:
+            return FailedRequest(kind=Kind.NOT_SENT if error.is_transient else Kind.NOT_SIGNED, seen=str(error))
+        except ConfigurationError as error:
+            return FailedRequest(kind=Kind.NOT_SIGNED, seen=str(error))
+        except _NOT_SENT as error:
+            return FailedRequest(kind=Kind.NOT_SENT, seen=type(error).__name__)
+        except _HTTP_ERRORS as error:
+            return self._failure(error)
+
+    def _failure(self, error: Exception) -> Response:
+        kind = Kind.NO_RESPONSE if self._limit.begun else Kind.NOT_SENT
+        return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
+
+    def _signed(self) -> Mapping[str, str]:
+        """Return a new client assertion, for the method that needs one."""
+        assertion = self._request.assertion
+        if assertion is None or self._endpoint.signer is None:
+            return {}
+        to_sign = assertion.to_sign(now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
+        signature = self._endpoint.signer.sign(to_sign.encode(), assertion.algorithm)
+        return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
+
+    def _send(self, fields: Mapping[str, str]) -> Response:
+        # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
+        with closing(LimitedTransport(self._limit, self._endpoint.proxy)) as transport:
+            response = transport.handle_request(self._http_request(fields))
+            status, retry_after = response.status_code, _retry_after(response.headers)
+            without_body = read_response(status, None, retry_after, self._endpoint.response_format)
+            if response.is_client_error:
+                self._by_status = without_body
+            if response.is_redirect or status in {429, 503}:
+                return without_body
+            return read_response(status, _read_body(response), retry_after, self._endpoint.response_format)
+
+    def _http_request(self, fields: Mapping[str, str]) -> httpx.Request:
+        request, url, headers = self._request, httpx.URL(self._endpoint.url), httpx.Headers(_HEADERS)
+        if request.encoding is Encoding.QUERY:
+            url = url.copy_merge_params(fields)
+        headers.update(request.headers)
+        return httpx.Request(request.method, url, headers=headers, **_content(request.encoding, fields))
+
+
+def _content(encoding: Encoding, fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return httpx's argument for the fields, unless the URL has them."""
+    arguments = {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": fields}, Encoding.QUERY: {}}
+    return arguments[encoding]
+
+
+def _proxy_for(url: str) -> httpcore.Proxy | None:
+    """Return the proxy of the environment; a loopback request has none, because a proxy would see it in plain text."""
+    host = host_of(url)
+    if is_loopback(host) or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    proxy = proxies.get(urlsplit(url).scheme) or proxies.get("all")
+    if not proxy:
+        return None
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")  # As curl reads it.
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(
+            "the proxy variable of this environment (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) must be the URL of an HTTP "
+            "proxy, such as http://proxy.internal:3128; nothing was sent. Correct it, or unset it"
+        )
+    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)
+
+
+def _read_body(response: httpx.Response) -> bytes | None:
+    """Read up to the limit; None where the body is compressed or larger.
+
+    A header that names no compression is a mistake of the server's, and must not cost the tokens below it.
+    """
+    codings = {coding.strip() for coding in response.headers.get("Content-Encoding", "").lower().split(",")}
+    if codings & _COMPRESSED:
+        return None
+    body = bytearray()
+    for chunk in response.iter_raw():
+        body += chunk
+        if len(body) > BODY_LIMIT_BYTES:
+            return None
+    return bytes(body)
+
+
+def _retry_after(headers: httpx.Headers) -> timedelta | None:
+    """Read `Retry-After`, seconds or a date (RFC 9110 section 10.2.3); None where it says nothing usable."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 9:  # noqa: PLR2004 - years
+        return timedelta(seconds=int(text))
+    try:
+        wait = parsedate_to_datetime(text) - datetime.now(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(wait, timedelta(0))

@@ -1,0 +1,62 @@
+"""Claims as versions of the token secret itself; implements the port `ClaimStore`."""
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.claims import (
+    Claim,
+    Record,
+    UnreadableClaim,
+    read_claim,
+    read_record,
+    write_claim,
+    write_record,
+)
+from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
+from token_refresh_worker.ports import NewestClaim, SecretStore, SecretVersion
+
+
+class VersionClaims:
+    """A claim's version ID is derived from the claim before it, so only one run can append after any claim."""
+
+    def __init__(self, secret: SecretStore) -> None:
+        self._secret = secret
+
+    def newest(self) -> NewestClaim:
+        """Read what the label is on; something else than a claim counts as no label."""
+        version = self._secret.read(label=CLAIM)
+        if version is None:
+            return NewestClaim(claim=None)
+        found = _claim_in(version)
+        return NewestClaim(claim=found if isinstance(found, Claim) else None, read_at=version.read_at)
+
+    def append(self, claim: Claim, *, after: str | None) -> bool:
+        """Store the claim under the ID that follows from `after`."""
+        del after  # The claim's ID is derived from it.
+        return self._secret.put(claim.claim_id, write_claim(claim), label=CLAIM)
+
+    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+        """Read the claim with this ID."""
+        version = self._secret.read(version_id=claim_id)
+        return None if version is None else _claim_in(version)
+
+    def record(self, claim: Claim, record: Record) -> None:
+        """Store the record under the ID that follows from the claim."""
+        self._secret.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
+
+    def record_of(self, claim_id: str) -> Record | None:
+        """Read the record under the ID that follows from the claim; an unreadable one must not end an open claim."""
+        version = self._secret.read(version_id=record_version_id(claim_id))
+        if version is None:
+            return None
+        try:
+            return read_record(version.version_id, version.value or SecretValue(""))
+        except InvalidSecretDocument:
+            return None
+
+
+def _claim_in(version: SecretVersion) -> Claim | UnreadableClaim:
+    try:
+        # Aged by when the service stored it: a time that the claim itself names could be wrong.
+        return read_claim(version.version_id, version.value or SecretValue(""), version.created_at)
+    except InvalidSecretDocument:
+        return UnreadableClaim(claim_id=version.version_id, created_at=version.created_at)

@@ -1,0 +1,241 @@
+"""The composition root: which adapters a run acts with. Nothing else knows them all."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from botocore.exceptions import BotoCoreError
+
+from token_refresh.aws.clients import MakeClient, make_client
+from token_refresh.aws.errors import TOKEN_SECRET_SETTING
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
+from token_refresh.stored.json_object import located, read_object
+from token_refresh_worker.adapters.calls import CLIENT_CONFIG, OVERRUN_SECONDS
+from token_refresh_worker.adapters.client_key import KmsSigner
+from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.adapters.table_claims import TableClaims
+from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.config import Settings
+from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.events import Trigger
+from token_refresh_worker.ports import ClaimStore, Clock, Deadline, Log, SecretStore, SecretVersion, TokenEndpoint
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run import Limits, Parts, Run, SecretName
+from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
+from token_refresh_worker.stored.document import TokenDocument
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+_PREVIOUS: Final = "AWSPREVIOUS"
+
+MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
+"""Kept back from the time that a run is given: for a call that is under way at its end, and for the last log line."""
+
+
+_ENDPOINT_VARIABLES = {
+    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
+    "kms": "AWS_ENDPOINT_URL_KMS",
+}
+
+
+class SystemClock:
+    """The machine's stopwatch; the only clock of this program."""
+
+    def monotonic(self) -> float:
+        """Give seconds since an arbitrary moment; a machine that was suspended finds its deadline over."""
+        # CLOCK_MONOTONIC stands still while Lambda freezes the process.
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+    def unix_ms(self) -> int:
+        """Give the time of day for a metric; no decision depends on it."""
+        return time.time_ns() // 1_000_000
+
+
+def build_run(  # noqa: PLR0913 - all by name but the two that always differ
+    settings: Settings,
+    trigger: Trigger,
+    *,
+    clock: Clock,
+    log: Log,
+    time_left_seconds: float,
+    client: MakeClient | None = None,
+) -> Run:
+    """Put a run together.
+
+    Args:
+        settings: The configuration.
+        trigger: What is asked of the run.
+        clock: The stopwatch that bounds it.
+        log: Where it logs.
+        time_left_seconds: How long its process may still live.
+        client: Makes the client of an AWS service; by default for the AWS configuration of this process.
+
+    Raises:
+        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    """
+    secret_id = trigger.secret_id or settings.token_secret_id
+    deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
+
+    make_client = client or aws_client
+    secrets_client = make_client("secretsmanager")
+
+    def secret(name: str, setting: str) -> SecretsManagerSecret:
+        return SecretsManagerSecret(secrets_client, name, deadline, setting=setting)
+
+    store = secret(secret_id, TOKEN_SECRET_SETTING)
+    client_secret = partial(secret, setting="CLIENT_SECRET_ID")
+    return Run(
+        parts=Parts(
+            store=store,
+            claims=open_claims(settings, store, deadline, make_client),
+            published=secret(settings.published_secret_id, "PUBLISHED_SECRET_ID")
+            if settings.published_secret_id
+            else None,
+            endpoint=partial(token_endpoint, client_key_id=settings.client_key_id, client=make_client),
+            credentials=partial(find_credentials, settings=settings, secret=client_secret),
+            previous_credentials=partial(previous_credentials, settings=settings, secret=client_secret),
+            provider=settings.provider,
+            # Random, so that equal claims of two runs are different values under one version ID.
+            nonce=lambda: secrets.token_hex(16),
+            clock=clock,
+            log=log,
+        ),
+        policy=settings.policy,
+        secret=SecretName(secret_id=secret_id, region=store.region),
+        deadline=deadline,
+        limits=Limits(request_timeout_seconds=settings.request_timeout_seconds),
+        force=trigger.force,
+        # The limit is against a flood of events; a person at the command line is none.
+        forced_claims_a_day=None if trigger.name == "cli" else FORCED_CLAIMS_A_DAY,
+        dry_run=trigger.dry_run,
+    )
+
+
+def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadline, client: MakeClient) -> ClaimStore:
+    """Open the store of the claims on a secret: `CLAIM_TABLE`, or the secret itself.
+
+    Raises:
+        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    """
+    if settings.claim_table is None:
+        return VersionClaims(store)
+    # Asked at each call: the complete ARN is known once the secret was read.
+    return TableClaims(client("dynamodb"), settings.claim_table, lambda: store.arn, deadline)
+
+
+def open_secret(
+    client: "SecretsManagerClient", secret_id: str, *, time_left_seconds: float, setting: str | None = None
+) -> SecretsManagerSecret:
+    """Open one secret, without a run."""
+    return SecretsManagerSecret(client, secret_id, deadline_in(time_left_seconds), setting=setting)
+
+
+def deadline_in(time_left_seconds: float) -> Deadline:
+    """Give a deadline by the machine's stopwatch."""
+    clock = SystemClock()
+    return Deadline(clock=clock, at=clock.monotonic() + time_left_seconds)
+
+
+def find_credentials(
+    document: TokenDocument, *, settings: Settings, secret: Callable[[str], SecretStore]
+) -> ClientCredentials:
+    """Find the client credentials: in the client secret, or else beside the tokens, or else in the environment.
+
+    Raises:
+        ConfigurationError: They are in none of these places.
+        InvalidSecretDocument: They are there and not what they should be.
+        SecretStoreError: The client secret can't be read.
+    """
+    if settings.client_secret_id is not None:
+        name = _client_secret_name(settings.client_secret_id, settings.provider)
+        where = f"secret {name} (CLIENT_SECRET_ID)"
+        found = _stored_credentials(secret(name).read(label=CURRENT), where)
+        if found is None:
+            raise InvalidSecretDocument(
+                f"{where} has no clientId; it must be a JSON object with clientId and clientSecret"
+            )
+        return found
+    where = f"secret {settings.token_secret_id} (TOKEN_SECRET_ID)"
+    found = located(partial(read_credentials, document.fields), where) or settings.client
+    if found is None:
+        raise ConfigurationError(
+            "no client credentials were found in any of three places: the secret that CLIENT_SECRET_ID names (it is "
+            "not set), clientId and clientSecret in the token secret, UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET"
+        )
+    return found
+
+
+def previous_credentials(
+    current: ClientCredentials, *, settings: Settings, secret: Callable[[str], SecretStore]
+) -> ClientCredentials | None:
+    """Find the client's secret from before its rotation; None where there is no other."""
+    if settings.client_secret_id is None:
+        return None
+    try:
+        name = _client_secret_name(settings.client_secret_id, settings.provider)
+        found = _stored_credentials(secret(name).read(label=_PREVIOUS), name)
+    except TokenRefreshError:
+        return None  # What counts is that the current ones were rejected.
+    # With another client's credentials the provider would reject the token: a good grant would look dead.
+    rotated = found is not None and found.client_id == current.client_id and found.client_secret is not None
+    return found if rotated and found != current else None
+
+
+def _client_secret_name(client_secret_id: str, provider: Provider) -> str:
+    # A fleet has one setting for the client secrets of many providers.
+    return client_secret_id.replace("{provider}", provider.name)
+
+
+def _stored_credentials(version: SecretVersion | None, where: str) -> ClientCredentials | None:
+    if version is None:
+        return None
+    value = version.value
+    if value is None:
+        raise InvalidSecretDocument(f"{where} is binary; it must be a JSON object with clientId and clientSecret")
+    return located(lambda: read_credentials(read_object(value)), where)
+
+
+def token_endpoint(provider: Provider, *, client_key_id: str | None, client: MakeClient) -> TokenEndpoint:
+    """Make the HTTP client's adapter for the endpoint of a provider whose variables are filled in."""
+    # Imported here: most runs find nothing due, and httpx takes a tenth of their cold start (`scripts/bench worker`).
+    from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
+
+    signer = KmsSigner(client_key_id, client) if client_key_id else None
+    return HttpTokenEndpoint(provider.token_endpoint, provider.response, signer)
+
+
+def aws_client(service: str, *, region: str | None = None) -> Any:
+    """Give a client for the AWS configuration of this moment; making one takes longer than a fresh run's calls.
+
+    Raises:
+        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    """
+    variables = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    return _make_client(service, region, tuple(sorted(variables.items())))
+
+
+def secrets_manager_client() -> "SecretsManagerClient":
+    """Give a client of Secrets Manager; see `aws_client`."""
+    return cast("SecretsManagerClient", aws_client("secretsmanager"))
+
+
+# One client for each of three services. The variables are part of the key, since tests change them in one process.
+@lru_cache(maxsize=3)
+def _make_client(service: str, region: str | None, _aws_environment: tuple[tuple[str, str], ...]) -> object:
+    try:
+        return make_client(service, region=region, config=CLIENT_CONFIG)
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(
+            f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
+            f"{_ENDPOINT_VARIABLES[service]} where they are set"
+        ) from None

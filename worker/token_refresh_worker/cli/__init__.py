@@ -1,0 +1,25 @@
+"""The command `token-refresh`, for the operator of a token secret.
+
+It is an extra of the package: neither the function nor a consumer needs it.
+"""
+
+import sys
+from collections.abc import Sequence
+
+EX_UNAVAILABLE = 69
+"""The exit status of sysexits.h for a missing support program; `status` uses 0 to 3."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, or say which extra is missing."""
+    try:
+        from token_refresh_worker.cli.app import run  # noqa: PLC0415 - so that a missing extra is named, without a traceback
+    except ModuleNotFoundError as missing:
+        if (missing.name or "token_refresh").startswith("token_refresh"):
+            raise  # A defect of this package, and no missing extra.
+        sys.stderr.write(
+            f"token-refresh needs the extra 'cli' ({missing.name} is not installed): "
+            "install token-refresh-worker[cli]\n"
+        )
+        raise SystemExit(EX_UNAVAILABLE) from None
+    run(arguments)

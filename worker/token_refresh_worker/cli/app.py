@@ -1,0 +1,75 @@
+"""The command line as a whole: which commands there are, and how it starts."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from token_refresh import __version__
+from token_refresh_worker.cli.authorize.command import authorize
+from token_refresh_worker.cli.claims.command import move
+from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.screen import discard, open_closed_streams, replace_unencodable
+from token_refresh_worker.cli.doctor.command import doctor
+from token_refresh_worker.cli.fleet.command import fleet_app
+from token_refresh_worker.cli.history.command import history
+from token_refresh_worker.cli.history.restore import restore
+from token_refresh_worker.cli.providers import EXAMPLES, providers
+from token_refresh_worker.cli.refresh.command import refresh
+from token_refresh_worker.cli.status.command import status
+from token_refresh_worker.cli.verify import verify
+
+EX_USAGE = 64
+"""The exit status of sysexits.h for a wrong option: monitoring reads 0 to 3 as the health of the secret."""
+
+app = typer.Typer(
+    name="token-refresh",
+    help="Set up, watch and repair OAuth 2.0 tokens in AWS Secrets Manager.",
+    epilog="Start with: token-refresh authorize, then token-refresh status.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,  # They show local variables, and with them secrets.
+)
+# In the order in which an operator needs them; `--help` lists them so.
+for function in (authorize, status, refresh, doctor, history, restore, verify):
+    app.command(epilog=command.examples[function])(command.wrapped[function])
+app.command(epilog=EXAMPLES)(providers)
+app.add_typer(fleet_app)
+
+claims = typer.Typer(help="Where the claims on a secret are kept.", no_args_is_help=True)
+claims.command(epilog=command.examples[move])(command.wrapped[move])
+app.add_typer(claims, name="claims")
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option's callback
+    if wanted:
+        typer.echo(f"token-refresh {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Set up, watch and repair OAuth 2.0 tokens in AWS Secrets Manager."""
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, and exit."""
+    # Libraries quote requests and responses in what they log, at any level.
+    logging.getLogger().addHandler(logging.NullHandler())
+    open_closed_streams()
+    replace_unencodable()
+    # Click's UsageError, whose 2 would read as "broken" in monitoring.
+    usage_error = typer.BadParameter.__bases__[0]
+    usage_error.exit_code = EX_USAGE  # type: ignore[attr-defined]  # Typer exits with it; it has no name in Typer's API
+    try:
+        app(arguments, prog_name="token-refresh")
+    except OSError as full:  # Typer's own output, such as help, on a full disk.
+        discard(sys.stdout)
+        sys.stderr.write(f"token-refresh: the output can't be written ({os.strerror(full.errno or 0)})\n")
+        raise SystemExit(1) from None

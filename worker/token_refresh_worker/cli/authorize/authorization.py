@@ -1,0 +1,100 @@
+"""The authorization code grant (RFC 6749 section 4.1), with PKCE (RFC 7636); nothing here sends or receives."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.oauth.request import TokenRequest, token_request
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.stored.credentials import ClientCredentials
+
+_ERROR_CODES: Final = frozenset(
+    {
+        "access_denied",
+        "invalid_request",
+        "invalid_scope",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_response_type",
+    }
+)  # RFC 6749 section 4.1.2.1
+
+
+class ForeignRedirect(Exception):  # noqa: N818 - it never leaves the command
+    """A URL does not belong to this authorization: its `state` or code is missing or another one's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """One request for authorization, and what tells its redirect from a forged one."""
+
+    endpoint: str
+    client_id: str
+    redirect_uri: str
+    scope: str | None
+    pkce: bool
+    params: Mapping[str, str] = field(default_factory=dict)
+    """What the provider wants beside the fields of RFC 6749."""
+    # 192 bits; RFC 6749 section 10.10 asks for at least 128.
+    state: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    # 64 characters, within the 43 to 128 of RFC 7636 section 4.1.
+    verifier: SecretValue = field(default_factory=lambda: SecretValue(secrets.token_urlsafe(48)))
+
+    @property
+    def url(self) -> str:
+        """Give the URL of the authorization page (RFC 6749 section 4.1.1)."""
+        query = {
+            **self.params,
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "state": self.state,
+        }
+        if self.scope is not None:
+            query["scope"] = self.scope
+        if self.pkce:
+            digest = hashlib.sha256(self.verifier.reveal().encode()).digest()
+            challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+            query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+        return f"{self.endpoint}{'&' if urlsplit(self.endpoint).query else '?'}{urlencode(query)}"
+
+    def read_redirect(self, url: str) -> SecretValue:
+        """Read the authorization code from the URL that the provider redirected to (RFC 6749 section 4.1.2).
+
+        Raises:
+            ForeignRedirect: It does not belong to this authorization, or is not a URL.
+            CommandFailed: The provider refused.
+        """
+        try:
+            response = dict(parse_qsl(urlsplit(url).query))
+        except ValueError:
+            raise ForeignRedirect from None
+        # In constant time; and before anything else is read, since a forged redirect may carry any error or code.
+        if not hmac.compare_digest(response.get("state", "").encode(), self.state.encode()):
+            raise ForeignRedirect
+        if "error" in response:
+            # The provider's own text is not printed: it comes through the browser, from anyone.
+            code = response["error"] if response["error"] in _ERROR_CODES else "an error without an RFC 6749 code"
+            raise CommandFailed(f"the provider did not authorize ({code}); run authorize again")
+        if not response.get("code"):
+            raise ForeignRedirect
+        return SecretValue(response["code"])
+
+    def code_request(self, code: SecretValue, client: ClientCredentials, provider: Provider) -> TokenRequest:
+        """Build the request that exchanges the code for tokens (RFC 6749 section 4.1.3).
+
+        Raises:
+            ConfigurationError: The method needs a client secret, and there is none.
+        """
+        grant = {"grant_type": "authorization_code", "code": code.reveal(), "redirect_uri": self.redirect_uri}
+        if self.pkce:
+            grant["code_verifier"] = self.verifier.reveal()
+        return token_request(grant, client, provider.request, endpoint=provider.token_endpoint)

@@ -1,0 +1,228 @@
+"""`token-refresh authorize`: get the first token set, or a new one after the grant has died."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh_worker.bootstrap import find_credentials
+from token_refresh_worker.cli.authorize.authorization import Authorization, ForeignRedirect
+from token_refresh_worker.cli.authorize.browser import opened
+from token_refresh_worker.cli.authorize.client import ask_client, read_client_file
+from token_refresh_worker.cli.authorize.exchange import Exchange
+from token_refresh_worker.cli.authorize.provider import build_authorization, with_provider_keys
+from token_refresh_worker.cli.authorize.redirect import RedirectServer, can_listen
+from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.prompts import ask_secret, confirm
+from token_refresh_worker.cli.console.screen import errors, output, text, when
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.membership import find_index, join
+from token_refresh_worker.cli.secret.provider import settings_for
+from token_refresh_worker.cli.secret.regions import other_regions
+from token_refresh_worker.cli.secret.storing import base_document, document_of, fields_of
+from token_refresh_worker.config import Settings
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.ports import SecretVersion
+from token_refresh_worker.stored.credentials import ClientCredentials
+
+DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
+_PASTE_TRIES: Final = 5  # A wrong paste is common (the page before the redirect); a script's loop must end.
+
+
+@command(
+    "token-refresh authorize",
+    "token-refresh authorize upwork-oauth-tokens --redirect-uri http://localhost:9000/callback",
+    "token-refresh authorize --paste --redirect-uri https://example.com/oauth",
+    "token-refresh authorize jira-oauth-tokens --provider atlassian --client-file client.json",
+)
+def authorize(  # noqa: PLR0913 - options, each by its name
+    context: Context,
+    *,
+    redirect_uri: Annotated[
+        str, typer.Option(envvar="REDIRECT_URI", help="Exactly as registered for the client (Upwork: the API key).")
+    ] = DEFAULT_REDIRECT_URI,
+    client_id: Annotated[
+        str | None, typer.Option(help="Client ID; the client secret is asked for.", show_default=False)
+    ] = None,
+    client_file: Annotated[
+        Path | None,
+        typer.Option(help="JSON file with clientId and clientSecret, readable by you alone.", show_default=False),
+    ] = None,
+    paste: Annotated[
+        bool, typer.Option("--paste", help="Paste the URL that the browser ends on, if no browser runs here.")
+    ] = False,
+    browser: Annotated[bool, typer.Option(help="Open the authorization page in a browser.")] = True,
+    scope: Annotated[
+        str | None, typer.Option(help="Scopes to ask for, beside those that a refresh token needs.", show_default=False)
+    ] = None,
+    pkce: Annotated[
+        bool | None, typer.Option("--pkce/--no-pkce", help="Send a PKCE challenge (RFC 7636); default the profile's.")
+    ] = None,
+    authorization_endpoint: Annotated[
+        str | None,
+        typer.Option(envvar="AUTHORIZATION_ENDPOINT", help="The authorization page; default the profile's."),
+    ] = None,
+    variable: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Variable of the provider, such as shop=my-shop.")
+    ] = None,
+    timeout: Annotated[int, typer.Option(min=1, max=3600, help="Seconds to wait for the redirect.")] = 300,
+    tag: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag of a new secret.")] = None,
+    fleet: Annotated[
+        str | None, typer.Option(help="Let the secret join this fleet, or be looked at by it now.", show_default=False)
+    ] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Create the secret even if another region has one of this name.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Create the secret or replace a token set without asking.")
+    ] = False,
+) -> int:
+    """Get a token set in the browser and store it: the first one, or a new one after the grant has died.
+
+    The client credentials are those that the function uses (CLIENT_SECRET_ID, beside the tokens, or the environment).
+    If there are none, they are asked for, and stored beside the tokens.
+    """
+    tags, listens = _read_tags(tag or ()), can_listen(redirect_uri) and not paste
+    index = None
+    if fleet is not None:
+        # Before the browser: a fleet that is not there must not cost a grant.
+        index = find_index(context, fleet)
+        # Its table has its name, and holds the claims.
+        context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
+    version, creates = _find(context, create=create)
+    fields = with_provider_keys(context, fields_of(version), variable or ())
+    settings = settings_for(context, fields)
+    given = None if client_file is None else read_client_file(client_file)
+    client, keeps_client = _find_client(context, settings, fields, given, client_id)
+    authorization = build_authorization(
+        settings_for(context, fields, filled=False).provider,
+        fields,
+        client_id=client.client_id,
+        redirect_uri=redirect_uri,
+        endpoint=authorization_endpoint,
+        scope=scope,
+        pkce=pkce,
+    )
+    if not yes:  # After all checks of settings: a yes is followed by the browser at once.
+        _confirm(context, version, creates=creates)
+    exchange = Exchange(
+        context=context,
+        provider=settings.provider,
+        claim_store=settings.policy.claim_store,
+        client=client,
+        keeps_client=keeps_client,
+        creates=creates,
+        fields=fields,
+        tags=tags,
+        client_key_id=settings.client_key_id,
+    )
+    if listens:
+        _listen(authorization, exchange, browser=browser, timeout_seconds=timeout)
+    else:
+        _paste(authorization, exchange)
+    if fleet is not None and index is not None:
+        join(context, index, fleet=fleet, secret_id=context.secret_id)
+        output().print(text(f"The secret is in fleet {fleet}, and due at once."))
+    return 0
+
+
+def _read_tags(given: Sequence[str]) -> list[tuple[str, str]]:
+    tags = [item.partition("=") for item in given]
+    if not all(key and equals for key, equals, _ in tags):
+        raise typer.BadParameter("--tag must be KEY=VALUE")
+    return [(key, value) for key, _, value in tags]
+
+
+def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool]:
+    """Read what the secret holds, and say whether it has to be created.
+
+    Raises:
+        SecretNotFound: It can't be created, or is in another region.
+    """
+    try:
+        return context.store().read(label=CURRENT), False
+    except SecretNotFound as missing:
+        # An ARN can't be chosen, and the name of a deleted secret is taken until the deletion is complete.
+        if context.secret_id.startswith("arn:") or "marked for deletion" in str(missing):
+            raise
+    regions = [] if create else other_regions(context)
+    if regions:
+        raise SecretNotFound(
+            f"secret {context.secret_id} does not exist in {context.region}, and exists in {', '.join(regions)}: "
+            f"`{context.command('authorize', region=regions[0])}`. To create another one in {context.region}: "
+            f"`{context.command('authorize', '--create')}`"
+        )
+    return None, True
+
+
+def _find_client(
+    context: Context,
+    settings: Settings,
+    fields: dict[str, object],
+    given: ClientCredentials | None,
+    client_id: str | None,
+) -> tuple[ClientCredentials, bool]:
+    """Give the client credentials, and whether to store them beside the tokens."""
+    try:
+        known = find_credentials(base_document(fields, None), settings=settings, secret=context.client_secret)
+    except ConfigurationError:
+        known = None  # They are in none of the three places.
+    wanted = client_id or (given.client_id if given else None)
+    if known is not None and given is None and wanted in {None, known.client_id}:
+        return known, False
+    if settings.client_secret_id is not None:  # Credentials beside the tokens would never be read.
+        raise CommandFailed(
+            f"the function reads the client credentials from secret {settings.client_secret_id} (CLIENT_SECRET_ID). "
+            "Change them there; then run authorize without --client-id and --client-file"
+        )
+    return given or ask_client(settings, client_id), True
+
+
+def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) -> None:
+    """Ask before a secret is created or a value is replaced."""
+    where = f"secret {context.secret_id}"
+    if creates:
+        confirm(f"{where} does not exist. Create it in {context.region}?")
+    if version is None:
+        return
+    document = document_of(fields_of(version))
+    if document is None:
+        what = "a value that is not a token document"
+    elif document.expires_at is None:
+        what = "a token set"
+    else:
+        what = f"a token set that expires at {when(document.expires_at)}"
+    confirm(f"{where} in {context.region} holds {what}, stored at {when(version.created_at)}. Replace it?")
+
+
+def _listen(authorization: Authorization, exchange: Exchange, *, browser: bool, timeout_seconds: int) -> None:
+    with RedirectServer(authorization, lambda code: exchange.complete(authorization, code)) as server:
+        _show_url(authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:")
+        with opened(authorization.url, wanted=browser, environment=exchange.context.environment):
+            server.wait(timeout_seconds)
+
+
+def _paste(authorization: Authorization, exchange: Exchange) -> None:
+    _show_url(authorization, "Open this URL in a browser on any machine, and authorize:")
+    errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
+    for _ in range(_PASTE_TRIES):
+        try:
+            code = authorization.read_redirect(ask_secret("URL").reveal())
+        except ForeignRedirect:
+            errors().print(
+                "That URL does not belong to this authorization: its code or state is missing or wrong. Copy the whole "
+                "URL that the browser ends on after you authorize."
+            )
+        else:
+            exchange.complete(authorization, code)
+            return
+    raise CommandFailed(f"no URL of this authorization was pasted in {_PASTE_TRIES} tries; run authorize again")
+
+
+def _show_url(authorization: Authorization, introduction: str) -> None:
+    errors().print(introduction)
+    errors().print(text(authorization.url), soft_wrap=True)  # In one line, so that it can be copied.

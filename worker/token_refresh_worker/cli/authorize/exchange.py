@@ -1,0 +1,128 @@
+"""Exchange an authorization code for tokens, and store them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from token_refresh.errors import ClientRejected
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.bootstrap import token_endpoint
+from token_refresh_worker.cli.authorize import page
+from token_refresh_worker.cli.authorize.authorization import Authorization
+from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.console.interrupts import finishing
+from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.clock import service_now
+from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
+from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
+from token_refresh_worker.stored.credentials import ClientCredentials
+from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, read_origin
+
+_REMEDIES = {
+    Kind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run authorize "
+    "again",
+    Kind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key, then run authorize again",
+    Kind.NOT_SENT: "check --token-endpoint and the network, then run authorize again",
+    Kind.UNEXPECTED: "check --token-endpoint",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What to do once the provider has authorized."""
+
+    context: Context
+    provider: Provider
+    claim_store: ClaimStoreKind
+    """Where the claims on the secret are."""
+    client: ClientCredentials
+    keeps_client: bool
+    """Whether the client credentials are stored beside the tokens."""
+    creates: bool
+    """Whether the secret has to be created."""
+    fields: dict[str, object]
+    """What is stored so far, with the provider's keys."""
+    tags: Sequence[tuple[str, str]]
+    client_key_id: str | None = None
+    """The KMS key that signs assertions, if the client authenticates with them."""
+
+    def complete(self, authorization: Authorization, code: SecretValue) -> str:
+        """Exchange the code, store the tokens, say so, and give the page for the browser.
+
+        Raises:
+            TokenRefreshError: No tokens came, or they could not be stored.
+        """
+        context = self.context
+        # The provider may have ended the old grant: new tokens that are not stored leave none.
+        with finishing("Ctrl-C: authorize stores the tokens first."):
+            sent_at = service_now(context)  # Before the request, so that the stored expiry is never too late.
+            tokens = self._redeem(authorization, code)
+            fields = {**self.fields, **tokens.kept}
+            document = base_document(fields, self.client if self.keeps_client else None).renewed(
+                access_token=tokens.access_token,
+                refresh_token=tokens.refresh_token,
+                lifetime=tokens.lifetime_from(sent_at) or self.provider.access_token_lifetime,
+                issued_at=sent_at,
+                origin=self._origin(tokens, sent_at),
+            )
+            if self.creates:
+                version_id = create_secret(context, document.serialize(), tags_for(context.secret_id, self.tags))
+            else:
+                version_id = store_version(context.store(), document.serialize())
+        output().print(text("Authorized: the tokens are stored.", "bold green"))
+        output().print(
+            fields_table(
+                [
+                    ("secret", context.secret_id),
+                    ("region", context.region),
+                    ("provider", f"{self.provider.title} ({self.provider.host})"),
+                    ("version", version_id),
+                    ("expires", None if document.expires_at is None else when(document.expires_at)),
+                ]
+            )
+        )
+        show(output(), *message(f"Next: `{context.command('status')}`"))
+        return page.authorized(context.secret_id, context.command("status"))
+
+    def _origin(self, tokens: TokenResponse, issued_at: datetime) -> Origin:
+        """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
+        before = read_origin(self.fields)
+        known = before if before is not None and before.claim_store is self.claim_store else None
+        ends_at = self.provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
+        return Origin(
+            host=self.provider.host,
+            grace=self.provider.replay_grace,
+            claim_store=self.claim_store,
+            claim_id=known.claim_id if known else None,
+            number=known.number if known else 0,
+            authorized=True,
+            grant_ends_at=ends_at,
+            grant_began_at=issued_at.replace(microsecond=0) if ends_at else None,
+        )
+
+    def _redeem(self, authorization: Authorization, code: SecretValue) -> TokenResponse:
+        """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
+        provider = self.provider
+        request = authorization.code_request(code, self.client, provider)
+        endpoint = token_endpoint(provider, client_key_id=self.client_key_id, client=self.context.run_client)
+        response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
+        if isinstance(response, FailedRequest):
+            raise self._refused(response)
+        if response.refresh_token is None:  # Optional by RFC 6749 section 5.1.
+            raise CommandFailed(
+                "the provider sent no refresh token, so there is nothing to refresh with. Ask for one: with a scope "
+                "(--scope offline_access), or in the client's settings at the provider"
+            )
+        return response
+
+    def _refused(self, failure: FailedRequest) -> ClientRejected | CommandFailed:
+        if failure.kind is Kind.CLIENT_REJECTED:
+            again = self.context.command("authorize", "--client-id", "ID")
+            return ClientRejected(
+                f"the token endpoint rejected the client credentials ({failure.seen}). Enter others: `{again}`"
+            )
+        remedy = _REMEDIES.get(failure.kind, "run authorize again")
+        return CommandFailed(f"the token endpoint sent no tokens ({failure.seen}): {remedy}")

@@ -1,0 +1,96 @@
+"""The provider of an authorization: its page, what it wants there, and the keys that go into the token document."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import typer
+
+from token_refresh_worker.cli.authorize.authorization import Authorization
+from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.provider import PROVIDER_KEY
+from token_refresh_worker.cli.secret.storing import is_snake
+from token_refresh_worker.oauth.formats import Grant
+from token_refresh_worker.providers.endpoint import read_endpoint
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.providers.variables import fill, places
+
+_VARIABLES: Final = {False: "providerVariables", True: "provider_variables"}
+"""The key of the provider's variables, by whether the document is in snake case."""
+
+
+def with_provider_keys(context: Context, fields: Mapping[str, object], variables: Sequence[str]) -> dict[str, object]:
+    """Add the provider that was named, and its variables, to the keys of the token document.
+
+    Raises:
+        BadParameter: A variable is not KEY=VALUE.
+    """
+    added: dict[str, object] = {}
+    if name := context.environment.get("PROVIDER"):
+        added[PROVIDER_KEY] = name
+    pairs = [text.partition("=") for text in variables]
+    if not all(key and value for key, _, value in pairs):
+        raise typer.BadParameter("--variable must be KEY=VALUE")
+    if pairs:
+        key = _VARIABLES[is_snake(fields)]
+        known = fields.get(key)
+        added[key] = {**(known if isinstance(known, dict) else {}), **{name: value for name, _, value in pairs}}
+    return {**fields, **added}
+
+
+def build_authorization(  # noqa: PLR0913 - all by name
+    template: Provider,
+    fields: Mapping[str, object],
+    *,
+    client_id: str,
+    redirect_uri: str,
+    endpoint: str | None,
+    scope: str | None,
+    pkce: bool | None,
+) -> Authorization:
+    """Build the request for authorization as the provider's profile says; options have precedence.
+
+    Args:
+        template: The provider, with its variables still open.
+        fields: The keys of the token document, which fill the variables.
+        client_id: The client.
+        redirect_uri: As registered.
+        endpoint: The authorization page, if not the profile's.
+        scope: Scopes to ask for in addition to those that the profile needs for a refresh token.
+        pkce: Whether to send a challenge, if not as the profile says.
+
+    Raises:
+        CommandFailed: There is no authorization page, or the provider has no code grant.
+        ConfigurationError: The page's address is wrong, or a variable is missing.
+    """
+    if template.request.grant is not Grant.REFRESH_TOKEN:
+        raise CommandFailed(
+            f"{template.title} has no refresh tokens, so there is nothing to authorize: store the token document "
+            "with `aws secretsmanager put-secret-value`"
+        )
+    page = template.authorization
+    if endpoint is None and page is None:
+        raise CommandFailed(
+            f"the profile {template.name} has no authorization page: name it with --authorization-endpoint URL"
+        )
+    needed = page.scopes if page else ()
+    separator = page.scope_separator if page else " "
+    asked = scope.split(separator) if scope else []
+    scopes = [*asked, *(name for name in needed if name not in asked)]
+    return Authorization(
+        endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(template, fields)),
+        client_id=client_id,
+        redirect_uri=redirect_uri,
+        scope=separator.join(scopes) or None,
+        pkce=pkce if pkce is not None else page is None or page.pkce,
+        params=page.params if page else {},
+    )
+
+
+def _filled(template: Provider, fields: Mapping[str, object]) -> str:
+    assert template.authorization is not None  # noqa: S101 - the caller has checked it
+    endpoint = template.authorization.endpoint
+    values = next((fields[key] for key in _VARIABLES.values() if isinstance(fields.get(key), dict)), {})
+    if places(endpoint) and not template.variables:
+        raise CommandFailed("name the authorization page of that token endpoint with --authorization-endpoint URL")
+    return fill(endpoint, template.variables, values, provider=template.name)  # type: ignore[arg-type]  # a dict

@@ -1,0 +1,99 @@
+"""How an error is reported: what is wrong and what to do, without a traceback and never with a secret."""
+
+import errno
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import typer
+
+from token_refresh.errors import SecretStoreError, TokenRefreshError
+from token_refresh_worker.cli.console.screen import discard, errors, message, show, text
+
+EX_INTERRUPTED: Final = 130
+"""As a shell reports a program that Ctrl-C ended: 128 and the number of SIGINT."""
+
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+
+
+class CommandFailed(TokenRefreshError):  # noqa: N818 - named as the other failures are
+    """The command can't go on; the message says why, and what to do."""
+
+
+class Cancelled(Exception):  # noqa: N818 - what the operator wanted is not an error
+    """The operator answered a question with no or with Ctrl-C. Questions come before anything is sent or stored."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__()
+        self.exit_code = exit_code
+
+
+def split(failure: TokenRefreshError) -> tuple[str, str]:
+    """Give what failed, and what to do about it, of a message that says the one and then the other."""
+    end = r"\. |: |; " if isinstance(failure, SecretStoreError) else r"\. "
+    what, *remedy = re.split(end, str(failure), maxsplit=1)
+    return what, "".join(remedy)
+
+
+@contextmanager
+def reported(*, debug: bool, failed: int, look: Callable[[], str] | None = None) -> Iterator[None]:
+    """Report an error on standard error and exit with `failed`.
+
+    Args:
+        debug: Whether to say where it was raised, too.
+        failed: The exit status.
+        look: Gives the command that shows what is stored, for a command that Ctrl-C ends.
+    """
+    try:
+        yield
+    except (typer.Exit, typer.BadParameter, BrokenPipeError):
+        raise  # Typer handles these.
+    except Cancelled as ended:
+        errors().print("Cancelled: nothing was stored.")
+        raise typer.Exit(ended.exit_code) from None
+    except KeyboardInterrupt:
+        # The terminal shows ^C at the cursor: begin a new line.
+        show(errors(), "", *message(f"Interrupted. What was stored before stays{f': `{look()}`' if look else '.'}"))
+        raise typer.Exit(EX_INTERRUPTED) from None
+    except TokenRefreshError as failure:
+        _report("error" if isinstance(failure, CommandFailed) else type(failure).__name__, str(failure))
+        if debug:
+            _report_place(failure)
+    except Exception as defect:  # noqa: BLE001 - whatever it is, its text may hold a secret
+        if isinstance(defect, OSError) and defect.errno in _FULL:
+            discard(sys.stdout)
+            _report("error", f"the output can't be written ({os.strerror(defect.errno)}); what was stored stays")
+        else:
+            _report(
+                "InternalError",
+                f"{type(defect).__name__} at {_place(defect)}: a defect of this program; run the command again with "
+                "--debug, and please report what that prints",
+            )
+        if debug:
+            _report_place(defect)
+    raise typer.Exit(failed)
+
+
+def _report(name: str, words: str) -> None:
+    show(errors(), *message(f": {words}", head=(name, "bold red")))
+
+
+def _report_place(failure: BaseException) -> None:
+    """Print the calls that led there, without the messages of other errors: those quote data."""
+    link: BaseException | None = failure
+    while link is not None:
+        errors().print(text(f"{type(link).__name__} was raised here:", "dim"))
+        # File, line and function; no source line and no local variable, since either may hold a secret.
+        for frame in traceback.extract_tb(link.__traceback__):
+            errors().print(text(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}", "dim"))
+        link = link.__cause__ or link.__context__
+
+
+def _place(defect: BaseException) -> str:
+    frame = traceback.extract_tb(defect.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"

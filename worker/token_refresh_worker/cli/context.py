@@ -1,0 +1,226 @@
+"""What a command acts on: the environment with its options applied, and the AWS clients made from that environment."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from token_refresh.aws.arn import name_same_secret
+from token_refresh.aws.errors import translate
+from token_refresh.errors import ConfigurationError, TokenRefreshError
+from token_refresh_worker.adapters.call_errors import code_of
+from token_refresh_worker.adapters.calls import CLIENT_CONFIG
+from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.bootstrap import deadline_in, open_claims, open_secret
+from token_refresh_worker.cli.clients import make_client
+from token_refresh_worker.config import Settings, claim_store_problem, parse_settings, token_secret_id
+from token_refresh_worker.ports import ClaimStore
+
+TIME_LIMIT_SECONDS: Final = 60.0
+"""How long the work on one secret may take."""
+
+_PATIENT: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
+_AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
+_SECRETS_MANAGER: Final = "secretsmanager"
+
+NO_SUCH_FUNCTION: Final = "ResourceNotFoundException"
+
+WORKER_VARIABLES: Final = (
+    *("TOKEN_SECRET_ID", "CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID", "CLAIM_TABLE"),
+    *("PROVIDER", "TOKEN_ENDPOINT", "TOKEN_ENDPOINT_AUTH_METHOD", "CLIENT_KEY_ID"),
+    *("REFRESH_WINDOW_SECONDS", "REPLAY_GRACE_SECONDS", "CLAIM_TTL_SECONDS", "REQUEST_TIMEOUT_SECONDS"),
+    *("UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"),
+)
+"""The variables that decide what a run does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The operator's environment. A command never changes the environment of its process."""
+
+    environment: Mapping[str, str]
+    function: str | None = None
+    """The deployed function, if it was named."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The variables that options set."""
+    repeated: tuple[str, ...] = ()
+    """Options, such as `--profile`, that a printed command has to repeat."""
+    name: str = "status"
+    """The command."""
+    any_lifetime: bool = False
+    """Whether tokens that live too short for the claim store are accepted, so that their claims can be moved."""
+
+    @property
+    def secret_id(self) -> str:
+        """Give the token secret's name or ARN."""
+        return token_secret_id(self.environment)
+
+    @property
+    def region(self) -> str:
+        """Give the region in which the secrets are.
+
+        Raises:
+            ConfigurationError: No region is set, or the AWS configuration can't be used.
+        """
+        return str(self.client(_SECRETS_MANAGER).meta.region_name)
+
+    def settings(self, **variables: str) -> Settings:
+        """Read the settings, with `variables` in place of the environment's.
+
+        Raises:
+            ConfigurationError: One is wrong or missing, or the provider's tokens live too short for the claim store.
+        """
+        settings = parse_settings({**self.environment, **variables})
+        problem = None if self.any_lifetime else claim_store_problem(settings)
+        if problem is None:
+            return settings
+        if self.function is None:
+            problem += f"; then act with its settings: `{self.command(self.name, '--function', 'NAME')}`"
+        raise ConfigurationError(problem)
+
+    def as_deployed(self, variables: Mapping[str, str]) -> "Context":
+        """Give the context with the settings of the deployed function.
+
+        Raises:
+            ConfigurationError: An option says something else than the function.
+        """
+        for name, value in self.given.items():
+            deployed = variables.get(name)
+            if deployed and not (deployed == value or name_same_secret(deployed, value)):
+                raise ConfigurationError(
+                    f"function {self.function} has {name}={deployed}, and you gave {value}: leave the option out, or "
+                    "name the function of that secret with --function"
+                )
+        # TOKEN_SECRET_ID, the first, stays: a fleet's function names no secret.
+        kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
+        deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
+        return replace(self, environment={**kept, **self.given, **deployed_settings})
+
+    def deployed_variables(self) -> Mapping[str, str]:
+        """Read the environment variables of the deployed function.
+
+        Raises:
+            ConfigurationError: There is no such function, or it can't be read.
+        """
+        try:
+            found = self.client("lambda").get_function_configuration(FunctionName=self.function)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            if code_of(error) == NO_SUCH_FUNCTION:
+                raise ConfigurationError(self.no_function(self.function)) from None
+            raise ConfigurationError(
+                f"function {self.function} in {self.region} can't be read (lambda:GetFunctionConfiguration, "
+                f"{code_of(error)}); check the region and your permissions"
+            ) from None
+        variables: dict[str, str] = found.get("Environment", {}).get("Variables", {})
+        return variables
+
+    def no_function(self, name: str | None) -> str:
+        """Say that there is no function of that name, and how to list those that there are."""
+        query = shlex.quote("Functions[].FunctionName")
+        return (
+            f"function {name} does not exist in {self.region}. List the functions: "
+            f"`aws lambda list-functions --region {self.region} --query {query}`"
+        )
+
+    def client(self, service: str, config: Config = _PATIENT, *, region: str | None = None) -> Any:
+        """Give a client of an AWS service, in the secrets' region if `region` is None.
+
+        Raises:
+            ConfigurationError: No region is set, or the AWS configuration can't be used.
+        """
+        aws = {name: value for name, value in self.environment.items() if name.startswith("AWS_") and value}
+        aws |= {"AWS_REGION": region} if region else {}
+        return make_client(service, config, tuple(sorted(aws.items())))
+
+    def run_client(self, service: str = _SECRETS_MANAGER, *, region: str | None = None) -> Any:
+        """Give a client as a run uses it: one attempt a call, since the run itself repeats."""
+        return self.client(service, CLIENT_CONFIG, region=region)
+
+    def store(self, secret_id: str | None = None, *, setting: str | None = None) -> SecretsManagerSecret:
+        """Open a secret, by default the token secret; `setting` is the variable that names another one.
+
+        Raises:
+            ConfigurationError: No region is set, or the AWS configuration can't be used.
+        """
+        opened = secret_id or self.secret_id
+        return open_secret(self.run_client(), opened, time_left_seconds=TIME_LIMIT_SECONDS, setting=setting)
+
+    def client_secret(self, secret_id: str) -> SecretsManagerSecret:
+        """Open the secret with the client credentials."""
+        return self.store(secret_id, setting="CLIENT_SECRET_ID")
+
+    def claims(self, settings: Settings, store: SecretsManagerSecret) -> ClaimStore:
+        """Open the store of the claims on the token secret.
+
+        Args:
+            settings: They say which store.
+            store: The token secret; a table is asked after the secret was read, since its key is the secret's ARN.
+
+        Raises:
+            ConfigurationError: No region is set, or the AWS configuration can't be used.
+        """
+        return open_claims(settings, store, deadline_in(TIME_LIMIT_SECONDS), self.run_client)
+
+    def call(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
+        """Carry out one action of Secrets Manager on one secret.
+
+        Args:
+            action: As IAM and the API reference name it.
+            secret_id: The secret's name or ARN.
+            members: Members of the request beside `SecretId`.
+
+        Raises:
+            SecretStoreError: Secrets Manager refused, or can't be reached.
+        """
+        service = self.client(_SECRETS_MANAGER)
+        # CreateSecret alone calls it `Name`.
+        named = {"Name" if action == "CreateSecret" else "SecretId": secret_id}
+        try:
+            response: dict[str, Any] = _method(service, action)(**named, **members)
+        except (ClientError, BotoCoreError) as error:
+            raise translate(error, action=action, secret_id=secret_id, region=service.meta.region_name) from None
+        return response
+
+    @property
+    def at_aws(self) -> bool:
+        """Whether Secrets Manager is AWS's own, and not an emulator or a test server."""
+        host = urlsplit(self.client(_SECRETS_MANAGER).meta.endpoint_url).hostname or ""
+        return host.endswith(_AWS_DOMAINS)
+
+    @property
+    def has_all_of_aws(self) -> bool:
+        """Whether the other AWS services can be asked, and not only Secrets Manager."""
+        return self.at_aws or bool(self.environment.get("AWS_ENDPOINT_URL"))
+
+    def command(self, name: str, *options: str, region: str | None = None) -> str:
+        """Give a complete command line on this secret, ready to paste."""
+        words = ["token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region]
+        return shlex.join([*words, *self.repeated])
+
+    def without(self, *options: str) -> "Context":
+        """Give the context whose commands don't repeat these options."""
+        pairs = zip(self.repeated[::2], self.repeated[1::2], strict=True)
+        return replace(self, repeated=tuple(word for pair in pairs if pair[0] not in options for word in pair))
+
+    @contextmanager
+    def completing(self) -> Iterator[None]:
+        """Complete the commands in a run's error: a run doesn't know the options that they have to repeat."""
+        try:
+            yield
+        except TokenRefreshError as failure:
+            options = "".join(f" {shlex.quote(word)}" for word in self.repeated)
+            failure.args = (re.sub(r"`(token-refresh [^`]+)`", lambda found: f"`{found[1]}{options}`", str(failure)),)
+            raise
+
+
+def _method(service: Any, action: str) -> Callable[..., Any]:
+    names: dict[str, str] = service.meta.method_to_api_mapping
+    found: Callable[..., Any] = next(getattr(service, name) for name, api in names.items() if api == action)
+    return found

@@ -1,0 +1,95 @@
+"""Try what a run does with the secret, with writes that can't touch a token set.
+
+The probe is a version with a fixed ID, its own label and no token. To store it again changes nothing, and to move its
+label from a version that does not exist is refused. Even a store that follows no rule of Secrets Manager would write
+to the probe alone. The current version is read afterwards all the same.
+"""
+
+import uuid
+from collections.abc import Callable
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from token_refresh.aws.errors import translate
+from token_refresh.errors import SecretAccessDenied, TokenRefreshError
+from token_refresh_worker.adapters.call_errors import code_of, swap_refused
+from token_refresh_worker.cli.doctor.check import Check
+from token_refresh_worker.cli.secret.state import State
+from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID
+from token_refresh_worker.core.versions import CURRENT
+
+PROBE_LABEL: Final = "REFRESH_PROBE"
+_PROBE_VALUE: Final = '{"probe":"token-refresh doctor"}'
+_NAME: Final = "your permissions"
+
+
+def check_permissions(state: State) -> Check:
+    """Try to read, to write and to move a label."""
+    context = state.context
+    if not context.at_aws:
+        return Check.skipped(_NAME, "writing not tried: Secrets Manager is not at AWS's own endpoint")
+    service = context.client("secretsmanager")
+    probes: dict[str, Callable[[], Any]] = {
+        "PutSecretValue": lambda: service.put_secret_value(
+            SecretId=context.secret_id,
+            ClientRequestToken=PROBE_VERSION_ID,
+            SecretString=_PROBE_VALUE,
+            VersionStages=[PROBE_LABEL],
+        ),
+        "UpdateSecretVersionStage": lambda: service.update_secret_version_stage(
+            SecretId=context.secret_id,
+            VersionStage=PROBE_LABEL,
+            MoveToVersionId=PROBE_VERSION_ID,
+            RemoveFromVersionId=str(uuid.uuid4()),  # No such version: allowed callers are refused for this alone.
+        ),
+    }
+    denied: list[str] = []
+    failed: list[str] = []
+    for action, probe in probes.items():
+        failure = _try(probe)
+        if failure is not None:
+            is_denial = isinstance(translate(failure, action=action, secret_id="", region=""), SecretAccessDenied)
+            (denied if is_denial else failed).append(f"{action} ({code_of(failure)})")
+        if not _unchanged(state):
+            return Check.failed(_NAME, f"the current version changed during the probe of {action}", _restore(state))
+    return _judge(denied, failed)
+
+
+def _judge(denied: list[str], failed: list[str]) -> Check:
+    if denied:
+        return Check.look(
+            _NAME,
+            f"access denied: {', '.join(denied)}",
+            "the function has its own role (--function NAME checks it); for refresh, authorize and restore you need "
+            "secretsmanager:PutSecretValue and secretsmanager:UpdateSecretVersionStage on the secret's ARN",
+        )
+    if failed:
+        return Check.skipped(_NAME, f"not known: {', '.join(failed)}", "try again later")
+    return Check.ok(_NAME, "read, write and move labels (tried with a version without a token)")
+
+
+def _try(probe: Callable[[], Any]) -> Exception | None:
+    """Give the error of a probe; a refusal that only the store's rules can cause means that the caller may write."""
+    try:
+        probe()
+    except ClientError as error:
+        return None if swap_refused(error) else error
+    except (BotoCoreError, ResponseParserError) as error:
+        return error
+    return None
+
+
+def _unchanged(state: State) -> bool:
+    """Whether the current version is as it was before the probes."""
+    try:
+        now = state.context.store().read(label=CURRENT)
+    except TokenRefreshError:
+        return True  # Nothing suggests a change, and the next read will tell.
+    return now is not None and now.version_id == state.snapshot.current.version_id
+
+
+def _restore(state: State) -> str:
+    version_id = state.snapshot.current.version_id
+    return f"if no run made another version current: `{state.context.command('restore', '--version', version_id)}`"

@@ -1,0 +1,75 @@
+"""Check the token endpoint with a request that redeems nothing."""
+
+import secrets
+
+from token_refresh.errors import TokenRefreshError
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.bootstrap import find_credentials, token_endpoint
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.doctor.check import Check
+from token_refresh_worker.cli.secret.provider import names_provider
+from token_refresh_worker.cli.secret.state import State
+from token_refresh_worker.config import Settings
+from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.oauth.formats import Grant
+from token_refresh_worker.oauth.request import TokenRequest, refresh_request
+from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
+from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
+
+_NOT_SENT = {
+    Kind.NOT_SENT: "check TOKEN_ENDPOINT, and the network of this machine and of the function",
+    Kind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key",
+}
+_RESPONDED = {Kind.GRANT_REJECTED, Kind.CLIENT_REJECTED, Kind.REQUEST_REJECTED}
+
+
+def check_token_endpoint(context: Context, state: State | None) -> Check:
+    """Send a request that can't succeed: a made-up refresh token, with the client credentials if they are known.
+
+    A token endpoint checks the client first, then the grant (RFC 6749 section 5.2). So `invalid_grant` means that the
+    client credentials are right.
+    """
+    settings = context.settings() if state is None else state.settings
+    if state is not None and isinstance(state.step, Mismatch) and state.step.setting == "TOKEN_ENDPOINT":
+        text = f"not asked: the tokens belong to {state.step.stored}, and the settings name {state.step.configured}"
+        return Check.skipped("token endpoint", text)
+    request, with_client = _request(settings, context, state)
+    endpoint = token_endpoint(settings.provider, client_key_id=settings.client_key_id, client=context.run_client)
+    response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
+    if isinstance(response, TokenResponse) and settings.provider.request.grant is Grant.CLIENT_CREDENTIALS:
+        return Check.ok("token endpoint", "it issues tokens to the client")
+    return _judge(context, response, with_client=with_client)
+
+
+def _request(settings: Settings, context: Context, state: State | None) -> tuple[TokenRequest, bool]:
+    provider = settings.provider
+    # Random: nobody's token, and so not the reuse of one, for which providers revoke grants (RFC 9700 section 4.14.2).
+    made_up = SecretValue(f"made-up-{secrets.token_hex(8)}")
+    if state is not None and names_provider(context, state.document.fields):
+        try:
+            client = find_credentials(state.document, settings=settings, secret=context.client_secret)
+            return refresh_request(made_up, client, provider.request, endpoint=provider.token_endpoint), True
+        except TokenRefreshError:
+            pass  # Another check reports it.
+    return TokenRequest(fields={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
+
+
+def _judge(context: Context, response: Response, *, with_client: bool) -> Check:
+    name = "token endpoint"
+    if not isinstance(response, FailedRequest):
+        text = "it issued tokens for a made-up refresh token: do not trust it"
+        return Check.failed(name, text, "check TOKEN_ENDPOINT")
+    seen = response.seen
+    if response.kind is Kind.CLIENT_REJECTED and with_client:
+        store = context.command("authorize", "--client-id", "ID")
+        text = f"it responds, and rejects the client credentials ({seen})"
+        return Check.failed(name, text, f"correct them where they are stored, or store others: `{store}`")
+    if response.kind in _RESPONDED:
+        known = " and knows the client" if response.kind is Kind.GRANT_REJECTED and with_client else ""
+        return Check.ok(name, f"it responds{known} ({seen}, as expected)")
+    if response.kind in _NOT_SENT:
+        return Check.failed(name, f"nothing could be sent from here ({seen})", _NOT_SENT[response.kind])
+    text = f"it does not respond as a token endpoint ({seen})"
+    if response.kind in {Kind.BUSY, Kind.NO_RESPONSE}:
+        return Check.look(name, text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")
+    return Check.failed(name, text, "check TOKEN_ENDPOINT; if it is right, try again later")

@@ -1,0 +1,189 @@
+"""A fleet on one screen: the summary first, then the rows that need somebody, most urgent first."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.table import Column, Table
+from rich.text import Text
+
+from token_refresh_worker.cli.console.screen import assemble, iso, span, text, when
+from token_refresh_worker.cli.secret.health import Health
+from token_refresh_worker.fleet.core.breaker import Breaker
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of, state_of
+
+_ORDER: Final = (
+    State.OVERDUE,
+    State.REAUTHORIZE,
+    State.ERROR,
+    State.EMPTY,
+    State.HELD,
+    State.DUE,
+    State.PAUSED,
+    State.HEALTHY,
+)
+_STYLES: Final = {
+    State.OVERDUE: "bold red",
+    State.REAUTHORIZE: "red",
+    State.ERROR: "red",
+    State.EMPTY: "yellow",
+    State.HELD: "yellow",
+    State.PAUSED: "cyan",
+    State.HEALTHY: "green",
+}
+_AS_IT_SHOULD_BE: Final = frozenset({"fresh", "refreshed", "recovered"})
+_NARROWEST: Final = 26
+"""The longest name of an error with its indentation."""
+_ATTENTION: Final = frozenset({State.REAUTHORIZE, State.ERROR, State.EMPTY, State.HELD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One secret and its state now."""
+
+    row: Row
+    state: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The part of a fleet that was asked for."""
+
+    fleet: str
+    members: Sequence[Member]
+    pauses: Pauses
+    now: datetime
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    """The open ones, by provider."""
+
+    @property
+    def counts(self) -> Mapping[State, int]:
+        """How many there are in each state that occurs, worst first."""
+        counted = Counter(member.state for member in self.members)
+        return {state: counted[state] for state in _ORDER if counted[state]}
+
+    @property
+    def health(self) -> Health:
+        """Whether somebody has to act."""
+        if self.counts.get(State.OVERDUE):
+            return Health.BROKEN
+        return Health.ATTENTION if _ATTENTION & self.counts.keys() else Health.HEALTHY
+
+
+def select(  # noqa: PLR0913 - what there is, and what was asked for, each by its name
+    rows: Sequence[Row], pauses: Pauses, *, fleet: str, now: datetime, provider: str | None, state: State | None
+) -> View:
+    """Filter the rows, and put the most urgent first."""
+    members = [Member(row=row, state=state_of(row, pauses, now)) for row in rows]
+    selected = [m for m in members if provider in (None, m.row.provider) and state in (None, m.state)]
+    # A secret that no run has read may expire at any moment, as the dispatcher has it.
+    selected.sort(key=lambda m: (_ORDER.index(m.state), m.row.expires_at or now, m.row.name))
+    return View(fleet=fleet, members=selected, pauses=pauses, now=now)
+
+
+def lay_out(view: View, *, limit: int) -> list[RenderableType]:
+    """Lay out the summary, the providers, and the first rows."""
+    total = len(view.members)
+    counts = [
+        part for state, n in view.counts.items() for part in ((f"{n} {state.value}", _STYLES.get(state, "")), "  ")
+    ]
+    parts: list[RenderableType] = [
+        assemble((f"fleet {view.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ", *counts)
+    ]
+    # Before the rows: of a paused fleet each row says `paused`, and none says why.
+    if view.pauses.fleet is not None and view.now < view.pauses.fleet.until:
+        pause = view.pauses.fleet
+        parts.append(text(f"paused until {when(pause.until)} by {pause.by}: {pause.why}", "cyan"))
+    for provider, breaker in sorted(view.breakers.items()):
+        reason = breaker.reason.value.replace("_", " ")
+        parts.append(text(f"breaker of {provider} is open: {reason}; {breaker.allowed} runs at once", "yellow"))
+    parts += [Text(), _providers(view), Text()]
+    if limit:
+        parts.append(_rows(view, limit))
+    if total > limit:
+        parts.append(text(f"and {total - limit} more; narrow them with --provider or --state, or use --json", "dim"))
+    return parts
+
+
+def as_fields(view: View) -> dict[str, Any]:
+    """Give the same for machines, with all rows."""
+    return {
+        "fleet": view.fleet,
+        "health": view.health.name.lower(),
+        "secrets": len(view.members),
+        "states": {state.value: count for state, count in view.counts.items()},
+        "breakers": {provider: breaker.reason.value for provider, breaker in sorted(view.breakers.items())},
+        "rows": [_fields(member, view) for member in view.members],
+    }
+
+
+def _fields(member: Member, view: View) -> dict[str, Any]:
+    row, seen = member.row, member.row.seen
+    pause = pause_of(row, view.pauses, view.now)
+    known: dict[str, Any] = {
+        "secret_id": row.secret_arn,
+        "provider": row.provider,
+        "state": member.state.value,
+        "next_at": iso(row.next_at),
+        "paused_until": iso(pause.until) if pause else None,
+        "paused_by": pause.by if pause else None,
+        "pause_reason": pause.why if pause else None,
+    }
+    if seen is not None:
+        known |= {
+            "since": iso(seen.since),
+            "expires_at": iso(seen.expires_at),
+            "due_at": iso(seen.due_at),
+            "last_run_at": iso(seen.at),
+            "last_success_at": iso(seen.succeeded_at),
+            "outcome": seen.outcome,
+            "error_type": seen.error_type,
+            "failures": seen.failures,
+            "version_id": seen.version_id,
+            "grant_ends_at": iso(seen.grant_ends_at),
+        }
+    # A key without a value is left out, so that a script's `.get` has one meaning.
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _providers(view: View) -> Table:
+    # Only states that occur: eight columns leave a provider's name no room.
+    states = list(view.counts)
+    table = _table("provider", *(state.value for state in states))
+    by_provider: dict[str, Counter[State]] = {}
+    for member in view.members:
+        by_provider.setdefault(member.row.provider, Counter())[member.state] += 1
+    for provider, counts in sorted(by_provider.items()):
+        table.add_row(text(provider), *(text(str(counts[s]), _STYLES.get(s, "")) if counts[s] else "" for s in states))
+    return table
+
+
+def _rows(view: View, limit: int) -> Table:
+    """Lay out rows; what went wrong is below the secret's name, since a column for it leaves names no room."""
+    table = _table(Column("secret", overflow="fold", min_width=_NARROWEST), "provider", "state", "expires", "last run")
+    for member in view.members[:limit]:
+        row, seen = member.row, member.row.seen
+        ended = (seen.error_type or seen.outcome) if seen else None
+        detail = [(f"\n  {ended}", "dim")] if ended and ended not in _AS_IT_SHOULD_BE else []
+        table.add_row(
+            assemble(row.name, *detail),
+            text(row.provider),
+            text(member.state.value, _STYLES.get(member.state, "")),
+            text(_about(row.expires_at - view.now) if row.expires_at else "unknown"),
+            text(_about(seen.at - view.now) if seen else "none yet"),
+        )
+    return table
+
+
+def _about(distance: timedelta) -> str:
+    """Write how far away something is, by its largest unit: two of them make a line too long for 80 columns."""
+    about = " ".join(span(distance).split()[:2])
+    return f"in {about}" if distance > timedelta(0) else f"{about} ago"
+
+
+def _table(*columns: str | Column) -> Table:
+    narrow = (Column(c, no_wrap=True, max_width=16) if isinstance(c, str) else c for c in columns)
+    return Table(*narrow, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")

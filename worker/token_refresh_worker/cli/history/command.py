@@ -1,0 +1,62 @@
+"""`token-refresh history`: the versions of the secret, and what became of each."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.screen import assemble, iso, output, print_json, text
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.history.past import Past, read_past
+from token_refresh_worker.cli.history.versions import Listed
+
+
+@command("token-refresh history", "token-refresh history --all", "token-refresh history --json")
+def history(
+    context: Context,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also claims and records without a label, not only values.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+) -> int:
+    """List the versions of the secret that still exist, the newest first.
+
+    `fate` says what became of the refresh token: of a token set's own, or of the one that a claim redeems.
+    """
+    past = read_past(context)
+    versions = [v for v in past.versions if everything or v.kind.is_value or v.labels]
+    if as_json:
+        print_json({"secret_id": context.secret_id, "versions": [_as_fields(past, version) for version in versions]})
+        return 0
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("stored (UTC)", "version"):
+        table.add_column(column, no_wrap=True)
+    for column in ("what it is", "fate"):
+        table.add_column(column, overflow="fold")  # On a narrow terminal, a label is of use only as a whole.
+    for version in versions:
+        what = assemble(version.kind.value, *(("\n" + label, "bold") for label in sorted(version.labels)))
+        when = f"{version.created_at:%m-%d %H:%M:%S}"
+        table.add_row(when, version.version_id[:8], what, text((_fate(past, version) or "").replace("_", " ")))
+    output().print(table)
+    return 0
+
+
+def _fate(past: Past, version: Listed) -> str | None:
+    if version.document is not None:
+        return past.fate_of_token(version.document, version.version_id)[0].value
+    if version.record is not None:
+        return version.record.fate.value + (f" ({version.record.error})" if version.record.error else "")
+    attempt = past.attempt_under(version.version_id)
+    return attempt.fate.value if attempt else None
+
+
+def _as_fields(past: Past, version: Listed) -> dict[str, object]:
+    return {
+        "version_id": version.version_id,
+        "stored_at": iso(version.created_at),
+        "labels": sorted(version.labels),
+        "kind": version.kind.name.lower(),
+        "fate": _fate(past, version),
+    }

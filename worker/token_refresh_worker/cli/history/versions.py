@@ -1,0 +1,122 @@
+"""The versions of a token secret, and what each of them is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
+from typing import Any, TypeVar
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.listing import each_version
+from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID, document_of, fields_of
+from token_refresh_worker.core.claims import Claim, Record, read_claim, read_record
+from token_refresh_worker.core.versions import staged_version_id
+from token_refresh_worker.ports import SecretStore, SecretVersion
+from token_refresh_worker.stored.document import TokenDocument
+
+_T = TypeVar("_T")
+
+
+class Kind(StrEnum):
+    """What a version is."""
+
+    RECEIVED = "token set, received by a run"
+    AUTHORIZED = "token set, stored by authorize"
+    STORED = "token set, stored by an operator"
+    OTHER = "not a token set"
+    CLAIM = "claim"
+    RECORD = "record of a failed attempt"
+    PROBE = "probe of doctor"
+
+    @property
+    def is_token_set(self) -> bool:
+        """Whether it has tokens in it."""
+        return self in {Kind.RECEIVED, Kind.AUTHORIZED, Kind.STORED}
+
+    @property
+    def is_value(self) -> bool:
+        """Whether it is a value of the secret, and not a note of this program."""
+        return self.is_token_set or self is Kind.OTHER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A version as `ListSecretVersionIds` gives it, with its value, and what it is."""
+
+    version_id: str
+    created_at: datetime
+    labels: frozenset[str]
+    kind: Kind
+    value: SecretVersion | None
+    claim: Claim | None = None
+    record: Record | None = None
+    document: TokenDocument | None = None
+
+
+def list_versions(context: Context, store: SecretStore, *, needs_refresh_token: bool) -> list[Listed]:
+    """List and read all versions that still exist, the newest first.
+
+    Args:
+        context: What the command acts on.
+        store: The token secret.
+        needs_refresh_token: Whether a token set has one.
+
+    Raises:
+        SecretStoreError: Secrets Manager refused.
+    """
+    entries = each_version(partial(context.call, "ListSecretVersionIds", context.secret_id))
+    by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
+    listed = [
+        _identify(entry, store.read(version_id=version_id), needs_refresh_token=needs_refresh_token)
+        for version_id, entry in by_id.items()
+    ]
+    # Only a version ID that derives from a claim proves that a run stored the set: an edited copy keeps `tokenRefresh`.
+    claims = {version.version_id for version in listed if version.claim}
+    received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}
+    marked = [
+        replace(version, kind=Kind.RECEIVED) if version.document and version.version_id in received else version
+        for version in listed
+    ]
+    return sorted(marked, key=lambda version: version.created_at, reverse=True)
+
+
+def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> Listed:
+    """Say what a version is, by its content."""
+    version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
+    text = (value.value if value else None) or SecretValue("")
+    document = document_of(fields_of(value), needs_refresh_token=needs_refresh_token)
+    claim = _parsed(lambda: read_claim(version_id, text, created_at))
+    record = None if claim else _parsed(lambda: read_record(version_id, text))
+    if version_id == PROBE_VERSION_ID:
+        kind = Kind.PROBE
+    elif document is not None:
+        kind = _kind_of(document)
+    else:
+        kind = Kind.CLAIM if claim else Kind.RECORD if record else Kind.OTHER
+    return Listed(
+        version_id=version_id,
+        created_at=created_at,
+        labels=frozenset(entry.get("VersionStages", ())),
+        kind=kind,
+        value=value,
+        claim=claim,
+        record=record,
+        document=document,
+    )
+
+
+def _kind_of(document: TokenDocument) -> Kind:
+    """Say who stored a token set, by its key `tokenRefresh`; an edited copy keeps the key."""
+    origin = document.origin
+    # Without a claim: the first grant, stored before there was the mark `authorized`.
+    return Kind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else Kind.STORED
+
+
+def _parsed(parse: Callable[[], _T]) -> _T | None:
+    try:
+        return parse()
+    except InvalidSecretDocument:
+        return None

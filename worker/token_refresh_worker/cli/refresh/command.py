@@ -1,0 +1,136 @@
+"""`token-refresh refresh`: the same run as the function's, from here; or the deployed function's, with its log."""
+
+from typing import Annotated
+
+import typer
+
+from token_refresh.errors import InvalidSecretDocument, SecretNotFound
+from token_refresh_worker.adapters.telemetry import mask
+from token_refresh_worker.bootstrap import SystemClock, build_run
+from token_refresh_worker.cli.console.interrupts import finishing
+from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.prompts import confirm
+from token_refresh_worker.cli.console.screen import Errors, errors, show_result, text
+from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
+from token_refresh_worker.cli.refresh.invoke import invoke
+from token_refresh_worker.cli.secret.provider import names_provider, settings_for
+from token_refresh_worker.cli.secret.regions import not_found
+from token_refresh_worker.cli.secret.state import read_state, refuse_published_copy
+from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.config import Settings
+from token_refresh_worker.core.plan import STALENESS
+from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.events import Trigger
+
+_SENTENCES = {
+    "refresh_claimed": "claimed the right to refresh, attempt {attempt}",
+    "token_request_failed": "the token endpoint sent no tokens: {seen}",
+    "tokens_staged": "received tokens, stored as version {staged_version_id}",
+    "tokens_carried": "stored received tokens on top of the edited copy, as version {staged_version_id}",
+    "tokens_promoted": "version {version_id} is current",
+    "tokens_published": "updated the published copy",
+    "promotion_refused": "another version became current meanwhile, and stays",
+    "refresh_yielded": "yielded: {reason}",
+}
+
+
+@command(
+    "token-refresh refresh",
+    "token-refresh refresh --force",
+    "token-refresh refresh --dry-run --json",
+    "token-refresh refresh --invoke token-refresh-prod --force",
+)
+def refresh(  # noqa: PLR0913 - options, each by its name
+    context: Context,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Refresh even if no refresh is due.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what a run would do; write and send nothing.")
+    ] = False,
+    invoked: Annotated[
+        str | None,
+        typer.Option("--invoke", metavar="FUNCTION", help="Invoke the deployed function instead.", show_default=False),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
+) -> int:
+    """Refresh the tokens if that is due: the same run as the function's, with your own AWS credentials.
+
+    Exit status: 0 whatever the outcome, 1 if the run failed.
+    """
+    if invoked is not None:
+        return invoke(context, invoked, force=force, dry_run=dry_run, as_json=as_json)
+    console = errors()
+    try:
+        if force and not (dry_run or yes):
+            _confirm_reserved(context)
+        settings = _settings(context, ask=not (dry_run or yes))
+        with console.status("refreshing"), context.completing():  # After the questions: it would draw over them.
+            result = _run(context, settings, console, force=force, dry_run=dry_run)
+    except SecretNotFound as failure:
+        raise not_found(context, failure) from None
+    except InvalidSecretDocument:
+        refuse_published_copy(context)
+        raise
+    show_result(result, as_json=as_json)
+    return 0
+
+
+def _settings(context: Context, *, ask: bool) -> Settings:
+    fields = fields_of(context.store().read(label=CURRENT))
+    settings = settings_for(context, fields)
+    if ask and not names_provider(context, fields):
+        confirm(f"Nothing names the provider of these tokens. Send the refresh token to {settings.provider.host}?")
+    return settings
+
+
+def _run(context: Context, settings: Settings, console: Errors, *, force: bool, dry_run: bool) -> dict[str, str | None]:
+    run = build_run(
+        settings,
+        Trigger(name="cli", force=force, dry_run=dry_run),
+        clock=SystemClock(),
+        log=_Progress(console),
+        # A claim must outlive its run, even if its time to live is short.
+        time_left_seconds=min(TIME_LIMIT_SECONDS, (settings.policy.claim_time_to_live - STALENESS).total_seconds()),
+        client=context.run_client,
+    )
+    if dry_run:
+        return run.execute().as_result(None)
+    with finishing(
+        "Ctrl-C: the run ends first, since the refresh token may be redeemed and its tokens not stored yet."
+    ):
+        return run.execute().as_result(None)
+
+
+def _confirm_reserved(context: Context) -> None:
+    """Ask before a forced refresh takes one of the claims that are left for scheduled runs."""
+    state = read_state(context)
+    now = state.snapshot.now
+    if state.snapshot.ledger.allowed_at(FORCED_CLAIMS_A_DAY, now, forced_only=True) > now:
+        used, limit = state.claims_today
+        confirm(
+            f"{FORCED_CLAIMS_A_DAY} refreshes were forced in the last 24 hours. Another one takes a claim that is "
+            f"reserved for scheduled runs ({used} of {limit} are used). Go on?"
+        )
+
+
+class _Progress:
+    """The run's log, for a person; masked as the function's."""
+
+    def __init__(self, console: Errors) -> None:
+        self._console = console
+
+    def info(self, event: str, **fields: object) -> None:
+        self._print("", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        self._print("yellow", event, fields)
+
+    def _print(self, style: str, event: str, fields: dict[str, object]) -> None:
+        sentence = _SENTENCES.get(event)
+        line = event.replace("_", " ") if sentence is None else sentence.format_map(mask(fields))
+        try:
+            self._console.print(text(f"- {line}", style))
+        except OSError:  # Such as a full disk. A run that has redeemed must store the tokens all the same.
+            self._console.on_broken_pipe()

@@ -1,0 +1,233 @@
+"""How a token secret is: healthy, in need of attention, or broken, with the reason and the command that fixes it.
+
+What is said here follows from the step that a scheduled run would take, so that it does not contradict a run.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+from typing import Final
+
+from token_refresh_worker.cli.console.failures import split
+from token_refresh_worker.cli.console.screen import relative, span, when
+from token_refresh_worker.cli.secret.state import PastAttempt, Result, State
+from token_refresh_worker.core.schedule import lifetime_too_short
+from token_refresh_worker.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, TokenUsed, Wait
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+
+class Health(IntEnum):
+    """As monitoring plugins number them: these are the exit statuses of `status`."""
+
+    HEALTHY = 0
+    ATTENTION = 1
+    BROKEN = 2
+    UNKNOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that an operator should know, and what to do about it."""
+
+    health: Health
+    text: str
+    remedy: str
+
+    @staticmethod
+    def broken(text: str, remedy: str) -> "Finding":
+        """Report what stops the refreshes, or the tokens' use."""
+        return Finding(health=Health.BROKEN, text=text, remedy=remedy)
+
+    @staticmethod
+    def attention(text: str, remedy: str) -> "Finding":
+        """Report what stops them soon, or ends by itself."""
+        return Finding(health=Health.ATTENTION, text=text, remedy=remedy)
+
+
+_REFRESHES: Final = (Redeem, Promote, Carry)
+"""The steps after which the tokens are new."""
+
+_FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
+
+
+def examine(state: State) -> list[Finding]:
+    """List what is wrong, the worst first; an empty list if all is well."""
+    checks = (_step, _expiry, _failed, _overdue, _ending, _published, _lifetime)
+    findings = [finding for check in checks if (finding := check(state)) is not None]
+    return sorted(findings, key=lambda finding: -finding.health)
+
+
+def health_of(findings: list[Finding]) -> Health:
+    """Give the worst."""
+    return max((finding.health for finding in findings), default=Health.HEALTHY)
+
+
+def next_step(state: State) -> str:  # noqa: PLR0911 - one for each kind of step
+    """Say what the next scheduled run does."""
+    match state.step:
+        case Fresh():
+            return "sends nothing: no refresh is due"
+        case Wait(until, reason):
+            return f"sends nothing until {when(until)}: {reason.value}"
+        case Rejected(since, retry_at):
+            return f"sends nothing until {when(retry_at)}: the provider rejected the refresh token at {when(since)}"
+        case TokenUsed(since):
+            return f"sends nothing: the refresh token was used at {when(since)}"
+        case Hold(_, until):
+            return f"sends nothing until {when(until)}: the refresh token may have been redeemed"
+        case Mismatch(setting):
+            return f"fails: {setting} does not fit the stored tokens"
+        case Promote() | Carry():
+            return "makes the tokens current that an interrupted run received"
+        case Redeem():
+            return "refreshes the tokens"
+        case _:
+            return "starts the claim table again"
+
+
+def explain_attempt(past: PastAttempt) -> str:
+    """Say in words how an attempt ended."""
+    words = {Result.SILENT: "no result: the run died", Result.UNKNOWN: "no response"}
+    said = words.get(past.result, past.result.value.replace("_", " "))
+    return said + (f" ({past.error})" if past.error else "")
+
+
+def _step(state: State) -> Finding | None:
+    """Report why the next run does not refresh, or what it does instead."""
+    match state.step:
+        case Mismatch() as step:
+            return _mismatch(state, step)
+        case Rejected(since, retry_at):
+            return Finding.broken(
+                f"the provider rejected the refresh token at {when(since)}; a run tries again after {when(retry_at)}",
+                f"authorize again: `{state.context.command('authorize')}`. If the client credentials were "
+                f"wrong, correct them, then: `{state.context.command('refresh', '--force')}`",
+            )
+        case TokenUsed(since):
+            return Finding.broken(
+                f"the current refresh token was used at {when(since)}, and the tokens that it brought are gone",
+                f"authorize again: `{state.context.command('authorize')}`",
+            )
+        case Hold(since, until):
+            return Finding.attention(
+                f"a refresh was started at {when(since)}, and its result is unknown: the refresh token may have "
+                f"been redeemed. Runs wait until {when(until)}",
+                f"safest, authorize again: `{state.context.command('authorize')}`. To risk the grant now: "
+                f"`{state.context.command('refresh', '--force')}`",
+            )
+        case Promote() | Carry():
+            return Finding.attention(
+                "a run was interrupted after it received tokens; they are stored and not current yet",
+                f"the next run makes them current; now: `{state.context.command('refresh')}`",
+            )
+    return None
+
+
+def _mismatch(state: State, step: Mismatch) -> Finding:
+    command = state.context.command
+    if step.setting == "TOKEN_ENDPOINT":
+        return Finding.broken(
+            f"every run fails: the tokens belong to {step.stored}, and the settings name {step.configured}",
+            f"correct PROVIDER and TOKEN_ENDPOINT; if the provider moved, authorize again: `{command('authorize')}`",
+        )
+    if step.configured == ClaimStoreKind.TABLE:
+        table = state.context.environment["CLAIM_TABLE"]
+        return Finding.broken(
+            f"a run with these settings fails: the claims are in the secret, and CLAIM_TABLE names table {table}",
+            f"move the claims: {_move_claims(state, 'table')}",
+        )
+    back = f"move the claims back: {_move_claims(state, 'versions')}"
+    if state.context.function is not None:
+        remedy = f"set claim_table in the function's deployment, and deploy. Or {back}"
+    else:
+        with_function = command("status", "--function", "FUNCTION")
+        remedy = f"take the deployed function's settings: `{with_function}`. If it has no table, {back}"
+    return Finding.broken(
+        "a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set", remedy
+    )
+
+
+def _move_claims(state: State, to: str) -> str:
+    """Give the command; NAME stands for the table where no setting names one."""
+    table = state.settings.claim_table or "NAME"
+    return f"`{state.context.command('claims move', '--to', to, '--table', table)}`"
+
+
+def _expiry(state: State) -> Finding | None:
+    refreshes = isinstance(state.step, _REFRESHES)
+    command = "refresh" if refreshes else "doctor"
+    remedy = f"{'refresh now' if refreshes else 'find out why'}: `{state.context.command(command)}`"
+    if state.document.access_token is None or state.left is None:
+        return Finding.attention("there is no access token, or its expiry is unknown", remedy)
+    if state.left > timedelta(0):
+        return None
+    return Finding.broken(f"the access token expired {relative(state.left)}: the provider's API rejects it", remedy)
+
+
+def _failed(state: State) -> Finding | None:
+    """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
+    newest = state.attempts[0] if state.attempts else None
+    # Without an attempt on the current version, the failure was on an older one and is over.
+    if newest is None or not state.snapshot.on_version or isinstance(state.step, Hold | Promote | Carry | Mismatch):
+        return None
+    if newest.result not in _FAILED:
+        return None
+    fresh = isinstance(state.step, Fresh)
+    again = "the tokens are good, and a run refreshes them when they are due" if fresh else "a later run tries again"
+    return Finding.attention(
+        f"attempt {newest.attempt} ({when(newest.claimed_at)}) failed: {explain_attempt(newest)}",
+        f"{again}; to find the cause: `{state.context.command('doctor')}`",
+    )
+
+
+def _overdue(state: State) -> Finding | None:
+    """Report a refresh that is late: half of the time in which it is due has passed, and no rule keeps a run back."""
+    expires_at, due = state.document.expires_at, state.due_at
+    if expires_at is None or due is None or state.left is None or state.left <= timedelta(0):
+        return None
+    if not isinstance(state.step, _REFRESHES):
+        return None  # Another finding says why no run refreshes; the schedule is not the cause.
+    if state.left > (expires_at - due) / 2:
+        return None
+    return Finding.attention(
+        f"the refresh is overdue: it was due {relative(due - state.snapshot.now)}, and the access token expires "
+        f"in {span(state.left)}",
+        f"check the schedule and the function: `{state.context.command('doctor', '--function', 'NAME')}`",
+    )
+
+
+def _ending(state: State) -> Finding | None:
+    """Report a grant that ends soon, whatever the runs do."""
+    origin, now = state.document.origin, state.snapshot.now
+    ends_at, ending_at = (origin.grant_ends_at, origin.grant_ending_at) if origin else (None, None)
+    if ends_at is None or ending_at is None or now < ending_at or state.settings.provider.prolongs_grants:
+        return None
+    return Finding.attention(
+        f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
+        f"authorize again: `{state.context.command('authorize')}`",
+    )
+
+
+def _published(state: State) -> Finding | None:
+    if not state.published_lags or isinstance(state.step, Mismatch):  # A run with other settings fails first.
+        return None
+    if state.publish_failure is not None:
+        why, remedy = split(state.publish_failure)
+        return Finding.attention(f"the published copy can't be read: {why}", remedy)
+    return Finding.attention(
+        f"the published copy {state.settings.published_secret_id} is of an older version",
+        f"the next run updates it; now: `{state.context.command('refresh')}`",
+    )
+
+
+def _lifetime(state: State) -> Finding | None:
+    if not lifetime_too_short(state.document, state.policy):
+        return None
+    claims = state.claims_today[1]
+    moves = state.policy.claim_store is ClaimStoreKind.VERSIONS
+    move = f"move the claims to a table: {_move_claims(state, 'table')}"
+    return Finding.attention(
+        f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
+        "will wait",
+        move if moves else "ask the provider for tokens that live longer",
+    )

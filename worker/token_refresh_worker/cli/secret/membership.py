@@ -1,0 +1,67 @@
+"""Membership in a fleet: the tag that makes a secret a member, and its row in the fleet's index."""
+
+from datetime import UTC, datetime
+
+from token_refresh.errors import ConfigurationError
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, Listed, enrol
+from token_refresh_worker.fleet.ports import Index
+
+
+def open_index(context: Context, fleet: str) -> Index:
+    """Open a fleet's index: the table of the fleet's name.
+
+    Raises:
+        ConfigurationError: No region is set, or the AWS configuration can't be used.
+    """
+    return TableIndex(context.client("dynamodb"), fleet, fleet)
+
+
+def find_index(context: Context, fleet: str) -> Index:
+    """Open the index of a fleet that is there, before anything is changed that only this fleet could use.
+
+    Raises:
+        ConfigurationError: There is no such table, no region is set, or the AWS configuration can't be used.
+        TokenRefreshError: The table can't be read.
+    """
+    index = open_index(context, fleet)
+    next(iter(index.rows()), None)  # a table of claims alone has no index of rows
+    return index
+
+
+def arn_of(context: Context, secret_id: str) -> str:
+    """Give the complete ARN of a secret.
+
+    Raises:
+        SecretStoreError: There is no such secret, or it can't be described.
+    """
+    return str(context.call("DescribeSecret", secret_id)["ARN"])
+
+
+def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
+    """Tag a secret as a member, and make it due.
+
+    Raises:
+        ConfigurationError: It is a member of another fleet.
+        TokenRefreshError: The secret or the table refuses, or can't be reached.
+    """
+    described = context.call("DescribeSecret", secret_id)
+    secret_arn = str(described["ARN"])
+    tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
+    if tags.get(FLEET_TAG, fleet) != fleet:
+        raise ConfigurationError(
+            f"secret {secret_id} is in fleet {tags[FLEET_TAG]}; take it out first: `aws secretsmanager untag-resource "
+            f"--secret-id {secret_id} --tag-keys {FLEET_TAG} --region {context.region}`"
+        )
+    wanted = {FLEET_TAG: fleet}
+    if context.environment.get("PROVIDER"):
+        wanted[PROVIDER_TAG] = context.environment["PROVIDER"]
+    missing = [{"Key": key, "Value": value} for key, value in wanted.items() if tags.get(key) != value]
+    # The tag first: a resync removes the row of a secret without it.
+    if missing:
+        context.call("TagResource", secret_id, Tags=missing)
+    now = datetime.now(UTC)
+    listed = Listed(secret_arn=secret_arn, tags={**tags, **wanted}, changed_at=None)
+    if not index.add(enrol(listed, now)):
+        index.look_at(secret_arn, now)

@@ -1,0 +1,68 @@
+"""Which provider a command acts on: the function's or the operator's settings, else the token document's `provider`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from token_refresh.errors import ConfigurationError
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.config import Settings
+from token_refresh_worker.providers.loader import profile_names
+
+PROVIDER_KEY = "provider"
+
+
+def settings_for(context: Context, fields: Mapping[str, object], *, filled: bool = True) -> Settings:
+    """Give the settings that apply to a token document.
+
+    Args:
+        context: What the command acts on.
+        fields: All keys of the document.
+        filled: Whether the document's variables are put into the provider's endpoint.
+
+    Raises:
+        ConfigurationError: A setting is wrong, or does not fit the document.
+    """
+    settings = context.settings(**_named_provider(context, fields))
+    if not filled:
+        return settings
+    _check_provider(context, fields, settings)
+    return replace(settings, provider=settings.provider.for_document(fields))
+
+
+def _check_provider(context: Context, fields: Mapping[str, object], settings: Settings) -> None:
+    """Refuse settings of another provider than the document's.
+
+    Raises:
+        ConfigurationError: They are.
+    """
+    theirs, ours = fields.get(PROVIDER_KEY), settings.provider.name
+    if theirs in (None, "", ours) or theirs not in profile_names():
+        return
+    # Without the options that may have named the wrong provider.
+    plain = context.without("--provider", "--token-endpoint", "--function")
+    raise ConfigurationError(
+        f"the tokens of secret {context.secret_id} in {context.region} belong to the provider {theirs}, and the "
+        f"settings say {ours} (PROVIDER); nothing was sent. Act on its own provider: "
+        f"`{plain.command('status', '--provider', str(theirs))}`; or get tokens of {ours} instead: "
+        f"`{plain.command('authorize', '--provider', ours)}`"
+    )
+
+
+def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
+    """Whether the settings or the document name the provider, and Upwork is not just the default."""
+    # `tokenRefresh` names the host that issued the tokens, and no other host gets them.
+    return any(context.environment.get(name) for name in ("PROVIDER", "TOKEN_ENDPOINT")) or any(
+        fields.get(name) for name in (PROVIDER_KEY, "tokenRefresh")
+    )
+
+
+def _named_provider(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
+    name = fields.get(PROVIDER_KEY)
+    if context.environment.get("PROVIDER") or name in (None, ""):
+        return {}
+    if name not in profile_names():
+        raise ConfigurationError(
+            f"the key {PROVIDER_KEY} of secret {context.secret_id} in {context.region} is not the name of a profile. "
+            f"Correct it: `{context.command('authorize', '--provider', 'NAME')}`"
+        )
+    return {"PROVIDER": str(name)}

@@ -1,0 +1,209 @@
+"""The state of one token secret, read as a run reads it: what is stored, and what the next scheduled run would do."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from token_refresh.errors import InvalidSecretDocument, SecretNotFound, TokenRefreshError
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.provider import settings_for
+from token_refresh_worker.cli.secret.regions import not_found
+from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.config import Settings
+from token_refresh_worker.core.attempts import DAY, Attempt, Fate
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import CLAIMS_A_DAY, Policy, due_at
+from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.steps import Step
+from token_refresh_worker.core.versions import CURRENT, published_version_id, staged_version_id
+from token_refresh_worker.ports import ClaimStore, SecretStore
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.snapshot_reader import SnapshotReader
+from token_refresh_worker.stored.document import TokenDocument
+
+ATTEMPTS_LISTED: Final = 5
+
+
+class Result(StrEnum):
+    """What became of an attempt."""
+
+    REFRESHED = "refreshed"
+    STAGED = "staged"
+    """It received tokens, and they are not current yet."""
+    IN_PROGRESS = "in_progress"
+    NOT_REDEEMED = "not_redeemed"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    SILENT = "silent"
+    """Nothing is stored under its claim: the run died."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastAttempt:
+    """One attempt to refresh, as the ledger lists it."""
+
+    claim_id: str
+    claimed_at: datetime
+    attempt: int
+    forced: bool
+    result: Result
+    error: str | None
+    version_id: str | None
+    """The version that holds the tokens it received."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What `status` prints and `doctor` checks."""
+
+    context: Context
+    settings: Settings
+    snapshot: Snapshot
+    step: Step
+    """What the next scheduled run does first."""
+    attempts: tuple[PastAttempt, ...]
+    """The newest first."""
+    publish_failure: TokenRefreshError | None
+    """Why the published copy can't be read."""
+
+    @property
+    def policy(self) -> Policy:
+        """Give what the core knows about time, host and claim store."""
+        return self.settings.policy
+
+    @property
+    def document(self) -> TokenDocument:
+        """Give the current token document."""
+        return self.snapshot.current.document
+
+    @property
+    def stored_at(self) -> datetime:
+        """Say when the current version was stored."""
+        return self.snapshot.current.stored_at
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Say from when on a refresh is due; None: now."""
+        return due_at(self.document, self.policy)
+
+    @property
+    def grant_ends_at(self) -> datetime | None:
+        """Say when the grant ends unless a refresh prolongs it; None if nobody knows."""
+        return self.document.origin.grant_ends_at if self.document.origin else None
+
+    @property
+    def left(self) -> timedelta | None:
+        """How long the access token still lives; negative if it has expired."""
+        return None if self.document.expires_at is None else self.document.expires_at - self.snapshot.now
+
+    @property
+    def host(self) -> str:
+        """The host that the refresh token belongs to, by what is stored, else by the settings."""
+        origin, newest = self.document.origin, self.snapshot.newest
+        return (origin.host if origin else newest.host if newest else None) or self.policy.host
+
+    @property
+    def claims_today(self) -> tuple[int, int]:
+        """Count the claims of the last 24 hours, and say how many there may be."""
+        recent = [a for a in self.snapshot.ledger.attempts if a.claimed_at > self.snapshot.now - DAY]
+        return len(recent), CLAIMS_A_DAY[self.policy.claim_store]
+
+    @property
+    def published_lags(self) -> bool:
+        """Whether the published copy is of another version than the current one."""
+        published, current = self.snapshot.published, published_version_id(self.snapshot.current.version_id)
+        return self.settings.published_secret_id is not None and (published is None or published.version_id != current)
+
+
+def read_state(context: Context) -> State:
+    """Read the token secret, with no more permission than the function has.
+
+    Raises:
+        TokenRefreshError: It can't be read, or is not a token document.
+    """
+    context.settings()  # A wrong variable is reported first.
+    store = context.store()
+    settings = _settings(context, store)
+    claims = context.claims(settings, store)
+    memory = Memory(clock=SystemClock(), state=RunState())
+    reader = SnapshotReader(
+        store=store,
+        claims=claims,
+        claim_store=settings.policy.claim_store,
+        published=context.store(settings.published_secret_id, setting="PUBLISHED_SECRET_ID")
+        if settings.published_secret_id
+        else None,
+        secret=SecretName(secret_id=context.secret_id, region=context.region),
+        needs_refresh_token=settings.provider.needs_refresh_token,
+    )
+    try:
+        with context.completing():
+            snapshot = reader.read(memory)
+    except InvalidSecretDocument:
+        refuse_published_copy(context)
+        raise
+    return State(
+        context=context,
+        settings=settings,
+        snapshot=snapshot,
+        step=plan(snapshot, RunState(), settings.policy),
+        attempts=_past_attempts(claims, snapshot),
+        publish_failure=memory.publish_failure,
+    )
+
+
+def _settings(context: Context, store: SecretStore) -> Settings:
+    try:
+        return settings_for(context, fields_of(store.read(label=CURRENT)))
+    except SecretNotFound as failure:
+        raise not_found(context, failure) from None
+
+
+def refuse_published_copy(context: Context) -> None:
+    """Refuse to take the published copy for the token secret.
+
+    Raises:
+        InvalidSecretDocument: It is the published copy.
+    """
+    fields = fields_of(context.store().read(label=CURRENT))
+    if "sourceVersionId" in fields and "refreshToken" not in fields:
+        raise InvalidSecretDocument(
+            f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
+            "token. Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)"
+        ) from None
+
+
+def _past_attempts(claims: ClaimStore, snapshot: Snapshot) -> tuple[PastAttempt, ...]:
+    newest_first = reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])
+    return tuple(_past_attempt(claims, snapshot, attempt) for attempt in newest_first)
+
+
+def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
+    # Each record is one read; attempts whose tokens are stored have none.
+    record = None if attempt.fate is Fate.STORED else claims.record_of(attempt.claim_id)
+    stored = staged_version_id(attempt.claim_id, attempt.version_id) if attempt.fate is Fate.STORED else None
+    return PastAttempt(
+        claim_id=attempt.claim_id,
+        claimed_at=attempt.claimed_at,
+        attempt=attempt.attempt_number,
+        forced=attempt.forced,
+        result=_result(snapshot, attempt),
+        error=record.error if record else None,
+        version_id=stored,
+    )
+
+
+def _result(snapshot: Snapshot, attempt: Attempt) -> Result:
+    match attempt.fate:
+        case Fate.STORED:
+            waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
+            return Result.STAGED if waiting else Result.REFRESHED
+        case Fate.SILENT:
+            newest = snapshot.newest
+            live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
+            return Result.IN_PROGRESS if live else Result.SILENT
+        case _:
+            return Result(attempt.fate.value)

@@ -1,0 +1,166 @@
+"""The state of a secret, laid out for a person, and as fields for machines."""
+
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from token_refresh_worker.cli.console.screen import (
+    ago,
+    assemble,
+    bar,
+    fields_table,
+    iso,
+    message,
+    output,
+    span,
+    text,
+    when,
+    when_from,
+)
+from token_refresh_worker.cli.secret.health import Finding, Health, explain_attempt, health_of, next_step
+from token_refresh_worker.cli.secret.state import Result, State
+from token_refresh_worker.core.attempts import DAY
+from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, Wait
+
+_STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}
+_NARROW: Final = 64
+"""Below so many columns, the list of attempts keeps what matters most."""
+
+
+def lay_out(state: State, findings: list[Finding]) -> list[RenderableType]:
+    """Lay the state out on one screen, part below part."""
+    health, now, current = health_of(findings), state.snapshot.now, state.snapshot.current
+    where = f"  {state.context.secret_id} in {state.context.region}"
+    table = fields_table(
+        [
+            ("current version", current.version_id),
+            ("labels", ", ".join(sorted(current.labels))),
+            ("stored", f"{when(state.stored_at)} ({ago(state.stored_at, now)})"),
+            ("expires", _expires(state)),
+            ("", _bar(state, _STYLES[health])),
+            ("due", when_from(state.due_at, now) if state.due_at else "now"),
+            ("next run", next_step(state)),
+            ("grant ends", _grant_ends(state)),
+            ("provider", _provider(state)),
+            ("claims", _claims(state)),
+            ("published copy", _published(state)),
+        ]
+    )
+    parts: list[RenderableType] = [assemble((health.name, f"bold {_STYLES[health]}"), where), "", table]
+    if findings:
+        parts += ["", *(line for finding in findings for line in _finding(finding))]
+    if state.attempts:
+        parts += ["", _attempts(state)]
+    return parts
+
+
+def _expires(state: State) -> str:
+    expires_at, now = state.document.expires_at, state.snapshot.now
+    return "unknown" if expires_at is None else when_from(expires_at, now)
+
+
+def _grant_ends(state: State) -> str | None:
+    ends_at = state.grant_ends_at
+    if ends_at is None:
+        return None
+    prolonged = ", unless a refresh prolongs it" if state.settings.provider.prolongs_grants else ""
+    return when_from(ends_at, state.snapshot.now) + prolonged
+
+
+def _bar(state: State, style: str) -> Text | None:
+    document, left, due = state.document, state.left, state.due_at
+    if document.expires_at is None or left is None or due is None:
+        return None
+    whole = document.lifetime or DAY  # A set that an operator stored does not say how long it lives.
+    return Text.assemble(bar(left / whole, (document.expires_at - due) / whole, style), text(f" of {span(whole)}"))
+
+
+def _provider(state: State) -> str:
+    grace = state.snapshot.counted_grace(state.policy)
+    used = f"accepts a refresh token again for {span(grace)}" if grace else "single use"
+    return f"{state.settings.provider.title} at {state.host}; {used}"
+
+
+def _claims(state: State) -> str:
+    if isinstance(state.step, Mismatch) and state.step.setting == "CLAIM_TABLE":
+        return "not read: they are not where the settings say"
+    used, limit = state.claims_today
+    table = state.settings.claim_table
+    where = "in the secret" if table is None else f"in table {table}"
+    return f"{where}; {used} of {limit} in 24 h"
+
+
+def _published(state: State) -> str | None:
+    name = state.settings.published_secret_id
+    if name is None:
+        return None
+    older = "can't be read" if state.publish_failure else "an older version"
+    return f"{name}: {older if state.published_lags else 'the current version'}"
+
+
+def _finding(finding: Finding) -> list[RenderableType]:
+    head = ("! ", f"bold {_STYLES[finding.health]}")
+    return [assemble(head, finding.text), *message(finding.remedy, head="-> ", indent=2)]
+
+
+def _attempts(state: State) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left", title="Last attempts to refresh")
+    narrow = output().width < _NARROW
+    for column in ("", "result") if narrow else ("claimed", "", "attempt", "result", "version"):
+        table.add_column(column, style="dim" if column == "version" else "", no_wrap=column in {"claimed", ""})
+    for past in state.attempts:
+        fine = past.result in {Result.REFRESHED, Result.IN_PROGRESS}
+        since = ago(past.claimed_at, state.snapshot.now)
+        result = text(explain_attempt(past) + (", forced" if past.forced else ""), "" if fine else "yellow")
+        if narrow:
+            table.add_row(since, result)
+        else:
+            version = text((past.version_id or "")[:8])
+            table.add_row(when(past.claimed_at), since, str(past.attempt), result, version)
+    return table
+
+
+def as_fields(state: State, findings: list[Finding]) -> dict[str, Any]:
+    """Give the state for machines."""
+    step, published = state.step, state.settings.published_secret_id
+    retry_at = step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
+    used, limit = state.claims_today
+    return {
+        "health": health_of(findings).name.lower(),
+        "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": f.remedy} for f in findings],
+        "secret_id": state.context.secret_id,
+        "region": state.context.region,
+        "version_id": state.snapshot.current.version_id,
+        "labels": sorted(state.snapshot.current.labels),
+        "stored_at": iso(state.stored_at),
+        "expires_at": iso(state.document.expires_at),
+        "seconds_to_expiry": None if state.left is None else round(state.left.total_seconds()),
+        "due_at": iso(state.due_at),
+        "grant_ends_at": iso(state.grant_ends_at),
+        "next_step": type(step).__name__.lower(),
+        "retry_at": iso(retry_at),
+        "provider": state.settings.provider.name,
+        "host": state.host,
+        "grace_seconds": state.snapshot.counted_grace(state.policy).total_seconds(),
+        "claims": {
+            "store": state.policy.claim_store.value,
+            "number": state.snapshot.claim_number,
+            "used": used,
+            "limit": limit,
+        },
+        "attempts": [
+            {
+                "claimed_at": iso(past.claimed_at),
+                "claim_id": past.claim_id,
+                "attempt": past.attempt,
+                "forced": past.forced,
+                "result": past.result.value,
+                "error": past.error,
+                "version_id": past.version_id,
+            }
+            for past in state.attempts
+        ],
+        "published": None if published is None else {"secret_id": published, "lags": state.published_lags},
+    }

@@ -1,0 +1,87 @@
+"""Events about a grant: somebody has to authorize again, somebody has, or the grant ends soon. They hold no secret.
+
+A fleet finds transitions in its rows. A worker with one secret has none: it finds them in the ledger of its claims and
+in the token set that it replaces, so each of its events comes with the token request that shows the transition.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import takewhile
+
+from token_refresh.stored.times import iso
+from token_refresh_worker.core.attempts import Attempt, Fate
+from token_refresh_worker.core.snapshot import Snapshot, TokenSet
+from token_refresh_worker.stored.document import TokenDocument
+
+
+class Transition(StrEnum):
+    """The `detail-type` of an event."""
+
+    REAUTHORIZATION_REQUIRED = "Reauthorization Required"
+    REAUTHORIZED = "Reauthorized"
+    GRANT_ENDING = "Grant Ending"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """One event; it holds no secret."""
+
+    transition: Transition
+    secret_id: str
+    version_id: str | None
+    provider: str
+    fleet: str | None
+    since: datetime
+
+    @property
+    def detail(self) -> dict[str, str | None]:
+        """The event's `detail`."""
+        return {
+            "secret_id": self.secret_id,
+            "version_id": self.version_id,
+            "provider": self.provider,
+            "fleet": self.fleet,
+            "since": iso(self.since),
+        }
+
+
+def transition_of_run(
+    snapshot: Snapshot, *, rejected: bool, replaced: TokenSet | None = None
+) -> tuple[Transition, datetime] | None:
+    """Return the transition that a token request made known, and since when it holds.
+
+    Args:
+        snapshot: What the run knew at its end.
+        rejected: Whether the provider rejected the current refresh token in this run; otherwise the run has made new
+            tokens current.
+        replaced: What was current before the run made new tokens current.
+    """
+    if rejected:
+        on_token = snapshot.ledger.on_token(snapshot.fingerprint, snapshot.current.version_id)
+        # Announced once: a rejected token is sent again after an hour and a day, and then rejected again.
+        first = sum(attempt.fate is Fate.REJECTED for attempt in on_token) <= 1
+        return (Transition.REAUTHORIZATION_REQUIRED, snapshot.now) if first else None
+    before = _decided_before(snapshot)
+    if before is not None and before.fate is Fate.REJECTED:
+        return Transition.REAUTHORIZED, snapshot.now
+    since = _ending_since(snapshot.current.document)
+    # By the documents alone, which both runs read alike: each looks at the same two times.
+    if since is None or (replaced is not None and _ending_since(replaced.document) is not None):
+        return None
+    return Transition.GRANT_ENDING, since
+
+
+def _ending_since(document: TokenDocument) -> datetime | None:
+    """Say since when the grant counted as ending, if it did when the tokens were issued."""
+    since = document.origin.grant_ending_at if document.origin else None
+    return since if since is not None and document.issued_at is not None and document.issued_at >= since else None
+
+
+def _decided_before(snapshot: Snapshot) -> Attempt | None:
+    """Give the last attempt before the one that brought the current tokens of which the provider's verdict is known."""
+    origin = snapshot.current.document.origin
+    # A run that recovers tokens has the attempt that brought them in its ledger; it is not one before them.
+    mine = origin.claim_id if origin else None
+    earlier = takewhile(lambda attempt: attempt.claim_id != mine, snapshot.ledger.attempts)
+    return next((a for a in reversed(list(earlier)) if a.fate in {Fate.REJECTED, Fate.STORED}), None)

@@ -1,0 +1,231 @@
+"""Claims and records: what the protocol stores beside the token sets. Neither holds a token.
+
+A claim is JSON that protocol version 1 can read: `version_id`, `attempt`, `ttl_seconds`, `nonce` and `earlier` are as
+they were. Version 2 adds `fates` (one for each entry of `earlier`), `number`, `token`, `host`, `grace_seconds` and
+`forced`.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.json_object import read_object
+from token_refresh.stored.times import read_unix
+from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
+from token_refresh_worker.stored.origin import HIGHEST_NUMBER, HOST, LONGEST_GRACE
+
+LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
+
+_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
+_FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+# The other fates are never recorded: stored tokens speak for themselves, and silence is the lack of a record.
+_RECORDED: Final = {fate.value: fate for fate in (Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN)}
+_ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
+"""RFC 6749 allows spaces in error codes, and some providers send sentences."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Attempt):
+    """One run's exclusive right to redeem the refresh token of one version."""
+
+    time_to_live: timedelta
+    earlier: tuple[Attempt, ...]
+    """Attempts before it that still matter, oldest first."""
+    number: int = 0
+    """Higher than that of the claim before it; 0 for a claim of protocol version 1."""
+    host: str | None = None
+    grace: timedelta | None = None
+    """Host and grace that counted; None for a claim of protocol version 1."""
+    nonce: str = ""
+    """Random, so that equal claims of two runs are not taken for one."""
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it ends by itself."""
+        return self.claimed_at + self.time_to_live
+
+    @property
+    def ledger(self) -> Ledger:
+        """The attempts that it knows, itself last."""
+        return Ledger((*self.earlier, self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableClaim:
+    """Something else is stored where a claim should be."""
+
+    claim_id: str
+    created_at: datetime
+
+    def counted_as(self, number: int, previous: Claim | None, *, version_id: str, fingerprint: str) -> Claim:
+        """Give the claim that it counts as: an hour long, on the current token, after `previous`."""
+        return Claim(
+            claim_id=self.claim_id,
+            version_id=version_id,
+            attempt_number=1,
+            claimed_at=self.created_at,
+            fingerprint=fingerprint,
+            time_to_live=LONGEST_TIME_TO_LIVE,
+            earlier=previous.ledger.attempts if previous else (),
+            number=number,
+            host=previous.host if previous else None,
+            grace=previous.grace if previous else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """How an attempt ended without tokens."""
+
+    fate: Fate
+    error: str | None
+    """The provider's RFC 6749 error code, if it sent one."""
+    recorded_at: datetime
+
+
+def write_claim(claim: Claim) -> SecretValue:
+    """Serialise a claim."""
+    return _dump(
+        {
+            "version_id": claim.version_id,
+            "attempt": claim.attempt_number,
+            "ttl_seconds": claim.time_to_live.total_seconds(),
+            "nonce": claim.nonce,
+            # Version 1 reads entries of exactly four, so what version 2 added is a list of its own.
+            "earlier": [[a.claim_id, a.version_id, a.attempt_number, a.claimed_at.timestamp()] for a in claim.earlier],
+            "fates": [[a.fingerprint, a.fate.value, a.next_fingerprint, a.forced] for a in claim.earlier],
+            "number": claim.number,
+            "token": claim.fingerprint,
+            "host": claim.host,
+            "grace_seconds": None if claim.grace is None else claim.grace.total_seconds(),
+            "forced": claim.forced,
+        }
+    )
+
+
+def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
+    """Parse a stored claim.
+
+    Raises:
+        InvalidSecretDocument: It is not a claim.
+    """
+    fields = read_object(text)
+    try:
+        return _read_claim(claim_id, fields, claimed_at)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise InvalidSecretDocument(f"version {claim_id} is not a claim") from None
+
+
+def write_record(record: Record, claim: Attempt) -> SecretValue:
+    """Serialise the record of the attempt under `claim`."""
+    return _dump(
+        {
+            "version_id": claim.version_id,
+            "attempt": claim.attempt_number,
+            "outcome": record.fate.value,
+            "error": record.error,
+            "at": record.recorded_at.timestamp(),
+        }
+    )
+
+
+def read_record(version_id: str, text: SecretValue) -> Record:
+    """Parse a stored record.
+
+    Raises:
+        InvalidSecretDocument: It is not a record.
+    """
+    fields: Mapping[str, Any] = read_object(text)
+    try:
+        fate = _RECORDED[fields["outcome"]]
+        return Record(fate=fate, error=_error(fields["error"]), recorded_at=read_unix(_number(fields["at"])))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
+
+
+def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) -> Claim:
+    # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
+    seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
+    entries, fates = fields["earlier"], fields.get("fates")
+    earlier = tuple(_read_entry(*entry) for entry in entries)
+    # Version 1 writes no `fates`: then what is stored under each claim decides.
+    if isinstance(fates, list) and len(fates) == len(earlier):
+        earlier = tuple(_with_fate(entry, *fate) for entry, fate in zip(earlier, fates, strict=True))
+    grace_seconds = fields.get("grace_seconds")
+    return Claim(
+        claim_id=_matching(_ID, claim_id),
+        version_id=_matching(_ID, fields["version_id"]),
+        attempt_number=_whole(fields["attempt"]),
+        claimed_at=claimed_at,
+        fingerprint=_optional(_FINGERPRINT, fields.get("token")),
+        forced=fields.get("forced") is True,
+        time_to_live=timedelta(seconds=seconds),
+        earlier=earlier,
+        number=_whole(fields.get("number", 0)),
+        host=_optional(HOST, fields.get("host")),
+        grace=None if grace_seconds is None else _grace(grace_seconds),
+        nonce=str(fields.get("nonce", "")),
+    )
+
+
+def _read_entry(claim_id: object, version_id: object, attempt_number: object, claimed_at: object) -> Attempt:
+    return Attempt(
+        claim_id=_matching(_ID, claim_id),
+        version_id=_matching(_ID, version_id),
+        attempt_number=_whole(attempt_number),
+        claimed_at=read_unix(_number(claimed_at)),
+        fingerprint=None,
+    )
+
+
+def _with_fate(
+    entry: Attempt, fingerprint: object, fate: object, next_fingerprint: object, forced: object = None
+) -> Attempt:
+    return replace(
+        entry,
+        fingerprint=_optional(_FINGERPRINT, fingerprint),
+        fate=Fate(fate),  # type: ignore[arg-type]  # anything else is a ValueError
+        next_fingerprint=_optional(_FINGERPRINT, next_fingerprint),
+        forced=forced is True,
+    )
+
+
+def _dump(fields: Mapping[str, Any]) -> SecretValue:
+    # Without spaces: a value in Secrets Manager has at most 64 KiB.
+    return SecretValue(json.dumps(fields, separators=(",", ":")))
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise TypeError
+    return value
+
+
+def _optional(pattern: re.Pattern[str], value: object) -> str | None:
+    return None if value is None else _matching(pattern, value)
+
+
+def _error(value: object) -> str | None:
+    """Read a text for people: nothing depends on it, so a strange one doesn't make the record unreadable."""
+    # `history` and `status` print it.
+    return value if isinstance(value, str) and _ERROR.fullmatch(value) else None
+
+
+def _number(value: object) -> float:
+    # In Python a bool is an int; in JSON it is not a number.
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError
+    return float(value)
+
+
+def _whole(value: object) -> int:
+    return int(min(max(_number(value), 0), HIGHEST_NUMBER))
+
+
+def _grace(value: object) -> timedelta:
+    return timedelta(seconds=min(max(_number(value), 0), LONGEST_GRACE.total_seconds()))

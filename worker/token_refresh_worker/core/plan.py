@@ -1,0 +1,260 @@
+"""The rules of the protocol: from what is stored to the next step. The first rule that matches decides."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from token_refresh_worker.core.attempts import Attempt, Fate
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.schedule import (
+    CLAIMS_A_DAY,
+    Policy,
+    due_at,
+    last_quarter_at,
+    may_be_sent_again,
+    next_attempt_at,
+    rejection_retried_at,
+)
+from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.steps import (
+    Carry,
+    Fresh,
+    Hold,
+    Mismatch,
+    Promote,
+    Publish,
+    Reason,
+    Redeem,
+    Rejected,
+    ReplaceLostTable,
+    Step,
+    TokenUsed,
+    Wait,
+)
+from token_refresh_worker.core.versions import claim_version_id, published_version_id, unheld_claim_id
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+STALENESS: Final = timedelta(seconds=30)
+"""How old a read of Secrets Manager may be. AWS documents eventual consistency and no bound; this is an assumption."""
+
+CLOCK_ERROR: Final = timedelta(hours=1)
+"""A claim from further in the future than this is not waited for, and does not count if a later one lists it."""
+
+LOST_CLAIMS: Final = 8
+"""How many claims a lost table may have held after the one that the current version names."""
+
+Check = Callable[[Snapshot, RunState, Policy], Step | None]
+
+
+def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
+    """The current token was used, and the tokens that it brought are readable."""
+    stored, successor = snapshot.stored_attempt, snapshot.successor
+    if stored is None or successor is None:
+        return None
+    # A claim on this version stored the tokens: nobody edited the document, so AWSCURRENT can move to them. Otherwise
+    # someone saved a copy with the same refresh token, and its other keys are kept.
+    redeemed_here = any(a.fate is Fate.STORED for a in snapshot.on_version)
+    return Promote(successor) if redeemed_here else Carry(successor, stored.claim_id)
+
+
+def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
+    """Host or claim store differ from the stored ones."""
+    origin, newest = snapshot.current.document.origin, snapshot.newest
+    # A document that a person saved may lack the key; then the newest claim says whom the token belongs to.
+    host = origin.host if origin else newest.host if newest else None
+    if host is not None and host != policy.host:
+        return Mismatch("TOKEN_ENDPOINT", host, policy.host)
+    if snapshot.claims_in_versions:
+        return Mismatch("CLAIM_TABLE", ClaimStoreKind.VERSIONS.value, policy.claim_store.value)
+    if origin is not None and origin.claim_store is not policy.claim_store:
+        return Mismatch("CLAIM_TABLE", origin.claim_store.value, policy.claim_store.value)
+    return None
+
+
+def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
+    """The published copy shows another version, and the current version was surely read after the copy was made."""
+    document, published = snapshot.current.document, snapshot.published
+    if not run.publishes or document.access_token is None or document.expires_at is None:
+        return None
+    if published is not None:
+        if published.version_id == published_version_id(snapshot.current.version_id):
+            return None
+        # Any read of the current version may be older than the copy. A run knows better what it promoted itself.
+        promoted = run.promoted_version == snapshot.current.version_id
+        if not promoted and snapshot.now <= published.stored_at + STALENESS:
+            return None
+    return Publish()
+
+
+def stop_at_used_token(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
+    """The current token was used, and the tokens that it brought can't be read."""
+    stored = snapshot.stored_attempt
+    return None if stored is None else TokenUsed(stored.claimed_at)
+
+
+def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """The provider rejected the newest attempt on this version, and it is too early to ask again."""
+    attempts = snapshot.on_version
+    if not attempts or attempts[-1].fate is not Fate.REJECTED or _forced(snapshot, run):
+        return None
+    retry_at = rejection_retried_at(attempts, snapshot.current.document, policy)
+    return Rejected(attempts[-1].claimed_at, retry_at) if snapshot.now < retry_at else None
+
+
+def rest_while_fresh(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """Nothing is due."""
+    due = due_at(snapshot.current.document, policy)
+    if due is None or snapshot.now >= due or _forced(snapshot, run):
+        return None
+    # A forced run whose daily limit is reached must not look as if nothing had been asked of it.
+    if snapshot.current.version_id == run.forced_version:
+        return Wait(_forced_allowed_at(snapshot, run), Reason.FORCED_LIMIT)
+    return Fresh()
+
+
+def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """Another run may be redeeming."""
+    if snapshot.missing_claim_id is not None:
+        # Reads of a table are consistent: a claim that is not there is lost. A version may only be invisible yet.
+        if policy.claim_store is ClaimStoreKind.TABLE:
+            return _replace_lost_table(snapshot, run, policy)
+        visible_at = snapshot.current.stored_at + STALENESS
+        if snapshot.now < visible_at:
+            return Wait(visible_at, Reason.UNREADABLE)
+    newest = snapshot.newest
+    if newest is None or snapshot.ledger.attempts[-1].fate is not Fate.SILENT:
+        return None
+    is_open = newest.claimed_at - CLOCK_ERROR <= snapshot.now < newest.ends_at
+    return Wait(newest.ends_at, Reason.CLAIMED) if is_open else None
+
+
+def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """The current token may have been used, and the grace period is over."""
+    first, quarter = snapshot.first_unresolved, last_quarter_at(snapshot.current.document, policy)
+    if first is None or quarter is None or _forced(snapshot, run):
+        return None
+    if may_be_sent_again(first.claimed_at, snapshot.now, snapshot.counted_grace(policy)):
+        return None
+    # The first moment at which a run would really send: an earlier one would only wait again.
+    until = max(quarter, _claim_allowed_at(snapshot, policy), *map(next_attempt_at, snapshot.on_version[-1:]))
+    return Hold(first.claimed_at, until) if snapshot.now < until else None
+
+
+def wait_for_backoff(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
+    """Attempts on this version failed."""
+    attempts = snapshot.on_version
+    if not attempts or _forced(snapshot, run):
+        return None
+    until = next_attempt_at(attempts[-1])
+    return Wait(until, Reason.BACKOFF) if snapshot.now < until else None
+
+
+def wait_for_daily_limit(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
+    """The secret holds as many versions of the last 24 hours as it may."""
+    until = _claim_allowed_at(snapshot, policy)
+    return Wait(until, Reason.DAILY_LIMIT) if snapshot.now < until else None
+
+
+def redeem_once(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
+    """Nothing speaks against a refresh."""
+    if run.redeemed:
+        return Wait(snapshot.now, Reason.REDEEMED)
+    return Redeem(_next_claim(snapshot, run, policy), after=_newest_claim_id(snapshot))
+
+
+class Rule(NamedTuple):
+    """One row of the protocol's table."""
+
+    check: Check
+    reason: str
+
+
+# The order matters: save what arrived, then everything that forbids a request, then the request.
+RULES: Final = (
+    Rule(forward_stored_tokens, "stored tokens are never lost"),
+    Rule(refuse_other_settings, "no token goes to another host, and claims are in one place"),
+    Rule(publish_newer_tokens, "consumers get the new tokens, and a stale read publishes no old ones"),
+    Rule(stop_at_used_token, "a used token that is sent again could revoke the grant"),
+    Rule(stop_at_rejected_grant, "spare the provider"),
+    Rule(rest_while_fresh, "the token set is good"),
+    Rule(wait_for_open_claim, "one redemption at a time"),
+    Rule(hold_unresolved_token, "a replay may revoke the grant"),
+    Rule(wait_for_backoff, "spare the provider and the daily limit"),
+    Rule(wait_for_daily_limit, "a full secret refuses new tokens"),
+    Rule(redeem_once, "everything else speaks for a refresh"),
+)
+
+
+def plan(snapshot: Snapshot, run: RunState, policy: Policy, rules: tuple[Rule, ...] = RULES) -> Step:
+    """Give the step of the first rule that matches; the last one always does."""
+    steps = (rule.check(snapshot, run, policy) for rule in rules)
+    return next(step for step in steps if step is not None)
+
+
+def _forced(snapshot: Snapshot, run: RunState) -> bool:
+    """Whether the run may override what spares the provider, on the version that it read first."""
+    if snapshot.current.version_id != run.forced_version:
+        return False
+    return snapshot.now >= _forced_allowed_at(snapshot, run)
+
+
+def _forced_allowed_at(snapshot: Snapshot, run: RunState) -> datetime:
+    limit = run.forced_claims_a_day
+    return snapshot.now if limit is None else snapshot.ledger.allowed_at(limit, snapshot.now, forced_only=True)
+
+
+def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
+    return snapshot.ledger.allowed_at(CLAIMS_A_DAY[policy.claim_store], snapshot.now)
+
+
+def _newest_claim_id(snapshot: Snapshot) -> str | None:
+    return snapshot.missing_claim_id or (snapshot.newest.claim_id if snapshot.newest else None)
+
+
+def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
+    version_id = snapshot.current.version_id
+    return Claim(
+        claim_id=claim_version_id(_newest_claim_id(snapshot)),
+        version_id=version_id,
+        attempt_number=max((a.attempt_number for a in snapshot.on_version), default=0) + 1,
+        claimed_at=snapshot.now,
+        fingerprint=snapshot.fingerprint,
+        forced=_forced(snapshot, run),
+        time_to_live=policy.claim_time_to_live,
+        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint, version_id),
+        number=snapshot.claim_number + 1,
+        host=policy.host,
+        grace=snapshot.counted_grace(policy),
+        nonce=run.nonce,
+    )
+
+
+def _replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
+    """Append a claim that nobody holds, and list the claims that the lost table may have held as attempts.
+
+    They count from when the current version was stored: the provider's grace may have begun then.
+    """
+    lost: list[Attempt] = []
+    claim_id = snapshot.missing_claim_id
+    for _ in range(LOST_CLAIMS):
+        claim_id = claim_version_id(claim_id)
+        lost.append(
+            Attempt(
+                claim_id=claim_id,
+                version_id=snapshot.current.version_id,
+                attempt_number=1,
+                claimed_at=snapshot.current.stored_at,
+                fingerprint=snapshot.fingerprint,
+            )
+        )
+    claim = replace(
+        _next_claim(snapshot, run, policy),
+        claim_id=unheld_claim_id(run.nonce),
+        attempt_number=1,
+        forced=False,
+        number=snapshot.claim_number + LOST_CLAIMS + 1,
+    )
+    return ReplaceLostTable(
+        replace(claim, earlier=(*claim.earlier, *lost)), snapshot.newest.claim_id if snapshot.newest else None
+    )

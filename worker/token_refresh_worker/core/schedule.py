@@ -1,0 +1,100 @@
+"""When things are due: the refresh of a token set, and the next attempt after one that failed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from token_refresh_worker.core.attempts import DAY, Attempt, Fate
+from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+FIRST_BACKOFF: Final = timedelta(minutes=2)
+LONGEST_BACKOFF: Final = timedelta(hours=1)
+
+CLAIMS_A_DAY: Final = {ClaimStoreKind.VERSIONS: 40, ClaimStoreKind.TABLE: 80}
+"""A secret holds about 100 versions, and none is removed within 24 hours. A claim and what follows it are 2 versions,
+or 1 where claims are in a table. 20 stay free. A full secret would refuse the new tokens, after the redemption."""
+
+FORCED_CLAIMS_A_DAY: Final = 12
+"""Of them, how many a caller of the function may force: the rest is left for scheduled runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is configured about one secret."""
+
+    refresh_window: timedelta
+    """How long before expiry a token set is due; cut to a third of its lifetime, where that is known."""
+    replay_grace: timedelta
+    """How long the provider accepts a refresh token after it was redeemed; zero for single use."""
+    claim_time_to_live: timedelta
+    host: str
+    """The host of the token endpoint."""
+    claim_store: ClaimStoreKind = ClaimStoreKind.VERSIONS
+
+
+def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
+    """Say from when on a token set is due; None means at once, since it has no access token or no expiry."""
+    if document.access_token is None or document.expires_at is None:
+        return None
+    return document.expires_at - _window(document, policy)
+
+
+def last_quarter_at(document: TokenDocument, policy: Policy) -> datetime | None:
+    """Say when the last quarter of the window before expiry begins; None if there is nothing to lose any more.
+
+    A replay may make the provider revoke the access token that consumers still use; by then they lose little.
+    """
+    if document.access_token is None or document.expires_at is None:
+        return None
+    return document.expires_at - _window(document, policy) / 4
+
+
+def next_attempt_at(newest: Attempt) -> datetime:
+    """Say when the attempt after `newest` on the same version may be claimed, once its claim has ended.
+
+    The second follows at once; from the third on each waits twice as long as the one before, up to an hour.
+    """
+    if newest.attempt_number < 2:  # noqa: PLR2004 - the second attempt is the one that does not wait
+        return newest.claimed_at
+    doublings = min(newest.attempt_number - 2, 10)  # beyond ten the hour has long been reached
+    return newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), LONGEST_BACKOFF)
+
+
+def rejection_retried_at(on_version: Sequence[Attempt], document: TokenDocument, policy: Policy) -> datetime:
+    """Return when to send a rejected refresh token again, because one `invalid_grant` may be wrong.
+
+    One hour after the first rejection on this version, one day after a later one. If the last quarter of the window
+    begins before that, then at its beginning, once.
+    """
+    rejected_at = on_version[-1].claimed_at
+    first = sum(a.fate is Fate.REJECTED for a in on_version) == 1
+    retried_at = rejected_at + (timedelta(hours=1) if first else DAY)
+    quarter = last_quarter_at(document, policy)
+    # Once: a rejection in the quarter was that retry.
+    return min(retried_at, quarter) if quarter is not None and rejected_at < quarter else retried_at
+
+
+def may_be_sent_again(since: datetime, now: datetime, grace: timedelta) -> bool:
+    """Say whether the provider still accepts a refresh token that may have been redeemed at `since`.
+
+    Without a grace period never: the service gives the time in whole seconds, so `now` can lie before `since`.
+    """
+    return grace > timedelta(0) and now < since + grace
+
+
+def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
+    """Say whether tokens fall due more often than the claim store allows."""
+    lifetime = document.lifetime
+    # Tokens fall due each time their life but the window is over, and each time costs a claim.
+    return lifetime is not None and (lifetime - _window(document, policy)) * CLAIMS_A_DAY[policy.claim_store] < DAY
+
+
+def refresh_window(configured: timedelta, lifetime: timedelta | None) -> timedelta:
+    """Return how long before expiry tokens are due: never before two thirds of their life."""
+    return configured if lifetime is None else min(configured, lifetime / 3)
+
+
+def _window(document: TokenDocument, policy: Policy) -> timedelta:
+    return refresh_window(policy.refresh_window, document.lifetime)

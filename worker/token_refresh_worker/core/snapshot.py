@@ -1,0 +1,105 @@
+"""What one run has read, and what it knows about itself: all that the plan depends on."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from token_refresh_worker.core.attempts import Attempt, Ledger, fingerprint_of
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.stored.document import TokenDocument
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSet:
+    """A version of the token secret that holds a token document."""
+
+    version_id: str
+    stored_at: datetime
+    document: TokenDocument
+    labels: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedCopy:
+    """The current version of the published secret."""
+
+    version_id: str
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What one run has read, in the protocol's order."""
+
+    now: datetime
+    """The clock of the services."""
+    current: TokenSet
+    newest: Claim | None = None
+    """The newest claim that could be read, on whichever version."""
+    ledger: Ledger = field(default_factory=Ledger)
+    """The attempts that it knows, itself last, with what is stored under them."""
+    successor: TokenSet | None = None
+    """The newest tokens that follow from the current refresh token, if that was used."""
+    published: PublishedCopy | None = None
+    """None if nothing was published yet."""
+    claims_in_versions: bool = False
+    """The secret has claims, though the configured table has none and the document names no store."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the current refresh token."""
+        return fingerprint_of(self.current.document.redeemed_token)
+
+    @property
+    def on_version(self) -> tuple[Attempt, ...]:
+        """The attempts on the current version."""
+        return self.ledger.on_version(self.current.version_id)
+
+    @property
+    def stored_attempt(self) -> Attempt | None:
+        """The attempt that stored the newest tokens that follow from the current token; None if it was not used."""
+        return self.ledger.successor(self.fingerprint, self.current.version_id)
+
+    @property
+    def first_unresolved(self) -> Attempt | None:
+        """The first attempt that may have redeemed the current token without storing tokens."""
+        return self.ledger.first_unresolved(self.fingerprint, self.current.version_id)
+
+    @property
+    def claim_number(self) -> int:
+        """The number of the newest claim that is known of, readable or not."""
+        origin = self.current.document.origin
+        return max(self.newest.number if self.newest else 0, origin.number if origin else 0)
+
+    @property
+    def missing_claim_id(self) -> str | None:
+        """The claim that the current document names, if it is newer than any that could be read."""
+        origin = self.current.document.origin
+        known = self.newest.number if self.newest else 0
+        # A version 1 claim has no number. Version 1 also copies an older key `tokenRefresh` into the new document. So a
+        # version 1 claim under the label is newer than the claim that the key names.
+        by_label = self.newest is not None and self.newest.number == 0
+        return origin.claim_id if origin is not None and origin.number > known and not by_label else None
+
+    def counted_grace(self, policy: Policy) -> timedelta:
+        """Give the smaller grace of the worker's and the stored one."""
+        origin = self.current.document.origin
+        stored = origin.grace if origin else self.newest.grace if self.newest else None
+        # The grace belongs to the token: a longer one in other settings makes no replay safe.
+        return policy.replay_grace if stored is None else min(policy.replay_grace, stored)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """What one run knows about itself."""
+
+    forced_version: str | None = None
+    """The version that a forced run refers to: the one that it read first. None once it has redeemed."""
+    forced_claims_a_day: int | None = None
+    """How many claims may be forced in 24 hours; None if only the daily limit counts."""
+    redeemed: bool = False
+    """Whether it has claimed and redeemed: it does so once."""
+    promoted_version: str | None = None
+    """The version that it made current, if it has read nothing since."""
+    publishes: bool = False
+    nonce: str = field(default="", repr=False)

@@ -1,0 +1,108 @@
+"""What a run can do next: an action that changes what is stored, or a rest that ends the run."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.snapshot import TokenSet
+
+
+class Reason(StrEnum):
+    """Why a run yields."""
+
+    CLAIMED = "another run holds the claim"
+    UNREADABLE = "the newest claim can't be read yet"
+    BACKOFF = "the backoff after a failed attempt is not over"
+    DAILY_LIMIT = "the daily limit of claims is reached"
+    FORCED_LIMIT = "the daily limit of forced claims is reached"
+    STALE = "a read of Secrets Manager was stale"
+    REDEEMED = "this run has sent a refresh token already"
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Make stored tokens current, on the version that they were received for."""
+
+    successor: TokenSet
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """Stage stored tokens on top of the current version, an edited copy, and make that current."""
+
+    successor: TokenSet
+    # The claim that the tokens were received under: the ID of the new version follows from it.
+    claim_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Bring the published copy up to the current version."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceLostTable:
+    """Append a claim that nobody holds, after which the usual rules wait for runs that held a lost claim."""
+
+    claim: Claim
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Redeem:
+    """Append a claim, redeem under it, stage the tokens and make them current."""
+
+    claim: Claim
+    # The append fails if another claim follows this one already.
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Nothing is due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Leave it to a later run."""
+
+    until: datetime
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An outcome is unknown and a replay could cost the grant: send nothing before `until`."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The settings don't fit the stored token set."""
+
+    setting: str
+    stored: str
+    configured: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenUsed:
+    """The current refresh token was redeemed, and what it brought is not readable."""
+
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The provider rejected the grant; it is asked again at `retry_at`."""
+
+    since: datetime
+    retry_at: datetime
+
+
+Action = Promote | Carry | Publish | ReplaceLostTable | Redeem
+Rest = Fresh | Wait | Hold | Mismatch | TokenUsed | Rejected
+Step = Action | Rest

@@ -1,0 +1,198 @@
+"""The index of one fleet in a DynamoDB table; implements the port `Index`. See `items` for what it holds."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from token_refresh.errors import SecretStoreUnavailable
+from token_refresh_worker.fleet.aws import items
+from token_refresh_worker.fleet.aws.calls import ExpectedError, call, read_at
+from token_refresh_worker.fleet.core.dispatch import LEASE
+from token_refresh_worker.fleet.core.row import AHEAD, Pause, Pauses, Row
+from token_refresh_worker.fleet.ports import CLOCK_TICK, Entry
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+INDEX: Final = "fleet"
+"""The global secondary index over `fleet`: all rows, and no claims."""
+
+_EXISTS: Final = "attribute_exists(secret_arn)"
+_CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
+_MINUTE: Final = 60
+_BATCHES: Final = 10
+"""How many calls one batch may take; a table that is not throttled needs one."""
+
+
+class TableIndex:
+    """The rows of one fleet, its pauses, and what was handed out in the last minutes."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, fleet: str) -> None:
+        self._client = client
+        self._table = table
+        self._fleet = fleet
+        self._where = f"table {table} in {client.meta.region_name}"
+
+    def rows(self) -> Iterator[Row]:
+        """Read all rows with as few calls as there are megabytes."""
+        what: dict[str, Any] = {
+            "IndexName": INDEX,
+            "KeyConditionExpression": "fleet = :fleet",
+            "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
+        }
+        while True:
+            page = self._call("Query", self._client.query, what)
+            yield from (items.read_row(item, read_at(page)) for item in page["Items"] if items.is_row(item))
+            if "LastEvaluatedKey" not in page:
+                return
+            what = {**what, "ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    def pauses(self) -> Pauses:
+        """Read the pauses of the fleet and of its providers."""
+        what = {"Key": items.fleet_key(self._fleet), "ConsistentRead": True}
+        return items.read_pauses(self._call("GetItem", self._client.get_item, what).get("Item", {}))
+
+    def entry(self, secret_arn: str) -> Entry | None:
+        """Read one secret's row, the pauses and the open breakers in one call."""
+        # Not the claims: they are an item of their own, which the run reads and locks itself.
+        keys = [items.row_key(secret_arn), items.fleet_key(self._fleet), items.breakers_key(self._fleet)]
+        found, response = self._get(keys)
+        item = found.get(f"row#{secret_arn}")
+        if item is None or item.get("fleet") != {"S": self._fleet}:
+            return None
+        pauses, now = items.read_pauses(found.get(f"fleet#{self._fleet}", {})), read_at(response)
+        breakers = items.read_breakers(found.get(f"breakers#{self._fleet}", {}), now)
+        return Entry(row=items.read_row(item, now), pauses=pauses, breakers=breakers, read_at=now)
+
+    def report(self, row: Row) -> bool:
+        """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
+        values = items.report_values(row, prefix=":")
+        changes = ", ".join(f"{name[1:]} = {name}" for name in values)
+        at = row.seen.at if row.seen else row.added_at
+        # A time that no run can have had is a broken one, and so is a text: both would lock the row forever.
+        newer = "attribute_type(ran_at, :number) AND ran_at > :newest AND ran_at < :latest"
+        return self._update(
+            items.row_key(row.secret_arn),
+            f"SET {changes}",
+            f"{_EXISTS} AND NOT ({newer})",
+            {
+                **values,
+                ":number": {"S": "N"},
+                ":newest": {"N": items.seconds(at + CLOCK_TICK)},
+                ":latest": {"N": items.seconds(at + AHEAD)},
+            },
+        )
+
+    def announced(self, secret_arn: str, transition: str) -> None:
+        """Remember that a transition was announced."""
+        # Not a part of the report: it is written only once the bus has taken the event.
+        self._update(items.row_key(secret_arn), "SET announced = :it", _EXISTS, {":it": {"S": transition}})
+
+    def add(self, row: Row) -> bool:
+        """Add a row, unless the secret has one."""
+        what = {
+            "Item": items.write_row(row, self._fleet),
+            # An item without the fleet's name is in no listing of its rows, and would keep the secret out forever.
+            "ConditionExpression": "NOT fleet = :fleet",
+            "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
+        }
+        return self._write("PutItem", self._client.put_item, what)
+
+    def look_at(self, secret_arn: str, now: datetime) -> bool:
+        """Make a secret due."""
+        return self._update(
+            items.row_key(secret_arn), "SET next_at = :now", _EXISTS, {":now": {"N": items.seconds(now)}}
+        )
+
+    def remove(self, secret_arn: str) -> None:
+        """Remove a row."""
+        self._call("DeleteItem", self._client.delete_item, {"Key": items.row_key(secret_arn)})
+
+    def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
+        """Pause one secret, one provider or the fleet, or resume it."""
+        # An empty name must not mean the whole fleet.
+        name = items.PAUSE if provider is None else f"{items.PAUSE}:{provider}"
+        if secret_arn is None:
+            key, condition = items.fleet_key(self._fleet), "attribute_not_exists(fleet)"  # which this item never has
+        else:
+            key, condition = items.row_key(secret_arn), _EXISTS
+        if pause is None:
+            return self._update(key, "REMOVE #pause", condition, {}, names={"#pause": name})
+        values = {":pause": {"S": items.write_pause(pause)}}
+        return self._update(key, "SET #pause = :pause", condition, values, names={"#pause": name})
+
+    def handed_out(self, now: datetime) -> frozenset[str]:
+        """Give the IDs of the messages of the last five minutes."""
+        # One item a minute: a list that grows in one item would be read and written as a whole each time.
+        minute, minutes = _minute(now), int(LEASE.total_seconds()) // _MINUTE
+        found, _ = self._get([items.sent_key(self._fleet, minute - back) for back in range(minutes + 1)])
+        return frozenset(name for item in found.values() for name in items.read_ids(item))
+
+    def remember(self, message_ids: Iterable[str], now: datetime) -> None:
+        """Add messages to those of this minute."""
+        # Twice the lease, since DynamoDB deletes late and never early.
+        gone_at = int((now + 2 * LEASE).timestamp())
+        values = {":ids": {"SS": sorted(message_ids)}, ":gone": {"N": str(gone_at)}}
+        self._update(items.sent_key(self._fleet, _minute(now)), "ADD ids :ids SET gone_at = :gone", None, values)
+
+    def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
+        """Tell the workers whose breaker is open."""
+        names = [{"S": name} for name in sorted(providers)]
+        values = {":open": {"L": names}, ":until": {"N": items.seconds(now + LEASE)}}
+        self._update(items.breakers_key(self._fleet), "SET providers = :open, open_until = :until", None, values)
+
+    def _get(self, keys: list[dict[str, dict[str, str]]]) -> tuple[dict[str, items.Item], Any]:
+        """Read several items consistently, by their keys."""
+        found: dict[str, items.Item] = {}
+        wanted: Mapping[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
+        for _ in range(_BATCHES):
+            response = self._call(
+                "BatchGetItem", self._client.batch_get_item, {"RequestItems": wanted}, names_table=True
+            )
+            found |= {item[items.KEY]["S"]: item for item in response["Responses"].get(self._table, [])}
+            # DynamoDB may leave keys out of a batch, and calls that a success.
+            wanted = response.get("UnprocessedKeys", {})
+            if not wanted:
+                return found, response
+        # A run that went on until its function's timeout would hold up its group for minutes.
+        raise SecretStoreUnavailable(f"dynamodb:BatchGetItem on {self._where} left items unread: it is throttled")
+
+    def _update(
+        self,
+        key: Mapping[str, Any],
+        update: str,
+        condition: str | None,
+        values: Mapping[str, Any],
+        *,
+        names: Mapping[str, str] | None = None,
+    ) -> bool:
+        given = {
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        what = {"Key": key, "UpdateExpression": update, **{name: value for name, value in given.items() if value}}
+        return self._write("UpdateItem", self._client.update_item, what)
+
+    def _write(self, action: str, method: Callable[..., Any], what: Mapping[str, Any]) -> bool:
+        try:
+            self._call(action, method, what, expected=_CONDITION_NOT_MET)
+        except ExpectedError:
+            return False
+        return True
+
+    def _call(
+        self,
+        action: str,
+        method: Callable[..., Any],
+        what: Mapping[str, Any],
+        *,
+        names_table: bool = False,
+        expected: str | None = None,
+    ) -> Any:
+        given = what if names_table else {"TableName": self._table, **what}
+        return call(method, given, action=f"dynamodb:{action}", where=self._where, expected=expected)
+
+
+def _minute(now: datetime) -> int:
+    return int(now.timestamp()) // _MINUTE

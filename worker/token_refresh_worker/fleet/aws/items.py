@@ -1,0 +1,199 @@
+"""Rows and pauses as DynamoDB items.
+
+    key `secret_arn`       holds
+    `row#ARN`              a row; `fleet` puts it into the index of that name, `ran_at` makes a report conditional
+    `fleet#NAME`           pauses of the fleet (`pause`) and of its providers (`pause:PROVIDER`)
+    `sent#NAME#MINUTE`     message IDs of one minute; DynamoDB deletes it after `gone_at`
+    `breakers#NAME`        `providers` whose breaker is open, until `open_until`
+    the ARN itself         the secret's claims, which no part of a fleet's index reads or writes
+
+A row and the claims of a secret are two items: the dispatcher's role can be kept from the claims, and a row of some 400
+bytes costs less to write than the claims beside it would.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from token_refresh.stored.times import LATEST_SECONDS
+from token_refresh_worker.core.announcement import Transition
+from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Pause, Pauses, Row, Seen, State
+from token_refresh_worker.providers.schema import NAME
+
+KEY: Final = "secret_arn"
+PAUSE: Final = "pause"
+
+Item = Mapping[str, Mapping[str, Any]]
+T = TypeVar("T")
+
+_ROW_KEY: Final = re.compile(r"row#arn:[A-Za-z0-9/_+=.@:-]+")  # `GetSecretValue`, SecretId
+_MOST: Final = 10**9
+"""No run sends so many requests, and none fails so often: a larger number is damage, and may be too long to write."""
+
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def row_key(secret_arn: str) -> dict[str, dict[str, str]]:
+    """Give the key of a row."""
+    return {KEY: {"S": f"row#{secret_arn}"}}
+
+
+def fleet_key(fleet: str) -> dict[str, dict[str, str]]:
+    """Give the key of a fleet's pauses."""
+    return {KEY: {"S": f"fleet#{fleet}"}}
+
+
+def sent_key(fleet: str, minute: int) -> dict[str, dict[str, str]]:
+    """Give the key of one minute's messages."""
+    return {KEY: {"S": f"sent#{fleet}#{minute}"}}
+
+
+def breakers_key(fleet: str) -> dict[str, dict[str, str]]:
+    """Give the key of a fleet's open breakers."""
+    return {KEY: {"S": f"breakers#{fleet}"}}
+
+
+def write_row(row: Row, fleet: str) -> dict[str, dict[str, Any]]:
+    """Write a row as an item."""
+    item: dict[str, dict[str, Any]] = {
+        **row_key(row.secret_arn),
+        "fleet": {"S": fleet},
+        "added_at": {"N": seconds(row.added_at)},
+        **report_values(row, prefix=""),
+    }
+    if row.pause is not None:
+        item[PAUSE] = {"S": write_pause(row.pause)}
+    if row.announced is not None:
+        item["announced"] = {"S": row.announced}
+    return item
+
+
+def report_values(row: Row, *, prefix: str) -> dict[str, dict[str, str]]:
+    """Give the attributes that a run writes."""
+    values = {"provider": {"S": row.provider}, "next_at": {"N": seconds(row.next_at)}}
+    if row.seen is not None:
+        values |= {"seen": {"S": _write_seen(row.seen)}, "ran_at": {"N": seconds(row.seen.at)}}
+    return {f"{prefix}{name}": value for name, value in values.items()}
+
+
+def is_row(item: Item) -> bool:
+    """Whether the worker would take a message about the item's secret; a row with another key could never heal."""
+    return _ROW_KEY.fullmatch(item[KEY]["S"]) is not None
+
+
+def read_row(item: Item, now: datetime) -> Row:
+    """Read a row from its item. A row is a hint: what can't be read is unknown, and the next run writes it again.
+
+    Otherwise one bad item would stop the dispatcher, and with it every other secret. The same holds for a run that
+    has yet to happen: it would be its provider's newest run forever, and its failure would never be over.
+    """
+    seen = _readable(item, "seen", "S", _read_seen)
+    return Row(
+        secret_arn=item[KEY]["S"].removeprefix("row#"),
+        provider=_readable(item, "provider", "S", _provider) or UNKNOWN_PROVIDER,
+        added_at=_readable(item, "added_at", "N", moment) or _LONG_AGO,
+        next_at=_readable(item, "next_at", "N", moment) or _LONG_AGO,
+        seen=seen if seen is not None and seen.at <= now + AHEAD else None,
+        pause=_readable(item, PAUSE, "S", read_pause),
+        announced=_readable(item, "announced", "S", Transition),
+    )
+
+
+def read_pauses(item: Item) -> Pauses:
+    """Read the pauses of a fleet and of its providers."""
+    found = {name: _readable(item, name, "S", read_pause) for name in item}
+    return Pauses(
+        fleet=found.get(PAUSE),
+        providers={
+            name.removeprefix(f"{PAUSE}:"): pause
+            for name, pause in found.items()
+            if name.startswith(f"{PAUSE}:") and pause is not None
+        },
+    )
+
+
+def read_ids(item: Item) -> frozenset[str]:
+    """Read the message IDs of one minute."""
+    return _readable(item, "ids", "SS", frozenset) or frozenset()
+
+
+def read_breakers(item: Item, now: datetime) -> frozenset[str]:
+    """Read whose breaker is open, unless the dispatcher has long been silent."""
+    until = _readable(item, "open_until", "N", moment)
+    # The limit is for damage, as with a pause.
+    if until is None or not now < until <= now + AHEAD:
+        return frozenset()
+    names = _readable(item, "providers", "L", lambda found: frozenset(_provider(name["S"]) for name in found))
+    return names or frozenset()
+
+
+def _readable(item: Item, name: str, kind: str, read: Callable[[Any], T]) -> T | None:
+    """Read an attribute; None if it is missing, or something else than this program writes."""
+    # What json, float and datetime raise for odd input; nothing of the value is kept or logged.
+    try:
+        return read(item[name][kind])
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return None
+
+
+def write_pause(pause: Pause) -> str:
+    """Write a pause as JSON."""
+    return json.dumps({"until": seconds(pause.until), "by": pause.by, "why": pause.why})
+
+
+def read_pause(text: str) -> Pause:
+    """Read a pause from JSON."""
+    found = json.loads(text)
+    return Pause(until=moment(found["until"]), by=str(found["by"]), why=str(found["why"]))
+
+
+def seconds(when: datetime) -> str:
+    """Write a time as Unix seconds, exact to the microsecond."""
+    return f"{when.timestamp():.6f}"  # text: the client takes no float as a number
+
+
+def moment(text: str) -> datetime:
+    """Read a time.
+
+    Raises:
+        ValueError: It is out of range.
+    """
+    number = float(text)
+    # Twice what a token document may say: near the years 1 and 9999, adding a few days overflows.
+    if not 0 <= number <= 2 * LATEST_SECONDS:
+        raise ValueError
+    return datetime.fromtimestamp(number, UTC)
+
+
+def _provider(name: str) -> str:
+    # It becomes a part of the queue's `MessageGroupId`: a character that SQS rejects there would stop a whole minute.
+    if not NAME.fullmatch(name):
+        raise ValueError
+    return name
+
+
+_TIMES: Final = frozenset(field.name for field in fields(Seen) if field.name.endswith("at")) | {"since"}
+
+
+def _write_seen(seen: Seen) -> str:
+    known = {field.name: getattr(seen, field.name) for field in fields(Seen)}
+    return json.dumps(
+        {name: seconds(value) if name in _TIMES else value for name, value in known.items() if value is not None}
+    )
+
+
+def _read_seen(text: str) -> Seen:
+    found = json.loads(text)
+    known: dict[str, Any] = {field.name: found.get(field.name) for field in fields(Seen)}
+    known |= {name: moment(known[name]) for name in _TIMES if known[name] is not None}
+    # `type`, not `isinstance`: JSON's true is an `int` of Python.
+    numbers = (known["requests"], known["failures"])
+    texts = (known["outcome"] or "", known["error_type"] or "", known["version_id"] or "")
+    if None in (known["at"], known["since"]) or any(type(n) is not int or not 0 <= n <= _MOST for n in numbers):
+        raise ValueError
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError
+    return Seen(**known | {"state": State(known["state"])})

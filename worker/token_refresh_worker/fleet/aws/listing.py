@@ -1,0 +1,46 @@
+"""The secrets that carry a fleet's tag; implements the port `Listing`."""
+
+from collections.abc import Iterator
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from token_refresh_worker.fleet.aws.calls import call
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, Listed
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+
+class TaggedSecrets:
+    """`ListSecrets` with the tag as filter. It returns names and tags, and no value of a secret."""
+
+    def __init__(self, client: "SecretsManagerClient") -> None:
+        self._client = client
+
+    def members(self, fleet: str) -> Iterator[Listed]:
+        """List all secrets whose tag begins with the fleet's name.
+
+        See https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html: filters match prefixes.
+        """
+        filters = [{"Key": "tag-key", "Values": [FLEET_TAG]}, {"Key": "tag-value", "Values": [fleet]}]
+        what: dict[str, Any] = {"Filters": filters, "MaxResults": 100}
+        region = self._client.meta.region_name
+        # At most 100 a page, and a page may be empty although more follow.
+        while True:
+            page = call(
+                self._client.list_secrets, what, action="secretsmanager:ListSecrets", where=f"all secrets in {region}"
+            )
+            yield from map(_listed, page["SecretList"])
+            if "NextToken" not in page:
+                return
+            what = {**what, "NextToken": page["NextToken"]}
+
+
+def _listed(secret: Any) -> Listed:
+    changed = secret.get("LastChangedDate")
+    return Listed(
+        secret_arn=secret["ARN"],
+        tags={tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())},
+        # The SDK gives the machine's own zone.
+        changed_at=changed.astimezone(UTC) if changed else None,
+    )

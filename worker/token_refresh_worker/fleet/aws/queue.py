@@ -1,0 +1,48 @@
+"""The FIFO queue between dispatcher and worker; implements the port `Queue`."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from token_refresh_worker.fleet.aws.calls import call
+from token_refresh_worker.fleet.core.dispatch import Message
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+BATCH: Final = 10
+"""How many messages one call sends; see
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html."""
+
+
+class FifoQueue:
+    """An SQS FIFO queue. A second message with the same ID within five minutes is dropped by the service."""
+
+    def __init__(self, client: "SQSClient", url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def send(self, messages: Sequence[Message]) -> list[str]:
+        """Send messages in batches; a message that the queue did not take is left to the next minute."""
+        sent: list[str] = []
+        for start in range(0, len(messages), BATCH):
+            entries = [_entry(number, message) for number, message in enumerate(messages[start : start + BATCH])]
+            response = call(
+                self._client.send_message_batch,
+                {"QueueUrl": self._url, "Entries": entries},
+                action="sqs:SendMessage",
+                where=f"queue {self._url}",
+            )
+            # A call that succeeds may have refused some of its messages.
+            taken = {result["Id"] for result in response.get("Successful", ())}
+            sent += [entry["MessageDeduplicationId"] for entry in entries if entry["Id"] in taken]
+        return sent
+
+
+def _entry(number: int, message: Message) -> dict[str, Any]:
+    return {
+        "Id": str(number),  # unique within the call alone
+        "MessageBody": json.dumps({"secret_id": message.secret_arn, **({"probe": True} if message.probe else {})}),
+        "MessageGroupId": message.group,
+        "MessageDeduplicationId": message.message_id,
+    }

@@ -1,0 +1,109 @@
+"""What the dispatcher measures each minute. It counts the index, so a secret that never reported is counted, too.
+
+No metric has "secret" or "token" in its name: the log masks the values of such fields.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from token_refresh_worker.fleet.core.breaker import Reason
+from token_refresh_worker.fleet.core.dispatch import Decision, Fleet
+from token_refresh_worker.fleet.core.row import Row, State, state_of
+
+NAMESPACE: Final = "TokenRefresh"
+_MANAGED: Final = frozenset({State.HEALTHY, State.DUE, State.OVERDUE, State.HELD})
+"""The states in which the fleet itself can keep a secret fresh; all others wait for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauges:
+    """One minute of one fleet."""
+
+    fleet: Mapping[str, float]
+    providers: Mapping[str, Mapping[str, float]]
+
+    def fields(self, name: str, timestamp_ms: int) -> dict[str, object]:
+        """Give one log line in CloudWatch's Embedded Metric Format, for the fleet as a whole."""
+        return _line(self.fleet, {"Fleet": name}, timestamp_ms)
+
+    def provider_fields(self, name: str, timestamp_ms: int) -> list[dict[str, object]]:
+        """Give one such line for each provider."""
+        return [
+            _line(values, {"Fleet": name, "Provider": provider}, timestamp_ms)
+            for provider, values in sorted(self.providers.items())
+        ]
+
+
+def measure(fleet: Fleet, decision: Decision, now: datetime) -> Gauges:
+    """Count the rows by state, and what this minute hands out and leaves."""
+    states = {row.secret_arn: state_of(row, fleet.pauses, now) for row in fleet.rows}
+    counted = Counter(states.values())
+    reasons = [breaker.reason for breaker in decision.breakers.values()]
+    managed = [row for row in fleet.rows if states[row.secret_arn] in _MANAGED]
+    return Gauges(
+        fleet={
+            "Size": len(fleet.rows),
+            **{state.title(): counted[state] for state in State},
+            "HandedOut": len(decision.messages),
+            "UnderWay": decision.under_way,
+            "Waiting": decision.waiting,
+            "OldestDueSeconds": _oldest_due_seconds(managed, now),
+            "WithinWindowPercent": _within_window_percent(managed, now),
+            "BreakersOpen": len(reasons),
+            "RejectedGrantsBursts": reasons.count(Reason.REJECTED_GRANTS),
+        },
+        providers=_by_provider(fleet, decision, states),
+    )
+
+
+def _by_provider(fleet: Fleet, decision: Decision, states: Mapping[str, State]) -> dict[str, dict[str, float]]:
+    counted: dict[str, Counter[State]] = {}
+    for row in fleet.rows:
+        counted.setdefault(row.provider, Counter())[states[row.secret_arn]] += 1
+    return {
+        provider: {
+            "Size": counts.total(),
+            "Overdue": counts[State.OVERDUE],
+            "Reauthorize": counts[State.REAUTHORIZE],
+            "BreakersOpen": int(provider in decision.breakers),
+        }
+        for provider, counts in counted.items()
+    }
+
+
+def _oldest_due_seconds(rows: list[Row], now: datetime) -> float:
+    """Say for how long the longest waiting secret has been due."""
+    # A retry moves `next_at`, and must not make a secret look less late.
+    due = [row.seen.due_at if row.seen and row.seen.due_at else row.next_at for row in rows]
+    return max((max(0.0, (now - moment).total_seconds()) for moment in due), default=0.0)
+
+
+def _within_window_percent(rows: list[Row], now: datetime) -> float:
+    """Say how many have more than half of their refresh window left; the objective is 99.9 percent."""
+    if not rows:
+        return 100.0
+    # A secret without a known window counts against the objective: nobody can say that it is fresh.
+    halves = [row.half_window_at for row in rows]
+    return round(100 * sum(half is not None and now < half for half in halves) / len(rows), 3)
+
+
+def _line(values: Mapping[str, float], dimensions: Mapping[str, str], timestamp_ms: int) -> dict[str, object]:
+    # CloudWatch reads the metrics from the log line, so no permission and no call is needed.
+    units = {name: "Seconds" if "Seconds" in name else "Percent" if "Percent" in name else "Count" for name in values}
+    return {
+        **dimensions,
+        **values,
+        "_aws": {
+            "Timestamp": timestamp_ms,
+            "CloudWatchMetrics": [
+                {
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [list(dimensions)],
+                    "Metrics": [{"Name": name, "Unit": unit} for name, unit in units.items()],
+                }
+            ],
+        },
+    }

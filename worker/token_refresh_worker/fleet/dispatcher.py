@@ -1,0 +1,87 @@
+"""The dispatcher's Lambda handler: once a minute, hand out the secrets that are due. It reads no secret."""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+
+from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.fleet.core.dispatch import Decision, Fleet, decide
+from token_refresh_worker.fleet.core.gauges import measure
+from token_refresh_worker.fleet.ports import Index, Queue
+from token_refresh_worker.fleet.settings import FleetSettings, provider_limits, read_fleet_settings
+from token_refresh_worker.ports import Clock
+
+
+def handler(event: object, context: Any) -> dict[str, int]:
+    """Hand out what is due in this minute; see https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html.
+
+    Args:
+        event: Anything; EventBridge Scheduler sends one a minute.
+        context: Lambda's context object.
+
+    Returns:
+        `size`, `handed_out`, `waiting`.
+
+    Raises:
+        TokenRefreshError: Table or queue refuse or can't be reached. Nothing is lost: what is due stays due.
+    """
+    del event
+    request_id = getattr(context, "aws_request_id", None)
+    take_over_libraries("INFO", request_id=request_id)
+    log = open_log(EVERYTHING, request_id=request_id)
+    settings = read_fleet_settings(os.environ)
+    now, clock = datetime.now(UTC), SystemClock()
+    index = settings.index()
+    fleet, decision = take_stock(index, settings, now)
+    gauges = measure(fleet, decision, now)
+    log.info("fleet_dispatch", **gauges.fields(settings.name, clock.unix_ms()))
+    for fields in gauges.provider_fields(settings.name, clock.unix_ms()):
+        log.info("fleet_provider", **fields)
+    for provider, breaker in decision.breakers.items():
+        log.warning("breaker_open", provider=provider, reason=breaker.reason.value, allowed=breaker.allowed)
+    # Last, since it takes most of a minute: the gauges are there even if the queue is out of reach.
+    sent = hand_out(decision, index, settings.queue(), clock, now)
+    return {"size": len(fleet.rows), "handed_out": sent, "waiting": decision.waiting}
+
+
+def take_stock(index: Index, settings: FleetSettings, now: datetime) -> tuple[Fleet, Decision]:
+    """Read the index and decide."""
+    rows = list(index.rows())
+    fleet = Fleet(
+        rows=rows,
+        pauses=index.pauses(),
+        handed_out=index.handed_out(now),
+        providers=provider_limits(row.provider for row in rows),
+        limits=settings.limits,
+    )
+    return fleet, decide(fleet, now)
+
+
+def hand_out(decision: Decision, index: Index, queue: Queue, clock: Clock, now: datetime) -> int:
+    """Send the messages of each second in that second, and remember them.
+
+    A dispatcher that dies in between remembers nothing. The next one sends the same messages with the same IDs, and
+    the queue drops them.
+    """
+    try:
+        # First: what earlier minutes sent to a provider that hangs is still in the queue.
+        index.tell_breakers(decision.breakers, now)
+    finally:
+        # Even if that failed: it protects one provider's secrets, and all others need their runs.
+        sent = _send(decision, index, queue, clock, now)
+    return sent
+
+
+def _send(decision: Decision, index: Index, queue: Queue, clock: Clock, now: datetime) -> int:
+    began = clock.monotonic()
+    sent: list[str] = []
+    try:
+        for second, messages in enumerate(decision.seconds):
+            # The queue can delay no message of a FIFO group, so the dispatcher waits.
+            clock.sleep(max(0.0, began + second - clock.monotonic()))
+            sent += queue.send(messages)
+    finally:
+        if sent:
+            index.remember(sent, now)
+    return len(sent)

@@ -1,0 +1,87 @@
+"""What a fleet needs of the world; `aws` implements it, and fakes pass the same contract tests."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from token_refresh_worker.core.announcement import Announcement
+from token_refresh_worker.fleet.core.dispatch import Message
+from token_refresh_worker.fleet.core.enrolment import Listed
+from token_refresh_worker.fleet.core.row import Pause, Pauses, Row
+
+CLOCK_TICK: Final = timedelta(seconds=1)
+"""AWS gives the time in whole seconds, so the order of two runs this close is unknown: the later report counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the index says about one secret."""
+
+    row: Row
+    pauses: Pauses
+    breakers: frozenset[str] = frozenset()
+    """The providers whose breaker is open."""
+    read_at: datetime
+    """By the clock of DynamoDB."""
+
+
+class Index(Protocol):
+    """The index of one fleet. Every method raises a `TokenRefreshError` if the table refuses or can't be reached."""
+
+    def rows(self) -> Iterator[Row]:
+        """Read all rows; a change of the last moment may be missing."""
+
+    def pauses(self) -> Pauses:
+        """Read the pauses of the fleet and of its providers."""
+
+    def entry(self, secret_arn: str) -> Entry | None:
+        """Read one secret's row, pauses and open breakers, consistently; None if the secret is not in the fleet."""
+
+    def report(self, row: Row) -> bool:
+        """Store what a run left; False if a newer run has reported, or the secret has left the fleet."""
+
+    def announced(self, secret_arn: str, transition: str) -> None:
+        """Remember that a transition was announced."""
+
+    def add(self, row: Row) -> bool:
+        """Add a row; False if the secret has one."""
+
+    def look_at(self, secret_arn: str, now: datetime) -> bool:
+        """Make a secret due; False if it is not in the fleet."""
+
+    def remove(self, secret_arn: str) -> None:
+        """Remove a row; the secret and its claims stay."""
+
+    def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
+        """Pause one secret, one provider, or the fleet, or resume it; False if the secret is not in the fleet."""
+
+    def handed_out(self, now: datetime) -> frozenset[str]:
+        """Give the IDs of the messages of the last five minutes."""
+
+    def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
+        """Tell the workers whose breaker is open: for five minutes, or until the next call."""
+
+    def remember(self, message_ids: Iterable[str], now: datetime) -> None:
+        """Remember messages that were sent."""
+
+
+class Queue(Protocol):
+    """The queue between dispatcher and worker."""
+
+    def send(self, messages: Sequence[Message]) -> list[str]:
+        """Send messages, and give the IDs of those that the queue took."""
+
+
+class Listing(Protocol):
+    """All secrets with the tag of a fleet."""
+
+    def members(self, fleet: str) -> Iterator[Listed]:
+        """List them; other fleets' secrets may be among them."""
+
+
+class EventBus(Protocol):
+    """Where transitions are announced."""
+
+    def send(self, announcement: Announcement) -> None:
+        """Send one event."""

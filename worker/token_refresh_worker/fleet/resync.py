@@ -1,0 +1,84 @@
+"""The resync's Lambda handler: once an hour, compare the index with the secrets that carry the fleet's tag."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
+from token_refresh_worker.fleet.core.enrolment import Resync, resync
+from token_refresh_worker.fleet.core.row import Row
+from token_refresh_worker.fleet.ports import Index, Listing
+from token_refresh_worker.fleet.settings import read_fleet_settings
+
+THREADS: Final = 8
+"""Rows are added one by one, so that none replaces a row that is there; this many at a time."""
+
+
+def handler(event: object, context: Any) -> dict[str, int]:
+    """Bring the index up to date.
+
+    Args:
+        event: Anything; EventBridge Scheduler sends one an hour.
+        context: Lambda's context object.
+
+    Returns:
+        `added`, `removed`, `looked_at`, and `not_believed`: rows that an incomplete listing lacks and that stay.
+
+    Raises:
+        TokenRefreshError: Table or listing refuse or can't be reached. The next resync goes on.
+    """
+    del event
+    request_id = getattr(context, "aws_request_id", None)
+    take_over_libraries("INFO", request_id=request_id)
+    settings = read_fleet_settings(os.environ)
+    found = synchronise(settings.index(), settings.listing(), fleet=settings.name, now=datetime.now(UTC))
+    counts = counts_of(found)
+    log = open_log(EVERYTHING, request_id=request_id, fleet=settings.name)
+    (log.warning if found.not_believed else log.info)("fleet_resync", **counts)
+    return counts
+
+
+def synchronise(  # noqa: PLR0913 - what to compare and how, each by its name
+    index: Index,
+    listing: Listing,
+    *,
+    fleet: str,
+    now: datetime,
+    believe: bool = False,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Resync:
+    """Compare, and change the index.
+
+    Args:
+        index: The index.
+        listing: The secrets with the fleet's tag. It is read to the end before anything changes.
+        fleet: The fleet's name.
+        now: The current time.
+        believe: Whether to remove the rows that the listing lacks, however many there are.
+        progress: Is given how many changes are done, and how many there are.
+    """
+    # The listing first: a secret that joins in between is then in the rows, and not taken for one that left.
+    found = resync(list(listing.members(fleet)), list(index.rows()), fleet=fleet, now=now, believe=believe)
+    changes: list[tuple[Callable[[Row], object], Row]] = [
+        *((index.add, row) for row in found.add),
+        *((lambda row: index.look_at(row.secret_arn, row.next_at), row) for row in found.look_at),
+        *((lambda row: index.remove(row.secret_arn), row) for row in found.remove),
+    ]
+    progress(0, len(changes))
+    # Each change holds by itself, so a resync that dies is finished by the next one.
+    with ThreadPoolExecutor(THREADS) as threads:
+        for done, _ in enumerate(threads.map(lambda change: change[0](change[1]), changes), 1):
+            progress(done, len(changes))
+    return found
+
+
+def counts_of(found: Resync) -> dict[str, int]:
+    """Count the changes."""
+    return {
+        "added": len(found.add),
+        "removed": len(found.remove),
+        "looked_at": len(found.look_at),
+        "not_believed": found.not_believed,
+    }

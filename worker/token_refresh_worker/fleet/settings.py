@@ -1,0 +1,127 @@
+"""Settings of a fleet, from the environment that the fleet's stack sets."""
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+
+from token_refresh.aws.clients import make_client
+from token_refresh.errors import ConfigurationError
+from token_refresh_worker.fleet.aws.bus import Bus
+from token_refresh_worker.fleet.aws.calls import CLIENT_CONFIG
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.aws.listing import TaggedSecrets
+from token_refresh_worker.fleet.aws.queue import FifoQueue
+from token_refresh_worker.fleet.core.dispatch import Limits, ProviderLimits
+from token_refresh_worker.fleet.ports import EventBus, Index, Listing, Queue
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.providers.provider import Provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSettings:
+    """What is configured about a fleet."""
+
+    name: str
+    table: str
+    queue_url: str | None = None
+    event_bus: str | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def index(self) -> Index:
+        """Open the index."""
+        return TableIndex(client("dynamodb"), self.table, self.name)
+
+    def queue(self) -> Queue:
+        """Open the queue.
+
+        Raises:
+            ConfigurationError: None is configured.
+        """
+        if self.queue_url is None:
+            raise ConfigurationError("FLEET_QUEUE_URL must be the URL of the fleet's queue; the fleet's stack sets it")
+        return FifoQueue(client("sqs"), self.queue_url)
+
+    def listing(self) -> Listing:
+        """Open the listing of the members."""
+        return TaggedSecrets(client("secretsmanager"))
+
+    def bus(self) -> EventBus | None:
+        """Open the event bus, if there is one."""
+        return Bus(client("events"), self.event_bus) if self.event_bus else None
+
+
+def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:
+    """Read and check the variables.
+
+    Raises:
+        ConfigurationError: One is missing or wrong.
+    """
+    # One table has the rows and the claims, so CLAIM_TABLE names both.
+    missing = [name for name in ("FLEET_NAME", "CLAIM_TABLE") if not environment.get(name)]
+    if missing:
+        raise ConfigurationError(f"{missing[0]} must be set in a fleet; the fleet's stack sets it")
+    default = Limits()
+    return FleetSettings(
+        name=environment["FLEET_NAME"],
+        table=environment["CLAIM_TABLE"],
+        queue_url=environment.get("FLEET_QUEUE_URL") or None,
+        event_bus=environment.get("EVENT_BUS") or None,
+        limits=Limits(
+            writes_per_second=_whole(environment, "FLEET_WRITES_PER_SECOND") or default.writes_per_second,
+            concurrency=_whole(environment, "FLEET_CONCURRENCY") or default.concurrency,
+        ),
+    )
+
+
+def provider_limits(names: Iterable[str]) -> dict[str, ProviderLimits]:
+    """Give the limits of each provider that has a profile."""
+    found = {}
+    for name in set(names):
+        try:
+            provider = load_provider(name)
+        except ConfigurationError:  # its runs fail with this error, and its secrets are in state `error`
+            continue
+        found[name] = limits_of_provider(provider)
+    return found
+
+
+def limits_of_provider(provider: Provider) -> ProviderLimits:
+    """Give a provider's limits. What is counted for each grant never limits a fleet, which has many."""
+    rate = provider.rate
+    # At 2 requests a minute for each grant, 10,000 grants may send 20,000.
+    counted = rate is not None and rate.scope != "grant"
+    return ProviderLimits(
+        single_use=provider.replay_grace == timedelta(0),
+        runs_per_second=rate.requests / rate.per.total_seconds() if rate and counted else None,
+    )
+
+
+def client(service: str) -> Any:
+    """Give a client of an AWS service; making one takes longer than a call.
+
+    Raises:
+        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
+    """
+    try:
+        return _made(service)
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigurationError(
+            f"no client for {service} can be made ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE"
+        ) from None
+
+
+# Errors are not cached, so a region that is set later is found.
+@functools.lru_cache(maxsize=8)
+def _made(service: str) -> Any:
+    return make_client(service, region=None, config=CLIENT_CONFIG)
+
+
+def _whole(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name, "")
+    if text and not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000):  # noqa: PLR2004 - a sane bound
+        raise ConfigurationError(f"{name} must be a whole number from 1 to 1000")
+    return int(text) if text else None

@@ -1,0 +1,112 @@
+"""Values in the body of a response, read without trust: whatever is there, nothing raises."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import parse_qsl
+
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import LONGEST_LIFETIME
+from token_refresh.stored.token_value import is_token
+from token_refresh_worker.oauth.formats import Encoding, Expiry
+
+_LONGEST_KEPT_TEXT: Final = 2048
+_LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
+
+_LATEST_EPOCH_SECONDS: Final = 10**11  # the year 5138; larger numbers are milliseconds
+
+
+def read_object(body: bytes, encoding: Encoding) -> dict[str, object] | None:
+    """Parse a body; None where it is not an object."""
+    try:
+        if encoding is Encoding.FORM:
+            return _read_form(body.decode("utf-8-sig", "replace"))
+        # Text in another encoding, or with a raw line end (RFC 8259 section 7), must not cost the tokens beside it.
+        text = body.decode(json.detect_encoding(body), "replace")
+        parsed = json.loads(text, parse_int=_read_int, strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def _read_form(text: str) -> dict[str, object] | None:
+    """Parse form fields; one with two values gets a list, which is no token. None where nothing is a field."""
+    # A line end or an empty pair must not cost the tokens. It is cut per pair: joining lines could make a wrong token.
+    tidy = "&".join(pair.strip() for pair in text.split("&"))
+    pairs = set(parse_qsl(tidy, keep_blank_values=True, max_num_fields=100))
+    values: dict[str, list[str]] = {}
+    for name, value in sorted(pairs):
+        values.setdefault(name, []).append(value)
+    # Unlike JSON's last value, no convention says which of two values a form means.
+    fields: dict[str, object] = {name: found[0] if len(found) == 1 else found for name, found in values.items()}
+    return fields if any(fields.values()) else None
+
+
+def _read_int(digits: str) -> int | float:
+    """Read an integer; one that Python refuses to convert must not cost the tokens in the same object."""
+    return int(digits) if len(digits) < 400 else math.inf  # noqa: PLR2004 - beyond what a double holds
+
+
+def find(value: object, path: Sequence[str]) -> object:
+    """Follow a path through objects and lists; None where it ends."""
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isascii() and step.isdigit() and len(step) < 4:  # noqa: PLR2004 - no huge int
+            value = value[int(step)] if int(step) < len(value) else None
+        else:
+            return None
+    return value
+
+
+def matches(body: Mapping[str, object], wanted: Mapping[str, str | int | bool]) -> bool:
+    """Whether each path leads to exactly the wanted value, of the same type."""
+    return all(
+        type(found := find(body, path.split("."))) is type(value) and found == value for path, value in wanted.items()
+    )
+
+
+def read_token(value: object) -> SecretValue | None:
+    """Read a token; None where the value is not one."""
+    return SecretValue(str(value)) if is_token(value) else None
+
+
+def read_kept(value: object) -> str | int | None:
+    """Read a value that the token document keeps as it is; None where it is too long, or neither text nor number."""
+    if isinstance(value, str):
+        return value if 0 < len(value) <= _LONGEST_KEPT_TEXT else None
+    return value if isinstance(value, int) and abs(value) < _LARGEST_KEPT_NUMBER else None
+
+
+def read_lifetime(value: object) -> timedelta | None:
+    """Read a number of seconds; some providers send it as a string."""
+    seconds = _read_number(value)
+    if seconds is None or seconds < 1:
+        return None
+    return timedelta(seconds=int(min(seconds, LONGEST_LIFETIME.total_seconds())))
+
+
+def read_moment(value: object, expiry: Expiry) -> datetime | None:
+    """Read a moment, written as `expiry` says; None where it is not one."""
+    if expiry is Expiry.EPOCH:
+        seconds = _read_number(value)
+        return datetime.fromtimestamp(int(seconds), UTC) if seconds and 1 <= seconds < _LATEST_EPOCH_SECONDS else None
+    if expiry is Expiry.ISO and isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return None
+    return None
+
+
+def _read_number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,214 @@
+"""What a response of the token endpoint proves (RFC 6749 section 5). Nothing here sends or receives.
+
+429 and 503 always mean BUSY. Then the provider's matchers decide, then the status, then the `error` code. A description
+never decides:
+
+    seen                                              redeemed?   again within a run   kind
+    no connection                                     no          yes                  NOT_SENT
+    no signature of the client assertion              no          no                   NOT_SIGNED
+    429, 503                                          no          yes, `Retry-After`   BUSY
+    no response after sending, other 5xx              perhaps     in the grace period  NO_RESPONSE
+    2xx that is not a token response                  perhaps     in the grace period  UNREADABLE
+    3xx, 4xx without an RFC 6749 error code           no          no                   UNEXPECTED
+    `invalid_grant`                                   rejected    no                   GRANT_REJECTED
+    `invalid_client`, `unauthorized_client`           rejected    no                   CLIENT_REJECTED
+    any other RFC 6749 code                           rejected    no                   REQUEST_REJECTED
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final
+
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import LONGEST_LIFETIME
+from token_refresh_worker.oauth.body import (
+    find,
+    matches,
+    read_kept,
+    read_lifetime,
+    read_moment,
+    read_object,
+    read_token,
+)
+from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, Matcher, ResponseFormat
+
+BODY_LIMIT_BYTES: Final = 65_536
+"""How much of a response is read; a token response has a few kilobytes."""
+
+_ERROR_CODES: Final = frozenset(
+    {
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+    }
+)  # RFC 6749 section 5.2
+
+
+class Kind(Enum):
+    """What kind of failure a response, or its absence, is: the table in the module's docstring."""
+
+    NOT_SENT = "not_sent"
+    NOT_SIGNED = "not_signed"
+    BUSY = "busy"
+    NO_RESPONSE = "no_response"
+    UNREADABLE = "unreadable"
+    UNEXPECTED = "unexpected"
+    GRANT_REJECTED = "grant_rejected"
+    CLIENT_REJECTED = "client_rejected"
+    REQUEST_REJECTED = "request_rejected"
+
+    @property
+    def may_have_redeemed(self) -> bool:
+        """Whether the refresh token may have been redeemed although no tokens arrived."""
+        return self in {Kind.NO_RESPONSE, Kind.UNREADABLE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenResponse:
+    """A successful response (RFC 6749 section 5.1)."""
+
+    access_token: SecretValue
+    refresh_token: SecretValue | None
+    """None where the provider sent none: the old one stays valid (RFC 6749 section 6)."""
+    lifetime: timedelta | None
+    """None where the response doesn't say it as a duration that can be used."""
+    expires_at: datetime | None = None
+    """Where the response says it as a moment."""
+    refresh_token_lifetime: timedelta | None = None
+    kept: Mapping[str, str | int] = field(default_factory=dict, repr=False, hash=False)
+    """What the provider's profile keeps next to the tokens."""
+
+    def lifetime_from(self, sent_at: datetime) -> timedelta | None:
+        """Return how long the access token lives, counted from when the request was sent."""
+        if self.expires_at is None:
+            return self.lifetime
+        left = min(self.expires_at - sent_at, LONGEST_LIFETIME)
+        return left if left >= timedelta(seconds=1) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRequest:
+    """A request that brought no tokens, or was not sent."""
+
+    kind: Kind
+    seen: str
+    """What was seen, without any value of the response."""
+    error: str | None = None
+    """The RFC 6749 error code, or the value that the profile matched."""
+    retry_after: timedelta | None = None
+
+
+Response = TokenResponse | FailedRequest
+
+
+def read_response(
+    status: int,
+    body: bytes | None,
+    retry_after: timedelta | None = None,
+    response_format: ResponseFormat = RFC_6749_RESPONSE,
+) -> Response:
+    """Decide what an HTTP response is, and what it proves.
+
+    Args:
+        status: The HTTP status.
+        body: The body; None where it was not read, because it is encoded or over `BODY_LIMIT_BYTES`.
+        retry_after: The `Retry-After` header, read (RFC 9110 section 10.2.3).
+        response_format: The provider's format.
+    """
+    if status in {429, 503}:
+        return FailedRequest(kind=Kind.BUSY, seen=f"HTTP {status}", retry_after=retry_after)
+    fields = None if body is None else read_object(body, response_format.encoding)
+    matched = None if fields is None else _match(status, fields, response_format, retry_after)
+    if matched is not None:
+        return matched
+    # The profile knows a 4xx that means a redemption, and this may be one.
+    if body is None and 400 <= status < 500 and any(m.status in {None, status} for m in response_format.unknown):  # noqa: PLR2004
+        return FailedRequest(kind=Kind.UNREADABLE, seen=f"HTTP {status} with a body that could not be read")
+    if 200 <= status < 300:  # noqa: PLR2004 - the classes of RFC 9110 section 15
+        return _read_success(status, body, fields, response_format)
+    if 300 <= status < 500:  # noqa: PLR2004 - likewise
+        return _read_refusal(status, fields)
+    return FailedRequest(kind=Kind.NO_RESPONSE, seen=f"HTTP {status}")
+
+
+def _match(
+    status: int, fields: Mapping[str, object], response_format: ResponseFormat, retry_after: timedelta | None
+) -> FailedRequest | None:
+    """Apply the provider's matchers; where several fit, the one that concludes least wins."""
+    for kind, matchers in (
+        (Kind.UNREADABLE, response_format.unknown),
+        (Kind.BUSY, response_format.busy),
+        (Kind.CLIENT_REJECTED, response_format.client),
+        (Kind.GRANT_REJECTED, response_format.dead),
+    ):
+        found = next((matcher for matcher in matchers if _fits(matcher, status, fields)), None)
+        if found is not None:
+            # The profile's own values: the response has exactly these, and nothing else of it is quoted.
+            seen = f"HTTP {status} with {', '.join(f'{path}={value}' for path, value in found.fields.items())}"
+            error, wait = str(next(iter(found.fields.values()))), retry_after if kind is Kind.BUSY else None
+            return FailedRequest(kind=kind, seen=seen, error=error, retry_after=wait)
+    return None
+
+
+def _fits(matcher: Matcher, status: int, fields: Mapping[str, object]) -> bool:
+    return matcher.status in {None, status} and matches(fields, matcher.fields)
+
+
+def _read_success(
+    status: int, body: bytes | None, fields: Mapping[str, object] | None, response_format: ResponseFormat
+) -> Response:
+    tokens = None if fields is None else find(fields, response_format.envelope)
+    if body is None:
+        why = f"a body that is encoded or over {BODY_LIMIT_BYTES} bytes"
+    elif fields is None:
+        why = f"a body that is not {'form-encoded' if response_format.encoding is Encoding.FORM else 'a JSON object'}"
+    # Some providers report errors with 200; an empty `error` beside tokens is none.
+    elif fields.get("error"):
+        why = "an error in it"
+    elif not isinstance(tokens, dict):
+        why = f"no object at {'.'.join(response_format.envelope)}"
+    else:
+        read = _read_tokens(tokens, response_format)
+        if isinstance(read, TokenResponse):
+            return read
+        why = read
+    return FailedRequest(kind=Kind.UNREADABLE, seen=f"HTTP {status} with {why}")
+
+
+def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) -> TokenResponse | str:
+    """Read the tokens, or say why they can't be used."""
+
+    def named(name: str) -> object:
+        return tokens.get(response_format.names.get(name, name))
+
+    access_token, refresh_token = read_token(named("access_token")), read_token(named("refresh_token"))
+    if access_token is None:
+        return "no usable access_token"
+    if refresh_token is None and named("refresh_token") not in (None, ""):
+        return "a refresh_token that is not one"
+    return TokenResponse(
+        access_token=access_token,
+        refresh_token=refresh_token,
+        lifetime=read_lifetime(named("expires_in")) if response_format.expiry is Expiry.EXPIRES_IN else None,
+        expires_at=read_moment(named("expires_in"), response_format.expiry),
+        refresh_token_lifetime=read_lifetime(named("refresh_token_expires_in")),
+        kept={name: value for name in response_format.keep if (value := read_kept(tokens.get(name))) is not None},
+    )
+
+
+def _read_refusal(status: int, fields: Mapping[str, object] | None) -> FailedRequest:
+    error = (fields or {}).get("error") if status >= 400 else None  # noqa: PLR2004 - a 3xx has no error
+    if not isinstance(error, str) or error not in _ERROR_CODES:
+        return FailedRequest(kind=Kind.UNEXPECTED, seen=f"HTTP {status} without an RFC 6749 error code")
+    if error == "invalid_grant":
+        kind = Kind.GRANT_REJECTED
+    elif error in {"invalid_client", "unauthorized_client"}:
+        kind = Kind.CLIENT_REJECTED
+    else:
+        kind = Kind.REQUEST_REJECTED
+    return FailedRequest(kind=kind, seen=f"HTTP {status} with {error}", error=error)

@@ -1,0 +1,69 @@
+"""Load a provider from its profile, `profiles/NAME.toml`. Only the one that is asked for is read."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from token_refresh.errors import ConfigurationError
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.providers.schema import NAME, read_provider
+from token_refresh_worker.providers.table import Table
+
+PROFILES: Final = Path(__file__).parent / "profiles"
+
+
+def own_profiles(environment: Mapping[str, str]) -> Path | None:
+    """Return the folder with the operator's own profiles; a deployed function has them among the others.
+
+    Raises:
+        ConfigurationError: `PROVIDER_PROFILES` is not a folder.
+    """
+    given = environment.get("PROVIDER_PROFILES")
+    if not given:
+        return None
+    if not Path(given).is_dir():
+        raise ConfigurationError("PROVIDER_PROFILES must be a folder with profiles, NAME.toml")
+    return Path(given)
+
+
+def profile_names(own: Path | None = None) -> list[str]:
+    """Return the names of all profiles, sorted; `own` is a folder with more of them."""
+    folders = [PROFILES] if own is None else [PROFILES, own]
+    return sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
+
+
+def load_provider(name: str, own: Path | None = None) -> Provider:
+    """Load the profile `name`, from the operator's own folder if it is there.
+
+    Args:
+        name: A profile's name. It may come from a stored document, so it is checked before it names a file.
+        own: A folder with more profiles.
+
+    Raises:
+        ConfigurationError: There is no such profile, or it is not valid.
+    """
+    # The user's own profile wins: a provider may treat their client in another way than ours describes.
+    for folder in (own, PROFILES):
+        if folder is not None and NAME.fullmatch(name) and (folder / f"{name}.toml").is_file():
+            return read_profile(folder / f"{name}.toml")
+    raise ConfigurationError("there is no provider profile of that name. List them: `token-refresh providers`")
+
+
+def read_profile(path: Path) -> Provider:
+    """Read and check one profile.
+
+    Raises:
+        ConfigurationError: It is not valid; the message names file, key, and what the value must be.
+    """
+    if not NAME.fullmatch(path.stem):
+        raise ConfigurationError(f"{path.name}: the name of a profile must match {NAME.pattern}")
+    try:
+        parsed = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise ConfigurationError(f"{path.name} can't be read; give the path of a profile, NAME.toml") from None
+    except ValueError as error:
+        raise ConfigurationError(f"{path.name} is not valid TOML: {error}") from None
+    except RecursionError:  # tomllib recurses into each bracket
+        raise ConfigurationError(f"{path.name} is nested too deeply; a profile has two levels") from None
+    return read_provider(path.stem, Table(parsed, path.name))

@@ -1,0 +1,62 @@
+"""Read the matchers of a profile. One that can never match is refused: it would silently change nothing."""
+
+import re
+from functools import partial
+from itertools import combinations
+from typing import Final
+
+from token_refresh_worker.oauth.formats import Encoding, Matcher
+from token_refresh_worker.providers.table import Table
+
+FIELD: Final = r"[A-Za-z0-9_.:-]+"
+
+_KINDS: Final = ("unknown", "busy", "client", "dead")  # in the order in which `read_response` asks them
+_PATH: Final = r"[A-Za-z0-9_:-]+(\.[A-Za-z0-9_:-]+)*"
+_DECIDED: Final = {
+    429: "always means a busy provider",
+    503: "always means a busy provider",
+    204: "has no body",
+    205: "has no body",
+    304: "has no body",
+}  # RFC 9110 section 15; `read_response` decides the first two by their status
+
+
+def read_matchers(response: Table, encoding: Encoding) -> tuple[tuple[Matcher, ...], ...]:
+    """Read the matchers of each kind: unknown, busy, client, dead.
+
+    Raises:
+        ConfigurationError: One is wrong, or can never match.
+    """
+    by_kind = {kind: response.tables(kind, partial(_matcher, encoding)) for kind in _KINDS}
+    read = [(f"{kind}[{n}]", matcher) for kind, found in by_kind.items() for n, matcher in enumerate(found)]
+    for (first, wider), (later, narrower) in combinations(read, 2):
+        if wider.status in {None, narrower.status} and _typed(wider) <= _typed(narrower):
+            raise response.error(later, f"absent or different: {first} matches first")
+    return tuple(by_kind.values())
+
+
+def _matcher(encoding: Encoding, table: Table) -> Matcher:
+    status = table.integer("status", None, low=200, high=599)
+    fields = table.value("fields", _exact_values, "a table of paths, each with a string, whole number or boolean")
+    if status in _DECIDED:
+        raise table.error("status", f"another one, because {status} {_DECIDED[status]}")
+    inner = next((path for path in fields for other in fields if path.startswith(f"{other}.")), None)
+    if inner:
+        raise table.error(
+            "fields", f"paths that don't contradict: {inner} needs an object, where another path has a value"
+        )
+    if encoding is Encoding.FORM and any("." in path or not isinstance(v, str) for path, v in fields.items()):
+        raise table.error("fields", "names without a dot and strings, because the response is a form")
+    return Matcher(status=status, fields=fields)
+
+
+def _typed(matcher: Matcher) -> set[tuple[str, type, object]]:
+    return {(path, type(value), value) for path, value in matcher.fields.items()}  # true is not 1 in a response
+
+
+def _exact_values(value: object) -> dict[str, str | int | bool]:
+    if not isinstance(value, dict) or not value:
+        raise ValueError
+    if not all(re.fullmatch(_PATH, key) and isinstance(v, str | int) for key, v in value.items()):
+        raise ValueError
+    return dict(value)

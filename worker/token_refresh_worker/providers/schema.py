@@ -1,0 +1,238 @@
+"""The schema of a profile: which keys there are, and what each must be."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Expiry, Grant, RequestFormat, ResponseFormat
+from token_refresh_worker.providers.matchers import FIELD, read_matchers
+from token_refresh_worker.providers.provider import (
+    Authorization,
+    Basis,
+    Evidence,
+    Grace,
+    GraceEnd,
+    Provider,
+    RateLimit,
+    RefreshTokenLife,
+    Rotation,
+)
+from token_refresh_worker.providers.table import Table
+from token_refresh_worker.providers.variables import MOST_CHOICES, Variable, host_is_fixed, places, read_template
+from token_refresh_worker.stored.origin import LONGEST_GRACE
+
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
+
+DEFAULT_WINDOW: Final = timedelta(hours=8)
+# EventBridge Scheduler runs once a minute at most, and a window takes three runs (tests/infra/test_providers.py).
+SHORTEST_WINDOW_SECONDS: Final = 180
+
+# RFC 6749 sections 2.3.1, 4.4.2 and 6; the access token is what Meta exchanges.
+_RENAMED: Final = ("grant_type", "refresh_token", "access_token", "client_id", "client_secret")
+_READ: Final = ("access_token", "refresh_token", "expires_in", "refresh_token_expires_in")
+_ASSERTION: Final = ("client_assertion", "client_assertion_type")
+_CODE: Final = ("code", "code_verifier", "redirect_uri")  # a request of `token-refresh authorize`
+
+_URL_IN_WORDS: Final = (
+    "a URL such as https://{shop}.example.com/token: https unless its host is 127.0.0.1 or localhost, a real port, and "
+    "variables in lower case"
+)
+# None that routes or frames the request, carries credentials, or asks for a body that is not read.
+_HEADER: Final = "(?!(?i:host|authorization|cookie|accept-encoding|transfer-encoding|content-.*)$)[A-Za-z0-9-]+"
+# No space at either end: that is not part of a value (RFC 9110 section 5.5), and httpcore refuses to send it.
+_HEADER_VALUE: Final = "|[!-~]([ -~]*[!-~])?"
+# None that the token document has itself, in any spelling: a response must not overwrite it.
+_KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]+"
+_VARIABLE_IN_WORDS: Final = f"a pattern, or a list of up to {MOST_CHOICES} values that fit in a host name"
+
+
+def read_provider(name: str, table: Table) -> Provider:
+    """Read all of a profile.
+
+    Raises:
+        ConfigurationError: A key is missing, unknown or wrong.
+    """
+    return table.read_all(partial(_provider, name))
+
+
+def _provider(name: str, table: Table) -> Provider:
+    variables = table.table("variables", _variables)
+    lifetime, window = table.table(
+        "access_token",
+        lambda t: (t.seconds("lifetime_seconds"), t.seconds("window_seconds", low=SHORTEST_WINDOW_SECONDS)),
+    )
+    page = table.table("authorization", partial(_authorization, variables)) if "authorization" in table.keys else None
+    provider = Provider(
+        name=name,
+        title=table.text("title"),
+        token_endpoint=_endpoint(table, "token_endpoint", variables, default=""),
+        variables=variables,
+        request=table.table("request", _request),
+        response=table.table("response", _response),
+        rotation=table.choice("rotation", Rotation),
+        grace=table.value("grace", _grace, f"static, until_used, or seconds up to {LONGEST_GRACE.total_seconds():.0f}"),
+        access_token_lifetime=lifetime,
+        refresh_window=window or DEFAULT_WINDOW,
+        refresh_token=table.table("refresh_token", _refresh_token),
+        rate=table.table("rate", _rate) if "rate" in table.keys else None,
+        authorization=page,
+        evidence=table.tables("evidence", _evidence),
+    )
+    unused = sorted(set(variables) - places(provider.token_endpoint) - places(page.endpoint if page else ""))
+    if unused:
+        raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
+    # A profile nobody can check isn't accepted, not even a user's own.
+    if not provider.evidence:
+        raise table.error("evidence", "a list with at least one source ([[evidence]] with says, source and on)")
+    return provider
+
+
+def _grace(value: object) -> Grace:
+    if value in ("static", "until_used"):
+        return Grace(duration=LONGEST_GRACE, ends_by=GraceEnd(value))
+    if type(value) is not int or not 0 <= value <= LONGEST_GRACE.total_seconds():
+        raise ValueError
+    return Grace(duration=timedelta(seconds=value))
+
+
+def _variables(table: Table) -> dict[str, Variable]:
+    return {name: table.value(name, partial(_variable, name), _VARIABLE_IN_WORDS) for name in table.keys}
+
+
+def _variable(name: str, value: object) -> Variable:
+    if isinstance(value, str):
+        re.compile(value)  # raises, so that a run never meets a wrong pattern
+        return Variable(name=name, pattern=value)
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_CHOICES:
+        raise ValueError
+    variable = Variable(name=name, pattern="", choices=tuple(value))
+    if not all(variable.accepts(choice) for choice in value):
+        raise ValueError
+    return variable
+
+
+def _endpoint(table: Table, key: str, variables: dict[str, Variable], **default: str) -> str:
+    """Read the template of an endpoint. Whatever fills its variables, the host must stay the provider's."""
+    template = table.value(key, read_template, _URL_IN_WORDS, **default)
+    undeclared = sorted(places(template) - set(variables))
+    if undeclared:
+        raise table.error(key, f"a URL whose variables stand under [variables]; {undeclared[0]} doesn't")
+    if not host_is_fixed(template, variables):
+        raise table.error(key, "a URL with a literal domain to the right of each variable in its host")
+    return template
+
+
+def _request(table: Table) -> RequestFormat:
+    request = RequestFormat(
+        auth_method=table.choice("auth", AuthMethod, AuthMethod.POST),
+        grant=table.choice("grant", Grant, Grant.REFRESH_TOKEN),
+        grant_type=table.text("grant_type", None, pattern=r"[\w:.-]+"),
+        method=table.text("method", "POST", pattern="POST|GET"),
+        encoding=table.choice("encoding", Encoding, Encoding.FORM),
+        names=table.texts_by_key("names", keys="|".join(_RENAMED), values=f"{FIELD}|"),
+        params=table.texts_by_key("params", keys=FIELD),
+        headers=table.texts_by_key("headers", keys=_HEADER, values=_HEADER_VALUE),
+        assertion_algorithm=table.text("assertion_algorithm", "RS256", pattern="RS256|PS256|ES256"),
+        assertion_audience=table.text("assertion_audience", None),
+        assertion_headers=table.texts_by_key("assertion_headers", keys="kid|x5t|x5t#S256"),
+    )
+    if request.method == "GET" and request.encoding is not Encoding.QUERY:
+        raise table.error("encoding", "query, because the method is GET")
+    if request.grant is Grant.EXCHANGE and not request.grant_type:
+        raise table.error("grant_type", "the provider's own name for an exchange, such as ig_refresh_token")
+    _check_sent(table, request)
+    return request
+
+
+def _check_sent(table: Table, request: RequestFormat) -> None:
+    """Refuse names that make one field of a request replace another: the refresh token would not be sent."""
+    twice = _first_twice(name.lower() for name in request.headers)
+    if twice:
+        raise table.error("headers", f"headers that differ in more than case; {twice} is there twice")
+    for name in ("refresh_token", "access_token", "client_secret"):
+        if request.names.get(name) == "":
+            raise table.error(
+                "names", f'without {name} = "", because a request needs it (auth = "none" sends no secret)'
+            )
+    sent = [request.names.get(name, name) for name in (*_RENAMED, *_ASSERTION, *_CODE)]
+    twice = _first_twice(name for name in sent if name)
+    if twice:
+        raise table.error("names", f"a name of its own for each field; {twice} would stand for two")
+    # The code's fields are free here: GitLab documents `redirect_uri` in a refresh.
+    taken = sorted(({*_RENAMED, *_ASSERTION, *sent} - {*_CODE}) & set(request.params))
+    if taken:
+        raise table.error("params", f"further fields only; a request has {taken[0]} anyway (names renames it)")
+
+
+def _first_twice(names: Iterable[str]) -> str | None:
+    return next((name for name, count in Counter(names).items() if count > 1), None)
+
+
+def _response(table: Table) -> ResponseFormat:
+    encoding = table.choice("encoding", Encoding, Encoding.JSON)
+    unknown, busy, client, dead = read_matchers(table, encoding)
+    response = ResponseFormat(
+        encoding=encoding,
+        envelope=table.texts("envelope", pattern=FIELD),
+        names=table.texts_by_key("names", keys="|".join(_READ), values=FIELD),
+        expiry=table.choice("expiry", Expiry, Expiry.EXPIRES_IN),
+        unknown=unknown,
+        busy=busy,
+        client=client,
+        dead=dead,
+        keep=table.texts("keep", pattern=_KEPT),
+    )
+    _check_read(table, response)
+    return response
+
+
+def _check_read(table: Table, response: ResponseFormat) -> None:
+    if response.encoding is Encoding.QUERY:
+        raise table.error("encoding", "form or json")
+    if response.encoding is Encoding.FORM and response.envelope:
+        raise table.error("envelope", "absent, because a form has no objects")
+    read = [response.names.get(name, name) for name in _READ]
+    twice = _first_twice(read)
+    if twice:
+        raise table.error("names", f"a name of its own for each field; {twice} would be read as two")
+    kept = sorted(set(read) & set(response.keep))
+    if kept:
+        raise table.error("keep", f"without {kept[0]}, which the token secret has under its own name")
+
+
+def _refresh_token(table: Table) -> RefreshTokenLife:
+    return RefreshTokenLife(
+        lifetime=table.seconds("lifetime_seconds"),
+        is_fixed=table.switch("fixed", default=False),
+        idle=table.seconds("idle_seconds"),
+    )
+
+
+def _rate(table: Table) -> RateLimit:
+    return RateLimit(
+        requests=table.integer("requests", low=1, high=1_000_000),
+        per=timedelta(seconds=table.integer("seconds", low=1, high=86_400)),
+        scope=table.text("per", pattern="ip|client|grant"),
+    )
+
+
+def _authorization(variables: dict[str, Variable], table: Table) -> Authorization:
+    return Authorization(
+        endpoint=_endpoint(table, "endpoint", variables),
+        scopes=table.texts("scopes"),
+        scope_separator=table.text("scope_separator", " ", pattern="[ ,+]"),
+        params=table.texts_by_key("params", keys=FIELD),
+        pkce=table.switch("pkce", default=True),
+    )
+
+
+def _evidence(table: Table) -> Evidence:
+    return Evidence(
+        says=table.text("says"),
+        source=table.text("source"),
+        on=table.day("on"),
+        basis=table.choice("basis", Basis, Basis.DOCUMENTED),
+    )

@@ -1,0 +1,118 @@
+"""Carry out an action of the plan, and say what is stored then."""
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from token_refresh.errors import SecretStoreError
+from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
+from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable
+from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.redemption import Redemption
+from token_refresh_worker.run.snapshot_reader import SnapshotReader
+from token_refresh_worker.stored.published import published_document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actions:
+    """Everything that a run does."""
+
+    parts: Parts
+    reader: SnapshotReader
+    redemption: Redemption
+    memory: Memory
+
+    def take(self, step: Action, snapshot: Snapshot) -> Snapshot | None:
+        """Carry out `step`; None where another run was faster, and its claim can't be read yet.
+
+        Raises:
+            TokenRefreshError: It can't be carried out; what is stored is left so that a later run can go on.
+        """
+        match step:
+            case Promote(successor):
+                return self._promote(successor, snapshot)
+            case Carry(successor, claim_id):
+                return self._carry(successor, claim_id, snapshot)
+            case Publish():
+                return self._publish(snapshot)
+            case ReplaceLostTable(claim, after):
+                if self._is_current(snapshot.current):
+                    self.parts.log.warning("claim_table_lost", claim_id=claim.claim_id)
+                    self.parts.claims.append(claim, after=after)
+                return self.reader.read(self.memory)
+            case Redeem():
+                return self._redeem(step, snapshot)
+            case _:
+                assert_never(step)
+
+    def _redeem(self, step: Redeem, snapshot: Snapshot) -> Snapshot | None:
+        claim = step.claim
+        prepared = self.redemption.prepare(snapshot)
+        if not self.parts.claims.append(claim, after=step.after):
+            found = self.reader.find_claim(claim, snapshot)
+            if found is None:
+                return None
+            self.memory.newest_claim = found
+            return self.reader.read(self.memory)
+        self.memory.note_claimed(claim)
+        self.parts.log.info(
+            "refresh_claimed",
+            claim_id=claim.claim_id,
+            attempt=claim.attempt_number,
+            claimed_version_id=claim.version_id,
+        )
+        staged = self.redemption.redeem(claim, prepared, snapshot)
+        return self.reader.read(self.memory) if staged is None else self._promote(staged, snapshot)
+
+    def _is_current(self, token_set: TokenSet) -> bool:
+        """Read again, now that the table is known to be lost: it may have held claims on a newer version."""
+        version = self.parts.store.read(label=CURRENT)
+        return version is not None and version.version_id == token_set.version_id
+
+    def _promote(self, successor: TokenSet, snapshot: Snapshot) -> Snapshot:
+        """Swap AWSCURRENT from the version that was read; if it is not there any more, a newer version wins."""
+        current, memory = snapshot.current, self.memory
+        memory.replaced = memory.replaced or current
+        if not self.parts.store.move_label(CURRENT, to=successor.version_id, remove_from=current.version_id):
+            # After a lost response the repeat is refused too: the label has moved already. The next read shows it.
+            memory.refused.add((current.version_id, successor.version_id))
+            self.parts.log.warning("promotion_refused", staged_version_id=successor.version_id)
+            return self.reader.read(memory)
+        self.parts.log.info("tokens_promoted", version_id=successor.version_id, previous_version_id=current.version_id)
+        if successor.version_id not in memory.received:
+            memory.recovered.add(successor.version_id)
+        return memory.note_promoted(snapshot, successor)
+
+    def _carry(self, successor: TokenSet, claim_id: str, snapshot: Snapshot) -> Snapshot:
+        """Stage stored tokens on top of the version that someone saved meanwhile, with its other keys."""
+        current = snapshot.current
+        document = successor.document.carried(onto=current.document, keep=self.parts.provider.response.keep)
+        version_id = staged_version_id(claim_id, current.version_id)
+        # False is fine: the value follows from these two versions, so a taken ID holds the same tokens.
+        self.parts.store.put(version_id, document.serialize(), label=OUTCOME)
+        self.parts.log.warning("tokens_carried", staged_version_id=version_id)
+        carried = TokenSet(version_id=version_id, stored_at=snapshot.now, document=document)
+        self.memory.note_staged(carried, received=successor.version_id in self.memory.received)
+        return self._promote(carried, snapshot)
+
+    def _publish(self, snapshot: Snapshot) -> Snapshot:
+        """Bring the published copy up to date, by compare-and-swap from the copy that was read first.
+
+        A refusal means that another run published: this run does not try again.
+        """
+        store, source = self.parts.published, snapshot.current
+        assert store is not None  # noqa: S101 - the plan publishes only if there is a published secret
+        version_id = published_version_id(source.version_id)
+        replaced = snapshot.published.version_id if snapshot.published else None
+        try:
+            store.put(version_id, published_document(source.document, source.version_id), label=OUTCOME)
+            moved = store.move_label(CURRENT, to=version_id, remove_from=replaced)
+        except SecretStoreError as failure:
+            self.memory.stop_publishing(failure)
+            return snapshot
+        if not moved:
+            self.memory.stop_publishing()
+            return snapshot
+        self.parts.log.info("tokens_published", published_version_id=version_id)
+        return replace(snapshot, published=PublishedCopy(version_id=version_id, stored_at=self.memory.service_now()))

@@ -1,0 +1,78 @@
+"""What one run remembers: what it read last, and what it wrote itself, since a later read may be stale."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
+from token_refresh_worker.ports import Clock
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """State of one run: the last snapshot, what this run wrote, and which promotions were refused."""
+
+    clock: Clock
+    state: RunState
+    snapshot: Snapshot | None = None
+    """What was read last."""
+    newest_claim: Claim | None = None
+    """The newest claim that this run appended, or found when its own was refused."""
+    fates: dict[str, Fate] = field(default_factory=dict)
+    """How this run's attempt ended without tokens, by claim ID."""
+    staged: dict[str, TokenSet] = field(default_factory=dict)
+    """Token sets that this run stored, by version ID."""
+    received: set[str] = field(default_factory=set)
+    """Versions that hold tokens that this run received."""
+    recovered: set[str] = field(default_factory=set)
+    """Versions that this run made current for another run that was interrupted."""
+    replaced: TokenSet | None = None
+    """What was current before this run first made tokens current, or tried to."""
+    refused: set[tuple[str, str]] = field(default_factory=set)
+    """Promotions that were refused: from which version, to which."""
+    rejected_version: str | None = None
+    """The version whose refresh token the provider rejected in this run."""
+    rejected_with: str | None = None
+    """How it was rejected: the status, and the error code or the values that the provider's profile names."""
+    requests_sent: int = 0
+    publish_failure: TokenRefreshError | None = None
+    """Raised at the end: the refresh comes first."""
+    _read_at: float = 0.0
+
+    def note_read(self, snapshot: Snapshot) -> Snapshot:
+        """Remember what was just read."""
+        self._read_at = self.clock.monotonic()
+        # What was just read may be stale, also about this run's own promotion.
+        self.state = replace(self.state, promoted_version=None)
+        self.snapshot = snapshot
+        return snapshot
+
+    def note_promoted(self, snapshot: Snapshot, promoted: TokenSet) -> Snapshot:
+        """Remember that this run made a token set current; nothing has to be read to know that."""
+        self.state = replace(self.state, promoted_version=promoted.version_id)
+        self.snapshot = replace(snapshot, current=promoted, successor=None)
+        return self.snapshot
+
+    def note_claimed(self, claim: Claim) -> None:
+        """Remember that this run holds a claim: from here on it is no longer forced, and claims no more."""
+        self.newest_claim = claim
+        self.state = replace(self.state, redeemed=True, forced_version=None)
+
+    def note_staged(self, staged: TokenSet, *, received: bool) -> None:
+        """Remember a token set that this run stored."""
+        self.staged[staged.version_id] = staged
+        if received:
+            self.received.add(staged.version_id)
+
+    def stop_publishing(self, failure: TokenRefreshError | None = None) -> None:
+        """Publish no more in this run."""
+        self.publish_failure = failure
+        self.state = replace(self.state, publishes=False)
+
+    def service_now(self) -> datetime:
+        """Give the services' time: what they said last, and what has passed since."""
+        assert self.snapshot is not None  # noqa: S101 - nothing is timed before the first read
+        # Never this machine's time of day: claims of two machines are compared by it.
+        return self.snapshot.now + timedelta(seconds=self.clock.monotonic() - self._read_at)

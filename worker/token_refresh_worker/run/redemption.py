@@ -1,0 +1,153 @@
+"""Redeem a refresh token under a claim, and store the tokens before anything else is done with them."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from token_refresh.errors import SecretStoreError, TokenRefreshError
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import Claim, Record
+from token_refresh_worker.core.schedule import Policy, may_be_sent_again
+from token_refresh_worker.core.snapshot import Snapshot, TokenSet
+from token_refresh_worker.core.versions import OUTCOME, staged_version_id
+from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.ports import Deadline
+from token_refresh_worker.retry import repeat
+from token_refresh_worker.run.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Limits, Parts
+from token_refresh_worker.run.request_sender import RequestSender, TimeOver
+from token_refresh_worker.run.requests import PreparedRefresh, prepare_refresh
+from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
+from token_refresh_worker.stored.origin import Origin
+
+ROOM_BYTES: Final = 16_384
+"""How much a token document may grow by new tokens; one without that room is refused before anything is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemption:
+    """Redeems at most once in a run."""
+
+    parts: Parts
+    policy: Policy
+    secret: SecretName
+    deadline: Deadline
+    limits: Limits
+    memory: Memory
+
+    def prepare(self, snapshot: Snapshot) -> PreparedRefresh:
+        """Validate everything that can be validated before a claim is stored.
+
+        Raises:
+            TokenRefreshError: The refresh can't succeed; nothing was claimed.
+        """
+        document = snapshot.current.document
+        size_bytes = len(document.serialize().reveal())
+        if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
+            raise no_room(self.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
+        prepared = prepare_refresh(document, self.parts)
+        if self.deadline.remaining_seconds < self.limits.needed_seconds:
+            raise self._too_late()
+        return prepared
+
+    def redeem(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> TokenSet | None:
+        """Send the request and stage the tokens; None if the provider rejected the grant.
+
+        Raises:
+            RefreshError: No tokens arrived, or they could not be stored; what became of the refresh token is recorded.
+        """
+        sender = self._sender(claim, prepared, snapshot)
+        try:
+            response = sender.send()
+        except TimeOver:
+            # Recorded, so that the next run need not wait until the claim ends.
+            self._record(claim, Fate.NOT_REDEEMED)
+            raise self._too_late() from None
+        if isinstance(response, TokenResponse):
+            return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at))
+        if response.kind is Kind.GRANT_REJECTED:
+            self._record(claim, Fate.REJECTED, response)
+            self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
+            return None
+        self._record(claim, Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED, response)
+        raise failed_request(self.secret, response, unsure=sender.unsure, sent=self.memory.requests_sent)
+
+    def _sender(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> RequestSender:
+        grace, first = snapshot.counted_grace(self.policy), snapshot.first_unresolved
+        since = first.claimed_at if first else claim.claimed_at
+        # A lost response can't be repeated without a grace period, so it gets all the time that is left.
+        default_seconds = REQUEST_TIMEOUT_SECONDS if grace > timedelta(0) else math.inf
+        return RequestSender(
+            prepared=prepared,
+            replay_allowed=lambda now: may_be_sent_again(since, now, grace),
+            timeout_seconds=self.limits.request_timeout_seconds or default_seconds,
+            limits=self.limits,
+            deadline=self.deadline,
+            memory=self.memory,
+            log=self.parts.log,
+        )
+
+    def _renewed(
+        self, prepared: PreparedRefresh, claim: Claim, response: TokenResponse, issued_at: datetime
+    ) -> TokenDocument:
+        ends_at = prepared.grant_ends_at(response, issued_at)
+        renewed = prepared.document.renewed(
+            access_token=response.access_token,
+            refresh_token=response.refresh_token,
+            lifetime=prepared.lifetime(response, issued_at),
+            issued_at=issued_at,
+            kept=response.kept,
+            origin=Origin(
+                host=claim.host or self.policy.host,
+                grace=claim.grace or timedelta(0),
+                claim_store=self.policy.claim_store,
+                claim_id=claim.claim_id,
+                number=claim.number,
+                grant_ends_at=ends_at,
+                grant_began_at=prepared.grant_began_at(ends_at, issued_at),
+            ),
+        )
+        size_bytes = len(renewed.serialize().reveal())
+        if size_bytes > SIZE_LIMIT_BYTES:
+            self._record(claim, Fate.UNKNOWN)
+            # The provider redeemed the token, and what it sent is lost: the record says so.
+            raise too_large(self.secret, size_bytes)
+        return renewed
+
+    def _stage(self, claim: Claim, document: TokenDocument) -> TokenSet:
+        """Store received tokens, until the deadline if need be, always under the same version ID and as the same value.
+
+        Raises:
+            TokensNotStored: They could not be stored in time.
+        """
+        # Derived, so that the next run finds the tokens if this one dies before it promotes them.
+        version_id, value = staged_version_id(claim.claim_id, claim.version_id), document.serialize()
+        try:
+            stored = repeat(
+                lambda: self.parts.store.put(version_id, value, label=OUTCOME),
+                clock=self.parts.clock,
+                until=self.deadline.at,
+                errors=(SecretStoreError,),
+            )
+        except SecretStoreError as error:
+            raise not_stored(self.secret, f"{type(error).__name__}: {error}") from None
+        if not stored:
+            raise not_stored(self.secret, f"version {version_id} is taken by another value")
+        staged = TokenSet(version_id=version_id, stored_at=self.memory.service_now(), document=document)
+        self.memory.note_staged(staged, received=True)
+        self.parts.log.info("tokens_staged", staged_version_id=version_id)
+        return staged
+
+    def _record(self, claim: Claim, fate: Fate, response: FailedRequest | None = None) -> None:
+        """Record how an attempt ended without tokens; if that fails, the claim ends with its time to live."""
+        self.memory.fates[claim.claim_id] = fate
+        record = Record(fate=fate, error=response.error if response else None, recorded_at=self.memory.service_now())
+        try:
+            self.parts.claims.record(claim, record)
+        except TokenRefreshError as failure:  # What the provider said matters more than this.
+            self.parts.log.warning("record_not_stored", claim_id=claim.claim_id, error_type=type(failure).__name__)
+
+    def _too_late(self) -> Exception:
+        return too_late(self.secret, self.deadline.remaining_seconds, self.limits.needed_seconds)

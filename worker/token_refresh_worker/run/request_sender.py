@@ -1,0 +1,91 @@
+"""Send one refresh request, as often as it may be sent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
+from token_refresh_worker.ports import Deadline, Log
+from token_refresh_worker.retry import repeat
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.parts import Limits
+from token_refresh_worker.run.requests import PreparedRefresh
+
+
+class TimeOver(Exception):  # noqa: N818 - it never leaves the redemption
+    """Too little time was left for the first request."""
+
+
+@dataclass(slots=True, kw_only=True)
+class RequestSender:
+    """One refresh request and its repeats."""
+
+    prepared: PreparedRefresh
+    replay_allowed: Callable[[datetime], bool]
+    """Whether the provider still accepts the refresh token, if it may have been redeemed before."""
+    timeout_seconds: float
+    """One request, end to end."""
+    limits: Limits
+    deadline: Deadline
+    memory: Memory
+    log: Log
+    sent_at: datetime = datetime.min  # noqa: DTZ901 - replaced at the first request
+    unsure: bool = False
+    """Whether a request may have redeemed the refresh token, and no response says so."""
+    _failure: FailedRequest | None = None
+    _stopped: bool = False
+
+    def send(self) -> Response:
+        """Send until there is a response that can't be repeated, or no more time.
+
+        Raises:
+            TimeOver: Nothing was sent.
+        """
+        response = self._repeated(self.prepared.request)
+        rejected = isinstance(response, FailedRequest) and response.kind is Kind.CLIENT_REJECTED
+        other = self.prepared.with_previous_client() if rejected else None
+        return response if other is None else self._send(other)
+
+    def _repeated(self, request: TokenRequest) -> Response:
+        return repeat(
+            lambda: self._send(request),
+            clock=self.deadline.clock,
+            until=self.deadline.at - self.limits.needed_seconds,
+            results=self._may_repeat,
+            limit=self.limits.requests,
+            first_wait_seconds=0.5,
+            asked_seconds=_asked_seconds,
+        )
+
+    def _send(self, request: TokenRequest) -> Response:
+        # The machine may have been suspended since the last look at the clock.
+        left_seconds = self.deadline.remaining_seconds
+        if left_seconds < self.limits.needed_seconds or not self._replay_allowed():
+            self._stopped = True
+            if self._failure is None:
+                raise TimeOver
+            return self._failure
+        self.sent_at = self.memory.service_now()
+        self.memory.requests_sent += 1
+        timeout_seconds = min(self.timeout_seconds, left_seconds - self.limits.store_reserve_seconds)
+        response = self.prepared.endpoint.send(request, timeout_seconds=timeout_seconds)
+        if isinstance(response, FailedRequest):
+            self._failure = response
+            self.unsure = self.unsure or response.kind.may_have_redeemed
+            self.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
+        return response
+
+    def _may_repeat(self, response: Response) -> bool:
+        if isinstance(response, TokenResponse) or self._stopped:
+            return False
+        transient = response.kind.may_have_redeemed or response.kind in {Kind.NOT_SENT, Kind.BUSY}
+        return transient and self._replay_allowed()
+
+    def _replay_allowed(self) -> bool:
+        return not self.unsure or self.replay_allowed(self.memory.service_now())
+
+
+def _asked_seconds(response: Response) -> float:
+    """Give how long the endpoint asked us to wait."""
+    return response.retry_after.total_seconds() if isinstance(response, FailedRequest) and response.retry_after else 0.0

@@ -1,0 +1,214 @@
+"""One run: read, plan, act, until nothing is left to do.
+
+    read ──> plan ──> Fresh ──────────────────────────> fresh, refreshed, recovered or superseded
+      ^        ├────> Wait ───────────────────────────> yielded (a forced run reads again)
+      │        ├────> every other rest ───────────────> an error
+      └── act <┴────> an action
+
+A crash needs no code: the next run takes the step that the crashed one would have taken.
+"""
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, assert_never
+
+from token_refresh_worker.core.plan import STALENESS, plan
+from token_refresh_worker.core.schedule import Policy, lifetime_too_short
+from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.steps import (
+    Action,
+    Carry,
+    Fresh,
+    Hold,
+    Mismatch,
+    Promote,
+    Publish,
+    Reason,
+    Rejected,
+    Rest,
+    Step,
+    TokenUsed,
+    Wait,
+)
+from token_refresh_worker.outcome import Outcome, OutcomeName
+from token_refresh_worker.ports import Deadline
+from token_refresh_worker.run.failures import SecretName, dead_grant, mismatch, too_many_steps, unknown_outcome
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.snapshot_reader import SnapshotReader
+
+if TYPE_CHECKING:
+    from token_refresh_worker.run.actions import Actions
+
+
+class Run:
+    """One run on one token secret. After it ended, either way, `memory` says how far it came."""
+
+    def __init__(  # noqa: PLR0913 - all by name; the composition root is the one caller
+        self,
+        *,
+        parts: Parts,
+        policy: Policy,
+        secret: SecretName,
+        deadline: Deadline,
+        limits: Limits | None = None,
+        force: bool = False,
+        forced_claims_a_day: int | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        self.parts = parts
+        self._policy = policy
+        self._secret = secret
+        self._deadline = deadline
+        self._limits = limits or Limits()
+        self._force = force
+        self._dry_run = dry_run
+        self.memory = Memory(
+            clock=parts.clock,
+            state=RunState(
+                forced_claims_a_day=forced_claims_a_day,
+                publishes=parts.published is not None and not dry_run,
+                nonce=parts.nonce(),
+            ),
+        )
+        self._reader = SnapshotReader(
+            store=parts.store,
+            claims=parts.claims,
+            claim_store=policy.claim_store,
+            published=parts.published,
+            secret=secret,
+            needs_refresh_token=parts.provider.needs_refresh_token,
+        )
+
+    @cached_property
+    def _actions(self) -> "Actions":
+        # Imported here: a fiftieth of the cold start of a run that has nothing to do (`scripts/bench worker`).
+        from token_refresh_worker.run.actions import Actions  # noqa: PLC0415
+        from token_refresh_worker.run.redemption import Redemption  # noqa: PLC0415
+
+        redemption = Redemption(
+            parts=self.parts,
+            policy=self._policy,
+            secret=self._secret,
+            deadline=self._deadline,
+            limits=self._limits,
+            memory=self.memory,
+        )
+        return Actions(parts=self.parts, reader=self._reader, redemption=redemption, memory=self.memory)
+
+    def read(self) -> Snapshot:
+        """Read what is stored, and do nothing."""
+        return self._reader.read(self.memory)
+
+    def execute(self) -> Outcome:
+        """Run until nothing is left to do.
+
+        Raises:
+            TokenRefreshError: One of the named failures; what is stored stays as it is, and the next run goes on.
+        """
+        outcome = self._steps()
+        # Raised last: the refresh must not fail because the copy for consumers did.
+        if self.memory.publish_failure is not None:
+            raise self.memory.publish_failure
+        return outcome
+
+    def _steps(self) -> Outcome:
+        memory, snapshot = self.memory, self.read()
+        if self._force:
+            # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
+            memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
+        polls = 0
+        # Something else that keeps changing the secret must not keep a run busy (test_failures_store.py).
+        for _ in range(self._limits.steps):
+            step = self._plan(snapshot)
+            while isinstance(step, Wait) and self._polls(step, snapshot):
+                self._poll(polls)
+                polls, snapshot = polls + 1, self.read()
+                step = self._plan(snapshot)
+            outcome = self._ended(step, snapshot)
+            if outcome is not None:
+                return outcome
+            assert isinstance(step, Action)  # noqa: S101 - a rest gives an outcome or raises
+            after = self._actions.take(step, snapshot)
+            if after is None:
+                return self._yield(Wait(memory.service_now() + STALENESS, Reason.UNREADABLE), snapshot)
+            snapshot = after
+        raise too_many_steps(self._secret, self._limits.steps)
+
+    def _plan(self, snapshot: Snapshot) -> Step:
+        """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
+        filled = self.parts.provider.for_document(snapshot.current.document.fields)
+        policy = replace(self._policy, host=filled.host) if self.parts.provider.variables else self._policy
+        return plan(snapshot, self.memory.state, policy)
+
+    def _ended(self, step: Step, snapshot: Snapshot) -> Outcome | None:
+        """End the run if there is nothing to do; None for an action that is to be carried out."""
+        # Done, even if the new tokens are due at once: the next run refreshes them.
+        if snapshot.current.version_id in self.memory.received and not isinstance(step, Publish):
+            return self._outcome(OutcomeName.REFRESHED, snapshot)
+        if isinstance(step, Rest):
+            return self._rest(step, snapshot)
+        if self._dry_run:
+            recovers = isinstance(step, Promote | Carry)
+            return self._outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH, snapshot)
+        if (
+            isinstance(step, Promote)
+            and (snapshot.current.version_id, step.successor.version_id) in self.memory.refused
+        ):
+            return self._yield(Wait(snapshot.now + STALENESS, Reason.STALE), snapshot)
+        return None
+
+    def _rest(self, step: Rest, snapshot: Snapshot) -> Outcome:
+        match step:
+            case Mismatch():
+                raise mismatch(self._secret, step)
+            case Rejected() | TokenUsed():
+                here = self.memory.rejected_version == snapshot.current.version_id
+                raise dead_grant(self._secret, step, self.memory.rejected_with if here else None)
+            case Hold():
+                raise unknown_outcome(self._secret, step)
+            case Fresh() | Wait():
+                # The provider rejected a token that was replaced meanwhile: somebody else refreshes this secret.
+                rejected = self.memory.rejected_version
+                if rejected is not None and rejected != snapshot.current.version_id:
+                    self.parts.log.warning("refresh_superseded", version_id=snapshot.current.version_id)
+                    return self._outcome(OutcomeName.SUPERSEDED, snapshot)
+                if isinstance(step, Wait):
+                    return self._yield(step, snapshot)
+                recovered = snapshot.current.version_id in self.memory.recovered
+                return self._outcome(OutcomeName.RECOVERED if recovered else OutcomeName.FRESH, snapshot)
+            case _:
+                assert_never(step)
+
+    def _polls(self, step: Wait, snapshot: Snapshot) -> bool:
+        """Whether a forced run waits for another run's claim, within its deadline."""
+        forced = snapshot.current.version_id == self.memory.state.forced_version
+        waits = step.reason in {Reason.CLAIMED, Reason.UNREADABLE}
+        return forced and waits and not self._dry_run and self._deadline.remaining_seconds > 0
+
+    def _poll(self, polls: int) -> None:
+        seconds = self._limits.poll_seconds[min(polls, len(self._limits.poll_seconds) - 1)]
+        self.parts.clock.sleep(min(seconds, max(0.0, self._deadline.remaining_seconds)))
+
+    def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
+        log = self.parts.log
+        log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat())
+        if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self._policy):
+            log.warning(
+                "token_lifetime_too_short",
+                claim_store=self._policy.claim_store.value,
+                remedy='pause, deploy with claim_table = "create", run '
+                + self._secret.command("claims move", " --to table --table NAME")
+                + ", and resume",
+            )
+        return self._outcome(OutcomeName.YIELDED, snapshot, step)
+
+    def _outcome(self, name: OutcomeName, snapshot: Snapshot, wait: Wait | None = None) -> Outcome:
+        return Outcome(
+            name=name,
+            secret_id=self._secret.secret_id,
+            version_id=snapshot.current.version_id,
+            document=snapshot.current.document,
+            policy=self._policy,
+            retry_at=wait.until if wait else None,
+        )

@@ -1,0 +1,1 @@
+"""Formats of what only the worker stores and reads."""

@@ -1,0 +1,155 @@
+"""The token document: the JSON object in which a token set is stored.
+
+Tokens are written back in the spelling they were read in (see `spelling`), with the time of issue added. Every other
+key is kept.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.json_object import located, read_object
+from token_refresh.stored.spelling import CAMEL, Spelling, find_spelling, read_token
+from token_refresh.stored.times import LONGEST_LIFETIME
+from token_refresh_worker.stored.origin import ORIGIN_KEY, Origin, read_origin
+
+DEFAULT_LIFETIME: Final = timedelta(hours=1)
+"""The lifetime of new tokens where neither the provider nor the previous token set states one."""
+
+SIZE_LIMIT_BYTES: Final = 65_536
+"""The limit of Secrets Manager for a value (`PutSecretValue`, SecretString)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenDocument:
+    """A token set as it is stored, with everything needed to write the next one in the same form."""
+
+    refresh_token: SecretValue
+    """Empty in the document of a grant without refresh tokens."""
+    access_token: SecretValue | None
+    expires_at: datetime | None
+    issued_at: datetime | None
+    origin: Origin | None
+    """The key `tokenRefresh`; None if it is missing or unreadable."""
+    _spelling: Spelling = field(repr=False)
+    fields: Mapping[str, object] = field(repr=False)
+    """Every key as it is stored, secrets included: for reading client credentials beside the tokens."""
+
+    @property
+    def lifetime(self) -> timedelta | None:
+        """The whole lifetime of the access token; None if the document does not say when it was issued."""
+        if self.expires_at is None or self.issued_at is None or self.issued_at >= self.expires_at:
+            return None
+        return min(self.expires_at - self.issued_at, LONGEST_LIFETIME)
+
+    @property
+    def redeemed_token(self) -> SecretValue:
+        """What a refresh redeems: the refresh token; where there are none, the access token; empty without either."""
+        return self.refresh_token or self.access_token or SecretValue("")
+
+    def renewed(  # noqa: PLR0913 - the parts of a token response, all by name
+        self,
+        *,
+        access_token: SecretValue,
+        refresh_token: SecretValue | None,
+        lifetime: timedelta | None,
+        issued_at: datetime,
+        kept: Mapping[str, str | int] | None = None,
+        origin: Origin | None = None,
+    ) -> "TokenDocument":
+        """Return the document with the tokens of a token response (RFC 6749 section 5.1).
+
+        Args:
+            access_token: The new access token.
+            refresh_token: The new refresh token; None keeps the old one (RFC 6749 section 6).
+            lifetime: `expires_in`; None if it can't be used, and then the previous lifetime applies.
+            issued_at: When the request was sent. The response came later, so the stored expiry is never too late.
+            kept: Other fields of the response that the provider's profile keeps.
+            origin: Where the new tokens come from; None removes the key `tokenRefresh`.
+        """
+        # Stored times have whole seconds, and a run must hold in memory what the next one reads (test_bounds_edges.py).
+        issued_at = issued_at.replace(microsecond=0)
+        expires_at = issued_at + min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
+        spelling = self._spelling
+        # Other readers of this secret expect the form that it has.
+        as_iso = isinstance(self.fields.get(spelling.expires_at), str)
+        next_refresh_token = refresh_token or self.refresh_token
+        others = {name: value for name, value in self.fields.items() if name != ORIGIN_KEY}
+        return TokenDocument(
+            refresh_token=next_refresh_token,
+            access_token=access_token,
+            expires_at=expires_at,
+            issued_at=issued_at,
+            origin=origin,
+            _spelling=spelling,
+            fields={
+                **others,
+                **({} if origin is None else {ORIGIN_KEY: origin.as_fields()}),
+                **(kept or {}),
+                spelling.access_token: access_token.reveal(),
+                **({spelling.refresh_token: next_refresh_token.reveal()} if next_refresh_token else {}),
+                spelling.expires_at: spelling.write_time(expires_at, as_iso=as_iso),
+                spelling.issued_at: spelling.write_time(issued_at, as_iso=as_iso),
+            },
+        )
+
+    def carried(self, onto: "TokenDocument", *, keep: Iterable[str] = ()) -> "TokenDocument":
+        """Return `onto` with this document's token set, in the spelling of `onto` and with its other keys.
+
+        Args:
+            onto: The document that someone saved meanwhile.
+            keep: The keys that came with the tokens, as the provider's profile names them.
+        """
+        if self.access_token is None or self.issued_at is None:
+            raise InvalidSecretDocument("staged tokens lack an access token or the time of issue")
+        return onto.renewed(
+            access_token=self.access_token,
+            refresh_token=self.refresh_token,
+            lifetime=self.lifetime,
+            issued_at=self.issued_at,
+            kept={name: value for name in keep if isinstance(value := self.fields.get(name), str | int)},
+            origin=self.origin,
+        )
+
+    def serialize(self) -> SecretValue:
+        """Write the JSON text to store; it is ASCII, so any character in another key can be sent."""
+        return SecretValue(json.dumps(self.fields, separators=(",", ":")))
+
+
+def read_document(text: SecretValue, where: str = "", *, needs_refresh_token: bool = True) -> TokenDocument:
+    """Parse a stored token document.
+
+    Args:
+        text: The stored text.
+        where: Names the secret in the error.
+        needs_refresh_token: False for a grant without refresh tokens.
+
+    Raises:
+        InvalidSecretDocument: The document is malformed; the message names the field, never its value.
+    """
+    return located(partial(_read_document, text, needs_refresh_token=needs_refresh_token), where)
+
+
+def _read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocument:
+    fields = read_object(text)
+    spelling = find_spelling(fields)
+    refresh_token = read_token(fields, spelling.refresh_token) if spelling else None
+    if not needs_refresh_token:
+        spelling, refresh_token = spelling or CAMEL, SecretValue("")  # A leftover one is never redeemed.
+    if spelling is None or refresh_token is None:
+        key = spelling.refresh_token if spelling else "refreshToken or refresh_token"
+        raise InvalidSecretDocument(f"{key} is missing, null or empty")
+    return TokenDocument(
+        refresh_token=refresh_token,
+        access_token=read_token(fields, spelling.access_token),
+        expires_at=spelling.read_time(fields, spelling.expires_at),
+        issued_at=spelling.read_time(fields, spelling.issued_at),
+        origin=read_origin(fields),
+        _spelling=spelling,
+        fields=fields,
+    )

@@ -1,0 +1,28 @@
+"""The published document: what consumers need of a token set, without the refresh token."""
+
+import json
+
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.stored.document import TokenDocument
+
+
+def published_document(document: TokenDocument, source_version_id: str) -> SecretValue:
+    """Write the access token, its expiry in Unix milliseconds, type and scope, and the version that it comes from.
+
+    Type and scope are those of the token document; the default is a bearer token (RFC 6750).
+    """
+    assert document.access_token is not None  # noqa: S101 - the plan publishes only complete token sets
+    assert document.expires_at is not None  # noqa: S101 - likewise
+    fields = document.fields
+    return SecretValue(
+        json.dumps(
+            {
+                "accessToken": document.access_token.reveal(),
+                "expiresAt": int(document.expires_at.timestamp() * 1000),
+                "tokenType": fields.get("tokenType", fields.get("token_type", "Bearer")),
+                "scope": fields.get("scope"),
+                "sourceVersionId": source_version_id,
+            },
+            separators=(",", ":"),
+        )
+    )
