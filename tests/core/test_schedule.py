@@ -19,11 +19,6 @@ def test_a_token_set_is_due_a_window_before_it_expires() -> None:
     assert NOW + 16 * HOUR == due_at(document(issued_at=NOW, expires_at=NOW + DAY), policy(window=8 * HOUR))
 
 
-def test_a_token_set_is_never_due_before_two_thirds_of_its_life() -> None:
-    """A window longer than a third of the lifetime is cut to that third."""
-    assert NOW + 2 * HOUR == due_at(document(issued_at=NOW, expires_at=NOW + 3 * HOUR), policy(window=8 * HOUR))
-
-
 def test_an_unknown_lifetime_leaves_the_window_as_it_is() -> None:
     """A document that someone else wrote has no known lifetime, and is due by the window alone."""
     assert NOW - 5 * HOUR == due_at(document(expires_at=NOW + 3 * HOUR), policy(window=8 * HOUR))
