@@ -12,7 +12,10 @@ ROOT = Path(__file__).parent.parent
 READER = ROOT / "reader" / "token_refresh"
 WORKER = ROOT / "worker" / "token_refresh_worker"
 PURE_ROOMS = (*(WORKER / room for room in ("core", "fleet/core", "oauth", "stored")), READER / "stored")
-PURE_FILES = (READER / "aws" / "arn.py", READER / "errors.py", READER / "secret_value.py", WORKER / "outcome.py")
+PURE_FILES = (
+    *(READER / name for name in ("advice.py", "aws/arn.py", "errors.py", "secret_value.py")),
+    WORKER / "outcome.py",
+)
 PURE_MODULES = sorted(path for room in PURE_ROOMS for path in room.glob("*.py"))
 
 
@@ -35,6 +38,7 @@ PURE = {
     "json",
     "math",
     "re",
+    "shlex",
     "token_refresh",
     "token_refresh_worker",
     "typing",
