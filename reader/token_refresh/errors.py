@@ -48,15 +48,15 @@ class TokenRefreshError(Exception):
         return f"{self.what}: {self.why}" if self.why else self.what
 
     @property
-    def message(self) -> Advice:
-        """The whole message: the facts, and what to do."""
+    def parts(self) -> Advice:
+        """The facts, then what to do. Not named `message`: error reporters send an attribute of that name."""
         if not self.fix:
             return (self.facts,)
         begins_sentence = isinstance(self.fix[0], str) and self.fix[0][:1].isupper()
         return (self.facts, ". " if begins_sentence else "; " if self.why else ": ", *self.fix)
 
     def __str__(self) -> str:
-        return in_words(self.message)
+        return in_words(self.parts)
 
 
 class ConfigurationError(TokenRefreshError):
