@@ -9,7 +9,7 @@ from token_refresh_infra.context import names_of
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.parameters import Parameters
-from token_refresh_worker.events import read_event
+from token_refresh_worker.run.events import read_event
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()

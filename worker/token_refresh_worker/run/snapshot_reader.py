@@ -16,9 +16,9 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
-from token_refresh_worker.ports import ClaimStore, SecretStore, SecretVersion
 from token_refresh_worker.run.failures import SecretName, no_value, unreadable_document
 from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.ports import ClaimStore, SecretStore, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind
 

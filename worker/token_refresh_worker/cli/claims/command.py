@@ -18,7 +18,7 @@ from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.steps import Carry, Promote
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
-from token_refresh_worker.ports import ClaimStore
+from token_refresh_worker.run.ports import ClaimStore
 from token_refresh_worker.stored.origin import ORIGIN_KEY, ClaimStoreKind, Origin
 
 _RECORDED = {Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN}

@@ -11,11 +11,11 @@ from token_refresh_worker.cli.history.versions import Kind, Listed, list_version
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.regions import not_found
 from token_refresh_worker.cli.secret.storing import fields_of
-from token_refresh_worker.config import Settings
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
-from token_refresh_worker.ports import ClaimStore
+from token_refresh_worker.run.ports import ClaimStore
+from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.document import TokenDocument
 
 
