@@ -12,7 +12,7 @@ from token_refresh.reader import Token
 from token_refresh.reader.schedule import LONGEST_MARGIN_SECONDS, RefreshPattern
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_infra.context import ParameterError, read_parameters
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.core.schedule import due_at, lifetime_too_short
 from token_refresh_worker.providers.lifetime import shortest_lifetime
 from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
@@ -74,10 +74,10 @@ def fits_deployment(lifetime: timedelta, store: ClaimStoreKind) -> bool:
     return True
 
 
-def deployment(lifetime: timedelta, store: ClaimStoreKind) -> Parameters:
+def deployment(lifetime: timedelta, store: ClaimStoreKind) -> SingleParameters:
     table = {"claim_table": "create"} if store is ClaimStoreKind.TABLE else {}
     lives = {"token_lifetime_seconds": round(lifetime.total_seconds())}
-    return read_parameters(Parameters, {"environment": "prod"} | table | lives)
+    return read_parameters(SingleParameters, {"environment": "prod"} | table | lives)
 
 
 def test_a_token_is_used_for_two_thirds_of_its_life_at_least() -> None:
@@ -86,6 +86,7 @@ def test_a_token_is_used_for_two_thirds_of_its_life_at_least() -> None:
     assert 2 * HOUR == refresh_window(2 * HOUR, DAY)
     assert 20 * MINUTE == refresh_window(DEFAULT_WINDOW, HOUR)
     assert 8 * HOUR == refresh_window(DEFAULT_WINDOW, None)
+    assert [54 * MINUTE, 27 * MINUTE] == [shortest_lifetime(store) for store in STORES]
 
 
 def test_a_prolonged_grant_does_not_count_as_ending() -> None:
