@@ -1,11 +1,11 @@
-"""Claims and records: nothing is lost by storing them, hostile ones are named, and version 1 can read them."""
+"""Claims and records: nothing is lost by storing them, and hostile ones are named."""
 
 import json
 from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, attempt, claim
+from builders import DAY, HOUR, NOW, attempt, claim, mark
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
@@ -18,7 +18,21 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 
-GOOD_CLAIM = {"version_id": "v", "attempt": 1, "ttl_seconds": 60, "nonce": "n", "earlier": []}
+GOOD_CLAIM = {
+    "version_id": "v",
+    "attempt": 1,
+    "ttl_seconds": 60,
+    "nonce": "n",
+    "earlier": [],
+    "fates": [],
+    "number": 1,
+    "token": mark("refresh-0"),
+    "host": None,
+    "grace_seconds": None,
+    "forced": False,
+}
+ENTRY = ["c", "v", 1, 1_800_000_000]
+FATE = [mark("refresh-0"), "stored", None, False]
 GOOD_RECORD = {"version_id": "v", "attempt": 1, "outcome": "unknown", "error": None, "at": 1_800_000_000}
 
 
@@ -33,33 +47,6 @@ def test_a_claim_is_read_as_it_was_written() -> None:
 
     assert written == read_claim("c2", write_claim(written), written.claimed_at)
     assert (*earlier, written) == written.ledger.attempts
-
-
-def test_a_claim_of_version_1_is_read() -> None:
-    """It has no number, fingerprint, host, grace or fates: its attempts are silent until something is found."""
-    old = read_claim("c1", SecretValue(json.dumps(GOOD_CLAIM | {"earlier": [["c0", "v0", 2, NOW.timestamp()]]})), NOW)
-
-    assert (0, None, None, None, False) == (old.number, old.fingerprint, old.host, old.grace, old.forced)
-    assert (attempt("c0", token=None, number=2, claimed_at=NOW),) == old.earlier
-    assert NOW + MINUTE == old.ends_at
-
-
-def test_version_1_reads_a_claim() -> None:
-    """Each entry of `earlier` has the four members that version 1 knows; everything new is in keys of its own."""
-    stored = json.loads(write_claim(claim(earlier=(attempt("c0"),))).reveal())
-
-    assert {"version_id": "v0", "attempt": 1, "ttl_seconds": 120.0, "nonce": "nonce"}.items() <= stored.items()
-    assert [["c0", "v0", 1, (NOW - HOUR).timestamp()]] == stored["earlier"]
-    assert ["fates", "forced", "grace_seconds", "host", "number", "token"] == sorted(stored.keys() - GOOD_CLAIM.keys())
-
-
-def test_fates_that_do_not_fit_are_ignored() -> None:
-    """A worker of version 1 that appended since has left the fates out, or as they were."""
-    entry = ["c0", "v0", 1, NOW.timestamp()]
-
-    for fates in (None, [], "x", [[None, "stored", None]] * 2):
-        found = read(earlier=[entry], fates=fates)
-        assert (attempt("c0", token=None, claimed_at=NOW),) == found.earlier  # type: ignore[attr-defined]  # a claim
 
 
 @pytest.mark.parametrize(("stored", "seconds"), [(1e11, 3600), (3601, 3600), (3599.5, 3599.5), (0, 1), (-5, 1), (2, 2)])
@@ -78,15 +65,20 @@ def test_a_time_to_live_is_cut(stored: float, seconds: float) -> None:
         {"attempt": True},
         {"ttl_seconds": None},
         {"earlier": None},
-        {"earlier": [["c"]]},
-        {"earlier": [[["c"], "v", 1, 1_800_000_000]]},
-        {"earlier": [["c", "v", 1, "soon"]]},
-        {"earlier": [["c", "v", 1, 1e18]]},
-        {"earlier": [["c", "v", 1, 1]]},
-        {"earlier": [["c", "v", 1, 1_800_000_000]], "fates": [["short", "stored", None]]},
-        {"earlier": [["c", "v", 1, 1_800_000_000]], "fates": [[None, "lost", None]]},
-        {"earlier": [["c", "v", 1, 1_800_000_000]], "fates": [[None, [], None]]},
+        {"earlier": [["c"]], "fates": [FATE]},
+        {"earlier": [[["c"], *ENTRY[1:]]], "fates": [FATE]},
+        {"earlier": [[*ENTRY[:3], "soon"]], "fates": [FATE]},
+        {"earlier": [[*ENTRY[:3], 1e18]], "fates": [FATE]},
+        {"earlier": [[*ENTRY[:3], 1]], "fates": [FATE]},
+        {"earlier": [ENTRY]},
+        {"earlier": [ENTRY], "fates": None},
+        {"earlier": [ENTRY], "fates": [FATE, FATE]},
+        {"earlier": [ENTRY], "fates": [["short", *FATE[1:]]]},
+        {"earlier": [ENTRY], "fates": [[None, *FATE[1:]]]},
+        {"earlier": [ENTRY], "fates": [[FATE[0], "lost", None, False]]},
+        {"earlier": [ENTRY], "fates": [[FATE[0], [], None, False]]},
         {"token": 5},
+        {"token": None},
         {"host": "a b"},
         {"grace_seconds": "1"},
         {"number": "1"},
@@ -98,7 +90,7 @@ def test_what_is_not_a_claim_is_named(changes: dict[str, object]) -> None:
         read(**changes)
 
 
-@pytest.mark.parametrize("missing", ["version_id", "attempt", "ttl_seconds", "earlier"])
+@pytest.mark.parametrize("missing", GOOD_CLAIM)
 def test_a_claim_needs_all_its_keys(missing: str) -> None:
     """A claim that lacks a key is not a claim."""
     with pytest.raises(InvalidSecretDocument, match="is not a claim"):

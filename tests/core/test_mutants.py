@@ -22,22 +22,11 @@ TOKEN = mark("refresh-0")
 OLD = NOW - 3 * DAY
 
 
-def test_attempts_of_version_1_count_by_their_version() -> None:
-    """They have no fingerprint: unresolved, used or old, what counts is the version that they were on."""
-    unresolved = attempt(fate=Fate.UNKNOWN, token=None, claimed_at=OLD)
-    stored = attempt(token=None, brought="refresh-1")
-    many = tuple(attempt(f"n{n}", Fate.REJECTED, version_id="w", token="t", claimed_at=OLD) for n in range(60))
-
-    assert unresolved == Ledger((unresolved,)).first_unresolved(TOKEN, "v0")
-    assert stored == Ledger((stored,)).successor(TOKEN, "v0")
-    assert unresolved in Ledger((unresolved, *many)).kept(NOW, TOKEN, "v0")
-
-
 def test_each_link_of_a_chain_is_followed() -> None:
     """The newest tokens are at the end of the chain, however its links lie."""
     chain = tuple(attempt(f"c{n}", token=f"refresh-{n}", brought=f"refresh-{n + 1}") for n in range(3))
 
-    assert chain[-1] == Ledger(chain).successor(TOKEN, "v0")
+    assert chain[-1] == Ledger(chain).successor(TOKEN)
 
 
 def test_a_claim_of_exactly_a_day_ago_counts_no_more() -> None:
@@ -54,14 +43,11 @@ def test_where_there_is_no_refresh_token_the_access_token_is_redeemed() -> None:
     assert "" == first.redeemed_token.reveal()
 
 
-def test_a_claim_without_grace_or_nonce_can_be_read() -> None:
-    """Version 1 knows no grace, and a missing nonce is empty."""
-    written = write_claim(claim(grace=None))
-    fields = json.loads(written.reveal())
-    del fields["nonce"]
+def test_a_claim_without_host_and_grace_can_be_read() -> None:
+    """It may follow something unreadable, of which nobody knows them."""
+    found = read_claim("c1", write_claim(claim(host=None, grace=None)), NOW)
 
-    assert read_claim("c1", written, NOW).grace is None
-    assert not read_claim("c1", SecretValue(json.dumps(fields)), NOW).nonce
+    assert (None, None) == (found.host, found.grace)
 
 
 def test_an_unreadable_claim_keeps_its_id() -> None:
@@ -101,10 +87,9 @@ def test_claims_that_nobody_forced_leave_the_limit_of_forced_ones() -> None:
     assert isinstance(plan(snapshot(newest, current=fresh), run, policy()), Redeem)
 
 
-@pytest.mark.parametrize("token", ["refresh-0", None])
-def test_the_next_claim_carries_the_first_unresolved_attempt_on(token: str | None) -> None:
+def test_the_next_claim_carries_the_first_unresolved_attempt_on() -> None:
     """The provider's grace counts from it, however old it is."""
-    first = attempt("first", Fate.UNKNOWN, token=token, claimed_at=OLD)
+    first = attempt("first", Fate.UNKNOWN, claimed_at=OLD)
     many = tuple(attempt(f"n{n}", Fate.REJECTED, version_id="w", token="t", claimed_at=OLD) for n in range(60))
     newest = claim("last", fate=Fate.NOT_REDEEMED, earlier=(first, *many))
 

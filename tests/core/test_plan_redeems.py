@@ -8,10 +8,8 @@ from builders import (
     RUN,
     claim,
     mark,
-    origin,
     policy,
     snapshot,
-    token_set,
 )
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
@@ -70,14 +68,3 @@ def test_the_first_claim_follows_a_root() -> None:
         step.claim.number,
         step.claim.attempt_number,
     )
-
-
-def test_a_version_1_claim_counts_before_what_the_document_names() -> None:
-    """Version 1 keeps the key of an older document, so the label of its claim wins."""
-    named = token_set(**origin(claim_id="c" * 36, number=5))
-    version_1 = claim("c1", fate=Fate.NOT_REDEEMED, claim_number=0, host=None, grace=None)
-
-    step = plan(snapshot(version_1, current=named), RUN, policy())
-
-    assert isinstance(step, Redeem)
-    assert ("c1", 6) == (step.after, step.claim.number)

@@ -1,21 +1,20 @@
-"""Bad stored states, and those of protocol version 1: each ends by name, and costs no grant."""
+"""Bad stored states: each ends by name, and costs no grant."""
 
 import contextlib
-import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, attempt
+from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, attempt, claim
 from token_refresh.errors import (
     InvalidSecretDocument,
     InvalidTokenResponse,
-    ReauthorizationRequired,
     RefreshOutcomeUnknown,
 )
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import Record, write_record
+from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, record_version_id, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
 from world import FIRST_CLAIM, World, killed
@@ -111,44 +110,13 @@ def test_hostile_documents_end_by_name(changes: dict[str, Any]) -> None:
     assert CLAIM not in world.labels()
 
 
-def test_an_edited_copy_after_a_version_1_claim_is_not_redeemed_again() -> None:
-    """A claim of version 1 has no fingerprint: its version is read to know which token it redeemed."""
-    world = World(policy=SINGLE_USE)
-    first = world.labels()["AWSCURRENT"]
-    old = {"version_id": first, "attempt": 1, "ttl_seconds": 120, "nonce": "n", "earlier": []}
-    world.store.put(FIRST_CLAIM, SecretValue(json.dumps(old)), label=CLAIM)
-    staged = json.dumps(world.current() | {"refreshToken": "refresh-9", "accessToken": "access-9", "issuedAt": 10**12})
-    world.store.put(staged_version_id(FIRST_CLAIM, first), SecretValue(staged), label="AWSPENDING")
-    world.save(note="edited")
-
-    world.endpoint.responses = [REJECTED]
-    with pytest.raises(ReauthorizationRequired):
-        world.execute()
-    assert ["refresh-9"] == [request.fields["refresh_token"] for request in world.endpoint.requests]
-    assert "edited" == world.current()["note"]
-
-
-@pytest.mark.parametrize("fate", [Fate.NOT_REDEEMED, Fate.UNKNOWN])
-def test_a_record_of_version_1_ends_its_claim(fate: Fate) -> None:
-    """An upgraded worker goes on from what the old one recorded."""
-    world = World()
-    first = world.labels()["AWSCURRENT"]
-    old = {"version_id": first, "attempt": 1, "ttl_seconds": 120, "nonce": "n", "earlier": []}
-    world.store.put(FIRST_CLAIM, SecretValue(json.dumps(old)), label=CLAIM)
-    record = write_record(Record(fate=fate, error=None, recorded_at=NOW), attempt(FIRST_CLAIM, version_id=first))
-    world.store.put(record_version_id(FIRST_CLAIM), record, label=OUTCOME)
-
-    assert "refreshed" == world.outcome()
-
-
 @pytest.mark.parametrize("fate", ["silent", "not_redeemed", "rejected", "unknown"])
 def test_a_ledger_from_the_future_blocks_nothing(fate: str) -> None:
     """Entries that no clock of AWS can have written don't count towards a limit, a backoff or a hold."""
     world = World()
-    entry = ["c" * 36, world.labels()["AWSCURRENT"], 3, (NOW + 5000 * DAY).timestamp()]
-    ledger = {"earlier": [entry] * 40, "fates": [[None, fate, None]] * 40}
-    forged = {"version_id": "v", "attempt": 1, "ttl_seconds": 1, "nonce": "n", **ledger}
-    world.store.put(FIRST_CLAIM, SecretValue(json.dumps(forged)), label=CLAIM)
+    entry = attempt("c" * 36, Fate(fate), version_id=world.labels()["AWSCURRENT"], claimed_at=NOW + 5000 * DAY)
+    forged = claim(FIRST_CLAIM, version_id="v", time_to_live=timedelta(seconds=1), earlier=(entry,) * 40)
+    world.store.put(FIRST_CLAIM, write_claim(forged), label=CLAIM)
     world.pass_time(MINUTE)
 
     assert "refreshed" == world.outcome()

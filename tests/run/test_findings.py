@@ -1,4 +1,4 @@
-"""What a review found in protocol version 1, one test for each finding: each lost a grant, or blocked a secret."""
+"""What a review found once, one test for each finding: each lost a grant, or blocked a secret."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, policy
+from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, claim, policy
 from grant import LOST, REJECTED, refused_versions, with_grant
 from testbed.secrets_manager.model import SecretsModel
 from token_refresh.errors import (
@@ -18,6 +18,7 @@ from token_refresh.errors import (
     TokensNotStored,
 )
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.versions import CLAIM, CURRENT, record_version_id
 from world import FIRST_CLAIM, World, killed
@@ -177,7 +178,7 @@ def test_a_refresh_with_a_claim_table_makes_two_writes_to_the_secret() -> None:
     assert ["read claim", "append claim"] == world.table.calls
 
 
-CLAIM_FIELDS = {"version_id": "v", "attempt": 1, "ttl_seconds": 120, "nonce": "n", "earlier": []}
+CLAIM_FIELDS = json.loads(write_claim(claim(version_id="v")).reveal())
 
 
 @pytest.mark.parametrize(

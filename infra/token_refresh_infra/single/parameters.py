@@ -31,7 +31,7 @@ _ARN = r"^arn:.*:secret:(.+)-[A-Za-z0-9]{6}$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters(CommonParameters):
+class SingleParameters(CommonParameters):
     """One worker. A field is named as its parameter; None leaves a choice to the provider's profile."""
 
     service: Annotated[str, part(default=DEFAULT_SERVICE)]
