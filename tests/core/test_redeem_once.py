@@ -1,29 +1,13 @@
 """Rule 11: what the next claim says."""
 
-from builders import (
-    FORCED,
-    HOUR,
-    MINUTE,
-    NOW,
-    RUN,
-    claim,
-    mark,
-    origin,
-    policy,
-    snapshot,
-    token_set,
-)
+import pytest
+
+from builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, mark, policy, snapshot
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
-from token_refresh_worker.core.steps import (
-    Reason,
-    Redeem,
-    Wait,
-)
+from token_refresh_worker.core.steps import Reason, Redeem, Wait
 from token_refresh_worker.core.versions import claim_version_id
-
-# 11: redeem
 
 
 def test_a_run_redeems_once() -> None:
@@ -72,12 +56,15 @@ def test_the_first_claim_follows_a_root() -> None:
     )
 
 
-def test_a_version_1_claim_counts_before_what_the_document_names() -> None:
-    """Version 1 keeps the key of an older document, so the label of its claim wins."""
-    named = token_set(**origin(claim_id="c" * 36, number=5))
-    version_1 = claim("c1", fate=Fate.NOT_REDEEMED, claim_number=0, host=None, grace=None)
+@pytest.mark.parametrize("token", ["refresh-0", None])
+def test_the_next_claim_carries_the_first_unresolved_attempt_on(token: str | None) -> None:
+    """The provider's grace counts from it, however old it is."""
+    old = NOW - 3 * DAY
+    first = attempt("first", Fate.UNKNOWN, token=token, claimed_at=old)
+    many = tuple(attempt(f"n{n}", Fate.REJECTED, version_id="w", token="t", claimed_at=old) for n in range(60))
+    newest = claim("last", fate=Fate.NOT_REDEEMED, earlier=(first, *many))
 
-    step = plan(snapshot(version_1, current=named), RUN, policy())
+    step = plan(snapshot(newest), RunState(forced_version="v0"), policy())
 
     assert isinstance(step, Redeem)
-    assert ("c1", 6) == (step.after, step.claim.number)
+    assert first in step.claim.earlier
