@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from token_refresh import errors
-from token_refresh_worker.outcome import OutcomeName
+from token_refresh_worker.run.outcome import OutcomeName
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "configuration.md").read_text()
@@ -28,7 +28,7 @@ def test_every_error_has_a_row() -> None:
 
 def test_every_variable_has_a_row() -> None:
     """Each variable that the settings are read from is explained."""
-    names = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+|PROVIDER)"', (PACKAGE / "config.py").read_text())) - LEVELS
+    names = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+|PROVIDER)"', (PACKAGE / "run" / "settings.py").read_text())) - LEVELS
 
     assert {"TOKEN_SECRET_ID", "PROVIDER"} <= names
     assert set() == missing(names)
@@ -36,7 +36,7 @@ def test_every_variable_has_a_row() -> None:
 
 def test_every_metric_is_named() -> None:
     """Each metric of the last line is on the page."""
-    tree = ast.parse((PACKAGE / "outcome.py").read_text())
+    tree = ast.parse((PACKAGE / "run" / "outcome.py").read_text())
     metrics = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "_metrics")
     texts = {str(node.value) for node in ast.walk(metrics) if isinstance(node, ast.Constant)}
     names = {text for text in texts if re.fullmatch(r"[A-Z]\w+", text) and text not in {"None", "True", "False"}}

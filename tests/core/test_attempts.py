@@ -53,18 +53,18 @@ def test_attempts_on_a_token_begin_with_its_last_issue() -> None:
         )
     )
 
-    assert ["new"] == ids(ledger.on_token(TOKEN, "v0"))
+    assert ["new"] == ids(ledger.on_token(TOKEN))
 
 
 def test_the_grace_counts_from_the_first_unresolved_attempt() -> None:
     """Later attempts, and those that ended otherwise, change nothing."""
     ledger = Ledger((attempt("a", Fate.NOT_REDEEMED), attempt("b", Fate.UNKNOWN), attempt("c", Fate.SILENT)))
 
-    first = ledger.first_unresolved(TOKEN, "v0")
+    first = ledger.first_unresolved(TOKEN)
 
     assert first is not None
     assert "b" == first.claim_id
-    assert Ledger((attempt("a", Fate.REJECTED),)).first_unresolved(TOKEN, "v0") is None
+    assert Ledger((attempt("a", Fate.REJECTED),)).first_unresolved(TOKEN) is None
 
 
 def test_a_used_token_leads_to_its_newest_successor() -> None:
@@ -79,7 +79,7 @@ def test_a_used_token_leads_to_its_newest_successor() -> None:
         )
     )
 
-    last = ledger.successor(TOKEN, "v0")
+    last = ledger.successor(TOKEN)
 
     assert last is not None
     assert "d" == last.claim_id
@@ -87,9 +87,9 @@ def test_a_used_token_leads_to_its_newest_successor() -> None:
 
 def test_a_token_that_returns_itself_is_not_used() -> None:
     """A provider that always sends the same refresh token uses up none."""
-    assert Ledger((attempt("a", brought="refresh-0"),)).successor(TOKEN, "v0") is None
-    assert Ledger((attempt("a", Fate.STORED),)).successor(TOKEN, "v0") is None
-    assert Ledger((attempt("a", Fate.REJECTED),)).successor(TOKEN, "v0") is None
+    assert Ledger((attempt("a", brought="refresh-0"),)).successor(TOKEN) is None
+    assert Ledger((attempt("a", Fate.STORED),)).successor(TOKEN) is None
+    assert Ledger((attempt("a", Fate.REJECTED),)).successor(TOKEN) is None
 
 
 def test_a_ledger_keeps_what_still_matters() -> None:
@@ -107,7 +107,7 @@ def test_a_ledger_keeps_what_still_matters() -> None:
         )
     )
 
-    kept = ids(ledger.kept(NOW, TOKEN, "v0"))
+    kept = ids(ledger.kept(NOW, TOKEN))
 
     assert ["unresolved", *(f"r{n}" for n in range(1, REDEMPTIONS_KEPT + 1)), "unsent, young"] == kept
 

@@ -1,7 +1,5 @@
 """Rule 11: what the next claim says."""
 
-import pytest
-
 from builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, mark, policy, snapshot
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
@@ -56,11 +54,10 @@ def test_the_first_claim_follows_a_root() -> None:
     )
 
 
-@pytest.mark.parametrize("token", ["refresh-0", None])
-def test_the_next_claim_carries_the_first_unresolved_attempt_on(token: str | None) -> None:
+def test_the_next_claim_carries_the_first_unresolved_attempt_on() -> None:
     """The provider's grace counts from it, however old it is."""
     old = NOW - 3 * DAY
-    first = attempt("first", Fate.UNKNOWN, token=token, claimed_at=old)
+    first = attempt("first", Fate.UNKNOWN, claimed_at=old)
     many = tuple(attempt(f"n{n}", Fate.REJECTED, version_id="w", token="t", claimed_at=old) for n in range(60))
     newest = claim("last", fate=Fate.NOT_REDEEMED, earlier=(first, *many))
 

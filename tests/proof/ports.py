@@ -23,9 +23,12 @@ from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import Response
-from token_refresh_worker.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.providers.loader import load_provider
-from token_refresh_worker.run import Limits, Parts, Run, SecretName, snapshot_reader
+from token_refresh_worker.run import snapshot_reader
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import ClaimStoreKind
 

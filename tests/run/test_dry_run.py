@@ -6,7 +6,7 @@ import pytest
 
 from builders import DAY, HOUR, NOW
 from run.world import World, killed
-from token_refresh_worker.outcome import Outcome
+from token_refresh_worker.run.outcome import Outcome
 
 
 def dry(world: World, *, force: bool = False) -> Outcome:

@@ -1,13 +1,16 @@
 """Rule 7: another run may be redeeming. Its claim is found, wherever its label is, and ends by itself."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, policy
+from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, attempt, claim, policy
 from run.grant import refused_versions, with_grant
 from run.world import FIRST_CLAIM, World, killed, stale_reads
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.versions import CLAIM, CURRENT, OUTCOME, claim_version_id, record_version_id
@@ -121,7 +124,7 @@ def test_a_label_on_something_else_is_no_claim(spoilt: str) -> None:
     assert claim_version_id(FIRST_CLAIM) == world.labels()[CLAIM]
 
 
-CLAIM_FIELDS = {"version_id": "v", "attempt": 1, "ttl_seconds": 120, "nonce": "n", "earlier": []}
+CLAIM_FIELDS = json.loads(write_claim(claim(version_id="v")).reveal())
 
 
 @pytest.mark.parametrize("label", [CLAIM, "SQUATTER"])
@@ -164,9 +167,9 @@ def test_an_unreadable_record_counts_as_none(spoilt: str, label: str) -> None:
 def test_a_ledger_from_the_future_blocks_nothing(fate: str) -> None:
     """Entries that no clock of AWS can have written don't count towards a limit, a backoff or a hold."""
     world = World()
-    entry = ["c" * 36, world.labels()["AWSCURRENT"], 3, (NOW + 5000 * DAY).timestamp()]
-    ledger = {"earlier": [entry] * 40, "fates": [[None, fate, None]] * 40}
-    world.store.put(FIRST_CLAIM, SecretValue(json.dumps(CLAIM_FIELDS | {"ttl_seconds": 1} | ledger)), label=CLAIM)
+    entry = attempt("c" * 36, Fate(fate), version_id=world.labels()["AWSCURRENT"], claimed_at=NOW + 5000 * DAY)
+    forged = claim(FIRST_CLAIM, version_id="v", time_to_live=timedelta(seconds=1), earlier=(entry,) * 40)
+    world.store.put(FIRST_CLAIM, write_claim(forged), label=CLAIM)
     world.pass_time(MINUTE)
 
     assert "refreshed" == world.outcome()

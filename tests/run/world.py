@@ -17,11 +17,13 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core.claims import Record, read_record
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.versions import OUTCOME, claim_version_id
-from token_refresh_worker.outcome import Outcome
-from token_refresh_worker.ports import Deadline
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run import Limits, Parts, Run, SecretName
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.outcome import Outcome
+from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import Deadline
+from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ClaimStoreKind

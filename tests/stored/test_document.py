@@ -208,7 +208,7 @@ def test_a_wrong_document_names_the_field(stored: object, says: str) -> None:
 @pytest.mark.parametrize("stored", ["", "{", "NaN", '{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[" * 100_000])
 def test_what_is_not_json_is_refused(stored: str) -> None:
     """Text that is not strict JSON, or that no document could be written back from, is not a document."""
-    with pytest.raises(InvalidSecretDocument, match="^the secret's value is not JSON; it must be a JSON object$"):
+    with pytest.raises(InvalidSecretDocument, match=r"^the secret's value is not JSON; it must be a JSON object$"):
         read_object(SecretValue(stored))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from builders import DAY, HOUR, NOW, document, policy
 from token_refresh.errors import ReauthorizationRequired, TokenRefreshError, TokensNotStored
-from token_refresh_worker.outcome import Outcome, OutcomeName, Summary
+from token_refresh_worker.run.outcome import Outcome, OutcomeName, Summary
 
 
 def outcome(name: str = "refreshed", **changes: Any) -> Outcome:

@@ -15,11 +15,13 @@ from fakes import FakeLog
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.core.schedule import Policy, due_at
-from token_refresh_worker.events import Trigger
-from token_refresh_worker.outcome import Outcome, RunFacts
-from token_refresh_worker.ports import ClaimStore, Deadline
 from token_refresh_worker.providers.loader import load_provider
-from token_refresh_worker.run import Limits, Parts, Run, SecretName
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.outcome import Outcome, RunFacts
+from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import ClaimStore, Deadline
+from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ClaimStoreKind

@@ -15,14 +15,14 @@ from benchmarks.fleets.runs import POLICY, VirtualRun
 from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.events import Trigger
 from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, Message, ProviderLimits, decide
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 from token_refresh_worker.fleet.dispatcher import hand_out
 from token_refresh_worker.fleet.queue_worker import run_member
 from token_refresh_worker.fleet.worker import Crew
-from token_refresh_worker.outcome import Outcome
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.outcome import Outcome
 
 CLAIM_SECONDS = 0.01
 """A call of DynamoDB."""

@@ -30,11 +30,11 @@ from token_refresh_worker.core.steps import (
     TokenUsed,
     Wait,
 )
-from token_refresh_worker.outcome import Outcome, OutcomeName
-from token_refresh_worker.ports import Deadline
 from token_refresh_worker.run.failures import SecretName, dead_grant, mismatch, too_many_steps, unknown_outcome
 from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.outcome import Outcome, OutcomeName
 from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 
 if TYPE_CHECKING:

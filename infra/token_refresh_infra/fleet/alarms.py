@@ -10,8 +10,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from token_refresh_infra.fleet_parameters import FleetParameters
-from token_refresh_infra.metrics import NAMESPACE
+from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_infra.single.metrics import NAMESPACE
 
 OBJECTIVE_PERCENT = 99.9
 STORED_WITHIN_SECONDS = 300

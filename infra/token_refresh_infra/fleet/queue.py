@@ -11,9 +11,9 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from token_refresh_infra.access import grant_invoke
-from token_refresh_infra.claims import ClaimTable
-from token_refresh_infra.fleet_access import INDEX
-from token_refresh_infra.fleet_parameters import FleetParameters
+from token_refresh_infra.constructs.table import ClaimTable
+from token_refresh_infra.fleet.access import INDEX
+from token_refresh_infra.fleet.parameters import FleetParameters
 
 RECEIVED_AT_MOST = 3
 _KEPT = Duration.days(14)

@@ -7,7 +7,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.single.parameters import SingleParameters
 
 NAMESPACE = "TokenRefresh"
 DIMENSION = "SecretId"
@@ -19,7 +19,7 @@ LIFETIME_TOO_SHORT = "TokenLifetimeTooShort"
 class Metrics:
     """The worker's own metrics (Embedded Metric Format) and those that AWS counts about it."""
 
-    parameters: Parameters
+    parameters: SingleParameters
     function: lambda_.IFunction
     dead_letters: sqs.IQueue
 

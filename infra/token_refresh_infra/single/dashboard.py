@@ -4,8 +4,8 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from token_refresh_infra.metrics import Metrics
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.single.metrics import Metrics
+from token_refresh_infra.single.parameters import SingleParameters
 
 OUTCOMES = ("Refreshed", "Recovered", "Superseded", "Failed", "ReauthorizationRequired")
 _RUN_ENDED = "filter event in ['token_refresh_finished', 'token_refresh_failed']"
@@ -32,7 +32,7 @@ class RefreshDashboard(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        parameters: Parameters,
+        parameters: SingleParameters,
         metrics: Metrics,
         alarms: list[cloudwatch.AlarmBase],
     ) -> None:
@@ -55,7 +55,7 @@ class RefreshDashboard(Construct):
         )
 
 
-def save_queries(scope: Construct, *, parameters: Parameters, log_group: logs.ILogGroup) -> None:
+def save_queries(scope: Construct, *, parameters: SingleParameters, log_group: logs.ILogGroup) -> None:
     """Save the usual questions to the log; they cost nothing until they are asked."""
     for name, query in QUERIES.items():
         logs.CfnQueryDefinition(
@@ -67,7 +67,7 @@ def save_queries(scope: Construct, *, parameters: Parameters, log_group: logs.IL
         )
 
 
-def _sawtooth(parameters: Parameters, metrics: Metrics) -> cloudwatch.GraphWidget:
+def _sawtooth(parameters: SingleParameters, metrics: Metrics) -> cloudwatch.GraphWidget:
     return cloudwatch.GraphWidget(
         title="Seconds to expiry of the current access token",
         left=[metrics.seconds_to_expiry()],

@@ -8,9 +8,9 @@ from typing import Annotated
 from token_refresh.errors import ConfigurationError
 from token_refresh_infra.common import CREATE, CommonParameters, event_bus, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
-from token_refresh_worker.config import Settings, read_settings
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.lifetime import lifetime_problem
+from token_refresh_worker.run.settings import Settings, read_settings
 
 NONE = "none"
 DEFAULT_SERVICE = "upwork-oauth-tokens"
@@ -31,7 +31,7 @@ _ARN = r"^arn:.*:secret:(.+)-[A-Za-z0-9]{6}$"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters(CommonParameters):
+class SingleParameters(CommonParameters):
     """One worker. A field is named as its parameter; None leaves a choice to the provider's profile."""
 
     service: Annotated[str, part(default=DEFAULT_SERVICE)]

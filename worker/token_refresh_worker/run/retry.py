@@ -11,7 +11,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from token_refresh_worker.ports import Clock
+from token_refresh_worker.run.ports import Clock
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""What protocol version 2 adds for the operator: hosts, claim numbers, fates, and claims that are reserved."""
+"""What the operator sees of the protocol: hosts, claims and their stores, fates, and claims that are reserved."""
 
 from datetime import UTC, datetime
 from typing import Any

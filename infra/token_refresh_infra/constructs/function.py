@@ -12,7 +12,7 @@ from constructs import Construct
 
 from token_refresh_infra.common import CommonParameters
 
-HANDLER = "token_refresh_worker.handler.handler"
+HANDLER = "token_refresh_worker.handlers.refresh"
 _KEPT = Duration.days(14)
 
 

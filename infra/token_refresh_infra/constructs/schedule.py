@@ -8,14 +8,14 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from token_refresh_infra.access import grant_invoke
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.single.parameters import SingleParameters
 
 
 class RefreshSchedule(Construct):
     """An EventBridge schedule in a group of its own, with a dead-letter queue."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, parameters: Parameters, function: lambda_.IFunction
+        self, scope: Construct, construct_id: str, *, parameters: SingleParameters, function: lambda_.IFunction
     ) -> None:
         super().__init__(scope, construct_id)
         self.dead_letters = sqs.Queue(

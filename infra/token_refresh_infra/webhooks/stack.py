@@ -10,10 +10,10 @@ from constructs import Construct
 
 from token_refresh_infra import access
 from token_refresh_infra.common import CREATE, CommonParameters, part
+from token_refresh_infra.constructs.topic import alarm_topic
 from token_refresh_infra.context import ParameterError, Reader, text, whole
-from token_refresh_infra.topic import alarm_topic
-from token_refresh_infra.webhook_alarms import WebhookAlarms
-from token_refresh_infra.webhooks import WebhookReceiver
+from token_refresh_infra.webhooks.alarms import WebhookAlarms
+from token_refresh_infra.webhooks.receiver import WebhookReceiver
 
 HANDLER = "webhook_router.handler"
 PARAMETER = "ssm:"

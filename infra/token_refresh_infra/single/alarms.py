@@ -10,9 +10,9 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from token_refresh_infra.common import CREATE
-from token_refresh_infra.denied_access import DeniedAccess
-from token_refresh_infra.metrics import DIMENSION, NAMESPACE, NEVER_AUTHORIZED, Metrics
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.constructs.denied_access import DeniedAccess
+from token_refresh_infra.single.metrics import DIMENSION, NAMESPACE, NEVER_AUTHORIZED, Metrics
+from token_refresh_infra.single.parameters import SingleParameters
 
 _NOTICED = Duration.minutes(10)  # what CloudWatch takes to turn a log line into an alarm, generously
 
@@ -33,7 +33,7 @@ class RefreshAlarms(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        parameters: Parameters,
+        parameters: SingleParameters,
         metrics: Metrics,
         log_group: logs.ILogGroup,
         denied: DeniedAccess,

@@ -1,4 +1,4 @@
-"""The whole deployment of one worker: put together here, configured by `Parameters`."""
+"""The whole deployment of one worker: put together here, configured by `SingleParameters`."""
 
 from pathlib import Path
 
@@ -8,24 +8,24 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from token_refresh_infra import access
-from token_refresh_infra.alarms import RefreshAlarms
-from token_refresh_infra.claims import ClaimTable, adopted_table_arn
 from token_refresh_infra.common import CREATE
-from token_refresh_infra.dashboard import RefreshDashboard, save_queries
-from token_refresh_infra.denied_access import DeniedAccess
-from token_refresh_infra.function import WorkerFunction
-from token_refresh_infra.key import SecretKey
-from token_refresh_infra.metrics import Metrics
-from token_refresh_infra.parameters import Parameters
-from token_refresh_infra.schedule import RefreshSchedule
-from token_refresh_infra.secret import EmptySecret
-from token_refresh_infra.topic import alarm_arns, alarm_topic
+from token_refresh_infra.constructs.denied_access import DeniedAccess
+from token_refresh_infra.constructs.function import WorkerFunction
+from token_refresh_infra.constructs.key import SecretKey
+from token_refresh_infra.constructs.schedule import RefreshSchedule
+from token_refresh_infra.constructs.secret import EmptySecret
+from token_refresh_infra.constructs.table import ClaimTable, adopted_table_arn
+from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic
+from token_refresh_infra.single.alarms import RefreshAlarms
+from token_refresh_infra.single.dashboard import RefreshDashboard, save_queries
+from token_refresh_infra.single.metrics import Metrics
+from token_refresh_infra.single.parameters import SingleParameters
 
 
-class TokenRefreshStack(Stack):
+class SingleStack(Stack):
     """One worker for one token secret; `grant_read` and `grant_invoke` are for stacks beside it."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, parameters: Parameters, code: Path) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, parameters: SingleParameters, code: Path) -> None:
         super().__init__(
             scope,
             construct_id,

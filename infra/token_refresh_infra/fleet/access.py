@@ -14,7 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 
 from token_refresh_infra.access import READ_ACTIONS, REFRESH_ACTIONS, TABLE_KEY_ACTIONS, grant_announce
-from token_refresh_infra.fleet_parameters import FleetParameters
+from token_refresh_infra.fleet.parameters import FleetParameters
 
 FLEET_TAG = "token-refresh:fleet"
 INDEX = "fleet"

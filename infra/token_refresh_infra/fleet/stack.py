@@ -7,15 +7,15 @@ from aws_cdk import CfnOutput, Environment, Stack, Tags
 from constructs import Construct
 
 from token_refresh_infra.access import only_from_function
-from token_refresh_infra.fleet_access import FleetAccess
-from token_refresh_infra.fleet_alarms import FleetWatch
-from token_refresh_infra.fleet_parameters import FleetParameters
-from token_refresh_infra.fleet_parts import FleetQueue, FleetSchedules, fleet_table
-from token_refresh_infra.function import WorkerFunction
-from token_refresh_infra.topic import alarm_topic
+from token_refresh_infra.constructs.function import WorkerFunction
+from token_refresh_infra.constructs.topic import alarm_topic
+from token_refresh_infra.fleet.access import FleetAccess
+from token_refresh_infra.fleet.alarms import FleetWatch
+from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_infra.fleet.queue import FleetQueue, FleetSchedules, fleet_table
 
-DISPATCHER = "token_refresh_worker.fleet.dispatcher.handler"
-RESYNC = "token_refresh_worker.fleet.resync.handler"
+DISPATCHER = "token_refresh_worker.handlers.dispatch"
+RESYNC = "token_refresh_worker.handlers.resync"
 DISPATCHER_TIMEOUT_SECONDS = 120
 RESYNC_TIMEOUT_SECONDS = 900
 
@@ -74,7 +74,7 @@ class FleetStack(Stack):
         variables: dict[str, str],
         timeout_seconds: int,
         *,
-        handler: str = "token_refresh_worker.handler.handler",
+        handler: str = "token_refresh_worker.handlers.refresh",
         description: str = "Refreshes one secret of a fleet for each message",
     ) -> WorkerFunction:
         suffix = "" if name == "Worker" else f"-{name.lower()}"

@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from token_refresh_infra.webhooks import WebhookReceiver
+from token_refresh_infra.webhooks.receiver import WebhookReceiver
 
 NAMESPACE = "TokenRefresh/Webhooks"
 NOT_VERIFIED_PER_FIVE_MINUTES = 100

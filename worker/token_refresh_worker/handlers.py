@@ -1,4 +1,11 @@
-"""The Lambda handler: event in, outcome out, one last log line either way."""
+"""The entry points of Lambda's functions.
+
+    refresh    the function of one secret, and a fleet's worker: event in, outcome out, one last log line either way
+    dispatch   a fleet's dispatcher, once a minute
+    resync     a fleet's resync, once an hour
+
+https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html
+"""
 
 import os
 from collections.abc import Callable, Mapping
@@ -10,11 +17,12 @@ from token_refresh.errors import InternalError, TokenRefreshError
 from token_refresh_worker import cold_start
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh_worker.bootstrap import SystemClock, build_run
-from token_refresh_worker.config import check_timeout, read_settings, token_secret_id
 from token_refresh_worker.core.schedule import Policy, due_at
-from token_refresh_worker.events import Trigger, check_secret, is_queue_event, read_event
-from token_refresh_worker.outcome import Outcome, RunFacts, Summary
-from token_refresh_worker.run import Run
+from token_refresh_worker.run.events import Trigger, check_secret, is_queue_event, read_event
+from token_refresh_worker.run.outcome import Outcome, RunFacts, Summary
+from token_refresh_worker.run.ports import Log
+from token_refresh_worker.run.run import Run
+from token_refresh_worker.run.settings import check_timeout, read_settings, token_secret_id
 
 DEFAULT_TIME_LEFT_SECONDS: Final = 60.0
 """For a caller whose context object does not say how much time is left, such as a test."""
@@ -22,8 +30,8 @@ DEFAULT_TIME_LEFT_SECONDS: Final = 60.0
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def handler(event: object, context: Any) -> dict[str, Any]:
-    """Refresh the token secret if it is due; see https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html.
+def refresh(event: object, context: Any) -> dict[str, Any]:
+    """Refresh the token secret if it is due.
 
     Args:
         event: A scheduled event, `{}`, `{"secret_id"?: str, "force"?: bool, "dry_run"?: bool}`, or a batch of a
@@ -48,6 +56,52 @@ def handler(event: object, context: Any) -> dict[str, Any]:
     raise ended.with_traceback(None) from None
 
 
+def dispatch(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - Lambda gives it
+    """Hand out what is due in this minute.
+
+    Args:
+        event: Anything; EventBridge Scheduler sends one a minute.
+        context: Lambda's context object: its request ID.
+
+    Returns:
+        `size`, `handed_out`, `waiting`.
+
+    Raises:
+        TokenRefreshError: Table or queue refuse or can't be reached. Nothing is lost: what is due stays due.
+    """
+    # Imported here, as below: the function of one secret needs none of it.
+    from token_refresh_worker.fleet.dispatcher import dispatch_minute  # noqa: PLC0415
+
+    return _look_after_fleet(dispatch_minute, context)
+
+
+def resync(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - Lambda gives it
+    """Compare a fleet's index with the secrets that carry the fleet's tag.
+
+    Args:
+        event: Anything; EventBridge Scheduler sends one an hour.
+        context: Lambda's context object: its request ID.
+
+    Returns:
+        `added`, `removed`, `looked_at`, and `not_believed`: rows that an incomplete listing lacks and that stay.
+
+    Raises:
+        TokenRefreshError: Table or listing refuse or can't be reached. The next resync goes on.
+    """
+    from token_refresh_worker.fleet.resync import resync_index  # noqa: PLC0415 - see `dispatch`
+
+    return _look_after_fleet(resync_index, context)
+
+
+def _look_after_fleet(act: Callable[[Log], dict[str, int]], context: Any) -> dict[str, int]:
+    request_id = getattr(context, "aws_request_id", None)
+    take_over_libraries("INFO", request_id=request_id)
+    try:
+        return act(open_log(EVERYTHING, request_id=request_id))
+    finally:
+        cold_start.end()
+
+
 def _run(event: object, context: Any) -> dict[str, Any] | TokenRefreshError:
     invocation = Invocation(context)
     ended = invocation.execute(lambda: (read_event(event), os.environ))
@@ -56,8 +110,7 @@ def _run(event: object, context: Any) -> dict[str, Any] | TokenRefreshError:
 
 
 def _run_in_fleet(event: object, context: Any) -> dict[str, Any] | TokenRefreshError:
-    # Imported here: a deployment for one secret does not need it.
-    from token_refresh_worker.fleet.queue_worker import run_event  # noqa: PLC0415
+    from token_refresh_worker.fleet.queue_worker import run_event  # noqa: PLC0415 - see `dispatch`
 
     return run_event(event, lambda fleet: Invocation(context, fleet=fleet))
 
