@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from fakes import tokens
+from run.world import World
 from testbed.secrets_manager.limits import ServiceError
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, Kind, Response
-from world import World
 
-REJECTED = FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")
+REJECTED = FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
 LOST = FailedRequest(kind=Kind.NO_RESPONSE, seen="ReadTimeout")
 
 
@@ -22,8 +22,6 @@ class SingleUseGrant:
     lifetime: timedelta
     alive: bool = True
     refreshes: int = 0
-    lost: int = 0
-    """How many of the next responses get lost after the redemption."""
     _used: set[str] = field(default_factory=set)
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
@@ -34,9 +32,6 @@ class SingleUseGrant:
             return REJECTED
         self._used.add(token)
         self.refreshes += 1
-        if self.lost:
-            self.lost -= 1
-            return LOST
         return tokens(self.refreshes, lifetime=self.lifetime)
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -14,8 +14,9 @@ from builders import fields as document_fields
 from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore, FakeTable
 from testbed.secrets_manager.model import SecretsModel
 from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.core.claims import Record, read_record
 from token_refresh_worker.core.schedule import Policy
-from token_refresh_worker.core.versions import claim_version_id
+from token_refresh_worker.core.versions import OUTCOME, claim_version_id
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName
@@ -108,6 +109,24 @@ class World:
         assert found is not None
         return found
 
+    @property
+    def claim_table(self) -> FakeTable:
+        assert self.table is not None
+        return self.table
+
+    @property
+    def copy(self) -> FakeStore:
+        """The published secret."""
+        assert self.published is not None
+        return self.published
+
+    def record(self) -> Record:
+        """How the last attempt ended."""
+        found = self.store.read(label=OUTCOME)
+        assert found is not None
+        assert found.value is not None
+        return read_record(found.version_id, found.value)
+
     def labels(self, secret_id: str = SECRET_ID) -> dict[str, str]:
         """Which version each label is on."""
         secret = self.model.find(secret_id)
@@ -156,6 +175,28 @@ def killed(world: World, name: str, **where: Any) -> None:
         world.execute(force=force)
 
 
+def refuse(call: str, error: Exception) -> Callable[[str], None]:
+    """Give a hook that raises at each call of that name."""
+
+    def hook(called: str) -> None:
+        if called == call:
+            raise error
+
+    return hook
+
+
+def stale_reads(world: World, *labels_or_versions: str) -> None:
+    """Let each later read of these show what is stored now."""
+    old, call = SecretsModel(), world.model.call
+    old.restore(world.model.snapshot())
+
+    def respond(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
+        named = {request.get("VersionStage"), request.get("VersionId")} & {*labels_or_versions}
+        return (old.call if operation == "GetSecretValue" and named else call)(operation, request, now=now)
+
+    world.model.call = respond  # type: ignore[method-assign]
+
+
 def fail(error: BaseException) -> Callable[[], object]:
     """Give an act that raises."""
 
@@ -165,4 +206,4 @@ def fail(error: BaseException) -> Callable[[], object]:
     return act
 
 
-__all__ = ["FIRST_CLAIM", "Killed", "World", "fail", "killed"]
+__all__ = ["FIRST_CLAIM", "Killed", "World", "fail", "killed", "refuse", "stale_reads"]

@@ -1,27 +1,18 @@
-"""The published copy: what consumers read follows the token set, and never goes back."""
+"""Rule 3: the published copy, which consumers read, follows the token set and never goes back."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, ms
 from fakes import PUBLISHED_ID
-from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied, SecretStoreError
-from token_refresh_worker.oauth.response import FailedRequest, Kind
-from world import Killed, World
+from run.grant import REJECTED
+from run.world import Killed, World, refuse
+from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied
 
 
 def published() -> World:
     return World(published=True, tokenType="Bearer", scope="all")
-
-
-def refusing(call: str, error: SecretStoreError) -> Callable[[str], None]:
-    def refuse(name: str) -> None:
-        if name == call:
-            raise error
-
-    return refuse
 
 
 def published_token(world: World) -> str:
@@ -44,17 +35,6 @@ def test_a_refresh_publishes_what_consumers_need() -> None:
     assert ["AWSCURRENT", "AWSPREVIOUS", "REFRESH_OUTCOME"] == sorted(world.labels(PUBLISHED_ID))
 
 
-def test_type_and_scope_have_defaults() -> None:
-    """Where the token document names neither, the copy says Bearer and no scope; snake case is read as well."""
-    world = World(published=True)
-    world.execute()
-    assert ("Bearer", None) == (world.current(PUBLISHED_ID)["tokenType"], world.current(PUBLISHED_ID)["scope"])
-
-    world = World(published=True, token_type="MAC")
-    world.execute()
-    assert "MAC" == world.current(PUBLISHED_ID)["tokenType"]
-
-
 def test_tokens_that_are_carried_onto_an_edited_copy_are_published_at_once() -> None:
     """Consumers get new tokens in the run that received them, also where an edited copy became current meanwhile."""
     world = published()
@@ -68,11 +48,10 @@ def test_a_copy_that_is_up_to_date_costs_one_read() -> None:
     """A fresh run with a published copy reads it once and writes nothing."""
     world = published()
     world.execute()
-    assert world.published is not None
-    world.published.calls.clear()
+    world.copy.calls.clear()
 
     assert "fresh" == world.outcome()
-    assert ["read AWSCURRENT"] == world.published.calls
+    assert ["read AWSCURRENT"] == world.copy.calls
 
 
 @pytest.mark.parametrize("call", ["put REFRESH_OUTCOME", "move AWSCURRENT"])
@@ -80,18 +59,17 @@ def test_the_next_run_publishes_for_one_that_died(call: str) -> None:
     """A crash between promotion and publication is repaired by the next run."""
     world = published()
     world.execute()
-    assert world.published is not None
 
     def die(name: str) -> None:
         if name == call and world.current()["accessToken"] == "access-2":
             raise Killed
 
-    world.published.before = die
+    world.copy.before = die
     with pytest.raises(Killed):
         world.execute(force=True)
     assert ("access-2", "access-1") == (world.current()["accessToken"], published_token(world))
 
-    world.published.before = lambda _: None
+    world.copy.before = lambda _: None
     world.pass_time(MINUTE)
     assert "fresh" == world.outcome()
     assert "access-2" == published_token(world)
@@ -126,7 +104,6 @@ def test_the_copy_never_goes_back_to_an_older_token() -> None:
     world.execute()
     world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
     world.pass_time(MINUTE)
-    assert world.published is not None
     seen = 0
 
     def overtaken(name: str) -> None:
@@ -135,7 +112,7 @@ def test_the_copy_never_goes_back_to_an_older_token() -> None:
         if name == "move AWSCURRENT" and seen == 1:
             world.execute(force=True)
 
-    world.published.before = overtaken
+    world.copy.before = overtaken
     assert "fresh" == world.outcome()
     assert (world.current()["accessToken"], "access-2") == (published_token(world), published_token(world))
 
@@ -143,14 +120,13 @@ def test_the_copy_never_goes_back_to_an_older_token() -> None:
 def test_publishing_that_fails_is_raised_once_the_refresh_is_safe() -> None:
     """A published secret that can't be written fails the run, after its tokens are current; the next run repairs it."""
     world = published()
-    assert world.published is not None
-    world.published.before = refusing("put REFRESH_OUTCOME", SecretAccessDenied("no"))
+    world.copy.before = refuse("put REFRESH_OUTCOME", SecretAccessDenied("no"))
 
     with pytest.raises(SecretAccessDenied):
         world.execute()
     assert "access-1" == world.current()["accessToken"]
 
-    world.published.before = lambda _: None
+    world.copy.before = lambda _: None
     assert "fresh" == world.outcome()
     assert "access-1" == published_token(world)
 
@@ -158,19 +134,11 @@ def test_publishing_that_fails_is_raised_once_the_refresh_is_safe() -> None:
 def test_a_failing_refresh_still_publishes_what_is_current() -> None:
     """Consumers get the current token also where the grant is dead."""
     world = published()
-    world.endpoint.responses = [FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400", error="invalid_grant")]
+    world.endpoint.responses = [REJECTED]
 
     with pytest.raises(ReauthorizationRequired):
         world.execute()
     assert "access-0" == published_token(world)
-
-
-def test_a_dry_run_publishes_nothing() -> None:
-    """A dry run leaves the copy as it is."""
-    world = World(published=True, expires_at=NOW + DAY)
-
-    assert "fresh" == world.outcome(dry_run=True)
-    assert {} == world.labels(PUBLISHED_ID)
 
 
 def test_an_incomplete_token_set_is_published_once_it_is_complete() -> None:
@@ -185,8 +153,7 @@ def test_an_incomplete_token_set_is_published_once_it_is_complete() -> None:
 def test_a_copy_that_can_not_be_read_does_not_stop_the_refresh(*, due: bool) -> None:
     """The refresh comes first; then the run fails, so that somebody learns of the copy."""
     world = World(published=True, expires_at=NOW + (HOUR if due else DAY))
-    assert world.published is not None
-    world.published.before = refusing("read AWSCURRENT", SecretAccessDenied("no"))
+    world.copy.before = refuse("read AWSCURRENT", SecretAccessDenied("no"))
 
     with pytest.raises(SecretAccessDenied):
         world.execute()

@@ -1,27 +1,11 @@
 """Rule 11: what the next claim says."""
 
-from builders import (
-    FORCED,
-    HOUR,
-    MINUTE,
-    NOW,
-    RUN,
-    claim,
-    mark,
-    policy,
-    snapshot,
-)
+from builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, mark, policy, snapshot
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
-from token_refresh_worker.core.steps import (
-    Reason,
-    Redeem,
-    Wait,
-)
+from token_refresh_worker.core.steps import Reason, Redeem, Wait
 from token_refresh_worker.core.versions import claim_version_id
-
-# 11: redeem
 
 
 def test_a_run_redeems_once() -> None:
@@ -68,3 +52,16 @@ def test_the_first_claim_follows_a_root() -> None:
         step.claim.number,
         step.claim.attempt_number,
     )
+
+
+def test_the_next_claim_carries_the_first_unresolved_attempt_on() -> None:
+    """The provider's grace counts from it, however old it is."""
+    old = NOW - 3 * DAY
+    first = attempt("first", Fate.UNKNOWN, claimed_at=old)
+    many = tuple(attempt(f"n{n}", Fate.REJECTED, version_id="w", token="t", claimed_at=old) for n in range(60))
+    newest = claim("last", fate=Fate.NOT_REDEEMED, earlier=(first, *many))
+
+    step = plan(snapshot(newest), RunState(forced_version="v0"), policy())
+
+    assert isinstance(step, Redeem)
+    assert first in step.claim.earlier

@@ -1,13 +1,13 @@
-"""Days of runs on a clock that is moved, with a single-use provider and the version quota of Secrets Manager."""
+"""Rule 10: days of runs on a clock that is moved, with a single-use provider and the quota of Secrets Manager."""
 
 from datetime import timedelta
 
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, policy
-from grant import SingleUseGrant, refused_versions, with_grant
+from run.grant import SingleUseGrant, refused_versions, with_grant
+from run.world import World
 from token_refresh_worker.stored.origin import ClaimStoreKind
-from world import World
 
 VERSIONS, TABLE = ClaimStoreKind.VERSIONS, ClaimStoreKind.TABLE
 
