@@ -18,14 +18,14 @@ REFRESHES_A_MONTH = 30 * DAY // (DAY - refresh_window(DEFAULT_WINDOW, DAY))
 
 SAID = {
     "README.md": [f"at least {VERSIONS} minutes**, or {TABLE} with [claims in a table]"],
-    "docs/configuration.md": [f"never before {USE} of its life", f"else {DEFAULT_WINDOW.seconds} |"],
+    "docs/configuration.md": [f"else {DEFAULT_WINDOW.seconds}", f"at most {WINDOW} of its life"],
     "docs/deploy.md": [
         f"at least {VERSIONS} minutes with claims in the secret, and at least {TABLE} minutes with claims in a table",
         f"of which {REFRESHES_A_MONTH} refresh a 24-hour token 8 hours before it expires",
         f"+ {REFRESHES_A_MONTH} refreshes",
     ],
     "docs/fleet.md": [f"Tokens must live {TABLE} minutes or longer"],
-    "docs/parameters.md": [f"never more than {WINDOW} of its life"],
+    "docs/parameters.md": [f"at most {WINDOW} of its life"],
     "docs/protocol.md": [f"| {VERSIONS} minutes | {TABLE} minutes |", f"at most {WINDOW} of the lifetime"],
     "docs/providers.md": [
         f"A token is due after {USE} of its life",
