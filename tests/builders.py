@@ -151,5 +151,8 @@ SINGLE_USE = policy(grace=timedelta(0))
 IN_TABLE = policy(claim_store=ClaimStoreKind.TABLE)
 """For claims in a table."""
 
+SINGLE_USE_IN_TABLE = policy(grace=timedelta(0), claim_store=ClaimStoreKind.TABLE)
+"""For both."""
+
 RUN = RunState(nonce="nonce")
 FORCED = RunState(nonce="nonce", forced_version="v0")

@@ -74,14 +74,15 @@ def test_a_used_token_leads_to_its_newest_successor() -> None:
             attempt("a", brought="refresh-1"),
             attempt("b", token="refresh-1", brought="wrong"),
             attempt("c", token="refresh-1", brought="refresh-2"),
-            attempt("d", Fate.UNKNOWN, token="refresh-2"),
+            attempt("d", token="refresh-2", brought="refresh-3"),
+            attempt("e", Fate.UNKNOWN, token="refresh-3"),
         )
     )
 
     last = ledger.successor(TOKEN)
 
     assert last is not None
-    assert "c" == last.claim_id
+    assert "d" == last.claim_id
 
 
 def test_a_token_that_returns_itself_is_not_used() -> None:
@@ -123,6 +124,7 @@ def test_a_full_day_waits_for_its_first_claim_to_age() -> None:
     assert NOW == claims_at(*spread[1:]).allowed_at(3, NOW)
     assert NOW + MINUTE == claims_at(*spread).allowed_at(3, NOW + MINUTE)
     assert NOW == Ledger().allowed_at(3, NOW)
+    assert NOW == claims_at(NOW - DAY).allowed_at(1, NOW)
 
 
 def test_more_claims_than_the_limit_wait_for_enough_of_them_to_age() -> None:

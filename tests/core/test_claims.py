@@ -8,6 +8,7 @@ import pytest
 from builders import DAY, HOUR, NOW, attempt, claim, mark
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import (
     Record,
@@ -105,6 +106,39 @@ def test_stored_numbers_are_cut() -> None:
     assert timedelta(0) == read(grace_seconds=-1).grace  # type: ignore[attr-defined]  # a claim
 
 
+def test_a_claim_without_host_and_grace_can_be_read() -> None:
+    """It may follow something unreadable, of which nobody knows them."""
+    found = read_claim("c1", write_claim(claim(host=None, grace=None)), NOW)
+
+    assert (None, None) == (found.host, found.grace)
+
+
+def test_a_claim_is_stored_in_this_form() -> None:
+    """Runs of two releases may meet on one secret: each reads what the other writes."""
+    before = attempt("c0", brought="refresh-1")
+
+    stored = write_claim(claim("c1", version_id="v7", number=2, claim_number=9, earlier=(before,)))
+
+    at = before.claimed_at.timestamp()
+    assert (
+        '{"version_id":"v7","attempt":2,"ttl_seconds":120.0,"nonce":"nonce",'
+        f'"earlier":[["c0","v0",1,{at}]],"fates":[["{mark("refresh-0")}","stored","{mark("refresh-1")}",false]],'
+        f'"number":9,"token":"{mark("refresh-0")}","host":"provider.example","grace_seconds":86400.0,"forced":false}}'
+        == stored.reveal()
+    )
+
+
+def test_a_record_is_stored_in_this_form() -> None:
+    """A record names the version, the attempt, what became of the refresh token, the provider's code, and when."""
+    record = Record(fate=Fate.REJECTED, error="invalid_grant", recorded_at=NOW)
+    stored = write_record(record, attempt("c1", version_id="v7", number=3))
+
+    at = NOW.timestamp()
+    assert (
+        f'{{"version_id":"v7","attempt":3,"outcome":"rejected","error":"invalid_grant","at":{at}}}' == stored.reveal()
+    )
+
+
 def test_no_fingerprint_is_shown() -> None:
     """A fingerprint is a digest of a token: it is stored, and in no `repr`."""
     made = claim(brought="refresh-1")
@@ -134,12 +168,20 @@ def test_a_record_is_read_as_it_was_written(fate: Fate, error: str | None) -> No
         {"at": "now"},
         {"at": 1e18},
         {"at": 7},
+        {"at": LATEST_SECONDS},
     ],
 )
 def test_what_is_not_a_record_is_named(changes: dict[str, object]) -> None:
     """A version at a record's place that is not a record is an error that names it."""
     with pytest.raises(InvalidSecretDocument, match=r"^version r1 is not the record of an attempt$"):
         read_record("r1", SecretValue(json.dumps(GOOD_RECORD | changes)))
+
+
+def test_the_earliest_time_of_a_record_is_allowed() -> None:
+    """The first moment of the range belongs to it, the last one doesn't."""
+    record = read_record("r1", SecretValue(json.dumps(GOOD_RECORD | {"at": EARLIEST_SECONDS})))
+
+    assert EARLIEST_SECONDS == record.recorded_at.timestamp()
 
 
 @pytest.mark.parametrize("error", [7, "\x1b[2J", "e" * 65, None])
@@ -173,5 +215,6 @@ def test_an_unreadable_claim_counts_as_one_of_an_hour_on_the_current_token() -> 
         found.fate,
         found.attempt_number,
     )
+    assert ("c2", "c2") == (found.claim_id, alone.claim_id)
     assert ((previous,), previous.host, HOUR) == (found.earlier, found.host, found.grace)
     assert ((), None, None) == (alone.earlier, alone.host, alone.grace)
