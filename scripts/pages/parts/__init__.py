@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pages.parts import commands, deployments, fleets, profiles, worker
+from pages.parts import alarms, commands, deployments, fleets, profiles, webhooks, worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +20,13 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "common-parameters": deployments.common,
     "single-parameters": deployments.single,
     "fleet-parameters": deployments.fleet,
+    "webhook-parameters": deployments.webhooks,
+    "single-alarms": alarms.single,
+    "alarm-cost": alarms.cost,
+    "fleet-alarms": alarms.fleet,
+    "webhook-alarms": alarms.webhooks,
+    "senders": webhooks.senders,
+    "sender-names": webhooks.names,
     "breakers": fleets.breakers,
     "states": fleets.states,
 }
