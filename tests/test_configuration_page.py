@@ -36,7 +36,7 @@ def test_every_variable_has_a_row() -> None:
 
 def test_every_metric_is_named() -> None:
     """Each metric of the last line is on the page."""
-    tree = ast.parse((PACKAGE / "run" / "outcome.py").read_text())
+    tree = ast.parse((PACKAGE / "run" / "last_line.py").read_text())
     metrics = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "_metrics")
     texts = {str(node.value) for node in ast.walk(metrics) if isinstance(node, ast.Constant)}
     names = {text for text in texts if re.fullmatch(r"[A-Z]\w+", text) and text not in {"None", "True", "False"}}

@@ -113,7 +113,7 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(due: bool) -> None: 
 
     settled = world.execute(dry_run=True, force=not due)
 
-    assert ("would_refresh", world.labels()["AWSCURRENT"]) == (settled.name, settled.version_id)
+    assert ("would_refresh", world.labels()["AWSCURRENT"]) == (settled.name, settled.tokens.version_id)
     assert (before, []) == (world.model.snapshot(), world.endpoint.requests)
 
 

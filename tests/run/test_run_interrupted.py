@@ -24,7 +24,7 @@ def test_a_run_that_died_with_its_claim_holds_others_off_until_it_ends() -> None
     settled = world.execute()
 
     assert ("yielded", NOW + 2 * MINUTE) == (settled.name, settled.retry_at)
-    assert world.labels()["AWSCURRENT"] == settled.version_id
+    assert world.labels()["AWSCURRENT"] == settled.tokens.version_id
     world.pass_time(2 * MINUTE)
     assert "refreshed" == world.outcome()
     assert 1 == len(world.endpoint.requests)
