@@ -20,13 +20,43 @@
         TokensNotStored         new tokens arrived but could not be stored in time
       InternalError             a defect of this program
 
-A message says what failed, why, and which command fixes it. It contains no secret, and of a provider's response only
+An error says what failed, why, and which command fixes it. It contains no secret, and of a provider's response only
 error codes of RFC 6749 and values that its profile names: Lambda's runtime prints what is raised.
 """
 
+from token_refresh.advice import Advice, in_words
+
 
 class TokenRefreshError(Exception):
-    """Base of all named failures."""
+    """Base of all named failures.
+
+    Attributes:
+        what: What failed.
+        why: The reason, if `what` does not tell it.
+        fix: What to do.
+    """
+
+    def __init__(self, what: str = "", *, why: str = "", fix: str | Advice = ()) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.fix: Advice = (fix,) if isinstance(fix, str) else fix
+
+    @property
+    def facts(self) -> str:
+        """What failed, and why."""
+        return f"{self.what}: {self.why}" if self.why else self.what
+
+    @property
+    def parts(self) -> Advice:
+        """The facts, then what to do. Not named `message`: error reporters send an attribute of that name."""
+        if not self.fix:
+            return (self.facts,)
+        begins_sentence = isinstance(self.fix[0], str) and self.fix[0][:1].isupper()
+        return (self.facts, ". " if begins_sentence else "; " if self.why else ": ", *self.fix)
+
+    def __str__(self) -> str:
+        return in_words(self.parts)
 
 
 class ConfigurationError(TokenRefreshError):
@@ -46,7 +76,15 @@ class SecretStoreError(TokenRefreshError):
 
 
 class SecretNotFound(SecretStoreError):
-    """The secret does not exist in this account and region."""
+    """The secret does not exist in this account and region.
+
+    Attributes:
+        secret_id: The name or ARN that was asked for.
+        is_deleted: Whether it is marked for deletion, so that its name is taken.
+    """
+
+    secret_id: str | None = None
+    is_deleted: bool = False
 
 
 class SecretEmpty(SecretStoreError):

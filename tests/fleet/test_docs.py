@@ -12,7 +12,7 @@ import pytest
 
 from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import names_of
-from token_refresh_infra.fleet_parameters import FleetParameters
+from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_infra.modes import parameters_of
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.aws.bus import SOURCE

@@ -12,7 +12,7 @@ import pytest
 from infra.synthesis import Deployment
 from testbed.testbed import Testbed
 from token_refresh.errors import SecretEmpty
-from token_refresh_infra.dashboard import QUERIES
+from token_refresh_infra.single.dashboard import QUERIES
 from token_refresh_worker.handlers import refresh
 from token_refresh_worker.run.metrics import NAMESPACE
 

@@ -8,7 +8,7 @@ from infra.synthesis import ROOT, Deployment
 from token_refresh_infra.context import names_of
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.run.events import read_event
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
@@ -25,7 +25,7 @@ def first_column(heading: str, page: str = REFERENCE) -> set[str]:
 
 def test_parameters() -> None:
     """The page lists every parameter and no other."""
-    assert {"mode", *names_of(Parameters)} == first_column("Parameters")
+    assert {"mode", *names_of(SingleParameters)} == first_column("Parameters")
 
 
 def test_defaults() -> None:

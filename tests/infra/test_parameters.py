@@ -7,7 +7,7 @@ import pytest
 
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.providers.loader import PROFILES
 from token_refresh_worker.run.settings import check_timeout, read_settings
 
@@ -16,9 +16,9 @@ KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
 HERE = {"account": "123456789012", "region": "eu-central-1"}
 
 
-def read(**context: Any) -> Parameters:
+def read(**context: Any) -> SingleParameters:
     parameters = parameters_of({"environment": "prod"} | context)
-    assert isinstance(parameters, Parameters)
+    assert isinstance(parameters, SingleParameters)
     return parameters
 
 

@@ -121,8 +121,6 @@ class Scenario:
     """How many writes old a stale read may be."""
     before: int = 0
     """Refreshes before the search begins."""
-    start: str = "by hand"
-    """How the first token set was stored: see `proof.starts`."""
     due_seconds: int = DUE_SECONDS
     quota: int = 100
     """How many versions the secret holds before old ones are removed."""
@@ -166,7 +164,6 @@ class Scenario:
         said = [
             "runs " + " ".join(self.plans),
             *([f"{self.before} refreshes before"] if self.before else []),
-            *([f"start: {self.start}"] if self.start != "by hand" else []),
             *(f"{count} {name if count == 1 else plural}" for (name, plural), count in counts if count),
             *([f"up to {self.stale_depth} writes old"] if self.stale_depth else []),
             *(["jumps of " + ", ".join(f"{seconds} s" for seconds in self.jumps)] if self.jumps else []),

@@ -11,6 +11,7 @@ TokenRefreshError            the base: catch this to catch all
   InternalError              a defect of this program
 """
 
+import copy
 from typing import TypeVar
 
 from token_refresh.errors import (
@@ -52,7 +53,7 @@ def without_traceback(error: E) -> E:
     The frames of a traceback hold the stored document, and error reporters print them.
     """
     # Not `with_traceback(None)`: raising one object in two threads would mix their tracebacks.
-    return type(error)(*error.args)
+    return copy.copy(error)
 
 
 def defect(error: Exception) -> InternalError:

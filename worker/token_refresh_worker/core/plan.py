@@ -222,7 +222,7 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         fingerprint=snapshot.fingerprint,
         forced=_forced(snapshot, run),
         time_to_live=policy.claim_time_to_live,
-        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint, version_id),
+        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
         number=snapshot.claim_number + 1,
         host=policy.host,
         grace=snapshot.counted_grace(policy),

@@ -132,7 +132,7 @@ class Run:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
         polls = 0
-        # Something else that keeps changing the secret must not keep a run busy (test_failures_store.py).
+        # Something else that keeps changing the secret must not keep a run busy (test_forward_stored_tokens.py).
         for _ in range(self._limits.steps):
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
