@@ -1,4 +1,5 @@
 from datetime import timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,6 +94,17 @@ def test_the_last_line_is_the_metric(
         ],
     }
     assert expected == fields["_aws"]
+
+
+def test_the_page_names_every_metric() -> None:
+    """docs/configuration.md has each metric that a line can have, in backquotes."""
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    last: Any = last_line(outcome(), due_before=NOW).fields()
+
+    names = [metric["Name"] for metric in last["_aws"]["CloudWatchMetrics"][0]["Metrics"]]
+
+    assert 8 == len(names)
+    assert [] == [name for name in names if f"`{name}`" not in page]
 
 
 def test_a_failure_says_what_failed() -> None:

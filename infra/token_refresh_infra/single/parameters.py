@@ -35,26 +35,50 @@ class SingleParameters(CommonParameters):
     """One worker. A field is named as its parameter; None leaves a choice to the provider's profile."""
 
     service: Annotated[str, part(default=DEFAULT_SERVICE)]
+    """Last part of the token secret's name, or all of it without `app`."""
     token_secret: Annotated[str, secret(default=CREATE)]
+    """Or the name or ARN of a secret that exists; its policy is not changed."""
     client_secret: Annotated[str | None, secret()]
+    """Name or ARN of a secret with the client credentials; otherwise they are stored beside the tokens."""
     published_secret: Annotated[str, secret(default=CREATE)]
+    """The copy for consumers, without the refresh token; or the name or ARN of a secret, or `none`."""
     operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
+    """ARNs of the only roles and users, besides the worker, that may read and write the secrets' values."""
     consumers: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
+    """ARNs of roles and users that may also use the published secret, where `operators` is set."""
     claim_table: Annotated[str | None, text(_TABLE, "create or the name of a table")]
+    """`create`, or the name of a DynamoDB table (docs/deploy.md#claims-in-a-table)."""
     provider: Annotated[str | None, text(_PROVIDER, "the name of a profile (token-refresh providers)")]
+    """Name of a profile, as `token-refresh providers` lists them (docs/providers.md). Default: the worker's."""
     token_endpoint: Annotated[str | None, text(_ENDPOINT, "an https URL")]
+    """HTTPS only. Default: the profile's."""
     token_endpoint_auth_method: Annotated[str | None, text("|".join(AuthMethod), f"one of {', '.join(AuthMethod)}")]
+    """How the client authenticates. Default: the profile's."""
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
+    """ARN of the KMS key that signs for `private_key_jwt`."""
     event_bus: Annotated[str | None, event_bus()]
+    """Name of an EventBridge bus of this account and region (docs/events.md)."""
     token_lifetime_seconds: Annotated[int | None, optional(whole(1, low=60, high=12 * MONTH_SECONDS))]
+    """How long access tokens live; schedule and alarms follow it. Default: the profile's, else 86400."""
     refresh_window_seconds: Annotated[int | None, optional(whole(1, low=60, high=MONTH_SECONDS))]
+    """How long before expiry a token is due; at most a third of its life. Default: the profile's."""
     replay_grace_seconds: Annotated[int | None, optional(whole(0, low=0, high=MONTH_SECONDS))]
+    """How long the provider accepts a refresh token again; 0 for single use. Default: the profile's."""
     claim_ttl_seconds: Annotated[int, whole(120, low=1, high=3600)]
+    """At least 30 more than `timeout_seconds`."""
     request_timeout_seconds: Annotated[int | None, optional(whole(1, low=1, high=300))]
+    """For one token request. Default: the worker's."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
+    """The function's."""
     schedule_minutes: Annotated[int | None, optional(whole(1, low=1, high=720))]
+    """At least 3 runs must fit into the time in which a refresh is due.
+
+    Default: 30 for a day's tokens, 5 for an hour's.
+    """
     flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
+    """Each run starts within so many minutes. Default: 10 for a day's tokens, 1 for an hour's."""
     schedule_enabled: Annotated[bool, switch(default=True)]
+    """`--pause` sets it."""
 
     def check(self) -> None:
         """Refuse times that don't fit together, and secrets of other places."""

@@ -19,13 +19,15 @@ class OutcomeName(StrEnum):
     REFRESHED = "refreshed"
     """This run received the tokens that are current."""
     RECOVERED = "recovered"
-    """This run made tokens current that an interrupted run had stored."""
+    """This run made tokens current that an interrupted run had stored. It sent no request."""
     SUPERSEDED = "superseded"
-    """The provider rejected the refresh token, and a newer token set was current by then."""
+    """The provider rejected the refresh token, and newer tokens are current: something else refreshes this secret."""
     YIELDED = "yielded"
-    """Left to a later run."""
+    """Another run holds the claim, or a backoff or a limit is not over; `retry_at` says until when."""
     WOULD_REFRESH = "would_refresh"
+    """A dry run found tokens that are due."""
     WOULD_RECOVER = "would_recover"
+    """A dry run found stored tokens that are not current."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
