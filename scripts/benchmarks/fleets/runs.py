@@ -12,6 +12,7 @@ from benchmarks.fleets.account import VirtualSecretsManager
 from benchmarks.fleets.clock import VirtualClock
 from benchmarks.fleets.providers import VirtualProvider
 from fakes import FakeLog
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.providers.loader import load_provider
@@ -29,7 +30,7 @@ SINGLE_USE = load_provider("generic")
 RUN_SECONDS = 83.0
 REQUEST_SECONDS = 20.0
 POLICY = Policy(
-    refresh_window=timedelta(hours=8),
+    refresh_window=DEFAULT_WINDOW,
     replay_grace=timedelta(0),
     claim_time_to_live=timedelta(seconds=120),
     host="provider.example",

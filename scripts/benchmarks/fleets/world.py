@@ -15,6 +15,7 @@ from benchmarks.fleets.runs import POLICY, virtual_invocation
 from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
 from token_refresh.errors import TokenRefreshError
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, Message, ProviderLimits, decide
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, Seen, State
@@ -26,7 +27,7 @@ from token_refresh_worker.run.outcome import CurrentTokens
 
 CLAIM_SECONDS = 0.01
 """A call of DynamoDB."""
-WINDOW = LIFETIME / 3
+WINDOW = refresh_window(POLICY.refresh_window, LIFETIME)
 SECONDS_A_MINUTE = 60
 
 
