@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pages.parts import commands, deployments, fleets, profiles, worker
+from pages.parts import commands, deployments, fleets, profiles, proof, worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +17,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "rules": worker.rules,
     "transitions": worker.transitions,
     "providers": profiles.providers,
+    "proof-figures": proof.figures,
     "common-parameters": deployments.common,
     "single-parameters": deployments.single,
     "fleet-parameters": deployments.fleet,
