@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_infra.common import CREATE, CommonParameters, event_bus, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 from token_refresh_worker.oauth.formats import AuthMethod
@@ -96,9 +97,7 @@ class SingleParameters(CommonParameters):
             self.check_place(name, getattr(self, name))
 
     def _check_lifetime(self) -> None:
-        problem = lifetime_problem(
-            timedelta(seconds=self.lifetime_seconds), claims_in_table=self.claim_table is not None
-        )
+        problem = lifetime_problem(timedelta(seconds=self.lifetime_seconds), self.settings.policy.claim_store)
         if problem is not None:
             raise ParameterError(f"token_lifetime_seconds: {problem}")
 
@@ -112,7 +111,7 @@ class SingleParameters(CommonParameters):
             raise ParameterError(
                 f"schedule_minutes: {self.run_every_minutes} with flexible_minutes {self.start_within_minutes} does "
                 f"not fit {RUNS_IN_WINDOW} times into the {self.due_window_seconds} s in which a refresh is due (the "
-                "smaller of the refresh window and a third of the token's life)"
+                "refresh window, or less where tokens live shorter)"
             )
 
     @property
@@ -159,7 +158,8 @@ class SingleParameters(CommonParameters):
     @property
     def due_window_seconds(self) -> int:
         """For how long before its expiry a token set is due."""
-        return min(round(self.settings.provider.refresh_window.total_seconds()), self.lifetime_seconds // 3)
+        window = refresh_window(self.settings.provider.refresh_window, timedelta(seconds=self.lifetime_seconds))
+        return window // timedelta(seconds=1)
 
     @property
     def run_every_minutes(self) -> int:

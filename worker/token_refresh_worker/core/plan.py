@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import (
-    CLAIMS_A_DAY,
     Policy,
     due_at,
     last_quarter_at,
@@ -33,6 +32,7 @@ from token_refresh_worker.core.steps import (
     Wait,
 )
 from token_refresh_worker.core.versions import claim_version_id, published_version_id, unheld_claim_id
+from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 STALENESS: Final = timedelta(seconds=30)

@@ -110,7 +110,7 @@ def claim_store_problem(settings: Settings) -> str | None:
     documented = settings.provider.access_token_lifetime
     if documented is None:
         return None
-    problem = lifetime_problem(documented, claims_in_table=settings.claim_table is not None)
+    problem = lifetime_problem(documented, settings.policy.claim_store)
     return problem and f"PROVIDER {settings.provider.name} doesn't fit the claim store: {problem}"
 
 

@@ -8,10 +8,10 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.cli.console.failures import CommandFailed, reported
 from token_refresh_worker.cli.console.screen import fields_table, output, span, text
 from token_refresh_worker.cli.providers.check import check_profile
-from token_refresh_worker.core.schedule import refresh_window
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant
 from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
 from token_refresh_worker.providers.provider import Basis, GraceEnd, Provider, Rotation
