@@ -6,34 +6,10 @@ import inspect
 from typing import TYPE_CHECKING
 
 from pages.docstrings import attributes, table
-from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import Each, ParameterError, readers_of
-from token_refresh_infra.fleet.parameters import FleetParameters
-from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_infra.webhooks.parameters import WebhookParameters
 
 if TYPE_CHECKING:
     from token_refresh_infra.context import Reader
-
-
-def common() -> str:
-    """Return the parameters that every mode has."""
-    return parameters(CommonParameters)
-
-
-def single() -> str:
-    """Return those of one worker."""
-    return parameters(SingleParameters)
-
-
-def fleet() -> str:
-    """Return those of a fleet."""
-    return parameters(FleetParameters)
-
-
-def webhooks() -> str:
-    """Return those of a receiver."""
-    return parameters(WebhookParameters)
 
 
 def parameters(cls: type) -> str:
