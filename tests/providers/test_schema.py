@@ -25,6 +25,7 @@ from token_refresh_worker.providers.provider import (
     Evidence,
     Grace,
     GraceEnd,
+    OldAccessToken,
     Provider,
     RateLimit,
     RefreshTokenLife,
@@ -101,9 +102,14 @@ def test_every_key_is_read() -> None:
             "scopes": ["read", "write"],
             "scope_separator": ",",
             "params": {"prompt": "consent"},
+            "code_params": {"expiring": "1"},
             "pkce": False,
         },
-        evidence=[EVIDENCE | {"basis": "reported"}],
+        old_access_token="dies",
+        revocation_endpoint="https://{shop}.example.com/revoke",
+        ends_on=date(2027, 2, 16),
+        successor="other",
+        evidence=[EVIDENCE | {"basis": "reported", "changes_on": date(2027, 2, 16)}],
     )
 
     assert found == Provider(
@@ -148,9 +154,14 @@ def test_every_key_is_read() -> None:
             scopes=("read", "write"),
             scope_separator=",",
             params={"prompt": "consent"},
+            code_params={"expiring": "1"},
             pkce=False,
         ),
-        evidence=(Evidence(**EVIDENCE, basis=Basis.REPORTED),),
+        old_access_token=OldAccessToken.DIES,
+        revocation_endpoint="https://{shop}.example.com/revoke",
+        ends_on=date(2027, 2, 16),
+        successor="other",
+        evidence=(Evidence(**EVIDENCE, basis=Basis.REPORTED, changes_on=date(2027, 2, 16)),),
     )
 
 
@@ -301,6 +312,15 @@ def test_every_key_is_read() -> None:
         ({"rate": {"requests": 1, "seconds": 1, "per": "day"}}, "rate: per must be a string that matches ip"),
         ({"authorization": {}}, "authorization: endpoint is missing"),
         ({"authorization": {"endpoint": "https://e.com", "pkc": True}}, "authorization: there is no key pkc"),
+        (
+            {"authorization": {"endpoint": "https://e.com", "code_params": {"code": "x"}}},
+            "authorization: code_params must be further fields only; the exchange has code anyway",
+        ),
+        ({"old_access_token": "ends"}, "old_access_token must be one of dies, lives"),
+        ({"revocation_endpoint": "https://{shop}.example.com"}, r"revocation_endpoint must be .*; shop doesn't"),
+        ({"ends_on": date(2027, 2, 16)}, "ends_on must be the changes_on of a line of evidence"),
+        ({"successor": "other"}, "successor must be absent without ends_on"),
+        ({"evidence": [EVIDENCE | {"source": "A forum"}]}, r"evidence\[0\]: source must be a link, because the basis"),
         ({"evidence": []}, "evidence must be a list with at least one source"),
         ({"evidence": [EVIDENCE | {"on": "2026-11-24"}]}, r"evidence\[0\]: on must be a date without quotes"),
         ({"tokenendpoint": "x"}, "example.toml: there is no key tokenendpoint; the keys here are access_token"),

@@ -113,8 +113,9 @@ class Exchange:
             raise self._refused(response)
         if response.refresh_token is None:  # Optional by RFC 6749 section 5.1.
             raise CommandFailed(
-                "the provider sent no refresh token, so there is nothing to refresh with. Ask for one: with a scope "
-                "(--scope offline_access), or in the client's settings at the provider"
+                "the provider sent no refresh token, so there is nothing to refresh with. It may want a scope "
+                "(--scope), or a setting of the client; what is known of it: "
+                f"`token-refresh providers {provider.name}`"
             )
         return response
 
