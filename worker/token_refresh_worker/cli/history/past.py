@@ -1,21 +1,21 @@
-"""What became of the refresh tokens of older token sets, as a run would see it if the set were current."""
+"""What became of the refresh tokens of older token sets, by what a run would read if the set were current."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 
-from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
 from token_refresh_worker.adapters.version_claims import VersionClaimReader
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.versions import Kind, Listed, list_versions
+from token_refresh_worker.cli.secret.listing import each_version
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.regions import not_found
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
-from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import SecretName
@@ -23,6 +23,7 @@ from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimReader, SecretVersion
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
 class TokenFate(StrEnum):
@@ -31,13 +32,13 @@ class TokenFate(StrEnum):
     UNUSED = "unused"
     REDEEMED = "redeemed"
     PERHAPS = "may be redeemed"
-    """A request was sent, or a run died, and no tokens arrived."""
+    """A request was sent, or a run died, and no tokens arrived; or older attempts are not known any more."""
     REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedSecret:
-    """The versions of a secret in memory, with a current one of one's choice; implements the port `SecretReader`."""
+    """The versions of a secret in memory, with one of them as the current one; implements the port `SecretReader`."""
 
     versions: Mapping[str, SecretVersion]
     current: SecretVersion
@@ -56,8 +57,9 @@ class Past:
     """The versions of a secret, and the attempts on its refresh tokens."""
 
     secret: SecretName
-    settings: Settings
-    versions: list[Listed]
+    claim_store: ClaimStoreKind
+    needs_refresh_token: bool
+    listed: list[Listed]
     """The newest first."""
     table: ClaimReader | None
     """The claims, unless they are versions."""
@@ -69,49 +71,61 @@ class Past:
             InvalidSecretDocument: The claim table's item is not a claim.
             SecretStoreError: The claim table refused.
         """
-        listed = ListedSecret(
-            versions={version.version_id: version.value for version in self.versions if version.value}, current=current
-        )
+        secret = ListedSecret(versions=self.versions, current=current)
         reader = SnapshotReader(
-            store=listed,
-            claims=self.table or VersionClaimReader(listed),
-            claim_store=self.settings.policy.claim_store,
+            store=secret,
+            claims=self.table or VersionClaimReader(secret),
+            claim_store=self.claim_store,
             published=None,
             secret=self.secret,
-            needs_refresh_token=self.settings.provider.needs_refresh_token,
+            needs_refresh_token=self.needs_refresh_token,
         )
-        # A run whose claim is refused finds the newest one, also where the label was moved.
-        return reader.read(Memory(clock=SystemClock(), state=RunState(), newest_claim=self._newest_claim))
+        claims = [listed.claim for listed in self.listed if listed.claim and listed.kind is Kind.CLAIM]
+        # A run whose claim is refused finds the newest one too, wherever the label is.
+        newest = max(claims, key=lambda claim: claim.number, default=None)
+        return reader.read(Memory(clock=SystemClock(), state=RunState(), newest_claim=newest))
+
+    @cached_property
+    def versions(self) -> Mapping[str, SecretVersion]:
+        """The versions that could be read."""
+        return {listed.version_id: listed.value for listed in self.listed if listed.value}
 
     @cached_property
     def snapshots(self) -> Mapping[str, Snapshot]:
-        """What a run would read, for each token set."""
-        sets = (version.value for version in self.versions if version.document)
-        return {value.version_id: self.snapshot(value) for value in sets if value}
+        """What a run would read, for each token set; nothing if the claim table's item is unreadable."""
+        sets = [listed.version_id for listed in self.listed if listed.document]
+        try:
+            return {version_id: self.snapshot(self.versions[version_id]) for version_id in sets}
+        except InvalidSecretDocument:
+            return {}
 
     @cached_property
     def attempts(self) -> Mapping[str, Attempt]:
-        """The attempts that the claims list, by claim ID; a run looks for the results of those on its token alone."""
+        """The attempts by claim ID, with their fate: a run looks it up for the attempts on its token alone."""
         known = [attempt for snapshot in self.snapshots.values() for attempt in snapshot.ledger.attempts]
         return {attempt.claim_id: attempt for attempt in sorted(known, key=lambda a: a.fate is not Fate.SILENT)}
 
-    @property
-    def _newest_claim(self) -> Claim | None:
-        claims = [version.claim for version in self.versions if version.claim and version.kind is Kind.CLAIM]
-        # By number, not by time: the clocks of two runs may differ.
-        return max(claims, key=lambda claim: claim.number, default=None)
+    def fate_of_token(self, snapshot: Snapshot) -> tuple[TokenFate, datetime | None]:
+        """Say what became of the current refresh token, in the order of the plan's rules, and when that began."""
+        on_token = snapshot.on_token
+        if snapshot.stored_attempt is not None:
+            return TokenFate.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
+        if on_token and on_token[-1].fate is Fate.REJECTED:
+            return TokenFate.REJECTED, on_token[-1].claimed_at
+        if snapshot.first_unresolved is not None:
+            return TokenFate.PERHAPS, snapshot.first_unresolved.claimed_at
+        if self._forgets(snapshot):
+            return TokenFate.PERHAPS, snapshot.current.stored_at
+        return TokenFate.UNUSED, None
 
-
-def fate_of_token(snapshot: Snapshot) -> tuple[TokenFate, datetime | None]:
-    """Say what became of the current refresh token, and when that began; in the order of the plan's rules."""
-    on_token = snapshot.on_token
-    if snapshot.stored_attempt is not None:
-        return TokenFate.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
-    if on_token and on_token[-1].fate is Fate.REJECTED:
-        return TokenFate.REJECTED, on_token[-1].claimed_at
-    if snapshot.first_unresolved is not None:
-        return TokenFate.PERHAPS, snapshot.first_unresolved.claimed_at
-    return TokenFate.UNUSED, None
+    def _forgets(self, snapshot: Snapshot) -> bool:
+        """Whether attempts on the current token may be missing: a ledger drops old ones, and a table can be lost."""
+        attempts = snapshot.ledger.attempts
+        named = [listed.origin.number for listed in self.listed if listed.origin]
+        complete = len(attempts) >= max(snapshot.claim_number, *named, 0)  # Claims are numbered without gaps.
+        issued = any(attempt.next_fingerprint == snapshot.fingerprint for attempt in attempts)
+        earlier = attempts[:1] and attempts[0].claimed_at <= snapshot.current.stored_at
+        return not (complete or issued or earlier)
 
 
 def read_past(context: Context) -> Past:
@@ -124,13 +138,16 @@ def read_past(context: Context) -> Past:
     store = context.store()
     try:
         settings = settings_of(context, fields_of(store.read(label=CURRENT)))
-        versions = list_versions(context, store, needs_refresh_token=settings.provider.needs_refresh_token)
+        needs_refresh_token = settings.provider.needs_refresh_token
+        entries = each_version(partial(context.call, "ListSecretVersionIds", context.secret_id))
+        listed = list_versions(entries, store, needs_refresh_token=needs_refresh_token)
     except SecretNotFound as failure:
         raise not_found(context, failure) from None
     return Past(
         secret=SecretName(secret_id=context.secret_id, region=context.region),
-        settings=settings,
-        versions=versions,
+        claim_store=settings.policy.claim_store,
+        needs_refresh_token=needs_refresh_token,
+        listed=listed,
         table=context.claims(settings, store) if settings.claim_table else None,
     )
 
