@@ -42,7 +42,7 @@ def restore(
 ) -> int:
     """Bring an older token set back, as a new version.
 
-    It is refused if the provider would no longer accept the refresh token: authorize again instead.
+    It is refused if no run could refresh it, or not without a risk: authorize again instead.
     """
     past = read_past(context)
     _check_claims(context, past)
