@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Protocol
 
+from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, InvalidEvent, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
@@ -86,11 +87,12 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> dict
         raise InvalidEvent("in a fleet the event must name a secret: secret_id, its complete ARN")
     ended = run_member(crew, trigger, invocation)
     if ended is None:
-        where = f"--fleet {crew.fleet} --region {secrets_manager_client().meta.region_name}"
+        where = crew.fleet, secrets_manager_client().meta.region_name
+        add = Command.of("token-refresh fleet add {} --fleet {} --region {}", trigger.secret_id, *where)
+        resume = Command.of("token-refresh fleet resume --secret {} --fleet {} --region {}", trigger.secret_id, *where)
         raise ConfigurationError(
-            f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused. Use its complete ARN, and add "
-            f"it with `token-refresh fleet add {trigger.secret_id} {where}`, or resume it with "
-            f"`token-refresh fleet resume --secret {trigger.secret_id} {where}`"
+            f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused",
+            fix=("Use its complete ARN, and add it with ", add, ", or resume it with ", resume),
         )
     return ended.as_result(invocation.request_id) if isinstance(ended, Outcome) else ended
 

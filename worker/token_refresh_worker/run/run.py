@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, assert_never
 
+from token_refresh.advice import in_words
 from token_refresh_worker.core.plan import STALENESS, plan
 from token_refresh_worker.core.schedule import Policy, lifetime_too_short
 from token_refresh_worker.core.snapshot import RunState, Snapshot
@@ -194,12 +195,11 @@ class Run:
         log = self.parts.log
         log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat())
         if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self._policy):
+            move = self._secret.command("claims move", "--to", "table", "--table", "NAME")
             log.warning(
                 "token_lifetime_too_short",
                 claim_store=self._policy.claim_store.value,
-                remedy='pause, deploy with claim_table = "create", run '
-                + self._secret.command("claims move", " --to table --table NAME")
-                + ", and resume",
+                remedy=in_words(('pause, deploy with claim_table = "create", run ', move, ", and resume")),
             )
         return self._outcome(OutcomeName.YIELDED, snapshot, step)
 
