@@ -12,9 +12,9 @@ import pytest
 from infra.synthesis import Deployment
 from testbed.testbed import Testbed
 from token_refresh.errors import SecretEmpty
-from token_refresh_infra.dashboard import QUERIES
+from token_refresh_infra.single.dashboard import QUERIES
 from token_refresh_worker.handlers import refresh
-from token_refresh_worker.run.outcome import NAMESPACE
+from token_refresh_worker.run.metrics import NAMESPACE
 
 
 @pytest.fixture

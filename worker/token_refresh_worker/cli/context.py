@@ -80,8 +80,9 @@ class Context:
         problem = None if self.any_lifetime else claim_store_problem(settings)
         if problem is None:
             return settings
-        then = ("Then act with its settings: ", self.command(self.name, "--function", "NAME"))
-        raise ConfigurationError(problem, fix=then if self.function is None else ())
+        if self.function is None:
+            problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", "NAME"))
+        raise problem
 
     def as_deployed(self, variables: Mapping[str, str]) -> "Context":
         """Give the context with the settings of the deployed function.

@@ -113,7 +113,7 @@ def _copy(state: State, target: ClaimStore, moved_to: str, again: Advice) -> Cla
     if newest is None:
         return None
     *earlier, last = [_moved(attempt, state, moved_to) for attempt in ledger]
-    claim = replace(newest, earlier=tuple(earlier), fingerprint=last.fingerprint, version_id=last.version_id)
+    claim = replace(newest, earlier=tuple(earlier), version_id=last.version_id)
     before = target.newest().claim  # Left by an earlier move.
     if not target.append(claim, after=before.claim_id if before else None):
         found = target.find(claim.claim_id)
@@ -136,11 +136,7 @@ def _moved(attempt: Attempt, state: State, moved_to: str) -> Attempt:
     if attempt.version_id != state.snapshot.current.version_id:
         return attempt
     ended = attempt.fate in {Fate.REJECTED, Fate.NOT_REDEEMED}
-    return replace(
-        attempt,
-        fingerprint=attempt.fingerprint or state.snapshot.fingerprint,
-        version_id=moved_to if ended else attempt.version_id,
-    )
+    return replace(attempt, version_id=moved_to) if ended else attempt
 
 
 def _store_document(state: State, to: ClaimStoreKind, claim: Claim | None, version_id: str, again: Advice) -> None:

@@ -1,0 +1,31 @@
+"""The generated parts of pages by name; a page has one between its marks, see `pages.generated`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from pages.parts import commands, fleets, profiles, proof, worker
+from pages.parts.deployments import parameters
+from token_refresh_infra.common import CommonParameters
+from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_infra.single.parameters import SingleParameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PARTS: Final[Mapping[str, Callable[[], str]]] = {
+    "commands": commands.commands,
+    "variables": worker.variables,
+    "outcomes": worker.outcomes,
+    "errors": worker.errors,
+    "rules": worker.rules,
+    "transitions": worker.transitions,
+    "providers": profiles.providers,
+    "proof-figures": proof.figures,
+    "common-parameters": partial(parameters, CommonParameters),
+    "single-parameters": partial(parameters, SingleParameters),
+    "fleet-parameters": partial(parameters, FleetParameters),
+    "breakers": fleets.breakers,
+    "states": fleets.states,
+}

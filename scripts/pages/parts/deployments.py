@@ -1,0 +1,36 @@
+"""What a deployment can set: each parameter with its default."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, get_type_hints
+
+from pages.docstrings import attributes, table
+from token_refresh_infra.context import ParameterError
+
+
+def parameters(cls: type) -> str:
+    """Return the parameters that a class declares itself."""
+    hints, docs = get_type_hints(cls, include_extras=True), attributes(cls)
+    rows = (
+        (f"`{name}`", docs[name].default or _default(name, hints[name]), docs[name].meaning)
+        for name in inspect.get_annotations(cls)
+    )
+    return table(("parameter", "default", "meaning"), *rows)
+
+
+def _default(name: str, hint: Any) -> str:
+    """Return what its reader makes of a parameter that is not set."""
+    try:
+        found = hint.__metadata__[0](name, None)
+    except ParameterError:
+        return "required"
+    match found:
+        case None | ():
+            return "none"
+        case bool():
+            return f"`{str(found).lower()}`"
+        case int():
+            return str(found)
+        case _:
+            return f"`{found}`"
