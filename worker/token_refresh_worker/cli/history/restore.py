@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, NamedTuple, NoReturn
+from typing import Annotated, NamedTuple
 
 import typer
 
+from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.options import command
@@ -45,20 +46,22 @@ def restore(
     It is refused if no run could refresh it, or not without a risk: authorize again instead.
     """
     past = read_past(context)
-    _check_claims(context, past)
-    chosen = _choose(context, past.listed, version_id)
-    version = chosen.value
-    if chosen.document is None or version is None or version.value is None:
-        raise CommandFailed(f"version {chosen.version_id} holds no token set. {_alternatives(context)}")
-    value = _with_claims_in(past.claim_store, chosen.document, version.value)
-    _show(chosen, chosen.document, _explain(context, past, replace(version, value=value)))
+    with context.completing():
+        _check_claims(past)
+        chosen = _choose(context, past.listed, version_id)
+        version = chosen.value
+        if chosen.document is None or version is None or version.value is None:
+            raise CommandFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(context))
+        value = _with_claims_in(past.claim_store, chosen.document, version.value)
+        note = _explain(context, past, replace(version, value=value))
+    _show(chosen, chosen.document, note)
     if not yes:
         confirm("Make it current, as a new version?")
     _store(context, value)
     return 0
 
 
-def _check_claims(context: Context, past: Past) -> None:
+def _check_claims(past: Past) -> None:
     """Refuse to judge by the wrong claims: they say which refresh tokens were redeemed.
 
     Raises:
@@ -66,12 +69,7 @@ def _check_claims(context: Context, past: Past) -> None:
     """
     newest = next((version.origin for version in past.listed if version.origin), None)
     if newest is not None and newest.claim_store is not past.claim_store:
-        _refuse(context, past, Mismatch("CLAIM_TABLE", newest.claim_store, past.claim_store))
-
-
-def _refuse(context: Context, past: Past, step: Mismatch) -> NoReturn:
-    with context.completing():
-        raise mismatch(past.secret, step)
+        raise mismatch(past.secret, Mismatch("CLAIM_TABLE", newest.claim_store, past.claim_store))
 
 
 def _with_claims_in(store: ClaimStoreKind, document: TokenDocument, value: SecretValue) -> SecretValue:
@@ -93,18 +91,17 @@ def _choose(context: Context, versions: list[Listed], wanted: str | None) -> Lis
         candidates = [v for v in versions if v.version_id.startswith(wanted)]
         if len(candidates) != 1:
             how_many = f"{len(candidates)} versions that start with {wanted}" if candidates else f"no version {wanted}"
-            raise CommandFailed(f"secret {context.secret_id} has {how_many}. {_alternatives(context)}")
+            raise CommandFailed(f"secret {context.secret_id} has {how_many}", fix=_alternatives(context))
     if not candidates:
-        raise CommandFailed(f"secret {context.secret_id} has no older token set. {_alternatives(context)}")
+        raise CommandFailed(f"secret {context.secret_id} has no older token set", fix=_alternatives(context))
     if CURRENT in candidates[0].labels:
         raise CommandFailed(f"version {candidates[0].version_id} is the current one; there is nothing to restore")
     return candidates[0]
 
 
-def _alternatives(context: Context) -> str:
-    return (
-        f"List the versions: `{context.command('history')}`; or get a new token set: `{context.command('authorize')}`"
-    )
+def _alternatives(context: Context) -> Advice:
+    history, authorize = context.command("history"), context.command("authorize")
+    return "List the versions: ", history, "; or get a new token set: ", authorize
 
 
 def _explain(context: Context, past: Past, version: SecretVersion) -> str:
@@ -118,10 +115,10 @@ def _explain(context: Context, past: Past, version: SecretVersion) -> str:
     policy = settings_of(context, snapshot.current.document.fields).policy
     step = plan(snapshot, RunState(), policy)
     if isinstance(step, Mismatch):
-        _refuse(context, past, step)
+        raise mismatch(past.secret, step)
     verdict = judge(past, snapshot, step, policy)
     if verdict.refused:
-        raise CommandFailed(f"{verdict.why}. Get a new token set: `{context.command('authorize')}`")
+        raise CommandFailed(verdict.why, fix=("Get a new token set: ", context.command("authorize")))
     return verdict.why
 
 
@@ -179,4 +176,4 @@ def _store(context: Context, value: SecretValue) -> None:
     old = None if replaced is None else f"{replaced.version_id}, now {PREVIOUS}"
     output().print(text("Restored.", "bold green"))
     output().print(fields_table([("current version", new), ("replaced", old)]))
-    show(output(), *message(f"Next: `{context.command('status')}`"))
+    show(output(), *message("Next: ", context.command("status")))
