@@ -24,6 +24,8 @@ A message says what failed, why, and which command fixes it. It contains no secr
 error codes of RFC 6749 and values that its profile names: Lambda's runtime prints what is raised.
 """
 
+from typing import TypeVar
+
 
 class TokenRefreshError(Exception):
     """Base of all named failures."""
@@ -99,3 +101,15 @@ class TokensNotStored(RefreshError):
 
 class InternalError(TokenRefreshError):
     """A defect of this program. The message says where, never what the data was."""
+
+
+E = TypeVar("E", bound=TokenRefreshError)
+
+
+def without_traceback(error: E) -> E:
+    """Copy an error without its traceback, cause and context, so that each caller raises a separate one.
+
+    The frames of a traceback hold the stored document, and error reporters print them.
+    """
+    # Not `with_traceback(None)`: raising one object in two threads would mix their tracebacks.
+    return type(error)(*error.args)

@@ -12,7 +12,6 @@ TokenRefreshError            the base: catch this to catch all
 """
 
 import traceback
-from typing import TypeVar
 
 from token_refresh.errors import (
     ConfigurationError,
@@ -23,6 +22,7 @@ from token_refresh.errors import (
     SecretNotFound,
     SecretStoreUnavailable,
     TokenRefreshError,
+    without_traceback,
 )
 
 __all__ = [
@@ -39,20 +39,9 @@ __all__ = [
     "without_traceback",
 ]
 
-E = TypeVar("E", bound=TokenRefreshError)
-
 
 class TokenExpired(TokenRefreshError):  # noqa: N818 - named like the errors beside it
     """The stored access token is expired and there is no newer one; the message says since when."""
-
-
-def without_traceback(error: E) -> E:
-    """Copy an error without its traceback, cause and context, so that each caller raises a separate one.
-
-    The frames of a traceback hold the stored document, and error reporters print them.
-    """
-    # Not `with_traceback(None)`: raising one object in two threads would mix their tracebacks.
-    return type(error)(*error.args)
 
 
 def defect(error: Exception) -> InternalError:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from token_refresh.aws.arn import parse_arn
+from token_refresh.aws.calls import CallFailed
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.check import Check, NoResult, call
+from token_refresh_worker.cli.doctor.check import Check, call
 
 _NO_SUCH_CONFIGURATION = "ResourceNotFoundException"
 
@@ -16,7 +17,7 @@ def check_delivery(context: Context, deployed: dict[str, Any]) -> Iterator[Check
     try:
         schedules = _schedules_of(context, deployed["FunctionArn"])
         yield _schedule(schedules)
-    except NoResult as why:
+    except CallFailed as why:
         yield Check.skipped("schedule", f"not known ({why})", "allow scheduler:ListSchedules")
     if schedules:
         yield _queues(
@@ -49,7 +50,7 @@ def _queues(context: Context, name: str, what: str, find: Callable[[], list[str]
     try:
         arns = find()
         waiting = sum(_waiting(context, arn) for arn in arns)
-    except NoResult as why:
+    except CallFailed as why:
         return Check.skipped(
             name, f"not known ({why})", f"allow {permission}, sqs:GetQueueUrl and sqs:GetQueueAttributes"
         )
@@ -91,7 +92,7 @@ def _dead_letters_of(context: Context, schedule: dict[str, Any]) -> str | None:
 def _failed_runs_of(context: Context, function: str) -> str | None:
     try:
         configured = call(context.client("lambda").get_function_event_invoke_config, FunctionName=function)
-    except NoResult as why:
+    except CallFailed as why:
         if str(why) == _NO_SUCH_CONFIGURATION:
             return None
         raise
