@@ -194,7 +194,7 @@ def test_other_attributes_of_the_item_stay(table: TableServer) -> None:
 
 def test_a_table_that_is_not_there_is_a_wrong_setting(table: TableServer) -> None:
     """The message names the variable and the way to make the table."""
-    with pytest.raises(ConfigurationError, match=r"the table does not exist\. Set CLAIM_TABLE"):
+    with pytest.raises(ConfigurationError, match=r"does not exist \(dynamodb:GetItem\)\. Set CLAIM_TABLE"):
         table.store("other").newest()
 
 

@@ -119,9 +119,14 @@ def test_a_name_that_can_not_be_one_is_a_wrong_setting() -> None:
 @pytest.mark.parametrize(
     ("kind", "cause", "raised", "says"),
     [
-        ("table", Cause.NOT_FOUND, ConfigurationError, "the table does not exist. Set CLAIM_TABLE to the output"),
+        (
+            "table",
+            Cause.NOT_FOUND,
+            ConfigurationError,
+            "table mine in eu-central-1 does not exist (ssm:GetParameters). Set CLAIM_TABLE",
+        ),
         ("fleet table", Cause.NOT_FOUND, ConfigurationError, "Check the fleet's name, and set AWS_REGION"),
-        ("queue", Cause.NOT_FOUND, ConfigurationError, "the queue does not exist. Check its name, account and region"),
+        ("queue", Cause.NOT_FOUND, ConfigurationError, "Check its name, account and region"),
         ("function", Cause.NOT_FOUND, ConfigurationError, "`aws lambda list-functions --region eu-central-1 --query"),
         ("key", Cause.OTHER, ConfigurationError, "check that the key (CLIENT_KEY_ID) is enabled"),
         ("event bus", Cause.LIMIT, SecretStoreUnavailable, "reached a limit of the service (SomeCode)"),

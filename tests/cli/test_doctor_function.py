@@ -55,7 +55,7 @@ def test_nothing_deployed(cli: Cli, account: Account) -> None:
     ended = cli("doctor", "--function=worker")
 
     assert 1 == ended.code
-    assert "FAILED function: function worker does not exist in eu-central-1" in ended.screen
+    assert "FAILED function: function worker in eu-central-1 does not exist" in ended.screen
     assert "look alarms: no alarm watches this secret's metrics" in ended.screen
     del account
 

@@ -138,7 +138,10 @@ def test_a_function_that_can_not_be_read(cli: Cli, tokens: Tokens, environment: 
         environment["AWS_ENDPOINT_URL"] = f"http://{aws.address}"
         ended = cli("doctor", "--function=another", TOKEN_ENDPOINT="http://127.0.0.1:9/t")
 
-    assert "FAILED function: another in eu-central-1 can't be read" in ended.screen
+    assert (
+        "FAILED function: lambda:GetFunctionConfiguration on function another in eu-central-1 was denied"
+        in ended.screen
+    )
 
 
 def test_a_deployed_function_whose_tokens_live_too_short(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:

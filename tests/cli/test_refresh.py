@@ -167,7 +167,6 @@ def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) ->
 
     assert [] == deployed.events
     assert (1, 1) == (missing.code, unreachable.code)
-    assert (
-        "function other does not exist in eu-central-1. List the functions: aws lambda list-functions" in missing.screen
-    )
-    assert "(lambda:InvokeFunction, EndpointConnectionError)" in unreachable.screen
+    assert "function other in eu-central-1 does not exist (lambda:InvokeFunction)" in missing.screen
+    assert "List the functions: aws lambda list-functions" in missing.screen
+    assert "lambda:InvokeFunction on function worker in eu-central-1 got no response" in unreachable.screen

@@ -129,7 +129,7 @@ _MESSAGES: Final[Mapping[Cause, _Row]] = {
 
 # What a cause means for other things than secrets and parameters.
 _MESSAGES_OF_OTHERS: Final[Mapping[Cause, _Row]] = {
-    Cause.NOT_FOUND: (ConfigurationError, "{call} failed ({code}): the {kind} does not exist. {where_else}"),
+    Cause.NOT_FOUND: (ConfigurationError, "{place} does not exist ({action}). {where_else}"),
     Cause.LIMIT: (SecretStoreUnavailable, "{call} reached a limit of the service ({code}): ask AWS to raise it"),
     Cause.BAD_NAME: (ConfigurationError, "{name!r} can't be the name of a {kind}: correct {setting}"),
 }
