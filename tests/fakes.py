@@ -20,7 +20,7 @@ from token_refresh_worker.core.claims import (
 )
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import Response, TokenResponse
-from token_refresh_worker.ports import NewestClaim, SecretVersion
+from token_refresh_worker.run.ports import NewestClaim, SecretVersion
 
 SECRET_ID = "tokens"
 PUBLISHED_ID = "published-tokens"

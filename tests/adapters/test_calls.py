@@ -8,7 +8,7 @@ from fakes import FakeClock
 from token_refresh.aws.calls import CallFailed
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh_worker.adapters.calls import PATIENCE_SECONDS, until
-from token_refresh_worker.ports import Deadline
+from token_refresh_worker.run.ports import Deadline
 
 
 def attempts(cause: Cause, *, after_write: bool = False) -> int:

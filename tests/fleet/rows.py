@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from builders import HOUR, MINUTE, NOW
+from builders import HOUR, NOW
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.fleet.core.row import Pause, Row, Seen, State
 
-WINDOW = 20 * MINUTE
-"""The refresh window of a one-hour token: a third of its life."""
+WINDOW = refresh_window(HOUR, HOUR)
+"""The refresh window of a one-hour token."""
 
 
 def arn(name: str) -> str:

@@ -83,11 +83,6 @@ MUTANTS: Final = (
     Mutant(name="used tokens forgotten after a day", patches=bugs.kept(bugs.day_kept), scenario=small.MOVED_BACK),
     Mutant(name="only one attempt kept", patches=bugs.kept(bugs.one_kept), scenario=small.MOVED_BACK),
     Mutant(name="attempts known by version", patches=bugs.by_version, scenario=small.EDITED_DYING),
-    Mutant(
-        name="attempts of version 1 not taken for the current token",
-        patches=bugs.version_1_forgotten,
-        scenario=small.VERSION_1,
-    ),
     Mutant(name="refused claim not looked up", patches=bugs.refusal_not_looked_up, scenario=small.UNANCHORED),
     Mutant(name="refused claim not remembered", patches=bugs.refusal_not_remembered, scenario=small.UNANCHORED),
     Mutant(name="no anchor in the document", patches=bugs.no_anchor, scenario=small.UNLABELLED),

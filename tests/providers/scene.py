@@ -11,7 +11,7 @@ from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 
 TOKENS = "tokens"
 
@@ -59,7 +59,7 @@ class Scene:
         self.client.create_secret(Name=TOKENS, SecretString=json.dumps(known))
 
     def run(self, **event: Any) -> dict[str, Any]:
-        return handler(event, Context())
+        return refresh(event, Context())
 
     def fail(self, error: type[TokenRefreshError], **event: Any) -> TokenRefreshError:
         with pytest.raises(error) as caught:

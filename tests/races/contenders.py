@@ -13,7 +13,7 @@ from typing import Final
 from testbed.worker import PROCESSES, SCHEDULED, Context
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker import bootstrap
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 
 DEADLINE_SECONDS: Final = 90.0
 
@@ -58,7 +58,7 @@ def _contend(environment: dict[str, str], request_ids: list[str], start: Barrier
     def ending(request_id: str) -> str:
         together.wait()
         try:
-            return str(handler(SCHEDULED, Context(request_id, DEADLINE_SECONDS))["outcome"])
+            return str(refresh(SCHEDULED, Context(request_id, DEADLINE_SECONDS))["outcome"])
         except TokenRefreshError as error:
             return type(error).__name__
 

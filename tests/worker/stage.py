@@ -10,7 +10,7 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 
 DAY_MS = 86_400_000
 
@@ -50,7 +50,7 @@ class Stage:
         )
 
     def invoke(self, event: object = None, context: object = Context()) -> dict[str, Any]:
-        return handler({} if event is None else event, context)
+        return refresh({} if event is None else event, context)
 
     def fail(
         self, error: type[TokenRefreshError], event: object = None, context: object = Context()

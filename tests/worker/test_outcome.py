@@ -1,11 +1,13 @@
+from dataclasses import replace
 from datetime import timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from builders import DAY, HOUR, NOW, document, policy
 from token_refresh.errors import ReauthorizationRequired, TokenRefreshError, TokensNotStored
-from token_refresh_worker.outcome import Outcome, OutcomeName, Summary
+from token_refresh_worker.run.outcome import Outcome, OutcomeName, Summary
 
 
 def outcome(name: str = "refreshed", **changes: Any) -> Outcome:
@@ -99,6 +101,17 @@ def test_the_last_line_is_the_metric(
         ],
     }
     assert expected == fields["_aws"]
+
+
+def test_the_page_names_every_metric() -> None:
+    """docs/configuration.md has each metric that a line can have, in backquotes."""
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    last = replace(summary(outcome()), seconds_after_due=5)
+
+    names = [metric["Name"] for metric in last.fields(timestamp_ms=7)["_aws"]["CloudWatchMetrics"][0]["Metrics"]]  # type: ignore[index]  # JSON
+
+    assert 8 == len(names)
+    assert [] == [name for name in names if f"`{name}`" not in page]
 
 
 def test_a_failure_says_what_failed() -> None:

@@ -17,13 +17,15 @@ from token_refresh_worker.adapters.client_key import KmsSigner
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.config import Settings
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.events import Trigger
-from token_refresh_worker.ports import ClaimStore, Clock, Deadline, Log, SecretStore, SecretVersion, TokenEndpoint
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run import Limits, Parts, Run, SecretName
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import ClaimStore, Clock, Deadline, Log, SecretStore, SecretVersion, TokenEndpoint
+from token_refresh_worker.run.run import Run
+from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
 

@@ -13,13 +13,16 @@ from benchmarks.fleets.clock import VirtualClock
 from benchmarks.fleets.providers import VirtualProvider
 from fakes import FakeLog
 from token_refresh.errors import TokenRefreshError
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.core.schedule import Policy, due_at
-from token_refresh_worker.events import Trigger
-from token_refresh_worker.outcome import Outcome, RunFacts
-from token_refresh_worker.ports import ClaimStore, Deadline
 from token_refresh_worker.providers.loader import load_provider
-from token_refresh_worker.run import Limits, Parts, Run, SecretName
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.outcome import Outcome, RunFacts
+from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import ClaimStore, Deadline
+from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -28,7 +31,7 @@ SINGLE_USE = load_provider("generic")
 RUN_SECONDS = 83.0
 REQUEST_SECONDS = 20.0
 POLICY = Policy(
-    refresh_window=timedelta(hours=8),
+    refresh_window=DEFAULT_WINDOW,
     replay_grace=timedelta(0),
     claim_time_to_live=timedelta(seconds=120),
     host="provider.example",

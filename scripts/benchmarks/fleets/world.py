@@ -15,18 +15,19 @@ from benchmarks.fleets.runs import POLICY, VirtualRun
 from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.events import Trigger
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, Message, ProviderLimits, decide
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 from token_refresh_worker.fleet.dispatcher import hand_out
 from token_refresh_worker.fleet.queue_worker import run_member
 from token_refresh_worker.fleet.worker import Crew
-from token_refresh_worker.outcome import Outcome
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.outcome import Outcome
 
 CLAIM_SECONDS = 0.01
 """A call of DynamoDB."""
-WINDOW = LIFETIME / 3
+WINDOW = refresh_window(POLICY.refresh_window, LIFETIME)
 SECONDS_A_MINUTE = 60
 
 

@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 from token_refresh.aws.calls import CallFailed, Repeat
 from token_refresh.aws.causes import Cause
 from token_refresh.aws.clients import ClientLimits
-from token_refresh_worker.ports import Deadline
-from token_refresh_worker.retry import repeat
+from token_refresh_worker.run.ports import Deadline
+from token_refresh_worker.run.retry import repeat
 
 T = TypeVar("T")
 

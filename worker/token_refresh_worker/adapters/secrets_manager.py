@@ -20,7 +20,7 @@ from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.ports import Deadline, SecretVersion
+from token_refresh_worker.run.ports import Deadline, SecretVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -10,14 +10,14 @@ from token_refresh.errors import ConfigurationError, InvalidEvent, SecretStoreUn
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
 from token_refresh_worker.bootstrap import open_secret, secrets_manager_client
-from token_refresh_worker.config import GENERIC_PROVIDER
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh_worker.fleet.core.outcome import Ran
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.fleet.worker import Crew, find_member, provider_of, report
-from token_refresh_worker.outcome import Outcome, RunFacts
+from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh_worker.run.failures import SecretName, no_value
+from token_refresh_worker.run.outcome import Outcome, RunFacts
+from token_refresh_worker.run.settings import GENERIC_PROVIDER
 
 READ_SECONDS = 15.0
 """How long the first read of a new member may take."""

@@ -4,9 +4,9 @@ from token_refresh.errors import ReauthorizationRequired, TokenRefreshError
 from token_refresh_worker.core.announcement import Announcement, transition_of_run
 from token_refresh_worker.fleet.aws.bus import Bus
 from token_refresh_worker.fleet.settings import client
-from token_refresh_worker.outcome import Outcome
-from token_refresh_worker.ports import Log
 from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.outcome import Outcome
+from token_refresh_worker.run.ports import Log
 
 
 def announce(  # noqa: PLR0913 - what the event says, each by its name

@@ -12,7 +12,7 @@ from token_refresh_worker.fleet.core.announcement import announcement
 from token_refresh_worker.fleet.core.outcome import Ran, after
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of
 from token_refresh_worker.fleet.ports import Entry, EventBus, Index
-from token_refresh_worker.ports import Log
+from token_refresh_worker.run.ports import Log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

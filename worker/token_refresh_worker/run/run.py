@@ -30,11 +30,11 @@ from token_refresh_worker.core.steps import (
     TokenUsed,
     Wait,
 )
-from token_refresh_worker.outcome import Outcome, OutcomeName
-from token_refresh_worker.ports import Deadline
 from token_refresh_worker.run.failures import SecretName, dead_grant, mismatch, too_many_steps, unknown_outcome
 from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.outcome import Outcome, OutcomeName
 from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Run:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
         polls = 0
-        # Something else that keeps changing the secret must not keep a run busy (test_failures_store.py).
+        # Something else that keeps changing the secret must not keep a run busy (test_forward_stored_tokens.py).
         for _ in range(self._limits.steps):
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh_worker.fleet.core.row import Row, Seen, State
-from token_refresh_worker.outcome import OutcomeName, RunFacts
+from token_refresh_worker.run.outcome import OutcomeName, RunFacts
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)

@@ -27,13 +27,21 @@ class State(StrEnum):
     """What an operator sees of one secret. A run stores one of the first five; the others follow from the time."""
 
     HEALTHY = "healthy"
+    """Nothing is due."""
     HELD = "held"
+    """A request may have been received, and a repeat may revoke the grant. Fix: wait for the window's last quarter."""
     REAUTHORIZE = "reauthorize"
+    """The provider rejected the grant. Fix: `token-refresh authorize SECRET --fleet prod`."""
     EMPTY = "empty"
+    """No token document yet. Fix: as for `reauthorize`."""
     ERROR = "error"
+    """A document, a setting or a permission is wrong. Fix: the worker's log has the error, with the command."""
     DUE = "due"
+    """To be refreshed, or never looked at."""
     OVERDUE = "overdue"
+    """Half of the refresh window is used up. Fix: look at its error, and at the provider's breaker."""
     PAUSED = "paused"
+    """Somebody paused it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
