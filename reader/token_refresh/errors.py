@@ -169,6 +169,16 @@ class InternalError(TokenRefreshError):
     """A defect of this program. The message says where, never what the data was. Fix: report it with its place."""
 
 
+def raised_at(error: BaseException) -> str:
+    """Say of which type an error is and where it was raised. Its text is left out: it may hold a secret."""
+    # Walked, not `traceback.extract_tb`: that reads source files on the path of a request.
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{place}"
+
+
 E = TypeVar("E", bound=TokenRefreshError)
 
 

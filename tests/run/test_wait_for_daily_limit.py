@@ -82,7 +82,7 @@ def test_fifty_forced_events_a_day_leave_the_grant_alive(store: ClaimStoreKind) 
         if minute % 30 == 0:
             world.execute(force=True, forced_claims_a_day=12)
         ended = world.execute()
-        expired += ended.document.expires_at is None or ended.document.expires_at <= world.clock.service_now
+        expired += ended.tokens.expires_at is None or ended.tokens.expires_at <= world.clock.service_now
         world.pass_time(5 * MINUTE)
 
     assert [] == refused

@@ -22,7 +22,7 @@ from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import ClaimStore, Clock, Deadline, Log, SecretStore, SecretVersion, TokenEndpoint
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings
@@ -50,10 +50,6 @@ class SystemClock:
         """Wait."""
         time.sleep(seconds)
 
-    def unix_ms(self) -> int:
-        """Give the time of day for a metric; no decision depends on it."""
-        return time.time_ns() // 1_000_000
-
 
 def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     settings: Settings,
@@ -77,7 +73,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
     """
-    secret_id = trigger.secret_id or settings.token_secret_id
+    secret_id = settings.token_secret_id  # not the event's: it may name the secret by its ARN
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
     make_client = client or aws_client
@@ -107,7 +103,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
         policy=settings.policy,
         secret=SecretName(secret_id=secret_id, region=store.region),
         deadline=deadline,
-        limits=Limits(request_timeout_seconds=settings.request_timeout_seconds),
+        request_timeout_seconds=settings.request_timeout_seconds,
         force=trigger.force,
         # The limit is against a flood of events; a person at the command line is none.
         forced_claims_a_day=None if trigger.name == "cli" else FORCED_CLAIMS_A_DAY,

@@ -10,7 +10,7 @@ from constructs import Construct
 
 from token_refresh_infra.constructs.alarms import BREACHING, Alarms, Watch, above, below
 from token_refresh_infra.fleet.parameters import FleetParameters
-from token_refresh_worker.run.outcome import NAMESPACE
+from token_refresh_worker.run.metrics import NAMESPACE
 
 OBJECTIVE_PERCENT = 99.9
 STORED_WITHIN_SECONDS = 300

@@ -14,7 +14,7 @@ from token_refresh_infra.constructs.alarms import BREACHING, ONCE, Alarms, Watch
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.single.metrics import DIMENSION, NEVER_AUTHORIZED, Metrics
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_worker.run.outcome import NAMESPACE
+from token_refresh_worker.run.metrics import NAMESPACE
 
 _NOTICED = Duration.minutes(10)  # what CloudWatch takes to turn a log line into an alarm, generously
 _once = partial(Watch, limit=ONCE, points=(1, 1))

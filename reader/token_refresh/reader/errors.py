@@ -11,8 +11,6 @@ TokenRefreshError            the base: catch this to catch all
   InternalError              a defect of this program
 """
 
-import traceback
-
 from token_refresh.errors import (
     ConfigurationError,
     InternalError,
@@ -22,6 +20,7 @@ from token_refresh.errors import (
     SecretNotFound,
     SecretStoreUnavailable,
     TokenRefreshError,
+    raised_at,
     without_traceback,
 )
 
@@ -46,7 +45,4 @@ class TokenExpired(TokenRefreshError):  # noqa: N818 - named like the errors bes
 
 def defect(error: Exception) -> InternalError:
     """Name an error that should not have happened by its class and place; its text may quote the stored value."""
-    # The last frame: where it happened, not who called.
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    file = place.filename.rpartition("/")[2]
-    return InternalError(f"{type(error).__name__} at {file}:{place.lineno}: a defect of the reader")
+    return InternalError(f"{raised_at(error)}: a defect of the reader")

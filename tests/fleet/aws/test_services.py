@@ -12,7 +12,7 @@ from fleet.conftest import Stub
 from fleet.rows import arn
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.aws.bus import Bus
+from token_refresh_worker.fleet.aws.bus import EventBridgeBus
 from token_refresh_worker.fleet.aws.listing import TaggedSecrets
 from token_refresh_worker.fleet.aws.queue import FifoQueue
 from token_refresh_worker.fleet.core.dispatch import Message
@@ -114,7 +114,7 @@ def test_an_event() -> None:
         given.append(what)
         return {"FailedEntryCount": 0}
 
-    Bus(cast("Any", Stub(put_events=put_events)), "bus").send(EVENT)
+    EventBridgeBus(cast("Any", Stub(put_events=put_events)), "bus").send(EVENT)
 
     ((entry,),) = [what["Entries"] for what in given]
     assert ("token-refresh", "Reauthorized", "bus", [arn("a")], EVENT.detail) == (
@@ -131,7 +131,7 @@ def test_an_event_that_was_not_taken() -> None:
     stub = Stub(put_events=lambda **_: {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]})
 
     with pytest.raises(SecretStoreUnavailable, match="InternalFailure"):
-        Bus(cast("Any", stub), "bus").send(EVENT)
+        EventBridgeBus(cast("Any", stub), "bus").send(EVENT)
 
 
 @pytest.mark.parametrize("response", [None, {}, "canary", {"FailedEntryCount": 1, "Entries": []}])
@@ -140,5 +140,5 @@ def test_an_event_that_a_proxy_took(response: Any) -> None:
     stub = Stub(put_events=lambda **_: response)
 
     with pytest.raises(SecretStoreUnavailable, match="events:PutEvents") as raised:
-        Bus(cast("Any", stub), "bus").send(EVENT)
+        EventBridgeBus(cast("Any", stub), "bus").send(EVENT)
     assert "canary" not in str(raised.value)

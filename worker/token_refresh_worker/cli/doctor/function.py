@@ -10,7 +10,7 @@ from token_refresh_worker.cli.context import WORKER_VARIABLES, Context
 from token_refresh_worker.cli.doctor.check import Check, call
 from token_refresh_worker.cli.doctor.delivery import check_delivery
 from token_refresh_worker.core.plan import STALENESS
-from token_refresh_worker.run.outcome import NAMESPACE
+from token_refresh_worker.run.metrics import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
 
 _COMPARED: Final = [name for name in WORKER_VARIABLES if name not in {"UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"}]
