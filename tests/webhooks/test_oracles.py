@@ -21,9 +21,8 @@ from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 from standardwebhooks.webhooks import Webhook
 
-from token_refresh.webhooks import Verifier, WebhookError
+from token_refresh.webhooks import SENDERS, Verifier, WebhookError
 from webhooks.fake_secret import FakeSecret
-from webhooks.setting import SCHEMES
 from webhooks.signing import HEADERS, KINDS, SIGNATURE_HEADER, Sent, hexdigest, sent
 
 SECRETS = {
@@ -71,7 +70,7 @@ def theirs(kind: str, request: Sent) -> bool:
 
 def ours(kind: str, request: Sent) -> bool:
     try:
-        Verifier(SCHEMES[kind], FakeSecret(SECRETS[kind])).verify(request.headers, request.body)
+        Verifier(SENDERS[kind], FakeSecret(SECRETS[kind])).verify(request.headers, request.body)
     except WebhookError:
         return False
     return True
