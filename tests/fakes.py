@@ -180,6 +180,9 @@ class FakeLog:
     def warning(self, event: str, **fields: object) -> None:
         self.info(event, **fields)
 
+    def error(self, event: str, **fields: object) -> None:
+        self.info(event, **fields)
+
 
 def tokens(number: int = 1, *, refresh_token: str | None = "", lifetime: timedelta | None = DAY) -> TokenResponse:
     """A provider's response: `access-1` and `refresh-1`, or another number's; None for no refresh token."""

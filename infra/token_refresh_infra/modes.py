@@ -15,7 +15,8 @@ from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_infra.fleet.stack import FleetStack
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_infra.single.stack import SingleStack
-from token_refresh_infra.webhooks.stack import WebhookParameters, WebhookStack
+from token_refresh_infra.webhooks.parameters import WebhookParameters
+from token_refresh_infra.webhooks.stack import WebhookStack
 
 MODE, DEPLOYMENT = "mode", "deployment"
 SINGLE = "single"

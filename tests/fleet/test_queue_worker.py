@@ -44,7 +44,7 @@ def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
         row.seen.outcome,
         row.seen.requests,
     )
-    assert row.next_at == row.seen.due_at
+    assert row.next_at == row.due_at
     assert row.expires_at is not None
     assert row.expires_at > row.next_at > datetime.now(UTC)
 
@@ -71,8 +71,8 @@ def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
 
     seen = stage.row(secret_arn).seen
     assert seen is not None
-    assert datetime(2027, 12, 24, tzinfo=UTC) == seen.grant_ends_at
-    assert datetime(2027, 12, 17, tzinfo=UTC) == seen.grant_ending_at
+    assert datetime(2027, 12, 24, tzinfo=UTC) == seen.tokens.grant_ends_at
+    assert datetime(2027, 12, 17, tzinfo=UTC) == seen.tokens.grant_ending_at
 
 
 def test_metrics_of_a_fleet(stage: FleetStage) -> None:

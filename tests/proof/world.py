@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -14,7 +15,7 @@ EPOCH_SECONDS: Final = 1_800_000_000
 HOUR_SECONDS: Final = 3600
 DAY_SECONDS: Final = 86_400
 LIFETIME_SECONDS: Final = DAY_SECONDS
-WINDOW_SECONDS: Final = 28_800
+WINDOW_SECONDS: Final = int(DEFAULT_WINDOW.total_seconds())
 GRACE_SECONDS: Final = DAY_SECONDS
 DUE_SECONDS: Final = 4 * HOUR_SECONDS
 """How far off the first token set's expiry is: inside the window, and before its last quarter."""

@@ -1,6 +1,7 @@
 """A provider, a secret with its tokens, and the deployed function."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,6 @@ import pytest
 from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.handlers import refresh
 
 TOKENS = "tokens"
@@ -49,7 +49,7 @@ class Scene:
         document = {
             "accessToken": first.access,
             "refreshToken": first.refresh,
-            "expiresAt": SystemClock().unix_ms() + 60_000,
+            "expiresAt": time.time_ns() // 1_000_000 + 60_000,
             "clientId": CLIENT_ID,
             "clientSecret": CLIENT_SECRET,
             "provider": self.provider.name,

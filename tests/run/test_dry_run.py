@@ -24,7 +24,7 @@ def test_a_dry_run_says_that_it_would_refresh(left: timedelta, *, force: bool) -
 
     ended = dry(world, force=force)
 
-    assert ("would_refresh", world.labels()["AWSCURRENT"]) == (ended.name, ended.version_id)
+    assert ("would_refresh", world.labels()["AWSCURRENT"]) == (ended.name, ended.tokens.version_id)
 
 
 @pytest.mark.parametrize("published", [False, True])

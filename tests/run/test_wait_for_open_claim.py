@@ -34,7 +34,7 @@ def test_a_run_that_died_with_its_claim_holds_others_off_until_it_ends() -> None
     ended = world.execute()
 
     assert ("yielded", NOW + 2 * MINUTE) == (ended.name, ended.retry_at)
-    assert world.labels()["AWSCURRENT"] == ended.version_id
+    assert world.labels()["AWSCURRENT"] == ended.tokens.version_id
     world.pass_time(2 * MINUTE)
     assert "refreshed" == world.outcome()
     assert 1 == len(world.endpoint.requests)

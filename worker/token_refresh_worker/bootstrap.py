@@ -58,10 +58,6 @@ class SystemClock:
         """Wait."""
         time.sleep(seconds)
 
-    def unix_ms(self) -> int:
-        """Give the time of day for a metric; no decision depends on it."""
-        return time.time_ns() // 1_000_000
-
 
 def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     settings: Settings,
@@ -85,7 +81,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
     """
-    secret_id = trigger.secret_id or settings.token_secret_id
+    secret_id = settings.token_secret_id  # not the event's: it may name the secret by its ARN
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
     make_client = client or aws_client

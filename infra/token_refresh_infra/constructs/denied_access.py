@@ -5,12 +5,13 @@ Only accounts with a CloudTrail trail in the region send these events.
 
 from collections.abc import Sequence
 
-from aws_cdk import Acknowledgment, Duration, Validations
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
+
+from token_refresh_infra.constructs.queues import dead_letters
 
 
 class DeniedAccess(Construct):
@@ -18,16 +19,7 @@ class DeniedAccess(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, secret_names: Sequence[str]) -> None:
         super().__init__(scope, construct_id)
-        self.queue = sqs.Queue(
-            self,
-            "Queue",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=Duration.days(14),
-        )
-        Validations.of(self.queue).acknowledge(
-            Acknowledgment(id="AwsSolutions::AwsSolutions-SQS3", reason="People read it; nothing consumes it")
-        )
+        self.queue = dead_letters(self, "Queue")
         rule = events.CfnRule(
             self,
             "Rule",

@@ -1,19 +1,20 @@
-"""A Lambda function of ours: its role with exactly what it uses, its log group, and a queue that keeps failed runs."""
+"""A Lambda function of ours: its log group, its role with exactly what it uses, and a queue that keeps failed runs."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from token_refresh_infra.access import grant_send
 from token_refresh_infra.common import CommonParameters
+from token_refresh_infra.constructs.nag import acknowledge
+from token_refresh_infra.constructs.queues import dead_letters
 
 HANDLER = "token_refresh_worker.handlers.refresh"
-_KEPT = Duration.days(14)
 
 
 class WorkerFunction(Construct):
@@ -35,63 +36,29 @@ class WorkerFunction(Construct):
         log_key: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        group = logs.CfnLogGroup(
+        self.log_group, self.role = log_and_role(
             self,
-            "Logs",
-            log_group_name=log_group_name or parameters.log_group_name,
-            retention_in_days=int(parameters.log_retention_days),
-            kms_key_id=log_key,
+            name=log_group_name or parameters.log_group_name,
+            retention_days=int(parameters.log_retention_days),
+            key=log_key,
         )
-        group.apply_removal_policy(RemovalPolicy.DESTROY)  # nothing in a log is needed once the stack is gone
-        self.log_group = logs.LogGroup.from_log_group_name(self, "LogGroup", group.ref)
-        self.failed_runs = sqs.Queue(
+        self.failed_runs = dead_letters(self, "FailedRuns")
+        grant_send(self.role, self.failed_runs.queue_arn)
+        self.function = python_function(
             self,
-            "FailedRuns",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=_KEPT,
-        )
-        Validations.of(self.failed_runs).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-SQS3",
-                reason="It is itself where failed runs end up: Lambda's on-failure destination, read by people",
-            )
-        )
-        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        self._allow(["logs:CreateLogStream", "logs:PutLogEvents"], group.attr_arn)
-        self._allow(["sqs:SendMessage"], self.failed_runs.queue_arn)
-        self.function = lambda_.Function(
-            self,
-            "Function",
             description=description,
-            runtime=lambda_.Runtime.PYTHON_3_13,
-            architecture=lambda_.Architecture.ARM_64,
             handler=handler,
             code=lambda_.Code.from_asset(str(code)),
             role=self.role,
-            environment=dict(variables),
-            timeout=Duration.seconds(timeout_seconds),
-            memory_size=parameters.memory_mb,
-            reserved_concurrent_executions=parameters.reserved_concurrency or None,
-            tracing=lambda_.Tracing.ACTIVE if parameters.tracing else lambda_.Tracing.DISABLED,
+            variables=variables,
+            timeout_seconds=timeout_seconds,
+            memory_mb=parameters.memory_mb,
+            reserved_concurrency=parameters.reserved_concurrency or None,
             log_group=self.log_group,
-            logging_format=lambda_.LoggingFormat.JSON,
             # Never above INFO: each run's last line, which is its metric, is of that level.
-            application_log_level_v2=_lambda_log_level(parameters.log_level),
-            system_log_level_v2=lambda_.SystemLogLevel.INFO,
+            debug=parameters.log_level == "DEBUG",
+            tracing=parameters.tracing,
         )
-        Validations.of(self.function).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-L1",
-                reason="3.13 is the version that the zip is compiled for and that the worker is tested on",
-            )
-        )
-        if parameters.tracing:
-            Validations.of(self.role).acknowledge(
-                Acknowledgment(
-                    id="AwsSolutions::AwsSolutions-IAM5[Resource::*]", reason="X-Ray's two actions know no resource"
-                )
-            )
         # A second try by Lambda would meet the failed run's claim, yield, and hide the failure.
         lambda_.CfnEventInvokeConfig(
             self,
@@ -105,9 +72,57 @@ class WorkerFunction(Construct):
             ),
         ).node.add_dependency(self.role)
 
-    def _allow(self, actions: list[str], *resources: str) -> None:
-        self.role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=list(resources)))
+
+def log_and_role(
+    scope: Construct, *, name: str | None, retention_days: int, key: str | None
+) -> tuple[logs.ILogGroup, iam.Role]:
+    """Make a function's log group, and its role, which may write it."""
+    group = logs.CfnLogGroup(scope, "Logs", log_group_name=name, retention_in_days=retention_days, kms_key_id=key)
+    group.apply_removal_policy(RemovalPolicy.DESTROY)  # nothing in a log is needed once the stack is gone
+    role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    role.add_to_principal_policy(
+        iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.attr_arn])
+    )
+    return logs.LogGroup.from_log_group_name(scope, "LogGroup", group.ref), role
 
 
-def _lambda_log_level(log_level: str) -> lambda_.ApplicationLogLevel:
-    return lambda_.ApplicationLogLevel.DEBUG if log_level == "DEBUG" else lambda_.ApplicationLogLevel.INFO
+def python_function(
+    scope: Construct,
+    *,
+    description: str,
+    handler: str,
+    code: lambda_.Code,
+    role: iam.Role,
+    variables: Mapping[str, str],
+    timeout_seconds: int,
+    memory_mb: int,
+    reserved_concurrency: int | None,
+    log_group: logs.ILogGroup,
+    tracing: bool,
+    debug: bool = False,
+) -> lambda_.Function:
+    """Make a function on the runtime that the zips are built for."""
+    levels = lambda_.ApplicationLogLevel
+    function = lambda_.Function(
+        scope,
+        "Function",
+        description=description,
+        runtime=lambda_.Runtime.PYTHON_3_13,
+        architecture=lambda_.Architecture.ARM_64,
+        handler=handler,
+        code=code,
+        role=role,
+        environment=dict(variables),
+        timeout=Duration.seconds(timeout_seconds),
+        memory_size=memory_mb,
+        reserved_concurrent_executions=reserved_concurrency,
+        tracing=lambda_.Tracing.ACTIVE if tracing else lambda_.Tracing.DISABLED,
+        log_group=log_group,
+        logging_format=lambda_.LoggingFormat.JSON,
+        application_log_level_v2=levels.DEBUG if debug else levels.INFO,
+        system_log_level_v2=lambda_.SystemLogLevel.INFO,
+    )
+    acknowledge(function, "L1", "3.13 is the version that the zips are compiled for and tested on")
+    if tracing:
+        acknowledge(role, "IAM5[Resource::*]", "X-Ray's two actions know no resource")
+    return function

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from aws_cdk import Acknowledgment, CfnTag, RemovalPolicy, Stack, Validations
+from aws_cdk import CfnTag, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from token_refresh_infra.access import Secrets, one_secret
+from token_refresh_infra.constructs.nag import acknowledge
 
 VALUE_ACTIONS = tuple(
     f"secretsmanager:{name}"
@@ -44,11 +45,10 @@ class EmptySecret(Construct):
         )
         # Destroying a stack must never destroy a grant: a new stack adopts the secret that the old one left.
         secret.apply_removal_policy(RemovalPolicy.RETAIN)
-        Validations.of(secret).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-SMG4",
-                reason="The worker refreshes it; a rotation beside that would redeem the same refresh token twice",
-            )
+        acknowledge(
+            secret,
+            "SMG4",
+            "The worker refreshes it; a rotation beside that would redeem the same refresh token twice",
         )
         policy = secretsmanager.CfnResourcePolicy(
             self, "Policy", secret_id=secret.ref, resource_policy=self._policy(only), block_public_policy=True

@@ -8,12 +8,13 @@ worker       read, write those of the fleet   read, write   read     read breake
 
 from dataclasses import dataclass
 
-from aws_cdk import Acknowledgment, Stack, Validations
+from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 
 from token_refresh_infra.access import READ_ACTIONS, REFRESH_ACTIONS, TABLE_KEY_ACTIONS, grant_announce
+from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.fleet.parameters import FleetParameters
 
 FLEET_TAG = "token-refresh:fleet"
@@ -42,7 +43,7 @@ class FleetAccess:
     def let_resync(self, role: iam.Role) -> None:
         """Let the resync list secrets, without their values, and write rows."""
         self._allow(role, ["secretsmanager:ListSecrets"], "*")
-        self._acknowledge(role, "Resource::*", "ListSecrets knows no resource, and returns no value")
+        acknowledge(role, "IAM5[Resource::*]", "ListSecrets knows no resource, and returns no value")
         self._allow(role, ["dynamodb:Query"], f"{self.table.table_arn}/index/{INDEX}")
         self._allow_items(role, ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], "row#*")
         self._allow_key(role)
@@ -60,7 +61,7 @@ class FleetAccess:
             clients = self._secret(parameters.client_secret.replace("{provider}", "*") + "-??????")
             self._allow(role, list(READ_ACTIONS), clients)
             self._let_decrypt(role, ["kms:Decrypt"], clients)
-            self._acknowledge(role, f"Resource::{clients}", "One secret a provider; its name says which")
+            acknowledge(role, f"IAM5[Resource::{clients}]", "One secret a provider; its name says which")
         self._allow(role, ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], self.queue.queue_arn)
         if parameters.event_bus:
             grant_announce(role, self.table, parameters.event_bus)
@@ -73,8 +74,8 @@ class FleetAccess:
         members = self._secret(f"{parameters.secrets_under or ''}*")
         self._allow(role, list(REFRESH_ACTIONS), members, None if parameters.secrets_under else tagged)
         self._let_decrypt(role, ["kms:Decrypt", "kms:GenerateDataKey"], members)
-        self._acknowledge(
-            role, f"Resource::{members}", "The fleet's secrets: by their prefix, or by the fleet's tag on each"
+        acknowledge(
+            role, f"IAM5[Resource::{members}]", "The fleet's secrets: by their prefix, or by the fleet's tag on each"
         )
 
     def _let_decrypt(self, role: iam.Role, actions: list[str], secrets: str) -> None:
@@ -106,9 +107,6 @@ class FleetAccess:
         role.add_to_principal_policy(
             iam.PolicyStatement(actions=actions, resources=[resource], conditions=conditions or {})
         )
-
-    def _acknowledge(self, role: iam.Role, found: str, reason: str) -> None:
-        Validations.of(role).acknowledge(Acknowledgment(id=f"AwsSolutions::AwsSolutions-IAM5[{found}]", reason=reason))
 
     def _secret(self, name: str) -> str:
         stack = Stack.of(self.table)

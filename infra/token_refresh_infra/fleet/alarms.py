@@ -4,14 +4,13 @@ from collections.abc import Mapping
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from token_refresh_infra.constructs.alarms import BREACHING, Alarms, Watch, above, below
 from token_refresh_infra.fleet.parameters import FleetParameters
-from token_refresh_infra.single.metrics import NAMESPACE
+from token_refresh_worker.run.metrics import NAMESPACE
 
 OBJECTIVE_PERCENT = 99.9
 STORED_WITHIN_SECONDS = 300
@@ -20,8 +19,8 @@ _FIVE_MINUTES = Duration.minutes(5)
 STATES = ("Healthy", "Due", "Overdue", "Held", "Reauthorize", "Empty", "Error", "Paused")
 
 
-class FleetWatch(Construct):
-    """Eleven alarms on one topic, and one dashboard."""
+class FleetAlarms(Alarms):
+    """Makes the alarms and the dashboard of one fleet."""
 
     def __init__(
         self,
@@ -41,19 +40,10 @@ class FleetWatch(Construct):
             functions: By name: `worker`, `dispatcher`, `resync`.
             dead_letters: By name: `fleet` for crashed runs, `schedules` for what Scheduler could not deliver.
         """
-        super().__init__(scope, construct_id)
+        super().__init__(scope, construct_id, stack_name=parameters.stack_name)
         self._parameters, self._functions = parameters, functions
         self._status = f"token-refresh fleet status --fleet {parameters.fleet}"
         self._dead_letters = dead_letters
-
-    def announce(self, topic: sns.ITopic) -> list[cloudwatch.AlarmBase]:
-        """Make the alarms, and send what they say to a topic."""
-        alarms = [*self._objectives(), *self._states(), *self._machinery()]
-        for alarm in alarms:
-            # An alarm that ends says so, or somebody goes on looking.
-            alarm.add_alarm_action(actions.SnsAction(topic))
-            alarm.add_ok_action(actions.SnsAction(topic))
-        return alarms
 
     def draw(self) -> None:
         """Make the dashboard."""
@@ -72,55 +62,59 @@ class FleetWatch(Construct):
             self._graph("Open breakers", [gauge("BreakersOpen"), gauge("RejectedGrantsBursts")]),
         )
 
-    def _objectives(self) -> list[cloudwatch.AlarmBase]:
+    def define(self) -> list[Watch]:
+        """Return what is promised first, then the states of secrets, then the machinery."""
+        return [*self._objectives(), *self._states(), *self._machinery()]
+
+    def _objectives(self) -> list[Watch]:
         return [
-            self._alarm(
+            Watch(
                 "objective-missed",
                 self._gauge("WithinWindowPercent", "Minimum"),
                 f"Fewer than {OBJECTIVE_PERCENT} % of the managed secrets have more than half of their refresh window "
                 f"left. First: {self._status} --state overdue",
-                below=OBJECTIVE_PERCENT,
+                limit=below(OBJECTIVE_PERCENT),
                 points=3,
             ),
-            self._alarm(
+            Watch(
                 "stored-late",
                 self._gauge("SecondsAfterDue", "p99"),
                 f"1 % of the refreshes were stored over {STORED_WITHIN_SECONDS // 60} minutes after they were due: the "
                 f"write quota is used up, or a provider is slow. First: {self._status}",
-                above=STORED_WITHIN_SECONDS,
+                limit=above(STORED_WITHIN_SECONDS),
                 points=3,
             ),
-            self._alarm(
+            Watch(
                 "due-and-waiting",
                 self._gauge("OldestDueSeconds"),
                 f"A secret has been due for over {OLDEST_DUE_SECONDS // 60} minutes. First: {self._status} --state due",
-                above=OLDEST_DUE_SECONDS,
+                limit=above(OLDEST_DUE_SECONDS),
                 points=2,
             ),
         ]
 
-    def _states(self) -> list[cloudwatch.AlarmBase]:
+    def _states(self) -> list[Watch]:
         return [
-            self._alarm(
+            Watch(
                 "reauthorize",
                 self._gauge("Reauthorize"),
                 "Grants are dead: a person has to authorize again. Each has an event of its own on the event bus. "
                 f"First: {self._status} --state reauthorize",
             ),
-            self._alarm(
+            Watch(
                 "errors",
                 self._gauge("Error"),
                 "Secrets can't be refreshed as they are: a document, a setting or a permission is wrong. "
                 f"First: {self._status} --state error",
             ),
-            self._alarm(
+            Watch(
                 "breaker-open",
                 self._gauge("BreakersOpen"),
                 "A provider does not respond, or rejects the client credentials; its secrets wait and the others go "
                 f"on. First: {self._status}",
                 points=2,
             ),
-            self._alarm(
+            Watch(
                 "rejected-grants",
                 self._gauge("RejectedGrantsBursts"),
                 "A provider rejects many grants at once, which is probably its own error, so its runs were stopped. "
@@ -128,7 +122,7 @@ class FleetWatch(Construct):
             ),
         ]
 
-    def _machinery(self) -> list[cloudwatch.AlarmBase]:
+    def _machinery(self) -> list[Watch]:
         crashed, undelivered = self._dead_letters["fleet"], self._dead_letters["schedules"]
         # The worker's own errors are rows and events; its crashes are in the dead-letter queue.
         errors = cloudwatch.MathExpression(
@@ -139,30 +133,30 @@ class FleetWatch(Construct):
             period=_FIVE_MINUTES,
         )
         return [
-            self._alarm(
+            Watch(
                 "dispatcher-silent",
                 self._gauge("Size"),
                 "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
                 f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
-                below=0,  # never: the alarm is for the metric that is missing
+                limit=below(0),  # never: the alarm is for the metric that is missing
                 points=2,
-                missing=cloudwatch.TreatMissingData.BREACHING,
+                missing=BREACHING,
             ),
-            self._alarm(
+            Watch(
                 "functions-failing",
                 errors,
                 "Dispatcher or resync fail. What is due stays due, and nothing is handed out. "
                 f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
                 points=3,
             ),
-            self._alarm(
+            Watch(
                 "throttled",
                 self._functions["worker"].metric_throttles(period=_FIVE_MINUTES),
                 "Lambda refuses to start the worker: other functions use up the account's concurrency. "
                 "First: aws lambda get-account-settings",
                 points=3,
             ),
-            self._alarm(
+            Watch(
                 "dead-letters",
                 cloudwatch.MathExpression(
                     expression="crashed + undelivered",
@@ -188,27 +182,3 @@ class FleetWatch(Construct):
 
     def _graph(self, title: str, metrics: list[cloudwatch.IMetric], *, stacked: bool = False) -> cloudwatch.IWidget:
         return cloudwatch.GraphWidget(title=title, left=metrics, stacked=stacked, width=12)
-
-    def _alarm(
-        self,
-        name: str,
-        metric: cloudwatch.IMetric,
-        text: str,
-        *,
-        above: float = 0,
-        below: float | None = None,
-        points: int = 1,
-        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
-    ) -> cloudwatch.Alarm:
-        operators = cloudwatch.ComparisonOperator
-        return cloudwatch.Alarm(
-            self,
-            name,
-            alarm_name=f"{self._parameters.stack_name}-{name}",
-            alarm_description=text,
-            metric=metric,
-            comparison_operator=operators.GREATER_THAN_THRESHOLD if below is None else operators.LESS_THAN_THRESHOLD,
-            threshold=above if below is None else below,
-            evaluation_periods=points,
-            treat_missing_data=missing,  # no runs, no metric: only the dispatcher's silence is alarming
-        )

@@ -23,20 +23,30 @@ class FleetParameters(CommonParameters):
     """One fleet: every secret whose tag `token-refresh:fleet` has its name."""
 
     fleet: Annotated[str, required(text(_FLEET, "lower case letters, digits and hyphens"), example="prod")]
+    """Name of the fleet; also of its table, so 3 characters at least."""
     secrets_under: Annotated[str | None, text(_PREFIX, "a prefix of whole segments that ends in /")]
-    """Which secrets the worker may read and write; without it those that carry the fleet's tag."""
+    """Prefix such as `crm/prod/`: the worker may refresh what is under it. Default: what carries the fleet's tag."""
     client_secret: Annotated[
         str | None, text(_CLIENT, "a secret's name, in which {provider} may stand once, after a beginning")
     ]
+    """Secret with the client credentials. `clients/{provider}` is one a provider, and lets the worker read them all.
+
+    Default: the token documents have them.
+    """
     provider: Annotated[str | None, text(r"[a-z0-9-]+", "the name of a provider profile")]
-    """The provider of documents that name none."""
+    """Provider of documents that name none. Default: `generic`."""
     event_bus: Annotated[str | None, event_bus()]
-    memory_mb: Annotated[int, whole(256, low=128, high=10240)]
+    """Name of the event bus for events about grants (docs/events.md)."""
     dispatcher_memory_mb: Annotated[int, whole(1024, low=128, high=10240)]
+    """Of dispatcher and resync."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
+    """Of one run; a claim lives 30 s longer."""
     concurrency: Annotated[int, whole(16, low=2, high=1000)]
+    """Runs at once. More does not refresh faster: the write quota is the limit."""
     writes_per_second: Annotated[int, whole(40, low=1, high=50)]
+    """The fleet's part of the account's quota of 50. Lower it if other teams write secrets, too."""
     schedule_enabled: Annotated[bool, switch(default=True)]
+    """`false` stops dispatcher and resync."""
 
     def check(self) -> None:
         """Refuse what a fleet can't be."""

@@ -3,16 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
-from aws_cdk import CfnOutput, Environment, Stack, Tags
 from constructs import Construct
 
 from token_refresh_infra.access import only_from_function
-from token_refresh_infra.constructs.function import WorkerFunction
+from token_refresh_infra.constructs.function import HANDLER, WorkerFunction
+from token_refresh_infra.constructs.schedule import Schedules
+from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.topic import alarm_topic
 from token_refresh_infra.fleet.access import FleetAccess
-from token_refresh_infra.fleet.alarms import FleetWatch
+from token_refresh_infra.fleet.alarms import FleetAlarms
 from token_refresh_infra.fleet.parameters import FleetParameters
-from token_refresh_infra.fleet.queue import FleetQueue, FleetSchedules, fleet_table
+from token_refresh_infra.fleet.queue import FleetQueue, fleet_table
 
 DISPATCHER = "token_refresh_worker.handlers.dispatch"
 RESYNC = "token_refresh_worker.handlers.resync"
@@ -20,18 +21,16 @@ DISPATCHER_TIMEOUT_SECONDS = 120
 RESYNC_TIMEOUT_SECONDS = 900
 
 
-class FleetStack(Stack):
+class FleetStack(DeployedStack):
     """Table, queue, worker, dispatcher and resync of one fleet."""
 
     def __init__(self, scope: Construct, construct_id: str, *, parameters: FleetParameters, code: Path) -> None:
         super().__init__(
             scope,
             construct_id,
-            stack_name=parameters.stack_name,
+            parameters=parameters,
             description="Refreshes the OAuth 2.0 tokens of a fleet of secrets",
-            env=Environment(account=parameters.account, region=parameters.region),
         )
-        Tags.of(self).add("environment", parameters.environment)
         self._parameters, self._code = parameters, code
         self.table = fleet_table(self, parameters)
         self.worker = self._function(
@@ -57,13 +56,7 @@ class FleetStack(Stack):
             description="Compares a fleet's index with the secrets that carry its tag",
         )
         self._grant()
-        self.schedules = FleetSchedules(
-            self,
-            "Schedules",
-            parameters=parameters,
-            dispatcher=self.dispatcher.function,
-            resync=self.resync.function,
-        )
+        self._schedule()
         self._watch()
         self._show_outputs()
 
@@ -74,7 +67,7 @@ class FleetStack(Stack):
         variables: dict[str, str],
         timeout_seconds: int,
         *,
-        handler: str = "token_refresh_worker.handlers.refresh",
+        handler: str = HANDLER,
         description: str = "Refreshes one secret of a fleet for each message",
     ) -> WorkerFunction:
         suffix = "" if name == "Worker" else f"-{name.lower()}"
@@ -103,9 +96,21 @@ class FleetStack(Stack):
             only_from_function(made, made.role, made.function.function_arn)
         self.queue.source.node.add_dependency(self.worker.role)
 
+    def _schedule(self) -> None:
+        """Start the dispatcher each minute, and the resync each hour."""
+        name = self._parameters.stack_name
+        self.schedules = Schedules(self, "Schedules", group_name=name, enabled=self._parameters.schedule_enabled)
+        for what, function, every, seconds in (
+            ("dispatch", self.dispatcher, "1 minute", 60),
+            ("resync", self.resync, "1 hour", 3600),
+        ):
+            self.schedules.run(
+                what, function.function, name=f"{name}-{what}", every=every, event_age_seconds=seconds, attempts=1
+            )
+
     def _watch(self) -> None:
         parameters = self._parameters
-        watch = FleetWatch(
+        alarms = FleetAlarms(
             self,
             "Watch",
             parameters=parameters,
@@ -118,21 +123,20 @@ class FleetStack(Stack):
         )
         self.topic = alarm_topic(self, parameters=parameters, key=None) if parameters.alarms else None
         if self.topic:
-            watch.announce(self.topic)
+            alarms.announce(self.topic)
         if parameters.dashboard:
-            watch.draw()
+            alarms.draw()
 
     def _show_outputs(self) -> None:
-        outputs = {
-            "FleetName": self._parameters.fleet,
-            "TableName": self.table.table_name,
-            "QueueUrl": self.queue.queue.queue_url,
-            "DeadLettersUrl": self.queue.dead_letters.queue_url,
-            "FunctionName": self.worker.function.function_name,
-            "DispatcherName": self.dispatcher.function.function_name,
-            "ResyncName": self.resync.function.function_name,
-            "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
-        }
-        for name, value in outputs.items():
-            if value is not None:
-                CfnOutput(self, name, value=value)
+        self.show(
+            {
+                "FleetName": self._parameters.fleet,
+                "TableName": self.table.table_name,
+                "QueueUrl": self.queue.queue.queue_url,
+                "DeadLettersUrl": self.queue.dead_letters.queue_url,
+                "FunctionName": self.worker.function.function_name,
+                "DispatcherName": self.dispatcher.function.function_name,
+                "ResyncName": self.resync.function.function_name,
+                "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
+            }
+        )

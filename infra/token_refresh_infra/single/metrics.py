@@ -8,8 +8,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 
 from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_worker.run.metrics import NAMESPACE
 
-NAMESPACE = "TokenRefresh"
 DIMENSION = "SecretId"
 NEVER_AUTHORIZED = "SecretEmpty"
 LIFETIME_TOO_SHORT = "TokenLifetimeTooShort"

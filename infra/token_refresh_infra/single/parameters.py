@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_infra.common import CREATE, CommonParameters, event_bus, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 from token_refresh_worker.oauth.formats import AuthMethod
@@ -35,26 +36,50 @@ class SingleParameters(CommonParameters):
     """One worker. A field is named as its parameter; None leaves a choice to the provider's profile."""
 
     service: Annotated[str, part(default=DEFAULT_SERVICE)]
+    """Last part of the token secret's name, or all of it without `app`."""
     token_secret: Annotated[str, secret(default=CREATE)]
+    """Or the name or ARN of a secret that exists; its policy is not changed."""
     client_secret: Annotated[str | None, secret()]
+    """Name or ARN of a secret with the client credentials; otherwise they are stored beside the tokens."""
     published_secret: Annotated[str, secret(default=CREATE)]
+    """The copy for consumers, without the refresh token; or the name or ARN of a secret, or `none`."""
     operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
+    """ARNs of the only roles and users, besides the worker, that may read and write the secrets' values."""
     consumers: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
+    """ARNs of roles and users that may also use the published secret, where `operators` is set."""
     claim_table: Annotated[str | None, text(_TABLE, "create or the name of a table")]
+    """`create`, or the name of a DynamoDB table (docs/deploy.md#claims-in-a-table)."""
     provider: Annotated[str | None, text(_PROVIDER, "the name of a profile (token-refresh providers)")]
+    """Name of a profile, as `token-refresh providers` lists them (docs/providers.md). Default: the worker's."""
     token_endpoint: Annotated[str | None, text(_ENDPOINT, "an https URL")]
+    """HTTPS only. Default: the profile's."""
     token_endpoint_auth_method: Annotated[str | None, text("|".join(AuthMethod), f"one of {', '.join(AuthMethod)}")]
+    """How the client authenticates. Default: the profile's."""
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
+    """ARN of the KMS key that signs for `private_key_jwt`."""
     event_bus: Annotated[str | None, event_bus()]
+    """Name of an EventBridge bus of this account and region (docs/events.md)."""
     token_lifetime_seconds: Annotated[int | None, optional(whole(1, low=60, high=12 * MONTH_SECONDS))]
+    """How long access tokens live; schedule and alarms follow it. Default: the profile's, else 86400."""
     refresh_window_seconds: Annotated[int | None, optional(whole(1, low=60, high=MONTH_SECONDS))]
+    """How long before expiry a token is due; at most a third of its life. Default: the profile's."""
     replay_grace_seconds: Annotated[int | None, optional(whole(0, low=0, high=MONTH_SECONDS))]
+    """How long the provider accepts a refresh token again; 0 for single use. Default: the profile's."""
     claim_ttl_seconds: Annotated[int, whole(120, low=1, high=3600)]
+    """At least 30 more than `timeout_seconds`."""
     request_timeout_seconds: Annotated[int | None, optional(whole(1, low=1, high=300))]
+    """For one token request. Default: the worker's."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
+    """The function's."""
     schedule_minutes: Annotated[int | None, optional(whole(1, low=1, high=720))]
+    """At least 3 runs must fit into the time in which a refresh is due.
+
+    Default: 30 for a day's tokens, 5 for an hour's.
+    """
     flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
+    """Each run starts within so many minutes. Default: 10 for a day's tokens, 1 for an hour's."""
     schedule_enabled: Annotated[bool, switch(default=True)]
+    """`--pause` sets it."""
 
     def check(self) -> None:
         """Refuse times that don't fit together, and secrets of other places."""
@@ -72,9 +97,7 @@ class SingleParameters(CommonParameters):
             self.check_place(name, getattr(self, name))
 
     def _check_lifetime(self) -> None:
-        problem = lifetime_problem(
-            timedelta(seconds=self.lifetime_seconds), claims_in_table=self.claim_table is not None
-        )
+        problem = lifetime_problem(timedelta(seconds=self.lifetime_seconds), self.settings.policy.claim_store)
         if problem is not None:
             raise ParameterError(f"token_lifetime_seconds: {problem}")
 
@@ -88,7 +111,7 @@ class SingleParameters(CommonParameters):
             raise ParameterError(
                 f"schedule_minutes: {self.run_every_minutes} with flexible_minutes {self.start_within_minutes} does "
                 f"not fit {RUNS_IN_WINDOW} times into the {self.due_window_seconds} s in which a refresh is due (the "
-                "smaller of the refresh window and a third of the token's life)"
+                "refresh window, or less where tokens live shorter)"
             )
 
     @property
@@ -135,7 +158,8 @@ class SingleParameters(CommonParameters):
     @property
     def due_window_seconds(self) -> int:
         """For how long before its expiry a token set is due."""
-        return min(round(self.settings.provider.refresh_window.total_seconds()), self.lifetime_seconds // 3)
+        window = refresh_window(self.settings.provider.refresh_window, timedelta(seconds=self.lifetime_seconds))
+        return window // timedelta(seconds=1)
 
     @property
     def run_every_minutes(self) -> int:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import CfnOutput, Environment, Stack, Tags
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -12,8 +12,9 @@ from token_refresh_infra.common import CREATE
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.constructs.function import WorkerFunction
 from token_refresh_infra.constructs.key import SecretKey
-from token_refresh_infra.constructs.schedule import RefreshSchedule
+from token_refresh_infra.constructs.schedule import Schedules
 from token_refresh_infra.constructs.secret import EmptySecret
+from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.table import ClaimTable, adopted_table_arn
 from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic
 from token_refresh_infra.single.alarms import RefreshAlarms
@@ -22,18 +23,16 @@ from token_refresh_infra.single.metrics import Metrics
 from token_refresh_infra.single.parameters import SingleParameters
 
 
-class SingleStack(Stack):
+class SingleStack(DeployedStack):
     """One worker for one token secret; `grant_read` and `grant_invoke` are for stacks beside it."""
 
     def __init__(self, scope: Construct, construct_id: str, *, parameters: SingleParameters, code: Path) -> None:
         super().__init__(
             scope,
             construct_id,
-            stack_name=parameters.stack_name,
+            parameters=parameters,
             description="Refreshes OAuth 2.0 tokens in AWS Secrets Manager",
-            env=Environment(account=parameters.account, region=parameters.region),
         )
-        Tags.of(self).add("environment", parameters.environment)
         self._parameters = parameters
         self._make_key()
         self.worker = WorkerFunction(
@@ -48,7 +47,7 @@ class SingleStack(Stack):
         )
         self._make_secrets()
         self._grant_worker()
-        self.schedule = RefreshSchedule(self, "Schedule", parameters=parameters, function=self.worker.function)
+        self._schedule()
         self._watch()
         self._let_consumers_read()
         self._write_outputs()
@@ -131,32 +130,47 @@ class SingleStack(Stack):
             table = adopted_table_arn(self, name)
         access.grant_claims(self.worker.role, table, name=name, key_arn=self._key_arn)
 
+    def _schedule(self) -> None:
+        parameters, minutes = self._parameters, self._parameters.run_every_minutes
+        self.schedule = Schedules(
+            self, "Schedule", group_name=parameters.stack_name, enabled=parameters.schedule_enabled
+        )
+        self.schedule.run(
+            "Schedule",
+            self.worker.function,
+            name=parameters.stack_name,
+            every=f"{minutes} minute{'s' if minutes > 1 else ''}",
+            event_age_seconds=60 * minutes,
+            attempts=3,
+            within_minutes=parameters.start_within_minutes,
+            description="Runs the token refresh worker; scripts/deploy NAME --pause stops it",
+        )
+
     def _watch(self) -> None:
         """Add alarms, dashboard and saved queries."""
         parameters, log_group = self._parameters, self.worker.log_group
         metrics = Metrics(parameters=parameters, function=self.worker.function, dead_letters=self.schedule.dead_letters)
-        self.alarms = None
         self.topic = None
         self.denied = None
+        alarms: list[cloudwatch.AlarmBase] = []
         if parameters.alarms:
             self.topic = alarm_topic(self, parameters=parameters, key=self._key)
             self.denied = DeniedAccess(self, "DeniedAccess", secret_names=[parameters.token_secret_name])
-            self.alarms = RefreshAlarms(
+            alarms = RefreshAlarms(
                 self,
                 "Alarms",
                 parameters=parameters,
                 metrics=metrics,
                 log_group=log_group,
                 denied=self.denied,
-                topic=self.topic,
-            )
+            ).announce(self.topic)
         if parameters.dashboard:
             RefreshDashboard(
                 self,
                 "Dashboard",
                 parameters=parameters,
                 metrics=metrics,
-                alarms=self.alarms.all if self.alarms else [],
+                alarms=alarms,
             )
         save_queries(self, parameters=parameters, log_group=log_group)
 
@@ -170,21 +184,20 @@ class SingleStack(Stack):
             self.grant_read(self.read_policy)
 
     def _write_outputs(self) -> None:
-        outputs = {
-            "FunctionName": self.worker.function.function_name,
-            "TokenSecretId": self._parameters.token_secret_id,
-            "PublishedSecretId": self._parameters.published_secret_id,
-            "ReadPolicyArn": self.read_policy.managed_policy_arn if self.read_policy else None,
-            "ClaimTableName": self._parameters.claim_table_name,
-            "ScheduleName": self._parameters.stack_name,
-            "LogGroupName": self._parameters.log_group_name,
-            "DeadLettersUrl": self.schedule.dead_letters.queue_url,
-            "FailedRunsUrl": self.worker.failed_runs.queue_url,
-            "DeniedAccessUrl": self.denied.queue.queue_url if self.denied else None,
-            "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
-            "KeyArn": self._key_arn,
-            "DashboardName": self._parameters.stack_name if self._parameters.dashboard else None,
-        }
-        for name, value in outputs.items():
-            if value is not None:
-                CfnOutput(self, name, value=value)
+        self.show(
+            {
+                "FunctionName": self.worker.function.function_name,
+                "TokenSecretId": self._parameters.token_secret_id,
+                "PublishedSecretId": self._parameters.published_secret_id,
+                "ReadPolicyArn": self.read_policy.managed_policy_arn if self.read_policy else None,
+                "ClaimTableName": self._parameters.claim_table_name,
+                "ScheduleName": self._parameters.stack_name,
+                "LogGroupName": self._parameters.log_group_name,
+                "DeadLettersUrl": self.schedule.dead_letters.queue_url,
+                "FailedRunsUrl": self.worker.failed_runs.queue_url,
+                "DeniedAccessUrl": self.denied.queue.queue_url if self.denied else None,
+                "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
+                "KeyArn": self._key_arn,
+                "DashboardName": self._parameters.stack_name if self._parameters.dashboard else None,
+            }
+        )

@@ -12,22 +12,21 @@ The function may read the signing secrets, send to its queue, write its log, and
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
-from aws_cdk import aws_iam as iam
+from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from token_refresh_infra import access
 from token_refresh_infra.access import Secrets, StoredParameters
+from token_refresh_infra.constructs.function import log_and_role, python_function
+from token_refresh_infra.constructs.queues import LONGEST, dead_letters, encrypted_queue
 
 QUEUE_URL = "WEBHOOK_QUEUE_URL"
 # What one message may take, so that SQS and the receiver draw the same line.
 LIMIT_BYTES = 1_048_576
 RECEIVES_BEFORE_DEAD = 5
-_KEPT = Duration.days(14)
 
 
 class WebhookReceiver(Construct):
@@ -75,34 +74,28 @@ class WebhookReceiver(Construct):
         """
         super().__init__(scope, construct_id)
         self._make_queues(consumer_timeout_seconds)
-        self._make_log(log_group_name, log_retention_days, log_key)
+        self.log_group, self.role = log_and_role(
+            self, name=log_group_name, retention_days=log_retention_days, key=log_key
+        )
         access.grant_send(self.role, self.queue.queue_arn)
         labels = ("AWSCURRENT", "AWSPREVIOUS") if accept_previous else ("AWSCURRENT",)
         for which in secrets:
             access.grant_read(self.role, which, labels=labels)
         for some in parameters:
             access.grant_read_parameters(self.role, some)
-        self.function = lambda_.Function(
+        self.function = python_function(
             self,
-            "Function",
             description="Verifies webhooks and puts them into a queue",
-            runtime=lambda_.Runtime.PYTHON_3_13,
-            architecture=lambda_.Architecture.ARM_64,
             handler=handler,
             code=code,
             role=self.role,
-            environment={**variables, QUEUE_URL: self.queue.queue_url},
-            timeout=Duration.seconds(timeout_seconds),
-            memory_size=memory_mb,
-            reserved_concurrent_executions=reserved_concurrency,
-            tracing=lambda_.Tracing.ACTIVE if tracing else lambda_.Tracing.DISABLED,
+            variables={**variables, QUEUE_URL: self.queue.queue_url},
+            timeout_seconds=timeout_seconds,
+            memory_mb=memory_mb,
+            reserved_concurrency=reserved_concurrency,
             log_group=self.log_group,
-            logging_format=lambda_.LoggingFormat.JSON,
-            # The alarms count lines of this level; below it, botocore would log the secrets themselves.
-            application_log_level_v2=lambda_.ApplicationLogLevel.INFO,
-            system_log_level_v2=lambda_.SystemLogLevel.INFO,
+            tracing=tracing,
         )
-        self._acknowledge(tracing=tracing)
         # Everyone may call it: what is not signed is refused. The CDK writes both permissions that this takes.
         self.url = self.function.add_function_url(auth_type=lambda_.FunctionUrlAuthType.NONE)
 
@@ -113,54 +106,16 @@ class WebhookReceiver(Construct):
         )
 
     def _make_queues(self, consumer_timeout_seconds: int) -> None:
-        self.dead_letters = self._queue("DeadLetters", retention_period=_KEPT)
-        Validations.of(self.dead_letters).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-SQS3",
-                reason="Messages that can't be processed end up in it; people read it",
-            )
-        )
+        self.dead_letters = dead_letters(self, "DeadLetters", fifo=True)
         # A copy that arrives within five minutes is dropped: it has the same message group and deduplication ID.
-        self.queue = self._queue(
+        self.queue = encrypted_queue(
+            self,
             "Queue",
-            retention_period=_KEPT,
+            fifo=True,
+            retention_period=LONGEST,
             max_message_size_bytes=LIMIT_BYTES,
             deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
             fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
             visibility_timeout=Duration.seconds(6 * consumer_timeout_seconds),
             dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=RECEIVES_BEFORE_DEAD, queue=self.dead_letters),
         )
-
-    def _make_log(self, name: str | None, retention_days: int, key: str | None) -> None:
-        """Make the log group, and the role that may write it."""
-        group = logs.CfnLogGroup(self, "Logs", log_group_name=name, retention_in_days=retention_days, kms_key_id=key)
-        group.apply_removal_policy(RemovalPolicy.DESTROY)  # nothing in a log is needed once the stack is gone
-        self.log_group = logs.LogGroup.from_log_group_name(self, "LogGroup", group.ref)
-        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        self.role.add_to_principal_policy(
-            iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.attr_arn])
-        )
-
-    def _queue(self, construct_id: str, **options: object) -> sqs.Queue:
-        return sqs.Queue(
-            self,
-            construct_id,
-            fifo=True,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            **options,  # type: ignore[arg-type] # each is checked by the CDK
-        )
-
-    def _acknowledge(self, *, tracing: bool) -> None:
-        Validations.of(self.function).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-L1",
-                reason="3.13 is the version that the zip is compiled for and that the receiver is tested on",
-            )
-        )
-        if tracing:
-            Validations.of(self.role).acknowledge(
-                Acknowledgment(
-                    id="AwsSolutions::AwsSolutions-IAM5[Resource::*]", reason="X-Ray's two actions know no resource"
-                )
-            )

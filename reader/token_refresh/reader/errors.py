@@ -12,7 +12,6 @@ TokenRefreshError            the base: catch this to catch all
 """
 
 import copy
-import traceback
 from typing import TypeVar
 
 from token_refresh.errors import (
@@ -24,6 +23,7 @@ from token_refresh.errors import (
     SecretNotFound,
     SecretStoreUnavailable,
     TokenRefreshError,
+    raised_at,
 )
 
 __all__ = [
@@ -58,7 +58,4 @@ def without_traceback(error: E) -> E:
 
 def defect(error: Exception) -> InternalError:
     """Name an error that should not have happened by its class and place; its text may quote the stored value."""
-    # The last frame: where it happened, not who called.
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    file = place.filename.rpartition("/")[2]
-    return InternalError(f"{type(error).__name__} at {file}:{place.lineno}: a defect of the reader")
+    return InternalError(f"{raised_at(error)}: a defect of the reader")

@@ -19,8 +19,11 @@ class Transition(StrEnum):
     """The `detail-type` of an event."""
 
     REAUTHORIZATION_REQUIRED = "Reauthorization Required"
+    """The provider rejected the grant: run `token-refresh authorize`."""
     REAUTHORIZED = "Reauthorized"
+    """A grant works again."""
     GRANT_ENDING = "Grant Ending"
+    """The grant ends within a week (a short one: within the last quarter of its life), and no refresh prolonged it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

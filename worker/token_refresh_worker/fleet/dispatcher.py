@@ -18,8 +18,8 @@ def dispatch_minute(log: Log) -> dict[str, int]:
     index = settings.index()
     fleet, decision = take_stock(index, settings, now)
     gauges = measure(fleet, decision, now)
-    log.info("fleet_dispatch", **gauges.fields(settings.name, clock.unix_ms()))
-    for fields in gauges.provider_fields(settings.name, clock.unix_ms()):
+    log.info("fleet_dispatch", **gauges.fields(settings.name))
+    for fields in gauges.provider_fields(settings.name):
         log.info("fleet_provider", **fields)
     for provider, breaker in decision.breakers.items():
         log.warning("breaker_open", provider=provider, reason=breaker.reason.value, allowed=breaker.allowed)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.core.claims import Claim, Record, UnreadableClaim
 from token_refresh_worker.oauth.response import Response
 
@@ -118,6 +119,14 @@ class Log(Protocol):
 
     def warning(self, event: str, **fields: object) -> object:
         """Log what someone should look at."""
+        ...
+
+
+class Bus(Protocol):
+    """Where events about grants are sent."""
+
+    def send(self, announcement: Announcement) -> None:
+        """Send one event; raises a `TokenRefreshError` if the bus does not take it."""
         ...
 
 

@@ -13,6 +13,7 @@ from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
 from token_refresh_worker.providers.provider import Grace, Provider
+from token_refresh_worker.run.variables import Variable
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.origin import LONGEST_GRACE, ClaimStoreKind
 
@@ -27,7 +28,7 @@ _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is configured; docs/configuration.md has the table of variables."""
+    """What is configured by the variables."""
 
     token_secret_id: str
     client_secret_id: str | None
@@ -59,7 +60,7 @@ class Settings:
 
 def token_secret_id(environment: Mapping[str, str]) -> str:
     """Return the configured secret. The log names it even if the rest of the configuration is wrong."""
-    return environment.get("TOKEN_SECRET_ID") or DEFAULT_SECRET_ID
+    return environment.get(Variable.TOKEN_SECRET_ID) or DEFAULT_SECRET_ID
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -83,18 +84,18 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         ConfigurationError: One is wrong; the message names it and what it must be.
     """
     given = {name: value for name, value in environment.items() if value}
-    timeout = _read_seconds(given, "REQUEST_TIMEOUT_SECONDS", range(1, 301))
+    timeout = _read_seconds(given, Variable.REQUEST_TIMEOUT_SECONDS, range(1, 301))
     settings = Settings(
         token_secret_id=token_secret_id(given),
-        client_secret_id=given.get("CLIENT_SECRET_ID"),
-        published_secret_id=given.get("PUBLISHED_SECRET_ID"),
+        client_secret_id=given.get(Variable.CLIENT_SECRET_ID),
+        published_secret_id=given.get(Variable.PUBLISHED_SECRET_ID),
         client=_read_client(given),
-        client_key_id=given.get("CLIENT_KEY_ID"),
-        claim_table=given.get("CLAIM_TABLE"),
+        client_key_id=given.get(Variable.CLIENT_KEY_ID),
+        claim_table=given.get(Variable.CLAIM_TABLE),
         provider=_read_provider(given),
-        claim_time_to_live=_read_seconds(given, "CLAIM_TTL_SECONDS", range(1, 3601)) or timedelta(minutes=2),
+        claim_time_to_live=_read_seconds(given, Variable.CLAIM_TTL_SECONDS, range(1, 3601)) or timedelta(minutes=2),
         request_timeout_seconds=timeout.total_seconds() if timeout else None,
-        log_level=_read_choice(given, "LOG_LEVEL", _LOG_LEVELS, normalise=str.upper) or "INFO",
+        log_level=_read_choice(given, Variable.LOG_LEVEL, _LOG_LEVELS, normalise=str.upper) or "INFO",
     )
     if settings.provider.request.auth_method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:
         raise ConfigurationError(
@@ -109,14 +110,17 @@ def claim_store_problem(settings: Settings) -> str | None:
     documented = settings.provider.access_token_lifetime
     if documented is None:
         return None
-    problem = lifetime_problem(documented, claims_in_table=settings.claim_table is not None)
+    problem = lifetime_problem(documented, settings.policy.claim_store)
     return problem and f"PROVIDER {settings.provider.name} doesn't fit the claim store: {problem}"
 
 
 def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
     try:
         return read_credentials(
-            {"client_id": given.get("UPWORK_CLIENT_ID"), "client_secret": given.get("UPWORK_CLIENT_SECRET")}
+            {
+                "client_id": given.get(Variable.UPWORK_CLIENT_ID),
+                "client_secret": given.get(Variable.UPWORK_CLIENT_SECRET),
+            }
         )
     except InvalidSecretDocument:
         # os.environ turns bytes that are not UTF-8 into halves of surrogate pairs (PEP 383). The message has no value.
@@ -125,27 +129,31 @@ def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
 
 def _read_provider(given: Mapping[str, str]) -> Provider:
     """Load the profile, then apply the deployment's variables."""
-    endpoint = read_endpoint("TOKEN_ENDPOINT", given["TOKEN_ENDPOINT"]) if "TOKEN_ENDPOINT" in given else None
+    endpoint = (
+        read_endpoint(Variable.TOKEN_ENDPOINT, given[Variable.TOKEN_ENDPOINT])
+        if Variable.TOKEN_ENDPOINT in given
+        else None
+    )
     provider = _load_profile(given, endpoint)
     # Before the grace: at another host the profile's grace is dropped, and REPLAY_GRACE_SECONDS sets it again.
     if endpoint is not None:
         provider = provider.at_endpoint(endpoint)
     if not provider.token_endpoint:
         raise ConfigurationError(f"TOKEN_ENDPOINT must be set, because the profile {provider.name} has no endpoint")
-    auth_method = _read_choice(given, "TOKEN_ENDPOINT_AUTH_METHOD", tuple(AuthMethod))
+    auth_method = _read_choice(given, Variable.TOKEN_ENDPOINT_AUTH_METHOD, tuple(AuthMethod))
     if auth_method is not None:
         provider = replace(provider, request=replace(provider.request, auth_method=AuthMethod(auth_method)))
-    window = _read_seconds(given, "REFRESH_WINDOW_SECONDS", range(1, _MONTH_SECONDS + 1))
+    window = _read_seconds(given, Variable.REFRESH_WINDOW_SECONDS, range(1, _MONTH_SECONDS + 1))
     if window is not None:
         provider = replace(provider, refresh_window=window)
-    grace = _read_seconds(given, "REPLAY_GRACE_SECONDS", range(int(LONGEST_GRACE.total_seconds()) + 1))
+    grace = _read_seconds(given, Variable.REPLAY_GRACE_SECONDS, range(int(LONGEST_GRACE.total_seconds()) + 1))
     if grace is not None:
         provider = replace(provider, grace=Grace(duration=grace))
     return provider
 
 
 def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
-    name, own = given.get("PROVIDER"), own_profiles(given)
+    name, own = given.get(Variable.PROVIDER), own_profiles(given)
     if name is None:
         # An endpoint of its own must not get Upwork's grace: a replay could revoke the grant there.
         name = DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER
@@ -172,7 +180,7 @@ def check_timeout(policy: Policy, timeout_seconds: float) -> None:
         )
 
 
-def _read_seconds(given: Mapping[str, str], name: str, allowed: range) -> timedelta | None:
+def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> timedelta | None:
     if name not in given:
         return None
     text = given[name].strip()
@@ -182,7 +190,7 @@ def _read_seconds(given: Mapping[str, str], name: str, allowed: range) -> timede
 
 
 def _read_choice(
-    given: Mapping[str, str], name: str, choices: tuple[str, ...], normalise: Callable[[str], str] = str
+    given: Mapping[str, str], name: Variable, choices: tuple[str, ...], normalise: Callable[[str], str] = str
 ) -> str | None:
     if name not in given:
         return None

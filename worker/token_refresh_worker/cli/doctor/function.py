@@ -9,7 +9,7 @@ from token_refresh_worker.cli.context import NO_SUCH_FUNCTION, WORKER_VARIABLES,
 from token_refresh_worker.cli.doctor.check import Check, NoResult, call
 from token_refresh_worker.cli.doctor.delivery import check_delivery
 from token_refresh_worker.core.plan import STALENESS
-from token_refresh_worker.run.outcome import NAMESPACE
+from token_refresh_worker.run.metrics import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
 
 _COMPARED: Final = [name for name in WORKER_VARIABLES if name not in {"UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"}]

@@ -13,6 +13,7 @@ from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, r
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.providers.loader import read_profile
 from token_refresh_worker.providers.provider import Provider, Rotation
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 SUCCESS: Final = "success"
 DEAD: Final = "dead"
@@ -63,7 +64,7 @@ def check_profile(profile: Path, folder: Path | None = None) -> list[str]:
     ]
     if provider.access_token_lifetime is not None:
         # A table allows the shortest lifetimes. Whether there is one, the deployment decides and synthesis checks.
-        unfit = lifetime_problem(provider.access_token_lifetime, claims_in_table=True)
+        unfit = lifetime_problem(provider.access_token_lifetime, ClaimStoreKind.TABLE)
         problems += [] if unfit is None else [f"lifetime: {unfit}"]
     return problems
 

@@ -8,10 +8,10 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.cli.console.failures import CommandFailed, reported
 from token_refresh_worker.cli.console.screen import fields_table, output, span, text
 from token_refresh_worker.cli.providers.check import check_profile
-from token_refresh_worker.core.schedule import refresh_window
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant
 from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
 from token_refresh_worker.providers.provider import Basis, GraceEnd, Provider, Rotation
@@ -21,23 +21,13 @@ token-refresh providers
 token-refresh providers hubspot
 token-refresh providers --check my-crm.toml"""
 
-_HEADINGS: Final = (
-    "name",
-    "provider",
-    "request",
-    "access token lives",
-    "new refresh token",
-    "old one accepted",
-    "grant lives",
-    "not documented",
-)
 _BASES: Final = {
     Basis.DOCUMENTED: "",
     Basis.REPORTED: " (reported, not documented)",
     Basis.ASSUMED: " (assumed, not verified)",
 }
 _USUAL: Final = (Encoding.FORM, AuthMethod.POST, Grant.REFRESH_TOKEN)
-_ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
+ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
 
 
 def providers(
@@ -54,7 +44,6 @@ def providers(
             show_default=False,
         ),
     ] = None,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table for docs/providers.md.")] = False,
 ) -> None:
     """List the providers that the worker knows, show one with its evidence, or check a profile of your own."""
     with reported(debug=False, failed=1):
@@ -64,8 +53,6 @@ def providers(
             _check(check)
         elif name is not None:
             _show(load_provider(name, own))
-        elif markdown:
-            typer.echo("\n".join(_markdown_table(load_provider(known, own) for known in profile_names(own))))
         else:
             _list(load_provider(known, own) for known in profile_names(own))
         raise typer.Exit(0)
@@ -85,9 +72,9 @@ def _list(found: Iterable[Provider]) -> None:
         table.add_row(
             text(provider.name),
             text(provider.title),
-            _life(provider.access_token_lifetime),
-            _ROTATES[provider.rotation],
-            _grace_text(provider),
+            life(provider.access_token_lifetime),
+            ROTATES[provider.rotation],
+            grace_text(provider),
         )
     output().print(table)
 
@@ -100,12 +87,12 @@ def _show(provider: Provider) -> None:
             (
                 ("token endpoint", provider.token_endpoint or "set TOKEN_ENDPOINT"),
                 ("variables", ", ".join(f"{v.name}: {v.must_be}" for v in provider.variables.values()) or None),
-                ("request", _request_text(provider)),
-                ("access token lives", _life(provider.access_token_lifetime)),
+                ("request", request_text(provider)),
+                ("access token lives", life(provider.access_token_lifetime)),
                 ("due before expiry", span(refresh_window(provider.refresh_window, provider.access_token_lifetime))),
-                ("new refresh token", _ROTATES[provider.rotation]),
-                ("old one accepted", _grace_text(provider)),
-                ("grant lives", _grant_text(provider)),
+                ("new refresh token", ROTATES[provider.rotation]),
+                ("old one accepted", grace_text(provider)),
+                ("grant lives", grant_text(provider)),
                 ("limit", f"{rate.requests} in {span(rate.per)} for each {rate.scope}" if rate else None),
                 ("authorization page", page.endpoint if page else None),
             )
@@ -118,39 +105,14 @@ def _show(provider: Provider) -> None:
         output().print(text(f"- {fact.says}"), text(source, "dim"), sep="\n", soft_wrap=True)
 
 
-def _markdown_table(found: Iterable[Provider]) -> list[str]:
-    """Return the table of docs/providers.md, one line a provider."""
-    # tests/cli/test_providers.py compares the page with these lines, so the page can't fall behind the profiles.
-    lines = [f"| {' | '.join(_HEADINGS)} |", f"| {' | '.join('---' for _ in _HEADINGS)} |"]
-    for provider in found:
-        cells = (
-            f"`{provider.name}`",
-            provider.title,
-            _request_text(provider),
-            _life(provider.access_token_lifetime),
-            _ROTATES[provider.rotation],
-            _grace_text(provider),
-            _grant_text(provider) or "",
-            _undocumented(provider),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-def _undocumented(provider: Provider) -> str:
-    bases = [fact.basis for fact in provider.evidence]
-    counts = [(bases.count(basis), basis) for basis in (Basis.REPORTED, Basis.ASSUMED)]
-    return ", ".join(f"{count} {basis}" for count, basis in counts if count)
-
-
-def _request_text(provider: Provider) -> str:
+def request_text(provider: Provider) -> str:
     """Describe the refresh request in a few words."""
     request = provider.request
     parts = (request.encoding, request.auth_method, request.grant)
     return ", ".join(part for part in parts if part not in _USUAL) or "RFC 6749"
 
 
-def _grace_text(provider: Provider) -> str:
+def grace_text(provider: Provider) -> str:
     """Say how long the old refresh token is accepted."""
     if provider.grace.ends_by is GraceEnd.NEVER:
         return "stays valid"
@@ -162,7 +124,7 @@ def _grace_text(provider: Provider) -> str:
     return "not known; treated as single use" if provider.rotation is Rotation.NEVER else "single use"
 
 
-def _grant_text(provider: Provider) -> str | None:
+def grant_text(provider: Provider) -> str | None:
     """Say how long a grant lives; None where nothing is known."""
     life = provider.refresh_token
     parts = []
@@ -173,5 +135,6 @@ def _grant_text(provider: Provider) -> str | None:
     return ", ".join(parts) or None
 
 
-def _life(lifetime: timedelta | None) -> str:
+def life(lifetime: timedelta | None) -> str:
+    """Say how long an access token lives."""
     return "set by the server" if lifetime is None else span(lifetime)

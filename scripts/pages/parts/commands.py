@@ -1,4 +1,4 @@
-"""docs/commands.md: the command line's help as a page, made by typer's own generator."""
+"""The command line's help, made by typer's own generator."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import re
 import subprocess
 import sys
 
-from pages.terminal import ROOT
-
-PAGE = ROOT / "docs" / "commands.md"
 _APP = "token_refresh_worker.cli.app"
 _GENERATOR = ("-m", "typer", _APP, "utils", "docs", "--name", "token-refresh", "--title", "Commands")
 _COMPLETION = re.compile(r"^\* `--(?:install|show)-completion`.*\n", re.MULTILINE)
@@ -18,17 +15,12 @@ _CUT_OFF = re.compile(r"^(\* `[a-z]+`): .*\.\.\.$", re.MULTILINE)
 _EXAMPLES = re.compile(r"(?:^\[bold\]Examples\[/\]\n)?((?:^token-refresh .*\n)+)", re.MULTILINE)
 
 
-def page() -> str:
-    """Return the page; examples become blocks, and what typer cuts off in a list is left to its section."""
+def commands() -> str:
+    """Return each command's help; examples become blocks, and what typer cuts off in a list is left to its section."""
     settings = {"PATH": os.environ["PATH"]}  # defaults are read from the environment
     done = subprocess.run(  # noqa: S603 - our own
         [sys.executable, *_GENERATOR], env=settings, stdout=subprocess.PIPE, text=True, check=True
     )
     text = html.unescape(done.stdout).replace("```console", "```text")
     text = _CUT_OFF.sub(r"\1", _COMPLETION.sub("", text))
-    return _EXAMPLES.sub(r"**Examples**:\n\n```text\n\1```\n", text).strip() + "\n"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), "utf-8")
-    print(PAGE.relative_to(ROOT))
+    return _EXAMPLES.sub(r"**Examples**:\n\n```text\n\1```\n", text).strip()
