@@ -36,6 +36,7 @@ def test_help(cli: Cli, command: str) -> None:
         ("status", "--interval=0"),
         ("status", ""),
         ("status", "--region="),
+        *(("fleet", "status", f"--{option}=") for option in ("fleet", "region", "profile", "provider")),
         ("refresh", "--invoke="),
         ("authorize", "--fleet= "),
         ("authorize", "--client-id="),
@@ -80,9 +81,10 @@ def test_profile(cli: Cli, tokens: Tokens, store: SecretsManagerServer, tmp_path
     assert "operator" == store.calls[-1].call.access_key_id
 
 
-def test_an_unknown_profile(cli: Cli) -> None:
+@pytest.mark.parametrize("command", ["status", "fleet status --fleet prod"])
+def test_an_unknown_profile(cli: Cli, command: str) -> None:
     """A profile that does not exist is named."""
-    ended = cli("status", "--profile=nope")
+    ended = cli(*command.split(), "--profile=nope")
 
     assert 3 == ended.code
     assert "there is no AWS profile nope" in ended.screen
