@@ -206,8 +206,9 @@ def test_a_table_that_was_lost(cli: Cli, tokens: Tokens, store: SecretsManagerSe
     assert "starts the claim table again" in cli("status", CLAIM_TABLE=TABLE).screen
 
 
-def test_with_a_table(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+def test_with_a_table(cli: Cli, tokens: Tokens, table: DynamoDbServer, environment: dict[str, str]) -> None:
     """With claims in a table every command works the same, and an unreadable item is no obstacle to looking back."""
+    environment["CLAIM_TABLE"] = TABLE
     first = tokens.store(expires_in=DAY)
     cli("refresh", "--force")
 
