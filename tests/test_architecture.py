@@ -15,6 +15,7 @@ PURE_ROOMS = (*(WORKER / room for room in ("core", "fleet/core", "oauth", "store
 PURE_FILES = (
     *(READER / name for name in ("advice.py", "aws/arn.py", "errors.py", "secret_value.py")),
     *(WORKER / "run" / name for name in ("last_line.py", "metrics.py", "outcome.py")),
+    WORKER / "providers" / "lifetime.py",
 )
 PURE_MODULES = sorted(path for room in PURE_ROOMS for path in room.glob("*.py"))
 
@@ -100,13 +101,14 @@ def test_importing_the_handler_reads_no_configuration() -> None:
     )
 
 
-def test_the_collector_is_off_during_a_cold_start_alone() -> None:
+@pytest.mark.parametrize("entry_point", ["refresh", "dispatch", "resync"])
+def test_the_collector_is_off_during_a_cold_start_alone(entry_point: str) -> None:
     """Python's garbage collector is off until the first event has its result, even an error, and on from then."""
-    code = """if True:
+    code = f"""if True:
         import gc, token_refresh_worker.handlers
         assert not gc.isenabled()
         try:
-            token_refresh_worker.handlers.refresh({}, None)
+            token_refresh_worker.handlers.{entry_point}({{}}, None)
         except token_refresh_worker.handlers.TokenRefreshError:
             assert gc.isenabled()
             assert gc.get_freeze_count() > 10_000

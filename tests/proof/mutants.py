@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from unittest.mock import patch
 
+import measured
 from proof import bugs, report, small
 from proof.explore import search
 from proof.world import Scenario
@@ -130,12 +131,12 @@ def plant() -> list[report.Planted]:
 def main() -> int:
     """Plant all bugs; 1 where one survives."""
     parser = argparse.ArgumentParser(prog="scripts/prove mutants", description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="write the figures into docs/proof.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/proof/mutants.md")
     options = parser.parse_args()
     planted = plant()
     survived = any(not p.result.violation for p in planted)
     if options.write and not survived:
-        report.write_mutants(planted)
+        measured.write("mutants", report.mutants(planted))
     return int(survived)
 
 

@@ -27,7 +27,7 @@ from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run import snapshot_reader
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -37,7 +37,6 @@ PUBLIC_CLIENT: Final = replace(load_provider("upwork"), request=RequestFormat(au
 REQUEST_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.75
 """By its length a poll is distinguished from the sleeps between repeats."""
-LIMITS: Final = Limits(request_timeout_seconds=REQUEST_SECONDS, poll_seconds=(POLL_SECONDS,))
 
 
 class Send(NamedTuple):
@@ -185,7 +184,8 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run:
         policy=policy,
         secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
         deadline=Deadline(clock=ports, at=ports.monotonic() + RUN_SECONDS),
-        limits=LIMITS,
+        request_timeout_seconds=REQUEST_SECONDS,
+        poll_seconds=(POLL_SECONDS,),
         force=kind in "fF",
     )
 

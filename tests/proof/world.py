@@ -164,7 +164,7 @@ class Scenario:
         counts = zip(_NAMES, self.budget, strict=True)
         said = [
             "runs " + " ".join(self.plans),
-            *([f"{self.before} refreshes before"] if self.before else []),
+            *([f"{self.before} refresh{'es' * (self.before > 1)} before"] if self.before else []),
             *(f"{count} {name if count == 1 else plural}" for (name, plural), count in counts if count),
             *([f"up to {self.stale_depth} writes old"] if self.stale_depth else []),
             *(["jumps of " + ", ".join(f"{seconds} s" for seconds in self.jumps)] if self.jumps else []),

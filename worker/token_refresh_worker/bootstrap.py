@@ -23,7 +23,7 @@ from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import ClaimStore, Clock, Deadline, Log, SecretStore, SecretVersion, TokenEndpoint
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings
@@ -111,7 +111,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
         policy=settings.policy,
         secret=SecretName(secret_id=secret_id, region=store.region),
         deadline=deadline,
-        limits=Limits(request_timeout_seconds=settings.request_timeout_seconds),
+        request_timeout_seconds=settings.request_timeout_seconds,
         force=trigger.force,
         # The limit is against a flood of events; a person at the command line is none.
         forced_claims_a_day=None if trigger.name == "cli" else FORCED_CLAIMS_A_DAY,

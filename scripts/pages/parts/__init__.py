@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pages.parts import commands, deployments, fleets, profiles, worker
+from pages.parts import commands, fleets, profiles, proof, worker
+from pages.parts.deployments import parameters
+from token_refresh_infra.common import CommonParameters
+from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_infra.single.parameters import SingleParameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,9 +22,10 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "rules": worker.rules,
     "transitions": worker.transitions,
     "providers": profiles.providers,
-    "common-parameters": deployments.common,
-    "single-parameters": deployments.single,
-    "fleet-parameters": deployments.fleet,
+    "proof-figures": proof.figures,
+    "common-parameters": partial(parameters, CommonParameters),
+    "single-parameters": partial(parameters, SingleParameters),
+    "fleet-parameters": partial(parameters, FleetParameters),
     "breakers": fleets.breakers,
     "states": fleets.states,
 }

@@ -6,25 +6,7 @@ import inspect
 from typing import Any, get_type_hints
 
 from pages.docstrings import attributes, table
-from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import ParameterError
-from token_refresh_infra.fleet.parameters import FleetParameters
-from token_refresh_infra.single.parameters import SingleParameters
-
-
-def common() -> str:
-    """Return the parameters that every mode has."""
-    return parameters(CommonParameters)
-
-
-def single() -> str:
-    """Return those of one worker."""
-    return parameters(SingleParameters)
-
-
-def fleet() -> str:
-    """Return those of a fleet."""
-    return parameters(FleetParameters)
 
 
 def parameters(cls: type) -> str:

@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Limits
+from token_refresh_worker.run.parts import NEEDED_SECONDS, STORE_RESERVE_SECONDS
 from token_refresh_worker.run.ports import Deadline, Log
 from token_refresh_worker.run.requests import PreparedRefresh
 from token_refresh_worker.run.retry import repeat
+
+REQUESTS: Final = 4
+"""How many token requests a run sends at most."""
 
 
 class TimeOver(Exception):  # noqa: N818 - it never leaves the redemption
@@ -26,7 +30,6 @@ class RequestSender:
     """Whether the provider still accepts the refresh token, if it may have been redeemed before."""
     timeout_seconds: float
     """One request, end to end."""
-    limits: Limits
     deadline: Deadline
     memory: Memory
     log: Log
@@ -51,9 +54,9 @@ class RequestSender:
         return repeat(
             lambda: self._send(request),
             clock=self.deadline.clock,
-            until=self.deadline.at - self.limits.needed_seconds,
+            until=self.deadline.at - NEEDED_SECONDS,
             results=self._may_repeat,
-            limit=self.limits.requests,
+            limit=REQUESTS,
             first_wait_seconds=0.5,
             asked_seconds=_asked_seconds,
         )
@@ -61,14 +64,14 @@ class RequestSender:
     def _send(self, request: TokenRequest) -> Response:
         # The machine may have been suspended since the last look at the clock.
         left_seconds = self.deadline.remaining_seconds
-        if left_seconds < self.limits.needed_seconds or not self._replay_allowed():
+        if left_seconds < NEEDED_SECONDS or not self._replay_allowed():
             self._stopped = True
             if self._failure is None:
                 raise TimeOver
             return self._failure
         self.sent_at = self.memory.service_now()
         self.memory.requests_sent += 1
-        timeout_seconds = min(self.timeout_seconds, left_seconds - self.limits.store_reserve_seconds)
+        timeout_seconds = min(self.timeout_seconds, left_seconds - STORE_RESERVE_SECONDS)
         response = self.prepared.endpoint.send(request, timeout_seconds=timeout_seconds)
         if isinstance(response, FailedRequest):
             self._failure = response
