@@ -21,10 +21,9 @@ from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 from standardwebhooks.webhooks import Webhook
 
-from token_refresh.webhooks import Verifier, WebhookError
+from token_refresh.webhooks import SENDERS, Verifier, WebhookError
 from webhooks.corruptions import CORRUPTIONS, SECRETS
 from webhooks.fake_secret import FakeSecret
-from webhooks.setting import SCHEMES
 from webhooks.signing import HEADERS, KINDS, Sent, hexdigest
 
 
@@ -65,7 +64,7 @@ def theirs(kind: str, request: Sent) -> bool:
 
 def ours(kind: str, request: Sent) -> bool:
     try:
-        Verifier(SCHEMES[kind], FakeSecret(SECRETS[kind])).verify(request.headers, request.body)
+        Verifier(SENDERS[kind], FakeSecret(SECRETS[kind])).verify(request.headers, request.body)
     except WebhookError:
         return False
     return True

@@ -9,7 +9,7 @@ from token_refresh.reader import Runtime, Secret
 from token_refresh.webhooks.delivery import Delivery, VerifiedWith
 from token_refresh.webhooks.errors import WebhookNotVerified, detached
 from token_refresh.webhooks.headers import Headers
-from token_refresh.webhooks.schemes import Scheme, Signed
+from token_refresh.webhooks.scheme import Scheme, Signed
 from token_refresh.webhooks.verify import check_time, first_fitting
 
 FIVE_MINUTES = timedelta(minutes=5)
@@ -49,7 +49,7 @@ class Verifier:
         """Remember what to verify with; nothing is read yet.
 
         Args:
-            scheme: `STRIPE`, `SLACK`, `GITHUB` or `STANDARD`.
+            scheme: one of `SENDERS`, or your own.
             secret: A `SecretReader` of the endpoint's signing secret.
             tolerance: How far the signed time may be from ours, either way.
             runtime: Whose `clock` says what time it is, for tests.

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.core.claims import Claim, Record, UnreadableClaim
 from token_refresh_worker.oauth.response import Response
 
 if TYPE_CHECKING:
+    from token_refresh_worker.core.announcement import Announcement
     from token_refresh_worker.oauth.request import TokenRequest
 
 
@@ -125,7 +125,7 @@ class Log(Protocol):
 class Bus(Protocol):
     """Where events about grants are sent."""
 
-    def send(self, announcement: Announcement) -> None:
+    def send(self, announcement: "Announcement") -> None:
         """Send one event; raises a `TokenRefreshError` if the bus does not take it."""
         ...
 
