@@ -151,4 +151,4 @@ def test_a_call_names_what_it_is_for() -> None:
     table = AwsRequest("dynamodb:GetItem", "claims", "eu-central-1", "table", purpose="secret tokens")
     assert "table claims in eu-central-1 for secret tokens" == table.place
     assert "all secrets in eu-central-1" == AwsRequest("a:B", "", "eu-central-1", "all secrets").place
-    assert "queue https://queue" == AwsRequest("sqs:SendMessage", "https://queue", None, "queue").place
+    assert "queue https://queue" == AwsRequest("sqs:SendMessage", "https://queue", "", "queue").place

@@ -81,7 +81,7 @@ class Clients:
             failure = _why(error)
         # Outside of `except`: the error in it may quote a variable or a file.
         name = aws.get("AWS_PROFILE", "") if failure.cause is Cause.NO_PROFILE else ""
-        raise named_error(failure, AwsRequest(action=service, name=name, region=region, kind=""))
+        raise named_error(failure, AwsRequest(service, name, region or "", kind=""))
 
     def region_of(self, region: str | None = None) -> str | None:
         """Give the region that a client gets, as far as it is known without making a session."""

@@ -25,7 +25,8 @@ class AwsRequest(NamedTuple):
     """As IAM names it: `secretsmanager:GetSecretValue`."""
     name: str
     """Name or ARN of the secret, path of the parameter; empty if the call is about all that there are."""
-    region: str | None
+    region: str
+    """Empty if the name says it."""
     kind: str = "secret"
     setting: str | None = None
     """The setting that holds the name, if it is known."""
@@ -49,7 +50,7 @@ class AwsRequest(NamedTuple):
 
 _Row = tuple[type[TokenRefreshError], str]
 
-# The error of each cause, and its message; `_words` fills the braces.
+# The error of each cause, and its message: what failed, a colon, and what to do. `_words` fills the braces.
 _MESSAGES: Final[Mapping[Cause, _Row]] = {
     Cause.NOT_FOUND: (SecretNotFound, "{place} was not found ({action}): {where_else}"),
     Cause.NO_VALUE: (SecretEmpty, "{place} has no current value ({action}): {how_to_store}"),
@@ -78,13 +79,13 @@ _MESSAGES: Final[Mapping[Cause, _Row]] = {
     ),
     Cause.NO_REGION: (
         ConfigurationError,
-        "no AWS region is set. Set AWS_REGION, or give --region on the command line",
+        "no AWS region is set: Set AWS_REGION, or give --region on the command line",
     ),
-    Cause.NO_PROFILE: (ConfigurationError, "there is no AWS profile {name}. List them: `aws configure list-profiles`"),
+    Cause.NO_PROFILE: (ConfigurationError, "there is no AWS profile {name}: List them: `aws configure list-profiles`"),
     Cause.BAD_CONFIGURATION: (
         ConfigurationError,
         (
-            "the AWS configuration can't be used ({code}). Check AWS_REGION, AWS_PROFILE and AWS_ENDPOINT_URL with its "
+            "the AWS configuration can't be used ({code}): Check AWS_REGION, AWS_PROFILE and AWS_ENDPOINT_URL with its "
             "variants, or on the command line --region, --profile and --endpoint-url"
         ),
     ),
@@ -129,7 +130,7 @@ _MESSAGES: Final[Mapping[Cause, _Row]] = {
 
 # What a cause means for other things than secrets and parameters.
 _MESSAGES_OF_OTHERS: Final[Mapping[Cause, _Row]] = {
-    Cause.NOT_FOUND: (ConfigurationError, "{place} does not exist ({action}). {where_else}"),
+    Cause.NOT_FOUND: (ConfigurationError, "{place} does not exist ({action}): {where_else}"),
     Cause.LIMIT: (SecretStoreUnavailable, "{call} reached a limit of the service ({code}): ask AWS to raise it"),
     Cause.BAD_NAME: (ConfigurationError, "{name!r} can't be the name of a {kind}: correct {setting}"),
 }
@@ -148,7 +149,12 @@ def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
     others = _MESSAGES_OF_A_KEY if request.kind == "key" else _MESSAGES_OF_OTHERS
     of_kind = {} if request.kind in _STORED else others
     raised, message = of_kind.get(failure.cause) or _MESSAGES[failure.cause]
-    return raised(message.format_map({**_words(request), "code": failure.code}))
+    words = {**_words(request), "code": failure.code}
+    what, _, fix = (part.format_map(words) for part in message.partition(": "))
+    error = raised(what, fix=fix)
+    if isinstance(error, SecretNotFound):
+        error.secret_id, error.is_deleted = request.name, failure.cause is Cause.DELETED
+    return error
 
 
 def _words(request: AwsRequest) -> dict[str, str]:
@@ -217,6 +223,6 @@ def _other_region(request: AwsRequest) -> str | None:
     """Point out the likeliest mistake: an ARN of one region, used in another."""
     # Secrets Manager says only that the secret is missing, or denied.
     region = arn_region(request.name)
-    if region is None or request.region in {None, region}:
+    if region is None or request.region in {"", region}:
         return None
     return f"the ARN belongs to {region}, and the request went to {request.region}: set AWS_REGION={region}"

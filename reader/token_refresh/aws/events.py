@@ -8,7 +8,7 @@ from token_refresh.aws.errors import AwsRequest
 from token_refresh.aws.responses import FailedPart, member
 
 
-def put_event(client: Callable[[], Any], bus: str, entry: Mapping[str, Any], *, region: str | None = None) -> None:
+def put_event(client: Callable[[], Any], bus: str, entry: Mapping[str, Any], *, region: str = "") -> None:
     """Put one event on a bus.
 
     Args:

@@ -123,7 +123,7 @@ class RefreshFunction:
             return AwsRequest(
                 action="lambda:InvokeFunction",
                 name=self._function_name,
-                region=CLIENTS.region_of(region),
+                region=CLIENTS.region_of(region) or "",
                 kind="function",
             )
 

@@ -70,9 +70,9 @@ class SqsQueue:
 
         try:
             # The URL names the region.
-            call(send, lambda: AwsRequest(action="sqs:SendMessage", name=self._url, region=None, kind="queue"))
+            call(send, lambda: AwsRequest("sqs:SendMessage", self._url, "", "queue"))
         except TokenRefreshError as error:
-            return DeliveryNotQueued(str(error))
+            return DeliveryNotQueued(error.facts, fix=error.fix)
         return None
 
     def _connect(self) -> "SQSClient":
@@ -115,7 +115,7 @@ class EventBus:
         try:
             put_event(self._connect, self._name, {"Source": source, "DetailType": kind, "Detail": detail})
         except TokenRefreshError as error:
-            return DeliveryNotQueued(str(error))
+            return DeliveryNotQueued(error.facts, fix=error.fix)
         return None
 
     def _connect(self) -> "EventBridgeClient":

@@ -1,13 +1,12 @@
 """What a command acts on: the environment with its options applied, and the AWS clients made from that environment."""
 
-import re
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from token_refresh.advice import Command
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.calls import call, call_action
 from token_refresh.aws.clients import CLIENTS, ClientLimits
@@ -76,8 +75,8 @@ class Context:
         if problem is None:
             return settings
         if self.function is None:
-            problem += f"; then act with its settings: `{self.command(self.name, '--function', 'NAME')}`"
-        raise ConfigurationError(problem)
+            problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", "NAME"))
+        raise problem
 
     def as_deployed(self, variables: Mapping[str, str]) -> "Context":
         """Give the context with the settings of the deployed function.
@@ -89,8 +88,8 @@ class Context:
             deployed = variables.get(name)
             if deployed and not (deployed == value or name_same_secret(deployed, value)):
                 raise ConfigurationError(
-                    f"function {self.function} has {name}={deployed}, and you gave {value}: leave the option out, or "
-                    "name the function of that secret with --function"
+                    f"function {self.function} has {name}={deployed}, and you gave {value}",
+                    fix="leave the option out, or name the function of that secret with --function",
                 )
         # TOKEN_SECRET_ID, the first, stays: a fleet's function names no secret.
         kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
@@ -209,10 +208,10 @@ class Context:
         """Whether the other AWS services can be asked, and not only Secrets Manager."""
         return self.at_aws or bool(self.environment.get("AWS_ENDPOINT_URL"))
 
-    def command(self, name: str, *options: str, region: str | None = None) -> str:
-        """Give a complete command line on this secret, ready to paste."""
-        words = ["token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region]
-        return shlex.join([*words, *self.repeated])
+    def command(self, name: str, *options: str, region: str | None = None) -> Command:
+        """Give a complete command on this secret, ready to paste."""
+        words = ("token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region)
+        return Command((*words, *self.repeated), is_complete=True)
 
     def without(self, *options: str) -> "Context":
         """Give the context whose commands don't repeat these options."""
@@ -221,10 +220,18 @@ class Context:
 
     @contextmanager
     def completing(self) -> Iterator[None]:
-        """Complete the commands in a run's error: a run doesn't know the options that they have to repeat."""
+        """Complete the commands in an error: a run doesn't know the options that they have to repeat."""
         try:
             yield
         except TokenRefreshError as failure:
-            options = "".join(f" {shlex.quote(word)}" for word in self.repeated)
-            failure.args = (re.sub(r"`(token-refresh [^`]+)`", lambda found: f"`{found[1]}{options}`", str(failure)),)
+            self.complete(failure)
             raise
+
+    def complete(self, failure: TokenRefreshError) -> None:
+        """Add to the commands in an error the options that they have to repeat."""
+        failure.fix = tuple(self._completed(part) if isinstance(part, Command) else part for part in failure.fix)
+
+    def _completed(self, command: Command) -> Command:
+        if command.is_complete or command.words[0] != "token-refresh":
+            return command
+        return Command((*command.words, *self.repeated), is_complete=True)

@@ -8,7 +8,7 @@ from token_refresh.aws.calls import CallFailed
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context
 from token_refresh_worker.cli.doctor.check import Check, call
-from token_refresh_worker.cli.doctor.delivery import check_delivery
+from token_refresh_worker.cli.doctor.delivery import DEPLOY, check_delivery
 from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.run.metrics import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
@@ -67,7 +67,8 @@ def _settings(context: Context, deployed: dict[str, Any]) -> Check:
     try:
         read_settings(there)
     except ConfigurationError as failure:
-        return Check.failed(name, f"every run fails: {failure}", "correct the variable, and deploy")
+        fix = failure.fix or ("correct the variable, and deploy",)
+        return Check.failed(name, f"every run fails: {failure.facts}", *fix)
     differing = [
         f"{variable} is {there.get(variable, 'not set')} there and {here} here"
         for variable in _COMPARED
@@ -115,7 +116,7 @@ def check_alarms(context: Context) -> Check:
         if alarm.get("Namespace") == NAMESPACE and wanted in alarm.get("Dimensions", ())
     ]
     if not ours:
-        return Check.look(name, "no alarm watches this secret's metrics", "deploy them: `scripts/deploy NAME`")
+        return Check.look(name, "no alarm watches this secret's metrics", "deploy them: ", DEPLOY)
     ringing = [alarm["AlarmName"] for alarm in ours if alarm["StateValue"] == "ALARM"]
     if ringing:
         return Check.failed(name, f"in alarm: {', '.join(ringing)}", "the description of each names the first command")

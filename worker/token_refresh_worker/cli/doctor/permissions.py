@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
+from token_refresh.advice import Advice
 from token_refresh.aws.calls import CallFailed
 from token_refresh.aws.causes import FailedCall
 from token_refresh.errors import TokenRefreshError
@@ -50,7 +51,7 @@ def check_permissions(state: State) -> Check:
         if failure is not None:
             (denied if failure.cause.is_denial else failed).append(f"{action} ({failure.code})")
         if not _unchanged(state):
-            return Check.failed(_NAME, f"the current version changed during the probe of {action}", _restore(state))
+            return Check.failed(_NAME, f"the current version changed during the probe of {action}", *_restore(state))
     return _judge(denied, failed)
 
 
@@ -85,6 +86,6 @@ def _unchanged(state: State) -> bool:
     return now is not None and now.version_id == state.snapshot.current.version_id
 
 
-def _restore(state: State) -> str:
+def _restore(state: State) -> Advice:
     version_id = state.snapshot.current.version_id
-    return f"if no run made another version current: `{state.context.command('restore', '--version', version_id)}`"
+    return "if no run made another version current: ", state.context.command("restore", "--version", version_id)

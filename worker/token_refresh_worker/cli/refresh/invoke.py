@@ -36,8 +36,7 @@ def invoke(context: Context, function: str, *, force: bool, dry_run: bool, as_js
     _print_log(response.get("LogResult", ""))
     payload = _read_payload(response["Payload"])
     if response.get("FunctionError") or "outcome" not in payload:
-        with context.completing():
-            raise _failure(function, payload)
+        raise _failure(function, payload)
     result = {name: str(payload[name]) for name in _RESULT if payload.get(name) is not None}
     show_result(result, as_json=as_json)
     return 0

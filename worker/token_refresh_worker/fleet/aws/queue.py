@@ -39,7 +39,7 @@ class FifoQueue:
             return {result["Id"] for result in response.get("Successful", ())}
 
         # The URL names the region.
-        return call(ask, lambda: AwsRequest("sqs:SendMessage", self._url, region=None, kind="queue"))
+        return call(ask, lambda: AwsRequest("sqs:SendMessage", self._url, "", "queue"))
 
 
 def _entry(number: int, message: Message) -> dict[str, Any]:
