@@ -100,7 +100,7 @@ def test_a_pending_label_is_left_alone() -> None:
 def test_a_secret_without_a_value_is_named() -> None:
     """A secret that nobody filled yet is an error that says what to do."""
     says = (
-        r"^secret tokens in eu-central-1 has no value yet; store the first token set with "
+        r"^secret tokens in eu-central-1 has no value yet: store the first token set with "
         r"`token-refresh authorize tokens --region eu-central-1`$"
     )
     with pytest.raises(SecretEmpty, match=says):

@@ -123,7 +123,12 @@ def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
     """Give the error of a failed call; it quotes nothing that the service sent except a well-formed error code."""
     # Everything but `code` comes from the settings, and `code` was checked: it is quotable.
     raised, message = _MESSAGES[failure.cause]
-    return raised(message.format_map({**_words(request), "code": failure.code}))
+    words = {**_words(request), "code": failure.code}
+    what, _, fix = (part.format_map(words) for part in message.partition(": "))
+    error = raised(what, fix=fix)
+    if isinstance(error, SecretNotFound):
+        error.secret_id, error.is_deleted = request.name, failure.cause is Cause.DELETED
+    return error
 
 
 def _words(request: AwsRequest) -> dict[str, str]:

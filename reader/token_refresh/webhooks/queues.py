@@ -148,4 +148,4 @@ def _not_queued(target: str, action: str, failure: FailedCall) -> DeliveryNotQue
         advice = "check its name, account and region"
     else:
         advice = "the sender is asked to try again"
-    return DeliveryNotQueued(f"{target}: {action} failed ({failure.code}): {advice}")
+    return DeliveryNotQueued(f"{target}: {action} failed ({failure.code})", fix=advice)

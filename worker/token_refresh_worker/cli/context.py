@@ -1,7 +1,5 @@
 """What a command acts on: the environment with its options applied, and the AWS clients made from that environment."""
 
-import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from token_refresh.advice import Command
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.errors import translate
 from token_refresh.errors import ConfigurationError, TokenRefreshError
@@ -82,8 +81,8 @@ class Context:
         if problem is None:
             return settings
         if self.function is None:
-            problem += f"; then act with its settings: `{self.command(self.name, '--function', 'NAME')}`"
-        raise ConfigurationError(problem)
+            problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", "NAME"))
+        raise problem
 
     def as_deployed(self, variables: Mapping[str, str]) -> "Context":
         """Give the context with the settings of the deployed function.
@@ -95,8 +94,8 @@ class Context:
             deployed = variables.get(name)
             if deployed and not (deployed == value or name_same_secret(deployed, value)):
                 raise ConfigurationError(
-                    f"function {self.function} has {name}={deployed}, and you gave {value}: leave the option out, or "
-                    "name the function of that secret with --function"
+                    f"function {self.function} has {name}={deployed}, and you gave {value}",
+                    fix="leave the option out, or name the function of that secret with --function",
                 )
         # TOKEN_SECRET_ID, the first, stays: a fleet's function names no secret.
         kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
@@ -113,7 +112,7 @@ class Context:
             found = self.client("lambda").get_function_configuration(FunctionName=self.function)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             if code_of(error) == NO_SUCH_FUNCTION:
-                raise ConfigurationError(self.no_function(self.function)) from None
+                raise self.no_function(self.function) from None
             raise ConfigurationError(
                 f"function {self.function} in {self.region} can't be read (lambda:GetFunctionConfiguration, "
                 f"{code_of(error)}); check the region and your permissions"
@@ -121,12 +120,11 @@ class Context:
         variables: dict[str, str] = found.get("Environment", {}).get("Variables", {})
         return variables
 
-    def no_function(self, name: str | None) -> str:
+    def no_function(self, name: str | None) -> ConfigurationError:
         """Say that there is no function of that name, and how to list those that there are."""
-        query = shlex.quote("Functions[].FunctionName")
-        return (
-            f"function {name} does not exist in {self.region}. List the functions: "
-            f"`aws lambda list-functions --region {self.region} --query {query}`"
+        listing = Command.of("aws lambda list-functions --region {} --query Functions[].FunctionName", self.region)
+        return ConfigurationError(
+            f"function {name} does not exist in {self.region}", fix=("List the functions: ", listing)
         )
 
     def client(self, service: str, config: Config = _PATIENT, *, region: str | None = None) -> Any:
@@ -199,10 +197,10 @@ class Context:
         """Whether the other AWS services can be asked, and not only Secrets Manager."""
         return self.at_aws or bool(self.environment.get("AWS_ENDPOINT_URL"))
 
-    def command(self, name: str, *options: str, region: str | None = None) -> str:
-        """Give a complete command line on this secret, ready to paste."""
-        words = ["token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region]
-        return shlex.join([*words, *self.repeated])
+    def command(self, name: str, *options: str, region: str | None = None) -> Command:
+        """Give a complete command on this secret, ready to paste."""
+        words = ("token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region)
+        return Command((*words, *self.repeated), is_complete=True)
 
     def without(self, *options: str) -> "Context":
         """Give the context whose commands don't repeat these options."""
@@ -211,13 +209,21 @@ class Context:
 
     @contextmanager
     def completing(self) -> Iterator[None]:
-        """Complete the commands in a run's error: a run doesn't know the options that they have to repeat."""
+        """Complete the commands in an error: a run doesn't know the options that they have to repeat."""
         try:
             yield
         except TokenRefreshError as failure:
-            options = "".join(f" {shlex.quote(word)}" for word in self.repeated)
-            failure.args = (re.sub(r"`(token-refresh [^`]+)`", lambda found: f"`{found[1]}{options}`", str(failure)),)
+            self.complete(failure)
             raise
+
+    def complete(self, failure: TokenRefreshError) -> None:
+        """Add to the commands in an error the options that they have to repeat."""
+        failure.fix = tuple(self._completed(part) if isinstance(part, Command) else part for part in failure.fix)
+
+    def _completed(self, command: Command) -> Command:
+        if command.is_complete or command.words[0] != "token-refresh":
+            return command
+        return Command((*command.words, *self.repeated), is_complete=True)
 
 
 def _method(service: Any, action: str) -> Callable[..., Any]:

@@ -147,14 +147,16 @@ def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool
         return context.store().read(label=CURRENT), False
     except SecretNotFound as missing:
         # An ARN can't be chosen, and the name of a deleted secret is taken until the deletion is complete.
-        if context.secret_id.startswith("arn:") or "marked for deletion" in str(missing):
+        if context.secret_id.startswith("arn:") or missing.is_deleted:
             raise
     regions = [] if create else other_regions(context)
     if regions:
         raise SecretNotFound(
-            f"secret {context.secret_id} does not exist in {context.region}, and exists in {', '.join(regions)}: "
-            f"`{context.command('authorize', region=regions[0])}`. To create another one in {context.region}: "
-            f"`{context.command('authorize', '--create')}`"
+            f"secret {context.secret_id} does not exist in {context.region}, and exists in {', '.join(regions)}",
+            fix=(
+                *(context.command("authorize", region=regions[0]), f". To create another one in {context.region}: "),
+                context.command("authorize", "--create"),
+            ),
         )
     return None, True
 
@@ -176,8 +178,8 @@ def _find_client(
         return known, False
     if settings.client_secret_id is not None:  # Credentials beside the tokens would never be read.
         raise CommandFailed(
-            f"the function reads the client credentials from secret {settings.client_secret_id} (CLIENT_SECRET_ID). "
-            "Change them there; then run authorize without --client-id and --client-file"
+            f"the function reads the client credentials from secret {settings.client_secret_id} (CLIENT_SECRET_ID)",
+            fix="Change them there; then run authorize without --client-id and --client-file",
         )
     return given or ask_client(settings, client_id), True
 

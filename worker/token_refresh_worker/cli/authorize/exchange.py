@@ -84,7 +84,7 @@ class Exchange:
                 ]
             )
         )
-        show(output(), *message(f"Next: `{context.command('status')}`"))
+        show(output(), *message("Next: ", context.command("status")))
         return page.authorized(context.secret_id, context.command("status"))
 
     def _origin(self, tokens: TokenResponse, issued_at: datetime) -> Origin:
@@ -122,7 +122,8 @@ class Exchange:
         if failure.kind is Kind.CLIENT_REJECTED:
             again = self.context.command("authorize", "--client-id", "ID")
             return ClientRejected(
-                f"the token endpoint rejected the client credentials ({failure.seen}). Enter others: `{again}`"
+                f"the token endpoint rejected the client credentials ({failure.seen})",
+                fix=("Enter others: ", again),
             )
         remedy = _REMEDIES.get(failure.kind, "run authorize again")
-        return CommandFailed(f"the token endpoint sent no tokens ({failure.seen}): {remedy}")
+        return CommandFailed(f"the token endpoint sent no tokens ({failure.seen})", fix=remedy)

@@ -67,8 +67,8 @@ class RedirectServer(HTTPServer):
             super().__init__((where.hostname or "", where.port or 80), _Handler)
         except OSError as error:
             raise CommandFailed(
-                f"can't listen at {where.hostname}:{where.port or 80} ({error.strerror}); stop the program that "
-                "does, or use --paste"
+                f"can't listen at {where.hostname}:{where.port or 80} ({error.strerror})",
+                fix="stop the program that does, or use --paste",
             ) from None
 
     def wait(self, timeout_seconds: float) -> None:

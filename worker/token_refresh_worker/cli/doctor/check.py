@@ -8,9 +8,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from token_refresh.advice import Advice, Command
 from token_refresh.aws.causes import FailedCall, failure_of
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.cli.console.failures import split
 
 
 class Grade(StrEnum):
@@ -30,7 +30,7 @@ class Check:
     name: str
     grade: Grade
     text: str
-    remedy: str | None = None
+    remedy: Advice = ()
 
     @staticmethod
     def ok(name: str, text: str) -> "Check":
@@ -38,25 +38,24 @@ class Check:
         return Check(name=name, grade=Grade.OK, text=text)
 
     @staticmethod
-    def look(name: str, text: str, remedy: str) -> "Check":
+    def look(name: str, text: str, *remedy: str | Command) -> "Check":
         """Report that someone should look at it."""
         return Check(name=name, grade=Grade.LOOK, text=text, remedy=remedy)
 
     @staticmethod
-    def failed(name: str, text: str, remedy: str | None = None) -> "Check":
+    def failed(name: str, text: str, *remedy: str | Command) -> "Check":
         """Report that it is wrong."""
         return Check(name=name, grade=Grade.FAILED, text=text, remedy=remedy)
 
     @staticmethod
-    def skipped(name: str, text: str, remedy: str | None = None) -> "Check":
+    def skipped(name: str, text: str, *remedy: str | Command) -> "Check":
         """Report that it could not be checked."""
         return Check(name=name, grade=Grade.SKIPPED, text=text, remedy=remedy)
 
     @staticmethod
     def error(name: str, failure: TokenRefreshError, *, title: str = "") -> "Check":
         """Report an error with its remedy."""
-        text, remedy = split(failure)
-        return Check.failed(name, f"{title}{text}", remedy or None)
+        return Check.failed(name, f"{title}{failure.facts}", *failure.fix)
 
 
 class NoResult(Exception):  # noqa: N818 - it never leaves the checks
@@ -64,6 +63,7 @@ class NoResult(Exception):  # noqa: N818 - it never leaves the checks
 
     def __init__(self, failure: FailedCall) -> None:
         super().__init__(failure.code)
+        self.code = failure.code
         self.cause = failure.cause
 
 

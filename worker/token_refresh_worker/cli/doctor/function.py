@@ -7,7 +7,7 @@ from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import NO_SUCH_FUNCTION, WORKER_VARIABLES, Context
 from token_refresh_worker.cli.doctor.check import Check, NoResult, call
-from token_refresh_worker.cli.doctor.delivery import check_delivery
+from token_refresh_worker.cli.doctor.delivery import DEPLOY, check_delivery
 from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.run.metrics import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
@@ -27,11 +27,11 @@ def check_function(context: Context) -> Iterator[Check]:
     try:
         deployed = call(context.client("lambda").get_function_configuration, FunctionName=context.function)
     except NoResult as why:
-        if NO_SUCH_FUNCTION in str(why):
-            text, _, remedy = context.no_function(context.function).partition(". ")
+        if why.code == NO_SUCH_FUNCTION:
+            yield Check.error("function", context.no_function(context.function))
         else:
-            text, remedy = f"{context.function} in {context.region} can't be read ({why})", "check your permissions"
-        yield Check.failed("function", text, remedy)
+            text = f"{context.function} in {context.region} can't be read ({why})"
+            yield Check.failed("function", text, "check your permissions")
         return
     yield _configuration(deployed)
     yield _settings(context, deployed)
@@ -70,7 +70,8 @@ def _settings(context: Context, deployed: dict[str, Any]) -> Check:
     try:
         read_settings(there)
     except ConfigurationError as failure:
-        return Check.failed(name, f"every run fails: {failure}", "correct the variable, and deploy")
+        fix = failure.fix or ("correct the variable, and deploy",)
+        return Check.failed(name, f"every run fails: {failure.facts}", *fix)
     differing = [
         f"{variable} is {there.get(variable, 'not set')} there and {here} here"
         for variable in _COMPARED
@@ -118,7 +119,7 @@ def check_alarms(context: Context) -> Check:
         if alarm.get("Namespace") == NAMESPACE and wanted in alarm.get("Dimensions", ())
     ]
     if not ours:
-        return Check.look(name, "no alarm watches this secret's metrics", "deploy them: `scripts/deploy NAME`")
+        return Check.look(name, "no alarm watches this secret's metrics", "deploy them: ", DEPLOY)
     ringing = [alarm["AlarmName"] for alarm in ours if alarm["StateValue"] == "ALARM"]
     if ringing:
         return Check.failed(name, f"in alarm: {', '.join(ringing)}", "the description of each names the first command")

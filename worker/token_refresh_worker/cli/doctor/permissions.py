@@ -12,6 +12,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from token_refresh.advice import Advice
 from token_refresh.aws.errors import translate
 from token_refresh.errors import SecretAccessDenied, TokenRefreshError
 from token_refresh_worker.adapters.call_errors import code_of, swap_refused
@@ -53,7 +54,7 @@ def check_permissions(state: State) -> Check:
             is_denial = isinstance(translate(failure, action=action, secret_id="", region=""), SecretAccessDenied)
             (denied if is_denial else failed).append(f"{action} ({code_of(failure)})")
         if not _unchanged(state):
-            return Check.failed(_NAME, f"the current version changed during the probe of {action}", _restore(state))
+            return Check.failed(_NAME, f"the current version changed during the probe of {action}", *_restore(state))
     return _judge(denied, failed)
 
 
@@ -90,6 +91,6 @@ def _unchanged(state: State) -> bool:
     return now is not None and now.version_id == state.snapshot.current.version_id
 
 
-def _restore(state: State) -> str:
+def _restore(state: State) -> Advice:
     version_id = state.snapshot.current.version_id
-    return f"if no run made another version current: `{state.context.command('restore', '--version', version_id)}`"
+    return "if no run made another version current: ", state.context.command("restore", "--version", version_id)

@@ -63,7 +63,7 @@ def _judge(context: Context, response: Response, *, with_client: bool) -> Check:
     if response.kind is Kind.CLIENT_REJECTED and with_client:
         store = context.command("authorize", "--client-id", "ID")
         text = f"it responds, and rejects the client credentials ({seen})"
-        return Check.failed(name, text, f"correct them where they are stored, or store others: `{store}`")
+        return Check.failed(name, text, "correct them where they are stored, or store others: ", store)
     if response.kind in _RESPONDED:
         known = " and knows the client" if response.kind is Kind.GRANT_REJECTED and with_client else ""
         return Check.ok(name, f"it responds{known} ({seen}, as expected)")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.options import command
@@ -46,7 +47,7 @@ def restore(
     chosen = _choose(context, past.versions, version_id)
     value = chosen.value.value if chosen.value else None
     if chosen.document is None or value is None:
-        raise CommandFailed(f"version {chosen.version_id} holds no token set. {_alternatives(context)}")
+        raise CommandFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(context))
     note = _explain(context, past, chosen.document)
     _show(chosen, chosen.document, note)
     if not yes:
@@ -89,18 +90,17 @@ def _choose(context: Context, versions: list[Listed], wanted: str | None) -> Lis
         candidates = [v for v in versions if v.version_id.startswith(wanted)]
         if len(candidates) != 1:
             how_many = f"{len(candidates)} versions that start with {wanted}" if candidates else f"no version {wanted}"
-            raise CommandFailed(f"secret {context.secret_id} has {how_many}. {_alternatives(context)}")
+            raise CommandFailed(f"secret {context.secret_id} has {how_many}", fix=_alternatives(context))
     if not candidates:
-        raise CommandFailed(f"secret {context.secret_id} has no older token set. {_alternatives(context)}")
+        raise CommandFailed(f"secret {context.secret_id} has no older token set", fix=_alternatives(context))
     if CURRENT in candidates[0].labels:
         raise CommandFailed(f"version {candidates[0].version_id} is the current one; there is nothing to restore")
     return candidates[0]
 
 
-def _alternatives(context: Context) -> str:
-    return (
-        f"List the versions: `{context.command('history')}`; or get a new token set: `{context.command('authorize')}`"
-    )
+def _alternatives(context: Context) -> Advice:
+    history, authorize = context.command("history"), context.command("authorize")
+    return "List the versions: ", history, "; or get a new token set: ", authorize
 
 
 def _explain(context: Context, past: Past, document: TokenDocument) -> str:
@@ -110,19 +110,20 @@ def _explain(context: Context, past: Past, document: TokenDocument) -> str:
         CommandFailed: Sent again, the refresh token would be rejected, or would cost the grant.
     """
     fate, at = past.fate_of_token(document)
-    authorize = f"Get a new token set: `{context.command('authorize')}`"
+    authorize = ("Get a new token set: ", context.command("authorize"))
     token = "refresh token" if document.refresh_token else "access token"
     if at is None:
         return f"no recorded run redeemed its {token}; if something else did, authorize again instead"
     if fate is TokenFate.REJECTED:
-        raise CommandFailed(f"the provider rejected that set's {token} at {when(at)}. {authorize}")
+        raise CommandFailed(f"the provider rejected that set's {token} at {when(at)}", fix=authorize)
     configured = past.settings.policy.replay_grace
     grace = min(configured, document.origin.grace) if document.origin else configured
     redeemed = "was redeemed" if fate is TokenFate.REDEEMED else "may have been redeemed (the response is unknown)"
     if not may_be_sent_again(at, service_now(context), grace):
         raise CommandFailed(
             f"that set's {token} {redeemed} at {when(at)}, and the provider's grace period ({span(grace)}) is "
-            f"over: sent again, it would be rejected or cost the grant. {authorize}"
+            "over: sent again, it would be rejected or cost the grant",
+            fix=authorize,
         )
     if fate is TokenFate.REDEEMED:
         return (
@@ -145,4 +146,4 @@ def _store(context: Context, value: SecretValue) -> None:
     old = None if replaced is None else f"{replaced.version_id}, now {PREVIOUS}"
     output().print(text("Restored.", "bold green"))
     output().print(fields_table([("current version", new), ("replaced", old)]))
-    show(output(), *message(f"Next: `{context.command('status')}`"))
+    show(output(), *message("Next: ", context.command("status")))

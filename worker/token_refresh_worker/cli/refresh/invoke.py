@@ -39,8 +39,7 @@ def invoke(context: Context, function: str, *, force: bool, dry_run: bool, as_js
     _print_log(response.get("LogResult", ""))
     payload = _read_payload(response["Payload"].read())
     if response.get("FunctionError") or "outcome" not in payload:
-        with context.completing():
-            raise _failure(function, payload)
+        raise _failure(function, payload)
     result = {name: str(payload[name]) for name in _RESULT if payload.get(name) is not None}
     show_result(result, as_json=as_json)
     return 0
@@ -53,10 +52,10 @@ def _call(context: Context, function: str, event: dict[str, object]) -> dict[str
     except (ClientError, BotoCoreError) as error:
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
         if code == NO_SUCH_FUNCTION:
-            raise CommandFailed(context.no_function(function)) from None
+            raise context.no_function(function) from None
         raise CommandFailed(
-            f"function {function} in {service.meta.region_name} could not be invoked (lambda:InvokeFunction, {code}); "
-            f"check the region and your permissions: `{context.command('doctor', '--function', function)}`"
+            f"function {function} in {service.meta.region_name} could not be invoked (lambda:InvokeFunction, {code})",
+            fix=("check the region and your permissions: ", context.command("doctor", "--function", function)),
         ) from None
     return response
 

@@ -32,19 +32,21 @@ def not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
     """
     # `claims move` would lack its options, and first shows where the secret stands.
     command = "status" if " " in context.name else context.name
-    is_another = f"secret {context.secret_id} " not in str(failure)
-    if is_another or context.secret_id.startswith("arn:") or "marked for deletion" in str(failure):
+    if failure.secret_id != context.secret_id or context.secret_id.startswith("arn:") or failure.is_deleted:
         return failure
     regions = other_regions(context)
     missing = f"secret {context.secret_id} does not exist in {context.region}"
     if regions:
         return SecretNotFound(
-            f"{missing}, and exists in {', '.join(regions)}. Name that region: "
-            f"`{context.command(command, region=regions[0])}`; and set AWS_REGION={regions[0]} where it is read"
+            f"{missing}, and exists in {', '.join(regions)}",
+            fix=(
+                *("Name that region: ", context.command(command, region=regions[0])),
+                f"; and set AWS_REGION={regions[0]} where it is read",
+            ),
         )
     return SecretNotFound(
-        f"{missing}, nor in another region that could be asked. Check the name and the AWS account; to create the "
-        f"secret: `{context.command('authorize')}`"
+        f"{missing}, nor in another region that could be asked",
+        fix=("Check the name and the AWS account; to create the secret: ", context.command("authorize")),
     )
 
 
