@@ -55,6 +55,10 @@ class TableServer:
     server: DynamoDbServer
     clock: FakeClock = field(default_factory=FakeClock)
 
+    @property
+    def item(self) -> dict[str, Any]:
+        return self.server.tables["claims"][ARN]
+
     def store(self, table: str = "claims") -> TableClaims:
         client = self.server.client(config=CLIENT_CONFIG)
         return TableClaims(client, table, lambda: ARN, Deadline(clock=self.clock, at=60.0))
@@ -162,9 +166,7 @@ def test_an_unreadable_item_is_named(table: TableServer, changes: dict[str, Any]
     """The message names table, region and secret, and how to remove the item."""
     store = table.store()
     store.append(a_claim(), after=None)
-    client = table.server.client()
-    item = client.get_item(TableName="claims", Key={"secret_arn": {"S": ARN}}, ConsistentRead=True)["Item"]
-    client.put_item(TableName="claims", Item=item | changes)
+    table.server.tables["claims"][ARN] = table.item | changes
 
     with pytest.raises(InvalidSecretDocument, match=r"is unreadable; wait an hour, .*aws dynamodb delete-item "):
         store.newest()
@@ -175,9 +177,7 @@ def test_an_unreadable_record_ends_no_claim(table: TableServer, stored: dict[str
     """It counts as none: the claim stays open for its time to live, and no run fails over it."""
     store = table.store()
     store.append(a_claim(), after=None)
-    client = table.server.client()
-    item = client.get_item(TableName="claims", Key={"secret_arn": {"S": ARN}}, ConsistentRead=True)["Item"]
-    client.put_item(TableName="claims", Item=item | {"claim_record": stored})
+    table.item["claim_record"] = stored
 
     store.newest()
     assert store.record_of(C1) is None
@@ -185,12 +185,10 @@ def test_an_unreadable_record_ends_no_claim(table: TableServer, stored: dict[str
 
 def test_other_attributes_of_the_item_stay(table: TableServer) -> None:
     """A fleet's index may keep its own attributes in the same item."""
-    client = table.server.client()
-    client.put_item(TableName="claims", Item={"secret_arn": {"S": ARN}, "state": {"S": "healthy"}})
+    table.server.tables["claims"][ARN] = {"secret_arn": {"S": ARN}, "state": {"S": "healthy"}}
 
     assert table.store().append(a_claim(), after=None)
-    item = client.get_item(TableName="claims", Key={"secret_arn": {"S": ARN}}, ConsistentRead=True)["Item"]
-    assert {"S": "healthy"} == item["state"]
+    assert {"S": "healthy"} == table.item["state"]
 
 
 def test_a_table_that_is_not_there_is_a_wrong_setting(table: TableServer) -> None:

@@ -1,13 +1,12 @@
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from builders import NOW
 from fleet.conftest import Stub
@@ -20,9 +19,6 @@ from token_refresh_worker.fleet.aws.listing import TaggedSecrets
 from token_refresh_worker.fleet.aws.queue import FifoQueue
 from token_refresh_worker.fleet.core.dispatch import Message
 from token_refresh_worker.fleet.core.enrolment import Listed
-
-if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 EVENT = Announcement(
     transition=Transition.REAUTHORIZED,
