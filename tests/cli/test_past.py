@@ -25,7 +25,7 @@ from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.versions import CLAIM, CURRENT
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import FailedRequest, Kind, Response
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -34,19 +34,19 @@ VERSIONS, TABLE = ClaimStoreKind
 FIRST = f"{3:032}"
 """The first token set of a world; its claims and what they brought have derived IDs."""
 
-CLIENT_REJECTED = FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
+CLIENT_REJECTED = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
 
 
 @dataclass(slots=True)
 class SingleUse:
     """A provider that takes each refresh token once, unless it is told what to respond."""
 
-    plays: list[Response] = field(default_factory=list)
+    plays: list[EndpointResponse] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     again: set[str] = field(default_factory=set)
     """The used tokens that were sent again."""
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         del timeout_seconds
         token = request.fields["refresh_token"]
         response = self.plays.pop() if self.plays else None
@@ -67,7 +67,7 @@ class Secret(World):
         self.single_use = SingleUse()
         self.endpoint = self.single_use  # type: ignore[assignment]
 
-    def refresh(self, *plays: Response) -> None:
+    def refresh(self, *plays: EndpointResponse) -> None:
         """Force a run, whatever comes of it, three minutes after the last one."""
         self.pass_time(3 * MINUTE)
         self.single_use.plays[:] = plays
