@@ -47,7 +47,7 @@ def check_provider(provider: Provider) -> None:
     """
     today = datetime.now(UTC).date()
     if provider.has_ended(today):
-        raise ParameterError(f"provider: {provider.end_notice(today)}; see `token-refresh providers {provider.name}`")
+        raise ParameterError(f"provider: {provider.end_notice(today)}; see docs/provider-calendar.md")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

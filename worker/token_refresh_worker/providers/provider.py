@@ -84,7 +84,7 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authorization:
+class AuthorizationPage:
     """The authorization page (RFC 6749 section 4.1.1)."""
 
     endpoint: str
@@ -139,7 +139,7 @@ class Provider:
     refresh_window: timedelta
     """How long before expiry a token set is due."""
     rate: RateLimit | None = None
-    authorization: Authorization | None = None
+    authorization: AuthorizationPage | None = None
     old_access_token: OldAccessToken | None = None
     """None where nothing is known."""
     revocation_endpoint: str = ""
