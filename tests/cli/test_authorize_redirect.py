@@ -15,7 +15,7 @@ from cli.scene import Cli
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli.authorize import redirect
-from token_refresh_worker.cli.authorize.authorization import Authorization
+from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
 from token_refresh_worker.cli.authorize.redirect import RedirectServer
 from token_refresh_worker.cli.console.failures import CommandFailed
 
@@ -79,7 +79,7 @@ SOURCE = random.Random(17)  # noqa: S311 - inputs of a test, not secrets
 @pytest.fixture
 def waiting(free_port: int) -> Iterator[tuple[int, Thread, list[BaseException]]]:
     """A redirect server that waits for two seconds, and how the wait ended."""
-    authorization = Authorization(
+    authorization = AuthorizationRequest(
         endpoint="https://example.com/authorize",
         client_id="me",
         redirect_uri=f"http://127.0.0.1:{free_port}/callback",

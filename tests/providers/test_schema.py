@@ -19,7 +19,7 @@ from token_refresh_worker.oauth.formats import (
     ResponseFormat,
 )
 from token_refresh_worker.providers.provider import (
-    Authorization,
+    AuthorizationPage,
     Basis,
     Evidence,
     Grace,
@@ -128,7 +128,7 @@ def test_every_key_is_read() -> None:
         refresh_token=RefreshTokenLife(lifetime=timedelta(days=365), is_fixed=True, idle=timedelta(days=1)),
         refresh_window=timedelta(minutes=7),
         rate=RateLimit(requests=10, per=timedelta(minutes=10), scope="grant"),
-        authorization=Authorization(
+        authorization=AuthorizationPage(
             endpoint="https://{shop}.example.com/authorize",
             scopes=("read", "write"),
             scope_separator=",",
