@@ -7,11 +7,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.providers.variables import Variable, fill, host_is_fixed
+from token_refresh_worker.providers.variables import EndpointVariable, fill, host_is_fixed
 
-SHOP = {"shop": Variable(name="shop", pattern="[a-z0-9][a-z0-9-]*")}
+SHOP = {"shop": EndpointVariable(name="shop", pattern="[a-z0-9][a-z0-9-]*")}
 TEMPLATE = "https://{shop}.myshopify.com/admin/oauth/access_token"
-LOOSE = {"shop": Variable(name="shop", pattern="(?s).*")}
+LOOSE = {"shop": EndpointVariable(name="shop", pattern="(?s).*")}
 """The most careless pattern that somebody could write."""
 
 hostile = st.text(
@@ -39,7 +39,7 @@ def test_a_missing_or_wrong_value_is_named_and_not_shown(values: dict[str, objec
 
 def test_a_list_of_values_is_closed() -> None:
     """Where a profile lists the values, no other is accepted."""
-    region = Variable(name="region", pattern="", choices=("com", "com.cn"))
+    region = EndpointVariable(name="region", pattern="", choices=("com", "com.cn"))
 
     assert ["com", "com.cn"] == [value for value in ("com", "com.cn", "org", "COM", "") if region.accepts(value)]
     with pytest.raises(ConfigurationError, match=r"must be one of com, com\.cn"):
@@ -94,8 +94,8 @@ def test_a_free_variable_needs_a_literal_domain_to_its_right(template: str, fixe
 
 def test_a_listed_domain_counts_as_literal() -> None:
     """A domain from a closed list may stand to the right of a free variable."""
-    cloud = Variable(name="cloud", pattern="", choices=("cloud.example.com", "example.net"))
-    top = Variable(name="cloud", pattern="", choices=("example.com", "net"))
+    cloud = EndpointVariable(name="cloud", pattern="", choices=("cloud.example.com", "example.net"))
+    top = EndpointVariable(name="cloud", pattern="", choices=("example.com", "net"))
 
     assert host_is_fixed("https://{shop}.{cloud}/t", {**LOOSE, "cloud": cloud})
     assert not host_is_fixed("https://{shop}.{cloud}/t", {**LOOSE, "cloud": top})
@@ -104,7 +104,8 @@ def test_a_listed_domain_counts_as_literal() -> None:
 def test_many_lists_take_no_time() -> None:
     """50 lists of 200 values have more combinations than could ever be tried; the worst value of each list decides."""
     lists = {
-        f"v{'x' * n}": Variable(name=f"v{'x' * n}", pattern="", choices=("a",) * 199 + ("b.c",)) for n in range(50)
+        f"v{'x' * n}": EndpointVariable(name=f"v{'x' * n}", pattern="", choices=("a",) * 199 + ("b.c",))
+        for n in range(50)
     }
     host = ".".join(f"{{{name}}}" for name in lists)
 

@@ -22,7 +22,13 @@ from token_refresh_worker.providers.provider import (
     Rotation,
 )
 from token_refresh_worker.providers.table import Table
-from token_refresh_worker.providers.variables import MOST_CHOICES, Variable, host_is_fixed, places, read_template
+from token_refresh_worker.providers.variables import (
+    MOST_CHOICES,
+    EndpointVariable,
+    host_is_fixed,
+    places,
+    read_template,
+)
 from token_refresh_worker.stored.origin import LONGEST_GRACE
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
@@ -98,23 +104,23 @@ def _grace(value: object) -> Grace:
     return Grace(duration=timedelta(seconds=value))
 
 
-def _variables(table: Table) -> dict[str, Variable]:
+def _variables(table: Table) -> dict[str, EndpointVariable]:
     return {name: table.value(name, partial(_variable, name), _VARIABLE_IN_WORDS) for name in table.keys}
 
 
-def _variable(name: str, value: object) -> Variable:
+def _variable(name: str, value: object) -> EndpointVariable:
     if isinstance(value, str):
         re.compile(value)  # raises, so that a run never meets a wrong pattern
-        return Variable(name=name, pattern=value)
+        return EndpointVariable(name=name, pattern=value)
     if not isinstance(value, list) or not 0 < len(value) <= MOST_CHOICES:
         raise ValueError
-    variable = Variable(name=name, pattern="", choices=tuple(value))
+    variable = EndpointVariable(name=name, pattern="", choices=tuple(value))
     if not all(variable.accepts(choice) for choice in value):
         raise ValueError
     return variable
 
 
-def _endpoint(table: Table, key: str, variables: dict[str, Variable], **default: str) -> str:
+def _endpoint(table: Table, key: str, variables: dict[str, EndpointVariable], **default: str) -> str:
     """Read the template of an endpoint. Whatever fills its variables, the host must stay the provider's."""
     template = table.value(key, read_template, _URL_IN_WORDS, **default)
     undeclared = sorted(places(template) - set(variables))
@@ -219,7 +225,7 @@ def _rate(table: Table) -> RateLimit:
     )
 
 
-def _authorization(variables: dict[str, Variable], table: Table) -> AuthorizationPage:
+def _authorization(variables: dict[str, EndpointVariable], table: Table) -> AuthorizationPage:
     return AuthorizationPage(
         endpoint=_endpoint(table, "endpoint", variables),
         scopes=table.texts("scopes"),
