@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 from builders import NOW, claim
 from fakes import SECRET_ID, FakeClock, FakeStore, FakeTable
@@ -19,7 +20,6 @@ from token_refresh.errors import (
     SecretStoreError,
     SecretStoreUnavailable,
 )
-from token_refresh_worker.adapters.calls import CLIENT_CONFIG
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
@@ -31,6 +31,7 @@ from token_refresh_worker.run.ports import ClaimStore, Deadline
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 C1 = claim_version_id(None)
 C2 = claim_version_id(C1)
+ONE_ATTEMPT = Config(retries={"total_max_attempts": 1, "mode": "standard"})
 RECORD = Record(fate=Fate.REJECTED, error="invalid_grant", recorded_at=NOW)
 
 
@@ -60,7 +61,7 @@ class TableServer:
         return self.server.tables["claims"][ARN]
 
     def store(self, table: str = "claims") -> TableClaims:
-        client = self.server.client(config=CLIENT_CONFIG)
+        client = self.server.client(config=ONE_ATTEMPT)
         return TableClaims(client, table, lambda: ARN, Deadline(clock=self.clock, at=60.0))
 
 
@@ -84,9 +85,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     elif request.param == "versions":
         with SecretsManagerServer() as server:
             server.client().create_secret(Name=SECRET_ID)
-            secret = SecretsManagerSecret(
-                server.client(config=CLIENT_CONFIG), SECRET_ID, Deadline(clock=clock, at=60.0)
-            )
+            secret = SecretsManagerSecret(server.client(config=ONE_ATTEMPT), SECRET_ID, Deadline(clock=clock, at=60.0))
             yield Subject(
                 store=VersionClaims(secret), lose_response=lambda: server.fault("drop_after", "PutSecretValue")
             )
@@ -193,7 +192,7 @@ def test_other_attributes_of_the_item_stay(table: TableServer) -> None:
 
 def test_a_table_that_is_not_there_is_a_wrong_setting(table: TableServer) -> None:
     """The message names the variable and the way to make the table."""
-    with pytest.raises(ConfigurationError, match=r"the table does not exist\. Set CLAIM_TABLE"):
+    with pytest.raises(ConfigurationError, match=r"does not exist \(dynamodb:GetItem\)\. Set CLAIM_TABLE"):
         table.store("other").newest()
 
 

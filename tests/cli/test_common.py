@@ -128,7 +128,7 @@ def test_no_region(cli: Cli, environment: dict[str, str], command: str, *, empty
 
     ended = cli(*command.split())
 
-    assert "ConfigurationError: no AWS region is set; give --region" in ended.screen
+    assert "ConfigurationError: no AWS region is set. Set AWS_REGION, or give --region" in ended.screen
 
 
 def test_debug(cli: Cli) -> None:

@@ -55,7 +55,7 @@ def test_nothing_deployed(cli: Cli, account: Account) -> None:
     ended = cli("doctor", "--function=worker")
 
     assert 1 == ended.code
-    assert "FAILED function: function worker does not exist in eu-central-1" in ended.screen
+    assert "FAILED function: function worker in eu-central-1 does not exist" in ended.screen
     assert "look alarms: no alarm watches this secret's metrics" in ended.screen
     del account
 
@@ -185,4 +185,7 @@ def test_a_function_that_can_not_be_read(cli: Cli, tokens: Tokens, environment: 
         environment["AWS_ENDPOINT_URL"] = f"http://{aws.address}"
         ended = cli("doctor", "--function=another", TOKEN_ENDPOINT="http://127.0.0.1:9/t")
 
-    assert "FAILED function: another in eu-central-1 can't be read" in ended.screen
+    assert (
+        "FAILED function: lambda:GetFunctionConfiguration on function another in eu-central-1 was denied"
+        in ended.screen
+    )

@@ -92,6 +92,6 @@ def test_doctor_says_why_nothing_was_signed(cli: Cli, kms: Kms, keyed: Imitation
     ended = cli("doctor")
 
     assert 1 == ended.code
-    assert "FAILED token endpoint: nothing could be sent from here (kms:Sign with the key alias/client" in ended.screen
+    assert "FAILED token endpoint: nothing could be sent from here (kms:Sign on key alias/client" in ended.screen
     assert "correct CLIENT_KEY_ID, or allow kms:Sign on that key" in ended.screen
     assert [] == keyed.received

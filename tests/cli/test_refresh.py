@@ -195,10 +195,9 @@ def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) ->
 
     assert [] == deployed.events
     assert (1, 1) == (missing.code, unreachable.code)
-    assert (
-        "function other does not exist in eu-central-1. List the functions: aws lambda list-functions" in missing.screen
-    )
-    assert "(lambda:InvokeFunction, EndpointConnectionError)" in unreachable.screen
+    assert "function other in eu-central-1 does not exist (lambda:InvokeFunction)" in missing.screen
+    assert "aws lambda list-functions --region eu-central-1" in missing.screen
+    assert "lambda:InvokeFunction on function worker in eu-central-1 got no response" in unreachable.screen
 
 
 def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,6 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from fleet.queue_stage import FleetStage
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.fleet import settings
 from token_refresh_worker.fleet.aws.index import TableIndex
 
 TABLE = "fleet-table"
@@ -23,7 +22,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    settings._made.cache_clear()  # noqa: SLF001 - clients of another test have its endpoints
     with mock_aws():
         yield
 

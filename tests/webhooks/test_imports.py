@@ -20,11 +20,11 @@ from token_refresh.webhooks import STRIPE, Receiver, SqsQueue, Verifier
 Receiver({"/webhooks/stripe": Verifier(STRIPE, SecretReader("stripe"))}, deliver_to=SqsQueue("https://queue"))
 """
 READER = """
-    cache clients entry errors fetch lifecycle lifetimes pauses reference runtime secret secrets settings
+    cache entry errors fetch lifecycle lifetimes pauses reference runtime secret secrets settings
     sources sources.choice sources.secrets_manager sources.service sources.source
 """
 REST = """
-    aws aws.arn aws.causes aws.clients aws.errors aws.responses
+    aws aws.arn aws.calls aws.causes aws.clients aws.errors aws.events aws.responses
     advice errors reader webhooks
 """
 

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any, cast
 
 import pytest
@@ -10,6 +11,7 @@ from fleet.conftest import TABLE, Stub
 from fleet.memory import MemoryIndex
 from fleet.rows import arn, failed, pause, row, seen
 from token_refresh.errors import SecretStoreUnavailable
+from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import LEASE
 from token_refresh_worker.fleet.core.row import Pauses
@@ -180,18 +182,38 @@ def test_claims_are_left_alone(dynamodb: DynamoDBClient) -> None:
     assert claims == dynamodb.get_item(TableName=TABLE, Key={"secret_arn": {"S": arn("tokens")}})["Item"]
 
 
+DATED = {"HTTPHeaders": {"date": format_datetime(NOW, usegmt=True)}}
+
+
+def test_the_index_goes_by_the_tables_clock() -> None:
+    """The time of an entry is DynamoDB's own; without one nothing is decided, since this machine's may be wrong."""
+
+    def response(metadata: dict[str, Any]) -> Any:
+        item = items.write_row(row(), "prod")
+        answers = {"Items": [item], "Responses": {TABLE: [item]}, "ResponseMetadata": metadata}
+        return cast("Any", Stub(query=lambda **_: answers, batch_get_item=lambda **_: answers))
+
+    entry = TableIndex(response(DATED), TABLE, "prod").entry(arn("tokens"))
+    assert entry is not None
+    assert NOW == entry.read_at
+    undated = TableIndex(response({"HTTPHeaders": {}}), TABLE, "prod")
+    for read in (lambda: undated.entry(arn("tokens")), lambda: list(undated.rows())):
+        with pytest.raises(SecretStoreUnavailable, match="without a usable Date"):
+            read()
+
+
 def test_pages() -> None:
     """All pages of a query are read, and what a batch left unread is read again."""
     calls: list[dict[str, Any]] = []
 
     def query(**what: Any) -> dict[str, Any]:
         calls.append(what)
-        return {"Items": [], "ResponseMetadata": {}, **({"LastEvaluatedKey": {"k": 1}} if len(calls) < 3 else {})}
+        return {"Items": [], "ResponseMetadata": DATED, **({"LastEvaluatedKey": {"k": 1}} if len(calls) < 3 else {})}
 
     def batch_get_item(**what: Any) -> dict[str, Any]:
         calls.append(what)
         left = {TABLE: {"Keys": [1]}} if len(calls) < 5 else {}
-        return {"Responses": {}, "UnprocessedKeys": left, "ResponseMetadata": {}}
+        return {"Responses": {}, "UnprocessedKeys": left, "ResponseMetadata": DATED}
 
     index = TableIndex(cast("Any", Stub(query=query, batch_get_item=batch_get_item)), TABLE, "prod")
 
@@ -207,9 +229,9 @@ def test_a_table_that_leaves_items_unread() -> None:
 
     def batch_get_item(**what: Any) -> dict[str, Any]:
         next(calls)
-        return {"Responses": {}, "UnprocessedKeys": what["RequestItems"], "ResponseMetadata": {}}
+        return {"Responses": {}, "UnprocessedKeys": what["RequestItems"], "ResponseMetadata": DATED}
 
     index = TableIndex(cast("Any", Stub(batch_get_item=batch_get_item)), TABLE, "prod")
 
-    with pytest.raises(SecretStoreUnavailable, match=f"BatchGetItem on table {TABLE} .* left items unread"):
+    with pytest.raises(SecretStoreUnavailable, match=f"BatchGetItem on fleet table {TABLE} .* left items unread"):
         index.entry(arn("tokens"))
