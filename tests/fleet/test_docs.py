@@ -8,8 +8,8 @@ from pathlib import Path
 import cfnlint.decode
 import pytest
 
+from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.aws.bus import SOURCE
 from token_refresh_worker.fleet.core.dispatch import Limits
 
 ROOT = Path(__file__).parents[2]
