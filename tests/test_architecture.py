@@ -129,11 +129,11 @@ SHARED_NAMES = {
 
 
 def names_of_classes(path: Path) -> Iterator[str]:
-    """The classes of a module, and the types that it gives another name."""
+    """The classes of a module, and the names that it gives to other types for its importers."""
     tree = ast.parse(path.read_text())
     assigned = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
     yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
-    yield from (to.id for to in assigned if isinstance(to, ast.Name) and re.fullmatch("_?[A-Z][a-z].*", to.id))
+    yield from (to.id for to in assigned if isinstance(to, ast.Name) and re.fullmatch("[A-Z][a-z].*", to.id))
 
 
 def test_a_class_name_has_one_meaning() -> None:

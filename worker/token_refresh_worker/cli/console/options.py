@@ -17,7 +17,7 @@ import typer
 from token_refresh_worker.cli.console.failures import reported
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context
 
-Command = Callable[..., int | None]
+CommandFunction = Callable[..., int | None]
 _PANEL: Final = "Common options"
 
 
@@ -118,10 +118,12 @@ class _Registry:
     """Wraps a command's function with what all commands share, and keeps its examples."""
 
     def __init__(self) -> None:
-        self.wrapped: dict[Command, Command] = {}
-        self.examples: dict[Command, str] = {}
+        self.wrapped: dict[CommandFunction, CommandFunction] = {}
+        self.examples: dict[CommandFunction, str] = {}
 
-    def __call__(self, *examples: str, failed: int = 1, as_deployed: bool = True) -> Callable[[Command], Command]:
+    def __call__(
+        self, *examples: str, failed: int = 1, as_deployed: bool = True
+    ) -> Callable[[CommandFunction], CommandFunction]:
         """Register a command.
 
         Args:
@@ -130,7 +132,7 @@ class _Registry:
             as_deployed: Whether `--function` makes the function's settings apply; `doctor` checks them first.
         """
 
-        def register(function: Command) -> Command:
+        def register(function: CommandFunction) -> CommandFunction:
             name = examples[0].partition(" -")[0].removeprefix("token-refresh ")
             self.wrapped[function] = _with_shared(function, name, failed, as_deployed=as_deployed)
             self.examples[function] = "\n".join(["[bold]Examples[/]", *examples])
@@ -142,7 +144,7 @@ class _Registry:
 command: Final = _Registry()
 
 
-def _with_shared(function: Command, name: str, failed: int, *, as_deployed: bool) -> Command:
+def _with_shared(function: CommandFunction, name: str, failed: int, *, as_deployed: bool) -> CommandFunction:
     own = inspect.signature(function, eval_str=True)
     own_parameters = [p for p in own.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
 

@@ -38,7 +38,7 @@ class TokenFate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedSecret:
-    """The versions of a secret in memory, with one of them as the current one; implements the port `SecretReader`."""
+    """The versions of a secret in memory, with one of them as the current one; implements the port `ReadableSecret`."""
 
     versions: Mapping[str, SecretVersion]
     current: SecretVersion

@@ -11,7 +11,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.core.claims import Claim, Record, read_claim, read_record
 from token_refresh_worker.core.versions import staged_version_id
-from token_refresh_worker.run.ports import SecretReader, SecretVersion
+from token_refresh_worker.run.ports import ReadableSecret, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import Origin
 
@@ -60,7 +60,7 @@ class Listed:
 
 
 def list_versions(
-    entries: Iterable[Mapping[str, Any]], store: SecretReader, *, needs_refresh_token: bool
+    entries: Iterable[Mapping[str, Any]], store: ReadableSecret, *, needs_refresh_token: bool
 ) -> list[Listed]:
     """Read all versions that still exist, the newest first.
 

@@ -57,7 +57,7 @@ class PastAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class SecretState:
     """What `status` prints and `doctor` checks."""
 
     context: Context
@@ -119,7 +119,7 @@ class State:
         return self.settings.published_secret_id is not None and (published is None or published.version_id != current)
 
 
-def read_state(context: Context) -> State:
+def read_state(context: Context) -> SecretState:
     """Read the token secret, with no more permission than the function has.
 
     Raises:
@@ -146,7 +146,7 @@ def read_state(context: Context) -> State:
     except InvalidSecretDocument:
         refuse_published_copy(context)
         raise
-    return State(
+    return SecretState(
         context=context,
         settings=settings,
         snapshot=snapshot,
