@@ -1,18 +1,37 @@
 """What every test leaves as it found it, and what the tests of a deployment share."""
 
+import functools
 import gc
 import logging
+import signal
 import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import botocore.session
 import pytest
 
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
-from deployment.emulator import ROOT, Emulator
+
+if TYPE_CHECKING:
+    from deployment.emulator import Emulator
+
+ROOT = Path(__file__).parents[1]
 
 gc.enable()
+# A shell starts what runs in the background deaf to Ctrl-C, and with it whatever the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+# Each session reads AWS's descriptions of its services, which takes most of its time. Here all share what one has read.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Drop hypothesis's plugin where no test uses it: at the end of a run, it imports all of hypothesis."""
+    if "hypothesis" not in sys.modules:
+        session.config.pluginmanager.unregister(name="hypothesispytest")
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +52,9 @@ def code() -> Path:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Emulator"]:
     """An emulator of AWS; see tests/deployment."""
+    from deployment.emulator import Emulator  # noqa: PLC0415 - most runs of a few tests need no boto3
+
     with Emulator(tmp_path_factory.mktemp("emulator")) as emulator:
         yield emulator
