@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import botocore.session
 import pytest
 
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
@@ -24,14 +23,15 @@ ROOT = Path(__file__).parents[1]
 gc.enable()
 # A shell starts what runs in the background deaf to Ctrl-C, and with it whatever the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# Each session reads AWS's descriptions of its services, which takes most of its time. Here all share what one has read.
-botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Drop hypothesis's plugin where no test uses it: at the end of a run, it imports all of hypothesis."""
+    """Let no test wait for what another library does for nothing."""
+    if botocore := sys.modules.get("botocore.session"):
+        # Each session reads AWS's descriptions of its services, half of what a client costs: share what one has read.
+        botocore.create_loader = functools.cache(botocore.create_loader)  # type: ignore[attr-defined]  # a module's
     if "hypothesis" not in sys.modules:
-        session.config.pluginmanager.unregister(name="hypothesispytest")
+        session.config.pluginmanager.unregister(name="hypothesispytest")  # imports all of hypothesis when a run ends
 
 
 @pytest.fixture(autouse=True)
