@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import botocore.session
 import pytest
 
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
@@ -24,14 +25,14 @@ gc.enable()
 # A shell starts what runs in the background deaf to Ctrl-C, and with it whatever the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Every session reads AWS's descriptions of its services, half of what a client costs. Here all share what one has read.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Let no test wait for what another library does for nothing."""
-    if botocore := sys.modules.get("botocore.session"):
-        # Each session reads AWS's descriptions of its services, half of what a client costs: share what one has read.
-        botocore.create_loader = functools.cache(botocore.create_loader)  # type: ignore[attr-defined]  # a module's
+    """Drop hypothesis's plugin where no test needs it: when a run ends, it imports all of hypothesis."""
     if "hypothesis" not in sys.modules:
-        session.config.pluginmanager.unregister(name="hypothesispytest")  # imports all of hypothesis when a run ends
+        session.config.pluginmanager.unregister(name="hypothesispytest")
 
 
 @pytest.fixture(autouse=True)
