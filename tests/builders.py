@@ -69,7 +69,7 @@ def attempt(
     version_id: str = "v0",
     number: int = 1,
     claimed_at: datetime = NOW - HOUR,
-    token: str | None = "refresh-0",  # noqa: S107 - a test value
+    token: str = "refresh-0",  # noqa: S107 - a test value
     brought: str | None = None,
     forced: bool = False,
 ) -> Attempt:
@@ -79,7 +79,7 @@ def attempt(
         version_id=version_id,
         attempt_number=number,
         claimed_at=claimed_at,
-        fingerprint=mark(token) if token else None,
+        fingerprint=mark(token),
         fate=Fate.STORED if brought else fate,
         next_fingerprint=mark(brought) if brought else None,
         forced=forced,
@@ -150,6 +150,9 @@ SINGLE_USE = policy(grace=timedelta(0))
 
 IN_TABLE = policy(claim_store=ClaimStoreKind.TABLE)
 """For claims in a table."""
+
+SINGLE_USE_IN_TABLE = policy(grace=timedelta(0), claim_store=ClaimStoreKind.TABLE)
+"""For both."""
 
 RUN = RunState(nonce="nonce")
 FORCED = RunState(nonce="nonce", forced_version="v0")

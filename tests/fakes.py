@@ -20,7 +20,7 @@ from token_refresh_worker.core.claims import (
 )
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import Response, TokenResponse
-from token_refresh_worker.ports import NewestClaim, SecretVersion
+from token_refresh_worker.run.ports import NewestClaim, SecretVersion
 
 SECRET_ID = "tokens"
 PUBLISHED_ID = "published-tokens"
@@ -178,6 +178,9 @@ class FakeLog:
         self.fields.append(fields)
 
     def warning(self, event: str, **fields: object) -> None:
+        self.info(event, **fields)
+
+    def error(self, event: str, **fields: object) -> None:
         self.info(event, **fields)
 
 

@@ -12,7 +12,11 @@ ROOT = Path(__file__).parent.parent
 READER = ROOT / "reader" / "token_refresh"
 WORKER = ROOT / "worker" / "token_refresh_worker"
 PURE_ROOMS = (*(WORKER / room for room in ("core", "fleet/core", "oauth", "stored")), READER / "stored")
-PURE_FILES = (READER / "aws" / "arn.py", READER / "errors.py", READER / "secret_value.py", WORKER / "outcome.py")
+PURE_FILES = (
+    *(READER / name for name in ("advice.py", "aws/arn.py", "errors.py", "secret_value.py")),
+    *(WORKER / "run" / name for name in ("last_line.py", "metrics.py", "outcome.py")),
+    WORKER / "providers" / "lifetime.py",
+)
 PURE_MODULES = sorted(path for room in PURE_ROOMS for path in room.glob("*.py"))
 
 
@@ -35,6 +39,7 @@ PURE = {
     "json",
     "math",
     "re",
+    "shlex",
     "token_refresh",
     "token_refresh_worker",
     "typing",
@@ -88,7 +93,7 @@ def test_importing_the_pure_rooms_loads_no_library() -> None:
 def test_importing_the_handler_reads_no_configuration() -> None:
     """Importing the handler depends on no variable, and loads neither a fleet's parts nor what only a refresh needs."""
     costly = ("token_refresh_worker.fleet", "httpx")
-    code = f"import sys, token_refresh_worker.handler; sys.exit(any(m.startswith({costly}) for m in sys.modules))"
+    code = f"import sys, token_refresh_worker.handlers; sys.exit(any(m.startswith({costly}) for m in sys.modules))"
     subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-c", code],
         check=True,
@@ -99,11 +104,11 @@ def test_importing_the_handler_reads_no_configuration() -> None:
 def test_the_collector_is_off_during_a_cold_start_alone() -> None:
     """Python's garbage collector is off until the first event has its result, even an error, and on from then."""
     code = """if True:
-        import gc, token_refresh_worker.handler
+        import gc, token_refresh_worker.handlers
         assert not gc.isenabled()
         try:
-            token_refresh_worker.handler.handler({}, None)
-        except token_refresh_worker.handler.TokenRefreshError:
+            token_refresh_worker.handlers.refresh({}, None)
+        except token_refresh_worker.handlers.TokenRefreshError:
             assert gc.isenabled()
             assert gc.get_freeze_count() > 10_000
         else:

@@ -42,22 +42,39 @@ class CommonParameters:
     """What each mode's parameters begin with. A subclass adds fields, `name_suffix` and `check`."""
 
     environment: Annotated[str, required(part(), example="prod")]
+    """Any name: lower case letters, digits and hyphens. Default: the file's name."""
     account: Annotated[str | None, text(r"\d{12}", "the 12 digits of an account")]
+    """Where to deploy; needed where an ARN is given and there are no credentials. Default: your credentials'."""
     region: Annotated[str | None, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
+    """Likewise. Default: your credentials'."""
     app: Annotated[str | None, part()]
+    """Then names are `{app}/{environment}/{service}` (docs/deploy.md#environments)."""
     stack: Annotated[str | None, text(r"[A-Za-z][A-Za-z0-9-]*", "the name of a stack: letters, digits and hyphens")]
+    """Keeps the name of a stack that exists (docs/deploy.md#names)."""
     provider_profiles: Annotated[str | None, text(r"[^\n]+", "a folder with profiles of providers, NAME.toml")]
+    """Folder with profiles of your own, `NAME.toml`, from the repository's root (docs/providers.md)."""
     kms_key: Annotated[str | None, text(_KEY, "create or the ARN of a key")]
+    """`create`, or the ARN of the key that encrypts the secrets and the claim table. Default: AWS's own."""
     encrypt_logs: Annotated[bool, switch(default=False)]
+    """Encrypt the log group with `kms_key`."""
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]
+    """Metrics are logged at every level."""
     log_retention_days: Annotated[str, choice(*RETENTION_DAYS, default="90")]
+    """How long logs are kept."""
     tracing: Annotated[bool, switch(default=False)]
+    """Trace with X-Ray."""
     memory_mb: Annotated[int, whole(256, low=128, high=10240)]
+    """Five times the measured peak, for the share of a core that comes with it."""
     reserved_concurrency: Annotated[int, whole(0, low=0, high=1000)]
+    """0 reserves none (docs/deploy.md#limit-the-cost-of-on-demand-runs)."""
     alarms: Annotated[bool, switch(default=True)]
+    """Whether there are alarms."""
     alarm_email: Annotated[str | None, text(r"[^\s@]+@[^\s@]+", "an e-mail address")]
+    """Subscribes to the stack's topic; confirm the mail that arrives."""
     alarm_topic: Annotated[str | None, text(_TOPIC, "the ARN of an SNS topic")]
+    """ARN of a topic that exists; its policy has to let CloudWatch publish. Default: the stack's own."""
     dashboard: Annotated[bool, switch(default=True)]
+    """Whether there is a dashboard."""
 
     def __post_init__(self) -> None:
         if len(self.stack_name) > _STACK_NAME_LIMIT:

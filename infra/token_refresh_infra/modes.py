@@ -11,11 +11,12 @@ from aws_cdk import Stack
 
 from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import choice, names_of, read_parameters, refuse_misspelt
-from token_refresh_infra.fleet_parameters import FleetParameters
-from token_refresh_infra.fleet_stack import FleetStack
-from token_refresh_infra.parameters import Parameters
-from token_refresh_infra.stack import TokenRefreshStack
-from token_refresh_infra.webhook_stack import WebhookParameters, WebhookStack
+from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_infra.fleet.stack import FleetStack
+from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.single.stack import SingleStack
+from token_refresh_infra.webhooks.parameters import WebhookParameters
+from token_refresh_infra.webhooks.stack import WebhookStack
 
 MODE, DEPLOYMENT = "mode", "deployment"
 SINGLE = "single"
@@ -39,7 +40,7 @@ class Mode:
 
 
 MODES: Mapping[str, Mode] = {
-    SINGLE: Mode(parameters=Parameters, stack=TokenRefreshStack),
+    SINGLE: Mode(parameters=SingleParameters, stack=SingleStack),
     WEBHOOKS: Mode(parameters=WebhookParameters, stack=WebhookStack, package="webhooks"),
     FLEET: Mode(parameters=FleetParameters, stack=FleetStack),
 }

@@ -1,44 +1,80 @@
 """All named failures, one class each. Lambda reports the class name as `errorType`.
 
     TokenRefreshError
-      ConfigurationError        a setting is missing or wrong
-      InvalidEvent              the event is not one that the function accepts
-      InvalidSecretDocument     the stored value is not a token document
+      ConfigurationError
+      InvalidEvent
+      InvalidSecretDocument
       SecretStoreError
-        SecretNotFound          the secret does not exist in this account and region
-        SecretEmpty             the secret has no value yet
-        SecretAccessDenied      the caller lacks a permission
-        SecretStoreUnavailable  AWS is unreachable, throttles, or is at a limit
+        SecretNotFound
+        SecretEmpty
+        SecretAccessDenied
+        SecretStoreUnavailable
       RefreshError
-        ClientRejected          the client credentials are wrong; the grant may be fine
-        ReauthorizationRequired the grant is dead; a person must authorize again
-        TokenEndpointUnavailable  nothing was redeemed
-        RefreshOutcomeUnknown   a request was sent and no response arrived
-        InvalidTokenResponse    the response is not a token response
-        TokenRequestRejected    another error code of RFC 6749
-        DeadlineExceeded        too little time left; nothing was redeemed
-        TokensNotStored         new tokens arrived but could not be stored in time
-      InternalError             a defect of this program
+        ReauthorizationRequired
+        RefreshOutcomeUnknown
+        TokensNotStored
+        TokenEndpointUnavailable
+        InvalidTokenResponse
+        ClientRejected
+        TokenRequestRejected
+        DeadlineExceeded
+      InternalError
 
-A message says what failed, why, and which command fixes it. It contains no secret, and of a provider's response only
+An error says what failed, why, and which command fixes it. It contains no secret, and of a provider's response only
 error codes of RFC 6749 and values that its profile names: Lambda's runtime prints what is raised.
 """
 
+from token_refresh.advice import Advice, in_words
+
 
 class TokenRefreshError(Exception):
-    """Base of all named failures."""
+    """Base of all named failures.
+
+    Attributes:
+        what: What failed.
+        why: The reason, if `what` does not tell it.
+        fix: What to do.
+    """
+
+    def __init__(self, what: str = "", *, why: str = "", fix: str | Advice = ()) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.fix: Advice = (fix,) if isinstance(fix, str) else fix
+
+    @property
+    def facts(self) -> str:
+        """What failed, and why."""
+        return f"{self.what}: {self.why}" if self.why else self.what
+
+    @property
+    def parts(self) -> Advice:
+        """The facts, then what to do. Not named `message`: error reporters send an attribute of that name."""
+        if not self.fix:
+            return (self.facts,)
+        begins_sentence = isinstance(self.fix[0], str) and self.fix[0][:1].isupper()
+        return (self.facts, ". " if begins_sentence else "; " if self.why else ": ", *self.fix)
+
+    def __str__(self) -> str:
+        return in_words(self.parts)
 
 
 class ConfigurationError(TokenRefreshError):
-    """A setting is missing or wrong. The message names the variable and what it must be."""
+    """A setting is missing or wrong, or does not fit the stored tokens.
+
+    Fix: Correct the setting that the message names.
+    """
 
 
 class InvalidEvent(TokenRefreshError):
-    """The event is not one that the function accepts. The message names the key and what was expected."""
+    """The event is not one that the function accepts. Fix: correct the key that the message names."""
 
 
 class InvalidSecretDocument(TokenRefreshError):
-    """The stored value is not a token document. The message names the field, never its value."""
+    """The stored value is not a token document. The message names the field, never its value.
+
+    Fix: `token-refresh restore`, or `token-refresh authorize`.
+    """
 
 
 class SecretStoreError(TokenRefreshError):
@@ -46,56 +82,95 @@ class SecretStoreError(TokenRefreshError):
 
 
 class SecretNotFound(SecretStoreError):
-    """The secret does not exist in this account and region."""
+    """The secret does not exist in this account and region.
+
+    Fix: Check name and region.
+
+    Attributes:
+        secret_id: The name or ARN that was asked for.
+        is_deleted: Whether it is marked for deletion, so that its name is taken.
+    """
+
+    secret_id: str | None = None
+    is_deleted: bool = False
 
 
 class SecretEmpty(SecretStoreError):
-    """The secret exists and has no value yet."""
+    """The secret exists and has no value yet. Fix: `token-refresh authorize`."""
 
 
 class SecretAccessDenied(SecretStoreError):
-    """The caller lacks a permission on the secret, its key or the claim table."""
+    """The caller lacks a permission on the secret, its key or the claim table.
+
+    Fix: Allow the action that the message names.
+    """
 
 
 class SecretStoreUnavailable(SecretStoreError):
-    """AWS is unreachable, throttles, or is at a limit."""
+    """AWS is unreachable, throttles, or is at a limit. Fix: wait; check the network."""
 
 
 class RefreshError(TokenRefreshError):
     """Base of failures of the refresh itself."""
 
 
-class ClientRejected(RefreshError):
-    """The provider rejected the client: `invalid_client` or `unauthorized_client` (RFC 6749 section 5.2)."""
-
-
 class ReauthorizationRequired(RefreshError):
-    """The provider rejected the refresh token: `invalid_grant` (RFC 6749 section 5.2), and nothing newer is stored."""
+    """The provider rejected the refresh token (`invalid_grant`), and nothing newer is stored.
 
-
-class TokenEndpointUnavailable(RefreshError):
-    """The token endpoint is unreachable or asks to retry later. Nothing was redeemed."""
+    Fix: `token-refresh authorize`.
+    """
 
 
 class RefreshOutcomeUnknown(RefreshError):
-    """A token request was sent and no response arrived. The provider may have redeemed the refresh token."""
+    """A token request was sent and no response arrived. The provider may have redeemed the token.
 
-
-class InvalidTokenResponse(RefreshError):
-    """The response is neither a token response nor an error response of RFC 6749."""
-
-
-class TokenRequestRejected(RefreshError):
-    """The token endpoint rejected the request with another error code of RFC 6749."""
-
-
-class DeadlineExceeded(RefreshError):
-    """Too little time is left to redeem and store safely. Nothing was redeemed."""
+    Fix: Within the grace period the next run repeats it. Otherwise runs wait until shortly before expiry: authorize
+    again before then, or force a run.
+    """
 
 
 class TokensNotStored(RefreshError):
-    """New tokens arrived but could not be stored before the deadline."""
+    """New tokens arrived but could not be stored before the deadline. Fix: as for `RefreshOutcomeUnknown`."""
+
+
+class TokenEndpointUnavailable(RefreshError):
+    """The token endpoint is unreachable or asks to retry later. Nothing was redeemed.
+
+    Fix: Wait; check endpoint and network.
+    """
+
+
+class InvalidTokenResponse(RefreshError):
+    """The response is neither a token response nor an error response of RFC 6749.
+
+    Fix: Check `TOKEN_ENDPOINT`, and whether a proxy responds.
+    """
+
+
+class ClientRejected(RefreshError):
+    """The provider rejected the client credentials; the grant may be fine. Fix: correct them where they are stored."""
+
+
+class TokenRequestRejected(RefreshError):
+    """The token endpoint rejected the request with another error code of RFC 6749.
+
+    Fix: Check that the client may use the grant.
+    """
+
+
+class DeadlineExceeded(RefreshError):
+    """Too little time is left to redeem and store safely. Nothing was redeemed. Fix: raise the function's timeout."""
 
 
 class InternalError(TokenRefreshError):
-    """A defect of this program. The message says where, never what the data was."""
+    """A defect of this program. The message says where, never what the data was. Fix: report it with its place."""
+
+
+def raised_at(error: BaseException) -> str:
+    """Say of which type an error is and where it was raised. Its text is left out: it may hold a secret."""
+    # Walked, not `traceback.extract_tb`: that reads source files on the path of a request.
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{place}"

@@ -11,6 +11,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from benchmarks.reader_subjects import SECRET_ID, Subject, simulated_time
 from token_refresh.reader import Runtime
+from token_refresh.stored.refresh_window import LARGEST_PART
 
 START = 1_800_000_000.0
 DAY_SECONDS = 86_400.0
@@ -105,7 +106,7 @@ class Day:
 def simulate_day(subject: type[Subject], *, late: bool) -> dict[str, float]:
     """Read a million times in a day while a worker refreshes an hour's token.
 
-    Early: at two thirds of the token's life, with up to 30 s of jitter. Late: up to five minutes after its expiry,
+    Early: at the beginning of the refresh window, with up to 30 s of jitter. Late: up to five minutes after its expiry,
     every time, so that there are minutes in which no valid token exists.
     """
     clock = SimulatedClock()
@@ -140,7 +141,7 @@ def _refreshes(*, late: bool) -> Iterator[float]:
     chance = random.Random(7)  # noqa: S311 - the same day for everyone
     at = START
     while True:
-        life_seconds = LIFETIME_SECONDS + chance.uniform(60, 300) if late else LIFETIME_SECONDS * 2 / 3
+        life_seconds = LIFETIME_SECONDS + chance.uniform(60, 300) if late else LIFETIME_SECONDS * (1 - LARGEST_PART)
         at += life_seconds + (0 if late else chance.uniform(0, 30))
         yield at
 

@@ -85,7 +85,7 @@ def _slow_store(subject: type[Subject]) -> float:
         with simulated_time(lambda: now):
             reader = subject(_client(server), Runtime(clock=lambda: now))
             reader.token()
-            now += 20 * 3600  # past every TTL, and past two thirds of the token's day
+            now += 20 * 3600  # past every TTL, and within the refresh window
             server.fault("delay", times=None, seconds=SLOW_SECONDS)
             waits: list[float] = []
 

@@ -26,7 +26,7 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.versions import claim_version_id
-from token_refresh_worker.ports import ClaimStore, Deadline
+from token_refresh_worker.run.ports import ClaimStore, Deadline
 
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 C1 = claim_version_id(None)

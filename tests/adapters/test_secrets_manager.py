@@ -20,7 +20,7 @@ from token_refresh.errors import (
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.calls import PATIENCE_SECONDS
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh_worker.ports import Deadline
+from token_refresh_worker.run.ports import Deadline
 
 V0, V1 = "0" * 36, "1" * 36
 PLAIN = Config(retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=1, read_timeout=1)

@@ -11,7 +11,7 @@ from testbed.secrets_manager.model import SecretsModel
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
-from token_refresh_worker.ports import Deadline, SecretStore
+from token_refresh_worker.run.ports import Deadline, SecretStore
 
 V0, V1, V2 = ("0" * 36, "1" * 36, "2" * 36)
 

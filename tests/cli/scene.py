@@ -8,6 +8,8 @@ from typing import Any
 
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.claims import Claim, write_claim
 from token_refresh_worker.core.versions import claim_version_id
 
@@ -76,15 +78,17 @@ class Tokens:
 
 def claim(store: SecretsManagerServer, version_id: str) -> None:
     """Leave a claim as a run does that is under way, or died."""
+    current = json.loads(store.client().get_secret_value(SecretId=SECRET_ID, VersionId=version_id)["SecretString"])
     claimed = Claim(
         claim_id=claim_version_id(None),
         version_id=version_id,
         attempt_number=1,
-        fingerprint=None,
+        fingerprint=fingerprint_of(SecretValue(current["refreshToken"])),
         nonce="nonce",
         claimed_at=datetime.now(UTC),
         time_to_live=timedelta(seconds=120),
         earlier=(),
+        number=1,
     )
     store.client().put_secret_value(
         SecretId=SECRET_ID,

@@ -149,14 +149,6 @@ def test_a_form_with_text_that_no_form_can_hold(cli: Cli, profile: Path) -> None
     assert (0, "my-crm.toml is valid and fits both responses.\n") == (ended.code, ended.out), ended.screen
 
 
-def test_the_table_is_printed_for_the_documentation(cli: Cli) -> None:
-    """The table of docs/providers.md comes from the profiles, and the page has it as it is printed."""
-    printed = cli("providers", "--markdown").out
-
-    assert printed in PAGE.read_text()
-    assert 2 + len(profile_names()) == len(printed.splitlines())
-
-
 def test_the_page_s_example_passes_its_check(cli: Cli, tmp_path: Path) -> None:
     """The profile and the response in "Add a provider" are valid and fit each other."""
     added = PAGE.read_text().partition("## Add a provider")[2]

@@ -53,26 +53,18 @@ def test_attempts_on_a_token_begin_with_its_last_issue() -> None:
         )
     )
 
-    assert ["new"] == ids(ledger.on_token(TOKEN, "v0"))
-
-
-def test_an_attempt_without_a_fingerprint_counts_on_its_version() -> None:
-    """A version 1 claim does not say which token it redeems; on the current version it is the current one."""
-    ledger = Ledger((attempt("here", token=None), attempt("there", token=None, version_id="v9")))
-
-    assert ["here"] == ids(ledger.on_token(TOKEN, "v0"))
-    assert ["there"] == ids(ledger.on_version("v9"))
+    assert ["new"] == ids(ledger.on_token(TOKEN))
 
 
 def test_the_grace_counts_from_the_first_unresolved_attempt() -> None:
     """Later attempts, and those that ended otherwise, change nothing."""
     ledger = Ledger((attempt("a", Fate.NOT_REDEEMED), attempt("b", Fate.UNKNOWN), attempt("c", Fate.SILENT)))
 
-    first = ledger.first_unresolved(TOKEN, "v0")
+    first = ledger.first_unresolved(TOKEN)
 
     assert first is not None
     assert "b" == first.claim_id
-    assert Ledger((attempt("a", Fate.REJECTED),)).first_unresolved(TOKEN, "v0") is None
+    assert Ledger((attempt("a", Fate.REJECTED),)).first_unresolved(TOKEN) is None
 
 
 def test_a_used_token_leads_to_its_newest_successor() -> None:
@@ -82,21 +74,22 @@ def test_a_used_token_leads_to_its_newest_successor() -> None:
             attempt("a", brought="refresh-1"),
             attempt("b", token="refresh-1", brought="wrong"),
             attempt("c", token="refresh-1", brought="refresh-2"),
-            attempt("d", Fate.UNKNOWN, token="refresh-2"),
+            attempt("d", token="refresh-2", brought="refresh-3"),
+            attempt("e", Fate.UNKNOWN, token="refresh-3"),
         )
     )
 
-    last = ledger.successor(TOKEN, "v0")
+    last = ledger.successor(TOKEN)
 
     assert last is not None
-    assert "c" == last.claim_id
+    assert "d" == last.claim_id
 
 
 def test_a_token_that_returns_itself_is_not_used() -> None:
     """A provider that always sends the same refresh token uses up none."""
-    assert Ledger((attempt("a", brought="refresh-0"),)).successor(TOKEN, "v0") is None
-    assert Ledger((attempt("a", Fate.STORED),)).successor(TOKEN, "v0") is None
-    assert Ledger((attempt("a", Fate.REJECTED),)).successor(TOKEN, "v0") is None
+    assert Ledger((attempt("a", brought="refresh-0"),)).successor(TOKEN) is None
+    assert Ledger((attempt("a", Fate.STORED),)).successor(TOKEN) is None
+    assert Ledger((attempt("a", Fate.REJECTED),)).successor(TOKEN) is None
 
 
 def test_a_ledger_keeps_what_still_matters() -> None:
@@ -114,7 +107,7 @@ def test_a_ledger_keeps_what_still_matters() -> None:
         )
     )
 
-    kept = ids(ledger.kept(NOW, TOKEN, "v0"))
+    kept = ids(ledger.kept(NOW, TOKEN))
 
     assert ["unresolved", *(f"r{n}" for n in range(1, REDEMPTIONS_KEPT + 1)), "unsent, young"] == kept
 
@@ -131,6 +124,7 @@ def test_a_full_day_waits_for_its_first_claim_to_age() -> None:
     assert NOW == claims_at(*spread[1:]).allowed_at(3, NOW)
     assert NOW + MINUTE == claims_at(*spread).allowed_at(3, NOW + MINUTE)
     assert NOW == Ledger().allowed_at(3, NOW)
+    assert NOW == claims_at(NOW - DAY).allowed_at(1, NOW)
 
 
 def test_more_claims_than_the_limit_wait_for_enough_of_them_to_age() -> None:

@@ -1,13 +1,14 @@
-"""Claims and records: nothing is lost by storing them, hostile ones are named, and version 1 can read them."""
+"""Claims and records: nothing is lost by storing them, and hostile ones are named."""
 
 import json
 from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, attempt, claim
+from builders import DAY, HOUR, NOW, attempt, claim, mark
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import EARLIEST_SECONDS, LATEST_SECONDS
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import (
     Record,
@@ -18,7 +19,21 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 
-GOOD_CLAIM = {"version_id": "v", "attempt": 1, "ttl_seconds": 60, "nonce": "n", "earlier": []}
+GOOD_CLAIM = {
+    "version_id": "v",
+    "attempt": 1,
+    "ttl_seconds": 60,
+    "nonce": "n",
+    "earlier": [],
+    "fates": [],
+    "number": 1,
+    "token": mark("refresh-0"),
+    "host": None,
+    "grace_seconds": None,
+    "forced": False,
+}
+ENTRY = ["c", "v", 1, 1_800_000_000]
+FATE = [mark("refresh-0"), "stored", None, False]
 GOOD_RECORD = {"version_id": "v", "attempt": 1, "outcome": "unknown", "error": None, "at": 1_800_000_000}
 
 
@@ -33,33 +48,6 @@ def test_a_claim_is_read_as_it_was_written() -> None:
 
     assert written == read_claim("c2", write_claim(written), written.claimed_at)
     assert (*earlier, written) == written.ledger.attempts
-
-
-def test_a_claim_of_version_1_is_read() -> None:
-    """It has no number, fingerprint, host, grace or fates: its attempts are silent until something is found."""
-    old = read_claim("c1", SecretValue(json.dumps(GOOD_CLAIM | {"earlier": [["c0", "v0", 2, NOW.timestamp()]]})), NOW)
-
-    assert (0, None, None, None, False) == (old.number, old.fingerprint, old.host, old.grace, old.forced)
-    assert (attempt("c0", token=None, number=2, claimed_at=NOW),) == old.earlier
-    assert NOW + MINUTE == old.ends_at
-
-
-def test_version_1_reads_a_claim() -> None:
-    """Each entry of `earlier` has the four members that version 1 knows; everything new is in keys of its own."""
-    stored = json.loads(write_claim(claim(earlier=(attempt("c0"),))).reveal())
-
-    assert {"version_id": "v0", "attempt": 1, "ttl_seconds": 120.0, "nonce": "nonce"}.items() <= stored.items()
-    assert [["c0", "v0", 1, (NOW - HOUR).timestamp()]] == stored["earlier"]
-    assert ["fates", "forced", "grace_seconds", "host", "number", "token"] == sorted(stored.keys() - GOOD_CLAIM.keys())
-
-
-def test_fates_that_do_not_fit_are_ignored() -> None:
-    """A worker of version 1 that appended since has left the fates out, or as they were."""
-    entry = ["c0", "v0", 1, NOW.timestamp()]
-
-    for fates in (None, [], "x", [[None, "stored", None]] * 2):
-        found = read(earlier=[entry], fates=fates)
-        assert (attempt("c0", token=None, claimed_at=NOW),) == found.earlier  # type: ignore[attr-defined]  # a claim
 
 
 @pytest.mark.parametrize(("stored", "seconds"), [(1e11, 3600), (3601, 3600), (3599.5, 3599.5), (0, 1), (-5, 1), (2, 2)])
@@ -78,15 +66,20 @@ def test_a_time_to_live_is_cut(stored: float, seconds: float) -> None:
         {"attempt": True},
         {"ttl_seconds": None},
         {"earlier": None},
-        {"earlier": [["c"]]},
-        {"earlier": [[["c"], "v", 1, 1_800_000_000]]},
-        {"earlier": [["c", "v", 1, "soon"]]},
-        {"earlier": [["c", "v", 1, 1e18]]},
-        {"earlier": [["c", "v", 1, 1]]},
-        {"earlier": [["c", "v", 1, 1_800_000_000]], "fates": [["short", "stored", None]]},
-        {"earlier": [["c", "v", 1, 1_800_000_000]], "fates": [[None, "lost", None]]},
-        {"earlier": [["c", "v", 1, 1_800_000_000]], "fates": [[None, [], None]]},
+        {"earlier": [["c"]], "fates": [FATE]},
+        {"earlier": [[["c"], *ENTRY[1:]]], "fates": [FATE]},
+        {"earlier": [[*ENTRY[:3], "soon"]], "fates": [FATE]},
+        {"earlier": [[*ENTRY[:3], 1e18]], "fates": [FATE]},
+        {"earlier": [[*ENTRY[:3], 1]], "fates": [FATE]},
+        {"earlier": [ENTRY]},
+        {"earlier": [ENTRY], "fates": None},
+        {"earlier": [ENTRY], "fates": [FATE, FATE]},
+        {"earlier": [ENTRY], "fates": [["short", *FATE[1:]]]},
+        {"earlier": [ENTRY], "fates": [[None, *FATE[1:]]]},
+        {"earlier": [ENTRY], "fates": [[FATE[0], "lost", None, False]]},
+        {"earlier": [ENTRY], "fates": [[FATE[0], [], None, False]]},
         {"token": 5},
+        {"token": None},
         {"host": "a b"},
         {"grace_seconds": "1"},
         {"number": "1"},
@@ -98,7 +91,7 @@ def test_what_is_not_a_claim_is_named(changes: dict[str, object]) -> None:
         read(**changes)
 
 
-@pytest.mark.parametrize("missing", ["version_id", "attempt", "ttl_seconds", "earlier"])
+@pytest.mark.parametrize("missing", GOOD_CLAIM)
 def test_a_claim_needs_all_its_keys(missing: str) -> None:
     """A claim that lacks a key is not a claim."""
     with pytest.raises(InvalidSecretDocument, match="is not a claim"):
@@ -111,6 +104,39 @@ def test_stored_numbers_are_cut() -> None:
 
     assert (10**12, 0, timedelta(days=30)) == (found.attempt_number, found.number, found.grace)  # type: ignore[attr-defined]  # a claim
     assert timedelta(0) == read(grace_seconds=-1).grace  # type: ignore[attr-defined]  # a claim
+
+
+def test_a_claim_without_host_and_grace_can_be_read() -> None:
+    """It may follow something unreadable, of which nobody knows them."""
+    found = read_claim("c1", write_claim(claim(host=None, grace=None)), NOW)
+
+    assert (None, None) == (found.host, found.grace)
+
+
+def test_a_claim_is_stored_in_this_form() -> None:
+    """Runs of two releases may meet on one secret: each reads what the other writes."""
+    before = attempt("c0", brought="refresh-1")
+
+    stored = write_claim(claim("c1", version_id="v7", number=2, claim_number=9, earlier=(before,)))
+
+    at = before.claimed_at.timestamp()
+    assert (
+        '{"version_id":"v7","attempt":2,"ttl_seconds":120.0,"nonce":"nonce",'
+        f'"earlier":[["c0","v0",1,{at}]],"fates":[["{mark("refresh-0")}","stored","{mark("refresh-1")}",false]],'
+        f'"number":9,"token":"{mark("refresh-0")}","host":"provider.example","grace_seconds":86400.0,"forced":false}}'
+        == stored.reveal()
+    )
+
+
+def test_a_record_is_stored_in_this_form() -> None:
+    """A record names the version, the attempt, what became of the refresh token, the provider's code, and when."""
+    record = Record(fate=Fate.REJECTED, error="invalid_grant", recorded_at=NOW)
+    stored = write_record(record, attempt("c1", version_id="v7", number=3))
+
+    at = NOW.timestamp()
+    assert (
+        f'{{"version_id":"v7","attempt":3,"outcome":"rejected","error":"invalid_grant","at":{at}}}' == stored.reveal()
+    )
 
 
 def test_no_fingerprint_is_shown() -> None:
@@ -142,12 +168,20 @@ def test_a_record_is_read_as_it_was_written(fate: Fate, error: str | None) -> No
         {"at": "now"},
         {"at": 1e18},
         {"at": 7},
+        {"at": LATEST_SECONDS},
     ],
 )
 def test_what_is_not_a_record_is_named(changes: dict[str, object]) -> None:
     """A version at a record's place that is not a record is an error that names it."""
     with pytest.raises(InvalidSecretDocument, match=r"^version r1 is not the record of an attempt$"):
         read_record("r1", SecretValue(json.dumps(GOOD_RECORD | changes)))
+
+
+def test_the_earliest_time_of_a_record_is_allowed() -> None:
+    """The first moment of the range belongs to it, the last one doesn't."""
+    record = read_record("r1", SecretValue(json.dumps(GOOD_RECORD | {"at": EARLIEST_SECONDS})))
+
+    assert EARLIEST_SECONDS == record.recorded_at.timestamp()
 
 
 @pytest.mark.parametrize("error", [7, "\x1b[2J", "e" * 65, None])
@@ -181,5 +215,6 @@ def test_an_unreadable_claim_counts_as_one_of_an_hour_on_the_current_token() -> 
         found.fate,
         found.attempt_number,
     )
+    assert ("c2", "c2") == (found.claim_id, alone.claim_id)
     assert ((previous,), previous.host, HOUR) == (found.earlier, found.host, found.grace)
     assert ((), None, None) == (alone.earlier, alone.host, alone.grace)

@@ -5,6 +5,7 @@ import pytest
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, policy
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.schedule import (
+    Policy,
     due_at,
     last_quarter_at,
     lifetime_too_short,
@@ -12,16 +13,13 @@ from token_refresh_worker.core.schedule import (
     next_attempt_at,
     rejection_retried_at,
 )
+from token_refresh_worker.providers.lifetime import shortest_lifetime
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
 def test_a_token_set_is_due_a_window_before_it_expires() -> None:
     """A day's token with a window of eight hours is due after sixteen."""
     assert NOW + 16 * HOUR == due_at(document(issued_at=NOW, expires_at=NOW + DAY), policy(window=8 * HOUR))
-
-
-def test_a_token_set_is_never_due_before_two_thirds_of_its_life() -> None:
-    """A window longer than a third of the lifetime is cut to that third."""
-    assert NOW + 2 * HOUR == due_at(document(issued_at=NOW, expires_at=NOW + 3 * HOUR), policy(window=8 * HOUR))
 
 
 def test_an_unknown_lifetime_leaves_the_window_as_it_is() -> None:
@@ -94,14 +92,20 @@ def test_a_token_may_be_sent_again_within_the_grace(since: datetime, grace: time
     assert expected is may_be_sent_again(since, NOW, grace)
 
 
-@pytest.mark.parametrize(
-    ("minutes", "versions", "table"), [(53, True, False), (54, False, False), (26, True, True), (27, True, False)]
-)
-def test_tokens_that_fall_due_too_often_do_not_fit(minutes: int, *, versions: bool, table: bool) -> None:
-    """40 refreshes a day fit into a secret's versions, and 80 into a table: lifetimes from 54 and 27 minutes."""
-    tokens = document(issued_at=NOW, expires_at=NOW + minutes * MINUTE)
+@pytest.mark.parametrize("rule", [policy(), IN_TABLE])
+def test_tokens_that_fall_due_too_often_do_not_fit(rule: Policy) -> None:
+    """Tokens of the shortest lifetime fit into the claims of a day, and shorter ones don't."""
+    shortest = shortest_lifetime(rule.claim_store)
 
-    assert (versions, table) == (lifetime_too_short(tokens, policy()), lifetime_too_short(tokens, IN_TABLE))
+    for lifetime, too_short in ((shortest - MINUTE, True), (shortest, False)):
+        assert too_short is lifetime_too_short(document(issued_at=NOW, expires_at=NOW + lifetime), rule)
+
+
+def test_a_short_window_fits_more_tokens() -> None:
+    """Tokens that are refreshed late in their life take fewer claims."""
+    tokens = document(issued_at=NOW, expires_at=NOW + shortest_lifetime(ClaimStoreKind.VERSIONS) - MINUTE)
+
+    assert not lifetime_too_short(tokens, policy(window=MINUTE))
 
 
 def test_an_unknown_lifetime_fits() -> None:

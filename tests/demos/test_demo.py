@@ -34,7 +34,7 @@ LEAKS = """
     import json
 
     from token_refresh_worker.bootstrap import secrets_manager_client
-    from token_refresh_worker.handler import handler as worker
+    from token_refresh_worker.handlers import refresh as worker
 
     def handler(event, context):
         value = secrets_manager_client().get_secret_value(SecretId="upwork-oauth-tokens", VersionStage="AWSCURRENT")

@@ -1,12 +1,17 @@
 """Rows for tests, with everything that a test is not about set to something plausible."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from builders import HOUR, MINUTE, NOW
+from builders import HOUR, NOW
+from token_refresh import errors
+from token_refresh.errors import TokenRefreshError
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.fleet.core.row import Pause, Row, Seen, State
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
 
-WINDOW = 20 * MINUTE
-"""The refresh window of a one-hour token: a third of its life."""
+WINDOW = refresh_window(HOUR, HOUR)
+"""The refresh window of a one-hour token."""
 
 
 def arn(name: str) -> str:
@@ -37,11 +42,13 @@ def seen(
         requests=requests,
         failures=failures or int(error_type is not None),
         succeeded_at=at - HOUR if error_type else at,
-        version_id="v1",
-        expires_at=expires_at,
-        due_at=due_at,
-        grant_ends_at=grant_ends_at,
-        grant_ending_at=grant_ending_at,
+        tokens=CurrentTokens(
+            version_id="v1",
+            expires_at=expires_at,
+            due_at=due_at,
+            grant_ends_at=grant_ends_at,
+            grant_ending_at=grant_ending_at,
+        ),
     )
 
 
@@ -81,6 +88,28 @@ def rows(count: int, *, provider: str = "xero", expires_at: datetime = NOW + WIN
 
 def failed(error_type: str, *, at: datetime, state: State = State.HEALTHY, requests: int = 1) -> Seen:
     return seen(at=at, error_type=error_type, state=state, requests=requests)
+
+
+def ran(outcome: str = "refreshed", *, at: datetime = NOW, retry_at: datetime | None = None, **known: Any) -> RunReport:
+    """By default a run that received a one-hour token."""
+    usual: dict[str, Any] = {"version_id": "v2", "expires_at": NOW + HOUR, "due_at": NOW + HOUR - WINDOW}
+    tokens = CurrentTokens(**usual | known)
+    ended = Outcome(name=OutcomeName(outcome), secret_id="tokens", tokens=tokens, retry_at=retry_at)
+    return RunReport(ended=ended, at=at, requests=1, provider="xero", tokens=tokens)
+
+
+def ran_into(error_type: str, *, at: datetime = NOW, **known: Any) -> RunReport:
+    """By default the run read a token that is due."""
+    usual: dict[str, Any] = {"version_id": "v2", "expires_at": NOW + WINDOW, "due_at": NOW}
+    tokens = CurrentTokens(**usual | known)
+    ended: TokenRefreshError = getattr(errors, error_type)("")
+    return RunReport(ended=ended, at=at, requests=1, provider="xero", tokens=tokens)
+
+
+def unread(error_type: str) -> RunReport:
+    """A run that failed before it read the secret."""
+    ended: TokenRefreshError = getattr(errors, error_type)("")
+    return RunReport(ended=ended, provider="another")
 
 
 def pause(duration: timedelta = HOUR) -> Pause:

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builders import HOUR, MINUTE, NOW
-from fleet.rows import arn, failed, row, seen
+from fleet.rows import arn, failed, ran, ran_into, row, seen
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.announcement import announcement
 from token_refresh_worker.fleet.core.dispatch import LEASE, Decision, Fleet, Limits, ProviderLimits, decide, message_id
 from token_refresh_worker.fleet.core.gauges import measure
-from token_refresh_worker.fleet.core.outcome import Ran, after
+from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.pace import SECONDS
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, is_due, pause_of
 
@@ -30,7 +30,7 @@ PROVIDERS = {
     "xero": ProviderLimits(runs_per_second=2.0),
 }
 ERRORS = ("TokenEndpointUnavailable", "RefreshOutcomeUnknown", "ClientRejected", "ReauthorizationRequired")
-ENDS = [Ran(at=NOW, outcome=None, error_type=error, requests=1) for error in ERRORS]
+ENDS = [ran_into(error) for error in ERRORS]
 NUMBERS = st.one_of(
     st.integers(-400, 400).map(lambda hours: items.seconds(NOW + hours * HOUR)),
     st.integers(-(10**20), 10**20).map(str),
@@ -119,8 +119,8 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
     members = select(rows, Pauses(), fleet="prod", now=now, provider=None, state=None)
     assert lay_out(members, limit=len(rows))
     assert json.dumps(as_fields(members))
-    for found, ran in itertools.product(rows, ENDS):
-        left = after(found, ran, chance=0.5)
+    for found, end in itertools.product(rows, ENDS):
+        left = after(found, end, began_at=NOW, chance=0.5)
         assert left.next_at > NOW
         announcement(left, fleet="prod")
         assert left == items.read_row(items.write_row(left, "prod"), NOW)
@@ -144,8 +144,8 @@ def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data
         sent.append((now, frozenset(message.message_id for message in decision.messages)))
         for found in (message.secret_arn for message in decision.messages):
             if found in started or found not in dies:  # the first run of some dies, and their rows stay due
-                ran = Ran(at=now, outcome="refreshed", version_id="v", expires_at=now + HOUR, due_at=now + HOUR / 2)
-                index[found] = after(index[found], ran, chance=0.5)
+                good = ran(at=now, expires_at=now + HOUR, due_at=now + HOUR / 2)
+                index[found] = after(index[found], good, began_at=now, chance=0.5)
             started.add(found)
 
     assert [] == sorted(set(due) - started)
@@ -161,4 +161,4 @@ def test_what_json_can_t_hold(text: str) -> None:
 
     assert (None, None) == (found.seen, found.pause)
     assert Pauses() == items.read_pauses({"pause": {"S": broken}, "pause:xero": {"S": broken}})
-    assert items.write_row(after(found, ENDS[0], chance=0.5), "prod")
+    assert items.write_row(after(found, ENDS[0], began_at=NOW, chance=0.5), "prod")

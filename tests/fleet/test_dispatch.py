@@ -127,7 +127,7 @@ def test_an_open_breaker_lets_few_through() -> None:
 def test_what_an_open_breaker_lets_through_shows_something(state: State) -> None:
     """A run that would send no request shows nothing about the provider, so another secret's run is let through."""
     soon = NOW + MINUTE * 16  # before the last quarter of its window
-    last = replace(failed("RefreshOutcomeUnknown", at=NOW - 10 * MINUTE, state=state), expires_at=soon)
+    last = seen(error_type="RefreshOutcomeUnknown", at=NOW - 10 * MINUTE, state=state, expires_at=soon)
     idle = [row(f"a/{n}", found=last) for n in range(5)]
 
     assert ["b"] == handed(decide(of([*idle, row("b", found=seen(expires_at=NOW + HOUR))]), NOW))

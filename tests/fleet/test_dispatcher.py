@@ -15,8 +15,9 @@ from fleet.rows import arn, failed, row, rows
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import Limits, message_id
-from token_refresh_worker.fleet.dispatcher import hand_out, handler, take_stock
+from token_refresh_worker.fleet.dispatcher import hand_out, take_stock
 from token_refresh_worker.fleet.settings import FleetSettings
+from token_refresh_worker.handlers import dispatch
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -111,7 +112,7 @@ def test_the_handler(
         run = failed("TokenEndpointUnavailable", at=now - timedelta(seconds=30))
         index.add(row(f"down-{number}", provider="upwork", found=run, next_at=now))
 
-    result = handler({}, None)
+    result = dispatch({}, None)
 
     assert {"size": 6, "handed_out": 1, "waiting": 5} == result
     (message,) = boto3.client("sqs").receive_message(QueueUrl=queue_url)["Messages"]

@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from token_refresh_infra.common import CommonParameters
-from token_refresh_infra.context import names_of
-from token_refresh_infra.fleet_parameters import FleetParameters
-from token_refresh_infra.modes import parameters_of
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.aws.bus import SOURCE
-from token_refresh_worker.fleet.core.breaker import Reason
 from token_refresh_worker.fleet.core.dispatch import Limits
-from token_refresh_worker.fleet.core.row import State
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fleet.md").read_text()
@@ -23,33 +17,6 @@ PAGE = (ROOT / "docs" / "fleet.md").read_text()
 
 def section(heading: str) -> str:
     return PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
-
-
-def first_column(heading: str) -> set[str]:
-    return set(re.findall(r"^\| `([a-z_]+)`", section(heading), re.MULTILINE))
-
-
-def test_parameters() -> None:
-    """The page has every parameter of a fleet that other modes don't have, with the default that is used."""
-    own = set(names_of(FleetParameters)) - (set(names_of(CommonParameters)) - {"memory_mb"})
-    used = parameters_of({"mode": "fleet", "fleet": "prod", "environment": "prod"})
-
-    assert own == first_column("Parameters")
-    for name, default in re.findall(r"^\| `([a-z_]+)` \| `([^`]+)` \|", section("Parameters"), re.MULTILINE):
-        if name != "provider":  # its default is the worker's
-            assert default == str(getattr(used, name)).lower(), name
-
-
-def test_states() -> None:
-    """The page has every state that a secret can be in, and no other."""
-    assert {state.value for state in State} == first_column("Operate")
-
-
-def test_breakers() -> None:
-    """The page has one row for each reason that opens a breaker."""
-    rows = re.findall(r"^\| .* \| \d+ min \|$", section("How the dispatcher decides"), re.MULTILINE)
-
-    assert len(Reason) == len(rows)
 
 
 def test_what_fits() -> None:
@@ -72,13 +39,6 @@ def test_cost(column: int) -> None:
     amounts.pop("refreshes, 24-hour tokens")
 
     assert abs(sum(found[column] for found in amounts.values()) - total[column]) < 1
-
-
-def test_events() -> None:
-    """The page has every event that the code can send, and none beside."""
-    page = (ROOT / "docs" / "events.md").read_text()
-
-    assert set(Transition) == set(re.findall(r"^\| `([A-Z][A-Za-z ]+)` \|", page, re.MULTILINE))
 
 
 def test_event_rules() -> None:

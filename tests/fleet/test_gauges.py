@@ -85,15 +85,11 @@ def test_burst_is_a_gauge() -> None:
 def test_lines() -> None:
     """The metric lines have the fleet as dimension, or fleet and provider, and never a secret."""
     gauges = measured(rows(3) + rows(2, provider="upwork"))
-    line: dict[str, Any] = gauges.fields("prod", 1_000)
-    providers: list[Any] = gauges.provider_fields("prod", 1_000)
+    line: dict[str, Any] = gauges.fields("prod")
+    providers: list[Any] = gauges.provider_fields("prod")
 
     (directive,) = line["_aws"]["CloudWatchMetrics"]
-    assert ("TokenRefresh", [["Fleet"]], 1_000) == (
-        directive["Namespace"],
-        directive["Dimensions"],
-        line["_aws"]["Timestamp"],
-    )
+    assert ("TokenRefresh", [["Fleet"]]) == (directive["Namespace"], directive["Dimensions"])
     assert {"Name": "OldestDueSeconds", "Unit": "Seconds"} in directive["Metrics"]
     assert {"Name": "WithinWindowPercent", "Unit": "Percent"} in directive["Metrics"]
     assert [("prod", "upwork"), ("prod", "xero")] == [(p["Fleet"], p["Provider"]) for p in providers]

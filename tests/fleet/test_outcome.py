@@ -1,35 +1,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from builders import HOUR, MINUTE, NOW
-from fleet.rows import WINDOW, row, seen
-from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, Ran, after
+from fleet.rows import WINDOW, ran, ran_into, row, seen, unread
+from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, after
 from token_refresh_worker.fleet.core.row import Row, State
+from token_refresh_worker.run.outcome import RunReport
 
 
-def ran(outcome: str | None = "refreshed", **changes: Any) -> Ran:
-    given: dict[str, Any] = {
-        "at": NOW,
-        "outcome": outcome,
-        "requests": 1,
-        "provider": "xero",
-        "version_id": "v2",
-        "expires_at": NOW + HOUR,
-        "due_at": NOW + HOUR - WINDOW,
-    }
-    return Ran(**given | changes)
-
-
-def failure(error_type: str, **changes: Any) -> Ran:
-    return ran(None, **{"error_type": error_type, "expires_at": NOW + WINDOW, "due_at": NOW} | changes)
-
-
-def left(before: Row, how: Ran, chance: float = 0.0) -> Row:
-    return after(before, how, chance=chance)
+def left(before: Row, how: RunReport, chance: float = 0.0) -> Row:
+    return after(before, how, began_at=NOW, chance=chance)
 
 
 @pytest.mark.parametrize("outcome", ["fresh", "refreshed", "recovered", "superseded"])
@@ -42,7 +25,7 @@ def test_success(outcome: str) -> None:
         now.seen.state,
         now.seen.failures,
         now.seen.succeeded_at,
-        now.seen.version_id,
+        now.seen.tokens.version_id,
         now.seen.error_type,
     )
     assert NOW + HOUR - WINDOW == now.next_at
@@ -70,7 +53,7 @@ def test_success_without_expiry() -> None:
 )
 def test_failures_and_states(error_type: str, state: State) -> None:
     """Each failure that a retry alone does not end has its state; the others leave the secret to become overdue."""
-    now = left(row(), failure(error_type)).seen
+    now = left(row(), ran_into(error_type)).seen
 
     assert now is not None
     assert (state, error_type, 1) == (now.state, now.error_type, now.failures)
@@ -81,7 +64,7 @@ def test_a_transient_failure_repairs_nothing() -> None:
     """A secret that waits for a person still does after a run that did not get as far."""
     before = row(found=seen(state=State.REAUTHORIZE, error_type="ReauthorizationRequired"))
 
-    now = left(before, failure("SecretStoreUnavailable"))
+    now = left(before, ran_into("SecretStoreUnavailable"))
 
     assert now.seen is not None
     assert (State.REAUTHORIZE, before.seen.since if before.seen else None) == (now.seen.state, now.seen.since)
@@ -89,8 +72,8 @@ def test_a_transient_failure_repairs_nothing() -> None:
 
 def test_since() -> None:
     """The time of a state is that of the run that first found it."""
-    dead = left(row(), failure("ReauthorizationRequired"))
-    still = left(dead, failure("ReauthorizationRequired", at=NOW + HOUR))
+    dead = left(row(), ran_into("ReauthorizationRequired"))
+    still = left(dead, ran_into("ReauthorizationRequired", at=NOW + HOUR))
 
     assert dead.seen is not None
     assert still.seen is not None
@@ -99,24 +82,24 @@ def test_since() -> None:
 
 def test_what_was_not_read_stays() -> None:
     """A run that could not read the secret leaves expiry, version and provider as the run before found them."""
-    now = left(row(), Ran(at=NOW, outcome=None, error_type="SecretAccessDenied"))
+    now = left(row(), unread("SecretAccessDenied"))
 
     assert now.seen is not None
     assert (NOW + WINDOW, NOW, "v1", "xero") == (
-        now.seen.expires_at,
-        now.seen.due_at,
-        now.seen.version_id,
+        now.seen.tokens.expires_at,
+        now.seen.tokens.due_at,
+        now.seen.tokens.version_id,
         now.provider,
     )
 
 
 def test_first_run_ever() -> None:
     """The first run fills the row, whether it failed or not."""
-    bad = left(row(new=True), Ran(at=NOW, outcome=None, error_type="SecretStoreUnavailable"))
+    bad = left(row(new=True), unread("SecretStoreUnavailable"))
     good = left(row(new=True, provider="unknown"), ran())
 
     assert bad.seen is not None
-    assert (State.HEALTHY, None, 1) == (bad.seen.state, bad.seen.expires_at, bad.seen.failures)
+    assert (State.HEALTHY, None, 1) == (bad.seen.state, bad.seen.tokens.expires_at, bad.seen.failures)
     assert "xero" == good.provider
 
 
@@ -124,7 +107,7 @@ def test_backoff_doubles() -> None:
     """Each failure in a row doubles the wait, up to an hour; the expiry is far away here."""
     now, waits = row(), []
     for _ in range(8):
-        now = left(now, failure("TokenEndpointUnavailable", expires_at=NOW + 99 * HOUR, due_at=NOW + HOUR))
+        now = left(now, ran_into("TokenEndpointUnavailable", expires_at=NOW + 99 * HOUR, due_at=NOW + HOUR))
         waits.append((now.next_at - NOW) / MINUTE)
 
     assert [2, 4, 8, 16, 32, 60, 60, 60] == waits
@@ -135,8 +118,8 @@ def test_no_retry_sleeps_through_the_last_quarter() -> None:
     quarter = NOW + WINDOW * 3 / 4
 
     assert quarter == left(row(), ran("yielded", retry_at=NOW + 5 * HOUR, expires_at=NOW + WINDOW, due_at=NOW)).next_at
-    assert quarter == left(row(), failure("ReauthorizationRequired")).next_at
-    over = failure("ReauthorizationRequired", expires_at=NOW - HOUR, due_at=NOW - 2 * HOUR)
+    assert quarter == left(row(), ran_into("ReauthorizationRequired")).next_at
+    over = ran_into("ReauthorizationRequired", expires_at=NOW - HOUR, due_at=NOW - 2 * HOUR)
     assert NOW + LONGEST_WAIT == left(row(), over).next_at
 
 
@@ -151,7 +134,7 @@ def test_yield_waits_for_the_claim() -> None:
 
 def test_jitter_spreads_retries_alone() -> None:
     """Retries are spread by up to half a minute; a success is looked at to the second."""
-    retry = failure("TokenEndpointUnavailable")
+    retry = ran_into("TokenEndpointUnavailable")
 
     assert JITTER == left(row(), retry, 1.0).next_at - left(row(), retry, 0.0).next_at
     assert timedelta(0) == left(row(), ran(), 1.0).next_at - left(row(), ran(), 0.0).next_at

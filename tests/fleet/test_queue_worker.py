@@ -21,7 +21,7 @@ from token_refresh.errors import (
 )
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pause, State
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 from worker.stage import Context
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
         row.seen.outcome,
         row.seen.requests,
     )
-    assert row.next_at == row.seen.due_at
+    assert row.next_at == row.due_at
     assert row.expires_at is not None
     assert row.expires_at > row.next_at > datetime.now(UTC)
 
@@ -71,8 +71,8 @@ def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
 
     seen = stage.row(secret_arn).seen
     assert seen is not None
-    assert datetime(2027, 12, 24, tzinfo=UTC) == seen.grant_ends_at
-    assert datetime(2027, 12, 17, tzinfo=UTC) == seen.grant_ending_at
+    assert datetime(2027, 12, 24, tzinfo=UTC) == seen.tokens.grant_ends_at
+    assert datetime(2027, 12, 17, tzinfo=UTC) == seen.tokens.grant_ending_at
 
 
 def test_metrics_of_a_fleet(stage: FleetStage) -> None:
@@ -142,7 +142,7 @@ def test_a_defect_is_a_row(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -
     def broken(*_: object, **__: object) -> None:
         raise KeyError("hush")
 
-    monkeypatch.setattr("token_refresh_worker.handler.build_run", broken)
+    monkeypatch.setattr("token_refresh_worker.handlers.build_run", broken)
 
     assert {"batchItemFailures": []} == stage.message(secret_arn)
     assert (State.ERROR, "InternalError") == (stage.seen(secret_arn).state, stage.seen(secret_arn).error_type)
@@ -264,7 +264,7 @@ def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
     secret_arn = stage.enrol("customers/1")
     stage.endpoint.play(*[script.status(503)] * 4)
 
-    handler(
+    refresh(
         {"Records": [{"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn})}]}, Context(seconds=40.0)
     )
 

@@ -13,7 +13,8 @@ from fleet.rows import arn, row, seen
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import Listed
 from token_refresh_worker.fleet.core.row import State
-from token_refresh_worker.fleet.resync import counts_of, handler, synchronise
+from token_refresh_worker.fleet.resync import counts_of, synchronise
+from token_refresh_worker.handlers import resync
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -71,7 +72,7 @@ def test_the_handler(
     for number in range(rows):
         index.add(row(f"gone-{number}"))
 
-    assert {"added": 1, "removed": 0, "looked_at": 0, "not_believed": rows} == handler({}, None)
+    assert {"added": 1, "removed": 0, "looked_at": 0, "not_believed": rows} == resync({}, None)
     assert 1 + rows == len(list(index.rows()))
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert ("fleet_resync", level, "prod") == (line["event"], line["level"], line["fleet"])

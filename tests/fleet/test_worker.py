@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -8,13 +8,13 @@ import pytest
 from builders import DAY, HOUR, MINUTE, NOW
 from fakes import FakeLog
 from fleet.memory import MemoryBus, MemoryIndex
-from fleet.rows import arn, pause, row, seen
+from fleet.rows import arn, pause, ran, ran_into, row, seen
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.announcement import Transition
-from token_refresh_worker.fleet.core.outcome import Ran
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 from token_refresh_worker.fleet.ports import Entry
 from token_refresh_worker.fleet.worker import Crew, find_member, provider_of, report
+from token_refresh_worker.run.outcome import RunReport
 
 
 def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None) -> Crew:
@@ -26,12 +26,12 @@ def entry(member: Row) -> Entry:
     return Entry(row=member, pauses=Pauses(), read_at=NOW)
 
 
-def rejected(at: Any = NOW) -> Ran:
-    return Ran(at=at, outcome=None, error_type="ReauthorizationRequired", version_id="v1", provider="xero")
+def rejected(at: datetime = NOW) -> RunReport:
+    return ran_into("ReauthorizationRequired", at=at, version_id="v1")
 
 
-def good(at: Any = NOW) -> Ran:
-    return Ran(at=at, outcome="refreshed", version_id="v2", provider="xero", due_at=NOW + HOUR, expires_at=NOW + HOUR)
+def good(at: datetime = NOW, **known: Any) -> RunReport:
+    return ran(at=at, **{"due_at": NOW + HOUR} | known)
 
 
 def test_only_members_run() -> None:
@@ -80,7 +80,7 @@ def test_a_dead_grant_and_its_repair_are_announced_once() -> None:
 
     for number, make in enumerate((rejected, rejected, good, good)):
         (member,) = workers.index.rows()
-        report(workers, member, make(NOW + number * HOUR))
+        report(workers, entry(member), make(NOW + number * HOUR))
 
     assert [Transition.REAUTHORIZATION_REQUIRED, Transition.REAUTHORIZED] == [event.transition for event in bus.sent]
     assert [NOW, NOW + 2 * HOUR] == [event.since for event in bus.sent]
@@ -93,7 +93,7 @@ def test_a_lost_event_is_sent_by_the_next_run() -> None:
 
     for number in range(2):
         (member,) = workers.index.rows()
-        report(workers, member, rejected(NOW + number * HOUR))
+        report(workers, entry(member), rejected(NOW + number * HOUR))
 
     assert [NOW] == [event.since for event in bus.sent]
     assert isinstance(workers.log, FakeLog)
@@ -106,7 +106,7 @@ def test_two_runs_at_once_are_one_event() -> None:
     workers = crew(row(), bus=bus)
 
     for seconds in range(2):
-        report(workers, row(), rejected(NOW + seconds * MINUTE))
+        report(workers, entry(row()), rejected(NOW + seconds * MINUTE))
 
     assert [NOW] == [event.since for event in bus.sent]
 
@@ -115,14 +115,14 @@ def test_a_fresh_token_set_is_no_new_grant() -> None:
     """A forced run finds a grant dead before its tokens are due. That they are fresh later says nothing about it."""
     bus = MemoryBus()
     workers = crew(row(), bus=bus)
-    fresh = replace(good(NOW + 2 * HOUR), outcome="fresh", version_id="v1")
-    yielded = replace(good(NOW + 3 * HOUR), outcome="yielded", version_id="v1")
-    stored = replace(fresh, at=NOW + 4 * HOUR, version_id="v2")
+    fresh = ran("fresh", at=NOW + 2 * HOUR, version_id="v1")
+    yielded = ran("yielded", at=NOW + 3 * HOUR, version_id="v1")
+    stored = ran("fresh", at=NOW + 4 * HOUR)
 
     states = []
-    for ran in (rejected(), fresh, yielded, stored):
+    for how in (rejected(), fresh, yielded, stored):
         (member,) = workers.index.rows()
-        report(workers, member, ran)
+        report(workers, entry(member), how)
         states += [found.seen.state for found in workers.index.rows() if found.seen]
 
     assert [*[State.REAUTHORIZE] * 3, State.HEALTHY] == states
@@ -138,7 +138,7 @@ def test_each_new_grant_has_a_time_of_its_own() -> None:
     for number, (days, ending_at) in enumerate(zip((1, 2, 91, 92, 93), ends, strict=True)):
         (member,) = workers.index.rows()
         bus.error = SecretStoreUnavailable("out of reach") if number == 3 else None
-        report(workers, member, replace(good(NOW + days * DAY), grant_ending_at=ending_at))
+        report(workers, entry(member), good(NOW + days * DAY, grant_ending_at=ending_at))
 
     assert [
         (Transition.GRANT_ENDING, NOW),
@@ -153,7 +153,7 @@ def test_a_late_run_announces_nothing() -> None:
     bus = MemoryBus()
     workers = crew(row(found=seen(at=NOW)), bus=bus)
 
-    report(workers, row(), rejected(NOW - HOUR / 2))
+    report(workers, entry(row()), rejected(NOW - HOUR / 2))
 
     assert ([row(found=seen(at=NOW))], []) == (list(workers.index.rows()), bus.sent)
 
@@ -163,7 +163,7 @@ def test_without_a_bus(bus: MemoryBus | None) -> None:
     """Without a bus, or without a transition, the row alone is written."""
     workers = crew(row(), bus=bus)
 
-    report(workers, row(), good())
+    report(workers, entry(row()), good())
 
     (member,) = workers.index.rows()
     assert member.announced is None

@@ -14,7 +14,7 @@ from testbed.aws_lambda.function import Function
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
 from token_refresh_infra.access import Secrets
-from token_refresh_infra.webhooks import WebhookReceiver
+from token_refresh_infra.webhooks.receiver import WebhookReceiver
 from webhooks.events import http_v2
 from webhooks.signing import SECRETS, sent
 

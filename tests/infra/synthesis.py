@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from infra.policy import as_list
-from token_refresh_infra.fleet_parameters import FleetParameters
-from token_refresh_infra.fleet_stack import FleetStack
+from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_infra.fleet.stack import FleetStack
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.parameters import Parameters
-from token_refresh_infra.stack import TokenRefreshStack
+from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.single.stack import SingleStack
 
 from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
 
@@ -28,7 +28,7 @@ Resource = dict[str, Any]
 class Deployment:
     """One synthesised stack."""
 
-    parameters: Parameters
+    parameters: SingleParameters
     template: dict[str, Any]
 
     def resources(self, kind: str, **properties: Any) -> list[Resource]:
@@ -112,8 +112,8 @@ def _hashable(resource: Resource, properties: dict[str, Any]) -> Any:
 def synthesise(context: dict[str, Any], code: Path) -> Deployment:
     """Synthesise in this process, without cdk-nag: the whole application is run once, in `test_app`."""
     parameters = parameters_of(context)
-    assert isinstance(parameters, Parameters)
-    stack = TokenRefreshStack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
+    assert isinstance(parameters, SingleParameters)
+    stack = SingleStack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
     return Deployment(parameters=parameters, template=dict(assertions.Template.from_stack(stack).to_json()))
 
 

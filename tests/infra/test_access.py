@@ -9,8 +9,8 @@ from infra.policy import Ask, Policy, resolve
 from token_refresh_infra import access
 from token_refresh_infra.access import Secrets
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.parameters import Parameters
-from token_refresh_infra.stack import TokenRefreshStack
+from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.single.stack import SingleStack
 
 from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after our package, see its docstring
 from aws_cdk import aws_iam as iam  # isort: skip
@@ -207,8 +207,8 @@ def test_stack_beside(code: Path) -> None:
     app = App()
     context = {"environment": "prod", "token_secret": "tokens", "published_secret": "for-consumers"}
     parameters = parameters_of(context)
-    assert isinstance(parameters, Parameters)
-    worker = TokenRefreshStack(app, "Worker", parameters=parameters, code=code)
+    assert isinstance(parameters, SingleParameters)
+    worker = SingleStack(app, "Worker", parameters=parameters, code=code)
     beside = Stack(app, "Beside")
     role = iam.Role(beside, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
 

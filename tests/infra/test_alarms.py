@@ -9,7 +9,7 @@ from infra.policy import resolve
 from infra.synthesis import Deployment
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import SecretEmpty
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 
 ANNOUNCED = (
     "renewal-overdue",
@@ -137,7 +137,7 @@ def test_empty_secret_is_what_the_filter_finds(
         for name, value in store.environment.items():
             monkeypatch.setenv(name, value)
         with pytest.raises(SecretEmpty):
-            handler({}, None)
+            refresh({}, None)
 
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert "SecretEmpty" == line["error_type"]

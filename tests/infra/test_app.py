@@ -79,7 +79,7 @@ def test_a_breach_of_the_rules_is_no_deployment(tmp_path: Path, broken_node: str
     """What AWS Solutions' rules find keeps the application from being synthesised, and is named."""
     breach = """
 import sys; sys.path.insert(0, ".")
-import token_refresh_infra.key as key
+import token_refresh_infra.constructs.key as key
 made = key.kms.Key
 key.kms.Key = lambda *scope, **options: made(*scope, **options | {"enable_key_rotation": False})
 import app; app.main()

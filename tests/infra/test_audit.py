@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ VULNERABLE = {
 }
 
 
+NO_FINDING = json.dumps({"vulnerabilities": {}})
 REQUIRED = ["--required"]
 
 
@@ -44,6 +46,7 @@ def test_exit_status(
 ) -> None:
     """An audit that could not look everything up says so, and fails where CI requires it; a finding always fails."""
     monkeypatch.setattr(audit_locks, "run_pip_audit", lambda lock: audit_locks.read_report(lock.name, said))
+    monkeypatch.setattr(audit_locks, "run_npm_audit", lambda: audit_locks.read_npm_report("npm", NO_FINDING, 1))
 
     assert exit_status == audit_locks.main(options)
 
@@ -56,13 +59,52 @@ def test_exit_status(
 def test_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every lock is audited: what is deployed, and what tests, builds and deploys it."""
     asked: list[Path] = []
+    npm: list[str] = []
+
+    def audit_npm() -> audit_locks.Audit:
+        npm.append("package-lock.json")
+        return audit_locks.read_npm_report(npm[0], NO_FINDING, 1)
 
     def audit(lock: Path) -> audit_locks.Audit:
         asked.append(lock)
         return audit_locks.read_report(lock.name, report(AUDITED))
 
     monkeypatch.setattr(audit_locks, "run_pip_audit", audit)
+    monkeypatch.setattr(audit_locks, "run_npm_audit", audit_npm)
 
     audit_locks.main([])
 
     assert sorted((ROOT / "locks").iterdir()) == asked
+    assert ["package-lock.json"] == npm
+
+
+@pytest.mark.parametrize(
+    ("said", "exit_status"),
+    [
+        (NO_FINDING, 0),
+        (json.dumps({"vulnerabilities": {"semver": {"severity": "high", "range": "<7.5.2"}}}), 1),
+        (json.dumps({"error": {"code": "ENOAUDIT"}}), 3),
+        ("", 3),
+        ("[]", 3),
+    ],
+)
+def test_the_lock_of_the_cdk_command(monkeypatch: pytest.MonkeyPatch, said: str, exit_status: int) -> None:
+    """An advisory on a package of npm fails the audit, and so does a registry that names none."""
+    monkeypatch.setattr(audit_locks, "run_pip_audit", lambda lock: audit_locks.read_report(lock.name, report(AUDITED)))
+    monkeypatch.setattr(audit_locks, "run_npm_audit", lambda: audit_locks.read_npm_report("npm", said, 1))
+
+    assert exit_status == audit_locks.main(REQUIRED)
+
+
+def test_what_npm_says_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock alone is audited, in its folder, and the report of npm is read."""
+    asked: dict[str, Any] = {}
+
+    def npm(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        asked.update(options, command=command[2:])
+        return subprocess.CompletedProcess(command, 0, stdout=NO_FINDING)
+
+    monkeypatch.setattr("audit_locks.subprocess.run", npm)
+
+    assert (1, 0) == (audit_locks.run_npm_audit().audited, audit_locks.run_npm_audit().skipped)
+    assert (["audit", "--package-lock-only", "--json"], ROOT / "infra") == (asked["command"], asked["cwd"])

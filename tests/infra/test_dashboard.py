@@ -12,9 +12,9 @@ import pytest
 from infra.synthesis import Deployment
 from testbed.testbed import Testbed
 from token_refresh.errors import SecretEmpty
-from token_refresh_infra.dashboard import QUERIES
-from token_refresh_worker.handler import handler
-from token_refresh_worker.outcome import NAMESPACE
+from token_refresh_infra.single.dashboard import QUERIES
+from token_refresh_worker.handlers import refresh
+from token_refresh_worker.run.metrics import NAMESPACE
 
 
 @pytest.fixture
@@ -89,9 +89,9 @@ def test_saved_queries(bare: Deployment) -> None:
 def test_queries_ask_for_what_is_logged(world: Testbed, capsys: pytest.CaptureFixture[str]) -> None:
     """The saved queries ask for fields, events and outcomes that the last line of a run has."""
     with pytest.raises(SecretEmpty), patched(world.environment | {"TOKEN_SECRET_ID": "published"}):
-        handler({}, None)
+        refresh({}, None)
     with patched(world.environment):
-        handler({}, None)
+        refresh({}, None)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     logged = {name for line in lines for name in line} | {"request_id"}
     values = {str(value) for line in lines for value in line.values()} | {"recovered"}

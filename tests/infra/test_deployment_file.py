@@ -8,7 +8,7 @@ from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.deployment_file import FOLDER, read_deployment
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.single.parameters import SingleParameters
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -17,9 +17,9 @@ def write(folder: Path, **files: str) -> Path:
     return folder
 
 
-def read(name: str, folder: Path, **overrides: str) -> Parameters:
+def read(name: str, folder: Path, **overrides: str) -> SingleParameters:
     _, parameters = read_deployment(name, overrides, folder=folder)
-    assert isinstance(parameters, Parameters)
+    assert isinstance(parameters, SingleParameters)
     return parameters
 
 
@@ -48,7 +48,7 @@ def test_one_run_may_override_the_file(tmp_path: Path) -> None:
         "prod", {"schedule_minutes": "25"}, defaults={"account": "123456789012", "region": "us-east-1"}, folder=folder
     )
 
-    assert isinstance(parameters, Parameters)
+    assert isinstance(parameters, SingleParameters)
     assert ("123456789012", "eu-central-1", 25) == (parameters.account, parameters.region, parameters.schedule_minutes)
 
 

@@ -5,11 +5,8 @@ import re
 from pathlib import Path
 
 from infra.synthesis import ROOT, Deployment
-from token_refresh_infra.context import names_of
 from token_refresh_infra.deployment_file import read_deployment
-from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.parameters import Parameters
-from token_refresh_worker.events import read_event
+from token_refresh_worker.run.events import read_event
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
@@ -21,23 +18,6 @@ def first_column(heading: str, page: str = REFERENCE) -> set[str]:
     section = page.split(f"\n## {heading}\n")[1].split("\n## ", maxsplit=1)[0]
     rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`([A-Za-z_-]+)`", row)}
-
-
-def test_parameters() -> None:
-    """The page lists every parameter and no other."""
-    assert {"mode", *names_of(Parameters)} == first_column("Parameters")
-
-
-def test_defaults() -> None:
-    """Each default on the page is the one that is used."""
-    defaults = parameters_of({"environment": "prod"})
-    rows = re.findall(r"^\| `([a-z_]+)` \| (?:`([a-z0-9_-]+)`|(\d+)) \|", REFERENCE, re.MULTILINE | re.IGNORECASE)
-    said = {name: word or number for name, word, number in rows if name != "mode"}
-
-    assert 14 == len(said)
-    assert said == {
-        name: str(getattr(defaults, name)).replace("True", "true").replace("False", "false") for name in said
-    }
 
 
 def test_examples(tmp_path: Path) -> None:

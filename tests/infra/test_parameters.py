@@ -7,18 +7,21 @@ import pytest
 
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.parameters import Parameters
-from token_refresh_worker.config import check_timeout, read_settings
+from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_worker.providers.lifetime import shortest_lifetime
 from token_refresh_worker.providers.loader import PROFILES
+from token_refresh_worker.run.settings import check_timeout, read_settings
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 UPWORK_PROFILE = (PROFILES / "upwork.toml").read_text()
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
+SHORTEST, IN_TABLE = (int(shortest_lifetime(store).total_seconds()) for store in ClaimStoreKind)
 HERE = {"account": "123456789012", "region": "eu-central-1"}
 
 
-def read(**context: Any) -> Parameters:
+def read(**context: Any) -> SingleParameters:
     parameters = parameters_of({"environment": "prod"} | context)
-    assert isinstance(parameters, Parameters)
+    assert isinstance(parameters, SingleParameters)
     return parameters
 
 
@@ -85,14 +88,11 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"schedule_minutes": 10, "flexible_minutes": 10}, r"^flexible_minutes: must be below schedule_minutes \(10\)"),
         ({"schedule_minutes": 151, "flexible_minutes": 10}, r"^schedule_minutes: 151 with flexible_minutes 10 does"),
         ({"schedule_minutes": 5, "flexible_minutes": 9}, r"^flexible_minutes: must be below schedule_minutes \(5\)"),
-        ({"token_lifetime_seconds": 3239}, r'^token_lifetime_seconds: .* 54 minutes\. .* claim_table = "create"'),
+        ({"token_lifetime_seconds": SHORTEST - 1}, r'^token_lifetime_seconds: .*\. .* claim_table = "create"'),
+        ({"token_lifetime_seconds": IN_TABLE - 1}, r"^token_lifetime_seconds: .*\. Make access tokens live at least"),
         (
-            {"token_lifetime_seconds": 1619},
-            r"^token_lifetime_seconds: .* 54 minutes\. Make access tokens live at least",
-        ),
-        (
-            {"token_lifetime_seconds": 1619, "claim_table": "t-1"},
-            r"^token_lifetime_seconds: .* must live at least 27 minutes\. Make access tokens live at least 27 minutes",
+            {"token_lifetime_seconds": IN_TABLE - 1, "claim_table": "t-1"},
+            r"^token_lifetime_seconds: .* must live at least .*\. Make access tokens live at least",
         ),
         ({"provider": "hubspot"}, r'^provider: hubspot .* live 30 minutes, .* claim_table = "create"'),
         ({"provider_profiles": "/nowhere"}, r"^provider_profiles: must be a folder"),
@@ -196,9 +196,9 @@ def test_defaults_are_the_workers() -> None:
     [
         (86400, None, (30, 10)),
         (3600, None, (5, 1)),
-        (3240, None, (5, 1)),
+        (SHORTEST, None, (5, 1)),
         (1800, "create", (3, 0)),
-        (1620, "t-1", (3, 0)),
+        (IN_TABLE, "t-1", (3, 0)),
     ],
 )
 def test_schedule_follows_the_tokens(lifetime_seconds: int, claim_table: str | None, schedule: tuple[int, int]) -> None:

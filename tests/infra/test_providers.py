@@ -7,16 +7,16 @@ import pytest
 from infra.synthesis import synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.parameters import Parameters
+from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.schema import SHORTEST_WINDOW_SECONDS
 
 WITH_ENDPOINT = [name for name in profile_names() if load_provider(name).token_endpoint]
 
 
-def read(name: str, **context: object) -> Parameters:
+def read(name: str, **context: object) -> SingleParameters:
     parameters = parameters_of({"environment": "prod", "provider": name} | context)
-    assert isinstance(parameters, Parameters)
+    assert isinstance(parameters, SingleParameters)
     return parameters
 
 

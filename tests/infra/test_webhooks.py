@@ -19,7 +19,8 @@ from token_refresh.reader.clients import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ
 from token_refresh_infra import access
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.webhook_stack import WebhookParameters, WebhookStack
+from token_refresh_infra.webhooks.parameters import WebhookParameters
+from token_refresh_infra.webhooks.stack import WebhookStack
 
 from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after our package, see its docstring
 from aws_cdk import aws_iam as iam  # isort: skip

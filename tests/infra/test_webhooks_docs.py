@@ -10,7 +10,7 @@ from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.context import names_of
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.webhook_stack import WebhookParameters
+from token_refresh_infra.webhooks.parameters import WebhookParameters
 
 PAGE = (ROOT / "docs" / "webhooks.md").read_text()
 # Common to all modes, and of no use to a receiver.

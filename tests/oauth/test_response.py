@@ -146,7 +146,9 @@ def test_a_4xx_without_a_code_is_no_verdict_on_the_grant(body: object) -> None:
 
 def test_a_redirect_is_not_followed_and_not_read() -> None:
     """A 3xx redeemed nothing, whatever it says."""
-    assert Kind.UNEXPECTED is failure(302, {"error": "invalid_grant"}).kind
+    for status in (300, 302):
+        assert Kind.UNEXPECTED is failure(status, {"error": "invalid_grant"}).kind
+        assert Kind.UNEXPECTED is failure(status, {"access_token": "a"}).kind
 
 
 @pytest.mark.parametrize("status", [429, 503])

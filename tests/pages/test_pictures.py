@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pages import captures, dashboard
+from pages import captures, dashboard, window
 from pages.pictures import FOLDER, MADE
 from pages.terminal import normalised
 from token_refresh_worker.cli.authorize.page import authorized
@@ -49,6 +49,12 @@ def test_dashboard_is_the_one_that_is_deployed() -> None:
 
     assert 6 == len(titles)
     assert [] == [text for text in [*titles, *alarms] if f">{text}</text>" not in drawn]
+
+
+def test_the_window_is_drawn_from_the_kills() -> None:
+    """The picture of the window shows what the kill matrix found last."""
+    assert (FOLDER / "window.svg").read_text() == window.window(), "run: scripts/pictures window.svg"
+    assert {(5, "after", 0), (6, "before", 0)} == {(k.number, k.when, k.column) for k in window.kills() if k.lost}
 
 
 def test_the_pages_describe_the_authorization_page() -> None:

@@ -30,7 +30,7 @@ from token_refresh_worker.run.failures import dead_grant
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Limits
 from token_refresh_worker.run.redemption import Redemption
-from token_refresh_worker.run.snapshot_reader import SnapshotReader, _Reading
+from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 Patches = list[tuple[object, str, object]]
@@ -280,17 +280,12 @@ def one_kept(ledger: Ledger, _now: datetime) -> tuple[Attempt, ...]:
 
 def by_version() -> Patches:
     """Know attempts by their version, not by their token."""
-    return [(Ledger, "on_token", lambda self, _, version_id: self.on_version(version_id))]
 
+    def on_version(*fates: Fate) -> property:
+        return property(lambda snapshot: next((a for a in reversed(snapshot.on_version) if a.fate in fates), None))
 
-def version_1_forgotten() -> Patches:
-    """Take no attempt of version 1 for one on the current token."""
-    original = Ledger.on_token
-
-    def on_token(self: Ledger, token: str, version_id: str) -> tuple[Attempt, ...]:
-        return tuple(a for a in original(self, token, version_id) if a.fingerprint == token)
-
-    return [(Ledger, "on_token", on_token), (_Reading, "_with_fingerprint", lambda _, claim, __: claim)]
+    unresolved = on_version(Fate.UNKNOWN, Fate.SILENT)
+    return [(Snapshot, "stored_attempt", on_version(Fate.STORED)), (Snapshot, "first_unresolved", unresolved)]
 
 
 def refusal_not_looked_up() -> Patches:

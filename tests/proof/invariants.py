@@ -48,7 +48,7 @@ class Invariants:
         if not document.get("accessToken") or not document.get("refreshToken"):
             raise Violation("AWSCURRENT moved to a version that is not a complete token set")
         claim_id = origin_of(versions[new]).get("claim")
-        if claim_id is None and not self._scenario.start.startswith("v1"):
+        if claim_id is None:
             raise Violation("AWSCURRENT moved to a version that no worker staged")
         left = refresh_token_of(versions[old]) if old in versions else None
         if left is not None and not provider.follows(document["refreshToken"], left):

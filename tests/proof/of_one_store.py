@@ -4,9 +4,7 @@ from typing import Final
 
 from proof.operators import (
     AUTHORIZE,
-    EDIT,
     LOSE_TABLE,
-    MOVE_BACK,
     MOVE_LABEL,
     RESTORE_TABLE,
     SPOIL_CLAIM,
@@ -14,7 +12,6 @@ from proof.operators import (
     UNLABEL,
 )
 from proof.small import TABLE_LOST_FORCED
-from proof.starts import V1_STARTS
 from proof.world import (
     CLAIM_ENDS,
     DAY_PASSES,
@@ -63,17 +60,6 @@ VERSIONS: Final = (
         operator=(SPOIL_CLAIM, SPOIL_RECORD),
         jumps=(HOUR_PASSES,),
         before=1,
-    ),
-    *(
-        Scenario(
-            name=start,
-            start=start,
-            plans=("s", "f"),
-            budget=Budget(crashes=1, operator=1, jumps=1),
-            operator=(EDIT, MOVE_BACK),
-            jumps=(CLAIM_ENDS,),
-        )
-        for start in V1_STARTS
     ),
 )
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from proof.providers import Provider, first_document, parse
-from proof.starts import origin
 from proof.store import TOKENS, AnyCall, Item, Move, Put, Remove, SetTable, Store, origin_of, refresh_token_of
-from proof.world import EPOCH_SECONDS, LIFETIME_SECONDS, Scenario
+from proof.world import EPOCH_SECONDS, HOST, LIFETIME_SECONDS, Scenario
 from token_refresh_worker.core.versions import (
     CLAIM,
     CURRENT,
@@ -38,7 +37,6 @@ LOSE_TABLE: Final = "lose the claim table"
 RESTORE_TABLE: Final = "restore an old claim table"
 
 ANYTHING: Final = (REAUTHORIZE, EDIT, COPY_BACK, MOVE_BACK, UNLABEL, STAGE)
-"""What version 1 was searched with, and more."""
 
 _SETS_BACK: Final = 3
 _GARBAGE: Final = "not JSON"
@@ -132,7 +130,8 @@ def _authorize(scene: Scene, name: str) -> Iterator[Action]:
     document = first_document(refresh_token.replace("r", "a"), refresh_token, expires_at)
     if name == AUTHORIZE:
         known = {k: v for k, v in origin_of(scene.versions[scene.current]).items() if k in {"claim", "number"}}
-        document["tokenRefresh"] = origin(scene.scenario) | known
+        stored = {"host": HOST, "grace_seconds": scene.scenario.grace_seconds, "store": scene.scenario.claims}
+        document["tokenRefresh"] = stored | known
     yield Action(name, scene.saved(document), after)
 
 

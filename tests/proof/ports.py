@@ -17,15 +17,19 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.core import schedule, snapshot, versions
+from token_refresh_worker.core import snapshot, versions
 from token_refresh_worker.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import Response
-from token_refresh_worker.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
-from token_refresh_worker.run import Limits, Parts, Run, SecretName, snapshot_reader
+from token_refresh_worker.run import snapshot_reader
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -205,7 +209,7 @@ def searching(scenario: Scenario) -> Iterator[None]:
     """Set the daily limit of claims to the scenario's, and work out pure functions once, while a search goes on."""
     wanted = {} if scenario.claims_a_day is None else {ClaimStoreKind(scenario.claims): scenario.claims_a_day}
     with ExitStack() as stack:
-        stack.enter_context(patch.dict(schedule.CLAIMS_A_DAY, wanted))
+        stack.enter_context(patch.dict(CLAIMS_A_DAY, wanted))
         for module, name in _PURE:
             stack.enter_context(patch.object(module, name, functools.cache(getattr(module, name))))
         yield

@@ -1,19 +1,16 @@
-"""Run searches on two processes, and show what they found: on the terminal, and in docs/proof.md."""
+"""Run searches on two processes, and show what they found: on the terminal, and as tables of docs/proof."""
 
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Final
 
 from proof.explore import Result, search
 from proof.world import Scenario
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "proof.md"
 PROCESSES: Final = 2
-_COMMANDS: Final = {"searches": "search", "mutants": "mutants"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +40,6 @@ def steps(result: Result) -> str:
     return f"{count} step{'' if count == 1 else 's'}"
 
 
-def write_searches(searched: Sequence[Result], page: Path = PAGE) -> None:
-    """Put the table of searches between its markers on the page."""
-    page.write_text(_between(page.read_text(), "searches", _searches(searched)))
-
-
-def write_mutants(planted: Sequence[Planted], page: Path = PAGE) -> None:
-    """Put the table of planted bugs between its markers on the page."""
-    page.write_text(_between(page.read_text(), "mutants", _mutants(planted)))
-
-
 def _line(result: Result) -> str:
     end = "" if result.complete else "  NOT COMPLETE"
     head = (
@@ -62,7 +49,7 @@ def _line(result: Result) -> str:
     return "\n    ".join([head, result.scenario.bounds, *result.trace])
 
 
-def _searches(searched: Sequence[Result]) -> str:
+def searches(searched: Sequence[Result]) -> str:
     """Give one row for each name and claim-store dependent bounds, and a column for each store and provider."""
     kinds = list(dict.fromkeys((r.scenario.claims, r.scenario.provider) for r in searched))
     by = {(r.scenario.name, r.scenario.bounds, r.scenario.claims, r.scenario.provider): r for r in searched}
@@ -86,7 +73,8 @@ def _searches(searched: Sequence[Result]) -> str:
     return "\n".join([*head, *rows, "", summary])
 
 
-def _mutants(planted: Sequence[Planted]) -> str:
+def mutants(planted: Sequence[Planted]) -> str:
+    """Give one row for each planted bug."""
     head = ["| planted bug | what is violated | steps | worlds |", "| --- | --- | --: | --: |"]
     rows = []
     for bug in planted:
@@ -94,10 +82,3 @@ def _mutants(planted: Sequence[Planted]) -> str:
         violation = (result.violation or "SURVIVED").partition(" (")[0]
         rows.append(f"| {bug.name} | {violation} | {len(result.trace) - 1} | {result.worlds:,} |")
     return "\n".join([*head, *rows])
-
-
-def _between(text: str, marker: str, table: str) -> str:
-    begin, end = f"<!-- {marker}: begin, written by scripts/prove {_COMMANDS[marker]} -->", f"<!-- {marker}: end -->"
-    before, rest = text.split(begin)
-    _, after = rest.split(end)
-    return f"{before}{begin}\n\n{table}\n\n{end}{after}"

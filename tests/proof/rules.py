@@ -65,8 +65,8 @@ class Rules:
 
     def start(self) -> World:
         """Give the first world: a token set that is due, and workers that have not begun."""
-        begun = starts.create(self.scenario, self.store)
-        state, provider, now = begun.state, begun.provider, EPOCH_SECONDS
+        state = starts.create(self.scenario, self.store)
+        provider, now = Provider(self.scenario.provider), EPOCH_SECONDS
         for _ in range(self.scenario.before):
             ports = Undisturbed(self.store, self.invariants, state, provider, now)
             ended = settle(build_run(self.scenario, ports, "s"))
@@ -82,8 +82,8 @@ class Rules:
             provider=self.providers.number(provider),
             now=now,
             budget=self.scenario.budget,
-            lost=begun.lost,
-            unknown=begun.unknown,
+            lost=0,
+            unknown=False,
             faulted=False,
             workers=tuple(sorted(workers)),
         )

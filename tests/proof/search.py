@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+import measured
 from proof import report, scenarios
 
 
@@ -11,13 +12,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/prove search", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="only the part that the tests run")
     parser.add_argument("--only", metavar="TEXT", default="", help="only scenarios whose names have this text")
-    parser.add_argument("--write", action="store_true", help="write the figures into docs/proof.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/proof/searches.md")
     options = parser.parse_args()
+    if options.write and (options.quick or options.only):
+        parser.error("--write needs the whole search")
     chosen = scenarios.quick() if options.quick else scenarios.full()
     found = report.run([s for s in chosen if options.only in s.label])
     failed = any(r.violation or not r.complete for r in found)
     if options.write and not failed:
-        report.write_searches(found)
+        measured.write("searches", report.searches(found))
     return int(failed)
 
 

@@ -108,11 +108,6 @@ OTHER_HOST: Final = replace(
 )
 
 
-VERSION_1: Final = Scenario(
-    name="version 1", start="v1 unknown", plans=("s",), budget=Budget(operator=1), operator=(EDIT,)
-)
-
-
 STALE: Final = Scenario(name="stale", plans=("s", "s"), budget=Budget(stale=3), stale_depth=8, before=1)
 
 

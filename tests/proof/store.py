@@ -14,7 +14,7 @@ from testbed.secrets_manager.model import SecretsModel, Snapshot
 from token_refresh.errors import SecretNotFound, SecretStoreError, SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.versions import CLAIM, unheld_claim_id
-from token_refresh_worker.ports import SecretVersion
+from token_refresh_worker.run.ports import SecretVersion
 
 TOKENS: Final = "tokens"
 PUBLISHED: Final = "published"

@@ -1,10 +1,12 @@
 """The quick part of `scripts/prove search`, and bugs that are planted so that the search finds them."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import measured
 from proof import bugs, report, scenarios, small
 from proof.explore import search
 from proof.mutants import MUTANTS, Mutant
@@ -82,27 +84,41 @@ def test_every_search_is_named_once() -> None:
     assert len(labels) == len(set(labels))
 
 
-def test_the_figures_are_written_between_the_markers(tmp_path: Path) -> None:
-    """The page's tables come from the run itself, and the words around them stay."""
-    page = tmp_path / "proof.md"
-    page.write_text(
-        "Before.\n<!-- searches: begin, written by scripts/prove search -->\nold\n<!-- searches: end -->\n"
-        "Between.\n<!-- mutants: begin, written by scripts/prove mutants -->\nold\n<!-- mutants: end -->\nAfter.\n"
+def test_the_pages_have_every_search_and_every_bug() -> None:
+    """docs/proof has a row for each search and each planted bug of today, and no other."""
+    searched, planted = (
+        re.findall(r"^\| ([^|]+) \| ([^|]+) \|", (measured.PAGES / f"{name}.md").read_text(), re.MULTILINE)[2:]
+        for name in ("searches", "mutants")
     )
-    mutant = next(m for m in MUTANTS if m.name == "equal nonces")
-    with mutant.planted():
-        found = search(mutant.scenario)
-    small = [
+
+    assert list(dict.fromkeys((scenario.name, scenario.bounds) for scenario in scenarios.full())) == searched
+    assert [mutant.name for mutant in MUTANTS] == [name for name, _ in planted]
+
+
+def test_the_figures_are_written_between_the_marks(tmp_path: Path) -> None:
+    """A page's table comes from the run itself, and the words around it stay."""
+    page = tmp_path / "searches.md"
+    page.write_text("Before.\n<!-- measured -->\nold\n<!-- /measured -->\nAfter.\n")
+    alone = [
         search(Scenario(name="alone", provider=provider, claims=store, plans=("s",), budget=Budget()))
         for store in scenarios.STORES
         for provider in scenarios.PROVIDERS
     ]
 
-    report.write_searches(small, page)
-    report.write_mutants([report.Planted(name=mutant.name, result=found)], page)
+    measured.write("searches", report.searches(alone), tmp_path)
 
     text = page.read_text()
     assert "old" not in text
     assert "| alone | runs s |" in text
-    assert f"| {mutant.name} | two redemptions are in flight |" in text
     assert ("Before.", "After.") == (text.splitlines()[0], text.splitlines()[-1])
+
+
+def test_a_bug_has_a_row_with_what_it_violates() -> None:
+    """The table of planted bugs says what each violates, and after how many steps."""
+    mutant = next(m for m in MUTANTS if m.name == "equal nonces")
+    with mutant.planted():
+        found = search(mutant.scenario)
+
+    assert f"| {mutant.name} | two redemptions are in flight | 7 |" in report.mutants(
+        [report.Planted(name=mutant.name, result=found)]
+    )

@@ -21,7 +21,7 @@ from token_refresh_worker.core.versions import (
     staged_version_id,
 )
 from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
-from token_refresh_worker.ports import SecretVersion
+from token_refresh_worker.run.ports import SecretVersion
 
 _CLAIMS_NAMED = 24
 _DERIVED = claim_version_id, staged_version_id, record_version_id, published_version_id

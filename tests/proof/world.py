@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Generic, NamedTuple, TypeVar
 
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -14,7 +15,7 @@ EPOCH_SECONDS: Final = 1_800_000_000
 HOUR_SECONDS: Final = 3600
 DAY_SECONDS: Final = 86_400
 LIFETIME_SECONDS: Final = DAY_SECONDS
-WINDOW_SECONDS: Final = 28_800
+WINDOW_SECONDS: Final = int(DEFAULT_WINDOW.total_seconds())
 GRACE_SECONDS: Final = DAY_SECONDS
 DUE_SECONDS: Final = 4 * HOUR_SECONDS
 """How far off the first token set's expiry is: inside the window, and before its last quarter."""
@@ -121,8 +122,6 @@ class Scenario:
     """How many writes old a stale read may be."""
     before: int = 0
     """Refreshes before the search begins."""
-    start: str = "by hand"
-    """How the first token set was stored: see `proof.starts`."""
     due_seconds: int = DUE_SECONDS
     quota: int = 100
     """How many versions the secret holds before old ones are removed."""
@@ -165,8 +164,7 @@ class Scenario:
         counts = zip(_NAMES, self.budget, strict=True)
         said = [
             "runs " + " ".join(self.plans),
-            *([f"{self.before} refreshes before"] if self.before else []),
-            *([f"start: {self.start}"] if self.start != "by hand" else []),
+            *([f"{self.before} refresh{'es' * (self.before > 1)} before"] if self.before else []),
             *(f"{count} {name if count == 1 else plural}" for (name, plural), count in counts if count),
             *([f"up to {self.stale_depth} writes old"] if self.stale_depth else []),
             *(["jumps of " + ", ".join(f"{seconds} s" for seconds in self.jumps)] if self.jumps else []),

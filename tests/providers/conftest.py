@@ -9,6 +9,7 @@ from providers.scene import Scene
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.providers.lifetime import lifetime_problem
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 CLAIM_TABLE = "claims"
 
@@ -24,7 +25,7 @@ def scene(
         scene = Scene(imitation, server, capfd)
         settings = dict(scene.settings(server))
         lifetime = scene.provider.access_token_lifetime or timedelta(days=1)
-        if lifetime_problem(lifetime, claims_in_table=False):
+        if lifetime_problem(lifetime, ClaimStoreKind.VERSIONS):
             tables = servers.enter_context(DynamoDbServer())
             tables.create_table(CLAIM_TABLE, key="secret_arn")
             settings |= {"CLAIM_TABLE": CLAIM_TABLE, **tables.environment}

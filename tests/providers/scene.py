@@ -1,6 +1,7 @@
 """A provider, a secret with its tokens, and the deployed function."""
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,7 @@ import pytest
 from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 
 TOKENS = "tokens"
 
@@ -49,7 +49,7 @@ class Scene:
         document = {
             "accessToken": first.access,
             "refreshToken": first.refresh,
-            "expiresAt": SystemClock().unix_ms() + 60_000,
+            "expiresAt": time.time_ns() // 1_000_000 + 60_000,
             "clientId": CLIENT_ID,
             "clientSecret": CLIENT_SECRET,
             "provider": self.provider.name,
@@ -59,7 +59,7 @@ class Scene:
         self.client.create_secret(Name=TOKENS, SecretString=json.dumps(known))
 
     def run(self, **event: Any) -> dict[str, Any]:
-        return handler(event, Context())
+        return refresh(event, Context())
 
     def fail(self, error: type[TokenRefreshError], **event: Any) -> TokenRefreshError:
         with pytest.raises(error) as caught:

@@ -16,7 +16,7 @@ from testbed.worker import PROCESSES, SCHEDULED, Context
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker import bootstrap
 from token_refresh_worker.adapters.calls import CLIENT_CONFIG
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 
 DEADLINE_SECONDS: Final = 90.0
 
@@ -66,7 +66,7 @@ def _contend(environment: dict[str, str], request_ids: list[str], start: Barrier
         mine.client = client
         together.wait()
         try:
-            return str(handler(SCHEDULED, Context(request_id, DEADLINE_SECONDS))["outcome"])
+            return str(refresh(SCHEDULED, Context(request_id, DEADLINE_SECONDS))["outcome"])
         except TokenRefreshError as error:
             return type(error).__name__
 

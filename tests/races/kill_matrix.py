@@ -1,32 +1,18 @@
 """Kill a run at each of its external calls, for each kind of provider, and tell what became of the grant.
 
-`scripts/prove kill-matrix` prints the tables; with `--write` they go into docs/proof.md, between its two markers.
+`scripts/prove kill-matrix` prints the rows; with `--write` they go into docs/proof/kills.md.
 """
 
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Final
 
+import measured
 from races.kills import SCENARIOS, Aftermath, Boundary, Scenario, boundaries, kill
 from testbed.testbed import PROVIDERS, SINGLE_USE, TOKEN_REQUEST, Provider
-
-PAGE: Final = Path(__file__).parents[2] / "docs" / "proof.md"
-BEGIN: Final = "<!-- kill-matrix:begin -->"
-END: Final = "<!-- kill-matrix:end -->"
-
-_LEGEND: Final = """\
-Each row kills one process with SIGKILL: *before* the call is carried out, *after* it was and before its reply came, \
-or with the call still on its way, to be carried out *late*, when other runs have found the claim over. A cell says \
-how the runs after it ended until nothing was left to do, how many token requests were sent in all, and whether the \
-refresh token that is current then is good. After the kill, reads of Secrets Manager are stale: up to 8 writes old, \
-back and forth. The secret is full, so each new version removes the oldest. The services' clocks are 40 days ahead \
-of the machine's. \
-*held*: `RefreshOutcomeUnknown`, with the access token in use still valid; \
-*re-authorize*: `ReauthorizationRequired`."""
 
 _WORDS: Final = {"RefreshOutcomeUnknown": "held", "ReauthorizationRequired": "re-authorize"}
 
@@ -78,44 +64,49 @@ def cell(aftermath: Aftermath | None) -> str:
     return f"{runs}; {aftermath.requests} sent; {'alive' if aftermath.alive else '**lost**'}"
 
 
+def table(scenario: Scenario, rows: Iterable[tuple[Boundary, list[Aftermath | None]]]) -> str:
+    """Write the table of one kind of run; points of one call with the same aftermath share a row."""
+    lines = [
+        f"## {scenario.name.capitalize()}",
+        "",
+        "| # | external call | killed | " + " | ".join(p.name for p in PROVIDERS) + " |",
+        "| --- | --- | --- |" + " --- |" * len(PROVIDERS),
+    ]
+    cells = ((point, " | ".join(map(cell, aftermaths))) for point, aftermaths in rows)
+    for (number, call, ends), same in itertools.groupby(cells, lambda row: (row[0].number, row[0].call, row[1])):
+        lines.append(f"| {number} | {call} | {', '.join(point.when for point, _ in same)} | {ends} |")
+    return "\n".join(lines)
+
+
 def main() -> int:
     """Run the whole matrix; 1 where a row is not as it should be."""
     parser = argparse.ArgumentParser(prog="scripts/prove kill-matrix", description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help=f"put the tables into docs/{PAGE.name}")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/proof/kills.md")
     options = parser.parse_args()
     kills, faults, tables = 0, [], []
     for scenario in SCENARIOS:
-        table = [
-            f"### {scenario.name.capitalize()}",
-            "",
-            "| # | external call | killed | " + " | ".join(p.name for p in PROVIDERS) + " |",
-            "| --- | --- | --- |" + " --- |" * len(PROVIDERS),
-        ]
+        rows = []
         for boundary, aftermaths in matrix(scenario):
-            point = f"| {boundary.number} | {boundary.call} | {boundary.when} |"
-            table.append(" ".join([point, *(f"{cell(aftermath)} |" for aftermath in aftermaths)]))
-            print(table[-1], flush=True)
+            rows.append((boundary, aftermaths))
+            print(
+                scenario.name,
+                boundary.number,
+                boundary.call,
+                boundary.when,
+                *map(cell, aftermaths),
+                sep=" | ",
+                flush=True,
+            )
             kills += sum(aftermath is not None for aftermath in aftermaths)
             for provider, aftermath in zip(PROVIDERS, aftermaths, strict=True):
                 if aftermath and (found := fault(boundary, provider, aftermath)):
                     faults.append(f"{scenario.name}, {boundary}, {provider.name}: {found}")
-        tables.append("\n".join(table))
+        tables.append(table(scenario, rows))
     summary = f"{kills} processes were killed; {len(faults)} rows were not as they should be."
     print(summary, *faults, sep="\n")
     if options.write and not faults:
-        write("\n\n".join([_LEGEND, *tables, summary]))
+        measured.write("kills", "\n\n".join([*tables, summary]))
     return 1 if faults else 0
-
-
-def write(tables: str) -> None:
-    """Put the tables between the page's markers; a page without them gets them at its end."""
-    text = PAGE.read_text() if PAGE.exists() else ""
-    if BEGIN not in text:
-        text += f"{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}")
 
 
 if __name__ == "__main__":

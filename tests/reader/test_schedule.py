@@ -1,7 +1,7 @@
 """When a token is read again."""
 
 from collections import deque
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reader.surroundings import START
 from token_refresh.reader import Token
 from token_refresh.reader.schedule import RefreshPattern
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 
 DAY, HOUR = 86_400.0, 3600.0
 
@@ -23,14 +24,13 @@ def token(*, created_at: float = START, lives_seconds: float = HOUR, version_id:
     )
 
 
-@pytest.mark.parametrize(
-    ("lives_seconds", "expected_seconds"),
-    [(DAY, DAY - 8 * HOUR + 30), (HOUR, 40 * 60 + 30), (90, 60 + 7.5), (4 * DAY, 4 * DAY - 8 * HOUR + 30)],
-)
-def test_first_expectation(lives_seconds: float, expected_seconds: float) -> None:
-    """At first the worker's default is expected: the window of 8 h, never before two thirds of the life."""
+@pytest.mark.parametrize("lives_seconds", [90, HOUR, DAY, 4 * DAY])
+def test_first_expectation(lives_seconds: float) -> None:
+    """At first a refresh is expected when tokens fall due by the default window; a short one is read sooner after."""
     pattern, read = RefreshPattern(), token(lives_seconds=lives_seconds)
-    assert START + expected_seconds == pattern.next_read_at(read, now=START, chance=0.5)
+    window = refresh_window(DEFAULT_WINDOW, timedelta(seconds=lives_seconds)).total_seconds()
+    expected = START + lives_seconds - window + min(30, window / 4)
+    assert expected == pytest.approx(pattern.next_read_at(read, now=START, chance=0.5))
 
 
 def test_learned_expectation() -> None:

@@ -8,8 +8,8 @@ from unittest import mock
 
 import boto3
 
-from token_refresh_worker import handler as product
-from token_refresh_worker.config import read_settings
+from token_refresh_worker import handlers as product
+from token_refresh_worker.run.settings import read_settings
 
 _STARTED_WITH = dict(os.environ)
 
@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], context: Any) -> object:
     logging.getLogger("somebody").addHandler(logging.StreamHandler())
     warnings.simplefilter("always")
     with mock.patch.object(product, "read_settings", _settings_that_warn(event.get("defect"))):
-        return product.handler(event["event"], context)
+        return product.refresh(event["event"], context)
 
 
 def _settings_that_warn(defect: str | None) -> Any:

@@ -14,7 +14,7 @@ from testbed.provider import script
 from testbed.testbed import Testbed
 from testbed.worker import Context
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 
 DUE = "as it is"
 EVENTS = st.one_of(
@@ -71,7 +71,7 @@ def test_last_line(  # noqa: PLR0917 - all that a run meets
             world.store.fault(fault[0], nth=fault[1])
         with mock.patch.dict(os.environ, world.environment | environment, clear=True):
             try:
-                ended = handler(event, Context("the-request", left_seconds))["outcome"]
+                ended = refresh(event, Context("the-request", left_seconds))["outcome"]
             except TokenRefreshError as error:
                 ended = type(error).__name__
 

@@ -15,12 +15,12 @@ from testbed.worker import Context
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.telemetry import open_log
 from token_refresh_worker.bootstrap import SystemClock, build_run
-from token_refresh_worker.config import read_settings
-from token_refresh_worker.events import read_event
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import refresh_request
 from token_refresh_worker.oauth.response import read_response
+from token_refresh_worker.run.events import read_event
+from token_refresh_worker.run.settings import read_settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def test_tracebacks(world: Testbed, planted: dict[str, str], refuse: Any) -> Non
     refuse(world)
 
     with pytest.raises(Exception) as raised:  # noqa: PT011 - which it is does not matter here
-        handler({}, Context("the-request", 100))
+        refresh({}, Context("the-request", 100))
 
     error = raised.value
     assert error.__traceback__ is not None

@@ -10,7 +10,7 @@ import httpx
 import sentry_sdk
 
 from secrecy import sentry
-from token_refresh_worker import handler as product
+from token_refresh_worker import handlers as product
 
 _STARTED_WITH = dict(os.environ)
 
@@ -31,8 +31,8 @@ def handler(event: dict[str, Any], context: Any) -> object:
                 control(event["control"])
             if event.get("defect"):
                 with mock.patch.object(product, "read_settings", broken(event["defect"])):
-                    return product.handler(event["event"], context)
-            return product.handler(event["event"], context)
+                    return product.refresh(event["event"], context)
+            return product.refresh(event["event"], context)
         except Exception as error:
             sentry_sdk.capture_exception(error)
             raise

@@ -1,4 +1,6 @@
 import json
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +21,15 @@ CAMEL = {"accessToken": "a", "refreshToken": "r", "expiresAt": 1_800_000_000_000
 
 def read(value: object) -> TokenDocument:
     return read_document(SecretValue(json.dumps(value)))
+
+
+@pytest.fixture
+def _far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
 
 
 def renew(before: TokenDocument, **changes: Any) -> dict[str, Any]:
@@ -65,6 +76,20 @@ def test_an_iso_8601_expiry_is_read_and_written_back_as_such(written: str) -> No
     assert NOW + HOUR == before.expires_at
     after = renew(before)
     assert ("2026-11-25T12:00:00Z", "2026-11-24T12:00:00Z") == (after["expiresAt"], after["issuedAt"])
+
+
+def test_the_earliest_expiry_in_seconds() -> None:
+    """An expiry in seconds is from 10**8 on; the first moment belongs to the range."""
+    assert datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC) == read(SNAKE | {"expires_at": 10**8}).expires_at
+
+
+@pytest.mark.usefixtures("_far_from_utc")
+def test_a_time_without_a_zone_is_utc_on_every_machine() -> None:
+    """An ISO 8601 expiry without an offset means UTC, wherever the worker runs; one with an offset is converted."""
+    for written in ("2026-11-24T12:00:00", "2026-11-24T14:00:00+02:00"):
+        expires_at = read(CAMEL | {"expiresAt": written}).expires_at
+        assert NOW == expires_at
+        assert expires_at.tzinfo is UTC
 
 
 @pytest.mark.parametrize("changes", [{}, {"accessToken": None}, {"accessToken": ""}, {"expiresAt": None}])
@@ -143,9 +168,9 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
         ([1], "is a JSON array"),
         ("text", "is a JSON string"),
         (None, "is a JSON null"),
-        ({}, "refreshToken or refresh_token is missing"),
+        ({}, "^refreshToken or refresh_token is missing, null or empty$"),
         ({"accessToken": "a"}, "refreshToken is missing"),
-        (CAMEL | SNAKE, "accessToken and access_token are both in the secret; keep one spelling"),
+        (CAMEL | SNAKE, "^accessToken and access_token are both in the secret; keep one spelling$"),
         (CAMEL | {"access_token": "a"}, "accessToken and access_token are both"),
         (SNAKE | {"expiresAt": 1}, "expiresAt and access_token are both"),
         (CAMEL | {"issued_at": None}, "accessToken and issued_at are both"),
@@ -158,6 +183,7 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
         (CAMEL | {"expiresAt": 0}, "expiresAt does not look like Unix milliseconds"),
         (CAMEL | {"expiresAt": -1}, "expiresAt does not look like Unix milliseconds"),
         (CAMEL | {"expiresAt": 10**30}, "expiresAt does not look like Unix milliseconds"),
+        (SNAKE | {"expires_at": 10**11}, "^expires_at does not look like Unix seconds"),
         (SNAKE | {"expires_at": 10**400}, "expires_at does not look like Unix seconds"),
         (SNAKE | {"expires_at": 1.8e9}, "expires_at must be Unix seconds, an integer"),
         (SNAKE | {"expires_at": True}, "expires_at must be Unix seconds, an integer"),
@@ -182,7 +208,7 @@ def test_a_wrong_document_names_the_field(stored: object, says: str) -> None:
 @pytest.mark.parametrize("stored", ["", "{", "NaN", '{"a": NaN}', '{"a": -Infinity}', '{"a": 1e999}', "[" * 100_000])
 def test_what_is_not_json_is_refused(stored: str) -> None:
     """Text that is not strict JSON, or that no document could be written back from, is not a document."""
-    with pytest.raises(InvalidSecretDocument, match="not JSON"):
+    with pytest.raises(InvalidSecretDocument, match=r"^the secret's value is not JSON; it must be a JSON object$"):
         read_object(SecretValue(stored))
 
 
@@ -219,6 +245,25 @@ def test_a_document_does_not_show_its_tokens() -> None:
     printed = repr(document(other="canary"))
 
     assert [] == [secret for secret in ("access-0", "refresh-0", "hush", "canary") if secret in printed]
+
+
+def test_a_renewed_document_is_what_a_later_run_reads() -> None:
+    """What a run holds in memory after a refresh is what the next one reads from the store, without spaces."""
+    renewed = document().renewed(
+        access_token=SecretValue("access-1"), refresh_token=SecretValue("refresh-1"), lifetime=DAY, issued_at=NOW
+    )
+
+    assert renewed == read_document(renewed.serialize())
+    assert " " not in renewed.serialize().reveal()
+
+
+def test_where_there_is_no_refresh_token_the_access_token_is_redeemed() -> None:
+    """With neither, it is empty text, so that a first token can be asked for."""
+    exchange, first = (
+        read_document(SecretValue(stored), needs_refresh_token=False) for stored in ('{"accessToken": "a"}', "{}")
+    )
+
+    assert ("a", "") == (exchange.redeemed_token.reveal(), first.redeemed_token.reveal())
 
 
 def test_the_fields_are_those_that_are_stored() -> None:

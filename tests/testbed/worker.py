@@ -33,7 +33,7 @@ _PRELOADED: Final = (
     "testbed.worker",
     "tenacity",
     "token_refresh_worker.adapters.token_endpoint",
-    "token_refresh_worker.handler",
+    "token_refresh_worker.handlers",
     "token_refresh_worker.run",
 )
 PROCESSES: Final = multiprocessing.get_context("forkserver")
@@ -168,7 +168,7 @@ def _work(  # noqa: PLR0917 - what a process starts with, passed by the line tha
     result: Connection,
 ) -> None:
     """In the started process: run the handler, and tell how that ended."""
-    from token_refresh_worker.handler import handler  # noqa: PLC0415 - imported before the fork, by the process that forks
+    from token_refresh_worker.handlers import refresh  # noqa: PLC0415 - imported before the fork, by the process that forks
 
     for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):
         os.dup2(output, descriptor)
@@ -177,7 +177,7 @@ def _work(  # noqa: PLR0917 - what a process starts with, passed by the line tha
     if start is not None:
         start.wait()
     try:
-        payload = handler(event, Context(*context))
+        payload = refresh(event, Context(*context))
     except Exception as error:  # noqa: BLE001 - whatever it is, the test has to see it
         shown = io.StringIO()
         traceback.print_exception(error, file=shown)

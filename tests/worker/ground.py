@@ -17,7 +17,7 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 from worker.stage import Context
 
 TOKENS = "tokens"
@@ -117,7 +117,7 @@ class Ground:
             contextlib.redirect_stdout(io.StringIO()) as printed,
         ):
             try:
-                ended = str(handler({} if event is None else event, Context("r-1", seconds))["outcome"])
+                ended = str(refresh({} if event is None else event, Context("r-1", seconds))["outcome"])
             except TokenRefreshError as error:
                 self.error, ended = error, type(error).__name__
         self.printed = printed.getvalue()

@@ -1,6 +1,7 @@
 """What the handler's tests share: Lambda's context, and the handler between a store and a provider."""
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,7 @@ import pytest
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.bootstrap import SystemClock
-from token_refresh_worker.handler import handler
+from token_refresh_worker.handlers import refresh
 
 DAY_MS = 86_400_000
 
@@ -34,7 +34,7 @@ class Stage:
         self.endpoint = endpoint
         self._capsys = capsys
         self.client = server.client()
-        self.now_ms = SystemClock().unix_ms()
+        self.now_ms = time.time_ns() // 1_000_000
 
     def store(self, name: str = "upwork-oauth-tokens", **changes: Any) -> None:
         first = self.endpoint.grant.authorize()
@@ -50,7 +50,7 @@ class Stage:
         )
 
     def invoke(self, event: object = None, context: object = Context()) -> dict[str, Any]:
-        return handler({} if event is None else event, context)
+        return refresh({} if event is None else event, context)
 
     def fail(
         self, error: type[TokenRefreshError], event: object = None, context: object = Context()

@@ -7,14 +7,13 @@ from token_refresh_worker.bootstrap import SystemClock, aws_client, secrets_mana
 
 
 def test_the_clock_goes_forward() -> None:
-    """The stopwatch moves by at least what was slept, and the time of day is in milliseconds."""
+    """The stopwatch moves by at least what was slept."""
     clock = SystemClock()
-    before, before_ms = clock.monotonic(), clock.unix_ms()
+    before = clock.monotonic()
 
     clock.sleep(0.002)
 
     assert clock.monotonic() - before >= 0.002
-    assert 1 <= clock.unix_ms() - before_ms < 60_000
 
 
 def test_the_clock_counts_the_time_in_which_the_machine_was_suspended(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,10 @@ import pytest
 
 from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.config import Settings, check_timeout, read_settings, token_secret_id
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.loader import load_provider, profile_names
+from token_refresh_worker.run.settings import Settings, check_timeout, read_settings, token_secret_id
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import ClaimStoreKind
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from token_refresh.errors import InvalidEvent
-from token_refresh_worker.events import Trigger, read_event, read_messages
+from token_refresh_worker.run.events import Trigger, read_event, read_messages
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:acme/prod/upwork-AbCdEf"
 

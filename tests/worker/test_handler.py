@@ -13,7 +13,7 @@ from token_refresh.errors import (
     ReauthorizationRequired,
     SecretNotFound,
 )
-from token_refresh_worker.run import Run
+from token_refresh_worker.run.run import Run
 from worker.stage import DAY_MS, Stage
 
 

@@ -10,7 +10,7 @@ import pytest
 from cli.states import lose_received_tokens
 from token_refresh.errors import ReauthorizationRequired, SecretNotFound
 from token_refresh.stored.times import iso, read_unix
-from token_refresh_worker.fleet import single_mode
+from token_refresh_worker.fleet import settings
 from worker.stage import DAY_MS, Stage
 
 NAME = "upwork-oauth-tokens"
@@ -40,7 +40,7 @@ class Events:
 def events(monkeypatch: pytest.MonkeyPatch) -> Events:
     made = Events()
     monkeypatch.setenv("EVENT_BUS", "grants")
-    monkeypatch.setattr(single_mode, "client", lambda _service: made)
+    monkeypatch.setattr(settings, "client", lambda _service: made)
     return made
 
 

@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from secrecy.canaries import canary
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, claim_version_id, record_version_id, staged_version_id
 from worker.ground import TOKENS, Ground
 
@@ -19,6 +21,7 @@ CLIENT, PUBLISHED = "client", "published"
 BASE = "0" * 36
 """The version ID of the current version."""
 FIRST = claim_version_id(None)
+REDEEMED = fingerprint_of(SecretValue("another token"))
 
 TIMES = [
     0,
@@ -130,9 +133,9 @@ def claim(now: float) -> dict[str, Any]:
         "ttl_seconds": 120.0,
         "nonce": "n",
         "earlier": [entry],
-        "fates": [[None, "silent", None, False]],
+        "fates": [[REDEEMED, "silent", None, False]],
         "number": 1,
-        "token": None,
+        "token": REDEEMED,
         "host": "127.0.0.1",
         "grace_seconds": 0.0,
         "forced": False,

@@ -1,30 +1,27 @@
 from datetime import timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from builders import DAY, HOUR, NOW, document, policy
 from token_refresh.errors import ReauthorizationRequired, TokenRefreshError, TokensNotStored
-from token_refresh_worker.outcome import Outcome, OutcomeName, Summary
+from token_refresh_worker.core.snapshot import TokenSet
+from token_refresh_worker.run.last_line import LastLine
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
+
+TOKENS = CurrentTokens.of(
+    TokenSet(version_id="v1", stored_at=NOW, document=document(expires_at=NOW + DAY, issued_at=NOW)), policy()
+)
 
 
 def outcome(name: str = "refreshed", **changes: Any) -> Outcome:
-    stored = document(expires_at=NOW + DAY, issued_at=NOW)
-    return Outcome(
-        name=OutcomeName(name), secret_id="tokens", version_id="v1", document=stored, policy=policy(), **changes
-    )
+    return Outcome(name=OutcomeName(name), secret_id="tokens", tokens=TOKENS, **changes)
 
 
-def summary(ended: Outcome | TokenRefreshError, *, seconds_to_expiry: int | None = 86_400) -> Summary:
-    return Summary(
-        trigger="schedule",
-        secret_id="tokens",
-        duration_ms=12,
-        attempts=1,
-        ended=ended,
-        version_id="v1",
-        seconds_to_expiry=seconds_to_expiry,
-    )
+def last_line(ended: Outcome | TokenRefreshError, *, tokens: CurrentTokens = TOKENS, **changes: Any) -> LastLine:
+    report = RunReport(ended=ended, at=NOW, requests=1, provider="xero", tokens=tokens)
+    return LastLine(report=report, trigger="schedule", secret_id="tokens", duration_ms=12, **changes)
 
 
 def test_the_result_of_a_run() -> None:
@@ -46,15 +43,14 @@ def test_a_run_that_yielded_says_until_when() -> None:
     yielded = outcome("yielded", retry_at=NOW.astimezone(timezone(HOUR)))
 
     assert "2026-11-24T12:00:00Z" == yielded.as_result("r-1")["retry_at"]
-    assert "2026-11-24T12:00:00Z" == summary(yielded).fields(timestamp_ms=7)["retry_at"]
-    assert "retry_at" not in summary(outcome()).fields(timestamp_ms=7)
+    assert "2026-11-24T12:00:00Z" == last_line(yielded).fields()["retry_at"]
+    assert "retry_at" not in last_line(outcome()).fields()
 
 
 def test_what_is_not_known_is_null_in_the_result() -> None:
     """A document without an expiry has no moment at which it expires or is due."""
-    unknown = Outcome(
-        name=OutcomeName.YIELDED, secret_id="t", version_id="v", document=document(expires_at=None), policy=policy()
-    )
+    nothing = TokenSet(version_id="v", stored_at=NOW, document=document(expires_at=None))
+    unknown = Outcome(name=OutcomeName.YIELDED, secret_id="t", tokens=CurrentTokens.of(nothing, policy()))
 
     result = unknown.as_result(None)
 
@@ -76,8 +72,8 @@ def test_the_last_line_is_the_metric(
     ended: Outcome | TokenRefreshError, event: str, counters: tuple[int, int, int, int, int]
 ) -> None:
     """Every run counts as 0 or 1 in each counter, so that a sum and an alarm over them mean something."""
-    last = summary(ended)
-    fields = last.fields(timestamp_ms=7)
+    last = last_line(ended)
+    fields = last.fields()
 
     assert event == last.event
     names = ("Refreshed", "Recovered", "Superseded", "Failed", "ReauthorizationRequired")
@@ -85,7 +81,6 @@ def test_the_last_line_is_the_metric(
     assert (12, 86_400, "tokens") == (fields["DurationMs"], fields["SecondsToExpiry"], fields["SecretId"])
     assert (12, 86_400, "v1") == (fields["duration_ms"], fields["seconds_to_expiry"], fields["version_id"])
     expected = {
-        "Timestamp": 7,
         "CloudWatchMetrics": [
             {
                 "Namespace": "TokenRefresh",
@@ -101,9 +96,20 @@ def test_the_last_line_is_the_metric(
     assert expected == fields["_aws"]
 
 
+def test_the_page_names_every_metric() -> None:
+    """docs/configuration.md has each metric that a line can have, in backquotes."""
+    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
+    last: Any = last_line(outcome(), due_before=NOW).fields()
+
+    names = [metric["Name"] for metric in last["_aws"]["CloudWatchMetrics"][0]["Metrics"]]
+
+    assert 8 == len(names)
+    assert [] == [name for name in names if f"`{name}`" not in page]
+
+
 def test_a_failure_says_what_failed() -> None:
     """A failed run's line has the error's type and message."""
-    fields = summary(TokensNotStored("what to do")).fields(timestamp_ms=7)
+    fields = last_line(TokensNotStored("what to do")).fields()
 
     assert ("TokensNotStored", "what to do") == (fields["error_type"], fields["error"])
     assert "outcome" not in fields
@@ -111,7 +117,7 @@ def test_a_failure_says_what_failed() -> None:
 
 def test_what_is_not_known_is_left_out_of_the_metric() -> None:
     """An expiry that nobody knows is left out, so an alarm on missing data can use it."""
-    fields = summary(TokensNotStored("x"), seconds_to_expiry=None).fields(timestamp_ms=7)
+    fields = last_line(TokensNotStored("x"), tokens=CurrentTokens(version_id="v1")).fields()
 
     assert "SecondsToExpiry" not in str(fields)
     assert "seconds_to_expiry" not in fields

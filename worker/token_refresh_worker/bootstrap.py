@@ -18,13 +18,15 @@ from token_refresh_worker.adapters.client_key import KmsSigner
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.config import Settings
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.events import Trigger
-from token_refresh_worker.ports import ClaimStore, Clock, Deadline, Log, SecretStore, SecretVersion, TokenEndpoint
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run import Limits, Parts, Run, SecretName
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import ClaimStore, Clock, Deadline, Log, SecretStore, SecretVersion, TokenEndpoint
+from token_refresh_worker.run.run import Run
+from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
 
@@ -56,10 +58,6 @@ class SystemClock:
         """Wait."""
         time.sleep(seconds)
 
-    def unix_ms(self) -> int:
-        """Give the time of day for a metric; no decision depends on it."""
-        return time.time_ns() // 1_000_000
-
 
 def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     settings: Settings,
@@ -83,7 +81,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     Raises:
         ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
     """
-    secret_id = trigger.secret_id or settings.token_secret_id
+    secret_id = settings.token_secret_id  # not the event's: it may name the secret by its ARN
     deadline = Deadline(clock=clock, at=clock.monotonic() + time_left_seconds - MARGIN_SECONDS)
 
     make_client = client or aws_client

@@ -11,7 +11,7 @@ TokenRefreshError            the base: catch this to catch all
   InternalError              a defect of this program
 """
 
-import traceback
+import copy
 from typing import TypeVar
 
 from token_refresh.errors import (
@@ -23,6 +23,7 @@ from token_refresh.errors import (
     SecretNotFound,
     SecretStoreUnavailable,
     TokenRefreshError,
+    raised_at,
 )
 
 __all__ = [
@@ -52,12 +53,9 @@ def without_traceback(error: E) -> E:
     The frames of a traceback hold the stored document, and error reporters print them.
     """
     # Not `with_traceback(None)`: raising one object in two threads would mix their tracebacks.
-    return type(error)(*error.args)
+    return copy.copy(error)
 
 
 def defect(error: Exception) -> InternalError:
     """Name an error that should not have happened by its class and place; its text may quote the stored value."""
-    # The last frame: where it happened, not who called.
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    file = place.filename.rpartition("/")[2]
-    return InternalError(f"{type(error).__name__} at {file}:{place.lineno}: a defect of the reader")
+    return InternalError(f"{raised_at(error)}: a defect of the reader")

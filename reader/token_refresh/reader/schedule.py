@@ -2,11 +2,11 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from token_refresh.reader.token import Token
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 
-# The worker's defaults: a token set is due this long before its expiry, never before two thirds of its lifetime.
-REFRESH_WINDOW_SECONDS = 28_800.0
 # How long after the latest expected refresh to read. The old token is valid for much longer.
 LONGEST_MARGIN_SECONDS = 30.0
 # The pauses between reads that find no newer token: an eighth of the remaining lifetime, within these limits.
@@ -29,7 +29,7 @@ class RefreshPattern:
     def learn(self, previous: Token, current: Token) -> None:
         """Remember when `current` was stored, unless it can't be the direct successor of `previous`."""
         lead = (previous.expires_at - current.created_at).total_seconds()
-        if current.version_id != previous.version_id and 0 < lead < _lifetime_seconds(previous):
+        if current.version_id != previous.version_id and 0 < lead < _lifetime(previous).total_seconds():
             self.leads.append(lead)
 
     def next_read_at(self, token: Token, *, now: float, chance: float) -> float:
@@ -38,7 +38,7 @@ class RefreshPattern:
         `chance` (0 to 1) spreads the readers that have the same token.
         """
         expires_at = token.expires_at.timestamp()
-        lead = min(self.leads, default=min(REFRESH_WINDOW_SECONDS, _lifetime_seconds(token) / 3))
+        lead = min(self.leads, default=refresh_window(DEFAULT_WINDOW, _lifetime(token)).total_seconds())
         margin = min(LONGEST_MARGIN_SECONDS, lead / 4) * (0.5 + chance)
         expected_at = expires_at - lead + margin
         if expected_at > now:
@@ -47,5 +47,5 @@ class RefreshPattern:
         return now + pause * (0.75 + chance / 2)
 
 
-def _lifetime_seconds(token: Token) -> float:
-    return (token.expires_at - token.created_at).total_seconds()
+def _lifetime(token: Token) -> timedelta:
+    return token.expires_at - token.created_at

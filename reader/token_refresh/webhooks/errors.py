@@ -12,7 +12,7 @@ Messages never hold a header, a body or a secret.
 
 from typing import ClassVar
 
-from token_refresh.errors import InternalError, TokenRefreshError
+from token_refresh.errors import InternalError, TokenRefreshError, raised_at
 from token_refresh.reader.errors import without_traceback
 
 
@@ -53,13 +53,4 @@ def detached(error: Exception) -> TokenRefreshError:
     """
     if isinstance(error, TokenRefreshError):
         return without_traceback(error)
-    return InternalError(f"{type(error).__name__} at {place_of(error)}")
-
-
-def place_of(error: BaseException) -> str:
-    """Say in which module and line an error was raised."""
-    # Walked, not `traceback.extract_tb`: that reads source files on the path of a request.
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "an unknown place" if trace is None else f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}"
+    return InternalError(raised_at(error))

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from token_refresh.errors import ConfigurationError, InternalError, SecretStoreUnavailable, TokenRefreshError
+from token_refresh.errors import ConfigurationError, InternalError, SecretStoreUnavailable, TokenRefreshError, raised_at
 from token_refresh.webhooks import responses
 from token_refresh.webhooks.delivery import Delivery
 from token_refresh.webhooks.errors import (
@@ -13,7 +13,6 @@ from token_refresh.webhooks.errors import (
     WebhookMalformed,
     WebhookNotVerified,
     WebhookTooLarge,
-    place_of,
 )
 from token_refresh.webhooks.queues import Deliver
 from token_refresh.webhooks.request import Request, read_request, wants_multi_value_headers
@@ -126,5 +125,4 @@ def _named(error: Exception) -> TokenRefreshError:
 
 def _described(error: BaseException) -> str:
     """Describe an error. The text of an unknown one is left out: it may quote what was delivered."""
-    name = type(error).__name__
-    return f"{name}: {error}" if isinstance(error, TokenRefreshError) else f"{name} at {place_of(error)}"
+    return f"{type(error).__name__}: {error}" if isinstance(error, TokenRefreshError) else raised_at(error)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
-from benchmarks.fleets.world import World
+from benchmarks.fleets.providers import LIFETIME
+from benchmarks.fleets.world import WINDOW, World
 from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, decide
 from token_refresh_worker.fleet.core.gauges import measure
 
 FIVE = ("alpha", "beta", "gamma", "delta", "epsilon")
-PERIOD_SECONDS = 40 * 60
-"""A one-hour token is due after two thirds of its life."""
+PERIOD_SECONDS = (LIFETIME - WINDOW) // timedelta(seconds=1)
+"""How long a new token is not due."""
 
 LATE_SECONDS = 120.0
 BUDGET_SHARE = 0.95

@@ -11,22 +11,23 @@ from typing import Any
 from benchmarks.fleets.account import Bucket, VirtualQueue, VirtualSecretsManager
 from benchmarks.fleets.clock import STARTED, VirtualClock
 from benchmarks.fleets.providers import LIFETIME, VirtualProvider
-from benchmarks.fleets.runs import POLICY, VirtualRun
+from benchmarks.fleets.runs import POLICY, virtual_invocation
 from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.events import Trigger
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, Message, ProviderLimits, decide
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 from token_refresh_worker.fleet.dispatcher import hand_out
 from token_refresh_worker.fleet.queue_worker import run_member
 from token_refresh_worker.fleet.worker import Crew
-from token_refresh_worker.outcome import Outcome
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.outcome import CurrentTokens
 
 CLAIM_SECONDS = 0.01
 """A call of DynamoDB."""
-WINDOW = LIFETIME / 3
+WINDOW = refresh_window(POLICY.refresh_window, LIFETIME)
 SECONDS_A_MINUTE = 60
 
 
@@ -165,9 +166,7 @@ class World:
             requests=1,
             failures=0,
             succeeded_at=issued_at,
-            version_id="v0",
-            expires_at=expires_at,
-            due_at=due_at,
+            tokens=CurrentTokens(version_id="v0", expires_at=expires_at, due_at=due_at),
         )
         self.index.add(Row(secret_arn=secret_arn, provider=provider, added_at=issued_at, next_at=due_at, seen=seen))
         self.of[secret_arn], self.expiry[secret_arn] = provider, expires_at
@@ -194,21 +193,16 @@ class World:
     def _run(self, message: Message) -> None:
         secret_arn, self.index.now = message.secret_arn, self.clock.now
         provider = self.providers[self.of[secret_arn]]
-        run = VirtualRun(
-            clock=self.clock,
-            account=self.account,
-            provider=provider,
-            claims=self.claims[secret_arn],
-            secret_arn=secret_arn,
-        )
+        run = virtual_invocation(self.clock, self.account, provider, self.claims[secret_arn], secret_arn)
         self.clock.sleep(CLAIM_SECONDS)  # the row's
-        ended = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn, probe=message.probe), run)
+        report = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn, probe=message.probe), run)
         self.tally.runs += 1
+        ended = report.ended if report else None
         if isinstance(ended, TokenRefreshError):
             name = type(ended).__name__
             self.tally.errors[name] = self.tally.errors.get(name, 0) + 1
-        elif isinstance(ended, Outcome) and ended.made_current and ended.document.expires_at:
-            self._note(secret_arn, ended.document.expires_at)
+        elif ended and ended.made_current and ended.tokens.expires_at:
+            self._note(secret_arn, ended.tokens.expires_at)
 
     def _note(self, secret_arn: str, expires_at: datetime) -> None:
         """Note that new tokens are current."""

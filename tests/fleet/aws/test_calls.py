@@ -14,7 +14,7 @@ from fleet.conftest import Stub
 from fleet.rows import arn
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.aws.bus import Bus
+from token_refresh_worker.fleet.aws.bus import EventBridgeBus
 from token_refresh_worker.fleet.aws.calls import ExpectedError, call, read_at
 from token_refresh_worker.fleet.aws.listing import TaggedSecrets
 from token_refresh_worker.fleet.aws.queue import FifoQueue
@@ -169,7 +169,7 @@ def test_an_event() -> None:
         given.append(what)
         return {"FailedEntryCount": 0}
 
-    Bus(cast("Any", Stub(put_events=put_events)), "bus").send(EVENT)
+    EventBridgeBus(cast("Any", Stub(put_events=put_events)), "bus").send(EVENT)
 
     ((entry,),) = [what["Entries"] for what in given]
     assert ("token-refresh", "Reauthorized", "bus", [arn("a")], EVENT.detail) == (
@@ -186,7 +186,7 @@ def test_an_event_that_was_not_taken() -> None:
     stub = Stub(put_events=lambda **_: {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]})
 
     with pytest.raises(SecretStoreUnavailable, match="InternalFailure"):
-        Bus(cast("Any", stub), "bus").send(EVENT)
+        EventBridgeBus(cast("Any", stub), "bus").send(EVENT)
 
 
 @pytest.mark.parametrize("response", [None, {}, "canary", {"FailedEntryCount": 1, "Entries": []}])
@@ -195,5 +195,5 @@ def test_an_event_that_a_proxy_took(response: Any) -> None:
     stub = Stub(put_events=lambda **_: response)
 
     with pytest.raises(SecretStoreUnavailable, match="events:PutEvents") as raised:
-        Bus(cast("Any", stub), "bus").send(EVENT)
+        EventBridgeBus(cast("Any", stub), "bus").send(EVENT)
     assert "canary" not in str(raised.value)

@@ -9,12 +9,12 @@ import pytest
 from builders import HOUR, MINUTE, NOW
 from fleet.conftest import TABLE, Stub
 from fleet.memory import MemoryIndex
-from fleet.rows import arn, failed, pause, row, seen
+from fleet.rows import arn, failed, pause, row, seen, unread
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import LEASE, Fleet, decide
-from token_refresh_worker.fleet.core.outcome import Ran, after
+from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import Pauses
 from token_refresh_worker.fleet.ports import Index
 
@@ -283,7 +283,7 @@ def test_an_unreadable_row_stops_nobody_else(dynamodb: DynamoDBClient, name: str
     assert row("good") == rows[arn("good")]
     bad = rows[arn("bad")]
     assert decide(Fleet(rows=[bad]), NOW).messages
-    after(bad, Ran(at=NOW, outcome=None, error_type="InternalError"), chance=0.0)
+    after(bad, unread("InternalError"), began_at=NOW, chance=0.0)
     assert index.report(replace(row("bad"), seen=seen(at=NOW)))
     healed = index.entry(arn("bad"))
     assert healed is not None

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 SCHEDULED_EVENT = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}
-HANDLER = "token_refresh_worker.handler.handler"
+HANDLER = "token_refresh_worker.handlers.refresh"
 _EXIT_ERROR = "Runtime.ExitError"
 
 # A function sees what Lambda gives it and no more: an AWS profile or proxy of this machine must not reach it.

@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 from botocore.config import Config
 
 from token_refresh_worker.adapters.call_errors import CallError, TransientCallError
-from token_refresh_worker.ports import Deadline
-from token_refresh_worker.retry import repeat
+from token_refresh_worker.run.ports import Deadline
+from token_refresh_worker.run.retry import repeat
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.call_errors import CallError, missing_value, swap_refused
 from token_refresh_worker.adapters.calls import call
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.ports import Deadline, SecretVersion
+from token_refresh_worker.run.ports import Deadline, SecretVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient

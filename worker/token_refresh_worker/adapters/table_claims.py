@@ -30,7 +30,7 @@ from token_refresh_worker.core.claims import (
     write_claim,
     write_record,
 )
-from token_refresh_worker.ports import Deadline, NewestClaim
+from token_refresh_worker.run.ports import Deadline, NewestClaim
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -7,6 +7,7 @@ origin is logged.
 import logging
 import re
 import sys
+import time
 import warnings
 from collections.abc import Callable, MutableMapping
 from typing import Any, Final, TextIO
@@ -31,6 +32,7 @@ def open_log(level: str, **bound: object) -> structlog.typing.FilteringBoundLogg
         processors=[
             structlog.processors.add_log_level,
             _mask_fields,
+            _stamp_metrics,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.JSONRenderer(default=_describe),
         ],
@@ -64,6 +66,13 @@ def mask(fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
 
 def _mask_fields(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return mask(fields)
+
+
+def _stamp_metrics(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the time that CloudWatch wants of a metric (`run/metrics.py`)."""
+    if "_aws" in fields:
+        fields["_aws"] = {"Timestamp": time.time_ns() // 1_000_000, **fields["_aws"]}
+    return fields
 
 
 def _describe(value: object) -> str:

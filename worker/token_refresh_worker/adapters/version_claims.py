@@ -12,7 +12,7 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
-from token_refresh_worker.ports import NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import NewestClaim, SecretStore, SecretVersion
 
 
 class VersionClaims:

@@ -16,7 +16,7 @@ from token_refresh_worker.cli.doctor.command import doctor
 from token_refresh_worker.cli.fleet.command import fleet_app
 from token_refresh_worker.cli.history.command import history
 from token_refresh_worker.cli.history.restore import restore
-from token_refresh_worker.cli.providers import EXAMPLES, providers
+from token_refresh_worker.cli.providers.command import EXAMPLES, providers
 from token_refresh_worker.cli.refresh.command import refresh
 from token_refresh_worker.cli.status.command import status
 from token_refresh_worker.cli.verify import verify

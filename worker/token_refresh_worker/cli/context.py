@@ -20,8 +20,8 @@ from token_refresh_worker.adapters.calls import CLIENT_CONFIG
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.bootstrap import deadline_in, open_claims, open_secret
 from token_refresh_worker.cli.clients import make_client
-from token_refresh_worker.config import Settings, claim_store_problem, parse_settings, token_secret_id
-from token_refresh_worker.ports import ClaimStore
+from token_refresh_worker.run.ports import ClaimStore
+from token_refresh_worker.run.settings import Settings, claim_store_problem, parse_settings, token_secret_id
 
 TIME_LIMIT_SECONDS: Final = 60.0
 """How long the work on one secret may take."""

@@ -19,8 +19,11 @@ class Transition(StrEnum):
     """The `detail-type` of an event."""
 
     REAUTHORIZATION_REQUIRED = "Reauthorization Required"
+    """The provider rejected the grant: run `token-refresh authorize`."""
     REAUTHORIZED = "Reauthorized"
+    """A grant works again."""
     GRANT_ENDING = "Grant Ending"
+    """The grant ends within a week (a short one: within the last quarter of its life), and no refresh prolonged it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ def transition_of_run(
         replaced: What was current before the run made new tokens current.
     """
     if rejected:
-        on_token = snapshot.ledger.on_token(snapshot.fingerprint, snapshot.current.version_id)
+        on_token = snapshot.ledger.on_token(snapshot.fingerprint)
         # Announced once: a rejected token is sent again after an hour and a day, and then rejected again.
         first = sum(attempt.fate is Fate.REJECTED for attempt in on_token) <= 1
         return (Transition.REAUTHORIZATION_REQUIRED, snapshot.now) if first else None

@@ -45,8 +45,8 @@ class Attempt:
     attempt_number: int
     """Which attempt on that version, from 1."""
     claimed_at: datetime
-    fingerprint: str | None = field(repr=False)
-    """The fingerprint of that refresh token; None for a claim of protocol version 1."""
+    fingerprint: str = field(repr=False)
+    """The fingerprint of that refresh token."""
     fate: Fate = Fate.SILENT
     next_fingerprint: str | None = field(default=None, repr=False)
     """The fingerprint of the refresh token that it brought."""
@@ -63,28 +63,23 @@ class Ledger:
         """Give the attempts on one version."""
         return tuple(a for a in self.attempts if a.version_id == version_id)
 
-    def on_token(self, fingerprint: str, version_id: str) -> tuple[Attempt, ...]:
+    def on_token(self, fingerprint: str) -> tuple[Attempt, ...]:
         """Give the attempts on a refresh token since it was last issued.
 
-        A provider may return a refresh token that it issued before, or always the same one. An attempt without a
-        fingerprint counts if it was on `version_id`, the current version.
+        A provider may return a refresh token that it issued before, or always the same one.
         """
         # The last time it was issued: the same text may have been issued, used, and issued again.
         issued = max((i for i, a in enumerate(self.attempts) if a.next_fingerprint == fingerprint), default=-1)
-        return tuple(
-            a
-            for a in self.attempts[issued + 1 :]
-            if a.fingerprint == fingerprint or (a.fingerprint is None and a.version_id == version_id)
-        )
+        return tuple(a for a in self.attempts[issued + 1 :] if a.fingerprint == fingerprint)
 
-    def first_unresolved(self, fingerprint: str, version_id: str) -> Attempt | None:
+    def first_unresolved(self, fingerprint: str) -> Attempt | None:
         """Give the first attempt that may have redeemed the token without storing tokens: the grace counts from it."""
-        return next((a for a in self.on_token(fingerprint, version_id) if a.fate.unresolved), None)
+        return next((a for a in self.on_token(fingerprint) if a.fate.unresolved), None)
 
-    def successor(self, fingerprint: str, version_id: str) -> Attempt | None:
+    def successor(self, fingerprint: str) -> Attempt | None:
         """Return the newest attempt in the chain of stored tokens that starts at a token; None if it was not used."""
         found: Attempt | None = None
-        links = [a for a in self.on_token(fingerprint, version_id) if _stored(a)]
+        links = [a for a in self.on_token(fingerprint) if _stored(a)]
         while links:
             found = links[-1]
             # Only later attempts: a provider that returns an old token again would otherwise close a circle.
@@ -92,14 +87,14 @@ class Ledger:
             links = [a for a in later if a.fingerprint == found.next_fingerprint and _stored(a)]
         return found
 
-    def kept(self, now: datetime, fingerprint: str, version_id: str) -> tuple[Attempt, ...]:
+    def kept(self, now: datetime, fingerprint: str) -> tuple[Attempt, ...]:
         """Give what the next claim carries on.
 
         Attempts of the last 24 hours count towards the daily limit. The last redemptions show which tokens were used.
         The grace period starts at the first unresolved attempt on the current token.
         """
         redemptions = [a for a in self.attempts if a.fate is not Fate.NOT_REDEEMED][-REDEMPTIONS_KEPT:]
-        first = self.first_unresolved(fingerprint, version_id)
+        first = self.first_unresolved(fingerprint)
         return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a is first)
 
     def allowed_at(self, limit: int, now: datetime, *, forced_only: bool = False) -> datetime:

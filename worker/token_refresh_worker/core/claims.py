@@ -1,14 +1,9 @@
-"""Claims and records: what the protocol stores beside the token sets. Neither holds a token.
-
-A claim is JSON that protocol version 1 can read: `version_id`, `attempt`, `ttl_seconds`, `nonce` and `earlier` are as
-they were. Version 2 adds `fates` (one for each entry of `earlier`), `number`, `token`, `host`, `grace_seconds` and
-`forced`.
-"""
+"""Claims and records: what the protocol stores beside the token sets. Neither holds a token."""
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -36,11 +31,11 @@ class Claim(Attempt):
     time_to_live: timedelta
     earlier: tuple[Attempt, ...]
     """Attempts before it that still matter, oldest first."""
-    number: int = 0
-    """Higher than that of the claim before it; 0 for a claim of protocol version 1."""
+    number: int
+    """Higher than that of the claim before it."""
     host: str | None = None
     grace: timedelta | None = None
-    """Host and grace that counted; None for a claim of protocol version 1."""
+    """Host and grace that counted; None if nothing readable says it."""
     nonce: str = ""
     """Random, so that equal claims of two runs are not taken for one."""
 
@@ -96,7 +91,7 @@ def write_claim(claim: Claim) -> SecretValue:
             "attempt": claim.attempt_number,
             "ttl_seconds": claim.time_to_live.total_seconds(),
             "nonce": claim.nonce,
-            # Version 1 reads entries of exactly four, so what version 2 added is a list of its own.
+            # Two lists that belong together: `fates` has an entry for each of `earlier`.
             "earlier": [[a.claim_id, a.version_id, a.attempt_number, a.claimed_at.timestamp()] for a in claim.earlier],
             "fates": [[a.fingerprint, a.fate.value, a.next_fingerprint, a.forced] for a in claim.earlier],
             "number": claim.number,
@@ -151,44 +146,39 @@ def read_record(version_id: str, text: SecretValue) -> Record:
 def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) -> Claim:
     # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
     seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
-    entries, fates = fields["earlier"], fields.get("fates")
-    earlier = tuple(_read_entry(*entry) for entry in entries)
-    # Version 1 writes no `fates`: then what is stored under each claim decides.
-    if isinstance(fates, list) and len(fates) == len(earlier):
-        earlier = tuple(_with_fate(entry, *fate) for entry, fate in zip(earlier, fates, strict=True))
-    grace_seconds = fields.get("grace_seconds")
+    entries = zip(fields["earlier"], fields["fates"], strict=True)
     return Claim(
         claim_id=_matching(_ID, claim_id),
         version_id=_matching(_ID, fields["version_id"]),
         attempt_number=_whole(fields["attempt"]),
         claimed_at=claimed_at,
-        fingerprint=_optional(_FINGERPRINT, fields.get("token")),
-        forced=fields.get("forced") is True,
+        fingerprint=_matching(_FINGERPRINT, fields["token"]),
+        forced=fields["forced"] is True,
         time_to_live=timedelta(seconds=seconds),
-        earlier=earlier,
-        number=_whole(fields.get("number", 0)),
-        host=_optional(HOST, fields.get("host")),
-        grace=None if grace_seconds is None else _grace(grace_seconds),
-        nonce=str(fields.get("nonce", "")),
+        earlier=tuple(_read_entry(*entry, *fate) for entry, fate in entries),
+        number=_whole(fields["number"]),
+        host=_optional(HOST, fields["host"]),
+        grace=None if fields["grace_seconds"] is None else _grace(fields["grace_seconds"]),
+        nonce=str(fields["nonce"]),
     )
 
 
-def _read_entry(claim_id: object, version_id: object, attempt_number: object, claimed_at: object) -> Attempt:
+def _read_entry(  # noqa: PLR0913, PLR0917 - the members of the two lists, in their order
+    claim_id: object,
+    version_id: object,
+    attempt_number: object,
+    claimed_at: object,
+    fingerprint: object,
+    fate: object,
+    next_fingerprint: object,
+    forced: object,
+) -> Attempt:
     return Attempt(
         claim_id=_matching(_ID, claim_id),
         version_id=_matching(_ID, version_id),
         attempt_number=_whole(attempt_number),
         claimed_at=read_unix(_number(claimed_at)),
-        fingerprint=None,
-    )
-
-
-def _with_fate(
-    entry: Attempt, fingerprint: object, fate: object, next_fingerprint: object, forced: object = None
-) -> Attempt:
-    return replace(
-        entry,
-        fingerprint=_optional(_FINGERPRINT, fingerprint),
+        fingerprint=_matching(_FINGERPRINT, fingerprint),
         fate=Fate(fate),  # type: ignore[arg-type]  # anything else is a ValueError
         next_fingerprint=_optional(_FINGERPRINT, next_fingerprint),
         forced=forced is True,

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import (
-    CLAIMS_A_DAY,
     Policy,
     due_at,
     last_quarter_at,
@@ -33,6 +32,7 @@ from token_refresh_worker.core.steps import (
     Wait,
 )
 from token_refresh_worker.core.versions import claim_version_id, published_version_id, unheld_claim_id
+from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 STALENESS: Final = timedelta(seconds=30)
@@ -48,7 +48,7 @@ Check = Callable[[Snapshot, RunState, Policy], Step | None]
 
 
 def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
-    """The current token was used, and the tokens that it brought are readable."""
+    """The current token was used, and its successor is readable: make that current, on top of an edited copy if any."""
     stored, successor = snapshot.stored_attempt, snapshot.successor
     if stored is None or successor is None:
         return None
@@ -59,7 +59,7 @@ def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -
 
 
 def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
-    """Host or claim store differ from the stored ones."""
+    """Host or claim store differ from the stored ones, or claims are in the secret after all: `ConfigurationError`."""
     origin, newest = snapshot.current.document.origin, snapshot.newest
     # A document that a person saved may lack the key; then the newest claim says whom the token belongs to.
     host = origin.host if origin else newest.host if newest else None
@@ -73,7 +73,7 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
 
 
 def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
-    """The published copy shows another version, and the current version was surely read after the copy was made."""
+    """The published copy is older, and this run promoted the current version or the copy is over 30 s old: publish."""
     document, published = snapshot.current.document, snapshot.published
     if not run.publishes or document.access_token is None or document.expires_at is None:
         return None
@@ -88,13 +88,13 @@ def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> 
 
 
 def stop_at_used_token(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
-    """The current token was used, and the tokens that it brought can't be read."""
+    """The current token was used, and its successor is gone: `ReauthorizationRequired`."""
     stored = snapshot.stored_attempt
     return None if stored is None else TokenUsed(stored.claimed_at)
 
 
 def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """The provider rejected the newest attempt on this version, and it is too early to ask again."""
+    """The newest attempt on this version was rejected, and the retry is not due: `ReauthorizationRequired`."""
     attempts = snapshot.on_version
     if not attempts or attempts[-1].fate is not Fate.REJECTED or _forced(snapshot, run):
         return None
@@ -103,7 +103,7 @@ def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) ->
 
 
 def rest_while_fresh(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """Nothing is due."""
+    """Nothing is due: do nothing."""
     due = due_at(snapshot.current.document, policy)
     if due is None or snapshot.now >= due or _forced(snapshot, run):
         return None
@@ -114,7 +114,7 @@ def rest_while_fresh(snapshot: Snapshot, run: RunState, policy: Policy) -> Step 
 
 
 def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """Another run may be redeeming."""
+    """A claim is open, so another run may be redeeming: yield; a forced run polls."""
     if snapshot.missing_claim_id is not None:
         # Reads of a table are consistent: a claim that is not there is lost. A version may only be invisible yet.
         if policy.claim_store is ClaimStoreKind.TABLE:
@@ -130,7 +130,7 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
 
 
 def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """The current token may have been used, and the grace period is over."""
+    """The token may be used, and the grace is over: `RefreshOutcomeUnknown` until the last quarter of the window."""
     first, quarter = snapshot.first_unresolved, last_quarter_at(snapshot.current.document, policy)
     if first is None or quarter is None or _forced(snapshot, run):
         return None
@@ -142,7 +142,7 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
 
 
 def wait_for_backoff(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
-    """Attempts on this version failed."""
+    """Attempts on this version failed, and the pause is not over: yield."""
     attempts = snapshot.on_version
     if not attempts or _forced(snapshot, run):
         return None
@@ -151,13 +151,13 @@ def wait_for_backoff(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step
 
 
 def wait_for_daily_limit(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
-    """The secret holds as many versions of the last 24 hours as it may."""
+    """The secret holds as many claims of the last 24 hours as it may: yield, forced or not."""
     until = _claim_allowed_at(snapshot, policy)
     return Wait(until, Reason.DAILY_LIMIT) if snapshot.now < until else None
 
 
 def redeem_once(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
-    """Nothing speaks against a refresh."""
+    """No rule forbids a refresh: claim, redeem, store, make current."""
     if run.redeemed:
         return Wait(snapshot.now, Reason.REDEEMED)
     return Redeem(_next_claim(snapshot, run, policy), after=_newest_claim_id(snapshot))
@@ -182,7 +182,7 @@ RULES: Final = (
     Rule(hold_unresolved_token, "a replay may revoke the grant"),
     Rule(wait_for_backoff, "spare the provider and the daily limit"),
     Rule(wait_for_daily_limit, "a full secret refuses new tokens"),
-    Rule(redeem_once, "everything else speaks for a refresh"),
+    Rule(redeem_once, "consumers need a valid token"),
 )
 
 
@@ -222,7 +222,7 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         fingerprint=snapshot.fingerprint,
         forced=_forced(snapshot, run),
         time_to_live=policy.claim_time_to_live,
-        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint, version_id),
+        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
         number=snapshot.claim_number + 1,
         host=policy.host,
         grace=snapshot.counted_grace(policy),

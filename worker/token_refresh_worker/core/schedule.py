@@ -5,19 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
+from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 FIRST_BACKOFF: Final = timedelta(minutes=2)
 LONGEST_BACKOFF: Final = timedelta(hours=1)
 
-CLAIMS_A_DAY: Final = {ClaimStoreKind.VERSIONS: 40, ClaimStoreKind.TABLE: 80}
-"""A secret holds about 100 versions, and none is removed within 24 hours. A claim and what follows it are 2 versions,
-or 1 where claims are in a table. 20 stay free. A full secret would refuse the new tokens, after the redemption."""
-
 FORCED_CLAIMS_A_DAY: Final = 12
-"""Of them, how many a caller of the function may force: the rest is left for scheduled runs."""
+"""How many of a day's claims a caller of the function may force: the rest is left for scheduled runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +23,7 @@ class Policy:
     """What is configured about one secret."""
 
     refresh_window: timedelta
-    """How long before expiry a token set is due; cut to a third of its lifetime, where that is known."""
+    """How long before expiry a token set is due, before `refresh_window` cuts it."""
     replay_grace: timedelta
     """How long the provider accepts a refresh token after it was redeemed; zero for single use."""
     claim_time_to_live: timedelta
@@ -89,11 +87,6 @@ def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
     lifetime = document.lifetime
     # Tokens fall due each time their life but the window is over, and each time costs a claim.
     return lifetime is not None and (lifetime - _window(document, policy)) * CLAIMS_A_DAY[policy.claim_store] < DAY
-
-
-def refresh_window(configured: timedelta, lifetime: timedelta | None) -> timedelta:
-    """Return how long before expiry tokens are due: never before two thirds of their life."""
-    return configured if lifetime is None else min(configured, lifetime / 3)
 
 
 def _window(document: TokenDocument, policy: Policy) -> timedelta:

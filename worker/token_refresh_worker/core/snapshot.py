@@ -58,12 +58,12 @@ class Snapshot:
     @property
     def stored_attempt(self) -> Attempt | None:
         """The attempt that stored the newest tokens that follow from the current token; None if it was not used."""
-        return self.ledger.successor(self.fingerprint, self.current.version_id)
+        return self.ledger.successor(self.fingerprint)
 
     @property
     def first_unresolved(self) -> Attempt | None:
         """The first attempt that may have redeemed the current token without storing tokens."""
-        return self.ledger.first_unresolved(self.fingerprint, self.current.version_id)
+        return self.ledger.first_unresolved(self.fingerprint)
 
     @property
     def claim_number(self) -> int:
@@ -76,10 +76,7 @@ class Snapshot:
         """The claim that the current document names, if it is newer than any that could be read."""
         origin = self.current.document.origin
         known = self.newest.number if self.newest else 0
-        # A version 1 claim has no number. Version 1 also copies an older key `tokenRefresh` into the new document. So a
-        # version 1 claim under the label is newer than the claim that the key names.
-        by_label = self.newest is not None and self.newest.number == 0
-        return origin.claim_id if origin is not None and origin.number > known and not by_label else None
+        return origin.claim_id if origin is not None and origin.number > known else None
 
     def counted_grace(self, policy: Policy) -> timedelta:
         """Give the smaller grace of the worker's and the stored one."""

@@ -1,42 +1,25 @@
-"""The dispatcher's Lambda handler: once a minute, hand out the secrets that are due. It reads no secret."""
+"""The dispatcher: once a minute, hand out the secrets that are due. It reads no secret."""
 
 import os
 from datetime import UTC, datetime
-from typing import Any
 
-from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.core.dispatch import Decision, Fleet, decide
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.ports import Index, Queue
 from token_refresh_worker.fleet.settings import FleetSettings, provider_limits, read_fleet_settings
-from token_refresh_worker.ports import Clock
+from token_refresh_worker.run.ports import Clock, Log
 
 
-def handler(event: object, context: Any) -> dict[str, int]:
-    """Hand out what is due in this minute; see https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html.
-
-    Args:
-        event: Anything; EventBridge Scheduler sends one a minute.
-        context: Lambda's context object.
-
-    Returns:
-        `size`, `handed_out`, `waiting`.
-
-    Raises:
-        TokenRefreshError: Table or queue refuse or can't be reached. Nothing is lost: what is due stays due.
-    """
-    del event
-    request_id = getattr(context, "aws_request_id", None)
-    take_over_libraries("INFO", request_id=request_id)
-    log = open_log(EVERYTHING, request_id=request_id)
+def dispatch_minute(log: Log) -> dict[str, int]:
+    """Hand out what is due in this minute, log the gauges, and return the counts."""
     settings = read_fleet_settings(os.environ)
     now, clock = datetime.now(UTC), SystemClock()
     index = settings.index()
     fleet, decision = take_stock(index, settings, now)
     gauges = measure(fleet, decision, now)
-    log.info("fleet_dispatch", **gauges.fields(settings.name, clock.unix_ms()))
-    for fields in gauges.provider_fields(settings.name, clock.unix_ms()):
+    log.info("fleet_dispatch", **gauges.fields(settings.name))
+    for fields in gauges.provider_fields(settings.name):
         log.info("fleet_provider", **fields)
     for provider, breaker in decision.breakers.items():
         log.warning("breaker_open", provider=provider, reason=breaker.reason.value, allowed=breaker.allowed)

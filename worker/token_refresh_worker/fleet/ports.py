@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.fleet.core.dispatch import Message
 from token_refresh_worker.fleet.core.enrolment import Listed
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row
@@ -78,10 +77,3 @@ class Listing(Protocol):
 
     def members(self, fleet: str) -> Iterator[Listed]:
         """List them; other fleets' secrets may be among them."""
-
-
-class EventBus(Protocol):
-    """Where transitions are announced."""
-
-    def send(self, announcement: Announcement) -> None:
-        """Send one event."""

@@ -1,42 +1,27 @@
-"""The resync's Lambda handler: once an hour, compare the index with the secrets that carry the fleet's tag."""
+"""The resync: once an hour, compare the index with the secrets that carry the fleet's tag."""
 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh_worker.fleet.core.enrolment import Resync, resync
 from token_refresh_worker.fleet.core.row import Row
 from token_refresh_worker.fleet.ports import Index, Listing
 from token_refresh_worker.fleet.settings import read_fleet_settings
+from token_refresh_worker.run.ports import Log
 
 THREADS: Final = 8
 """Rows are added one by one, so that none replaces a row that is there; this many at a time."""
 
 
-def handler(event: object, context: Any) -> dict[str, int]:
-    """Bring the index up to date.
-
-    Args:
-        event: Anything; EventBridge Scheduler sends one an hour.
-        context: Lambda's context object.
-
-    Returns:
-        `added`, `removed`, `looked_at`, and `not_believed`: rows that an incomplete listing lacks and that stay.
-
-    Raises:
-        TokenRefreshError: Table or listing refuse or can't be reached. The next resync goes on.
-    """
-    del event
-    request_id = getattr(context, "aws_request_id", None)
-    take_over_libraries("INFO", request_id=request_id)
+def resync_index(log: Log) -> dict[str, int]:
+    """Bring the index up to date, and return what changed."""
     settings = read_fleet_settings(os.environ)
     found = synchronise(settings.index(), settings.listing(), fleet=settings.name, now=datetime.now(UTC))
     counts = counts_of(found)
-    log = open_log(EVERYTHING, request_id=request_id, fleet=settings.name)
-    (log.warning if found.not_believed else log.info)("fleet_resync", **counts)
+    (log.warning if found.not_believed else log.info)("fleet_resync", fleet=settings.name, **counts)
     return counts
 
 

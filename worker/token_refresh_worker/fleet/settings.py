@@ -10,15 +10,16 @@ from botocore.exceptions import BotoCoreError
 
 from token_refresh.aws.clients import make_client
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.fleet.aws.bus import Bus
+from token_refresh_worker.fleet.aws.bus import EventBridgeBus
 from token_refresh_worker.fleet.aws.calls import CLIENT_CONFIG
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.aws.listing import TaggedSecrets
 from token_refresh_worker.fleet.aws.queue import FifoQueue
 from token_refresh_worker.fleet.core.dispatch import Limits, ProviderLimits
-from token_refresh_worker.fleet.ports import EventBus, Index, Listing, Queue
+from token_refresh_worker.fleet.ports import Index, Listing, Queue
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.ports import Bus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +50,9 @@ class FleetSettings:
         """Open the listing of the members."""
         return TaggedSecrets(client("secretsmanager"))
 
-    def bus(self) -> EventBus | None:
+    def bus(self) -> Bus | None:
         """Open the event bus, if there is one."""
-        return Bus(client("events"), self.event_bus) if self.event_bus else None
+        return EventBridgeBus(client("events"), self.event_bus) if self.event_bus else None
 
 
 def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:

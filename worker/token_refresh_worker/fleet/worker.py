@@ -9,10 +9,11 @@ from random import SystemRandom
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.fleet.core.announcement import announcement
-from token_refresh_worker.fleet.core.outcome import Ran, after
-from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of
-from token_refresh_worker.fleet.ports import Entry, EventBus, Index
-from token_refresh_worker.ports import Log
+from token_refresh_worker.fleet.core.outcome import after
+from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, pause_of
+from token_refresh_worker.fleet.ports import Entry, Index
+from token_refresh_worker.run.outcome import RunReport
+from token_refresh_worker.run.ports import Bus, Log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,7 @@ class Crew:
 
     fleet: str
     index: Index
-    bus: EventBus | None
+    bus: Bus | None
     log: Log
     read_document: Callable[[str], Mapping[str, object]]
     """Reads the document of a new member, whose provider nobody knows yet."""
@@ -59,29 +60,29 @@ def provider_of(entry: Entry, read_document: Callable[[], Mapping[str, object]],
     """
     seen, named = entry.row.seen, entry.row.provider
     # After a failure it is in doubt: somebody may have corrected the document's provider, or the deployment's.
-    if seen and seen.version_id and seen.error_type is None and named != UNKNOWN_PROVIDER:
+    if seen and seen.tokens.version_id and seen.error_type is None and named != UNKNOWN_PROVIDER:
         return named
     stored = read_document().get("provider")
     return stored if isinstance(stored, str) and stored else default
 
 
-def report(crew: Crew, row: Row, ran: Ran) -> None:
+def report(crew: Crew, entry: Entry, run: RunReport) -> None:
     """Write the row that a run leaves, and announce a transition. Failures are logged: the tokens are stored."""
-    left = after(row, ran, chance=crew.chance())
+    left = after(entry.row, run, began_at=entry.read_at, chance=crew.chance())
     try:
         # A late run knows less than the row, so it announces nothing either.
         if not crew.index.report(left):
-            crew.log.info("fleet_report_superseded", secret_id=row.secret_arn)
+            crew.log.info("fleet_report_superseded", secret_id=left.secret_arn)
             return
         event = announcement(left, fleet=crew.fleet)
         if crew.bus is None or event is None:
             return
         # Read again: a run that was under way at the same time may have sent the event.
-        latest = crew.index.entry(row.secret_arn)
+        latest = crew.index.entry(left.secret_arn)
         if latest is not None and latest.row.announced == event.transition:
             return
         # In this order: a worker that dies in between sends the event twice, and never not at all.
         crew.bus.send(event)
-        crew.index.announced(row.secret_arn, event.transition.value)
+        crew.index.announced(left.secret_arn, event.transition.value)
     except TokenRefreshError as error:
-        crew.log.warning("fleet_report_failed", secret_id=row.secret_arn, error_type=type(error).__name__)
+        crew.log.warning("fleet_report_failed", secret_id=left.secret_arn, error_type=type(error).__name__)

@@ -1,36 +1,36 @@
 """Whether a claim store can keep up with a token's lifetime. Deployment and worker call the same function.
 
-A token is due after two thirds of its life, and each claim store takes so many claims in 24 hours. A shorter life would
-reach that limit, and runs would wait while the token expires.
+A token falls due each time its life but the refresh window is over, and each time costs a claim. A shorter life would
+reach the store's limit of claims in 24 hours, and runs would wait while the token expires.
 """
 
 from datetime import timedelta
 from typing import Final
 
-# A day / (54 min x 2/3) = 40 claims; tests/providers/test_lifetime.py holds both to the stores' limits.
-SHORTEST_WITH_VERSIONS: Final = timedelta(minutes=54)
-"""Claims as versions of the secret: 40 a day."""
+from token_refresh.stored.refresh_window import LARGEST_PART
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
-SHORTEST_WITH_TABLE: Final = timedelta(minutes=27)
-"""Claims in a DynamoDB table: 80 a day."""
+CLAIMS_A_DAY: Final = {ClaimStoreKind.VERSIONS: 40, ClaimStoreKind.TABLE: 80}
+"""A secret holds about 100 versions, and none is removed within 24 hours. A claim and what follows it are 2 versions,
+or 1 where claims are in a table. 20 stay free. A full secret would refuse the new tokens, after the redemption."""
 
 
-def lifetime_problem(lifetime: timedelta, *, claims_in_table: bool) -> str | None:
-    """Say why a lifetime doesn't fit the claim store, and the way out; None if it fits.
+def shortest_lifetime(store: ClaimStoreKind) -> timedelta:
+    """Return how long access tokens must live, whatever the configured window, so that the claims suffice."""
+    return timedelta(days=1) / CLAIMS_A_DAY[store] / (1 - LARGEST_PART)
 
-    Args:
-        lifetime: How long an access token lives.
-        claims_in_table: Whether `CLAIM_TABLE` is set.
-    """
-    shortest = SHORTEST_WITH_TABLE if claims_in_table else SHORTEST_WITH_VERSIONS
+
+def lifetime_problem(lifetime: timedelta, store: ClaimStoreKind) -> str | None:
+    """Say why a lifetime doesn't fit the claim store, and the way out; None if it fits."""
+    shortest, with_table = shortest_lifetime(store), shortest_lifetime(ClaimStoreKind.TABLE)
     if lifetime >= shortest:
         return None
     # A table helps down to its own limit; below it only the provider can.
-    if lifetime >= SHORTEST_WITH_TABLE:
+    if lifetime >= with_table:
         way_out = 'Keep claims in a table: deploy with claim_table = "create", which sets CLAIM_TABLE'
     else:
-        way_out = f"Make access tokens live at least {_minutes(SHORTEST_WITH_TABLE)} in the provider's settings"
-    where = "a table" if claims_in_table else "versions of the secret"
+        way_out = f"Make access tokens live at least {_minutes(with_table)} in the provider's settings"
+    where = "a table" if store is ClaimStoreKind.TABLE else "versions of the secret"
     return (
         f"access tokens live {_minutes(lifetime)}, and with claims kept in {where} they must live at least "
         f"{_minutes(shortest)}. {way_out}"

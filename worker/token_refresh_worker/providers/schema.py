@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Expiry, Grant, RequestFormat, ResponseFormat
 from token_refresh_worker.providers.matchers import FIELD, read_matchers
 from token_refresh_worker.providers.provider import (
@@ -26,7 +27,6 @@ from token_refresh_worker.stored.origin import LONGEST_GRACE
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
-DEFAULT_WINDOW: Final = timedelta(hours=8)
 # EventBridge Scheduler runs once a minute at most, and a window takes three runs (tests/infra/test_providers.py).
 SHORTEST_WINDOW_SECONDS: Final = 180
 

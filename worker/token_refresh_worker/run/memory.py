@@ -7,7 +7,7 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
-from token_refresh_worker.ports import Clock
+from token_refresh_worker.run.ports import Clock
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from token_refresh_worker.ports import ClaimStore, Clock, Log, SecretStore, TokenEndpoint
 from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.ports import ClaimStore, Clock, Log, SecretStore, TokenEndpoint
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
 

@@ -12,13 +12,13 @@ from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
-from token_refresh_worker.ports import Deadline
-from token_refresh_worker.retry import repeat
 from token_refresh_worker.run.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Limits, Parts
+from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.request_sender import RequestSender, TimeOver
 from token_refresh_worker.run.requests import PreparedRefresh, prepare_refresh
+from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
 from token_refresh_worker.stored.origin import Origin
 

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
-from token_refresh_worker.ports import Deadline, Log
-from token_refresh_worker.retry import repeat
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Limits
+from token_refresh_worker.run.ports import Deadline, Log
 from token_refresh_worker.run.requests import PreparedRefresh
+from token_refresh_worker.run.retry import repeat
 
 
 class TimeOver(Exception):  # noqa: N818 - it never leaves the redemption

@@ -6,9 +6,9 @@ from typing import Final
 
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import TokenResponse
-from token_refresh_worker.ports import TokenEndpoint
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.parts import Parts, PreviousCredentials
+from token_refresh_worker.run.ports import TokenEndpoint
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, assert_never
 
+from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.plan import STALENESS, plan
 from token_refresh_worker.core.schedule import Policy, lifetime_too_short
 from token_refresh_worker.core.snapshot import RunState, Snapshot
@@ -30,11 +31,11 @@ from token_refresh_worker.core.steps import (
     TokenUsed,
     Wait,
 )
-from token_refresh_worker.outcome import Outcome, OutcomeName
-from token_refresh_worker.ports import Deadline
 from token_refresh_worker.run.failures import SecretName, dead_grant, mismatch, too_many_steps, unknown_outcome
 from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
 from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Run:
     ) -> None:
         self.parts = parts
         self._policy = policy
-        self._secret = secret
+        self.secret = secret
         self._deadline = deadline
         self._limits = limits or Limits()
         self._force = force
@@ -89,7 +90,7 @@ class Run:
         redemption = Redemption(
             parts=self.parts,
             policy=self._policy,
-            secret=self._secret,
+            secret=self.secret,
             deadline=self._deadline,
             limits=self._limits,
             memory=self.memory,
@@ -112,13 +113,26 @@ class Run:
             raise self.memory.publish_failure
         return outcome
 
+    def report(self, ended: Outcome | TokenRefreshError) -> RunReport:
+        """Report how the run ended, and what it learned."""
+        memory, provider = self.memory, self.parts.provider.name
+        if memory.snapshot is None:
+            return RunReport(ended=ended, provider=provider)
+        return RunReport(
+            ended=ended,
+            at=memory.service_now(),
+            requests=memory.requests_sent,
+            provider=provider,
+            tokens=CurrentTokens.of(memory.snapshot.current, self._policy),
+        )
+
     def _steps(self) -> Outcome:
         memory, snapshot = self.memory, self.read()
         if self._force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
         polls = 0
-        # Something else that keeps changing the secret must not keep a run busy (test_failures_store.py).
+        # Something else that keeps changing the secret must not keep a run busy (test_forward_stored_tokens.py).
         for _ in range(self._limits.steps):
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
@@ -133,7 +147,7 @@ class Run:
             if after is None:
                 return self._yield(Wait(memory.service_now() + STALENESS, Reason.UNREADABLE), snapshot)
             snapshot = after
-        raise too_many_steps(self._secret, self._limits.steps)
+        raise too_many_steps(self.secret, self._limits.steps)
 
     def _plan(self, snapshot: Snapshot) -> Step:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
@@ -161,12 +175,12 @@ class Run:
     def _rest(self, step: Rest, snapshot: Snapshot) -> Outcome:
         match step:
             case Mismatch():
-                raise mismatch(self._secret, step)
+                raise mismatch(self.secret, step)
             case Rejected() | TokenUsed():
                 here = self.memory.rejected_version == snapshot.current.version_id
-                raise dead_grant(self._secret, step, self.memory.rejected_with if here else None)
+                raise dead_grant(self.secret, step, self.memory.rejected_with if here else None)
             case Hold():
-                raise unknown_outcome(self._secret, step)
+                raise unknown_outcome(self.secret, step)
             case Fresh() | Wait():
                 # The provider rejected a token that was replaced meanwhile: somebody else refreshes this secret.
                 rejected = self.memory.rejected_version
@@ -198,7 +212,7 @@ class Run:
                 "token_lifetime_too_short",
                 claim_store=self._policy.claim_store.value,
                 remedy='pause, deploy with claim_table = "create", run '
-                + self._secret.command("claims move", " --to table --table NAME")
+                + self.secret.command("claims move", " --to table --table NAME")
                 + ", and resume",
             )
         return self._outcome(OutcomeName.YIELDED, snapshot, step)
@@ -206,9 +220,7 @@ class Run:
     def _outcome(self, name: OutcomeName, snapshot: Snapshot, wait: Wait | None = None) -> Outcome:
         return Outcome(
             name=name,
-            secret_id=self._secret.secret_id,
-            version_id=snapshot.current.version_id,
-            document=snapshot.current.document,
-            policy=self._policy,
+            secret_id=self.secret.secret_id,
+            tokens=CurrentTokens.of(snapshot.current, self._policy),
             retry_at=wait.until if wait else None,
         )

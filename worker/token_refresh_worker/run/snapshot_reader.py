@@ -16,9 +16,9 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
-from token_refresh_worker.ports import ClaimStore, SecretStore, SecretVersion
 from token_refresh_worker.run.failures import SecretName, no_value, unreadable_document
 from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.ports import ClaimStore, SecretStore, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -117,7 +117,7 @@ class _Reading:
         newest = max(known, key=lambda claim: claim.number, default=None)
         named = Snapshot(now=self.now, current=current, newest=newest).missing_claim_id
         if named is None or self.reader.claim_store is ClaimStoreKind.TABLE:
-            return self._with_fingerprint(newest, current) if newest else None
+            return newest
         assert current.document.origin is not None  # noqa: S101 - it names the claim
         return self.reader.claim_named(named, current.document.origin.number, newest, current) or newest
 
@@ -126,19 +126,11 @@ class _Reading:
         named = current.document.origin is not None or self.reader.claim_store is not ClaimStoreKind.TABLE
         return not named and self._read(label=CLAIM) is not None
 
-    def _with_fingerprint(self, claim: Claim, current: TokenSet) -> Claim:
-        """Find out which token a version 1 claim on another version redeems: the current version may be a copy."""
-        its_own = {claim.version_id, staged_version_id(claim.claim_id, claim.version_id)}
-        if claim.fingerprint or current.version_id in its_own:
-            return claim
-        base = self._read_set(claim.version_id)
-        return replace(claim, fingerprint=fingerprint_of(base.document.redeemed_token)) if base else claim
-
     def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
         fingerprint, latest = fingerprint_of(current.document.redeemed_token), self.now + CLOCK_ERROR
         # An entry from the future was written by no run, and would block refreshes until then.
         ledger = Ledger((*(a for a in newest.earlier if a.claimed_at <= latest), newest))
-        on_token = {a.claim_id for a in ledger.on_token(fingerprint, current.version_id)} | {newest.claim_id}
+        on_token = {a.claim_id for a in ledger.on_token(fingerprint)} | {newest.claim_id}
 
         def resolve(attempt: Attempt) -> Attempt:
             asked = attempt.fate is Fate.SILENT and attempt.claim_id in on_token

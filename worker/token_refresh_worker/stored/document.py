@@ -72,7 +72,7 @@ class TokenDocument:
             kept: Other fields of the response that the provider's profile keeps.
             origin: Where the new tokens come from; None removes the key `tokenRefresh`.
         """
-        # Stored times have whole seconds, and a run must hold in memory what the next one reads (test_bounds_edges.py).
+        # Stored times have whole seconds, and a run must hold in memory what the next one reads (test_document.py).
         issued_at = issued_at.replace(microsecond=0)
         expires_at = issued_at + min(lifetime or self.lifetime or DEFAULT_LIFETIME, LONGEST_LIFETIME)
         spelling = self._spelling

@@ -65,7 +65,7 @@ class Origin:
             return None
         notice = LONGEST_NOTICE
         if self.grant_began_at is not None and self.grant_began_at < self.grant_ends_at:
-            # Tokens are due after two thirds of their life: a grant that each refresh prolongs never comes this close.
+            # Less than the refresh window's part: a grant that each refresh prolongs never comes this close to its end.
             notice = min(notice, (self.grant_ends_at - self.grant_began_at) / 4)
         return self.grant_ends_at - notice
 

@@ -11,8 +11,8 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.prompts import ask, ask_secret
-from token_refresh_worker.config import Settings
 from token_refresh_worker.oauth.formats import AuthMethod
+from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 

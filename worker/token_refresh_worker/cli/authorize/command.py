@@ -24,9 +24,9 @@ from token_refresh_worker.cli.secret.membership import find_index, join
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.regions import other_regions
 from token_refresh_worker.cli.secret.storing import base_document, document_of, fields_of
-from token_refresh_worker.config import Settings
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.ports import SecretVersion
+from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"

@@ -18,7 +18,7 @@ from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.steps import Carry, Promote
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
-from token_refresh_worker.ports import ClaimStore
+from token_refresh_worker.run.ports import ClaimStore
 from token_refresh_worker.stored.origin import ORIGIN_KEY, ClaimStoreKind, Origin
 
 _RECORDED = {Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN}
@@ -111,7 +111,7 @@ def _copy(state: State, target: ClaimStore, moved_to: str, again: str) -> Claim 
     if newest is None:
         return None
     *earlier, last = [_moved(attempt, state, moved_to) for attempt in ledger]
-    claim = replace(newest, earlier=tuple(earlier), fingerprint=last.fingerprint, version_id=last.version_id)
+    claim = replace(newest, earlier=tuple(earlier), version_id=last.version_id)
     before = target.newest().claim  # Left by an earlier move.
     if not target.append(claim, after=before.claim_id if before else None):
         found = target.find(claim.claim_id)
@@ -134,11 +134,7 @@ def _moved(attempt: Attempt, state: State, moved_to: str) -> Attempt:
     if attempt.version_id != state.snapshot.current.version_id:
         return attempt
     ended = attempt.fate in {Fate.REJECTED, Fate.NOT_REDEEMED}
-    return replace(
-        attempt,
-        fingerprint=attempt.fingerprint or state.snapshot.fingerprint,
-        version_id=moved_to if ended else attempt.version_id,
-    )
+    return replace(attempt, version_id=moved_to) if ended else attempt
 
 
 def _store_document(state: State, to: ClaimStoreKind, claim: Claim | None, version_id: str, again: str) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from token_refresh.errors import SecretStoreError, TokenRefreshError
+from token_refresh.errors import SecretStoreError, TokenRefreshError, raised_at
 from token_refresh_worker.cli.console.screen import discard, errors, message, show, text
 
 EX_INTERRUPTED: Final = 130
@@ -71,7 +71,7 @@ def reported(*, debug: bool, failed: int, look: Callable[[], str] | None = None)
         else:
             _report(
                 "InternalError",
-                f"{type(defect).__name__} at {_place(defect)}: a defect of this program; run the command again with "
+                f"{raised_at(defect)}: a defect of this program; run the command again with "
                 "--debug, and please report what that prints",
             )
         if debug:
@@ -92,8 +92,3 @@ def _report_place(failure: BaseException) -> None:
         for frame in traceback.extract_tb(link.__traceback__):
             errors().print(text(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}", "dim"))
         link = link.__cause__ or link.__context__
-
-
-def _place(defect: BaseException) -> str:
-    frame = traceback.extract_tb(defect.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -19,7 +19,7 @@ from token_refresh_worker.cli.doctor.permissions import check_permissions
 from token_refresh_worker.cli.doctor.provider import check_token_endpoint
 from token_refresh_worker.cli.doctor.secret import check_credentials, check_document, check_last_refresh, check_tokens
 from token_refresh_worker.cli.secret.state import State, read_state
-from token_refresh_worker.config import read_settings
+from token_refresh_worker.run.settings import read_settings
 
 _MARKS = {
     Grade.OK: ("ok", "green"),

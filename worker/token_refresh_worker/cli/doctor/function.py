@@ -8,9 +8,9 @@ from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import NO_SUCH_FUNCTION, WORKER_VARIABLES, Context
 from token_refresh_worker.cli.doctor.check import Check, NoResult, call
 from token_refresh_worker.cli.doctor.delivery import check_delivery
-from token_refresh_worker.config import read_settings
 from token_refresh_worker.core.plan import STALENESS
-from token_refresh_worker.outcome import NAMESPACE
+from token_refresh_worker.run.metrics import NAMESPACE
+from token_refresh_worker.run.settings import read_settings
 
 _COMPARED: Final = [name for name in WORKER_VARIABLES if name not in {"UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"}]
 _ACTIONS: Final = tuple(

@@ -9,12 +9,12 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.check import Check
 from token_refresh_worker.cli.secret.provider import names_provider
 from token_refresh_worker.cli.secret.state import State
-from token_refresh_worker.config import Settings
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
+from token_refresh_worker.run.settings import Settings
 
 _NOT_SENT = {
     Kind.NOT_SENT: "check TOKEN_ENDPOINT, and the network of this machine and of the function",

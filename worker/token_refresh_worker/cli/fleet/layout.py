@@ -135,15 +135,15 @@ def _fields(member: Member, view: View) -> dict[str, Any]:
     if seen is not None:
         known |= {
             "since": iso(seen.since),
-            "expires_at": iso(seen.expires_at),
-            "due_at": iso(seen.due_at),
+            "expires_at": iso(seen.tokens.expires_at),
+            "due_at": iso(seen.tokens.due_at),
             "last_run_at": iso(seen.at),
             "last_success_at": iso(seen.succeeded_at),
             "outcome": seen.outcome,
             "error_type": seen.error_type,
             "failures": seen.failures,
-            "version_id": seen.version_id,
-            "grant_ends_at": iso(seen.grant_ends_at),
+            "version_id": seen.tokens.version_id,
+            "grant_ends_at": iso(seen.tokens.grant_ends_at),
         }
     # A key without a value is left out, so that a script's `.get` has one meaning.
     return {name: value for name, value in known.items() if value is not None}

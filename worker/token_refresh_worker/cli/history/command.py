@@ -45,7 +45,7 @@ def history(
 
 def _fate(past: Past, version: Listed) -> str | None:
     if version.document is not None:
-        return past.fate_of_token(version.document, version.version_id)[0].value
+        return past.fate_of_token(version.document)[0].value
     if version.record is not None:
         return version.record.fate.value + (f" ({version.record.error})" if version.record.error else "")
     attempt = past.attempt_under(version.version_id)

@@ -11,11 +11,11 @@ from token_refresh_worker.cli.history.versions import Kind, Listed, list_version
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.regions import not_found
 from token_refresh_worker.cli.secret.storing import fields_of
-from token_refresh_worker.config import Settings
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
-from token_refresh_worker.ports import ClaimStore
+from token_refresh_worker.run.ports import ClaimStore
+from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.document import TokenDocument
 
 
@@ -42,10 +42,10 @@ class Past:
         """Give the attempt under a claim."""
         return next((a for a in self.ledger.attempts if a.claim_id == claim_id), None)
 
-    def fate_of_token(self, document: TokenDocument, version_id: str) -> tuple[TokenFate, datetime | None]:
+    def fate_of_token(self, document: TokenDocument) -> tuple[TokenFate, datetime | None]:
         """Say what became of a token set's refresh token, and when that began; the worst fate counts."""
         fingerprint = fingerprint_of(document.redeemed_token)
-        found = self.ledger.on_token(fingerprint, version_id)
+        found = self.ledger.on_token(fingerprint)
         # Only the newest attempt counts, as in `stop_at_rejected_grant`.
         rejected = [a for a in found[-1:] if a.fate is Fate.REJECTED]
         # A provider that returned the same token did not use it up.
@@ -101,8 +101,6 @@ def _newest_claim(store: ClaimStore, versions: list[Listed]) -> Claim | None:
 
 def _resolve(attempt: Attempt, versions: Mapping[str, Listed]) -> Attempt:
     """Find out what is stored under a claim that the ledger has no fate for."""
-    if attempt.fingerprint is None and (base := versions.get(attempt.version_id)) and base.document:
-        attempt = replace(attempt, fingerprint=fingerprint_of(base.document.redeemed_token))
     if attempt.fate is not Fate.SILENT:
         return attempt
     staged = versions.get(staged_version_id(attempt.claim_id, attempt.version_id))

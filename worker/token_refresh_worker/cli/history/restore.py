@@ -47,7 +47,7 @@ def restore(
     value = chosen.value.value if chosen.value else None
     if chosen.document is None or value is None:
         raise CommandFailed(f"version {chosen.version_id} holds no token set. {_alternatives(context)}")
-    note = _explain(context, past, chosen.document, chosen.version_id)
+    note = _explain(context, past, chosen.document)
     _show(chosen, chosen.document, note)
     if not yes:
         confirm("Make it current, as a new version?")
@@ -103,13 +103,13 @@ def _alternatives(context: Context) -> str:
     )
 
 
-def _explain(context: Context, past: Past, document: TokenDocument, version_id: str) -> str:
+def _explain(context: Context, past: Past, document: TokenDocument) -> str:
     """Say what happens to a restored set; refuse one whose refresh token is no longer of use.
 
     Raises:
         CommandFailed: Sent again, the refresh token would be rejected, or would cost the grant.
     """
-    fate, at = past.fate_of_token(document, version_id)
+    fate, at = past.fate_of_token(document)
     authorize = f"Get a new token set: `{context.command('authorize')}`"
     token = "refresh token" if document.refresh_token else "access token"
     if at is None:

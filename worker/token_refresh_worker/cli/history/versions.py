@@ -14,7 +14,7 @@ from token_refresh_worker.cli.secret.listing import each_version
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.core.claims import Claim, Record, read_claim, read_record
 from token_refresh_worker.core.versions import staged_version_id
-from token_refresh_worker.ports import SecretStore, SecretVersion
+from token_refresh_worker.run.ports import SecretStore, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
 
 _T = TypeVar("_T")

@@ -17,11 +17,11 @@ from token_refresh_worker.cli.secret.provider import names_provider, settings_fo
 from token_refresh_worker.cli.secret.regions import not_found
 from token_refresh_worker.cli.secret.state import read_state, refuse_published_copy
 from token_refresh_worker.cli.secret.storing import fields_of
-from token_refresh_worker.config import Settings
 from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.events import Trigger
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.settings import Settings
 
 _SENTENCES = {
     "refresh_claimed": "claimed the right to refresh, attempt {attempt}",

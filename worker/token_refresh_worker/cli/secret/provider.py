@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.config import Settings
 from token_refresh_worker.providers.loader import profile_names
+from token_refresh_worker.run.settings import Settings
 
 PROVIDER_KEY = "provider"
 

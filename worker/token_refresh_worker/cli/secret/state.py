@@ -11,16 +11,17 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.regions import not_found
 from token_refresh_worker.cli.secret.storing import fields_of
-from token_refresh_worker.config import Settings
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.schedule import CLAIMS_A_DAY, Policy, due_at
+from token_refresh_worker.core.schedule import Policy, due_at
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Step
 from token_refresh_worker.core.versions import CURRENT, published_version_id, staged_version_id
-from token_refresh_worker.ports import ClaimStore, SecretStore
+from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.ports import ClaimStore, SecretStore
+from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument
 

@@ -11,7 +11,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.ports import SecretStore, SecretVersion
+from token_refresh_worker.run.ports import SecretStore, SecretVersion
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument, read_document
 

@@ -1,4 +1,4 @@
-"""Events on EventBridge; implements the port `EventBus`."""
+"""Events on EventBridge; implements the port `Bus`."""
 
 import json
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SOURCE: Final = "token-refresh"
 
 
-class Bus:
+class EventBridgeBus:
     """An event bus, by name or ARN."""
 
     def __init__(self, client: "EventBridgeClient", name: str) -> None:

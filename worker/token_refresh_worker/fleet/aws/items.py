@@ -22,6 +22,7 @@ from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Pause, Pauses, Row, Seen, State
 from token_refresh_worker.providers.schema import NAME
+from token_refresh_worker.run.outcome import CurrentTokens
 
 KEY: Final = "secret_arn"
 PAUSE: Final = "pause"
@@ -175,11 +176,13 @@ def _provider(name: str) -> str:
     return name
 
 
-_TIMES: Final = frozenset(field.name for field in fields(Seen) if field.name.endswith("at")) | {"since"}
+_TOKENS: Final = frozenset(field.name for field in fields(CurrentTokens))
+_SEEN: Final = frozenset(field.name for field in fields(Seen)) - {"tokens"}
+_TIMES: Final = frozenset(name for name in _TOKENS | _SEEN if name.endswith("at")) | {"since"}
 
 
 def _write_seen(seen: Seen) -> str:
-    known = {field.name: getattr(seen, field.name) for field in fields(Seen)}
+    known = {name: getattr(seen, name) for name in _SEEN} | {name: getattr(seen.tokens, name) for name in _TOKENS}
     return json.dumps(
         {name: seconds(value) if name in _TIMES else value for name, value in known.items() if value is not None}
     )
@@ -187,7 +190,7 @@ def _write_seen(seen: Seen) -> str:
 
 def _read_seen(text: str) -> Seen:
     found = json.loads(text)
-    known: dict[str, Any] = {field.name: found.get(field.name) for field in fields(Seen)}
+    known: dict[str, Any] = {name: found.get(name) for name in _SEEN | _TOKENS}
     known |= {name: moment(known[name]) for name in _TIMES if known[name] is not None}
     # `type`, not `isinstance`: JSON's true is an `int` of Python.
     numbers = (known["requests"], known["failures"])
@@ -196,4 +199,5 @@ def _read_seen(text: str) -> Seen:
         raise ValueError
     if not all(isinstance(text, str) for text in texts):
         raise ValueError
-    return Seen(**known | {"state": State(known["state"])})
+    tokens = CurrentTokens(**{name: known.pop(name) for name in _TOKENS})
+    return Seen(**known | {"state": State(known["state"]), "tokens": tokens})

@@ -18,10 +18,10 @@ def announcement(row: Row, *, fleet: str) -> Announcement | None:
     return Announcement(
         transition=transition,
         secret_id=row.secret_arn,
-        version_id=seen.version_id,
+        version_id=seen.tokens.version_id,
         provider=row.provider,
         fleet=fleet,
-        since=(seen.grant_ending_at if transition is Transition.GRANT_ENDING else None) or seen.since,
+        since=(seen.tokens.grant_ending_at if transition is Transition.GRANT_ENDING else None) or seen.since,
     )
 
 
@@ -34,6 +34,6 @@ def _transition(row: Row, seen: Seen) -> Transition | None:
     # Before "Grant Ending": a new grant that ends soon sends both, in this order.
     if row.announced == Transition.REAUTHORIZATION_REQUIRED:
         return Transition.REAUTHORIZED
-    if seen.grant_ending_at is not None and seen.at >= seen.grant_ending_at:
+    if seen.grant_is_ending:
         return Transition.GRANT_ENDING
     return Transition.REAUTHORIZED if row.announced is not None else None

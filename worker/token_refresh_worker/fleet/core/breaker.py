@@ -1,11 +1,5 @@
 """One circuit breaker a provider, computed from the rows alone, so that it survives any restart.
 
-    opens when                                                      lets one run through after
-    half of the last 20 runs (at least 5) got no response           2 minutes
-    half of the last 20 runs (at least 5) met rejected credentials  10 minutes
-    single use: the last 3 runs have an unknown outcome             5 minutes
-    over 5 grants and a fifth of the provider rejected in 10 min    10 minutes
-
 Only runs that sent a token request count. Each run in a row that succeeds lets five more through, until the breaker
 closes. A row knows its last run only, which is enough: a failing secret is not retried within the minute.
 """
@@ -36,12 +30,16 @@ class Reason(StrEnum):
     """Why a breaker is open."""
 
     NO_RESPONSE = "no_response"
+    """Half of the last 20 runs (at least 5) got no response."""
     CLIENT_REJECTED = "client_rejected"
+    """Half of the last 20 runs (at least 5) met `invalid_client`."""
     UNKNOWN_OUTCOMES = "unknown_outcomes"
+    """Refresh tokens are single-use, and the last 3 runs have an unknown outcome or could not store new tokens."""
     REJECTED_GRANTS = "rejected_grants"
+    """Over 5 grants, and a fifth of the provider's, are rejected within 10 minutes."""
 
 
-_PAUSES: Final = {
+PAUSES: Final = {
     Reason.NO_RESPONSE: timedelta(minutes=2),
     Reason.CLIENT_REJECTED: timedelta(minutes=10),
     Reason.UNKNOWN_OUTCOMES: timedelta(minutes=5),
@@ -112,4 +110,4 @@ def _allowed(reason: Reason, runs: Sequence[Seen], now: datetime) -> int:
     if successes:
         return STEP * successes
     # Counted from the newest run, so a probe that fails restarts the pause.
-    return 1 if now >= runs[0].at + _PAUSES[reason] else 0
+    return 1 if now >= runs[0].at + PAUSES[reason] else 0

@@ -12,8 +12,8 @@ from typing import Final
 from token_refresh_worker.fleet.core.breaker import Reason
 from token_refresh_worker.fleet.core.dispatch import Decision, Fleet
 from token_refresh_worker.fleet.core.row import Row, State, state_of
+from token_refresh_worker.run.metrics import metric_fields
 
-NAMESPACE: Final = "TokenRefresh"
 _MANAGED: Final = frozenset({State.HEALTHY, State.DUE, State.OVERDUE, State.HELD})
 """The states in which the fleet itself can keep a secret fresh; all others wait for a person."""
 
@@ -25,14 +25,14 @@ class Gauges:
     fleet: Mapping[str, float]
     providers: Mapping[str, Mapping[str, float]]
 
-    def fields(self, name: str, timestamp_ms: int) -> dict[str, object]:
-        """Give one log line in CloudWatch's Embedded Metric Format, for the fleet as a whole."""
-        return _line(self.fleet, {"Fleet": name}, timestamp_ms)
+    def fields(self, name: str) -> dict[str, object]:
+        """Give the fields of one log line for the fleet as a whole."""
+        return metric_fields(self.fleet, {"Fleet": name})
 
-    def provider_fields(self, name: str, timestamp_ms: int) -> list[dict[str, object]]:
-        """Give one such line for each provider."""
+    def provider_fields(self, name: str) -> list[dict[str, object]]:
+        """Give those of a log line for each provider."""
         return [
-            _line(values, {"Fleet": name, "Provider": provider}, timestamp_ms)
+            metric_fields(values, {"Fleet": name, "Provider": provider})
             for provider, values in sorted(self.providers.items())
         ]
 
@@ -77,7 +77,7 @@ def _by_provider(fleet: Fleet, decision: Decision, states: Mapping[str, State]) 
 def _oldest_due_seconds(rows: list[Row], now: datetime) -> float:
     """Say for how long the longest waiting secret has been due."""
     # A retry moves `next_at`, and must not make a secret look less late.
-    due = [row.seen.due_at if row.seen and row.seen.due_at else row.next_at for row in rows]
+    due = [row.due_at or row.next_at for row in rows]
     return max((max(0.0, (now - moment).total_seconds()) for moment in due), default=0.0)
 
 
@@ -88,22 +88,3 @@ def _within_window_percent(rows: list[Row], now: datetime) -> float:
     # A secret without a known window counts against the objective: nobody can say that it is fresh.
     halves = [row.half_window_at for row in rows]
     return round(100 * sum(half is not None and now < half for half in halves) / len(rows), 3)
-
-
-def _line(values: Mapping[str, float], dimensions: Mapping[str, str], timestamp_ms: int) -> dict[str, object]:
-    # CloudWatch reads the metrics from the log line, so no permission and no call is needed.
-    units = {name: "Seconds" if "Seconds" in name else "Percent" if "Percent" in name else "Count" for name in values}
-    return {
-        **dimensions,
-        **values,
-        "_aws": {
-            "Timestamp": timestamp_ms,
-            "CloudWatchMetrics": [
-                {
-                    "Namespace": NAMESPACE,
-                    "Dimensions": [list(dimensions)],
-                    "Metrics": [{"Name": name, "Unit": unit} for name, unit in units.items()],
-                }
-            ],
-        },
-    }

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from token_refresh.aws.arn import secret_name
+from token_refresh_worker.run.outcome import CurrentTokens
 
 UNKNOWN_PROVIDER: Final = "unknown"
 """Provider of a secret that has no provider tag, until its first run has read the document."""
@@ -27,13 +28,21 @@ class State(StrEnum):
     """What an operator sees of one secret. A run stores one of the first five; the others follow from the time."""
 
     HEALTHY = "healthy"
+    """Nothing is due."""
     HELD = "held"
+    """A request may have been received, and a repeat may revoke the grant. Fix: wait for the window's last quarter."""
     REAUTHORIZE = "reauthorize"
+    """The provider rejected the grant. Fix: `token-refresh authorize SECRET --fleet prod`."""
     EMPTY = "empty"
+    """No token document yet. Fix: as for `reauthorize`."""
     ERROR = "error"
+    """A document, a setting or a permission is wrong. Fix: the worker's log has the error, with the command."""
     DUE = "due"
+    """To be refreshed, or never looked at."""
     OVERDUE = "overdue"
+    """Half of the refresh window is used up. Fix: look at its error, and at the provider's breaker."""
     PAUSED = "paused"
+    """Somebody paused it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +78,12 @@ class Seen:
     failures: int
     """Failed runs in a row."""
     succeeded_at: datetime | None
-    version_id: str | None
-    expires_at: datetime | None
-    due_at: datetime | None
-    grant_ends_at: datetime | None = None
-    """When the refresh token itself expires, where the provider says so."""
-    grant_ending_at: datetime | None = None
-    """When to say so."""
+    tokens: CurrentTokens
+
+    @property
+    def grant_is_ending(self) -> bool:
+        """Whether it was time to say that the grant ends."""
+        return self.tokens.grant_ending_at is not None and self.at >= self.tokens.grant_ending_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +108,12 @@ class Row:
     @property
     def expires_at(self) -> datetime | None:
         """When the current access token expires; None where no run has read it yet."""
-        return self.seen.expires_at if self.seen else None
+        return self.seen.tokens.expires_at if self.seen else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When the current tokens are due; None where no run has read them yet."""
+        return self.seen.tokens.due_at if self.seen else None
 
     @property
     def half_window_at(self) -> datetime | None:
@@ -113,11 +126,11 @@ class Row:
         return self._in_window(4)
 
     def _in_window(self, part: int) -> datetime | None:
-        if self.seen is None or self.seen.expires_at is None or self.seen.due_at is None:
+        expires_at, due_at = self.expires_at, self.due_at
+        if expires_at is None or due_at is None:
             return None
         # An edited document may be due after it expires.
-        window = max(self.seen.expires_at - self.seen.due_at, timedelta(0))
-        return self.seen.expires_at - window / part
+        return expires_at - max(expires_at - due_at, timedelta(0)) / part
 
 
 def is_due(row: Row, now: datetime) -> bool:
@@ -142,7 +155,7 @@ def state_of(row: Row, pauses: Pauses, now: datetime) -> State:
     if row.seen.state in {State.REAUTHORIZE, State.EMPTY, State.ERROR}:
         return row.seen.state
     # Before `held`: a secret that is running out needs somebody, whatever it waits for.
-    half, due = row.half_window_at, row.seen.due_at
+    half, due = row.half_window_at, row.due_at
     if half is not None and now >= half:
         return State.OVERDUE
     if row.seen.state is State.HELD:

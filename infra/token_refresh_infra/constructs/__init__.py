@@ -1,0 +1,1 @@
+"""What the stacks of all modes are made of."""

@@ -1,0 +1,28 @@
+"""What every stack has: a name, a place, a tag and outputs."""
+
+from collections.abc import Mapping
+
+from aws_cdk import CfnOutput, Environment, Stack, Tags
+from constructs import Construct
+
+from token_refresh_infra.common import CommonParameters
+
+
+class DeployedStack(Stack):
+    """A stack where its parameters say."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, parameters: CommonParameters, description: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            stack_name=parameters.stack_name,
+            description=description,
+            env=Environment(account=parameters.account, region=parameters.region),
+        )
+        Tags.of(self).add("environment", parameters.environment)
+
+    def show(self, outputs: Mapping[str, str | None]) -> None:
+        """Write the outputs that have a value."""
+        for name, value in outputs.items():
+            if value is not None:
+                CfnOutput(self, name, value=value)

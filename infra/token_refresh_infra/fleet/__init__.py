@@ -1,0 +1,1 @@
+"""`mode = "fleet"`: one deployment for many token secrets."""

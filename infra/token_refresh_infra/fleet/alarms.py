@@ -1,0 +1,184 @@
+"""A fleet's alarms and dashboard. Their number is the same for one secret and for 10,000."""
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from token_refresh_infra.constructs.alarms import BREACHING, Alarms, Watch, above, below
+from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_worker.run.metrics import NAMESPACE
+
+OBJECTIVE_PERCENT = 99.9
+STORED_WITHIN_SECONDS = 300
+OLDEST_DUE_SECONDS = 900
+_FIVE_MINUTES = Duration.minutes(5)
+STATES = ("Healthy", "Due", "Overdue", "Held", "Reauthorize", "Empty", "Error", "Paused")
+
+
+class FleetAlarms(Alarms):
+    """Makes the alarms and the dashboard of one fleet."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        parameters: FleetParameters,
+        functions: Mapping[str, lambda_.IFunction],
+        dead_letters: Mapping[str, sqs.IQueue],
+    ) -> None:
+        """Describe what is watched.
+
+        Args:
+            scope: As for every construct.
+            construct_id: Likewise.
+            parameters: The deployment's.
+            functions: By name: `worker`, `dispatcher`, `resync`.
+            dead_letters: By name: `fleet` for crashed runs, `schedules` for what Scheduler could not deliver.
+        """
+        super().__init__(scope, construct_id, stack_name=parameters.stack_name)
+        self._parameters, self._functions = parameters, functions
+        self._status = f"token-refresh fleet status --fleet {parameters.fleet}"
+        self._dead_letters = dead_letters
+
+    def draw(self) -> None:
+        """Make the dashboard."""
+        gauge = self._gauge
+        board = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=self._parameters.stack_name)
+        board.add_widgets(
+            self._graph("Secrets by state", [gauge(name) for name in STATES], stacked=True),
+            self._graph("Handed out, under way, waiting", [gauge(n) for n in ("HandedOut", "UnderWay", "Waiting")]),
+        )
+        board.add_widgets(
+            self._graph("Seconds from due to stored", [gauge("SecondsAfterDue", s) for s in ("p50", "p99", "Maximum")]),
+            self._graph("Runs", [gauge(name, "Sum") for name in ("Refreshed", "Recovered", "Superseded", "Failed")]),
+        )
+        board.add_widgets(
+            self._graph("Within the objective, percent", [gauge("WithinWindowPercent", "Minimum")]),
+            self._graph("Open breakers", [gauge("BreakersOpen"), gauge("RejectedGrantsBursts")]),
+        )
+
+    def define(self) -> list[Watch]:
+        """Return what is promised first, then the states of secrets, then the machinery."""
+        return [*self._objectives(), *self._states(), *self._machinery()]
+
+    def _objectives(self) -> list[Watch]:
+        return [
+            Watch(
+                "objective-missed",
+                self._gauge("WithinWindowPercent", "Minimum"),
+                f"Fewer than {OBJECTIVE_PERCENT} % of the managed secrets have more than half of their refresh window "
+                f"left. First: {self._status} --state overdue",
+                limit=below(OBJECTIVE_PERCENT),
+                points=3,
+            ),
+            Watch(
+                "stored-late",
+                self._gauge("SecondsAfterDue", "p99"),
+                f"1 % of the refreshes were stored over {STORED_WITHIN_SECONDS // 60} minutes after they were due: the "
+                f"write quota is used up, or a provider is slow. First: {self._status}",
+                limit=above(STORED_WITHIN_SECONDS),
+                points=3,
+            ),
+            Watch(
+                "due-and-waiting",
+                self._gauge("OldestDueSeconds"),
+                f"A secret has been due for over {OLDEST_DUE_SECONDS // 60} minutes. First: {self._status} --state due",
+                limit=above(OLDEST_DUE_SECONDS),
+                points=2,
+            ),
+        ]
+
+    def _states(self) -> list[Watch]:
+        return [
+            Watch(
+                "reauthorize",
+                self._gauge("Reauthorize"),
+                "Grants are dead: a person has to authorize again. Each has an event of its own on the event bus. "
+                f"First: {self._status} --state reauthorize",
+            ),
+            Watch(
+                "errors",
+                self._gauge("Error"),
+                "Secrets can't be refreshed as they are: a document, a setting or a permission is wrong. "
+                f"First: {self._status} --state error",
+            ),
+            Watch(
+                "breaker-open",
+                self._gauge("BreakersOpen"),
+                "A provider does not respond, or rejects the client credentials; its secrets wait and the others go "
+                f"on. First: {self._status}",
+                points=2,
+            ),
+            Watch(
+                "rejected-grants",
+                self._gauge("RejectedGrantsBursts"),
+                "A provider rejects many grants at once, which is probably its own error, so its runs were stopped. "
+                f"Ask the provider before anybody authorizes again. First: {self._status} --state reauthorize",
+            ),
+        ]
+
+    def _machinery(self) -> list[Watch]:
+        crashed, undelivered = self._dead_letters["fleet"], self._dead_letters["schedules"]
+        # The worker's own errors are rows and events; its crashes are in the dead-letter queue.
+        errors = cloudwatch.MathExpression(
+            expression="dispatcher + resync",
+            using_metrics={
+                name: self._functions[name].metric_errors(period=_FIVE_MINUTES) for name in ("dispatcher", "resync")
+            },
+            period=_FIVE_MINUTES,
+        )
+        return [
+            Watch(
+                "dispatcher-silent",
+                self._gauge("Size"),
+                "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
+                f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
+                limit=below(0),  # never: the alarm is for the metric that is missing
+                points=2,
+                missing=BREACHING,
+            ),
+            Watch(
+                "functions-failing",
+                errors,
+                "Dispatcher or resync fail. What is due stays due, and nothing is handed out. "
+                f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
+                points=3,
+            ),
+            Watch(
+                "throttled",
+                self._functions["worker"].metric_throttles(period=_FIVE_MINUTES),
+                "Lambda refuses to start the worker: other functions use up the account's concurrency. "
+                "First: aws lambda get-account-settings",
+                points=3,
+            ),
+            Watch(
+                "dead-letters",
+                cloudwatch.MathExpression(
+                    expression="crashed + undelivered",
+                    using_metrics={
+                        "crashed": crashed.metric_approximate_number_of_messages_visible(statistic="Maximum"),
+                        "undelivered": undelivered.metric_approximate_number_of_messages_visible(statistic="Maximum"),
+                    },
+                    period=_FIVE_MINUTES,
+                ),
+                "A run crashed three times, or Scheduler could not start dispatcher or resync. "
+                f"First: aws sqs receive-message --attribute-names All --queue-url {crashed.queue_url}",
+            ),
+        ]
+
+    def _gauge(self, name: str, statistic: str = "Maximum") -> cloudwatch.Metric:
+        return cloudwatch.Metric(
+            namespace=NAMESPACE,
+            metric_name=name,
+            dimensions_map={"Fleet": self._parameters.fleet},
+            statistic=statistic,
+            period=_FIVE_MINUTES,
+        )
+
+    def _graph(self, title: str, metrics: list[cloudwatch.IMetric], *, stacked: bool = False) -> cloudwatch.IWidget:
+        return cloudwatch.GraphWidget(title=title, left=metrics, stacked=stacked, width=12)

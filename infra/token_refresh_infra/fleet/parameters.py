@@ -1,0 +1,102 @@
+"""What a fleet's deployment may choose."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from token_refresh_infra.common import CREATE, CommonParameters, event_bus
+from token_refresh_infra.context import ParameterError, required, switch, text, whole
+from token_refresh_worker.providers.loader import profile_names
+
+SHORTEST_TABLE_NAME = 3
+_CLAIM_MARGIN_SECONDS = 30
+_LONGEST_CLAIM_SECONDS = 3600
+_FLEET = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_PREFIX = r"([A-Za-z0-9_+=.@-]+/)+"
+# Not at its beginning: the worker may read whatever stands in the place of {provider}.
+_CLIENT = r"[A-Za-z0-9/_+=.@-]+(\{provider\}[A-Za-z0-9/_+=.@-]*)?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetParameters(CommonParameters):
+    """One fleet: every secret whose tag `token-refresh:fleet` has its name."""
+
+    fleet: Annotated[str, required(text(_FLEET, "lower case letters, digits and hyphens"), example="prod")]
+    """Name of the fleet; also of its table, so 3 characters at least."""
+    secrets_under: Annotated[str | None, text(_PREFIX, "a prefix of whole segments that ends in /")]
+    """Prefix such as `crm/prod/`: the worker may refresh what is under it. Default: what carries the fleet's tag."""
+    client_secret: Annotated[
+        str | None, text(_CLIENT, "a secret's name, in which {provider} may stand once, after a beginning")
+    ]
+    """Secret with the client credentials. `clients/{provider}` is one a provider, and lets the worker read them all.
+
+    Default: the token documents have them.
+    """
+    provider: Annotated[str | None, text(r"[a-z0-9-]+", "the name of a provider profile")]
+    """Provider of documents that name none. Default: `generic`."""
+    event_bus: Annotated[str | None, event_bus()]
+    """Name of the event bus for events about grants (docs/events.md)."""
+    dispatcher_memory_mb: Annotated[int, whole(1024, low=128, high=10240)]
+    """Of dispatcher and resync."""
+    timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
+    """Of one run; a claim lives 30 s longer."""
+    concurrency: Annotated[int, whole(16, low=2, high=1000)]
+    """Runs at once. More does not refresh faster: the write quota is the limit."""
+    writes_per_second: Annotated[int, whole(40, low=1, high=50)]
+    """The fleet's part of the account's quota of 50. Lower it if other teams write secrets, too."""
+    schedule_enabled: Annotated[bool, switch(default=True)]
+    """`false` stops dispatcher and resync."""
+
+    def check(self) -> None:
+        """Refuse what a fleet can't be."""
+        if len(self.fleet) < SHORTEST_TABLE_NAME:
+            raise ParameterError(
+                f"fleet: names the table, so it must have {SHORTEST_TABLE_NAME} characters at least, is {self.fleet!r}"
+            )
+        # A key of this stack could decrypt no secret that is there already.
+        if self.kms_key == CREATE:
+            raise ParameterError("kms_key: the secrets are there already; give the ARN of the key that they have")
+        if self.claim_ttl_seconds > _LONGEST_CLAIM_SECONDS:
+            raise ParameterError("timeout_seconds: must leave 30 s to the longest claim, which is an hour")
+        own = Path(self.own_profiles) if self.own_profiles else None
+        if self.provider is not None and self.provider not in profile_names(own):
+            raise ParameterError(
+                f"provider: must be the name of a profile, is {self.provider!r}; see docs/providers.md"
+            )
+        for name in ("secrets_under", "client_secret"):
+            self.check_place(name, getattr(self, name))
+
+    @property
+    def name_suffix(self) -> str | None:
+        """What tells this stack apart from a worker's."""
+        return f"fleet-{self.fleet}"
+
+    @property
+    def claim_ttl_seconds(self) -> int:
+        """A claim outlives its run."""
+        return self.timeout_seconds + _CLAIM_MARGIN_SECONDS
+
+    @property
+    def dispatcher_variables(self) -> Mapping[str, str]:
+        """Return what dispatcher and resync read from their environment, beside the queue."""
+        return {
+            "FLEET_NAME": self.fleet,
+            "CLAIM_TABLE": self.fleet,
+            "FLEET_WRITES_PER_SECOND": str(self.writes_per_second),
+            "FLEET_CONCURRENCY": str(self.concurrency),
+        }
+
+    @property
+    def worker_variables(self) -> Mapping[str, str]:
+        """Return what the worker reads from its environment."""
+        variables = {
+            "FLEET_NAME": self.fleet,
+            "CLAIM_TABLE": self.fleet,
+            "CLAIM_TTL_SECONDS": str(self.claim_ttl_seconds),
+            "CLIENT_SECRET_ID": self.client_secret,
+            "PROVIDER": self.provider,
+            "EVENT_BUS": self.event_bus,
+            "LOG_LEVEL": self.log_level,
+        }
+        return {name: value for name, value in variables.items() if value is not None}

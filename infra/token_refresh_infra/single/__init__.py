@@ -1,0 +1,1 @@
+"""`mode = "single"`: one worker for one token secret."""

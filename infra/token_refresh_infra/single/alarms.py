@@ -1,0 +1,201 @@
+"""The alarms. Each says what it means, what to do and what to run first; what a later run corrects raises none."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from token_refresh_infra.common import CREATE
+from token_refresh_infra.constructs.alarms import BREACHING, ONCE, Alarms, Watch, below
+from token_refresh_infra.constructs.denied_access import DeniedAccess
+from token_refresh_infra.single.metrics import DIMENSION, NEVER_AUTHORIZED, Metrics
+from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_worker.run.metrics import NAMESPACE
+
+_NOTICED = Duration.minutes(10)  # what CloudWatch takes to turn a log line into an alarm, generously
+_once = partial(Watch, limit=ONCE, points=(1, 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldWatch(Watch):
+    """An alarm that is held back while the secret has never been filled, after a wait for that to be known."""
+
+    wait: Duration
+
+
+class RefreshAlarms(Alarms):
+    """The alarms of one worker; those that an empty secret would raise wait for the first authorization."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        parameters: SingleParameters,
+        metrics: Metrics,
+        log_group: logs.ILogGroup,
+        denied: DeniedAccess,
+    ) -> None:
+        super().__init__(scope, construct_id, stack_name=parameters.stack_name)
+        self._parameters, self._metrics = parameters, metrics
+        self._log_group, self._denied = log_group, denied
+        self._region = f"--region {Stack.of(self).region}"
+        self._on_secret = f"{parameters.token_secret_id} {self._region}"
+        self._empty = self._awaiting_authorization() if parameters.token_secret == CREATE else None
+
+    def define(self) -> Iterator[Watch]:
+        """Return what is wrong with the runs first, then what is wrong around them."""
+        yield self._renewal_overdue()
+        yield self._runs_failing()
+        yield self._reauthorization_required()
+        yield self._superseded()
+        yield self._lifetime_too_short()
+        yield self._denied_access()
+        yield self._dead_letters()
+        yield self._throttled()
+
+    def _renewal_overdue(self) -> Watch:
+        threshold = self._parameters.overdue_below_seconds
+        return HeldWatch(
+            "renewal-overdue",
+            self._metrics.seconds_to_expiry(),
+            f"The access token expires in less than {threshold // 60} minutes and was not refreshed, or no run "
+            "has reported for two periods. Consumers fail when it expires. "
+            f"First: token-refresh status {self._on_secret}",
+            limit=below(threshold),
+            points=(2, 2),
+            missing=BREACHING,
+            # An empty secret is known as such only once the first run has said so.
+            wait=self._metrics.period.plus(_NOTICED),
+            row=f"the token expires in less than half of the refresh window ({threshold // 3600} hours), or no run "
+            "reported for two periods | `doctor --function`: is the schedule paused, does the function exist, is its "
+            "role allowed? `refresh` refreshes from your machine",
+        )
+
+    def _runs_failing(self) -> Watch:
+        return HeldWatch(
+            "runs-failing",
+            self._metrics.failed_runs(),
+            "Runs failed in two of the last three periods. The log line's error says why, and which command "
+            f"corrects it. First: aws logs tail {self._parameters.log_group_name} --since 2h "
+            f"--filter-pattern token_refresh_failed {self._region}",
+            limit=ONCE,
+            points=(2, 3),
+            wait=_NOTICED,
+            row="runs failed in two of three periods, also those that ended without a log line | "
+            "`doctor --function`; the error in the log ends with its command",
+        )
+
+    def _reauthorization_required(self) -> Watch:
+        return _once(
+            "reauthorization-required",
+            self._metrics.worker("ReauthorizationRequired", "Maximum"),
+            "The provider rejected the refresh token (invalid_grant). The current access token works until it "
+            "expires; a person has to authorize again before that. Check the client credentials first: wrong ones can "
+            f"look the same. First: token-refresh authorize {self._on_secret}",
+            row="the provider rejected the refresh token | `authorize`. Consumers work until the access token expires",
+        )
+
+    def _superseded(self) -> Watch:
+        return _once(
+            "superseded",
+            self._metrics.worker("Superseded", "Sum"),
+            "Something else refreshed this token while a run did. With a single-use provider, that will revoke "
+            "the grant: find the other refresher and stop it. CloudTrail's PutSecretValue events say who it is. "
+            f"First: token-refresh history {self._on_secret}",
+            row="something else refreshed the same token | `history`; stop the other refresher",
+        )
+
+    def _lifetime_too_short(self) -> Watch:
+        metric = self._metrics.lifetimes_too_short()
+        logs.MetricFilter(
+            self,
+            "LifetimeTooShort",
+            log_group=self._log_group,
+            filter_pattern=logs.FilterPattern.string_value("$.event", "=", "token_lifetime_too_short"),
+            metric_namespace=metric.namespace,
+            metric_name=metric.metric_name,
+        )
+        return _once(
+            "lifetime-too-short",
+            metric,
+            "The access tokens live so short that the claim store reaches its daily limit: runs wait, and "
+            'consumers will see expired tokens. Move the claims to a table: set claim_table = "create" in the '
+            "deployment's file and follow docs/deploy.md (Claims in a table). "
+            f"First: token-refresh status {self._on_secret}",
+            row="runs reached the daily limit of the claim store | `status`; put the claims into a table",
+        )
+
+    def _denied_access(self) -> Watch:
+        return _once(
+            "denied-access",
+            self._denied.metric(self._metrics.period),
+            "Somebody without permission tried to read or change the secret (from CloudTrail; needs a trail in "
+            "this region). A message in the queue says who, when and from where. First: aws sqs receive-message "
+            f"--queue-url {self._denied.queue.queue_url} {self._region}",
+            row="somebody without permission tried to read or change the secret; needs a CloudTrail trail in the "
+            "region | read the messages in `DeniedAccessUrl`",
+        )
+
+    def _dead_letters(self) -> Watch:
+        return _once(
+            "dead-letters",
+            self._metrics.undelivered(),
+            "The schedule could not start the function: it was deleted, throttled, or refuses the schedule's "
+            "role. The message's attributes say why. First: aws sqs receive-message --message-attribute-names All "
+            f"--queue-url {self._metrics.dead_letters.queue_url} {self._region}",
+            row="the schedule could not start a run | "
+            "`doctor --function` counts them; correct what it names, then `refresh --invoke`",
+        )
+
+    def _throttled(self) -> Watch:
+        return _once(
+            "throttled",
+            self._metrics.throttles(),
+            "Lambda refuses to start the worker: other functions use up the account's concurrency, or more "
+            "on-demand runs than reserved_concurrency allows were started. "
+            f"First: aws lambda get-account-settings {self._region}",
+            points=(2, 3),
+            row="Lambda refused to start the worker in two of three periods | "
+            "`refresh` from your machine needs no Lambda",
+        )
+
+    def _awaiting_authorization(self) -> cloudwatch.AlarmBase:
+        """Measure whether the secret has no value yet. This alarm has no action: it is a state, not a fault."""
+        logs.MetricFilter(
+            self,
+            "SecretEmpty",
+            log_group=self._log_group,
+            filter_pattern=logs.FilterPattern.string_value("$.error_type", "=", "SecretEmpty"),
+            metric_namespace=NAMESPACE,
+            metric_name=NEVER_AUTHORIZED,
+            dimensions={DIMENSION: f"$.{DIMENSION}"},
+        )
+        return super()._make(
+            _once(
+                "awaiting-authorization",
+                self._metrics.worker(NEVER_AUTHORIZED, "Maximum"),
+                "The secret has no value yet, so the alarms on renewal and on failing runs are held back. "
+                f"First: token-refresh authorize {self._on_secret}",
+            )
+        )
+
+    def _make(self, watch: Watch) -> cloudwatch.AlarmBase:
+        """Make the alarm itself, or one around it that can be held back."""
+        if self._empty is None or not isinstance(watch, HeldWatch):
+            return super()._make(watch)
+        alarm = super()._make(replace(watch, name=f"{watch.name}-measured"))
+        return cloudwatch.CompositeAlarm(
+            self,
+            watch.name,
+            composite_alarm_name=f"{self._stack_name}-{watch.name}",
+            alarm_description=watch.text,
+            alarm_rule=cloudwatch.AlarmRule.from_alarm(alarm, cloudwatch.AlarmState.ALARM),
+            actions_suppressor=self._empty,
+            actions_suppressor_wait_period=watch.wait,
+            actions_suppressor_extension_period=self._metrics.period.plus(_NOTICED),
+        )

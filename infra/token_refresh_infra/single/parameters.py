@@ -1,0 +1,230 @@
+"""What a deployment of one worker for one token secret may choose; docs/parameters.md lists each parameter."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from token_refresh.errors import ConfigurationError
+from token_refresh.stored.refresh_window import refresh_window
+from token_refresh_infra.common import CREATE, CommonParameters, event_bus, part, secret
+from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
+from token_refresh_worker.oauth.formats import AuthMethod
+from token_refresh_worker.providers.lifetime import lifetime_problem
+from token_refresh_worker.run.settings import Settings, read_settings
+
+NONE = "none"
+DEFAULT_SERVICE = "upwork-oauth-tokens"
+MONTH_SECONDS = 30 * 24 * 3600
+
+# A schedule has to run this often while a refresh is due, so that one missed or failed run costs nothing.
+RUNS_IN_WINDOW = 3
+# A run that is stopped at its timeout may still have sent a request.
+CLAIM_OUTLIVES_RUN_SECONDS = 30
+
+_PROVIDER = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
+_ENDPOINT = r"https://[^\s/?#@]+(/[^\s#]*)?"
+_TABLE = r"[A-Za-z0-9_.-]{3,255}"
+_SIGNING_KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
+_PRINCIPAL = r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+\*?"
+_PRINCIPAL_MUST_BE = "ARNs of roles or users, of which the last character may be *"
+_ARN = r"^arn:.*:secret:(.+)-[A-Za-z0-9]{6}$"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleParameters(CommonParameters):
+    """One worker. A field is named as its parameter; None leaves a choice to the provider's profile."""
+
+    service: Annotated[str, part(default=DEFAULT_SERVICE)]
+    """Last part of the token secret's name, or all of it without `app`."""
+    token_secret: Annotated[str, secret(default=CREATE)]
+    """Or the name or ARN of a secret that exists; its policy is not changed."""
+    client_secret: Annotated[str | None, secret()]
+    """Name or ARN of a secret with the client credentials; otherwise they are stored beside the tokens."""
+    published_secret: Annotated[str, secret(default=CREATE)]
+    """The copy for consumers, without the refresh token; or the name or ARN of a secret, or `none`."""
+    operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
+    """ARNs of the only roles and users, besides the worker, that may read and write the secrets' values."""
+    consumers: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
+    """ARNs of roles and users that may also use the published secret, where `operators` is set."""
+    claim_table: Annotated[str | None, text(_TABLE, "create or the name of a table")]
+    """`create`, or the name of a DynamoDB table (docs/deploy.md#claims-in-a-table)."""
+    provider: Annotated[str | None, text(_PROVIDER, "the name of a profile (token-refresh providers)")]
+    """Name of a profile, as `token-refresh providers` lists them (docs/providers.md). Default: the worker's."""
+    token_endpoint: Annotated[str | None, text(_ENDPOINT, "an https URL")]
+    """HTTPS only. Default: the profile's."""
+    token_endpoint_auth_method: Annotated[str | None, text("|".join(AuthMethod), f"one of {', '.join(AuthMethod)}")]
+    """How the client authenticates. Default: the profile's."""
+    client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
+    """ARN of the KMS key that signs for `private_key_jwt`."""
+    event_bus: Annotated[str | None, event_bus()]
+    """Name of an EventBridge bus of this account and region (docs/events.md)."""
+    token_lifetime_seconds: Annotated[int | None, optional(whole(1, low=60, high=12 * MONTH_SECONDS))]
+    """How long access tokens live; schedule and alarms follow it. Default: the profile's, else 86400."""
+    refresh_window_seconds: Annotated[int | None, optional(whole(1, low=60, high=MONTH_SECONDS))]
+    """How long before expiry a token is due; at most a third of its life. Default: the profile's."""
+    replay_grace_seconds: Annotated[int | None, optional(whole(0, low=0, high=MONTH_SECONDS))]
+    """How long the provider accepts a refresh token again; 0 for single use. Default: the profile's."""
+    claim_ttl_seconds: Annotated[int, whole(120, low=1, high=3600)]
+    """At least 30 more than `timeout_seconds`."""
+    request_timeout_seconds: Annotated[int | None, optional(whole(1, low=1, high=300))]
+    """For one token request. Default: the worker's."""
+    timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
+    """The function's."""
+    schedule_minutes: Annotated[int | None, optional(whole(1, low=1, high=720))]
+    """At least 3 runs must fit into the time in which a refresh is due.
+
+    Default: 30 for a day's tokens, 5 for an hour's.
+    """
+    flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
+    """Each run starts within so many minutes. Default: 10 for a day's tokens, 1 for an hour's."""
+    schedule_enabled: Annotated[bool, switch(default=True)]
+    """`--pause` sets it."""
+
+    def check(self) -> None:
+        """Refuse times that don't fit together, and secrets of other places."""
+        if self.timeout_seconds + CLAIM_OUTLIVES_RUN_SECONDS > self.claim_ttl_seconds:
+            raise ParameterError(
+                f"timeout_seconds: must be {CLAIM_OUTLIVES_RUN_SECONDS} s below claim_ttl_seconds "
+                f"({self.claim_ttl_seconds}), so that no run outlives its claim, is {self.timeout_seconds}"
+            )
+        _ = self.settings  # what the worker itself refuses
+        self._check_lifetime()
+        self._check_schedule()
+        if self.consumers and not self.operators:
+            raise ParameterError("consumers: needs operators; with an allow list, somebody has to be able to authorize")
+        for name in ("token_secret", "client_secret", "published_secret", "client_key"):
+            self.check_place(name, getattr(self, name))
+
+    def _check_lifetime(self) -> None:
+        problem = lifetime_problem(timedelta(seconds=self.lifetime_seconds), self.settings.policy.claim_store)
+        if problem is not None:
+            raise ParameterError(f"token_lifetime_seconds: {problem}")
+
+    def _check_schedule(self) -> None:
+        if self.start_within_minutes >= self.run_every_minutes:
+            raise ParameterError(
+                f"flexible_minutes: must be below schedule_minutes ({self.run_every_minutes}), "
+                f"is {self.start_within_minutes}"
+            )
+        if RUNS_IN_WINDOW * self.longest_gap_seconds > self.due_window_seconds:
+            raise ParameterError(
+                f"schedule_minutes: {self.run_every_minutes} with flexible_minutes {self.start_within_minutes} does "
+                f"not fit {RUNS_IN_WINDOW} times into the {self.due_window_seconds} s in which a refresh is due (the "
+                "refresh window, or less where tokens live shorter)"
+            )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the variables that the worker reads; what is not set here has the worker's own default."""
+        variables = {
+            "TOKEN_SECRET_ID": self.token_secret_id,
+            "CLIENT_SECRET_ID": self.client_secret,
+            "PUBLISHED_SECRET_ID": self.published_secret_id,
+            "CLAIM_TABLE": self.claim_table_name,
+            "PROVIDER": self.provider,
+            "TOKEN_ENDPOINT": self.token_endpoint,
+            "TOKEN_ENDPOINT_AUTH_METHOD": self.token_endpoint_auth_method,
+            "CLIENT_KEY_ID": self.client_key,
+            "EVENT_BUS": self.event_bus,
+            "REFRESH_WINDOW_SECONDS": self.refresh_window_seconds,
+            "REPLAY_GRACE_SECONDS": self.replay_grace_seconds,
+            "CLAIM_TTL_SECONDS": self.claim_ttl_seconds,
+            "REQUEST_TIMEOUT_SECONDS": self.request_timeout_seconds,
+            "LOG_LEVEL": self.log_level,
+        }
+        return {name: str(value) for name, value in variables.items() if value is not None}
+
+    @property
+    def settings(self) -> Settings:
+        """Return what the worker makes of its variables.
+
+        Raises:
+            ParameterError: The worker would refuse them.
+        """
+        # In the zip they are among the others; here it needs their place.
+        own = {"PROVIDER_PROFILES": self.own_profiles} if self.own_profiles else {}
+        try:
+            return read_settings(self.variables | own)
+        except ConfigurationError as error:
+            raise ParameterError(_named_as_here(str(error))) from None
+
+    @property
+    def lifetime_seconds(self) -> int:
+        """How long an access token lives: as given, else by the profile, else a day."""
+        documented = self.settings.provider.access_token_lifetime
+        return self.token_lifetime_seconds or (round(documented.total_seconds()) if documented else 86400)
+
+    @property
+    def due_window_seconds(self) -> int:
+        """For how long before its expiry a token set is due."""
+        window = refresh_window(self.settings.provider.refresh_window, timedelta(seconds=self.lifetime_seconds))
+        return window // timedelta(seconds=1)
+
+    @property
+    def run_every_minutes(self) -> int:
+        """The schedule: as given, else as seldom as fits, and every half hour at least."""
+        if self.schedule_minutes is not None:
+            return self.schedule_minutes
+        return max(1, min(30, self._gap_minutes - self.start_within_minutes))
+
+    @property
+    def start_within_minutes(self) -> int:
+        """How late a run may start, so that not all start at once."""
+        if self.flexible_minutes is not None:
+            return self.flexible_minutes
+        if self.schedule_minutes is None:
+            return min(10, self._gap_minutes // 4)
+        return max(0, min(10, self.schedule_minutes - 1, self._gap_minutes - self.schedule_minutes))
+
+    @property
+    def _gap_minutes(self) -> int:
+        """The longest time between two runs that leaves enough runs while a refresh is due."""
+        return self.due_window_seconds // RUNS_IN_WINDOW // 60
+
+    @property
+    def longest_gap_seconds(self) -> int:
+        """The longest time between two scheduled runs."""
+        return 60 * (self.run_every_minutes + self.start_within_minutes)
+
+    @property
+    def overdue_below_seconds(self) -> int:
+        """When to alarm: later than any normal refresh, and with half of the time in which it is due still left."""
+        return self.due_window_seconds // 2
+
+    @property
+    def name_suffix(self) -> str | None:
+        """The service, unless it is the default one, whose stacks were named without it."""
+        return None if self.service == DEFAULT_SERVICE else self.service
+
+    @property
+    def token_secret_id(self) -> str:
+        """Return the token secret's ID as the worker is given it: a name for a created one, else what was adopted."""
+        if self.token_secret != CREATE:
+            return self.token_secret
+        return f"{self.app}/{self.environment}/{self.service}" if self.app else self.service
+
+    @property
+    def token_secret_name(self) -> str:
+        """Return the token secret's name, also where an ARN was given."""
+        return re.sub(_ARN, r"\1", self.token_secret_id)
+
+    @property
+    def published_secret_id(self) -> str | None:
+        """Return the ID of the secret that is published to consumers."""
+        if self.published_secret == NONE:
+            return None
+        if self.published_secret != CREATE:
+            return self.published_secret
+        return f"{self.token_secret_name}-published"
+
+    @property
+    def claim_table_name(self) -> str | None:
+        """Return the name of the table that holds the claims, if a table does."""
+        return f"{self.stack_name}-claims" if self.claim_table == CREATE else self.claim_table
+
+
+def _named_as_here(message: str) -> str:
+    """Return the worker's message with the parameter's name in front, where it begins with the variable's."""
+    variable = re.match(r"([A-Z_]+?)(_ID)? (?=must|is|\w+ doesn't)", message)
+    return f"{variable[1].lower()}: {message[variable.end() :]}" if variable else f"provider: {message}"

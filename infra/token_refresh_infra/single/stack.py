@@ -1,0 +1,203 @@
+"""The whole deployment of one worker: put together here, configured by `SingleParameters`."""
+
+from pathlib import Path
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from token_refresh_infra import access
+from token_refresh_infra.common import CREATE
+from token_refresh_infra.constructs.denied_access import DeniedAccess
+from token_refresh_infra.constructs.function import WorkerFunction
+from token_refresh_infra.constructs.key import SecretKey
+from token_refresh_infra.constructs.schedule import Schedules
+from token_refresh_infra.constructs.secret import EmptySecret
+from token_refresh_infra.constructs.stack import DeployedStack
+from token_refresh_infra.constructs.table import ClaimTable, adopted_table_arn
+from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic
+from token_refresh_infra.single.alarms import RefreshAlarms
+from token_refresh_infra.single.dashboard import RefreshDashboard, save_queries
+from token_refresh_infra.single.metrics import Metrics
+from token_refresh_infra.single.parameters import SingleParameters
+
+
+class SingleStack(DeployedStack):
+    """One worker for one token secret; `grant_read` and `grant_invoke` are for stacks beside it."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, parameters: SingleParameters, code: Path) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            parameters=parameters,
+            description="Refreshes OAuth 2.0 tokens in AWS Secrets Manager",
+        )
+        self._parameters = parameters
+        self._make_key()
+        self.worker = WorkerFunction(
+            self,
+            "Worker",
+            parameters=parameters,
+            code=code,
+            variables=parameters.variables,
+            timeout_seconds=parameters.timeout_seconds,
+            event_age_seconds=60 * parameters.run_every_minutes,
+            log_key=self._key_arn if parameters.encrypt_logs else None,
+        )
+        self._make_secrets()
+        self._grant_worker()
+        self._schedule()
+        self._watch()
+        self._let_consumers_read()
+        self._write_outputs()
+
+    def grant_read(self, grantee: iam.IGrantable) -> None:
+        """Let a consumer read the published copy, which has no refresh token.
+
+        Raises:
+            ValueError: Nothing is published.
+        """
+        if self.published_secret is None:
+            raise ValueError('published_secret is "none", and the token secret holds the refresh token: grant nothing')
+        access.grant_read(grantee, self.published_secret)
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Let a consumer have the tokens refreshed on demand."""
+        access.grant_invoke(grantee, self.worker.function.function_arn)
+
+    def _make_key(self) -> None:
+        """Make or adopt the customer-managed key, where one is wanted."""
+        parameters = self._parameters
+        self._key: kms.IKey | None = None
+        self._key_arn = parameters.kms_key
+        if parameters.kms_key == CREATE:
+            made = SecretKey(self, "Key", environment=parameters.environment)
+            if parameters.encrypt_logs:
+                made.allow_logs(parameters.log_group_name)
+            if parameters.alarms and not parameters.alarm_topic:
+                made.allow_alarms(alarm_arns(self, parameters))
+            self._key, self._key_arn = made.key, made.key.key_arn
+
+    def _make_secrets(self) -> None:
+        """Make or adopt the token secret and the published one; an allow list is in the policies of made ones."""
+        parameters = self._parameters
+        only = [self.worker.role.role_arn, *parameters.operators] if parameters.operators else []
+        self.token_secret = self._secret("TokenSecret", parameters.token_secret, parameters.token_secret_id, only)
+        self.published_secret = None
+        if parameters.published_secret_id:
+            only = [*only, *parameters.consumers]
+            self.published_secret = self._secret(
+                "PublishedSecret", parameters.published_secret, parameters.published_secret_id, only
+            )
+
+    def _secret(self, construct_id: str, choice: str, secret_id: str, only: list[str]) -> access.Secrets:
+        if choice != CREATE:
+            return access.one_secret(self, choice).encrypted_with(self._key_arn)
+        return EmptySecret(
+            self,
+            construct_id,
+            name=secret_id,
+            # As in 0.1: no update of the stack changes a secret that holds a grant.
+            description="OAuth 2.0 tokens, kept fresh by the token refresh worker",
+            environment=self._parameters.environment,
+            key=self._key_arn,
+            only=only,
+        ).secrets
+
+    def _grant_worker(self) -> None:
+        """Let the worker do what a refresh does, and no more."""
+        parameters, role = self._parameters, self.worker.role
+        access.grant_refresh(role, self.token_secret)
+        if self.published_secret:
+            access.grant_refresh(role, self.published_secret)
+        if parameters.client_secret:
+            client = access.one_secret(self, parameters.client_secret).encrypted_with(self._key_arn)
+            # The previous client secret is tried once, for as long as the provider doesn't know the current one.
+            access.grant_read(role, client, labels=("AWSCURRENT", "AWSPREVIOUS"))
+        if parameters.client_key:
+            access.grant_sign(role, parameters.client_key)
+        if parameters.event_bus:
+            access.grant_announce(role, self, parameters.event_bus)
+        if parameters.claim_table_name:
+            self._grant_claims(parameters.claim_table_name)
+        access.only_from_function(self, role, self.worker.function.function_arn)
+
+    def _grant_claims(self, name: str) -> None:
+        if self._parameters.claim_table == CREATE:
+            table = ClaimTable(self, "Claims", name=name, key_arn=self._key_arn).table.table_arn
+        else:
+            table = adopted_table_arn(self, name)
+        access.grant_claims(self.worker.role, table, name=name, key_arn=self._key_arn)
+
+    def _schedule(self) -> None:
+        parameters, minutes = self._parameters, self._parameters.run_every_minutes
+        self.schedule = Schedules(
+            self, "Schedule", group_name=parameters.stack_name, enabled=parameters.schedule_enabled
+        )
+        self.schedule.run(
+            "Schedule",
+            self.worker.function,
+            name=parameters.stack_name,
+            every=f"{minutes} minute{'s' if minutes > 1 else ''}",
+            event_age_seconds=60 * minutes,
+            attempts=3,
+            within_minutes=parameters.start_within_minutes,
+            description="Runs the token refresh worker; scripts/deploy NAME --pause stops it",
+        )
+
+    def _watch(self) -> None:
+        """Add alarms, dashboard and saved queries."""
+        parameters, log_group = self._parameters, self.worker.log_group
+        metrics = Metrics(parameters=parameters, function=self.worker.function, dead_letters=self.schedule.dead_letters)
+        self.topic = None
+        self.denied = None
+        alarms: list[cloudwatch.AlarmBase] = []
+        if parameters.alarms:
+            self.topic = alarm_topic(self, parameters=parameters, key=self._key)
+            self.denied = DeniedAccess(self, "DeniedAccess", secret_names=[parameters.token_secret_name])
+            alarms = RefreshAlarms(
+                self,
+                "Alarms",
+                parameters=parameters,
+                metrics=metrics,
+                log_group=log_group,
+                denied=self.denied,
+            ).announce(self.topic)
+        if parameters.dashboard:
+            RefreshDashboard(
+                self,
+                "Dashboard",
+                parameters=parameters,
+                metrics=metrics,
+                alarms=alarms,
+            )
+        save_queries(self, parameters=parameters, log_group=log_group)
+
+    def _let_consumers_read(self) -> None:
+        """Offer what a consumer needs as one policy, for stacks that are not written with the CDK."""
+        self.read_policy = None
+        if self.published_secret:
+            self.read_policy = iam.ManagedPolicy(
+                self, "ReadTokens", description=f"Read the tokens of {self._parameters.stack_name}"
+            )
+            self.grant_read(self.read_policy)
+
+    def _write_outputs(self) -> None:
+        self.show(
+            {
+                "FunctionName": self.worker.function.function_name,
+                "TokenSecretId": self._parameters.token_secret_id,
+                "PublishedSecretId": self._parameters.published_secret_id,
+                "ReadPolicyArn": self.read_policy.managed_policy_arn if self.read_policy else None,
+                "ClaimTableName": self._parameters.claim_table_name,
+                "ScheduleName": self._parameters.stack_name,
+                "LogGroupName": self._parameters.log_group_name,
+                "DeadLettersUrl": self.schedule.dead_letters.queue_url,
+                "FailedRunsUrl": self.worker.failed_runs.queue_url,
+                "DeniedAccessUrl": self.denied.queue.queue_url if self.denied else None,
+                "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
+                "KeyArn": self._key_arn,
+                "DashboardName": self._parameters.stack_name if self._parameters.dashboard else None,
+            }
+        )

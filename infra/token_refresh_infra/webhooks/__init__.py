@@ -1,0 +1,1 @@
+"""`mode = "webhooks"`: a receiver of webhooks."""

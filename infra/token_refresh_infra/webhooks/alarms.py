@@ -1,0 +1,113 @@
+"""The alarms of a webhook receiver: each says what it means and what to run first."""
+
+from collections.abc import Iterator
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from token_refresh_infra.constructs.alarms import Alarms, Watch, above
+from token_refresh_infra.webhooks.receiver import WebhookReceiver
+
+NAMESPACE = "TokenRefresh/Webhooks"
+NOT_VERIFIED_PER_FIVE_MINUTES = 100
+OLDEST_MESSAGE_SECONDS = 900
+_PERIOD = Duration.minutes(5)
+
+
+class WebhookAlarms(Alarms):
+    """Makes the alarms of one receiver."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, receiver: WebhookReceiver, stack_name: str, overlap_seconds: int
+    ) -> None:
+        """Make the alarms.
+
+        Args:
+            scope: As for every construct.
+            construct_id: Likewise.
+            receiver: What to watch.
+            stack_name: What the alarms' names begin with.
+            overlap_seconds: How long a previous secret is accepted.
+        """
+        super().__init__(scope, construct_id, stack_name=stack_name)
+        self._receiver = receiver
+        self._tail = f"aws logs tail {receiver.log_group.log_group_name} --since 1h --filter-pattern"
+        self._overlap_seconds = overlap_seconds
+
+    def define(self) -> Iterator[Watch]:
+        """Return what fails first, then what waits, then what a rotation left."""
+        yield from self._failures()
+        yield from self._queues()
+        yield from self._previous_secret(self._overlap_seconds)
+
+    def _failures(self) -> Iterator[Watch]:
+        yield Watch(
+            "server-errors",
+            cloudwatch.Metric(
+                namespace="AWS/Lambda",
+                metric_name="Url5xxCount",
+                dimensions_map={"FunctionName": self._receiver.function.function_name},
+                statistic="Sum",
+                period=_PERIOD,
+            ),
+            "Deliveries were refused with 5xx: a secret can't be read, the queue refuses, or the function fails. Most "
+            "senders try again, GitHub does not (redeliver them on the webhook's page). First: "
+            f"{self._tail} '{{ $.status >= 500 }}'",
+        )
+        yield Watch(
+            "not-verified",
+            self._logged("NotVerified", '{ $.outcome = "not_verified" }'),
+            "Many deliveries had a signature that fits no secret: a secret was changed at the sender and not stored "
+            f"here, or somebody forges deliveries. First: {self._tail} '{{ $.outcome = \"not_verified\" }}'",
+            limit=above(NOT_VERIFIED_PER_FIVE_MINUTES),
+        )
+
+    def _queues(self) -> Iterator[Watch]:
+        queue, dead_letters = self._receiver.queue, self._receiver.dead_letters
+        yield Watch(
+            "dead-letters",
+            dead_letters.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
+            "The consumer failed five times on a delivery, which waits here for 14 days. When it is fixed: aws sqs "
+            f"start-message-move-task --source-arn {dead_letters.queue_arn}",
+        )
+        yield Watch(
+            "queue-waits",
+            queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
+            f"A delivery has waited for over {OLDEST_MESSAGE_SECONDS // 60} minutes: the consumer is missing, failing "
+            "or too slow. First: aws sqs get-queue-attributes --attribute-names All "
+            f"--queue-url {queue.queue_url}",
+            limit=above(OLDEST_MESSAGE_SECONDS),
+        )
+
+    def _previous_secret(self, overlap_seconds: int) -> Iterator[Watch]:
+        unusable = '{ $.event = "previous_unusable" }'
+        yield Watch(
+            "previous-unusable",
+            self._logged("PreviousUnusable", unusable),
+            "A secret was changed and its previous version can't be read, so deliveries that are signed with it are "
+            "refused. Allow what the log names, or change the secret at the sender now. First: "
+            f"{self._tail} '{unusable}'",
+        )
+        half = overlap_seconds // 2
+        pattern = f'{{ $.secret_stage = "previous" && $.secret_age_seconds > {half} }}'
+        yield Watch(
+            "previous-secret",
+            self._logged("PreviousSecret", pattern),
+            f"A sender still signs with a secret that was replaced over {half // 60} minutes ago; its deliveries will "
+            f"be refused {overlap_seconds // 60} minutes after the change. Change the secret at the sender. First: "
+            f"{self._tail} '{pattern}'",
+        )
+
+    def _logged(self, name: str, pattern: str) -> cloudwatch.Metric:
+        """Count lines of the log."""
+        found = logs.MetricFilter(
+            self,
+            name,
+            log_group=self._receiver.log_group,
+            filter_pattern=logs.FilterPattern.literal(pattern),
+            metric_namespace=f"{NAMESPACE}/{self._stack_name}",
+            metric_name=name,
+        )
+        return found.metric(statistic="Sum", period=_PERIOD)

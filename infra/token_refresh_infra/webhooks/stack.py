@@ -1,0 +1,80 @@
+"""`-c mode=webhooks`: the router of `examples/webhook_router.py` behind a function URL."""
+
+from pathlib import Path
+
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from token_refresh_infra import access
+from token_refresh_infra.constructs.stack import DeployedStack
+from token_refresh_infra.constructs.topic import alarm_topic
+from token_refresh_infra.webhooks.alarms import WebhookAlarms
+from token_refresh_infra.webhooks.parameters import PARAMETER, WebhookParameters
+from token_refresh_infra.webhooks.receiver import WebhookReceiver
+
+HANDLER = "webhook_router.handler"
+
+
+class WebhookStack(DeployedStack):
+    """A receiver with its alarms; `receiver.consume_with` is for stacks beside it."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, parameters: WebhookParameters, code: Path) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            parameters=parameters,
+            description="Verifies webhooks and puts them into a queue",
+        )
+        references = list(parameters.references.values())
+        self.receiver = WebhookReceiver(
+            self,
+            "Webhooks",
+            code=lambda_.Code.from_asset(str(code)),
+            handler=HANDLER,
+            variables=parameters.references | {"WEBHOOK_OVERLAP_SECONDS": str(parameters.overlap_seconds)},
+            secrets=[
+                access.one_secret(self, name).encrypted_with(parameters.kms_key)
+                for name in references
+                if not name.startswith(PARAMETER)
+            ],
+            parameters=[
+                access.one_parameter(self, name.removeprefix(PARAMETER)).encrypted_with(parameters.kms_key)
+                for name in references
+                if name.startswith(PARAMETER)
+            ],
+            accept_previous=parameters.overlap_seconds > 0,
+            memory_mb=parameters.memory_mb,
+            timeout_seconds=parameters.timeout_seconds,
+            reserved_concurrency=parameters.reserved_concurrency,
+            log_group_name=parameters.log_group_name,
+            log_retention_days=int(parameters.log_retention_days),
+            log_key=parameters.kms_key if parameters.encrypt_logs else None,
+            tracing=parameters.tracing,
+        )
+        self._watch(parameters)
+        self._show_outputs(parameters)
+
+    def _watch(self, parameters: WebhookParameters) -> None:
+        self.topic = None
+        if parameters.alarms:
+            self.topic = alarm_topic(self, parameters=parameters, key=None)
+            WebhookAlarms(
+                self,
+                "Alarms",
+                receiver=self.receiver,
+                stack_name=parameters.stack_name,
+                overlap_seconds=parameters.overlap_seconds,
+            ).announce(self.topic)
+
+    def _show_outputs(self, parameters: WebhookParameters) -> None:
+        self.show(
+            {
+                "Url": self.receiver.url.url,
+                "FunctionName": self.receiver.function.function_name,
+                "LogGroupName": parameters.log_group_name,
+                "QueueUrl": self.receiver.queue.queue_url,
+                "QueueArn": self.receiver.queue.queue_arn,
+                "DeadLettersUrl": self.receiver.dead_letters.queue_url,
+                "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
+            }
+        )

@@ -1,0 +1,57 @@
+"""What code says about itself: docstrings, also those below attributes, as the cells of a table."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_PAGE = re.compile(r"docs/([\w-]+)\.md(#[\w-]+)?")
+
+
+class Words(NamedTuple):
+    """A docstring of the form `Meaning. Default: such. Fix: do that.`; the last two may be missing."""
+
+    meaning: str
+    default: str
+    fix: str
+
+
+def table(*rows: Sequence[str]) -> str:
+    """Return rows as a table; the first is its head."""
+    head, *others = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, f"|{' --- |' * len(rows[0])}", *others])
+
+
+def words(documented: object) -> Words:
+    """Return the docstring of a class or function, without its sections."""
+    return _words((inspect.getdoc(documented) or "").partition("\n\nAttributes:")[0])
+
+
+def attributes(cls: type) -> dict[str, Words]:
+    """Return the docstring below each attribute that has one."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    return dict(_documented(body)) if isinstance(body, ast.ClassDef) else {}
+
+
+def _documented(cls: ast.ClassDef) -> Iterator[tuple[str, Words]]:
+    for statement, below in pairwise(cls.body):
+        match statement, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str() as text)),
+            ):
+                yield name, _words(text)
+
+
+def _words(text: str) -> Words:
+    line = _PAGE.sub(r"[\1](\1.md\2)", " ".join(text.split()))
+    rest, _, fix = line.partition(" Fix: ")
+    meaning, _, default = rest.partition(" Default: ")
+    return Words(meaning, default.removesuffix("."), fix[:1].upper() + fix[1:])

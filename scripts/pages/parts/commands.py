@@ -1,0 +1,26 @@
+"""The command line's help, made by typer's own generator."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import subprocess
+import sys
+
+_APP = "token_refresh_worker.cli.app"
+_GENERATOR = ("-m", "typer", _APP, "utils", "docs", "--name", "token-refresh", "--title", "Commands")
+_COMPLETION = re.compile(r"^\* `--(?:install|show)-completion`.*\n", re.MULTILINE)
+_CUT_OFF = re.compile(r"^(\* `[a-z]+`): .*\.\.\.$", re.MULTILINE)
+_EXAMPLES = re.compile(r"(?:^\[bold\]Examples\[/\]\n)?((?:^token-refresh .*\n)+)", re.MULTILINE)
+
+
+def commands() -> str:
+    """Return each command's help; examples become blocks, and what typer cuts off in a list is left to its section."""
+    settings = {"PATH": os.environ["PATH"]}  # defaults are read from the environment
+    done = subprocess.run(  # noqa: S603 - our own
+        [sys.executable, *_GENERATOR], env=settings, stdout=subprocess.PIPE, text=True, check=True
+    )
+    text = html.unescape(done.stdout).replace("```console", "```text")
+    text = _CUT_OFF.sub(r"\1", _COMPLETION.sub("", text))
+    return _EXAMPLES.sub(r"**Examples**:\n\n```text\n\1```\n", text).strip()

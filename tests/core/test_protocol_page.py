@@ -1,0 +1,35 @@
+"""docs/protocol.md and docs/proof.md say what the code does, where they repeat it."""
+
+from pathlib import Path
+
+import pytest
+
+from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
+from token_refresh_worker.core.plan import LOST_CLAIMS, STALENESS
+from token_refresh_worker.core.schedule import FIRST_BACKOFF, FORCED_CLAIMS_A_DAY
+from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    pages = [Path(__file__).parents[2] / "docs" / name for name in ("protocol.md", "proof.md")]
+    if not pages[0].exists():
+        pytest.skip("the pages are not beside these tests")
+    return " ".join(word for page in pages for word in page.read_text().replace("**", "").split())
+
+
+def test_the_limits_are_the_code_s(text: str) -> None:
+    """Every number on the pages is the one that counts."""
+    versions, table = CLAIMS_A_DAY[ClaimStoreKind.VERSIONS], CLAIMS_A_DAY[ClaimStoreKind.TABLE]
+
+    for sentence in (
+        f"| claims in 24 hours | {versions} | {table} |",
+        f"the last {REDEMPTIONS_KEPT} attempts that may have redeemed",
+        f"Reads of Secrets Manager are at most {STALENESS.seconds} seconds old",
+        f"the copy is over {STALENESS.seconds} s old",
+        f"the next {LOST_CLAIMS} claims that the table may have held",
+        f"may force {FORCED_CLAIMS_A_DAY} claims in 24 hours",
+        f"then {FIRST_BACKOFF.seconds // 60} minutes, doubled each time",
+    ):
+        assert sentence in text

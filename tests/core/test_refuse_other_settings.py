@@ -1,0 +1,51 @@
+"""Rule 2: host or claim store differ from the stored ones."""
+
+from dataclasses import replace
+
+import pytest
+
+from builders import FORCED, IN_TABLE, RUN, claim, origin, policy, snapshot, token_set
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.snapshot import TokenSet
+from token_refresh_worker.core.steps import Mismatch, Redeem
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+
+@pytest.mark.parametrize(
+    ("current", "newest"),
+    [
+        (token_set(**origin(host="other.example")), None),
+        (token_set(**origin(host="other.example")), claim(fate=Fate.REJECTED)),
+        (token_set(), claim(fate=Fate.REJECTED, host="other.example")),
+    ],
+)
+def test_no_token_goes_to_another_host(current: TokenSet, newest: Claim | None) -> None:
+    """The document names the host, or without the key the newest claim does; force changes nothing."""
+    found = plan(snapshot(newest, current=current), FORCED, policy())
+
+    assert Mismatch("TOKEN_ENDPOINT", "other.example", "provider.example") == found
+
+
+def test_the_document_s_host_counts_before_the_claim_s() -> None:
+    """After `authorize` for another provider, old claims name the old host."""
+    moved = token_set(**origin())
+
+    assert isinstance(
+        plan(snapshot(claim(fate=Fate.REJECTED, host="old.example"), current=moved), FORCED, policy()), Redeem
+    )
+
+
+def test_claims_are_in_one_store() -> None:
+    """A deployment with a table does not touch a secret whose claims are versions."""
+    current = token_set(**origin(claim_store=ClaimStoreKind.VERSIONS))
+
+    assert Mismatch("CLAIM_TABLE", "versions", "table") == plan(snapshot(current=current), RUN, IN_TABLE)
+
+
+def test_a_table_does_not_hide_the_claims_in_a_secret() -> None:
+    """A document that no run has written names no store: claims that are in the secret count."""
+    found = replace(snapshot(), claims_in_versions=True)
+
+    assert Mismatch("CLAIM_TABLE", "versions", "table") == plan(found, FORCED, IN_TABLE)

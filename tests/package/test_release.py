@@ -1,0 +1,122 @@
+"""The release workflow and what it builds."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import zipfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from token_refresh import __version__
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+RELEASE: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
+MAY_SIGN_OR_PUBLISH = {name for name, job in RELEASE["jobs"].items() if "write" in job["permissions"].values()}
+
+
+def pinned() -> dict[str, tuple[str, str]]:
+    """Tag and commit of each action in the list."""
+    lines = (ROOT / ".github" / "pinned-actions.txt").read_text().splitlines()
+    rows = [line.split() for line in lines if not line.startswith("#")]
+    assert all(date.fromisoformat(checked) <= date.today() for *_, checked in rows)  # noqa: DTZ011 - a day is enough
+    return {action: (tag, commit) for action, tag, commit, _ in rows}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_action_is_pinned_as_the_list_says(path: Path) -> None:
+    """A workflow uses an action at the commit that was compared with its tag, and names that tag."""
+    used = re.findall(r"uses: (\S+)@(\S+) # (\S+)$", path.read_text(), re.MULTILINE)
+
+    assert path.read_text().count("uses:") == len(used)
+    assert [] == [action for action, commit, tag in used if pinned().get(action) != (tag, commit)]
+
+
+def test_the_list_names_no_other_action() -> None:
+    """An action that no workflow uses any more leaves the list."""
+    used = {action for path in WORKFLOWS for action in re.findall(r"uses: (\S+)@", path.read_text())}
+
+    assert used == set(pinned())
+
+
+@pytest.mark.parametrize("name", sorted(MAY_SIGN_OR_PUBLISH))
+def test_who_may_sign_or_publish_runs_nothing_of_ours(name: str) -> None:
+    """A job with such a permission checks nothing out and runs no script: a test or a tool can't use its token."""
+    steps = RELEASE["jobs"][name]["steps"]
+
+    assert {"sign", "publish", "announce"} == MAY_SIGN_OR_PUBLISH
+    assert not [step for step in steps if "checkout" in step.get("uses", "")]
+    assert not [step for step in steps if "scripts/" in step.get("run", "") or "pip" in step.get("run", "")]
+
+
+def test_nothing_is_released_before_tests_and_audit() -> None:
+    """Every later job waits for one that ran the tests and, strictly, the audit."""
+    commands = [step.get("run") for step in RELEASE["jobs"]["test"]["steps"]]
+    before = {name: job.get("needs") for name, job in RELEASE["jobs"].items()}
+
+    assert {"scripts/test", "scripts/audit --required"} <= set(commands)
+    assert {"test": None, "build": "test", "sign": "build", "publish": "sign", "announce": "publish"} == before
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `scripts/package release` leaves, where older files were lying around."""
+    project = tmp_path_factory.mktemp("release")
+    for name in ("examples", "locks", "reader", "scripts", "worker"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("CHANGELOG.md", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, project)
+    (project / ".venv").symlink_to(ROOT / ".venv")
+    (project / "dist").mkdir()
+    for old in ("token_refresh-0.0.1-py3-none-any.whl", "stranger.zip"):
+        (project / "dist" / old).touch()
+    subprocess.run(  # noqa: S603 - our own script
+        [project / "scripts" / "package", "release", f"v{__version__}"], check=True, capture_output=True
+    )
+    return project / "dist" / "release"
+
+
+def test_the_release_holds_what_it_built(release: Path) -> None:
+    """Zips, their bills of materials and both packages of this version, and no older file."""
+    zips = ("token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer")
+    packages = ("token_refresh", "token_refresh_worker")
+
+    assert {
+        *(f"{name}{end}" for name in zips for end in (".zip", ".cdx.json")),
+        *(f"{name}-{__version__}{end}" for name in packages for end in (".tar.gz", "-py3-none-any.whl")),
+    } == {path.name for path in release.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["token-refresh-worker", "token-refresh-webhooks", "token-refresh-layer"])
+def test_the_bill_lists_what_the_zip_holds(release: Path, name: str) -> None:
+    """Each package that can be imported from the zip is on its bill with the version of its metadata, and no other."""
+    bill = json.loads((release / f"{name}.cdx.json").read_text())
+    with zipfile.ZipFile(release / f"{name}.zip") as archive:
+        metadata = [archive.read(entry).decode() for entry in archive.namelist() if entry.endswith("/METADATA")]
+        names = {entry.removeprefix("python/").split("/")[0] for entry in archive.namelist()}
+
+    headers = [dict(re.findall(r"^(Name|Version): (.*)$", text, re.MULTILINE)) for text in metadata]
+    assert {(header["Name"], header["Version"]) for header in headers} == {
+        (component["name"], component["version"]) for component in bill["components"]
+    }
+    importable = {entry for entry in names if entry.isidentifier() and entry not in {"LICENSE", "__pycache__"}}
+    assert len(importable) == len(headers)
+
+
+def test_another_version_is_no_release() -> None:
+    """A tag that isn't the version is refused before anything is built or removed."""
+    refused = subprocess.run(  # noqa: S603 - our own script
+        [ROOT / "scripts" / "package", "release", "v0.0.1"], capture_output=True, text=True, check=False
+    )
+
+    assert (65, f"the version is {__version__}") == (
+        refused.returncode,
+        refused.stderr.strip()[-len(f"the version is {__version__}") :],
+    )

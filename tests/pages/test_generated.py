@@ -1,0 +1,40 @@
+"""The parts of pages that are made from code: `scripts/docs --write`."""
+
+from pathlib import Path
+
+import pytest
+
+from pages.generated import MARKED, filled, pages
+from pages.parts import PARTS, commands
+
+
+@pytest.mark.parametrize("page", [page for page in pages() if MARKED.search(page.read_text())], ids=lambda p: p.name)
+def test_page_is_current(page: Path) -> None:
+    """Each part of a page is what the code says now."""
+    assert page.read_text() == filled(page.read_text()), "run: scripts/docs --write"
+
+
+def test_each_part_is_on_one_page() -> None:
+    """No part is made for nothing, and none is said twice."""
+    named = [name for page in pages() for name, _ in MARKED.findall(page.read_text())]
+
+    assert sorted(PARTS) == sorted(named)
+
+
+def test_a_part_replaces_what_is_between_its_marks() -> None:
+    """What a person wrote around them stays."""
+    old = "Before.\n<!-- generated: states -->\nold\n<!-- /generated -->\nAfter.\n"
+
+    before, *table, after = filled(old).splitlines()
+
+    assert ("Before.", "After.") == (before, after)
+    assert PARTS["states"]() == "\n".join(table[1:-1])
+
+
+def test_examples_are_blocks() -> None:
+    """Each example of a command stands in a block of its own, and no markup is left over."""
+    text = commands.commands()
+
+    assert 10 < text.count("**Examples**:\n\n```text\ntoken-refresh ")
+    assert "[bold]" not in text
+    assert "&#" not in text

@@ -1,0 +1,58 @@
+"""A provider that counts: it accepts each refresh token once, and revokes the grant if one comes again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from fakes import tokens
+from run.world import World
+from testbed.secrets_manager.limits import ServiceError
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import FailedRequest, Kind, Response
+
+REJECTED = FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
+LOST = FailedRequest(kind=Kind.NO_RESPONSE, seen="ReadTimeout")
+
+
+@dataclass(slots=True)
+class SingleUseGrant:
+    """A token endpoint; put it in place of a world's endpoint."""
+
+    lifetime: timedelta
+    alive: bool = True
+    refreshes: int = 0
+    _used: set[str] = field(default_factory=set)
+
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+        del timeout_seconds
+        token = request.fields["refresh_token"]
+        self.alive = self.alive and token not in self._used
+        if not self.alive:
+            return REJECTED
+        self._used.add(token)
+        self.refreshes += 1
+        return tokens(self.refreshes, lifetime=self.lifetime)
+
+
+def with_grant(world: World, lifetime: timedelta) -> SingleUseGrant:
+    """Put a single-use provider in place of the world's endpoint."""
+    world.endpoint = grant = SingleUseGrant(lifetime)  # type: ignore[assignment]
+    return grant
+
+
+def refused_versions(world: World) -> list[str]:
+    """Give a list to which the errors are added with which Secrets Manager refuses a call from now on."""
+    refused: list[str] = []
+    call = world.model.call
+
+    def watched(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
+        try:
+            return call(operation, request, now=now)
+        except ServiceError as error:
+            if operation == "PutSecretValue":
+                refused.append(error.code)
+            raise
+
+    world.model.call = watched  # type: ignore[method-assign]
+    return refused

@@ -1,0 +1,199 @@
+"""Rule 1: the current token was used, and what it brought is stored: these tokens become current, or are carried."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from builders import DAY, HOUR, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
+from fakes import tokens
+from run.grant import with_grant
+from run.world import World, killed, refuse, stale_reads
+from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.oauth.formats import ResponseFormat
+
+BOTH_STORES = pytest.mark.parametrize("settings", [SINGLE_USE, SINGLE_USE_IN_TABLE], ids=["versions", "table"])
+
+
+def test_tokens_that_a_run_stored_before_it_died_cost_no_request() -> None:
+    """The next run makes them current, at once."""
+    world = World()
+    killed(world, "put REFRESH_OUTCOME", after=True)
+
+    assert "recovered" == world.outcome()
+    assert ("access-1", 1) == (world.current()["accessToken"], len(world.endpoint.requests))
+
+
+def test_old_recovered_tokens_are_refreshed_in_the_same_run() -> None:
+    """Recovered tokens that are due themselves by now are refreshed at once."""
+    world = World()
+    killed(world, "put REFRESH_OUTCOME", after=True)
+    world.pass_time(2 * DAY)
+
+    assert "refreshed" == world.outcome()
+    assert ("access-2", 2) == (world.current()["accessToken"], len(world.endpoint.requests))
+
+
+@BOTH_STORES
+def test_a_promotion_that_is_denied_for_hours_costs_no_token(settings: Policy) -> None:
+    """A role lacks UpdateSecretVersionStage: nothing is sent again; once it has the right, the tokens are current."""
+    world = World(policy=settings)
+    world.store.before = refuse("move AWSCURRENT", SecretAccessDenied("no"))
+    for _ in range(30):
+        with pytest.raises(SecretAccessDenied):
+            world.execute()
+        world.pass_time(HOUR / 4)
+    world.store.before = lambda _: None
+
+    assert "recovered" == world.outcome()
+    assert ("access-1", 1) == (world.current()["accessToken"], len(world.endpoint.requests))
+
+
+@BOTH_STORES
+def test_a_promotion_that_is_refused_for_days_costs_no_token(settings: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A label that never moves looks like another run that is always faster: the run yields and sends nothing more."""
+    world = World(policy=settings)
+    monkeypatch.setattr(type(world.store), "move_label", lambda *_, **__: False)
+
+    for _ in range(30):
+        world.outcome()
+        world.pass_time(2 * HOUR)
+
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_a_version_that_an_operator_stored_meanwhile_wins() -> None:
+    """A promotion is refused where another version is current by now: nothing is overwritten."""
+    world = World()
+
+    with world.at("move AWSCURRENT", lambda: world.save(refreshToken="other", expires_at=NOW + DAY)):
+        assert "fresh" == world.outcome()
+    assert "other" == world.current()["refreshToken"]
+    assert "promotion_refused" in world.log.events
+
+
+def test_a_promotion_that_stale_reads_ask_for_again_ends_the_run() -> None:
+    """The label has moved, and the read doesn't show it yet: the run yields for as long as reads may be stale."""
+    world = World()
+    killed(world, "move AWSCURRENT")
+    stale_reads(world, CURRENT)
+    world.save(refreshToken="other", expires_at=NOW + DAY)
+    world.store.calls.clear()
+
+    ended = world.execute()
+
+    assert ("yielded", NOW + timedelta(seconds=30)) == (ended.name, ended.retry_at)
+    assert 1 == world.store.calls.count("move AWSCURRENT")
+
+
+def test_a_secret_that_never_comes_to_rest_ends_the_run() -> None:
+    """Something that keeps interfering can't keep a run busy without end."""
+    world = World()
+    killed(world, "move AWSCURRENT")
+
+    def meddle(name: str) -> None:
+        if name == "move AWSCURRENT":
+            world.save(note=len(world.store.calls))
+
+    world.store.before = meddle
+
+    with pytest.raises(SecretStoreUnavailable, match="did not come to rest within 50 steps"):
+        world.execute(time_left_seconds=10_000.0)
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("how", ["label moved back", "old copy saved"])
+def test_used_tokens_are_known_for_longer_than_a_day(how: str, steps: int) -> None:
+    """An older token set that is made current again leads to the newest tokens, and is not replayed."""
+    world = World(policy=SINGLE_USE)
+    grant = with_grant(world, DAY)
+    history = []
+    for _ in range(4):
+        history.append((world.labels()[CURRENT], world.current()))
+        assert "refreshed" == world.outcome()
+        world.pass_time(DAY * 2 / 3)
+    newest = world.labels()[CURRENT]
+    version_id, document = history[-steps]
+
+    if how == "label moved back":
+        world.store.move_label(CURRENT, to=version_id, remove_from=newest)
+    else:
+        world.save_text(json.dumps(document))
+
+    assert world.outcome() in {"recovered", "refreshed"}
+    assert grant.alive
+    assert f"refresh-{grant.refreshes}" == world.current()["refreshToken"]
+
+
+@pytest.mark.parametrize("left", [HOUR, 8 * HOUR, DAY])
+def test_an_edited_copy_that_is_saved_meanwhile_gets_the_new_tokens(left: timedelta) -> None:
+    """Where a copy with the same, now used, refresh token became current, due or not, the tokens go onto it."""
+    world = World()
+
+    with world.at("move AWSCURRENT", lambda: world.save(note="edited", expires_at=NOW + left)):
+        assert "refreshed" == world.outcome()
+    found = world.current()
+    assert ("access-1", "refresh-1", "edited") == (found["accessToken"], found["refreshToken"], found["note"])
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize(("call", "after"), [("move AWSCURRENT", False), ("put REFRESH_OUTCOME", True)])
+def test_a_later_run_carries_tokens_for_one_that_died(call: str, *, after: bool) -> None:
+    """Tokens that were received for a refresh token that an edited copy still holds are carried by any later run."""
+    world = World()
+    killed(world, "put REFRESH_OUTCOME", after=True)
+    world.save(note="edited")
+    killed(world, call, after=after)
+
+    assert "recovered" == world.outcome()
+    assert ("access-1", "edited") == (world.current()["accessToken"], world.current()["note"])
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_what_came_with_the_tokens_is_carried_too() -> None:
+    """Fields of the response that the profile keeps follow the tokens onto an edited copy; its other keys stay."""
+    world = World(instance_url="https://old.example.com")
+    world.provider = replace(world.provider, response=ResponseFormat(keep=("instance_url",)))
+    world.endpoint.responses = [replace(tokens(1), kept={"instance_url": "https://new.example.com"})]
+
+    with world.at("put REFRESH_OUTCOME", lambda: world.save(note="edited", instance_url="https://old.example.com")):
+        world.execute()
+
+    assert ("https://new.example.com", "edited") == (world.current()["instance_url"], world.current()["note"])
+
+
+def test_a_refresh_token_that_never_changes_is_not_used_up() -> None:
+    """Then an edited copy is refreshed like any other version."""
+    world = World()
+    world.endpoint.responses = [tokens(1, refresh_token=None)]
+    killed(world, "put REFRESH_OUTCOME", after=True)
+    world.save(note="edited")
+
+    assert "refreshed" == world.outcome()
+    assert ("access-2", "edited") == (world.current()["accessToken"], world.current()["note"])
+
+
+@BOTH_STORES
+@pytest.mark.parametrize(
+    "issued",
+    [
+        ["refresh-0"] * 4,
+        [None] * 4,
+        ["refresh-1", "refresh-0", "refresh-1", "refresh-0"],
+        ["refresh-1", None, "refresh-2"],
+    ],
+    ids=["the same", "none", "two in turn", "now and then"],
+)
+def test_a_provider_may_issue_any_refresh_token(issued: list[str | None], settings: Policy) -> None:
+    """The same one, none, or one from before: a token counts as used only since it was last issued."""
+    world = World(policy=settings)
+    world.endpoint.responses = [tokens(n, refresh_token=token) for n, token in enumerate(issued)]
+
+    for _ in issued:
+        assert "refreshed" == world.outcome()
+        world.pass_time(DAY * 2 / 3)
+    assert len(issued) == len(world.endpoint.requests)

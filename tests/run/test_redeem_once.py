@@ -1,0 +1,195 @@
+"""Rule 11: nothing forbids a refresh. What a run checks before its claim, sends, and makes of the tokens."""
+
+import contextlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from builders import DAY, MINUTE, NOW, SINGLE_USE, ms, origin
+from fakes import tokens
+from run.world import FIRST_CLAIM, World, refuse
+from token_refresh.errors import (
+    ConfigurationError,
+    DeadlineExceeded,
+    InvalidSecretDocument,
+    SecretAccessDenied,
+    SecretEmpty,
+)
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.versions import CLAIM, OUTCOME, staged_version_id
+from token_refresh_worker.oauth.response import FailedRequest, Kind, Response
+
+
+def test_a_due_token_set_is_refreshed() -> None:
+    """The new tokens become current, with everything else that was in the document; the claim is named there."""
+    world = World(other=[1])
+    first = world.labels()["AWSCURRENT"]
+
+    assert "refreshed" == world.outcome()
+
+    expected = {"accessToken": "access-1", "refreshToken": "refresh-1", "expiresAt": ms(NOW + DAY), "issuedAt": ms(NOW)}
+    others = {"clientId": "client", "clientSecret": "hush", "other": [1]}
+    assert others | expected | origin(claim_id=FIRST_CLAIM, number=1) == world.current()
+    staged = staged_version_id(FIRST_CLAIM, first)
+    assert {"AWSCURRENT": staged, "AWSPREVIOUS": first, CLAIM: FIRST_CLAIM, OUTCOME: staged} == world.labels()
+    assert (1, 1) == (len(world.endpoint.requests), world.credentials_read)
+
+
+def test_what_is_sent_is_the_current_refresh_token_with_the_client_s_credentials() -> None:
+    """The request has the refresh token that is current, and authenticates with what the document's client is given."""
+    world = World(clientId="theirs")
+    world.execute()
+    world.execute(force=True)
+
+    client = {"client_id": "theirs", "client_secret": "hush"}
+    sent = [{"grant_type": "refresh_token", "refresh_token": f"refresh-{number}"} | client for number in range(2)]
+    assert [(form, {}) for form in sent] == [(request.fields, request.headers) for request in world.endpoint.requests]
+
+
+def test_new_tokens_live_from_when_their_request_was_sent() -> None:
+    """The time of issue is when the request that brought the tokens was sent: not the first one, nor any later."""
+    world = World()
+    world.pass_time(MINUTE)
+
+    def slowly() -> Response:
+        world.pass_time(timedelta(seconds=5))
+        return tokens()
+
+    world.endpoint.responses = [
+        FailedRequest(kind=Kind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17)),
+        slowly,
+    ]
+
+    assert "refreshed" == world.outcome()
+    sent_at = NOW + MINUTE + timedelta(seconds=17)
+    assert (ms(sent_at), ms(sent_at + DAY)) == (world.current()["issuedAt"], world.current()["expiresAt"])
+
+
+def test_tokens_that_are_due_at_once_are_not_refreshed_again() -> None:
+    """A run refreshes once, also where the provider hands out tokens that are all but expired."""
+    world = World()
+    world.endpoint.responses = [tokens(1, lifetime=timedelta(seconds=1))]
+
+    assert "refreshed" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_a_forced_run_refreshes_what_is_fresh() -> None:
+    """Force refreshes once, though nothing is due, and right after another refresh."""
+    world = World()
+    world.execute()
+
+    assert "refreshed" == world.outcome(force=True)
+    assert ("access-2", 2) == (world.current()["accessToken"], len(world.endpoint.requests))
+
+
+def test_a_pending_label_is_left_alone() -> None:
+    """AWSPENDING belongs to somebody else: it is neither promoted nor moved."""
+    world = World()
+    theirs = "0" * 32
+    world.store.put(theirs, SecretValue('{"refreshToken": "theirs"}'), label="AWSPENDING")
+
+    assert "refreshed" == world.outcome()
+    assert theirs == world.labels()["AWSPENDING"]
+
+
+# What ends a run before its claim.
+
+
+def test_a_secret_without_a_value_is_named() -> None:
+    """A secret that nobody filled yet is an error that says what to do."""
+    says = (
+        r"^secret tokens in eu-central-1 has no value yet; store the first token set with "
+        r"`token-refresh authorize tokens --region eu-central-1`$"
+    )
+    with pytest.raises(SecretEmpty, match=says):
+        World(stored=False).execute()
+
+
+@pytest.mark.parametrize("stored", ["[]", "not json", '{"refreshToken": null}', '{"refreshToken": 7}'])
+def test_whatever_is_stored_stays_as_it_is(stored: str) -> None:
+    """A document that can't be read is an error, and nothing is claimed, sent or written."""
+    world = World(stored=False)
+    world.save_text(stored)
+    before = world.model.snapshot()
+
+    with pytest.raises(InvalidSecretDocument):
+        world.execute()
+    assert (before, []) == (world.model.snapshot(), world.endpoint.requests)
+
+
+def test_a_binary_secret_is_named() -> None:
+    """A secret stored as binary is an error that says what to store instead."""
+    world = World(stored=False)
+    world.save_bytes("AAAA")
+
+    with pytest.raises(InvalidSecretDocument, match="is not a token document: it is binary, and must be text"):
+        world.execute()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"expiresAt": "9999-12-31T23:59:59Z"},
+        {"expiresAt": "0001-01-01T00:00:00Z"},
+        {"expiresAt": 10**18},
+        {"refreshToken": "\ud800"},
+        {"clientSecret": "\ud800"},
+        {"tokenRefresh": {"host": "\ud800", "grace_seconds": 1e300, "store": [], "number": 10**30, "claim": {}}},
+        {"tokenRefresh": {"host": "provider.example", "grace_seconds": 0, "store": "versions", "number": -1}},
+        {"tokenRefresh": {"host": "provider.example", "grace_seconds": 0, "store": "versions", "claim": "short"}},
+        {"tokenRefresh": {"host": 5, "grace_seconds": 0, "store": "versions"}},
+        {"tokenRefresh": []},
+    ],
+)
+def test_hostile_documents_end_by_name(changes: dict[str, Any]) -> None:
+    """Whatever is stored, a run ends in an outcome or a named error, and claims nothing for what it can't refresh."""
+    world = World(**{"expires_at": None, **changes})
+
+    with contextlib.suppress(InvalidSecretDocument):
+        assert "refreshed" == world.outcome()
+        return
+    assert CLAIM not in world.labels()
+
+
+def test_a_document_without_room_for_tokens_claims_nothing() -> None:
+    """A document that could not be stored with longer tokens is refused before anything is redeemed."""
+    world = World(note="x" * 50_000)
+
+    with pytest.raises(
+        InvalidSecretDocument, match=r"of secret tokens in eu-central-1 has \d+ bytes, which leaves no room"
+    ):
+        world.execute()
+    assert ([], 1) == (world.endpoint.requests, len(world.labels()))
+
+
+def test_an_endpoint_that_can_not_be_used_claims_nothing() -> None:
+    """A wrong proxy variable is an error before the claim, so it costs no attempt."""
+    world = World()
+    before = world.model.snapshot()
+    world.endpoint_error = ConfigurationError("the proxy variable")
+
+    with pytest.raises(ConfigurationError, match="the proxy variable"):
+        world.execute()
+    assert before == world.model.snapshot()
+
+
+def test_a_run_with_too_little_time_claims_nothing() -> None:
+    """A run that could not redeem and store safely leaves the secret as it is."""
+    world = World()
+    before = world.model.snapshot()
+
+    with pytest.raises(DeadlineExceeded, match=r"^14 s are left to refresh secret tokens in eu-central-1, and 15 s"):
+        world.execute(time_left_seconds=14.0)
+    assert before == world.model.snapshot()
+
+
+def test_a_claim_that_is_denied_sends_nothing() -> None:
+    """With claims in the secret, the claim is the first write: what can't be written can't be redeemed."""
+    world = World(policy=SINGLE_USE)
+    world.store.before = refuse("put REFRESH_CLAIM", SecretAccessDenied("no"))
+
+    with pytest.raises(SecretAccessDenied):
+        world.execute()
+    assert [] == world.endpoint.requests

@@ -1,0 +1,122 @@
+"""New tokens are stored before anything else happens, and an attempt that brought none is recorded."""
+
+import pytest
+
+from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
+from fakes import SECRET_ID
+from run.grant import REJECTED
+from run.world import FIRST_CLAIM, World, fail, refuse
+from token_refresh.errors import (
+    ClientRejected,
+    ConfigurationError,
+    InvalidTokenResponse,
+    ReauthorizationRequired,
+    RefreshOutcomeUnknown,
+    SecretAccessDenied,
+    SecretStoreUnavailable,
+    TokenRefreshError,
+    TokensNotStored,
+)
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.versions import staged_version_id
+from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+
+CLIENT_REJECTED = FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_new_tokens_are_stored_as_soon_as_the_store_takes_them(where: str) -> None:
+    """The write is repeated until the deadline, under the same version ID and with the same value.
+
+    Where only the replies were lost, another ID would leave a second copy, and another value would be refused.
+    """
+    world = World()
+    first, until = world.labels()["AWSCURRENT"], 60.0
+
+    def down(name: str) -> None:
+        if name == "put REFRESH_OUTCOME" and world.clock.seconds < until:
+            raise SecretStoreUnavailable("down")
+
+    setattr(world.store, where, down)
+
+    assert "refreshed" == world.outcome()
+    assert ("access-1", 1) == (world.current()["accessToken"], len(world.endpoint.requests))
+    assert until <= world.clock.seconds < 90.0
+    assert staged_version_id(FIRST_CLAIM, first) == world.labels()["AWSCURRENT"]
+    secret = world.model.find(SECRET_ID)
+    assert secret is not None
+    assert 3 == len(secret.versions), "the first token set, the claim, the new token set"
+
+
+@pytest.mark.parametrize("settings", [SINGLE_USE, SINGLE_USE_IN_TABLE], ids=["versions", "table"])
+@pytest.mark.parametrize("error", [SecretAccessDenied("why"), SecretStoreUnavailable("why")])
+def test_tokens_that_can_not_be_stored_are_an_error_of_their_own(settings: Policy, error: TokenRefreshError) -> None:
+    """The run says that tokens arrived and may be lost; the used token isn't sent again before the last quarter."""
+    world = World(policy=settings, expires_at=NOW + 7 * HOUR)
+    world.store.before = refuse("put REFRESH_OUTCOME", error)
+
+    says = rf"could not be saved before the deadline \({type(error).__name__}: why\).* `token-refresh authorize tokens "
+    with pytest.raises(TokensNotStored, match=says) as caught:
+        world.execute()
+    assert "nothing was redeemed" not in str(caught.value)
+    assert world.clock.seconds <= 90.0
+    assert "access-0" == world.current()["accessToken"]
+
+    world.pass_time(5 * MINUTE)
+    for _ in range(4):
+        with pytest.raises(RefreshOutcomeUnknown):
+            world.execute()
+        world.pass_time(HOUR)
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_tokens_are_never_stored_over_something_else() -> None:
+    """Where the derived version is taken by another value, the run says so, and overwrites nothing."""
+    world = World()
+    first = world.labels()["AWSCURRENT"]
+    world.store.put(staged_version_id(FIRST_CLAIM, first), SecretValue("theirs"), label="SQUATTER")
+
+    with pytest.raises(TokensNotStored, match="is taken by another value"):
+        world.execute()
+    assert "access-0" == world.current()["accessToken"]
+
+
+def test_tokens_over_the_room_that_was_checked_are_named() -> None:
+    """Secrets Manager takes 64 KiB: what doesn't fit is recorded as unknown, and no retry sends the token again."""
+    world = World(policy=SINGLE_USE, note="x" * 48_000, expires_at=NOW + 6 * HOUR)
+    world.endpoint.responses = [TokenResponse(access_token=SecretValue("y" * 20_000), refresh_token=None, lifetime=DAY)]
+
+    says = (
+        r"the token document would have \d+ bytes, and Secrets Manager takes 65536.* `token-refresh authorize tokens "
+    )
+    with pytest.raises(InvalidTokenResponse, match=says):
+        world.execute()
+
+    assert Fate.UNKNOWN is world.record().fate
+    assert "yyyy" not in str(world.model.snapshot())
+    assert ["refresh_claimed"] == world.log.events
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute()
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize(
+    ("settings", "call", "missing", "response", "raised"),
+    [
+        (policy(), "put REFRESH_OUTCOME", SecretStoreUnavailable("down"), CLIENT_REJECTED, ClientRejected),
+        (IN_TABLE, "record", ConfigurationError("no table"), REJECTED, ReauthorizationRequired),
+    ],
+    ids=["versions", "table"],
+)
+def test_a_record_that_can_not_be_stored_hides_no_failure(
+    settings: Policy, call: str, missing: Exception, response: FailedRequest, raised: type[TokenRefreshError]
+) -> None:
+    """What the provider said is raised, also where it can't be recorded: the store is down, or the table deleted."""
+    world = World(policy=settings)
+    world.endpoint.responses = [response]
+
+    with world.at(call, fail(missing)), pytest.raises(raised):
+        world.execute()
+    assert "record_not_stored" in world.log.events

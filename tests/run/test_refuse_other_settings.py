@@ -1,0 +1,66 @@
+"""Rule 2: a run whose host or claim store is another than the stored one sends nothing."""
+
+import pytest
+
+from builders import DAY, IN_TABLE, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
+from fakes import FakeTable
+from run.grant import LOST
+from run.world import World
+from token_refresh.errors import ConfigurationError, RefreshOutcomeUnknown
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.oauth.response import FailedRequest
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_worker_with_another_endpoint_sends_nothing(*, force: bool) -> None:
+    """Neither the refresh token nor the client secret reaches a host that is not their provider's."""
+    world = World()
+    world.execute()
+    world.policy = policy(host="other.example")
+    world.pass_time(DAY)
+
+    with pytest.raises(ConfigurationError, match=r"belongs to provider\.example, and TOKEN_ENDPOINT is at other"):
+        world.execute(force=force)
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize(("first", "then"), [(policy(), IN_TABLE), (IN_TABLE, policy())])
+def test_another_claim_store_is_refused_with_the_command_that_moves(first: Policy, then: Policy) -> None:
+    """Two deployments with different claim stores would not see each other's claims."""
+    world = World(policy=first)
+    world.execute()
+    other = World(policy=then)
+    other.model = other.store.model = world.model
+
+    command = rf"`token-refresh claims move tokens .* --to {then.claim_store.value} "
+    with pytest.raises(ConfigurationError, match=command):
+        other.execute()
+    assert [] == other.endpoint.requests
+
+
+@pytest.mark.parametrize("under_way", [False, True])
+def test_a_table_beside_claims_in_the_secret(*, under_way: bool) -> None:
+    """A document that no run has written names no store: a run with a table sends nothing while the secret has claims.
+
+    The attempt there may have redeemed the token, or may be under way.
+    """
+    world = World(policy=SINGLE_USE)
+
+    def move_to_table() -> None:
+        world.policy, world.table = SINGLE_USE_IN_TABLE, FakeTable(clock=world.clock)
+
+    def respond() -> FailedRequest:
+        if under_way:
+            move_to_table()
+            with pytest.raises(ConfigurationError):
+                world.execute(force=True)
+        return LOST
+
+    world.endpoint.responses = [respond]
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute()
+    move_to_table()
+
+    with pytest.raises(ConfigurationError, match="claims move"):
+        world.execute()
+    assert 1 == len(world.endpoint.requests)

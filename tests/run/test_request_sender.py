@@ -1,0 +1,154 @@
+"""What may be sent again, and for how long: runs that meet a provider that fails them, or are short of time."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from builders import HOUR, MINUTE, SINGLE_USE
+from run.grant import LOST
+from run.world import World
+from token_refresh.errors import (
+    ClientRejected,
+    ConfigurationError,
+    DeadlineExceeded,
+    InvalidTokenResponse,
+    RefreshOutcomeUnknown,
+    TokenEndpointUnavailable,
+    TokenRefreshError,
+    TokenRequestRejected,
+)
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.oauth.response import FailedRequest, Kind, Response
+
+NOT_SENT = FailedRequest(kind=Kind.NOT_SENT, seen="ConnectError")
+BUSY = FailedRequest(kind=Kind.BUSY, seen="HTTP 429")
+UNREADABLE = FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200")
+UNEXPECTED = FailedRequest(kind=Kind.UNEXPECTED, seen="HTTP 302")
+NOT_SIGNED = FailedRequest(kind=Kind.NOT_SIGNED, seen="kms:Sign failed")
+CLIENT_REJECTED = FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
+REQUEST_REJECTED = FailedRequest(kind=Kind.REQUEST_REJECTED, seen="HTTP 400", error="invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("responses", "error", "says", "recorded"),
+    [
+        ([NOT_SENT] * 4, TokenEndpointUnavailable, "(ConnectError, after 4 requests); this run", "not_redeemed"),
+        ([BUSY] * 4, TokenEndpointUnavailable, "(HTTP 429, after 4 requests); this run redeemed", "not_redeemed"),
+        ([LOST] * 4, RefreshOutcomeUnknown, "no response arrived (ReadTimeout, after 4 requests)", "unknown"),
+        ([LOST, *[NOT_SENT] * 3], RefreshOutcomeUnknown, "(ConnectError, after 4 requests)", "unknown"),
+        ([UNREADABLE] * 4, InvalidTokenResponse, "(HTTP 200, after 4 requests); the refresh token may have", "unknown"),
+        ([UNEXPECTED], InvalidTokenResponse, "(HTTP 302, after 1 request); this run redeemed", "not_redeemed"),
+        ([LOST, UNEXPECTED], InvalidTokenResponse, "after 2 requests); the refresh token may have", "unknown"),
+        ([CLIENT_REJECTED], ClientRejected, "(HTTP 401, after 1 request); the grant may be fine", "not_redeemed"),
+        ([NOT_SIGNED], ConfigurationError, "could not be signed (kms:Sign failed); nothing was sent", "not_redeemed"),
+        ([LOST, NOT_SIGNED], RefreshOutcomeUnknown, "(kms:Sign failed, after 2 requests)", "unknown"),
+        ([REQUEST_REJECTED], TokenRequestRejected, "(HTTP 400, after 1 request); this run redeemed", "not_redeemed"),
+    ],
+)
+def test_each_failure_is_named_recorded_and_changes_nothing(
+    responses: list[FailedRequest], error: type[TokenRefreshError], says: str, recorded: str
+) -> None:
+    """What fails is sent again only where it may be, recorded with the provider's code, and leaves AWSCURRENT alone."""
+    world = World()
+    before = world.current()
+    world.endpoint.responses = [*responses]
+    run = world.run()
+
+    with pytest.raises(error, match=re.escape(says)):
+        run.execute()
+
+    sent = len(responses)
+    assert (sent, sent, before) == (len(world.endpoint.requests), run.memory.requests_sent, world.current())
+    assert (recorded, responses[-1].error) == (world.record().fate, world.record().error)
+
+
+def test_a_lost_response_is_not_asked_for_again_without_a_grace_period() -> None:
+    """With a single-use token, one request that may have been received is the last."""
+    world = World(policy=SINGLE_USE)
+    world.endpoint.responses = [LOST]
+
+    with pytest.raises(
+        RefreshOutcomeUnknown, match=r"may have been received, and no response arrived \(ReadTimeout, after 1 "
+    ):
+        world.execute()
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_the_endpoint_is_opened_once_a_refresh() -> None:
+    """Repeats use the same client, and a run that sends nothing makes none."""
+    world = World()
+    world.endpoint.responses = [BUSY] * 3
+
+    assert ["refreshed", "fresh"] == [world.outcome(), world.outcome()]
+    assert (4, 1) == (len(world.endpoint.requests), world.endpoints_opened)
+
+
+def test_retries_wait_as_long_as_the_provider_asks() -> None:
+    """`Retry-After` is honoured where it fits into the deadline."""
+    world = World()
+    world.endpoint.responses = [FailedRequest(kind=Kind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17))]
+
+    assert "refreshed" == world.outcome()
+    assert [17.0] == world.clock.slept
+
+
+def test_retries_end_where_the_provider_asks_for_more_than_there_is() -> None:
+    """A `Retry-After` beyond the deadline ends the run at once."""
+    world = World()
+    world.endpoint.responses = [FailedRequest(kind=Kind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=80))]
+
+    with pytest.raises(TokenEndpointUnavailable, match=r"HTTP 429, after 1 request\b"):
+        world.execute()
+    assert [] == world.clock.slept
+
+
+@pytest.mark.parametrize(
+    ("settings", "times_left_seconds", "seconds"),
+    [(None, [90.0, 25.0], [20.0, 15.0, 7.0]), (SINGLE_USE, [90.0], [80.0, 7.0])],
+    ids=["grace", "single use"],
+)
+def test_each_request_leaves_time_to_store_the_tokens(
+    settings: Policy | None, times_left_seconds: list[float], seconds: list[float]
+) -> None:
+    """With a grace period 20 s at most, else all that is left but 10 s: there a late response is better than none."""
+    world = World(policy=settings)
+
+    for left in times_left_seconds:
+        world.execute(time_left_seconds=left, force=True)
+    world.execute(request_timeout_seconds=7.0, force=True)
+
+    assert seconds == world.endpoint.timeouts
+
+
+def test_a_run_that_was_suspended_after_its_claim_sends_nothing() -> None:
+    """The clock counts suspended time and is read before each request; the claim is recorded as not redeemed."""
+    world = World(policy=SINGLE_USE)
+
+    with (
+        world.at("put REFRESH_CLAIM", lambda: world.pass_time(10 * MINUTE), after=True),
+        pytest.raises(DeadlineExceeded, match=r"nothing was redeemed"),
+    ):
+        world.execute()
+    assert [] == world.endpoint.requests
+    assert "refreshed" == world.outcome()
+
+
+@pytest.mark.parametrize("when", ["during a request", "in the pause before a repeat"])
+def test_a_run_that_was_suspended_sends_no_second_request(when: str) -> None:
+    """A repeat past the time limit is not sent, and the run says why the first request failed."""
+    world = World()
+
+    def suspended() -> Response:
+        world.pass_time(HOUR)
+        return BUSY
+
+    if when == "during a request":
+        world.endpoint.responses = [suspended]
+    else:
+        world.endpoint.responses = [BUSY]
+        world.clock.oversleep = lambda: world.pass_time(HOUR)
+
+    with pytest.raises(TokenEndpointUnavailable, match="HTTP 429, after 1 request"):
+        world.execute()
+    assert 1 == len(world.endpoint.requests)

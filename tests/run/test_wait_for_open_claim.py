@@ -1,0 +1,214 @@
+"""Rule 7: another run may be redeeming. Its claim is found, wherever its label is, and ends by itself."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, attempt, claim, policy
+from run.grant import refused_versions, with_grant
+from run.world import FIRST_CLAIM, World, killed, stale_reads
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import write_claim
+from token_refresh_worker.core.plan import STALENESS
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.versions import CLAIM, CURRENT, OUTCOME, claim_version_id, record_version_id
+
+
+@pytest.mark.parametrize("call", ["read AWSCURRENT", "put REFRESH_CLAIM"])
+def test_a_run_that_died_before_its_claim_leaves_nothing_behind(call: str) -> None:
+    """Before the claim is stored, a crash is as if the run had never been."""
+    world = World()
+    killed(world, call)
+
+    assert "refreshed" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_a_run_that_died_with_its_claim_holds_others_off_until_it_ends() -> None:
+    """A dead run's claim makes others yield, and says until when; then the next run refreshes."""
+    world = World()
+    killed(world, "put REFRESH_CLAIM", after=True)
+
+    ended = world.execute()
+
+    assert ("yielded", NOW + 2 * MINUTE) == (ended.name, ended.retry_at)
+    assert world.labels()["AWSCURRENT"] == ended.tokens.version_id
+    world.pass_time(2 * MINUTE)
+    assert "refreshed" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize(("settings", "append"), [(policy(), "put REFRESH_CLAIM"), (IN_TABLE, "append claim")])
+def test_a_run_that_lost_the_race_for_the_claim_yields(settings: Policy, append: str) -> None:
+    """Where another run appended the same claim first, this one finds it and sends nothing."""
+    world = World(policy=settings)
+
+    with world.at(append, lambda: killed(world, "put REFRESH_OUTCOME")):
+        assert "yielded" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_a_run_that_lost_the_race_to_a_whole_refresh_is_fresh() -> None:
+    """Where another run did all the work meanwhile, there is nothing left to do."""
+    world = World()
+
+    with world.at("put REFRESH_CLAIM", world.execute):
+        assert "fresh" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("copied", [False, True])
+def test_stale_reads_redeem_nothing_twice(*, force: bool, copied: bool) -> None:
+    """Where reads don't show another run's claim, the claim is refused and looked up by its ID."""
+    world = World(policy=SINGLE_USE)
+    stale_reads(world, *([CLAIM] if copied else [CLAIM, CURRENT]))
+    killed(world, "put REFRESH_OUTCOME")
+    if copied:
+        world.save(edited=True)
+
+    assert "yielded" == world.outcome(force=force, time_left_seconds=30.0)
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_a_run_yields_to_a_claim_that_it_can_not_read_yet() -> None:
+    """The claim's ID is taken, and a stale read shows nothing there: another run is redeeming."""
+    world = World()
+    stale_reads(world, CLAIM, FIRST_CLAIM)
+    killed(world, "put REFRESH_OUTCOME")
+
+    ended = world.execute()
+
+    assert ("yielded", NOW + STALENESS) == (ended.name, ended.retry_at)
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize("moved_to", [None, FIRST_CLAIM])
+def test_a_claim_label_that_someone_moved_hides_no_open_claim(moved_to: str | None) -> None:
+    """A claim that is found by its derived ID, although its label is not on it, holds others off all the same."""
+    world = World()
+    killed(world, "put REFRESH_CLAIM", after=True)
+    world.pass_time(2 * MINUTE)
+    killed(world, "put REFRESH_OUTCOME")
+    world.store.move_label(CLAIM, to=moved_to, remove_from=claim_version_id(FIRST_CLAIM))
+
+    assert "yielded" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_a_claim_label_that_was_removed_from_a_long_chain_frees_no_open_claim() -> None:
+    """After the first claims were pruned, the document still leads to the newest claim."""
+    world = World(policy=SINGLE_USE)
+    grant = with_grant(world, HOUR)
+    for _ in range(120):
+        assert "refreshed" == world.outcome()
+        world.pass_time(40 * MINUTE)
+    assert world.store.read(version_id=FIRST_CLAIM) is None
+    killed(world, "put REFRESH_OUTCOME")
+    world.store.move_label(CLAIM, to=None, remove_from=world.labels()[CLAIM])
+
+    assert "yielded" == world.outcome()
+    assert 121 == grant.refreshes
+
+
+@pytest.mark.parametrize("spoilt", ["[]", "{}", '{"earlier": 7}'])
+def test_a_label_on_something_else_is_no_claim(spoilt: str) -> None:
+    """The run starts from the claim that the document names."""
+    world = World()
+    world.execute()
+    world.store.put("9" * 32, SecretValue(spoilt), label=CLAIM)
+
+    assert "refreshed" == world.outcome(force=True)
+    assert claim_version_id(FIRST_CLAIM) == world.labels()[CLAIM]
+
+
+CLAIM_FIELDS = json.loads(write_claim(claim(version_id="v")).reveal())
+
+
+@pytest.mark.parametrize("label", [CLAIM, "SQUATTER"])
+@pytest.mark.parametrize(
+    "stored",
+    [
+        json.dumps(CLAIM_FIELDS | {"ttl_seconds": 1e11}),
+        json.dumps(CLAIM_FIELDS | {"ttl_seconds": "soon"}),
+        json.dumps(CLAIM_FIELDS | {"earlier": 1}),
+        "[]",
+        "not JSON",
+    ],
+)
+def test_nothing_that_is_stored_as_a_claim_blocks_for_longer_than_an_hour(stored: str, label: str) -> None:
+    """A claim that is unreadable or lasts for ever may hide a run: it counts for an hour, and then as silent."""
+    world = World()
+    world.store.put(FIRST_CLAIM, SecretValue(stored), label=label)
+    assert ["yielded", "yielded"] == [world.outcome(), world.outcome()]
+
+    world.pass_time(HOUR)
+
+    assert "refreshed" == world.outcome()
+    assert 1 == len(world.endpoint.requests)
+
+
+@pytest.mark.parametrize("label", [OUTCOME, "other"])
+@pytest.mark.parametrize("spoilt", ["?", "[]", '{"outcome": "fine"}'])
+def test_an_unreadable_record_counts_as_none(spoilt: str, label: str) -> None:
+    """It ends no open claim, and no run fails over it."""
+    world = World()
+    killed(world, "put REFRESH_OUTCOME")
+    world.store.put(record_version_id(FIRST_CLAIM), SecretValue(spoilt), label=label)
+
+    assert "yielded" == world.outcome()
+    world.pass_time(2 * MINUTE)
+    assert "refreshed" == world.outcome()
+
+
+@pytest.mark.parametrize("fate", ["silent", "not_redeemed", "rejected", "unknown"])
+def test_a_ledger_from_the_future_blocks_nothing(fate: str) -> None:
+    """Entries that no clock of AWS can have written don't count towards a limit, a backoff or a hold."""
+    world = World()
+    entry = attempt("c" * 36, Fate(fate), version_id=world.labels()["AWSCURRENT"], claimed_at=NOW + 5000 * DAY)
+    forged = claim(FIRST_CLAIM, version_id="v", time_to_live=timedelta(seconds=1), earlier=(entry,) * 40)
+    world.store.put(FIRST_CLAIM, write_claim(forged), label=CLAIM)
+    world.pass_time(MINUTE)
+
+    assert "refreshed" == world.outcome()
+
+
+# A forced run polls.
+
+
+def test_a_forced_run_waits_for_another_s_result() -> None:
+    """A forced run that meets another's open claim polls until the other's tokens are stored, and promotes them."""
+    world = World()
+    killed(world, "put REFRESH_OUTCOME", after=True)
+    staged = world.model.snapshot()
+    world = World()
+    killed(world, "put REFRESH_OUTCOME")
+
+    with world.at("read AWSCURRENT", lambda: world.model.restore(staged), nth=4):
+        assert "recovered" == world.outcome(force=True)
+    assert 3 == len(world.clock.slept)
+
+
+def test_a_forced_run_takes_over_when_the_other_s_claim_ends() -> None:
+    """A forced run that outlasts a dead run's claim refreshes itself."""
+    world = World()
+    killed(world, "put REFRESH_CLAIM", after=True)
+
+    assert "refreshed" == world.outcome(force=True, time_left_seconds=300.0)
+    assert 120 <= world.clock.seconds < 128
+
+
+def test_a_forced_run_polls_ever_more_rarely_until_its_own_deadline() -> None:
+    """It waits 1, 2, 4, then 8 seconds between looks, writes nothing, and yields in the end."""
+    world = World()
+    killed(world, "put REFRESH_CLAIM", after=True)
+    refused = refused_versions(world)
+    world.store.calls.clear()
+
+    assert "yielded" == world.outcome(force=True, time_left_seconds=30.5)
+
+    assert [1.0, 2.0, 4.0, 8.0, 8.0, 7.5] == world.clock.slept
+    assert 45 > len(world.store.calls)
+    assert [] == refused

@@ -1,0 +1,209 @@
+"""A secret and a provider in memory, and runs on them that may die at any call."""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from builders import NOW, policy
+from builders import fields as document_fields
+from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore, FakeTable
+from testbed.secrets_manager.model import SecretsModel
+from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.core.claims import Record, read_record
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.versions import OUTCOME, claim_version_id
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.outcome import Outcome
+from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.ports import Deadline
+from token_refresh_worker.run.run import Run
+from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
+from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+FIRST_CLAIM = claim_version_id(None)
+"""The version ID of the first claim in a world."""
+
+
+class World:
+    """A secret, a provider, and runs on them."""
+
+    def __init__(
+        self, *, policy: Policy | None = None, published: bool = False, stored: bool = True, **document: Any
+    ) -> None:
+        self.policy = policy or default_policy()
+        self.provider = load_provider("upwork")
+        self.clock = FakeClock()
+        self.log = FakeLog()
+        self.endpoint = FakeEndpoint()
+        self.model = SecretsModel()
+        self.store = FakeStore(model=self.model, clock=self.clock)
+        self.table = FakeTable(clock=self.clock) if self.policy.claim_store is ClaimStoreKind.TABLE else None
+        self.published = FakeStore(model=self.model, clock=self.clock, secret_id=PUBLISHED_ID) if published else None
+        self.credentials_read = self.endpoints_opened = 0
+        self.endpoint_error: Exception | None = None
+        self._saved = 0
+        self._nonces = itertools.count()
+        for name in (SECRET_ID, PUBLISHED_ID):
+            self._operate("CreateSecret", {"Name": name})
+        if stored:
+            self.save(**document)
+
+    def save(self, **document: Any) -> str:
+        """Store a token document as an operator would: as a new current version."""
+        return self.save_text(json.dumps(document_fields(**document)))
+
+    def save_text(self, text: str) -> str:
+        return str(self._operate("PutSecretValue", {"SecretId": SECRET_ID, "SecretString": text})["VersionId"])
+
+    def save_bytes(self, encoded: str) -> None:
+        self._operate("PutSecretValue", {"SecretId": SECRET_ID, "SecretBinary": encoded})
+
+    def _operate(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        self._saved += 1
+        token = {"ClientRequestToken": f"{self._saved:032}"}
+        return self.model.call(operation, request | token, now=self.clock.service_now.timestamp())
+
+    def run(self, **how: Any) -> Run:
+        return Run(
+            parts=Parts(
+                store=self.store,
+                claims=self.table or VersionClaims(self.store),
+                published=self.published,
+                endpoint=self._open_endpoint,
+                credentials=self._credentials,
+                provider=self.provider,
+                nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}-{next(self._nonces)}",
+                clock=self.clock,
+                log=self.log,
+            ),
+            policy=self.policy,
+            secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
+            deadline=Deadline(clock=self.clock, at=self.clock.seconds + how.pop("time_left_seconds", 90.0)),
+            limits=Limits(request_timeout_seconds=how.pop("request_timeout_seconds", None)),
+            **how,
+        )
+
+    def execute(self, **how: Any) -> Outcome:
+        return self.run(**how).execute()
+
+    def outcome(self, **how: Any) -> str:
+        return self.execute(**how).name
+
+    def _open_endpoint(self, _: Provider) -> FakeEndpoint:
+        self.endpoints_opened += 1
+        if self.endpoint_error is not None:
+            raise self.endpoint_error
+        return self.endpoint
+
+    def _credentials(self, document: TokenDocument) -> ClientCredentials:
+        self.credentials_read += 1
+        found = read_credentials(document.fields)
+        assert found is not None
+        return found
+
+    @property
+    def claim_table(self) -> FakeTable:
+        assert self.table is not None
+        return self.table
+
+    @property
+    def copy(self) -> FakeStore:
+        """The published secret."""
+        assert self.published is not None
+        return self.published
+
+    def record(self) -> Record:
+        """How the last attempt ended."""
+        found = self.store.read(label=OUTCOME)
+        assert found is not None
+        assert found.value is not None
+        return read_record(found.version_id, found.value)
+
+    def labels(self, secret_id: str = SECRET_ID) -> dict[str, str]:
+        """Which version each label is on."""
+        secret = self.model.find(secret_id)
+        return dict(secret.labels) if secret else {}
+
+    def current(self, secret_id: str = SECRET_ID) -> dict[str, Any]:
+        response = self.model.call("GetSecretValue", {"SecretId": secret_id}, now=NOW.timestamp())
+        document: dict[str, Any] = json.loads(response["SecretString"])
+        return document
+
+    def pass_time(self, duration: timedelta) -> None:
+        self.clock.seconds += duration.total_seconds()
+
+    @contextmanager
+    def at(self, name: str, act: Callable[[], object], *, nth: int = 1, after: bool = False) -> Iterator[None]:
+        """Act just before (or after) the nth call of that name."""
+        seen = 0
+
+        def hook(called: str) -> None:
+            nonlocal seen
+            seen += called == name
+            if called == name and seen == nth:
+                act()
+
+        where = "after" if after else "before"
+        stores = [store for store in (self.store, self.table) if store]
+        for store in stores:
+            setattr(store, where, hook)
+        yield
+        for store in stores:
+            setattr(store, where, lambda _: None)
+
+
+def default_policy() -> Policy:
+    return policy()
+
+
+class Killed(BaseException):
+    """The process is gone: no handler of the run may catch it."""
+
+
+def killed(world: World, name: str, **where: Any) -> None:
+    """Run until just before (or after) a call, and die there."""
+    force = where.pop("force", False)
+    with world.at(name, fail(Killed()), **where), pytest.raises(Killed):
+        world.execute(force=force)
+
+
+def refuse(call: str, error: Exception) -> Callable[[str], None]:
+    """Give a hook that raises at each call of that name."""
+
+    def hook(called: str) -> None:
+        if called == call:
+            raise error
+
+    return hook
+
+
+def stale_reads(world: World, *labels_or_versions: str) -> None:
+    """Let each later read of these show what is stored now."""
+    old, call = SecretsModel(), world.model.call
+    old.restore(world.model.snapshot())
+
+    def respond(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
+        named = {request.get("VersionStage"), request.get("VersionId")} & {*labels_or_versions}
+        return (old.call if operation == "GetSecretValue" and named else call)(operation, request, now=now)
+
+    world.model.call = respond  # type: ignore[method-assign]
+
+
+def fail(error: BaseException) -> Callable[[], object]:
+    """Give an act that raises."""
+
+    def act() -> object:
+        raise error
+
+    return act
+
+
+__all__ = ["FIRST_CLAIM", "Killed", "World", "fail", "killed", "refuse", "stale_reads"]

@@ -1,0 +1,140 @@
+"""`token-refresh providers`: which providers the worker knows, and what each fact rests on."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.table import Table
+
+from token_refresh.stored.refresh_window import refresh_window
+from token_refresh_worker.cli.console.failures import CommandFailed, reported
+from token_refresh_worker.cli.console.screen import fields_table, output, span, text
+from token_refresh_worker.cli.providers.check import check_profile
+from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant
+from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
+from token_refresh_worker.providers.provider import Basis, GraceEnd, Provider, Rotation
+
+EXAMPLES: Final = """[bold]Examples[/]
+token-refresh providers
+token-refresh providers hubspot
+token-refresh providers --check my-crm.toml"""
+
+_BASES: Final = {
+    Basis.DOCUMENTED: "",
+    Basis.REPORTED: " (reported, not documented)",
+    Basis.ASSUMED: " (assumed, not verified)",
+}
+_USUAL: Final = (Encoding.FORM, AuthMethod.POST, Grant.REFRESH_TOKEN)
+ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
+
+
+def providers(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.", show_default=False)] = None,
+    *,
+    profiles: Annotated[
+        Path | None, typer.Option(envvar="PROVIDER_PROFILES", help="Folder with profiles of your own.")
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Check a profile of your own, NAME.toml, against NAME.success.json and NAME.dead.json next to it.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """List the providers that the worker knows, show one with its evidence, or check a profile of your own."""
+    with reported(debug=False, failed=1):
+        # Typer has read the variable, too; the folder is checked in one place, whichever way it was named.
+        own = own_profiles({"PROVIDER_PROFILES": str(profiles)} if profiles else {})
+        if check is not None:
+            _check(check)
+        elif name is not None:
+            _show(load_provider(name, own))
+        else:
+            _list(load_provider(known, own) for known in profile_names(own))
+        raise typer.Exit(0)
+
+
+def _check(profile: Path) -> None:
+    if problems := check_profile(profile):
+        raise CommandFailed(f"{profile.name} doesn't fit its responses:\n" + "\n".join(problems))
+    output().print(text(f"{profile.name} is valid and fits both responses."))
+
+
+def _list(found: Iterable[Provider]) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("name", "provider", "access token", "new refresh token", "grace"):
+        table.add_column(heading, no_wrap=heading == "name")
+    for provider in found:
+        table.add_row(
+            text(provider.name),
+            text(provider.title),
+            life(provider.access_token_lifetime),
+            ROTATES[provider.rotation],
+            grace_text(provider),
+        )
+    output().print(table)
+
+
+def _show(provider: Provider) -> None:
+    rate, page = provider.rate, provider.authorization
+    output().print(text(f"{provider.title} ({provider.name})", "bold"))
+    output().print(
+        fields_table(
+            (
+                ("token endpoint", provider.token_endpoint or "set TOKEN_ENDPOINT"),
+                ("variables", ", ".join(f"{v.name}: {v.must_be}" for v in provider.variables.values()) or None),
+                ("request", request_text(provider)),
+                ("access token lives", life(provider.access_token_lifetime)),
+                ("due before expiry", span(refresh_window(provider.refresh_window, provider.access_token_lifetime))),
+                ("new refresh token", ROTATES[provider.rotation]),
+                ("old one accepted", grace_text(provider)),
+                ("grant lives", grant_text(provider)),
+                ("limit", f"{rate.requests} in {span(rate.per)} for each {rate.scope}" if rate else None),
+                ("authorization page", page.endpoint if page else None),
+            )
+        )
+    )
+    output().print(text("\nEvidence", "bold"))
+    # Sources are URLs: broken over two lines they could not be opened.
+    for fact in provider.evidence:
+        source = f"  {fact.source}, {fact.on}{_BASES[fact.basis]}"
+        output().print(text(f"- {fact.says}"), text(source, "dim"), sep="\n", soft_wrap=True)
+
+
+def request_text(provider: Provider) -> str:
+    """Describe the refresh request in a few words."""
+    request = provider.request
+    parts = (request.encoding, request.auth_method, request.grant)
+    return ", ".join(part for part in parts if part not in _USUAL) or "RFC 6749"
+
+
+def grace_text(provider: Provider) -> str:
+    """Say how long the old refresh token is accepted."""
+    if provider.grace.ends_by is GraceEnd.NEVER:
+        return "stays valid"
+    if provider.grace.ends_by is GraceEnd.USE:
+        return "until the new one is used"
+    if provider.replay_grace:
+        return span(provider.replay_grace)
+    # The token stays the same, but nothing says that a repeat is safe, so a run won't try one.
+    return "not known; treated as single use" if provider.rotation is Rotation.NEVER else "single use"
+
+
+def grant_text(provider: Provider) -> str | None:
+    """Say how long a grant lives; None where nothing is known."""
+    life = provider.refresh_token
+    parts = []
+    if life.lifetime is not None:
+        parts.append(f"{span(life.lifetime)} from {'the consent' if life.is_fixed else 'the last refresh'}")
+    if life.idle is not None:
+        parts.append(f"{span(life.idle)} without a refresh")
+    return ", ".join(parts) or None
+
+
+def life(lifetime: timedelta | None) -> str:
+    """Say how long an access token lives."""
+    return "set by the server" if lifetime is None else span(lifetime)

@@ -1,0 +1,115 @@
+"""How a run ended: what its caller gets, and what its last log line and a fleet's row are made of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from token_refresh.errors import TokenRefreshError
+from token_refresh.stored.times import iso
+from token_refresh_worker.core.schedule import Policy, due_at
+from token_refresh_worker.core.snapshot import TokenSet
+
+
+class OutcomeName(StrEnum):
+    """How a run ended that did not fail, as its caller and the log get it. Alarms and dashboards know these values."""
+
+    FRESH = "fresh"
+    """Nothing was due."""
+    REFRESHED = "refreshed"
+    """This run received the tokens that are current."""
+    RECOVERED = "recovered"
+    """This run made tokens current that an interrupted run had stored. It sent no request."""
+    SUPERSEDED = "superseded"
+    """The provider rejected the refresh token, and newer tokens are current: something else refreshes this secret."""
+    YIELDED = "yielded"
+    """Another run holds the claim, or a backoff or a limit is not over; `retry_at` says until when."""
+    WOULD_REFRESH = "would_refresh"
+    """A dry run found tokens that are due."""
+    WOULD_RECOVER = "would_recover"
+    """A dry run found stored tokens that are not current."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentTokens:
+    """What a run knows of the current token set: no value of it."""
+
+    version_id: str | None = None
+    """None if the run did not read the secret."""
+    expires_at: datetime | None = None
+    due_at: datetime | None = None
+    grant_ends_at: datetime | None = None
+    """When the refresh token itself expires, where the provider says so."""
+    grant_ending_at: datetime | None = None
+    """When to say so."""
+
+    @classmethod
+    def of(cls, current: TokenSet, policy: Policy) -> Self:
+        """Describe a token set."""
+        document, origin = current.document, current.document.origin
+        return cls(
+            version_id=current.version_id,
+            expires_at=document.expires_at,
+            due_at=due_at(document, policy),
+            grant_ends_at=origin.grant_ends_at if origin else None,
+            grant_ending_at=origin.grant_ending_at if origin else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended that did not fail."""
+
+    name: OutcomeName
+    secret_id: str
+    tokens: CurrentTokens
+    retry_at: datetime | None = None
+
+    @property
+    def made_current(self) -> bool:
+        """Whether the run made new tokens current."""
+        return self.name in {OutcomeName.REFRESHED, OutcomeName.RECOVERED}
+
+    def as_result(self, request_id: str | None) -> dict[str, str | None]:
+        """Give what the invocation returns: no value of any secret."""
+        result = {
+            "outcome": self.name.value,
+            "secret_id": self.secret_id,
+            "version_id": self.tokens.version_id,
+            "expires_at": _iso(self.tokens.expires_at),
+            "due_at": _iso(self.tokens.due_at),
+            "request_id": request_id,
+        }
+        return result if self.retry_at is None else {**result, "retry_at": _iso(self.retry_at)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """How a run ended and what it learned, whether it failed or not."""
+
+    ended: Outcome | TokenRefreshError
+    at: datetime | None = None
+    """By the clock of Secrets Manager; None if the run did not read the secret."""
+    requests: int = 0
+    """Token requests that the run sent."""
+    provider: str | None = None
+    tokens: CurrentTokens = CurrentTokens()
+
+    @property
+    def outcome(self) -> OutcomeName | None:
+        """How the run ended; None if it failed."""
+        return self.ended.name if isinstance(self.ended, Outcome) else None
+
+    @property
+    def error_type(self) -> str | None:
+        """How the run failed; None if it did not."""
+        return None if isinstance(self.ended, Outcome) else type(self.ended).__name__
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """From when on another run may go on, if this one yielded."""
+        return self.ended.retry_at if isinstance(self.ended, Outcome) else None
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else iso(moment)

@@ -1,0 +1,144 @@
+"""What a run needs of the world. The adapters implement it; tests have fakes that pass the same contract."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.announcement import Announcement
+from token_refresh_worker.core.claims import Claim, Record, UnreadableClaim
+from token_refresh_worker.oauth.response import Response
+
+if TYPE_CHECKING:
+    from token_refresh_worker.oauth.request import TokenRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretVersion:
+    """One version of a secret, as `GetSecretValue` gives it."""
+
+    version_id: str
+    labels: frozenset[str]
+    created_at: datetime
+    read_at: datetime
+    """The service's clock when it responded."""
+    value: SecretValue | None
+    """None if the value is binary."""
+
+
+class SecretStore(Protocol):
+    """One secret. Every method raises `SecretStoreError` if the store refuses or can't be reached."""
+
+    def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
+        """Read the version with this label or version ID; None if there is none (`GetSecretValue`)."""
+        ...
+
+    def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
+        """Append a version; False if its ID is taken by another value (`PutSecretValue`).
+
+        A repeat with the same ID and value changes nothing and is True: after a lost response, repeat the call.
+        """
+        ...
+
+    def move_label(self, label: str, *, to: str | None, remove_from: str | None) -> bool:
+        """Compare and swap a label; False if it is not where it was expected (`UpdateSecretVersionStage`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewestClaim:
+    """The newest claim that a store knows, and what came with it."""
+
+    claim: Claim | None
+    read_at: datetime | None = None
+    """The service's clock, if it responded with one."""
+
+
+class ClaimStore(Protocol):
+    """The claims on one token secret.
+
+    Every method raises `SecretStoreError` if the store refuses or can't be reached, and `ConfigurationError` if it does
+    not exist.
+
+    After a lost response the adapter repeats the call; the claim's nonce tells its own write.
+    """
+
+    def newest(self) -> NewestClaim:
+        """Read the newest claim; it may be stale where claims are versions of the secret.
+
+        Call it after the current version was read: a table's key is the ARN that was found then.
+        """
+        ...
+
+    def append(self, claim: Claim, *, after: str | None) -> bool:
+        """Append a claim to the claim `after`; False if another claim follows it already."""
+        ...
+
+    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+        """Read the claim that has this ID, or a newer one; None if there is none, or none yet."""
+        ...
+
+    def record(self, claim: Claim, record: Record) -> None:
+        """Store how the attempt under `claim` ended; the first record stays."""
+        ...
+
+    def record_of(self, claim_id: str) -> Record | None:
+        """Give how an attempt ended; None if nothing is recorded. One that can't be read counts as none.
+
+        A table knows the record of the newest claim alone, from when it was read; the ledger has the others.
+        """
+        ...
+
+
+class TokenEndpoint(Protocol):
+    """The provider's token endpoint (RFC 6749 section 3.2)."""
+
+    def send(self, request: "TokenRequest", *, timeout_seconds: float) -> Response:
+        """Send one request and read the response, end to end within the time limit; never raises for what it meets."""
+        ...
+
+
+class Clock(Protocol):
+    """A stopwatch; what time it is, only the services' clocks say."""
+
+    def monotonic(self) -> float:
+        """Give seconds since an arbitrary moment, time in which the machine was suspended included."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Log(Protocol):
+    """Structured events."""
+
+    def info(self, event: str, **fields: object) -> object:
+        """Log what was done."""
+        ...
+
+    def warning(self, event: str, **fields: object) -> object:
+        """Log what someone should look at."""
+        ...
+
+
+class Bus(Protocol):
+    """Where events about grants are sent."""
+
+    def send(self, announcement: Announcement) -> None:
+        """Send one event; raises a `TokenRefreshError` if the bus does not take it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """When a run must have ended."""
+
+    clock: Clock
+    at: float
+    """On the clock's stopwatch, in seconds."""
+
+    @property
+    def remaining_seconds(self) -> float:
+        """How much time is left; negative after the deadline."""
+        return self.at - self.clock.monotonic()

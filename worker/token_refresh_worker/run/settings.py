@@ -1,0 +1,200 @@
+"""Settings, read from the environment at each invocation and checked as a whole."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh_worker.core.plan import STALENESS
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.oauth.formats import AuthMethod
+from token_refresh_worker.providers.endpoint import host_of, read_endpoint
+from token_refresh_worker.providers.lifetime import lifetime_problem
+from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
+from token_refresh_worker.providers.provider import Grace, Provider
+from token_refresh_worker.run.variables import Variable
+from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
+from token_refresh_worker.stored.origin import LONGEST_GRACE, ClaimStoreKind
+
+DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
+DEFAULT_PROVIDER: Final = "upwork"
+GENERIC_PROVIDER: Final = "generic"
+
+_UPWORK_DOMAIN: Final = "upwork.com"
+_MONTH_SECONDS: Final = 30 * 24 * 3600
+_LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is configured by the variables."""
+
+    token_secret_id: str
+    client_secret_id: str | None
+    published_secret_id: str | None
+    client: ClientCredentials | None
+    """From the environment: the last place to look."""
+    client_key_id: str | None
+    """The KMS key that signs `private_key_jwt` assertions."""
+    claim_table: str | None
+    """The DynamoDB table for claims; without it, claims are versions of the secret."""
+    provider: Provider
+    """With the deployment's variables applied; `Provider.for_document` applies the document's."""
+    claim_time_to_live: timedelta
+    request_timeout_seconds: float | None
+    """None where it is not set: 20 seconds, or with a grace of 0 all the time that the run can spare."""
+    log_level: str
+
+    @property
+    def policy(self) -> Policy:
+        """What the core needs: times, host and claim store."""
+        return Policy(
+            refresh_window=self.provider.refresh_window,
+            replay_grace=self.provider.replay_grace,
+            claim_time_to_live=self.claim_time_to_live,
+            host=host_of(self.provider.token_endpoint),
+            claim_store=ClaimStoreKind.VERSIONS if self.claim_table is None else ClaimStoreKind.TABLE,
+        )
+
+
+def token_secret_id(environment: Mapping[str, str]) -> str:
+    """Return the configured secret. The log names it even if the rest of the configuration is wrong."""
+    return environment.get(Variable.TOKEN_SECRET_ID) or DEFAULT_SECRET_ID
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read and check all variables; an empty one counts as not set.
+
+    Raises:
+        ConfigurationError: One is wrong; the message names it and what it must be. Or the provider's tokens live too
+            short for the claim store.
+    """
+    settings = parse_settings(environment)
+    problem = claim_store_problem(settings)
+    if problem is not None:
+        raise ConfigurationError(problem)
+    return settings
+
+
+def parse_settings(environment: Mapping[str, str]) -> Settings:
+    """Read each variable by itself, without `claim_store_problem`.
+
+    Raises:
+        ConfigurationError: One is wrong; the message names it and what it must be.
+    """
+    given = {name: value for name, value in environment.items() if value}
+    timeout = _read_seconds(given, Variable.REQUEST_TIMEOUT_SECONDS, range(1, 301))
+    settings = Settings(
+        token_secret_id=token_secret_id(given),
+        client_secret_id=given.get(Variable.CLIENT_SECRET_ID),
+        published_secret_id=given.get(Variable.PUBLISHED_SECRET_ID),
+        client=_read_client(given),
+        client_key_id=given.get(Variable.CLIENT_KEY_ID),
+        claim_table=given.get(Variable.CLAIM_TABLE),
+        provider=_read_provider(given),
+        claim_time_to_live=_read_seconds(given, Variable.CLAIM_TTL_SECONDS, range(1, 3601)) or timedelta(minutes=2),
+        request_timeout_seconds=timeout.total_seconds() if timeout else None,
+        log_level=_read_choice(given, Variable.LOG_LEVEL, _LOG_LEVELS, normalise=str.upper) or "INFO",
+    )
+    if settings.provider.request.auth_method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:
+        raise ConfigurationError(
+            "CLIENT_KEY_ID must be the ARN or alias of the KMS key that signs assertions, because the client "
+            "authenticates with private_key_jwt"
+        )
+    return settings
+
+
+def claim_store_problem(settings: Settings) -> str | None:
+    """Say why the provider's tokens live too short for the claim store, and the way out; None if they fit."""
+    documented = settings.provider.access_token_lifetime
+    if documented is None:
+        return None
+    problem = lifetime_problem(documented, settings.policy.claim_store)
+    return problem and f"PROVIDER {settings.provider.name} doesn't fit the claim store: {problem}"
+
+
+def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
+    try:
+        return read_credentials(
+            {
+                "client_id": given.get(Variable.UPWORK_CLIENT_ID),
+                "client_secret": given.get(Variable.UPWORK_CLIENT_SECRET),
+            }
+        )
+    except InvalidSecretDocument:
+        # os.environ turns bytes that are not UTF-8 into halves of surrogate pairs (PEP 383). The message has no value.
+        raise ConfigurationError("UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET must be UTF-8 text") from None
+
+
+def _read_provider(given: Mapping[str, str]) -> Provider:
+    """Load the profile, then apply the deployment's variables."""
+    endpoint = (
+        read_endpoint(Variable.TOKEN_ENDPOINT, given[Variable.TOKEN_ENDPOINT])
+        if Variable.TOKEN_ENDPOINT in given
+        else None
+    )
+    provider = _load_profile(given, endpoint)
+    # Before the grace: at another host the profile's grace is dropped, and REPLAY_GRACE_SECONDS sets it again.
+    if endpoint is not None:
+        provider = provider.at_endpoint(endpoint)
+    if not provider.token_endpoint:
+        raise ConfigurationError(f"TOKEN_ENDPOINT must be set, because the profile {provider.name} has no endpoint")
+    auth_method = _read_choice(given, Variable.TOKEN_ENDPOINT_AUTH_METHOD, tuple(AuthMethod))
+    if auth_method is not None:
+        provider = replace(provider, request=replace(provider.request, auth_method=AuthMethod(auth_method)))
+    window = _read_seconds(given, Variable.REFRESH_WINDOW_SECONDS, range(1, _MONTH_SECONDS + 1))
+    if window is not None:
+        provider = replace(provider, refresh_window=window)
+    grace = _read_seconds(given, Variable.REPLAY_GRACE_SECONDS, range(int(LONGEST_GRACE.total_seconds()) + 1))
+    if grace is not None:
+        provider = replace(provider, grace=Grace(duration=grace))
+    return provider
+
+
+def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
+    name, own = given.get(Variable.PROVIDER), own_profiles(given)
+    if name is None:
+        # An endpoint of its own must not get Upwork's grace: a replay could revoke the grant there.
+        name = DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER
+    if name not in profile_names(own):
+        raise ConfigurationError(f"PROVIDER must be one of {', '.join(profile_names(own))}")
+    return load_provider(name, own)
+
+
+def _is_upwork(endpoint: str) -> bool:
+    return host_of(endpoint) == _UPWORK_DOMAIN or host_of(endpoint).endswith(f".{_UPWORK_DOMAIN}")
+
+
+def check_timeout(policy: Policy, timeout_seconds: float) -> None:
+    """Check that a claim outlives its run by `STALENESS`: for that long, reads may miss what the run stored last.
+
+    Raises:
+        ConfigurationError: It does not. Two runs could redeem at the same time.
+    """
+    ttl_seconds, stale_seconds = policy.claim_time_to_live.total_seconds(), STALENESS.total_seconds()
+    if ttl_seconds < timeout_seconds + stale_seconds:
+        raise ConfigurationError(
+            f"CLAIM_TTL_SECONDS is {ttl_seconds:.0f} and must exceed the function's timeout by {stale_seconds:.0f} s "
+            f"({timeout_seconds:.0f} s of it are left). Raise CLAIM_TTL_SECONDS or lower the timeout"
+        )
+
+
+def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> timedelta | None:
+    if name not in given:
+        return None
+    text = given[name].strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) in allowed):  # noqa: PLR2004 - no huge int
+        raise ConfigurationError(f"{name} must be a whole number of seconds from {allowed.start} to {allowed.stop - 1}")
+    return timedelta(seconds=int(text))
+
+
+def _read_choice(
+    given: Mapping[str, str], name: Variable, choices: tuple[str, ...], normalise: Callable[[str], str] = str
+) -> str | None:
+    if name not in given:
+        return None
+    value = normalise(given[name].strip())
+    if value not in choices:
+        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}")
+    return value
