@@ -3,6 +3,7 @@
 import functools
 import gc
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -27,6 +28,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Every session reads AWS's descriptions of its services, half of what a client costs. Here all share what one has read.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+# Under another HOME, the CDK unpacks its library again, which takes most of the time of a synthesis.
+os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
