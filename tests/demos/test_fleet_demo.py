@@ -14,20 +14,16 @@ from demos.fleets.story import STORY, Stage, Step
 DEMO = Path(__file__).parents[2] / "scripts" / "demo"
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own script
-        [DEMO, "fleet", *arguments],
+def test_story() -> None:
+    """A deployed fleet does all that the demo says, the demo says what it changed for that, and exits with 0."""
+    played = subprocess.run(  # noqa: S603 - our own script
+        [DEMO, "fleet", "--secrets=10"],
         env=os.environ | {"AWS_PROFILE": "no-such-profile", "HTTP_PROXY": "http://127.0.0.1:9"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-def test_story() -> None:
-    """A deployed fleet does all that the demo says, the demo says what it changed for that, and exits with 0."""
-    played = run("--secrets=10")
 
     assert (0, "") == (played.returncode, played.stderr), played.stdout
     for number, step in enumerate(STORY, 1):
@@ -72,19 +68,22 @@ def test_what_is_not_so_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "may be secret" not in printed
 
 
-def test_help() -> None:
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` says what the demo does, how long it takes, and what its exit codes mean."""
-    played = run("--help")
+    with pytest.raises(SystemExit) as ended:
+        demo.main(["--help"])
 
-    assert 0 == played.returncode
-    assert "one provider hangs, one grant is" in played.stdout
-    assert "exit codes: 0 every step did what it says" in played.stdout
+    printed = capsys.readouterr().out
+    assert 0 == ended.value.code
+    assert "one provider hangs, one grant is" in printed
+    assert "exit codes: 0 every step did what it says" in printed
 
 
 @pytest.mark.parametrize("size", ["9", "1001", "many"])
-def test_size(size: str) -> None:
+def test_size(size: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A size that the demo can't play is refused before anything is started."""
-    played = run(f"--secrets={size}")
+    with pytest.raises(SystemExit) as ended:
+        demo.main([f"--secrets={size}"])
 
-    assert 2 == played.returncode
-    assert "must be a number from 10 to 1000" in played.stderr
+    assert 2 == ended.value.code
+    assert "must be a number from 10 to 1000" in capsys.readouterr().err
