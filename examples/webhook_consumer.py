@@ -1,6 +1,6 @@
 """A Lambda function that works off what `webhook_router.py` queued. Handler: `webhook_consumer.handler`.
 
-    pip install "token-refresh-worker[webhooks-consumer]"
+    pip install "token-refresh[webhooks-consumer]"
 
     IDEMPOTENCY_TABLE    a DynamoDB table with the key `id` (a string) and the TTL attribute `expiration`
 

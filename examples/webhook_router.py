@@ -1,12 +1,10 @@
 """A Lambda function that takes the webhooks of Slack, Stripe, GitHub and others. Handler: `webhook_router.handler`.
 
-Each of these variables that is set opens an endpoint; its value says where the signing secret is (a name or ARN in
-Secrets Manager, or in a sandbox `amplify:NAME` or `ssm:/path`):
+The variables say where the signing secrets are (a name or ARN in Secrets Manager, or in a sandbox `amplify:NAME` or
+`ssm:/path`), and each opens an endpoint; docs/webhooks.md lists the senders:
 
     STRIPE_WEBHOOK_SECRET_ID      /webhooks/stripe
-    SLACK_SIGNING_SECRET_ID       /webhooks/slack
-    GITHUB_WEBHOOK_SECRET_ID      /webhooks/github
-    STANDARD_WEBHOOK_SECRET_ID    /webhooks/standard
+    GITHUB_WEBHOOK_SECRET_ID      /webhooks/github, and so for each sender
 
     WEBHOOK_QUEUE_URL             a FIFO queue, which `webhook_consumer.py` reads
     WEBHOOK_OVERLAP_SECONDS       how long a previous secret is accepted after a change, 3600 if not set
@@ -19,22 +17,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from token_refresh.reader import SecretReader
-from token_refresh.webhooks import GITHUB, SLACK, STANDARD, STRIPE, Receiver, SqsQueue, Verifier
+from token_refresh.webhooks import SENDERS, Receiver, SqsQueue, Verifier
 
 OVERLAP = timedelta(seconds=int(os.environ.get("WEBHOOK_OVERLAP_SECONDS", "3600")))
-SCHEMES = {
-    "STRIPE_WEBHOOK_SECRET_ID": STRIPE,
-    "SLACK_SIGNING_SECRET_ID": SLACK,
-    "GITHUB_WEBHOOK_SECRET_ID": GITHUB,
-    "STANDARD_WEBHOOK_SECRET_ID": STANDARD,
-}
 
 
 def endpoints() -> Iterator[tuple[str, Verifier]]:
     """Open an endpoint for each secret that is configured."""
-    for variable, scheme in SCHEMES.items():
-        if secret_id := os.environ.get(variable):
-            yield f"/webhooks/{scheme.name}", Verifier(scheme, SecretReader(secret_id, overlap=OVERLAP))
+    for scheme in SENDERS.values():
+        if secret_id := os.environ.get(scheme.variable):
+            yield scheme.path, Verifier(scheme, SecretReader(secret_id, overlap=OVERLAP))
 
 
 handler = Receiver(dict(endpoints()), deliver_to=SqsQueue(os.environ["WEBHOOK_QUEUE_URL"])).handle

@@ -18,6 +18,20 @@ Reader = Callable[[str, Any], Any]
 _TRUE, _FALSE = ("true", "yes", "1", "on"), ("false", "no", "0", "off")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Each:
+    """Reads several parameters alike into one field, a mapping that holds those that are set."""
+
+    names: Mapping[str, str]
+    """The key of each parameter in the mapping."""
+    reader: Reader
+
+    def read_all(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Read those that are set."""
+        found = {key: self.reader(name, values.get(name)) for name, key in self.names.items()}
+        return {key: value for key, value in found.items() if value is not None}
+
+
 class ParameterError(ValueError):
     """A parameter is missing or wrong. The message begins with its name and says what it must be."""
 
@@ -28,13 +42,24 @@ def read_parameters(cls: type[Parameters], values: Mapping[str, Any]) -> Paramet
     Raises:
         ParameterError: A value is missing or wrong.
     """
-    hints = get_type_hints(cls, include_extras=True)
-    return cls(**{name: hints[name].__metadata__[0](name, values.get(name)) for name in names_of(cls)})
+    return cls(
+        **{
+            field: reader.read_all(values) if isinstance(reader, Each) else reader(field, values.get(field))
+            for field, reader in readers_of(cls).items()
+        }
+    )
 
 
 def names_of(cls: type) -> list[str]:
     """Return the names of a class's parameters."""
-    return [field.name for field in dataclasses.fields(cls)]
+    readers = readers_of(cls).items()
+    return [name for field, reader in readers for name in (reader.names if isinstance(reader, Each) else (field,))]
+
+
+def readers_of(cls: type) -> dict[str, "Reader | Each"]:
+    """Return what reads each field of a parameters class."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(cls)}
 
 
 def refuse_misspelt(values: Collection[str], known: Collection[str]) -> None:

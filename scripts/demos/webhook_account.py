@@ -16,6 +16,7 @@ from testbed.aws_lambda.function import Function
 from testbed.aws_lambda.function_url import FunctionUrl
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
+from token_refresh.webhooks import SENDERS
 from webhooks.signing import HEADERS, KINDS, standard
 
 if TYPE_CHECKING:
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
 HANDLER = "webhook_router.handler"
 _EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-_VARIABLES = {
-    "stripe": "STRIPE_WEBHOOK_SECRET_ID",
-    "slack": "SLACK_SIGNING_SECRET_ID",
-    "github": "GITHUB_WEBHOOK_SECRET_ID",
-    "standard": "STANDARD_WEBHOOK_SECRET_ID",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +125,7 @@ class WebhookAccount:
         return len(self.queue.messages)
 
     def _environment(self) -> dict[str, str]:
-        settings = {variable: f"{kind}-signing" for kind, variable in _VARIABLES.items()}
+        settings = {SENDERS[kind].variable: f"{kind}-signing" for kind in KINDS}
         logs = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
         queue = {"WEBHOOK_QUEUE_URL": self.queue.queue_url}
         return self.store.environment | self.queue.environment | settings | logs | queue

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from types import ModuleType
 
 _PAGE = re.compile(r"docs/([\w-]+)\.md(#[\w-]+)?")
 
@@ -34,14 +35,17 @@ def words(documented: object) -> Words:
     return _words((inspect.getdoc(documented) or "").partition("\n\nAttributes:")[0])
 
 
-def attributes(cls: type) -> dict[str, Words]:
-    """Return the docstring below each attribute that has one."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
-    return dict(_documented(body)) if isinstance(body, ast.ClassDef) else {}
+def attributes(documented: type | ModuleType) -> dict[str, Words]:
+    """Return the docstring below each attribute of a class or module that has one."""
+    match ast.parse(textwrap.dedent(inspect.getsource(documented))).body:
+        case [ast.ClassDef(body=body)]:
+            return dict(_documented(body))
+        case body:
+            return dict(_documented(body))
 
 
-def _documented(cls: ast.ClassDef) -> Iterator[tuple[str, Words]]:
-    for statement, below in pairwise(cls.body):
+def _documented(body: list[ast.stmt]) -> Iterator[tuple[str, Words]]:
+    for statement, below in pairwise(body):
         match statement, below:
             case (
                 ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),

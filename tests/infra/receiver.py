@@ -13,6 +13,7 @@ from testbed.aws.faults import Call
 from testbed.aws_lambda.function import Function
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
+from token_refresh.webhooks import SENDERS
 from token_refresh_infra.access import Secrets
 from token_refresh_infra.webhooks.receiver import WebhookReceiver
 from webhooks.events import http_v2
@@ -23,11 +24,6 @@ from aws_cdk import aws_lambda as lambda_  # isort: skip
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
-VARIABLES = {
-    "stripe": "STRIPE_WEBHOOK_SECRET_ID",
-    "slack": "SLACK_SIGNING_SECRET_ID",
-    "github": "GITHUB_WEBHOOK_SECRET_ID",
-}
 Which = Callable[[Stack], Sequence[Secrets]]
 
 
@@ -99,7 +95,7 @@ class RunningReceiver:
     def statuses(self) -> dict[str, int]:
         """Start a new function, send it a delivery of each provider, and give the statuses."""
         environment = self.store.environment | self.queue.environment
-        environment |= {VARIABLES[kind]: name for kind, name in self._names.items()}
+        environment |= {SENDERS[kind].variable: name for kind, name in self._names.items()}
         environment |= {"WEBHOOK_QUEUE_URL": self.queue.queue_url, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
         found = {}
         with Function(environment, handler="webhook_router.handler", task_root=EXAMPLES) as function:

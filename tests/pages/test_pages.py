@@ -40,7 +40,7 @@ def test_index(page: Path) -> None:
     assert 1 == INDEX.count(f"]({page.name})")
 
 
-@pytest.mark.parametrize("page", ["move-to-another-region.md", "several-secrets.md", "tutorial.md"])
+@pytest.mark.parametrize("page", ["move-to-another-region.md", "several-secrets.md", "tutorial.md", "webhooks.md"])
 def test_deployment_files(page: str, tmp_path: Path) -> None:
     """Each deployment file on a page is one that can be deployed."""
     text = (ROOT / "docs" / page).read_text()

@@ -24,11 +24,11 @@ from token_refresh_worker.core.versions import (
     staged_version_id,
 )
 from token_refresh_worker.run import redemption as redemption_module
+from token_refresh_worker.run import request_sender as sender_module
 from token_refresh_worker.run import run as run_module
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.failures import dead_grant
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Limits
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -362,7 +362,7 @@ def redeems_twice() -> Patches:
 
 def no_clock() -> Patches:
     """Send without a look at the clock."""
-    return [(Limits, "needed_seconds", property(lambda _: -1e9))]
+    return [(module, "NEEDED_SECONDS", -1e9) for module in (redemption_module, sender_module)]
 
 
 def rejected_for_ever() -> Patches:

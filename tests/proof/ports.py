@@ -22,12 +22,12 @@ from token_refresh_worker.core.claims import Claim, UnreadableClaim, read_claim,
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import Response
+from token_refresh_worker.oauth.response import EndpointResponse
 from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run import snapshot_reader
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -37,7 +37,6 @@ PUBLIC_CLIENT: Final = replace(load_provider("upwork"), request=RequestFormat(au
 REQUEST_SECONDS: Final = 20.0
 POLL_SECONDS: Final = 0.75
 """By its length a poll is distinguished from the sleeps between repeats."""
-LIMITS: Final = Limits(request_timeout_seconds=REQUEST_SECONDS, poll_seconds=(POLL_SECONDS,))
 
 
 class Send(NamedTuple):
@@ -101,7 +100,7 @@ class _Endpoint:
         self._host = host
         self._ports = ports
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send a token request."""
         del timeout_seconds
         return self._ports.ask(Send(request.fields["refresh_token"], self._host))  # type: ignore[return-value]  # as asked
@@ -185,7 +184,8 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run:
         policy=policy,
         secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
         deadline=Deadline(clock=ports, at=ports.monotonic() + RUN_SECONDS),
-        limits=LIMITS,
+        request_timeout_seconds=REQUEST_SECONDS,
+        poll_seconds=(POLL_SECONDS,),
         force=kind in "fF",
     )
 

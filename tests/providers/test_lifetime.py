@@ -31,7 +31,7 @@ def test_a_lifetime_that_fits(store: ClaimStoreKind) -> None:
 )
 def test_the_way_out_is_named(lifetime: timedelta, store: ClaimStoreKind, says: str) -> None:
     """The message says how long tokens live, what they must live, and what to change."""
-    assert says in (lifetime_problem(lifetime, store) or "")
+    assert says in str(lifetime_problem(lifetime, store))
 
 
 def test_each_profile_fits_a_table() -> None:

@@ -21,7 +21,7 @@ from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.outcome import Outcome
-from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
@@ -87,7 +87,7 @@ class World:
             policy=self.policy,
             secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
             deadline=Deadline(clock=self.clock, at=self.clock.seconds + how.pop("time_left_seconds", 90.0)),
-            limits=Limits(request_timeout_seconds=how.pop("request_timeout_seconds", None)),
+            request_timeout_seconds=how.pop("request_timeout_seconds", None),
             **how,
         )
 

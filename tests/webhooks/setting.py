@@ -4,11 +4,9 @@ from typing import Any
 
 from reader.surroundings import Clock
 from token_refresh.reader import Runtime
-from token_refresh.webhooks import GITHUB, SLACK, STANDARD, STRIPE, Delivery, Receiver, Scheme, Verifier
+from token_refresh.webhooks import SENDERS, Delivery, Receiver, Verifier
 from webhooks.fake_secret import FakeSecret
 from webhooks.signing import KINDS, SECRETS
-
-SCHEMES: dict[str, Scheme] = {"stripe": STRIPE, "slack": SLACK, "github": GITHUB, "standard": STANDARD}
 
 
 class Setting:
@@ -18,11 +16,11 @@ class Setting:
         self.clock = clock or Clock()
         self.secrets = {kind: FakeSecret(SECRETS[kind]) for kind in KINDS}
         self.verifiers = {
-            kind: Verifier(SCHEMES[kind], self.secrets[kind], runtime=Runtime(clock=self.clock)) for kind in KINDS
+            kind: Verifier(SENDERS[kind], self.secrets[kind], runtime=Runtime(clock=self.clock)) for kind in KINDS
         }
         self.delivered: list[tuple[str, Delivery]] = []
         self.error: BaseException | None = None
-        routes = {f"/webhooks/{kind}": verifier for kind, verifier in self.verifiers.items()}
+        routes = {SENDERS[kind].path: verifier for kind, verifier in self.verifiers.items()}
         self.receiver = Receiver(routes, deliver_to=self.take)
 
     def take(self, route: str, delivery: Delivery) -> None:

@@ -10,8 +10,7 @@ from reader.surroundings import Clock
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader import SecretReader
-from token_refresh.webhooks import Verifier
-from webhooks.setting import SCHEMES
+from token_refresh.webhooks import SENDERS, Verifier
 from webhooks.signing import NEW_SECRETS, SECRETS, Sent, sent
 
 HOUR = timedelta(hours=1)
@@ -32,7 +31,7 @@ class Stored:
         options: dict[str, Any] = {"background": False, "overlap": HOUR} | reader
         runtime = surroundings.runtime(self.clock)
         secret = SecretReader("signing", client=self.client, runtime=runtime, **options)
-        self.verifier = Verifier(SCHEMES[self.kind], secret, runtime=runtime)
+        self.verifier = Verifier(SENDERS[self.kind], secret, runtime=runtime)
 
     def rotate(self) -> None:
         self.client.put_secret_value(SecretId="signing", SecretString=NEW_SECRETS[self.kind])

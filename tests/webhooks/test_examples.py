@@ -20,20 +20,14 @@ from testbed.aws_lambda.function import Function
 from testbed.aws_lambda.function_url import FunctionUrl
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
-from token_refresh.webhooks import from_message
+from token_refresh.webhooks import SENDERS, from_message
 from webhooks.signing import KINDS, NEW_SECRETS, SECRETS, Sent, sent
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-NAMES = {
-    "stripe": "STRIPE_WEBHOOK_SECRET_ID",
-    "slack": "SLACK_SIGNING_SECRET_ID",
-    "github": "GITHUB_WEBHOOK_SECRET_ID",
-    "standard": "STANDARD_WEBHOOK_SECRET_ID",
-}
 
 
 class Surroundings:
-    """A store with the four signing secrets, and a queue."""
+    """A store with the signing secrets, and a queue."""
 
     def __init__(self) -> None:
         self.store, self.queue = SecretsManagerServer(), SqsServer()
@@ -48,7 +42,7 @@ class Surroundings:
             client.create_secret(Name=f"{kind}-signing", SecretString=SECRETS[kind])
         client.close()
         self.environment = self.store.environment | self.queue.environment
-        self.environment |= {variable: f"{kind}-signing" for kind, variable in NAMES.items()}
+        self.environment |= {SENDERS[kind].variable: f"{kind}-signing" for kind in KINDS}
         self.environment |= {"WEBHOOK_QUEUE_URL": self.queue.queue_url, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
         self.environment |= {"AWS_LAMBDA_LOG_LEVEL": "INFO"}
         return self
@@ -106,7 +100,7 @@ def test_stripe_webhook(aws: Surroundings) -> None:
 def test_webhook_router(aws: Surroundings) -> None:
     """The router takes each provider's deliveries, returns Slack's challenge, and goes on through a rotation."""
     with aws.served("webhook_router.handler") as url:
-        assert [200] * 4 == [post(url.endpoint, kind, now(kind)).status_code for kind in KINDS]
+        assert [200] * len(KINDS) == [post(url.endpoint, kind, now(kind)).status_code for kind in KINDS]
         challenge = now("slack", body=b'{"type": "url_verification", "challenge": "c-1"}')
         assert "c-1" == post(url.endpoint, "slack", challenge).text
         client = aws.store.client()
@@ -121,11 +115,11 @@ def test_webhook_router(aws: Surroundings) -> None:
 
 def test_unset_endpoints_are_closed(aws: Surroundings) -> None:
     """The router opens an endpoint for each secret that is configured, and for no other."""
-    for variable in (NAMES["slack"], NAMES["github"], NAMES["standard"]):
-        del aws.environment[variable]
+    for kind in KINDS[1:]:
+        del aws.environment[SENDERS[kind].variable]
     with aws.served("webhook_router.handler") as url:
         statuses = [post(url.endpoint, kind, now(kind)).status_code for kind in KINDS]
-    assert [200, 404, 404, 404] == statuses
+    assert [200, *[404] * len(KINDS[1:])] == statuses
 
 
 @pytest.fixture(scope="module")

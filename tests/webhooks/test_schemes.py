@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from token_refresh.webhooks import Scheme, WebhookMalformed
+from token_refresh.webhooks import SENDERS, Scheme, WebhookMalformed
 from token_refresh.webhooks.headers import Headers
-from token_refresh.webhooks.schemes import base64_key, raw_key
-from webhooks.setting import SCHEMES
+from token_refresh.webhooks.scheme import raw_key
+from token_refresh.webhooks.senders.standard import base64_key
 from webhooks.signing import NOW, sent, standard
 
 HEX = "0" * 64
@@ -64,7 +64,7 @@ MALFORMED: dict[str, tuple[str, dict[str, str], str]] = {
 
 
 def read(kind: str, headers: Any, body: bytes = b"{}") -> Any:
-    return SCHEMES[kind].read(Headers.of(headers), body)
+    return SENDERS[kind].read(Headers.of(headers), body)
 
 
 def parts(kind: str, headers: Any, body: bytes = b"{}") -> tuple[Any, ...]:
@@ -89,7 +89,7 @@ def test_several_signatures() -> None:
     assert (bytes(32), b"1" * 32) == read("standard", STANDARD_IDS | {"webhook-signature": header}).signatures
 
 
-@pytest.mark.parametrize("kind", SCHEMES)
+@pytest.mark.parametrize("kind", SENDERS)
 def test_headers_in_any_case(kind: str) -> None:
     """The names of headers are the same in any case."""
     request = sent(kind)
@@ -106,7 +106,7 @@ def test_webhook_headers_win_over_svix() -> None:
         read("standard", {"svix-signature": ours["webhook-signature"], "webhook-id": "msg_1"})
 
 
-@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
+@pytest.mark.parametrize("scheme", SENDERS.values(), ids=SENDERS)
 def test_signed_request_hides_its_content(scheme: Scheme) -> None:
     """Neither headers nor what was read of them show in a `repr`."""
     request = sent(scheme.name)

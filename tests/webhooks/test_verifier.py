@@ -16,10 +16,9 @@ from token_refresh.errors import (
     SecretAccessDenied,
 )
 from token_refresh.reader import Runtime
-from token_refresh.webhooks import STRIPE, Delivery, Verifier, WebhookMalformed, WebhookNotVerified
+from token_refresh.webhooks import SENDERS, STRIPE, Delivery, Verifier, WebhookMalformed, WebhookNotVerified
 from webhooks.fake_secret import FakeSecret
-from webhooks.setting import SCHEMES
-from webhooks.signing import KINDS, NEW_SECRETS, NOW, SECRETS, Sent, sent
+from webhooks.signing import NEW_SECRETS, NOW, SECRETS, Sent, kinds, sent
 
 Verify = Callable[[Verifier, Sent], Delivery]
 
@@ -32,12 +31,11 @@ def async_(verifier: Verifier, request: Sent) -> Delivery:
     return asyncio.run(verifier.averify(request.headers, request.body))
 
 
-kinds = pytest.mark.parametrize("kind", KINDS)
 ways = pytest.mark.parametrize("verify", [sync, async_])
 
 
 def verifier_of(kind: str, secret: FakeSecret) -> Verifier:
-    return Verifier(SCHEMES[kind], secret, runtime=Runtime(clock=Clock()))
+    return Verifier(SENDERS[kind], secret, runtime=Runtime(clock=Clock()))
 
 
 @kinds
@@ -91,7 +89,7 @@ def test_forged(kind: str, verify: Verify) -> None:
     secret = FakeSecret(SECRETS[kind])
     with pytest.raises(WebhookNotVerified, match=r"no signature fits signing-secret \(versions version-") as caught:
         verify(verifier_of(kind, secret), sent(kind, secret=NEW_SECRETS[kind]))
-    assert SCHEMES[kind].hint in str(caught.value)
+    assert SENDERS[kind].hint in str(caught.value)
     assert (401, 1) == (caught.value.status, secret.rejections)
     secret.store("whsec_b3RoZXI=")
     with pytest.raises(WebhookNotVerified):

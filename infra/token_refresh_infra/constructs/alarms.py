@@ -1,9 +1,9 @@
 """The alarms of a stack: each says what it means and what to run first, and tells one topic when it begins and ends."""
 
-from abc import abstractmethod
-from collections.abc import Iterable
+import inspect
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Final
+from typing import Any, Final
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -39,54 +39,56 @@ ONCE: Final = Limit(_COMPARE.GREATER_THAN_OR_EQUAL_TO_THRESHOLD, 1)
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One alarm.
+    """What an alarm watches, and what it says: what it means, what to do, and the command to run first.
 
     Attributes:
-        name: What its name ends with, after the stack's.
-        metric: What is watched.
-        text: What it means, what to do, and the command to run first.
         limit: Which data points breach.
         points: How many periods in a row must breach, or how many of how many.
         missing: Whether a missing data point breaches.
-        row: The rest of its row in the table of a page, which `scripts/docs --write` writes.
     """
 
-    name: str
     metric: cloudwatch.IMetric
     text: str
     _: KW_ONLY
     limit: Limit = ANY
     points: int | tuple[int, int] = 1
     missing: cloudwatch.TreatMissingData = NOT_BREACHING
-    row: str = ""
 
 
 class Alarms(Construct):
-    """The alarms of one stack, which a subclass defines."""
+    """The alarms of one stack. A method that returns a `Watch` defines the alarm of its name.
+
+    Its docstring is the alarm's row in a table of docs/ (`scripts/docs --write`).
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, stack_name: str) -> None:
         super().__init__(scope, construct_id)
         self._stack_name = stack_name
 
-    @abstractmethod
-    def define(self) -> Iterable[Watch]:
-        """Return the alarms that somebody is told of."""
+    @classmethod
+    def defined(cls) -> dict[str, Callable[[Any], Watch]]:
+        """Return each alarm's name, without the stack's, and what defines it."""
+        return {
+            name.replace("_", "-"): method
+            for name, method in vars(cls).items()
+            if inspect.isfunction(method) and _returns_watch(method)
+        }
 
     def announce(self, topic: sns.ITopic) -> list[cloudwatch.AlarmBase]:
         """Make the alarms, and send what they say to a topic."""
-        alarms = [self._make(watch) for watch in self.define()]
+        alarms = [self._make(name, define(self)) for name, define in self.defined().items()]
         for alarm in alarms:
             alarm.add_alarm_action(actions.SnsAction(topic))
             # An alarm that ends says so, or somebody goes on looking.
             alarm.add_ok_action(actions.SnsAction(topic))
         return alarms
 
-    def _make(self, watch: Watch) -> cloudwatch.AlarmBase:
+    def _make(self, name: str, watch: Watch) -> cloudwatch.AlarmBase:
         enough, periods = watch.points if isinstance(watch.points, tuple) else (None, watch.points)
         return cloudwatch.Alarm(
             self,
-            watch.name,
-            alarm_name=f"{self._stack_name}-{watch.name}",
+            name,
+            alarm_name=f"{self._stack_name}-{name}",
             alarm_description=watch.text,
             metric=watch.metric,
             comparison_operator=watch.limit.operator,
@@ -95,3 +97,8 @@ class Alarms(Construct):
             evaluation_periods=periods,
             treat_missing_data=watch.missing,
         )
+
+
+def _returns_watch(method: Callable[..., Any]) -> bool:
+    returned = inspect.get_annotations(method).get("return")
+    return inspect.isclass(returned) and issubclass(returned, Watch)

@@ -62,69 +62,81 @@ class FleetAlarms(Alarms):
             self._graph("Open breakers", [gauge("BreakersOpen"), gauge("RejectedGrantsBursts")]),
         )
 
-    def define(self) -> list[Watch]:
-        """Return what is promised first, then the states of secrets, then the machinery."""
-        return [*self._objectives(), *self._states(), *self._machinery()]
+    def objective_missed(self) -> Watch:
+        """Fewer than 99.9 % of the managed secrets have more than half of their refresh window left."""
+        return Watch(
+            self._gauge("WithinWindowPercent", "Minimum"),
+            f"Fewer than {OBJECTIVE_PERCENT} % of the managed secrets have more than half of their refresh window "
+            f"left. First: {self._status} --state overdue",
+            limit=below(OBJECTIVE_PERCENT),
+            points=3,
+        )
 
-    def _objectives(self) -> list[Watch]:
-        return [
-            Watch(
-                "objective-missed",
-                self._gauge("WithinWindowPercent", "Minimum"),
-                f"Fewer than {OBJECTIVE_PERCENT} % of the managed secrets have more than half of their refresh window "
-                f"left. First: {self._status} --state overdue",
-                limit=below(OBJECTIVE_PERCENT),
-                points=3,
-            ),
-            Watch(
-                "stored-late",
-                self._gauge("SecondsAfterDue", "p99"),
-                f"1 % of the refreshes were stored over {STORED_WITHIN_SECONDS // 60} minutes after they were due: the "
-                f"write quota is used up, or a provider is slow. First: {self._status}",
-                limit=above(STORED_WITHIN_SECONDS),
-                points=3,
-            ),
-            Watch(
-                "due-and-waiting",
-                self._gauge("OldestDueSeconds"),
-                f"A secret has been due for over {OLDEST_DUE_SECONDS // 60} minutes. First: {self._status} --state due",
-                limit=above(OLDEST_DUE_SECONDS),
-                points=2,
-            ),
-        ]
+    def stored_late(self) -> Watch:
+        """1 % of the refreshes were stored over 5 minutes after they were due."""
+        return Watch(
+            self._gauge("SecondsAfterDue", "p99"),
+            f"1 % of the refreshes were stored over {STORED_WITHIN_SECONDS // 60} minutes after they were due: the "
+            f"write quota is used up, or a provider is slow. First: {self._status}",
+            limit=above(STORED_WITHIN_SECONDS),
+            points=3,
+        )
 
-    def _states(self) -> list[Watch]:
-        return [
-            Watch(
-                "reauthorize",
-                self._gauge("Reauthorize"),
-                "Grants are dead: a person has to authorize again. Each has an event of its own on the event bus. "
-                f"First: {self._status} --state reauthorize",
-            ),
-            Watch(
-                "errors",
-                self._gauge("Error"),
-                "Secrets can't be refreshed as they are: a document, a setting or a permission is wrong. "
-                f"First: {self._status} --state error",
-            ),
-            Watch(
-                "breaker-open",
-                self._gauge("BreakersOpen"),
-                "A provider does not respond, or rejects the client credentials; its secrets wait and the others go "
-                f"on. First: {self._status}",
-                points=2,
-            ),
-            Watch(
-                "rejected-grants",
-                self._gauge("RejectedGrantsBursts"),
-                "A provider rejects many grants at once, which is probably its own error, so its runs were stopped. "
-                f"Ask the provider before anybody authorizes again. First: {self._status} --state reauthorize",
-            ),
-        ]
+    def due_and_waiting(self) -> Watch:
+        """A secret has been due for over 15 minutes."""
+        return Watch(
+            self._gauge("OldestDueSeconds"),
+            f"A secret has been due for over {OLDEST_DUE_SECONDS // 60} minutes. First: {self._status} --state due",
+            limit=above(OLDEST_DUE_SECONDS),
+            points=2,
+        )
 
-    def _machinery(self) -> list[Watch]:
-        crashed, undelivered = self._dead_letters["fleet"], self._dead_letters["schedules"]
-        # The worker's own errors are rows and events; its crashes are in the dead-letter queue.
+    def reauthorize(self) -> Watch:
+        """Grants are dead."""
+        return Watch(
+            self._gauge("Reauthorize"),
+            "Grants are dead: a person has to authorize again. Each has an event of its own on the event bus. "
+            f"First: {self._status} --state reauthorize",
+        )
+
+    def errors(self) -> Watch:
+        """Secrets can't be refreshed as they are."""
+        return Watch(
+            self._gauge("Error"),
+            "Secrets can't be refreshed as they are: a document, a setting or a permission is wrong. "
+            f"First: {self._status} --state error",
+        )
+
+    def breaker_open(self) -> Watch:
+        """A provider does not respond, or rejects the client credentials."""
+        return Watch(
+            self._gauge("BreakersOpen"),
+            "A provider does not respond, or rejects the client credentials; its secrets wait and the others go "
+            f"on. First: {self._status}",
+            points=2,
+        )
+
+    def rejected_grants(self) -> Watch:
+        """A provider rejects many grants at once."""
+        return Watch(
+            self._gauge("RejectedGrantsBursts"),
+            "A provider rejects many grants at once, which is probably its own error, so its runs were stopped. "
+            f"Ask the provider before anybody authorizes again. First: {self._status} --state reauthorize",
+        )
+
+    def dispatcher_silent(self) -> Watch:
+        """The dispatcher has not reported for ten minutes: nothing is refreshed."""
+        return Watch(
+            self._gauge("Size"),
+            "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
+            f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
+            limit=below(0),  # never: the alarm is for the metric that is missing
+            points=2,
+            missing=BREACHING,
+        )
+
+    def functions_failing(self) -> Watch:
+        """Dispatcher or resync fail. The worker's own errors are rows and events; its crashes are dead letters."""
         errors = cloudwatch.MathExpression(
             expression="dispatcher + resync",
             using_metrics={
@@ -132,44 +144,37 @@ class FleetAlarms(Alarms):
             },
             period=_FIVE_MINUTES,
         )
-        return [
-            Watch(
-                "dispatcher-silent",
-                self._gauge("Size"),
-                "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
-                f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
-                limit=below(0),  # never: the alarm is for the metric that is missing
-                points=2,
-                missing=BREACHING,
+        return Watch(
+            errors,
+            "Dispatcher or resync fail. What is due stays due, and nothing is handed out. "
+            f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
+            points=3,
+        )
+
+    def throttled(self) -> Watch:
+        """Lambda refuses to start the worker."""
+        return Watch(
+            self._functions["worker"].metric_throttles(period=_FIVE_MINUTES),
+            "Lambda refuses to start the worker: other functions use up the account's concurrency. "
+            "First: aws lambda get-account-settings",
+            points=3,
+        )
+
+    def dead_letters(self) -> Watch:
+        """A run crashed three times, or Scheduler could not start dispatcher or resync."""
+        crashed, undelivered = self._dead_letters["fleet"], self._dead_letters["schedules"]
+        return Watch(
+            cloudwatch.MathExpression(
+                expression="crashed + undelivered",
+                using_metrics={
+                    "crashed": crashed.metric_approximate_number_of_messages_visible(statistic="Maximum"),
+                    "undelivered": undelivered.metric_approximate_number_of_messages_visible(statistic="Maximum"),
+                },
+                period=_FIVE_MINUTES,
             ),
-            Watch(
-                "functions-failing",
-                errors,
-                "Dispatcher or resync fail. What is due stays due, and nothing is handed out. "
-                f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
-                points=3,
-            ),
-            Watch(
-                "throttled",
-                self._functions["worker"].metric_throttles(period=_FIVE_MINUTES),
-                "Lambda refuses to start the worker: other functions use up the account's concurrency. "
-                "First: aws lambda get-account-settings",
-                points=3,
-            ),
-            Watch(
-                "dead-letters",
-                cloudwatch.MathExpression(
-                    expression="crashed + undelivered",
-                    using_metrics={
-                        "crashed": crashed.metric_approximate_number_of_messages_visible(statistic="Maximum"),
-                        "undelivered": undelivered.metric_approximate_number_of_messages_visible(statistic="Maximum"),
-                    },
-                    period=_FIVE_MINUTES,
-                ),
-                "A run crashed three times, or Scheduler could not start dispatcher or resync. "
-                f"First: aws sqs receive-message --attribute-names All --queue-url {crashed.queue_url}",
-            ),
-        ]
+            "A run crashed three times, or Scheduler could not start dispatcher or resync. "
+            f"First: aws sqs receive-message --attribute-names All --queue-url {crashed.queue_url}",
+        )
 
     def _gauge(self, name: str, statistic: str = "Maximum") -> cloudwatch.Metric:
         return cloudwatch.Metric(

@@ -1,7 +1,6 @@
 """The alarms. Each says what it means, what to do and what to run first; what a later run corrects raises none."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from aws_cdk import Duration, Stack
@@ -47,70 +46,60 @@ class RefreshAlarms(Alarms):
         self._on_secret = f"{parameters.token_secret_id} {self._region}"
         self._empty = self._awaiting_authorization() if parameters.token_secret == CREATE else None
 
-    def define(self) -> Iterator[Watch]:
-        """Return what is wrong with the runs first, then what is wrong around them."""
-        yield self._renewal_overdue()
-        yield self._runs_failing()
-        yield self._reauthorization_required()
-        yield self._superseded()
-        yield self._lifetime_too_short()
-        yield self._denied_access()
-        yield self._dead_letters()
-        yield self._throttled()
+    def renewal_overdue(self) -> HeldWatch:
+        """The token expires in less than half of the refresh window (4 hours for a day's tokens), or no run reported.
 
-    def _renewal_overdue(self) -> Watch:
+        Fix: `doctor --function`: is the schedule paused, does the function exist, is its role allowed? `refresh`
+        refreshes from your machine.
+        """
         threshold = self._parameters.overdue_below_seconds
         return HeldWatch(
-            "renewal-overdue",
             self._metrics.seconds_to_expiry(),
-            f"The access token expires in less than {threshold // 60} minutes and was not refreshed, or no run "
-            "has reported for two periods. Consumers fail when it expires. "
+            f"The access token expires in less than {threshold // 60} minutes and was not refreshed, or no run has "
+            "reported for two periods. Consumers fail when it expires. "
             f"First: token-refresh status {self._on_secret}",
             limit=below(threshold),
             points=(2, 2),
             missing=BREACHING,
             # An empty secret is known as such only once the first run has said so.
             wait=self._metrics.period.plus(_NOTICED),
-            row=f"the token expires in less than half of the refresh window ({threshold // 3600} hours), or no run "
-            "reported for two periods | `doctor --function`: is the schedule paused, does the function exist, is its "
-            "role allowed? `refresh` refreshes from your machine",
         )
 
-    def _runs_failing(self) -> Watch:
+    def runs_failing(self) -> HeldWatch:
+        """Runs failed in two of three periods, also those that ended without a log line.
+
+        Fix: `doctor --function`; the error in the log ends with its command.
+        """
         return HeldWatch(
-            "runs-failing",
             self._metrics.failed_runs(),
-            "Runs failed in two of the last three periods. The log line's error says why, and which command "
-            f"corrects it. First: aws logs tail {self._parameters.log_group_name} --since 2h "
+            "Runs failed in two of the last three periods. The log line's error says why, and which command corrects "
+            f"it. First: aws logs tail {self._parameters.log_group_name} --since 2h "
             f"--filter-pattern token_refresh_failed {self._region}",
             limit=ONCE,
             points=(2, 3),
             wait=_NOTICED,
-            row="runs failed in two of three periods, also those that ended without a log line | "
-            "`doctor --function`; the error in the log ends with its command",
         )
 
-    def _reauthorization_required(self) -> Watch:
+    def reauthorization_required(self) -> Watch:
+        """The provider rejected the refresh token. Fix: `authorize`; consumers work until the access token expires."""
         return _once(
-            "reauthorization-required",
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
-            "The provider rejected the refresh token (invalid_grant). The current access token works until it "
-            "expires; a person has to authorize again before that. Check the client credentials first: wrong ones can "
-            f"look the same. First: token-refresh authorize {self._on_secret}",
-            row="the provider rejected the refresh token | `authorize`. Consumers work until the access token expires",
+            "The provider rejected the refresh token (invalid_grant). The current access token works until it expires; "
+            "a person has to authorize again before that. Check the client credentials first: wrong ones can look the "
+            f"same. First: token-refresh authorize {self._on_secret}",
         )
 
-    def _superseded(self) -> Watch:
+    def superseded(self) -> Watch:
+        """Something else refreshed the same token. Fix: `history`; stop the other refresher."""
         return _once(
-            "superseded",
             self._metrics.worker("Superseded", "Sum"),
-            "Something else refreshed this token while a run did. With a single-use provider, that will revoke "
-            "the grant: find the other refresher and stop it. CloudTrail's PutSecretValue events say who it is. "
+            "Something else refreshed this token while a run did. With a single-use provider, that will revoke the "
+            "grant: find the other refresher and stop it. CloudTrail's PutSecretValue events say who it is. "
             f"First: token-refresh history {self._on_secret}",
-            row="something else refreshed the same token | `history`; stop the other refresher",
         )
 
-    def _lifetime_too_short(self) -> Watch:
+    def lifetime_too_short(self) -> Watch:
+        """Runs reached the daily limit of the claim store. Fix: `status`; put the claims into a table."""
         metric = self._metrics.lifetimes_too_short()
         logs.MetricFilter(
             self,
@@ -121,47 +110,48 @@ class RefreshAlarms(Alarms):
             metric_name=metric.metric_name,
         )
         return _once(
-            "lifetime-too-short",
             metric,
-            "The access tokens live so short that the claim store reaches its daily limit: runs wait, and "
-            'consumers will see expired tokens. Move the claims to a table: set claim_table = "create" in the '
-            "deployment's file and follow docs/deploy.md (Claims in a table). "
+            "The access tokens live so short that the claim store reaches its daily limit: runs wait, and consumers "
+            'will see expired tokens. Move the claims to a table: set claim_table = "create" in the deployment\'s file '
+            "and follow docs/deploy.md (Claims in a table). "
             f"First: token-refresh status {self._on_secret}",
-            row="runs reached the daily limit of the claim store | `status`; put the claims into a table",
         )
 
-    def _denied_access(self) -> Watch:
+    def denied_access(self) -> Watch:
+        """Somebody without permission tried to read or change the secret; needs a CloudTrail trail in the region.
+
+        Fix: read the messages in `DeniedAccessUrl`.
+        """
         return _once(
-            "denied-access",
             self._denied.metric(self._metrics.period),
-            "Somebody without permission tried to read or change the secret (from CloudTrail; needs a trail in "
-            "this region). A message in the queue says who, when and from where. First: aws sqs receive-message "
+            "Somebody without permission tried to read or change the secret (from CloudTrail; needs a trail in this "
+            "region). A message in the queue says who, when and from where. First: aws sqs receive-message "
             f"--queue-url {self._denied.queue.queue_url} {self._region}",
-            row="somebody without permission tried to read or change the secret; needs a CloudTrail trail in the "
-            "region | read the messages in `DeniedAccessUrl`",
         )
 
-    def _dead_letters(self) -> Watch:
+    def dead_letters(self) -> Watch:
+        """The schedule could not start a run.
+
+        Fix: `doctor --function` counts them; correct what it names, then `refresh --invoke`.
+        """
         return _once(
-            "dead-letters",
             self._metrics.undelivered(),
-            "The schedule could not start the function: it was deleted, throttled, or refuses the schedule's "
-            "role. The message's attributes say why. First: aws sqs receive-message --message-attribute-names All "
+            "The schedule could not start the function: it was deleted, throttled, or refuses the schedule's role. The "
+            "message's attributes say why. First: aws sqs receive-message --message-attribute-names All "
             f"--queue-url {self._metrics.dead_letters.queue_url} {self._region}",
-            row="the schedule could not start a run | "
-            "`doctor --function` counts them; correct what it names, then `refresh --invoke`",
         )
 
-    def _throttled(self) -> Watch:
+    def throttled(self) -> Watch:
+        """Lambda refused to start the worker in two of three periods.
+
+        Fix: `refresh` from your machine needs no Lambda.
+        """
         return _once(
-            "throttled",
             self._metrics.throttles(),
-            "Lambda refuses to start the worker: other functions use up the account's concurrency, or more "
-            "on-demand runs than reserved_concurrency allows were started. "
+            "Lambda refuses to start the worker: other functions use up the account's concurrency, or more on-demand "
+            "runs than reserved_concurrency allows were started. "
             f"First: aws lambda get-account-settings {self._region}",
             points=(2, 3),
-            row="Lambda refused to start the worker in two of three periods | "
-            "`refresh` from your machine needs no Lambda",
         )
 
     def _awaiting_authorization(self) -> cloudwatch.AlarmBase:
@@ -175,24 +165,22 @@ class RefreshAlarms(Alarms):
             metric_name=NEVER_AUTHORIZED,
             dimensions={DIMENSION: f"$.{DIMENSION}"},
         )
-        return super()._make(
-            _once(
-                "awaiting-authorization",
-                self._metrics.worker(NEVER_AUTHORIZED, "Maximum"),
-                "The secret has no value yet, so the alarms on renewal and on failing runs are held back. "
-                f"First: token-refresh authorize {self._on_secret}",
-            )
+        watch = _once(
+            self._metrics.worker(NEVER_AUTHORIZED, "Maximum"),
+            "The secret has no value yet, so the alarms on renewal and on failing runs are held back. "
+            f"First: token-refresh authorize {self._on_secret}",
         )
+        return super()._make("awaiting-authorization", watch)
 
-    def _make(self, watch: Watch) -> cloudwatch.AlarmBase:
+    def _make(self, name: str, watch: Watch) -> cloudwatch.AlarmBase:
         """Make the alarm itself, or one around it that can be held back."""
         if self._empty is None or not isinstance(watch, HeldWatch):
-            return super()._make(watch)
-        alarm = super()._make(replace(watch, name=f"{watch.name}-measured"))
+            return super()._make(name, watch)
+        alarm = super()._make(f"{name}-measured", watch)
         return cloudwatch.CompositeAlarm(
             self,
-            watch.name,
-            composite_alarm_name=f"{self._stack_name}-{watch.name}",
+            name,
+            composite_alarm_name=f"{self._stack_name}-{name}",
             alarm_description=watch.text,
             alarm_rule=cloudwatch.AlarmRule.from_alarm(alarm, cloudwatch.AlarmState.ALARM),
             actions_suppressor=self._empty,

@@ -1,7 +1,5 @@
 """The alarms of a webhook receiver: each says what it means and what to run first."""
 
-from collections.abc import Iterator
-
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_logs as logs
@@ -36,15 +34,9 @@ class WebhookAlarms(Alarms):
         self._tail = f"aws logs tail {receiver.log_group.log_group_name} --since 1h --filter-pattern"
         self._overlap_seconds = overlap_seconds
 
-    def define(self) -> Iterator[Watch]:
-        """Return what fails first, then what waits, then what a rotation left."""
-        yield from self._failures()
-        yield from self._queues()
-        yield from self._previous_secret(self._overlap_seconds)
-
-    def _failures(self) -> Iterator[Watch]:
-        yield Watch(
-            "server-errors",
+    def server_errors(self) -> Watch:
+        """The receiver responded with 5xx."""
+        return Watch(
             cloudwatch.Metric(
                 namespace="AWS/Lambda",
                 metric_name="Url5xxCount",
@@ -56,24 +48,32 @@ class WebhookAlarms(Alarms):
             "senders try again, GitHub does not (redeliver them on the webhook's page). First: "
             f"{self._tail} '{{ $.status >= 500 }}'",
         )
-        yield Watch(
-            "not-verified",
+
+    def not_verified(self) -> Watch:
+        """Over 100 deliveries in five minutes had a wrong signature.
+
+        A secret was changed on one side, or somebody forges.
+        """
+        return Watch(
             self._logged("NotVerified", '{ $.outcome = "not_verified" }'),
             "Many deliveries had a signature that fits no secret: a secret was changed at the sender and not stored "
             f"here, or somebody forges deliveries. First: {self._tail} '{{ $.outcome = \"not_verified\" }}'",
             limit=above(NOT_VERIFIED_PER_FIVE_MINUTES),
         )
 
-    def _queues(self) -> Iterator[Watch]:
-        queue, dead_letters = self._receiver.queue, self._receiver.dead_letters
-        yield Watch(
-            "dead-letters",
-            dead_letters.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
+    def dead_letters(self) -> Watch:
+        """The consumer failed five times on a delivery."""
+        queue = self._receiver.dead_letters
+        return Watch(
+            queue.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
             "The consumer failed five times on a delivery, which waits here for 14 days. When it is fixed: aws sqs "
-            f"start-message-move-task --source-arn {dead_letters.queue_arn}",
+            f"start-message-move-task --source-arn {queue.queue_arn}",
         )
-        yield Watch(
-            "queue-waits",
+
+    def queue_waits(self) -> Watch:
+        """A delivery has waited for over 15 minutes."""
+        queue = self._receiver.queue
+        return Watch(
             queue.metric_approximate_age_of_oldest_message(period=_PERIOD, statistic="Maximum"),
             f"A delivery has waited for over {OLDEST_MESSAGE_SECONDS // 60} minutes: the consumer is missing, failing "
             "or too slow. First: aws sqs get-queue-attributes --attribute-names All "
@@ -81,23 +81,25 @@ class WebhookAlarms(Alarms):
             limit=above(OLDEST_MESSAGE_SECONDS),
         )
 
-    def _previous_secret(self, overlap_seconds: int) -> Iterator[Watch]:
+    def previous_unusable(self) -> Watch:
+        """A secret was changed and its previous version can't be read: what it signed is refused."""
         unusable = '{ $.event = "previous_unusable" }'
-        yield Watch(
-            "previous-unusable",
+        return Watch(
             self._logged("PreviousUnusable", unusable),
             "A secret was changed and its previous version can't be read, so deliveries that are signed with it are "
             "refused. Allow what the log names, or change the secret at the sender now. First: "
             f"{self._tail} '{unusable}'",
         )
-        half = overlap_seconds // 2
+
+    def previous_secret(self) -> Watch:
+        """Half of the overlap is over, and a sender still uses the old secret."""
+        half = self._overlap_seconds // 2
         pattern = f'{{ $.secret_stage = "previous" && $.secret_age_seconds > {half} }}'
-        yield Watch(
-            "previous-secret",
+        return Watch(
             self._logged("PreviousSecret", pattern),
             f"A sender still signs with a secret that was replaced over {half // 60} minutes ago; its deliveries will "
-            f"be refused {overlap_seconds // 60} minutes after the change. Change the secret at the sender. First: "
-            f"{self._tail} '{pattern}'",
+            f"be refused {self._overlap_seconds // 60} minutes after the change. Change the secret at the sender. "
+            f"First: {self._tail} '{pattern}'",
         )
 
     def _logged(self, name: str, pattern: str) -> cloudwatch.Metric:

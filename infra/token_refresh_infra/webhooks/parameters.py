@@ -1,10 +1,12 @@
 """What a receiver's deployment may choose."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
+from token_refresh.webhooks import SENDERS
 from token_refresh_infra.common import CREATE, CommonParameters, part
-from token_refresh_infra.context import ParameterError, Reader, text, whole
+from token_refresh_infra.context import Each, ParameterError, Reader, text, whole
 
 PARAMETER = "ssm:"
 DEFAULT_SERVICE = "webhooks"
@@ -24,21 +26,26 @@ class WebhookParameters(CommonParameters):
     """One receiver. Each secret that is set opens an endpoint, as in `/webhooks/stripe`."""
 
     service: Annotated[str, part(default=DEFAULT_SERVICE)]
+    """Last part of the stack's name."""
     memory_mb: Annotated[int, whole(512, low=256, high=10240)]
+    """Less makes a cold start slower than the 3 s that Slack waits."""
     reserved_concurrency: Annotated[int, whole(10, low=0, high=1000)]
-    # Shorter than a read that hangs, the timeout would end the function with its cached secrets.
+    """Requests at the same time; **0 switches the endpoint off**, and senders retry."""
     timeout_seconds: Annotated[int, whole(10, low=8, high=60)]
+    """GitHub waits 10 s. At least 8: a read that hangs takes up to 7 s, and a function that reaches its timeout loses
+    its cached secrets."""
     overlap_seconds: Annotated[int, whole(3600, low=0, high=7 * 24 * 3600)]
-    stripe_secret: Annotated[str | None, reference()]
-    slack_secret: Annotated[str | None, reference()]
-    github_secret: Annotated[str | None, reference()]
-    standard_secret: Annotated[str | None, reference()]
+    """How long a previous secret is accepted; 0 after a leak."""
+    secrets: Annotated[Mapping[str, str], Each({f"{name}_secret": name for name in SENDERS}, reference())]
+    """Where the signing secret is: a name or ARN in Secrets Manager, or `ssm:/path`. Each opens its endpoint, as
+    `stripe_secret` opens `/webhooks/stripe`."""
 
     def check(self) -> None:
         """Refuse a receiver without an endpoint, and secrets of other places."""
-        if not self.references:
+        if not self.secrets:
+            *others, last = (f"{name}_secret" for name in SENDERS)
             raise ParameterError(
-                "stripe_secret: set one at least of stripe_secret, slack_secret, github_secret and standard_secret: "
+                f"stripe_secret: set one at least of {', '.join(others)} and {last}: "
                 'write stripe_secret = "stripe-webhook-secret" into the deployment\'s file '
                 "(cdk: -c stripe_secret=stripe-webhook-secret)"
             )
@@ -51,8 +58,8 @@ class WebhookParameters(CommonParameters):
                 "log_level: must be INFO: the alarms count lines of this level, and at DEBUG botocore logs secrets, "
                 f"is {self.log_level}"
             )
-        for name in ("stripe_secret", "slack_secret", "github_secret", "standard_secret"):
-            self.check_place(name, getattr(self, name))
+        for name, secret in self.secrets.items():
+            self.check_place(f"{name}_secret", secret)
 
     @property
     def name_suffix(self) -> str | None:
@@ -62,10 +69,4 @@ class WebhookParameters(CommonParameters):
     @property
     def references(self) -> dict[str, str]:
         """Return the variables that say where the secrets are."""
-        variables = {
-            "STRIPE_WEBHOOK_SECRET_ID": self.stripe_secret,
-            "SLACK_SIGNING_SECRET_ID": self.slack_secret,
-            "GITHUB_WEBHOOK_SECRET_ID": self.github_secret,
-            "STANDARD_WEBHOOK_SECRET_ID": self.standard_secret,
-        }
-        return {name: value for name, value in variables.items() if value is not None}
+        return {SENDERS[name].variable: secret for name, secret in self.secrets.items()}

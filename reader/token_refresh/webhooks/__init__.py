@@ -8,6 +8,7 @@
 See docs/webhooks.md.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,11 @@ from token_refresh.webhooks.errors import (
     WebhookNotVerified,
     WebhookTooLarge,
 )
-from token_refresh.webhooks.schemes import GITHUB, SLACK, STANDARD, STRIPE, Scheme
+from token_refresh.webhooks.scheme import Scheme
+from token_refresh.webhooks.senders.github import GITHUB
+from token_refresh.webhooks.senders.slack import SLACK
+from token_refresh.webhooks.senders.standard import STANDARD
+from token_refresh.webhooks.senders.stripe import STRIPE
 from token_refresh.webhooks.verifier import Verifier
 
 if TYPE_CHECKING:
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GITHUB",
+    "SENDERS",
     "SLACK",
     "STANDARD",
     "STRIPE",
@@ -46,6 +52,9 @@ __all__ = [
     "from_message",
     "to_message",
 ]
+
+SENDERS: Final[Mapping[str, Scheme]] = {scheme.name: scheme for scheme in (STRIPE, SLACK, GITHUB, STANDARD)}
+"""Every sender by its name. Paths, variables, parameters of a deployment and tables of pages follow from it."""
 
 _ON_FIRST_USE: Final = {"EventBus": "queues", "Receiver": "receiver", "SqsQueue": "queues"}
 

@@ -6,8 +6,6 @@ import re
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from token_refresh.webhooks.headers import Headers
-
 _ID = re.compile(r"[!-~]{1,256}")
 _TYPE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 
@@ -32,45 +30,10 @@ class About:
         self.handshake: Final = handshake
 
 
-def of_stripe(_headers: Headers, body: bytes) -> About:
-    """Read `id` and `type` of the event."""
-    event = as_object(read_body(body)[0])
-    return _about(body, _identifier(event.get("id")), event.get("type"))
-
-
-def of_slack(_headers: Headers, body: bytes) -> About:
-    """Read an event, an interaction or a slash command."""
-    value, form = read_body(body)
-    message = as_object(value)
-    challenge = _identifier(message.get("challenge"))
-    # https://api.slack.com/events/url_verification: sent once, signed like all else.
-    if message.get("type") == "url_verification" and challenge:
-        return _about(body, None, "url_verification", handshake=challenge)
-    if form.get("ssl_check") == "1":
-        return _about(body, None, "ssl_check", handshake="")
-    if event := as_object(message.get("event")):
-        return _about(body, _identifier(message.get("event_id")), event.get("type"))
-    # Commands and interactions have no event ID; trigger_id is theirs alone.
-    trigger = _identifier(message.get("trigger_id") or form.get("trigger_id"))
-    return _about(body, trigger, message.get("type") or form.get("command"))
-
-
-def of_github(headers: Headers, body: bytes) -> About:
-    """Read the headers; the key is a digest of the body, which alone is signed."""
-    kind, delivery_id = headers.get("x-github-event"), headers.get("x-github-delivery")
-    return About(_digest(body), _identifier(delivery_id), kind, handshake="" if kind == "ping" else None)
-
-
-def of_standard(headers: Headers, body: bytes) -> About:
-    """Read the signed message ID, and `type` of the body."""
-    return _about(
-        body, _identifier(headers.get(f"{standard_prefix(headers)}-id")), as_object(read_body(body)[0]).get("type")
-    )
-
-
-def standard_prefix(headers: Headers) -> str:
-    """Say how the headers' names begin: Svix sends its own names for the same thing."""
-    return "svix" if "svix-signature" in headers and "webhook-signature" not in headers else "webhook"
+def signed_id(body: bytes, value: Any, kind: Any, handshake: str | None = None) -> About:
+    """Go by an ID that was signed; without one the digest of the body is the key."""
+    found = identifier(value)
+    return About(found or digest(body), found, kind, handshake)
 
 
 def read_body(body: bytes) -> tuple[Any, dict[str, str]]:
@@ -83,16 +46,18 @@ def read_body(body: bytes) -> tuple[Any, dict[str, str]]:
 
 
 def as_object(value: Any) -> dict[str, Any]:
-    """Give a JSON object, and an empty one for any other value."""
+    """Return a JSON object, and an empty one for any other value."""
     return value if isinstance(value, dict) else {}
 
 
-def _about(body: bytes, found_id: str | None, kind: Any, handshake: str | None = None) -> About:
-    return About(found_id or _digest(body), found_id, kind, handshake)
-
-
-def _identifier(value: Any) -> str | None:
+def identifier(value: Any) -> str | None:
+    """Return a text that has the form of an ID."""
     return value if isinstance(value, str) and _ID.fullmatch(value) else None
+
+
+def digest(body: bytes) -> str:
+    """Return what stands for an ID that isn't signed."""
+    return hashlib.sha256(body).hexdigest()
 
 
 def _json(text: bytes | str) -> Any:
@@ -103,9 +68,5 @@ def _json(text: bytes | str) -> Any:
 
 
 def _form(body: bytes) -> dict[str, str]:
-    """Give the fields; of a repeated one the first value counts."""
+    """Return the fields; of a repeated one the first value counts."""
     return {name: values[0] for name, values in parse_qs(body.decode(errors="replace"), keep_blank_values=True).items()}
-
-
-def _digest(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()

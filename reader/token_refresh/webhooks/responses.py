@@ -18,7 +18,7 @@ from typing import Any
 
 from token_refresh.errors import InternalError, TokenRefreshError
 from token_refresh.webhooks.errors import WebhookError, WebhookMalformed, WebhookTooLarge
-from token_refresh.webhooks.schemes import Scheme
+from token_refresh.webhooks.scheme import Scheme
 
 # After its first failures a secret is read again within seconds (reader/pauses.py).
 RETRY_AFTER_SECONDS = 30

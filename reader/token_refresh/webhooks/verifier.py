@@ -9,7 +9,7 @@ from token_refresh.reader import Runtime, Secret
 from token_refresh.webhooks.delivery import Delivery, VerifiedWith
 from token_refresh.webhooks.errors import WebhookNotVerified, detached
 from token_refresh.webhooks.headers import Headers
-from token_refresh.webhooks.schemes import Scheme, Signed
+from token_refresh.webhooks.scheme import Scheme, Signed
 from token_refresh.webhooks.verify import check_time, first_fitting
 
 FIVE_MINUTES = timedelta(minutes=5)
@@ -49,7 +49,7 @@ class Verifier:
         """Remember what to verify with; nothing is read yet.
 
         Args:
-            scheme: `STRIPE`, `SLACK`, `GITHUB` or `STANDARD`.
+            scheme: one of `SENDERS`, or your own.
             secret: A `SecretReader` of the endpoint's signing secret.
             tolerance: How far the signed time may be from ours, either way.
             runtime: Whose `clock` says what time it is, for tests.
@@ -166,8 +166,8 @@ class Verifier:
         from token_refresh.webhooks.remedy import how_to_correct, place_of_secret  # noqa: PLC0415 - few deliveries fail
 
         return InvalidSecretDocument(
-            f"{place_of_secret(secret.secret_id)}, version {secret.version_id}: the stored signing secret {why}. Store "
-            f"it as {self.scheme.name} shows it: {how_to_correct(secrets)}"
+            f"{place_of_secret(secret.secret_id)}, version {secret.version_id}: the stored signing secret {why}",
+            fix=(f"Store it as {self.scheme.name} shows it: ", *how_to_correct(secrets)),
         )
 
     def _nothing_fits(self, secrets: Sequence[Secret]) -> WebhookNotVerified:
@@ -179,6 +179,6 @@ class Verifier:
         hint = "it is a JSON object: choose its key with field=, or store plain text" if is_object else self.scheme.hint
         return WebhookNotVerified(
             f"no signature fits {place_of_secret(secrets[0].secret_id)} (versions {versions}): the request is forged, "
-            f"or the secret of another endpoint is stored ({hint}). Then store the right one: "
-            f"{how_to_correct(secrets)}"
+            f"or the secret of another endpoint is stored ({hint})",
+            fix=("Then store the right one: ", *how_to_correct(secrets)),
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from token_refresh.webhooks.errors import WebhookNotVerified
-from token_refresh.webhooks.schemes import Signed
+from token_refresh.webhooks.scheme import Signed
 
 
 def check_time(signed: Signed, *, now: float, tolerance: timedelta) -> None:

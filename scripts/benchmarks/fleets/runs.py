@@ -19,7 +19,7 @@ from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.invocation import Invocation
-from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import ClaimStore, Deadline
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
@@ -68,7 +68,7 @@ def virtual_invocation(
             policy=POLICY,
             secret=SecretName(secret_id=secret_arn, region=store.region),
             deadline=deadline,
-            limits=Limits(request_timeout_seconds=REQUEST_SECONDS),
+            request_timeout_seconds=REQUEST_SECONDS,
         )
 
     return Invocation(time_left_seconds=RUN_SECONDS, secret_id=secret_arn, clock=clock, log=log, build=build)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pages.parts import commands, deployments, fleets, profiles, proof, worker
+from pages.parts import alarms, commands, fleets, profiles, proof, webhooks, worker
+from pages.parts.deployments import parameters
+from token_refresh_infra.common import CommonParameters
+from token_refresh_infra.fleet.parameters import FleetParameters
+from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.webhooks.parameters import WebhookParameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,9 +24,16 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "transitions": worker.transitions,
     "providers": profiles.providers,
     "proof-figures": proof.figures,
-    "common-parameters": deployments.common,
-    "single-parameters": deployments.single,
-    "fleet-parameters": deployments.fleet,
+    "common-parameters": partial(parameters, CommonParameters),
+    "single-parameters": partial(parameters, SingleParameters),
+    "fleet-parameters": partial(parameters, FleetParameters),
+    "webhook-parameters": partial(parameters, WebhookParameters),
+    "single-alarms": alarms.single,
+    "alarm-cost": alarms.cost,
+    "fleet-alarms": alarms.fleet,
+    "webhook-alarms": alarms.webhooks,
+    "senders": webhooks.senders,
+    "sender-names": webhooks.names,
     "breakers": fleets.breakers,
     "states": fleets.states,
 }

@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING
 
 from pages.docstrings import attributes, table
-from token_refresh_infra.common import CommonParameters
-from token_refresh_infra.context import ParameterError
-from token_refresh_infra.fleet.parameters import FleetParameters
-from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_infra.context import Each, ParameterError, readers_of
 
-
-def common() -> str:
-    """Return the parameters that every mode has."""
-    return parameters(CommonParameters)
-
-
-def single() -> str:
-    """Return those of one worker."""
-    return parameters(SingleParameters)
-
-
-def fleet() -> str:
-    """Return those of a fleet."""
-    return parameters(FleetParameters)
+if TYPE_CHECKING:
+    from token_refresh_infra.context import Reader
 
 
 def parameters(cls: type) -> str:
     """Return the parameters that a class declares itself."""
-    hints, docs = get_type_hints(cls, include_extras=True), attributes(cls)
+    readers, docs = readers_of(cls), attributes(cls)
     rows = (
-        (f"`{name}`", docs[name].default or _default(name, hints[name]), docs[name].meaning)
-        for name in inspect.get_annotations(cls)
+        (_names(field, readers[field]), docs[field].default or _default(readers[field]), docs[field].meaning)
+        for field in inspect.get_annotations(cls)
     )
     return table(("parameter", "default", "meaning"), *rows)
 
 
-def _default(name: str, hint: Any) -> str:
+def _names(field: str, reader: Reader | Each) -> str:
+    return ", ".join(f"`{name}`" for name in (reader.names if isinstance(reader, Each) else (field,)))
+
+
+def _default(reader: Reader | Each) -> str:
     """Return what its reader makes of a parameter that is not set."""
     try:
-        found = hint.__metadata__[0](name, None)
+        found = None if isinstance(reader, Each) else reader("", None)
     except ParameterError:
         return "required"
     match found:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.schema import NAME, read_provider
@@ -47,7 +48,8 @@ def load_provider(name: str, own: Path | None = None) -> Provider:
     for folder in (own, PROFILES):
         if folder is not None and NAME.fullmatch(name) and (folder / f"{name}.toml").is_file():
             return read_profile(folder / f"{name}.toml")
-    raise ConfigurationError("there is no provider profile of that name. List them: `token-refresh providers`")
+    listing = Command.of("token-refresh providers")
+    raise ConfigurationError("there is no provider profile of that name", fix=("List them: ", listing))
 
 
 def read_profile(path: Path) -> Provider:

@@ -1,4 +1,4 @@
-"""What a run acts with, and its limits."""
+"""What a run acts with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +11,11 @@ from token_refresh_worker.stored.document import TokenDocument
 
 REQUEST_TIMEOUT_SECONDS: Final = 20.0
 """How long one token request may take at a provider with a grace period, unless it is configured."""
+STORE_RESERVE_SECONDS: Final = 10.0
+"""Kept back from every token request, so that new tokens can be stored."""
+# Shorter, a request would often be given up after the provider redeemed the token.
+NEEDED_SECONDS: Final = 5.0 + STORE_RESERVE_SECONDS
+"""How much time must be left when a token request begins."""
 
 PreviousCredentials = Callable[[ClientCredentials], ClientCredentials | None]
 """Finds the client credentials from before a rotation; None where there are no others."""
@@ -34,27 +39,3 @@ class Parts:
     clock: Clock
     log: Log
     previous_credentials: PreviousCredentials = lambda _: None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How far one run goes."""
-
-    steps: int = 50
-    """More steps than any history of the secret needs; a forced run that polls is bounded by its deadline."""
-    requests: int = 4
-    """Token requests."""
-    request_timeout_seconds: float | None = None
-    """One token request, end to end; None: the default, or at a single-use provider all the time that is left."""
-    # Shorter, a request would often be given up after the provider redeemed the token.
-    least_request_seconds: float = 5.0
-    """No token request begins with less."""
-    store_reserve_seconds: float = 10.0
-    """Kept back from every token request, so that new tokens can be stored."""
-    poll_seconds: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
-    """How long a forced run waits between looks at another run's claim; the last one repeats."""
-
-    @property
-    def needed_seconds(self) -> float:
-        """How much time must be left when a token request begins."""
-        return self.least_request_seconds + self.store_reserve_seconds

@@ -11,10 +11,10 @@ from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
-from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Limits, Parts
+from token_refresh_worker.run.parts import NEEDED_SECONDS, REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.request_sender import RequestSender, TimeOver
 from token_refresh_worker.run.requests import PreparedRefresh, prepare_refresh
@@ -34,7 +34,8 @@ class Redemption:
     policy: Policy
     secret: SecretName
     deadline: Deadline
-    limits: Limits
+    request_timeout_seconds: float | None
+    """None: the default, or at a single-use provider all the time that is left."""
     memory: Memory
 
     def prepare(self, snapshot: Snapshot) -> PreparedRefresh:
@@ -48,7 +49,7 @@ class Redemption:
         if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
             raise no_room(self.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
         prepared = prepare_refresh(document, self.parts)
-        if self.deadline.remaining_seconds < self.limits.needed_seconds:
+        if self.deadline.remaining_seconds < NEEDED_SECONDS:
             raise self._too_late()
         return prepared
 
@@ -67,7 +68,7 @@ class Redemption:
             raise self._too_late() from None
         if isinstance(response, TokenResponse):
             return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at))
-        if response.kind is Kind.GRANT_REJECTED:
+        if response.kind is FailureKind.GRANT_REJECTED:
             self._record(claim, Fate.REJECTED, response)
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None
@@ -82,8 +83,7 @@ class Redemption:
         return RequestSender(
             prepared=prepared,
             replay_allowed=lambda now: may_be_sent_again(since, now, grace),
-            timeout_seconds=self.limits.request_timeout_seconds or default_seconds,
-            limits=self.limits,
+            timeout_seconds=self.request_timeout_seconds or default_seconds,
             deadline=self.deadline,
             memory=self.memory,
             log=self.parts.log,
@@ -150,4 +150,4 @@ class Redemption:
             self.parts.log.warning("record_not_stored", claim_id=claim.claim_id, error_type=type(failure).__name__)
 
     def _too_late(self) -> Exception:
-        return too_late(self.secret, self.deadline.remaining_seconds, self.limits.needed_seconds)
+        return too_late(self.secret, self.deadline.remaining_seconds, NEEDED_SECONDS)

@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import Limits
+from token_refresh_worker.run.parts import NEEDED_SECONDS, STORE_RESERVE_SECONDS
 from token_refresh_worker.run.ports import Deadline, Log
 from token_refresh_worker.run.requests import PreparedRefresh
 from token_refresh_worker.run.retry import repeat
+
+REQUESTS: Final = 4
+"""How many token requests a run sends at most."""
 
 
 class TimeOver(Exception):  # noqa: N818 - it never leaves the redemption
@@ -26,7 +30,6 @@ class RequestSender:
     """Whether the provider still accepts the refresh token, if it may have been redeemed before."""
     timeout_seconds: float
     """One request, end to end."""
-    limits: Limits
     deadline: Deadline
     memory: Memory
     log: Log
@@ -36,39 +39,39 @@ class RequestSender:
     _failure: FailedRequest | None = None
     _stopped: bool = False
 
-    def send(self) -> Response:
+    def send(self) -> EndpointResponse:
         """Send until there is a response that can't be repeated, or no more time.
 
         Raises:
             TimeOver: Nothing was sent.
         """
         response = self._repeated(self.prepared.request)
-        rejected = isinstance(response, FailedRequest) and response.kind is Kind.CLIENT_REJECTED
+        rejected = isinstance(response, FailedRequest) and response.kind is FailureKind.CLIENT_REJECTED
         other = self.prepared.with_previous_client() if rejected else None
         return response if other is None else self._send(other)
 
-    def _repeated(self, request: TokenRequest) -> Response:
+    def _repeated(self, request: TokenRequest) -> EndpointResponse:
         return repeat(
             lambda: self._send(request),
             clock=self.deadline.clock,
-            until=self.deadline.at - self.limits.needed_seconds,
+            until=self.deadline.at - NEEDED_SECONDS,
             results=self._may_repeat,
-            limit=self.limits.requests,
+            limit=REQUESTS,
             first_wait_seconds=0.5,
             asked_seconds=_asked_seconds,
         )
 
-    def _send(self, request: TokenRequest) -> Response:
+    def _send(self, request: TokenRequest) -> EndpointResponse:
         # The machine may have been suspended since the last look at the clock.
         left_seconds = self.deadline.remaining_seconds
-        if left_seconds < self.limits.needed_seconds or not self._replay_allowed():
+        if left_seconds < NEEDED_SECONDS or not self._replay_allowed():
             self._stopped = True
             if self._failure is None:
                 raise TimeOver
             return self._failure
         self.sent_at = self.memory.service_now()
         self.memory.requests_sent += 1
-        timeout_seconds = min(self.timeout_seconds, left_seconds - self.limits.store_reserve_seconds)
+        timeout_seconds = min(self.timeout_seconds, left_seconds - STORE_RESERVE_SECONDS)
         response = self.prepared.endpoint.send(request, timeout_seconds=timeout_seconds)
         if isinstance(response, FailedRequest):
             self._failure = response
@@ -76,16 +79,16 @@ class RequestSender:
             self.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
         return response
 
-    def _may_repeat(self, response: Response) -> bool:
+    def _may_repeat(self, response: EndpointResponse) -> bool:
         if isinstance(response, TokenResponse) or self._stopped:
             return False
-        transient = response.kind.may_have_redeemed or response.kind in {Kind.NOT_SENT, Kind.BUSY}
+        transient = response.kind.may_have_redeemed or response.kind in {FailureKind.NOT_SENT, FailureKind.BUSY}
         return transient and self._replay_allowed()
 
     def _replay_allowed(self) -> bool:
         return not self.unsure or self.replay_allowed(self.memory.service_now())
 
 
-def _asked_seconds(response: Response) -> float:
+def _asked_seconds(response: EndpointResponse) -> float:
     """Give how long the endpoint asked us to wait."""
     return response.retry_after.total_seconds() if isinstance(response, FailedRequest) and response.retry_after else 0.0

@@ -8,10 +8,12 @@
 A crash needs no code: the next run takes the step that the crashed one would have taken.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
+from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.plan import STALENESS, plan
 from token_refresh_worker.core.schedule import Policy, lifetime_too_short
@@ -34,12 +36,17 @@ from token_refresh_worker.core.steps import (
 from token_refresh_worker.run.failures import SecretName, dead_grant, mismatch, too_many_steps, unknown_outcome
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
-from token_refresh_worker.run.parts import Limits, Parts
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 
 if TYPE_CHECKING:
     from token_refresh_worker.run.actions import Actions
+
+STEPS: Final = 50
+"""More than any history of the secret needs; a forced run that polls is bounded by its deadline."""
+POLL_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
+"""How long a forced run waits between looks at another run's claim; the last one repeats."""
 
 
 class Run:
@@ -52,7 +59,8 @@ class Run:
         policy: Policy,
         secret: SecretName,
         deadline: Deadline,
-        limits: Limits | None = None,
+        request_timeout_seconds: float | None = None,
+        poll_seconds: Sequence[float] = POLL_SECONDS,
         force: bool = False,
         forced_claims_a_day: int | None = None,
         dry_run: bool = False,
@@ -61,7 +69,8 @@ class Run:
         self._policy = policy
         self.secret = secret
         self._deadline = deadline
-        self._limits = limits or Limits()
+        self._request_timeout_seconds = request_timeout_seconds
+        self._poll_seconds = poll_seconds
         self._force = force
         self._dry_run = dry_run
         self.memory = Memory(
@@ -92,7 +101,7 @@ class Run:
             policy=self._policy,
             secret=self.secret,
             deadline=self._deadline,
-            limits=self._limits,
+            request_timeout_seconds=self._request_timeout_seconds,
             memory=self.memory,
         )
         return Actions(parts=self.parts, reader=self._reader, redemption=redemption, memory=self.memory)
@@ -133,7 +142,7 @@ class Run:
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
         polls = 0
         # Something else that keeps changing the secret must not keep a run busy (test_forward_stored_tokens.py).
-        for _ in range(self._limits.steps):
+        for _ in range(STEPS):
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
                 self._poll(polls)
@@ -147,7 +156,7 @@ class Run:
             if after is None:
                 return self._yield(Wait(memory.service_now() + STALENESS, Reason.UNREADABLE), snapshot)
             snapshot = after
-        raise too_many_steps(self.secret, self._limits.steps)
+        raise too_many_steps(self.secret, STEPS)
 
     def _plan(self, snapshot: Snapshot) -> Step:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
@@ -201,19 +210,18 @@ class Run:
         return forced and waits and not self._dry_run and self._deadline.remaining_seconds > 0
 
     def _poll(self, polls: int) -> None:
-        seconds = self._limits.poll_seconds[min(polls, len(self._limits.poll_seconds) - 1)]
+        seconds = self._poll_seconds[min(polls, len(self._poll_seconds) - 1)]
         self.parts.clock.sleep(min(seconds, max(0.0, self._deadline.remaining_seconds)))
 
     def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
         log = self.parts.log
         log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat())
         if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self._policy):
+            move = self.secret.command("claims move", "--to", "table", "--table", "NAME")
             log.warning(
                 "token_lifetime_too_short",
                 claim_store=self._policy.claim_store.value,
-                remedy='pause, deploy with claim_table = "create", run '
-                + self.secret.command("claims move", " --to table --table NAME")
-                + ", and resume",
+                remedy=in_words(('pause, deploy with claim_table = "create", run ', move, ", and resume")),
             )
         return self._outcome(OutcomeName.YIELDED, snapshot, step)
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from token_refresh.advice import Advice
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -42,9 +43,9 @@ class Local:
         """Name a secret in messages."""
         return reference.text
 
-    def how_to_get_one(self, reference: Reference) -> str:
+    def how_to_get_one(self, reference: Reference) -> Advice:
         """Say where a token comes from."""
-        return f"put one into {reference.text}"
+        return (f"put one into {reference.text}",)
 
     def _variable(self, reference: Reference) -> Version:
         name = reference.name

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.screen import assemble, message, output, print_json, show, text
@@ -62,7 +63,10 @@ def doctor(
             _show(check)
     failed = sum(check.grade is Grade.FAILED for check in found)
     if as_json:
-        checks = [{"name": c.name, "grade": c.grade.value, "text": c.text, "remedy": c.remedy} for c in found]
+        checks = [
+            {"name": c.name, "grade": c.grade.value, "text": c.text, "remedy": in_words(c.remedy) or None}
+            for c in found
+        ]
         print_json({"failed": failed, "checks": checks})
     else:
         output().print(text("\n" + (f"{failed} failed." if failed else "Nothing failed."), "bold"))
@@ -75,7 +79,7 @@ def _show(check: Check) -> None:
     line.add_column(width=7)
     line.add_column(overflow="fold")  # A version ID or an ARN is of use only as a whole.
     line.add_row(text(word, style), assemble((check.name, "bold"), f": {check.text}"))
-    remedy = [] if check.remedy is None else message(check.remedy, head="-> ", indent=8)
+    remedy = message(*check.remedy, head="-> ", indent=8) if check.remedy else []
     show(output(), line, *remedy)
 
 
@@ -112,7 +116,7 @@ def _as_deployed(context: Context) -> Context:
     try:
         variables = context.deployed_variables()
         read_settings(variables)
-    except ConfigurationError:
+    except TokenRefreshError:
         return context.without("--function")  # Any command with it would fail the same way.
     # Without the options: where they contradict the function, `check_function` says so, and nothing stops.
     return replace(context, given={}).as_deployed({"TOKEN_SECRET_ID": context.secret_id, **variables})

@@ -35,12 +35,12 @@ def check_last_refresh(state: State) -> Check:
     name = "last refresh"
     if not state.attempts:
         text = "no run has refreshed this secret yet (a run that finds nothing due stores nothing)"
-        return Check.look(name, text, f"try one: `{state.context.command('refresh', '--dry-run')}`")
+        return Check.look(name, text, "try one: ", state.context.command("refresh", "--dry-run"))
     last = state.attempts[0]
     text = f"{ago(last.claimed_at, state.snapshot.now)}: {explain_attempt(last)}"
     if last.result in _FINE:
         return Check.ok(name, text)
-    return Check.look(name, text, f"what it means: `{state.context.command('status')}`")
+    return Check.look(name, text, "what it means: ", state.context.command("status"))
 
 
 def check_credentials(state: State) -> Check:
@@ -52,6 +52,6 @@ def check_credentials(state: State) -> Check:
         return Check.error(name, failure)
     except TokenRefreshError as failure:
         if state.settings.client_secret_id is not None:  # `authorize` stores credentials beside the tokens alone.
-            return Check.failed(name, str(failure), "correct that secret")
-        return Check.failed(name, str(failure), f"store them: `{context.command('authorize', '--client-id', 'ID')}`")
+            return Check.failed(name, failure.facts, "correct that secret")
+        return Check.failed(name, failure.facts, "store them: ", context.command("authorize", "--client-id", "ID"))
     return Check.ok(name, f"found, for client {found.client_id}")

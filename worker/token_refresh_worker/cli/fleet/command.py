@@ -10,10 +10,11 @@ from typing import Annotated, Final
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.console.failures import reported
 from token_refresh_worker.cli.console.options import context_of
-from token_refresh_worker.cli.console.screen import errors, output, print_json, show, text, when
+from token_refresh_worker.cli.console.screen import errors, message, output, print_json, show, text, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.duration import read_duration
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
@@ -139,7 +140,7 @@ def add(
                 # One secret that can't join keeps no other one out.
                 except TokenRefreshError as error:
                     failed += 1
-                    errors().print(text(f"{secret_id}: {type(error).__name__}: {error}", "red"))
+                    show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
                 advance(number, len(secrets))
         output().print(text(f"{len(secrets) - failed} of {len(secrets)} secrets are in fleet {fleet}"))
         raise typer.Exit(1 if failed else 0)
@@ -191,8 +192,11 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
         secret_arn = None if secret is None else arn_of(context, secret)
         if not index.pause(pause, secret_arn=secret_arn, provider=provider):
             raise ConfigurationError(
-                f"secret {secret} is not in fleet {fleet}; add it with `token-refresh fleet add {secret} --fleet "
-                f"{fleet} --region {context.region}`"
+                f"secret {secret} is not in fleet {fleet}",
+                fix=(
+                    "add it with ",
+                    Command.of("token-refresh fleet add {} --fleet {} --region {}", str(secret), fleet, context.region),
+                ),
             )
         output().print(text(f"paused until {when(pause.until)}" if pause else "resumed"))
         # Not refused: secrets that no run has read yet may turn out to be this provider's.

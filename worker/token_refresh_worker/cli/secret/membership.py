@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.fleet.aws.index import TableIndex
@@ -50,9 +51,10 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
     secret_arn = str(described["ARN"])
     tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
     if tags.get(FLEET_TAG, fleet) != fleet:
+        line = "aws secretsmanager untag-resource --secret-id {} --tag-keys {} --region {}"
+        untag = Command.of(line, secret_id, FLEET_TAG, context.region)
         raise ConfigurationError(
-            f"secret {secret_id} is in fleet {tags[FLEET_TAG]}; take it out first: `aws secretsmanager untag-resource "
-            f"--secret-id {secret_id} --tag-keys {FLEET_TAG} --region {context.region}`"
+            f"secret {secret_id} is in fleet {tags[FLEET_TAG]}", fix=("take it out first: ", untag)
         )
     wanted = {FLEET_TAG: fleet}
     if context.environment.get("PROVIDER"):

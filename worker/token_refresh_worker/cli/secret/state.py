@@ -173,7 +173,8 @@ def refuse_published_copy(context: Context) -> None:
     if "sourceVersionId" in fields and "refreshToken" not in fields:
         raise InvalidSecretDocument(
             f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
-            "token. Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)"
+            "token",
+            fix="Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",
         ) from None
 
 

@@ -6,6 +6,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from token_refresh.advice import in_words
 from token_refresh_worker.cli.console.screen import (
     ago,
     assemble,
@@ -102,7 +103,7 @@ def _published(state: State) -> str | None:
 
 def _finding(finding: Finding) -> list[RenderableType]:
     head = ("! ", f"bold {_STYLES[finding.health]}")
-    return [assemble(head, finding.text), *message(finding.remedy, head="-> ", indent=2)]
+    return [assemble(head, finding.text), *message(*finding.remedy, head="-> ", indent=2)]
 
 
 def _attempts(state: State) -> Table:
@@ -129,7 +130,7 @@ def as_fields(state: State, findings: list[Finding]) -> dict[str, Any]:
     used, limit = state.claims_today
     return {
         "health": health_of(findings).name.lower(),
-        "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": f.remedy} for f in findings],
+        "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": in_words(f.remedy)} for f in findings],
         "secret_id": state.context.secret_id,
         "region": state.context.region,
         "version_id": state.snapshot.current.version_id,

@@ -1,0 +1,90 @@
+"""What a way to sign consists of, and what several of them share.
+
+All use HMAC-SHA256. Parsing is strict: whatever a provider never sends is `WebhookMalformed`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from token_refresh.webhooks.about import About
+from token_refresh.webhooks.errors import WebhookMalformed
+from token_refresh.webhooks.headers import Headers
+
+# Eleven digits last until the year 5138.
+_SECONDS = re.compile(r"[1-9][0-9]{0,10}")
+HEX_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class Signed:
+    """What a request claims: these bytes, signed so, at this Unix time (None where the provider signs no time)."""
+
+    # Not a dataclass: generating one takes a hundred times as long, and this `repr` shows nothing by itself.
+    __slots__ = ("at_seconds", "content", "signatures")
+
+    def __init__(self, *, content: bytes, signatures: tuple[bytes, ...], at_seconds: int | None = None) -> None:
+        self.content: Final = content
+        self.signatures: Final = signatures
+        self.at_seconds: Final = at_seconds
+
+
+class Scheme(NamedTuple):
+    """One way to sign.
+
+    Attributes:
+        name: Names the provider in logs and messages.
+        read: Takes the request apart; raises `WebhookMalformed`.
+        key: Makes the HMAC key of a stored secret; raises `ValueError`, whose text says what is wrong with its form.
+        about: Finds ID, type and handshake in a verified request.
+        hint: The likeliest reason why a genuine delivery isn't verified.
+        no_retry: Headers that keep the provider from retrying a delivery that can never succeed.
+    """
+
+    name: str
+    read: Callable[[Headers, bytes], Signed]
+    key: Callable[[str], bytes]
+    about: Callable[[Headers, bytes], About]
+    hint: str = ""
+    no_retry: Mapping[str, str] = {}
+
+    @property
+    def path(self) -> str:
+        """The path of its endpoint in a receiver for several senders."""
+        return f"/webhooks/{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that says where such a receiver finds the signing secret."""
+        return f"{self.name.upper()}_WEBHOOK_SECRET_ID"
+
+
+def read_seconds(header: str, text: str) -> int:
+    """Return the Unix time that a header holds."""
+    if not _SECONDS.fullmatch(text):
+        raise WebhookMalformed(f"the time in the header {header} is not a Unix time in plain digits")
+    return int(text)
+
+
+def read_hex_digest(headers: Headers, header: str, prefix: str) -> bytes:
+    """Return the one signature that a header holds."""
+    value = headers.need(header)
+    if not value.startswith(prefix) or not HEX_DIGEST.fullmatch(value, len(prefix)):
+        raise WebhookMalformed(f"the header {header} is not {prefix} and 64 hexadecimal digits")
+    return bytes.fromhex(value[len(prefix) :])
+
+
+def at_least_one(header: str, signatures: list[bytes]) -> tuple[bytes, ...]:
+    """Return the signatures of a header that may hold several."""
+    if not signatures:
+        raise WebhookMalformed(f"the header {header} has no v1 signature of the right form")
+    return tuple(signatures)
+
+
+def raw_key(secret: str) -> bytes:
+    """Use the secret's own characters."""
+    if not secret:
+        raise ValueError("is empty")
+    # Not stripped silently: the sender may really have signed with it.
+    if secret != secret.strip():
+        raise ValueError("begins or ends with white space, such as the newline that `echo` adds")
+    return secret.encode(errors="surrogatepass")  # an encoding error would quote a character of it

@@ -1,0 +1,28 @@
+"""GitHub signs the body in hex, and no time: https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries."""
+
+from typing import Final
+
+from token_refresh.webhooks.about import About, digest, identifier
+from token_refresh.webhooks.headers import Headers
+from token_refresh.webhooks.scheme import Scheme, Signed, raw_key, read_hex_digest
+
+
+def _read(headers: Headers, body: bytes) -> Signed:
+    # X-Hub-Signature with SHA-1 is never read.
+    return Signed(content=body, signatures=(read_hex_digest(headers, "x-hub-signature-256", "sha256="),))
+
+
+def _about(headers: Headers, body: bytes) -> About:
+    """Read the headers; the key is a digest of the body, which alone is signed."""
+    kind, delivery_id = headers.get("x-github-event"), headers.get("x-github-delivery")
+    return About(digest(body), identifier(delivery_id), kind, handshake="" if kind == "ping" else None)
+
+
+GITHUB: Final = Scheme(
+    name="github",
+    read=_read,
+    key=raw_key,
+    about=_about,
+    hint="a GitHub webhook signs with its secret as it was when the delivery was made",
+)
+"""GitHub. Signed: body. Key: SHA-256 of the body. Type: `X-GitHub-Event`, **not signed**."""
