@@ -7,7 +7,7 @@ import pytest
 
 from demos.fleets.demo import main, play
 from demos.fleets.story import STORY, Stage, Step
-from demos.playing import NO_AWS, demo
+from playing import NO_AWS, demo
 
 
 def test_story() -> None:
@@ -59,7 +59,7 @@ def test_what_is_not_so_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` says what the demo does, how long it takes, and what its exit codes mean."""
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         main(["--help"])
 
     printed = capsys.readouterr().out
@@ -70,7 +70,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("size", ["9", "1001", "many"])
 def test_size(size: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A size that the demo can't play is refused before anything is started."""
-    with pytest.raises(SystemExit, match="^2$"):
+    with pytest.raises(SystemExit, match=r"^2$"):
         main([f"--secrets={size}"])
 
     assert "must be a number from 10 to 1000" in capsys.readouterr().err
