@@ -124,8 +124,8 @@ class Past:
         named = [listed.origin.number for listed in self.listed if listed.origin]
         complete = len(attempts) >= max(snapshot.claim_number, *named, 0)  # Claims are numbered without gaps.
         issued = any(attempt.next_fingerprint == snapshot.fingerprint for attempt in attempts)
-        earlier = attempts[:1] and attempts[0].claimed_at <= snapshot.current.stored_at
-        return not (complete or issued or earlier)
+        reaches_back = any(attempt.claimed_at <= snapshot.current.stored_at for attempt in attempts[:1])
+        return not (complete or issued or reaches_back)
 
 
 def read_past(context: Context) -> Past:
