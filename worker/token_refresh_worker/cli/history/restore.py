@@ -7,8 +7,8 @@ import typer
 
 from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import errors, fields_table, message, output, show, span, text, when
 from token_refresh_worker.cli.context import Context
@@ -26,7 +26,7 @@ from token_refresh_worker.stored.origin import ORIGIN_KEY, ClaimStoreKind
 PREVIOUS = "AWSPREVIOUS"
 
 
-@command("token-refresh restore", "token-refresh restore --version 1b2c3d4e-...", "token-refresh restore --yes")
+@command("restore", "", "--version 1b2c3d4e-...", "--yes")
 def restore(
     context: Context,
     *,
@@ -67,8 +67,7 @@ def _check_claims(context: Context, past: Past) -> None:
     newest = next((origin for origin in origins if origin is not None), None)
     if newest is not None and newest.claim_store is not configured:
         secret = SecretName(secret_id=context.secret_id, region=context.region)
-        with context.completing():
-            raise mismatch(secret, Mismatch(setting="CLAIM_TABLE", stored=newest.claim_store, configured=configured))
+        raise mismatch(secret, Mismatch(setting="CLAIM_TABLE", stored=newest.claim_store, configured=configured))
 
 
 def _with_claims_in(store: ClaimStoreKind, document: TokenDocument, value: SecretValue) -> SecretValue:
