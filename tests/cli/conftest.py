@@ -20,7 +20,7 @@ from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main
 
 OF_PYTHON = re.compile(
-    r"\b(CommandFailed|Cancelled\b(?!:)|NoResult|ForeignRedirect|NoneType|None|JSON (str|dict|list|int|float|bool)"
+    r"\b(CommandFailed|Cancelled\b(?!:)|CallFailed|ForeignRedirect|NoneType|None|JSON (str|dict|list|int|float|bool)"
     r"|(?<!InternalError: )(?<!failed with )\w*(Value|Type|Key|Attribute|Index|OS|Decode|Directory)Error"
     r"(?! was raised here))\b"
 )

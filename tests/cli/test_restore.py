@@ -186,3 +186,14 @@ def test_broken_versions(cli: Cli, tokens: Tokens, store: SecretsManagerServer) 
     tokens.store(expires_in=DAY)
 
     assert 0 == cli("restore", f"--version={old}", "--yes").code
+
+
+def test_restore_of_a_version_without_tokens(cli: Cli, tokens: Tokens) -> None:
+    """A version that holds no token set is not restored."""
+    other = tokens.put("garbage")
+    tokens.store(expires_in=DAY)
+
+    ended = cli("restore", f"--version={other}")
+
+    assert 1 == ended.code
+    assert f"version {other} holds no token set" in ended.screen

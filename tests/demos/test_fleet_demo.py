@@ -1,33 +1,18 @@
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-from pathlib import Path
 from typing import Self
 
 import pytest
 
-from demos.fleets import demo
+from demos.fleets.demo import play
 from demos.fleets.story import STORY, Stage, Step
-
-DEMO = Path(__file__).parents[2] / "scripts" / "demo"
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own script
-        [DEMO, "fleet", *arguments],
-        env=os.environ | {"AWS_PROFILE": "no-such-profile", "HTTP_PROXY": "http://127.0.0.1:9"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from demos.playing import NO_AWS, demo
 
 
 def test_story() -> None:
     """A deployed fleet does all that the demo says, the demo says what it changed for that, and exits with 0."""
-    played = run("--secrets=10")
+    played = demo("fleet", "--secrets=10", **NO_AWS)
 
     assert (0, "") == (played.returncode, played.stderr), played.stdout
     for number, step in enumerate(STORY, 1):
@@ -60,10 +45,10 @@ def test_what_is_not_so_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         def __exit__(self, *exception: object) -> None:
             pass
 
-    monkeypatch.setattr(demo, "FleetAccount", Nowhere)
+    monkeypatch.setattr("demos.fleets.demo.FleetAccount", Nowhere)
     story = [Step(title="Wrong", why="It is.", play=wrong), Step(title="Broken", why="It is.", play=broken)]
 
-    assert 1 == demo.play(10, story=story)
+    assert 1 == play(10, story=story)
 
     printed = " ".join(capsys.readouterr().out.split())
     assert "Step 1 (Wrong) did not do what it says: refreshed: expected 3, saw 2" in printed
@@ -74,7 +59,7 @@ def test_what_is_not_so_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 def test_help() -> None:
     """`--help` says what the demo does, how long it takes, and what its exit codes mean."""
-    played = run("--help")
+    played = demo("fleet", "--help")
 
     assert 0 == played.returncode
     assert "one provider hangs, one grant is" in played.stdout
@@ -84,7 +69,7 @@ def test_help() -> None:
 @pytest.mark.parametrize("size", ["9", "1001", "many"])
 def test_size(size: str) -> None:
     """A size that the demo can't play is refused before anything is started."""
-    played = run(f"--secrets={size}")
+    played = demo("fleet", f"--secrets={size}")
 
     assert 2 == played.returncode
     assert "must be a number from 10 to 1000" in played.stderr

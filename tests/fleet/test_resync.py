@@ -1,10 +1,9 @@
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import boto3
 import pytest
+from mypy_boto3_dynamodb import DynamoDBClient
 
 from builders import HOUR, MINUTE, NOW
 from fleet.conftest import TABLE
@@ -15,9 +14,6 @@ from token_refresh_worker.fleet.core.enrolment import Listed
 from token_refresh_worker.fleet.core.row import State
 from token_refresh_worker.fleet.resync import counts_of, synchronise
 from token_refresh_worker.handlers import resync
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 def listed(*names: str) -> MemoryListing:

@@ -39,6 +39,15 @@ def tokens(store: Store, clock: Clock) -> TokenReader:
 
 
 @pytest.fixture
+def replaced(store: Store, api: Api, tokens: TokenReader) -> None:
+    """The reader has a token that the API rejects; its successor is stored."""
+    store.put("one")
+    tokens.get()
+    store.put("two")
+    api.accepted = {"two"}
+
+
+@pytest.fixture
 def source(clock: Clock) -> Source:
     return Source(clock)
 

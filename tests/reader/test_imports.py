@@ -5,12 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
 from reader.surroundings import Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh import reader
+from token_refresh import reader, webhooks
 
 HEAVY = ("boto3", "botocore", "asyncio", "httpx", "requests", "structlog", "tenacity", "typer", "rich")
 
@@ -37,12 +38,12 @@ def test_import_is_light() -> None:
     assert set() == names & set(HEAVY)
 
 
-def test_every_public_name_is_there() -> None:
+@pytest.mark.parametrize("package", [reader, webhooks])
+def test_every_public_name_is_there(package: ModuleType) -> None:
     """All names can be imported from the package, those that are loaded on first use too, and no others."""
-    for name in reader.__all__:
-        assert callable(getattr(reader, name))
-    with pytest.raises(AttributeError, match=r"module 'token_refresh\.reader' has no attribute 'nothing'"):
-        _ = reader.nothing
+    assert set() == {name for name in package.__all__ if getattr(package, name) is None}
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+        _ = package.nothing
 
 
 def test_import_leaves_the_worker_out() -> None:

@@ -73,10 +73,3 @@ def test_wrong_arguments(arguments: dict[str, Any], says: str) -> None:
     """An argument that can't be right is named when the reader is made."""
     with pytest.raises(ConfigurationError, match=says):
         SecretReader(ARN, **arguments)
-
-
-def test_max_age_must_be_a_timedelta() -> None:
-    """A `max_age` in seconds is named as the mistake that it is."""
-    five: Any = 5
-    with pytest.raises(ConfigurationError, match="max_age must be a timedelta"):
-        TokenReader("tokens", max_age=five)

@@ -38,7 +38,6 @@ def _aws(store: Store, parameters: ParameterStoreServer, monkeypatch: pytest.Mon
     """Lead the reader's own clients to the servers of this test."""
     for name, value in {**store.server.environment, **parameters.environment}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("token_refresh.reader.clients.CLIENTS._made", {})
 
 
 def amplify(monkeypatch: pytest.MonkeyPatch, **paths: dict[str, str]) -> None:

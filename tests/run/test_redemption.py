@@ -21,9 +21,9 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.versions import staged_version_id
-from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 
-CLIENT_REJECTED = FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")
+CLIENT_REJECTED = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401")
 
 
 @pytest.mark.parametrize("where", ["before", "after"])

@@ -53,19 +53,20 @@ def test_both_spellings_say_the_same(stored: dict[str, Any]) -> None:
     assert SecretValue("r") == found.refresh_token
 
 
-def test_camel_case_is_written_back_in_milliseconds() -> None:
-    """What was found is written back: spelling, unit and every other key."""
-    expected = CAMEL | {"accessToken": "A", "refreshToken": "R", "expiresAt": ms(NOW + DAY), "issuedAt": ms(NOW)}
-
-    assert expected == renew(read(CAMEL))
+SECONDS = int(NOW.timestamp())
 
 
-def test_snake_case_is_written_back_in_seconds() -> None:
-    """What was found is written back: spelling, unit and every other key."""
-    seconds = int(NOW.timestamp())
-    expected = SNAKE | {"access_token": "A", "refresh_token": "R", "expires_at": seconds + 86_400, "issued_at": seconds}
-
-    assert expected == renew(read(SNAKE))
+@pytest.mark.parametrize(
+    ("stored", "changes"),
+    [
+        (CAMEL, {"accessToken": "A", "refreshToken": "R", "expiresAt": ms(NOW + DAY), "issuedAt": ms(NOW)}),
+        (SNAKE, {"access_token": "A", "refresh_token": "R", "expires_at": SECONDS + 86_400, "issued_at": SECONDS}),
+    ],
+    ids=["camel case, milliseconds", "snake case, seconds"],
+)
+def test_what_was_found_is_written_back(stored: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Spelling, unit and every other key stay."""
+    assert stored | changes == renew(read(stored))
 
 
 @pytest.mark.parametrize("written", ["2026-11-24T13:00:00Z", "2026-11-24T13:00:00+00:00", "2026-11-24T14:00:00+01:00"])
@@ -148,8 +149,7 @@ def test_a_token_set_is_carried_onto_another_document() -> None:
 
     carried = json.loads(received.carried(onto=read(SNAKE)).serialize().reveal())
 
-    seconds = int(NOW.timestamp())
-    times = {"expires_at": seconds + 86_400, "issued_at": seconds}
+    times = {"expires_at": SECONDS + 86_400, "issued_at": SECONDS}
     assert SNAKE | {"access_token": "access-0", "refresh_token": "refresh-0"} | times == carried
 
 
@@ -166,33 +166,14 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
     ("stored", "says"),
     [
         ([1], "is a JSON array"),
-        ("text", "is a JSON string"),
-        (None, "is a JSON null"),
         ({}, "^refreshToken or refresh_token is missing, null or empty$"),
         ({"accessToken": "a"}, "refreshToken is missing"),
         (CAMEL | SNAKE, "^accessToken and access_token are both in the secret; keep one spelling$"),
-        (CAMEL | {"access_token": "a"}, "accessToken and access_token are both"),
-        (SNAKE | {"expiresAt": 1}, "expiresAt and access_token are both"),
-        (CAMEL | {"issued_at": None}, "accessToken and issued_at are both"),
         (CAMEL | {"refreshToken": None}, "refreshToken is missing, null or empty"),
         (CAMEL | {"refreshToken": ""}, "refreshToken is missing, null or empty"),
         (CAMEL | {"refreshToken": 7}, "refreshToken must be a string, and is a JSON number"),
         (CAMEL | {"accessToken": ["a"]}, "accessToken must be a string, and is a JSON array"),
         (CAMEL | {"expiresAt": 1_800_000_000}, "expiresAt does not look like Unix milliseconds"),
-        (SNAKE | {"expires_at": 1_800_000_000_000}, "expires_at does not look like Unix seconds"),
-        (CAMEL | {"expiresAt": 0}, "expiresAt does not look like Unix milliseconds"),
-        (CAMEL | {"expiresAt": -1}, "expiresAt does not look like Unix milliseconds"),
-        (CAMEL | {"expiresAt": 10**30}, "expiresAt does not look like Unix milliseconds"),
-        (SNAKE | {"expires_at": 10**11}, "^expires_at does not look like Unix seconds"),
-        (SNAKE | {"expires_at": 10**400}, "expires_at does not look like Unix seconds"),
-        (SNAKE | {"expires_at": 1.8e9}, "expires_at must be Unix seconds, an integer"),
-        (SNAKE | {"expires_at": True}, "expires_at must be Unix seconds, an integer"),
-        (CAMEL | {"expiresAt": "soon"}, "expiresAt is a string and not an ISO 8601"),
-        (CAMEL | {"expiresAt": "1800000000000"}, "expiresAt is a string and not an ISO 8601"),
-        (CAMEL | {"expiresAt": "0001-01-01T00:00:00+23:00"}, "expiresAt is a string and not an ISO 8601"),
-        (CAMEL | {"expiresAt": "0001-01-01T00:00:00Z"}, "expiresAt is a string and not an ISO 8601"),
-        (CAMEL | {"expiresAt": "9999-12-31T23:59:59Z"}, "expiresAt is a string and not an ISO 8601"),
-        (CAMEL | {"expiresAt": 10**18}, "expiresAt does not look like Unix milliseconds"),
         (CAMEL | {"issuedAt": {}}, "issuedAt must be Unix milliseconds"),
         (CAMEL | {"refreshToken": "r\n"}, "refreshToken must hold printable ASCII characters without a space at"),
         (CAMEL | {"refreshToken": "\ud800"}, "refreshToken must hold printable ASCII"),
@@ -200,7 +181,7 @@ def test_an_incomplete_token_set_is_not_carried(changes: dict[str, Any]) -> None
     ],
 )
 def test_a_wrong_document_names_the_field(stored: object, says: str) -> None:
-    """Each way of being wrong is named by its field and by what should be there."""
+    """Each way of being wrong is named by its field; test_access_token.py has what both readers share."""
     with pytest.raises(InvalidSecretDocument, match=says):
         read(stored)
 

@@ -175,7 +175,10 @@ def test_a_bus_that_fails(stage: Stage, events: Events) -> None:
 
     last, warning = stage.lines()[-2:]
     assert ("token_refresh_failed", "event_not_sent") == (last["event"], warning["event"])
-    assert "events:PutEvents on event bus grants in eu-central-1 failed (InternalFailure)" in warning["error"]
+    assert (
+        "events:PutEvents on event bus grants in eu-central-1 failed in the service (InternalFailure)"
+        in warning["error"]
+    )
 
 
 def _in_days(stage: Stage, days: int) -> str:

@@ -10,7 +10,7 @@ from token_refresh.reader.cache import Cache
 from token_refresh.reader.entry import Entry
 from token_refresh.reader.errors import InvalidSecretDocument, SecretEmpty, TokenExpired
 from token_refresh.reader.fetch import FETCH_SECONDS
-from token_refresh.reader.on_demand import INVOKE_TIMEOUT_SECONDS, RefreshFunction
+from token_refresh.reader.on_demand import INVOKE_LIMITS, RefreshFunction
 from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.schedule import RefreshPattern
@@ -81,7 +81,7 @@ class TokenReader:
             runtime=self._runtime,
             name=self._reference.text,
             # Callers wait for the worker's run as well.
-            fetch_seconds=FETCH_SECONDS if self._worker is None else FETCH_SECONDS + INVOKE_TIMEOUT_SECONDS,
+            fetch_seconds=FETCH_SECONDS if self._worker is None else FETCH_SECONDS + INVOKE_LIMITS.read_seconds,
         )
 
     def get(self) -> str:

@@ -71,7 +71,7 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authorization:
+class AuthorizationPage:
     """The authorization page (RFC 6749 section 4.1.1)."""
 
     endpoint: str
@@ -121,7 +121,7 @@ class Provider:
     refresh_window: timedelta
     """How long before expiry a token set is due."""
     rate: RateLimit | None = None
-    authorization: Authorization | None = None
+    authorization: AuthorizationPage | None = None
     evidence: tuple[Evidence, ...] = ()
 
     @property

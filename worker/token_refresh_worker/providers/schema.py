@@ -11,7 +11,7 @@ from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Expiry, Grant, RequestFormat, ResponseFormat
 from token_refresh_worker.providers.matchers import FIELD, read_matchers
 from token_refresh_worker.providers.provider import (
-    Authorization,
+    AuthorizationPage,
     Basis,
     Evidence,
     Grace,
@@ -219,8 +219,8 @@ def _rate(table: Table) -> RateLimit:
     )
 
 
-def _authorization(variables: dict[str, Variable], table: Table) -> Authorization:
-    return Authorization(
+def _authorization(variables: dict[str, Variable], table: Table) -> AuthorizationPage:
+    return AuthorizationPage(
         endpoint=_endpoint(table, "endpoint", variables),
         scopes=table.texts("scopes"),
         scope_separator=table.text("scope_separator", " ", pattern="[ ,+]"),

@@ -20,7 +20,7 @@ from token_refresh.errors import (
     TokensNotStored,
 )
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, TokenUsed
-from token_refresh_worker.oauth.response import FailedRequest, Kind
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -183,12 +183,12 @@ def failed_request(secret: SecretName, failed: FailedRequest, *, unsure: bool, s
     redeemed = "the refresh token may have been redeemed" if unsure else "this run redeemed nothing"
     # What is certain comes first: a kind that proves nothing is UNKNOWN if any request may have been received.
     match failed.kind:
-        case Kind.NOT_SIGNED if not unsure:
+        case FailureKind.NOT_SIGNED if not unsure:
             return ConfigurationError(
                 f"the token request for {secret} could not be signed ({failed.seen}); nothing was sent",
                 fix=("Correct that, then run ", secret.force),
             )
-        case Kind.CLIENT_REJECTED:
+        case FailureKind.CLIENT_REJECTED:
             return ClientRejected(
                 f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine",
                 fix=(
@@ -197,12 +197,12 @@ def failed_request(secret: SecretName, failed: FailedRequest, *, unsure: bool, s
                     secret.force,
                 ),
             )
-        case Kind.REQUEST_REJECTED:
+        case FailureKind.REQUEST_REJECTED:
             return TokenRequestRejected(
                 f"the token endpoint rejected the request for {secret} ({seen}); {redeemed}",
                 fix=("Check TOKEN_ENDPOINT, and that the client may use this grant type, then run ", secret.force),
             )
-        case Kind.UNREADABLE | Kind.UNEXPECTED:
+        case FailureKind.UNREADABLE | FailureKind.UNEXPECTED:
             return InvalidTokenResponse(
                 f"the response for {secret} was not a token response ({seen}); {redeemed}",
                 fix=(

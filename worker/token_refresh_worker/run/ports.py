@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import Claim, Record, UnreadableClaim
-from token_refresh_worker.oauth.response import Response
+from token_refresh_worker.oauth.response import EndpointResponse
 
 if TYPE_CHECKING:
     from token_refresh_worker.core.announcement import Announcement
@@ -93,7 +93,7 @@ class ClaimStore(Protocol):
 class TokenEndpoint(Protocol):
     """The provider's token endpoint (RFC 6749 section 3.2)."""
 
-    def send(self, request: "TokenRequest", *, timeout_seconds: float) -> Response:
+    def send(self, request: "TokenRequest", *, timeout_seconds: float) -> EndpointResponse:
         """Send one request and read the response, end to end within the time limit; never raises for what it meets."""
         ...
 

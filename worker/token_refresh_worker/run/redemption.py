@@ -11,7 +11,7 @@ from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
-from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import NEEDED_SECONDS, REQUEST_TIMEOUT_SECONDS, Parts
@@ -68,7 +68,7 @@ class Redemption:
             raise self._too_late() from None
         if isinstance(response, TokenResponse):
             return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at))
-        if response.kind is Kind.GRANT_REJECTED:
+        if response.kind is FailureKind.GRANT_REJECTED:
             self._record(claim, Fate.REJECTED, response)
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None

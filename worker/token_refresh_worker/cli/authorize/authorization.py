@@ -33,7 +33,7 @@ class ForeignRedirect(Exception):  # noqa: N818 - it never leaves the command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authorization:
+class AuthorizationRequest:
     """One request for authorization, and what tells its redirect from a forged one."""
 
     endpoint: str

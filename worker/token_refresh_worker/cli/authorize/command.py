@@ -9,7 +9,7 @@ import typer
 
 from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh_worker.bootstrap import find_credentials
-from token_refresh_worker.cli.authorize.authorization import Authorization, ForeignRedirect
+from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest, ForeignRedirect
 from token_refresh_worker.cli.authorize.browser import opened
 from token_refresh_worker.cli.authorize.client import ask_client, read_client_file
 from token_refresh_worker.cli.authorize.exchange import Exchange
@@ -202,14 +202,14 @@ def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) 
     confirm(f"{where} in {context.region} holds {what}, stored at {when(version.created_at)}. Replace it?")
 
 
-def _listen(authorization: Authorization, exchange: Exchange, *, browser: bool, timeout_seconds: int) -> None:
+def _listen(authorization: AuthorizationRequest, exchange: Exchange, *, browser: bool, timeout_seconds: int) -> None:
     with RedirectServer(authorization, lambda code: exchange.complete(authorization, code)) as server:
         _show_url(authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:")
         with opened(authorization.url, wanted=browser, environment=exchange.context.environment):
             server.wait(timeout_seconds)
 
 
-def _paste(authorization: Authorization, exchange: Exchange) -> None:
+def _paste(authorization: AuthorizationRequest, exchange: Exchange) -> None:
     _show_url(authorization, "Open this URL in a browser on any machine, and authorize:")
     errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
     for _ in range(_PASTE_TRIES):
@@ -226,6 +226,6 @@ def _paste(authorization: Authorization, exchange: Exchange) -> None:
     raise CommandFailed(f"no URL of this authorization was pasted in {_PASTE_TRIES} tries; run authorize again")
 
 
-def _show_url(authorization: Authorization, introduction: str) -> None:
+def _show_url(authorization: AuthorizationRequest, introduction: str) -> None:
     errors().print(introduction)
     errors().print(text(authorization.url), soft_wrap=True)  # In one line, so that it can be copied.

@@ -8,25 +8,25 @@ from token_refresh.errors import ClientRejected
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.bootstrap import token_endpoint
 from token_refresh_worker.cli.authorize import page
-from token_refresh_worker.cli.authorize.authorization import Authorization
+from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.interrupts import finishing
 from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.clock import service_now
 from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
-from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, read_origin
 
 _REMEDIES = {
-    Kind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run authorize "
-    "again",
-    Kind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key, then run authorize again",
-    Kind.NOT_SENT: "check --token-endpoint and the network, then run authorize again",
-    Kind.UNEXPECTED: "check --token-endpoint",
+    FailureKind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run "
+    "authorize again",
+    FailureKind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key, then run authorize again",
+    FailureKind.NOT_SENT: "check --token-endpoint and the network, then run authorize again",
+    FailureKind.UNEXPECTED: "check --token-endpoint",
 }
 
 
@@ -49,7 +49,7 @@ class Exchange:
     client_key_id: str | None = None
     """The KMS key that signs assertions, if the client authenticates with them."""
 
-    def complete(self, authorization: Authorization, code: SecretValue) -> str:
+    def complete(self, authorization: AuthorizationRequest, code: SecretValue) -> str:
         """Exchange the code, store the tokens, say so, and give the page for the browser.
 
         Raises:
@@ -103,7 +103,7 @@ class Exchange:
             grant_began_at=issued_at.replace(microsecond=0) if ends_at else None,
         )
 
-    def _redeem(self, authorization: Authorization, code: SecretValue) -> TokenResponse:
+    def _redeem(self, authorization: AuthorizationRequest, code: SecretValue) -> TokenResponse:
         """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
         provider = self.provider
         request = authorization.code_request(code, self.client, provider)
@@ -119,7 +119,7 @@ class Exchange:
         return response
 
     def _refused(self, failure: FailedRequest) -> ClientRejected | CommandFailed:
-        if failure.kind is Kind.CLIENT_REJECTED:
+        if failure.kind is FailureKind.CLIENT_REJECTED:
             again = self.context.command("authorize", "--client-id", "ID")
             return ClientRejected(
                 f"the token endpoint rejected the client credentials ({failure.seen})",

@@ -6,7 +6,7 @@ from typing import Final
 import typer
 
 from token_refresh.advice import Command
-from token_refresh_worker.cli.authorize.authorization import Authorization
+from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.provider import PROVIDER_KEY
@@ -48,7 +48,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
     endpoint: str | None,
     scope: str | None,
     pkce: bool | None,
-) -> Authorization:
+) -> AuthorizationRequest:
     """Build the request for authorization as the provider's profile says; options have precedence.
 
     Args:
@@ -79,7 +79,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
     separator = page.scope_separator if page else " "
     asked = scope.split(separator) if scope else []
     scopes = [*asked, *(name for name in needed if name not in asked)]
-    return Authorization(
+    return AuthorizationRequest(
         endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(template, fields)),
         client_id=client_id,
         redirect_uri=redirect_uri,

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
 from token_refresh.advice import Advice, Command
-from token_refresh.aws.causes import FailedCall, failure_of
+from token_refresh.aws.calls import anything
+from token_refresh.aws.calls import call as call_aws
+from token_refresh.aws.errors import AwsRequest
 from token_refresh.errors import TokenRefreshError
 
 
@@ -58,23 +57,12 @@ class Check:
         return Check.failed(name, f"{title}{failure.facts}", *failure.fix)
 
 
-class NoResult(Exception):  # noqa: N818 - it never leaves the checks
-    """A service gave no usable response; the text is its error code, or the kind of failure."""
-
-    def __init__(self, failure: FailedCall) -> None:
-        super().__init__(failure.code)
-        self.code = failure.code
-        self.cause = failure.cause
-
-
 def call(method: Callable[..., Any], **members: Any) -> dict[str, Any]:
     """Call an AWS service.
 
     Raises:
-        NoResult: It refused, can't be reached, or the response is not one of that service.
+        CallFailed: It refused, can't be reached, or the response is not one of that service.
     """
-    try:
-        response: dict[str, Any] = method(**members)
-    except (ClientError, BotoCoreError, ResponseParserError) as error:  # The last: a proxy's page in place of XML.
-        raise NoResult(failure_of(error)) from None
+    request = AwsRequest("", "", "")  # A check says what failed in its own words.
+    response: dict[str, Any] = call_aws(lambda: method(**members), lambda: request, expected=anything)
     return response

@@ -117,7 +117,7 @@ def _as_deployed(context: Context) -> Context:
     try:
         variables = context.deployed_variables()
         read_settings(variables)
-    except ConfigurationError:
+    except TokenRefreshError:
         return context.without("--function")  # Any command with it would fail the same way.
     # Without the options: where they contradict the function, `check_function` says so, and nothing stops.
     return replace(context, given={}).as_deployed({"TOKEN_SECRET_ID": context.secret_id, **variables})

@@ -2,8 +2,9 @@
 
 from functools import partial
 
+from token_refresh.aws.calls import CallFailed
 from token_refresh_worker.cli.console.screen import span, when
-from token_refresh_worker.cli.doctor.check import Check, NoResult, call
+from token_refresh_worker.cli.doctor.check import Check, call
 from token_refresh_worker.cli.secret.listing import each_version
 from token_refresh_worker.cli.secret.state import State
 
@@ -24,7 +25,7 @@ def check_consumer(state: State, reported: str | None) -> Check:
         return Check.ok(_NAME, "the consumer has the current version")
     try:
         stored_at = _stored_at(state, reported)
-    except NoResult as why:
+    except CallFailed as why:
         return Check.skipped(_NAME, f"not known ({why})", "allow secretsmanager:ListSecretVersionIds")
     if stored_at is None:
         return Check.failed(

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from token_refresh.advice import Command
 from token_refresh.aws.arn import parse_arn
+from token_refresh.aws.calls import CallFailed
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.check import Check, NoResult, call
+from token_refresh_worker.cli.doctor.check import Check, call
 
 DEPLOY: Final = Command.of("scripts/deploy NAME")
 _NO_SUCH_CONFIGURATION = "ResourceNotFoundException"
@@ -18,7 +19,7 @@ def check_delivery(context: Context, deployed: dict[str, Any]) -> Iterator[Check
     try:
         schedules = _schedules_of(context, deployed["FunctionArn"])
         yield _schedule(schedules)
-    except NoResult as why:
+    except CallFailed as why:
         yield Check.skipped("schedule", f"not known ({why})", "allow scheduler:ListSchedules")
     if schedules:
         yield _queues(
@@ -53,7 +54,7 @@ def _queues(context: Context, name: str, what: str, find: Callable[[], list[str]
     try:
         arns = find()
         waiting = sum(_waiting(context, arn) for arn in arns)
-    except NoResult as why:
+    except CallFailed as why:
         return Check.skipped(
             name, f"not known ({why})", f"allow {permission}, sqs:GetQueueUrl and sqs:GetQueueAttributes"
         )
@@ -95,8 +96,8 @@ def _dead_letters_of(context: Context, schedule: dict[str, Any]) -> str | None:
 def _failed_runs_of(context: Context, function: str) -> str | None:
     try:
         configured = call(context.client("lambda").get_function_event_invoke_config, FunctionName=function)
-    except NoResult as why:
-        if why.code == _NO_SUCH_CONFIGURATION:
+    except CallFailed as why:
+        if why.failure.code == _NO_SUCH_CONFIGURATION:
             return None
         raise
     arn: str | None = configured.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from token_refresh.aws.arn import name_same_secret
-from token_refresh.errors import ConfigurationError
-from token_refresh_worker.cli.context import NO_SUCH_FUNCTION, WORKER_VARIABLES, Context
-from token_refresh_worker.cli.doctor.check import Check, NoResult, call
+from token_refresh.aws.calls import CallFailed
+from token_refresh.errors import ConfigurationError, TokenRefreshError
+from token_refresh_worker.cli.context import WORKER_VARIABLES, Context
+from token_refresh_worker.cli.doctor.check import Check, call
 from token_refresh_worker.cli.doctor.delivery import DEPLOY, check_delivery
 from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.run.metrics import NAMESPACE
@@ -25,13 +26,9 @@ def check_function(context: Context) -> Iterator[Check]:
         context: The operator's, not overlaid with the function's settings.
     """
     try:
-        deployed = call(context.client("lambda").get_function_configuration, FunctionName=context.function)
-    except NoResult as why:
-        if why.code == NO_SUCH_FUNCTION:
-            yield Check.error("function", context.no_function(context.function))
-        else:
-            text = f"{context.function} in {context.region} can't be read ({why})"
-            yield Check.failed("function", text, "check your permissions")
+        deployed = context.function_configuration()
+    except TokenRefreshError as failure:
+        yield Check.error("function", failure)
         return
     yield _configuration(deployed)
     yield _settings(context, deployed)
@@ -90,7 +87,7 @@ def _role(context: Context, deployed: dict[str, Any]) -> Check:
         arn = call(context.client("secretsmanager").describe_secret, SecretId=context.secret_id)["ARN"]
         simulate = context.client("iam").simulate_principal_policy
         response = call(simulate, PolicySourceArn=deployed["Role"], ActionNames=list(_ACTIONS), ResourceArns=[arn])
-    except NoResult as why:
+    except CallFailed as why:
         remedy = "allow iam:SimulatePrincipalPolicy; a run that fails names the action that was denied"
         return Check.skipped(name, f"not known ({why})", remedy)
     results = response["EvaluationResults"]
@@ -108,7 +105,7 @@ def check_alarms(context: Context) -> Check:
     try:
         # Read to the end within `call`: a paginator raises only while it is read.
         pages = call(lambda: {"all": list(paginator.paginate())})["all"]
-    except NoResult as why:
+    except CallFailed as why:
         return Check.skipped(name, f"not known ({why})", "allow cloudwatch:DescribeAlarms")
     # DescribeAlarms has no filter for metrics; DescribeAlarmsForMetric takes one metric at a time.
     wanted = {"Name": "SecretId", "Value": context.secret_id}

@@ -9,14 +9,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
 from token_refresh.advice import Advice
-from token_refresh.aws.errors import translate
-from token_refresh.errors import SecretAccessDenied, TokenRefreshError
-from token_refresh_worker.adapters.call_errors import code_of, swap_refused
-from token_refresh_worker.cli.doctor.check import Check
+from token_refresh.aws.calls import CallFailed
+from token_refresh.aws.causes import FailedCall
+from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.adapters.secrets_manager import swap_refused
+from token_refresh_worker.cli.doctor.check import Check, call
 from token_refresh_worker.cli.secret.state import State
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID
 from token_refresh_worker.core.versions import CURRENT
@@ -51,8 +49,7 @@ def check_permissions(state: State) -> Check:
     for action, probe in probes.items():
         failure = _try(probe)
         if failure is not None:
-            is_denial = isinstance(translate(failure, action=action, secret_id="", region=""), SecretAccessDenied)
-            (denied if is_denial else failed).append(f"{action} ({code_of(failure)})")
+            (denied if failure.cause.is_denial else failed).append(f"{action} ({failure.code})")
         if not _unchanged(state):
             return Check.failed(_NAME, f"the current version changed during the probe of {action}", *_restore(state))
     return _judge(denied, failed)
@@ -71,14 +68,12 @@ def _judge(denied: list[str], failed: list[str]) -> Check:
     return Check.ok(_NAME, "read, write and move labels (tried with a version without a token)")
 
 
-def _try(probe: Callable[[], Any]) -> Exception | None:
-    """Give the error of a probe; a refusal that only the store's rules can cause means that the caller may write."""
+def _try(probe: Callable[[], Any]) -> FailedCall | None:
+    """Say how a probe failed; a refusal that only the store's rules can cause means that the caller may write."""
     try:
-        probe()
-    except ClientError as error:
-        return None if swap_refused(error) else error
-    except (BotoCoreError, ResponseParserError) as error:
-        return error
+        call(probe)
+    except CallFailed as failed:
+        return None if swap_refused(failed.failure) else failed.failure
     return None
 
 

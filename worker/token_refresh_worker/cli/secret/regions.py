@@ -1,23 +1,19 @@
 """In which other regions a secret of the same name exists."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Final
 
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
-from token_refresh.errors import SecretNotFound
+from token_refresh.aws.clients import CLIENTS, ClientLimits
+from token_refresh.errors import SecretNotFound, TokenRefreshError
 from token_refresh_worker.cli.context import Context
 
-_ONE_TRY: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1, "mode": "standard"})
+_ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 
 
 def other_regions(context: Context) -> list[str]:
     """List the other regions that have a secret of this name."""
-    regions = botocore.session.Session().get_available_regions("secretsmanager")
-    asked = [region for region in regions if region != context.region]
+    here = context.region
+    asked = [region for region in CLIENTS.regions("secretsmanager") if region != here]
     with ThreadPoolExecutor(max_workers=16) as pool:  # About 30 regions: two rounds of a second instead of thirty.
         found = list(pool.map(lambda region: _exists(context, region), asked))
     return [region for region, exists in zip(asked, found, strict=True) if exists]
@@ -51,9 +47,8 @@ def not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
 
 
 def _exists(context: Context, region: str) -> bool:
-    moved = replace(context, environment={**context.environment, "AWS_REGION": region})
     try:
-        moved.client("secretsmanager", _ONE_TRY).describe_secret(SecretId=context.secret_id)
-    except (ClientError, BotoCoreError):  # Denied, or a region that the account has not enabled.
+        context.call("DescribeSecret", context.secret_id, limits=_ONE_TRY, region=region)
+    except TokenRefreshError:  # Denied, or a region that the account has not enabled.
         return False
     return True

@@ -1,10 +1,11 @@
 """The secrets that carry a fleet's tag; implements the port `Listing`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from token_refresh_worker.fleet.aws.calls import call
+from token_refresh.aws.calls import call
+from token_refresh.aws.errors import AwsRequest
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, Listed
 
 if TYPE_CHECKING:
@@ -24,16 +25,21 @@ class TaggedSecrets:
         """
         filters = [{"Key": "tag-key", "Values": [FLEET_TAG]}, {"Key": "tag-value", "Values": [fleet]}]
         what: dict[str, Any] = {"Filters": filters, "MaxResults": 100}
-        region = self._client.meta.region_name
         # At most 100 a page, and a page may be empty although more follow.
         while True:
-            page = call(
-                self._client.list_secrets, what, action="secretsmanager:ListSecrets", where=f"all secrets in {region}"
-            )
-            yield from map(_listed, page["SecretList"])
-            if "NextToken" not in page:
+            listed, more = self._page(what)
+            yield from listed
+            if more is None:
                 return
-            what = {**what, "NextToken": page["NextToken"]}
+            what = {**what, "NextToken": more}
+
+    def _page(self, what: Mapping[str, Any]) -> tuple[list[Listed], str | None]:
+        def ask() -> tuple[list[Listed], str | None]:
+            page = self._client.list_secrets(**what)
+            return [_listed(secret) for secret in page["SecretList"]], page.get("NextToken")
+
+        region = self._client.meta.region_name
+        return call(ask, lambda: AwsRequest("secretsmanager:ListSecrets", "", region, kind="all secrets"))
 
 
 def _listed(secret: Any) -> Listed:

@@ -1,28 +1,21 @@
-from __future__ import annotations
-
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from builders import NOW
 from fleet.conftest import Stub
 from fleet.rows import arn
-from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
+from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.aws.bus import EventBridgeBus
-from token_refresh_worker.fleet.aws.calls import ExpectedError, call, read_at
 from token_refresh_worker.fleet.aws.listing import TaggedSecrets
 from token_refresh_worker.fleet.aws.queue import FifoQueue
 from token_refresh_worker.fleet.core.dispatch import Message
 from token_refresh_worker.fleet.core.enrolment import Listed
-
-if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 EVENT = Announcement(
     transition=Transition.REAUTHORIZED,
@@ -32,58 +25,6 @@ EVENT = Announcement(
     fleet="prod",
     since=NOW,
 )
-
-
-def refusing(error: Exception) -> Any:
-    def method(**_: Any) -> None:
-        raise error
-
-    return method
-
-
-def service_error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "hush"}}, "Operation")
-
-
-@pytest.mark.parametrize(
-    ("error", "named"),
-    [
-        (service_error("AccessDeniedException"), SecretAccessDenied),
-        (service_error("ResourceNotFoundException"), ConfigurationError),
-        (service_error("ProvisionedThroughputExceededException"), SecretStoreUnavailable),
-        (EndpointConnectionError(endpoint_url="https://hush"), SecretStoreUnavailable),
-    ],
-)
-def test_failures_are_named(error: Exception, named: type[TokenRefreshError]) -> None:
-    """Each failure of a service is a named error with action and place, and without the service's own text."""
-    with pytest.raises(named, match=r"dynamodb:Query on table t in eu-central-1") as raised:
-        call(refusing(error), {}, action="dynamodb:Query", where="table t in eu-central-1")
-
-    assert "hush" not in str(raised.value)
-    assert raised.value.__cause__ is None
-    assert raised.value.__context__ is None
-
-
-def test_an_expected_refusal_is_a_result() -> None:
-    """A refusal that the caller expects is not translated."""
-    with pytest.raises(ExpectedError):
-        call(refusing(service_error("Expected")), {}, action="a", where="b", expected="Expected")
-
-
-def test_a_response_that_no_parser_reads_is_named() -> None:
-    """A malformed response makes the client raise anything; it is named, and nothing of it is quoted."""
-    with pytest.raises(SecretStoreUnavailable, match=r"^a on b failed \(AttributeError\)") as raised:
-        call(refusing(AttributeError("canary")), {}, action="a", where="b")
-
-    assert "canary" not in str(raised.value)
-
-
-def test_the_services_clock() -> None:
-    """Time is the service's own, from the header; an emulator without one gets this machine's."""
-    headers = {"HTTPHeaders": {"date": "Tue, 24 Nov 2026 12:00:00 GMT"}}
-
-    assert NOW == read_at({"ResponseMetadata": headers})
-    assert abs((datetime.now(UTC) - read_at({"ResponseMetadata": {}})).total_seconds()) < 60
 
 
 def messages(count: int) -> list[Message]:
