@@ -16,6 +16,7 @@ from token_refresh_worker.providers.provider import (
     Evidence,
     Grace,
     GraceEnd,
+    OldAccessToken,
     Provider,
     RateLimit,
     RefreshTokenLife,
@@ -32,7 +33,10 @@ SHORTEST_WINDOW_SECONDS: Final = 180
 
 # RFC 6749 sections 2.3.1, 4.4.2 and 6; the access token is what Meta exchanges.
 _RENAMED: Final = ("grant_type", "refresh_token", "access_token", "client_id", "client_secret")
-_READ: Final = ("access_token", "refresh_token", "expires_in", "refresh_token_expires_in")
+_READ: Final = (
+    *("access_token", "refresh_token", "expires_in", "refresh_token_expires_in"),
+    "refresh_token_hard_expires_in",
+)
 _ASSERTION: Final = ("client_assertion", "client_assertion_type")
 _CODE: Final = ("code", "code_verifier", "redirect_uri")  # a request of `token-refresh authorize`
 
@@ -79,15 +83,29 @@ def _provider(name: str, table: Table) -> Provider:
         refresh_token=table.table("refresh_token", _refresh_token),
         rate=table.table("rate", _rate) if "rate" in table.keys else None,
         authorization=page,
+        old_access_token=table.choice("old_access_token", OldAccessToken, None),
+        revocation_endpoint=_endpoint(table, "revocation_endpoint", variables, default=""),
+        ends_on=table.day("ends_on", None),
+        successor=table.text("successor", None, pattern=NAME.pattern),
         evidence=table.tables("evidence", _evidence),
     )
-    unused = sorted(set(variables) - places(provider.token_endpoint) - places(page.endpoint if page else ""))
+    endpoints = (provider.token_endpoint, provider.revocation_endpoint, page.endpoint if page else "")
+    unused = sorted(set(variables).difference(*map(places, endpoints)))
     if unused:
         raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
+    _check_end(table, provider)
     # A profile nobody can check isn't accepted, not even a user's own.
     if not provider.evidence:
         raise table.error("evidence", "a list with at least one source ([[evidence]] with says, source and on)")
     return provider
+
+
+def _check_end(table: Table, provider: Provider) -> None:
+    """An end has a source, like every other change."""
+    if provider.ends_on is None and provider.successor is not None:
+        raise table.error("successor", "absent without ends_on")
+    if provider.ends_on and provider.ends_on not in {fact.changes_on for fact in provider.evidence}:
+        raise table.error("ends_on", "the changes_on of a line of evidence, which has the source")
 
 
 def _grace(value: object) -> Grace:
@@ -220,19 +238,28 @@ def _rate(table: Table) -> RateLimit:
 
 
 def _authorization(variables: dict[str, Variable], table: Table) -> AuthorizationPage:
-    return AuthorizationPage(
+    page = AuthorizationPage(
         endpoint=_endpoint(table, "endpoint", variables),
         scopes=table.texts("scopes"),
         scope_separator=table.text("scope_separator", " ", pattern="[ ,+]"),
         params=table.texts_by_key("params", keys=FIELD),
+        code_params=table.texts_by_key("code_params", keys=FIELD),
         pkce=table.switch("pkce", default=True),
     )
+    taken = sorted({*_RENAMED, *_ASSERTION, *_CODE} & set(page.code_params))
+    if taken:
+        raise table.error("code_params", f"further fields only; the exchange has {taken[0]} anyway")
+    return page
 
 
 def _evidence(table: Table) -> Evidence:
-    return Evidence(
+    fact = Evidence(
         says=table.text("says"),
         source=table.text("source"),
         on=table.day("on"),
         basis=table.choice("basis", Basis, Basis.DOCUMENTED),
+        changes_on=table.day("changes_on", None),
     )
+    if fact.basis is Basis.DOCUMENTED and not fact.source.startswith("https://"):
+        raise table.error("source", "a link, because the basis is documented; or set basis to reported or assumed")
+    return fact

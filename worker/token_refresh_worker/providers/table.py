@@ -80,9 +80,10 @@ class Table:
         """Read true or false."""
         return self.value(key, lambda value: _instance(value, bool), "true or false", default)
 
-    def day(self, key: str) -> date:
+    def day(self, key: str, default: Any = _REQUIRED) -> Any:
         """Read a date."""
-        return self.value(key, lambda value: _instance(value, date), "a date without quotes, such as 2026-11-24")
+        must_be = "a date without quotes, such as 2026-11-24"
+        return self.value(key, lambda value: _instance(value, date), must_be, default)
 
     def texts(self, key: str, *, pattern: str = _LINE) -> tuple[str, ...]:
         """Read a list of strings; empty where the key is absent."""

@@ -16,12 +16,17 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.providers.check import check_profile
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant
 from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
-from token_refresh_worker.providers.provider import Basis, GraceEnd, Provider, Rotation
+from token_refresh_worker.providers.provider import Basis, GraceEnd, OldAccessToken, Provider, Rotation
 
 _BASES: Final = {
     Basis.DOCUMENTED: "",
     Basis.REPORTED: " (reported, not documented)",
     Basis.ASSUMED: " (assumed, not verified)",
+}
+_OLD: Final = {
+    None: None,
+    OldAccessToken.DIES: "dies with the refresh",
+    OldAccessToken.LIVES: "works until it expires",
 }
 _USUAL: Final = (Encoding.FORM, AuthMethod.POST, Grant.REFRESH_TOKEN)
 ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
@@ -91,9 +96,15 @@ def _show(provider: Provider) -> None:
                 ("due before expiry", span(refresh_window(provider.refresh_window, provider.access_token_lifetime))),
                 ("new refresh token", ROTATES[provider.rotation]),
                 ("old one accepted", grace_text(provider)),
+                ("old access token", _OLD.get(provider.old_access_token)),
                 ("grant lives", grant_text(provider)),
                 ("limit", f"{rate.requests} in {span(rate.per)} for each {rate.scope}" if rate else None),
                 ("authorization page", page.endpoint if page else None),
+                ("revocation", provider.revocation_endpoint or None),
+                (
+                    "ends on",
+                    f"{provider.ends_on}, successor: {provider.successor or 'none'}" if provider.ends_on else None,
+                ),
             )
         )
     )
@@ -101,7 +112,8 @@ def _show(provider: Provider) -> None:
     # Sources are URLs: broken over two lines they could not be opened.
     for fact in provider.evidence:
         source = f"  {fact.source}, {fact.on}{_BASES[fact.basis]}"
-        output().print(text(f"- {fact.says}"), text(source, "dim"), sep="\n", soft_wrap=True)
+        since = f"From {fact.changes_on}: " if fact.changes_on else ""
+        output().print(text(f"- {since}{fact.says}"), text(source, "dim"), sep="\n", soft_wrap=True)
 
 
 def request_text(provider: Provider) -> str:

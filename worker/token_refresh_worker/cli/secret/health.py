@@ -52,7 +52,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 def examine(state: State) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _expiry, _failed, _overdue, _ending, _published, _lifetime)
+    checks = (_step, _expiry, _failed, _overdue, _ending, _provider_ends, _published, _lifetime)
     findings = [finding for check in checks if (finding := check(state)) is not None]
     return sorted(findings, key=lambda finding: -finding.health)
 
@@ -208,13 +208,31 @@ def _ending(state: State) -> Finding | None:
     """Report a grant that ends soon, whatever the runs do."""
     origin, now = state.document.origin, state.snapshot.now
     ends_at, ending_at = (origin.grant_ends_at, origin.grant_ending_at) if origin else (None, None)
-    if ends_at is None or ending_at is None or now < ending_at or state.settings.provider.prolongs_grants:
+    if ends_at is None or ending_at is None or now < ending_at or is_prolonged(state):
         return None
     return Finding.attention(
         f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
         "authorize again: ",
         state.context.command("authorize"),
     )
+
+
+def is_prolonged(state: State) -> bool:
+    """Whether the next refresh moves the end of the grant, as far as is known."""
+    document, origin = state.document, state.document.origin
+    ending_at = origin.grant_ending_at if origin else None
+    # The last refresh didn't, if the grant was ending when it brought these tokens.
+    kept = ending_at is not None and document.issued_at is not None and document.issued_at >= ending_at
+    return state.settings.provider.prolongs_grants and not kept
+
+
+def _provider_ends(state: State) -> Finding | None:
+    provider = state.settings.provider
+    notice = provider.end_notice(state.snapshot.now.date())
+    if notice is None:
+        return None
+    facts = Command(("token-refresh", "providers", provider.name), is_complete=True)
+    return Finding.attention(notice, "plan the move; what is known of it: ", facts)
 
 
 def _published(state: State) -> Finding | None:

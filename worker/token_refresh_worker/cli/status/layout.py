@@ -20,7 +20,7 @@ from token_refresh_worker.cli.console.screen import (
     when,
     when_from,
 )
-from token_refresh_worker.cli.secret.health import Finding, Health, explain_attempt, health_of, next_step
+from token_refresh_worker.cli.secret.health import Finding, Health, explain_attempt, health_of, is_prolonged, next_step
 from token_refresh_worker.cli.secret.state import Result, State
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, Wait
@@ -66,7 +66,7 @@ def _grant_ends(state: State) -> str | None:
     ends_at = state.grant_ends_at
     if ends_at is None:
         return None
-    prolonged = ", unless a refresh prolongs it" if state.settings.provider.prolongs_grants else ""
+    prolonged = ", unless a refresh prolongs it" if is_prolonged(state) else ""
     return when_from(ends_at, state.snapshot.now) + prolonged
 
 
