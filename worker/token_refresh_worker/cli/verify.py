@@ -9,8 +9,8 @@ import typer
 
 from token_refresh import __version__
 from token_refresh.advice import Advice, in_words
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.screen import message, output, print_json, show, text, when_from
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.health import Health
@@ -33,9 +33,10 @@ class TokenVerdict(NamedTuple):
 
 
 @command(
-    "token-refresh verify",
-    "token-refresh verify --json",
-    "token-refresh verify --url https://api.example.com/me",
+    "verify",
+    "",
+    "--json",
+    "--url https://api.example.com/me",
     failed=Health.UNKNOWN,
 )
 def verify(

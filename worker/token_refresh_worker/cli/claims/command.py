@@ -8,8 +8,8 @@ import typer
 
 from token_refresh.advice import Advice
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import message, output, show, span, text, when
 from token_refresh_worker.cli.context import Context
@@ -26,7 +26,7 @@ _STAY = "The claims stay where they are; "
 _RECORDED = {Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN}
 
 
-@command("token-refresh claims move --to table --table my-claims", "token-refresh claims move --to versions")
+@command("claims move", "--to table --table my-claims", "--to versions")
 def move(
     context: Context,
     *,

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, TokenRefreshError
-from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.screen import assemble, message, output, print_json, show, text
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_region
@@ -31,9 +31,10 @@ _MARKS = {
 
 
 @command(
-    "token-refresh doctor",
-    "token-refresh doctor --function token-refresh-prod",
-    "token-refresh doctor --consumer-version 1b2c3d4e",
+    "doctor",
+    "",
+    "--function token-refresh-prod",
+    "--consumer-version 1b2c3d4e",
     as_deployed=False,
 )
 def doctor(

@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.screen import assemble, iso, output, print_json, text
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, read_past
 from token_refresh_worker.cli.history.versions import ListedVersion
 
 
-@command("token-refresh history", "token-refresh history --all", "token-refresh history --json")
+@command("history", "", "--all", "--json")
 def history(
     context: Context,
     *,

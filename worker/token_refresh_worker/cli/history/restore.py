@@ -8,8 +8,8 @@ import typer
 
 from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import errors, fields_table, message, output, show, span, text, when
 from token_refresh_worker.cli.context import Context
@@ -29,7 +29,7 @@ from token_refresh_worker.stored.origin import ORIGIN_KEY, ClaimStoreKind
 PREVIOUS = "AWSPREVIOUS"
 
 
-@command("token-refresh restore", "token-refresh restore --version 1b2c3d4e-...", "token-refresh restore --yes")
+@command("restore", "", "--version 1b2c3d4e-...", "--yes")
 def restore(
     context: Context,
     *,

@@ -125,6 +125,11 @@ def read_state(context: Context) -> SecretState:
     Raises:
         TokenRefreshError: It can't be read, or is not a token document.
     """
+    with context.completing():
+        return _read_state(context)
+
+
+def _read_state(context: Context) -> SecretState:
     context.settings()  # A wrong variable is reported first.
     store = context.store()
     settings = _settings(context, store)
@@ -141,11 +146,12 @@ def read_state(context: Context) -> SecretState:
         needs_refresh_token=settings.provider.needs_refresh_token,
     )
     try:
-        with context.completing():
-            snapshot = reader.read(memory)
+        snapshot = reader.read(memory)
     except InvalidSecretDocument:
         refuse_published_copy(context)
         raise
+    if memory.publish_failure is not None:
+        context.complete(memory.publish_failure)
     return SecretState(
         context=context,
         settings=settings,
