@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.synthesis import ROOT, Deployment, synthesise
+from infra.synthesis import Deployment, synthesise
 
 EVERYTHING = {
     "environment": "prod",
@@ -40,13 +39,6 @@ ADOPTED = {
 
 BARE: dict[str, Any] = {"environment": "dev", "alarms": False, "dashboard": False, "published_secret": "none"}
 """Nothing that can be left out."""
-
-
-@pytest.fixture(scope="session")
-def code() -> Path:
-    """The function's zip, as it is deployed."""
-    built = subprocess.run([ROOT / "scripts" / "package"], check=True, stdout=subprocess.PIPE, text=True)
-    return ROOT / built.stdout.strip()
 
 
 @pytest.fixture(scope="session")

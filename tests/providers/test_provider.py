@@ -7,14 +7,14 @@ import pytest
 
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers.loader import load_provider
-from token_refresh_worker.providers.variables import Variable
+from token_refresh_worker.providers.variables import EndpointVariable
 
 UPWORK = load_provider("upwork")
 SHOP = replace(
     UPWORK,
     name="shop",
     token_endpoint="https://{shop}.example.com/token",
-    variables={"shop": Variable(name="shop", pattern="[a-z]+")},
+    variables={"shop": EndpointVariable(name="shop", pattern="[a-z]+")},
 )
 
 

@@ -30,7 +30,7 @@ from token_refresh_worker.providers.provider import (
     RefreshTokenLife,
     Rotation,
 )
-from token_refresh_worker.providers.variables import Variable
+from token_refresh_worker.providers.variables import EndpointVariable
 
 
 def test_what_a_profile_leaves_out_is_rfc_6749_s() -> None:
@@ -102,8 +102,8 @@ def test_every_key_is_read() -> None:
         title="Example",
         token_endpoint="https://{shop}.example.com/{tenant}/token",
         variables={
-            "shop": Variable(name="shop", pattern="[a-z]+"),
-            "tenant": Variable(name="tenant", pattern="", choices=("eu", "us")),
+            "shop": EndpointVariable(name="shop", pattern="[a-z]+"),
+            "tenant": EndpointVariable(name="tenant", pattern="", choices=("eu", "us")),
         },
         request=RequestFormat(
             auth_method=AuthMethod.PRIVATE_KEY_JWT,

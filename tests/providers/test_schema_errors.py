@@ -8,7 +8,7 @@ import pytest
 from providers.least import EVIDENCE, GONE, LEAST, read
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers.schema import read_provider
-from token_refresh_worker.providers.table import Table
+from token_refresh_worker.providers.table import TomlTable
 
 
 def without(key: str) -> dict[str, Any]:
@@ -186,4 +186,4 @@ def test_a_wrong_key_is_named(changes: dict[str, Any], says: str) -> None:
 def test_a_missing_key_is_named(key: str) -> None:
     """What has no default must be there."""
     with pytest.raises(ConfigurationError, match=f"example.toml: {key} is missing; it must be"):
-        read_provider("example", Table(without(key), "example.toml"))
+        read_provider("example", TomlTable(without(key), "example.toml"))

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from webhooks.events import SHAPES, headers_of, http_v2, shapes
-from webhooks.setting import Setting
-from webhooks.signing import NOW, SIGNATURE_HEADER, kinds, sent
+from webhooks.setting import Setting, kinds
+from webhooks.signing import NOW, SIGNATURE_HEADER, sent
 
 PATHS_OF_ONE_ROUTE = ("/prod/webhooks/stripe", "/webhooks/stripe")
 

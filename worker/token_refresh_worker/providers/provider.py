@@ -9,7 +9,7 @@ from typing import Final
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
-from token_refresh_worker.providers.variables import Variable, fill, places
+from token_refresh_worker.providers.variables import EndpointVariable, fill, places
 
 NOTICE: Final = timedelta(days=90)
 """How long before a provider's change somebody is told of it."""
@@ -128,7 +128,7 @@ class Provider:
     title: str
     token_endpoint: str
     """May have variables in it until `for_document`. Empty where the deployment must name it."""
-    variables: Mapping[str, Variable] = field(default_factory=dict, hash=False)
+    variables: Mapping[str, EndpointVariable] = field(default_factory=dict, hash=False)
     request: RequestFormat = field(default_factory=RequestFormat)
     response: ResponseFormat = field(default_factory=ResponseFormat)
     rotation: Rotation

@@ -22,8 +22,14 @@ from token_refresh_worker.providers.provider import (
     RefreshTokenLife,
     Rotation,
 )
-from token_refresh_worker.providers.table import Table
-from token_refresh_worker.providers.variables import MOST_CHOICES, Variable, host_is_fixed, places, read_template
+from token_refresh_worker.providers.table import TomlTable
+from token_refresh_worker.providers.variables import (
+    MOST_CHOICES,
+    EndpointVariable,
+    host_is_fixed,
+    places,
+    read_template,
+)
 from token_refresh_worker.stored.origin import LONGEST_GRACE
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
@@ -53,7 +59,7 @@ _KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Z
 _VARIABLE_IN_WORDS: Final = f"a pattern, or a list of up to {MOST_CHOICES} values that fit in a host name"
 
 
-def read_provider(name: str, table: Table) -> Provider:
+def read_provider(name: str, table: TomlTable) -> Provider:
     """Read all of a profile.
 
     Raises:
@@ -62,7 +68,7 @@ def read_provider(name: str, table: Table) -> Provider:
     return table.read_all(partial(_provider, name))
 
 
-def _provider(name: str, table: Table) -> Provider:
+def _provider(name: str, table: TomlTable) -> Provider:
     variables = table.table("variables", _variables)
     lifetime, window = table.table(
         "access_token",
@@ -100,7 +106,7 @@ def _provider(name: str, table: Table) -> Provider:
     return provider
 
 
-def _check_end(table: Table, provider: Provider) -> None:
+def _check_end(table: TomlTable, provider: Provider) -> None:
     """An end has a source, like every other change."""
     if provider.ends_on is None and provider.successor is not None:
         raise table.error("successor", "absent without ends_on")
@@ -116,23 +122,23 @@ def _grace(value: object) -> Grace:
     return Grace(duration=timedelta(seconds=value))
 
 
-def _variables(table: Table) -> dict[str, Variable]:
+def _variables(table: TomlTable) -> dict[str, EndpointVariable]:
     return {name: table.value(name, partial(_variable, name), _VARIABLE_IN_WORDS) for name in table.keys}
 
 
-def _variable(name: str, value: object) -> Variable:
+def _variable(name: str, value: object) -> EndpointVariable:
     if isinstance(value, str):
         re.compile(value)  # raises, so that a run never meets a wrong pattern
-        return Variable(name=name, pattern=value)
+        return EndpointVariable(name=name, pattern=value)
     if not isinstance(value, list) or not 0 < len(value) <= MOST_CHOICES:
         raise ValueError
-    variable = Variable(name=name, pattern="", choices=tuple(value))
+    variable = EndpointVariable(name=name, pattern="", choices=tuple(value))
     if not all(variable.accepts(choice) for choice in value):
         raise ValueError
     return variable
 
 
-def _endpoint(table: Table, key: str, variables: dict[str, Variable], **default: str) -> str:
+def _endpoint(table: TomlTable, key: str, variables: dict[str, EndpointVariable], **default: str) -> str:
     """Read the template of an endpoint. Whatever fills its variables, the host must stay the provider's."""
     template = table.value(key, read_template, _URL_IN_WORDS, **default)
     undeclared = sorted(places(template) - set(variables))
@@ -143,7 +149,7 @@ def _endpoint(table: Table, key: str, variables: dict[str, Variable], **default:
     return template
 
 
-def _request(table: Table) -> RequestFormat:
+def _request(table: TomlTable) -> RequestFormat:
     request = RequestFormat(
         auth_method=table.choice("auth", AuthMethod, AuthMethod.POST),
         grant=table.choice("grant", Grant, Grant.REFRESH_TOKEN),
@@ -165,7 +171,7 @@ def _request(table: Table) -> RequestFormat:
     return request
 
 
-def _check_sent(table: Table, request: RequestFormat) -> None:
+def _check_sent(table: TomlTable, request: RequestFormat) -> None:
     """Refuse names that make one field of a request replace another: the refresh token would not be sent."""
     twice = _first_twice(name.lower() for name in request.headers)
     if twice:
@@ -189,7 +195,7 @@ def _first_twice(names: Iterable[str]) -> str | None:
     return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
-def _response(table: Table) -> ResponseFormat:
+def _response(table: TomlTable) -> ResponseFormat:
     encoding = table.choice("encoding", Encoding, Encoding.JSON)
     unknown, busy, client, dead = read_matchers(table, encoding)
     response = ResponseFormat(
@@ -207,7 +213,7 @@ def _response(table: Table) -> ResponseFormat:
     return response
 
 
-def _check_read(table: Table, response: ResponseFormat) -> None:
+def _check_read(table: TomlTable, response: ResponseFormat) -> None:
     if response.encoding is Encoding.QUERY:
         raise table.error("encoding", "form or json")
     if response.encoding is Encoding.FORM and response.envelope:
@@ -221,7 +227,7 @@ def _check_read(table: Table, response: ResponseFormat) -> None:
         raise table.error("keep", f"without {kept[0]}, which the token secret has under its own name")
 
 
-def _refresh_token(table: Table) -> RefreshTokenLife:
+def _refresh_token(table: TomlTable) -> RefreshTokenLife:
     return RefreshTokenLife(
         lifetime=table.seconds("lifetime_seconds"),
         is_fixed=table.switch("fixed", default=False),
@@ -229,7 +235,7 @@ def _refresh_token(table: Table) -> RefreshTokenLife:
     )
 
 
-def _rate(table: Table) -> RateLimit:
+def _rate(table: TomlTable) -> RateLimit:
     return RateLimit(
         requests=table.integer("requests", low=1, high=1_000_000),
         per=timedelta(seconds=table.integer("seconds", low=1, high=86_400)),
@@ -237,7 +243,7 @@ def _rate(table: Table) -> RateLimit:
     )
 
 
-def _authorization(variables: dict[str, Variable], table: Table) -> AuthorizationPage:
+def _authorization(variables: dict[str, EndpointVariable], table: TomlTable) -> AuthorizationPage:
     page = AuthorizationPage(
         endpoint=_endpoint(table, "endpoint", variables),
         scopes=table.texts("scopes"),
@@ -252,7 +258,7 @@ def _authorization(variables: dict[str, Variable], table: Table) -> Authorizatio
     return page
 
 
-def _evidence(table: Table) -> Evidence:
+def _evidence(table: TomlTable) -> Evidence:
     fact = Evidence(
         says=table.text("says"),
         source=table.text("source"),

@@ -9,17 +9,14 @@ import typer
 from rich.table import Table
 
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh_worker.cli.console.failures import CommandFailed, reported
+from token_refresh_worker.cli.console.command import command
+from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.screen import fields_table, output, span, text
+from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.providers.check import check_profile
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant
 from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
 from token_refresh_worker.providers.provider import Basis, GraceEnd, OldAccessToken, Provider, Rotation
-
-EXAMPLES: Final = """[bold]Examples[/]
-token-refresh providers
-token-refresh providers hubspot
-token-refresh providers --check my-crm.toml"""
 
 _BASES: Final = {
     Basis.DOCUMENTED: "",
@@ -35,9 +32,11 @@ _USUAL: Final = (Encoding.FORM, AuthMethod.POST, Grant.REFRESH_TOKEN)
 ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
 
 
+@command("providers", "", "hubspot", "--check my-crm.toml", shares=["debug"])
 def providers(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.", show_default=False)] = None,
+    context: Context,
     *,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.", show_default=False)] = None,
     profiles: Annotated[
         Path | None, typer.Option(envvar="PROVIDER_PROFILES", help="Folder with profiles of your own.")
     ] = None,
@@ -49,18 +48,18 @@ def providers(
             show_default=False,
         ),
     ] = None,
-) -> None:
+) -> int:
     """List the providers that the worker knows, show one with its evidence, or check a profile of your own."""
-    with reported(debug=False, failed=1):
-        # Typer has read the variable, too; the folder is checked in one place, whichever way it was named.
-        own = own_profiles({"PROVIDER_PROFILES": str(profiles)} if profiles else {})
-        if check is not None:
-            _check(check)
-        elif name is not None:
-            _show(load_provider(name, own))
-        else:
-            _list(load_provider(known, own) for known in profile_names(own))
-        raise typer.Exit(0)
+    del context
+    # Typer has read the variable, too; the folder is checked in one place, whichever way it was named.
+    own = own_profiles({"PROVIDER_PROFILES": str(profiles)} if profiles else {})
+    if check is not None:
+        _check(check)
+    elif name is not None:
+        _show(load_provider(name, own))
+    else:
+        _list(load_provider(known, own) for known in profile_names(own))
+    return 0
 
 
 def _check(profile: Path) -> None:
