@@ -66,7 +66,7 @@ def test_one_provider_is_shown_with_its_evidence(cli: Cli) -> None:
         "2026-11-24 (reported, not documented)",
     ):
         assert part in ended.out
-    assert "Not verified, 2026-11-25 (assumed, not verified)" in cli("providers", "notion").out
+    assert "Not verified, 2026-11-25 (assumed, not verified)" in cli("providers", "figma").out
 
 
 def test_a_server_that_follows_the_rfc_is_shown(cli: Cli) -> None:
