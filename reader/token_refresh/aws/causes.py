@@ -5,10 +5,11 @@ See https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
-from token_refresh.aws.responses import FailedPart, MalformedResponse
+from token_refresh.aws.responses import FailedPart, MalformedResponse, optional_service_time
 
 
 class Cause(Enum):
@@ -53,6 +54,8 @@ class FailedCall(NamedTuple):
 
     cause: Cause
     code: str
+    at: datetime | None = None
+    """When the service refused, by its own clock."""
 
 
 # Error codes of the services, then exceptions of botocore: a class stands for its subclasses, too.
@@ -121,7 +124,8 @@ def failure_of(error: Exception) -> FailedCall:
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         detail, metadata = _mapping(response, "Error"), _mapping(response, "ResponseMetadata")
-        return failure_of_code(detail.get("Code"), detail.get("Message"), metadata.get("HTTPStatusCode"))
+        failure = failure_of_code(detail.get("Code"), detail.get("Message"), metadata.get("HTTPStatusCode"))
+        return failure._replace(at=optional_service_time(response))
     # By name, so that nobody has to load botocore to look a cause up.
     names = [parent.__name__ for parent in type(error).__mro__]
     return FailedCall(cause=next((_CAUSES[name] for name in names if name in _CAUSES), Cause.OTHER), code=names[0])

@@ -4,7 +4,7 @@ import getpass
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
@@ -74,7 +74,7 @@ def status(  # noqa: PLR0913 - options, each by its name
     """
     with reported(debug=False, failed=Health.UNKNOWN):
         index = open_index(_context(region, profile), fleet)
-        rows, pauses, now = list(index.rows()), index.pauses(), datetime.now(UTC)
+        rows, pauses, now = list(index.rows()), index.pauses(), index.read_clock()
         if provider is not None and not _count(rows, provider):
             raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
         breakers = open_breakers(Fleet(rows=rows, providers=provider_limits(row.provider for row in rows)), now)
@@ -102,8 +102,10 @@ def pause(  # noqa: PLR0913 - options, each by its name
     profile: Profile = None,
 ) -> None:
     """Leave one secret, one provider or the whole fleet alone for a while. A pause always ends by itself."""
-    wanted = Pause(until=datetime.now(UTC) + read_duration(duration), by=_user(), why=why)
-    _set_pause(wanted, fleet, secret, provider, everything=everything, context=_context(region, profile))
+    if len(why) > LONGEST_REASON:
+        raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most, since each run reads it")
+    lasts = read_duration(duration)
+    _set_pause(lasts, fleet, secret, provider, everything=everything, why=why, context=_context(region, profile))
 
 
 @fleet_app.command(epilog="token-refresh fleet resume --fleet prod --all")
@@ -165,7 +167,6 @@ def resync(
             open_index(context, fleet),
             listing,
             fleet=fleet,
-            now=datetime.now(UTC),
             believe=believe,
             progress=progress,
         )
@@ -181,14 +182,20 @@ def resync(
 
 
 def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
-    pause: Pause | None, fleet: str, secret: str | None, provider: str | None, *, everything: bool, context: Context
+    lasts: timedelta | None,
+    fleet: str,
+    secret: str | None,
+    provider: str | None,
+    *,
+    everything: bool,
+    why: str = "",
+    context: Context,
 ) -> None:
     if sum((secret is not None, provider is not None, everything)) != 1:
         raise typer.BadParameter("give one of --secret, --provider and --all")
-    if pause is not None and len(pause.why) > LONGEST_REASON:
-        raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most, since each run reads it")
     with reported(debug=False, failed=1):
         index = find_index(context, fleet)
+        pause = None if lasts is None else Pause(until=index.read_clock() + lasts, by=_user(), why=why)
         secret_arn = None if secret is None else arn_of(context, secret)
         if not index.pause(pause, secret_arn=secret_arn, provider=provider):
             raise ConfigurationError(

@@ -14,7 +14,7 @@ from token_refresh_worker.cli.console.screen import errors, fields_table, messag
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, TokenFate, read_past
 from token_refresh_worker.cli.history.versions import Listed
-from token_refresh_worker.cli.secret.clock import service_now
+from token_refresh_worker.cli.secret.clock import read_clock
 from token_refresh_worker.cli.secret.storing import store_version, value_of
 from token_refresh_worker.core.schedule import may_be_sent_again
 from token_refresh_worker.core.steps import Mismatch
@@ -119,7 +119,7 @@ def _explain(context: Context, past: Past, document: TokenDocument) -> str:
     configured = past.settings.policy.replay_grace
     grace = min(configured, document.origin.grace) if document.origin else configured
     redeemed = "was redeemed" if fate is TokenFate.REDEEMED else "may have been redeemed (the response is unknown)"
-    if not may_be_sent_again(at, service_now(context), grace):
+    if not may_be_sent_again(at, read_clock(context), grace):
         raise CommandFailed(
             f"that set's {token} {redeemed} at {when(at)}, and the provider's grace period ({span(grace)}) is "
             "over: sent again, it would be rejected or cost the grant",

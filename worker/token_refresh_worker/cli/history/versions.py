@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from typing import Any, TypeVar
 
 from token_refresh.errors import InvalidSecretDocument
@@ -67,7 +66,7 @@ def list_versions(context: Context, store: SecretStore, *, needs_refresh_token: 
     Raises:
         SecretStoreError: Secrets Manager refused.
     """
-    entries = each_version(partial(context.call, "ListSecretVersionIds", context.secret_id))
+    entries = each_version(context)
     by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
     listed = [
         _identify(entry, store.read(version_id=version_id), needs_refresh_token=needs_refresh_token)
