@@ -26,7 +26,7 @@ def history(
     `fate` says what became of the refresh token: of a token set's own, or of the one that a claim redeems.
     """
     past = read_past(context)
-    versions = [v for v in past.versions if everything or v.kind.is_value or v.labels]
+    versions = [v for v in past.listed if everything or v.kind.is_value or v.labels]
     if as_json:
         print_json({"secret_id": context.secret_id, "versions": [_as_fields(past, version) for version in versions]})
         return 0
@@ -45,10 +45,11 @@ def history(
 
 def _fate(past: Past, version: Listed) -> str | None:
     if version.document is not None:
-        return past.fate_of_token(version.document)[0].value
+        snapshot = past.snapshots.get(version.version_id)
+        return past.fate_of_token(snapshot)[0].value if snapshot else None
     if version.record is not None:
         return version.record.fate.value + (f" ({version.record.error})" if version.record.error else "")
-    attempt = past.attempt_under(version.version_id)
+    attempt = past.attempts.get(version.version_id)
     return attempt.fate.value if attempt else None
 
 

@@ -1,6 +1,6 @@
 """The versions of a token secret, and what each of them is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -8,13 +8,12 @@ from typing import Any, TypeVar
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.listing import each_version
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.core.claims import Claim, Record, read_claim, read_record
 from token_refresh_worker.core.versions import staged_version_id
-from token_refresh_worker.run.ports import SecretStore, SecretVersion
+from token_refresh_worker.run.ports import SecretReader, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import Origin
 
 _T = TypeVar("_T")
 
@@ -54,19 +53,25 @@ class Listed:
     record: Record | None = None
     document: TokenDocument | None = None
 
+    @property
+    def origin(self) -> Origin | None:
+        """Where a token set comes from."""
+        return self.document.origin if self.document else None
 
-def list_versions(context: Context, store: SecretStore, *, needs_refresh_token: bool) -> list[Listed]:
-    """List and read all versions that still exist, the newest first.
+
+def list_versions(
+    entries: Iterable[Mapping[str, Any]], store: SecretReader, *, needs_refresh_token: bool
+) -> list[Listed]:
+    """Read all versions that still exist, the newest first.
 
     Args:
-        context: What the command acts on.
+        entries: As `ListSecretVersionIds` gives them.
         store: The token secret.
         needs_refresh_token: Whether a token set has one.
 
     Raises:
         SecretStoreError: Secrets Manager refused.
     """
-    entries = each_version(context)
     by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
     listed = [
         _identify(entry, store.read(version_id=version_id), needs_refresh_token=needs_refresh_token)
