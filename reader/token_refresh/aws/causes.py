@@ -22,6 +22,8 @@ class Cause(Enum):
     """Marked for deletion, and still restorable."""
     DENIED = auto()
     KEY_DENIED = auto()
+    BAD_KEY = auto()
+    """The key is disabled, or of another type."""
     BAD_CREDENTIALS = auto()
     NO_CREDENTIALS = auto()
     NO_REGION = auto()
@@ -64,6 +66,7 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "AccessDeniedException": Cause.DENIED,
     "AWS.SimpleQueueService.NonExistentQueue": Cause.NOT_FOUND,
     "DecryptionFailure": Cause.KEY_DENIED,
+    "DisabledException": Cause.BAD_KEY,
     "EncryptionFailure": Cause.KEY_DENIED,
     "ExpiredToken": Cause.BAD_CREDENTIALS,
     "ExpiredTokenException": Cause.BAD_CREDENTIALS,
@@ -74,11 +77,14 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "InternalServiceErrorException": Cause.SERVER_ERROR,
     "InvalidClientTokenId": Cause.BAD_CREDENTIALS,
     "InvalidKeyId": Cause.KEY_DENIED,
+    "InvalidKeyUsageException": Cause.BAD_KEY,
     "InvalidSignatureException": Cause.BAD_CREDENTIALS,
+    "KMSInvalidStateException": Cause.BAD_KEY,
     "LimitExceededException": Cause.LIMIT,
     "MissingAuthenticationToken": Cause.BAD_CREDENTIALS,
     "MissingAuthenticationTokenException": Cause.BAD_CREDENTIALS,
     "NotAuthorized": Cause.DENIED,
+    "NotFoundException": Cause.NOT_FOUND,
     "OptInRequired": Cause.DENIED,
     "ParameterNotFound": Cause.NOT_FOUND,
     "ProvisionedThroughputExceededException": Cause.THROTTLED,
