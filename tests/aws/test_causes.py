@@ -140,13 +140,15 @@ def test_a_part_that_failed_has_a_code_of_its_own() -> None:
     ("code", "cause"),
     [
         ("KMS.AccessDeniedException", Cause.KEY_DENIED),
+        ("InvalidKeyUsageException", Cause.BAD_KEY),
+        ("NotFoundException", Cause.NOT_FOUND),
         ("KMS.DisabledException", Cause.KEY_DENIED),
         ("KMS.ThrottlingException", Cause.THROTTLED),
         ("AWS.SimpleQueueService.NonExistentQueue", Cause.NOT_FOUND),
     ],
 )
-def test_a_queue_has_codes_of_its_own(code: str, cause: Cause) -> None:
-    """SQS says in its own codes that the queue is missing, or what its key's service says."""
+def test_queues_and_keys_have_codes_of_their_own(code: str, cause: Cause) -> None:
+    """SQS says in its own codes that the queue is missing, or what KMS says of its key; KMS has others for its own."""
     assert cause is failure_of_code(code).cause
 
 

@@ -125,8 +125,11 @@ def test_a_forked_child_makes_its_own(clients: Clients) -> None:
     assert first is not clients.get("sqs", limits=LIMITS, region="eu-central-1")
 
 
-def test_a_region_is_needed(clients: Clients) -> None:
-    """Without any region there is no client, and the message says what to set."""
+@pytest.mark.parametrize("environment", [{}, {"AWS_DEFAULT_REGION": ""}])
+def test_a_region_is_needed(clients: Clients, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    """Without any region, or with an empty one, there is no client, and the message says what to set."""
+    set_all(monkeypatch, environment)
+
     with pytest.raises(
         ConfigurationError, match=r"^no AWS region is set\. Set AWS_REGION, or give --region on the command line$"
     ):

@@ -128,7 +128,7 @@ def test_a_name_that_can_not_be_one_is_a_wrong_setting() -> None:
         ("fleet table", Cause.NOT_FOUND, ConfigurationError, "Check the fleet's name, and set AWS_REGION"),
         ("queue", Cause.NOT_FOUND, ConfigurationError, "Check its name, account and region"),
         ("function", Cause.NOT_FOUND, ConfigurationError, "`aws lambda list-functions --region eu-central-1 --query"),
-        ("key", Cause.OTHER, ConfigurationError, "check that the key (CLIENT_KEY_ID) is enabled"),
+        ("key", Cause.BAD_KEY, ConfigurationError, "check that the key (CLIENT_KEY_ID) is enabled"),
         ("event bus", Cause.LIMIT, SecretStoreUnavailable, "reached a limit of the service (SomeCode)"),
         ("queue", Cause.DENIED, SecretAccessDenied, "was denied (SomeCode): allow this action for the caller's role"),
         ("queue", Cause.KEY_DENIED, SecretAccessDenied, "kms:GenerateDataKey to write"),

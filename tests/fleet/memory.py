@@ -25,6 +25,9 @@ class MemoryIndex:
     def rows(self) -> Iterator[Row]:
         return iter(list(self.by_arn.values()))
 
+    def read_clock(self) -> datetime:
+        return self.now
+
     def pauses(self) -> Pauses:
         return self.paused
 

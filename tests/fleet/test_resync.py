@@ -31,7 +31,6 @@ def test_the_index_follows_the_tags() -> None:
         index,
         listed("dead", "stays", "new"),
         fleet="prod",
-        now=NOW,
         progress=lambda done, of: progress.append((done, of)),
     )
 
@@ -46,7 +45,7 @@ def test_a_lost_table_is_rebuilt() -> None:
     """An empty index gets all members back, due at once."""
     index = MemoryIndex()
 
-    synchronise(index, listed(*(str(number) for number in range(100))), fleet="prod", now=NOW)
+    synchronise(index, listed(*(str(number) for number in range(100))), fleet="prod")
 
     assert 100 == sum(member.next_at == NOW for member in index.rows())
 

@@ -71,7 +71,7 @@ def call(
         failure = failed.failure
         problem = CallFailed(failure) if expected(failure) else named_error(failure, request())
     except TokenRefreshError as error:
-        problem = error
+        problem = without_traceback(error)
     raise problem
 
 
@@ -81,11 +81,9 @@ def call_action(client: Any, action: str, **members: Any) -> Any:
 
 
 def _attempt(ask: Callable[[], T]) -> T:
-    problem: Exception
     try:
         return ask()
-    except TokenRefreshError as error:
-        problem = without_traceback(error)
+    except TokenRefreshError:
+        raise
     except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its reader meets
-        problem = CallFailed(failure_of(error))
-    raise problem
+        raise CallFailed(failure_of(error)) from None

@@ -5,10 +5,11 @@ See https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
-from token_refresh.aws.responses import FailedPart, MalformedResponse
+from token_refresh.aws.responses import FailedPart, MalformedResponse, optional_service_time
 
 
 class Cause(Enum):
@@ -21,6 +22,8 @@ class Cause(Enum):
     """Marked for deletion, and still restorable."""
     DENIED = auto()
     KEY_DENIED = auto()
+    BAD_KEY = auto()
+    """The key is disabled, or of another type."""
     BAD_CREDENTIALS = auto()
     NO_CREDENTIALS = auto()
     NO_REGION = auto()
@@ -53,6 +56,8 @@ class FailedCall(NamedTuple):
 
     cause: Cause
     code: str
+    at: datetime | None = None
+    """When the service refused, by its own clock."""
 
 
 # Error codes of the services, then exceptions of botocore: a class stands for its subclasses, too.
@@ -61,6 +66,7 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "AccessDeniedException": Cause.DENIED,
     "AWS.SimpleQueueService.NonExistentQueue": Cause.NOT_FOUND,
     "DecryptionFailure": Cause.KEY_DENIED,
+    "DisabledException": Cause.BAD_KEY,
     "EncryptionFailure": Cause.KEY_DENIED,
     "ExpiredToken": Cause.BAD_CREDENTIALS,
     "ExpiredTokenException": Cause.BAD_CREDENTIALS,
@@ -71,11 +77,14 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "InternalServiceErrorException": Cause.SERVER_ERROR,
     "InvalidClientTokenId": Cause.BAD_CREDENTIALS,
     "InvalidKeyId": Cause.KEY_DENIED,
+    "InvalidKeyUsageException": Cause.BAD_KEY,
     "InvalidSignatureException": Cause.BAD_CREDENTIALS,
+    "KMSInvalidStateException": Cause.BAD_KEY,
     "LimitExceededException": Cause.LIMIT,
     "MissingAuthenticationToken": Cause.BAD_CREDENTIALS,
     "MissingAuthenticationTokenException": Cause.BAD_CREDENTIALS,
     "NotAuthorized": Cause.DENIED,
+    "NotFoundException": Cause.NOT_FOUND,
     "OptInRequired": Cause.DENIED,
     "ParameterNotFound": Cause.NOT_FOUND,
     "ProvisionedThroughputExceededException": Cause.THROTTLED,
@@ -121,7 +130,8 @@ def failure_of(error: Exception) -> FailedCall:
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         detail, metadata = _mapping(response, "Error"), _mapping(response, "ResponseMetadata")
-        return failure_of_code(detail.get("Code"), detail.get("Message"), metadata.get("HTTPStatusCode"))
+        failure = failure_of_code(detail.get("Code"), detail.get("Message"), metadata.get("HTTPStatusCode"))
+        return failure._replace(at=optional_service_time(response))
     # By name, so that nobody has to load botocore to look a cause up.
     names = [parent.__name__ for parent in type(error).__mro__]
     return FailedCall(cause=next((_CAUSES[name] for name in names if name in _CAUSES), Cause.OTHER), code=names[0])

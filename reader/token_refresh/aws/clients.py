@@ -9,6 +9,7 @@ from token_refresh.aws.causes import Cause, FailedCall, failure_of
 from token_refresh.aws.errors import AwsRequest, named_error
 
 _REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_PROFILE: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # in botocore's order
 _ENDPOINT: Final = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
 
 
@@ -51,6 +52,7 @@ class Clients:
         self._lock = threading.Lock()
         self._configuration: Mapping[str, str] | None = None
         self._session: Any = None
+        self._profiles_region: str | None = None
         self._made: dict[tuple[str, str, ClientLimits], Any] = {}
 
     def get(
@@ -73,20 +75,22 @@ class Clients:
             ConfigurationError: There is no region or no such profile, or the AWS configuration can't be used.
             SecretAccessDenied: The configured credentials can't be had.
         """
-        aws = _aws_variables(environment)
+        aws = _aws_variables(os.environ if environment is None else environment)
+        # An explicit profile makes botocore ignore the credentials in the process's environment.
+        profile = None if environment is None or "AWS_ACCESS_KEY_ID" in aws else aws.get("AWS_PROFILE")
         try:
             with self._lock:
+                self._configure({name: value for name, value in aws.items() if name not in _REGION}, profile)
                 return self._get(service, region, limits, aws)
         except Exception as error:  # noqa: BLE001 - whatever botocore meets in variables and files, it is named
             failure = _why(error)
         # Outside of `except`: the error in it may quote a variable or a file.
-        name = aws.get("AWS_PROFILE", "") if failure.cause is Cause.NO_PROFILE else ""
+        name = next((aws[name] for name in _PROFILE if name in aws), "")
         raise named_error(failure, AwsRequest(service, name, region or "", kind=""))
 
     def region_of(self, region: str | None = None) -> str | None:
-        """Give the region that a client gets, as far as it is known without making a session."""
-        aws = _aws_variables(None)
-        return region or next((aws[name] for name in _REGION if name in aws), None) or self._profiles_region()
+        """Give the region that a client gets; the profile's is known once there was a client."""
+        return region or _region_in(_aws_variables(os.environ)) or self._profiles_region
 
     def regions(self, service: str) -> list[str]:
         """List the regions that have a service; there must be a client."""
@@ -95,28 +99,30 @@ class Clients:
         return found
 
     def _get(self, service: str, region: str | None, limits: ClientLimits, aws: Mapping[str, str]) -> Any:
-        self._configure({name: value for name, value in aws.items() if name not in _REGION})
-        region = region or next((aws[name] for name in _REGION if name in aws), None) or self._profiles_region()
-        if not region:
-            raise _NoRegionError
+        region = region or _region_in(aws)
+        if region is None:
+            # Empty if the variable is: botocore takes that for a region.
+            region = self._profiles_region = self._session.get_config_variable("region") or None
+        if region is None:
+            from botocore.exceptions import NoRegionError  # noqa: PLC0415 - see `_configure`
+
+            raise NoRegionError
         key = (service, region, limits)
         if key not in self._made:
             self._made[key] = self._make(service, region, limits, aws)
         return self._made[key]
 
-    def _configure(self, configuration: Mapping[str, str]) -> None:
+    def _configure(self, configuration: Mapping[str, str], profile: str | None) -> None:
         if configuration == self._configuration:
             return
         import botocore.session  # noqa: PLC0415 - 0.2 s, which only the first call should cost
 
-        # An explicit profile makes botocore ignore the credentials in the process's environment.
-        profile = None if "AWS_ACCESS_KEY_ID" in configuration else configuration.get("AWS_PROFILE")
         # One for all: reading AWS's data takes 40 times as long as making a client.
         self._session = botocore.session.Session(profile=profile)
-        self._configuration, self._made = configuration, {}
+        self._configuration, self._profiles_region, self._made = configuration, None, {}
 
     def _make(self, service: str, region: str, limits: ClientLimits, aws: Mapping[str, str]) -> Any:
-        from botocore.config import Config  # noqa: PLC0415 - see above
+        from botocore.config import Config  # noqa: PLC0415 - see `_configure`
 
         endpoint = aws.get(_ENDPOINT) if service == "secretsmanager" else None
         return self._session.create_client(
@@ -132,25 +138,17 @@ class Clients:
             ),
         )
 
-    def _profiles_region(self) -> str | None:
-        # Empty if the variable is: botocore takes that for a region.
-        region: str | None = self._session.get_config_variable("region") if self._session else None
-        return region or None
+
+def _aws_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("AWS_") and value}
 
 
-class _NoRegionError(Exception):
-    """There is no region."""
-
-
-def _aws_variables(environment: Mapping[str, str] | None) -> dict[str, str]:
-    given = os.environ if environment is None else environment
-    return {name: value for name, value in given.items() if name.startswith("AWS_") and value}
+def _region_in(aws: Mapping[str, str]) -> str | None:
+    return next((aws[name] for name in _REGION if name in aws), None)
 
 
 def _why(error: Exception) -> FailedCall:
     """Say why there is no client: what is not about region, profile or credentials is about another setting."""
-    if isinstance(error, _NoRegionError):
-        return FailedCall(cause=Cause.NO_REGION, code="")
     failure = failure_of(error)
     if isinstance(error, ValueError):  # an endpoint without a scheme, or a malformed region
         return FailedCall(cause=Cause.BAD_CONFIGURATION, code="a region or an endpoint URL is malformed")

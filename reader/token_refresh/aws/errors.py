@@ -48,6 +48,8 @@ class AwsRequest(NamedTuple):
         return f"`{words.format(shlex.quote(self.name))} --region {self.region}`"
 
 
+_STORED: Final = {"secret", "parameter"}
+
 _Row = tuple[type[TokenRefreshError], str]
 
 # The error of each cause, and its message: what failed, a colon, and what to do. `_words` fills the braces.
@@ -62,6 +64,10 @@ _MESSAGES: Final[Mapping[Cause, _Row]] = {
             "{call} could not use its KMS key ({code}): allow kms:Decrypt on that key for the caller's role, and "
             "kms:GenerateDataKey to write; check that the key is enabled"
         ),
+    ),
+    Cause.BAD_KEY: (
+        ConfigurationError,
+        "{call} failed ({code}): check that the key ({setting}) is enabled, and of a type for this use",
     ),
     Cause.BAD_CREDENTIALS: (
         SecretAccessDenied,
@@ -128,27 +134,19 @@ _MESSAGES: Final[Mapping[Cause, _Row]] = {
     Cause.OTHER: (SecretStoreUnavailable, "{call} failed ({code}): the next run, read or delivery tries again"),
 }
 
-# What a cause means for other things than secrets and parameters.
+# The same, of other things than secrets and parameters.
 _MESSAGES_OF_OTHERS: Final[Mapping[Cause, _Row]] = {
+    **_MESSAGES,
     Cause.NOT_FOUND: (ConfigurationError, "{place} does not exist ({action}): {where_else}"),
     Cause.LIMIT: (SecretStoreUnavailable, "{call} reached a limit of the service ({code}): ask AWS to raise it"),
     Cause.BAD_NAME: (ConfigurationError, "{name!r} can't be the name of a {kind}: correct {setting}"),
-}
-_MESSAGES_OF_A_KEY: Final[Mapping[Cause, _Row]] = {
-    **_MESSAGES_OF_OTHERS,
-    Cause.OTHER: (
-        ConfigurationError,
-        "{call} failed ({code}): check that the key ({setting}) is enabled, and of a type that signs so",
-    ),
 }
 
 
 def named_error(failure: FailedCall, request: AwsRequest) -> TokenRefreshError:
     """Give the error of a failed call; it quotes nothing that the service sent except a well-formed error code."""
     # Everything but `code` comes from the settings, and `code` was checked: it is quotable.
-    others = _MESSAGES_OF_A_KEY if request.kind == "key" else _MESSAGES_OF_OTHERS
-    of_kind = {} if request.kind in _STORED else others
-    raised, message = of_kind.get(failure.cause) or _MESSAGES[failure.cause]
+    raised, message = (_MESSAGES if request.kind in _STORED else _MESSAGES_OF_OTHERS)[failure.cause]
     words = {**_words(request), "code": failure.code}
     what, _, fix = (part.format_map(words) for part in message.partition(": "))
     error = raised(what, fix=fix)
@@ -173,7 +171,7 @@ def _words(request: AwsRequest) -> dict[str, str]:
     }
 
 
-_STORED: Final = {"secret", "parameter"}
+# What to look at if something else than a secret or a parameter is missing.
 _WHERE_ELSE: Final = {
     "table": (
         'Set CLAIM_TABLE to the output ClaimTableName of the stack (claim_table = "create" makes one), and AWS_REGION '
@@ -188,13 +186,13 @@ _WHERE_ELSE: Final = {
 
 
 def _where_else(request: AwsRequest) -> str:
-    if request.kind in _STORED and (other := _other_region(request)):
+    if request.kind not in _STORED:
+        return _WHERE_ELSE.get(request.kind, "Check its name, account and region").format(region=request.region)
+    if other := _other_region(request):
         return other
     if request.reference:
         name = shlex.quote(request.reference.partition(":")[2])
         return f"set it with `npx ampx sandbox secret set {name}`, or for a branch in the Amplify console"
-    if request.kind not in _STORED:
-        return _WHERE_ELSE.get(request.kind, "Check its name, account and region").format(region=request.region)
     if request.kind == "parameter":
         return f"check the name and the region; {request.command('aws ssm get-parameters --names {}')} looks it up"
     check = f"check {request.setting or 'the name'} and the region (AWS_REGION, --region)"
@@ -211,11 +209,14 @@ def _how_to_store(request: AwsRequest) -> str:
 
 
 def _what_to_allow(request: AwsRequest) -> str:
-    return _other_region(request) or (
+    if other := _other_region(request):
+        return other
+    caller = "`aws sts get-caller-identity` shows the caller"
+    if request.kind not in _STORED:
+        return f"allow this action for the caller's role. {caller}"
+    return (
         f"allow this action on this {request.kind} for the caller's role; a {request.kind} with a customer managed key "
-        "also needs kms:Decrypt, and kms:GenerateDataKey to write. `aws sts get-caller-identity` shows the caller"
-        if request.kind in _STORED
-        else "allow this action for the caller's role. `aws sts get-caller-identity` shows the caller"
+        f"also needs kms:Decrypt, and kms:GenerateDataKey to write. {caller}"
     )
 
 

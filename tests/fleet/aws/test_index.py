@@ -196,8 +196,9 @@ def test_the_index_goes_by_the_tables_clock() -> None:
     entry = TableIndex(response(DATED), TABLE, "prod").entry(arn("tokens"))
     assert entry is not None
     assert NOW == entry.read_at
+    assert NOW == TableIndex(response(DATED), TABLE, "prod").read_clock()
     undated = TableIndex(response({"HTTPHeaders": {}}), TABLE, "prod")
-    for read in (lambda: undated.entry(arn("tokens")), lambda: list(undated.rows())):
+    for read in (lambda: undated.entry(arn("tokens")), lambda: list(undated.rows()), undated.read_clock):
         with pytest.raises(SecretStoreUnavailable, match="without a usable Date"):
             read()
 

@@ -1,6 +1,6 @@
 """What a command acts on: the environment with its options applied, and the AWS clients made from that environment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from token_refresh.advice import Command
 from token_refresh.aws.arn import name_same_secret
-from token_refresh.aws.calls import call, call_action
+from token_refresh.aws.calls import call, call_action, nothing
+from token_refresh.aws.causes import FailedCall
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.errors import AwsRequest
 from token_refresh.errors import ConfigurationError, TokenRefreshError
@@ -112,8 +113,8 @@ class Context:
         Raises:
             TokenRefreshError: There is no such function, or it can't be read.
         """
-        action, client = "lambda:GetFunctionConfiguration", self.client("lambda")
-        return self.ask(client, action, "function", self.function, FunctionName=self.function)
+        name = self.function or ""
+        return self.ask("lambda:GetFunctionConfiguration", "function", name, FunctionName=name)
 
     def client(self, service: str, limits: ClientLimits = _PATIENT, *, region: str | None = None) -> Any:
         """Give a client of an AWS service, in the secrets' region if `region` is None.
@@ -152,50 +153,62 @@ class Context:
         """
         return open_claims(settings, store, deadline_in(TIME_LIMIT_SECONDS), self.run_client)
 
-    def call(
+    def call(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
+        """Carry out one action of Secrets Manager on one secret; see `ask`.
+
+        Args:
+            action: As the API reference names it.
+            secret_id: The secret's name or ARN.
+            members: Members of the request beside `SecretId`, and options of `ask`.
+        """
+        # CreateSecret alone calls it `Name`.
+        named: dict[str, Any] = {"Name" if action == "CreateSecret" else "SecretId": secret_id}
+        return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, **named, **members)
+
+    def ask(  # noqa: PLR0913 - the last three by name
         self,
         action: str,
-        secret_id: str,
+        kind: str,
+        name: str = "",
         *,
         limits: ClientLimits = _PATIENT,
         region: str | None = None,
+        expected: Callable[[FailedCall], bool] = nothing,
         **members: Any,
     ) -> dict[str, Any]:
-        """Carry out one action of Secrets Manager on one secret.
-
-        Args:
-            action: As IAM and the API reference name it.
-            secret_id: The secret's name or ARN.
-            limits: How long to wait.
-            region: The AWS region; by default the secrets'.
-            members: Members of the request beside `SecretId`.
-
-        Raises:
-            SecretStoreError: Secrets Manager refused, or can't be reached.
-        """
-        # CreateSecret alone calls it `Name`.
-        named = {"Name" if action == "CreateSecret" else "SecretId": secret_id}
-        client = self.client(_SECRETS_MANAGER, limits, region=region)
-        return self.ask(client, f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, **named, **members)
-
-    def ask(self, client: Any, action: str, kind: str, name: str | None, **members: Any) -> dict[str, Any]:
         """Carry out one action of an AWS service.
 
         Args:
-            client: The client of the service.
             action: As IAM names it.
-            kind: What the action is about, as messages name it.
-            name: The name of that, if there is one.
+            kind: What it is about, as messages name it.
+            name: The name of that; empty if it is about all of them.
+            limits: How long to wait.
+            region: The AWS region; by default the secrets'.
+            expected: Says of a failure whether the caller handles it.
             members: Members of the request.
 
         Raises:
+            CallFailed: It failed as expected.
             TokenRefreshError: The service refused, or can't be reached.
         """
+        service, _, operation = action.partition(":")
+        client = self.client(service, limits, region=region)
         response: dict[str, Any] = call(
-            lambda: call_action(client, action.partition(":")[2], **members),
-            lambda: AwsRequest(action, name or "", client.meta.region_name, kind),
+            lambda: call_action(client, operation, **members),
+            lambda: AwsRequest(action, name, client.meta.region_name, kind),
+            expected=expected,
         )
         return response
+
+    def pages(self, action: str, kind: str, name: str = "", **members: Any) -> Iterator[dict[str, Any]]:
+        """Carry out an action whose response has pages, and yield them; see `ask`."""
+        more: dict[str, Any] = {}
+        while True:
+            page = self.ask(action, kind, name, **members, **more)
+            yield page
+            if not page.get("NextToken"):
+                return
+            more = {"NextToken": page["NextToken"]}
 
     @property
     def at_aws(self) -> bool:

@@ -1,7 +1,7 @@
 """The dispatcher: once a minute, hand out the secrets that are due. It reads no secret."""
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.core.dispatch import Decision, Fleet, decide
@@ -14,8 +14,8 @@ from token_refresh_worker.run.ports import Clock, Log
 def dispatch_minute(log: Log) -> dict[str, int]:
     """Hand out what is due in this minute, log the gauges, and return the counts."""
     settings = read_fleet_settings(os.environ)
-    now, clock = datetime.now(UTC), SystemClock()
-    index = settings.index()
+    index, clock = settings.index(), SystemClock()
+    now = index.read_clock()
     fleet, decision = take_stock(index, settings, now)
     gauges = measure(fleet, decision, now)
     log.info("fleet_dispatch", **gauges.fields(settings.name))

@@ -31,6 +31,9 @@ class Index(Protocol):
     def rows(self) -> Iterator[Row]:
         """Read all rows; a change of the last moment may be missing."""
 
+    def read_clock(self) -> datetime:
+        """Read the time by the table's clock, which decides what is due; this machine's may be wrong."""
+
     def pauses(self) -> Pauses:
         """Read the pauses of the fleet and of its providers."""
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Final
 
 from token_refresh_worker.fleet.core.enrolment import Resync, resync
@@ -19,18 +18,17 @@ THREADS: Final = 8
 def resync_index(log: Log) -> dict[str, int]:
     """Bring the index up to date, and return what changed."""
     settings = read_fleet_settings(os.environ)
-    found = synchronise(settings.index(), settings.listing(), fleet=settings.name, now=datetime.now(UTC))
+    found = synchronise(settings.index(), settings.listing(), fleet=settings.name)
     counts = counts_of(found)
     (log.warning if found.not_believed else log.info)("fleet_resync", fleet=settings.name, **counts)
     return counts
 
 
-def synchronise(  # noqa: PLR0913 - what to compare and how, each by its name
+def synchronise(
     index: Index,
     listing: Listing,
     *,
     fleet: str,
-    now: datetime,
     believe: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Resync:
@@ -40,12 +38,12 @@ def synchronise(  # noqa: PLR0913 - what to compare and how, each by its name
         index: The index.
         listing: The secrets with the fleet's tag. It is read to the end before anything changes.
         fleet: The fleet's name.
-        now: The current time.
         believe: Whether to remove the rows that the listing lacks, however many there are.
         progress: Is given how many changes are done, and how many there are.
     """
     # The listing first: a secret that joins in between is then in the rows, and not taken for one that left.
-    found = resync(list(listing.members(fleet)), list(index.rows()), fleet=fleet, now=now, believe=believe)
+    members = list(listing.members(fleet))
+    found = resync(members, list(index.rows()), fleet=fleet, now=index.read_clock(), believe=believe)
     changes: list[tuple[Callable[[Row], object], Row]] = [
         *((index.add, row) for row in found.add),
         *((lambda row: index.look_at(row.secret_arn, row.next_at), row) for row in found.look_at),

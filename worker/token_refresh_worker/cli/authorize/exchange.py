@@ -14,7 +14,7 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.interrupts import finishing
 from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.clock import service_now
+from token_refresh_worker.cli.secret.clock import read_clock
 from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.providers.provider import Provider
@@ -59,7 +59,7 @@ class Exchange:
         context = self.context
         # The provider may have ended the old grant: new tokens that are not stored leave none.
         with finishing("Ctrl-C: authorize stores the tokens first."):
-            sent_at = service_now(context)  # Before the request, so that the stored expiry is never too late.
+            sent_at = read_clock(context)  # Before the request, so that the stored expiry is never too late.
             tokens = self._redeem(authorization, code)
             fields = {**self.fields, **tokens.kept}
             document = base_document(fields, self.client if self.keeps_client else None).renewed(

@@ -1,18 +1,16 @@
 """Checks of the way to AWS: the region, the caller and the clock."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from token_refresh.aws.calls import CallFailed
-from token_refresh.aws.causes import Cause
+from token_refresh.errors import SecretAccessDenied, TokenRefreshError
 from token_refresh_worker.cli.console.screen import span
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.check import Check, call
-from token_refresh_worker.cli.secret.clock import skew
+from token_refresh_worker.cli.doctor.check import Check
+from token_refresh_worker.cli.secret.clock import read_clock
 
 # Signature Version 4 rejects a request whose time is 5 minutes off (IAM User Guide, "AWS API request signing").
 _SIGNATURE_TOLERANCE: Final = timedelta(minutes=5)
-_NOT_ACCEPTED: Final = {Cause.BAD_CREDENTIALS, Cause.NO_CREDENTIALS, Cause.DENIED}
 _NOTICEABLE: Final = timedelta(seconds=30)
 
 
@@ -33,20 +31,20 @@ def check_caller(context: Context) -> Check:
     if not context.has_all_of_aws:
         return Check.skipped(name, "not checked: only Secrets Manager is at this endpoint")
     try:
-        caller = call(context.client("sts").get_caller_identity)
-    except CallFailed as why:
-        if why.failure.cause not in _NOT_ACCEPTED:
-            return Check.skipped(name, f"not known ({why})", "check the network path to AWS (sts)")
-        remedy = "set up credentials (aws configure, aws sso login), or give --profile"
-        return Check.failed(name, f"AWS does not accept the credentials ({why})", remedy)
-    return Check.ok(name, str(caller["Arn"]))
+        return Check.ok(name, str(context.ask("sts:GetCallerIdentity", "caller")["Arn"]))
+    except SecretAccessDenied as failure:
+        return Check.error(name, failure)
+    except TokenRefreshError as failure:
+        return Check.unknown(name, failure)
 
 
 def check_clock(context: Context) -> Check:
     """Compare this machine's clock with Secrets Manager's."""
-    name, ahead = "clock", skew(context)
-    if ahead is None:
-        return Check.skipped(name, "not checked: Secrets Manager does not respond")
+    name = "clock"
+    try:
+        ahead = read_clock(context) - datetime.now(UTC)
+    except TokenRefreshError as failure:
+        return Check.unknown(name, failure)
     text = f"Secrets Manager's clock is {span(ahead)} {'ahead of' if ahead > timedelta(0) else 'behind'} this machine's"
     if abs(ahead) > _SIGNATURE_TOLERANCE:
         return Check.failed(name, text, "set this machine's clock (NTP): AWS rejects requests that are 5 minutes off")

@@ -1,14 +1,9 @@
-"""What a check found, and how a service is called that may refuse."""
+"""What a check found."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from token_refresh.advice import Advice, Command
-from token_refresh.aws.calls import anything
-from token_refresh.aws.calls import call as call_aws
-from token_refresh.aws.errors import AwsRequest
 from token_refresh.errors import TokenRefreshError
 
 
@@ -56,13 +51,7 @@ class Check:
         """Report an error with its remedy."""
         return Check.failed(name, f"{title}{failure.facts}", *failure.fix)
 
-
-def call(method: Callable[..., Any], **members: Any) -> dict[str, Any]:
-    """Call an AWS service.
-
-    Raises:
-        CallFailed: It refused, can't be reached, or the response is not one of that service.
-    """
-    request = AwsRequest("", "", "")  # A check says what failed in its own words.
-    response: dict[str, Any] = call_aws(lambda: method(**members), lambda: request, expected=anything)
-    return response
+    @staticmethod
+    def unknown(name: str, failure: TokenRefreshError) -> "Check":
+        """Report that an error kept the check from its result."""
+        return Check.skipped(name, f"not known: {failure.facts}", *failure.fix)

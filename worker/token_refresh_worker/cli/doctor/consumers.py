@@ -1,10 +1,8 @@
 """Check whether a consumer has the current tokens."""
 
-from functools import partial
-
-from token_refresh.aws.calls import CallFailed
+from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.console.screen import span, when
-from token_refresh_worker.cli.doctor.check import Check, call
+from token_refresh_worker.cli.doctor.check import Check
 from token_refresh_worker.cli.secret.listing import each_version
 from token_refresh_worker.cli.secret.state import SecretState
 
@@ -25,8 +23,8 @@ def check_consumer(state: SecretState, reported: str | None) -> Check:
         return Check.ok(_NAME, "the consumer has the current version")
     try:
         stored_at = _stored_at(state, reported)
-    except CallFailed as why:
-        return Check.skipped(_NAME, f"not known ({why})", "allow secretsmanager:ListSecretVersionIds")
+    except TokenRefreshError as failure:
+        return Check.unknown(_NAME, failure)
     if stored_at is None:
         return Check.failed(
             _NAME,
@@ -42,6 +40,5 @@ def check_consumer(state: SecretState, reported: str | None) -> Check:
 
 
 def _stored_at(state: SecretState, reported: str) -> str | None:
-    service = state.context.client("secretsmanager")
-    versions = each_version(partial(call, service.list_secret_version_ids, SecretId=state.context.secret_id))
+    versions = each_version(state.context)
     return next((when(v["CreatedDate"]) for v in versions if v["VersionId"].startswith(reported)), None)

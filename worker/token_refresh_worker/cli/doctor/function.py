@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from token_refresh.aws.arn import name_same_secret
-from token_refresh.aws.calls import CallFailed
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context
-from token_refresh_worker.cli.doctor.check import Check, call
+from token_refresh_worker.cli.doctor.check import Check
 from token_refresh_worker.cli.doctor.delivery import DEPLOY, check_delivery
 from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.run.metrics import NAMESPACE
@@ -84,12 +83,11 @@ def _role(context: Context, deployed: dict[str, Any]) -> Check:
     """Ask IAM's simulator, which changes nothing, whether the function's role may do what a run does."""
     name = "function's permissions"
     try:
-        arn = call(context.client("secretsmanager").describe_secret, SecretId=context.secret_id)["ARN"]
-        simulate = context.client("iam").simulate_principal_policy
-        response = call(simulate, PolicySourceArn=deployed["Role"], ActionNames=list(_ACTIONS), ResourceArns=[arn])
-    except CallFailed as why:
-        remedy = "allow iam:SimulatePrincipalPolicy; a run that fails names the action that was denied"
-        return Check.skipped(name, f"not known ({why})", remedy)
+        arn = context.call("DescribeSecret", context.secret_id)["ARN"]
+        asked = {"PolicySourceArn": deployed["Role"], "ActionNames": list(_ACTIONS), "ResourceArns": [arn]}
+        response = context.ask("iam:SimulatePrincipalPolicy", "role", deployed["Role"], **asked)
+    except TokenRefreshError as failure:
+        return Check.unknown(name, failure)
     results = response["EvaluationResults"]
     denied = [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
     if denied:
@@ -101,12 +99,10 @@ def _role(context: Context, deployed: dict[str, Any]) -> Check:
 def check_alarms(context: Context) -> Check:
     """Check the alarms on this secret's metrics."""
     name = "alarms"
-    paginator = context.client("cloudwatch").get_paginator("describe_alarms")
     try:
-        # Read to the end within `call`: a paginator raises only while it is read.
-        pages = call(lambda: {"all": list(paginator.paginate())})["all"]
-    except CallFailed as why:
-        return Check.skipped(name, f"not known ({why})", "allow cloudwatch:DescribeAlarms")
+        pages = list(context.pages("cloudwatch:DescribeAlarms", "all alarms"))
+    except TokenRefreshError as failure:
+        return Check.unknown(name, failure)
     # DescribeAlarms has no filter for metrics; DescribeAlarmsForMetric takes one metric at a time.
     wanted = {"Name": "SecretId", "Value": context.secret_id}
     ours = [

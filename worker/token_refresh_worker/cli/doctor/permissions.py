@@ -6,15 +6,16 @@ to the probe alone. The current version is read afterwards all the same.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, Final
 
 from token_refresh.advice import Advice
-from token_refresh.aws.calls import CallFailed
+from token_refresh.aws.calls import CallFailed, anything
 from token_refresh.aws.causes import FailedCall
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.adapters.secrets_manager import swap_refused
-from token_refresh_worker.cli.doctor.check import Check, call
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.doctor.check import Check
 from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID
 from token_refresh_worker.core.versions import CURRENT
@@ -29,25 +30,22 @@ def check_permissions(state: SecretState) -> Check:
     context = state.context
     if not context.at_aws:
         return Check.skipped(_NAME, "writing not tried: Secrets Manager is not at AWS's own endpoint")
-    service = context.client("secretsmanager")
-    probes: dict[str, Callable[[], Any]] = {
-        "PutSecretValue": lambda: service.put_secret_value(
-            SecretId=context.secret_id,
-            ClientRequestToken=PROBE_VERSION_ID,
-            SecretString=_PROBE_VALUE,
-            VersionStages=[PROBE_LABEL],
-        ),
-        "UpdateSecretVersionStage": lambda: service.update_secret_version_stage(
-            SecretId=context.secret_id,
-            VersionStage=PROBE_LABEL,
-            MoveToVersionId=PROBE_VERSION_ID,
-            RemoveFromVersionId=str(uuid.uuid4()),  # No such version: allowed callers are refused for this alone.
-        ),
+    probes: dict[str, dict[str, Any]] = {
+        "PutSecretValue": {
+            "ClientRequestToken": PROBE_VERSION_ID,
+            "SecretString": _PROBE_VALUE,
+            "VersionStages": [PROBE_LABEL],
+        },
+        "UpdateSecretVersionStage": {
+            "VersionStage": PROBE_LABEL,
+            "MoveToVersionId": PROBE_VERSION_ID,
+            "RemoveFromVersionId": str(uuid.uuid4()),  # No such version: allowed callers are refused for this alone.
+        },
     }
     denied: list[str] = []
     failed: list[str] = []
-    for action, probe in probes.items():
-        failure = _try(probe)
+    for action, members in probes.items():
+        failure = _try(context, action, members)
         if failure is not None:
             (denied if failure.cause.is_denial else failed).append(f"{action} ({failure.code})")
         if not _unchanged(state):
@@ -68,10 +66,10 @@ def _judge(denied: list[str], failed: list[str]) -> Check:
     return Check.ok(_NAME, "read, write and move labels (tried with a version without a token)")
 
 
-def _try(probe: Callable[[], Any]) -> FailedCall | None:
+def _try(context: Context, action: str, members: Mapping[str, Any]) -> FailedCall | None:
     """Say how a probe failed; a refusal that only the store's rules can cause means that the caller may write."""
     try:
-        call(probe)
+        context.call(action, context.secret_id, expected=anything, **members)
     except CallFailed as failed:
         return None if swap_refused(failed.failure) else failed.failure
     return None

@@ -4,7 +4,7 @@ import getpass
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
@@ -50,7 +50,7 @@ def status(  # noqa: PLR0913 - options, each by its name
     Exit status: 0 healthy, 1 needs attention soon, 2 overdue secrets, 3 unknown; 64 for a wrong option.
     """
     index = open_index(context, fleet)
-    rows, pauses, now = list(index.rows()), index.pauses(), datetime.now(UTC)
+    rows, pauses, now = list(index.rows()), index.pauses(), index.read_clock()
     if provider is not None and not _count(rows, provider):
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
     breakers = open_breakers(Fleet(rows=rows, providers=provider_limits(row.provider for row in rows)), now)
@@ -77,8 +77,8 @@ def pause(  # noqa: PLR0913 - options, each by its name
     why: Annotated[str, typer.Option(help="The reason, for the next reader.")] = "no reason given",
 ) -> int:
     """Leave one secret, one provider or the whole fleet alone for a while. A pause always ends by itself."""
-    wanted = Pause(until=datetime.now(UTC) + read_duration(duration), by=_user(), why=why)
-    return _set_pause(wanted, fleet, secret, provider, everything=everything, context=context)
+    lasts = read_duration(duration)
+    return _set_pause(lasts, fleet, secret, provider, everything=everything, why=why, context=context)
 
 
 @command("fleet resume", "--fleet prod --all", shares=OF_A_FLEET)
@@ -136,7 +136,6 @@ def resync(
             open_index(context, fleet),
             listing,
             fleet=fleet,
-            now=datetime.now(UTC),
             believe=believe,
             progress=progress,
         )
@@ -152,13 +151,21 @@ def resync(
 
 
 def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
-    pause: Pause | None, fleet: str, secret: str | None, provider: str | None, *, everything: bool, context: Context
+    lasts: timedelta | None,
+    fleet: str,
+    secret: str | None,
+    provider: str | None,
+    *,
+    everything: bool,
+    why: str = "",
+    context: Context,
 ) -> int:
     if sum((secret is not None, provider is not None, everything)) != 1:
         raise typer.BadParameter("give one of --secret, --provider and --all")
-    if pause is not None and len(pause.why) > LONGEST_REASON:
+    if len(why) > LONGEST_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most, since each run reads it")
     index = find_index(context, fleet)
+    pause = None if lasts is None else Pause(until=index.read_clock() + lasts, by=_user(), why=why)
     secret_arn = None if secret is None else arn_of(context, secret)
     if not index.pause(pause, secret_arn=secret_arn, provider=provider):
         add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", str(secret), fleet, context.region)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property, partial
+from functools import cached_property
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
 from token_refresh_worker.adapters.version_claims import VersionClaimReader
@@ -139,7 +139,7 @@ def read_past(context: Context) -> Past:
     try:
         settings = settings_of(context, fields_of(store.read(label=CURRENT)))
         needs_refresh_token = settings.provider.needs_refresh_token
-        entries = each_version(partial(context.call, "ListSecretVersionIds", context.secret_id))
+        entries = each_version(context)
         listed = list_versions(entries, store, needs_refresh_token=needs_refresh_token)
     except SecretNotFound as failure:
         raise not_found(context, failure) from None

@@ -1,31 +1,27 @@
 """The time by Secrets Manager's clock, which alone decides when something is due."""
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import Any
+from datetime import datetime
+from typing import cast
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from token_refresh.aws.calls import CallFailed, call
+from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.responses import service_time
 from token_refresh_worker.cli.context import Context
 
 
-def skew(context: Context) -> timedelta | None:
-    """Measure how far Secrets Manager's clock is ahead of this machine's, to a second.
+def read_clock(context: Context) -> datetime:
+    """Read Secrets Manager's clock; a refused request has the time, too.
 
-    A refused request has the time, too. Without a response nobody knows: None.
+    Raises:
+        TokenRefreshError: There is no response, or none with a usable `Date`. Then nobody knows the time.
     """
-    response: dict[str, Any]
+    client, name = context.client("secretsmanager"), context.secret_id
+
     try:
-        response = context.client("secretsmanager").describe_secret(SecretId=context.secret_id)
-    except ClientError as error:
-        response = dict(error.response)
-    except BotoCoreError:
-        return None
-    # RFC 9110 section 6.6.1: the time at which the service made the response, in whole seconds.
-    header = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    return parsedate_to_datetime(header).astimezone(UTC) - datetime.now(UTC) if header else None
-
-
-def service_now(context: Context) -> datetime:
-    """Give the time by Secrets Manager's clock, or by this machine's if that is unknown."""
-    return datetime.now(UTC) + (skew(context) or timedelta(0))
+        return call(
+            lambda: service_time(client.describe_secret(SecretId=name)),
+            lambda: AwsRequest("secretsmanager:DescribeSecret", name, client.meta.region_name),
+            expected=lambda failure: failure.at is not None,
+        )
+    except CallFailed as refused:
+        return cast("datetime", refused.failure.at)

@@ -1,7 +1,5 @@
 """Membership in a fleet: the tag that makes a secret a member, and its row in the fleet's index."""
 
-from datetime import UTC, datetime
-
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import Context
@@ -27,7 +25,7 @@ def find_index(context: Context, fleet: str) -> Index:
         TokenRefreshError: The table can't be read.
     """
     index = open_index(context, fleet)
-    next(iter(index.rows()), None)  # a table of claims alone has no index of rows
+    index.read_clock()  # a table of claims alone has no index of rows
     return index
 
 
@@ -63,7 +61,7 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
     # The tag first: a resync removes the row of a secret without it.
     if missing:
         context.call("TagResource", secret_id, Tags=missing)
-    now = datetime.now(UTC)
+    now = index.read_clock()
     listed = TaggedSecret(secret_arn=secret_arn, tags={**tags, **wanted}, changed_at=None)
     if not index.add(enrol(listed, now)):
         index.look_at(secret_arn, now)

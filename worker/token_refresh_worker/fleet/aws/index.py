@@ -33,17 +33,18 @@ class TableIndex:
 
     def rows(self) -> Iterator[Row]:
         """Read all rows with as few calls as there are megabytes."""
-        what: dict[str, Any] = {
-            "IndexName": INDEX,
-            "KeyConditionExpression": "fleet = :fleet",
-            "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
-        }
+        what = self._all_rows()
         while True:
             page, last, now = self._table.call("Query", what, _read_page)
             yield from (items.read_row(item, now) for item in page if items.is_row(item))
             if last is None:
                 return
             what = {**what, "ExclusiveStartKey": last}
+
+    def read_clock(self) -> datetime:
+        """Read the time."""
+        *_, now = self._table.call("Query", {**self._all_rows(), "Limit": 1}, _read_page)
+        return now
 
     def pauses(self) -> Pauses:
         """Read the pauses of the fleet and of its providers."""
@@ -139,6 +140,13 @@ class TableIndex:
         names = [{"S": name} for name in sorted(providers)]
         values = {":open": {"L": names}, ":until": {"N": items.seconds(now + LEASE)}}
         self._update(items.breakers_key(self._fleet), "SET providers = :open, open_until = :until", None, values)
+
+    def _all_rows(self) -> dict[str, Any]:
+        return {
+            "IndexName": INDEX,
+            "KeyConditionExpression": "fleet = :fleet",
+            "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
+        }
 
     def _get(self, keys: list[dict[str, dict[str, str]]]) -> tuple[dict[str, items.Item], datetime]:
         """Read several items consistently, by their keys."""
