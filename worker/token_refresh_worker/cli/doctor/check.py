@@ -8,7 +8,7 @@ from typing import Any
 from token_refresh.advice import Advice, Command
 from token_refresh.aws.calls import anything
 from token_refresh.aws.calls import call as call_aws
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import TokenRefreshError
 
 
