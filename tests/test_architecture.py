@@ -145,6 +145,37 @@ def test_a_class_name_has_one_meaning() -> None:
     assert set(SHARED_NAMES) == {name for name, count in defined.items() if count > 1}
 
 
+def texts_of(path: Path) -> list[tuple[str, str]]:
+    """The texts of a module that are no docstrings, with their lines; of an f-string, the parts between its values."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    return [
+        (f"{path.relative_to(ROOT)}:{node.lineno}", node.value)
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
+
+
+WRITTEN_COMMAND = re.compile(
+    r"`([{%]|(token-refresh|aws|npx|scripts/|chmod|touch)\b)"  # in backticks
+    r"|(?<!\S)(token-refresh|aws|npx)( [a-z-]+)+ $"  # before a value
+)
+
+
+def is_written_command(text: str) -> bool:
+    """Whether a text has a command, or one of a pair of backticks: what is between them may be a value."""
+    return text.count("`") % 2 == 1 or WRITTEN_COMMAND.search(text) is not None
+
+
+def test_commands_are_values() -> None:
+    """No module writes a command into a text, or quotes words for a shell: `Command` does both, and for each word."""
+    # Not infra: the values in an alarm's description are parameters of the deployment, which synthesis checks.
+    modules = [path for room in (READER, WORKER) for path in room.rglob("*.py") if path != READER / "advice.py"]
+
+    assert [] == [text for path in modules for text in texts_of(path) if is_written_command(text[1])]
+    assert [] == [path.relative_to(ROOT) for path in modules if "shlex" in imports(path)]
+
+
 def every_test() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     return [
         (path.relative_to(ROOT).as_posix(), node)

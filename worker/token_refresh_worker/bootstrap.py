@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import botocore.session  # noqa: F401 - in Lambda's INIT, which has a full core; an invocation has a share of one
 
 from token_refresh.aws.clients import CLIENTS, MakeClient
-from token_refresh.aws.errors import TOKEN_SECRET_SETTING
+from token_refresh.aws.request import TOKEN_SECRET_SETTING
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.stored.json_object import located, read_object
 from token_refresh_worker.adapters.calls import CALL_LIMITS, OVERRUN_SECONDS

@@ -48,7 +48,7 @@ def load_provider(name: str, own: Path | None = None) -> Provider:
     for folder in (own, PROFILES):
         if folder is not None and NAME.fullmatch(name) and (folder / f"{name}.toml").is_file():
             return read_profile(folder / f"{name}.toml")
-    listing = Command(("token-refresh", "providers"), is_complete=True)
+    listing = Command.of("token-refresh providers", is_complete=True)
     raise ConfigurationError("there is no provider profile of that name", fix=("List them: ", listing))
 
 

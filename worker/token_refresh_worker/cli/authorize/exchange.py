@@ -117,7 +117,7 @@ class Exchange:
                 "the provider sent no refresh token, so there is nothing to refresh with",
                 fix=(
                     "It may want a scope (--scope), or a setting of the client; what is known of it: ",
-                    Command(("token-refresh", "providers", provider.name), is_complete=True),
+                    Command.of("token-refresh providers {}", provider.name, is_complete=True),
                 ),
             )
         return response

@@ -124,7 +124,7 @@ def context_of(given: Mapping[str, str | None]) -> Context:
         options["secret_id"] = argument
     environment = dict(os.environ)
     variables: dict[str, str] = {}
-    repeated: list[str] = []
+    repeated: list[tuple[str, str]] = []
     for option in _OPTIONS:
         value = options.get(option.name)
         if value is None:
@@ -132,7 +132,7 @@ def context_of(given: Mapping[str, str | None]) -> Context:
         for name in option.clears:
             environment.pop(name, None)
         variables |= dict.fromkeys(option.variables, value)
-        repeated += [option.flag, value] if option.repeated else []
+        repeated += [(option.flag, value)] if option.repeated else []
     return Context(
         environment=environment | variables,
         function=options.get("function"),

@@ -5,7 +5,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from token_refresh.aws.calls import call
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret
 
 if TYPE_CHECKING:
