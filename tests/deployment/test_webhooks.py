@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
-from infra.test_webhooks import synthesise
+from infra.synthesis import synthesise
 from webhooks.events import http_v2
 from webhooks.signing import SECRETS, sent
 
@@ -48,8 +48,14 @@ def deployed(emulator: Emulator, receiver_code: Path) -> Callable[..., Receiver]
     """Deploys a receiver under a name of its own, for the secrets that exist."""
 
     def make(**secrets: str) -> Receiver:
-        here = {"environment": f"t{uuid.uuid4().hex[:8]}", "account": ACCOUNT, "region": REGION, "app": "test"}
-        template = synthesise(here | {f"{kind}_secret": name for kind, name in secrets.items()}, receiver_code)
+        here = {
+            "mode": "webhooks",
+            "environment": f"t{uuid.uuid4().hex[:8]}",
+            "account": ACCOUNT,
+            "region": REGION,
+            "app": "test",
+        }
+        template = synthesise(here | {f"{kind}_secret": name for kind, name in secrets.items()}, receiver_code).template
         _fit_emulator(template)
         name = f"receiver-{here['environment']}"
         return Receiver(stack=Stack(emulator=emulator, name=name, template=template).create(receiver_code))
