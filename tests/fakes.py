@@ -19,7 +19,7 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import Response, TokenResponse
+from token_refresh_worker.oauth.response import EndpointResponse, TokenResponse
 from token_refresh_worker.run.ports import NewestClaim, SecretVersion
 
 SECRET_ID = "tokens"
@@ -153,11 +153,11 @@ class FakeTable:
 class FakeEndpoint:
     """Gives the responses it was given, in order, and then new tokens."""
 
-    responses: list[Response | Callable[[], Response]] = field(default_factory=list)
+    responses: list[EndpointResponse | Callable[[], EndpointResponse]] = field(default_factory=list)
     requests: list[TokenRequest] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         self.requests.append(request)
         self.timeouts.append(timeout_seconds)
         if not self.responses:

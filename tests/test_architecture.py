@@ -2,8 +2,11 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,6 +120,29 @@ def test_the_collector_is_off_during_a_cold_start_alone(entry_point: str) -> Non
     """
     environment = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)  # noqa: S603 - ours
+
+
+SHARED_NAMES = {
+    "TokenAuth": "one for httpx and one for requests: a service imports the one of its library",
+}
+"""Class names that are defined twice, and why."""
+
+
+def names_of_classes(path: Path) -> Iterator[str]:
+    """The classes of a module, and the names that it gives to other types for its importers."""
+    tree = ast.parse(path.read_text())
+    assigned = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+    yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    yield from (to.id for to in assigned if isinstance(to, ast.Name) and re.fullmatch("[A-Z][a-z].*", to.id))
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    """Reader, worker and infrastructure define each class name once."""
+    rooms = (READER, WORKER, ROOT / "infra" / "token_refresh_infra")
+    modules = [*(path for room in rooms for path in room.rglob("*.py")), *(ROOT / "infra").glob("*.py")]
+    defined = Counter(name.lstrip("_") for path in modules for name in names_of_classes(path))
+
+    assert set(SHARED_NAMES) == {name for name, count in defined.items() if count > 1}
 
 
 def every_test() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:

@@ -24,6 +24,9 @@ An error says what failed, why, and which command fixes it. It contains no secre
 error codes of RFC 6749 and values that its profile names: Lambda's runtime prints what is raised.
 """
 
+import copy
+from typing import TypeVar
+
 from token_refresh.advice import Advice, in_words
 
 
@@ -174,3 +177,15 @@ def raised_at(error: BaseException) -> str:
         trace = trace.tb_next
     place = f" at {trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else ""
     return f"{type(error).__name__}{place}"
+
+
+E = TypeVar("E", bound=TokenRefreshError)
+
+
+def without_traceback(error: E) -> E:
+    """Copy an error without its traceback, cause and context, so that each caller raises a separate one.
+
+    The frames of a traceback hold the stored document, and error reporters print them.
+    """
+    # Not `with_traceback(None)`: raising one object in two threads would mix their tracebacks.
+    return copy.copy(error)

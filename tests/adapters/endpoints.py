@@ -10,7 +10,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import refresh_request
-from token_refresh_worker.oauth.response import Response, TokenResponse
+from token_refresh_worker.oauth.response import EndpointResponse, TokenResponse
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 
@@ -20,7 +20,7 @@ def send(
     timeout_seconds: float = 5.0,
     method: AuthMethod = AuthMethod.POST,
     url: str | None = None,
-) -> Response:
+) -> EndpointResponse:
     endpoint.play(*scripts)
     first: Any = endpoint.grant.authorize()
     client = ClientCredentials(client_id=endpoint.client_id, client_secret=SecretValue(endpoint.client_secret))

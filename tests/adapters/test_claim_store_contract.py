@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 from builders import NOW, claim
 from fakes import SECRET_ID, FakeClock, FakeStore, FakeTable
@@ -19,7 +20,6 @@ from token_refresh.errors import (
     SecretStoreError,
     SecretStoreUnavailable,
 )
-from token_refresh_worker.adapters.calls import CLIENT_CONFIG
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
@@ -31,6 +31,7 @@ from token_refresh_worker.run.ports import ClaimStore, Deadline
 ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:tokens-AbCdEf"
 C1 = claim_version_id(None)
 C2 = claim_version_id(C1)
+ONE_ATTEMPT = Config(retries={"total_max_attempts": 1, "mode": "standard"})
 RECORD = Record(fate=Fate.REJECTED, error="invalid_grant", recorded_at=NOW)
 
 
@@ -55,8 +56,12 @@ class TableServer:
     server: DynamoDbServer
     clock: FakeClock = field(default_factory=FakeClock)
 
+    @property
+    def item(self) -> dict[str, Any]:
+        return self.server.tables["claims"][ARN]
+
     def store(self, table: str = "claims") -> TableClaims:
-        client = self.server.client(config=CLIENT_CONFIG)
+        client = self.server.client(config=ONE_ATTEMPT)
         return TableClaims(client, table, lambda: ARN, Deadline(clock=self.clock, at=60.0))
 
 
@@ -80,9 +85,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     elif request.param == "versions":
         with SecretsManagerServer() as server:
             server.client().create_secret(Name=SECRET_ID)
-            secret = SecretsManagerSecret(
-                server.client(config=CLIENT_CONFIG), SECRET_ID, Deadline(clock=clock, at=60.0)
-            )
+            secret = SecretsManagerSecret(server.client(config=ONE_ATTEMPT), SECRET_ID, Deadline(clock=clock, at=60.0))
             yield Subject(
                 store=VersionClaims(secret), lose_response=lambda: server.fault("drop_after", "PutSecretValue")
             )
@@ -162,9 +165,7 @@ def test_an_unreadable_item_is_named(table: TableServer, changes: dict[str, Any]
     """The message names table, region and secret, and how to remove the item."""
     store = table.store()
     store.append(a_claim(), after=None)
-    client = table.server.client()
-    item = client.get_item(TableName="claims", Key={"secret_arn": {"S": ARN}}, ConsistentRead=True)["Item"]
-    client.put_item(TableName="claims", Item=item | changes)
+    table.server.tables["claims"][ARN] = table.item | changes
 
     with pytest.raises(InvalidSecretDocument, match=r"is unreadable; wait an hour, .*aws dynamodb delete-item "):
         store.newest()
@@ -175,9 +176,7 @@ def test_an_unreadable_record_ends_no_claim(table: TableServer, stored: dict[str
     """It counts as none: the claim stays open for its time to live, and no run fails over it."""
     store = table.store()
     store.append(a_claim(), after=None)
-    client = table.server.client()
-    item = client.get_item(TableName="claims", Key={"secret_arn": {"S": ARN}}, ConsistentRead=True)["Item"]
-    client.put_item(TableName="claims", Item=item | {"claim_record": stored})
+    table.item["claim_record"] = stored
 
     store.newest()
     assert store.record_of(C1) is None
@@ -185,17 +184,15 @@ def test_an_unreadable_record_ends_no_claim(table: TableServer, stored: dict[str
 
 def test_other_attributes_of_the_item_stay(table: TableServer) -> None:
     """A fleet's index may keep its own attributes in the same item."""
-    client = table.server.client()
-    client.put_item(TableName="claims", Item={"secret_arn": {"S": ARN}, "state": {"S": "healthy"}})
+    table.server.tables["claims"][ARN] = {"secret_arn": {"S": ARN}, "state": {"S": "healthy"}}
 
     assert table.store().append(a_claim(), after=None)
-    item = client.get_item(TableName="claims", Key={"secret_arn": {"S": ARN}}, ConsistentRead=True)["Item"]
-    assert {"S": "healthy"} == item["state"]
+    assert {"S": "healthy"} == table.item["state"]
 
 
 def test_a_table_that_is_not_there_is_a_wrong_setting(table: TableServer) -> None:
     """The message names the variable and the way to make the table."""
-    with pytest.raises(ConfigurationError, match=r"the table does not exist\. Set CLAIM_TABLE"):
+    with pytest.raises(ConfigurationError, match=r"does not exist \(dynamodb:GetItem\)\. Set CLAIM_TABLE"):
         table.store("other").newest()
 
 

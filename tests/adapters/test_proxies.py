@@ -12,7 +12,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh_worker.oauth.formats import RequestFormat
 from token_refresh_worker.oauth.request import refresh_request
-from token_refresh_worker.oauth.response import FailedRequest, Kind
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 
 
 def test_a_loopback_request_goes_through_no_proxy(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,7 +38,7 @@ def test_a_request_to_another_machine_may_go_through_a_proxy(monkeypatch: pytest
 
         found = HttpTokenEndpoint("https://provider.invalid/token").send(request, timeout_seconds=5.0)
 
-        assert FailedRequest(kind=Kind.NOT_SENT, seen="ProxyError") == found
+        assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ProxyError") == found
         assert "canary" not in str(proxy.seen)
         assert [("CONNECT", "provider.invalid:443")] == [(method, path) for method, path, _, _ in proxy.seen]
         assert f"Basic {base64.b64encode(b'user:pass!word').decode()}" == proxy.seen[0][2]["Proxy-Authorization"]
@@ -60,7 +60,7 @@ def test_without_a_proxy_the_provider_is_asked_itself(monkeypatch: pytest.Monkey
         refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0
     )
 
-    assert FailedRequest(kind=Kind.NOT_SENT, seen="ConnectError") == found
+    assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError") == found
     assert ["provider.invalid"] == asked
 
 

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import FailedRequest, Kind
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 
 
 class Impostor(LoopbackServer):
@@ -69,5 +69,5 @@ def test_a_certificate_that_nobody_signed_gets_no_token(impostor: Impostor) -> N
 
     response = endpoint.send(TokenRequest(fields={"refresh_token": "canary"}, headers={}), timeout_seconds=5)
 
-    assert FailedRequest(kind=Kind.NOT_SENT, seen="ConnectError") == response
+    assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError") == response
     assert not impostor.seen.is_set()

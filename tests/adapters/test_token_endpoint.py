@@ -15,7 +15,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh_worker.oauth.formats import AuthMethod, Matcher, ResponseFormat
 from token_refresh_worker.oauth.request import refresh_request
-from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, Kind, TokenResponse
+from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, FailureKind, TokenResponse
 
 
 @pytest.mark.parametrize("method", [AuthMethod.POST, AuthMethod.BASIC])
@@ -33,30 +33,30 @@ def test_a_request_that_gets_tokens(endpoint: TokenEndpoint, method: AuthMethod)
 @pytest.mark.parametrize(
     ("played", "kind"),
     [
-        (script.html(200), Kind.UNREADABLE),
-        (script.html(403), Kind.UNEXPECTED),
-        (script.html(502), Kind.NO_RESPONSE),
-        (script.html(429), Kind.BUSY),
-        (script.html(503), Kind.BUSY),
-        (script.redirect("/other"), Kind.UNEXPECTED),
-        (script.error("invalid_grant", description="canary"), Kind.GRANT_REJECTED),
-        (script.error("invalid_client", http_status=401), Kind.CLIENT_REJECTED),
-        (script.error("invalid_request"), Kind.REQUEST_REJECTED),
-        (script.error("canary"), Kind.UNEXPECTED),
-        (script.status(200, b""), Kind.UNREADABLE),
-        (script.status(204), Kind.UNREADABLE),
-        (script.gzipped(BODY), Kind.UNREADABLE),
-        (script.gzipped(b"\0" * 10_000_000), Kind.UNREADABLE),
-        (script.status(200, b" " * BODY_LIMIT_BYTES + BODY), Kind.UNREADABLE),
-        (script.status(400, b" " * BODY_LIMIT_BYTES + BODY), Kind.UNEXPECTED),
-        (script.truncated(), Kind.NO_RESPONSE),
-        (script.raw(b"HTTP/1.1 400 Bad\r\nContent-Length: 999\r\n\r\n{"), Kind.UNEXPECTED),
-        (script.raw(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 999\r\n\r\n"), Kind.BUSY),
-        (script.raw(b"SSH-2.0-OpenSSH\r\n"), Kind.NO_RESPONSE),
-        (script.close(), Kind.NO_RESPONSE),
+        (script.html(200), FailureKind.UNREADABLE),
+        (script.html(403), FailureKind.UNEXPECTED),
+        (script.html(502), FailureKind.NO_RESPONSE),
+        (script.html(429), FailureKind.BUSY),
+        (script.html(503), FailureKind.BUSY),
+        (script.redirect("/other"), FailureKind.UNEXPECTED),
+        (script.error("invalid_grant", description="canary"), FailureKind.GRANT_REJECTED),
+        (script.error("invalid_client", http_status=401), FailureKind.CLIENT_REJECTED),
+        (script.error("invalid_request"), FailureKind.REQUEST_REJECTED),
+        (script.error("canary"), FailureKind.UNEXPECTED),
+        (script.status(200, b""), FailureKind.UNREADABLE),
+        (script.status(204), FailureKind.UNREADABLE),
+        (script.gzipped(BODY), FailureKind.UNREADABLE),
+        (script.gzipped(b"\0" * 10_000_000), FailureKind.UNREADABLE),
+        (script.status(200, b" " * BODY_LIMIT_BYTES + BODY), FailureKind.UNREADABLE),
+        (script.status(400, b" " * BODY_LIMIT_BYTES + BODY), FailureKind.UNEXPECTED),
+        (script.truncated(), FailureKind.NO_RESPONSE),
+        (script.raw(b"HTTP/1.1 400 Bad\r\nContent-Length: 999\r\n\r\n{"), FailureKind.UNEXPECTED),
+        (script.raw(b"HTTP/1.1 429 Slow\r\nRetry-After: 3\r\nContent-Length: 999\r\n\r\n"), FailureKind.BUSY),
+        (script.raw(b"SSH-2.0-OpenSSH\r\n"), FailureKind.NO_RESPONSE),
+        (script.close(), FailureKind.NO_RESPONSE),
     ],
 )
-def test_what_is_seen_decides(endpoint: TokenEndpoint, played: Script, kind: Kind) -> None:
+def test_what_is_seen_decides(endpoint: TokenEndpoint, played: Script, kind: FailureKind) -> None:
     """Each response, and none at all, gives the kind that the protocol's table names, and no text quotes it."""
     response = send(endpoint, played)
 
@@ -80,14 +80,14 @@ def test_a_refusal_that_drips_is_a_refusal(endpoint: TokenEndpoint) -> None:
     response = send(endpoint, Script(response=head, hang=True), timeout_seconds=0.5)
 
     assert isinstance(response, FailedRequest)
-    assert Kind.UNEXPECTED is response.kind
+    assert FailureKind.UNEXPECTED is response.kind
 
 
 def test_nobody_listening_means_not_sent(endpoint: TokenEndpoint) -> None:
     """Without a connection the request was not sent."""
     response = send(endpoint, url="http://127.0.0.1:1/token")
 
-    assert FailedRequest(kind=Kind.NOT_SENT, seen="ConnectError") == response
+    assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError") == response
 
 
 def test_a_defect_is_raised_where_the_response_is_waited_for(
@@ -160,7 +160,7 @@ def test_the_provider_s_matchers_read_the_body_of_any_status(endpoint: TokenEndp
 
     found = HttpTokenEndpoint(endpoint.url, form).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=5.0)
 
-    assert FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 500 with code=gone", error="gone") == found
+    assert FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 500 with code=gone", error="gone") == found
 
 
 def test_an_url_that_no_client_can_use_sends_nothing() -> None:
@@ -170,7 +170,7 @@ def test_an_url_that_no_client_can_use_sends_nothing() -> None:
     failure = HttpTokenEndpoint("https://xn--/token").send(request, timeout_seconds=5.0)
 
     assert isinstance(failure, FailedRequest)
-    assert Kind.NOT_SENT is failure.kind
+    assert FailureKind.NOT_SENT is failure.kind
 
 
 @pytest.mark.parametrize("coding", ["", "identity", "utf-8", "none"])

@@ -15,7 +15,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import time_limit
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh_worker.oauth.request import refresh_request
-from token_refresh_worker.oauth.response import FailedRequest, Kind
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 
 GUARD_SECONDS = 60.0
 """So that a bug fails a test instead of hanging it; nothing is measured."""
@@ -27,7 +27,7 @@ def test_the_time_limit_holds_end_to_end(endpoint: TokenEndpoint, played: Script
     response = send(endpoint, played, timeout_seconds=0.3)
 
     assert isinstance(response, FailedRequest)
-    assert Kind.NO_RESPONSE is response.kind
+    assert FailureKind.NO_RESPONSE is response.kind
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_what_was_reported_as_not_sent_is_never_sent(endpoint: TokenEndpoint, lo
     (left,) = requests_under_way()
     lookup.set()
     left.join()
-    assert FailedRequest(kind=Kind.NOT_SENT, seen="TimeoutError") == response
+    assert FailedRequest(kind=FailureKind.NOT_SENT, seen="TimeoutError") == response
     assert [] == endpoint.requests
 
 
@@ -66,7 +66,7 @@ def test_a_connection_that_hangs_is_given_up_early(
     (left,) = requests_under_way()
     lookup.set()
     left.join()
-    assert FailedRequest(kind=Kind.NOT_SENT, seen="TimeoutError") == response
+    assert FailedRequest(kind=FailureKind.NOT_SENT, seen="TimeoutError") == response
     assert [] == endpoint.requests
 
 
@@ -87,7 +87,7 @@ def test_a_request_that_is_left_halfway_ends_there(endpoint: TokenEndpoint, monk
     (left,) = requests_under_way()
     held.set()
     left.join()
-    assert FailedRequest(kind=Kind.NO_RESPONSE, seen="TimeoutError") == response
+    assert FailedRequest(kind=FailureKind.NO_RESPONSE, seen="TimeoutError") == response
     assert {seen.grant_type for seen in endpoint.requests} <= {""}
 
 
@@ -122,7 +122,7 @@ def test_an_abandoned_request_stops_reading(monkeypatch: pytest.MonkeyPatch) -> 
 
         found = HttpTokenEndpoint(url).send(refresh_request(SecretValue("r"), CLIENT), timeout_seconds=0.3)
         assert isinstance(found, FailedRequest)
-        assert Kind.NO_RESPONSE is found.kind
+        assert FailureKind.NO_RESPONSE is found.kind
         assert ended.wait(GUARD_SECONDS)
         server.join()
         for left in requests_under_way():

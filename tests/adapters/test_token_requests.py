@@ -12,7 +12,7 @@ from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh_worker.oauth.client_auth import encode_signature
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
-from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 
 FIELDS = {"grant_type": "refresh_token", "refresh_token": "r", "client_id": "id", "client_secret": "p&w"}
 
@@ -92,12 +92,12 @@ def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:
 @pytest.mark.parametrize(
     ("signer", "kind", "says"),
     [
-        (Signer(SigningError("no key", is_transient=False)), Kind.NOT_SIGNED, "no key"),
-        (Signer(SigningError("throttled", is_transient=True)), Kind.NOT_SENT, "throttled"),
-        (Signer(signature=b"not DER"), Kind.NOT_SIGNED, "the key that CLIENT_KEY_ID names makes no ES256"),
+        (Signer(SigningError("no key", is_transient=False)), FailureKind.NOT_SIGNED, "no key"),
+        (Signer(SigningError("throttled", is_transient=True)), FailureKind.NOT_SENT, "throttled"),
+        (Signer(signature=b"not DER"), FailureKind.NOT_SIGNED, "the key that CLIENT_KEY_ID names makes no ES256"),
     ],
 )
-def test_without_a_signature_nothing_is_sent(recorder: Recorder, signer: Signer, kind: Kind, says: str) -> None:
+def test_without_a_signature_nothing_is_sent(recorder: Recorder, signer: Signer, kind: FailureKind, says: str) -> None:
     """A signature that can't be had is a named failure, and the endpoint sees nothing."""
     endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", signer=signer)
 

@@ -10,13 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from token_refresh.aws.causes import Cause, FailedCall, failure_of, failure_of_code
-from token_refresh_worker.adapters.call_errors import (
-    CallError,
-    TransientCallError,
-    code_of,
-    missing_value,
-    swap_refused,
-)
+from token_refresh.aws.responses import FailedPart, MalformedResponse
+from token_refresh_worker.adapters.secrets_manager import swap_refused
 
 
 def client_error(code: str, message: str = "canary", status: int = 400) -> ClientError:
@@ -73,8 +68,11 @@ def test_the_text_decides_where_a_code_has_two_meanings(code: str, message: str,
     ("error", "cause"),
     [
         (exceptions.NoCredentialsError(), Cause.NO_CREDENTIALS),
-        (exceptions.ProfileNotFound(profile="nope"), Cause.NO_CREDENTIALS),
-        (exceptions.UnauthorizedSSOTokenError(), Cause.NO_CREDENTIALS),
+        (exceptions.ProfileNotFound(profile="nope"), Cause.NO_PROFILE),
+        (exceptions.UnauthorizedSSOTokenError(), Cause.BAD_CREDENTIALS),
+        (exceptions.SSOTokenLoadError(error_msg="canary"), Cause.BAD_CREDENTIALS),
+        (exceptions.TokenRetrievalError(provider="sso", error_msg="canary"), Cause.BAD_CREDENTIALS),
+        (exceptions.LoginRefreshRequired(), Cause.BAD_CREDENTIALS),
         (exceptions.NoRegionError(), Cause.NO_REGION),
         (exceptions.ParamValidationError(report="canary"), Cause.BAD_NAME),
         (exceptions.EndpointConnectionError(endpoint_url="canary"), Cause.UNREACHABLE),
@@ -116,7 +114,7 @@ def test_a_malformed_response_is_a_failure_like_any_other(response: Any) -> None
     """An error response without its usual parts has an unknown code and no cause."""
     error = client_error("x")
     error.response = response
-    assert ("an unknown error code", False) == (code_of(error), isinstance(CallError.of(error), TransientCallError))
+    assert FailedCall(cause=Cause.OTHER, code="an unknown error code") == failure_of(error)
 
 
 def test_only_transient_failures_are_tried_again() -> None:
@@ -127,23 +125,34 @@ def test_only_transient_failures_are_tried_again() -> None:
         exceptions.ReadTimeoutError(endpoint_url=""),
     ]
     lasting = [client_error("AccessDeniedException"), client_error("Mystery"), exceptions.NoCredentialsError()]
-    assert [True] * 3 + [False] * 3 == [
-        isinstance(CallError.of(error), TransientCallError) for error in (*passing, *lasting)
-    ]
+    assert [True] * 3 + [False] * 3 == [failure_of(error).cause.is_transient for error in (*passing, *lasting)]
 
 
-@pytest.mark.parametrize("message", ["the specified secret.", "the specified secret value for VersionId: x"])
-def test_a_version_that_was_just_written_may_be_unknown_for_a_moment(message: str) -> None:
-    """After a write, a version that is not found is tried again."""
-    error = client_error("ResourceNotFoundException", message)
-    assert isinstance(CallError.of(error, after_write=True), TransientCallError)
-    assert not isinstance(CallError.of(error), TransientCallError)
-    assert missing_value(error) is ("value" in message)
+def test_a_part_that_failed_has_a_code_of_its_own() -> None:
+    """A call that succeeds may have failed in part; the part's code means what it means anywhere."""
+    assert FailedCall(cause=Cause.THROTTLED, code="ThrottlingException") == failure_of(
+        FailedPart("ThrottlingException")
+    )
+    assert FailedCall(cause=Cause.MALFORMED, code="Date") == failure_of(MalformedResponse("Date"))
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        ("KMS.AccessDeniedException", Cause.KEY_DENIED),
+        ("KMS.DisabledException", Cause.KEY_DENIED),
+        ("KMS.ThrottlingException", Cause.THROTTLED),
+        ("AWS.SimpleQueueService.NonExistentQueue", Cause.NOT_FOUND),
+    ],
+)
+def test_a_queue_has_codes_of_its_own(code: str, cause: Cause) -> None:
+    """SQS says in its own codes that the queue is missing, or what its key's service says."""
+    assert cause is failure_of_code(code).cause
 
 
 @pytest.mark.parametrize("code", ["InvalidParameterException", "InvalidRequestException"])
 def test_a_moved_label_is_a_lost_swap_and_a_deleted_secret_is_not(code: str) -> None:
     """Either code says that the label has moved, unless the secret is being deleted."""
-    assert swap_refused(client_error(code))
-    assert not swap_refused(client_error(code, "it is marked for deletion"))
-    assert not swap_refused(client_error("AccessDeniedException"))
+    assert swap_refused(failure_of(client_error(code)))
+    assert not swap_refused(failure_of(client_error(code, "it is marked for deletion")))
+    assert not swap_refused(failure_of(client_error("AccessDeniedException")))

@@ -1,15 +1,30 @@
+"""Clients: one session for all of them, in the configured region, and the words where there is none."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
-from botocore.config import Config
-from botocore.exceptions import NoRegionError
 
-from token_refresh.aws.clients import make_client
+from token_refresh.aws.clients import ClientLimits, Clients
+from token_refresh.errors import ConfigurationError, SecretAccessDenied
+
+LIMITS = ClientLimits(connect_seconds=1, read_seconds=2, attempts=3, connections=4)
+KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
+@pytest.fixture
+def clients(monkeypatch: pytest.MonkeyPatch) -> Clients:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return Clients()
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize(
@@ -21,15 +36,146 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_region_is_the_given_one_or_the_configured_one(
-    monkeypatch: pytest.MonkeyPatch, region: str | None, environment: dict[str, str], expected: str
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, region: str | None, environment: dict[str, str], expected: str
 ) -> None:
     """A given region comes first, then AWS_REGION, then what botocore reads itself."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert expected == make_client("secretsmanager", region=region, config=Config()).meta.region_name
+    set_all(monkeypatch, environment)
+
+    assert expected == clients.region_of(region)
+    assert expected == clients.get("secretsmanager", limits=LIMITS, region=region).meta.region_name
 
 
-def test_a_client_needs_a_region() -> None:
-    """Without any region there is no client."""
-    with pytest.raises(NoRegionError):
-        make_client("secretsmanager", region=None, config=Config())
+def test_the_profiles_region_is_the_last_one_asked(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A profile's region counts where no variable has one; before there is a session, nobody knows it."""
+    (tmp_path / "config").write_text("[profile mine]\nregion = eu-north-1\n")
+    set_all(monkeypatch, {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "mine"})
+
+    assert None is clients.region_of()
+    assert "eu-north-1" == clients.get("sqs", limits=LIMITS).meta.region_name
+    assert "eu-north-1" == clients.region_of()
+
+
+def test_a_process_has_one_client_for_each_service_region_and_limits(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same client is given again, and a client with other limits is another."""
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    first = clients.get("sqs", limits=LIMITS)
+
+    assert first is clients.get("sqs", limits=LIMITS, region="eu-central-1")
+    others = [
+        clients.get("events", limits=LIMITS),
+        clients.get("sqs", limits=LIMITS, region="eu-west-1"),
+        clients.get("sqs", limits=LIMITS._replace(attempts=1)),
+    ]
+    assert all(first is not other for other in others)
+
+
+def test_all_clients_are_made_in_one_session(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading AWS's data once serves them all; another configuration is another session, with its own clients."""
+    set_all(monkeypatch, KEYS | {"AWS_REGION": "eu-central-1"})
+    first = clients.get("sqs", limits=LIMITS)
+    clients.get("events", limits=LIMITS, region="eu-west-1")
+    session = clients._session  # noqa: SLF001 - how many there are can't be seen from outside
+
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    clients.get("sqs", limits=LIMITS)
+    assert session is clients._session  # noqa: SLF001 - likewise
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
+    other = clients.get("sqs", limits=LIMITS, region="eu-central-1")
+    assert "http://127.0.0.1:1" == other.meta.endpoint_url
+    assert "http://127.0.0.1:1" != first.meta.endpoint_url
+    assert session is not clients._session  # noqa: SLF001 - likewise
+
+
+def test_the_limits_are_the_clients_own(clients: Clients) -> None:
+    """Timeouts, attempts and connections are what the caller asked for."""
+    config = clients.get("sqs", limits=LIMITS, region="eu-central-1").meta.config
+
+    assert (1, 2, 4) == (config.connect_timeout, config.read_timeout, config.max_pool_connections)
+    assert {"mode": "standard", "total_max_attempts": 3} == config.retries
+
+
+def test_variables_can_stand_for_those_of_the_process(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A command's options count before the process's environment: the region, the profile and the endpoint."""
+    (tmp_path / "credentials").write_text("[mine]\naws_access_key_id = profile\naws_secret_access_key = s\n")
+    set_all(monkeypatch, KEYS | {"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials")})
+    options = {
+        "AWS_REGION": "eu-west-1",
+        "AWS_PROFILE": "mine",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:1",
+    }
+
+    client = clients.get("secretsmanager", limits=LIMITS, environment=options)
+
+    assert ("eu-west-1", "http://127.0.0.1:1") == (client.meta.region_name, client.meta.endpoint_url)
+    assert "profile" == client._request_signer._credentials.access_key  # noqa: SLF001 - whose they are, nobody else says
+
+
+def test_a_forked_child_makes_its_own(clients: Clients) -> None:
+    """What a process forgets, it makes anew: session, clients and lock."""
+    first = clients.get("sqs", limits=LIMITS, region="eu-central-1")
+    clients._lock.acquire()  # noqa: SLF001 - as another thread of the parent held it
+    clients.forget()
+
+    assert first is not clients.get("sqs", limits=LIMITS, region="eu-central-1")
+
+
+def test_a_region_is_needed(clients: Clients) -> None:
+    """Without any region there is no client, and the message says what to set."""
+    with pytest.raises(
+        ConfigurationError, match=r"^no AWS region is set\. Set AWS_REGION, or give --region on the command line$"
+    ):
+        clients.get("secretsmanager", limits=LIMITS)
+
+
+def test_a_profile_that_is_not_there_is_named(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the profile, and the command that lists those that there are."""
+    set_all(monkeypatch, {"AWS_PROFILE": "nope", "AWS_REGION": "eu-central-1"})
+
+    with pytest.raises(ConfigurationError, match=r"^there is no AWS profile nope\. .*`aws configure list-profiles`$"):
+        clients.get("secretsmanager", limits=LIMITS)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"AWS_ENDPOINT_URL": "canary"},
+        {"AWS_REGION": "canary canary"},
+        {"AWS_CONFIG_FILE": "malformed"},
+    ],
+)
+def test_a_configuration_that_can_not_be_used_is_not_quoted(
+    clients: Clients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str]
+) -> None:
+    """A malformed endpoint, region or file names the settings to check, and nothing of what they hold."""
+    (tmp_path / "malformed").write_text("canary canary")
+    set_all(monkeypatch, {"AWS_REGION": "eu-central-1"} | variables)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ConfigurationError, match=r"^the AWS configuration can't be used ") as caught:
+        clients.get("secretsmanager", limits=LIMITS)
+    assert "canary" not in str(caught.value)
+    assert (None, None) == (caught.value.__cause__, caught.value.__context__)
+
+
+def test_credentials_that_can_not_be_had(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a key pair is no credentials, already when the client is made."""
+    set_all(monkeypatch, {"AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "canary"})
+
+    with pytest.raises(
+        SecretAccessDenied, match=r"^no AWS credentials were found for secretsmanager \(PartialCredentialsError\)"
+    ) as caught:
+        clients.get("secretsmanager", limits=LIMITS)
+    assert "canary" not in str(caught.value)
+
+
+def test_regions_of_a_service(clients: Clients) -> None:
+    """The regions are those that AWS's data names."""
+    clients.get("secretsmanager", limits=LIMITS, region="eu-central-1")
+
+    assert {"eu-central-1", "us-east-1"} <= set(clients.regions("secretsmanager"))

@@ -3,7 +3,7 @@
 import pytest
 
 from token_refresh.aws.causes import Cause, FailedCall
-from token_refresh.aws.errors import AwsRequest, named_error, translate
+from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -116,8 +116,39 @@ def test_a_name_that_can_not_be_one_is_a_wrong_setting() -> None:
     assert isinstance(error(Cause.NO_REGION), ConfigurationError)
 
 
-def test_nothing_that_the_client_raised_is_quoted() -> None:
-    """The text of an exception may quote what was sent: only its class is named."""
-    translated = translate(ValueError("canary"), action="PutSecretValue", secret_id="tokens", region="eu-central-1")
-    assert "secretsmanager:PutSecretValue on secret tokens in eu-central-1 failed (ValueError)" in str(translated)
-    assert "canary" not in str(translated)
+@pytest.mark.parametrize(
+    ("kind", "cause", "raised", "says"),
+    [
+        (
+            "table",
+            Cause.NOT_FOUND,
+            ConfigurationError,
+            "table mine in eu-central-1 does not exist (ssm:GetParameters). Set CLAIM_TABLE",
+        ),
+        ("fleet table", Cause.NOT_FOUND, ConfigurationError, "Check the fleet's name, and set AWS_REGION"),
+        ("queue", Cause.NOT_FOUND, ConfigurationError, "Check its name, account and region"),
+        ("function", Cause.NOT_FOUND, ConfigurationError, "`aws lambda list-functions --region eu-central-1 --query"),
+        ("key", Cause.OTHER, ConfigurationError, "check that the key (CLIENT_KEY_ID) is enabled"),
+        ("event bus", Cause.LIMIT, SecretStoreUnavailable, "reached a limit of the service (SomeCode)"),
+        ("queue", Cause.DENIED, SecretAccessDenied, "was denied (SomeCode): allow this action for the caller's role"),
+        ("queue", Cause.KEY_DENIED, SecretAccessDenied, "kms:GenerateDataKey to write"),
+        ("table", Cause.BAD_NAME, ConfigurationError, "'' can't be the name of a table: correct CLIENT_KEY_ID"),
+    ],
+)
+def test_other_things_than_secrets_have_their_own_advice(
+    kind: str, cause: Cause, raised: type[TokenRefreshError], says: str
+) -> None:
+    """A table, queue, bus, function or key that is missing is a wrong setting; none of them has versions."""
+    name = "" if cause is Cause.BAD_NAME else "mine"
+    failed = error(cause, name=name, kind=kind, setting="CLIENT_KEY_ID")
+    assert raised is type(failed)
+    assert says in str(failed)
+    assert "token-refresh" not in str(failed)
+
+
+def test_a_call_names_what_it_is_for() -> None:
+    """A claim table serves many secrets, and a message names the one; a call about everything has no name."""
+    table = AwsRequest("dynamodb:GetItem", "claims", "eu-central-1", "table", purpose="secret tokens")
+    assert "table claims in eu-central-1 for secret tokens" == table.place
+    assert "all secrets in eu-central-1" == AwsRequest("a:B", "", "eu-central-1", "all secrets").place
+    assert "queue https://queue" == AwsRequest("sqs:SendMessage", "https://queue", "", "queue").place

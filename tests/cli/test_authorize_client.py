@@ -10,6 +10,7 @@ from cli.scene import Cli
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.cli.authorize.client import read_client_file
 
 
 @pytest.mark.parametrize(
@@ -18,19 +19,28 @@ from testbed.secrets_manager.server import SecretsManagerServer
         ("{}", 0o600, "must be a JSON object with clientId"),
         ("not JSON", 0o600, "must be a JSON object with clientId"),
         ("{}", 0o644, "others may read"),
+        (b"\xff\xfe", 0o600, "is not text in UTF-8"),
         (None, 0o600, "there is no file"),
     ],
 )
-def test_client_file(cli: Cli, tmp_path: Path, content: str | None, mode: int, printed: str) -> None:
-    """A file of client credentials must be one, and its owner's alone."""
+def test_client_file(cli: Cli, tmp_path: Path, content: str | bytes | None, mode: int, printed: str) -> None:
+    """A file of client credentials must be one, and its owner's alone; its content is not shown."""
     path = tmp_path / "client.json"
     if content is not None:
-        written(tmp_path, content).chmod(mode)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        path.chmod(mode)
 
     ended = cli("authorize", f"--client-file={path}")
 
     assert 1 == ended.code
     assert printed in ended.screen
+
+
+def test_a_client_file_in_snake_case(tmp_path: Path) -> None:
+    """Both spellings of a client file are read."""
+    path = written(tmp_path, {"client_id": "me", "client_secret": "hush"})
+
+    assert "me" == read_client_file(path).client_id
 
 
 def test_a_folder_is_no_client_file(cli: Cli, tmp_path: Path) -> None:

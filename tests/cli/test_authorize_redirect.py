@@ -1,12 +1,23 @@
 """`authorize`: the wait for the browser's redirect, at a port of this machine."""
 
-from collections.abc import Callable
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from threading import Thread
+
+import pytest
 
 from cli.authorizing import Person, consent, redirected, stored
 from cli.scene import Cli
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.cli.authorize import redirect
+from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
+from token_refresh_worker.cli.authorize.redirect import RedirectServer
+from token_refresh_worker.cli.console.failures import CommandFailed
 
 
 def test_foreign_visits(
@@ -60,3 +71,120 @@ def test_ipv6(cli: Cli, client_file: Path, free_port: int) -> None:
     assert 1 == ended.code
     assert f"redirect_uri=http%3A%2F%2F%5B%3A%3A1%5D%3A{free_port}" in ended.err
     assert "no redirect came within 1 s" in ended.screen
+
+
+SOURCE = random.Random(17)  # noqa: S311 - inputs of a test, not secrets
+
+
+@pytest.fixture
+def waiting(free_port: int) -> Iterator[tuple[int, Thread, list[BaseException]]]:
+    """A redirect server that waits for two seconds, and how the wait ended."""
+    authorization = AuthorizationRequest(
+        endpoint="https://example.com/authorize",
+        client_id="me",
+        redirect_uri=f"http://127.0.0.1:{free_port}/callback",
+        scope=None,
+        pkce=True,
+    )
+    ended: list[BaseException] = []
+
+    def complete(_: object) -> str:
+        raise AssertionError("no request of this suite has the right state")
+
+    with RedirectServer(authorization, complete) as server:
+
+        def wait() -> None:
+            try:
+                server.wait(2)
+            except BaseException as error:  # noqa: BLE001 - the test looks at it
+                ended.append(error)
+
+        thread = Thread(target=wait)
+        thread.start()
+        yield free_port, thread, ended
+        thread.join()
+
+
+def send(port: int, request: bytes) -> bytes:
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        try:
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
+        except ConnectionResetError:
+            return b""
+
+
+def mutated() -> bytes:
+    request = bytearray(b"GET /callback?code=c&state=s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    for _ in range(SOURCE.randrange(1, 8)):
+        at = SOURCE.randrange(len(request))
+        request[at : at + SOURCE.randrange(3)] = SOURCE.randbytes(SOURCE.randrange(4))
+    return bytes(request)
+
+
+def test_malformed_requests(waiting: tuple[int, Thread, list[BaseException]]) -> None:
+    """No request ends the wait: it ends by its own time limit, and a malformed request line gets 400."""
+    port, thread, ended = waiting
+
+    assert b" 400 " in send(port, b"GET http://[ HTTP/1.1\r\n\r\n").split(b"\r\n")[0]
+    assert b" 400 " in send(port, b"GET /callback?state=%ff&code=] HTTP/1.1\r\n\r\n").split(b"\r\n")[0]
+    for _ in range(300):
+        send(port, mutated())
+
+    thread.join()
+    assert [CommandFailed] == [type(error) for error in ended]
+    assert "no redirect came within 2 s" in str(ended[0])
+
+
+def test_a_byte_at_a_time(waiting: tuple[int, Thread, list[BaseException]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection has one deadline for its whole request, so that a byte now and then can't hold the port."""
+    monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 0.3)
+    port, thread, ended = waiting
+    started = time.monotonic()
+
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as connection:
+        try:
+            while thread.is_alive() and time.monotonic() - started < 10:
+                connection.sendall(b"G")
+                time.sleep(0.05)
+        except OSError:
+            pass  # The server closed the connection: that is the point.
+        held_seconds = time.monotonic() - started
+
+    assert held_seconds < 1.9
+    assert b" 404 " in send(port, b"GET / HTTP/1.1\r\n\r\n")
+    thread.join()
+    assert [CommandFailed] == [type(error) for error in ended]
+
+
+def test_a_forged_redirect_does_not_end_the_authorization(
+    cli: Cli, client_file: Path, person: Callable[..., Person], free_port: int
+) -> None:
+    """Between malformed and forged visits the real redirect still arrives."""
+    someone = person(lambda url: redirected(url, state="ü", code="[") + "&x=http://[", consent)
+
+    ended = cli(
+        "authorize",
+        f"--client-file={client_file}",
+        f"--redirect-uri=http://127.0.0.1:{free_port}/callback",
+        "--yes",
+    )
+
+    assert 0 == ended.code
+    assert [400, 200] == [page.status_code for page in someone.leave().pages]
+
+
+def test_a_connection_that_breaks_ends_no_authorization() -> None:
+    """The browser makes another connection where one broke; a defect of ours is not hidden."""
+    server = object.__new__(RedirectServer)
+
+    def handled(error: Exception) -> None:
+        try:
+            raise error
+        except type(error):
+            server.handle_error(None, None)
+
+    handled(ConnectionResetError())
+    with pytest.raises(ZeroDivisionError):
+        handled(ZeroDivisionError())

@@ -204,3 +204,19 @@ def test_a_table_that_was_lost(cli: Cli, tokens: Tokens, store: SecretsManagerSe
     store.clock_offset_seconds = 20 * 60 * 60  # A refresh is due again.
 
     assert "starts the claim table again" in cli("status", CLAIM_TABLE=TABLE).screen
+
+
+def test_with_a_table(cli: Cli, tokens: Tokens, table: DynamoDbServer, environment: dict[str, str]) -> None:
+    """With claims in a table commands work the same; if it is unreadable, `history` says nothing about fates."""
+    environment["CLAIM_TABLE"] = TABLE
+    first = tokens.store(expires_in=DAY)
+    cli("refresh", "--force")
+
+    assert "in table claims; 1 of 80 in 24 h" in cli("status").screen
+    found = {v["version_id"]: v["fate"] for v in cli("history", "--json").json["versions"]}
+    assert "redeemed" == found[first]
+    (item,) = table.tables["claims"].values()
+    item["claim"] = {"S": "garbage"}
+    assert [None, None] == [v["fate"] for v in cli("history", "--json").json["versions"]]
+    assert "is unreadable" in cli("status").screen
+    assert "is unreadable" in cli("restore", "--yes").screen

@@ -36,6 +36,7 @@ def test_help(cli: Cli, command: str) -> None:
         ("status", "--interval=0"),
         ("status", ""),
         ("status", "--region="),
+        *(("fleet", "status", f"--{option}=") for option in ("fleet", "region", "profile", "provider")),
         ("refresh", "--invoke="),
         ("authorize", "--fleet= "),
         ("authorize", "--client-id="),
@@ -55,6 +56,8 @@ def test_an_empty_option(cli: Cli) -> None:
     assert "--fleet is empty" in cli("authorize", "--fleet=").screen
     assert "--secret-id is empty" in cli("status", "--secret-id=").screen
     assert "SECRET_ID is empty" in cli("history", " ").screen
+    assert "--region is empty" in cli("fleet", "status", "--fleet=prod", "--region=").screen
+    assert "NAME is empty" in cli("providers", "").screen
 
 
 def test_version(cli: Cli) -> None:
@@ -69,14 +72,6 @@ def test_completion(cli: Cli) -> None:
     assert "history" in ended.out
 
 
-def test_region(cli: Cli, tokens: Tokens) -> None:
-    """`--region` is where the secret is looked for."""
-    tokens.store()
-
-    assert 3 == cli("status", "--region=us-east-1").code
-    assert "does not exist in us-east-1, and exists in eu-central-1" in cli("status", "--region=us-east-1").screen
-
-
 def test_profile(cli: Cli, tokens: Tokens, store: SecretsManagerServer, tmp_path: Path) -> None:
     """`--profile` has precedence over credentials in the environment."""
     tokens.store()
@@ -86,6 +81,34 @@ def test_profile(cli: Cli, tokens: Tokens, store: SecretsManagerServer, tmp_path
     cli("status", "--profile=ops", AWS_CONFIG_FILE=str(config))
 
     assert "operator" == store.calls[-1].call.access_key_id
+
+
+@pytest.mark.parametrize("command", ["status", "fleet status --fleet prod"])
+def test_an_unknown_profile(cli: Cli, command: str) -> None:
+    """A profile that does not exist is named."""
+    ended = cli(*command.split(), "--profile=nope")
+
+    assert 3 == ended.code
+    assert "there is no AWS profile nope" in ended.screen
+
+
+def test_a_malformed_region(cli: Cli) -> None:
+    """A region that can't be one is reported as AWS configuration."""
+    ended = cli("status", "--region=not a region")
+
+    assert 3 == ended.code
+    assert "the AWS configuration can't be used (a region or an endpoint URL is malformed)" in ended.screen
+
+
+def test_a_missing_arn_is_not_looked_for_in_other_regions(cli: Cli, tokens: Tokens) -> None:
+    """An ARN names its region itself."""
+    del tokens
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:none-AbCdEf"
+
+    ended = cli("status", arn)
+
+    assert 3 == ended.code
+    assert "exists in" not in ended.screen
 
 
 def test_endpoint_url(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
@@ -107,7 +130,7 @@ def test_no_region(cli: Cli, environment: dict[str, str], command: str, *, empty
 
     ended = cli(*command.split())
 
-    assert "ConfigurationError: no AWS region is set; give --region" in ended.screen
+    assert "ConfigurationError: no AWS region is set. Set AWS_REGION, or give --region" in ended.screen
 
 
 def test_debug(cli: Cli) -> None:

@@ -55,7 +55,7 @@ def test_nothing_deployed(cli: Cli, account: Account) -> None:
     ended = cli("doctor", "--function=worker")
 
     assert 1 == ended.code
-    assert "FAILED function: function worker does not exist in eu-central-1" in ended.screen
+    assert "FAILED function: function worker in eu-central-1 does not exist" in ended.screen
     assert "look alarms: no alarm watches this secret's metrics" in ended.screen
     del account
 
@@ -176,3 +176,16 @@ def test_a_broken_function_and_many_schedules(cli: Cli, aws: Aws) -> None:
     assert "FAILED function: its state is Failed" in ended.screen
     assert "ok schedule: ours, enabled" in ended.screen
     assert "skipped dead letters: not known (AccessDeniedException) -> allow scheduler:GetSchedule" in ended.screen
+
+
+def test_a_function_that_can_not_be_read(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:
+    """A permission that is missing is not said to be a function that is missing."""
+    tokens.store(expires_in=DAY)
+    with Aws() as aws:
+        environment["AWS_ENDPOINT_URL"] = f"http://{aws.address}"
+        ended = cli("doctor", "--function=another", TOKEN_ENDPOINT="http://127.0.0.1:9/t")
+
+    assert (
+        "FAILED function: lambda:GetFunctionConfiguration on function another in eu-central-1 was denied"
+        in ended.screen
+    )

@@ -108,14 +108,3 @@ def test_elsewhere_nothing_is_written(cli: Cli, tokens: Tokens, store: SecretsMa
 
     assert "skipped" == check["grade"]
     assert before == store.secrets.snapshot()
-
-
-def test_reads_denied(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """If reading is denied, the action is named."""
-    tokens.store(expires_in=DAY)
-    store.authorize = lambda call: "no" if call.operation == "GetSecretValue" else None
-
-    ended = cli("doctor")
-
-    assert 1 == ended.code
-    assert "SecretAccessDenied: secretsmanager:GetSecretValue" in ended.screen

@@ -1,19 +1,14 @@
 """Which provider a command acts on, and what `authorize` takes from its profile."""
 
 import re
-from collections.abc import Iterator
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from builders import DAY
 from cli.authorizing import paste_into, stored
-from cli.aws import Aws
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
-from providers.imitation import CLIENT_ID, Imitation
-from testbed.dynamodb.server import DynamoDbServer
-from testbed.kms import Kms
+from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -96,6 +91,33 @@ def test_what_is_stored(
     assert "belong to the provider atlassian, and the settings say upwork" in other.screen
 
 
+@pytest.mark.parametrize("name", ["shopify", "zendesk", "withings"])
+def test_an_exchange_as_the_provider_wants_it(
+    cli: Cli, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, store: SecretsManagerServer, name: str
+) -> None:
+    """The exchange has the fields without which a provider sends no refresh token, and a refresh follows it."""
+    client = {"UPWORK_CLIENT_ID": CLIENT_ID, "UPWORK_CLIENT_SECRET": CLIENT_SECRET}
+    with Imitation(name) as provider:
+        environment["TOKEN_ENDPOINT"] = provider.url
+        authorized = paste_into(cli, monkeypatch, f"--provider={name}", **client)
+        refreshed = cli("refresh", "--force", "--yes", PROVIDER=name, **client)
+
+        assert (0, 0) == (authorized.code, refreshed.code), authorized.screen + refreshed.screen
+        assert ([], 2) == (provider.faults, provider.redemptions)
+        assert provider.newest_refresh_token == stored(store)["refreshToken"]
+
+
+def test_a_provider_that_has_ended(cli: Cli, tokens: Tokens) -> None:
+    """Status and doctor name the successor of a provider that ends, and where its facts are."""
+    tokens.store(expires_in=DAY)
+
+    for command in ("status", "doctor"):
+        ended = cli(command, PROVIDER="fitbit")
+        assert "Fitbit ended on 2026-11-02; its successor is the provider google" in ended.screen
+        assert "token-refresh providers fitbit" in ended.screen
+    assert 1 == cli("status", PROVIDER="fitbit").code
+
+
 def test_a_lifetime_that_the_response_leaves_out(
     cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,138 +167,3 @@ def test_a_dry_run_asks_nothing(cli: Cli, unnamed: Tokens) -> None:
     del unnamed
 
     assert "would_refresh" == cli("refresh", "--dry-run", "--json").json["outcome"]
-
-
-@pytest.fixture
-def aws(environment: dict[str, str]) -> Any:
-    with Aws() as server:
-        environment["AWS_ENDPOINT_URL_LAMBDA"] = f"http://{server.address}"
-        yield server
-
-
-@pytest.fixture
-def table() -> Iterator[DynamoDbServer]:
-    with DynamoDbServer() as server:
-        server.create_table("claims", key="secret_arn")
-        yield server
-
-
-def deployed(**variables: str) -> dict[str, Any]:
-    return {"FunctionName": "worker", "Environment": {"Variables": variables}}
-
-
-def test_settings_of_the_function(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
-    """With --function its settings apply to any command, and not what is set here."""
-    tokens.store(expires_in=DAY)
-    aws.function = deployed(TOKEN_SECRET_ID=SECRET_ID, TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"], PROVIDER="upwork")
-    environment |= {"TOKEN_SECRET_ID": "other", "PUBLISHED_SECRET_ID": "none"}
-
-    followed, doctor = cli("status", "--function=worker"), cli("doctor", "--function=worker")
-
-    assert (0, "") == (followed.code, followed.err)
-    assert SECRET_ID in followed.screen
-    assert "PUBLISHED_SECRET_ID is not set there and none here" in doctor.screen
-
-
-def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> None:
-    """An option that contradicts the function is an error that names both; the ARN of the same secret is accepted."""
-    tokens.store(expires_in=DAY)
-    aws.function = deployed(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="upwork")
-    arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SECRET_ID}-AbCdEf"
-
-    ended = cli("status", "other", "--function=worker")
-    same = cli("refresh", arn, "--function=worker", "--dry-run")
-
-    assert 3 == ended.code
-    assert f"function worker has TOKEN_SECRET_ID={SECRET_ID}, and you gave other" in ended.screen
-    assert "and you gave" not in same.screen
-
-
-def test_no_such_function(cli: Cli, aws: Aws) -> None:
-    """A function that can't be read is named, with the action."""
-    del aws
-
-    ended = cli("status", "--function=nope")
-
-    assert 3 == ended.code
-    assert "function nope in eu-central-1 can't be read (lambda:GetFunctionConfiguration" in ended.screen
-
-
-@pytest.mark.parametrize("name", ["status", "authorize", "refresh", "doctor", "history"])
-def test_a_short_lifetime_names_the_command_with_the_function_s_settings(cli: Cli, tokens: Tokens, name: str) -> None:
-    """Tokens of 30 minutes need a claim table; what to deploy is said, and the whole command with its settings."""
-    tokens.store(provider="xero")
-
-    ended = cli(name, "--provider=xero")
-
-    assert 'deploy with claim_table = "create", which sets CLAIM_TABLE; then act with its settings' in ended.screen
-    command = f"token-refresh {name} {SECRET_ID} --function NAME --region eu-central-1 --provider xero"
-    assert command in ended.screen
-
-
-def test_a_short_lifetime_fits_the_function_s_table(
-    cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str], table: DynamoDbServer
-) -> None:
-    """With the function's settings, or with the table named, the same command works on; a fleet's table is known."""
-    tokens.store(provider="xero")
-    environment |= table.environment
-    aws.function = deployed(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="xero", CLAIM_TABLE="claims")
-
-    for ended in (
-        cli("status", "--function=worker"),
-        cli("status", "--provider=xero", CLAIM_TABLE="claims"),
-        cli("authorize", "--provider=xero", "--fleet=acme", "--paste", "--yes", **CLIENT),
-    ):
-        assert "fit the claim store" not in ended.screen
-
-
-def test_claims_move_out_of_a_store_that_tokens_do_not_fit(cli: Cli, tokens: Tokens) -> None:
-    """The command that is the way out of a claim store too small for the tokens works on them."""
-    tokens.store(provider="xero")
-
-    ended = cli("claims", "move", "--provider=xero", "--to=table", "--table=claims", "--yes")
-
-    assert "fit the claim store" not in ended.screen
-
-
-@pytest.fixture
-def kms(environment: dict[str, str]) -> Iterator[Kms]:
-    with Kms() as server:
-        environment["AWS_ENDPOINT_URL_KMS"] = f"http://{server.address}"
-        yield server
-
-
-@pytest.fixture
-def keyed(tokens: Tokens, environment: dict[str, str]) -> Iterator[Imitation]:
-    """A provider to which the client authenticates with a key in KMS; no client secret exists."""
-    tokens.store(expires_in=DAY, clientId=CLIENT_ID, clientSecret=None)
-    with Imitation("auth0") as provider:
-        provider.success["request"]["fields"] = [
-            *("grant_type", "refresh_token", "client_id", "client_assertion_type", "client_assertion")
-        ]
-        environment |= {"PROVIDER": "auth0", "TOKEN_ENDPOINT": provider.url, "CLIENT_KEY_ID": "alias/client"}
-        environment["TOKEN_ENDPOINT_AUTH_METHOD"] = "private_key_jwt"
-        yield provider
-
-
-def test_doctor_signs_with_the_key(cli: Cli, kms: Kms, keyed: Imitation) -> None:
-    """The request of `doctor` has an assertion that the provider can verify, and shows that it knows the client."""
-    ended = cli("doctor")
-
-    assert "ok token endpoint: it responds and knows the client (HTTP 403 with invalid_grant" in ended.screen
-    assert ([], ["alias/client"], 1) == (keyed.faults, kms.keys, len(keyed.received))
-    assertion = keyed.received[0]["client_assertion"]
-    assert {"iss": CLIENT_ID, "aud": keyed.url}.items() <= kms.claims_of(assertion).items()
-    assert assertion not in ended.screen
-
-
-def test_doctor_says_why_nothing_was_signed(cli: Cli, kms: Kms, keyed: Imitation) -> None:
-    """Without a signature nothing is sent, and the key, the action and the remedy are named."""
-    kms.refuses = True
-
-    ended = cli("doctor")
-
-    assert 1 == ended.code
-    assert "FAILED token endpoint: nothing could be sent from here (kms:Sign with the key alias/client" in ended.screen
-    assert "correct CLIENT_KEY_ID, or allow kms:Sign on that key" in ended.screen
-    assert [] == keyed.received

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from builders import HOUR
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.aws_lambda.function import Function
 from testbed.loopback import LoopbackHandler, LoopbackServer
@@ -16,6 +17,7 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli.console.screen import errors
 from token_refresh_worker.cli.refresh.command import _Progress
+from token_refresh_worker.cli.refresh.invoke import _print_log
 
 DAY = timedelta(days=1)
 
@@ -73,6 +75,32 @@ def test_revoked(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     assert "the token endpoint sent no tokens: HTTP 400 with invalid_grant" in ended.screen
     assert "ReauthorizationRequired" in ended.err
     assert "token-refresh authorize" in ended.screen
+
+
+def test_reserved_claims(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:
+    """The thirteenth forced refresh of a day asks, since it takes a claim that is reserved for scheduled runs."""
+    tokens.store(expires_in=DAY)
+    for _ in range(12):
+        assert 0 == cli("refresh", "--force").code
+        store.clock_offset_seconds += 2
+
+    asked, forced = cli("refresh", "--force", stdin="n\n"), cli("refresh", "--force", "--yes")
+
+    assert 1 == asked.code
+    assert "12 refreshes were forced in the last 24 hours" in asked.screen
+    assert "(12 of 40 are used). Go on?" in asked.screen
+    assert 0 == forced.code
+    assert 13 == endpoint.grant.redemptions
+
+
+def test_would_recover(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A dry run says what the real one does: it recovers."""
+    tokens.store(expires_in=7 * HOUR)
+    store.fault("deny", "UpdateSecretVersionStage")
+    cli("refresh")
+
+    assert "would_recover" == cli("refresh", "--dry-run", "--json").json["outcome"]
+    assert "recovered" == cli("refresh", "--json").json["outcome"]
 
 
 def test_unnamed_event(capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +195,15 @@ def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) ->
 
     assert [] == deployed.events
     assert (1, 1) == (missing.code, unreachable.code)
-    assert (
-        "function other does not exist in eu-central-1. List the functions: aws lambda list-functions" in missing.screen
-    )
-    assert "(lambda:InvokeFunction, EndpointConnectionError)" in unreachable.screen
+    assert "function other in eu-central-1 does not exist (lambda:InvokeFunction)" in missing.screen
+    assert "aws lambda list-functions --region eu-central-1" in missing.screen
+    assert "lambda:InvokeFunction on function worker in eu-central-1 got no response" in unreachable.screen
+
+
+def test_lines_that_are_no_events_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a function's log tail only the worker's own events are printed, and no other JSON."""
+    lines = ["START RequestId: 1", "[1]", json.dumps({"message": "canary"}), json.dumps({"event": "tokens_staged"})]
+
+    _print_log(base64.b64encode("\n".join(lines).encode()).decode())
+
+    assert "| info tokens_staged" == capsys.readouterr().err.strip()

@@ -6,6 +6,7 @@ import pytest
 
 from builders import DAY
 from cli.scene import SECRET_ID, Cli, Tokens, claim
+from cli.states import lose_received_tokens
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -41,39 +42,40 @@ def test_restore_without_refresh_tokens(cli: Cli, tokens: Tokens) -> None:
     assert old == tokens.current()
 
 
-def test_restore_in_the_grace(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """A redeemed set comes back while the grace lasts, its refresh token doesn't: no request is sent for it again."""
+@pytest.mark.parametrize(("grace", "offset"), [("86400", 0), ("0", 0), ("3600", 3700)])
+def test_restore_of_a_redeemed_set(
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer, *, grace: str, offset: int
+) -> None:
+    """A redeemed set comes back, its refresh token doesn't: no request is sent for it again, within a grace or not."""
     version_id = tokens.store(expires_in=DAY, note="kept")
     old = tokens.current()
-    cli("refresh", "--force")
+    cli("refresh", "--force", REPLAY_GRACE_SECONDS=grace)
+    store.clock_offset_seconds = offset
 
-    ended = cli("restore", f"--version={version_id}", "--yes")
+    ended = cli("restore", f"--version={version_id}", "--yes", REPLAY_GRACE_SECONDS=grace)
 
     assert 0 == ended.code
     assert "will not be used again" in ended.screen
     assert old == tokens.current()
-    assert "recovered" == cli("refresh", "--force", "--json").json["outcome"]
+    assert "recovered" == cli("refresh", "--force", "--json", REPLAY_GRACE_SECONDS=grace).json["outcome"]
     assert 1 == len(endpoint.requests)
     assert "kept" == tokens.current()["note"]
     assert endpoint.grant.accepts(tokens.current()["refreshToken"])
 
 
-@pytest.mark.parametrize(("grace", "offset"), [("0", 0), ("3600", 3700)])
-def test_restore_after_the_grace(
-    cli: Cli, tokens: Tokens, store: SecretsManagerServer, grace: str, offset: int
-) -> None:
-    """A redeemed set is refused once the provider would no longer take its refresh token."""
-    tokens.store(expires_in=DAY)
+def test_restore_of_a_used_set(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A set whose refresh token was redeemed stays away if the tokens that it brought are gone."""
+    version_id = tokens.store(expires_in=DAY)
     cli("refresh", "--force")
-    now = tokens.current()
-    store.clock_offset_seconds = offset
+    cli("refresh", "--force")
+    lose_received_tokens(store)
+    tokens.put("garbage")
 
-    ended = cli("restore", "--yes", REPLAY_GRACE_SECONDS=grace)
+    ended = cli("restore", f"--version={version_id}", "--yes")
 
     assert 1 == ended.code
-    assert "was redeemed at" in ended.screen
+    assert "the tokens that it brought are gone" in ended.screen
     assert f"Get a new token set: token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.screen
-    assert now == tokens.current()
 
 
 def test_an_edited_copy_is_the_same_set(cli: Cli, tokens: Tokens) -> None:
@@ -85,23 +87,38 @@ def test_an_edited_copy_is_the_same_set(cli: Cli, tokens: Tokens) -> None:
 
     ended = cli("restore", f"--version={copied}", "--yes", REPLAY_GRACE_SECONDS="0")
 
-    assert 1 == ended.code
+    assert 0 == ended.code
     assert "was redeemed at" in ended.screen
 
 
-def test_restore_of_an_unknown_outcome(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """A set that may have been redeemed is refused for a single-use provider, and a warning where there is a grace."""
+@pytest.mark.parametrize(("at_the_claim", "now", "code"), [("0", "86400", 1), ("86400", "0", 1), ("86400", "86400", 0)])
+def test_restore_of_an_unknown_outcome(
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, *, at_the_claim: str, now: str, code: int
+) -> None:
+    """A set that may have been redeemed comes back where it had a grace, and has it now."""
     tokens.store(expires_in=DAY)
-    endpoint.play(script.status(500))
-    cli("refresh", "--force", REPLAY_GRACE_SECONDS="0")
+    endpoint.play(script.status(500), script.status(500), script.status(500), script.status(500))
+    cli("refresh", "--force", REPLAY_GRACE_SECONDS=at_the_claim)
     tokens.store(expires_in=DAY)
 
-    single_use = cli("restore", "--yes", REPLAY_GRACE_SECONDS="0")
-    graced = cli("restore", "--yes")
+    ended = cli("restore", "--yes", REPLAY_GRACE_SECONDS=now)
 
-    assert (1, 0) == (single_use.code, graced.code)
-    assert "may have been redeemed (the response is unknown)" in single_use.screen
-    assert "the provider accepts it again until" in graced.screen
+    assert code == ended.code
+    assert "may have been redeemed (no response is recorded)" in ended.screen
+    assert ("the provider accepts it again until" in ended.screen) is (code == 0)
+
+
+def test_restore_of_another_provider_s_set(cli: Cli, tokens: Tokens) -> None:
+    """A set of another host is refused as a run would refuse it: with these settings it would only break the secret."""
+    theirs = {"host": "api.example.com", "grace_seconds": 0, "store": "versions"}
+    version_id = tokens.store(expires_in=DAY, tokenRefresh=theirs)
+    current = tokens.store(expires_in=DAY)
+
+    ended = cli("restore", f"--version={version_id}", "--yes")
+
+    assert 1 == ended.code
+    assert "belongs to api.example.com, and TOKEN_ENDPOINT is at 127.0.0.1" in ended.screen
+    assert current == cli("history", "--json").json["versions"][0]["version_id"]
 
 
 def test_restore_of_a_claimed_set(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
@@ -186,3 +203,14 @@ def test_broken_versions(cli: Cli, tokens: Tokens, store: SecretsManagerServer) 
     tokens.store(expires_in=DAY)
 
     assert 0 == cli("restore", f"--version={old}", "--yes").code
+
+
+def test_restore_of_a_version_without_tokens(cli: Cli, tokens: Tokens) -> None:
+    """A version that holds no token set is not restored."""
+    other = tokens.put("garbage")
+    tokens.store(expires_in=DAY)
+
+    ended = cli("restore", f"--version={other}")
+
+    assert 1 == ended.code
+    assert f"version {other} holds no token set" in ended.screen

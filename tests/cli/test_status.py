@@ -6,6 +6,7 @@ import pytest
 
 from builders import DAY, HOUR
 from cli.scene import SECRET_ID, Cli, Tokens, grades
+from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
@@ -21,6 +22,13 @@ def test_healthy(cli: Cli, tokens: Tokens) -> None:
     assert "(in 12 h)" in ended.screen
     assert "no refresh is due" in ended.screen
     assert all(len(line) <= 80 for line in ended.out.splitlines())
+
+
+def test_single_use(cli: Cli, tokens: Tokens) -> None:
+    """Without a grace the refresh token is single use."""
+    tokens.store(expires_in=DAY)
+
+    assert "single use" in cli("status", REPLAY_GRACE_SECONDS="0").screen
 
 
 @pytest.mark.parametrize("provider", ["paypal", "threads"])
@@ -131,6 +139,16 @@ def test_empty(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     assert "token-refresh authorize" in ended.screen
 
 
+def test_a_published_copy_is_no_broken_token_set(cli: Cli, tokens: Tokens) -> None:
+    """The published copy has no refresh token; it says what it is, and where to look instead."""
+    tokens.put({"accessToken": "a", "expiresAt": 4_000_000_000_000, "sourceVersionId": "v"})
+
+    ended = cli("status")
+
+    assert "is the published copy for consumers" in ended.screen
+    assert "token-refresh authorize" not in ended.screen
+
+
 def test_json(cli: Cli, tokens: Tokens) -> None:
     """Machines get one JSON object with the same exit status, and times in ISO 8601."""
     version_id = tokens.store(expires_in=3 * HOUR)
@@ -201,3 +219,54 @@ def test_a_grant_that_ends_soon(cli: Cli, tokens: Tokens, days: int, printed: st
     assert f"! {printed}, and no refresh prolongs it -> authorize again:" in ended.screen
     assert f"token-refresh authorize {SECRET_ID}" in ended.screen
     assert 0 == cli("status", PROVIDER="zoom").code
+
+
+def test_an_end_that_the_last_refresh_did_not_move(cli: Cli, tokens: Tokens) -> None:
+    """Tokens that were issued when the grant was ending already prove that no refresh moves its end."""
+    issued = {"issuedAt": int(datetime.now(UTC).timestamp() * 1000)}
+    tokens.store(expires_in=20 * DAY, tokenRefresh=origin(timedelta(days=5, seconds=30)), **issued)
+
+    ended = cli("status", PROVIDER="quickbooks")
+
+    assert 1 == ended.code
+    assert "! the grant ends in 5 d, and no refresh prolongs it" in ended.screen
+    assert "unless a refresh prolongs it" not in ended.screen
+
+
+def test_tokens_of_another_host(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """Tokens of another host are broken with these settings; nothing is sent, and the way out is printed."""
+    tokens.store(tokenRefresh={"host": "api.example.com", "grace_seconds": 0, "store": "versions"})
+
+    status, refresh, doctor = cli("status"), cli("refresh", "--force"), cli("doctor")
+
+    assert (2, 1, 1) == (status.code, refresh.code, doctor.code)
+    assert "every run fails: the tokens belong to api.example.com, and the settings name 127.0.0.1" in status.screen
+    assert "fails: TOKEN_ENDPOINT does not fit the stored tokens" in status.screen
+    assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in status.screen
+    assert "skipped token endpoint: not asked" in doctor.screen
+    assert [] == endpoint.requests
+
+
+def test_claims_in_another_store(cli: Cli, tokens: Tokens) -> None:
+    """Claims in the other store are broken with these settings, and the command that moves them is printed."""
+    tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table"})
+
+    ended = cli("status")
+    checked = cli("doctor")
+
+    assert 2 == ended.code
+    assert "a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set" in ended.screen
+    assert f"token-refresh status {SECRET_ID} --function FUNCTION --region eu-central-1" in ended.screen
+    assert f"claims move {SECRET_ID} --to versions --table NAME --region eu-central-1" in ended.screen
+    assert "the tokens belong to" not in checked.screen
+
+
+def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:
+    """Tokens that take more claims than a day has are reported before runs wait, with the way out."""
+    now = datetime.now(UTC).timestamp() * 1000
+    tokens.store(issuedAt=int(now), expiresAt=int(now + 1_800_000))
+
+    ended = cli("status")
+
+    assert 1 == ended.code
+    assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen

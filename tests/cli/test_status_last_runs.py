@@ -1,26 +1,32 @@
 """`status`: what the last runs left, from a refresh that went well to a claim of a run that died."""
 
-from builders import HOUR
-from cli.scene import Cli, Tokens, claim
+from builders import DAY, HOUR
+from cli.scene import SECRET_ID, Cli, Tokens, claim
+from cli.states import lose_received_tokens
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
-def test_refreshed(cli: Cli, tokens: Tokens) -> None:
-    """It lists what the last runs did, from the versions that they left."""
+def test_status_of_a_refreshed_secret(cli: Cli, tokens: Tokens) -> None:
+    """Status shows provider, host, grace, claim store, the claims of the day, and who forced an attempt."""
     tokens.store()
-    cli("refresh")
+    cli("refresh", "--force")
 
-    ended = cli("status")
+    status, fields = cli("status"), cli("status", "--json").json
 
-    assert 0 == ended.code
-    assert "Last attempts to refresh" in ended.screen
-    assert " 1 refreshed " in ended.screen
+    assert 0 == status.code
+    assert "Last attempts to refresh" in status.screen
+    assert "Upwork at 127.0.0.1; accepts a refresh token again for 1 d" in status.screen
+    assert "in the secret; 1 of 40 in 24 h" in status.screen
+    assert "refreshed, forced" in status.screen
+    assert ("upwork", "127.0.0.1", 86_400) == tuple(fields[name] for name in ("provider", "host", "grace_seconds"))
+    assert {"store": "versions", "number": 1, "used": 1, "limit": 40} == fields["claims"]
+    assert fields["attempts"][0]["forced"]
 
 
 def test_rejected(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """A rejected grant is broken although the access token still works, and the remedy is to authorize again."""
+    """A rejected grant is broken although the access token works; it says what to do, and when a run tries it again."""
     tokens.store()
     endpoint.grant.revoke()
     cli("refresh")
@@ -30,7 +36,9 @@ def test_rejected(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     assert 2 == ended.code
     assert "the provider rejected the refresh token at" in ended.screen
     assert "authorize again: token-refresh authorize upwork-oauth-tokens --region eu-central-1" in ended.screen
+    assert f"token-refresh refresh {SECRET_ID} --force --region eu-central-1" in ended.screen
     assert "rejected (invalid_grant)" in ended.screen
+    assert cli("status", "--json").json["retry_at"] is not None
 
 
 def test_held(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
@@ -81,6 +89,22 @@ def test_interrupted(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> N
     assert "recovered" == cli("refresh", "--json").json["outcome"]
 
 
+def test_a_used_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A refresh token whose tokens are gone is broken: only a new authorization helps."""
+    tokens.store(expires_in=DAY)
+    first = tokens.current()
+    cli("refresh", "--force")
+    cli("refresh", "--force")
+    lose_received_tokens(store)
+    tokens.put(first)
+
+    ended = cli("status")
+
+    assert 2 == ended.code
+    assert "the tokens that it brought are gone" in ended.screen
+    assert "next run sends nothing: the refresh token was used at" in ended.screen
+
+
 def test_live_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """While a run holds the claim, nothing is wrong."""
     claim(store, tokens.store(expires_in=7 * HOUR))
@@ -118,3 +142,15 @@ def test_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> Non
     assert {"secret_id": "published", "lags": False} == cli("status", "--json", PUBLISHED_SECRET_ID="published").json[
         "published"
     ]
+
+
+def test_attempts_on_a_narrow_terminal(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """On 40 columns the attempts have their age and their result."""
+    tokens.store(expires_in=7 * HOUR)
+    endpoint.play(script.error("invalid_client", http_status=401))
+    cli("refresh")
+
+    ended = cli("status", COLUMNS="40")
+
+    assert "failed: not redeemed" in ended.screen
+    assert "claimed" not in ended.screen

@@ -126,7 +126,7 @@ def test_denied(in_table: Scene, table: DynamoDbServer) -> None:
         ended = in_table.shell.run(REFRESH)
         if ended.code == 0:
             break
-        named = re.search(rf"dynamodb:(\w+) on table {TABLE} in {REGION} .*was refused", ended.screen)
+        named = re.search(rf"dynamodb:(\w+) on table {TABLE} in {REGION} .*was denied", ended.screen)
         assert named is not None, ended.screen
         allowed.add(named[1])
 

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import textwrap
 import time
 import uuid
 from pathlib import Path
@@ -19,10 +18,10 @@ from demos.demo import play
 from demos.report import Report
 from demos.serve import FUNCTION_NAME
 from demos.story import STORY
+from playing import DEMO, NO_AWS, demo, handler_of
 from testbed.aws_lambda.function import Function
 
 ROOT = Path(__file__).parents[2]
-DEMO = str(ROOT / "scripts" / "demo")
 
 _CURL = re.compile(r"curl -d '(.*)' (\S+)")
 
@@ -43,24 +42,6 @@ LEAKS = """
 """
 
 
-def demo(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own script
-        [DEMO, *arguments],
-        env=os.environ | (environment or {}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def handler_of(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"handler_{uuid.uuid4().hex}"
-    (folder / f"{name}.py").write_text(textwrap.dedent(source))
-    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-    return f"{name}.handler"
-
-
 def running(mark: str) -> list[str]:
     """Return the command lines of processes that were given `mark` and still run."""
     found = []
@@ -73,7 +54,7 @@ def running(mark: str) -> list[str]:
 
 def test_story() -> None:
     """The demo plays every step, each does what it says, and it exits with 0."""
-    played = demo("--logs", environment={"AWS_PROFILE": "no-such-profile", "HTTP_PROXY": "http://127.0.0.1:9"})
+    played = demo("--logs", **NO_AWS)
 
     assert (0, "") == (played.returncode, played.stderr)
     for number, chapter in enumerate(STORY, 1):
@@ -130,12 +111,15 @@ def test_single_use(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
     assert 1 == lines.count("did not do what it says:")
 
 
-def test_unloadable_handler() -> None:
+@pytest.mark.parametrize(
+    ("which", "shows"), [([], "Runtime.ImportModuleError"), (["webhooks"], "Step 11 (No secret was")]
+)
+def test_unloadable_handler(which: list[str], shows: str) -> None:
     """A handler that can't be loaded fails the steps that run it, and the demo still comes to its end."""
-    played = demo("--handler", "no_such_module.handler")
+    played = demo(*which, "--handler", "no_such_module.handler")
 
     assert (1, "") == (played.returncode, played.stderr)
-    assert "Runtime.ImportModuleError" in played.stdout
+    assert shows in " ".join(played.stdout.split())
 
 
 def test_interrupt() -> None:
@@ -204,12 +188,15 @@ def test_serve() -> None:
         assert 130 == served.wait()
 
 
-def test_help() -> None:
+@pytest.mark.parametrize(
+    ("which", "says"), [([], "without an AWS"), (["webhooks"], "forged, replayed and malformed")], ids=["", "webhooks"]
+)
+def test_help(which: list[str], says: str) -> None:
     """`--help` says what the demo does and what its exit codes mean."""
-    played = demo("--help")
+    played = demo(*which, "--help")
 
     assert 0 == played.returncode
-    assert "without an AWS" in played.stdout
+    assert says in played.stdout
     assert "exit codes: 0 every step did what it says" in played.stdout
 
 
@@ -219,7 +206,7 @@ def test_other_systems(tmp_path: Path) -> None:
     uname.write_text("#!/bin/sh\necho Darwin\n")
     uname.chmod(0o755)
 
-    played = demo(environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    played = demo(PATH=f"{tmp_path}:{os.environ['PATH']}")
 
     assert (69, "", "scripts/demo: runs on Linux only; this is Darwin\n") == (
         played.returncode,

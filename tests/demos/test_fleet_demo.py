@@ -1,33 +1,18 @@
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-from pathlib import Path
 from typing import Self
 
 import pytest
 
-from demos.fleets import demo
+from demos.fleets.demo import main, play
 from demos.fleets.story import STORY, Stage, Step
-
-DEMO = Path(__file__).parents[2] / "scripts" / "demo"
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own script
-        [DEMO, "fleet", *arguments],
-        env=os.environ | {"AWS_PROFILE": "no-such-profile", "HTTP_PROXY": "http://127.0.0.1:9"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from playing import NO_AWS, demo
 
 
 def test_story() -> None:
     """A deployed fleet does all that the demo says, the demo says what it changed for that, and exits with 0."""
-    played = run("--secrets=10")
+    played = demo("fleet", "--secrets=10", **NO_AWS)
 
     assert (0, "") == (played.returncode, played.stderr), played.stdout
     for number, step in enumerate(STORY, 1):
@@ -60,10 +45,10 @@ def test_what_is_not_so_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         def __exit__(self, *exception: object) -> None:
             pass
 
-    monkeypatch.setattr(demo, "FleetAccount", Nowhere)
+    monkeypatch.setattr("demos.fleets.demo.FleetAccount", Nowhere)
     story = [Step(title="Wrong", why="It is.", play=wrong), Step(title="Broken", why="It is.", play=broken)]
 
-    assert 1 == demo.play(10, story=story)
+    assert 1 == play(10, story=story)
 
     printed = " ".join(capsys.readouterr().out.split())
     assert "Step 1 (Wrong) did not do what it says: refreshed: expected 3, saw 2" in printed
@@ -72,19 +57,20 @@ def test_what_is_not_so_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert "may be secret" not in printed
 
 
-def test_help() -> None:
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` says what the demo does, how long it takes, and what its exit codes mean."""
-    played = run("--help")
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["--help"])
 
-    assert 0 == played.returncode
-    assert "one provider hangs, one grant is" in played.stdout
-    assert "exit codes: 0 every step did what it says" in played.stdout
+    printed = capsys.readouterr().out
+    assert "one provider hangs, one grant is" in printed
+    assert "exit codes: 0 every step did what it says" in printed
 
 
 @pytest.mark.parametrize("size", ["9", "1001", "many"])
-def test_size(size: str) -> None:
+def test_size(size: str, capsys: pytest.CaptureFixture[str]) -> None:
     """A size that the demo can't play is refused before anything is started."""
-    played = run(f"--secrets={size}")
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main([f"--secrets={size}"])
 
-    assert 2 == played.returncode
-    assert "must be a number from 10 to 1000" in played.stderr
+    assert "must be a number from 10 to 1000" in capsys.readouterr().err

@@ -2,17 +2,13 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import textwrap
-import uuid
 from pathlib import Path
 
 import pytest
 
 from demos.webhook_story import STORY
 from demos.webhooks import play
-
-DEMO = Path(__file__).parents[2] / "scripts" / "demo"
+from playing import DEMO, NO_AWS, demo, handler_of
 
 CREDULOUS = """
     def handler(event, context):
@@ -27,27 +23,9 @@ TALKATIVE = """
 """
 
 
-def demo(*arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own script
-        [DEMO, "webhooks", *arguments],
-        env=os.environ | (environment or {}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def handler_of(source: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"handler_{uuid.uuid4().hex}"
-    (folder / f"{name}.py").write_text(textwrap.dedent(source))
-    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-    return f"{name}.handler"
-
-
 def test_story() -> None:
     """The demo plays every step, each does what it says, and it exits with 0; no AWS setting of this machine counts."""
-    played = demo("--logs", environment={"AWS_PROFILE": "no-such-profile", "HTTP_PROXY": "http://127.0.0.1:9"})
+    played = demo("webhooks", "--logs", **NO_AWS)
 
     assert (0, "") == (played.returncode, played.stderr)
     for number, step in enumerate(STORY, 1):
@@ -61,7 +39,7 @@ def test_story() -> None:
 
 def test_credulous_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler that says 200 to everything is found out: each step names what was not so, and the exit is 1."""
-    played = demo("--handler", handler_of(CREDULOUS, tmp_path, monkeypatch))
+    played = demo("webhooks", "--handler", handler_of(CREDULOUS, tmp_path, monkeypatch))
 
     assert (1, "") == (played.returncode, played.stderr)
     lines = " ".join(played.stdout.split())
@@ -79,20 +57,3 @@ def test_talkative_handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert 1 == code
     assert "(No secret was printed) did not do what it says: of these were found in logs" in lines
     assert 1 == lines.count("did not do what it says:")
-
-
-def test_unloadable_handler() -> None:
-    """A handler that can't be loaded fails the steps, and the demo still comes to its end."""
-    played = demo("--handler", "no_such_module.handler")
-
-    assert (1, "") == (played.returncode, played.stderr)
-    assert "Step 11 (No secret was printed)" in " ".join(played.stdout.split())
-
-
-def test_help() -> None:
-    """`--help` says what the demo does and what its exit codes mean."""
-    played = demo("--help")
-
-    assert 0 == played.returncode
-    assert "forged, replayed and malformed" in played.stdout
-    assert "exit codes: 0 every step did what it says" in played.stdout

@@ -1,21 +1,16 @@
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import boto3
 import pytest
 from moto import mock_aws
+from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.queue_stage import FleetStage
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.fleet import settings
 from token_refresh_worker.fleet.aws.index import TableIndex
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 TABLE = "fleet-table"
 
@@ -27,7 +22,6 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    settings._made.cache_clear()  # noqa: SLF001 - clients of another test have its endpoints
     with mock_aws():
         yield
 
@@ -82,3 +76,23 @@ def stage(
         made.client = boto3.client("secretsmanager", region_name="eu-central-1", endpoint_url=server.url)
         made.index, made.since = TableIndex(dynamodb, TABLE, "prod"), datetime.now(UTC)
         yield made
+
+
+@pytest.fixture
+def index(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch) -> TableIndex:
+    """A fleet whose table has its name."""
+    made = dynamodb.describe_table(TableName="fleet-table")["Table"]
+    indexes = [
+        {name: found[name] for name in ("IndexName", "KeySchema", "Projection")}
+        for found in made["GlobalSecondaryIndexes"]
+    ]
+    dynamodb.create_table(
+        TableName="prod",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=made["AttributeDefinitions"],
+        KeySchema=made["KeySchema"],
+        GlobalSecondaryIndexes=cast("Any", indexes),
+    )
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("FLEET_NAME", "prod")
+    return TableIndex(dynamodb, "prod", "prod")

@@ -1,17 +1,12 @@
 """A store, a provider and an index, and the handler between them."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any, cast
+from datetime import datetime
+from typing import Any, cast
 
+from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
 from worker.stage import Stage
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from token_refresh_worker.fleet.aws.index import TableIndex
 
 
 class FleetStage(Stage):

@@ -1,12 +1,10 @@
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import failed, row, seen
-from token_refresh_worker.fleet.core.breaker import Breaker, Reason, breaker_of
+from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason, breaker_of
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 
 SECOND = timedelta(seconds=1)
@@ -32,7 +30,7 @@ def opened(runs: list[Seen], *, single_use: bool = False, others: int = 0) -> Br
 def test_half_without_response() -> None:
     """A breaker opens when half of the last 20 runs got no response, and not before."""
     assert opened(some(10, UNREACHABLE) + some(10, None, newest=2 * MINUTE)) == Breaker(
-        reason=Reason.NO_RESPONSE, allowed=0
+        reason=BreakerReason.NO_RESPONSE, allowed=0
     )
     assert opened(some(9, UNREACHABLE) + some(11, None, newest=2 * MINUTE)) is None
 
@@ -65,9 +63,12 @@ def test_errors_with_a_response_keep_it_closed() -> None:
 
 @pytest.mark.parametrize(
     ("error_type", "pause", "reason"),
-    [(UNREACHABLE, 2 * MINUTE, Reason.NO_RESPONSE), ("ClientRejected", 10 * MINUTE, Reason.CLIENT_REJECTED)],
+    [
+        (UNREACHABLE, 2 * MINUTE, BreakerReason.NO_RESPONSE),
+        ("ClientRejected", 10 * MINUTE, BreakerReason.CLIENT_REJECTED),
+    ],
 )
-def test_half_open(error_type: str, pause: timedelta, reason: Reason) -> None:
+def test_half_open(error_type: str, pause: timedelta, reason: BreakerReason) -> None:
     """After the pause one run may try; before it, none."""
     assert Breaker(reason=reason, allowed=0) == opened(some(8, error_type, newest=pause - SECOND))
     assert Breaker(reason=reason, allowed=1) == opened(some(8, error_type, newest=pause))
@@ -87,10 +88,10 @@ def test_unknown_outcomes_of_single_use_tokens() -> None:
     """At a single-use provider three in a row are enough, unknown or not stored, since each more risks a grant."""
     three = some(2, UNKNOWN) + some(1, "TokensNotStored")
 
-    assert Breaker(reason=Reason.UNKNOWN_OUTCOMES, allowed=0) == opened(three, single_use=True)
+    assert Breaker(reason=BreakerReason.UNKNOWN_OUTCOMES, allowed=0) == opened(three, single_use=True)
     for newest, allowed in ((5 * MINUTE - SECOND, 0), (5 * MINUTE, 1)):
         found = opened(some(3, UNKNOWN, newest=newest), single_use=True)
-        assert Breaker(reason=Reason.UNKNOWN_OUTCOMES, allowed=allowed) == found
+        assert Breaker(reason=BreakerReason.UNKNOWN_OUTCOMES, allowed=allowed) == found
     assert opened(three, single_use=False) is None
     assert opened(some(2, UNKNOWN), single_use=True) is None
     assert opened(some(1, None) + some(3, UNKNOWN, newest=5 * MINUTE), single_use=True) is None
@@ -101,7 +102,7 @@ def test_burst_of_rejected_grants() -> None:
     """More than five rejections within ten minutes, and more than a fifth of the provider, are the provider's error."""
     burst = some(6, "ReauthorizationRequired", state=State.REAUTHORIZE)
 
-    assert Breaker(reason=Reason.REJECTED_GRANTS, allowed=0) == opened(burst)
+    assert Breaker(reason=BreakerReason.REJECTED_GRANTS, allowed=0) == opened(burst)
     assert opened(burst[:5]) is None
     assert opened(burst, others=24) is None, "six of thirty are a fifth and not more"
     assert opened(burst, others=23) is not None

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +7,7 @@ import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW
 from fleet.rows import failed, pause, row, rows, seen
-from token_refresh_worker.fleet.core.breaker import Reason
+from token_refresh_worker.fleet.core.breaker import BreakerReason
 from token_refresh_worker.fleet.core.dispatch import (
     Decision,
     Fleet,
@@ -114,7 +112,7 @@ def test_an_open_breaker_lets_few_through() -> None:
     closed = decide(of(down + rows(3, provider="up")), NOW)
     half_open = decide(of(down), NOW + 2 * MINUTE)
 
-    assert Reason.NO_RESPONSE is closed.breakers["down"].reason
+    assert BreakerReason.NO_RESPONSE is closed.breakers["down"].reason
     assert ["up/0", "up/1", "up/2"] == handed(closed)
     assert 1 == len(half_open.messages)
     probing = {message_id(r) for r in down if r.secret_arn == half_open.messages[0].secret_arn}

@@ -1,11 +1,10 @@
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
+from mypy_boto3_dynamodb import DynamoDBClient
 
 from builders import MINUTE, NOW
 from fakes import FakeClock
@@ -18,9 +17,6 @@ from token_refresh_worker.fleet.core.dispatch import Limits, message_id
 from token_refresh_worker.fleet.dispatcher import hand_out, take_stock
 from token_refresh_worker.fleet.settings import FleetSettings
 from token_refresh_worker.handlers import dispatch
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 SETTINGS = FleetSettings(name="prod", table=TABLE)
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 
@@ -7,7 +5,7 @@ import pytest
 
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.fleet.core.dispatch import Limits, ProviderLimits
-from token_refresh_worker.fleet.settings import client, limits_of_provider, provider_limits, read_fleet_settings
+from token_refresh_worker.fleet.settings import limits_of_provider, provider_limits, read_fleet_settings
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import RateLimit
 
@@ -54,14 +52,6 @@ def test_parts(aws: None) -> None:
     assert read_fleet_settings(GIVEN).bus() is None
     with pytest.raises(ConfigurationError, match="FLEET_QUEUE_URL"):
         read_fleet_settings(GIVEN).queue()
-
-
-def test_no_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a usable AWS configuration the error says what to set."""
-    monkeypatch.setenv("AWS_PROFILE", "there-is-none-of-this-name")
-
-    with pytest.raises(ConfigurationError, match="AWS_REGION"):
-        client("kinesis")
 
 
 def test_limits_of_providers() -> None:

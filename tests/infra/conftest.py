@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.synthesis import ROOT, Deployment, synthesise
+from infra.synthesis import Deployment, synthesise
 
 EVERYTHING = {
     "environment": "prod",
@@ -79,22 +78,6 @@ RECEIVER = {
     "alarm_email": "operator@example.com",
 }
 """Secrets of both stores, and every option that adds something."""
-
-
-@pytest.fixture(scope="session")
-def code() -> Path:
-    """The function's zip, as it is deployed."""
-    return package("function")
-
-
-@pytest.fixture(scope="session")
-def receiver_zip() -> Path:
-    return package("webhooks")
-
-
-def package(what: str) -> Path:
-    built = subprocess.run([ROOT / "scripts" / "package", what], check=True, stdout=subprocess.PIPE, text=True)
-    return ROOT / built.stdout.strip()
 
 
 @pytest.fixture(scope="session")

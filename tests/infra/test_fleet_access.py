@@ -18,7 +18,6 @@ from infra.synthesis import resources, synthesise
 from infra.test_fleet import Template
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.fleet import settings
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
 from token_refresh_worker.handlers import dispatch, refresh, resync
@@ -150,13 +149,11 @@ def account(template: Template, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acc
     }
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    settings._made.cache_clear()  # noqa: SLF001 - clients of another test have its endpoints
     with mock_aws():
         made = Account(template, given, monkeypatch)
         with made.endpoint:
             monkeypatch.setenv("TOKEN_ENDPOINT", made.endpoint.url)
             yield made
-    settings._made.cache_clear()  # noqa: SLF001 - likewise
 
 
 def due(account: Account, secret_arn: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from infra.conftest import RECEIVER
 from infra.policy import Ask, Policy, resolve
 from infra.synthesis import resources, synthesise
-from token_refresh.reader.clients import ATTEMPTS, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
+from token_refresh.reader.sources.service import CALL_LIMITS
 from token_refresh_infra import access
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
@@ -48,7 +48,8 @@ def template(receiver_zip: Path) -> dict[str, Any]:
 def test_hanging_read_ends_before_the_function(template: dict[str, Any]) -> None:
     """A store that takes requests and never responds ends a read before the timeout would end the function."""
     longest_pause_seconds = 1
-    hangs_seconds = ATTEMPTS * max(READ_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS) + longest_pause_seconds
+    slowest_seconds = max(CALL_LIMITS.connect_seconds, CALL_LIMITS.read_seconds)
+    hangs_seconds = CALL_LIMITS.attempts * slowest_seconds + longest_pause_seconds
     (function,) = resources(template, "Lambda::Function")
     assert hangs_seconds + 2 < function["Timeout"]
     with pytest.raises(ParameterError, match=r"^timeout_seconds: must be"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from oauth.responses import read
 from token_refresh_worker.oauth.formats import Matcher, ResponseFormat
-from token_refresh_worker.oauth.response import FailedRequest, Kind, read_response
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, read_response
 
 ERRORS = {"ok": False, "error": "gone", "errors": [{"code": "invalid", "n": 1}], "n": 1}
 
@@ -40,29 +40,29 @@ def test_a_matcher_compares_exact_values(status: int, *, matched: bool, wanted: 
     found = read(ERRORS, status, dead=(Matcher(fields=wanted),))
 
     assert isinstance(found, FailedRequest)
-    assert matched is (found.kind is Kind.GRANT_REJECTED)
+    assert matched is (found.kind is FailureKind.GRANT_REJECTED)
 
 
 def test_a_matcher_may_ask_for_a_status() -> None:
     """The same body with another status doesn't match."""
     dead = (Matcher(status=400, fields={"error": "gone"}),)
 
-    assert FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with error=gone", error="gone") == read(
+    assert FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 400 with error=gone", error="gone") == read(
         ERRORS, 400, dead=dead
     )
-    assert Kind.UNREADABLE is getattr(read(ERRORS, 200, dead=dead), "kind", None)
+    assert FailureKind.UNREADABLE is getattr(read(ERRORS, 200, dead=dead), "kind", None)
 
 
 @pytest.mark.parametrize(
     ("lists", "kind"),
     [
-        (("dead",), Kind.GRANT_REJECTED),
-        (("dead", "client"), Kind.CLIENT_REJECTED),
-        (("dead", "client", "busy"), Kind.BUSY),
-        (("dead", "client", "busy", "unknown"), Kind.UNREADABLE),
+        (("dead",), FailureKind.GRANT_REJECTED),
+        (("dead", "client"), FailureKind.CLIENT_REJECTED),
+        (("dead", "client", "busy"), FailureKind.BUSY),
+        (("dead", "client", "busy", "unknown"), FailureKind.UNREADABLE),
     ],
 )
-def test_where_several_match_the_most_careful_wins(lists: tuple[str, ...], kind: Kind) -> None:
+def test_where_several_match_the_most_careful_wins(lists: tuple[str, ...], kind: FailureKind) -> None:
     """A response that a profile lists twice ends no grant by accident."""
     form: dict[str, Any] = {name: (Matcher(fields={"error": "gone"}),) for name in lists}
 
@@ -70,7 +70,7 @@ def test_where_several_match_the_most_careful_wins(lists: tuple[str, ...], kind:
 
     assert isinstance(found, FailedRequest)
     assert (kind, "gone") == (found.kind, found.error)
-    assert (timedelta(seconds=7) if kind is Kind.BUSY else None) == found.retry_after
+    assert (timedelta(seconds=7) if kind is FailureKind.BUSY else None) == found.retry_after
 
 
 def test_a_matcher_decides_before_rfc_6749() -> None:
@@ -78,14 +78,14 @@ def test_a_matcher_decides_before_rfc_6749() -> None:
     found = read({"error": "invalid_grant"}, 400, unknown=(Matcher(fields={"error": "invalid_grant"}),))
 
     assert isinstance(found, FailedRequest)
-    assert Kind.UNREADABLE is found.kind
+    assert FailureKind.UNREADABLE is found.kind
 
 
 def test_429_needs_no_body() -> None:
     """429 and 503 are decided by the status even where a profile lists the body as dead."""
     found = read(ERRORS, 429, dead=(Matcher(fields={"error": "gone"}),))
 
-    assert FailedRequest(kind=Kind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=7)) == found
+    assert FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=7)) == found
 
 
 @settings(max_examples=2_000, deadline=None)
@@ -109,4 +109,4 @@ def test_an_unread_body_may_hide_that_the_token_was_redeemed() -> None:
 
     kinds = [getattr(read_response(status, None, None, unknown), "kind", None) for status in (400, 401, 302)]
 
-    assert [Kind.UNREADABLE, Kind.UNEXPECTED, Kind.UNEXPECTED] == kinds
+    assert [FailureKind.UNREADABLE, FailureKind.UNEXPECTED, FailureKind.UNEXPECTED] == kinds

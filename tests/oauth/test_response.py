@@ -8,7 +8,7 @@ import pytest
 from oauth.responses import GOOD, respond
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
-from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse, read_response
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse, read_response
 
 
 def success(**changes: Any) -> TokenResponse:
@@ -101,8 +101,8 @@ def test_an_endless_lifetime_is_cut(value: object) -> None:
 )
 def test_a_2xx_that_is_no_token_response_may_have_redeemed(body: bytes | None, seen: str) -> None:
     """A success that can't be read proves nothing about the refresh token."""
-    assert FailedRequest(kind=Kind.UNREADABLE, seen=seen) == read_response(200, body)
-    assert Kind.UNREADABLE.may_have_redeemed
+    assert FailedRequest(kind=FailureKind.UNREADABLE, seen=seen) == read_response(200, body)
+    assert FailureKind.UNREADABLE.may_have_redeemed
 
 
 @pytest.mark.parametrize("error", [None, "", False, 0, {}, []])
@@ -114,16 +114,16 @@ def test_an_empty_error_is_no_error(error: object) -> None:
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        ("invalid_grant", Kind.GRANT_REJECTED),
-        ("invalid_client", Kind.CLIENT_REJECTED),
-        ("unauthorized_client", Kind.CLIENT_REJECTED),
-        ("invalid_request", Kind.REQUEST_REJECTED),
-        ("unsupported_grant_type", Kind.REQUEST_REJECTED),
-        ("invalid_scope", Kind.REQUEST_REJECTED),
+        ("invalid_grant", FailureKind.GRANT_REJECTED),
+        ("invalid_client", FailureKind.CLIENT_REJECTED),
+        ("unauthorized_client", FailureKind.CLIENT_REJECTED),
+        ("invalid_request", FailureKind.REQUEST_REJECTED),
+        ("unsupported_grant_type", FailureKind.REQUEST_REJECTED),
+        ("invalid_scope", FailureKind.REQUEST_REJECTED),
     ],
 )
 @pytest.mark.parametrize("status", [400, 401, 403, 499])
-def test_a_4xx_is_decided_by_its_error_code(status: int, error: str, kind: Kind) -> None:
+def test_a_4xx_is_decided_by_its_error_code(status: int, error: str, kind: FailureKind) -> None:
     """The codes of RFC 6749 section 5.2 say what was refused; the description is not looked at."""
     body = {"error": error, "error_description": "the client is fine, invalid_grant, canary"}
 
@@ -136,19 +136,19 @@ def test_a_4xx_is_decided_by_its_error_code(status: int, error: str, kind: Kind)
 )
 def test_a_4xx_without_a_code_is_no_verdict_on_the_grant(body: object) -> None:
     """A refusal of another kind, an HTML page included, redeemed nothing and says nothing about the grant."""
-    expected = FailedRequest(kind=Kind.UNEXPECTED, seen="HTTP 403 without an RFC 6749 error code")
+    expected = FailedRequest(kind=FailureKind.UNEXPECTED, seen="HTTP 403 without an RFC 6749 error code")
 
     assert expected == failure(403, body)
     assert expected == read_response(403, b"<html>Forbidden: invalid_grant</html>")
     assert expected == read_response(403, None)
-    assert not Kind.UNEXPECTED.may_have_redeemed
+    assert not FailureKind.UNEXPECTED.may_have_redeemed
 
 
 def test_a_redirect_is_not_followed_and_not_read() -> None:
     """A 3xx redeemed nothing, whatever it says."""
     for status in (300, 302):
-        assert Kind.UNEXPECTED is failure(status, {"error": "invalid_grant"}).kind
-        assert Kind.UNEXPECTED is failure(status, {"access_token": "a"}).kind
+        assert FailureKind.UNEXPECTED is failure(status, {"error": "invalid_grant"}).kind
+        assert FailureKind.UNEXPECTED is failure(status, {"access_token": "a"}).kind
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -156,20 +156,22 @@ def test_a_busy_provider_redeemed_nothing(status: int) -> None:
     """429 and 503 are decided by the status, whatever the body; `Retry-After` is passed on."""
     read = read_response(status, b'{"error": "invalid_grant"}', timedelta(seconds=7))
 
-    assert FailedRequest(kind=Kind.BUSY, seen=f"HTTP {status}", retry_after=timedelta(seconds=7)) == read
-    assert not Kind.BUSY.may_have_redeemed
+    assert FailedRequest(kind=FailureKind.BUSY, seen=f"HTTP {status}", retry_after=timedelta(seconds=7)) == read
+    assert not FailureKind.BUSY.may_have_redeemed
 
 
 @pytest.mark.parametrize("status", [500, 502, 504, 599, 600, 100])
 def test_any_other_status_may_have_redeemed(status: int) -> None:
     """A server error proves nothing, even where its body holds an error code."""
-    assert FailedRequest(kind=Kind.NO_RESPONSE, seen=f"HTTP {status}") == failure(status, {"error": "invalid_grant"})
-    assert Kind.NO_RESPONSE.may_have_redeemed
+    assert FailedRequest(kind=FailureKind.NO_RESPONSE, seen=f"HTTP {status}") == failure(
+        status, {"error": "invalid_grant"}
+    )
+    assert FailureKind.NO_RESPONSE.may_have_redeemed
 
 
 def test_a_request_that_was_not_sent_redeemed_nothing() -> None:
     """Without a connection nothing can have been received."""
-    assert not Kind.NOT_SENT.may_have_redeemed
+    assert not FailureKind.NOT_SENT.may_have_redeemed
 
 
 def test_a_number_that_python_refuses_costs_no_tokens() -> None:

@@ -9,7 +9,7 @@ from oauth.responses import GOOD, read, tokens
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.formats import Encoding, Expiry, ResponseFormat
-from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse, read_response
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse, read_response
 
 
 def test_a_form_encoded_response() -> None:
@@ -22,7 +22,9 @@ def test_a_form_encoded_response() -> None:
     assert TokenResponse(access_token=SecretValue("a+b"), refresh_token=None, lifetime=timedelta(minutes=1)) == found
     for broken in (b"", b"<html>", b"{}", b"\n&&"):
         failed = read_response(200, broken, None, form)
-        assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with a body that is not form-encoded") == failed
+        assert (
+            FailedRequest(kind=FailureKind.UNREADABLE, seen="HTTP 200 with a body that is not form-encoded") == failed
+        )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_a_form_makes_no_token_up(body: bytes) -> None:
     """A value that is not a token as it stands is not turned into one."""
     failed = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
 
-    assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with no usable access_token") == failed
+    assert FailedRequest(kind=FailureKind.UNREADABLE, seen="HTTP 200 with no usable access_token") == failed
 
 
 def test_a_form_with_two_refresh_tokens() -> None:
@@ -67,7 +69,7 @@ def test_a_form_with_two_refresh_tokens() -> None:
 
     failed = read_response(200, body, None, ResponseFormat(encoding=Encoding.FORM))
 
-    assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with a refresh_token that is not one") == failed
+    assert FailedRequest(kind=FailureKind.UNREADABLE, seen="HTTP 200 with a refresh_token that is not one") == failed
 
 
 @pytest.mark.parametrize("text", [b"Zo\xeb", b"two\r\nlines", b"a\ttab", b"\xed\xa0\x80", b"\x00"])
@@ -78,7 +80,10 @@ def test_lax_json_loses_nothing(text: bytes) -> None:
     assert TokenResponse(access_token=SecretValue("a"), refresh_token=SecretValue("r"), lifetime=None) == found
 
     dead = read_response(400, b'{"error": "invalid_grant", "error_description": "%s"}' % text)
-    assert FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant") == dead
+    assert (
+        FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
+        == dead
+    )
 
 
 @pytest.mark.parametrize("token", [b"a\xeb", b"a\n", b"a\nb"])
@@ -86,7 +91,7 @@ def test_lax_json_makes_no_token_up(token: bytes) -> None:
     """A value that is not a token as it stands is not turned into one."""
     failed = read_response(200, b'{"access_token": "%s"}' % token)
 
-    assert FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with no usable access_token") == failed
+    assert FailedRequest(kind=FailureKind.UNREADABLE, seen="HTTP 200 with no usable access_token") == failed
 
 
 def test_an_envelope_and_other_names() -> None:
@@ -98,7 +103,7 @@ def test_an_envelope_and_other_names() -> None:
         access_token=SecretValue("a"), refresh_token=SecretValue("r"), lifetime=timedelta(minutes=1)
     )
     assert expected == tokens(body, envelope=("data", "x"), names=names)
-    missing = FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200 with no object at data.y")
+    missing = FailedRequest(kind=FailureKind.UNREADABLE, seen="HTTP 200 with no object at data.y")
     assert missing == read(body, envelope=("data", "y"), names=names)
 
 
@@ -140,6 +145,15 @@ def test_how_long_the_grant_lives() -> None:
     assert None is tokens(body).refresh_token_lifetime
     found = tokens(body, names={"refresh_token_expires_in": "x_refresh_token_expires_in"})
     assert timedelta(days=100) == found.refresh_token_lifetime
+
+
+@pytest.mark.parametrize(("moved", "hard", "days"), [(100, 1825, 100), (100, 7, 7), (None, 7, 7), (100, None, 100)])
+def test_the_earlier_end_of_a_grant_counts(moved: int | None, hard: int | None, days: int) -> None:
+    """Where a response states an end that a refresh moves and one that none does, the earlier one counts."""
+    stated = {"refresh_token_expires_in": moved, "refresh_token_hard_expires_in": hard}
+    body = GOOD | {name: value * 86_400 for name, value in stated.items() if value is not None}
+
+    assert timedelta(days=days) == tokens(body).refresh_token_lifetime
 
 
 def test_what_a_profile_keeps() -> None:

@@ -78,7 +78,6 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with SecretsManagerServer() as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr("token_refresh.reader.clients.CLIENTS._made", {})
         store = Store(server, Clock(time.time()))
         for provider in ("upwork", "xero"):
             store.put("canary", secret_id=f"{provider}-oauth-tokens-published")

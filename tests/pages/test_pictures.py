@@ -12,6 +12,7 @@ import pytest
 from pages import captures, dashboard, window
 from pages.pictures import FOLDER, MADE
 from pages.terminal import normalised
+from token_refresh.advice import Command
 from token_refresh_worker.cli.authorize.page import authorized
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +63,9 @@ def test_the_pages_describe_the_authorization_page() -> None:
     (described,) = {
         alt for page in PAGES for alt in re.findall(r"!\[([^\]]*)\]\([^)]*authorized\.png\)", page.read_text())
     }
-    shown = " ".join(words(authorized("upwork-oauth-tokens", "token-refresh status upwork-oauth-tokens"))[1:])
+    shown = " ".join(
+        words(authorized("upwork-oauth-tokens", Command.of("token-refresh status upwork-oauth-tokens")))[1:]
+    )
 
     assert described.split(": ", 1)[1].split(". ")[0] in shown
 

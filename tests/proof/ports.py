@@ -22,7 +22,7 @@ from token_refresh_worker.core.claims import Claim, UnreadableClaim, read_claim,
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import Response
+from token_refresh_worker.oauth.response import EndpointResponse
 from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run import snapshot_reader
@@ -100,7 +100,7 @@ class _Endpoint:
         self._host = host
         self._ports = ports
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send a token request."""
         del timeout_seconds
         return self._ports.ask(Send(request.fields["refresh_token"], self._host))  # type: ignore[return-value]  # as asked

@@ -13,11 +13,13 @@ from typing import Final, NamedTuple
 
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS, LIFETIME_SECONDS
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 
-REJECTED: Final = FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
-NO_RESPONSE: Final = FailedRequest(kind=Kind.NO_RESPONSE, seen="no response")
-CLIENT_REJECTED: Final = FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
+REJECTED: Final = FailedRequest(
+    kind=FailureKind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant"
+)
+NO_RESPONSE: Final = FailedRequest(kind=FailureKind.NO_RESPONSE, seen="no response")
+CLIENT_REJECTED: Final = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
 
 
 class Family(NamedTuple):
@@ -40,7 +42,7 @@ class Provider(NamedTuple):
     kind: str
     families: tuple[Family, ...] = (Family(),)
 
-    def redeem(self, refresh_token: str, now: int) -> tuple["Provider", Response, bool]:
+    def redeem(self, refresh_token: str, now: int) -> tuple["Provider", EndpointResponse, bool]:
         """Respond to a refresh request; the last value says whether it was a reuse that revoked the family."""
         number, index = parse(refresh_token)
         family = self.families[number]

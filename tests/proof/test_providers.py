@@ -4,7 +4,7 @@ import pytest
 
 from proof.providers import Provider
 from proof.world import EPOCH_SECONDS, GRACE_SECONDS
-from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 
 NOW = EPOCH_SECONDS
 
@@ -16,7 +16,7 @@ def test_a_single_use_token_that_is_sent_again_revokes_its_family() -> None:
 
     assert isinstance(response, TokenResponse)
     assert isinstance(again, FailedRequest)
-    assert Kind.GRANT_REJECTED is again.kind
+    assert FailureKind.GRANT_REJECTED is again.kind
     assert reused
     assert (True, False) == (once.alive("r0.1", NOW), twice.alive("r0.1", NOW))
 

@@ -1,4 +1,4 @@
-"""Many runs at once: several processes, several threads in each, every thread with a client of its own."""
+"""Many runs at once: several processes, several threads in each; the threads share the clients of their process."""
 
 import os
 import sys
@@ -8,14 +8,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
-from typing import Any, Final
-
-import boto3
+from typing import Final
 
 from testbed.worker import PROCESSES, SCHEDULED, Context
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker import bootstrap
-from token_refresh_worker.adapters.calls import CLIENT_CONFIG
 from token_refresh_worker.handlers import refresh
 
 DEADLINE_SECONDS: Final = 90.0
@@ -51,19 +48,14 @@ def contend(
 
 
 def _contend(environment: dict[str, str], request_ids: list[str], start: Barrier, endings: Connection) -> None:
-    """In a started process: make the clients, wait for the other processes, and run all at once."""
+    """In a started process: make the client, wait for the other processes, and run all at once."""
     os.environ.clear()
     os.environ.update(environment)
     sys.stdout = open(os.devnull, "w", encoding="ascii")  # noqa: PTH123, SIM115 - hundreds of logs are of no use
-    session = boto3.Session()
-    clients = [session.client("secretsmanager", config=CLIENT_CONFIG) for _ in request_ids]
-    mine = threading.local()
-    # Lambda runs one event at a time in a process, which therefore keeps one client.
-    bootstrap.secrets_manager_client = lambda: mine.client
+    bootstrap.secrets_manager_client()
     together = threading.Barrier(len(request_ids))
 
-    def ending(request_id: str, client: Any) -> str:
-        mine.client = client
+    def ending(request_id: str) -> str:
         together.wait()
         try:
             return str(refresh(SCHEDULED, Context(request_id, DEADLINE_SECONDS))["outcome"])
@@ -72,4 +64,4 @@ def _contend(environment: dict[str, str], request_ids: list[str], start: Barrier
 
     start.wait()
     with ThreadPoolExecutor(len(request_ids)) as pool:
-        endings.send(list(pool.map(ending, request_ids, clients)))
+        endings.send(list(pool.map(ending, request_ids)))

@@ -25,7 +25,6 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         for name, value in {**server.environment, **parameters.environment}.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("STRIPE_SECRET_ID", "ssm:/my-app/dev/stripe")
-        monkeypatch.setattr("token_refresh.reader.clients.CLIENTS._made", {})
         for reference in (
             "ssm:/my-app/dev/stripe",
             amplify_sandbox("my-app", "alice", "STRIPE_KEY"),

@@ -118,7 +118,6 @@ def test_fastapi_service(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.syspath_prepend(EXAMPLES)
-    monkeypatch.setattr("token_refresh.reader.clients.CLIENTS._made", {})
     app = importlib.import_module("fastapi_service").app
 
     async def main() -> None:

@@ -5,12 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
 from reader.surroundings import Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh import reader
+from token_refresh import reader, webhooks
 
 HEAVY = ("boto3", "botocore", "asyncio", "httpx", "requests", "structlog", "tenacity", "typer", "rich")
 
@@ -37,19 +38,19 @@ def test_import_is_light() -> None:
     assert set() == names & set(HEAVY)
 
 
-def test_every_public_name_is_there() -> None:
+@pytest.mark.parametrize("package", [reader, webhooks])
+def test_every_public_name_is_there(package: ModuleType) -> None:
     """All names can be imported from the package, those that are loaded on first use too, and no others."""
-    for name in reader.__all__:
-        assert callable(getattr(reader, name))
-    with pytest.raises(AttributeError, match=r"module 'token_refresh\.reader' has no attribute 'nothing'"):
-        _ = reader.nothing
+    assert set() == {name for name in package.__all__ if getattr(package, name) is None}
+    with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+        _ = package.nothing
 
 
 def test_import_leaves_the_worker_out() -> None:
     """A consumer loads what is stored, what AWS says, the errors, and nothing else of the worker."""
     names = {name for name in imported("from token_refresh.reader import *") if name.startswith("token_refresh.")}
     rooms = {name.split(".")[1] for name in names}
-    assert {"aws", "errors", "reader", "secret_value", "stored"} == rooms
+    assert {"advice", "aws", "errors", "reader", "secret_value", "stored"} == rooms
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,6 @@ def reader(request: pytest.FixtureRequest, store: Store, clock: Clock, monkeypat
     """A reader with a client of the test's, or with its own."""
     for name, value in store.server.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("token_refresh.reader.clients.CLIENTS._made", {})
     client = store.client if request.param == "given" else None
     return TokenReader("tokens", client=client, background=False, runtime=runtime(clock))
 

@@ -218,12 +218,12 @@ def test_worker_out_of_reach(store: Store, clock: Clock, monkeypatch: pytest.Mon
     names = ["token-refresh", "arn:aws:lambda:eu-west-1:123456789012:function:token-refresh"]
     for name in names:
         reader = TokenReader("tokens", client=store.client, refresh_function=name, runtime=runtime(clock))
-        with pytest.raises(TokenExpired, match=rf"{name} could not be asked to refresh \(\w+\)"):
+        with pytest.raises(TokenExpired, match=rf"{name} could not be asked to refresh: lambda:InvokeFunction on"):
             reader.get()
 
 
 def test_unreachable_worker(store: Store, clock: Clock) -> None:
-    """A function that can't be reached is named by the class of the client's error."""
+    """A function that can't be reached is an error like any other of AWS, in the words of all."""
     nowhere = Worker()
     with _listening(nowhere):
         pass
@@ -231,5 +231,5 @@ def test_unreachable_worker(store: Store, clock: Clock) -> None:
     reader = TokenReader(
         "tokens", client=store.client, refresh_function="f", lambda_client=nowhere.client(), runtime=runtime(clock)
     )
-    with pytest.raises(TokenExpired, match=r"f could not be asked to refresh \(EndpointConnectionError\)"):
+    with pytest.raises(TokenExpired, match=r"f got no response \(EndpointConnectionError\): check the net"):
         reader.get()

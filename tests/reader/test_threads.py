@@ -17,21 +17,18 @@ def shared(request: pytest.FixtureRequest, store: Store, clock: Clock) -> TokenR
     return TokenReader("tokens", client=store.client, background=request.param, runtime=runtime(clock))
 
 
-def test_fifty_simultaneous_misses_make_one_call(store: Store, shared: TokenReader) -> None:
-    """Fifty threads that all find the cache empty make one call, and all get its token."""
-    store.put("one")
-    assert ["one"] * FIFTY == at_once(FIFTY, shared.get)
-    assert 1 == store.reads
-
-
-def test_fifty_simultaneous_expiries_make_one_call(store: Store, shared: TokenReader, clock: Clock) -> None:
-    """Fifty threads whose token has expired make one call, and all get the new one."""
-    store.put("one")
-    shared.get()
-    clock.advance(3600)
+@pytest.mark.parametrize(("first", "reads"), [(None, 1), ("one", 2)], ids=["misses", "expiries"])
+def test_fifty_simultaneous_gets_make_one_call(
+    store: Store, shared: TokenReader, clock: Clock, first: str | None, reads: int
+) -> None:
+    """Fifty threads that find the cache empty, or their token expired, make one call, and all get its token."""
+    if first:
+        store.put(first)
+        shared.get()
+        clock.advance(3600)
     store.put("two")
     assert ["two"] * FIFTY == at_once(FIFTY, shared.get)
-    assert 2 == store.reads
+    assert reads == store.reads
 
 
 def test_fifty_simultaneous_failures_make_one_call(store: Store, shared: TokenReader) -> None:
@@ -42,21 +39,15 @@ def test_fifty_simultaneous_failures_make_one_call(store: Store, shared: TokenRe
     assert 1 == store.reads
 
 
-def test_fifty_simultaneous_rejections_make_one_call(store: Store, shared: TokenReader) -> None:
-    """Fifty threads that got a 401 make one call and go on with its token."""
+@pytest.mark.parametrize("newest", ["one", "two"])
+def test_fifty_simultaneous_rejections_make_one_call(store: Store, shared: TokenReader, newest: str) -> None:
+    """Fifty threads that got a 401 learn from one call whether there is another token, and go on with it."""
     store.put("one")
     shared.get()
-    store.put("two")
-    assert [True] * FIFTY == at_once(FIFTY, lambda: shared.reject("one"))
-    assert (2, "two") == (store.reads, shared.get())
-
-
-def test_fifty_simultaneous_rejections_of_a_token_that_stays_make_one_call(store: Store, shared: TokenReader) -> None:
-    """If no other token is stored, fifty threads learn it from one call."""
-    store.put("one")
-    shared.get()
-    assert [False] * FIFTY == at_once(FIFTY, lambda: shared.reject("one"))
-    assert 2 == store.reads
+    if newest != "one":
+        store.put(newest)
+    assert [newest != "one"] * FIFTY == at_once(FIFTY, lambda: shared.reject("one"))
+    assert (2, newest) == (store.reads, shared.get())
 
 
 def test_fifty_tasks_make_one_call(store: Store, shared: TokenReader, clock: Clock) -> None:

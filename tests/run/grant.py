@@ -9,10 +9,10 @@ from fakes import tokens
 from run.world import World
 from testbed.secrets_manager.limits import ServiceError
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import FailedRequest, Kind, Response
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
 
-REJECTED = FailedRequest(kind=Kind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
-LOST = FailedRequest(kind=Kind.NO_RESPONSE, seen="ReadTimeout")
+REJECTED = FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
+LOST = FailedRequest(kind=FailureKind.NO_RESPONSE, seen="ReadTimeout")
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class SingleUseGrant:
     refreshes: int = 0
     _used: set[str] = field(default_factory=set)
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         del timeout_seconds
         token = request.fields["refresh_token"]
         self.alive = self.alive and token not in self._used

@@ -11,9 +11,9 @@ from run.world import FIRST_CLAIM, World, killed
 from token_refresh.errors import ClientRejected, RefreshOutcomeUnknown
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
-from token_refresh_worker.oauth.response import FailedRequest, Kind
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 
-CLIENT_REJECTED = FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401")
+CLIENT_REJECTED = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401")
 
 
 @pytest.mark.parametrize("edited", [False, True])

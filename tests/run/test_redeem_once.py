@@ -18,7 +18,7 @@ from token_refresh.errors import (
 )
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, staged_version_id
-from token_refresh_worker.oauth.response import FailedRequest, Kind, Response
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
 
 
 def test_a_due_token_set_is_refreshed() -> None:
@@ -52,12 +52,12 @@ def test_new_tokens_live_from_when_their_request_was_sent() -> None:
     world = World()
     world.pass_time(MINUTE)
 
-    def slowly() -> Response:
+    def slowly() -> EndpointResponse:
         world.pass_time(timedelta(seconds=5))
         return tokens()
 
     world.endpoint.responses = [
-        FailedRequest(kind=Kind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17)),
+        FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17)),
         slowly,
     ]
 
@@ -100,7 +100,7 @@ def test_a_pending_label_is_left_alone() -> None:
 def test_a_secret_without_a_value_is_named() -> None:
     """A secret that nobody filled yet is an error that says what to do."""
     says = (
-        r"^secret tokens in eu-central-1 has no value yet; store the first token set with "
+        r"^secret tokens in eu-central-1 has no value yet: store the first token set with "
         r"`token-refresh authorize tokens --region eu-central-1`$"
     )
     with pytest.raises(SecretEmpty, match=says):

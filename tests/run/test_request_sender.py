@@ -19,15 +19,15 @@ from token_refresh.errors import (
     TokenRequestRejected,
 )
 from token_refresh_worker.core.schedule import Policy
-from token_refresh_worker.oauth.response import FailedRequest, Kind, Response
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
 
-NOT_SENT = FailedRequest(kind=Kind.NOT_SENT, seen="ConnectError")
-BUSY = FailedRequest(kind=Kind.BUSY, seen="HTTP 429")
-UNREADABLE = FailedRequest(kind=Kind.UNREADABLE, seen="HTTP 200")
-UNEXPECTED = FailedRequest(kind=Kind.UNEXPECTED, seen="HTTP 302")
-NOT_SIGNED = FailedRequest(kind=Kind.NOT_SIGNED, seen="kms:Sign failed")
-CLIENT_REJECTED = FailedRequest(kind=Kind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
-REQUEST_REJECTED = FailedRequest(kind=Kind.REQUEST_REJECTED, seen="HTTP 400", error="invalid_request")
+NOT_SENT = FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError")
+BUSY = FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429")
+UNREADABLE = FailedRequest(kind=FailureKind.UNREADABLE, seen="HTTP 200")
+UNEXPECTED = FailedRequest(kind=FailureKind.UNEXPECTED, seen="HTTP 302")
+NOT_SIGNED = FailedRequest(kind=FailureKind.NOT_SIGNED, seen="kms:Sign failed")
+CLIENT_REJECTED = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
+REQUEST_REJECTED = FailedRequest(kind=FailureKind.REQUEST_REJECTED, seen="HTTP 400", error="invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,9 @@ def test_the_endpoint_is_opened_once_a_refresh() -> None:
 def test_retries_wait_as_long_as_the_provider_asks() -> None:
     """`Retry-After` is honoured where it fits into the deadline."""
     world = World()
-    world.endpoint.responses = [FailedRequest(kind=Kind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17))]
+    world.endpoint.responses = [
+        FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=17))
+    ]
 
     assert "refreshed" == world.outcome()
     assert [17.0] == world.clock.slept
@@ -96,7 +98,9 @@ def test_retries_wait_as_long_as_the_provider_asks() -> None:
 def test_retries_end_where_the_provider_asks_for_more_than_there_is() -> None:
     """A `Retry-After` beyond the deadline ends the run at once."""
     world = World()
-    world.endpoint.responses = [FailedRequest(kind=Kind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=80))]
+    world.endpoint.responses = [
+        FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=80))
+    ]
 
     with pytest.raises(TokenEndpointUnavailable, match=r"HTTP 429, after 1 request\b"):
         world.execute()
@@ -139,7 +143,7 @@ def test_a_run_that_was_suspended_sends_no_second_request(when: str) -> None:
     """A repeat past the time limit is not sent, and the run says why the first request failed."""
     world = World()
 
-    def suspended() -> Response:
+    def suspended() -> EndpointResponse:
         world.pass_time(HOUR)
         return BUSY
 

@@ -9,7 +9,7 @@ from run.grant import REJECTED
 from run.world import World
 from token_refresh.errors import ReauthorizationRequired
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.oauth.response import Response
+from token_refresh_worker.oauth.response import EndpointResponse
 
 
 def test_invalid_grant_stops_every_run_until_somebody_authorizes_again() -> None:
@@ -59,7 +59,7 @@ def test_a_redemption_that_was_lost_to_another_refresher_is_named() -> None:
     """After `invalid_grant` the state is read again: other tokens that are current by now are adopted."""
     world = World()
 
-    def replaced() -> Response:
+    def replaced() -> EndpointResponse:
         world.save(refreshToken="theirs", expires_at=NOW + DAY)
         return REJECTED
 

@@ -3,6 +3,8 @@
 import base64
 from typing import Any, Protocol
 
+import pytest
+
 
 class Shape(Protocol):
     """Builds an event."""
@@ -94,3 +96,9 @@ SHAPES: dict[str, Shape] = {
     "load balancer": load_balancer,
     "load balancer, multi-value headers": load_balancer_lists,
 }
+shapes = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+
+
+def headers_of(response: dict[str, Any]) -> dict[str, str]:
+    lists = response.get("multiValueHeaders")
+    return {name: values[0] for name, values in lists.items()} if lists else response["headers"]

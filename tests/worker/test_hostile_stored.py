@@ -24,37 +24,13 @@ FIRST = claim_version_id(None)
 REDEEMED = fingerprint_of(SecretValue("another token"))
 
 TIMES = [
-    0,
-    -1,
-    10**8,
-    10**11,
-    1e18,
-    -1e18,
-    10**400,
-    253402300799000,
-    "0001-01-01T00:00:00Z",
-    "9999-12-31T23:59:59.999999Z",
-    "9999-12-31T23:59:59-12:00",
-    "0001-01-01T00:00:00+14:00",
+    *(0, -1, 10**8, 10**11, 1e18, -1e18, 10**400, 253402300799000),
+    *("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"),
 ]
 ODD = st.sampled_from(
     [
-        None,
-        True,
-        False,
-        "",
-        " ",
-        "\ud800",
-        f"\x1b]0;{CANARY}\x07",
-        CANARY,
-        "a" * 2_000,
-        [],
-        {},
-        [CANARY],
-        [[1, 2, 3, 4]],
-        {CANARY: CANARY},
-        float("nan"),
-        float("inf"),
+        *(None, True, False, "", " ", "\ud800", f"\x1b]0;{CANARY}\x07", CANARY, "a" * 2_000),
+        *([], {}, [CANARY], [[1, 2, 3, 4]], {CANARY: CANARY}, float("nan"), float("inf")),
         *TIMES,
     ]
 )
@@ -72,33 +48,13 @@ def changed(*keys: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 DOCUMENT = changed(
-    "accessToken",
-    "refreshToken",
-    "expiresAt",
-    "issuedAt",
-    "clientId",
-    "clientSecret",
-    "client_secret",
-    "access_token",
-    "expires_at",
-    "provider",
-    "providerVariables",
-    "tokenRefresh",
-    "note",
+    *("accessToken", "refreshToken", "expiresAt", "issuedAt", "clientId", "clientSecret", "provider"),
+    *("access_token", "expires_at", "client_secret", "providerVariables", "tokenRefresh", "note"),
 )
 ORIGIN = changed("claim", "number", "host", "grace_seconds", "store")
 CLAIMED = changed(
-    "version_id",
-    "attempt",
-    "ttl_seconds",
-    "nonce",
-    "earlier",
-    "fates",
-    "number",
-    "token",
-    "host",
-    "grace_seconds",
-    "forced",
+    *("version_id", "attempt", "ttl_seconds", "nonce", "earlier", "fates"),
+    *("number", "token", "host", "grace_seconds", "forced"),
 )
 RECORDED = changed("version_id", "attempt", "outcome", "error", "at")
 ATTRIBUTES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(

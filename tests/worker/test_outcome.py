@@ -7,7 +7,7 @@ import pytest
 from builders import DAY, HOUR, NOW, document, policy
 from token_refresh.errors import ReauthorizationRequired, TokenRefreshError, TokensNotStored
 from token_refresh_worker.core.snapshot import TokenSet
-from token_refresh_worker.run.last_line import LastLine
+from token_refresh_worker.run.last_line import last_line
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
 
 TOKENS = CurrentTokens.of(
@@ -19,9 +19,9 @@ def outcome(name: str = "refreshed", **changes: Any) -> Outcome:
     return Outcome(name=OutcomeName(name), secret_id="tokens", tokens=TOKENS, **changes)
 
 
-def last_line(ended: Outcome | TokenRefreshError, *, tokens: CurrentTokens = TOKENS, **changes: Any) -> LastLine:
+def line(ended: Outcome | TokenRefreshError, *, tokens: CurrentTokens = TOKENS, **changes: Any) -> dict[str, Any]:
     report = RunReport(ended=ended, at=NOW, requests=1, provider="xero", tokens=tokens)
-    return LastLine(report=report, trigger="schedule", secret_id="tokens", duration_ms=12, **changes)
+    return last_line(report, trigger="schedule", secret_id="tokens", duration_ms=12, **changes)
 
 
 def test_the_result_of_a_run() -> None:
@@ -43,8 +43,8 @@ def test_a_run_that_yielded_says_until_when() -> None:
     yielded = outcome("yielded", retry_at=NOW.astimezone(timezone(HOUR)))
 
     assert "2026-11-24T12:00:00Z" == yielded.as_result("r-1")["retry_at"]
-    assert "2026-11-24T12:00:00Z" == last_line(yielded).fields()["retry_at"]
-    assert "retry_at" not in last_line(outcome()).fields()
+    assert "2026-11-24T12:00:00Z" == line(yielded)["retry_at"]
+    assert "retry_at" not in line(outcome())
 
 
 def test_what_is_not_known_is_null_in_the_result() -> None:
@@ -58,24 +58,22 @@ def test_what_is_not_known_is_null_in_the_result() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended", "event", "counters"),
+    ("ended", "counters"),
     [
-        (outcome("fresh"), "token_refresh_finished", (0, 0, 0, 0, 0)),
-        (outcome("refreshed"), "token_refresh_finished", (1, 0, 0, 0, 0)),
-        (outcome("recovered"), "token_refresh_finished", (0, 1, 0, 0, 0)),
-        (outcome("superseded"), "token_refresh_finished", (0, 0, 1, 0, 0)),
-        (TokensNotStored("x"), "token_refresh_failed", (0, 0, 0, 1, 0)),
-        (ReauthorizationRequired("x"), "token_refresh_failed", (0, 0, 0, 1, 1)),
+        (outcome("fresh"), (0, 0, 0, 0, 0)),
+        (outcome("refreshed"), (1, 0, 0, 0, 0)),
+        (outcome("recovered"), (0, 1, 0, 0, 0)),
+        (outcome("superseded"), (0, 0, 1, 0, 0)),
+        (TokensNotStored("x"), (0, 0, 0, 1, 0)),
+        (ReauthorizationRequired("x"), (0, 0, 0, 1, 1)),
     ],
 )
 def test_the_last_line_is_the_metric(
-    ended: Outcome | TokenRefreshError, event: str, counters: tuple[int, int, int, int, int]
+    ended: Outcome | TokenRefreshError, counters: tuple[int, int, int, int, int]
 ) -> None:
     """Every run counts as 0 or 1 in each counter, so that a sum and an alarm over them mean something."""
-    last = last_line(ended)
-    fields = last.fields()
+    fields = line(ended)
 
-    assert event == last.event
     names = ("Refreshed", "Recovered", "Superseded", "Failed", "ReauthorizationRequired")
     assert counters == tuple(fields[name] for name in names)
     assert (12, 86_400, "tokens") == (fields["DurationMs"], fields["SecondsToExpiry"], fields["SecretId"])
@@ -99,7 +97,7 @@ def test_the_last_line_is_the_metric(
 def test_the_page_names_every_metric() -> None:
     """docs/configuration.md has each metric that a line can have, in backquotes."""
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
-    last: Any = last_line(outcome(), due_before=NOW).fields()
+    last = line(outcome(), due_before=NOW)
 
     names = [metric["Name"] for metric in last["_aws"]["CloudWatchMetrics"][0]["Metrics"]]
 
@@ -109,7 +107,7 @@ def test_the_page_names_every_metric() -> None:
 
 def test_a_failure_says_what_failed() -> None:
     """A failed run's line has the error's type and message."""
-    fields = last_line(TokensNotStored("what to do")).fields()
+    fields = line(TokensNotStored("what to do"))
 
     assert ("TokensNotStored", "what to do") == (fields["error_type"], fields["error"])
     assert "outcome" not in fields
@@ -117,7 +115,7 @@ def test_a_failure_says_what_failed() -> None:
 
 def test_what_is_not_known_is_left_out_of_the_metric() -> None:
     """An expiry that nobody knows is left out, so an alarm on missing data can use it."""
-    fields = last_line(TokensNotStored("x"), tokens=CurrentTokens(version_id="v1")).fields()
+    fields = line(TokensNotStored("x"), tokens=CurrentTokens(version_id="v1"))
 
     assert "SecondsToExpiry" not in str(fields)
     assert "seconds_to_expiry" not in fields

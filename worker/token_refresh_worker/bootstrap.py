@@ -1,19 +1,18 @@
 """The composition root: which adapters a run acts with. Nothing else knows them all."""
 
-import os
 import secrets
 import time
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from botocore.exceptions import BotoCoreError
+import botocore.session  # noqa: F401 - in Lambda's INIT, which has a full core; an invocation has a share of one
 
-from token_refresh.aws.clients import MakeClient, make_client
+from token_refresh.aws.clients import CLIENTS, MakeClient
 from token_refresh.aws.errors import TOKEN_SECRET_SETTING
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.stored.json_object import located, read_object
-from token_refresh_worker.adapters.calls import CLIENT_CONFIG, OVERRUN_SECONDS
+from token_refresh_worker.adapters.calls import CALL_LIMITS, OVERRUN_SECONDS
 from token_refresh_worker.adapters.client_key import KmsSigner
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
@@ -24,7 +23,16 @@ from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import ClaimStore, Clock, Deadline, Log, SecretStore, SecretVersion, TokenEndpoint
+from token_refresh_worker.run.ports import (
+    Bus,
+    ClaimStore,
+    Clock,
+    Deadline,
+    Log,
+    SecretStore,
+    SecretVersion,
+    TokenEndpoint,
+)
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
@@ -37,13 +45,6 @@ _PREVIOUS: Final = "AWSPREVIOUS"
 
 MARGIN_SECONDS = OVERRUN_SECONDS + 1.0
 """Kept back from the time that a run is given: for a call that is under way at its end, and for the last log line."""
-
-
-_ENDPOINT_VARIABLES = {
-    "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-    "dynamodb": "AWS_ENDPOINT_URL_DYNAMODB",
-    "kms": "AWS_ENDPOINT_URL_KMS",
-}
 
 
 class SystemClock:
@@ -212,28 +213,19 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None, client: Mak
     return HttpTokenEndpoint(provider.token_endpoint, provider.response, signer)
 
 
-def aws_client(service: str, *, region: str | None = None) -> Any:
-    """Give a client for the AWS configuration of this moment; making one takes longer than a fresh run's calls.
+def open_bus(name: str) -> Bus:
+    """Open the bus to which events about grants are sent, by name or ARN."""
+    # Imported here: few deployments have a bus.
+    from token_refresh_worker.adapters import event_bus  # noqa: PLC0415
 
-    Raises:
-        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
-    """
-    variables = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    return _make_client(service, region, tuple(sorted(variables.items())))
+    return event_bus.EventBridgeBus(CLIENTS.get("events", limits=event_bus.CALL_LIMITS), name)
+
+
+def aws_client(service: str, *, region: str | None = None) -> Any:
+    """Give a client for a run; see `Clients.get`."""
+    return CLIENTS.get(service, limits=CALL_LIMITS, region=region)
 
 
 def secrets_manager_client() -> "SecretsManagerClient":
     """Give a client of Secrets Manager; see `aws_client`."""
     return cast("SecretsManagerClient", aws_client("secretsmanager"))
-
-
-# One client for each of three services. The variables are part of the key, since tests change them in one process.
-@lru_cache(maxsize=3)
-def _make_client(service: str, region: str | None, _aws_environment: tuple[tuple[str, str], ...]) -> object:
-    try:
-        return make_client(service, region=region, config=CLIENT_CONFIG)
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigurationError(
-            f"the AWS configuration can't be used ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE and "
-            f"{_ENDPOINT_VARIABLES[service]} where they are set"
-        ) from None

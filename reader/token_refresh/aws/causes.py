@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
-from token_refresh.aws.responses import MalformedResponse
+from token_refresh.aws.responses import FailedPart, MalformedResponse
 
 
 class Cause(Enum):
@@ -24,6 +24,9 @@ class Cause(Enum):
     BAD_CREDENTIALS = auto()
     NO_CREDENTIALS = auto()
     NO_REGION = auto()
+    NO_PROFILE = auto()
+    BAD_CONFIGURATION = auto()
+    """No client can be made of the region, the endpoint or the AWS files."""
     BAD_NAME = auto()
     """The client refused to send the request."""
     THROTTLED = auto()
@@ -56,6 +59,7 @@ class FailedCall(NamedTuple):
 _CAUSES: Final[Mapping[str, Cause]] = {
     "AccessDenied": Cause.DENIED,
     "AccessDeniedException": Cause.DENIED,
+    "AWS.SimpleQueueService.NonExistentQueue": Cause.NOT_FOUND,
     "DecryptionFailure": Cause.KEY_DENIED,
     "EncryptionFailure": Cause.KEY_DENIED,
     "ExpiredToken": Cause.BAD_CREDENTIALS,
@@ -75,6 +79,7 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "OptInRequired": Cause.DENIED,
     "ParameterNotFound": Cause.NOT_FOUND,
     "ProvisionedThroughputExceededException": Cause.THROTTLED,
+    "QueueDoesNotExist": Cause.NOT_FOUND,
     "RequestExpired": Cause.BAD_CREDENTIALS,
     "RequestLimitExceeded": Cause.THROTTLED,
     "RequestTimeout": Cause.SERVER_ERROR,
@@ -90,14 +95,15 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "UnrecognizedClientException": Cause.BAD_CREDENTIALS,
     "BotoCoreError": Cause.UNREACHABLE,
     "CredentialRetrievalError": Cause.NO_CREDENTIALS,
+    "LoginError": Cause.BAD_CREDENTIALS,
     "NoCredentialsError": Cause.NO_CREDENTIALS,
     "NoRegionError": Cause.NO_REGION,
     "ParamValidationError": Cause.BAD_NAME,
     "PartialCredentialsError": Cause.NO_CREDENTIALS,
-    "ProfileNotFound": Cause.NO_CREDENTIALS,
+    "ProfileNotFound": Cause.NO_PROFILE,
     "ResponseParserError": Cause.UNREACHABLE,
-    "SSOError": Cause.NO_CREDENTIALS,
-    "TokenRetrievalError": Cause.NO_CREDENTIALS,
+    "SSOError": Cause.BAD_CREDENTIALS,
+    "TokenRetrievalError": Cause.BAD_CREDENTIALS,
 }
 
 # Longer or stranger text may hold anything: a proxy or an endpoint of someone else chooses it.
@@ -110,6 +116,8 @@ def failure_of(error: Exception) -> FailedCall:
     """Find the cause of what a client of botocore or boto3 raised."""
     if isinstance(error, MalformedResponse):
         return FailedCall(cause=Cause.MALFORMED, code=error.member)
+    if isinstance(error, FailedPart):
+        return failure_of_code(error.code)
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         detail, metadata = _mapping(response, "Error"), _mapping(response, "ResponseMetadata")
@@ -134,6 +142,8 @@ def failure_of_code(code: object, message: object = None, status: object = None)
     if isinstance(status, int) and status >= 500 and cause is not Cause.THROTTLED:  # noqa: PLR2004 - RFC 9110
         cause = Cause.SERVER_ERROR
     text = message if isinstance(message, str) else ""
+    if cause is Cause.OTHER and quoted.startswith("KMS."):  # what SQS says of a queue's key
+        cause = Cause.THROTTLED if quoted == "KMS.ThrottlingException" else Cause.KEY_DENIED
     if cause is Cause.NOT_FOUND and "specified secret value" in text:
         cause = Cause.NO_VALUE
     elif cause is Cause.DENIED and _KEY.search(text):

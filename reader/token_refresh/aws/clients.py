@@ -1,10 +1,25 @@
-"""Makes clients of AWS services."""
+"""Makes clients of AWS services: one session of botocore, and its clients, for all that a process does."""
 
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+import threading
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from botocore.config import Config
+from token_refresh.aws.causes import Cause, FailedCall, failure_of
+from token_refresh.aws.errors import AwsRequest, named_error
+
+_REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_ENDPOINT: Final = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
+
+
+class ClientLimits(NamedTuple):
+    """How long a client waits, and how often it sends a request."""
+
+    connect_seconds: float
+    read_seconds: float
+    attempts: int
+    """Requests of one call, with up to 1 s between them (botocore's standard mode)."""
+    connections: int = 10
 
 
 class MakeClient(Protocol):
@@ -14,7 +29,7 @@ class MakeClient(Protocol):
         """Make the client of `service`, by its name in botocore; without a region, in the configured one.
 
         Raises:
-            ConfigurationError: There is no region, or the AWS configuration can't be used.
+            TokenRefreshError: There is no region, or the AWS configuration can't be used.
         """
         ...
 
@@ -24,15 +39,127 @@ def configured_region() -> str | None:
     return os.environ.get("AWS_REGION") or None
 
 
-def make_client(service: str, *, region: str | None, config: "Config") -> Any:
-    """Make a client, in the configured region if `region` is None.
+class Clients:
+    """The clients of one AWS configuration; another configuration replaces them."""
 
-    Raises:
-        BotoCoreError: There is no region, or the AWS configuration can't be read.
-        ValueError: An endpoint or the region is malformed.
-    """
-    import botocore.session  # noqa: PLC0415 - 0.2 s, which only the first read should cost
+    def __init__(self) -> None:
+        self.forget()
 
-    return botocore.session.get_session().create_client(
-        service, region_name=region or configured_region(), config=config
-    )
+    def forget(self) -> None:
+        """Drop session and clients. A forked child would write to its parent's connections, and wait for its locks."""
+        # A session is not safe under threads; its clients are.
+        self._lock = threading.Lock()
+        self._configuration: Mapping[str, str] | None = None
+        self._session: Any = None
+        self._made: dict[tuple[str, str, ClientLimits], Any] = {}
+
+    def get(
+        self,
+        service: str,
+        *,
+        limits: ClientLimits,
+        region: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Give a client, in the configured region if `region` is None; making one takes longer than a call.
+
+        Args:
+            service: Its name in botocore.
+            limits: How long the client waits.
+            region: The AWS region.
+            environment: Variables that stand for those of the process.
+
+        Raises:
+            ConfigurationError: There is no region or no such profile, or the AWS configuration can't be used.
+            SecretAccessDenied: The configured credentials can't be had.
+        """
+        aws = _aws_variables(environment)
+        try:
+            with self._lock:
+                return self._get(service, region, limits, aws)
+        except Exception as error:  # noqa: BLE001 - whatever botocore meets in variables and files, it is named
+            failure = _why(error)
+        # Outside of `except`: the error in it may quote a variable or a file.
+        name = aws.get("AWS_PROFILE", "") if failure.cause is Cause.NO_PROFILE else ""
+        raise named_error(failure, AwsRequest(service, name, region or "", kind=""))
+
+    def region_of(self, region: str | None = None) -> str | None:
+        """Give the region that a client gets, as far as it is known without making a session."""
+        aws = _aws_variables(None)
+        return region or next((aws[name] for name in _REGION if name in aws), None) or self._profiles_region()
+
+    def regions(self, service: str) -> list[str]:
+        """List the regions that have a service; there must be a client."""
+        with self._lock:
+            found: list[str] = self._session.get_available_regions(service)
+        return found
+
+    def _get(self, service: str, region: str | None, limits: ClientLimits, aws: Mapping[str, str]) -> Any:
+        self._configure({name: value for name, value in aws.items() if name not in _REGION})
+        region = region or next((aws[name] for name in _REGION if name in aws), None) or self._profiles_region()
+        if not region:
+            raise _NoRegionError
+        key = (service, region, limits)
+        if key not in self._made:
+            self._made[key] = self._make(service, region, limits, aws)
+        return self._made[key]
+
+    def _configure(self, configuration: Mapping[str, str]) -> None:
+        if configuration == self._configuration:
+            return
+        import botocore.session  # noqa: PLC0415 - 0.2 s, which only the first call should cost
+
+        # An explicit profile makes botocore ignore the credentials in the process's environment.
+        profile = None if "AWS_ACCESS_KEY_ID" in configuration else configuration.get("AWS_PROFILE")
+        # One for all: reading AWS's data takes 40 times as long as making a client.
+        self._session = botocore.session.Session(profile=profile)
+        self._configuration, self._made = configuration, {}
+
+    def _make(self, service: str, region: str, limits: ClientLimits, aws: Mapping[str, str]) -> Any:
+        from botocore.config import Config  # noqa: PLC0415 - see above
+
+        endpoint = aws.get(_ENDPOINT) if service == "secretsmanager" else None
+        return self._session.create_client(
+            service,
+            region_name=region,
+            # botocore looks in the process's environment, which `--endpoint-url` does not change.
+            endpoint_url=None if endpoint == os.environ.get(_ENDPOINT) else endpoint,
+            config=Config(
+                connect_timeout=limits.connect_seconds,
+                read_timeout=limits.read_seconds,
+                retries={"mode": "standard", "total_max_attempts": limits.attempts},
+                max_pool_connections=limits.connections,
+            ),
+        )
+
+    def _profiles_region(self) -> str | None:
+        # Empty if the variable is: botocore takes that for a region.
+        region: str | None = self._session.get_config_variable("region") if self._session else None
+        return region or None
+
+
+class _NoRegionError(Exception):
+    """There is no region."""
+
+
+def _aws_variables(environment: Mapping[str, str] | None) -> dict[str, str]:
+    given = os.environ if environment is None else environment
+    return {name: value for name, value in given.items() if name.startswith("AWS_") and value}
+
+
+def _why(error: Exception) -> FailedCall:
+    """Say why there is no client: what is not about region, profile or credentials is about another setting."""
+    if isinstance(error, _NoRegionError):
+        return FailedCall(cause=Cause.NO_REGION, code="")
+    failure = failure_of(error)
+    if isinstance(error, ValueError):  # an endpoint without a scheme, or a malformed region
+        return FailedCall(cause=Cause.BAD_CONFIGURATION, code="a region or an endpoint URL is malformed")
+    if failure.cause in {Cause.NO_PROFILE, Cause.NO_REGION} or failure.cause.is_denial:
+        return failure
+    return FailedCall(cause=Cause.BAD_CONFIGURATION, code=failure.code)
+
+
+CLIENTS: Final = Clients()
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=CLIENTS.forget)

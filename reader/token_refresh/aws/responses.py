@@ -23,6 +23,14 @@ class MalformedResponse(Exception):  # noqa: N818 - the caller of the service tr
         self.member = member
 
 
+class FailedPart(Exception):  # noqa: N818 - likewise
+    """A call succeeded, and a part of it failed."""
+
+    def __init__(self, code: object) -> None:
+        super().__init__()
+        self.code = code
+
+
 def member(response: Any, name: str, kind: type[T]) -> T:
     """Give a member of a response.
 

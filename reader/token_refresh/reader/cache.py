@@ -16,7 +16,7 @@ from token_refresh.reader import lifecycle
 from token_refresh.reader.entry import SET_BACK_SECONDS, Entry, Read
 from token_refresh.reader.errors import defect, without_traceback
 from token_refresh.reader.fetch import FETCH_SECONDS, Fetch
-from token_refresh.reader.pauses import Pauses
+from token_refresh.reader.pauses import RetryPauses
 from token_refresh.reader.runtime import Runtime
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Cache(Generic[T]):
         background: bool,
         runtime: Runtime,
         fetch_seconds: float = FETCH_SECONDS,
-        pauses: Pauses | None = None,
+        pauses: RetryPauses | None = None,
         name: str = "the secret",
     ) -> None:
         """Start empty.
@@ -60,7 +60,7 @@ class Cache(Generic[T]):
         self._fetch: Fetch | None = None
         self._begun = 0
         self._finished = 0  # the number of the newest fetch that has ended
-        self._pauses = pauses or Pauses(runtime)
+        self._pauses = pauses or RetryPauses(runtime)
         self._name = name
         lifecycle.watch(self)
 

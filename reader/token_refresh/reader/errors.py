@@ -11,9 +11,6 @@ TokenRefreshError            the base: catch this to catch all
   InternalError              a defect of this program
 """
 
-import copy
-from typing import TypeVar
-
 from token_refresh.errors import (
     ConfigurationError,
     InternalError,
@@ -24,6 +21,7 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
     TokenRefreshError,
     raised_at,
+    without_traceback,
 )
 
 __all__ = [
@@ -40,20 +38,9 @@ __all__ = [
     "without_traceback",
 ]
 
-E = TypeVar("E", bound=TokenRefreshError)
-
 
 class TokenExpired(TokenRefreshError):  # noqa: N818 - named like the errors beside it
     """The stored access token is expired and there is no newer one; the message says since when."""
-
-
-def without_traceback(error: E) -> E:
-    """Copy an error without its traceback, cause and context, so that each caller raises a separate one.
-
-    The frames of a traceback hold the stored document, and error reporters print them.
-    """
-    # Not `with_traceback(None)`: raising one object in two threads would mix their tracebacks.
-    return copy.copy(error)
 
 
 def defect(error: Exception) -> InternalError:

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from token_refresh.reader.cache import Cache
 from token_refresh.reader.entry import Entry
-from token_refresh.reader.pauses import Pauses
+from token_refresh.reader.pauses import RetryPauses
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.settings import SOFT_SHARE, in_lambda, seconds_of
 
@@ -56,7 +56,7 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
 
     pause_seconds = min(ttl_seconds, LONGEST_PAUSE_SECONDS)
     # As long without a value as with one: a missing permission must not cost more reads than a healthy secret does.
-    pauses = Pauses(
+    pauses = RetryPauses(
         runtime,
         longest_seconds=pause_seconds,
         longest_empty_seconds=pause_seconds,

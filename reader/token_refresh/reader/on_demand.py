@@ -7,16 +7,18 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.aws.arn import arn_region
-from token_refresh.aws.causes import failure_of
-from token_refresh.reader.clients import CLIENTS
+from token_refresh.aws.calls import call
+from token_refresh.aws.clients import CLIENTS, ClientLimits
+from token_refresh.aws.errors import AwsRequest
+from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.token import Token
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-# Longer than a run of the worker takes. The request is not repeated: the run may still be under way.
-INVOKE_TIMEOUT_SECONDS: Final = 90.0
+# Longer than a run of the worker takes, and one attempt: a repeat would start a second run beside the first.
+INVOKE_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=90, attempts=1)
 
 # A worker that can't help at once (re-authorization required, say) is not asked again sooner.
 PAUSE_SECONDS: Final = 60.0
@@ -106,25 +108,31 @@ class RefreshFunction:
         return self._invoke(force=False)
 
     def _invoke(self, *, force: bool) -> str:
-        try:
-            response = self._connect().invoke(
+        region = arn_region(self._function_name)
+
+        def ask() -> Any:
+            client = self._client or CLIENTS.get("lambda", limits=INVOKE_LIMITS, region=region)
+            response = client.invoke(
                 FunctionName=self._function_name,
                 InvocationType="RequestResponse",
                 Payload=json.dumps({"force": True} if force else {}).encode(),
             )
-            result = json.loads(response["Payload"].read())
-        # Not raised: the caller's error names the secret and carries this text.
-        except Exception as error:  # noqa: BLE001 - the stored token says more than an unreachable worker
-            return f"{self._function_name} could not be asked to refresh ({failure_of(error).code})"
-        return f"{self._function_name} was asked to refresh and returned {_outcome(result)}"
+            return json.loads(response["Payload"].read())
 
-    def _connect(self) -> "LambdaClient":
-        if self._client is not None:
-            return self._client
-        region = arn_region(self._function_name)
-        # One attempt: a repeated invocation would start a second run beside the first.
-        made: LambdaClient = CLIENTS.get("lambda", region, read_timeout_seconds=INVOKE_TIMEOUT_SECONDS, attempts=1)
-        return made
+        def request() -> AwsRequest:
+            return AwsRequest(
+                action="lambda:InvokeFunction",
+                name=self._function_name,
+                region=CLIENTS.region_of(region) or "",
+                kind="function",
+            )
+
+        try:
+            result = call(ask, request)
+        # Not raised: the caller's error names the secret and carries this text.
+        except TokenRefreshError as error:
+            return f"{self._function_name} could not be asked to refresh: {error}"
+        return f"{self._function_name} was asked to refresh and returned {_outcome(result)}"
 
 
 def _outcome(result: Any) -> str:

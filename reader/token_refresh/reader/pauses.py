@@ -17,7 +17,7 @@ RECOVERY_SECONDS: Final = 4 * 3600.0
 _MOST_DOUBLINGS: Final = 10
 
 
-class Pauses:
+class RetryPauses:
     """The pauses of one value: 1, 2, 4 ... seconds, less up to half by chance, up to the longest.
 
     Failures and rejections share one count, and a success only keeps it from growing. So neither an attacker, in bursts

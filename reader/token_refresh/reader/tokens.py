@@ -5,11 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from token_refresh.advice import Advice
 from token_refresh.reader.cache import Cache
 from token_refresh.reader.entry import Entry
 from token_refresh.reader.errors import InvalidSecretDocument, SecretEmpty, TokenExpired
 from token_refresh.reader.fetch import FETCH_SECONDS
-from token_refresh.reader.on_demand import INVOKE_TIMEOUT_SECONDS, RefreshFunction
+from token_refresh.reader.on_demand import INVOKE_LIMITS, RefreshFunction
 from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.schedule import RefreshPattern
@@ -80,7 +81,7 @@ class TokenReader:
             runtime=self._runtime,
             name=self._reference.text,
             # Callers wait for the worker's run as well.
-            fetch_seconds=FETCH_SECONDS if self._worker is None else FETCH_SECONDS + INVOKE_TIMEOUT_SECONDS,
+            fetch_seconds=FETCH_SECONDS if self._worker is None else FETCH_SECONDS + INVOKE_LIMITS.read_seconds,
         )
 
     def get(self) -> str:
@@ -129,16 +130,20 @@ class TokenReader:
     def _read(self, previous: Entry[Token] | None, rejecting: Callable[[], bool]) -> Entry[Token]:
         cached = None if previous is None else previous.value
         token = self._read_token()
-        asked = ""
+        asked: Advice = ()
         if self._worker is not None and self._is_expired(token):
-            asked = "; " + self._worker.refresh_expired()
+            asked = ("; ", self._worker.refresh_expired())
             token = self._read_token()
         elif self._worker is not None and rejecting() and _same(token, cached) and self._worker.refresh_rejected(token):
             token = self._read_token()
         # After the worker was asked: its result is in the store, not in its response.
         if self._is_expired(token):
             if cached is None or self._is_expired(cached):
-                raise TokenExpired(self._complaint(token) + asked)
+                raise TokenExpired(
+                    f"{self._source.place_of(self._reference)}: the access token expired at {iso(token.expires_at)} "
+                    f"(version {token.version_id}) and there is no newer one",
+                    fix=(*self._source.how_to_get_one(self._reference), *asked),
+                )
             token = cached  # someone made an old version current; the cached token is better
         if cached is not None:
             self._pattern.learn(cached, token)
@@ -150,9 +155,8 @@ class TokenReader:
             raise InvalidSecretDocument(f"{version.origin} is binary: a token document is JSON text")
         stored = read_access_token(SecretValue(version.content), version.origin)
         if stored is None:
-            raise SecretEmpty(
-                f"{version.origin} has no access token yet: {self._source.how_to_get_one(self._reference)}"
-            )
+            fix = self._source.how_to_get_one(self._reference)
+            raise SecretEmpty(f"{version.origin} has no access token yet", fix=fix)
         return Token(
             value=stored.value.reveal(),
             expires_at=stored.expires_at,
@@ -162,12 +166,6 @@ class TokenReader:
 
     def _is_expired(self, token: Token) -> bool:
         return self._clock() >= token.expires_at.timestamp()
-
-    def _complaint(self, token: Token) -> str:
-        return (
-            f"{self._source.place_of(self._reference)}: the access token expired at {iso(token.expires_at)} "
-            f"(version {token.version_id}) and there is no newer one: {self._source.how_to_get_one(self._reference)}"
-        )
 
     def _entry(self, token: Token) -> Entry[Token]:
         now, chance = self._clock(), self._runtime.chance()

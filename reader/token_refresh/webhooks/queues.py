@@ -4,11 +4,15 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from token_refresh.aws.causes import Cause, FailedCall, failure_of, failure_of_code
+from token_refresh.aws.calls import call
+from token_refresh.aws.clients import CLIENTS
+from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.events import put_event
 from token_refresh.aws.responses import member
-from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
+from token_refresh.errors import TokenRefreshError
+from token_refresh.reader.sources.service import CALL_LIMITS
 from token_refresh.webhooks.delivery import Delivery, to_message
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookError, WebhookTooLarge
 
@@ -23,7 +27,6 @@ QUEUE_LIMIT_BYTES = 1_048_576
 BUS_LIMIT_BYTES = 1_000_000
 
 _QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com")
-_MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
 class SqsQueue:
@@ -59,19 +62,24 @@ class SqsQueue:
             return problem
         # A group for each delivery: a slow one delays no other. The ID drops replays for five minutes.
         fifo = {"MessageGroupId": unique, "MessageDeduplicationId": unique} if self._url.endswith(".fifo") else {}
-        try:
+
+        def send() -> None:
             response = self._connect().send_message(QueueUrl=self._url, MessageBody=message, **fifo)  # type: ignore[arg-type] # two of its options
             # A 200 of something in between would lose the delivery: SQS gives each message that it took an ID.
             member(response, "MessageId", str)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
-            return _not_queued(self._url, "sqs:SendMessage", failure_of(error))
+
+        try:
+            # The URL names the region.
+            call(send, lambda: AwsRequest("sqs:SendMessage", self._url, "", "queue"))
+        except TokenRefreshError as error:
+            return DeliveryNotQueued(error.facts, fix=error.fix)
         return None
 
     def _connect(self) -> "SQSClient":
         if self._client:
             return self._client
         region = _QUEUE_REGION.match(self._url)
-        client: SQSClient = _connect("sqs", region[1] if region else None)
+        client: SQSClient = CLIENTS.get("sqs", limits=CALL_LIMITS, region=region[1] if region else None)
         return client
 
 
@@ -104,24 +112,15 @@ class EventBus:
         """Put, and give the error back; see `SqsQueue`."""
         if problem := _too_large(len((source + kind + detail).encode()), BUS_LIMIT_BYTES):
             return problem
-        entry = {"Source": source, "DetailType": kind, "Detail": detail, "EventBusName": self._name}
         try:
-            response = self._connect().put_events(Entries=[entry])  # type: ignore[list-item] # all of its keys are strings
-            # PutEvents succeeds with HTTP 200 although the entry failed.
-            if member(response, "FailedEntryCount", int) == 0:
-                return None
-            failure = failure_of_code(response["Entries"][0].get("ErrorCode"))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the sender must try again
-            failure = failure_of(error)
-        return _not_queued(self._name, "events:PutEvents", failure)
+            put_event(self._connect, self._name, {"Source": source, "DetailType": kind, "Detail": detail})
+        except TokenRefreshError as error:
+            return DeliveryNotQueued(error.facts, fix=error.fix)
+        return None
 
     def _connect(self) -> "EventBridgeClient":
-        client: EventBridgeClient = self._client or _connect("events", None)
+        client: EventBridgeClient = self._client or CLIENTS.get("events", limits=CALL_LIMITS)
         return client
-
-
-def _connect(service: str, region: str | None) -> Any:
-    return CLIENTS.get(service, region, read_timeout_seconds=READ_TIMEOUT_SECONDS, attempts=ATTEMPTS)
 
 
 def _in_lambda() -> bool:
@@ -139,13 +138,3 @@ def _too_large(size_bytes: int, limit_bytes: int) -> WebhookTooLarge | None:
     if size_bytes <= limit_bytes:
         return None
     return WebhookTooLarge(f"the delivery takes {size_bytes} bytes as a message, and {limit_bytes} are the limit")
-
-
-def _not_queued(target: str, action: str, failure: FailedCall) -> DeliveryNotQueued:
-    if failure.cause in {Cause.DENIED, Cause.KEY_DENIED} or failure.code.startswith("KMS."):
-        advice = f"allow {action} on it for this function's role, and kms:GenerateDataKey on its key if it has one"
-    elif failure.cause is Cause.NOT_FOUND or failure.code in _MISSING:
-        advice = "check its name, account and region"
-    else:
-        advice = "the sender is asked to try again"
-    return DeliveryNotQueued(f"{target}: {action} failed ({failure.code}): {advice}")

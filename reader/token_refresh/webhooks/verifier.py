@@ -166,8 +166,8 @@ class Verifier:
         from token_refresh.webhooks.remedy import how_to_correct, place_of_secret  # noqa: PLC0415 - few deliveries fail
 
         return InvalidSecretDocument(
-            f"{place_of_secret(secret.secret_id)}, version {secret.version_id}: the stored signing secret {why}. Store "
-            f"it as {self.scheme.name} shows it: {how_to_correct(secrets)}"
+            f"{place_of_secret(secret.secret_id)}, version {secret.version_id}: the stored signing secret {why}",
+            fix=(f"Store it as {self.scheme.name} shows it: ", *how_to_correct(secrets)),
         )
 
     def _nothing_fits(self, secrets: Sequence[Secret]) -> WebhookNotVerified:
@@ -179,6 +179,6 @@ class Verifier:
         hint = "it is a JSON object: choose its key with field=, or store plain text" if is_object else self.scheme.hint
         return WebhookNotVerified(
             f"no signature fits {place_of_secret(secrets[0].secret_id)} (versions {versions}): the request is forged, "
-            f"or the secret of another endpoint is stored ({hint}). Then store the right one: "
-            f"{how_to_correct(secrets)}"
+            f"or the secret of another endpoint is stored ({hint})",
+            fix=("Then store the right one: ", *how_to_correct(secrets)),
         )

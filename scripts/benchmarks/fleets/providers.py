@@ -11,7 +11,7 @@ from benchmarks.fleets.account import Bucket
 from benchmarks.fleets.clock import VirtualClock
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 
 MEDIAN_SECONDS = 0.4
 SPREAD = 0.5
@@ -35,21 +35,21 @@ class VirtualProvider:
     redeemed: Counter[str] = field(default_factory=Counter)
     limited: int = 0
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Respond; implements the port `TokenEndpoint`."""
         begins, ends = self.hangs
         if begins <= self.clock.seconds < ends:
             self.clock.sleep(timeout_seconds)
-            return FailedRequest(kind=Kind.NO_RESPONSE, seen="no response")
+            return FailedRequest(kind=FailureKind.NO_RESPONSE, seen="no response")
         self.clock.sleep(self.chance.lognormvariate(0, SPREAD) * MEDIAN_SECONDS)
         if self.limit is not None and not self.limit.take():
             self.limited += 1
-            return FailedRequest(kind=Kind.BUSY, seen="status 429")
+            return FailedRequest(kind=FailureKind.BUSY, seen="status 429")
         token = request.fields["refresh_token"]
         grant, generation = token.split("|")
         self.redeemed[token] += 1
         if int(generation) != self.generations.get(grant, 0):
-            return FailedRequest(kind=Kind.GRANT_REJECTED, seen="invalid_grant", error="invalid_grant")
+            return FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="invalid_grant", error="invalid_grant")
         self.generations[grant] = int(generation) + 1
         return TokenResponse(
             access_token=SecretValue(f"access-{generation}"),

@@ -14,7 +14,6 @@ from benchmarks.fleets.providers import LIFETIME, VirtualProvider
 from benchmarks.fleets.runs import POLICY, virtual_invocation
 from fakes import FakeLog, FakeTable
 from fleet.memory import MemoryIndex
-from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, Message, ProviderLimits, decide
 from token_refresh_worker.fleet.core.gauges import measure
@@ -197,12 +196,10 @@ class World:
         self.clock.sleep(CLAIM_SECONDS)  # the row's
         report = run_member(self.crew, Trigger(name="fleet", secret_id=secret_arn, probe=message.probe), run)
         self.tally.runs += 1
-        ended = report.ended if report else None
-        if isinstance(ended, TokenRefreshError):
-            name = type(ended).__name__
-            self.tally.errors[name] = self.tally.errors.get(name, 0) + 1
-        elif ended and ended.made_current and ended.tokens.expires_at:
-            self._note(secret_arn, ended.tokens.expires_at)
+        if report and report.error_type:
+            self.tally.errors[report.error_type] = self.tally.errors.get(report.error_type, 0) + 1
+        elif report and report.made_current and report.tokens.expires_at:
+            self._note(secret_arn, report.tokens.expires_at)
 
     def _note(self, secret_arn: str, expires_at: datetime) -> None:
         """Note that new tokens are current."""

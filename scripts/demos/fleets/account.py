@@ -23,7 +23,7 @@ from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
 from infra.synthesis import synthesise
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_infra.modes import parameters_of
-from token_refresh_worker.fleet.aws.bus import SOURCE
+from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG
 from token_refresh_worker.fleet.core.row import Row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pages.docstrings import attributes, table
-from token_refresh_worker.fleet.core.breaker import PAUSES, Reason
+from token_refresh_worker.fleet.core.breaker import PAUSES, BreakerReason
 from token_refresh_worker.fleet.core.row import State
 
 
@@ -16,6 +16,6 @@ def states() -> str:
 
 def breakers() -> str:
     """Return each reason for a breaker with its pause."""
-    docs = attributes(Reason)
+    docs = attributes(BreakerReason)
     rows = ((docs[reason.name].meaning, f"{pause.seconds // 60} min") for reason, pause in PAUSES.items())
     return table(("opens when", "lets one run through after"), *rows)

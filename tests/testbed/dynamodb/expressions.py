@@ -1,11 +1,10 @@
-"""Condition and update expressions of DynamoDB, as far as single items need them: parsed strictly, applied purely.
+"""Condition and update expressions of DynamoDB, as far as the claim table needs them; all else is refused.
 
-Conditions have comparisons, `attribute_exists`, `attribute_not_exists`, `AND`, `OR`, `NOT` and parentheses. Updates are
-`SET path = operand, ...` and `REMOVE path, ...`; an operand is a path, a value or `if_not_exists(path, operand)`.
+Conditions are `path = :value` and `attribute_not_exists(path)`, with `AND` and `OR`. Updates are
+`SET path = :value, ...` and `REMOVE path, ...`.
 """
 
 import json
-import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,20 +15,10 @@ from testbed.aws.errors import ServiceError
 
 Item = dict[str, Any]
 Condition = Callable[[Item], bool]
-Operand = Callable[[Item], Any]
 
-_TOKEN: Final = re.compile(r"\s*(<>|<=|>=|[=<>(),]|[#:]?[A-Za-z_][A-Za-z0-9_]*)")
-_COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "=": operator.eq,
-    "<>": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+_TOKEN: Final = re.compile(r"\s*([=(),]|:?[A-Za-z_][A-Za-z0-9_]*)")
 RESERVED: Final = frozenset(json.loads(files("testbed.dynamodb").joinpath("reserved_words.json").read_text()))
 """Source: Amazon DynamoDB Developer Guide, "Reserved words in DynamoDB"."""
-_FUNCTIONS: Final = {"attribute_exists": True, "attribute_not_exists": False}
 
 
 def invalid(text: str) -> ServiceError:
@@ -39,13 +28,12 @@ def invalid(text: str) -> ServiceError:
 
 @dataclass(slots=True)
 class Expression:
-    """One expression, with the names and values that its request gives."""
+    """One expression, with the values that its request gives."""
 
     text: str
-    names: Mapping[str, str]
     values: Mapping[str, Any]
     used: set[str] = field(default_factory=set)
-    """The placeholders that it uses: a request must not give others."""
+    """The values that it uses: a request must not give others."""
     _tokens: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,111 +47,57 @@ class Expression:
 
     def condition(self) -> Condition:
         """Parse a condition."""
-        condition = self._either()
+        either = [self._all()]
+        while self._skip("OR"):
+            either.append(self._all())
         if self._tokens:
             raise invalid(f"Invalid ConditionExpression: Syntax error; token: {self._tokens[0]}")
-        return condition
+        return lambda item: any(all(holds(item) for holds in every) for every in either)
 
     def update(self) -> Callable[[Item], Item]:
-        """Parse an update; it reads the item as it was before."""
+        """Parse an update."""
         changes = list(self._changes())
-        paths = [path for path, _ in changes]
-        if not paths or len(paths) != len(set(paths)):
+        if not changes or len(changes) != len(dict(changes)):
             raise invalid("Invalid UpdateExpression: it is empty, or two paths overlap")
+        return lambda item: {path: value for path, value in (item | dict(changes)).items() if value is not None}
 
-        def apply(item: Item) -> Item:
-            after = dict(item)
-            for path, operand in changes:
-                if operand is None:
-                    after.pop(path, None)
-                elif (value := operand(item)) is None:
-                    raise invalid("The provided expression refers to an attribute that does not exist in the item")
-                else:
-                    after[path] = value
-            return after
-
-        return apply
-
-    def _changes(self) -> Iterator[tuple[str, Operand | None]]:
-        """Give each path with what is set there, or None where it is removed."""
+    def _changes(self) -> Iterator[tuple[str, Any]]:
+        """Give each path with its new value, or None where it is removed."""
         while self._tokens:
             action = self._take().upper()
             if action not in {"SET", "REMOVE"}:
                 raise invalid(f"Invalid UpdateExpression: Syntax error; token: {action}")
             more = True
             while more:
-                path = self._path(self._take())
-                if action == "SET":
-                    self._expect("=")
-                yield path, self._operand() if action == "SET" else None
+                path = self._path()
+                yield path, self._value() if action == "SET" else None
                 more = self._skip(",")
 
-    def _either(self) -> Condition:
-        left = self._both()
-        while self._skip("OR"):
-            left = _or(left, self._both())
-        return left
-
-    def _both(self) -> Condition:
-        left = self._one()
+    def _all(self) -> list[Condition]:
+        found = [self._one()]
         while self._skip("AND"):
-            left = _and(left, self._one())
-        return left
+            found.append(self._one())
+        return found
 
     def _one(self) -> Condition:
-        if self._skip("NOT"):
-            negated = self._one()
-            return lambda item: not negated(item)
-        if self._skip("("):
-            inner = self._either()
-            self._expect(")")
-            return inner
-        if self._tokens and (exists := _FUNCTIONS.get(self._tokens[0])) is not None:
-            self._take()
+        if self._skip("ATTRIBUTE_NOT_EXISTS"):
             self._expect("(")
-            path = self._path(self._take())
+            missing = self._path()
             self._expect(")")
-            return lambda item: (path in item) is exists
-        return self._comparison()
+            return lambda item: missing not in item
+        path, value = self._path(), self._value()
+        return lambda item: item.get(path) == value
 
-    def _comparison(self) -> Condition:
-        left, sign, right = self._operand(), self._take(), self._operand()
-        if sign not in _COMPARE:
-            raise invalid(f"Invalid ConditionExpression: Syntax error; token: {sign}")
-
-        def compare(item: Item) -> bool:
-            one, other = left(item), right(item)
-            if one is None or other is None or set(one) != set(other):
-                return sign == "<>"
-            (kind, a), (_, b) = next(iter(one.items())), next(iter(other.items()))
-            return _COMPARE[sign](float(a), float(b)) if kind == "N" else _COMPARE[sign](a, b)
-
-        return compare
-
-    def _operand(self) -> Operand:
+    def _value(self) -> Any:
+        self._expect("=")
         token = self._take()
-        if token.startswith(":"):
-            if token not in self.values:
-                raise invalid(f"An expression attribute value used in expression is not defined; value: {token}")
-            self.used.add(token)
-            value = self.values[token]
-            return lambda _: value
-        if token == "if_not_exists":
-            self._expect("(")
-            path = self._path(self._take())
-            self._expect(",")
-            default = self._operand()
-            self._expect(")")
-            return lambda item: item.get(path) or default(item)
-        path = self._path(token)
-        return lambda item: item.get(path)
+        if token not in self.values:
+            raise invalid(f"An expression attribute value used in expression is not defined; value: {token}")
+        self.used.add(token)
+        return self.values[token]
 
-    def _path(self, token: str) -> str:
-        if token.startswith("#"):
-            if token not in self.names:
-                raise invalid(f"An expression attribute name used in the document path is not defined: {token}")
-            self.used.add(token)
-            return self.names[token]
+    def _path(self) -> str:
+        token = self._take()
         if token.upper() in RESERVED:
             raise invalid(f"Attribute name is a reserved keyword; reserved keyword: {token}")
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", token):
@@ -184,11 +118,3 @@ class Expression:
     def _expect(self, token: str) -> None:
         if not self._skip(token):
             raise invalid(f"Invalid expression: expected {token}")
-
-
-def _or(left: Condition, right: Condition) -> Condition:
-    return lambda item: left(item) or right(item)
-
-
-def _and(left: Condition, right: Condition) -> Condition:
-    return lambda item: left(item) and right(item)

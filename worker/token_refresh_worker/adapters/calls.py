@@ -1,11 +1,11 @@
-"""One call to AWS, repeated while its failure is transient. Secrets and claims use the same limits."""
+"""How a run calls AWS: one attempt a request, repeated here while the failure may pass and the deadline allows."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from botocore.config import Config
-
-from token_refresh_worker.adapters.call_errors import CallError, TransientCallError
+from token_refresh.aws.calls import CallFailed, Repeat
+from token_refresh.aws.causes import Cause
+from token_refresh.aws.clients import ClientLimits
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.retry import repeat
 
@@ -14,40 +14,41 @@ T = TypeVar("T")
 PATIENCE_SECONDS: Final = 10.0
 """How long a call is repeated while AWS can't be reached, throttles or fails."""
 
-CLIENT_CONFIG: Final = Config(
-    connect_timeout=2,
-    read_timeout=4,
-    # One attempt a call: repeats are made here, within the run's deadline, and with the same version ID and value.
-    retries={"total_max_attempts": 1, "mode": "standard"},
-)
-OVERRUN_SECONDS: Final = 6.0
+# Repeats are made here, within the run's deadline, and with the same version ID and value.
+CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=4, attempts=1)
+OVERRUN_SECONDS: Final = CALL_LIMITS.connect_seconds + CALL_LIMITS.read_seconds
 """How far one call may run past the deadline: both of its time limits."""
 
 
-def call(make: Callable[[], T], deadline: Deadline, *, after_write: bool = False) -> T:
-    """Make a call and read its response; repeat it only after a transient failure.
+class _MayPass(CallFailed):
+    """The same call may succeed in a moment; nobody knows whether it had an effect."""
+
+
+def until(deadline: Deadline, *, after_write: bool = False) -> Repeat:
+    """Repeat a call after each failure that may pass, with random waits.
 
     Args:
-        make: Calls the client, and reads the response.
         deadline: No repeat begins after it.
-        after_write: Whether the call follows a write; see `CallError.of`.
-
-    Raises:
-        CallError: The call failed, the last time too.
+        after_write: Whether the call follows a write. A new version can be unknown to the next call for a moment.
     """
+    passing = {Cause.NOT_FOUND, Cause.NO_VALUE} if after_write else set()
 
-    def once() -> T:
-        try:
-            return make()
-        except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
-            # Without the cause: a parser's error can quote the response.
-            raise CallError.of(error, after_write=after_write) from None
+    def repeated(attempt: Callable[[], T], /) -> T:
+        def once() -> T:
+            try:
+                return attempt()
+            except CallFailed as failed:
+                failure = failed.failure
+            may_pass = failure.cause.is_transient or failure.cause in passing
+            raise (_MayPass if may_pass else CallFailed)(failure)
 
-    clock = deadline.clock
-    return repeat(
-        once,
-        clock=clock,
-        until=min(clock.monotonic() + PATIENCE_SECONDS, deadline.at),
-        errors=(TransientCallError,),
-        longest_wait_seconds=2.0,
-    )
+        clock = deadline.clock
+        return repeat(
+            once,
+            clock=clock,
+            until=min(clock.monotonic() + PATIENCE_SECONDS, deadline.at),
+            errors=(_MayPass,),
+            longest_wait_seconds=2.0,
+        )
+
+    return repeated

@@ -3,8 +3,9 @@
 from typing import Final, Protocol
 
 from token_refresh.aws.arn import arn_region
-from token_refresh.aws.causes import failure_of
+from token_refresh.aws.calls import CallFailed, anything, call
 from token_refresh.aws.clients import MakeClient
+from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.aws.responses import member
 
 _ALGORITHMS: Final = {
@@ -47,10 +48,11 @@ class KmsSigner:
 
         Raises:
             SigningError: KMS refused, or can't be reached.
-            ConfigurationError: There is no AWS region, or the AWS configuration can't be used.
+            TokenRefreshError: There is no AWS region, or the AWS configuration can't be used.
         """
         client = self._client("kms", region=arn_region(self._key_id))
-        try:
+
+        def sign() -> bytes:
             response = client.sign(
                 KeyId=self._key_id,
                 Message=message,
@@ -58,10 +60,17 @@ class KmsSigner:
                 SigningAlgorithm=_ALGORITHMS[algorithm],
             )
             return member(response, "Signature", bytes)
-        except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its parser meets
-            failure = failure_of(error)
-            raise SigningError(
-                f"kms:Sign with the key {self._key_id} (CLIENT_KEY_ID) failed ({failure.code}): check the key, its "
-                f"type for {algorithm}, and that the function's role may use kms:Sign on it",
-                is_transient=failure.cause.is_transient,
-            ) from None
+
+        request = AwsRequest(
+            action="kms:Sign",
+            name=self._key_id,
+            region=client.meta.region_name,
+            kind="key",
+            setting="CLIENT_KEY_ID",
+            purpose=algorithm,
+        )
+        try:
+            return call(sign, lambda: request, expected=anything)
+        except CallFailed as failed:
+            why, is_transient = named_error(failed.failure, request), failed.failure.cause.is_transient
+        raise SigningError(str(why), is_transient=is_transient)

@@ -3,9 +3,11 @@
 import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from token_refresh.aws.errors import translate
+from token_refresh.aws.calls import CallFailed, call, call_action
+from token_refresh.aws.causes import Cause, FailedCall
+from token_refresh.aws.errors import AwsRequest
 from token_refresh.aws.responses import (
     MalformedResponse,
     arn_member,
@@ -16,8 +18,7 @@ from token_refresh.aws.responses import (
 )
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.adapters.call_errors import CallError, missing_value, swap_refused
-from token_refresh_worker.adapters.calls import call
+from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import Deadline, SecretVersion
 
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 T = TypeVar("T")
+
+_SWAP_REFUSED: Final = frozenset({"InvalidParameterException", "InvalidRequestException"})
+
+
+def swap_refused(failure: FailedCall) -> bool:
+    """Whether `UpdateSecretVersionStage` did not find a label where it was expected."""
+    return failure.code in _SWAP_REFUSED and failure.cause is not Cause.DELETED
 
 
 class SecretsManagerSecret:
@@ -57,31 +65,26 @@ class SecretsManagerSecret:
         """Read one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html."""
         # AWSCURRENT too: an IAM condition on secretsmanager:VersionStage denies a request without the stage.
         which = {"VersionStage": label} if version_id is None else {"VersionId": version_id}
-        try:
-            return self._call(
-                "GetSecretValue",
-                self._client.get_secret_value,
-                which,
-                lambda response: self._version(response, version_id),
-            )
-        except CallError as failure:
-            if failure.code == "ParamValidationError" and version_id is not None:
-                return None  # What is stored names a version that can't exist.
+
+        def is_missing(failure: FailedCall) -> bool:
+            if failure.cause is Cause.BAD_NAME:
+                return version_id is not None  # What is stored names a version that can't exist.
             # Only the read of the current version tells a missing secret from a missing version.
-            if failure.code == "ResourceNotFoundException" and (label != CURRENT or missing_value(failure.error)):
-                return None
-            raise self._translate(failure.error, "GetSecretValue") from None
+            return failure.cause is Cause.NO_VALUE or (failure.cause is Cause.NOT_FOUND and label != CURRENT)
+
+        try:
+            return self._call("GetSecretValue", which, lambda it: self._version(it, version_id), expected=is_missing)
+        except CallFailed:
+            return None
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html."""
         # Without VersionStages, AWSCURRENT would move to the new version (API_PutSecretValue).
         what = {"ClientRequestToken": version_id, "SecretString": value.reveal(), "VersionStages": [label]}
         try:
-            self._call("PutSecretValue", self._client.put_secret_value, what, partial(_check_version, version_id))
-        except CallError as failure:
-            if failure.code == "ResourceExistsException":
-                return False
-            raise self._translate(failure.error, "PutSecretValue") from None
+            self._call("PutSecretValue", what, partial(_check_version, version_id), expected=_is_taken)
+        except CallFailed:
+            return False
         return True
 
     def move_label(self, label: str, *, to: str | None, remove_from: str | None) -> bool:
@@ -90,18 +93,16 @@ class SecretsManagerSecret:
         # botocore refuses None.
         given = {name: value for name, value in what.items() if value is not None}
         try:
-            self._call("UpdateSecretVersionStage", self._client.update_secret_version_stage, given, _check_secret)
-        except CallError as failure:
-            if swap_refused(failure.error):
+            self._call("UpdateSecretVersionStage", given, _check_secret, expected=_is_elsewhere, after_write=True)
+        except CallFailed as failed:
+            if swap_refused(failed.failure):
                 return False
-            if missing_value(failure.error):
-                raise SecretStoreUnavailable(
-                    f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} "
-                    f"could not move {label}, because version {to or remove_from} is not known ({failure.code}); "
-                    "nothing was changed, and the next run tries again, or "
-                    f"`token-refresh refresh {shlex.quote(self._secret_id)} --region {self.region}`"
-                ) from None
-            raise self._translate(failure.error, "UpdateSecretVersionStage") from None
+            raise SecretStoreUnavailable(
+                f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} "
+                f"could not move {label}, because version {to or remove_from} is not known ({failed.failure.code}); "
+                "nothing was changed, and the next run tries again, or "
+                f"`token-refresh refresh {shlex.quote(self._secret_id)} --region {self.region}`"
+            ) from None
         return True
 
     def _version(self, response: Any, version_id: str | None) -> SecretVersion:
@@ -117,15 +118,31 @@ class SecretsManagerSecret:
         self._arn = arn or self._arn
         return version
 
-    def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any], read: Callable[[Any], T]) -> T:
+    def _call(
+        self,
+        action: str,
+        what: Mapping[str, Any],
+        read: Callable[[Any], T],
+        *,
+        expected: Callable[[FailedCall], bool],
+        after_write: bool = False,
+    ) -> T:
         return call(
-            lambda: read(method(SecretId=self._arn, **what)),
-            self._deadline,
-            after_write=action == "UpdateSecretVersionStage",
+            lambda: read(call_action(self._client, action, SecretId=self._arn, **what)),
+            lambda: AwsRequest(
+                action=f"secretsmanager:{action}", name=self._secret_id, region=self.region, setting=self._setting
+            ),
+            expected=expected,
+            repeat=until(self._deadline, after_write=after_write),
         )
 
-    def _translate(self, error: Exception, action: str) -> Exception:
-        return translate(error, action=action, secret_id=self._secret_id, region=self.region, setting=self._setting)
+
+def _is_taken(failure: FailedCall) -> bool:
+    return failure.code == "ResourceExistsException"
+
+
+def _is_elsewhere(failure: FailedCall) -> bool:
+    return swap_refused(failure) or failure.cause is Cause.NO_VALUE
 
 
 def _check_version(expected: str | None, response: Any) -> str:

@@ -6,21 +6,14 @@ other attributes of the item are left alone.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from token_refresh.aws.causes import failure_of
 from token_refresh.aws.responses import MalformedResponse, member, optional_member, service_time
-from token_refresh.errors import (
-    ConfigurationError,
-    InvalidSecretDocument,
-    SecretAccessDenied,
-    SecretStoreUnavailable,
-    TokenRefreshError,
-)
+from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import read_unix
-from token_refresh_worker.adapters.call_errors import CallError
-from token_refresh_worker.adapters.calls import call
+from token_refresh_worker.adapters.calls import until
+from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.core.claims import (
     Claim,
     Record,
@@ -35,20 +28,15 @@ from token_refresh_worker.run.ports import Deadline, NewestClaim
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-T = TypeVar("T")
-
 _NO_CLAIM: Final = "attribute_not_exists(claim_id)"
-_CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
 
 
 class TableClaims:
     """The claims on one secret: the table's item is compared and swapped, and reads are consistent."""
 
     def __init__(self, client: "DynamoDBClient", table: str, secret_arn: Callable[[], str], deadline: Deadline) -> None:
-        self._client = client
-        self._table = table
+        self._table = Table(client, table, purpose=lambda: f"secret {secret_arn()}", repeat=until(deadline))
         self._secret_arn = secret_arn
-        self._deadline = deadline
         self._newest: tuple[str | None, Record | None] = None, None
 
     def newest(self) -> NewestClaim:
@@ -58,16 +46,17 @@ class TableClaims:
             InvalidSecretDocument: It holds something else than a claim.
         """
         # Consistent: an older read could miss another run's claim.
-        item, read_at = self._call("GetItem", self._client.get_item, {"ConsistentRead": True}, _read_item)
+        item, read_at = self._table.call("GetItem", {"Key": self._key, "ConsistentRead": True}, _read_item)
         if "claim_id" not in item:
             return NewestClaim(claim=None, read_at=read_at)
         try:
             claim = _claim(item)
         except (InvalidSecretDocument, MalformedResponse, ValueError):
             raise InvalidSecretDocument(
-                f"the claim on secret {self._secret_arn()} in table {self._table} in {self._region} is unreadable; "
+                f"the claim on secret {self._secret_arn()} in table {self._table.name} in {self._table.region} is "
+                "unreadable; "
                 "wait an hour, then remove it with "
-                f"`aws dynamodb delete-item --table-name {self._table} --region {self._region} "
+                f"`aws dynamodb delete-item --table-name {self._table.name} --region {self._table.region} "
                 f'--key \'{{"secret_arn": {{"S": "{self._secret_arn()}"}}}}\'`'
             ) from None
         self._newest = claim.claim_id, _record(item, claim)
@@ -109,53 +98,19 @@ class TableClaims:
         return record if newest == claim_id else None
 
     def _update(self, update: str, condition: str, values: Mapping[str, Any]) -> bool:
-        what = {"UpdateExpression": update, "ConditionExpression": condition, "ExpressionAttributeValues": values}
-        try:
-            # The response shows what was stored: one without it proves nothing, and nothing is redeemed on it.
-            self._call(
-                "UpdateItem",
-                self._client.update_item,
-                {**what, "ReturnValues": "ALL_NEW"},
-                lambda response: member(response, "Attributes", dict),
-            )
-        except _ConditionNotMet:
-            return False
-        return True
-
-    def _call(self, action: str, method: Callable[..., Any], what: Mapping[str, Any], read: Callable[[Any], T]) -> T:
-        item = {"TableName": self._table, "Key": {"secret_arn": {"S": self._secret_arn()}}}
-        try:
-            return call(lambda: read(method(**item, **what)), self._deadline)
-        except CallError as failure:
-            if failure.code == _CONDITION_NOT_MET:
-                raise _ConditionNotMet from None
-            raise self._translate(action, failure) from None
-
-    def _translate(self, action: str, failure: CallError) -> TokenRefreshError:
-        code = failure.code
-        where = f"dynamodb:{action} on table {self._table} in {self._region} for secret {self._secret_arn()}"
-        if failure_of(failure.error).cause.is_denial:
-            return SecretAccessDenied(f"{where} was refused ({code}); the caller's role needs that action on the table")
-        if code == "ResourceNotFoundException":
-            return ConfigurationError(
-                f"{where} failed ({code}): the table does not exist. "
-                'Set CLAIM_TABLE to the output ClaimTableName of the stack (claim_table = "create" makes one), and '
-                "AWS_REGION to its region"
-            )
-        if isinstance(failure.error, MalformedResponse):
-            return SecretStoreUnavailable(
-                f"{where} got a response without a usable {code}: something other than AWS seems to respond. "
-                "Check AWS_ENDPOINT_URL and the proxy"
-            )
-        return SecretStoreUnavailable(f"{where} failed ({code}); a later run goes on")
+        what = {
+            "Key": self._key,
+            "UpdateExpression": update,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": values,
+            "ReturnValues": "ALL_NEW",
+        }
+        # The response shows what was stored: one without it proves nothing, and nothing is redeemed on it.
+        return self._table.write("UpdateItem", what, lambda response: member(response, "Attributes", dict))
 
     @property
-    def _region(self) -> str:
-        return str(self._client.meta.region_name)
-
-
-class _ConditionNotMet(Exception):  # noqa: N818 - it never leaves the adapter
-    """The item is not as the condition wants it."""
+    def _key(self) -> dict[str, dict[str, str]]:
+        return {"secret_arn": {"S": self._secret_arn()}}
 
 
 def _read_item(response: Any) -> tuple[Mapping[str, Any], datetime]:

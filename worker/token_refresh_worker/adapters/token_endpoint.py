@@ -21,7 +21,13 @@ from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh_worker.oauth.client_auth import encode_signature
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES, FailedRequest, Kind, Response, read_response
+from token_refresh_worker.oauth.response import (
+    BODY_LIMIT_BYTES,
+    EndpointResponse,
+    FailedRequest,
+    FailureKind,
+    read_response,
+)
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
 
 _HEADERS: Final = {
@@ -64,7 +70,7 @@ class HttpTokenEndpoint:
         self.signer = signer
         self.proxy = _proxy_for(url)
 
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> Response:
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send `request` and read the response, end to end within the time limit.
 
         A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
@@ -82,11 +88,11 @@ class _Call:
         self._endpoint = endpoint
         self._request = request
         self._limit = limit
-        self._done: Future[Response] = Future()
-        self._by_status: Response | None = None
+        self._done: Future[EndpointResponse] = Future()
+        self._by_status: EndpointResponse | None = None
         """What a 4xx proves by its status, whatever becomes of its body."""
 
-    def wait(self) -> Response:
+    def wait(self) -> EndpointResponse:
         """Wait for the response. At the time limit, return what is known by then."""
         while (left_seconds := self._limit.remaining_seconds) > 0:
             with suppress(TimeoutError):
@@ -99,20 +105,22 @@ class _Call:
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             self._done.set_exception(error)
 
-    def _respond(self) -> Response:
+    def _respond(self) -> EndpointResponse:
         try:
             return self._send({**self._request.fields, **self._signed()})
         except SigningError as error:
-            return FailedRequest(kind=Kind.NOT_SENT if error.is_transient else Kind.NOT_SIGNED, seen=str(error))
+            return FailedRequest(
+                kind=FailureKind.NOT_SENT if error.is_transient else FailureKind.NOT_SIGNED, seen=str(error)
+            )
         except ConfigurationError as error:
-            return FailedRequest(kind=Kind.NOT_SIGNED, seen=str(error))
+            return FailedRequest(kind=FailureKind.NOT_SIGNED, seen=str(error))
         except _NOT_SENT as error:
-            return FailedRequest(kind=Kind.NOT_SENT, seen=type(error).__name__)
+            return FailedRequest(kind=FailureKind.NOT_SENT, seen=type(error).__name__)
         except _HTTP_ERRORS as error:
             return self._failure(error)
 
-    def _failure(self, error: Exception) -> Response:
-        kind = Kind.NO_RESPONSE if self._limit.begun else Kind.NOT_SENT
+    def _failure(self, error: Exception) -> EndpointResponse:
+        kind = FailureKind.NO_RESPONSE if self._limit.begun else FailureKind.NOT_SENT
         return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
 
     def _signed(self) -> Mapping[str, str]:
@@ -124,7 +132,7 @@ class _Call:
         signature = self._endpoint.signer.sign(to_sign.encode(), assertion.algorithm)
         return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
 
-    def _send(self, fields: Mapping[str, str]) -> Response:
+    def _send(self, fields: Mapping[str, str]) -> EndpointResponse:
         # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
         with closing(LimitedTransport(self._limit, self._endpoint.proxy)) as transport:
             response = transport.handle_request(self._http_request(fields))

@@ -1,4 +1,4 @@
-"""Claims as versions of the token secret itself; implements the port `ClaimStore`."""
+"""Claims as versions of the token secret itself; implements the ports `ClaimReader` and `ClaimStore`."""
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
@@ -12,13 +12,13 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
-from token_refresh_worker.run.ports import NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import NewestClaim, ReadableSecret, SecretStore, SecretVersion
 
 
-class VersionClaims:
-    """A claim's version ID is derived from the claim before it, so only one run can append after any claim."""
+class VersionClaimReader:
+    """What is stored about claims."""
 
-    def __init__(self, secret: SecretStore) -> None:
+    def __init__(self, secret: ReadableSecret) -> None:
         self._secret = secret
 
     def newest(self) -> NewestClaim:
@@ -29,19 +29,10 @@ class VersionClaims:
         found = _claim_in(version)
         return NewestClaim(claim=found if isinstance(found, Claim) else None, read_at=version.read_at)
 
-    def append(self, claim: Claim, *, after: str | None) -> bool:
-        """Store the claim under the ID that follows from `after`."""
-        del after  # The claim's ID is derived from it.
-        return self._secret.put(claim.claim_id, write_claim(claim), label=CLAIM)
-
     def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
         """Read the claim with this ID."""
         version = self._secret.read(version_id=claim_id)
         return None if version is None else _claim_in(version)
-
-    def record(self, claim: Claim, record: Record) -> None:
-        """Store the record under the ID that follows from the claim."""
-        self._secret.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
 
     def record_of(self, claim_id: str) -> Record | None:
         """Read the record under the ID that follows from the claim; an unreadable one must not end an open claim."""
@@ -52,6 +43,23 @@ class VersionClaims:
             return read_record(version.version_id, version.value or SecretValue(""))
         except InvalidSecretDocument:
             return None
+
+
+class VersionClaims(VersionClaimReader):
+    """A claim's version ID is derived from the claim before it, so only one run can append after any claim."""
+
+    def __init__(self, secret: SecretStore) -> None:
+        super().__init__(secret)
+        self._written = secret
+
+    def append(self, claim: Claim, *, after: str | None) -> bool:
+        """Store the claim under the ID that follows from `after`."""
+        del after  # The claim's ID is derived from it.
+        return self._written.put(claim.claim_id, write_claim(claim), label=CLAIM)
+
+    def record(self, claim: Claim, record: Record) -> None:
+        """Store the record under the ID that follows from the claim."""
+        self._written.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
 
 
 def _claim_in(version: SecretVersion) -> Claim | UnreadableClaim:

@@ -1,36 +1,29 @@
 """What a command acts on: the environment with its options applied, and the AWS clients made from that environment."""
 
-import re
-import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
+from token_refresh.advice import Command
 from token_refresh.aws.arn import name_same_secret
-from token_refresh.aws.errors import translate
+from token_refresh.aws.calls import call, call_action
+from token_refresh.aws.clients import CLIENTS, ClientLimits
+from token_refresh.aws.errors import AwsRequest
 from token_refresh.errors import ConfigurationError, TokenRefreshError
-from token_refresh_worker.adapters.call_errors import code_of
-from token_refresh_worker.adapters.calls import CLIENT_CONFIG
+from token_refresh_worker.adapters.calls import CALL_LIMITS as RUN_LIMITS
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.bootstrap import deadline_in, open_claims, open_secret
-from token_refresh_worker.cli.clients import make_client
 from token_refresh_worker.run.ports import ClaimStore
 from token_refresh_worker.run.settings import Settings, claim_store_problem, parse_settings, token_secret_id
 
 TIME_LIMIT_SECONDS: Final = 60.0
 """How long the work on one secret may take."""
 
-_PATIENT: Final = Config(connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 3, "mode": "standard"})
+_PATIENT: Final = ClientLimits(connect_seconds=3, read_seconds=10, attempts=3)
 _AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _SECRETS_MANAGER: Final = "secretsmanager"
-
-NO_SUCH_FUNCTION: Final = "ResourceNotFoundException"
 
 WORKER_VARIABLES: Final = (
     *("TOKEN_SECRET_ID", "CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID", "CLAIM_TABLE"),
@@ -82,8 +75,8 @@ class Context:
         if problem is None:
             return settings
         if self.function is None:
-            problem += f"; then act with its settings: `{self.command(self.name, '--function', 'NAME')}`"
-        raise ConfigurationError(problem)
+            problem.fix += ("; then act with its settings: ", self.command(self.name, "--function", "NAME"))
+        raise problem
 
     def as_deployed(self, variables: Mapping[str, str]) -> "Context":
         """Give the context with the settings of the deployed function.
@@ -95,8 +88,8 @@ class Context:
             deployed = variables.get(name)
             if deployed and not (deployed == value or name_same_secret(deployed, value)):
                 raise ConfigurationError(
-                    f"function {self.function} has {name}={deployed}, and you gave {value}: leave the option out, or "
-                    "name the function of that secret with --function"
+                    f"function {self.function} has {name}={deployed}, and you gave {value}",
+                    fix="leave the option out, or name the function of that secret with --function",
                 )
         # TOKEN_SECRET_ID, the first, stays: a fleet's function names no secret.
         kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
@@ -107,41 +100,32 @@ class Context:
         """Read the environment variables of the deployed function.
 
         Raises:
-            ConfigurationError: There is no such function, or it can't be read.
+            ConfigurationError: There is no such function.
+            SecretStoreError: It can't be read.
         """
-        try:
-            found = self.client("lambda").get_function_configuration(FunctionName=self.function)
-        except (ClientError, BotoCoreError, ResponseParserError) as error:
-            if code_of(error) == NO_SUCH_FUNCTION:
-                raise ConfigurationError(self.no_function(self.function)) from None
-            raise ConfigurationError(
-                f"function {self.function} in {self.region} can't be read (lambda:GetFunctionConfiguration, "
-                f"{code_of(error)}); check the region and your permissions"
-            ) from None
-        variables: dict[str, str] = found.get("Environment", {}).get("Variables", {})
+        variables: dict[str, str] = self.function_configuration().get("Environment", {}).get("Variables", {})
         return variables
 
-    def no_function(self, name: str | None) -> str:
-        """Say that there is no function of that name, and how to list those that there are."""
-        query = shlex.quote("Functions[].FunctionName")
-        return (
-            f"function {name} does not exist in {self.region}. List the functions: "
-            f"`aws lambda list-functions --region {self.region} --query {query}`"
-        )
+    def function_configuration(self) -> dict[str, Any]:
+        """Read the configuration of the deployed function.
 
-    def client(self, service: str, config: Config = _PATIENT, *, region: str | None = None) -> Any:
+        Raises:
+            TokenRefreshError: There is no such function, or it can't be read.
+        """
+        action, client = "lambda:GetFunctionConfiguration", self.client("lambda")
+        return self.ask(client, action, "function", self.function, FunctionName=self.function)
+
+    def client(self, service: str, limits: ClientLimits = _PATIENT, *, region: str | None = None) -> Any:
         """Give a client of an AWS service, in the secrets' region if `region` is None.
 
         Raises:
             ConfigurationError: No region is set, or the AWS configuration can't be used.
         """
-        aws = {name: value for name, value in self.environment.items() if name.startswith("AWS_") and value}
-        aws |= {"AWS_REGION": region} if region else {}
-        return make_client(service, config, tuple(sorted(aws.items())))
+        return CLIENTS.get(service, limits=limits, region=region, environment=self.environment)
 
     def run_client(self, service: str = _SECRETS_MANAGER, *, region: str | None = None) -> Any:
         """Give a client as a run uses it: one attempt a call, since the run itself repeats."""
-        return self.client(service, CLIENT_CONFIG, region=region)
+        return self.client(service, RUN_LIMITS, region=region)
 
     def store(self, secret_id: str | None = None, *, setting: str | None = None) -> SecretsManagerSecret:
         """Open a secret, by default the token secret; `setting` is the variable that names another one.
@@ -168,24 +152,49 @@ class Context:
         """
         return open_claims(settings, store, deadline_in(TIME_LIMIT_SECONDS), self.run_client)
 
-    def call(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
+    def call(
+        self,
+        action: str,
+        secret_id: str,
+        *,
+        limits: ClientLimits = _PATIENT,
+        region: str | None = None,
+        **members: Any,
+    ) -> dict[str, Any]:
         """Carry out one action of Secrets Manager on one secret.
 
         Args:
             action: As IAM and the API reference name it.
             secret_id: The secret's name or ARN.
+            limits: How long to wait.
+            region: The AWS region; by default the secrets'.
             members: Members of the request beside `SecretId`.
 
         Raises:
             SecretStoreError: Secrets Manager refused, or can't be reached.
         """
-        service = self.client(_SECRETS_MANAGER)
         # CreateSecret alone calls it `Name`.
         named = {"Name" if action == "CreateSecret" else "SecretId": secret_id}
-        try:
-            response: dict[str, Any] = _method(service, action)(**named, **members)
-        except (ClientError, BotoCoreError) as error:
-            raise translate(error, action=action, secret_id=secret_id, region=service.meta.region_name) from None
+        client = self.client(_SECRETS_MANAGER, limits, region=region)
+        return self.ask(client, f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, **named, **members)
+
+    def ask(self, client: Any, action: str, kind: str, name: str | None, **members: Any) -> dict[str, Any]:
+        """Carry out one action of an AWS service.
+
+        Args:
+            client: The client of the service.
+            action: As IAM names it.
+            kind: What the action is about, as messages name it.
+            name: The name of that, if there is one.
+            members: Members of the request.
+
+        Raises:
+            TokenRefreshError: The service refused, or can't be reached.
+        """
+        response: dict[str, Any] = call(
+            lambda: call_action(client, action.partition(":")[2], **members),
+            lambda: AwsRequest(action, name or "", client.meta.region_name, kind),
+        )
         return response
 
     @property
@@ -199,10 +208,10 @@ class Context:
         """Whether the other AWS services can be asked, and not only Secrets Manager."""
         return self.at_aws or bool(self.environment.get("AWS_ENDPOINT_URL"))
 
-    def command(self, name: str, *options: str, region: str | None = None) -> str:
-        """Give a complete command line on this secret, ready to paste."""
-        words = ["token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region]
-        return shlex.join([*words, *self.repeated])
+    def command(self, name: str, *options: str, region: str | None = None) -> Command:
+        """Give a complete command on this secret, ready to paste."""
+        words = ("token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region)
+        return Command((*words, *self.repeated), is_complete=True)
 
     def without(self, *options: str) -> "Context":
         """Give the context whose commands don't repeat these options."""
@@ -211,16 +220,18 @@ class Context:
 
     @contextmanager
     def completing(self) -> Iterator[None]:
-        """Complete the commands in a run's error: a run doesn't know the options that they have to repeat."""
+        """Complete the commands in an error: a run doesn't know the options that they have to repeat."""
         try:
             yield
         except TokenRefreshError as failure:
-            options = "".join(f" {shlex.quote(word)}" for word in self.repeated)
-            failure.args = (re.sub(r"`(token-refresh [^`]+)`", lambda found: f"`{found[1]}{options}`", str(failure)),)
+            self.complete(failure)
             raise
 
+    def complete(self, failure: TokenRefreshError) -> None:
+        """Add to the commands in an error the options that they have to repeat."""
+        failure.fix = tuple(self._completed(part) if isinstance(part, Command) else part for part in failure.fix)
 
-def _method(service: Any, action: str) -> Callable[..., Any]:
-    names: dict[str, str] = service.meta.method_to_api_mapping
-    found: Callable[..., Any] = next(getattr(service, name) for name, api in names.items() if api == action)
-    return found
+    def _completed(self, command: Command) -> Command:
+        if command.is_complete or command.words[0] != "token-refresh":
+            return command
+        return Command((*command.words, *self.repeated), is_complete=True)

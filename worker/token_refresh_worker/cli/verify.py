@@ -1,21 +1,21 @@
 """`token-refresh verify`: ask the provider whether the current access token works."""
 
 import json
-from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 import typer
 
 from token_refresh import __version__
+from token_refresh.advice import Advice, in_words
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.screen import message, output, print_json, show, text, when_from
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.health import Health
 from token_refresh_worker.cli.secret.provider import names_provider
-from token_refresh_worker.cli.secret.state import State, read_state
+from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.core.steps import Rejected, TokenUsed
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.providers.endpoint import read_endpoint
@@ -25,18 +25,18 @@ _QUERY: Final = {"query": "query{user{id nid rid} organization{id}}"}
 _TIMEOUT_SECONDS: Final = 20.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class TokenVerdict(NamedTuple):
     """What the provider's response says about the access token."""
 
     health: Health
-    text: str
+    text: Advice
 
 
 @command(
-    "token-refresh verify",
-    "token-refresh verify --json",
-    "token-refresh verify --url https://api.example.com/me",
+    "verify",
+    "",
+    "--json",
+    "--url https://api.example.com/me",
     failed=Health.UNKNOWN,
 )
 def verify(
@@ -61,14 +61,14 @@ def verify(
     target = url or _default_url(state)
     verdict = _judge(_ask(target, state, graphql=url is None), state, graphql=url is None)
     if as_json:
-        print_json({"verdict": verdict.health.name.lower(), "text": verdict.text, "url": target})
+        print_json({"verdict": verdict.health.name.lower(), "text": in_words(verdict.text), "url": target})
     else:
-        show(output(), *message(verdict.text))
+        show(output(), *message(*verdict.text))
         output().print(text(f"version {state.snapshot.current.version_id}, {_expiry(state)}", "dim"))
     return verdict.health
 
 
-def _default_url(state: State) -> str:
+def _default_url(state: SecretState) -> str:
     """Give Upwork's API, unless the tokens may be another provider's.
 
     Raises:
@@ -79,8 +79,8 @@ def _default_url(state: State) -> str:
     if is_upworks and state.settings.provider.name == "upwork" and names_provider(state.context, state.document.fields):
         return UPWORK_API
     raise CommandFailed(
-        f"name a URL of the provider's API that only a valid access token can GET: `{state.context.command('verify')} "
-        "--url URL`"
+        "name a URL of the provider's API that only a valid access token can GET",
+        fix=(state.context.command("verify", "--url", "URL"),),
     )
 
 
@@ -88,16 +88,17 @@ def _site(host: str) -> list[str]:
     return host.split(".")[-2:]
 
 
-def _expiry(state: State) -> str:
+def _expiry(state: SecretState) -> str:
     expires_at = state.document.expires_at
     return "expiry unknown" if expires_at is None else f"expires {when_from(expires_at, state.snapshot.now)}"
 
 
-def _ask(url: str, state: State, *, graphql: bool) -> tuple[int, bytes]:
+def _ask(url: str, state: SecretState, *, graphql: bool) -> tuple[int, bytes]:
     """Send one request with the access token, and read the response up to a limit."""
     token = state.document.access_token
     if token is None:
-        raise CommandFailed(f"the token set has no access token yet; get one: `{state.context.command('refresh')}`")
+        refresh = state.context.command("refresh")
+        raise CommandFailed("the token set has no access token yet", fix=("get one: ", refresh))
     headers = {
         "Accept": "application/json",
         "Authorization": f"Bearer {token.reveal()}",
@@ -118,40 +119,37 @@ def _ask(url: str, state: State, *, graphql: bool) -> tuple[int, bytes]:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         other = state.context.command("verify", "--url", "URL")
         raise CommandFailed(
-            f"{urlsplit(url).netloc} can't be reached ({type(error).__name__}); check the network, or name another URL "
-            f"of the provider's API: `{other}`"
+            f"{urlsplit(url).netloc} can't be reached ({type(error).__name__})",
+            fix=("check the network, or name another URL of the provider's API: ", other),
         ) from None
 
 
-def _judge(response: tuple[int, bytes], state: State, *, graphql: bool) -> Verdict:
+def _judge(response: tuple[int, bytes], state: SecretState, *, graphql: bool) -> TokenVerdict:
     """Judge by the status; a GraphQL API also sends errors with status 200."""
     (status, body), context = response, state.context
     if status == httpx.codes.UNAUTHORIZED:
-        authorize = f"`{context.command('authorize')}`"
-        remedy = f"Refresh it: `{context.command('refresh', '--force')}`; if that fails: {authorize}."
+        remedy: Advice = ("Refresh it: ", context.command("refresh", "--force"), "; if that fails: ")
         if isinstance(state.step, Rejected | TokenUsed):
-            remedy = f"The refresh token is dead, too. Authorize again: {authorize}."
-        return Verdict(health=Health.BROKEN, text=f"The provider rejects the access token (HTTP 401). {remedy}")
+            remedy = ("The refresh token is dead, too. Authorize again: ",)
+        rejected = "The provider rejects the access token (HTTP 401). "
+        return TokenVerdict(Health.BROKEN, (rejected, *remedy, context.command("authorize"), "."))
     if not httpx.codes.is_success(status):
-        return Verdict(
-            health=Health.UNKNOWN, text=f"The provider responds with HTTP {status}, which says nothing about the token."
+        return TokenVerdict(
+            Health.UNKNOWN, (f"The provider responds with HTTP {status}, which says nothing about the token.",)
         )
     if not graphql:
-        return Verdict(health=Health.HEALTHY, text=f"The access token works (HTTP {status}).")
+        return TokenVerdict(Health.HEALTHY, (f"The access token works (HTTP {status}).",))
     return _judge_graphql(body, context)
 
 
-def _judge_graphql(body: bytes, context: Context) -> Verdict:
+def _judge_graphql(body: bytes, context: Context) -> TokenVerdict:
     try:
         fields = json.loads(body)
     except ValueError:
         fields = None
     if not isinstance(fields, dict) or not ("data" in fields or "errors" in fields):
-        return Verdict(health=Health.UNKNOWN, text="The response is not a GraphQL response; is there a proxy between?")
+        return TokenVerdict(Health.UNKNOWN, ("The response is not a GraphQL response; is there a proxy between?",))
     if fields.get("errors"):
-        return Verdict(
-            health=Health.BROKEN,
-            text="The GraphQL API responds with errors: the token may lack a permission. Check the key's scopes, or "
-            f"authorize again: `{context.command('authorize')}`.",
-        )
-    return Verdict(health=Health.HEALTHY, text="The access token works: Upwork knows its user.")
+        lacks = "The GraphQL API responds with errors: the token may lack a permission. Check the key's scopes, or "
+        return TokenVerdict(Health.BROKEN, (lacks, "authorize again: ", context.command("authorize"), "."))
+    return TokenVerdict(Health.HEALTHY, ("The access token works: Upwork knows its user.",))

@@ -61,9 +61,8 @@ def transition_of_run(
         replaced: What was current before the run made new tokens current.
     """
     if rejected:
-        on_token = snapshot.ledger.on_token(snapshot.fingerprint)
         # Announced once: a rejected token is sent again after an hour and a day, and then rejected again.
-        first = sum(attempt.fate is Fate.REJECTED for attempt in on_token) <= 1
+        first = sum(attempt.fate is Fate.REJECTED for attempt in snapshot.on_token) <= 1
         return (Transition.REAUTHORIZATION_REQUIRED, snapshot.now) if first else None
     before = _decided_before(snapshot)
     if before is not None and before.fate is Fate.REJECTED:

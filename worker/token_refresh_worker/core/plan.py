@@ -44,8 +44,6 @@ CLOCK_ERROR: Final = timedelta(hours=1)
 LOST_CLAIMS: Final = 8
 """How many claims a lost table may have held after the one that the current version names."""
 
-Check = Callable[[Snapshot, RunState, Policy], Step | None]
-
 
 def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
     """The current token was used, and its successor is readable: make that current, on top of an edited copy if any."""
@@ -166,7 +164,7 @@ def redeem_once(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
 class Rule(NamedTuple):
     """One row of the protocol's table."""
 
-    check: Check
+    check: Callable[[Snapshot, RunState, Policy], Step | None]
     reason: str
 
 

@@ -56,6 +56,11 @@ class Snapshot:
         return self.ledger.on_version(self.current.version_id)
 
     @property
+    def on_token(self) -> tuple[Attempt, ...]:
+        """The attempts on the current refresh token, in whichever version it was."""
+        return self.ledger.on_token(self.fingerprint)
+
+    @property
     def stored_attempt(self) -> Attempt | None:
         """The attempt that stored the newest tokens that follow from the current token; None if it was not used."""
         return self.ledger.successor(self.fingerprint)

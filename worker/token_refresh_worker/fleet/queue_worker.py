@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, InvalidEvent, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
@@ -66,11 +67,12 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outc
         raise InvalidEvent("in a fleet the event must name a secret: secret_id, its complete ARN")
     report = run_member(crew, trigger, invocation)
     if report is None:
-        where = f"--fleet {crew.fleet} --region {secrets_manager_client().meta.region_name}"
+        where = crew.fleet, secrets_manager_client().meta.region_name
+        add = Command.of("token-refresh fleet add {} --fleet {} --region {}", trigger.secret_id, *where)
+        resume = Command.of("token-refresh fleet resume --secret {} --fleet {} --region {}", trigger.secret_id, *where)
         raise ConfigurationError(
-            f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused. Use its complete ARN, and add "
-            f"it with `token-refresh fleet add {trigger.secret_id} {where}`, or resume it with "
-            f"`token-refresh fleet resume --secret {trigger.secret_id} {where}`"
+            f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused",
+            fix=("Use its complete ARN, and add it with ", add, ", or resume it with ", resume),
         )
     return report.ended
 

@@ -1,17 +1,13 @@
 """Settings of a fleet, from the environment that the fleet's stack sets."""
 
-import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError
-
-from token_refresh.aws.clients import make_client
+from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.fleet.aws.bus import EventBridgeBus
-from token_refresh_worker.fleet.aws.calls import CLIENT_CONFIG
+from token_refresh_worker.bootstrap import open_bus
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.aws.listing import TaggedSecrets
 from token_refresh_worker.fleet.aws.queue import FifoQueue
@@ -20,6 +16,9 @@ from token_refresh_worker.fleet.ports import Index, Listing, Queue
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.ports import Bus
+
+CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=5, attempts=4, connections=16)
+"""Every call of a fleet may be repeated: what it writes is conditional, or the same again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ class FleetSettings:
 
     def bus(self) -> Bus | None:
         """Open the event bus, if there is one."""
-        return EventBridgeBus(client("events"), self.event_bus) if self.event_bus else None
+        return open_bus(self.event_bus) if self.event_bus else None
 
 
 def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:
@@ -102,23 +101,8 @@ def limits_of_provider(provider: Provider) -> ProviderLimits:
 
 
 def client(service: str) -> Any:
-    """Give a client of an AWS service; making one takes longer than a call.
-
-    Raises:
-        ConfigurationError: There is no AWS region, or the AWS configuration can't be read.
-    """
-    try:
-        return _made(service)
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigurationError(
-            f"no client for {service} can be made ({type(error).__name__}); set AWS_REGION, and check AWS_PROFILE"
-        ) from None
-
-
-# Errors are not cached, so a region that is set later is found.
-@functools.lru_cache(maxsize=8)
-def _made(service: str) -> Any:
-    return make_client(service, region=None, config=CLIENT_CONFIG)
+    """Give a client of an AWS service; see `Clients.get`."""
+    return CLIENTS.get(service, limits=CALL_LIMITS)
 
 
 def _whole(environment: Mapping[str, str], name: str) -> int | None:

@@ -49,7 +49,7 @@ _ERROR_CODES: Final = frozenset(
 )  # RFC 6749 section 5.2
 
 
-class Kind(Enum):
+class FailureKind(Enum):
     """What kind of failure a response, or its absence, is: the table in the module's docstring."""
 
     NOT_SENT = "not_sent"
@@ -65,7 +65,7 @@ class Kind(Enum):
     @property
     def may_have_redeemed(self) -> bool:
         """Whether the refresh token may have been redeemed although no tokens arrived."""
-        return self in {Kind.NO_RESPONSE, Kind.UNREADABLE}
+        return self in {FailureKind.NO_RESPONSE, FailureKind.UNREADABLE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,7 @@ class TokenResponse:
     expires_at: datetime | None = None
     """Where the response says it as a moment."""
     refresh_token_lifetime: timedelta | None = None
+    """The shorter one where the response states two."""
     kept: Mapping[str, str | int] = field(default_factory=dict, repr=False, hash=False)
     """What the provider's profile keeps next to the tokens."""
 
@@ -95,7 +96,7 @@ class TokenResponse:
 class FailedRequest:
     """A request that brought no tokens, or was not sent."""
 
-    kind: Kind
+    kind: FailureKind
     seen: str
     """What was seen, without any value of the response."""
     error: str | None = None
@@ -103,7 +104,7 @@ class FailedRequest:
     retry_after: timedelta | None = None
 
 
-Response = TokenResponse | FailedRequest
+EndpointResponse = TokenResponse | FailedRequest
 
 
 def read_response(
@@ -111,7 +112,7 @@ def read_response(
     body: bytes | None,
     retry_after: timedelta | None = None,
     response_format: ResponseFormat = RFC_6749_RESPONSE,
-) -> Response:
+) -> EndpointResponse:
     """Decide what an HTTP response is, and what it proves.
 
     Args:
@@ -121,19 +122,19 @@ def read_response(
         response_format: The provider's format.
     """
     if status in {429, 503}:
-        return FailedRequest(kind=Kind.BUSY, seen=f"HTTP {status}", retry_after=retry_after)
+        return FailedRequest(kind=FailureKind.BUSY, seen=f"HTTP {status}", retry_after=retry_after)
     fields = None if body is None else read_object(body, response_format.encoding)
     matched = None if fields is None else _match(status, fields, response_format, retry_after)
     if matched is not None:
         return matched
     # The profile knows a 4xx that means a redemption, and this may be one.
     if body is None and 400 <= status < 500 and any(m.status in {None, status} for m in response_format.unknown):  # noqa: PLR2004
-        return FailedRequest(kind=Kind.UNREADABLE, seen=f"HTTP {status} with a body that could not be read")
+        return FailedRequest(kind=FailureKind.UNREADABLE, seen=f"HTTP {status} with a body that could not be read")
     if 200 <= status < 300:  # noqa: PLR2004 - the classes of RFC 9110 section 15
         return _read_success(status, body, fields, response_format)
     if 300 <= status < 500:  # noqa: PLR2004 - likewise
         return _read_refusal(status, fields)
-    return FailedRequest(kind=Kind.NO_RESPONSE, seen=f"HTTP {status}")
+    return FailedRequest(kind=FailureKind.NO_RESPONSE, seen=f"HTTP {status}")
 
 
 def _match(
@@ -141,16 +142,16 @@ def _match(
 ) -> FailedRequest | None:
     """Apply the provider's matchers; where several fit, the one that concludes least wins."""
     for kind, matchers in (
-        (Kind.UNREADABLE, response_format.unknown),
-        (Kind.BUSY, response_format.busy),
-        (Kind.CLIENT_REJECTED, response_format.client),
-        (Kind.GRANT_REJECTED, response_format.dead),
+        (FailureKind.UNREADABLE, response_format.unknown),
+        (FailureKind.BUSY, response_format.busy),
+        (FailureKind.CLIENT_REJECTED, response_format.client),
+        (FailureKind.GRANT_REJECTED, response_format.dead),
     ):
         found = next((matcher for matcher in matchers if _fits(matcher, status, fields)), None)
         if found is not None:
             # The profile's own values: the response has exactly these, and nothing else of it is quoted.
             seen = f"HTTP {status} with {', '.join(f'{path}={value}' for path, value in found.fields.items())}"
-            error, wait = str(next(iter(found.fields.values()))), retry_after if kind is Kind.BUSY else None
+            error, wait = str(next(iter(found.fields.values()))), retry_after if kind is FailureKind.BUSY else None
             return FailedRequest(kind=kind, seen=seen, error=error, retry_after=wait)
     return None
 
@@ -161,7 +162,7 @@ def _fits(matcher: Matcher, status: int, fields: Mapping[str, object]) -> bool:
 
 def _read_success(
     status: int, body: bytes | None, fields: Mapping[str, object] | None, response_format: ResponseFormat
-) -> Response:
+) -> EndpointResponse:
     tokens = None if fields is None else find(fields, response_format.envelope)
     if body is None:
         why = f"a body that is encoded or over {BODY_LIMIT_BYTES} bytes"
@@ -177,7 +178,7 @@ def _read_success(
         if isinstance(read, TokenResponse):
             return read
         why = read
-    return FailedRequest(kind=Kind.UNREADABLE, seen=f"HTTP {status} with {why}")
+    return FailedRequest(kind=FailureKind.UNREADABLE, seen=f"HTTP {status} with {why}")
 
 
 def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) -> TokenResponse | str:
@@ -191,12 +192,14 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
         return "no usable access_token"
     if refresh_token is None and named("refresh_token") not in (None, ""):
         return "a refresh_token that is not one"
+    # Intuit states two: one that a refresh moves, and one that none does.
+    ends = [read_lifetime(named(name)) for name in ("refresh_token_expires_in", "refresh_token_hard_expires_in")]
     return TokenResponse(
         access_token=access_token,
         refresh_token=refresh_token,
         lifetime=read_lifetime(named("expires_in")) if response_format.expiry is Expiry.EXPIRES_IN else None,
         expires_at=read_moment(named("expires_in"), response_format.expiry),
-        refresh_token_lifetime=read_lifetime(named("refresh_token_expires_in")),
+        refresh_token_lifetime=min(filter(None, ends), default=None),
         kept={name: value for name in response_format.keep if (value := read_kept(tokens.get(name))) is not None},
     )
 
@@ -204,11 +207,11 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
 def _read_refusal(status: int, fields: Mapping[str, object] | None) -> FailedRequest:
     error = (fields or {}).get("error") if status >= 400 else None  # noqa: PLR2004 - a 3xx has no error
     if not isinstance(error, str) or error not in _ERROR_CODES:
-        return FailedRequest(kind=Kind.UNEXPECTED, seen=f"HTTP {status} without an RFC 6749 error code")
+        return FailedRequest(kind=FailureKind.UNEXPECTED, seen=f"HTTP {status} without an RFC 6749 error code")
     if error == "invalid_grant":
-        kind = Kind.GRANT_REJECTED
+        kind = FailureKind.GRANT_REJECTED
     elif error in {"invalid_client", "unauthorized_client"}:
-        kind = Kind.CLIENT_REJECTED
+        kind = FailureKind.CLIENT_REJECTED
     else:
-        kind = Kind.REQUEST_REJECTED
+        kind = FailureKind.REQUEST_REJECTED
     return FailedRequest(kind=kind, seen=f"HTTP {status} with {error}", error=error)

@@ -5,7 +5,7 @@ reach the store's limit of claims in 24 hours, and runs would wait while the tok
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from token_refresh.stored.refresh_window import LARGEST_PART
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -15,13 +15,23 @@ CLAIMS_A_DAY: Final = {ClaimStoreKind.VERSIONS: 40, ClaimStoreKind.TABLE: 80}
 or 1 where claims are in a table. 20 stay free. A full secret would refuse the new tokens, after the redemption."""
 
 
+class LifetimeProblem(NamedTuple):
+    """Why a lifetime doesn't fit the claim store, and what to do."""
+
+    why: str
+    way_out: str
+
+    def __str__(self) -> str:
+        return f"{self.why}. {self.way_out}"
+
+
 def shortest_lifetime(store: ClaimStoreKind) -> timedelta:
     """Return how long access tokens must live, whatever the configured window, so that the claims suffice."""
     return timedelta(days=1) / CLAIMS_A_DAY[store] / (1 - LARGEST_PART)
 
 
-def lifetime_problem(lifetime: timedelta, store: ClaimStoreKind) -> str | None:
-    """Say why a lifetime doesn't fit the claim store, and the way out; None if it fits."""
+def lifetime_problem(lifetime: timedelta, store: ClaimStoreKind) -> LifetimeProblem | None:
+    """Say why a lifetime doesn't fit the claim store; None if it fits."""
     shortest, with_table = shortest_lifetime(store), shortest_lifetime(ClaimStoreKind.TABLE)
     if lifetime >= shortest:
         return None
@@ -31,9 +41,10 @@ def lifetime_problem(lifetime: timedelta, store: ClaimStoreKind) -> str | None:
     else:
         way_out = f"Make access tokens live at least {_minutes(with_table)} in the provider's settings"
     where = "a table" if store is ClaimStoreKind.TABLE else "versions of the secret"
-    return (
+    return LifetimeProblem(
         f"access tokens live {_minutes(lifetime)}, and with claims kept in {where} they must live at least "
-        f"{_minutes(shortest)}. {way_out}"
+        f"{_minutes(shortest)}",
+        way_out,
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from token_refresh.advice import Command
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,
@@ -19,7 +20,7 @@ from token_refresh.errors import (
     TokensNotStored,
 )
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, TokenUsed
-from token_refresh_worker.oauth.response import FailedRequest, Kind
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -35,32 +36,32 @@ class SecretName:
         """Name the secret and where it is."""
         return f"secret {self.secret_id} in {self.region}"
 
-    def command(self, name: str, options: str = "") -> str:
+    def command(self, name: str, *options: str) -> Command:
         """Give a command on this secret, ready to paste."""
-        # Not quoted: names and ARNs of secrets have no character that a shell changes (`CreateSecret`, Name).
-        return f"`token-refresh {name} {self.secret_id} --region {self.region}{options}`"
+        return Command(("token-refresh", *name.split(), self.secret_id, "--region", self.region, *options))
 
     @property
-    def authorize(self) -> str:
+    def authorize(self) -> Command:
         """Give the command that gets a new grant."""
         return self.command("authorize")
 
     @property
-    def force(self) -> str:
+    def force(self) -> Command:
         """Give the command that refreshes now."""
-        return self.command("refresh", " --force")
+        return self.command("refresh", "--force")
 
 
 def no_value(secret: SecretName) -> SecretEmpty:
     """Say that nothing is stored yet."""
-    return SecretEmpty(f"{secret} has no value yet; store the first token set with {secret.authorize}")
+    return SecretEmpty(f"{secret} has no value yet", fix=("store the first token set with ", secret.authorize))
 
 
 def unreadable_document(secret: SecretName, version_id: str, why: str) -> InvalidSecretDocument:
     """Say what is wrong with the current version."""
     return InvalidSecretDocument(
-        f"the current version {version_id} of {secret} is not a token document: {why}. "
-        f"Bring the last good one back: {secret.command('restore')}. If there is none: {secret.authorize}"
+        f"the current version {version_id} of {secret} is not a token document",
+        why=why,
+        fix=("Bring the last good one back: ", secret.command("restore"), ". If there is none: ", secret.authorize),
     )
 
 
@@ -68,8 +69,8 @@ def no_room(secret: SecretName, version_id: str, size_bytes: int, room_bytes: in
     """Say that new tokens may not fit."""
     return InvalidSecretDocument(
         f"version {version_id} of {secret} has {size_bytes} bytes, which leaves no room for new tokens: "
-        f"Secrets Manager takes {SIZE_LIMIT_BYTES}, and {room_bytes} must be free. Nothing was sent. "
-        f"Move keys that are not about the tokens to another secret, then run {secret.force}"
+        f"Secrets Manager takes {SIZE_LIMIT_BYTES}, and {room_bytes} must be free. Nothing was sent",
+        fix=("Move keys that are not about the tokens to another secret, then run ", secret.force),
     )
 
 
@@ -77,8 +78,8 @@ def too_large(secret: SecretName, size_bytes: int) -> InvalidTokenResponse:
     """Say that the new tokens don't fit."""
     return InvalidTokenResponse(
         f"the token response for {secret} can't be stored: "
-        f"the token document would have {size_bytes} bytes, and Secrets Manager takes {SIZE_LIMIT_BYTES}. "
-        f"Check that the token endpoint is the provider's, then run {secret.authorize}"
+        f"the token document would have {size_bytes} bytes, and Secrets Manager takes {SIZE_LIMIT_BYTES}",
+        fix=("Check that the token endpoint is the provider's, then run ", secret.authorize),
     )
 
 
@@ -87,29 +88,31 @@ def too_late(secret: SecretName, left_seconds: float, needed_seconds: float) -> 
     return DeadlineExceeded(
         # The machine may have been suspended beyond the deadline.
         f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed; "
-        "nothing was redeemed, and a later run goes on. "
-        f"Raise the function's timeout (timeout_seconds in the deployment's file), or run {secret.force}"
+        "nothing was redeemed, and a later run goes on",
+        fix=("Raise the function's timeout (timeout_seconds in the deployment's file), or run ", secret.force),
     )
 
 
 def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
     """Say that the settings don't fit the stored token set."""
-    move = secret.command("claims move", f" --to {step.configured} --table NAME")
+    move = secret.command("claims move", "--to", step.configured, "--table", "NAME")
     if step.setting == "TOKEN_ENDPOINT":
         return ConfigurationError(
             f"the refresh token in {secret} belongs to {step.stored}, and TOKEN_ENDPOINT is at {step.configured}; "
-            "nothing was sent. Correct TOKEN_ENDPOINT. "
-            f"If the provider moved, authorize again: {secret.authorize}"
+            "nothing was sent",
+            fix=("Correct TOKEN_ENDPOINT. If the provider moved, authorize again: ", secret.authorize),
         )
     if step.configured == ClaimStoreKind.TABLE:
         return ConfigurationError(
-            f"the claims on {secret} are in the secret's versions, and CLAIM_TABLE names a table; nothing was sent. "
-            f"Move the claims, with the table's name for NAME: {move}"
+            f"the claims on {secret} are in the secret's versions, and CLAIM_TABLE names a table; nothing was sent",
+            fix=("Move the claims, with the table's name for NAME: ", move),
         )
     return ConfigurationError(
-        f"the claims on {secret} are in a table, and CLAIM_TABLE is not set; nothing was sent. "
-        "Set claim_table in the deployment (on the command line, --function NAME takes the function's settings). "
-        f"Or move the claims, with the table's name for NAME: {move}"
+        f"the claims on {secret} are in a table, and CLAIM_TABLE is not set; nothing was sent",
+        fix=(
+            "Set claim_table in the deployment (on the command line, --function NAME takes the function's settings)",
+            *(". Or move the claims, with the table's name for NAME: ", move),
+        ),
     )
 
 
@@ -124,14 +127,18 @@ def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None 
     if isinstance(step, TokenUsed):
         return ReauthorizationRequired(
             f"the current refresh token of {secret} was redeemed at {_utc(step.since)}, "
-            f"and the tokens that it brought are gone. Get a new grant with {secret.authorize}"
+            "and the tokens that it brought are gone",
+            fix=("Get a new grant with ", secret.authorize),
         )
     # A record has the code too, but anyone who may write to the secret can write a record.
     how = f" ({seen})" if seen else ""
     return ReauthorizationRequired(
         f"the provider rejected the refresh token of {secret}{how} at {_utc(step.since)}; "
-        f"the next scheduled attempt is after {_utc(step.retry_at)}. Get a new grant with {secret.authorize}. "
-        f"If the client credentials were wrong, correct them and run {secret.force}"
+        f"the next scheduled attempt is after {_utc(step.retry_at)}",
+        fix=(
+            *("Get a new grant with ", secret.authorize),
+            *(". If the client credentials were wrong, correct them and run ", secret.force),
+        ),
     )
 
 
@@ -140,8 +147,8 @@ def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
     return RefreshOutcomeUnknown(
         f"a refresh of {secret} began at {_utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
         "sent again, it could make the provider revoke the grant. "
-        f"The next scheduled attempt is after {_utc(step.until)}. "
-        f"To try now, run {secret.force}; for a new grant run {secret.authorize}"
+        f"The next scheduled attempt is after {_utc(step.until)}",
+        fix=("To try now, run ", secret.force, "; for a new grant run ", secret.authorize),
     )
 
 
@@ -149,17 +156,16 @@ def not_stored(secret: SecretName, why: str) -> TokensNotStored:
     """Say that received tokens may be lost."""
     return TokensNotStored(
         f"new tokens for {secret} arrived but could not be saved before the deadline ({why}). "
-        "A provider with a grace period sends them again to the next run. "
-        f"Otherwise get a new grant with {secret.authorize}"
+        "A provider with a grace period sends them again to the next run",
+        fix=("Otherwise get a new grant with ", secret.authorize),
     )
 
 
 def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
     """Say that something keeps changing the secret."""
     return SecretStoreUnavailable(
-        f"{secret} did not come to rest within {steps} steps; "
-        "something else keeps changing its versions or labels. "
-        f"Find out what with {secret.command('history')}"
+        f"{secret} did not come to rest within {steps} steps; something else keeps changing its versions or labels",
+        fix=("Find out what with ", secret.command("history")),
     )
 
 
@@ -177,41 +183,46 @@ def failed_request(secret: SecretName, failed: FailedRequest, *, unsure: bool, s
     redeemed = "the refresh token may have been redeemed" if unsure else "this run redeemed nothing"
     # What is certain comes first: a kind that proves nothing is UNKNOWN if any request may have been received.
     match failed.kind:
-        case Kind.NOT_SIGNED if not unsure:
+        case FailureKind.NOT_SIGNED if not unsure:
             return ConfigurationError(
-                f"the token request for {secret} could not be signed ({failed.seen}); nothing was sent. "
-                f"Correct that, then run {secret.force}"
+                f"the token request for {secret} could not be signed ({failed.seen}); nothing was sent",
+                fix=("Correct that, then run ", secret.force),
             )
-        case Kind.CLIENT_REJECTED:
+        case FailureKind.CLIENT_REJECTED:
             return ClientRejected(
-                f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine. "
-                "Correct clientId and clientSecret where they are stored (CLIENT_SECRET_ID, the token secret, or "
-                "UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET) and TOKEN_ENDPOINT_AUTH_METHOD, "
-                f"then run {secret.force}"
+                f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine",
+                fix=(
+                    "Correct clientId and clientSecret where they are stored (CLIENT_SECRET_ID, the token secret, or ",
+                    "UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET) and TOKEN_ENDPOINT_AUTH_METHOD, then run ",
+                    secret.force,
+                ),
             )
-        case Kind.REQUEST_REJECTED:
+        case FailureKind.REQUEST_REJECTED:
             return TokenRequestRejected(
-                f"the token endpoint rejected the request for {secret} ({seen}); {redeemed}. "
-                "Check TOKEN_ENDPOINT, and that the client may use this grant type, "
-                f"then run {secret.force}"
+                f"the token endpoint rejected the request for {secret} ({seen}); {redeemed}",
+                fix=("Check TOKEN_ENDPOINT, and that the client may use this grant type, then run ", secret.force),
             )
-        case Kind.UNREADABLE | Kind.UNEXPECTED:
+        case FailureKind.UNREADABLE | FailureKind.UNEXPECTED:
             return InvalidTokenResponse(
-                f"the response for {secret} was not a token response ({seen}); {redeemed}. "
-                "Check TOKEN_ENDPOINT, and whether a proxy or a challenge page responds instead of the provider, "
-                f"then run {secret.force}"
+                f"the response for {secret} was not a token response ({seen}); {redeemed}",
+                fix=(
+                    "Check TOKEN_ENDPOINT, and whether a proxy or a challenge page responds instead of the provider, ",
+                    "then run ",
+                    secret.force,
+                ),
             )
         case _ if unsure:
             return RefreshOutcomeUnknown(
                 f"a token request for {secret} may have been received, and no response arrived ({seen}). "
                 "The next run repeats it if the provider's grace period (REPLAY_GRACE_SECONDS) allows that; "
-                f"otherwise it waits until shortly before the access token expires. To try now, run {secret.force}"
+                "otherwise it waits until shortly before the access token expires",
+                fix=("To try now, run ", secret.force),
             )
         case _:
             return TokenEndpointUnavailable(
                 f"the provider of {secret} was unreachable or asked us to retry later ({seen}); "
-                "this run redeemed nothing, and a later run tries again. "
-                f"Check TOKEN_ENDPOINT and the function's network, then run {secret.force}"
+                "this run redeemed nothing, and a later run tries again",
+                fix=("Check TOKEN_ENDPOINT and the function's network, then run ", secret.force),
             )
 
 

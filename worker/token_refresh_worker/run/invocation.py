@@ -6,7 +6,7 @@ from typing import Protocol
 
 from token_refresh.errors import InternalError, TokenRefreshError, raised_at
 from token_refresh_worker.run.events import Trigger
-from token_refresh_worker.run.last_line import LastLine
+from token_refresh_worker.run.last_line import last_line
 from token_refresh_worker.run.outcome import Outcome, RunReport
 from token_refresh_worker.run.ports import Bus, Clock, Log
 from token_refresh_worker.run.run import Run
@@ -91,16 +91,18 @@ class Invocation:
 
     def _write(self, report: RunReport, due_before: datetime | None) -> None:
         """Write the last line, which is also the metric: at every level, exactly once."""
-        line = LastLine(
-            report=report,
+        fields = last_line(
+            report,
             trigger=self._trigger.name,
             secret_id=self._secret_id,
             duration_ms=round((self._clock.monotonic() - self._started) * 1000),
             fleet=self._fleet,
             due_before=due_before,
         )
-        write = self._log.info if report.outcome else self._log.error
-        write(line.event, **line.fields())
+        if report.outcome:
+            self._log.info("token_refresh_finished", **fields)
+        else:
+            self._log.error("token_refresh_failed", **fields)
 
 
 def _defect(error: Exception) -> InternalError:

@@ -65,11 +65,6 @@ class Outcome:
     tokens: CurrentTokens
     retry_at: datetime | None = None
 
-    @property
-    def made_current(self) -> bool:
-        """Whether the run made new tokens current."""
-        return self.name in {OutcomeName.REFRESHED, OutcomeName.RECOVERED}
-
     def as_result(self, request_id: str | None) -> dict[str, str | None]:
         """Give what the invocation returns: no value of any secret."""
         result = {
@@ -99,6 +94,11 @@ class RunReport:
     def outcome(self) -> OutcomeName | None:
         """How the run ended; None if it failed."""
         return self.ended.name if isinstance(self.ended, Outcome) else None
+
+    @property
+    def made_current(self) -> bool:
+        """Whether the run made new tokens current."""
+        return self.outcome in {OutcomeName.REFRESHED, OutcomeName.RECOVERED}
 
     @property
     def error_type(self) -> str | None:

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.core.claims import Claim, Record, UnreadableClaim
-from token_refresh_worker.oauth.response import Response
+from token_refresh_worker.oauth.response import EndpointResponse
 
 if TYPE_CHECKING:
+    from token_refresh_worker.core.announcement import Announcement
     from token_refresh_worker.oauth.request import TokenRequest
 
 
@@ -26,12 +26,16 @@ class SecretVersion:
     """None if the value is binary."""
 
 
-class SecretStore(Protocol):
+class ReadableSecret(Protocol):
     """One secret. Every method raises `SecretStoreError` if the store refuses or can't be reached."""
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         """Read the version with this label or version ID; None if there is none (`GetSecretValue`)."""
         ...
+
+
+class SecretStore(ReadableSecret, Protocol):
+    """One secret that can be written, too."""
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append a version; False if its ID is taken by another value (`PutSecretValue`).
@@ -54,13 +58,11 @@ class NewestClaim:
     """The service's clock, if it responded with one."""
 
 
-class ClaimStore(Protocol):
+class ClaimReader(Protocol):
     """The claims on one token secret.
 
     Every method raises `SecretStoreError` if the store refuses or can't be reached, and `ConfigurationError` if it does
     not exist.
-
-    After a lost response the adapter repeats the call; the claim's nonce tells its own write.
     """
 
     def newest(self) -> NewestClaim:
@@ -70,16 +72,8 @@ class ClaimStore(Protocol):
         """
         ...
 
-    def append(self, claim: Claim, *, after: str | None) -> bool:
-        """Append a claim to the claim `after`; False if another claim follows it already."""
-        ...
-
     def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
         """Read the claim that has this ID, or a newer one; None if there is none, or none yet."""
-        ...
-
-    def record(self, claim: Claim, record: Record) -> None:
-        """Store how the attempt under `claim` ended; the first record stays."""
         ...
 
     def record_of(self, claim_id: str) -> Record | None:
@@ -90,10 +84,25 @@ class ClaimStore(Protocol):
         ...
 
 
+class ClaimStore(ClaimReader, Protocol):
+    """Claims that can be written, too.
+
+    After a lost response the adapter repeats the call; the claim's nonce tells its own write.
+    """
+
+    def append(self, claim: Claim, *, after: str | None) -> bool:
+        """Append a claim to the claim `after`; False if another claim follows it already."""
+        ...
+
+    def record(self, claim: Claim, record: Record) -> None:
+        """Store how the attempt under `claim` ended; the first record stays."""
+        ...
+
+
 class TokenEndpoint(Protocol):
     """The provider's token endpoint (RFC 6749 section 3.2)."""
 
-    def send(self, request: "TokenRequest", *, timeout_seconds: float) -> Response:
+    def send(self, request: "TokenRequest", *, timeout_seconds: float) -> EndpointResponse:
         """Send one request and read the response, end to end within the time limit; never raises for what it meets."""
         ...
 
@@ -125,7 +134,7 @@ class Log(Protocol):
 class Bus(Protocol):
     """Where events about grants are sent."""
 
-    def send(self, announcement: Announcement) -> None:
+    def send(self, announcement: "Announcement") -> None:
         """Send one event; raises a `TokenRefreshError` if the bus does not take it."""
         ...
 

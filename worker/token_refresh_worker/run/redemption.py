@@ -11,7 +11,7 @@ from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
-from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import NEEDED_SECONDS, REQUEST_TIMEOUT_SECONDS, Parts
@@ -59,6 +59,14 @@ class Redemption:
         Raises:
             RefreshError: No tokens arrived, or they could not be stored; what became of the refresh token is recorded.
         """
+        if prepared.provider.has_ended(snapshot.now.date()):
+            # Its profile may be wrong, and the provider decides: the request is sent.
+            self.parts.log.warning(
+                "provider_ended",
+                provider=prepared.provider.name,
+                ended_on=str(prepared.provider.ends_on),
+                successor=prepared.provider.successor,
+            )
         sender = self._sender(claim, prepared, snapshot)
         try:
             response = sender.send()
@@ -68,7 +76,7 @@ class Redemption:
             raise self._too_late() from None
         if isinstance(response, TokenResponse):
             return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at))
-        if response.kind is Kind.GRANT_REJECTED:
+        if response.kind is FailureKind.GRANT_REJECTED:
             self._record(claim, Fate.REJECTED, response)
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None

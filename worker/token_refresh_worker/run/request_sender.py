@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import NEEDED_SECONDS, STORE_RESERVE_SECONDS
 from token_refresh_worker.run.ports import Deadline, Log
@@ -39,18 +39,18 @@ class RequestSender:
     _failure: FailedRequest | None = None
     _stopped: bool = False
 
-    def send(self) -> Response:
+    def send(self) -> EndpointResponse:
         """Send until there is a response that can't be repeated, or no more time.
 
         Raises:
             TimeOver: Nothing was sent.
         """
         response = self._repeated(self.prepared.request)
-        rejected = isinstance(response, FailedRequest) and response.kind is Kind.CLIENT_REJECTED
+        rejected = isinstance(response, FailedRequest) and response.kind is FailureKind.CLIENT_REJECTED
         other = self.prepared.with_previous_client() if rejected else None
         return response if other is None else self._send(other)
 
-    def _repeated(self, request: TokenRequest) -> Response:
+    def _repeated(self, request: TokenRequest) -> EndpointResponse:
         return repeat(
             lambda: self._send(request),
             clock=self.deadline.clock,
@@ -61,7 +61,7 @@ class RequestSender:
             asked_seconds=_asked_seconds,
         )
 
-    def _send(self, request: TokenRequest) -> Response:
+    def _send(self, request: TokenRequest) -> EndpointResponse:
         # The machine may have been suspended since the last look at the clock.
         left_seconds = self.deadline.remaining_seconds
         if left_seconds < NEEDED_SECONDS or not self._replay_allowed():
@@ -79,16 +79,16 @@ class RequestSender:
             self.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
         return response
 
-    def _may_repeat(self, response: Response) -> bool:
+    def _may_repeat(self, response: EndpointResponse) -> bool:
         if isinstance(response, TokenResponse) or self._stopped:
             return False
-        transient = response.kind.may_have_redeemed or response.kind in {Kind.NOT_SENT, Kind.BUSY}
+        transient = response.kind.may_have_redeemed or response.kind in {FailureKind.NOT_SENT, FailureKind.BUSY}
         return transient and self._replay_allowed()
 
     def _replay_allowed(self) -> bool:
         return not self.unsure or self.replay_allowed(self.memory.service_now())
 
 
-def _asked_seconds(response: Response) -> float:
+def _asked_seconds(response: EndpointResponse) -> float:
     """Give how long the endpoint asked us to wait."""
     return response.retry_after.total_seconds() if isinstance(response, FailedRequest) and response.retry_after else 0.0

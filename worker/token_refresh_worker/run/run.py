@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, assert_never
 
+from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.plan import STALENESS, plan
 from token_refresh_worker.core.schedule import Policy, lifetime_too_short
@@ -216,12 +217,11 @@ class Run:
         log = self.parts.log
         log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat())
         if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self._policy):
+            move = self.secret.command("claims move", "--to", "table", "--table", "NAME")
             log.warning(
                 "token_lifetime_too_short",
                 claim_store=self._policy.claim_store.value,
-                remedy='pause, deploy with claim_table = "create", run '
-                + self.secret.command("claims move", " --to table --table NAME")
-                + ", and resume",
+                remedy=in_words(('pause, deploy with claim_table = "create", run ', move, ", and resume")),
             )
         return self._outcome(OutcomeName.YIELDED, snapshot, step)
 

@@ -73,7 +73,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     settings = parse_settings(environment)
     problem = claim_store_problem(settings)
     if problem is not None:
-        raise ConfigurationError(problem)
+        raise problem
     return settings
 
 
@@ -105,13 +105,16 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
-def claim_store_problem(settings: Settings) -> str | None:
+def claim_store_problem(settings: Settings) -> ConfigurationError | None:
     """Say why the provider's tokens live too short for the claim store, and the way out; None if they fit."""
     documented = settings.provider.access_token_lifetime
     if documented is None:
         return None
     problem = lifetime_problem(documented, settings.policy.claim_store)
-    return problem and f"PROVIDER {settings.provider.name} doesn't fit the claim store: {problem}"
+    if problem is None:
+        return None
+    what = f"PROVIDER {settings.provider.name} doesn't fit the claim store"
+    return ConfigurationError(what, why=problem.why, fix=problem.way_out)
 
 
 def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:

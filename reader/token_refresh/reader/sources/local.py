@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from token_refresh.advice import Advice
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -12,7 +13,7 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
     TokenRefreshError,
 )
-from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, Scheme
+from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme
 from token_refresh.reader.sources.source import Version
 
 
@@ -25,7 +26,7 @@ class Local:
 
     def read(self, reference: Reference) -> Version:
         """Read a variable or a file."""
-        version = self._variable(reference) if reference.scheme is Scheme.ENVIRONMENT else _file(reference)
+        version = self._variable(reference) if reference.scheme is ReferenceScheme.ENVIRONMENT else _file(reference)
         if not version.content:
             raise SecretEmpty(f"{reference.text} is empty: put the secret there")
         return version
@@ -42,9 +43,9 @@ class Local:
         """Name a secret in messages."""
         return reference.text
 
-    def how_to_get_one(self, reference: Reference) -> str:
+    def how_to_get_one(self, reference: Reference) -> Advice:
         """Say where a token comes from."""
-        return f"put one into {reference.text}"
+        return (f"put one into {reference.text}",)
 
     def _variable(self, reference: Reference) -> Version:
         name = reference.name

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from token_refresh.advice import Advice
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.errors import AwsRequest, named_error
 from token_refresh.aws.responses import member, time_member
@@ -79,10 +80,10 @@ class ParameterStore:
         """Name a parameter in messages."""
         return self._request(reference, self._paths(reference)).place
 
-    def how_to_get_one(self, reference: Reference) -> str:
+    def how_to_get_one(self, reference: Reference) -> Advice:
         """Say where a token comes from."""
         del reference
-        return "the owner of this parameter has to store one"
+        return ("the owner of this parameter has to store one",)
 
     def _get(self, paths: list[str]) -> dict[str, "_Parameter"]:
         def ask(client: Any) -> dict[str, _Parameter]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.causes import Cause, FailedCall, failure_of_code
 from token_refresh.aws.errors import AwsRequest, named_error
@@ -49,10 +50,11 @@ class SecretsManager:
         """Name a secret in messages."""
         return self._request("GetSecretValue", reference.name).place
 
-    def how_to_get_one(self, reference: Reference) -> str:
+    def how_to_get_one(self, reference: Reference) -> Advice:
         """Say where a token comes from, and name the command that explains why there is none."""
-        status = self._request("GetSecretValue", reference.name).command("token-refresh status {}")
-        return f"the worker's next run stores one; {status} shows why there is none"
+        request = self._request("GetSecretValue", reference.name)
+        status = Command.of("token-refresh status {} --region {}", request.name, request.region)
+        return "the worker's next run stores one; ", status, " shows why there is none"
 
     def _read(self, reference: Reference, stage: str) -> Version:
         def ask(client: Any) -> Version:

@@ -1,19 +1,20 @@
 """One AWS service that holds secrets: calls it, and names what goes wrong."""
 
-import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from token_refresh.aws.arn import arn_region
-from token_refresh.aws.causes import failure_of
-from token_refresh.aws.clients import configured_region
-from token_refresh.aws.errors import AwsRequest, named_error
-from token_refresh.errors import ConfigurationError, TokenRefreshError
+from token_refresh.aws.calls import call
+from token_refresh.aws.clients import CLIENTS, ClientLimits, configured_region
+from token_refresh.aws.errors import AwsRequest
+from token_refresh.errors import ConfigurationError
 from token_refresh.reader import lifecycle
-from token_refresh.reader.clients import ATTEMPTS, CLIENTS, READ_TIMEOUT_SECONDS
-from token_refresh.reader.errors import without_traceback
 
 T = TypeVar("T")
+
+# A call takes about 10 ms; a stuck one is better repeated. With two attempts a store that hangs takes 7 s: a Lambda
+# function that reaches its timeout loses the value that it had cached (tests/infra/test_webhooks.py).
+CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=2)
 
 
 class AwsService:
@@ -39,10 +40,7 @@ class AwsService:
         """Give the region in which a secret is looked up, for messages."""
         if self._client is not None:
             return str(self._client.meta.region_name)
-        region = self.client_region(name)
-        # Only for a message: botocore alone knows the profile's region, once there is a client.
-        likely = region or os.environ.get("AWS_DEFAULT_REGION") or "the configured region"
-        return CLIENTS.region_of(self.name, region) or likely
+        return CLIENTS.region_of(self.client_region(name)) or "the configured region"
 
     def client_region(self, name: str) -> str | None:
         """Give the region whose client reads a secret; None: that of the caller's client, or of the profile."""
@@ -51,22 +49,12 @@ class AwsService:
     def call(self, name: str, request: Callable[[], AwsRequest], ask: Callable[[Any], T]) -> T:
         """Carry out one call and read its response.
 
-        The error is raised from here, so that no frame of its traceback holds a response.
-
         Args:
             name: The secret; an ARN chooses the region.
             request: Gives the call as messages name it; the region may be known only once there is a client.
             ask: Calls the service through the given client, and reads the response.
         """
-        problem: TokenRefreshError
-        try:
-            return ask(self._connect(name))
-        # Named already, by the code that read the response.
-        except TokenRefreshError as error:
-            problem = without_traceback(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is named
-            problem = named_error(failure_of(error), request())
-        raise problem
+        return call(lambda: ask(self._connect(name)), request)
 
     def after_fork(self) -> None:
         """Remember that the caller's client brought the parent's connections along."""
@@ -77,8 +65,7 @@ class AwsService:
 
     def _connect(self, name: str) -> Any:
         if self._client is None:
-            region = self.client_region(name)
-            return CLIENTS.get(self.name, region, read_timeout_seconds=READ_TIMEOUT_SECONDS, attempts=ATTEMPTS)
+            return CLIENTS.get(self.name, limits=CALL_LIMITS, region=self.client_region(name))
         if self._inherited:
             self._client.close()  # closes the child's copies of the connections; the client opens new ones
             self._inherited = False

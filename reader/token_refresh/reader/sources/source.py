@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final, Protocol
 
+from token_refresh.advice import Advice
 from token_refresh.reader.reference import Reference
 
 
@@ -68,6 +69,6 @@ class Source(Protocol):
         """Name a secret in messages."""
         ...
 
-    def how_to_get_one(self, reference: Reference) -> str:
-        """Say, in words that can end a sentence, where a missing or newer token comes from."""
+    def how_to_get_one(self, reference: Reference) -> Advice:
+        """Say, after a colon, where a missing or newer token comes from."""
         ...

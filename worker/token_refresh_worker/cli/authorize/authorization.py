@@ -33,7 +33,7 @@ class ForeignRedirect(Exception):  # noqa: N818 - it never leaves the command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Authorization:
+class AuthorizationRequest:
     """One request for authorization, and what tells its redirect from a forged one."""
 
     endpoint: str
@@ -97,4 +97,5 @@ class Authorization:
         grant = {"grant_type": "authorization_code", "code": code.reveal(), "redirect_uri": self.redirect_uri}
         if self.pkce:
             grant["code_verifier"] = self.verifier.reveal()
-        return token_request(grant, client, provider.request, endpoint=provider.token_endpoint)
+        further = provider.authorization.code_params if provider.authorization else {}
+        return token_request({**further, **grant}, client, provider.request, endpoint=provider.token_endpoint)

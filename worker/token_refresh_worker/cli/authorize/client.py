@@ -6,6 +6,7 @@ Never from an option: a command line is in the shell's history, and every proces
 import os
 from pathlib import Path
 
+from token_refresh.advice import Command
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
@@ -23,15 +24,19 @@ def read_client_file(path: Path) -> ClientCredentials:
     Raises:
         CommandFailed: It can't be read, others may read it, or it is not such a file.
     """
+    only_you = Command.of("chmod 600 {}", str(path))
     try:
         with path.open(encoding="utf-8") as file:  # Fails for a folder, whose mode must not be changed.
             if os.fstat(file.fileno()).st_mode & 0o077:
-                raise CommandFailed(f"others may read {path}, which holds a client secret: `chmod 600 {path}`")
+                raise CommandFailed(f"others may read {path}, which holds a client secret", fix=(only_you,))
             content = file.read(SIZE_LIMIT_BYTES)
     except FileNotFoundError:
         raise CommandFailed(
-            f"there is no file {path}. Write it, with clientId and clientSecret as a JSON object, so that only you can "
-            f"read it: `touch {path} && chmod 600 {path}`"
+            f"there is no file {path}",
+            fix=(
+                "Write it, with clientId and clientSecret as a JSON object, so that only you can read it: ",
+                *(Command.of("touch {}", str(path)), ", then ", only_you),
+            ),
         ) from None
     except OSError as error:
         raise CommandFailed(f"{path} can't be read ({error.strerror})") from None

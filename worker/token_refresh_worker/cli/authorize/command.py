@@ -9,14 +9,14 @@ import typer
 
 from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh_worker.bootstrap import find_credentials
-from token_refresh_worker.cli.authorize.authorization import Authorization, ForeignRedirect
+from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest, ForeignRedirect
 from token_refresh_worker.cli.authorize.browser import opened
 from token_refresh_worker.cli.authorize.client import ask_client, read_client_file
 from token_refresh_worker.cli.authorize.exchange import Exchange
 from token_refresh_worker.cli.authorize.provider import build_authorization, with_provider_keys
 from token_refresh_worker.cli.authorize.redirect import RedirectServer, can_listen
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.prompts import ask_secret, confirm
 from token_refresh_worker.cli.console.screen import errors, output, text, when
 from token_refresh_worker.cli.context import Context
@@ -34,10 +34,11 @@ _PASTE_TRIES: Final = 5  # A wrong paste is common (the page before the redirect
 
 
 @command(
-    "token-refresh authorize",
-    "token-refresh authorize upwork-oauth-tokens --redirect-uri http://localhost:9000/callback",
-    "token-refresh authorize --paste --redirect-uri https://example.com/oauth",
-    "token-refresh authorize jira-oauth-tokens --provider atlassian --client-file client.json",
+    "authorize",
+    "",
+    "upwork-oauth-tokens --redirect-uri http://localhost:9000/callback",
+    "--paste --redirect-uri https://example.com/oauth",
+    "jira-oauth-tokens --provider atlassian --client-file client.json",
 )
 def authorize(  # noqa: PLR0913 - options, each by its name
     context: Context,
@@ -147,14 +148,16 @@ def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool
         return context.store().read(label=CURRENT), False
     except SecretNotFound as missing:
         # An ARN can't be chosen, and the name of a deleted secret is taken until the deletion is complete.
-        if context.secret_id.startswith("arn:") or "marked for deletion" in str(missing):
+        if context.secret_id.startswith("arn:") or missing.is_deleted:
             raise
     regions = [] if create else other_regions(context)
     if regions:
         raise SecretNotFound(
-            f"secret {context.secret_id} does not exist in {context.region}, and exists in {', '.join(regions)}: "
-            f"`{context.command('authorize', region=regions[0])}`. To create another one in {context.region}: "
-            f"`{context.command('authorize', '--create')}`"
+            f"secret {context.secret_id} does not exist in {context.region}, and exists in {', '.join(regions)}",
+            fix=(
+                *(context.command("authorize", region=regions[0]), f". To create another one in {context.region}: "),
+                context.command("authorize", "--create"),
+            ),
         )
     return None, True
 
@@ -176,8 +179,8 @@ def _find_client(
         return known, False
     if settings.client_secret_id is not None:  # Credentials beside the tokens would never be read.
         raise CommandFailed(
-            f"the function reads the client credentials from secret {settings.client_secret_id} (CLIENT_SECRET_ID). "
-            "Change them there; then run authorize without --client-id and --client-file"
+            f"the function reads the client credentials from secret {settings.client_secret_id} (CLIENT_SECRET_ID)",
+            fix="Change them there; then run authorize without --client-id and --client-file",
         )
     return given or ask_client(settings, client_id), True
 
@@ -199,14 +202,14 @@ def _confirm(context: Context, version: SecretVersion | None, *, creates: bool) 
     confirm(f"{where} in {context.region} holds {what}, stored at {when(version.created_at)}. Replace it?")
 
 
-def _listen(authorization: Authorization, exchange: Exchange, *, browser: bool, timeout_seconds: int) -> None:
+def _listen(authorization: AuthorizationRequest, exchange: Exchange, *, browser: bool, timeout_seconds: int) -> None:
     with RedirectServer(authorization, lambda code: exchange.complete(authorization, code)) as server:
         _show_url(authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:")
         with opened(authorization.url, wanted=browser, environment=exchange.context.environment):
             server.wait(timeout_seconds)
 
 
-def _paste(authorization: Authorization, exchange: Exchange) -> None:
+def _paste(authorization: AuthorizationRequest, exchange: Exchange) -> None:
     _show_url(authorization, "Open this URL in a browser on any machine, and authorize:")
     errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
     for _ in range(_PASTE_TRIES):
@@ -223,6 +226,6 @@ def _paste(authorization: Authorization, exchange: Exchange) -> None:
     raise CommandFailed(f"no URL of this authorization was pasted in {_PASTE_TRIES} tries; run authorize again")
 
 
-def _show_url(authorization: Authorization, introduction: str) -> None:
+def _show_url(authorization: AuthorizationRequest, introduction: str) -> None:
     errors().print(introduction)
     errors().print(text(authorization.url), soft_wrap=True)  # In one line, so that it can be copied.

@@ -4,29 +4,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from token_refresh.advice import Command
 from token_refresh.errors import ClientRejected
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.bootstrap import token_endpoint
 from token_refresh_worker.cli.authorize import page
-from token_refresh_worker.cli.authorize.authorization import Authorization
+from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.interrupts import finishing
 from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.clock import service_now
 from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
-from token_refresh_worker.oauth.response import FailedRequest, Kind, TokenResponse
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, read_origin
 
 _REMEDIES = {
-    Kind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run authorize "
-    "again",
-    Kind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key, then run authorize again",
-    Kind.NOT_SENT: "check --token-endpoint and the network, then run authorize again",
-    Kind.UNEXPECTED: "check --token-endpoint",
+    FailureKind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run "
+    "authorize again",
+    FailureKind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key, then run authorize again",
+    FailureKind.NOT_SENT: "check --token-endpoint and the network, then run authorize again",
+    FailureKind.UNEXPECTED: "check --token-endpoint",
 }
 
 
@@ -49,7 +50,7 @@ class Exchange:
     client_key_id: str | None = None
     """The KMS key that signs assertions, if the client authenticates with them."""
 
-    def complete(self, authorization: Authorization, code: SecretValue) -> str:
+    def complete(self, authorization: AuthorizationRequest, code: SecretValue) -> str:
         """Exchange the code, store the tokens, say so, and give the page for the browser.
 
         Raises:
@@ -84,7 +85,7 @@ class Exchange:
                 ]
             )
         )
-        show(output(), *message(f"Next: `{context.command('status')}`"))
+        show(output(), *message("Next: ", context.command("status")))
         return page.authorized(context.secret_id, context.command("status"))
 
     def _origin(self, tokens: TokenResponse, issued_at: datetime) -> Origin:
@@ -103,7 +104,7 @@ class Exchange:
             grant_began_at=issued_at.replace(microsecond=0) if ends_at else None,
         )
 
-    def _redeem(self, authorization: Authorization, code: SecretValue) -> TokenResponse:
+    def _redeem(self, authorization: AuthorizationRequest, code: SecretValue) -> TokenResponse:
         """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
         provider = self.provider
         request = authorization.code_request(code, self.client, provider)
@@ -113,16 +114,20 @@ class Exchange:
             raise self._refused(response)
         if response.refresh_token is None:  # Optional by RFC 6749 section 5.1.
             raise CommandFailed(
-                "the provider sent no refresh token, so there is nothing to refresh with. Ask for one: with a scope "
-                "(--scope offline_access), or in the client's settings at the provider"
+                "the provider sent no refresh token, so there is nothing to refresh with",
+                fix=(
+                    "It may want a scope (--scope), or a setting of the client; what is known of it: ",
+                    Command(("token-refresh", "providers", provider.name), is_complete=True),
+                ),
             )
         return response
 
     def _refused(self, failure: FailedRequest) -> ClientRejected | CommandFailed:
-        if failure.kind is Kind.CLIENT_REJECTED:
+        if failure.kind is FailureKind.CLIENT_REJECTED:
             again = self.context.command("authorize", "--client-id", "ID")
             return ClientRejected(
-                f"the token endpoint rejected the client credentials ({failure.seen}). Enter others: `{again}`"
+                f"the token endpoint rejected the client credentials ({failure.seen})",
+                fix=("Enter others: ", again),
             )
         remedy = _REMEDIES.get(failure.kind, "run authorize again")
-        return CommandFailed(f"the token endpoint sent no tokens ({failure.seen}): {remedy}")
+        return CommandFailed(f"the token endpoint sent no tokens ({failure.seen})", fix=remedy)

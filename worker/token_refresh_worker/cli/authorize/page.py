@@ -3,6 +3,8 @@
 from html import escape
 from typing import Final
 
+from token_refresh.advice import Command
+
 HEADERS: Final = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -35,12 +37,12 @@ code {{ background: #eef0f2; padding: .1em .3em; border-radius: .2em; }}
 """
 
 
-def authorized(secret_id: str, status_command: str) -> str:
+def authorized(secret_id: str, status: Command) -> str:
     """Say that the tokens are stored, and what to do next."""
     return _PAGE.format(
         title="Authorized",
         text=f"The tokens are stored in the secret <code>{escape(secret_id)}</code>. You can close this window and go "
-        f"back to the terminal; <code>{escape(status_command)}</code> shows the token set.",
+        f"back to the terminal; <code>{escape(str(status))}</code> shows the token set.",
     )
 
 

@@ -5,7 +5,8 @@ from typing import Final
 
 import typer
 
-from token_refresh_worker.cli.authorize.authorization import Authorization
+from token_refresh.advice import Command
+from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.provider import PROVIDER_KEY
@@ -47,7 +48,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
     endpoint: str | None,
     scope: str | None,
     pkce: bool | None,
-) -> Authorization:
+) -> AuthorizationRequest:
     """Build the request for authorization as the provider's profile says; options have precedence.
 
     Args:
@@ -64,20 +65,21 @@ def build_authorization(  # noqa: PLR0913 - all by name
         ConfigurationError: The page's address is wrong, or a variable is missing.
     """
     if template.request.grant is not Grant.REFRESH_TOKEN:
+        put = Command.of("aws secretsmanager put-secret-value --secret-id NAME --secret-string file://tokens.json")
         raise CommandFailed(
-            f"{template.title} has no refresh tokens, so there is nothing to authorize: store the token document "
-            "with `aws secretsmanager put-secret-value`"
+            f"{template.title} has no refresh tokens, so there is nothing to authorize",
+            fix=("store the token document with ", put),
         )
     page = template.authorization
     if endpoint is None and page is None:
         raise CommandFailed(
-            f"the profile {template.name} has no authorization page: name it with --authorization-endpoint URL"
+            f"the profile {template.name} has no authorization page", fix="name it with --authorization-endpoint URL"
         )
     needed = page.scopes if page else ()
     separator = page.scope_separator if page else " "
     asked = scope.split(separator) if scope else []
     scopes = [*asked, *(name for name in needed if name not in asked)]
-    return Authorization(
+    return AuthorizationRequest(
         endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(template, fields)),
         client_id=client_id,
         redirect_uri=redirect_uri,

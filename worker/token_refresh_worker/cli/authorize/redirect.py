@@ -15,7 +15,7 @@ import typer
 from token_refresh.errors import TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.authorize import page
-from token_refresh_worker.cli.authorize.authorization import Authorization, ForeignRedirect
+from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest, ForeignRedirect
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.providers.endpoint import is_loopback
 
@@ -45,7 +45,7 @@ class RedirectServer(HTTPServer):
 
     allow_reuse_address = True  # A second authorize may follow within the minute that the old port lingers.
 
-    def __init__(self, authorization: Authorization, complete: Callable[[SecretValue], str]) -> None:
+    def __init__(self, authorization: AuthorizationRequest, complete: Callable[[SecretValue], str]) -> None:
         """Listen.
 
         Args:
@@ -67,8 +67,8 @@ class RedirectServer(HTTPServer):
             super().__init__((where.hostname or "", where.port or 80), _Handler)
         except OSError as error:
             raise CommandFailed(
-                f"can't listen at {where.hostname}:{where.port or 80} ({error.strerror}); stop the program that "
-                "does, or use --paste"
+                f"can't listen at {where.hostname}:{where.port or 80} ({error.strerror})",
+                fix="stop the program that does, or use --paste",
             ) from None
 
     def wait(self, timeout_seconds: float) -> None:

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from token_refresh.advice import Advice
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import message, output, show, span, text, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.state import State, read_state
+from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.cli.secret.storing import value_of
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim, Record
@@ -21,10 +22,11 @@ from token_refresh_worker.core.versions import CURRENT, OUTCOME
 from token_refresh_worker.run.ports import ClaimStore
 from token_refresh_worker.stored.origin import ORIGIN_KEY, ClaimStoreKind, Origin
 
+_STAY = "The claims stay where they are; "
 _RECORDED = {Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN}
 
 
-@command("token-refresh claims move --to table --table my-claims", "token-refresh claims move --to versions")
+@command("claims move", "--to table --table my-claims", "--to versions")
 def move(
     context: Context,
     *,
@@ -42,15 +44,15 @@ def move(
     name = table or context.environment.get("CLAIM_TABLE")
     if name is None:
         raise CommandFailed(
-            "name the claim table, which is the stack's output ClaimTableName: "
-            f"`{context.command('claims move', '--to', to.value, '--table', 'NAME')}`"
+            "name the claim table, which is the stack's output ClaimTableName",
+            fix=(context.command("claims move", "--to", to.value, "--table", "NAME"),),
         )
     source = ClaimStoreKind.VERSIONS if to is ClaimStoreKind.TABLE else ClaimStoreKind.TABLE
     state = read_state(_with_claims(context, source, name))
     if state.document.origin is not None and state.document.origin.claim_store is to:
         output().print(text(f"The claims on secret {context.secret_id} are in the {to.value} already."))
         return 0
-    again = f"pause the schedule, then: `{context.command('claims move', '--to', to.value, '--table', name)}`"
+    again = ("pause the schedule, then: ", context.command("claims move", "--to", to.value, "--table", name))
     _check(state, again)
     if not yes:
         confirm(
@@ -64,7 +66,7 @@ def move(
     _store_document(state, to, claim, version_id, again)
     output().print(text(f"Moved: the claims on secret {context.secret_id} are in the {to.value}.", "bold green"))
     deploy = "with claim_table" if to is ClaimStoreKind.TABLE else "without claim_table"
-    show(output(), *message(f"Next: deploy {deploy} and resume the schedule, then `{context.command('status')}`"))
+    show(output(), *message(f"Next: deploy {deploy} and resume the schedule, then ", context.command("status")))
     return 0
 
 
@@ -76,7 +78,7 @@ def _with_claims(context: Context, kind: ClaimStoreKind, table: str) -> Context:
     return replace(context, environment=environment, any_lifetime=kind is ClaimStoreKind.VERSIONS)
 
 
-def _check(state: State, again: str) -> None:
+def _check(state: SecretState, again: Advice) -> None:
     """Refuse to move while a run may still use the old store.
 
     Raises:
@@ -86,16 +88,16 @@ def _check(state: State, again: str) -> None:
     last = state.snapshot.ledger.attempts[-1:]
     if newest is not None and last[0].fate is Fate.SILENT and state.snapshot.now < newest.ends_at:
         raise CommandFailed(
-            f"a run holds the claim {newest.claim_id} on secret {state.context.secret_id} until "
-            f"{when(newest.ends_at)}. Wait until then; {again}"
+            f"a run holds the claim {newest.claim_id} on secret {state.context.secret_id} until {when(newest.ends_at)}",
+            fix=("Wait until then; ", *again),
         )
     if isinstance(state.step, Promote | Carry):
         raise CommandFailed(
-            f"tokens of an interrupted run are not current yet. First: `{state.context.command('refresh')}`"
+            "tokens of an interrupted run are not current yet", fix=("First: ", state.context.command("refresh"))
         )
 
 
-def _copy(state: State, target: ClaimStore, moved_to: str, again: str) -> Claim | None:
+def _copy(state: SecretState, target: ClaimStore, moved_to: str, again: Advice) -> Claim | None:
     """Copy the newest claim with the ledger and its record; None if there was never a claim.
 
     Args:
@@ -117,8 +119,8 @@ def _copy(state: State, target: ClaimStore, moved_to: str, again: str) -> Claim 
         found = target.find(claim.claim_id)
         if found is None or found.claim_id != claim.claim_id:  # A repeated move finds its own claim.
             raise CommandFailed(
-                f"another run stored a claim on secret {state.context.secret_id} meanwhile. The claims stay where they "
-                f"are; {again}"
+                f"another run stored a claim on secret {state.context.secret_id} meanwhile",
+                fix=(_STAY, *again),
             )
     fate = last.fate
     if fate in _RECORDED:
@@ -126,7 +128,7 @@ def _copy(state: State, target: ClaimStore, moved_to: str, again: str) -> Claim 
     return claim
 
 
-def _moved(attempt: Attempt, state: State, moved_to: str) -> Attempt:
+def _moved(attempt: Attempt, state: SecretState, moved_to: str) -> Attempt:
     """Let an attempt on the current version count for the version that replaces it, which has the same tokens.
 
     Under an attempt without a result tokens may still be found, at the version that it was on.
@@ -137,7 +139,9 @@ def _moved(attempt: Attempt, state: State, moved_to: str) -> Attempt:
     return replace(attempt, version_id=moved_to) if ended else attempt
 
 
-def _store_document(state: State, to: ClaimStoreKind, claim: Claim | None, version_id: str, again: str) -> None:
+def _store_document(
+    state: SecretState, to: ClaimStoreKind, claim: Claim | None, version_id: str, again: Advice
+) -> None:
     """Store the current document with the new claim store, if it is still current.
 
     Raises:
@@ -156,8 +160,8 @@ def _store_document(state: State, to: ClaimStoreKind, claim: Claim | None, versi
     store.put(version_id, value_of({**document.fields, ORIGIN_KEY: moved.as_fields()}), label=OUTCOME)
     if not store.move_label(CURRENT, to=version_id, remove_from=current.version_id):
         raise CommandFailed(
-            f"another version of secret {state.context.secret_id} than {current.version_id} became current meanwhile. "
-            f"The claims stay where they are; {again}"
+            f"another version of secret {state.context.secret_id} than {current.version_id} became current meanwhile",
+            fix=(_STAY, *again),
         )
 
 

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -12,7 +11,8 @@ from typing import Final
 
 import typer
 
-from token_refresh.errors import SecretStoreError, TokenRefreshError, raised_at
+from token_refresh.advice import Command
+from token_refresh.errors import TokenRefreshError, raised_at
 from token_refresh_worker.cli.console.screen import discard, errors, message, show, text
 
 EX_INTERRUPTED: Final = 130
@@ -33,15 +33,8 @@ class Cancelled(Exception):  # noqa: N818 - what the operator wanted is not an e
         self.exit_code = exit_code
 
 
-def split(failure: TokenRefreshError) -> tuple[str, str]:
-    """Give what failed, and what to do about it, of a message that says the one and then the other."""
-    end = r"\. |: |; " if isinstance(failure, SecretStoreError) else r"\. "
-    what, *remedy = re.split(end, str(failure), maxsplit=1)
-    return what, "".join(remedy)
-
-
 @contextmanager
-def reported(*, debug: bool, failed: int, look: Callable[[], str] | None = None) -> Iterator[None]:
+def reported(*, debug: bool, failed: int, look: Callable[[], Command] | None = None) -> Iterator[None]:
     """Report an error on standard error and exit with `failed`.
 
     Args:
@@ -58,10 +51,11 @@ def reported(*, debug: bool, failed: int, look: Callable[[], str] | None = None)
         raise typer.Exit(ended.exit_code) from None
     except KeyboardInterrupt:
         # The terminal shows ^C at the cursor: begin a new line.
-        show(errors(), "", *message(f"Interrupted. What was stored before stays{f': `{look()}`' if look else '.'}"))
+        stays = "Interrupted. What was stored before stays"
+        show(errors(), "", *(message(f"{stays}: ", look()) if look else message(f"{stays}.")))
         raise typer.Exit(EX_INTERRUPTED) from None
     except TokenRefreshError as failure:
-        _report("error" if isinstance(failure, CommandFailed) else type(failure).__name__, str(failure))
+        _report("error" if isinstance(failure, CommandFailed) else type(failure).__name__, *failure.parts)
         if debug:
             _report_place(failure)
     except Exception as defect:  # noqa: BLE001 - whatever it is, its text may hold a secret
@@ -79,8 +73,8 @@ def reported(*, debug: bool, failed: int, look: Callable[[], str] | None = None)
     raise typer.Exit(failed)
 
 
-def _report(name: str, words: str) -> None:
-    show(errors(), *message(f": {words}", head=(name, "bold red")))
+def _report(name: str, *parts: str | Command) -> None:
+    show(errors(), *message(": ", *parts, head=(name, "bold red")))
 
 
 def _report_place(failure: BaseException) -> None:

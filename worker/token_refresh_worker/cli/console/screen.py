@@ -2,12 +2,12 @@
 
 import json
 import os
-import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
+from itertools import groupby
 from typing import Any, Final, TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from token_refresh.advice import Command
 from token_refresh.stored import times
 
 _BAR_CELLS: Final = 30
@@ -82,15 +83,18 @@ def assemble(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*pieces)
 
 
-def message(value: str, *, head: str | tuple[str, str] = "", indent: int = 0) -> list[RenderableType]:
-    """Lay out a message: prose is wrapped, and a command in backticks gets a line that can be copied as a whole."""
-    prose, *rest = re.split(r"`([^`]+)`", value)
-    parts: list[RenderableType] = [_indented(assemble(head, prose.rstrip()), indent)]
-    for command, following in zip(rest[::2], rest[1::2], strict=True):
-        parts.append(Text(" " * (indent + 2) + printable(command), no_wrap=True, overflow="ignore"))
-        if following.strip(" .;,"):
-            parts.append(_indented(text(following.lstrip(" .;,").rstrip()), indent))
-    return parts
+def message(*parts: str | Command, head: str | tuple[str, str] = "", indent: int = 0) -> list[RenderableType]:
+    """Lay out a message: prose is wrapped, and each command gets a line that can be copied as a whole."""
+    laid: list[RenderableType] = []
+    for is_command, group in groupby(("", *parts), lambda part: isinstance(part, Command)):
+        words = "".join(map(str, group))
+        if is_command:
+            laid.append(Text(" " * (indent + 2) + words, no_wrap=True, overflow="ignore"))
+        elif not laid:
+            laid.append(_indented(assemble(head, words.rstrip()), indent))
+        elif words.strip(" .;,"):
+            laid.append(_indented(text(words.lstrip(" .;,").rstrip()), indent))
+    return laid
 
 
 def _indented(prose: Text, indent: int) -> RenderableType:

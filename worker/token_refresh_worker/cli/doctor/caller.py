@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Final
 
+from token_refresh.aws.calls import CallFailed
 from token_refresh.aws.causes import Cause
 from token_refresh_worker.cli.console.screen import span
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.check import Check, NoResult, call
+from token_refresh_worker.cli.doctor.check import Check, call
 from token_refresh_worker.cli.secret.clock import skew
 
 # Signature Version 4 rejects a request whose time is 5 minutes off (IAM User Guide, "AWS API request signing").
@@ -33,8 +34,8 @@ def check_caller(context: Context) -> Check:
         return Check.skipped(name, "not checked: only Secrets Manager is at this endpoint")
     try:
         caller = call(context.client("sts").get_caller_identity)
-    except NoResult as why:
-        if why.cause not in _NOT_ACCEPTED:
+    except CallFailed as why:
+        if why.failure.cause not in _NOT_ACCEPTED:
             return Check.skipped(name, f"not known ({why})", "check the network path to AWS (sts)")
         remedy = "set up credentials (aws configure, aws sso login), or give --profile"
         return Check.failed(name, f"AWS does not accept the credentials ({why})", remedy)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
-from token_refresh.aws.causes import FailedCall, failure_of
+from token_refresh.advice import Advice, Command
+from token_refresh.aws.calls import anything
+from token_refresh.aws.calls import call as call_aws
+from token_refresh.aws.errors import AwsRequest
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.cli.console.failures import split
 
 
 class Grade(StrEnum):
@@ -30,7 +29,7 @@ class Check:
     name: str
     grade: Grade
     text: str
-    remedy: str | None = None
+    remedy: Advice = ()
 
     @staticmethod
     def ok(name: str, text: str) -> "Check":
@@ -38,43 +37,32 @@ class Check:
         return Check(name=name, grade=Grade.OK, text=text)
 
     @staticmethod
-    def look(name: str, text: str, remedy: str) -> "Check":
+    def look(name: str, text: str, *remedy: str | Command) -> "Check":
         """Report that someone should look at it."""
         return Check(name=name, grade=Grade.LOOK, text=text, remedy=remedy)
 
     @staticmethod
-    def failed(name: str, text: str, remedy: str | None = None) -> "Check":
+    def failed(name: str, text: str, *remedy: str | Command) -> "Check":
         """Report that it is wrong."""
         return Check(name=name, grade=Grade.FAILED, text=text, remedy=remedy)
 
     @staticmethod
-    def skipped(name: str, text: str, remedy: str | None = None) -> "Check":
+    def skipped(name: str, text: str, *remedy: str | Command) -> "Check":
         """Report that it could not be checked."""
         return Check(name=name, grade=Grade.SKIPPED, text=text, remedy=remedy)
 
     @staticmethod
     def error(name: str, failure: TokenRefreshError, *, title: str = "") -> "Check":
         """Report an error with its remedy."""
-        text, remedy = split(failure)
-        return Check.failed(name, f"{title}{text}", remedy or None)
-
-
-class NoResult(Exception):  # noqa: N818 - it never leaves the checks
-    """A service gave no usable response; the text is its error code, or the kind of failure."""
-
-    def __init__(self, failure: FailedCall) -> None:
-        super().__init__(failure.code)
-        self.cause = failure.cause
+        return Check.failed(name, f"{title}{failure.facts}", *failure.fix)
 
 
 def call(method: Callable[..., Any], **members: Any) -> dict[str, Any]:
     """Call an AWS service.
 
     Raises:
-        NoResult: It refused, can't be reached, or the response is not one of that service.
+        CallFailed: It refused, can't be reached, or the response is not one of that service.
     """
-    try:
-        response: dict[str, Any] = method(**members)
-    except (ClientError, BotoCoreError, ResponseParserError) as error:  # The last: a proxy's page in place of XML.
-        raise NoResult(failure_of(error)) from None
+    request = AwsRequest("", "", "")  # A check says what failed in its own words.
+    response: dict[str, Any] = call_aws(lambda: method(**members), lambda: request, expected=anything)
     return response

@@ -2,17 +2,18 @@
 
 from functools import partial
 
+from token_refresh.aws.calls import CallFailed
 from token_refresh_worker.cli.console.screen import span, when
-from token_refresh_worker.cli.doctor.check import Check, NoResult, call
+from token_refresh_worker.cli.doctor.check import Check, call
 from token_refresh_worker.cli.secret.listing import each_version
-from token_refresh_worker.cli.secret.state import State
+from token_refresh_worker.cli.secret.state import SecretState
 
 _NAME = "consumers"
 _SHORTEST = 8
 """Characters of a version ID that identify it; `status` prints as many."""
 
 
-def check_consumer(state: State, reported: str | None) -> Check:
+def check_consumer(state: SecretState, reported: str | None) -> Check:
     """Compare the version ID that a consumer reports, or its first characters, with the current one."""
     current = state.snapshot.current.version_id
     since = f"version {current} is current since {when(state.stored_at)}"
@@ -24,7 +25,7 @@ def check_consumer(state: State, reported: str | None) -> Check:
         return Check.ok(_NAME, "the consumer has the current version")
     try:
         stored_at = _stored_at(state, reported)
-    except NoResult as why:
+    except CallFailed as why:
         return Check.skipped(_NAME, f"not known ({why})", "allow secretsmanager:ListSecretVersionIds")
     if stored_at is None:
         return Check.failed(
@@ -40,7 +41,7 @@ def check_consumer(state: State, reported: str | None) -> Check:
     )
 
 
-def _stored_at(state: State, reported: str) -> str | None:
+def _stored_at(state: SecretState, reported: str) -> str | None:
     service = state.context.client("secretsmanager")
     versions = each_version(partial(call, service.list_secret_version_ids, SecretId=state.context.secret_id))
     return next((when(v["CreatedDate"]) for v in versions if v["VersionId"].startswith(reported)), None)

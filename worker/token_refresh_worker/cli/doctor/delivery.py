@@ -1,12 +1,15 @@
 """Checks of the function's schedule, and of the queues that keep runs that did not arrive, or failed."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
+from token_refresh.advice import Command
 from token_refresh.aws.arn import parse_arn
+from token_refresh.aws.calls import CallFailed
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.check import Check, NoResult, call
+from token_refresh_worker.cli.doctor.check import Check, call
 
+DEPLOY: Final = Command.of("scripts/deploy NAME")
 _NO_SUCH_CONFIGURATION = "ResourceNotFoundException"
 
 
@@ -16,7 +19,7 @@ def check_delivery(context: Context, deployed: dict[str, Any]) -> Iterator[Check
     try:
         schedules = _schedules_of(context, deployed["FunctionArn"])
         yield _schedule(schedules)
-    except NoResult as why:
+    except CallFailed as why:
         yield Check.skipped("schedule", f"not known ({why})", "allow scheduler:ListSchedules")
     if schedules:
         yield _queues(
@@ -38,10 +41,12 @@ def check_delivery(context: Context, deployed: dict[str, Any]) -> Iterator[Check
 def _schedule(found: list[dict[str, Any]]) -> Check:
     name = "schedule"
     if not found:
-        return Check.failed(name, "nothing schedules the function", "deploy its schedule: `scripts/deploy NAME`")
+        return Check.failed(name, "nothing schedules the function", "deploy its schedule: ", DEPLOY)
     paused = [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]
     if paused:
-        return Check.look(name, f"paused: {', '.join(paused)}", "resume it: `scripts/deploy NAME --resume`")
+        return Check.look(
+            name, f"paused: {', '.join(paused)}", "resume it: ", Command.of("scripts/deploy NAME --resume")
+        )
     return Check.ok(name, f"{', '.join(schedule['Name'] for schedule in found)}, enabled")
 
 
@@ -49,12 +54,12 @@ def _queues(context: Context, name: str, what: str, find: Callable[[], list[str]
     try:
         arns = find()
         waiting = sum(_waiting(context, arn) for arn in arns)
-    except NoResult as why:
+    except CallFailed as why:
         return Check.skipped(
             name, f"not known ({why})", f"allow {permission}, sqs:GetQueueUrl and sqs:GetQueueAttributes"
         )
     if not arns:
-        return Check.look(name, f"no queue keeps {what}", "deploy one: `scripts/deploy NAME`")
+        return Check.look(name, f"no queue keeps {what}", "deploy one: ", DEPLOY)
     queues = ", ".join(_queue_name(arn) for arn in arns)
     if waiting:
         remedy = "read them with aws sqs receive-message, fix what they name, then run aws sqs purge-queue"
@@ -91,8 +96,8 @@ def _dead_letters_of(context: Context, schedule: dict[str, Any]) -> str | None:
 def _failed_runs_of(context: Context, function: str) -> str | None:
     try:
         configured = call(context.client("lambda").get_function_event_invoke_config, FunctionName=function)
-    except NoResult as why:
-        if str(why) == _NO_SUCH_CONFIGURATION:
+    except CallFailed as why:
+        if why.failure.code == _NO_SUCH_CONFIGURATION:
             return None
         raise
     arn: str | None = configured.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from token_refresh.aws.arn import name_same_secret
-from token_refresh.errors import ConfigurationError
-from token_refresh_worker.cli.context import NO_SUCH_FUNCTION, WORKER_VARIABLES, Context
-from token_refresh_worker.cli.doctor.check import Check, NoResult, call
-from token_refresh_worker.cli.doctor.delivery import check_delivery
+from token_refresh.aws.calls import CallFailed
+from token_refresh.errors import ConfigurationError, TokenRefreshError
+from token_refresh_worker.cli.context import WORKER_VARIABLES, Context
+from token_refresh_worker.cli.doctor.check import Check, call
+from token_refresh_worker.cli.doctor.delivery import DEPLOY, check_delivery
 from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.run.metrics import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
@@ -25,13 +26,9 @@ def check_function(context: Context) -> Iterator[Check]:
         context: The operator's, not overlaid with the function's settings.
     """
     try:
-        deployed = call(context.client("lambda").get_function_configuration, FunctionName=context.function)
-    except NoResult as why:
-        if NO_SUCH_FUNCTION in str(why):
-            text, _, remedy = context.no_function(context.function).partition(". ")
-        else:
-            text, remedy = f"{context.function} in {context.region} can't be read ({why})", "check your permissions"
-        yield Check.failed("function", text, remedy)
+        deployed = context.function_configuration()
+    except TokenRefreshError as failure:
+        yield Check.error("function", failure)
         return
     yield _configuration(deployed)
     yield _settings(context, deployed)
@@ -70,7 +67,8 @@ def _settings(context: Context, deployed: dict[str, Any]) -> Check:
     try:
         read_settings(there)
     except ConfigurationError as failure:
-        return Check.failed(name, f"every run fails: {failure}", "correct the variable, and deploy")
+        fix = failure.fix or ("correct the variable, and deploy",)
+        return Check.failed(name, f"every run fails: {failure.facts}", *fix)
     differing = [
         f"{variable} is {there.get(variable, 'not set')} there and {here} here"
         for variable in _COMPARED
@@ -89,7 +87,7 @@ def _role(context: Context, deployed: dict[str, Any]) -> Check:
         arn = call(context.client("secretsmanager").describe_secret, SecretId=context.secret_id)["ARN"]
         simulate = context.client("iam").simulate_principal_policy
         response = call(simulate, PolicySourceArn=deployed["Role"], ActionNames=list(_ACTIONS), ResourceArns=[arn])
-    except NoResult as why:
+    except CallFailed as why:
         remedy = "allow iam:SimulatePrincipalPolicy; a run that fails names the action that was denied"
         return Check.skipped(name, f"not known ({why})", remedy)
     results = response["EvaluationResults"]
@@ -107,7 +105,7 @@ def check_alarms(context: Context) -> Check:
     try:
         # Read to the end within `call`: a paginator raises only while it is read.
         pages = call(lambda: {"all": list(paginator.paginate())})["all"]
-    except NoResult as why:
+    except CallFailed as why:
         return Check.skipped(name, f"not known ({why})", "allow cloudwatch:DescribeAlarms")
     # DescribeAlarms has no filter for metrics; DescribeAlarmsForMetric takes one metric at a time.
     wanted = {"Name": "SecretId", "Value": context.secret_id}
@@ -118,7 +116,7 @@ def check_alarms(context: Context) -> Check:
         if alarm.get("Namespace") == NAMESPACE and wanted in alarm.get("Dimensions", ())
     ]
     if not ours:
-        return Check.look(name, "no alarm watches this secret's metrics", "deploy them: `scripts/deploy NAME`")
+        return Check.look(name, "no alarm watches this secret's metrics", "deploy them: ", DEPLOY)
     ringing = [alarm["AlarmName"] for alarm in ours if alarm["StateValue"] == "ALARM"]
     if ringing:
         return Check.failed(name, f"in alarm: {', '.join(ringing)}", "the description of each names the first command")

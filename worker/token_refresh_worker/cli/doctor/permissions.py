@@ -9,14 +9,13 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
-from token_refresh.aws.errors import translate
-from token_refresh.errors import SecretAccessDenied, TokenRefreshError
-from token_refresh_worker.adapters.call_errors import code_of, swap_refused
-from token_refresh_worker.cli.doctor.check import Check
-from token_refresh_worker.cli.secret.state import State
+from token_refresh.advice import Advice
+from token_refresh.aws.calls import CallFailed
+from token_refresh.aws.causes import FailedCall
+from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.adapters.secrets_manager import swap_refused
+from token_refresh_worker.cli.doctor.check import Check, call
+from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID
 from token_refresh_worker.core.versions import CURRENT
 
@@ -25,7 +24,7 @@ _PROBE_VALUE: Final = '{"probe":"token-refresh doctor"}'
 _NAME: Final = "your permissions"
 
 
-def check_permissions(state: State) -> Check:
+def check_permissions(state: SecretState) -> Check:
     """Try to read, to write and to move a label."""
     context = state.context
     if not context.at_aws:
@@ -50,10 +49,9 @@ def check_permissions(state: State) -> Check:
     for action, probe in probes.items():
         failure = _try(probe)
         if failure is not None:
-            is_denial = isinstance(translate(failure, action=action, secret_id="", region=""), SecretAccessDenied)
-            (denied if is_denial else failed).append(f"{action} ({code_of(failure)})")
+            (denied if failure.cause.is_denial else failed).append(f"{action} ({failure.code})")
         if not _unchanged(state):
-            return Check.failed(_NAME, f"the current version changed during the probe of {action}", _restore(state))
+            return Check.failed(_NAME, f"the current version changed during the probe of {action}", *_restore(state))
     return _judge(denied, failed)
 
 
@@ -70,18 +68,16 @@ def _judge(denied: list[str], failed: list[str]) -> Check:
     return Check.ok(_NAME, "read, write and move labels (tried with a version without a token)")
 
 
-def _try(probe: Callable[[], Any]) -> Exception | None:
-    """Give the error of a probe; a refusal that only the store's rules can cause means that the caller may write."""
+def _try(probe: Callable[[], Any]) -> FailedCall | None:
+    """Say how a probe failed; a refusal that only the store's rules can cause means that the caller may write."""
     try:
-        probe()
-    except ClientError as error:
-        return None if swap_refused(error) else error
-    except (BotoCoreError, ResponseParserError) as error:
-        return error
+        call(probe)
+    except CallFailed as failed:
+        return None if swap_refused(failed.failure) else failed.failure
     return None
 
 
-def _unchanged(state: State) -> bool:
+def _unchanged(state: SecretState) -> bool:
     """Whether the current version is as it was before the probes."""
     try:
         now = state.context.store().read(label=CURRENT)
@@ -90,6 +86,6 @@ def _unchanged(state: State) -> bool:
     return now is not None and now.version_id == state.snapshot.current.version_id
 
 
-def _restore(state: State) -> str:
+def _restore(state: SecretState) -> Advice:
     version_id = state.snapshot.current.version_id
-    return f"if no run made another version current: `{state.context.command('restore', '--version', version_id)}`"
+    return "if no run made another version current: ", state.context.command("restore", "--version", version_id)

@@ -8,22 +8,22 @@ from token_refresh_worker.bootstrap import find_credentials, token_endpoint
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.check import Check
 from token_refresh_worker.cli.secret.provider import names_provider
-from token_refresh_worker.cli.secret.state import State
+from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
-from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, TokenResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh_worker.run.settings import Settings
 
 _NOT_SENT = {
-    Kind.NOT_SENT: "check TOKEN_ENDPOINT, and the network of this machine and of the function",
-    Kind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key",
+    FailureKind.NOT_SENT: "check TOKEN_ENDPOINT, and the network of this machine and of the function",
+    FailureKind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key",
 }
-_RESPONDED = {Kind.GRANT_REJECTED, Kind.CLIENT_REJECTED, Kind.REQUEST_REJECTED}
+_RESPONDED = {FailureKind.GRANT_REJECTED, FailureKind.CLIENT_REJECTED, FailureKind.REQUEST_REJECTED}
 
 
-def check_token_endpoint(context: Context, state: State | None) -> Check:
+def check_token_endpoint(context: Context, state: SecretState | None) -> Check:
     """Send a request that can't succeed: a made-up refresh token, with the client credentials if they are known.
 
     A token endpoint checks the client first, then the grant (RFC 6749 section 5.2). So `invalid_grant` means that the
@@ -41,7 +41,7 @@ def check_token_endpoint(context: Context, state: State | None) -> Check:
     return _judge(context, response, with_client=with_client)
 
 
-def _request(settings: Settings, context: Context, state: State | None) -> tuple[TokenRequest, bool]:
+def _request(settings: Settings, context: Context, state: SecretState | None) -> tuple[TokenRequest, bool]:
     provider = settings.provider
     # Random: nobody's token, and so not the reuse of one, for which providers revoke grants (RFC 9700 section 4.14.2).
     made_up = SecretValue(f"made-up-{secrets.token_hex(8)}")
@@ -54,22 +54,22 @@ def _request(settings: Settings, context: Context, state: State | None) -> tuple
     return TokenRequest(fields={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
 
 
-def _judge(context: Context, response: Response, *, with_client: bool) -> Check:
+def _judge(context: Context, response: EndpointResponse, *, with_client: bool) -> Check:
     name = "token endpoint"
     if not isinstance(response, FailedRequest):
         text = "it issued tokens for a made-up refresh token: do not trust it"
         return Check.failed(name, text, "check TOKEN_ENDPOINT")
     seen = response.seen
-    if response.kind is Kind.CLIENT_REJECTED and with_client:
+    if response.kind is FailureKind.CLIENT_REJECTED and with_client:
         store = context.command("authorize", "--client-id", "ID")
         text = f"it responds, and rejects the client credentials ({seen})"
-        return Check.failed(name, text, f"correct them where they are stored, or store others: `{store}`")
+        return Check.failed(name, text, "correct them where they are stored, or store others: ", store)
     if response.kind in _RESPONDED:
-        known = " and knows the client" if response.kind is Kind.GRANT_REJECTED and with_client else ""
+        known = " and knows the client" if response.kind is FailureKind.GRANT_REJECTED and with_client else ""
         return Check.ok(name, f"it responds{known} ({seen}, as expected)")
     if response.kind in _NOT_SENT:
         return Check.failed(name, f"nothing could be sent from here ({seen})", _NOT_SENT[response.kind])
     text = f"it does not respond as a token endpoint ({seen})"
-    if response.kind in {Kind.BUSY, Kind.NO_RESPONSE}:
+    if response.kind in {FailureKind.BUSY, FailureKind.NO_RESPONSE}:
         return Check.look(name, text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")
     return Check.failed(name, text, "check TOKEN_ENDPOINT; if it is right, try again later")

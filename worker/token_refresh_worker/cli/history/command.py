@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.screen import assemble, iso, output, print_json, text
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, read_past
-from token_refresh_worker.cli.history.versions import Listed
+from token_refresh_worker.cli.history.versions import ListedVersion
 
 
-@command("token-refresh history", "token-refresh history --all", "token-refresh history --json")
+@command("history", "", "--all", "--json")
 def history(
     context: Context,
     *,
@@ -26,7 +26,7 @@ def history(
     `fate` says what became of the refresh token: of a token set's own, or of the one that a claim redeems.
     """
     past = read_past(context)
-    versions = [v for v in past.versions if everything or v.kind.is_value or v.labels]
+    versions = [v for v in past.listed if everything or v.kind.is_value or v.labels]
     if as_json:
         print_json({"secret_id": context.secret_id, "versions": [_as_fields(past, version) for version in versions]})
         return 0
@@ -43,16 +43,17 @@ def history(
     return 0
 
 
-def _fate(past: Past, version: Listed) -> str | None:
+def _fate(past: Past, version: ListedVersion) -> str | None:
     if version.document is not None:
-        return past.fate_of_token(version.document)[0].value
+        snapshot = past.snapshots.get(version.version_id)
+        return past.fate_of_token(snapshot)[0].value if snapshot else None
     if version.record is not None:
         return version.record.fate.value + (f" ({version.record.error})" if version.record.error else "")
-    attempt = past.attempt_under(version.version_id)
+    attempt = past.attempts.get(version.version_id)
     return attempt.fate.value if attempt else None
 
 
-def _as_fields(past: Past, version: Listed) -> dict[str, object]:
+def _as_fields(past: Past, version: ListedVersion) -> dict[str, object]:
     return {
         "version_id": version.version_id,
         "stored_at": iso(version.created_at),

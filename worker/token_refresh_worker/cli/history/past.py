@@ -1,22 +1,29 @@
-"""What became of the refresh tokens of older token sets: this decides on `restore`, and `history` lists it."""
+"""What became of the refresh tokens of older token sets, by what a run would read if the set were current."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property, partial
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
+from token_refresh_worker.adapters.version_claims import VersionClaimReader
+from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.history.versions import Kind, Listed, list_versions
+from token_refresh_worker.cli.history.versions import ListedVersion, VersionKind, list_versions
+from token_refresh_worker.cli.secret.listing import each_version
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.regions import not_found
 from token_refresh_worker.cli.secret.storing import fields_of
-from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
-from token_refresh_worker.core.claims import Claim
-from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
-from token_refresh_worker.run.ports import ClaimStore
+from token_refresh_worker.core.attempts import Attempt, Fate
+from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.ports import ClaimReader, SecretVersion
 from token_refresh_worker.run.settings import Settings
-from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.run.snapshot_reader import SnapshotReader
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
 class TokenFate(StrEnum):
@@ -25,44 +32,104 @@ class TokenFate(StrEnum):
     UNUSED = "unused"
     REDEEMED = "redeemed"
     PERHAPS = "may be redeemed"
-    """A request was sent, or a run died, and no tokens arrived."""
+    """A request was sent, or a run died, and no tokens arrived; or older attempts are not known any more."""
     REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedSecret:
+    """The versions of a secret in memory, with one of them as the current one; implements the port `ReadableSecret`."""
+
+    versions: Mapping[str, SecretVersion]
+    current: SecretVersion
+
+    def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
+        """Read the version with this label or version ID."""
+        if version_id is not None:
+            return self.versions.get(version_id)
+        if label == CURRENT:
+            return self.current
+        return next((version for version in self.versions.values() if label in version.labels), None)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Past:
     """The versions of a secret, and the attempts on its refresh tokens."""
 
-    settings: Settings
-    versions: list[Listed]
+    secret: SecretName
+    claim_store: ClaimStoreKind
+    needs_refresh_token: bool
+    listed: list[ListedVersion]
     """The newest first."""
-    ledger: Ledger
+    table: ClaimReader | None
+    """The claims, unless they are versions."""
 
-    def attempt_under(self, claim_id: str) -> Attempt | None:
-        """Give the attempt under a claim."""
-        return next((a for a in self.ledger.attempts if a.claim_id == claim_id), None)
+    def snapshot(self, current: SecretVersion) -> Snapshot:
+        """Read what a run would read if that version were current.
 
-    def fate_of_token(self, document: TokenDocument) -> tuple[TokenFate, datetime | None]:
-        """Say what became of a token set's refresh token, and when that began; the worst fate counts."""
-        fingerprint = fingerprint_of(document.redeemed_token)
-        found = self.ledger.on_token(fingerprint)
-        # Only the newest attempt counts, as in `stop_at_rejected_grant`.
-        rejected = [a for a in found[-1:] if a.fate is Fate.REJECTED]
-        # A provider that returned the same token did not use it up.
-        redeemed = [a for a in found if a.fate is Fate.STORED and a.next_fingerprint != fingerprint]
-        unresolved = [a for a in found if a.fate.unresolved]
-        for fate, those in (
-            (TokenFate.REJECTED, rejected),
-            (TokenFate.REDEEMED, redeemed),
-            (TokenFate.PERHAPS, unresolved),
-        ):
-            if those:
-                return fate, those[0].claimed_at  # The provider's grace counts from the first redemption.
+        Raises:
+            InvalidSecretDocument: The claim table's item is not a claim.
+            SecretStoreError: The claim table refused.
+        """
+        secret = ListedSecret(versions=self.versions, current=current)
+        reader = SnapshotReader(
+            store=secret,
+            claims=self.table or VersionClaimReader(secret),
+            claim_store=self.claim_store,
+            published=None,
+            secret=self.secret,
+            needs_refresh_token=self.needs_refresh_token,
+        )
+        claims = [listed.claim for listed in self.listed if listed.claim and listed.kind is VersionKind.CLAIM]
+        # A run whose claim is refused finds the newest one too, wherever the label is.
+        newest = max(claims, key=lambda claim: claim.number, default=None)
+        return reader.read(Memory(clock=SystemClock(), state=RunState(), newest_claim=newest))
+
+    @cached_property
+    def versions(self) -> Mapping[str, SecretVersion]:
+        """The versions that could be read."""
+        return {listed.version_id: listed.value for listed in self.listed if listed.value}
+
+    @cached_property
+    def snapshots(self) -> Mapping[str, Snapshot]:
+        """What a run would read, for each token set; nothing if the claim table's item is unreadable."""
+        sets = [listed.version_id for listed in self.listed if listed.document]
+        try:
+            return {version_id: self.snapshot(self.versions[version_id]) for version_id in sets}
+        except InvalidSecretDocument:
+            return {}
+
+    @cached_property
+    def attempts(self) -> Mapping[str, Attempt]:
+        """The attempts by claim ID, with their fate: a run looks it up for the attempts on its token alone."""
+        known = [attempt for snapshot in self.snapshots.values() for attempt in snapshot.ledger.attempts]
+        return {attempt.claim_id: attempt for attempt in sorted(known, key=lambda a: a.fate is not Fate.SILENT)}
+
+    def fate_of_token(self, snapshot: Snapshot) -> tuple[TokenFate, datetime | None]:
+        """Say what became of the current refresh token, in the order of the plan's rules, and when that began."""
+        on_token = snapshot.on_token
+        if snapshot.stored_attempt is not None:
+            return TokenFate.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
+        if on_token and on_token[-1].fate is Fate.REJECTED:
+            return TokenFate.REJECTED, on_token[-1].claimed_at
+        if snapshot.first_unresolved is not None:
+            return TokenFate.PERHAPS, snapshot.first_unresolved.claimed_at
+        if self._forgets(snapshot):
+            return TokenFate.PERHAPS, snapshot.current.stored_at
         return TokenFate.UNUSED, None
+
+    def _forgets(self, snapshot: Snapshot) -> bool:
+        """Whether attempts on the current token may be missing: a ledger drops old ones, and a table can be lost."""
+        attempts = snapshot.ledger.attempts
+        named = [listed.origin.number for listed in self.listed if listed.origin]
+        complete = len(attempts) >= max(snapshot.claim_number, *named, 0)  # Claims are numbered without gaps.
+        issued = any(attempt.next_fingerprint == snapshot.fingerprint for attempt in attempts)
+        reaches_back = any(attempt.claimed_at <= snapshot.current.stored_at for attempt in attempts[:1])
+        return not (complete or issued or reaches_back)
 
 
 def read_past(context: Context) -> Past:
-    """Read all versions, and the ledger of the newest claim.
+    """Read all versions of the secret.
 
     Raises:
         SecretStoreError: A store refused.
@@ -70,41 +137,24 @@ def read_past(context: Context) -> Past:
     """
     store = context.store()
     try:
-        settings = _settings(context, fields_of(store.read(label=CURRENT)))
-        versions = list_versions(context, store, needs_refresh_token=settings.provider.needs_refresh_token)
+        settings = settings_of(context, fields_of(store.read(label=CURRENT)))
+        needs_refresh_token = settings.provider.needs_refresh_token
+        entries = each_version(partial(context.call, "ListSecretVersionIds", context.secret_id))
+        listed = list_versions(entries, store, needs_refresh_token=needs_refresh_token)
     except SecretNotFound as failure:
         raise not_found(context, failure) from None
-    newest = _newest_claim(context.claims(settings, store), versions)
-    by_id = {version.version_id: version for version in versions}
-    ledger = Ledger(tuple(_resolve(a, by_id) for a in newest.ledger.attempts)) if newest else Ledger()
-    return Past(settings=settings, versions=versions, ledger=ledger)
+    return Past(
+        secret=SecretName(secret_id=context.secret_id, region=context.region),
+        claim_store=settings.policy.claim_store,
+        needs_refresh_token=needs_refresh_token,
+        listed=listed,
+        table=context.claims(settings, store) if settings.claim_table else None,
+    )
 
 
-def _settings(context: Context, current: Mapping[str, object]) -> Settings:
-    """Give the settings; those of another provider don't keep an operator from looking back."""
+def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
+    """Give the settings for a token set; those of another provider don't keep an operator from looking back."""
     try:
-        return settings_for(context, current)
+        return settings_for(context, fields)
     except ConfigurationError:
         return context.settings()
-
-
-def _newest_claim(store: ClaimStore, versions: list[Listed]) -> Claim | None:
-    """Find the claim with the highest number, whether or not its label was moved."""
-    claims = [version.claim for version in versions if version.claim and version.kind is Kind.CLAIM]
-    try:
-        found = store.newest().claim
-    except InvalidSecretDocument:
-        found = None  # An unreadable item of the table; the versions tell what they can.
-    # By number, not by time: the clocks of two runs may differ.
-    return max([*claims, *([found] if found else [])], key=lambda c: (c.number, c.claimed_at), default=None)
-
-
-def _resolve(attempt: Attempt, versions: Mapping[str, Listed]) -> Attempt:
-    """Find out what is stored under a claim that the ledger has no fate for."""
-    if attempt.fate is not Fate.SILENT:
-        return attempt
-    staged = versions.get(staged_version_id(attempt.claim_id, attempt.version_id))
-    if staged is not None and staged.document is not None:
-        return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
-    recorded = versions.get(record_version_id(attempt.claim_id))
-    return replace(attempt, fate=recorded.record.fate) if recorded and recorded.record else attempt

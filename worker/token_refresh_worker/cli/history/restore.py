@@ -1,31 +1,35 @@
 """`token-refresh restore`: bring an older token set back, also if something else was saved over it."""
 
 from dataclasses import replace
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, NamedTuple
 
 import typer
 
+from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import errors, fields_table, message, output, show, span, text, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.history.past import Past, TokenFate, read_past
-from token_refresh_worker.cli.history.versions import Listed
-from token_refresh_worker.cli.secret.clock import service_now
+from token_refresh_worker.cli.history.past import Past, TokenFate, read_past, settings_of
+from token_refresh_worker.cli.history.versions import ListedVersion
 from token_refresh_worker.cli.secret.storing import store_version, value_of
-from token_refresh_worker.core.schedule import may_be_sent_again
-from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import Policy, may_be_sent_again
+from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.steps import Carry, Mismatch, Promote, Step
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.run.failures import SecretName, mismatch
+from token_refresh_worker.run.failures import mismatch
+from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ORIGIN_KEY, ClaimStoreKind
 
 PREVIOUS = "AWSPREVIOUS"
 
 
-@command("token-refresh restore", "token-refresh restore --version 1b2c3d4e-...", "token-refresh restore --yes")
+@command("restore", "", "--version 1b2c3d4e-...", "--yes")
 def restore(
     context: Context,
     *,
@@ -39,35 +43,33 @@ def restore(
 ) -> int:
     """Bring an older token set back, as a new version.
 
-    It is refused if the provider would no longer accept the refresh token: authorize again instead.
+    It is refused if no run could refresh it, or not without a risk: authorize again instead.
     """
     past = read_past(context)
-    _check_claims(context, past)
-    chosen = _choose(context, past.versions, version_id)
-    value = chosen.value.value if chosen.value else None
-    if chosen.document is None or value is None:
-        raise CommandFailed(f"version {chosen.version_id} holds no token set. {_alternatives(context)}")
-    note = _explain(context, past, chosen.document)
+    with context.completing():
+        _check_claims(past)
+        chosen = _choose(context, past.listed, version_id)
+        version = chosen.value
+        if chosen.document is None or version is None or version.value is None:
+            raise CommandFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(context))
+        value = _with_claims_in(past.claim_store, chosen.document, version.value)
+        note = _explain(context, past, replace(version, value=value))
     _show(chosen, chosen.document, note)
     if not yes:
         confirm("Make it current, as a new version?")
-    _store(context, _with_claims_in(past.settings.policy.claim_store, chosen.document, value))
+    _store(context, value)
     return 0
 
 
-def _check_claims(context: Context, past: Past) -> None:
+def _check_claims(past: Past) -> None:
     """Refuse to judge by the wrong claims: they say which refresh tokens were redeemed.
 
     Raises:
         ConfigurationError: The newest token set names another claim store than the settings.
     """
-    configured = past.settings.policy.claim_store
-    origins = (version.document.origin for version in past.versions if version.document)
-    newest = next((origin for origin in origins if origin is not None), None)
-    if newest is not None and newest.claim_store is not configured:
-        secret = SecretName(secret_id=context.secret_id, region=context.region)
-        with context.completing():
-            raise mismatch(secret, Mismatch(setting="CLAIM_TABLE", stored=newest.claim_store, configured=configured))
+    newest = next((version.origin for version in past.listed if version.origin), None)
+    if newest is not None and newest.claim_store is not past.claim_store:
+        raise mismatch(past.secret, Mismatch("CLAIM_TABLE", newest.claim_store, past.claim_store))
 
 
 def _with_claims_in(store: ClaimStoreKind, document: TokenDocument, value: SecretValue) -> SecretValue:
@@ -77,7 +79,7 @@ def _with_claims_in(store: ClaimStoreKind, document: TokenDocument, value: Secre
     return value_of({**document.fields, ORIGIN_KEY: replace(document.origin, claim_store=store).as_fields()})
 
 
-def _choose(context: Context, versions: list[Listed], wanted: str | None) -> Listed:
+def _choose(context: Context, versions: list[ListedVersion], wanted: str | None) -> ListedVersion:
     """Choose the version: the one asked for (its first characters suffice), else the last good one.
 
     Raises:
@@ -89,50 +91,79 @@ def _choose(context: Context, versions: list[Listed], wanted: str | None) -> Lis
         candidates = [v for v in versions if v.version_id.startswith(wanted)]
         if len(candidates) != 1:
             how_many = f"{len(candidates)} versions that start with {wanted}" if candidates else f"no version {wanted}"
-            raise CommandFailed(f"secret {context.secret_id} has {how_many}. {_alternatives(context)}")
+            raise CommandFailed(f"secret {context.secret_id} has {how_many}", fix=_alternatives(context))
     if not candidates:
-        raise CommandFailed(f"secret {context.secret_id} has no older token set. {_alternatives(context)}")
+        raise CommandFailed(f"secret {context.secret_id} has no older token set", fix=_alternatives(context))
     if CURRENT in candidates[0].labels:
         raise CommandFailed(f"version {candidates[0].version_id} is the current one; there is nothing to restore")
     return candidates[0]
 
 
-def _alternatives(context: Context) -> str:
-    return (
-        f"List the versions: `{context.command('history')}`; or get a new token set: `{context.command('authorize')}`"
+def _alternatives(context: Context) -> Advice:
+    history, authorize = context.command("history"), context.command("authorize")
+    return "List the versions: ", history, "; or get a new token set: ", authorize
+
+
+def _explain(context: Context, past: Past, version: SecretVersion) -> str:
+    """Say what runs make of a restored set.
+
+    Raises:
+        CommandFailed: They could not refresh it, or not without a risk.
+        ConfigurationError: The settings don't fit it.
+    """
+    snapshot = past.snapshot(version)
+    policy = settings_of(context, snapshot.current.document.fields).policy
+    step = plan(snapshot, RunState(), policy)
+    if isinstance(step, Mismatch):
+        raise mismatch(past.secret, step)
+    verdict = judge(past, snapshot, step, policy)
+    if verdict.refused:
+        raise CommandFailed(verdict.why, fix=("Get a new token set: ", context.command("authorize")))
+    return verdict.why
+
+
+class Verdict(NamedTuple):
+    """Whether a token set may come back."""
+
+    refused: bool
+    why: str
+
+
+def judge(past: Past, snapshot: Snapshot, step: Step, policy: Policy) -> Verdict:
+    """Judge a token set by what a run would read and do if it were current."""
+    fate, at = past.fate_of_token(snapshot)
+    token = "refresh token" if snapshot.current.document.refresh_token else "access token"
+    if at is None:
+        return Verdict(False, f"no recorded run redeemed its {token}; if something else did, authorize again instead")
+    if isinstance(step, Promote | Carry):
+        after = past.snapshot(past.versions[step.successor.version_id])
+        if past.fate_of_token(after)[0] is TokenFate.REJECTED:
+            return Verdict(True, f"the provider rejected the {token} that replaced that set's")
+        return Verdict(
+            False,
+            f"its {token} was redeemed at {when(at)} and will not be used again: the next run brings the tokens "
+            "that were received then back on top of it, with its other keys",
+        )
+    if fate is TokenFate.REJECTED:
+        return Verdict(True, f"the provider rejected that set's {token} at {when(at)}")
+    if fate is TokenFate.REDEEMED:
+        return Verdict(True, f"that set's {token} was redeemed at {when(at)}, and the tokens that it brought are gone")
+    return _judge_unresolved(snapshot, policy, token, at)
+
+
+def _judge_unresolved(snapshot: Snapshot, policy: Policy, token: str, since: datetime) -> Verdict:
+    grace = snapshot.counted_grace(policy)
+    perhaps = f"{token} may have been redeemed (no response is recorded) at {when(since)}"
+    if may_be_sent_again(since, snapshot.now, grace):
+        return Verdict(False, f"its {perhaps}; the provider accepts it again until {when(since + grace)}")
+    return Verdict(
+        True,
+        f"that set's {perhaps}, and the provider's grace period ({span(grace)}) is over: sent again, it would be "
+        "rejected or cost the grant",
     )
 
 
-def _explain(context: Context, past: Past, document: TokenDocument) -> str:
-    """Say what happens to a restored set; refuse one whose refresh token is no longer of use.
-
-    Raises:
-        CommandFailed: Sent again, the refresh token would be rejected, or would cost the grant.
-    """
-    fate, at = past.fate_of_token(document)
-    authorize = f"Get a new token set: `{context.command('authorize')}`"
-    token = "refresh token" if document.refresh_token else "access token"
-    if at is None:
-        return f"no recorded run redeemed its {token}; if something else did, authorize again instead"
-    if fate is TokenFate.REJECTED:
-        raise CommandFailed(f"the provider rejected that set's {token} at {when(at)}. {authorize}")
-    configured = past.settings.policy.replay_grace
-    grace = min(configured, document.origin.grace) if document.origin else configured
-    redeemed = "was redeemed" if fate is TokenFate.REDEEMED else "may have been redeemed (the response is unknown)"
-    if not may_be_sent_again(at, service_now(context), grace):
-        raise CommandFailed(
-            f"that set's {token} {redeemed} at {when(at)}, and the provider's grace period ({span(grace)}) is "
-            f"over: sent again, it would be rejected or cost the grant. {authorize}"
-        )
-    if fate is TokenFate.REDEEMED:
-        return (
-            f"its {token} {redeemed} at {when(at)} and will not be used again: the next run brings the tokens "
-            "that were received then back on top of it, with its other keys"
-        )
-    return f"its {token} {redeemed} at {when(at)}; the provider accepts it again until {when(at + grace)}"
-
-
-def _show(version: Listed, document: TokenDocument, note: str) -> None:
+def _show(version: ListedVersion, document: TokenDocument, note: str) -> None:
     expires = None if document.expires_at is None else when(document.expires_at)
     rows = [("version", version.version_id), ("stored", when(version.created_at)), ("expires", expires), ("note", note)]
     errors().print(fields_table(rows))
@@ -145,4 +176,4 @@ def _store(context: Context, value: SecretValue) -> None:
     old = None if replaced is None else f"{replaced.version_id}, now {PREVIOUS}"
     output().print(text("Restored.", "bold green"))
     output().print(fields_table([("current version", new), ("replaced", old)]))
-    show(output(), *message(f"Next: `{context.command('status')}`"))
+    show(output(), *message("Next: ", context.command("status")))

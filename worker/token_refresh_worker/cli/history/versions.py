@@ -1,26 +1,24 @@
 """The versions of a token secret, and what each of them is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import partial
 from typing import Any, TypeVar
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.listing import each_version
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.core.claims import Claim, Record, read_claim, read_record
 from token_refresh_worker.core.versions import staged_version_id
-from token_refresh_worker.run.ports import SecretStore, SecretVersion
+from token_refresh_worker.run.ports import ReadableSecret, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import Origin
 
 _T = TypeVar("_T")
 
 
-class Kind(StrEnum):
+class VersionKind(StrEnum):
     """What a version is."""
 
     RECEIVED = "token set, received by a run"
@@ -34,40 +32,46 @@ class Kind(StrEnum):
     @property
     def is_token_set(self) -> bool:
         """Whether it has tokens in it."""
-        return self in {Kind.RECEIVED, Kind.AUTHORIZED, Kind.STORED}
+        return self in {VersionKind.RECEIVED, VersionKind.AUTHORIZED, VersionKind.STORED}
 
     @property
     def is_value(self) -> bool:
         """Whether it is a value of the secret, and not a note of this program."""
-        return self.is_token_set or self is Kind.OTHER
+        return self.is_token_set or self is VersionKind.OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedVersion:
     """A version as `ListSecretVersionIds` gives it, with its value, and what it is."""
 
     version_id: str
     created_at: datetime
     labels: frozenset[str]
-    kind: Kind
+    kind: VersionKind
     value: SecretVersion | None
     claim: Claim | None = None
     record: Record | None = None
     document: TokenDocument | None = None
 
+    @property
+    def origin(self) -> Origin | None:
+        """Where a token set comes from."""
+        return self.document.origin if self.document else None
 
-def list_versions(context: Context, store: SecretStore, *, needs_refresh_token: bool) -> list[Listed]:
-    """List and read all versions that still exist, the newest first.
+
+def list_versions(
+    entries: Iterable[Mapping[str, Any]], store: ReadableSecret, *, needs_refresh_token: bool
+) -> list[ListedVersion]:
+    """Read all versions that still exist, the newest first.
 
     Args:
-        context: What the command acts on.
+        entries: As `ListSecretVersionIds` gives them.
         store: The token secret.
         needs_refresh_token: Whether a token set has one.
 
     Raises:
         SecretStoreError: Secrets Manager refused.
     """
-    entries = each_version(partial(context.call, "ListSecretVersionIds", context.secret_id))
     by_id = {entry["VersionId"]: entry for entry in entries}  # A version that moves between pages is listed twice.
     listed = [
         _identify(entry, store.read(version_id=version_id), needs_refresh_token=needs_refresh_token)
@@ -77,13 +81,13 @@ def list_versions(context: Context, store: SecretStore, *, needs_refresh_token: 
     claims = {version.version_id for version in listed if version.claim}
     received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}
     marked = [
-        replace(version, kind=Kind.RECEIVED) if version.document and version.version_id in received else version
+        replace(version, kind=VersionKind.RECEIVED) if version.document and version.version_id in received else version
         for version in listed
     ]
     return sorted(marked, key=lambda version: version.created_at, reverse=True)
 
 
-def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> Listed:
+def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> ListedVersion:
     """Say what a version is, by its content."""
     version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
     text = (value.value if value else None) or SecretValue("")
@@ -91,12 +95,12 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
     claim = _parsed(lambda: read_claim(version_id, text, created_at))
     record = None if claim else _parsed(lambda: read_record(version_id, text))
     if version_id == PROBE_VERSION_ID:
-        kind = Kind.PROBE
+        kind = VersionKind.PROBE
     elif document is not None:
         kind = _kind_of(document)
     else:
-        kind = Kind.CLAIM if claim else Kind.RECORD if record else Kind.OTHER
-    return Listed(
+        kind = VersionKind.CLAIM if claim else VersionKind.RECORD if record else VersionKind.OTHER
+    return ListedVersion(
         version_id=version_id,
         created_at=created_at,
         labels=frozenset(entry.get("VersionStages", ())),
@@ -108,11 +112,11 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
     )
 
 
-def _kind_of(document: TokenDocument) -> Kind:
+def _kind_of(document: TokenDocument) -> VersionKind:
     """Say who stored a token set, by its key `tokenRefresh`; an edited copy keeps the key."""
     origin = document.origin
     # Without a claim: the first grant, stored before there was the mark `authorized`.
-    return Kind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else Kind.STORED
+    return VersionKind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else VersionKind.STORED
 
 
 def _parsed(parse: Callable[[], _T]) -> _T | None:

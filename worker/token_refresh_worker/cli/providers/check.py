@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.oauth.formats import Encoding, Expiry, Grant
-from token_refresh_worker.oauth.response import FailedRequest, Kind, Response, read_response
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, read_response
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.providers.loader import read_profile
 from token_refresh_worker.providers.provider import Provider, Rotation
@@ -70,11 +70,11 @@ def check_profile(profile: Path, folder: Path | None = None) -> list[str]:
 
 
 # Through the worker's own reader: a check with rules of its own would prove nothing about a run.
-def _read(fixture: Fixture, provider: Provider) -> Response:
+def _read(fixture: Fixture, provider: Provider) -> EndpointResponse:
     return read_response(fixture.status, fixture.encoded(provider), None, provider.response)
 
 
-def _check_success(provider: Provider, response: Response) -> list[str]:
+def _check_success(provider: Provider, response: EndpointResponse) -> list[str]:
     if isinstance(response, FailedRequest):
         return [f"{SUCCESS}: is read as {response.kind.value} ({response.seen}); it must be read as tokens"]
     problems, form = [], provider.response.expiry
@@ -91,9 +91,13 @@ def _check_success(provider: Provider, response: Response) -> list[str]:
     return problems
 
 
-def _check_dead(provider: Provider, response: Response) -> list[str]:
+def _check_dead(provider: Provider, response: EndpointResponse) -> list[str]:
     # Client credentials have no grant that could end: what ends is the client.
-    wanted = Kind.CLIENT_REJECTED if provider.request.grant is Grant.CLIENT_CREDENTIALS else Kind.GRANT_REJECTED
+    wanted = (
+        FailureKind.CLIENT_REJECTED
+        if provider.request.grant is Grant.CLIENT_CREDENTIALS
+        else FailureKind.GRANT_REJECTED
+    )
     if isinstance(response, FailedRequest) and response.kind is wanted:
         return []
     read_as = f"{response.kind.value} ({response.seen})" if isinstance(response, FailedRequest) else "tokens"

@@ -4,20 +4,16 @@ import base64
 import json
 from typing import Any, Final
 
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from token_refresh import errors as named
+from token_refresh.aws.calls import call
+from token_refresh.aws.clients import ClientLimits
+from token_refresh.aws.errors import AwsRequest
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.screen import errors, show_result, text
-from token_refresh_worker.cli.context import NO_SUCH_FUNCTION, Context
+from token_refresh_worker.cli.context import Context
 
-_FUNCTION_CONFIG: Final = Config(
-    # As long as a function may run, and one attempt: a repeat would be a second run.
-    connect_timeout=3,
-    read_timeout=910,
-    retries={"total_max_attempts": 1, "mode": "standard"},
-)
+# As long as a function may run, and one attempt: a repeat would be a second run.
+_LIMITS: Final = ClientLimits(connect_seconds=3, read_seconds=910, attempts=1)
 _PRINTED: Final = ("outcome", "error_type", "attempts", "duration_ms", "seconds_to_expiry", "version_id")
 """What is printed of a line of the function's log beside its level and event; nothing else is."""
 
@@ -28,7 +24,8 @@ def invoke(context: Context, function: str, *, force: bool, dry_run: bool, as_js
     """Invoke the function on demand.
 
     Raises:
-        CommandFailed: It could not be invoked, or failed.
+        CommandFailed: It failed.
+        TokenRefreshError: It could not be invoked.
     """
     event: dict[str, object] = {"force": force, "dry_run": dry_run}
     # Only if one was named: the function refuses an event for a secret that is not its own.
@@ -37,28 +34,22 @@ def invoke(context: Context, function: str, *, force: bool, dry_run: bool, as_js
     with errors().status(f"waiting for {function}"):
         response = _call(context, function, event)
     _print_log(response.get("LogResult", ""))
-    payload = _read_payload(response["Payload"].read())
+    payload = _read_payload(response["Payload"])
     if response.get("FunctionError") or "outcome" not in payload:
-        with context.completing():
-            raise _failure(function, payload)
+        raise _failure(function, payload)
     result = {name: str(payload[name]) for name in _RESULT if payload.get(name) is not None}
     show_result(result, as_json=as_json)
     return 0
 
 
 def _call(context: Context, function: str, event: dict[str, object]) -> dict[str, Any]:
-    service = context.client("lambda", _FUNCTION_CONFIG)
-    try:
-        response: dict[str, Any] = service.invoke(FunctionName=function, LogType="Tail", Payload=json.dumps(event))
-    except (ClientError, BotoCoreError) as error:
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-        if code == NO_SUCH_FUNCTION:
-            raise CommandFailed(context.no_function(function)) from None
-        raise CommandFailed(
-            f"function {function} in {service.meta.region_name} could not be invoked (lambda:InvokeFunction, {code}); "
-            f"check the region and your permissions: `{context.command('doctor', '--function', function)}`"
-        ) from None
-    return response
+    client = context.client("lambda", _LIMITS)
+
+    def ask() -> dict[str, Any]:
+        response = client.invoke(FunctionName=function, LogType="Tail", Payload=json.dumps(event))
+        return {**response, "Payload": response["Payload"].read()}
+
+    return call(ask, lambda: AwsRequest("lambda:InvokeFunction", function, client.meta.region_name, "function"))
 
 
 def _read_payload(body: bytes) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Final
 
-from token_refresh_worker.cli.console.failures import split
+from token_refresh.advice import Advice, Command
 from token_refresh_worker.cli.console.screen import relative, span, when
-from token_refresh_worker.cli.secret.state import PastAttempt, Result, State
+from token_refresh_worker.cli.secret.state import PastAttempt, Result, SecretState
 from token_refresh_worker.core.schedule import lifetime_too_short
 from token_refresh_worker.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, TokenUsed, Wait
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -31,15 +31,15 @@ class Finding:
 
     health: Health
     text: str
-    remedy: str
+    remedy: Advice
 
     @staticmethod
-    def broken(text: str, remedy: str) -> "Finding":
+    def broken(text: str, *remedy: str | Command) -> "Finding":
         """Report what stops the refreshes, or the tokens' use."""
         return Finding(health=Health.BROKEN, text=text, remedy=remedy)
 
     @staticmethod
-    def attention(text: str, remedy: str) -> "Finding":
+    def attention(text: str, *remedy: str | Command) -> "Finding":
         """Report what stops them soon, or ends by itself."""
         return Finding(health=Health.ATTENTION, text=text, remedy=remedy)
 
@@ -50,9 +50,9 @@ _REFRESHES: Final = (Redeem, Promote, Carry)
 _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 
-def examine(state: State) -> list[Finding]:
+def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _expiry, _failed, _overdue, _ending, _published, _lifetime)
+    checks = (_step, _expiry, _failed, _overdue, _ending, _provider_ends, _published, _lifetime)
     findings = [finding for check in checks if (finding := check(state)) is not None]
     return sorted(findings, key=lambda finding: -finding.health)
 
@@ -62,7 +62,7 @@ def health_of(findings: list[Finding]) -> Health:
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 
-def next_step(state: State) -> str:  # noqa: PLR0911 - one for each kind of step
+def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind of step
     """Say what the next scheduled run does."""
     match state.step:
         case Fresh():
@@ -92,7 +92,7 @@ def explain_attempt(past: PastAttempt) -> str:
     return said + (f" ({past.error})" if past.error else "")
 
 
-def _step(state: State) -> Finding | None:
+def _step(state: SecretState) -> Finding | None:
     """Report why the next run does not refresh, or what it does instead."""
     match state.step:
         case Mismatch() as step:
@@ -100,71 +100,77 @@ def _step(state: State) -> Finding | None:
         case Rejected(since, retry_at):
             return Finding.broken(
                 f"the provider rejected the refresh token at {when(since)}; a run tries again after {when(retry_at)}",
-                f"authorize again: `{state.context.command('authorize')}`. If the client credentials were "
-                f"wrong, correct them, then: `{state.context.command('refresh', '--force')}`",
+                *("authorize again: ", state.context.command("authorize")),
+                *(". If the client credentials were wrong, correct them, then: ", _force(state)),
             )
         case TokenUsed(since):
             return Finding.broken(
                 f"the current refresh token was used at {when(since)}, and the tokens that it brought are gone",
-                f"authorize again: `{state.context.command('authorize')}`",
+                "authorize again: ",
+                state.context.command("authorize"),
             )
         case Hold(since, until):
             return Finding.attention(
                 f"a refresh was started at {when(since)}, and its result is unknown: the refresh token may have "
                 f"been redeemed. Runs wait until {when(until)}",
-                f"safest, authorize again: `{state.context.command('authorize')}`. To risk the grant now: "
-                f"`{state.context.command('refresh', '--force')}`",
+                *("safest, authorize again: ", state.context.command("authorize")),
+                *(". To risk the grant now: ", _force(state)),
             )
         case Promote() | Carry():
             return Finding.attention(
                 "a run was interrupted after it received tokens; they are stored and not current yet",
-                f"the next run makes them current; now: `{state.context.command('refresh')}`",
+                "the next run makes them current; now: ",
+                state.context.command("refresh"),
             )
     return None
 
 
-def _mismatch(state: State, step: Mismatch) -> Finding:
+def _force(state: SecretState) -> Command:
+    return state.context.command("refresh", "--force")
+
+
+def _mismatch(state: SecretState, step: Mismatch) -> Finding:
     command = state.context.command
     if step.setting == "TOKEN_ENDPOINT":
         return Finding.broken(
             f"every run fails: the tokens belong to {step.stored}, and the settings name {step.configured}",
-            f"correct PROVIDER and TOKEN_ENDPOINT; if the provider moved, authorize again: `{command('authorize')}`",
+            "correct PROVIDER and TOKEN_ENDPOINT; if the provider moved, authorize again: ",
+            command("authorize"),
         )
     if step.configured == ClaimStoreKind.TABLE:
         table = state.context.environment["CLAIM_TABLE"]
         return Finding.broken(
             f"a run with these settings fails: the claims are in the secret, and CLAIM_TABLE names table {table}",
-            f"move the claims: {_move_claims(state, 'table')}",
+            "move the claims: ",
+            _move_claims(state, "table"),
         )
-    back = f"move the claims back: {_move_claims(state, 'versions')}"
-    if state.context.function is not None:
-        remedy = f"set claim_table in the function's deployment, and deploy. Or {back}"
-    else:
+    remedy: Advice = ("set claim_table in the function's deployment, and deploy. Or ",)
+    if state.context.function is None:
         with_function = command("status", "--function", "FUNCTION")
-        remedy = f"take the deployed function's settings: `{with_function}`. If it has no table, {back}"
+        remedy = ("take the deployed function's settings: ", with_function, ". If it has no table, ")
     return Finding.broken(
-        "a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set", remedy
+        "a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set",
+        *(*remedy, "move the claims back: ", _move_claims(state, "versions")),
     )
 
 
-def _move_claims(state: State, to: str) -> str:
+def _move_claims(state: SecretState, to: str) -> Command:
     """Give the command; NAME stands for the table where no setting names one."""
-    table = state.settings.claim_table or "NAME"
-    return f"`{state.context.command('claims move', '--to', to, '--table', table)}`"
+    return state.context.command("claims move", "--to", to, "--table", state.settings.claim_table or "NAME")
 
 
-def _expiry(state: State) -> Finding | None:
+def _expiry(state: SecretState) -> Finding | None:
     refreshes = isinstance(state.step, _REFRESHES)
-    command = "refresh" if refreshes else "doctor"
-    remedy = f"{'refresh now' if refreshes else 'find out why'}: `{state.context.command(command)}`"
+    command = state.context.command("refresh" if refreshes else "doctor")
+    remedy = ("refresh now: " if refreshes else "find out why: ", command)
     if state.document.access_token is None or state.left is None:
-        return Finding.attention("there is no access token, or its expiry is unknown", remedy)
+        return Finding.attention("there is no access token, or its expiry is unknown", *remedy)
     if state.left > timedelta(0):
         return None
-    return Finding.broken(f"the access token expired {relative(state.left)}: the provider's API rejects it", remedy)
+    return Finding.broken(f"the access token expired {relative(state.left)}: the provider's API rejects it", *remedy)
 
 
-def _failed(state: State) -> Finding | None:
+def _failed(state: SecretState) -> Finding | None:
     """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
     newest = state.attempts[0] if state.attempts else None
     # Without an attempt on the current version, the failure was on an older one and is over.
@@ -176,11 +182,12 @@ def _failed(state: State) -> Finding | None:
     again = "the tokens are good, and a run refreshes them when they are due" if fresh else "a later run tries again"
     return Finding.attention(
         f"attempt {newest.attempt} ({when(newest.claimed_at)}) failed: {explain_attempt(newest)}",
-        f"{again}; to find the cause: `{state.context.command('doctor')}`",
+        f"{again}; to find the cause: ",
+        state.context.command("doctor"),
     )
 
 
-def _overdue(state: State) -> Finding | None:
+def _overdue(state: SecretState) -> Finding | None:
     """Report a refresh that is late: half of the time in which it is due has passed, and no rule keeps a run back."""
     expires_at, due = state.document.expires_at, state.due_at
     if expires_at is None or due is None or state.left is None or state.left <= timedelta(0):
@@ -192,42 +199,63 @@ def _overdue(state: State) -> Finding | None:
     return Finding.attention(
         f"the refresh is overdue: it was due {relative(due - state.snapshot.now)}, and the access token expires "
         f"in {span(state.left)}",
-        f"check the schedule and the function: `{state.context.command('doctor', '--function', 'NAME')}`",
+        "check the schedule and the function: ",
+        state.context.command("doctor", "--function", "NAME"),
     )
 
 
-def _ending(state: State) -> Finding | None:
+def _ending(state: SecretState) -> Finding | None:
     """Report a grant that ends soon, whatever the runs do."""
     origin, now = state.document.origin, state.snapshot.now
     ends_at, ending_at = (origin.grant_ends_at, origin.grant_ending_at) if origin else (None, None)
-    if ends_at is None or ending_at is None or now < ending_at or state.settings.provider.prolongs_grants:
+    if ends_at is None or ending_at is None or now < ending_at or is_prolonged(state):
         return None
     return Finding.attention(
         f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
-        f"authorize again: `{state.context.command('authorize')}`",
+        "authorize again: ",
+        state.context.command("authorize"),
     )
 
 
-def _published(state: State) -> Finding | None:
+def is_prolonged(state: SecretState) -> bool:
+    """Whether the next refresh moves the end of the grant, as far as is known."""
+    document, origin = state.document, state.document.origin
+    ending_at = origin.grant_ending_at if origin else None
+    # The last refresh didn't, if the grant was ending when it brought these tokens.
+    kept = ending_at is not None and document.issued_at is not None and document.issued_at >= ending_at
+    return state.settings.provider.prolongs_grants and not kept
+
+
+def _provider_ends(state: SecretState) -> Finding | None:
+    provider = state.settings.provider
+    notice = provider.end_notice(state.snapshot.now.date())
+    if notice is None:
+        return None
+    facts = Command(("token-refresh", "providers", provider.name), is_complete=True)
+    return Finding.attention(notice, "plan the move; what is known of it: ", facts)
+
+
+def _published(state: SecretState) -> Finding | None:
     if not state.published_lags or isinstance(state.step, Mismatch):  # A run with other settings fails first.
         return None
     if state.publish_failure is not None:
-        why, remedy = split(state.publish_failure)
-        return Finding.attention(f"the published copy can't be read: {why}", remedy)
+        failure = state.publish_failure
+        return Finding.attention(f"the published copy can't be read: {failure.facts}", *failure.fix)
     return Finding.attention(
         f"the published copy {state.settings.published_secret_id} is of an older version",
-        f"the next run updates it; now: `{state.context.command('refresh')}`",
+        "the next run updates it; now: ",
+        state.context.command("refresh"),
     )
 
 
-def _lifetime(state: State) -> Finding | None:
+def _lifetime(state: SecretState) -> Finding | None:
     if not lifetime_too_short(state.document, state.policy):
         return None
     claims = state.claims_today[1]
     moves = state.policy.claim_store is ClaimStoreKind.VERSIONS
-    move = f"move the claims to a table: {_move_claims(state, 'table')}"
+    move = ("move the claims to a table: ", _move_claims(state, "table"))
     return Finding.attention(
         f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
         "will wait",
-        move if moves else "ask the provider for tokens that live longer",
+        *(move if moves else ("ask the provider for tokens that live longer",)),
     )

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
+from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, Listed, enrol
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
 from token_refresh_worker.fleet.ports import Index
 
 
@@ -50,9 +51,10 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
     secret_arn = str(described["ARN"])
     tags = {tag["Key"]: tag["Value"] for tag in described.get("Tags", ())}
     if tags.get(FLEET_TAG, fleet) != fleet:
+        line = "aws secretsmanager untag-resource --secret-id {} --tag-keys {} --region {}"
+        untag = Command.of(line, secret_id, FLEET_TAG, context.region)
         raise ConfigurationError(
-            f"secret {secret_id} is in fleet {tags[FLEET_TAG]}; take it out first: `aws secretsmanager untag-resource "
-            f"--secret-id {secret_id} --tag-keys {FLEET_TAG} --region {context.region}`"
+            f"secret {secret_id} is in fleet {tags[FLEET_TAG]}", fix=("take it out first: ", untag)
         )
     wanted = {FLEET_TAG: fleet}
     if context.environment.get("PROVIDER"):
@@ -62,6 +64,6 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
     if missing:
         context.call("TagResource", secret_id, Tags=missing)
     now = datetime.now(UTC)
-    listed = Listed(secret_arn=secret_arn, tags={**tags, **wanted}, changed_at=None)
+    listed = TaggedSecret(secret_arn=secret_arn, tags={**tags, **wanted}, changed_at=None)
     if not index.add(enrol(listed, now)):
         index.look_at(secret_arn, now)

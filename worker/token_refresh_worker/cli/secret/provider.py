@@ -42,9 +42,11 @@ def _check_provider(context: Context, fields: Mapping[str, object], settings: Se
     plain = context.without("--provider", "--token-endpoint", "--function")
     raise ConfigurationError(
         f"the tokens of secret {context.secret_id} in {context.region} belong to the provider {theirs}, and the "
-        f"settings say {ours} (PROVIDER); nothing was sent. Act on its own provider: "
-        f"`{plain.command('status', '--provider', str(theirs))}`; or get tokens of {ours} instead: "
-        f"`{plain.command('authorize', '--provider', ours)}`"
+        f"settings say {ours} (PROVIDER); nothing was sent",
+        fix=(
+            *("Act on its own provider: ", plain.command("status", "--provider", str(theirs))),
+            *(f"; or get tokens of {ours} instead: ", plain.command("authorize", "--provider", ours)),
+        ),
     )
 
 
@@ -62,7 +64,7 @@ def _named_provider(context: Context, fields: Mapping[str, object]) -> dict[str,
         return {}
     if name not in profile_names():
         raise ConfigurationError(
-            f"the key {PROVIDER_KEY} of secret {context.secret_id} in {context.region} is not the name of a profile. "
-            f"Correct it: `{context.command('authorize', '--provider', 'NAME')}`"
+            f"the key {PROVIDER_KEY} of secret {context.secret_id} in {context.region} is not the name of a profile",
+            fix=("Correct it: ", context.command("authorize", "--provider", "NAME")),
         )
     return {"PROVIDER": str(name)}

@@ -1,23 +1,19 @@
 """In which other regions a secret of the same name exists."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Final
 
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
-from token_refresh.errors import SecretNotFound
+from token_refresh.aws.clients import CLIENTS, ClientLimits
+from token_refresh.errors import SecretNotFound, TokenRefreshError
 from token_refresh_worker.cli.context import Context
 
-_ONE_TRY: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1, "mode": "standard"})
+_ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 
 
 def other_regions(context: Context) -> list[str]:
     """List the other regions that have a secret of this name."""
-    regions = botocore.session.Session().get_available_regions("secretsmanager")
-    asked = [region for region in regions if region != context.region]
+    here = context.region
+    asked = [region for region in CLIENTS.regions("secretsmanager") if region != here]
     with ThreadPoolExecutor(max_workers=16) as pool:  # About 30 regions: two rounds of a second instead of thirty.
         found = list(pool.map(lambda region: _exists(context, region), asked))
     return [region for region, exists in zip(asked, found, strict=True) if exists]
@@ -32,26 +28,27 @@ def not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
     """
     # `claims move` would lack its options, and first shows where the secret stands.
     command = "status" if " " in context.name else context.name
-    is_another = f"secret {context.secret_id} " not in str(failure)
-    if is_another or context.secret_id.startswith("arn:") or "marked for deletion" in str(failure):
+    if failure.secret_id != context.secret_id or context.secret_id.startswith("arn:") or failure.is_deleted:
         return failure
     regions = other_regions(context)
     missing = f"secret {context.secret_id} does not exist in {context.region}"
     if regions:
         return SecretNotFound(
-            f"{missing}, and exists in {', '.join(regions)}. Name that region: "
-            f"`{context.command(command, region=regions[0])}`; and set AWS_REGION={regions[0]} where it is read"
+            f"{missing}, and exists in {', '.join(regions)}",
+            fix=(
+                *("Name that region: ", context.command(command, region=regions[0])),
+                f"; and set AWS_REGION={regions[0]} where it is read",
+            ),
         )
     return SecretNotFound(
-        f"{missing}, nor in another region that could be asked. Check the name and the AWS account; to create the "
-        f"secret: `{context.command('authorize')}`"
+        f"{missing}, nor in another region that could be asked",
+        fix=("Check the name and the AWS account; to create the secret: ", context.command("authorize")),
     )
 
 
 def _exists(context: Context, region: str) -> bool:
-    moved = replace(context, environment={**context.environment, "AWS_REGION": region})
     try:
-        moved.client("secretsmanager", _ONE_TRY).describe_secret(SecretId=context.secret_id)
-    except (ClientError, BotoCoreError):  # Denied, or a region that the account has not enabled.
+        context.call("DescribeSecret", context.secret_id, limits=_ONE_TRY, region=region)
+    except TokenRefreshError:  # Denied, or a region that the account has not enabled.
         return False
     return True

@@ -57,7 +57,7 @@ class PastAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class SecretState:
     """What `status` prints and `doctor` checks."""
 
     context: Context
@@ -119,12 +119,17 @@ class State:
         return self.settings.published_secret_id is not None and (published is None or published.version_id != current)
 
 
-def read_state(context: Context) -> State:
+def read_state(context: Context) -> SecretState:
     """Read the token secret, with no more permission than the function has.
 
     Raises:
         TokenRefreshError: It can't be read, or is not a token document.
     """
+    with context.completing():
+        return _read_state(context)
+
+
+def _read_state(context: Context) -> SecretState:
     context.settings()  # A wrong variable is reported first.
     store = context.store()
     settings = _settings(context, store)
@@ -141,12 +146,13 @@ def read_state(context: Context) -> State:
         needs_refresh_token=settings.provider.needs_refresh_token,
     )
     try:
-        with context.completing():
-            snapshot = reader.read(memory)
+        snapshot = reader.read(memory)
     except InvalidSecretDocument:
         refuse_published_copy(context)
         raise
-    return State(
+    if memory.publish_failure is not None:
+        context.complete(memory.publish_failure)
+    return SecretState(
         context=context,
         settings=settings,
         snapshot=snapshot,
@@ -173,7 +179,8 @@ def refuse_published_copy(context: Context) -> None:
     if "sourceVersionId" in fields and "refreshToken" not in fields:
         raise InvalidSecretDocument(
             f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
-            "token. Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)"
+            "token",
+            fix="Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",
         ) from None
 
 

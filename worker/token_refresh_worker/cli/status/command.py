@@ -8,8 +8,9 @@ import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
 
+from token_refresh.advice import Advice
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, TokenRefreshError
-from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.screen import message, output, print_json, show
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.health import Health, examine, health_of
@@ -21,10 +22,11 @@ _BROKEN = (SecretEmpty, InvalidSecretDocument)
 
 
 @command(
-    "token-refresh status",
-    "token-refresh status upwork-oauth-tokens --region eu-central-1",
-    "token-refresh status --json",
-    "token-refresh status --watch --interval 10",
+    "status",
+    "",
+    "upwork-oauth-tokens --region eu-central-1",
+    "--json",
+    "--watch --interval 10",
     failed=Health.UNKNOWN,
 )
 def status(
@@ -56,9 +58,13 @@ def _read(context: Context) -> tuple[Health, list[RenderableType]]:
     try:
         state = read_state(context)
     except _BROKEN as failure:
-        return Health.BROKEN, message(f"  {type(failure).__name__}: {failure}", head=("BROKEN", "bold red"))
+        return Health.BROKEN, message("  ", *_named(failure), head=("BROKEN", "bold red"))
     findings = examine(state)
     return health_of(findings), lay_out(state, findings)
+
+
+def _named(failure: TokenRefreshError) -> Advice:
+    return (f"{type(failure).__name__}: ", *failure.parts)
 
 
 def _watch(context: Context, interval_seconds: int) -> int:
@@ -72,7 +78,7 @@ def _watch(context: Context, interval_seconds: int) -> int:
                 try:
                     health, parts = _read(context)
                 except TokenRefreshError as failure:
-                    health, parts = Health.UNKNOWN, message(f"{type(failure).__name__}: {failure}")
+                    health, parts = Health.UNKNOWN, message(*_named(failure))
                 live.update(Group(*parts), refresh=True)
     finally:
         signal.signal(signal.SIGINT, previous)

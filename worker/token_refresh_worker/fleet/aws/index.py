@@ -1,15 +1,16 @@
 """The index of one fleet in a DynamoDB table; implements the port `Index`. See `items` for what it holds."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from token_refresh.aws.responses import member, optional_member, service_time
 from token_refresh.errors import SecretStoreUnavailable
+from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
-from token_refresh_worker.fleet.aws.calls import ExpectedError, call, read_at
 from token_refresh_worker.fleet.core.dispatch import LEASE
 from token_refresh_worker.fleet.core.row import AHEAD, Pause, Pauses, Row
-from token_refresh_worker.fleet.ports import CLOCK_TICK, Entry
+from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -18,7 +19,6 @@ INDEX: Final = "fleet"
 """The global secondary index over `fleet`: all rows, and no claims."""
 
 _EXISTS: Final = "attribute_exists(secret_arn)"
-_CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
 _MINUTE: Final = 60
 _BATCHES: Final = 10
 """How many calls one batch may take; a table that is not throttled needs one."""
@@ -28,10 +28,8 @@ class TableIndex:
     """The rows of one fleet, its pauses, and what was handed out in the last minutes."""
 
     def __init__(self, client: "DynamoDBClient", table: str, fleet: str) -> None:
-        self._client = client
-        self._table = table
+        self._table = Table(client, table, kind="fleet table")
         self._fleet = fleet
-        self._where = f"table {table} in {client.meta.region_name}"
 
     def rows(self) -> Iterator[Row]:
         """Read all rows with as few calls as there are megabytes."""
@@ -41,28 +39,29 @@ class TableIndex:
             "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
         }
         while True:
-            page = self._call("Query", self._client.query, what)
-            yield from (items.read_row(item, read_at(page)) for item in page["Items"] if items.is_row(item))
-            if "LastEvaluatedKey" not in page:
+            page, last, now = self._table.call("Query", what, _read_page)
+            yield from (items.read_row(item, now) for item in page if items.is_row(item))
+            if last is None:
                 return
-            what = {**what, "ExclusiveStartKey": page["LastEvaluatedKey"]}
+            what = {**what, "ExclusiveStartKey": last}
 
     def pauses(self) -> Pauses:
         """Read the pauses of the fleet and of its providers."""
         what = {"Key": items.fleet_key(self._fleet), "ConsistentRead": True}
-        return items.read_pauses(self._call("GetItem", self._client.get_item, what).get("Item", {}))
+        item = self._table.call("GetItem", what, lambda response: optional_member(response, "Item", dict))
+        return items.read_pauses(item or {})
 
-    def entry(self, secret_arn: str) -> Entry | None:
+    def entry(self, secret_arn: str) -> IndexEntry | None:
         """Read one secret's row, the pauses and the open breakers in one call."""
         # Not the claims: they are an item of their own, which the run reads and locks itself.
         keys = [items.row_key(secret_arn), items.fleet_key(self._fleet), items.breakers_key(self._fleet)]
-        found, response = self._get(keys)
+        found, now = self._get(keys)
         item = found.get(f"row#{secret_arn}")
         if item is None or item.get("fleet") != {"S": self._fleet}:
             return None
-        pauses, now = items.read_pauses(found.get(f"fleet#{self._fleet}", {})), read_at(response)
+        pauses = items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
         breakers = items.read_breakers(found.get(f"breakers#{self._fleet}", {}), now)
-        return Entry(row=items.read_row(item, now), pauses=pauses, breakers=breakers, read_at=now)
+        return IndexEntry(row=items.read_row(item, now), pauses=pauses, breakers=breakers, read_at=now)
 
     def report(self, row: Row) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
@@ -96,7 +95,7 @@ class TableIndex:
             "ConditionExpression": "NOT fleet = :fleet",
             "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
         }
-        return self._write("PutItem", self._client.put_item, what)
+        return self._table.write("PutItem", what)
 
     def look_at(self, secret_arn: str, now: datetime) -> bool:
         """Make a secret due."""
@@ -106,7 +105,7 @@ class TableIndex:
 
     def remove(self, secret_arn: str) -> None:
         """Remove a row."""
-        self._call("DeleteItem", self._client.delete_item, {"Key": items.row_key(secret_arn)})
+        self._table.write("DeleteItem", {"Key": items.row_key(secret_arn)})
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         """Pause one secret, one provider or the fleet, or resume it."""
@@ -141,21 +140,24 @@ class TableIndex:
         values = {":open": {"L": names}, ":until": {"N": items.seconds(now + LEASE)}}
         self._update(items.breakers_key(self._fleet), "SET providers = :open, open_until = :until", None, values)
 
-    def _get(self, keys: list[dict[str, dict[str, str]]]) -> tuple[dict[str, items.Item], Any]:
+    def _get(self, keys: list[dict[str, dict[str, str]]]) -> tuple[dict[str, items.Item], datetime]:
         """Read several items consistently, by their keys."""
+
+        def read(response: Any) -> tuple[dict[str, items.Item], Mapping[str, Any], datetime]:
+            batch = {item[items.KEY]["S"]: item for item in response["Responses"].get(self._table.name, [])}
+            return batch, response.get("UnprocessedKeys", {}), service_time(response)
+
         found: dict[str, items.Item] = {}
-        wanted: Mapping[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
+        wanted: Mapping[str, Any] = {self._table.name: {"Keys": keys, "ConsistentRead": True}}
         for _ in range(_BATCHES):
-            response = self._call(
-                "BatchGetItem", self._client.batch_get_item, {"RequestItems": wanted}, names_table=True
-            )
-            found |= {item[items.KEY]["S"]: item for item in response["Responses"].get(self._table, [])}
+            batch, wanted, now = self._table.call("BatchGetItem", {"RequestItems": wanted}, read)
+            found |= batch
             # DynamoDB may leave keys out of a batch, and calls that a success.
-            wanted = response.get("UnprocessedKeys", {})
             if not wanted:
-                return found, response
+                return found, now
         # A run that went on until its function's timeout would hold up its group for minutes.
-        raise SecretStoreUnavailable(f"dynamodb:BatchGetItem on {self._where} left items unread: it is throttled")
+        where = f"fleet table {self._table.name} in {self._table.region}"
+        raise SecretStoreUnavailable(f"dynamodb:BatchGetItem on {where} left items unread: it is throttled")
 
     def _update(
         self,
@@ -172,26 +174,11 @@ class TableIndex:
             "ExpressionAttributeValues": values,
         }
         what = {"Key": key, "UpdateExpression": update, **{name: value for name, value in given.items() if value}}
-        return self._write("UpdateItem", self._client.update_item, what)
+        return self._table.write("UpdateItem", what)
 
-    def _write(self, action: str, method: Callable[..., Any], what: Mapping[str, Any]) -> bool:
-        try:
-            self._call(action, method, what, expected=_CONDITION_NOT_MET)
-        except ExpectedError:
-            return False
-        return True
 
-    def _call(
-        self,
-        action: str,
-        method: Callable[..., Any],
-        what: Mapping[str, Any],
-        *,
-        names_table: bool = False,
-        expected: str | None = None,
-    ) -> Any:
-        given = what if names_table else {"TableName": self._table, **what}
-        return call(method, given, action=f"dynamodb:{action}", where=self._where, expected=expected)
+def _read_page(page: Any) -> tuple[list[items.Item], Any, datetime]:
+    return member(page, "Items", list), page.get("LastEvaluatedKey"), service_time(page)
 
 
 def _minute(now: datetime) -> int:

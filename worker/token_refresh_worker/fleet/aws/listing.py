@@ -1,11 +1,12 @@
 """The secrets that carry a fleet's tag; implements the port `Listing`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from token_refresh_worker.fleet.aws.calls import call
-from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, Listed
+from token_refresh.aws.calls import call
+from token_refresh.aws.errors import AwsRequest
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -17,28 +18,33 @@ class TaggedSecrets:
     def __init__(self, client: "SecretsManagerClient") -> None:
         self._client = client
 
-    def members(self, fleet: str) -> Iterator[Listed]:
+    def members(self, fleet: str) -> Iterator[TaggedSecret]:
         """List all secrets whose tag begins with the fleet's name.
 
         See https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html: filters match prefixes.
         """
         filters = [{"Key": "tag-key", "Values": [FLEET_TAG]}, {"Key": "tag-value", "Values": [fleet]}]
         what: dict[str, Any] = {"Filters": filters, "MaxResults": 100}
-        region = self._client.meta.region_name
         # At most 100 a page, and a page may be empty although more follow.
         while True:
-            page = call(
-                self._client.list_secrets, what, action="secretsmanager:ListSecrets", where=f"all secrets in {region}"
-            )
-            yield from map(_listed, page["SecretList"])
-            if "NextToken" not in page:
+            listed, more = self._page(what)
+            yield from listed
+            if more is None:
                 return
-            what = {**what, "NextToken": page["NextToken"]}
+            what = {**what, "NextToken": more}
+
+    def _page(self, what: Mapping[str, Any]) -> tuple[list[TaggedSecret], str | None]:
+        def ask() -> tuple[list[TaggedSecret], str | None]:
+            page = self._client.list_secrets(**what)
+            return [_listed(secret) for secret in page["SecretList"]], page.get("NextToken")
+
+        region = self._client.meta.region_name
+        return call(ask, lambda: AwsRequest("secretsmanager:ListSecrets", "", region, kind="all secrets"))
 
 
-def _listed(secret: Any) -> Listed:
+def _listed(secret: Any) -> TaggedSecret:
     changed = secret.get("LastChangedDate")
-    return Listed(
+    return TaggedSecret(
         secret_arn=secret["ARN"],
         tags={tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())},
         # The SDK gives the machine's own zone.

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from token_refresh_worker.fleet.aws.calls import call
+from token_refresh.aws.calls import call
+from token_refresh.aws.errors import AwsRequest
 from token_refresh_worker.fleet.core.dispatch import Message
 
 if TYPE_CHECKING:
@@ -27,16 +28,18 @@ class FifoQueue:
         sent: list[str] = []
         for start in range(0, len(messages), BATCH):
             entries = [_entry(number, message) for number, message in enumerate(messages[start : start + BATCH])]
-            response = call(
-                self._client.send_message_batch,
-                {"QueueUrl": self._url, "Entries": entries},
-                action="sqs:SendMessage",
-                where=f"queue {self._url}",
-            )
-            # A call that succeeds may have refused some of its messages.
-            taken = {result["Id"] for result in response.get("Successful", ())}
+            taken = self._send(entries)
             sent += [entry["MessageDeduplicationId"] for entry in entries if entry["Id"] in taken]
         return sent
+
+    def _send(self, entries: list[Any]) -> set[str]:
+        def ask() -> set[str]:
+            response = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            # A call that succeeds may have refused some of its messages.
+            return {result["Id"] for result in response.get("Successful", ())}
+
+        # The URL names the region.
+        return call(ask, lambda: AwsRequest("sqs:SendMessage", self._url, "", "queue"))
 
 
 def _entry(number: int, message: Message) -> dict[str, Any]:

@@ -26,7 +26,7 @@ _NO_RESPONSE: Final = frozenset({"TokenEndpointUnavailable", "RefreshOutcomeUnkn
 _UNKNOWN: Final = frozenset({"RefreshOutcomeUnknown", "TokensNotStored"})
 
 
-class Reason(StrEnum):
+class BreakerReason(StrEnum):
     """Why a breaker is open."""
 
     NO_RESPONSE = "no_response"
@@ -40,10 +40,10 @@ class Reason(StrEnum):
 
 
 PAUSES: Final = {
-    Reason.NO_RESPONSE: timedelta(minutes=2),
-    Reason.CLIENT_REJECTED: timedelta(minutes=10),
-    Reason.UNKNOWN_OUTCOMES: timedelta(minutes=5),
-    Reason.REJECTED_GRANTS: timedelta(minutes=10),
+    BreakerReason.NO_RESPONSE: timedelta(minutes=2),
+    BreakerReason.CLIENT_REJECTED: timedelta(minutes=10),
+    BreakerReason.UNKNOWN_OUTCOMES: timedelta(minutes=5),
+    BreakerReason.REJECTED_GRANTS: timedelta(minutes=10),
 }
 
 
@@ -51,7 +51,7 @@ PAUSES: Final = {
 class Breaker:
     """An open breaker."""
 
-    reason: Reason
+    reason: BreakerReason
     allowed: int
     """How many runs may be under way at once."""
 
@@ -75,20 +75,20 @@ def breaker_of(rows: Iterable[Row], *, single_use: bool, now: datetime) -> Break
     return None if reason is None else Breaker(reason=reason, allowed=_allowed(reason, runs, now))
 
 
-def _reason(runs: Sequence[Seen], secrets: int, *, single_use: bool) -> Reason | None:
+def _reason(runs: Sequence[Seen], secrets: int, *, single_use: bool) -> BreakerReason | None:
     if _burst_of_rejections(runs, secrets):
-        return Reason.REJECTED_GRANTS
+        return BreakerReason.REJECTED_GRANTS
     # In order of the danger: unknown outcomes may each cost a grant, so three suffice.
     since_success = list(takewhile(lambda seen: seen.error_type is not None, runs))
     if single_use and _unknown_in_a_row(since_success):
-        return Reason.UNKNOWN_OUTCOMES
+        return BreakerReason.UNKNOWN_OUTCOMES
     last = runs[:RUNS]
     if len(last) < FEWEST_RUNS:
         return None
     if 2 * sum(seen.error_type in _NO_RESPONSE for seen in last) >= len(last):
-        return Reason.NO_RESPONSE
+        return BreakerReason.NO_RESPONSE
     if 2 * sum(seen.error_type == "ClientRejected" for seen in last) >= len(last):
-        return Reason.CLIENT_REJECTED
+        return BreakerReason.CLIENT_REJECTED
     return None
 
 
@@ -105,7 +105,7 @@ def _burst_of_rejections(runs: Sequence[Seen], secrets: int) -> bool:
     return any(latest - earliest <= BURST_TIME for latest, earliest in zip(rejected, rejected[many:], strict=False))
 
 
-def _allowed(reason: Reason, runs: Sequence[Seen], now: datetime) -> int:
+def _allowed(reason: BreakerReason, runs: Sequence[Seen], now: datetime) -> int:
     successes = len(list(takewhile(lambda seen: seen.error_type is None, runs)))
     if successes:
         return STEP * successes

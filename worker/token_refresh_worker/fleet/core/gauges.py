@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from token_refresh_worker.fleet.core.breaker import Reason
+from token_refresh_worker.fleet.core.breaker import BreakerReason
 from token_refresh_worker.fleet.core.dispatch import Decision, Fleet
 from token_refresh_worker.fleet.core.row import Row, State, state_of
 from token_refresh_worker.run.metrics import metric_fields
@@ -53,7 +53,7 @@ def measure(fleet: Fleet, decision: Decision, now: datetime) -> Gauges:
             "OldestDueSeconds": _oldest_due_seconds(managed, now),
             "WithinWindowPercent": _within_window_percent(managed, now),
             "BreakersOpen": len(reasons),
-            "RejectedGrantsBursts": reasons.count(Reason.REJECTED_GRANTS),
+            "RejectedGrantsBursts": reasons.count(BreakerReason.REJECTED_GRANTS),
         },
         providers=_by_provider(fleet, decision, states),
     )

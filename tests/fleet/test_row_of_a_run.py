@@ -1,20 +1,16 @@
 """The worker of a fleet, where the row is damaged, wrong or unread."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from mypy_boto3_dynamodb import DynamoDBClient
 
 from fleet.conftest import TABLE
 from fleet.queue_stage import FleetStage
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import State
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 @pytest.mark.parametrize("odd", [{"S": ""}, {"S": "can ary"}, {"N": "99999999999"}, {"L": []}])

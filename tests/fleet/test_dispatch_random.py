@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import itertools
 import json
 import re
@@ -9,7 +7,6 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -150,15 +147,3 @@ def test_no_secret_starves(rows: list[Row], jump: timedelta, jumps_at: int, data
 
     assert [] == sorted(set(due) - started)
     assert {State.HEALTHY} >= {row.seen.state if row.seen else None for row in map(index.__getitem__, due)}
-
-
-@pytest.mark.parametrize("text", ["[" * 99_999, json.dumps({"failures": 10**4300 - 1})])
-def test_what_json_can_t_hold(text: str) -> None:
-    """JSON that is nested too deep, and a number too large to count up, are read as no row and no pause."""
-    fields = json.loads(items.write_row(row(), "prod")["seen"]["S"])
-    broken = text if text.startswith("[") else json.dumps(fields | json.loads(text))
-    found = items.read_row(items.write_row(row(), "prod") | {"seen": {"S": broken}, "pause": {"S": broken}}, NOW)
-
-    assert (None, None) == (found.seen, found.pause)
-    assert Pauses() == items.read_pauses({"pause": {"S": broken}, "pause:xero": {"S": broken}})
-    assert items.write_row(after(found, ENDS[0], began_at=NOW, chance=0.5), "prod")

@@ -1,0 +1,91 @@
+"""One way to call AWS: whatever fails has a named error, which quotes nothing that the service sent."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from token_refresh.aws.causes import FailedCall, failure_of
+from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.errors import TokenRefreshError, without_traceback
+
+T = TypeVar("T")
+
+
+class CallFailed(Exception):  # noqa: N818 - named as the other failures are; it never leaves the callers of `call`
+    """A call failed, and its caller wants to know why."""
+
+    def __init__(self, failure: FailedCall) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
+
+
+class Repeat(Protocol):
+    """Carries out one call; it may try again after a `CallFailed`."""
+
+    def __call__(self, attempt: Callable[[], T], /) -> T:
+        """Give the result of the attempt, or raise what the last one raised."""
+        ...
+
+
+def once(attempt: Callable[[], T], /) -> T:
+    """Try once; the client may repeat requests by itself (`ClientLimits.attempts`)."""
+    return attempt()
+
+
+def nothing(_failure: FailedCall) -> bool:
+    """Expect no failure."""
+    return False
+
+
+def anything(_failure: FailedCall) -> bool:
+    """Expect whatever may fail."""
+    return True
+
+
+def call(
+    ask: Callable[[], T],
+    request: Callable[[], AwsRequest],
+    *,
+    expected: Callable[[FailedCall], bool] = nothing,
+    repeat: Repeat = once,
+) -> T:
+    """Call a client, read its response, and name what fails.
+
+    Errors are raised from here, without cause and context: no frame of their traceback holds a response, and no chained
+    error the service's text.
+
+    Args:
+        ask: Calls the client, and reads the response.
+        request: Gives the call as messages name it.
+        expected: Says of a failure whether the caller handles it.
+        repeat: Tries again, where the same call may succeed in a moment.
+
+    Raises:
+        CallFailed: The failure is an expected one.
+        TokenRefreshError: The call failed; or `ask` raised this error.
+    """
+    problem: Exception
+    try:
+        return repeat(lambda: _attempt(ask))
+    except CallFailed as failed:
+        failure = failed.failure
+        problem = CallFailed(failure) if expected(failure) else named_error(failure, request())
+    except TokenRefreshError as error:
+        problem = error
+    raise problem
+
+
+def call_action(client: Any, action: str, **members: Any) -> Any:
+    """Carry out an action of the client's service, by its name in the API reference."""
+    return getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower())(**members)
+
+
+def _attempt(ask: Callable[[], T]) -> T:
+    problem: Exception
+    try:
+        return ask()
+    except TokenRefreshError as error:
+        problem = without_traceback(error)
+    except Exception as error:  # noqa: BLE001 - a malformed response raises whatever its reader meets
+        problem = CallFailed(failure_of(error))
+    raise problem

@@ -1,0 +1,97 @@
+"""`doctor`: the client credentials, and what the token endpoint sends to a made-up refresh token."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from builders import DAY
+from cli.scene import Cli, Tokens, grades
+from providers.imitation import CLIENT_ID, Imitation
+from testbed.kms import Kms
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+
+
+def test_client_credentials(cli: Cli, tokens: Tokens) -> None:
+    """Missing client credentials fail, and the token endpoint is asked without them."""
+    tokens.store(expires_in=DAY, clientId=None, clientSecret=None)
+
+    ended = cli("doctor")
+
+    assert "FAILED client credentials: no client credentials were found in any of three places" in ended.screen
+    assert "ok token endpoint: it responds (HTTP 401 with invalid_client" in ended.screen
+
+
+@pytest.mark.parametrize(
+    ("played", "grade", "printed"),
+    [
+        (script.error("invalid_client", http_status=401), "failed", "rejects the client credentials"),
+        (script.status(200, {"access_token": "a"}), "failed", "do not trust it"),
+        (script.html(200), "failed", "does not respond as a token endpoint"),
+        (script.status(503), "look", "does not respond as a token endpoint (HTTP 503)"),
+    ],
+)
+def test_token_endpoint(  # noqa: PLR0917 - fixtures
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, played: script.Script, grade: str, printed: str
+) -> None:
+    """What the token endpoint sends to a made-up refresh token says what is wrong with it, or with the client."""
+    tokens.store(expires_in=DAY)
+    endpoint.play(played)
+
+    ended = cli("doctor", "--json")
+
+    assert grade == grades(ended)["token endpoint"]
+    assert printed in ended.screen
+
+
+def test_client_credentials_that_work(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """A provider of `client_credentials` has no made-up refresh token to reject: tokens are what it should give."""
+    tokens.store(expires_in=DAY)
+    endpoint.play(script.status(200, {"access_token": "a", "expires_in": 3600}))
+
+    ended = cli("doctor", "--json", PROVIDER="paypal")
+
+    assert "ok" == grades(ended)["token endpoint"]
+
+
+@pytest.fixture
+def kms(environment: dict[str, str]) -> Iterator[Kms]:
+    with Kms() as server:
+        environment["AWS_ENDPOINT_URL_KMS"] = f"http://{server.address}"
+        yield server
+
+
+@pytest.fixture
+def keyed(tokens: Tokens, environment: dict[str, str]) -> Iterator[Imitation]:
+    """A provider to which the client authenticates with a key in KMS; no client secret exists."""
+    tokens.store(expires_in=DAY, clientId=CLIENT_ID, clientSecret=None)
+    with Imitation("auth0") as provider:
+        provider.success["request"]["fields"] = [
+            *("grant_type", "refresh_token", "client_id", "client_assertion_type", "client_assertion")
+        ]
+        environment |= {"PROVIDER": "auth0", "TOKEN_ENDPOINT": provider.url, "CLIENT_KEY_ID": "alias/client"}
+        environment["TOKEN_ENDPOINT_AUTH_METHOD"] = "private_key_jwt"
+        yield provider
+
+
+def test_doctor_signs_with_the_key(cli: Cli, kms: Kms, keyed: Imitation) -> None:
+    """The request of `doctor` has an assertion that the provider can verify, and shows that it knows the client."""
+    ended = cli("doctor")
+
+    assert "ok token endpoint: it responds and knows the client (HTTP 403 with invalid_grant" in ended.screen
+    assert ([], ["alias/client"], 1) == (keyed.faults, kms.keys, len(keyed.received))
+    assertion = keyed.received[0]["client_assertion"]
+    assert {"iss": CLIENT_ID, "aud": keyed.url}.items() <= kms.claims_of(assertion).items()
+    assert assertion not in ended.screen
+
+
+def test_doctor_says_why_nothing_was_signed(cli: Cli, kms: Kms, keyed: Imitation) -> None:
+    """Without a signature nothing is sent, and the key, the action and the remedy are named."""
+    kms.refuses = True
+
+    ended = cli("doctor")
+
+    assert 1 == ended.code
+    assert "FAILED token endpoint: nothing could be sent from here (kms:Sign on key alias/client" in ended.screen
+    assert "correct CLIENT_KEY_ID, or allow kms:Sign on that key" in ended.screen
+    assert [] == keyed.received

@@ -1,0 +1,150 @@
+"""Items that can't be read, or hold something else: each counts as unknown, and stops nobody else."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from mypy_boto3_dynamodb import DynamoDBClient
+
+from builders import HOUR, MINUTE, NOW
+from fleet.conftest import TABLE
+from fleet.rows import arn, failed, pause, ran_into, row, seen, unread
+from token_refresh_worker.fleet.aws import items
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.dispatch import Fleet, decide
+from token_refresh_worker.fleet.core.outcome import after
+from token_refresh_worker.fleet.core.row import Pauses
+
+
+@pytest.mark.parametrize(
+    "odd", [{"S": "["}, {"L": [{"N": "1"}]}, {"L": [{"S": "no name"}]}, {"N": "1"}, {"NULL": True}]
+)
+def test_unreadable_breakers_stop_nobody(odd: Any) -> None:
+    """What is no list of providers, or holds for longer than a dispatcher would say, is no open breaker."""
+    until, far = ({"N": items.seconds(NOW + ahead)} for ahead in (MINUTE, 2 * HOUR))
+    names = {"L": [{"S": "xero"}]}
+
+    assert {"xero"} == items.read_breakers({"providers": names, "open_until": until}, NOW)
+    assert frozenset() == items.read_breakers({"providers": odd, "open_until": until}, NOW)
+    assert frozenset() == items.read_breakers({"providers": names, "open_until": odd}, NOW)
+    assert frozenset() == items.read_breakers({"providers": names, "open_until": far}, NOW)
+
+
+SEEN = items.report_values(row(), prefix="")["seen"]["S"]
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [
+        ("provider", {"N": "7"}),
+        ("added_at", {"S": "canary"}),
+        ("next_at", {"N": "1e400"}),
+        ("next_at", {"N": "99999999999999"}),
+        ("next_at", {"L": []}),
+        ("seen", {"S": "canary"}),
+        ("seen", {"S": "[]"}),
+        ("seen", {"S": "{}"}),
+        ("seen", {"S": SEEN.replace('"failures": 0', '"failures": "canary"')}),
+        ("seen", {"S": SEEN.replace('"outcome": "', '"outcome": 7, "x": "')}),
+        ("seen", {"S": SEEN.replace('"since": ', '"x": ')}),
+        ("seen", {"S": SEEN.replace('"healthy"', '"canary"')}),
+        ("pause", {"S": '{"until": "canary"}'}),
+        ("pause", {"BOOL": True}),
+        ("announced", {"N": "1"}),
+        ("provider", {"S": "no provider's name"}),
+        ("seen", {"S": SEEN.replace('"failures": 0', '"failures": -9')}),
+        ("seen", {"S": SEEN.replace('"at": "', '"at": "9')}),
+        ("ran_at", {"S": "canary"}),
+        ("ran_at", {"NULL": True}),
+        ("ran_at", {"N": "99999999999"}),
+    ],
+)
+def test_an_unreadable_row_stops_nobody_else(dynamodb: DynamoDBClient, name: str, odd: Any) -> None:
+    """What can't be read of a row counts as unknown: all rows are read, and the next report writes it anew."""
+    index = TableIndex(dynamodb, TABLE, "prod")
+    index.add(row("good"))
+    index.add(row("bad"))
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key=items.row_key(arn("bad")),
+        UpdateExpression="SET #odd = :odd",
+        ExpressionAttributeNames={"#odd": name},
+        ExpressionAttributeValues={":odd": odd},
+    )
+
+    rows = {found.secret_arn: found for found in index.rows()}
+
+    assert {arn("good"), arn("bad")} == set(rows)
+    assert row("good") == rows[arn("good")]
+    bad = rows[arn("bad")]
+    assert decide(Fleet(rows=[bad]), NOW).messages
+    after(bad, unread("InternalError"), began_at=NOW, chance=0.0)
+    assert index.report(replace(row("bad"), seen=seen(at=NOW)))
+    healed = index.entry(arn("bad"))
+    assert healed is not None
+    assert (row("bad").provider, seen(at=NOW)) == (healed.row.provider, healed.row.seen)
+
+
+@pytest.mark.parametrize(("ahead", "believed"), [(HOUR, True), (HOUR + MINUTE, False)])
+def test_a_run_that_has_yet_to_happen_is_not_believed(ahead: timedelta, *, believed: bool) -> None:
+    """A last run in the future counts as none: its failure would keep its provider's breaker open for good."""
+    found = items.read_row(items.write_row(row(found=failed("ClientRejected", at=NOW + ahead)), "prod"), NOW)
+
+    assert believed is (found.seen is not None)
+
+
+def test_an_item_of_no_fleet_keeps_no_secret_out(dynamodb: DynamoDBClient) -> None:
+    """A row that lost its fleet's name is in no listing, so adding the secret again replaces it."""
+    dynamodb.put_item(TableName=TABLE, Item=items.row_key(arn("tokens")))
+    index = TableIndex(dynamodb, TABLE, "prod")
+
+    assert [True, False] == [index.add(row()), index.add(row(new=True))]
+    assert [row()] == list(index.rows())
+
+
+def test_items_with_a_strange_key_are_no_rows(dynamodb: DynamoDBClient) -> None:
+    """No run is started for an item whose key is not a secret's ARN: the worker would refuse its message for good."""
+    for key in ("claims", "row#", "row#canary", f"row#{arn('with space')}"):
+        dynamodb.put_item(TableName=TABLE, Item={"secret_arn": {"S": key}, "fleet": {"S": "prod"}})
+
+    assert [] == list(TableIndex(dynamodb, TABLE, "prod").rows())
+
+
+@pytest.mark.parametrize("odd", [{"S": "canary"}, {"L": []}])
+def test_unreadable_messages_stop_no_minute(dynamodb: DynamoDBClient, odd: Any) -> None:
+    """Messages of a minute that can't be read count as none: the queue drops those that are sent again."""
+    index = TableIndex(dynamodb, TABLE, "prod")
+    index.remember(["a"], NOW - MINUTE)
+    dynamodb.put_item(TableName=TABLE, Item=items.sent_key("prod", int(NOW.timestamp()) // 60) | {"ids": odd})
+
+    assert {"a"} == index.handed_out(NOW)
+
+
+@pytest.mark.parametrize("odd", [{"S": "canary"}, {"N": "7"}])
+def test_an_unreadable_pause_stops_nobody(dynamodb: DynamoDBClient, odd: Any) -> None:
+    """A pause that can't be read pauses nothing, and the others hold."""
+    index = TableIndex(dynamodb, TABLE, "prod")
+    index.pause(pause(), provider="xero")
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key=items.fleet_key("prod"),
+        UpdateExpression="SET pause = :odd, #provider = :odd",
+        ExpressionAttributeNames={"#provider": "pause:other"},
+        ExpressionAttributeValues={":odd": odd},
+    )
+
+    assert Pauses(providers={"xero": pause()}) == index.pauses()
+
+
+@pytest.mark.parametrize("text", ["[" * 99_999, json.dumps({"failures": 10**4300 - 1})])
+def test_what_json_can_t_hold(text: str) -> None:
+    """JSON that is nested too deep, and a number too large to count up, are read as no row and no pause."""
+    fields = json.loads(items.write_row(row(), "prod")["seen"]["S"])
+    broken = text if text.startswith("[") else json.dumps(fields | json.loads(text))
+    found = items.read_row(items.write_row(row(), "prod") | {"seen": {"S": broken}, "pause": {"S": broken}}, NOW)
+
+    assert (None, None) == (found.seen, found.pause)
+    assert Pauses() == items.read_pauses({"pause": {"S": broken}, "pause:xero": {"S": broken}})
+    assert items.write_row(after(found, ran_into("TokenEndpointUnavailable"), began_at=NOW, chance=0.5), "prod")

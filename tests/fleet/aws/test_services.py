@@ -1,0 +1,88 @@
+import json
+from dataclasses import replace
+from typing import Any, cast
+
+import boto3
+from mypy_boto3_secretsmanager import SecretsManagerClient
+
+from fleet.conftest import Stub
+from fleet.rows import arn
+from token_refresh_worker.fleet.aws.listing import TaggedSecrets
+from token_refresh_worker.fleet.aws.queue import FifoQueue
+from token_refresh_worker.fleet.core.dispatch import Message
+from token_refresh_worker.fleet.core.enrolment import TaggedSecret
+
+
+def messages(count: int) -> list[Message]:
+    return [Message(message_id=f"id-{n}", secret_arn=arn(str(n)), group="xero-1") for n in range(count)]
+
+
+def test_messages_are_sent_in_tens() -> None:
+    """Twelve messages are two calls; each has its group and ID, and its body is the event that the worker reads."""
+    calls: list[dict[str, Any]] = []
+
+    def send_message_batch(**what: Any) -> dict[str, Any]:
+        calls.append(what)
+        return {"Successful": what["Entries"]}
+
+    sent = FifoQueue(cast("Any", Stub(send_message_batch=send_message_batch)), "https://queue").send(messages(12))
+
+    assert [f"id-{n}" for n in range(12)] == sent
+    assert [10, 2] == [len(call["Entries"]) for call in calls]
+    first = calls[0]["Entries"][0]
+    assert ("xero-1", "id-0", {"secret_id": arn("0")}) == (
+        first["MessageGroupId"],
+        first["MessageDeduplicationId"],
+        json.loads(first["MessageBody"]),
+    )
+
+
+def test_a_probe() -> None:
+    """A message that an open breaker lets through says so."""
+    bodies: list[Any] = []
+
+    def send_message_batch(**what: Any) -> dict[str, Any]:
+        bodies.extend(json.loads(entry["MessageBody"]) for entry in what["Entries"])
+        return {}
+
+    stub = Stub(send_message_batch=send_message_batch)
+    FifoQueue(cast("Any", stub), "https://queue").send([replace(messages(1)[0], probe=True)])
+
+    assert [{"secret_id": arn("0"), "probe": True}] == bodies
+
+
+def test_what_the_queue_does_not_take_is_not_sent() -> None:
+    """A message that failed in a batch is not among those that were sent."""
+    stub = Stub(send_message_batch=lambda **_: {"Successful": [{"Id": "1"}], "Failed": [{"Id": "0"}]})
+
+    assert ["id-1"] == FifoQueue(cast("Any", stub), "https://queue").send(messages(2))
+
+
+def test_members_are_listed(aws: None) -> None:
+    """The listing has the secrets with the fleet's tag, with tags and time of change, and no value."""
+    del aws
+    client: SecretsManagerClient = boto3.client("secretsmanager")
+    tags = [{"Key": "token-refresh:fleet", "Value": "prod"}, {"Key": "token-refresh:provider", "Value": "xero"}]
+    made = client.create_secret(Name="a", SecretString="hush", Tags=cast("Any", tags))
+    client.create_secret(Name="b", SecretString="hush")
+
+    (listed,) = TaggedSecrets(client).members("prod")
+
+    assert (made["ARN"], {tag["Key"]: tag["Value"] for tag in tags}) == (listed.secret_arn, listed.tags)
+    assert listed.changed_at is not None
+    assert "hush" not in repr(listed)
+
+
+def test_all_pages_are_listed() -> None:
+    """The listing goes on while there are pages; a secret without tags or change has none."""
+    pages = [{"SecretList": [{"ARN": arn("a")}], "NextToken": "t"}, {"SecretList": [{"ARN": arn("b")}]}]
+    given: list[Any] = []
+
+    def list_secrets(**what: Any) -> Any:
+        given.append(what.get("NextToken"))
+        return pages[len(given) - 1]
+
+    listed = list(TaggedSecrets(cast("Any", Stub(list_secrets=list_secrets))).members("prod"))
+
+    assert [TaggedSecret(secret_arn=arn(name), tags={}, changed_at=None) for name in ("a", "b")] == listed
+    assert [None, "t"] == given

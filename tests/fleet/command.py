@@ -1,0 +1,46 @@
+"""What the tests of `token-refresh fleet` share: the command, rows as of now, and secrets with a fleet's tags."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+from typer.testing import CliRunner, Result
+
+from fleet.rows import failed, row, seen
+from token_refresh_worker.cli.app import app
+from token_refresh_worker.fleet.core.row import Pause, Row, State
+
+NOW = datetime.now(UTC)
+
+
+HOUR = timedelta(hours=1)
+
+
+IN_FORCE = Pause(until=NOW + 2 * HOUR, by="operator", why="maintenance")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["fleet", *arguments])
+
+
+def healthy(name: str, **others: Any) -> Row:
+    return row(name, next_at=NOW + HOUR, found=seen(at=NOW, expires_at=NOW + 2 * HOUR, due_at=NOW + HOUR), **others)
+
+
+def late(name: str) -> Row:
+    return row(name, next_at=NOW, found=seen(expires_at=NOW + timedelta(minutes=1), due_at=NOW - HOUR))
+
+
+def dead(name: str) -> Row:
+    return row(name, provider="hubspot", found=failed("ReauthorizationRequired", at=NOW, state=State.REAUTHORIZE))
+
+
+def tagged_secret(name: str, **tags: str) -> str:
+    given: Any = [{"Key": f"token-refresh:{key}", "Value": value} for key, value in tags.items()]
+    client = boto3.client("secretsmanager", region_name="eu-central-1")
+    return str(client.create_secret(Name=name, SecretString="{}", Tags=given)["ARN"])
+
+
+def tags_of(name: str) -> dict[str, str]:
+    client = boto3.client("secretsmanager", region_name="eu-central-1")
+    return {tag["Key"]: tag["Value"] for tag in client.describe_secret(SecretId=name).get("Tags", ())}

@@ -1,0 +1,93 @@
+"""`token-refresh fleet add` and `resync`: who is in a fleet."""
+
+import json
+
+import pytest
+from mypy_boto3_dynamodb import DynamoDBClient
+
+from fleet.command import HOUR, NOW, healthy, run, tagged_secret, tags_of
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.row import Row
+
+
+def test_a_table_of_claims_is_no_fleet(index: TableIndex, dynamodb: DynamoDBClient) -> None:
+    """A table without rows is refused before anything is changed: one secret's claims may be in it."""
+    del index
+    secret_arn = tagged_secret("a")
+    dynamodb.create_table(
+        TableName="claims",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "secret_arn", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "secret_arn", "KeyType": "HASH"}],
+    )
+
+    ended = [run(*what, "--fleet", "claims").exit_code for what in (["add", "a"], ["pause", "--all"], ["resync"])]
+
+    assert ([1, 1, 1], {}) == (ended, tags_of(secret_arn))
+    assert [] == dynamodb.scan(TableName="claims")["Items"]
+
+
+def test_add(index: TableIndex) -> None:
+    """Adding tags a secret and makes it due; adding a member makes it due again, without a tag."""
+    first, second = tagged_secret("a"), tagged_secret("b", fleet="prod")
+    index.add(Row(secret_arn=second, provider="xero", added_at=NOW, next_at=NOW + HOUR))
+
+    assert 0 == run("add", "b").exit_code
+    ended = run("add", "a", "b", "--provider", "xero", "--region", "eu-central-1")
+
+    assert (0, "2 of 2 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert {"token-refresh:fleet": "prod", "token-refresh:provider": "xero"} == tags_of("a")
+    rows = {member.secret_arn: member for member in index.rows()}
+    assert ({first, second}, "xero") == (set(rows), rows[first].provider)
+    assert all(member.next_at < NOW + HOUR for member in rows.values())
+
+
+def test_add_what_can_not_be_added(index: TableIndex) -> None:
+    """A secret that does not exist, or is in another fleet, is named, and the others are added."""
+    tagged_secret("a")
+    tagged_secret("other", fleet="test")
+
+    ended = run("add", "missing", "other", "a")
+
+    assert (1, "1 of 3 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert "missing: SecretNotFound" in ended.stderr
+    assert "untag-resource" in ended.stderr
+    assert 1 == len(list(index.rows()))
+
+
+def test_a_fleet_that_is_not_there_gets_no_member(index: TableIndex) -> None:
+    """A misspelt fleet is an error before any secret gets its tag, which would keep it out of the right fleet."""
+    del index
+    secret_arn = tagged_secret("a")
+
+    ended = run("add", "a", "--fleet", "prdo")
+
+    assert (1, "") == (ended.exit_code, ended.stdout)
+    assert "table prdo" in ended.stderr
+    assert {} == tags_of(secret_arn)
+    assert 0 == run("add", "a").exit_code
+
+
+def test_resync(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resync brings in what carries the tag, and says what it did, in words or as JSON."""
+    tagged_secret("a", fleet="prod")
+    monkeypatch.setenv("AWS_PROFILE", "")
+
+    assert "1 added, 0 removed, 0 looked at, 0 not believed" == run("resync").stdout.strip()
+    assert {"added": 0, "removed": 0, "looked_at": 0, "not_believed": 0} == json.loads(run("resync", "--json").stdout)
+    assert 1 == len(list(index.rows()))
+
+
+def test_a_large_part_that_has_left(index: TableIndex) -> None:
+    """Rows that an incomplete listing may lack stay, and the resync says how they go if the secrets have left."""
+    for number in range(6):
+        index.add(healthy(f"gone/{number}"))
+
+    ended = run("resync")
+    assert (0, "0 added, 0 removed, 0 looked at, 6 not believed") == (ended.exit_code, ended.stdout.strip())
+    assert "6 rows stay" in ended.stderr
+    assert "--believe" in ended.stderr
+
+    ended = run("resync", "--believe")
+    assert ("0 added, 6 removed, 0 looked at, 0 not believed", "") == (ended.stdout.strip(), ended.stderr.strip())
+    assert [] == list(index.rows())

@@ -1,0 +1,85 @@
+"""`token-refresh fleet pause` and `resume`: of all, of a provider, of one secret, and for how long."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import typer
+
+from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, tagged_secret
+from token_refresh_worker.cli.fleet.duration import read_duration
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.row import Pauses, Row
+
+
+def test_pause_and_resume(index: TableIndex) -> None:
+    """A pause has an end, a person and a reason; `status` prints the fleet's on top."""
+    index.add(healthy("a"))
+    assert 0 == run("pause", "--all", "--for", "30m", "--why", "maintenance").exit_code
+    assert 0 == run("pause", "--provider", "xero").exit_code
+
+    pauses = index.pauses()
+    assert pauses.fleet is not None
+    assert "maintenance" == pauses.fleet.why
+    assert abs(pauses.fleet.until - datetime.now(UTC) - timedelta(minutes=30)) < timedelta(minutes=1)
+    assert abs(pauses.providers["xero"].until - datetime.now(UTC) - 2 * HOUR) < timedelta(minutes=1)
+    assert "maintenance" in run("status").stdout
+
+    assert [0, 0] == [run("resume", *what).exit_code for what in (["--all"], ["--provider", "xero"])]
+    assert Pauses() == index.pauses()
+
+
+def test_a_user_without_a_name(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's user may have no name; its pause counts."""
+
+    def nobody() -> str:
+        raise OSError
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+
+    assert 0 == run("pause", "--all").exit_code
+    pauses = index.pauses()
+    assert pauses.fleet is not None
+    assert "somebody" == pauses.fleet.by
+
+
+def test_pause_one_secret(index: TableIndex) -> None:
+    """One secret is named by its name; one that is not in the fleet is refused, with the command that adds it."""
+    secret_arn = tagged_secret("customers/1")
+    assert "fleet add customers/1 --fleet prod" in " ".join(run("pause", "--secret", "customers/1").stderr.split())
+
+    index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
+    ended = run("pause", "--secret", "customers/1")
+    assert (0, "") == (ended.exit_code, ended.stderr)
+
+    (member,) = index.rows()
+    assert member.pause is not None
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        [],
+        ["--all", "--provider", "xero"],
+        ["--all", "--for", "2 hours"],
+        ["--all", "--why", "x" * 501],
+        ["--secret", ""],
+        ["--provider", " "],
+    ],
+)
+def test_wrong_pauses(index: TableIndex, what: list[str]) -> None:
+    """A pause of nothing, of two things, of a script's empty variable or of an unreadable length is a wrong option."""
+    assert run("pause", *what).exit_code not in {0, 1}
+    assert Pauses() == index.pauses()
+    assert not index.pause(IN_FORCE, secret_arn="")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604800), ("32d", 0), ("0h", 0), ("h", 0)]
+)
+def test_durations(text: str, seconds: int) -> None:
+    """Durations are a number and a unit, up to a month."""
+    if seconds:
+        assert seconds == read_duration(text).total_seconds()
+    else:
+        with pytest.raises(typer.BadParameter, match="such as 2h"):
+            read_duration(text)

@@ -1,0 +1,147 @@
+"""`token-refresh fleet status`: what it prints, and its exit status."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from io import StringIO
+from typing import cast
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run
+from fleet.rows import arn, failed, row
+from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.cli.app import app
+from token_refresh_worker.cli.fleet.layout import lay_out, select
+from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.row import Pauses, Row, State
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [([], 0), ([healthy("a")], 0), ([healthy("a"), dead("b")], 1), ([healthy("a"), dead("b"), late("c")], 2)],
+)
+def test_exit_status(index: TableIndex, rows: list[Row], code: int) -> None:
+    """The exit status is 0 if all is well, 1 if somebody has to act, and 2 if a secret is overdue."""
+    for member in rows:
+        index.add(member)
+
+    assert code == run("status").exit_code
+
+
+def test_unknown(index: TableIndex) -> None:
+    """A fleet that can't be read is status 3, and the error says what to deploy."""
+    del index
+    ended = run("status", "--fleet", "missing")
+
+    assert 3 == ended.exit_code
+    assert "ConfigurationError" in ended.stderr
+
+
+def test_summary_first(index: TableIndex) -> None:
+    """The first line counts the states, worst first; rows follow, worst first, and no more than asked for."""
+    for member in (healthy("fine/1"), healthy("fine/2"), dead("dead/1"), late("late/1")):
+        index.add(member)
+    index.add(row("new/1", new=True))
+    index.pause(IN_FORCE)
+    index.pause(None)
+
+    lines = run("status", "--limit", "2").stdout.splitlines()
+
+    assert "fleet prod  5 secrets  1 overdue  1 reauthorize  1 due  2 healthy" == lines[0].strip()
+    names = [line.split()[0] for line in lines if "/1" in line or "/2" in line]
+    assert ["late/1", "dead/1"] == names
+    assert "and 3 more; narrow them with --provider or --state, or use --json" in lines[-1]
+    assert "none yet" in run("status").stdout
+
+
+def test_a_narrow_terminal(index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns no line is longer, and states, times and the names of errors are whole, however long the others."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for number, error_type in enumerate(sorted(kind.__name__ for kind in _kinds(TokenRefreshError))):
+        run = failed(error_type, at=NOW - HOUR, state=list(State)[number % 5])
+        index.add(row(f"customers/{'x' * 99}/{number}", provider="a-provider-with-a-very-long-name", found=run))
+    index.add(late("late/1"))
+    index.pause(IN_FORCE, secret_arn=arn("late/1"))
+
+    lines = CliRunner().invoke(app, ["fleet", "status", "--limit", "1000"]).stdout.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    words = Counter(" ".join(lines).split())
+    assert {kind.__name__ for kind in _kinds(TokenRefreshError)} <= set(words)
+    assert words["overdue"]
+    assert 1 < words["reauthorize"]
+
+
+def _kinds(error: type[TokenRefreshError]) -> set[type[TokenRefreshError]]:
+    return {error}.union(*map(_kinds, error.__subclasses__()))
+
+
+def test_a_large_fleet() -> None:
+    """Of 10,000 rows `status` prints the summary and the 20 most urgent; it counts the rest."""
+    rows = [healthy(str(number)) for number in range(9_999)] + [late("late/1")]
+    view = select(rows, Pauses(), fleet="prod", now=NOW, provider=None, state=None)
+    console = Console(width=80, file=StringIO())
+    console.print(*lay_out(view, limit=20), sep="\n")
+
+    lines = cast("StringIO", console.file).getvalue().splitlines()
+    assert "fleet prod  10000 secrets  1 overdue  9999 healthy" == lines[0].strip()
+    assert len(lines) < 30
+    assert "late/1" == next(line for line in lines if "/" in line).split()[0]
+    assert "and 9980 more" in lines[-1]
+
+
+def test_filters(index: TableIndex) -> None:
+    """Rows are narrowed by provider and by state."""
+    for member in (healthy("fine/1"), dead("dead/1"), late("late/1")):
+        index.add(member)
+
+    by_provider = json.loads(run("status", "--provider", "hubspot", "--json").stdout)
+    by_state = json.loads(run("status", "--state", "overdue", "--json").stdout)
+
+    assert [arn("dead/1")] == [found["secret_id"] for found in by_provider["rows"]]
+    assert [arn("late/1")] == [found["secret_id"] for found in by_state["rows"]]
+
+
+def test_json(index: TableIndex) -> None:
+    """For machines there is one object with health, counts and every row, and no key without a value."""
+    index.add(dead("dead/1"))
+    index.add(row("new/1", new=True))
+    index.pause(IN_FORCE, provider="xero")
+
+    whole = json.loads(run("status", "--json").stdout)
+
+    assert ("prod", "attention", 2, {"reauthorize": 1, "paused": 1}) == (
+        whole["fleet"],
+        whole["health"],
+        whole["secrets"],
+        whole["states"],
+    )
+    assert ("ReauthorizationRequired", 1) == (whole["rows"][0]["error_type"], whole["rows"][0]["failures"])
+    assert "operator" == whole["rows"][1]["paused_by"]
+    assert None not in whole["rows"][1].values()
+
+
+def test_open_breakers(index: TableIndex) -> None:
+    """The summary names the providers whose breaker is open and why; with --provider, that provider's alone."""
+    now = datetime.now(UTC)  # In a long test run, a breaker that opened at NOW lets a run through.
+    for number in range(5):
+        index.add(row(f"down/{number}", provider="upwork", found=failed("TokenEndpointUnavailable", at=now)))
+        index.add(row(f"wrong/{number}", provider="xero", found=failed("ClientRejected", at=now, state=State.ERROR)))
+
+    assert "breaker of upwork is open: no response; 0 runs at once" in run("status").stdout
+    assert {"upwork": "no_response", "xero": "client_rejected"} == json.loads(run("status", "--json").stdout)[
+        "breakers"
+    ]
+    assert {"xero"} == set(json.loads(run("status", "--provider", "xero", "--json").stdout)["breakers"])
+
+
+def test_a_misspelt_provider(index: TableIndex) -> None:
+    """A provider that no secret has is unknown to `status`, not healthy, and `pause` says that it pauses nothing."""
+    index.add(late("a"))
+
+    assert 3 == run("status", "--provider", "xreo").exit_code
+    assert "No secret of fleet prod has the provider xreo" in run("pause", "--provider", "xreo").stderr
+    assert "" == run("pause", "--provider", "xero").stderr + run("resume", "--provider", "xreo").stderr
