@@ -67,9 +67,10 @@ def project(tmp_path: Path, code: Path) -> Path:
     """A copy of what a deployment is made from; the tools are those that are installed here."""
     _, cdk = deploy_command.install_cdk()
     not_copied = shutil.ignore_patterns("__pycache__", "node_modules", "cdk.out")
-    for path in (ROOT / "scripts", ROOT / "worker", ROOT / "locks", ROOT / "infra", ROOT / "examples", code.parent):
-        shutil.copytree(path, tmp_path / path.name, ignore=not_copied)
-    shutil.copy(ROOT / "LICENSE", tmp_path)
+    for folder in ("scripts", "reader", "worker", "locks", "infra", "examples", code.parent.name):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=not_copied)
+    for file in ("LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
+        shutil.copy(ROOT / file, tmp_path)
     (tmp_path / "scripts" / "install").write_text("#!/bin/sh\n")  # the .venv is not this copy's
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     stand_in = tmp_path / "infra" / "node_modules" / "aws-cdk" / "bin" / "cdk"

@@ -15,7 +15,7 @@ from token_refresh_worker.providers.loader import PROFILES, load_provider, own_p
 from token_refresh_worker.providers.provider import Basis
 
 FIXTURES = Path(__file__).parent / "fixtures"
-MOST_WITHOUT_LINK = 31
+MOST_WITHOUT_LINK = 7
 
 
 @pytest.mark.parametrize("name", profile_names())
