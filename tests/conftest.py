@@ -51,7 +51,18 @@ def libraries_log_as_before() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def code() -> Path:
     """The function's zip, as it is deployed."""
-    built = subprocess.run([ROOT / "scripts" / "package"], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own script
+    return package("function")
+
+
+@pytest.fixture(scope="session")
+def receiver_zip() -> Path:
+    """A webhook receiver's, likewise."""
+    return package("webhooks")
+
+
+def package(what: str) -> Path:
+    command: list[str | Path] = [ROOT / "scripts" / "package", what]
+    built = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own script
     return ROOT / built.stdout.strip()
 
 
