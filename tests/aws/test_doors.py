@@ -11,6 +11,7 @@ import pytest
 
 from fakes import FakeClock
 from testbed.loopback import LoopbackHandler, LoopbackServer
+from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import Runtime, SecretReader, TokenReader
 from token_refresh.reader.on_demand import RefreshFunction
@@ -61,7 +62,7 @@ class Note(Exception):  # noqa: N818 - it is none
 
 
 def ask_function() -> None:
-    raise Note(RefreshFunction("f", client=None, runtime=Runtime()).refresh_expired())
+    raise Note(in_words(RefreshFunction("f", client=None, runtime=Runtime()).refresh_expired()))
 
 
 READ = f"secretsmanager:GetSecretValue on secret tokens in {REGION}"
