@@ -39,17 +39,6 @@ def event_bus() -> Reader:
     return text(_BUS, "the name of an event bus of this account and region")
 
 
-def check_provider(provider: Provider) -> None:
-    """Refuse a provider that has ended; a worker that is deployed goes on, and says so.
-
-    Raises:
-        ParameterError: It has ended.
-    """
-    today = datetime.now(UTC).date()
-    if provider.has_ended(today):
-        raise ParameterError(f"provider: {provider.end_notice(today)}; see docs/provider-calendar.md")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommonParameters:
     """What each mode's parameters begin with. A subclass adds fields, `name_suffix` and `check`."""
@@ -110,6 +99,15 @@ class CommonParameters:
 
     def check(self) -> None:
         """Refuse what this mode's own parameters don't allow."""
+
+    def check_provider(self, provider: Provider) -> None:
+        """Refuse a provider that has ended; a worker that is deployed goes on, and says so."""
+        today = datetime.now(UTC).date()
+        if provider.has_ended(today):
+            raise ParameterError(
+                f"provider: {provider.end_notice(today)} (docs/provider-calendar.md). To remove a stack that is "
+                f"deployed: aws cloudformation delete-stack --stack-name {self.stack_name}"
+            )
 
     def check_place(self, name: str, value: str | None) -> None:
         """Refuse what is in another region, account or environment than this deployment."""

@@ -37,8 +37,11 @@ def test_schedule_follows_the_profile(name: str) -> None:
 
 
 def test_a_provider_that_has_ended_is_refused() -> None:
-    """Nothing is deployed for endpoints that are gone; the successor is named, also for a fleet."""
-    says = r"^provider: Fitbit ended on 2026-11-02; its successor is the provider google; see docs/provider-calendar.md"
+    """Nothing is deployed for endpoints that are gone: the successor is named, and how to remove what is deployed."""
+    says = (
+        r"^provider: Fitbit ended on 2026-11-02; its successor is the provider google .*"
+        r"aws cloudformation delete-stack --stack-name \S+$"
+    )
 
     with pytest.raises(ParameterError, match=says):
         read("fitbit")
