@@ -67,7 +67,7 @@ def test_no_such_function(cli: Cli, aws: Aws) -> None:
     ended = cli("status", "--function=nope")
 
     assert 3 == ended.code
-    assert "function nope in eu-central-1 can't be read (lambda:GetFunctionConfiguration" in ended.screen
+    assert "lambda:GetFunctionConfiguration on function nope in eu-central-1 was denied" in ended.screen
 
 
 @pytest.mark.parametrize("name", ["status", "authorize", "refresh", "doctor", "history"])

@@ -128,7 +128,7 @@ def test_throttled(scene: Scene, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> N
     assert 3 == ended.code
     assert f"on secret {SECRET} in {REGION} was throttled" in ended.screen
     assert not re.search("network|VPC", ended.screen)
-    assert "The next run or read tries again" in ended.screen
+    assert "The next run, read or delivery tries again" in ended.screen
     assert scene.is_healthy()
 
 
