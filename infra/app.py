@@ -16,9 +16,8 @@ from cdk_nag import AwsSolutionsChecks  # isort: skip
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main() -> None:
+def synthesise(app: App) -> None:
     """Read the parameters, build the zip if it is stale, synthesise, and check against AWS Solutions' rules."""
-    app = App()
     context: dict[str, Any] = app.node.get_all_context()
     credentials = {"account": os.environ.get("CDK_DEFAULT_ACCOUNT"), "region": os.environ.get("CDK_DEFAULT_REGION")}
     try:
@@ -46,4 +45,4 @@ def build_zip(what: str, provider_profiles: str | None = None) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    synthesise(App())

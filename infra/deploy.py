@@ -33,7 +33,7 @@ class Refused(Exception):  # noqa: N818 - it is what happened to the request, an
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class DeployCommand:
     """What the command line asks for."""
 
     command: str
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
     os.execv(node, [str(node), str(cdk), request.command, *context, *request.options])  # noqa: S606 - installed by hash
 
 
-def parse(arguments: list[str]) -> Request:
+def parse(arguments: list[str]) -> DeployCommand:
     """Read `[COMMAND] NAME [--pause | --resume] [OPTION...]`; without a name, context says everything."""
     rest = list(arguments)
     command = rest.pop(0) if rest and rest[0] in COMMANDS else "deploy"
@@ -75,7 +75,7 @@ def parse(arguments: list[str]) -> Request:
         raise Refused(f"name a deployment: scripts/deploy {command} NAME, one of: {', '.join(there_are())}", EX_USAGE)
     if (pause or resume) and (command != "deploy" or pause == resume):
         raise Refused(f"--pause or --resume goes with a deployment alone: scripts/deploy {name} --pause", EX_USAGE)
-    return Request(
+    return DeployCommand(
         command=command,
         name=name,
         schedule=resume if pause or resume else None,

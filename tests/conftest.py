@@ -1,18 +1,41 @@
 """What every test leaves as it found it, and what the tests of a deployment share."""
 
+import functools
 import gc
 import logging
+import os
+import signal
 import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import botocore.session
 import pytest
 
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
-from deployment.emulator import ROOT, Emulator
+
+if TYPE_CHECKING:
+    from deployment.emulator import Emulator
+
+ROOT = Path(__file__).parents[1]
 
 gc.enable()
+# A shell starts what runs in the background deaf to Ctrl-C, and with it whatever the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Every session reads AWS's descriptions of its services, half of what a client costs. Here all share what one has read.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+# Under another HOME, the CDK unpacks its library again, which takes most of the time of a synthesis.
+os.environ.setdefault("JSII_RUNTIME_PACKAGE_CACHE_ROOT", str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Drop hypothesis's plugin where no test needs it: when a run ends, it imports all of hypothesis."""
+    if "hypothesis" not in sys.modules:
+        session.config.pluginmanager.unregister(name="hypothesispytest")
 
 
 @pytest.fixture(autouse=True)
@@ -28,12 +51,25 @@ def libraries_log_as_before() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def code() -> Path:
     """The function's zip, as it is deployed."""
-    built = subprocess.run([ROOT / "scripts" / "package"], check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own script
+    return package("function")
+
+
+@pytest.fixture(scope="session")
+def receiver_zip() -> Path:
+    """A webhook receiver's, likewise."""
+    return package("webhooks")
+
+
+def package(what: str) -> Path:
+    command: list[str | Path] = [ROOT / "scripts" / "package", what]
+    built = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own script
     return ROOT / built.stdout.strip()
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Emulator"]:
     """An emulator of AWS; see tests/deployment."""
+    from deployment.emulator import Emulator  # noqa: PLC0415 - most runs of a few tests need no boto3
+
     with Emulator(tmp_path_factory.mktemp("emulator")) as emulator:
         yield emulator

@@ -2,8 +2,11 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,6 +120,60 @@ def test_the_collector_is_off_during_a_cold_start_alone(entry_point: str) -> Non
     """
     environment = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)  # noqa: S603 - ours
+
+
+SHARED_NAMES = {
+    "TokenAuth": "one for httpx and one for requests: a service imports the one of its library",
+}
+"""Class names that are defined twice, and why."""
+
+
+def names_of_classes(path: Path) -> Iterator[str]:
+    """The classes of a module, and the names that it gives to other types for its importers."""
+    tree = ast.parse(path.read_text())
+    assigned = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+    yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    yield from (to.id for to in assigned if isinstance(to, ast.Name) and re.fullmatch("[A-Z][a-z].*", to.id))
+
+
+def test_a_class_name_has_one_meaning() -> None:
+    """Reader, worker and infrastructure define each class name once."""
+    rooms = (READER, WORKER, ROOT / "infra" / "token_refresh_infra")
+    modules = [*(path for room in rooms for path in room.rglob("*.py")), *(ROOT / "infra").glob("*.py")]
+    defined = Counter(name.lstrip("_") for path in modules for name in names_of_classes(path))
+
+    assert set(SHARED_NAMES) == {name for name, count in defined.items() if count > 1}
+
+
+def texts_of(path: Path) -> list[tuple[str, str]]:
+    """The texts of a module that are no docstrings, with their lines; of an f-string, the parts between its values."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    return [
+        (f"{path.relative_to(ROOT)}:{node.lineno}", node.value)
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
+
+
+WRITTEN_COMMAND = re.compile(
+    r"`([{%]|(token-refresh|aws|npx|scripts/|chmod|touch)\b)"  # in backticks
+    r"|(?<!\S)(token-refresh|aws|npx)( [a-z-]+)+ $"  # before a value
+)
+
+
+def is_written_command(text: str) -> bool:
+    """Whether a text has a command, or one of a pair of backticks: what is between them may be a value."""
+    return text.count("`") % 2 == 1 or WRITTEN_COMMAND.search(text) is not None
+
+
+def test_commands_are_values() -> None:
+    """No module writes a command into a text, or quotes words for a shell: `Command` does both, and for each word."""
+    # Not infra: the values in an alarm's description are parameters of the deployment, which synthesis checks.
+    modules = [path for room in (READER, WORKER) for path in room.rglob("*.py") if path != READER / "advice.py"]
+
+    assert [] == [text for path in modules for text in texts_of(path) if is_written_command(text[1])]
+    assert [] == [path.relative_to(ROOT) for path in modules if "shlex" in imports(path)]
 
 
 def every_test() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:

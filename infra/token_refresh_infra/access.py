@@ -28,7 +28,7 @@ from aws_cdk import Stack, Token
 from aws_cdk import aws_iam as iam
 from constructs import Construct, IConstruct
 
-from token_refresh_worker.fleet.aws.bus import SOURCE
+from token_refresh_worker.adapters.event_bus import SOURCE
 
 READ_ACTIONS = ("secretsmanager:GetSecretValue",)
 REFRESH_ACTIONS = (

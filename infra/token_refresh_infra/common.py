@@ -2,10 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 from token_refresh_infra.context import ParameterError, Reader, choice, required, switch, text, whole
+from token_refresh_worker.providers.provider import Provider
 
 ROOT = Path(__file__).resolve().parents[2]
 CREATE = "create"
@@ -35,6 +37,17 @@ def secret(*, default: str | None = None) -> Reader:
 def event_bus() -> Reader:
     """Read which event bus gets the events about grants."""
     return text(_BUS, "the name of an event bus of this account and region")
+
+
+def check_provider(provider: Provider) -> None:
+    """Refuse a provider that has ended; a worker that is deployed goes on, and says so.
+
+    Raises:
+        ParameterError: It has ended.
+    """
+    today = datetime.now(UTC).date()
+    if provider.has_ended(today):
+        raise ParameterError(f"provider: {provider.end_notice(today)}; see docs/provider-calendar.md")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

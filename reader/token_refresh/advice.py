@@ -15,10 +15,11 @@ class Command:
     """Whether it has all of its options; the command line adds to others what it was called with, as `--profile`."""
 
     @staticmethod
-    def of(line: str, *values: str) -> "Command":
+    def of(line: str, *values: str, is_complete: bool = False) -> "Command":
         """Build a command; each `{}` in the line stands for one value, which stays one word whatever is in it."""
         given = iter(values)
-        return Command(tuple(next(given) if word == "{}" else word for word in line.split()))
+        words = tuple(next(given) if word == "{}" else word for word in line.split())
+        return Command(words, is_complete=is_complete)
 
     def __str__(self) -> str:
         """Give one line that a shell reads as exactly these words."""

@@ -17,7 +17,7 @@ from testbed.aws_lambda.function_url import FunctionUrl
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
 from token_refresh.webhooks import SENDERS
-from webhooks.signing import HEADERS, KINDS, standard
+from webhooks.signing import HEADERS, KINDS, SIGNATURE_HEADER, standard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +87,7 @@ class WebhookAccount:
         else:
             headers = HEADERS[kind](body.encode(), key, at)
         self.unspeakable.add(body.partition("body-")[2][:32])
-        self.unspeakable |= {value[-24:] for name, value in headers.items() if "ignature" in name.lower()}
+        self.unspeakable.add(headers[SIGNATURE_HEADER[kind]][-24:])
         return Sent(kind=kind, headers=headers, body=body.encode())
 
     def post(self, what: str, sent: Sent, *twice: str) -> Outcome:

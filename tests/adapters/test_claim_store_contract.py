@@ -167,7 +167,7 @@ def test_an_unreadable_item_is_named(table: TableServer, changes: dict[str, Any]
     store.append(a_claim(), after=None)
     table.server.tables["claims"][ARN] = table.item | changes
 
-    with pytest.raises(InvalidSecretDocument, match=r"is unreadable; wait an hour, .*aws dynamodb delete-item "):
+    with pytest.raises(InvalidSecretDocument, match=r"is unreadable: wait an hour, .*aws dynamodb delete-item "):
         store.newest()
 
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from token_refresh.aws.calls import CallFailed, anything, call, call_action
 from token_refresh.aws.causes import Cause, FailedCall
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,

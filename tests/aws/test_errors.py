@@ -3,7 +3,8 @@
 import pytest
 
 from token_refresh.aws.causes import Cause, FailedCall
-from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.aws.errors import named_error
+from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -127,7 +128,12 @@ def test_a_name_that_can_not_be_one_is_a_wrong_setting() -> None:
         ),
         ("fleet table", Cause.NOT_FOUND, ConfigurationError, "Check the fleet's name, and set AWS_REGION"),
         ("queue", Cause.NOT_FOUND, ConfigurationError, "Check its name, account and region"),
-        ("function", Cause.NOT_FOUND, ConfigurationError, "`aws lambda list-functions --region eu-central-1 --query"),
+        (
+            "function",
+            Cause.NOT_FOUND,
+            ConfigurationError,
+            "`aws lambda list-functions --query 'Functions[].FunctionName' --region eu-central-1`",
+        ),
         ("key", Cause.BAD_KEY, ConfigurationError, "check that the key (CLIENT_KEY_ID) is enabled"),
         ("event bus", Cause.LIMIT, SecretStoreUnavailable, "reached a limit of the service (SomeCode)"),
         ("queue", Cause.DENIED, SecretAccessDenied, "was denied (SomeCode): allow this action for the caller's role"),

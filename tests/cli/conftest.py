@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import io
 import os
 import re
@@ -9,11 +10,14 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import typer.main
 
 from cli.authorizing import Person, written
+from cli.forked import PROGRAM
 from cli.scene import Cli, Ended, Tokens
 from cli.shell import Shell
 from cli.ways import Scene
+from testbed.process import Child
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -25,6 +29,9 @@ OF_PYTHON = re.compile(
     r"(?! was raised here))\b"
 )
 """What only a Python programmer knows; `InternalError: ` and --debug are for reports of defects."""
+
+# Each command would build all commands anew, from their signatures.
+typer.main.get_command = functools.cache(typer.main.get_command)
 
 KEPT = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
@@ -121,13 +128,30 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a quick `token-refresh`."""
+    folder = tmp_path_factory.mktemp("programs")
+    with Child("cli.forked", str(folder / "socket")) as forks:
+        program = folder / "token-refresh"
+        program.write_text(PROGRAM.format(python=sys.executable, **forks.announced))
+        program.chmod(0o700)
+        yield folder
+
+
 @pytest.fixture
 def scene(
-    store: SecretsManagerServer, provider: AuthorizationServer, environment: dict[str, str], tmp_path: Path
+    store: SecretsManagerServer,
+    provider: AuthorizationServer,
+    environment: dict[str, str],
+    tmp_path: Path,
+    programs: Path,
 ) -> Scene:
     environment |= {
         "PROVIDER": "upwork",
         "TOKEN_ENDPOINT": provider.token_endpoint,
         "AUTHORIZATION_ENDPOINT": provider.authorization_endpoint,
     }
-    return Scene(store, provider, Shell(environment, tmp_path))
+    shell = Shell(environment, tmp_path)
+    shell.environment["PATH"] = f"{programs}:{shell.environment['PATH']}"
+    return Scene(store, provider, shell)

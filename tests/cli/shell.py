@@ -14,15 +14,13 @@ BIN = Path(sys.executable).parent
 _BROWSER = """
 import html, re, sys
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
-import httpx
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.request import ProxyHandler, build_opener
 
 page = Path(unquote(urlsplit(sys.argv[1]).path)).read_text()
 url = html.unescape(re.search(r'url=([^"]+)"', page)[1])
-asked = dict(parse_qsl(urlsplit(url).query))
-with httpx.Client(trust_env=False) as browser:
-    consented = browser.post(url, data={**asked, "scope": "read", "allow": "Authorize"})
-    browser.get(consented.headers["Location"])
+consent = dict(parse_qsl(urlsplit(url).query)) | {"scope": "read", "allow": "Authorize"}
+build_opener(ProxyHandler({})).open(url, urlencode(consent).encode()).close()
 """
 
 

@@ -41,7 +41,7 @@ def test_refused(  # noqa: PLR0917 - fixtures
 @pytest.mark.parametrize(
     ("played", "printed"),
     [
-        (script.status(200, {"access_token": "a"}), "the provider sent no refresh token"),
+        (script.status(200, {"access_token": "a"}), "what is known of it: token-refresh providers generic"),
         (script.error("invalid_client", http_status=401), "ClientRejected: the token endpoint rejected the client"),
         (script.html(403), "check --token-endpoint"),
         (script.status(500), "sent no tokens (HTTP 500)"),

@@ -56,6 +56,8 @@ def test_an_empty_option(cli: Cli) -> None:
     assert "--fleet is empty" in cli("authorize", "--fleet=").screen
     assert "--secret-id is empty" in cli("status", "--secret-id=").screen
     assert "SECRET_ID is empty" in cli("history", " ").screen
+    assert "--region is empty" in cli("fleet", "status", "--fleet=prod", "--region=").screen
+    assert "NAME is empty" in cli("providers", "").screen
 
 
 def test_version(cli: Cli) -> None:

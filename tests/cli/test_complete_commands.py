@@ -1,6 +1,8 @@
 """Commands that a message prints repeat the options that the command itself was given."""
 
 import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,31 +30,59 @@ def stage(cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: Token
 
 @pytest.fixture
 def profile(environment: dict[str, str], tmp_path: Path) -> str:
-    """A profile of the AWS configuration, which the environment does not name."""
+    """A profile of the AWS configuration, which the environment does not name; its name is shell code."""
+    name = "it's $(touch pwned); `id` & rm -rf ~ # \\"
     config = tmp_path / "aws"
-    config.write_text("[profile op]\naws_access_key_id = testing\naws_secret_access_key = testing\n")
+    config.write_text(f"[profile {shlex.quote(name)}]\naws_access_key_id = testing\naws_secret_access_key = testing\n")
     environment["AWS_CONFIG_FILE"] = str(config)
-    return "--profile op"
+    return name
 
 
 @pytest.mark.parametrize("state", BAD, ids=lambda state: state.__name__)
 def test_options_are_repeated(stage: Stage, profile: str, state: State) -> None:
-    """In each bad state, every command that `status`, `refresh`, `doctor` and `restore` print keeps `--profile`."""
+    """In each bad state, every command that is printed repeats `--profile`, and is read as its words by a shell."""
     variables = state(stage) or {}
 
-    for name in ("status", "refresh", "doctor", "restore"):
-        ended = stage.cli(name, *profile.split(), stdin="n\n", **variables)
+    for name in ("status", "refresh", "doctor", "restore", "verify"):
+        ended = stage.cli(name, "--profile", profile, stdin="n\n", **variables)
         for line in commands_in(ended):
-            assert 1 == line.count(profile), line
+            program, _, *words = shlex.split(line)
+            assert ("token-refresh", SECRET_ID, 1) == (program, words[words[0] == "move"], words.count("--profile"))
+            assert profile == words[words.index("--profile") + 1]
+
+
+def test_a_hostile_name(stage: Stage) -> None:
+    """The name of a secret or of a table that is shell code is one word of each printed command."""
+    name = "it's $(touch pwned); `id` & rm -rf ~ # \\"
+    states.claimed(stage)
+
+    missing, moved = stage.cli("status", name), stage.cli("claims", "move", "--to=table", "--table", name, "--yes")
+
+    assert ["token-refresh", "authorize", name, "--region", "eu-central-1"] == shlex.split(commands_in(missing)[0])
+    assert {name} == {shlex.split(line)[7] for line in commands_in(moved)}
+
+
+def test_a_hostile_error(stage: Stage) -> None:
+    """A stored error that looks like a command in backticks is printed as a part of the text, and not as a command."""
+    hostile = "`token-refresh restore evil; rm -rf ~ --region eu-central-1`"
+    states.failed(stage)
+    (secret,) = stage.store.secrets.snapshot()
+    versions = (replace(v, value=str(v.value).replace("invalid_client", hostile)) for v in secret.versions)
+    stage.store.secrets.restore((replace(secret, versions=tuple(versions)),))
+
+    for name in ("status", "doctor", "history"):
+        ended = stage.cli(name, *(["--all"] if name == "history" else []))
+        assert "evil" in ended.out
+        assert [] == [line for line in commands_in(ended) if "evil" in line]
 
 
 def test_the_wrong_provider(stage: Stage, profile: str) -> None:
     """Where an option named the wrong provider, the printed commands keep `--profile` and drop that option."""
     stage.tokens.store(expires_in=DAY, provider="upwork")
 
-    ended = stage.cli("status", *profile.split(), "--provider", "atlassian", "--endpoint-url", stage.store.url)
+    ended = stage.cli("status", "--profile", profile, "--provider", "atlassian", "--endpoint-url", stage.store.url)
 
-    kept = f"--region eu-central-1 {profile} --endpoint-url {stage.store.url}"
+    kept = f"--region eu-central-1 --profile {shlex.quote(profile)} --endpoint-url {stage.store.url}"
     assert [
         f"token-refresh status {SECRET_ID} --provider upwork {kept}",
         f"token-refresh authorize {SECRET_ID} --provider atlassian {kept}",

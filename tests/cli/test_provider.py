@@ -5,8 +5,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from builders import DAY
 from cli.authorizing import paste_into, stored
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
+from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -87,6 +89,33 @@ def test_what_is_stored(
     assert 0 == cli("status").code
     other = cli("refresh", PROVIDER="upwork")
     assert "belong to the provider atlassian, and the settings say upwork" in other.screen
+
+
+@pytest.mark.parametrize("name", ["shopify", "zendesk", "withings"])
+def test_an_exchange_as_the_provider_wants_it(
+    cli: Cli, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, store: SecretsManagerServer, name: str
+) -> None:
+    """The exchange has the fields without which a provider sends no refresh token, and a refresh follows it."""
+    client = {"UPWORK_CLIENT_ID": CLIENT_ID, "UPWORK_CLIENT_SECRET": CLIENT_SECRET}
+    with Imitation(name) as provider:
+        environment["TOKEN_ENDPOINT"] = provider.url
+        authorized = paste_into(cli, monkeypatch, f"--provider={name}", **client)
+        refreshed = cli("refresh", "--force", "--yes", PROVIDER=name, **client)
+
+        assert (0, 0) == (authorized.code, refreshed.code), authorized.screen + refreshed.screen
+        assert ([], 2) == (provider.faults, provider.redemptions)
+        assert provider.newest_refresh_token == stored(store)["refreshToken"]
+
+
+def test_a_provider_that_has_ended(cli: Cli, tokens: Tokens) -> None:
+    """Status and doctor name the successor of a provider that ends, and where its facts are."""
+    tokens.store(expires_in=DAY)
+
+    for command in ("status", "doctor"):
+        ended = cli(command, PROVIDER="fitbit")
+        assert "Fitbit ended on 2026-11-02; its successor is the provider google" in ended.screen
+        assert "token-refresh providers fitbit" in ended.screen
+    assert 1 == cli("status", PROVIDER="fitbit").code
 
 
 def test_a_lifetime_that_the_response_leaves_out(

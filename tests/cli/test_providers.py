@@ -63,10 +63,21 @@ def test_one_provider_is_shown_with_its_evidence(cli: Cli) -> None:
         "due before expiry",
         "20 min",
         "- A dead refresh token is invalid_code",
-        "2026-11-24 (reported, not documented)",
     ):
         assert part in ended.out
-    assert "Not verified, 2026-11-25 (assumed, not verified)" in cli("providers", "notion").out
+    assert "Not verified, 2026-11-25 (assumed, not verified)" in cli("providers", "figma").out
+    assert "2026-11-24 (reported, not documented)" in cli("providers", "upwork").out
+
+
+def test_what_becomes_of_a_provider_is_shown(cli: Cli) -> None:
+    """What a refresh ends, where tokens are revoked, and what changes when: each is shown if it is known."""
+    fitbit, zendesk, canva = (cli("providers", name).screen for name in ("fitbit", "zendesk", "canva"))
+
+    assert "ends on 2026-11-02, successor: google" in fitbit
+    assert "- From 2026-11-02: The Web API and its OAuth endpoints are gone" in fitbit
+    assert "old access token dies with the refresh" in zendesk
+    assert "revocation https://api.canva.com/rest/v1/oauth/revoke" in canva
+    assert "old access token" not in canva
 
 
 def test_a_server_that_follows_the_rfc_is_shown(cli: Cli) -> None:

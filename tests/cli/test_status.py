@@ -221,6 +221,18 @@ def test_a_grant_that_ends_soon(cli: Cli, tokens: Tokens, days: int, printed: st
     assert 0 == cli("status", PROVIDER="zoom").code
 
 
+def test_an_end_that_the_last_refresh_did_not_move(cli: Cli, tokens: Tokens) -> None:
+    """Tokens that were issued when the grant was ending already prove that no refresh moves its end."""
+    issued = {"issuedAt": int(datetime.now(UTC).timestamp() * 1000)}
+    tokens.store(expires_in=20 * DAY, tokenRefresh=origin(timedelta(days=5, seconds=30)), **issued)
+
+    ended = cli("status", PROVIDER="quickbooks")
+
+    assert 1 == ended.code
+    assert "! the grant ends in 5 d, and no refresh prolongs it" in ended.screen
+    assert "unless a refresh prolongs it" not in ended.screen
+
+
 def test_tokens_of_another_host(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """Tokens of another host are broken with these settings; nothing is sent, and the way out is printed."""
     tokens.store(tokenRefresh={"host": "api.example.com", "grace_seconds": 0, "store": "versions"})

@@ -75,6 +75,7 @@ def test_a_used_token_leads_to_its_newest_successor() -> None:
             attempt("b", token="refresh-1", brought="wrong"),
             attempt("c", token="refresh-1", brought="refresh-2"),
             attempt("d", token="refresh-2", brought="refresh-3"),
+            attempt("of another token", token="x", brought="y"),
             attempt("e", Fate.UNKNOWN, token="refresh-3"),
         )
     )

@@ -15,10 +15,10 @@ import pytest
 
 from demos.account import Account
 from demos.demo import play
-from demos.playing import DEMO, NO_AWS, demo, handler_of
 from demos.report import Report
 from demos.serve import FUNCTION_NAME
 from demos.story import STORY
+from playing import DEMO, NO_AWS, demo, handler_of
 from testbed.aws_lambda.function import Function
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from demos.playing import DEMO, NO_AWS, demo, handler_of
 from demos.webhook_story import STORY
 from demos.webhooks import play
+from playing import DEMO, NO_AWS, demo, handler_of
 
 CREDULOUS = """
     def handler(event, context):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import subprocess
 import time
 import uuid
 from collections.abc import Callable
@@ -10,17 +9,10 @@ from typing import Any
 
 import pytest
 
-from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
-from infra.test_webhooks import synthesise
+from deployment.emulator import ACCOUNT, REGION, Emulator, Stack
+from infra.synthesis import synthesise
 from webhooks.events import http_v2
 from webhooks.signing import SECRETS, sent
-
-
-@pytest.fixture(scope="session")
-def receiver_code() -> Path:
-    """The receiver's zip, as it is deployed."""
-    built = subprocess.run([ROOT / "scripts" / "package", "webhooks"], check=True, stdout=subprocess.PIPE, text=True)
-    return ROOT / built.stdout.strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +36,21 @@ class Receiver:
 
 
 @pytest.fixture
-def deployed(emulator: Emulator, receiver_code: Path) -> Callable[..., Receiver]:
+def deployed(emulator: Emulator, receiver_zip: Path) -> Callable[..., Receiver]:
     """Deploys a receiver under a name of its own, for the secrets that exist."""
 
     def make(**secrets: str) -> Receiver:
-        here = {"environment": f"t{uuid.uuid4().hex[:8]}", "account": ACCOUNT, "region": REGION, "app": "test"}
-        template = synthesise(here | {f"{kind}_secret": name for kind, name in secrets.items()}, receiver_code)
+        here = {
+            "mode": "webhooks",
+            "environment": f"t{uuid.uuid4().hex[:8]}",
+            "account": ACCOUNT,
+            "region": REGION,
+            "app": "test",
+        }
+        template = synthesise(here | {f"{kind}_secret": name for kind, name in secrets.items()}, receiver_zip).template
         _fit_emulator(template)
         name = f"receiver-{here['environment']}"
-        return Receiver(stack=Stack(emulator=emulator, name=name, template=template).create(receiver_code))
+        return Receiver(stack=Stack(emulator=emulator, name=name, template=template).create(receiver_zip))
 
     return make
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from builders import NOW
 from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.fleet.core.dispatch import LEASE, Message
-from token_refresh_worker.fleet.core.enrolment import Listed
+from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 from token_refresh_worker.fleet.core.row import AHEAD, Pause, Pauses, Row
-from token_refresh_worker.fleet.ports import CLOCK_TICK, Entry
+from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
 
 @dataclass(slots=True)
@@ -31,11 +31,11 @@ class MemoryIndex:
     def pauses(self) -> Pauses:
         return self.paused
 
-    def entry(self, secret_arn: str) -> Entry | None:
+    def entry(self, secret_arn: str) -> IndexEntry | None:
         row = self.by_arn.get(secret_arn)
         told_at, breakers = self.told
         breakers = breakers if self.now < told_at + LEASE else frozenset()
-        return None if row is None else Entry(row=row, pauses=self.paused, breakers=breakers, read_at=self.now)
+        return None if row is None else IndexEntry(row=row, pauses=self.paused, breakers=breakers, read_at=self.now)
 
     def report(self, row: Row) -> bool:
         stored = self.by_arn.get(row.secret_arn)
@@ -104,9 +104,9 @@ class MemoryQueue:
 class MemoryListing:
     """Implements the port `Listing`."""
 
-    secrets: list[Listed] = field(default_factory=list)
+    secrets: list[TaggedSecret] = field(default_factory=list)
 
-    def members(self, fleet: str) -> Iterator[Listed]:
+    def members(self, fleet: str) -> Iterator[TaggedSecret]:
         del fleet
         return iter(self.secrets)
 

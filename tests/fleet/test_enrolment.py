@@ -4,16 +4,16 @@ import pytest
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import arn, row, seen
-from token_refresh_worker.fleet.core.enrolment import Listed, Resync, resync
+from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, resync
 from token_refresh_worker.fleet.core.row import Row, State
 
 
-def listed(name: str, *, fleet: str = "prod", changed_at: datetime | None = NOW - HOUR, **tags: str) -> Listed:
+def listed(name: str, *, fleet: str = "prod", changed_at: datetime | None = NOW - HOUR, **tags: str) -> TaggedSecret:
     named = {f"token-refresh:{tag}": value for tag, value in {"fleet": fleet, **tags}.items()}
-    return Listed(secret_arn=arn(name), tags=named, changed_at=changed_at)
+    return TaggedSecret(secret_arn=arn(name), tags=named, changed_at=changed_at)
 
 
-def compare(secrets: list[Listed], rows: list[Row]) -> Resync:
+def compare(secrets: list[TaggedSecret], rows: list[Row]) -> Resync:
     return resync(secrets, rows, fleet="prod", now=NOW)
 
 
@@ -29,7 +29,10 @@ def test_new_members_are_due_at_once() -> None:
 
 def test_other_fleets_stay_out() -> None:
     """`ListSecrets` matches prefixes, so `prod-eu` is in the listing of `prod`, and is not a member."""
-    assert [] == compare([listed("a", fleet="prod-eu"), Listed(secret_arn=arn("b"), tags={}, changed_at=None)], []).add
+    assert (
+        []
+        == compare([listed("a", fleet="prod-eu"), TaggedSecret(secret_arn=arn("b"), tags={}, changed_at=None)], []).add
+    )
 
 
 def test_known_members_stay_as_they_are() -> None:

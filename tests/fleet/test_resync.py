@@ -10,7 +10,7 @@ from fleet.conftest import TABLE
 from fleet.memory import MemoryIndex, MemoryListing
 from fleet.rows import arn, row, seen
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.enrolment import Listed
+from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 from token_refresh_worker.fleet.core.row import State
 from token_refresh_worker.fleet.resync import counts_of, synchronise
 from token_refresh_worker.handlers import resync
@@ -18,7 +18,7 @@ from token_refresh_worker.handlers import resync
 
 def listed(*names: str) -> MemoryListing:
     tags = {"token-refresh:fleet": "prod"}
-    return MemoryListing([Listed(secret_arn=arn(name), tags=tags, changed_at=NOW - MINUTE) for name in names])
+    return MemoryListing([TaggedSecret(secret_arn=arn(name), tags=tags, changed_at=NOW - MINUTE) for name in names])
 
 
 def test_the_index_follows_the_tags() -> None:

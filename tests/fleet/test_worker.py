@@ -10,7 +10,7 @@ from fleet.rows import arn, pause, ran, ran_into, row, seen
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
-from token_refresh_worker.fleet.ports import Entry
+from token_refresh_worker.fleet.ports import IndexEntry
 from token_refresh_worker.fleet.worker import Crew, find_member, provider_of, report
 from token_refresh_worker.run.outcome import RunReport
 
@@ -20,8 +20,8 @@ def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None)
     return Crew(fleet="prod", index=index, bus=bus, log=FakeLog(), read_document=lambda _: {}, chance=lambda: 0.0)
 
 
-def entry(member: Row) -> Entry:
-    return Entry(row=member, pauses=Pauses(), read_at=NOW)
+def entry(member: Row) -> IndexEntry:
+    return IndexEntry(row=member, pauses=Pauses(), read_at=NOW)
 
 
 def rejected(at: datetime = NOW) -> RunReport:

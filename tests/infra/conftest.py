@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.synthesis import ROOT, Deployment, synthesise
+from infra.synthesis import Deployment, synthesise
 
 EVERYTHING = {
     "environment": "prod",
@@ -41,12 +40,44 @@ ADOPTED = {
 BARE: dict[str, Any] = {"environment": "dev", "alarms": False, "dashboard": False, "published_secret": "none"}
 """Nothing that can be left out."""
 
+FLEET = {
+    "mode": "fleet",
+    "fleet": "prod",
+    "environment": "prod",
+    "account": "123456789012",
+    "region": "eu-central-1",
+}
 
-@pytest.fixture(scope="session")
-def code() -> Path:
-    """The function's zip, as it is deployed."""
-    built = subprocess.run([ROOT / "scripts" / "package"], check=True, stdout=subprocess.PIPE, text=True)
-    return ROOT / built.stdout.strip()
+WHOLE_FLEET = FLEET | {
+    "app": "crm",
+    "secrets_under": "crm/prod/",
+    "client_secret": "clients/{provider}",
+    "provider": "xero",
+    "event_bus": "default",
+    "kms_key": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "encrypt_logs": "true",
+    "tracing": "true",
+    "alarm_email": "operator@example.com",
+    "concurrency": "8",
+    "writes_per_second": "20",
+}
+
+RECEIVER = {
+    "mode": "webhooks",
+    "environment": "prod",
+    "account": "123456789012",
+    "region": "eu-central-1",
+    "app": "acme",
+    "stripe_secret": "acme/prod/stripe",
+    "slack_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:acme/prod/slack-AbCdEf",
+    "github_secret": "ssm:/acme/prod/github",
+    "standard_secret": "ssm:/acme/prod/resend",
+    "kms_key": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "encrypt_logs": "true",
+    "tracing": "true",
+    "alarm_email": "operator@example.com",
+}
+"""Secrets of both stores, and every option that adds something."""
 
 
 @pytest.fixture(scope="session")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from infra.policy import as_list
-from token_refresh_infra.fleet.parameters import FleetParameters
-from token_refresh_infra.fleet.stack import FleetStack
-from token_refresh_infra.modes import parameters_of
-from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_infra.single.stack import SingleStack
+from token_refresh_infra.modes import mode_of, parameters_of
 
 from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
 
@@ -28,7 +25,8 @@ Resource = dict[str, Any]
 class Deployment:
     """One synthesised stack."""
 
-    parameters: SingleParameters
+    parameters: Any
+    """Those of its mode."""
     template: dict[str, Any]
 
     def resources(self, kind: str, **properties: Any) -> list[Resource]:
@@ -109,17 +107,19 @@ def _hashable(resource: Resource, properties: dict[str, Any]) -> Any:
     return {name: resource.get("Properties", {}).get(name) for name in properties}.items()
 
 
-def synthesise(context: dict[str, Any], code: Path) -> Deployment:
-    """Synthesise in this process, without cdk-nag: the whole application is run once, in `test_app`."""
-    parameters = parameters_of(context)
-    assert isinstance(parameters, SingleParameters)
-    stack = SingleStack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
-    return Deployment(parameters=parameters, template=dict(assertions.Template.from_stack(stack).to_json()))
+def resources(template: dict[str, Any], kind: str) -> list[Resource]:
+    """Return the properties of a template's resources of a type."""
+    return [r["Properties"] for r in template["Resources"].values() if r["Type"] == f"AWS::{kind}"]
 
 
-def synthesise_fleet(context: dict[str, Any], code: Path) -> dict[str, Any]:
-    """Synthesise a fleet's stack likewise, and return its template."""
-    parameters = parameters_of(context)
-    assert isinstance(parameters, FleetParameters)
-    stack = FleetStack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
-    return dict(assertions.Template.from_stack(stack).to_json())
+def synthesise(values: dict[str, Any], code: Path) -> Deployment:
+    """Synthesise a deployment in this process, without cdk-nag: whole applications are checked in `test_app`."""
+    template = json.loads(_template(json.dumps(values), code))
+    return Deployment(parameters=parameters_of(values), template=template)
+
+
+@functools.cache
+def _template(values: str, code: Path) -> str:
+    parameters, mode = parameters_of(json.loads(values)), mode_of(json.loads(values))
+    stack = mode.stack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
+    return json.dumps(assertions.Template.from_stack(stack).to_json())

@@ -9,18 +9,10 @@ from infra.policy import resolve
 from infra.synthesis import Deployment
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import SecretEmpty
+from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_worker.handlers import refresh
 
-ANNOUNCED = (
-    "renewal-overdue",
-    "runs-failing",
-    "reauthorization-required",
-    "superseded",
-    "lifetime-too-short",
-    "denied-access",
-    "dead-letters",
-    "throttled",
-)
+ANNOUNCED = tuple(RefreshAlarms.defined())
 
 
 def alarm(deployment: Deployment, name: str) -> dict[str, Any]:

@@ -9,82 +9,96 @@ from typing import Any
 
 import pytest
 
-from infra.conftest import EVERYTHING
+import app
+from infra.conftest import EVERYTHING, RECEIVER, WHOLE_FLEET
 from infra.synthesis import FLAGS, ROOT, Deployment
+
+from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
+from aws_cdk import aws_kms as kms  # isort: skip
+
+
+def synthesise(values: dict[str, Any], out: Path) -> None:
+    """Run the application in this process, which has paid for the CDK's start."""
+    app.synthesise(App(context=FLAGS | values, outdir=str(out)))
 
 
 @pytest.fixture(scope="session")
-def broken_node(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PATH on which the system's node is of no use."""
-    folder = tmp_path_factory.mktemp("broken")
-    (folder / "node").write_text("#!/bin/sh\nexit 1\n")
-    (folder / "node").chmod(0o755)
-    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The applications of a fleet and of a receiver, with every option that adds something."""
+    out = tmp_path_factory.mktemp("assemblies")
+    for values in (WHOLE_FLEET, RECEIVER):
+        synthesise(values, out / str(values["mode"]))
+    return out
 
 
-def run_app(context: dict[str, Any], out: Path, path: str, *program: str) -> subprocess.CompletedProcess[str]:
-    """Run the application as the `cdk` command does."""
-    given = {"CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": json.dumps(FLAGS | context), "PATH": path}
+def test_synthesis(tmp_path: Path, code: Path) -> None:
+    """One command synthesises everything, zip included, without a system node, and clean by AWS Solutions' rules."""
+    (tmp_path / "node").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "node").chmod(0o755)
+    out = tmp_path / "out"
+    given = {"CDK_OUTDIR": str(out), "CDK_CONTEXT_JSON": json.dumps(FLAGS | EVERYTHING)}
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CDK_", "JSII_"))}
-    return subprocess.run(
-        [sys.executable, *(program or ("app.py",))],
+
+    done = subprocess.run(
+        [sys.executable, "app.py"],
         cwd=ROOT / "infra",
-        env=kept | given,
+        env=kept | given | {"PATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
 
-
-def test_synthesis(tmp_path: Path, broken_node: str, code: Path) -> None:
-    """One command synthesises everything, zip included, without a system node, and clean by AWS Solutions' rules."""
-    app = run_app(EVERYTHING, tmp_path, broken_node)
-
-    assert (0, "") == (app.returncode, app.stderr)
-    assert (tmp_path / "token-refresh-upwork-prod.template.json").exists()
-    (asset,) = tmp_path.glob("asset.*.zip")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert (out / "token-refresh-upwork-prod.template.json").exists()
+    (asset,) = out.glob("asset.*.zip")
     assert code.read_bytes() == asset.read_bytes()
-    assert not [line for line in app.stdout.splitlines() if line.startswith("ERROR")]
+    assert not [line for line in done.stdout.splitlines() if line.startswith("ERROR")]
 
 
-def test_missing_environment(tmp_path: Path, broken_node: str) -> None:
+@pytest.mark.parametrize("mode", ["fleet", "webhooks"])
+def test_other_modes(assemblies: Path, mode: str, code: Path, receiver_zip: Path) -> None:
+    """A fleet and a receiver are synthesised with their own zip, and clean by AWS Solutions' rules."""
+    expected = {"fleet": code, "webhooks": receiver_zip}[mode]
+
+    (asset,) = (assemblies / mode).glob("asset.*.zip")
+    assert expected.read_bytes() == asset.read_bytes()
+
+
+def test_missing_environment(tmp_path: Path) -> None:
     """A wrong parameter is one line that names it, without a traceback, and no template is written."""
-    app = run_app({}, tmp_path, broken_node)
+    with pytest.raises(SystemExit, match=r"^infra/app.py: environment: is required: write environment = .*$") as ended:
+        synthesise({}, tmp_path)
 
-    assert 1 == app.returncode
-    assert app.stderr.startswith("infra/app.py: environment: is required: write environment = ")
-    assert 1 == len(app.stderr.splitlines())
+    assert "\n" not in str(ended.value)
     assert [] == list(tmp_path.glob("*.template.json"))
 
 
-def test_templates_are_valid(
-    tmp_path: Path, plain: Deployment, everything: Deployment, adopted: Deployment, bare: Deployment
-) -> None:
+def test_templates_are_valid(tmp_path: Path, assemblies: Path, request: pytest.FixtureRequest) -> None:
     """What is synthesised is valid CloudFormation by the schemas of its resources."""
-    for name, deployment in {"plain": plain, "everything": everything, "adopted": adopted, "bare": bare}.items():
+    for name in ("plain", "everything", "adopted", "bare"):
+        deployment: Deployment = request.getfixturevalue(name)
         (tmp_path / f"{name}.json").write_text(json.dumps(deployment.template))
+    templates = [*tmp_path.glob("*.json"), *assemblies.glob("*/*.template.json")]
 
     # W3005 warns of dependencies that the CDK writes out although a reference implies them.
     lint = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), "--ignore-checks", "W3005", "--", *tmp_path.glob("*.json")],
+        [Path(sys.executable).with_name("cfn-lint"), "--ignore-checks", "W3005", "--", *templates],
         capture_output=True,
         text=True,
         check=False,
     )
 
+    assert 6 == len(templates)
     assert (0, "") == (lint.returncode, lint.stdout)
 
 
-def test_a_breach_of_the_rules_is_no_deployment(tmp_path: Path, broken_node: str) -> None:
+def test_a_breach_of_the_rules_is_no_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What AWS Solutions' rules find keeps the application from being synthesised, and is named."""
-    breach = """
-import sys; sys.path.insert(0, ".")
-import token_refresh_infra.constructs.key as key
-made = key.kms.Key
-key.kms.Key = lambda *scope, **options: made(*scope, **options | {"enable_key_rotation": False})
-import app; app.main()
-"""
-    app = run_app(EVERYTHING, tmp_path, broken_node, "-c", breach)
+    made = kms.Key
+    monkeypatch.setattr(kms, "Key", lambda *where, **options: made(*where, **options | {"enable_key_rotation": False}))
 
-    assert 0 != app.returncode
-    assert "AwsSolutions-KMS5" in app.stdout + app.stderr
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        synthesise(EVERYTHING, tmp_path)
+
+    assert "AwsSolutions-KMS5" in (tmp_path / "validation-report.json").read_text()

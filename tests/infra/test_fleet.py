@@ -2,80 +2,32 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.conftest import FLEET, WHOLE_FLEET
 from infra.policy import as_list
-from infra.synthesis import synthesise_fleet
-from infra.test_app import run_app
+from infra.synthesis import resources, synthesise
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
-
-PLAIN = {
-    "mode": "fleet",
-    "fleet": "prod",
-    "environment": "prod",
-    "account": "123456789012",
-    "region": "eu-central-1",
-}
-EVERYTHING = PLAIN | {
-    "app": "crm",
-    "secrets_under": "crm/prod/",
-    "client_secret": "clients/{provider}",
-    "provider": "xero",
-    "event_bus": "default",
-    "kms_key": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-    "encrypt_logs": "true",
-    "tracing": "true",
-    "alarm_email": "operator@example.com",
-    "concurrency": "8",
-    "writes_per_second": "20",
-}
 
 Template = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
 def fleet(code: Path) -> Template:
-    return synthesise_fleet(PLAIN, code)
+    return synthesise(FLEET, code).template
 
 
 @pytest.fixture(scope="session")
 def whole_fleet(code: Path) -> Template:
-    return synthesise_fleet(EVERYTHING, code)
-
-
-def resources(template: Template, kind: str) -> list[dict[str, Any]]:
-    return [r["Properties"] for r in template["Resources"].values() if r["Type"] == f"AWS::{kind}"]
+    return synthesise(WHOLE_FLEET, code).template
 
 
 def functions(template: Template) -> dict[str, dict[str, Any]]:
     return {found["Handler"].rsplit(".", 1)[-1]: found for found in resources(template, "Lambda::Function")}
-
-
-def test_synthesis(tmp_path: Path) -> None:
-    """One command synthesises the fleet, clean by AWS Solutions' rules, and the template is valid."""
-    app = run_app(EVERYTHING, tmp_path, "/usr/bin:/bin")
-
-    assert (0, "") == (app.returncode, app.stderr)
-    assert not [line for line in app.stdout.splitlines() if line.startswith("ERROR")]
-    lint = subprocess.run(
-        [
-            Path(sys.executable).with_name("cfn-lint"),
-            "--ignore-checks",
-            "W3005",
-            "--",
-            *tmp_path.glob("*.template.json"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (0, "") == (lint.returncode, lint.stdout)
 
 
 def test_table(fleet: Template) -> None:
@@ -141,7 +93,7 @@ def test_schedules(fleet: Template, code: Path) -> None:
     assert [("rate(1 minute)", "ENABLED"), ("rate(1 hour)", "ENABLED")] == [
         (schedule["ScheduleExpression"], schedule["State"]) for schedule in resources(fleet, "Scheduler::Schedule")
     ]
-    paused = synthesise_fleet(PLAIN | {"schedule_enabled": "false"}, code)
+    paused = synthesise(FLEET | {"schedule_enabled": "false"}, code).template
     assert {"DISABLED"} == {schedule["State"] for schedule in resources(paused, "Scheduler::Schedule")}
 
 
@@ -162,7 +114,7 @@ def _text(description: Any) -> str:
 
 def test_nothing_is_watched_on_request(code: Path) -> None:
     """Alarms and dashboard can be left out."""
-    bare = synthesise_fleet(PLAIN | {"alarms": "false", "dashboard": "false"}, code)
+    bare = synthesise(FLEET | {"alarms": "false", "dashboard": "false"}, code).template
 
     assert ([], [], []) == tuple(
         resources(bare, f"{kind}") for kind in ("CloudWatch::Alarm", "CloudWatch::Dashboard", "SNS::Topic")
@@ -187,7 +139,7 @@ def test_nothing_is_watched_on_request(code: Path) -> None:
 def test_wrong_parameters(change: dict[str, str], text: str) -> None:
     """A parameter that can't be is refused by name."""
     with pytest.raises(ParameterError, match=re.escape(text)):
-        parameters_of(PLAIN | change)
+        parameters_of(FLEET | change)
 
 
 def test_no_wildcard_in_an_allowed_action(whole_fleet: Template) -> None:

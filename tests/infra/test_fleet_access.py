@@ -12,9 +12,10 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from infra.conftest import FLEET
 from infra.policy import Ask, Policy, resolve
-from infra.synthesis import synthesise_fleet
-from infra.test_fleet import PLAIN, Template, resources
+from infra.synthesis import resources, synthesise
+from infra.test_fleet import Template
 from testbed.provider.token_endpoint import TokenEndpoint
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.fleet.aws.index import TableIndex
@@ -133,7 +134,7 @@ def asks(client: Any, operation: str, what: dict[str, Any], account: Account) ->
 
 @pytest.fixture(scope="module")
 def template(code: Path) -> Template:
-    return synthesise_fleet(PLAIN | {"client_secret": "clients/{provider}", "event_bus": "default"}, code)
+    return synthesise(FLEET | {"client_secret": "clients/{provider}", "event_bus": "default"}, code).template
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.schema import SHORTEST_WINDOW_SECONDS
 
-WITH_ENDPOINT = [name for name in profile_names() if load_provider(name).token_endpoint]
+TODAY = datetime.now(UTC).date()
+DEPLOYABLE = [
+    name for name in profile_names() if load_provider(name).token_endpoint and not load_provider(name).has_ended(TODAY)
+]
 
 
 def read(name: str, **context: object) -> SingleParameters:
@@ -20,7 +24,7 @@ def read(name: str, **context: object) -> SingleParameters:
     return parameters
 
 
-@pytest.mark.parametrize("name", WITH_ENDPOINT)
+@pytest.mark.parametrize("name", DEPLOYABLE)
 def test_schedule_follows_the_profile(name: str) -> None:
     """Each profile makes a deployment that runs three times while its tokens are due, and alarms after that."""
     parameters = read(name, claim_table="create")
@@ -30,6 +34,16 @@ def test_schedule_follows_the_profile(name: str) -> None:
     assert 3 * parameters.longest_gap_seconds <= parameters.due_window_seconds
     assert parameters.overdue_below_seconds < parameters.due_window_seconds - parameters.longest_gap_seconds
     assert name == parameters.settings.provider.name
+
+
+def test_a_provider_that_has_ended_is_refused() -> None:
+    """Nothing is deployed for endpoints that are gone; the successor is named, also for a fleet."""
+    says = r"^provider: Fitbit ended on 2026-11-02; its successor is the provider google; see docs/provider-calendar.md"
+
+    with pytest.raises(ParameterError, match=says):
+        read("fitbit")
+    with pytest.raises(ParameterError, match=says):
+        parameters_of({"fleet": "acme", "environment": "prod", "provider": "fitbit"})
 
 
 def test_the_shortest_window_of_a_profile() -> None:

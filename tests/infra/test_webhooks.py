@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.conftest import RECEIVER
 from infra.policy import Ask, Policy, resolve
-from infra.synthesis import ROOT
-from infra.test_app import run_app
+from infra.synthesis import resources, synthesise
 from token_refresh.reader.sources.service import CALL_LIMITS
 from token_refresh_infra import access
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
+from token_refresh_infra.webhooks.alarms import WebhookAlarms
 from token_refresh_infra.webhooks.parameters import WebhookParameters
 from token_refresh_infra.webhooks.stack import WebhookStack
 
@@ -28,18 +27,7 @@ from aws_cdk import aws_lambda as lambda_  # isort: skip
 
 HERE = {"mode": "webhooks", "environment": "prod", "account": "123456789012", "region": "eu-central-1"}
 STRIPE = {"stripe_secret": "acme/prod/stripe"}
-KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-EVERYTHING = HERE | {
-    "app": "acme",
-    "stripe_secret": "acme/prod/stripe",
-    "slack_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:acme/prod/slack-AbCdEf",
-    "github_secret": "ssm:/acme/prod/github",
-    "standard_secret": "ssm:/acme/prod/resend",
-    "kms_key": KEY,
-    "encrypt_logs": "true",
-    "tracing": "true",
-    "alarm_email": "operator@example.com",
-}
+KEY = RECEIVER["kms_key"]
 
 
 def read(**values: Any) -> WebhookParameters:
@@ -48,25 +36,13 @@ def read(**values: Any) -> WebhookParameters:
     return parameters
 
 
-@pytest.fixture(scope="session")
-def receiver_zip() -> Path:
-    built = subprocess.run([ROOT / "scripts" / "package", "webhooks"], check=True, stdout=subprocess.PIPE, text=True)
-    return ROOT / built.stdout.strip()
-
-
-def synthesise(values: dict[str, Any], code: Path) -> dict[str, Any]:
-    parameters = read(**values)
-    stack = WebhookStack(App(), parameters.stack_name, parameters=parameters, code=code)
-    return dict(assertions.Template.from_stack(stack).to_json())
+def synthesised(values: dict[str, Any], code: Path) -> dict[str, Any]:
+    return synthesise(HERE | values, code).template
 
 
 @pytest.fixture(scope="session")
 def template(receiver_zip: Path) -> dict[str, Any]:
-    return synthesise(STRIPE, receiver_zip)
-
-
-def resources(template: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    return [r["Properties"] for r in template["Resources"].values() if r["Type"] == f"AWS::{kind}"]
+    return synthesised(STRIPE, receiver_zip)
 
 
 def test_hanging_read_ends_before_the_function(template: dict[str, Any]) -> None:
@@ -100,7 +76,7 @@ def test_function(template: dict[str, Any]) -> None:
 
 def test_off_switch(receiver_zip: Path) -> None:
     """A reserved concurrency of nothing is written as such: no request runs, and senders try again."""
-    (function,) = resources(synthesise(STRIPE | {"reserved_concurrency": 0}, receiver_zip), "Lambda::Function")
+    (function,) = resources(synthesised(STRIPE | {"reserved_concurrency": 0}, receiver_zip), "Lambda::Function")
     assert 0 == function["ReservedConcurrentExecutions"]
 
 
@@ -136,18 +112,7 @@ def test_queues(template: dict[str, Any]) -> None:
 def test_alarms(template: dict[str, Any]) -> None:
     """Each alarm says what it means and which command comes first, and goes to the stack's topic."""
     alarms = {alarm["AlarmName"]: alarm for alarm in resources(template, "CloudWatch::Alarm")}
-    name = "token-refresh-prod-webhooks"
-    assert {
-        f"{name}-{what}"
-        for what in (
-            "server-errors",
-            "not-verified",
-            "dead-letters",
-            "queue-waits",
-            "previous-unusable",
-            "previous-secret",
-        )
-    } == set(alarms)
+    assert {f"token-refresh-prod-webhooks-{name}" for name in WebhookAlarms.defined()} == set(alarms)
     for alarm in alarms.values():
         assert re.search(r"aws (logs tail|sqs)", json.dumps(alarm["AlarmDescription"]))
         assert 1 == len(alarm["AlarmActions"]) == len(alarm["OKActions"])
@@ -161,14 +126,14 @@ def test_alarms(template: dict[str, Any]) -> None:
 
 def test_alarms_can_be_left_out(receiver_zip: Path) -> None:
     """Without alarms there is no topic either."""
-    bare = synthesise(STRIPE | {"alarms": False}, receiver_zip)
+    bare = synthesised(STRIPE | {"alarms": False}, receiver_zip)
     assert [] == resources(bare, "CloudWatch::Alarm") + resources(bare, "SNS::Topic")
     assert "AlarmTopicArn" not in bare["Outputs"]
 
 
 def test_secrets_of_both_stores(receiver_zip: Path) -> None:
     """Secrets are read by name or ARN, parameters by path, both with the one key, and nothing else is in reach."""
-    everything = synthesise(EVERYTHING, receiver_zip)
+    everything = synthesise(RECEIVER, receiver_zip).template
     (policy,) = resources(everything, "IAM::Policy")
     statements = resolve(policy["PolicyDocument"]["Statement"], Known({"AWS::Partition": "aws"}))
     allowed = Policy(statements=statements)
@@ -213,22 +178,6 @@ def test_wrong_parameters(values: dict[str, Any], message: str) -> None:
     """What can't be is refused at synth with the parameter's name."""
     with pytest.raises(ParameterError, match=message):
         read(**values)
-
-
-def test_application(tmp_path: Path, receiver_zip: Path) -> None:
-    """`-c mode=webhooks` synthesises everything, zip included, clean by AWS Solutions' rules and valid."""
-    app = run_app(EVERYTHING, tmp_path, "/usr/bin:/bin")
-    assert (0, "") == (app.returncode, app.stderr)
-    template = tmp_path / "token-refresh-acme-prod-webhooks.template.json"
-    lint = subprocess.run(
-        [Path(sys.executable).with_name("cfn-lint"), "--ignore-checks", "W3005", "--", template],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (0, "") == (lint.returncode, lint.stdout)
-    (asset,) = tmp_path.glob("asset.*.zip")
-    assert receiver_zip.read_bytes() == asset.read_bytes()
 
 
 def test_zip(receiver_zip: Path) -> None:

@@ -147,6 +147,15 @@ def test_how_long_the_grant_lives() -> None:
     assert timedelta(days=100) == found.refresh_token_lifetime
 
 
+@pytest.mark.parametrize(("moved", "hard", "days"), [(100, 1825, 100), (100, 7, 7), (None, 7, 7), (100, None, 100)])
+def test_the_earlier_end_of_a_grant_counts(moved: int | None, hard: int | None, days: int) -> None:
+    """Where a response states an end that a refresh moves and one that none does, the earlier one counts."""
+    stated = {"refresh_token_expires_in": moved, "refresh_token_hard_expires_in": hard}
+    body = GOOD | {name: value * 86_400 for name, value in stated.items() if value is not None}
+
+    assert timedelta(days=days) == tokens(body).refresh_token_lifetime
+
+
 def test_what_a_profile_keeps() -> None:
     """Text, whole numbers and booleans of moderate size are kept; nothing else is."""
     body = GOOD | {"url": "https://a", "n": 7, "b": False, "empty": "", "long": "x" * 2049, "list": [], "big": 2**60}

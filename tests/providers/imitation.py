@@ -132,6 +132,8 @@ class Imitation(LoopbackServer):
         return status, json.dumps(body).encode()
 
     def _redeemed(self, fields: dict[str, str]) -> str | None:
+        if fields.get("grant_type") == "authorization_code":
+            return None
         request = self.provider.request
         name = {Grant.REFRESH_TOKEN: "refresh_token", Grant.EXCHANGE: "access_token"}.get(request.grant)
         return None if name is None else fields[request.names.get(name, name)]
@@ -189,7 +191,9 @@ class _Handler(LoopbackHandler):
 
     def _fault(self, asked: dict[str, Any], fields: dict[str, str], body: str) -> str | None:
         """Say how a request differs from the documented one; never with a value of it."""
-        wanted = {name: value for name, _, value in (field.partition("=") for field in asked["fields"])}
+        of_a_code = fields.get("grant_type") == "authorization_code"
+        documented = asked.get("code_fields", []) if of_a_code else asked["fields"]
+        wanted = {name: value for name, _, value in (field.partition("=") for field in documented)}
         types = {"form": "application/x-www-form-urlencoded", "json": "application/json", "query": None}
         headers = {name: self.headers.get(name) for name in asked.get("headers", {})}
         checks = {

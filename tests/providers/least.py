@@ -5,7 +5,7 @@ from typing import Any
 
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.schema import read_provider
-from token_refresh_worker.providers.table import Table
+from token_refresh_worker.providers.table import TomlTable
 
 EVIDENCE: dict[str, Any] = {"says": "a fact", "source": "https://example.com/docs", "on": date(2026, 11, 24)}
 
@@ -17,4 +17,4 @@ LEAST: dict[str, Any] = {"title": "Example", "rotation": "always", "grace": 0, "
 
 
 def read(**changes: Any) -> Provider:
-    return read_provider("example", Table(LEAST | changes, "example.toml"))
+    return read_provider("example", TomlTable(LEAST | changes, "example.toml"))

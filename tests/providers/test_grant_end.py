@@ -39,6 +39,19 @@ def test_the_end_is_the_response_s_or_the_profile_s(scene: Scene, days: int) -> 
     assert timedelta(0) <= datetime.now(UTC) + timedelta(days=days) - ends_at < timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("scene", ["quickbooks"], indirect=True)
+def test_a_hard_end_counts_once_it_is_the_earlier_one(scene: Scene) -> None:
+    """Five years after the consent QuickBooks' grant ends, although each refresh gets another 100 days."""
+    scene.imitation.success["body"]["x_refresh_token_hard_expires_in"] = 7 * 86_400
+    scene.store()
+
+    assert "refreshed" == scene.run()["outcome"]
+
+    ends_at = stored_end(scene)
+    assert ends_at is not None
+    assert timedelta(days=6) < ends_at - datetime.now(UTC) <= timedelta(days=7)
+
+
 @pytest.mark.parametrize("scene", ["ebay", "netsuite", "google", "dropbox"], indirect=True)
 def test_an_end_that_no_refresh_moves_stays(scene: Scene) -> None:
     """Where the life counts from the consent, or nothing is known, a refresh keeps the end that was stored."""

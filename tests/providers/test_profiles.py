@@ -15,6 +15,7 @@ from token_refresh_worker.providers.loader import PROFILES, load_provider, own_p
 from token_refresh_worker.providers.provider import Basis
 
 FIXTURES = Path(__file__).parent / "fixtures"
+MOST_WITHOUT_LINK = 7
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -36,18 +37,35 @@ def test_a_response_s_tokens_are_in_no_repr(name: str) -> None:
         assert [] == [token for token in tokens if token in repr(read)]
 
 
-def test_there_are_enough() -> None:
-    """45 providers and `generic`, at least, and no fixture without a profile."""
-    assert 46 <= len(profile_names())
+def test_the_readme_counts_them() -> None:
+    """The README says how many providers there are, without `generic` and those that end; no fixture is left over."""
+    counted = [name for name in profile_names() if name != "generic" and load_provider(name).ends_on is None]
+
+    assert f"It knows [{len(counted)} providers]" in (Path(__file__).parents[2] / "README.md").read_text()
     assert set(profile_names()) == {path.name.split(".")[0] for path in FIXTURES.iterdir()}
 
 
 @pytest.mark.parametrize("name", profile_names())
 def test_what_is_not_documented_is_marked(name: str) -> None:
-    """Evidence names a page of the provider, or is marked as reported or assumed."""
+    """What nobody verified is marked as assumed, and has no source."""
     for fact in load_provider(name).evidence:
-        assert fact.basis is not Basis.DOCUMENTED or fact.source.startswith("https://")
         assert ("Not verified" == fact.source) is (fact.basis is Basis.ASSUMED)
+
+
+def test_what_is_reported_has_a_link() -> None:
+    """A report can be read, but for a few from conversations."""
+    facts = [fact for name in profile_names() for fact in load_provider(name).evidence]
+    spoken = [fact for fact in facts if fact.basis is Basis.REPORTED and not fact.source.startswith("https://")]
+
+    assert len(spoken) <= MOST_WITHOUT_LINK
+
+
+def test_a_successor_is_a_provider() -> None:
+    """Who moves from a provider that ends finds its successor's profile."""
+    successors = {load_provider(name).successor for name in profile_names()} - {None}
+
+    assert successors <= set(profile_names())
+    assert "google" == load_provider("fitbit").successor
 
 
 @pytest.mark.parametrize("name", profile_names())

@@ -1,20 +1,20 @@
 """A provider: a profile, with the deployment's settings and the document's variables applied."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers.loader import load_provider
-from token_refresh_worker.providers.variables import Variable
+from token_refresh_worker.providers.variables import EndpointVariable
 
 UPWORK = load_provider("upwork")
 SHOP = replace(
     UPWORK,
     name="shop",
     token_endpoint="https://{shop}.example.com/token",
-    variables={"shop": Variable(name="shop", pattern="[a-z]+")},
+    variables={"shop": EndpointVariable(name="shop", pattern="[a-z]+")},
 )
 
 
@@ -70,6 +70,36 @@ def test_wrong_variables_are_refused(values: object) -> None:
     """Variables that are missing, or of the wrong kind, name what is needed."""
     with pytest.raises(ConfigurationError, match="provider shop needs the variable shop"):
         SHOP.for_document({"providerVariables": values})
+
+
+@pytest.mark.parametrize(
+    ("day", "notice"),
+    [
+        (date(2026, 11, 17), None),
+        (date(2026, 11, 18), "Upwork ends on 2027-02-16; its successor is the provider other"),
+        (date(2027, 2, 15), "Upwork ends on 2027-02-16; its successor is the provider other"),
+        (date(2027, 2, 16), "Upwork ended on 2027-02-16; its successor is the provider other"),
+    ],
+)
+def test_an_end_is_known_90_days_ahead(day: date, notice: str | None) -> None:
+    """A provider that ends is announced 90 days before, with its successor, and has ended on its last day."""
+    ending = replace(UPWORK, ends_on=date(2027, 2, 16), successor="other")
+
+    assert notice == ending.end_notice(day)
+    assert ending.has_ended(day) is (day == date(2027, 2, 16))
+    assert None is UPWORK.end_notice(day)
+
+
+def test_where_a_token_is_revoked_belongs_to_the_provider() -> None:
+    """A document fills its variables; another host's token never goes to the profile's host."""
+    shop = replace(SHOP, revocation_endpoint="https://{shop}.example.com/revoke")
+    upwork = replace(UPWORK, revocation_endpoint="https://www.upwork.com/revoke")
+
+    filled = shop.for_document({"providerVariables": {"shop": "mine"}})
+    assert "https://mine.example.com/revoke" == filled.revocation_endpoint
+    assert "" == shop.at_endpoint("https://mine.example.com/token").revocation_endpoint
+    assert "https://www.upwork.com/revoke" == upwork.at_endpoint("https://www.upwork.com/v4").revocation_endpoint
+    assert "" == upwork.at_endpoint("https://www.upwork.org/token").revocation_endpoint
 
 
 def test_providers_are_values() -> None:

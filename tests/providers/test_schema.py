@@ -1,6 +1,6 @@
 """A profile is read key by key; what it leaves out is RFC 6749's."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -24,12 +24,13 @@ from token_refresh_worker.providers.provider import (
     Evidence,
     Grace,
     GraceEnd,
+    OldAccessToken,
     Provider,
     RateLimit,
     RefreshTokenLife,
     Rotation,
 )
-from token_refresh_worker.providers.variables import Variable
+from token_refresh_worker.providers.variables import EndpointVariable
 
 
 def test_what_a_profile_leaves_out_is_rfc_6749_s() -> None:
@@ -86,9 +87,14 @@ def test_every_key_is_read() -> None:
             "scopes": ["read", "write"],
             "scope_separator": ",",
             "params": {"prompt": "consent"},
+            "code_params": {"expiring": "1"},
             "pkce": False,
         },
-        evidence=[EVIDENCE | {"basis": "reported"}],
+        old_access_token="dies",
+        revocation_endpoint="https://{shop}.example.com/revoke",
+        ends_on=date(2027, 2, 16),
+        successor="other",
+        evidence=[EVIDENCE | {"basis": "reported", "changes_on": date(2027, 2, 16)}],
     )
 
     assert found == Provider(
@@ -96,8 +102,8 @@ def test_every_key_is_read() -> None:
         title="Example",
         token_endpoint="https://{shop}.example.com/{tenant}/token",
         variables={
-            "shop": Variable(name="shop", pattern="[a-z]+"),
-            "tenant": Variable(name="tenant", pattern="", choices=("eu", "us")),
+            "shop": EndpointVariable(name="shop", pattern="[a-z]+"),
+            "tenant": EndpointVariable(name="tenant", pattern="", choices=("eu", "us")),
         },
         request=RequestFormat(
             auth_method=AuthMethod.PRIVATE_KEY_JWT,
@@ -133,9 +139,14 @@ def test_every_key_is_read() -> None:
             scopes=("read", "write"),
             scope_separator=",",
             params={"prompt": "consent"},
+            code_params={"expiring": "1"},
             pkce=False,
         ),
-        evidence=(Evidence(**EVIDENCE, basis=Basis.REPORTED),),
+        old_access_token=OldAccessToken.DIES,
+        revocation_endpoint="https://{shop}.example.com/revoke",
+        ends_on=date(2027, 2, 16),
+        successor="other",
+        evidence=(Evidence(**EVIDENCE, basis=Basis.REPORTED, changes_on=date(2027, 2, 16)),),
     )
 
 

@@ -1,5 +1,6 @@
 """Each error of a profile names the file, the key, and what the value must be."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from providers.least import EVIDENCE, GONE, LEAST, read
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers.schema import read_provider
-from token_refresh_worker.providers.table import Table
+from token_refresh_worker.providers.table import TomlTable
 
 
 def without(key: str) -> dict[str, Any]:
@@ -161,6 +162,15 @@ def without(key: str) -> dict[str, Any]:
         ({"rate": {"requests": 1, "seconds": 1, "per": "day"}}, "rate: per must be a string that matches ip"),
         ({"authorization": {}}, "authorization: endpoint is missing"),
         ({"authorization": {"endpoint": "https://e.com", "pkc": True}}, "authorization: there is no key pkc"),
+        (
+            {"authorization": {"endpoint": "https://e.com", "code_params": {"code": "x"}}},
+            "authorization: code_params must be further fields only; the exchange has code anyway",
+        ),
+        ({"old_access_token": "ends"}, "old_access_token must be one of dies, lives"),
+        ({"revocation_endpoint": "https://{shop}.example.com"}, r"revocation_endpoint must be .*; shop doesn't"),
+        ({"ends_on": date(2027, 2, 16)}, "ends_on must be the changes_on of a line of evidence"),
+        ({"successor": "other"}, "successor must be absent without ends_on"),
+        ({"evidence": [EVIDENCE | {"source": "A forum"}]}, r"evidence\[0\]: source must be a link, because the basis"),
         ({"evidence": []}, "evidence must be a list with at least one source"),
         ({"evidence": [EVIDENCE | {"on": "2026-11-24"}]}, r"evidence\[0\]: on must be a date without quotes"),
         ({"tokenendpoint": "x"}, "example.toml: there is no key tokenendpoint; the keys here are access_token"),
@@ -176,4 +186,4 @@ def test_a_wrong_key_is_named(changes: dict[str, Any], says: str) -> None:
 def test_a_missing_key_is_named(key: str) -> None:
     """What has no default must be there."""
     with pytest.raises(ConfigurationError, match=f"example.toml: {key} is missing; it must be"):
-        read_provider("example", Table(without(key), "example.toml"))
+        read_provider("example", TomlTable(without(key), "example.toml"))

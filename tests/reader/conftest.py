@@ -5,6 +5,7 @@ import pytest
 from reader import surroundings
 from reader.source import Source
 from reader.surroundings import Api, Background, Clock, Store
+from testbed.parameter_store import ParameterStoreServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
 from token_refresh.reader.cache import Cache
@@ -76,3 +77,16 @@ def _aws_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_PROFILE",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def parameters(clock: Clock) -> Iterator[ParameterStoreServer]:
+    with ParameterStoreServer(clock=clock) as server:
+        yield server
+
+
+@pytest.fixture
+def _aws(store: Store, parameters: ParameterStoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lead the reader's own clients to the servers of this test."""
+    for name, value in {**store.server.environment, **parameters.environment}.items():
+        monkeypatch.setenv(name, value)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from token_refresh.reader import ConfigurationError, SecretGroup, SecretReader, TokenReader
-from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, Scheme, parse_reference
+from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme, parse_reference
 
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:tokens-AbCdEf"
 
@@ -13,16 +13,16 @@ ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:tokens-AbCdEf"
 @pytest.mark.parametrize(
     ("text", "scheme", "name"),
     [
-        ("tokens", Scheme.SECRET, "tokens"),
-        ("my-app/prod/stripe_v2+x=1@home.", Scheme.SECRET, "my-app/prod/stripe_v2+x=1@home."),
-        (ARN, Scheme.SECRET, ARN),
-        ("ssm:/app/dev/key", Scheme.PARAMETER, "/app/dev/key"),
-        ("amplify:STRIPE_KEY", Scheme.AMPLIFY, "STRIPE_KEY"),
-        ("env:STRIPE_KEY", Scheme.ENVIRONMENT, "STRIPE_KEY"),
-        ("file:/tmp/a:b", Scheme.FILE, "/tmp/a:b"),  # noqa: S108 - only parsed
+        ("tokens", ReferenceScheme.SECRET, "tokens"),
+        ("my-app/prod/stripe_v2+x=1@home.", ReferenceScheme.SECRET, "my-app/prod/stripe_v2+x=1@home."),
+        (ARN, ReferenceScheme.SECRET, ARN),
+        ("ssm:/app/dev/key", ReferenceScheme.PARAMETER, "/app/dev/key"),
+        ("amplify:STRIPE_KEY", ReferenceScheme.AMPLIFY, "STRIPE_KEY"),
+        ("env:STRIPE_KEY", ReferenceScheme.ENVIRONMENT, "STRIPE_KEY"),
+        ("file:/tmp/a:b", ReferenceScheme.FILE, "/tmp/a:b"),  # noqa: S108 - only parsed
     ],
 )
-def test_references(text: str, scheme: Scheme, name: str) -> None:
+def test_references(text: str, scheme: ReferenceScheme, name: str) -> None:
     """A name of Secrets Manager has no colon, so the scheme before one is never ambiguous."""
     assert Reference(scheme=scheme, name=name, text=text) == parse_reference(text)
 

@@ -1,5 +1,8 @@
 """New tokens are stored before anything else happens, and an attempt that brought none is recorded."""
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
@@ -120,3 +123,12 @@ def test_a_record_that_can_not_be_stored_hides_no_failure(
     with world.at(call, fail(missing)), pytest.raises(raised):
         world.execute()
     assert "record_not_stored" in world.log.events
+
+
+def test_a_provider_that_has_ended_is_asked_all_the_same() -> None:
+    """A run warns of it and goes on: the profile may be wrong, and the provider decides."""
+    world = World()
+    world.provider = replace(world.provider, ends_on=date(2000, 1, 1), successor="other")
+
+    assert "refreshed" == world.outcome()
+    assert "provider_ended" in world.log.events

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from reader.surroundings import Clock
 from token_refresh.reader import Runtime
 from token_refresh.webhooks import SENDERS, Delivery, Receiver, Verifier
 from webhooks.fake_secret import FakeSecret
 from webhooks.signing import KINDS, SECRETS
+
+kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 class Setting:

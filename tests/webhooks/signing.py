@@ -7,8 +7,6 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
-
 from reader.surroundings import START
 
 NOW = int(START)
@@ -31,7 +29,6 @@ BODIES: dict[str, bytes] = {
     "standard": json.dumps({"type": "user.created", "note": "canary-body"}).encode(),
 }
 KINDS = tuple(SECRETS)
-kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ READER = """
     sources sources.choice sources.secrets_manager sources.service sources.source
 """
 REST = """
-    aws aws.arn aws.calls aws.causes aws.clients aws.errors aws.events aws.responses
+    aws aws.arn aws.calls aws.causes aws.clients aws.errors aws.request aws.events aws.responses
     advice errors reader webhooks
 """
 

@@ -9,8 +9,8 @@ import pytest
 from token_refresh import errors
 from token_refresh.webhooks import DeliveryNotQueued, Receiver, WebhookMalformed, WebhookNotVerified, WebhookTooLarge
 from webhooks.events import headers_of, http_v2, shapes
-from webhooks.setting import Setting
-from webhooks.signing import kinds, sent
+from webhooks.setting import Setting, kinds
+from webhooks.signing import sent
 
 
 @shapes

@@ -18,7 +18,8 @@ from token_refresh.errors import (
 from token_refresh.reader import Runtime
 from token_refresh.webhooks import SENDERS, STRIPE, Delivery, Verifier, WebhookMalformed, WebhookNotVerified
 from webhooks.fake_secret import FakeSecret
-from webhooks.signing import NEW_SECRETS, NOW, SECRETS, Sent, kinds, sent
+from webhooks.setting import kinds
+from webhooks.signing import NEW_SECRETS, NOW, SECRETS, Sent, sent
 
 Verify = Callable[[Verifier, Sent], Delivery]
 

@@ -3,14 +3,15 @@
 import json
 import uuid
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from cli.states import lose_received_tokens
 from token_refresh.errors import ReauthorizationRequired, SecretNotFound
 from token_refresh.stored.times import iso, read_unix
-from token_refresh_worker.fleet import settings
+from token_refresh_worker import handlers
+from token_refresh_worker.adapters.event_bus import EventBridgeBus
 from worker.stage import DAY_MS, Stage
 
 NAME = "upwork-oauth-tokens"
@@ -40,7 +41,7 @@ class Events:
 def events(monkeypatch: pytest.MonkeyPatch) -> Events:
     made = Events()
     monkeypatch.setenv("EVENT_BUS", "grants")
-    monkeypatch.setattr(settings, "client", lambda _service: made)
+    monkeypatch.setattr(handlers, "open_bus", lambda name: EventBridgeBus(cast("Any", made), name))
     return made
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import botocore.session  # noqa: F401 - in Lambda's INIT, which has a full core; an invocation has a share of one
 
 from token_refresh.aws.clients import CLIENTS, MakeClient
-from token_refresh.aws.errors import TOKEN_SECRET_SETTING
+from token_refresh.aws.request import TOKEN_SECRET_SETTING
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.stored.json_object import located, read_object
 from token_refresh_worker.adapters.calls import CALL_LIMITS, OVERRUN_SECONDS
@@ -23,7 +23,16 @@ from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import ClaimStore, Clock, Deadline, Log, SecretStore, SecretVersion, TokenEndpoint
+from token_refresh_worker.run.ports import (
+    Bus,
+    ClaimStore,
+    Clock,
+    Deadline,
+    Log,
+    SecretStore,
+    SecretVersion,
+    TokenEndpoint,
+)
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
@@ -202,6 +211,14 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None, client: Mak
 
     signer = KmsSigner(client_key_id, client) if client_key_id else None
     return HttpTokenEndpoint(provider.token_endpoint, provider.response, signer)
+
+
+def open_bus(name: str) -> Bus:
+    """Open the bus to which events about grants are sent, by name or ARN."""
+    # Imported here: few deployments have a bus.
+    from token_refresh_worker.adapters import event_bus  # noqa: PLC0415
+
+    return event_bus.EventBridgeBus(CLIENTS.get("events", limits=event_bus.CALL_LIMITS), name)
 
 
 def aws_client(service: str, *, region: str | None = None) -> Any:

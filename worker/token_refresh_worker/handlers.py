@@ -15,11 +15,11 @@ from typing import Any, Final
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker import cold_start
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
-from token_refresh_worker.bootstrap import SystemClock, build_run
+from token_refresh_worker.bootstrap import SystemClock, build_run, open_bus
 from token_refresh_worker.run.events import Trigger, check_secret, is_queue_event, read_event
 from token_refresh_worker.run.invocation import Invocation
 from token_refresh_worker.run.outcome import Outcome
-from token_refresh_worker.run.ports import Bus, Log
+from token_refresh_worker.run.ports import Log
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import check_timeout, read_settings, token_secret_id
 
@@ -122,17 +122,9 @@ def open_invocation(context: Any, fleet: str | None = None) -> Invocation:
 def _run(event: object, context: Any) -> Outcome | TokenRefreshError:
     invocation = open_invocation(context)
     report = invocation.run(lambda: (read_event(event), os.environ))
-    if os.environ.get("EVENT_BUS"):
-        invocation.announce(report, _open_bus)
+    if bus := os.environ.get("EVENT_BUS"):
+        invocation.announce(report, partial(open_bus, bus))
     return report.ended
-
-
-def _open_bus() -> Bus:
-    # Imported here: few deployments have a bus.
-    from token_refresh_worker.fleet.aws.bus import EventBridgeBus  # noqa: PLC0415
-    from token_refresh_worker.fleet.settings import client  # noqa: PLC0415
-
-    return EventBridgeBus(client("events"), os.environ["EVENT_BUS"])
 
 
 def _run_in_fleet(event: object, context: Any) -> Outcome | TokenRefreshError | dict[str, Any]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from token_refresh_infra.common import CREATE, CommonParameters, event_bus
+from token_refresh_infra.common import CREATE, CommonParameters, check_provider, event_bus
 from token_refresh_infra.context import ParameterError, required, switch, text, whole
-from token_refresh_worker.providers.loader import profile_names
+from token_refresh_worker.providers.loader import load_provider, profile_names
 
 SHORTEST_TABLE_NAME = 3
 _CLAIM_MARGIN_SECONDS = 30
@@ -64,6 +64,8 @@ class FleetParameters(CommonParameters):
             raise ParameterError(
                 f"provider: must be the name of a profile, is {self.provider!r}; see docs/providers.md"
             )
+        if self.provider is not None:
+            check_provider(load_provider(self.provider, own))
         for name in ("secrets_under", "client_secret"):
             self.check_place(name, getattr(self, name))
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh_infra.common import CREATE, CommonParameters, event_bus, part, secret
+from token_refresh_infra.common import CREATE, CommonParameters, check_provider, event_bus, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.lifetime import lifetime_problem
@@ -88,7 +88,7 @@ class SingleParameters(CommonParameters):
                 f"timeout_seconds: must be {CLAIM_OUTLIVES_RUN_SECONDS} s below claim_ttl_seconds "
                 f"({self.claim_ttl_seconds}), so that no run outlives its claim, is {self.timeout_seconds}"
             )
-        _ = self.settings  # what the worker itself refuses
+        check_provider(self.settings.provider)  # read here: also what the worker itself refuses
         self._check_lifetime()
         self._check_schedule()
         if self.consumers and not self.operators:

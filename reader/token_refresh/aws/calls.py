@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from token_refresh.aws.causes import FailedCall, failure_of
-from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.aws.errors import named_error
+from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import TokenRefreshError, without_traceback
 
 T = TypeVar("T")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 from token_refresh.aws.causes import Cause, FailedCall, failure_of
-from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.aws.errors import named_error
+from token_refresh.aws.request import AwsRequest
 
 _REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")  # botocore reads the second alone
 _PROFILE: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # in botocore's order

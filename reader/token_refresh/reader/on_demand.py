@@ -6,10 +6,11 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from token_refresh.advice import Advice, in_words
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import CLIENTS, ClientLimits
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.token import Token
@@ -92,22 +93,23 @@ class RefreshFunction:
         """Have the worker refresh a token that the API rejected before its time; False if it is not worth it."""
         if not self._forced.allow(token, self._runtime.clock()):
             return False
-        logger.warning("version %s was rejected before its expiry: %s", token.version_id, self._invoke(force=True))
+        asked = in_words(self._invoke(force=True))
+        logger.warning("version %s was rejected before its expiry: %s", token.version_id, asked)
         return True
 
-    def refresh_expired(self) -> str:
+    def refresh_expired(self) -> Advice:
         """Have the worker refresh a token that is due anyway, and name the outcome.
 
         The worker is not asked again within a minute.
         """
         now = self._runtime.clock()
         if now < self._again_at <= now + PAUSE_SECONDS:
-            return f"{self._function_name} was asked to refresh less than {PAUSE_SECONDS:.0f} s ago"
+            return (f"{self._function_name} was asked to refresh less than {PAUSE_SECONDS:.0f} s ago",)
         # Before the call: a run that takes long, or fails, counts too.
         self._again_at = now + PAUSE_SECONDS
         return self._invoke(force=False)
 
-    def _invoke(self, *, force: bool) -> str:
+    def _invoke(self, *, force: bool) -> Advice:
         region = arn_region(self._function_name)
 
         def ask() -> Any:
@@ -131,8 +133,8 @@ class RefreshFunction:
             result = call(ask, request)
         # Not raised: the caller's error names the secret and carries this text.
         except TokenRefreshError as error:
-            return f"{self._function_name} could not be asked to refresh: {error}"
-        return f"{self._function_name} was asked to refresh and returned {_outcome(result)}"
+            return f"{self._function_name} could not be asked to refresh: ", *error.parts
+        return (f"{self._function_name} was asked to refresh and returned {_outcome(result)}",)
 
 
 def _outcome(result: Any) -> str:

@@ -22,7 +22,7 @@ _PARAMETER_NAME: Final = re.compile(r"[A-Za-z0-9/_.-]{1,2048}")
 _EXAMPLES: Final = "the name or ARN of a secret, ssm:/path, amplify:NAME, env:NAME or file:PATH"
 
 
-class Scheme(Enum):
+class ReferenceScheme(Enum):
     """The kinds of references."""
 
     SECRET = ""
@@ -35,7 +35,7 @@ class Scheme(Enum):
 class Reference(NamedTuple):
     """A reference, parsed."""
 
-    scheme: Scheme
+    scheme: ReferenceScheme
     name: str
     """The reference without its scheme."""
     text: str
@@ -64,7 +64,7 @@ def parse_reference(text: str) -> Reference:
     # Names in Secrets Manager can't hold a colon (CreateSecret, parameter Name), so a colon means a scheme or an ARN.
     if not separator or scheme == "arn":
         return _secret(given)
-    schemes = {member.value: member for member in Scheme if member is not Scheme.SECRET}
+    schemes = {member.value: member for member in ReferenceScheme if member is not ReferenceScheme.SECRET}
     if scheme not in schemes or not name.strip():
         raise ConfigurationError(f"the reference is malformed: give {_EXAMPLES}")
     return _checked(Reference(scheme=schemes[scheme], name=name, text=given))
@@ -74,17 +74,17 @@ def _secret(text: str) -> Reference:
     arn = parse_arn(text)
     if _SECRET_NAME.fullmatch(text) is None and (arn is None or arn.service != "secretsmanager"):
         raise ConfigurationError(f"the reference can't be the name or ARN of a secret: give {_EXAMPLES}")
-    return Reference(scheme=Scheme.SECRET, name=text, text=text)
+    return Reference(scheme=ReferenceScheme.SECRET, name=text, text=text)
 
 
 def _checked(reference: Reference) -> Reference:
     # GetParameters takes `name:label` too; then a rotation would not be noticed.
-    if reference.scheme is Scheme.PARAMETER and _PARAMETER_NAME.fullmatch(reference.name) is None:
+    if reference.scheme is ReferenceScheme.PARAMETER and _PARAMETER_NAME.fullmatch(reference.name) is None:
         raise ConfigurationError(
             f"{ascii(reference.text)[1:-1]} must be a parameter's path without a version, a label, an ARN or white "
             "space, as in ssm:/app/dev/key"
         )
-    if reference.scheme in {Scheme.ENVIRONMENT, Scheme.FILE} and in_lambda():
+    if reference.scheme in {ReferenceScheme.ENVIRONMENT, ReferenceScheme.FILE} and in_lambda():
         raise ConfigurationError(
             f"{reference.text} is for local development and is refused in Lambda: store the secret in Secrets Manager "
             "and give its name, or use ssm: or amplify:"

@@ -132,7 +132,7 @@ class TokenReader:
         token = self._read_token()
         asked: Advice = ()
         if self._worker is not None and self._is_expired(token):
-            asked = ("; ", self._worker.refresh_expired())
+            asked = ("; ", *self._worker.refresh_expired())
             token = self._read_token()
         elif self._worker is not None and rejecting() and _same(token, cached) and self._worker.refresh_rejected(token):
             token = self._read_token()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import CLIENTS
-from token_refresh.aws.errors import AwsRequest
 from token_refresh.aws.events import put_event
+from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import member
 from token_refresh.errors import TokenRefreshError
 from token_refresh.reader.sources.service import CALL_LIMITS

@@ -3,6 +3,8 @@
 All use HMAC-SHA256. Parsing is strict: whatever a provider never sends is `WebhookMalformed`.
 """
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -13,6 +15,7 @@ from token_refresh.webhooks.headers import Headers
 
 # Eleven digits last until the year 5138.
 _SECONDS = re.compile(r"[1-9][0-9]{0,10}")
+_DIGEST_BYTES = 32
 HEX_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -74,10 +77,19 @@ def read_hex_digest(headers: Headers, header: str, prefix: str) -> bytes:
 
 
 def at_least_one(header: str, signatures: list[bytes]) -> tuple[bytes, ...]:
-    """Return the signatures of a header that may hold several."""
+    """Return the v1 signatures of a header that may hold several."""
     if not signatures:
         raise WebhookMalformed(f"the header {header} has no v1 signature of the right form")
     return tuple(signatures)
+
+
+def base64_digest(text: str) -> bytes | None:
+    """Return a digest that is written in base64, and None for any other text."""
+    try:
+        digest = base64.b64decode(text.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        return None
+    return digest if len(digest) == _DIGEST_BYTES else None
 
 
 def raw_key(secret: str) -> bytes:

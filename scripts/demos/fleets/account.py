@@ -20,10 +20,10 @@ import httpx
 from demos.fleets.mapping import RUNS_AT_ONCE, Mapping
 from demos.fleets.providers import REAL, Providers, with_profiles
 from deployment.emulator import ACCOUNT, REGION, ROOT, Emulator, Stack
-from infra.synthesis import synthesise_fleet
+from infra.synthesis import synthesise
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_infra.modes import parameters_of
-from token_refresh_worker.fleet.aws.bus import SOURCE
+from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG
 from token_refresh_worker.fleet.core.row import Row
@@ -87,7 +87,7 @@ class FleetAccount:
         self.stack = Stack(
             emulator=self.emulator,
             name=parameters_of(_CONTEXT).stack_name,
-            template=_as_emulated(synthesise_fleet(_CONTEXT, code)),
+            template=_as_emulated(synthesise(_CONTEXT, code).template),
             variables={self.store.endpoint_variable: self.store.url},
             left_out=LEFT_OUT,
         ).create(code)

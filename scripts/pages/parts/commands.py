@@ -12,7 +12,7 @@ _APP = "token_refresh_worker.cli.app"
 _GENERATOR = ("-m", "typer", _APP, "utils", "docs", "--name", "token-refresh", "--title", "Commands")
 _COMPLETION = re.compile(r"^\* `--(?:install|show)-completion`.*\n", re.MULTILINE)
 _CUT_OFF = re.compile(r"^(\* `[a-z]+`): .*\.\.\.$", re.MULTILINE)
-_EXAMPLES = re.compile(r"(?:^\[bold\]Examples\[/\]\n)?((?:^token-refresh .*\n)+)", re.MULTILINE)
+_EXAMPLES = re.compile(r"^\[bold\]Examples\[/\]\n((?:^token-refresh .*\n)+)", re.MULTILINE)
 
 
 def commands() -> str:

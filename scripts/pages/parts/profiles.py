@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pages.changes import changes
 from pages.docstrings import table
 from token_refresh_worker.cli.providers.command import ROTATES, grace_text, grant_text, life, request_text
 from token_refresh_worker.providers.loader import load_provider, profile_names
@@ -21,6 +22,17 @@ _HEAD = (
 def providers() -> str:
     """Return a row for each profile."""
     return table(_HEAD, *(_row(load_provider(name)) for name in profile_names()))
+
+
+def calendar() -> str:
+    """Return a row for each change that a provider has announced, soonest first."""
+    return table(
+        ("from", "provider", "what changes", "looked up on"),
+        *(
+            (str(change.on), f"`{change.provider}`", f"[{change.says}]({change.source})", str(change.seen_on))
+            for change in changes()
+        ),
+    )
 
 
 def _row(provider: Provider) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from typing import Final, Protocol
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import CallFailed, anything, call
 from token_refresh.aws.clients import MakeClient
-from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.aws.errors import named_error
+from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import member
 
 _ALGORITHMS: Final = {

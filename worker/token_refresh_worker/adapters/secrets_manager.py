@@ -1,13 +1,13 @@
 """One secret in AWS Secrets Manager."""
 
-import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from token_refresh.advice import Command
 from token_refresh.aws.calls import CallFailed, call, call_action
 from token_refresh.aws.causes import Cause, FailedCall
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import (
     MalformedResponse,
     arn_member,
@@ -100,8 +100,8 @@ class SecretsManagerSecret:
             raise SecretStoreUnavailable(
                 f"secretsmanager:UpdateSecretVersionStage on secret {self._secret_id} in {self.region} "
                 f"could not move {label}, because version {to or remove_from} is not known ({failed.failure.code}); "
-                "nothing was changed, and the next run tries again, or "
-                f"`token-refresh refresh {shlex.quote(self._secret_id)} --region {self.region}`"
+                "nothing was changed, and the next run tries again",
+                fix=("To try now: ", Command.of("token-refresh refresh {} --region {}", self._secret_id, self.region)),
             ) from None
         return True
 

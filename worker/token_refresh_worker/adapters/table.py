@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from token_refresh.aws.calls import CallFailed, Repeat, call, call_action, nothing, once
 from token_refresh.aws.causes import FailedCall
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

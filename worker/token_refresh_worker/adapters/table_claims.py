@@ -4,10 +4,12 @@ The item's key is `secret_arn`. Its claim is in `claim_id`, `claim_number`, `cla
 other attributes of the item are left alone.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from token_refresh.advice import Command
 from token_refresh.aws.responses import MalformedResponse, member, optional_member, service_time
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
@@ -52,12 +54,12 @@ class TableClaims:
         try:
             claim = _claim(item)
         except (InvalidSecretDocument, MalformedResponse, ValueError):
+            line = "aws dynamodb delete-item --table-name {} --region {} --key {}"
+            delete = Command.of(line, self._table.name, self._table.region, json.dumps(self._key))
             raise InvalidSecretDocument(
                 f"the claim on secret {self._secret_arn()} in table {self._table.name} in {self._table.region} is "
-                "unreadable; "
-                "wait an hour, then remove it with "
-                f"`aws dynamodb delete-item --table-name {self._table.name} --region {self._table.region} "
-                f'--key \'{{"secret_arn": {{"S": "{self._secret_arn()}"}}}}\'`'
+                "unreadable",
+                fix=("wait an hour, then remove it with ", delete),
             ) from None
         self._newest = claim.claim_id, _record(item, claim)
         return NewestClaim(claim=claim, read_at=read_at)

@@ -12,13 +12,13 @@ from token_refresh_worker.core.claims import (
     write_record,
 )
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
-from token_refresh_worker.run.ports import NewestClaim, SecretReader, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import NewestClaim, ReadableSecret, SecretStore, SecretVersion
 
 
 class VersionClaimReader:
     """What is stored about claims."""
 
-    def __init__(self, secret: SecretReader) -> None:
+    def __init__(self, secret: ReadableSecret) -> None:
         self._secret = secret
 
     def newest(self) -> NewestClaim:

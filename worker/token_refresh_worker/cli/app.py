@@ -10,13 +10,13 @@ import typer
 from token_refresh import __version__
 from token_refresh_worker.cli.authorize.command import authorize
 from token_refresh_worker.cli.claims.command import move
-from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.command import declared
 from token_refresh_worker.cli.console.screen import discard, open_closed_streams, replace_unencodable
 from token_refresh_worker.cli.doctor.command import doctor
-from token_refresh_worker.cli.fleet.command import fleet_app
+from token_refresh_worker.cli.fleet import command as fleet
 from token_refresh_worker.cli.history.command import history
 from token_refresh_worker.cli.history.restore import restore
-from token_refresh_worker.cli.providers.command import EXAMPLES, providers
+from token_refresh_worker.cli.providers.command import providers
 from token_refresh_worker.cli.refresh.command import refresh
 from token_refresh_worker.cli.status.command import status
 from token_refresh_worker.cli.verify import verify
@@ -33,15 +33,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,  # They show local variables, and with them secrets.
 )
+_GROUPS = {
+    "": app,
+    "fleet": typer.Typer(help="Watch and steer a fleet of token secrets.", no_args_is_help=True),
+    "claims": typer.Typer(help="Where the claims on a secret are kept.", no_args_is_help=True),
+}
 # In the order in which an operator needs them; `--help` lists them so.
-for function in (authorize, status, refresh, doctor, history, restore, verify):
-    app.command(epilog=command.examples[function])(command.wrapped[function])
-app.command(epilog=EXAMPLES)(providers)
-app.add_typer(fleet_app)
-
-claims = typer.Typer(help="Where the claims on a secret are kept.", no_args_is_help=True)
-claims.command(epilog=command.examples[move])(command.wrapped[move])
-app.add_typer(claims, name="claims")
+for function in (
+    *(authorize, status, refresh, doctor, history, restore, verify, providers),
+    *(fleet.status, fleet.pause, fleet.resume, fleet.add, fleet.resync),
+    move,
+):
+    found = declared[function]
+    group, _, last = found.name.rpartition(" ")
+    _GROUPS[group].command(last, epilog=found.examples)(found.run)
+for name in ("fleet", "claims"):
+    app.add_typer(_GROUPS[name], name=name)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature of an option's callback

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.calls import call, call_action, nothing
 from token_refresh.aws.causes import FailedCall
 from token_refresh.aws.clients import CLIENTS, ClientLimits
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.adapters.calls import CALL_LIMITS as RUN_LIMITS
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
@@ -44,8 +45,8 @@ class Context:
     """The deployed function, if it was named."""
     given: Mapping[str, str] = field(default_factory=dict)
     """The variables that options set."""
-    repeated: tuple[str, ...] = ()
-    """Options, such as `--profile`, that a printed command has to repeat."""
+    repeated: tuple[tuple[str, str], ...] = ()
+    """Options with their values, such as `--profile`, that a printed command has to repeat."""
     name: str = "status"
     """The command."""
     any_lifetime: bool = False
@@ -224,12 +225,11 @@ class Context:
     def command(self, name: str, *options: str, region: str | None = None) -> Command:
         """Give a complete command on this secret, ready to paste."""
         words = ("token-refresh", *name.split(), self.secret_id, *options, "--region", region or self.region)
-        return Command((*words, *self.repeated), is_complete=True)
+        return self._completed(Command(words))
 
     def without(self, *options: str) -> "Context":
         """Give the context whose commands don't repeat these options."""
-        pairs = zip(self.repeated[::2], self.repeated[1::2], strict=True)
-        return replace(self, repeated=tuple(word for pair in pairs if pair[0] not in options for word in pair))
+        return replace(self, repeated=tuple(pair for pair in self.repeated if pair[0] not in options))
 
     @contextmanager
     def completing(self) -> Iterator[None]:
@@ -245,6 +245,8 @@ class Context:
         failure.fix = tuple(self._completed(part) if isinstance(part, Command) else part for part in failure.fix)
 
     def _completed(self, command: Command) -> Command:
-        if command.is_complete or command.words[0] != "token-refresh":
+        if command.is_complete:
             return command
-        return Command((*command.words, *self.repeated), is_complete=True)
+        of_aws = [pair for pair in self.repeated if pair[0] == "--profile"]
+        options = {"token-refresh": self.repeated, "aws": of_aws}.get(command.words[0], ())
+        return Command((*command.words, *chain.from_iterable(options)), is_complete=True)

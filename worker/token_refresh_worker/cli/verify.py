@@ -9,13 +9,13 @@ import typer
 
 from token_refresh import __version__
 from token_refresh.advice import Advice, in_words
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.screen import message, output, print_json, show, text, when_from
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.health import Health
 from token_refresh_worker.cli.secret.provider import names_provider
-from token_refresh_worker.cli.secret.state import State, read_state
+from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.core.steps import Rejected, TokenUsed
 from token_refresh_worker.oauth.response import BODY_LIMIT_BYTES
 from token_refresh_worker.providers.endpoint import read_endpoint
@@ -25,7 +25,7 @@ _QUERY: Final = {"query": "query{user{id nid rid} organization{id}}"}
 _TIMEOUT_SECONDS: Final = 20.0
 
 
-class Verdict(NamedTuple):
+class TokenVerdict(NamedTuple):
     """What the provider's response says about the access token."""
 
     health: Health
@@ -33,9 +33,10 @@ class Verdict(NamedTuple):
 
 
 @command(
-    "token-refresh verify",
-    "token-refresh verify --json",
-    "token-refresh verify --url https://api.example.com/me",
+    "verify",
+    "",
+    "--json",
+    "--url https://api.example.com/me",
     failed=Health.UNKNOWN,
 )
 def verify(
@@ -67,7 +68,7 @@ def verify(
     return verdict.health
 
 
-def _default_url(state: State) -> str:
+def _default_url(state: SecretState) -> str:
     """Give Upwork's API, unless the tokens may be another provider's.
 
     Raises:
@@ -87,12 +88,12 @@ def _site(host: str) -> list[str]:
     return host.split(".")[-2:]
 
 
-def _expiry(state: State) -> str:
+def _expiry(state: SecretState) -> str:
     expires_at = state.document.expires_at
     return "expiry unknown" if expires_at is None else f"expires {when_from(expires_at, state.snapshot.now)}"
 
 
-def _ask(url: str, state: State, *, graphql: bool) -> tuple[int, bytes]:
+def _ask(url: str, state: SecretState, *, graphql: bool) -> tuple[int, bytes]:
     """Send one request with the access token, and read the response up to a limit."""
     token = state.document.access_token
     if token is None:
@@ -123,7 +124,7 @@ def _ask(url: str, state: State, *, graphql: bool) -> tuple[int, bytes]:
         ) from None
 
 
-def _judge(response: tuple[int, bytes], state: State, *, graphql: bool) -> Verdict:
+def _judge(response: tuple[int, bytes], state: SecretState, *, graphql: bool) -> TokenVerdict:
     """Judge by the status; a GraphQL API also sends errors with status 200."""
     (status, body), context = response, state.context
     if status == httpx.codes.UNAUTHORIZED:
@@ -131,24 +132,24 @@ def _judge(response: tuple[int, bytes], state: State, *, graphql: bool) -> Verdi
         if isinstance(state.step, Rejected | TokenUsed):
             remedy = ("The refresh token is dead, too. Authorize again: ",)
         rejected = "The provider rejects the access token (HTTP 401). "
-        return Verdict(Health.BROKEN, (rejected, *remedy, context.command("authorize"), "."))
+        return TokenVerdict(Health.BROKEN, (rejected, *remedy, context.command("authorize"), "."))
     if not httpx.codes.is_success(status):
-        return Verdict(
+        return TokenVerdict(
             Health.UNKNOWN, (f"The provider responds with HTTP {status}, which says nothing about the token.",)
         )
     if not graphql:
-        return Verdict(Health.HEALTHY, (f"The access token works (HTTP {status}).",))
+        return TokenVerdict(Health.HEALTHY, (f"The access token works (HTTP {status}).",))
     return _judge_graphql(body, context)
 
 
-def _judge_graphql(body: bytes, context: Context) -> Verdict:
+def _judge_graphql(body: bytes, context: Context) -> TokenVerdict:
     try:
         fields = json.loads(body)
     except ValueError:
         fields = None
     if not isinstance(fields, dict) or not ("data" in fields or "errors" in fields):
-        return Verdict(Health.UNKNOWN, ("The response is not a GraphQL response; is there a proxy between?",))
+        return TokenVerdict(Health.UNKNOWN, ("The response is not a GraphQL response; is there a proxy between?",))
     if fields.get("errors"):
         lacks = "The GraphQL API responds with errors: the token may lack a permission. Check the key's scopes, or "
-        return Verdict(Health.BROKEN, (lacks, "authorize again: ", context.command("authorize"), "."))
-    return Verdict(Health.HEALTHY, ("The access token works: Upwork knows its user.",))
+        return TokenVerdict(Health.BROKEN, (lacks, "authorize again: ", context.command("authorize"), "."))
+    return TokenVerdict(Health.HEALTHY, ("The access token works: Upwork knows its user.",))

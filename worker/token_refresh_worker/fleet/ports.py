@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from token_refresh_worker.fleet.core.dispatch import Message
-from token_refresh_worker.fleet.core.enrolment import Listed
+from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row
 
 CLOCK_TICK: Final = timedelta(seconds=1)
@@ -14,7 +14,7 @@ CLOCK_TICK: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class IndexEntry:
     """What the index says about one secret."""
 
     row: Row
@@ -37,7 +37,7 @@ class Index(Protocol):
     def pauses(self) -> Pauses:
         """Read the pauses of the fleet and of its providers."""
 
-    def entry(self, secret_arn: str) -> Entry | None:
+    def entry(self, secret_arn: str) -> IndexEntry | None:
         """Read one secret's row, pauses and open breakers, consistently; None if the secret is not in the fleet."""
 
     def report(self, row: Row) -> bool:
@@ -78,5 +78,5 @@ class Queue(Protocol):
 class Listing(Protocol):
     """All secrets with the tag of a fleet."""
 
-    def members(self, fleet: str) -> Iterator[Listed]:
+    def members(self, fleet: str) -> Iterator[TaggedSecret]:
         """List them; other fleets' secrets may be among them."""

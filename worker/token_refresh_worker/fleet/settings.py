@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.fleet.aws.bus import EventBridgeBus
+from token_refresh_worker.bootstrap import open_bus
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.aws.listing import TaggedSecrets
 from token_refresh_worker.fleet.aws.queue import FifoQueue
@@ -51,7 +51,7 @@ class FleetSettings:
 
     def bus(self) -> Bus | None:
         """Open the event bus, if there is one."""
-        return EventBridgeBus(client("events"), self.event_bus) if self.event_bus else None
+        return open_bus(self.event_bus) if self.event_bus else None
 
 
 def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:

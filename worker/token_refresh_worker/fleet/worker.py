@@ -11,7 +11,7 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.fleet.core.announcement import announcement
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, pause_of
-from token_refresh_worker.fleet.ports import Entry, Index
+from token_refresh_worker.fleet.ports import Index, IndexEntry
 from token_refresh_worker.run.outcome import RunReport
 from token_refresh_worker.run.ports import Bus, Log
 
@@ -29,7 +29,7 @@ class Crew:
     chance: Callable[[], float] = SystemRandom().random
 
 
-def find_member(crew: Crew, secret_arn: str, *, heeds_breaker: bool = False) -> Entry | None:
+def find_member(crew: Crew, secret_arn: str, *, heeds_breaker: bool = False) -> IndexEntry | None:
     """Return the secret's entry; None if its run must not begin, because it left the fleet or is held up.
 
     Args:
@@ -53,7 +53,7 @@ def find_member(crew: Crew, secret_arn: str, *, heeds_breaker: bool = False) -> 
     return entry
 
 
-def provider_of(entry: Entry, read_document: Callable[[], Mapping[str, object]], default: str) -> str:
+def provider_of(entry: IndexEntry, read_document: Callable[[], Mapping[str, object]], default: str) -> str:
     """Name the secret's provider: what the last run found in the document, or what the document says.
 
     A tag never decides: it would choose the host that gets the refresh token.
@@ -66,7 +66,7 @@ def provider_of(entry: Entry, read_document: Callable[[], Mapping[str, object]],
     return stored if isinstance(stored, str) and stored else default
 
 
-def report(crew: Crew, entry: Entry, run: RunReport) -> None:
+def report(crew: Crew, entry: IndexEntry, run: RunReport) -> None:
     """Write the row that a run leaves, and announce a transition. Failures are logged: the tokens are stored."""
     left = after(entry.row, run, began_at=entry.read_at, chance=crew.chance())
     try:

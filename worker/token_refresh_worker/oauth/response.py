@@ -80,6 +80,7 @@ class TokenResponse:
     expires_at: datetime | None = None
     """Where the response says it as a moment."""
     refresh_token_lifetime: timedelta | None = None
+    """The shorter one where the response states two."""
     kept: Mapping[str, str | int] = field(default_factory=dict, repr=False, hash=False)
     """What the provider's profile keeps next to the tokens."""
 
@@ -191,12 +192,14 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
         return "no usable access_token"
     if refresh_token is None and named("refresh_token") not in (None, ""):
         return "a refresh_token that is not one"
+    # Intuit states two: one that a refresh moves, and one that none does.
+    ends = [read_lifetime(named(name)) for name in ("refresh_token_expires_in", "refresh_token_hard_expires_in")]
     return TokenResponse(
         access_token=access_token,
         refresh_token=refresh_token,
         lifetime=read_lifetime(named("expires_in")) if response_format.expiry is Expiry.EXPIRES_IN else None,
         expires_at=read_moment(named("expires_in"), response_format.expiry),
-        refresh_token_lifetime=read_lifetime(named("refresh_token_expires_in")),
+        refresh_token_lifetime=min(filter(None, ends), default=None),
         kept={name: value for name in response_format.keep if (value := read_kept(tokens.get(name))) is not None},
     )
 

@@ -9,7 +9,7 @@ from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.schema import NAME, read_provider
-from token_refresh_worker.providers.table import Table
+from token_refresh_worker.providers.table import TomlTable
 
 PROFILES: Final = Path(__file__).parent / "profiles"
 
@@ -48,7 +48,7 @@ def load_provider(name: str, own: Path | None = None) -> Provider:
     for folder in (own, PROFILES):
         if folder is not None and NAME.fullmatch(name) and (folder / f"{name}.toml").is_file():
             return read_profile(folder / f"{name}.toml")
-    listing = Command.of("token-refresh providers")
+    listing = Command.of("token-refresh providers", is_complete=True)
     raise ConfigurationError("there is no provider profile of that name", fix=("List them: ", listing))
 
 
@@ -68,4 +68,4 @@ def read_profile(path: Path) -> Provider:
         raise ConfigurationError(f"{path.name} is not valid TOML: {error}") from None
     except RecursionError:  # tomllib recurses into each bracket
         raise ConfigurationError(f"{path.name} is nested too deeply; a profile has two levels") from None
-    return read_provider(path.stem, Table(parsed, path.name))
+    return read_provider(path.stem, TomlTable(parsed, path.name))

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Final
 
 from token_refresh_worker.oauth.formats import Encoding, Matcher
-from token_refresh_worker.providers.table import Table
+from token_refresh_worker.providers.table import TomlTable
 
 FIELD: Final = r"[A-Za-z0-9_.:-]+"
 
@@ -21,7 +21,7 @@ _DECIDED: Final = {
 }  # RFC 9110 section 15; `read_response` decides the first two by their status
 
 
-def read_matchers(response: Table, encoding: Encoding) -> tuple[tuple[Matcher, ...], ...]:
+def read_matchers(response: TomlTable, encoding: Encoding) -> tuple[tuple[Matcher, ...], ...]:
     """Read the matchers of each kind: unknown, busy, client, dead.
 
     Raises:
@@ -35,7 +35,7 @@ def read_matchers(response: Table, encoding: Encoding) -> tuple[tuple[Matcher, .
     return tuple(by_kind.values())
 
 
-def _matcher(encoding: Encoding, table: Table) -> Matcher:
+def _matcher(encoding: Encoding, table: TomlTable) -> Matcher:
     status = table.integer("status", None, low=200, high=599)
     fields = table.value("fields", _exact_values, "a table of paths, each with a string, whole number or boolean")
     if status in _DECIDED:

@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
-from token_refresh_worker.providers.variables import Variable, fill, places
+from token_refresh_worker.providers.variables import EndpointVariable, fill, places
+
+NOTICE: Final = timedelta(days=90)
+"""How long before a provider's change somebody is told of it."""
 
 
 class Rotation(StrEnum):
@@ -17,6 +21,15 @@ class Rotation(StrEnum):
     ALWAYS = "always"
     OPTIONAL = "optional"
     NEVER = "never"
+
+
+class OldAccessToken(StrEnum):
+    """What a refresh does to the access token before it."""
+
+    DIES = "dies"
+    """Its API rejects it at once, although it has not expired."""
+    LIVES = "lives"
+    """It works until it expires."""
 
 
 class GraceEnd(StrEnum):
@@ -78,6 +91,8 @@ class AuthorizationPage:
     scopes: tuple[str, ...] = ()
     scope_separator: str = " "
     params: Mapping[str, str] = field(default_factory=dict, hash=False)
+    code_params: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Further fields of the request that exchanges the code."""
     pkce: bool = True
 
 
@@ -99,7 +114,10 @@ class Evidence:
     says: str
     source: str
     on: date
+    """When somebody looked."""
     basis: Basis = Basis.DOCUMENTED
+    changes_on: date | None = None
+    """From when it is so, where the provider has announced a change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +128,7 @@ class Provider:
     title: str
     token_endpoint: str
     """May have variables in it until `for_document`. Empty where the deployment must name it."""
-    variables: Mapping[str, Variable] = field(default_factory=dict, hash=False)
+    variables: Mapping[str, EndpointVariable] = field(default_factory=dict, hash=False)
     request: RequestFormat = field(default_factory=RequestFormat)
     response: ResponseFormat = field(default_factory=ResponseFormat)
     rotation: Rotation
@@ -122,7 +140,26 @@ class Provider:
     """How long before expiry a token set is due."""
     rate: RateLimit | None = None
     authorization: AuthorizationPage | None = None
+    old_access_token: OldAccessToken | None = None
+    """None where nothing is known."""
+    revocation_endpoint: str = ""
+    """Where a token can be revoked (RFC 7009); may have variables in it until `for_document`. Empty where unknown."""
+    ends_on: date | None = None
+    """From this day on the provider's endpoints are gone."""
+    successor: str | None = None
+    """The profile that takes its place."""
     evidence: tuple[Evidence, ...] = ()
+
+    def end_notice(self, today: date) -> str | None:
+        """Say that the provider has ended, or ends within `NOTICE`, and what follows; None otherwise."""
+        if self.ends_on is None or today < self.ends_on - NOTICE:
+            return None
+        follows = f"; its successor is the provider {self.successor}" if self.successor else ""
+        return f"{self.title} {'ended' if self.has_ended(today) else 'ends'} on {self.ends_on}{follows}"
+
+    def has_ended(self, today: date) -> bool:
+        """Whether the provider's endpoints are gone."""
+        return self.ends_on is not None and today >= self.ends_on
 
     @property
     def host(self) -> str:
@@ -153,7 +190,10 @@ class Provider:
         # Behind a variable is any tenant's host, and a tenant may have set rotation in another way (Okta, Auth0).
         trusted = is_loopback(host_of(url)) or (not places(self.token_endpoint) and host_of(url) == self.host)
         grace = self.grace if trusted else Grace(duration=timedelta(0))
-        return replace(self, token_endpoint=url, variables={}, grace=grace)
+        # Another host's token must not go to the profile's; a place in the URL could no longer be filled.
+        same = host_of(url) == self.host and not places(self.revocation_endpoint)
+        revocation = self.revocation_endpoint if same else ""
+        return replace(self, token_endpoint=url, variables={}, grace=grace, revocation_endpoint=revocation)
 
     def for_document(self, fields: Mapping[str, object]) -> "Provider":
         """Return the provider for a token document: check its `provider` key and fill in its variables.
@@ -175,5 +215,8 @@ class Provider:
             return self
         values = fields.get("providerVariables", fields.get("provider_variables"))
         values = values if isinstance(values, dict) else {}
-        endpoint = fill(self.token_endpoint, self.variables, values, provider=self.name)
-        return replace(self, token_endpoint=endpoint, variables={})
+        token, revocation = (
+            fill(url, self.variables, values, provider=self.name)
+            for url in (self.token_endpoint, self.revocation_endpoint)
+        )
+        return replace(self, token_endpoint=token, revocation_endpoint=revocation, variables={})

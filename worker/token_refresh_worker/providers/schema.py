@@ -16,13 +16,20 @@ from token_refresh_worker.providers.provider import (
     Evidence,
     Grace,
     GraceEnd,
+    OldAccessToken,
     Provider,
     RateLimit,
     RefreshTokenLife,
     Rotation,
 )
-from token_refresh_worker.providers.table import Table
-from token_refresh_worker.providers.variables import MOST_CHOICES, Variable, host_is_fixed, places, read_template
+from token_refresh_worker.providers.table import TomlTable
+from token_refresh_worker.providers.variables import (
+    MOST_CHOICES,
+    EndpointVariable,
+    host_is_fixed,
+    places,
+    read_template,
+)
 from token_refresh_worker.stored.origin import LONGEST_GRACE
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
@@ -32,7 +39,10 @@ SHORTEST_WINDOW_SECONDS: Final = 180
 
 # RFC 6749 sections 2.3.1, 4.4.2 and 6; the access token is what Meta exchanges.
 _RENAMED: Final = ("grant_type", "refresh_token", "access_token", "client_id", "client_secret")
-_READ: Final = ("access_token", "refresh_token", "expires_in", "refresh_token_expires_in")
+_READ: Final = (
+    *("access_token", "refresh_token", "expires_in", "refresh_token_expires_in"),
+    "refresh_token_hard_expires_in",
+)
 _ASSERTION: Final = ("client_assertion", "client_assertion_type")
 _CODE: Final = ("code", "code_verifier", "redirect_uri")  # a request of `token-refresh authorize`
 
@@ -49,7 +59,7 @@ _KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Z
 _VARIABLE_IN_WORDS: Final = f"a pattern, or a list of up to {MOST_CHOICES} values that fit in a host name"
 
 
-def read_provider(name: str, table: Table) -> Provider:
+def read_provider(name: str, table: TomlTable) -> Provider:
     """Read all of a profile.
 
     Raises:
@@ -58,7 +68,7 @@ def read_provider(name: str, table: Table) -> Provider:
     return table.read_all(partial(_provider, name))
 
 
-def _provider(name: str, table: Table) -> Provider:
+def _provider(name: str, table: TomlTable) -> Provider:
     variables = table.table("variables", _variables)
     lifetime, window = table.table(
         "access_token",
@@ -79,15 +89,29 @@ def _provider(name: str, table: Table) -> Provider:
         refresh_token=table.table("refresh_token", _refresh_token),
         rate=table.table("rate", _rate) if "rate" in table.keys else None,
         authorization=page,
+        old_access_token=table.choice("old_access_token", OldAccessToken, None),
+        revocation_endpoint=_endpoint(table, "revocation_endpoint", variables, default=""),
+        ends_on=table.day("ends_on", None),
+        successor=table.text("successor", None, pattern=NAME.pattern),
         evidence=table.tables("evidence", _evidence),
     )
-    unused = sorted(set(variables) - places(provider.token_endpoint) - places(page.endpoint if page else ""))
+    endpoints = (provider.token_endpoint, provider.revocation_endpoint, page.endpoint if page else "")
+    unused = sorted(set(variables).difference(*map(places, endpoints)))
     if unused:
         raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
+    _check_end(table, provider)
     # A profile nobody can check isn't accepted, not even a user's own.
     if not provider.evidence:
         raise table.error("evidence", "a list with at least one source ([[evidence]] with says, source and on)")
     return provider
+
+
+def _check_end(table: TomlTable, provider: Provider) -> None:
+    """An end has a source, like every other change."""
+    if provider.ends_on is None and provider.successor is not None:
+        raise table.error("successor", "absent without ends_on")
+    if provider.ends_on and provider.ends_on not in {fact.changes_on for fact in provider.evidence}:
+        raise table.error("ends_on", "the changes_on of a line of evidence, which has the source")
 
 
 def _grace(value: object) -> Grace:
@@ -98,23 +122,23 @@ def _grace(value: object) -> Grace:
     return Grace(duration=timedelta(seconds=value))
 
 
-def _variables(table: Table) -> dict[str, Variable]:
+def _variables(table: TomlTable) -> dict[str, EndpointVariable]:
     return {name: table.value(name, partial(_variable, name), _VARIABLE_IN_WORDS) for name in table.keys}
 
 
-def _variable(name: str, value: object) -> Variable:
+def _variable(name: str, value: object) -> EndpointVariable:
     if isinstance(value, str):
         re.compile(value)  # raises, so that a run never meets a wrong pattern
-        return Variable(name=name, pattern=value)
+        return EndpointVariable(name=name, pattern=value)
     if not isinstance(value, list) or not 0 < len(value) <= MOST_CHOICES:
         raise ValueError
-    variable = Variable(name=name, pattern="", choices=tuple(value))
+    variable = EndpointVariable(name=name, pattern="", choices=tuple(value))
     if not all(variable.accepts(choice) for choice in value):
         raise ValueError
     return variable
 
 
-def _endpoint(table: Table, key: str, variables: dict[str, Variable], **default: str) -> str:
+def _endpoint(table: TomlTable, key: str, variables: dict[str, EndpointVariable], **default: str) -> str:
     """Read the template of an endpoint. Whatever fills its variables, the host must stay the provider's."""
     template = table.value(key, read_template, _URL_IN_WORDS, **default)
     undeclared = sorted(places(template) - set(variables))
@@ -125,7 +149,7 @@ def _endpoint(table: Table, key: str, variables: dict[str, Variable], **default:
     return template
 
 
-def _request(table: Table) -> RequestFormat:
+def _request(table: TomlTable) -> RequestFormat:
     request = RequestFormat(
         auth_method=table.choice("auth", AuthMethod, AuthMethod.POST),
         grant=table.choice("grant", Grant, Grant.REFRESH_TOKEN),
@@ -147,7 +171,7 @@ def _request(table: Table) -> RequestFormat:
     return request
 
 
-def _check_sent(table: Table, request: RequestFormat) -> None:
+def _check_sent(table: TomlTable, request: RequestFormat) -> None:
     """Refuse names that make one field of a request replace another: the refresh token would not be sent."""
     twice = _first_twice(name.lower() for name in request.headers)
     if twice:
@@ -171,7 +195,7 @@ def _first_twice(names: Iterable[str]) -> str | None:
     return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
-def _response(table: Table) -> ResponseFormat:
+def _response(table: TomlTable) -> ResponseFormat:
     encoding = table.choice("encoding", Encoding, Encoding.JSON)
     unknown, busy, client, dead = read_matchers(table, encoding)
     response = ResponseFormat(
@@ -189,7 +213,7 @@ def _response(table: Table) -> ResponseFormat:
     return response
 
 
-def _check_read(table: Table, response: ResponseFormat) -> None:
+def _check_read(table: TomlTable, response: ResponseFormat) -> None:
     if response.encoding is Encoding.QUERY:
         raise table.error("encoding", "form or json")
     if response.encoding is Encoding.FORM and response.envelope:
@@ -203,7 +227,7 @@ def _check_read(table: Table, response: ResponseFormat) -> None:
         raise table.error("keep", f"without {kept[0]}, which the token secret has under its own name")
 
 
-def _refresh_token(table: Table) -> RefreshTokenLife:
+def _refresh_token(table: TomlTable) -> RefreshTokenLife:
     return RefreshTokenLife(
         lifetime=table.seconds("lifetime_seconds"),
         is_fixed=table.switch("fixed", default=False),
@@ -211,7 +235,7 @@ def _refresh_token(table: Table) -> RefreshTokenLife:
     )
 
 
-def _rate(table: Table) -> RateLimit:
+def _rate(table: TomlTable) -> RateLimit:
     return RateLimit(
         requests=table.integer("requests", low=1, high=1_000_000),
         per=timedelta(seconds=table.integer("seconds", low=1, high=86_400)),
@@ -219,20 +243,29 @@ def _rate(table: Table) -> RateLimit:
     )
 
 
-def _authorization(variables: dict[str, Variable], table: Table) -> AuthorizationPage:
-    return AuthorizationPage(
+def _authorization(variables: dict[str, EndpointVariable], table: TomlTable) -> AuthorizationPage:
+    page = AuthorizationPage(
         endpoint=_endpoint(table, "endpoint", variables),
         scopes=table.texts("scopes"),
         scope_separator=table.text("scope_separator", " ", pattern="[ ,+]"),
         params=table.texts_by_key("params", keys=FIELD),
+        code_params=table.texts_by_key("code_params", keys=FIELD),
         pkce=table.switch("pkce", default=True),
     )
+    taken = sorted({*_RENAMED, *_ASSERTION, *_CODE} & set(page.code_params))
+    if taken:
+        raise table.error("code_params", f"further fields only; the exchange has {taken[0]} anyway")
+    return page
 
 
-def _evidence(table: Table) -> Evidence:
-    return Evidence(
+def _evidence(table: TomlTable) -> Evidence:
+    fact = Evidence(
         says=table.text("says"),
         source=table.text("source"),
         on=table.day("on"),
         basis=table.choice("basis", Basis, Basis.DOCUMENTED),
+        changes_on=table.day("changes_on", None),
     )
+    if fact.basis is Basis.DOCUMENTED and not fact.source.startswith("https://"):
+        raise table.error("source", "a link, because the basis is documented; or set basis to reported or assumed")
+    return fact

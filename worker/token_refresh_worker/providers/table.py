@@ -17,7 +17,7 @@ _LONGEST_SECONDS: Final = 20 * 366 * 86_400
 _LINE: Final = r"[^\n]+"
 
 
-class Table:
+class TomlTable:
     """One table of a profile."""
 
     def __init__(self, values: object, where: str) -> None:
@@ -80,9 +80,10 @@ class Table:
         """Read true or false."""
         return self.value(key, lambda value: _instance(value, bool), "true or false", default)
 
-    def day(self, key: str) -> date:
+    def day(self, key: str, default: Any = _REQUIRED) -> Any:
         """Read a date."""
-        return self.value(key, lambda value: _instance(value, date), "a date without quotes, such as 2026-11-24")
+        must_be = "a date without quotes, such as 2026-11-24"
+        return self.value(key, lambda value: _instance(value, date), must_be, default)
 
     def texts(self, key: str, *, pattern: str = _LINE) -> tuple[str, ...]:
         """Read a list of strings; empty where the key is absent."""
@@ -100,22 +101,22 @@ class Table:
 
         return self.value(key, parse, f"a table of strings; its keys match {keys}, its values {values}", {})
 
-    def table(self, key: str, read: "Callable[[Table], _T]") -> _T:
+    def table(self, key: str, read: "Callable[[TomlTable], _T]") -> _T:
         """Read a table in this table with `read`; an absent one is empty."""
         self._known.add(key)
-        return Table(self._values.get(key, {}), f"{self._where}: {key}").read_all(read)
+        return TomlTable(self._values.get(key, {}), f"{self._where}: {key}").read_all(read)
 
-    def tables(self, key: str, read: "Callable[[Table], _T]") -> tuple[_T, ...]:
+    def tables(self, key: str, read: "Callable[[TomlTable], _T]") -> tuple[_T, ...]:
         """Read each table of a list with `read`; none where the key is absent."""
         found = self.value(key, lambda value: _instance(value, list), "a list of tables", [])
-        tables = (Table(values, f"{self._where}: {key}[{number}]") for number, values in enumerate(found))
+        tables = (TomlTable(values, f"{self._where}: {key}[{number}]") for number, values in enumerate(found))
         return tuple(table.read_all(read) for table in tables)
 
     def error(self, key: str, must_be: str) -> ConfigurationError:
         """Return the error for a wrong value."""
         return ConfigurationError(f"{self._where}: {key} must be {must_be}")
 
-    def read_all(self, read: "Callable[[Table], _T]") -> _T:
+    def read_all(self, read: "Callable[[TomlTable], _T]") -> _T:
         """Read all of it with `read`, and refuse unknown keys: a misspelt key would silently have no effect.
 
         Raises:

@@ -26,7 +26,7 @@ _LITERAL_DOMAIN: Final = re.compile(r"(?:\.[a-z0-9-]+){2,}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
+class EndpointVariable:
     """A place in an endpoint, and what may fill it."""
 
     name: str
@@ -69,7 +69,7 @@ def read_template(value: object) -> str:
     return value
 
 
-def host_is_fixed(template: str, variables: Mapping[str, Variable]) -> bool:
+def host_is_fixed(template: str, variables: Mapping[str, EndpointVariable]) -> bool:
     """Whether no value of a variable can move the host to another domain."""
     host = _PORT.sub("", urlsplit(template).netloc)
     for variable in variables.values():
@@ -85,7 +85,9 @@ def _literal_labels(choice: str) -> int:
     return choice.count(".") + 1 if _LITERAL_DOMAIN.fullmatch(f".{choice}.x") else 0
 
 
-def fill(template: str, variables: Mapping[str, Variable], values: Mapping[str, object], *, provider: str) -> str:
+def fill(
+    template: str, variables: Mapping[str, EndpointVariable], values: Mapping[str, object], *, provider: str
+) -> str:
     """Put `values` into the places of `template`.
 
     Raises:

@@ -26,7 +26,7 @@ class SecretVersion:
     """None if the value is binary."""
 
 
-class SecretReader(Protocol):
+class ReadableSecret(Protocol):
     """One secret. Every method raises `SecretStoreError` if the store refuses or can't be reached."""
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
@@ -34,7 +34,7 @@ class SecretReader(Protocol):
         ...
 
 
-class SecretStore(SecretReader, Protocol):
+class SecretStore(ReadableSecret, Protocol):
     """One secret that can be written, too."""
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:

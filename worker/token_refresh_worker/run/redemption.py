@@ -59,6 +59,14 @@ class Redemption:
         Raises:
             RefreshError: No tokens arrived, or they could not be stored; what became of the refresh token is recorded.
         """
+        if prepared.provider.has_ended(snapshot.now.date()):
+            # Its profile may be wrong, and the provider decides: the request is sent.
+            self.parts.log.warning(
+                "provider_ended",
+                provider=prepared.provider.name,
+                ended_on=str(prepared.provider.ends_on),
+                successor=prepared.provider.successor,
+            )
         sender = self._sender(claim, prepared, snapshot)
         try:
             response = sender.send()

@@ -18,7 +18,7 @@ from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
 from token_refresh_worker.run.failures import SecretName, no_value, unreadable_document
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import ClaimReader, SecretReader, SecretVersion
+from token_refresh_worker.run.ports import ClaimReader, ReadableSecret, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -27,10 +27,10 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 class SnapshotReader:
     """Reads one token secret, its claims and its published copy."""
 
-    store: SecretReader
+    store: ReadableSecret
     claims: ClaimReader
     claim_store: ClaimStoreKind
-    published: SecretReader | None
+    published: ReadableSecret | None
     secret: SecretName
     needs_refresh_token: bool
 

@@ -5,17 +5,21 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.errors import ConfigurationError
-from token_refresh.reader.reference import Reference, Scheme
+from token_refresh.reader.reference import Reference, ReferenceScheme
 
 if TYPE_CHECKING:
     from token_refresh.reader.sources.source import Source
 
-_SERVICES: Final = {Scheme.SECRET: "secretsmanager", Scheme.PARAMETER: "ssm", Scheme.AMPLIFY: "ssm"}
+_SERVICES: Final = {
+    ReferenceScheme.SECRET: "secretsmanager",
+    ReferenceScheme.PARAMETER: "ssm",
+    ReferenceScheme.AMPLIFY: "ssm",
+}
 
 
 def open_sources(
     references: Iterable[Reference], *, client: Any, region: str | None, clock: Callable[[], float]
-) -> dict[Scheme, "Source"]:
+) -> dict[ReferenceScheme, "Source"]:
     """Make one source for each scheme.
 
     Args:
@@ -50,19 +54,19 @@ def _service_of(client: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _open(scheme: Scheme, client: Any, region: str | None, clock: Callable[[], float]) -> "Source":
+def _open(scheme: ReferenceScheme, client: Any, region: str | None, clock: Callable[[], float]) -> "Source":
     # A process reads one kind of reference, as a rule: it loads the module of that kind.
     match scheme:
-        case Scheme.SECRET:
+        case ReferenceScheme.SECRET:
             from token_refresh.reader.sources.secrets_manager import SecretsManager  # noqa: PLC0415 - see above
 
             return SecretsManager(client, region)
-        case Scheme.PARAMETER | Scheme.AMPLIFY:
+        case ReferenceScheme.PARAMETER | ReferenceScheme.AMPLIFY:
             from token_refresh.reader.sources import parameter_store  # noqa: PLC0415 - see above
 
-            paths = parameter_store.own_path if scheme is Scheme.PARAMETER else parameter_store.amplify_paths
+            paths = parameter_store.own_path if scheme is ReferenceScheme.PARAMETER else parameter_store.amplify_paths
             return parameter_store.ParameterStore(client, region, paths=paths)
-        case Scheme.ENVIRONMENT | Scheme.FILE:
+        case ReferenceScheme.ENVIRONMENT | ReferenceScheme.FILE:
             from token_refresh.reader.sources.local import Local  # noqa: PLC0415 - see above
 
             return Local(clock)

@@ -13,7 +13,7 @@ from token_refresh.errors import (
     SecretStoreUnavailable,
     TokenRefreshError,
 )
-from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, Scheme
+from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme
 from token_refresh.reader.sources.source import Version
 
 
@@ -26,7 +26,7 @@ class Local:
 
     def read(self, reference: Reference) -> Version:
         """Read a variable or a file."""
-        version = self._variable(reference) if reference.scheme is Scheme.ENVIRONMENT else _file(reference)
+        version = self._variable(reference) if reference.scheme is ReferenceScheme.ENVIRONMENT else _file(reference)
         if not version.content:
             raise SecretEmpty(f"{reference.text} is empty: put the secret there")
         return version

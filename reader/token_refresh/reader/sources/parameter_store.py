@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from token_refresh.advice import Advice
 from token_refresh.aws.causes import Cause, FailedCall
-from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.aws.errors import named_error
+from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import member, time_member
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader.reference import Reference

@@ -6,7 +6,8 @@ from typing import Any, Final
 from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.causes import Cause, FailedCall, failure_of_code
-from token_refresh.aws.errors import AwsRequest, named_error
+from token_refresh.aws.errors import named_error
+from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import MalformedResponse, member, time_member, version_member
 from token_refresh.errors import SecretEmpty
 from token_refresh.reader.reference import Reference

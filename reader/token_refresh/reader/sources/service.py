@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import CLIENTS, ClientLimits
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader import lifecycle
 

@@ -1,18 +1,16 @@
 """Standard Webhooks signs "id.t.body" in base64, and sends any number of v1: https://www.standardwebhooks.com."""
 
 import base64
-import binascii
 import re
 from typing import Final
 
 from token_refresh.webhooks.about import About, as_object, read_body, signed_id
 from token_refresh.webhooks.errors import WebhookMalformed
 from token_refresh.webhooks.headers import Headers
-from token_refresh.webhooks.scheme import Scheme, Signed, at_least_one, raw_key, read_seconds
+from token_refresh.webhooks.scheme import Scheme, Signed, at_least_one, base64_digest, raw_key, read_seconds
 
 # No period: "id.t.body" could be split in two ways.
 _MESSAGE_ID = re.compile(r"[!-\-/-~]{1,256}")
-_DIGEST_BYTES = 32
 
 
 def _read(headers: Headers, body: bytes) -> Signed:
@@ -22,7 +20,7 @@ def _read(headers: Headers, body: bytes) -> Signed:
         raise WebhookMalformed(f"the header {prefix}-id is not printable ASCII without a period")
     at_seconds = read_seconds(f"{prefix}-timestamp", headers.need(f"{prefix}-timestamp"))
     parts = [part.partition(",") for part in headers.need(f"{prefix}-signature").split(" ")]
-    signatures = [_base64_digest(value) for version, _, value in parts if version == "v1"]
+    signatures = [base64_digest(value) for version, _, value in parts if version == "v1"]
     if not signatures and any(version == "v1a" for version, _, _ in parts):
         raise WebhookMalformed(
             f"the header {prefix}-signature has ed25519 signatures (v1a) alone, which are not supported: "
@@ -38,14 +36,6 @@ def _read(headers: Headers, body: bytes) -> Signed:
 def _prefix(headers: Headers) -> str:
     """Say how the headers' names begin: Svix sends its own names for the same thing."""
     return "svix" if "svix-signature" in headers and "webhook-signature" not in headers else "webhook"
-
-
-def _base64_digest(text: str) -> bytes | None:
-    try:
-        digest = base64.b64decode(text.encode("ascii"), validate=True)
-    except (UnicodeEncodeError, binascii.Error):
-        return None
-    return digest if len(digest) == _DIGEST_BYTES else None
 
 
 def base64_key(secret: str) -> bytes:

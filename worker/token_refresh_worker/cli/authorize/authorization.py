@@ -97,4 +97,5 @@ class AuthorizationRequest:
         grant = {"grant_type": "authorization_code", "code": code.reveal(), "redirect_uri": self.redirect_uri}
         if self.pkce:
             grant["code_verifier"] = self.verifier.reveal()
-        return token_request(grant, client, provider.request, endpoint=provider.token_endpoint)
+        further = provider.authorization.code_params if provider.authorization else {}
+        return token_request({**further, **grant}, client, provider.request, endpoint=provider.token_endpoint)

@@ -15,8 +15,8 @@ from token_refresh_worker.cli.authorize.client import ask_client, read_client_fi
 from token_refresh_worker.cli.authorize.exchange import Exchange
 from token_refresh_worker.cli.authorize.provider import build_authorization, with_provider_keys
 from token_refresh_worker.cli.authorize.redirect import RedirectServer, can_listen
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.prompts import ask_secret, confirm
 from token_refresh_worker.cli.console.screen import errors, output, text, when
 from token_refresh_worker.cli.context import Context
@@ -34,10 +34,11 @@ _PASTE_TRIES: Final = 5  # A wrong paste is common (the page before the redirect
 
 
 @command(
-    "token-refresh authorize",
-    "token-refresh authorize upwork-oauth-tokens --redirect-uri http://localhost:9000/callback",
-    "token-refresh authorize --paste --redirect-uri https://example.com/oauth",
-    "token-refresh authorize jira-oauth-tokens --provider atlassian --client-file client.json",
+    "authorize",
+    "",
+    "upwork-oauth-tokens --redirect-uri http://localhost:9000/callback",
+    "--paste --redirect-uri https://example.com/oauth",
+    "jira-oauth-tokens --provider atlassian --client-file client.json",
 )
 def authorize(  # noqa: PLR0913 - options, each by its name
     context: Context,

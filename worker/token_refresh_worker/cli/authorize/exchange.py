@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from token_refresh.advice import Command
 from token_refresh.errors import ClientRejected
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.bootstrap import token_endpoint
@@ -113,8 +114,11 @@ class Exchange:
             raise self._refused(response)
         if response.refresh_token is None:  # Optional by RFC 6749 section 5.1.
             raise CommandFailed(
-                "the provider sent no refresh token, so there is nothing to refresh with. Ask for one: with a scope "
-                "(--scope offline_access), or in the client's settings at the provider"
+                "the provider sent no refresh token, so there is nothing to refresh with",
+                fix=(
+                    "It may want a scope (--scope), or a setting of the client; what is known of it: ",
+                    Command.of("token-refresh providers {}", provider.name, is_complete=True),
+                ),
             )
         return response
 

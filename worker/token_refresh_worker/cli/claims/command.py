@@ -8,12 +8,12 @@ import typer
 
 from token_refresh.advice import Advice
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import message, output, show, span, text, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.state import State, read_state
+from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.cli.secret.storing import value_of
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim, Record
@@ -26,7 +26,7 @@ _STAY = "The claims stay where they are; "
 _RECORDED = {Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN}
 
 
-@command("token-refresh claims move --to table --table my-claims", "token-refresh claims move --to versions")
+@command("claims move", "--to table --table my-claims", "--to versions")
 def move(
     context: Context,
     *,
@@ -78,7 +78,7 @@ def _with_claims(context: Context, kind: ClaimStoreKind, table: str) -> Context:
     return replace(context, environment=environment, any_lifetime=kind is ClaimStoreKind.VERSIONS)
 
 
-def _check(state: State, again: Advice) -> None:
+def _check(state: SecretState, again: Advice) -> None:
     """Refuse to move while a run may still use the old store.
 
     Raises:
@@ -97,7 +97,7 @@ def _check(state: State, again: Advice) -> None:
         )
 
 
-def _copy(state: State, target: ClaimStore, moved_to: str, again: Advice) -> Claim | None:
+def _copy(state: SecretState, target: ClaimStore, moved_to: str, again: Advice) -> Claim | None:
     """Copy the newest claim with the ledger and its record; None if there was never a claim.
 
     Args:
@@ -128,7 +128,7 @@ def _copy(state: State, target: ClaimStore, moved_to: str, again: Advice) -> Cla
     return claim
 
 
-def _moved(attempt: Attempt, state: State, moved_to: str) -> Attempt:
+def _moved(attempt: Attempt, state: SecretState, moved_to: str) -> Attempt:
     """Let an attempt on the current version count for the version that replaces it, which has the same tokens.
 
     Under an attempt without a result tokens may still be found, at the version that it was on.
@@ -139,7 +139,9 @@ def _moved(attempt: Attempt, state: State, moved_to: str) -> Attempt:
     return replace(attempt, version_id=moved_to) if ended else attempt
 
 
-def _store_document(state: State, to: ClaimStoreKind, claim: Claim | None, version_id: str, again: Advice) -> None:
+def _store_document(
+    state: SecretState, to: ClaimStoreKind, claim: Claim | None, version_id: str, again: Advice
+) -> None:
     """Store the current document with the new claim store, if it is still current.
 
     Raises:

@@ -1,23 +1,19 @@
-"""The options that all commands share, each of which sets environment variables.
+"""The options that commands share, each of which sets environment variables.
 
 The worker's configuration is its environment. An option overlays a variable, so a command acts as the function would
 with that variable. The environment of the process itself stays as it is.
 """
 
-import functools
 import inspect
 import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
 
 import typer
 
-from token_refresh_worker.cli.console.failures import reported
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context
 
-Command = Callable[..., int | None]
 _PANEL: Final = "Common options"
 
 
@@ -111,74 +107,11 @@ _DEBUG: Final = _keyword(
     ],
     default=False,
 )
-_PARAMETERS: Final = (_ARGUMENT, *(option.parameter for option in _OPTIONS), _DEBUG)
+SHARED: Final = {p.name: p for p in (_ARGUMENT, *(option.parameter for option in _OPTIONS), _DEBUG)}
+"""The parameters by name, in the order in which `--help` lists them."""
 
-
-class _Registry:
-    """Wraps a command's function with what all commands share, and keeps its examples."""
-
-    def __init__(self) -> None:
-        self.wrapped: dict[Command, Command] = {}
-        self.examples: dict[Command, str] = {}
-
-    def __call__(self, *examples: str, failed: int = 1, as_deployed: bool = True) -> Callable[[Command], Command]:
-        """Register a command.
-
-        Args:
-            examples: Command lines for `--help`; the first one begins with the command's name.
-            failed: The exit status if it ends with a named error.
-            as_deployed: Whether `--function` makes the function's settings apply; `doctor` checks them first.
-        """
-
-        def register(function: Command) -> Command:
-            name = examples[0].partition(" -")[0].removeprefix("token-refresh ")
-            self.wrapped[function] = _with_shared(function, name, failed, as_deployed=as_deployed)
-            self.examples[function] = "\n".join(["[bold]Examples[/]", *examples])
-            return function
-
-        return register
-
-
-command: Final = _Registry()
-
-
-def _with_shared(function: Command, name: str, failed: int, *, as_deployed: bool) -> Command:
-    own = inspect.signature(function, eval_str=True)
-    own_parameters = [p for p in own.parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
-
-    @functools.wraps(function)
-    def wrapper(**given: Any) -> None:
-        _refuse_empty(parameters, given)
-        shared = {parameter.name: given.pop(parameter.name) for parameter in _PARAMETERS}
-        debug = shared.pop("debug")
-        context = replace(context_of(shared), name=name)
-        with reported(debug=debug, failed=failed, look=lambda: context.command("status")):
-            if as_deployed and context.function is not None:
-                context = context.as_deployed(context.deployed_variables())
-            code = function(context, **given) or 0
-            sys.stdout.flush()  # Here, so that a full disk is reported; at exit nothing could.
-            raise typer.Exit(code)
-
-    parameters = [*_PARAMETERS, *own_parameters]
-    wrapper.__signature__ = own.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]  # inspect reads it
-    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
-    return wrapper
-
-
-def _refuse_empty(parameters: Sequence[inspect.Parameter], given: Mapping[str, Any]) -> None:
-    """Refuse an empty value, such as an unset variable of the shell gives: it never means the default.
-
-    Raises:
-        BadParameter: An option or argument is empty.
-    """
-    for parameter in parameters:
-        value = given[parameter.name]
-        if isinstance(value, str) and not value.strip():
-            (*_, option) = get_args(parameter.annotation)
-            # In Annotated, Typer keeps an option's first name where its default would be.
-            own_flag = option.default if isinstance(option.default, str) else None
-            flag = own_flag or f"--{parameter.name.replace('_', '-')}"
-            raise typer.BadParameter(f"{'SECRET_ID' if parameter is _ARGUMENT else flag} is empty")
+OF_A_SECRET: Final = tuple(SHARED)
+OF_A_FLEET: Final = ("region", "profile", "debug")
 
 
 def context_of(given: Mapping[str, str | None]) -> Context:
@@ -191,7 +124,7 @@ def context_of(given: Mapping[str, str | None]) -> Context:
         options["secret_id"] = argument
     environment = dict(os.environ)
     variables: dict[str, str] = {}
-    repeated: list[str] = []
+    repeated: list[tuple[str, str]] = []
     for option in _OPTIONS:
         value = options.get(option.name)
         if value is None:
@@ -199,7 +132,7 @@ def context_of(given: Mapping[str, str | None]) -> Context:
         for name in option.clears:
             environment.pop(name, None)
         variables |= dict.fromkeys(option.variables, value)
-        repeated += [option.flag, value] if option.repeated else []
+        repeated += [(option.flag, value)] if option.repeated else []
     return Context(
         environment=environment | variables,
         function=options.get("function"),

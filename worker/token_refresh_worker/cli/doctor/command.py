@@ -9,7 +9,7 @@ from rich.table import Table
 
 from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, TokenRefreshError
-from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.screen import assemble, message, output, print_json, show, text
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_region
@@ -19,7 +19,7 @@ from token_refresh_worker.cli.doctor.function import check_alarms, check_functio
 from token_refresh_worker.cli.doctor.permissions import check_permissions
 from token_refresh_worker.cli.doctor.provider import check_token_endpoint
 from token_refresh_worker.cli.doctor.secret import check_credentials, check_document, check_last_refresh, check_tokens
-from token_refresh_worker.cli.secret.state import State, read_state
+from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.run.settings import read_settings
 
 _MARKS = {
@@ -31,9 +31,10 @@ _MARKS = {
 
 
 @command(
-    "token-refresh doctor",
-    "token-refresh doctor --function token-refresh-prod",
-    "token-refresh doctor --consumer-version 1b2c3d4e",
+    "doctor",
+    "",
+    "--function token-refresh-prod",
+    "--consumer-version 1b2c3d4e",
     as_deployed=False,
 )
 def doctor(
@@ -95,7 +96,7 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         return
     yield check_caller(context)
     yield check_clock(context)
-    state: State | None = None
+    state: SecretState | None = None
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
@@ -122,7 +123,7 @@ def _as_deployed(context: Context) -> Context:
     return replace(context, given={}).as_deployed({"TOKEN_SECRET_ID": context.secret_id, **variables})
 
 
-def _of_secret(state: State, consumer_version: str | None) -> Iterator[Check]:
+def _of_secret(state: SecretState, consumer_version: str | None) -> Iterator[Check]:
     yield check_document(state)
     yield from check_tokens(state)
     yield check_last_refresh(state)

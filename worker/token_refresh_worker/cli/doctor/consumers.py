@@ -4,14 +4,14 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.console.screen import span, when
 from token_refresh_worker.cli.doctor.check import Check
 from token_refresh_worker.cli.secret.listing import each_version
-from token_refresh_worker.cli.secret.state import State
+from token_refresh_worker.cli.secret.state import SecretState
 
 _NAME = "consumers"
 _SHORTEST = 8
 """Characters of a version ID that identify it; `status` prints as many."""
 
 
-def check_consumer(state: State, reported: str | None) -> Check:
+def check_consumer(state: SecretState, reported: str | None) -> Check:
     """Compare the version ID that a consumer reports, or its first characters, with the current one."""
     current = state.snapshot.current.version_id
     since = f"version {current} is current since {when(state.stored_at)}"
@@ -39,6 +39,6 @@ def check_consumer(state: State, reported: str | None) -> Check:
     )
 
 
-def _stored_at(state: State, reported: str) -> str | None:
+def _stored_at(state: SecretState, reported: str) -> str | None:
     versions = each_version(state.context)
     return next((when(v["CreatedDate"]) for v in versions if v["VersionId"].startswith(reported)), None)

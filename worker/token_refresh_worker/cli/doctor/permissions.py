@@ -16,7 +16,7 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.adapters.secrets_manager import swap_refused
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.check import Check
-from token_refresh_worker.cli.secret.state import State
+from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID
 from token_refresh_worker.core.versions import CURRENT
 
@@ -25,7 +25,7 @@ _PROBE_VALUE: Final = '{"probe":"token-refresh doctor"}'
 _NAME: Final = "your permissions"
 
 
-def check_permissions(state: State) -> Check:
+def check_permissions(state: SecretState) -> Check:
     """Try to read, to write and to move a label."""
     context = state.context
     if not context.at_aws:
@@ -75,7 +75,7 @@ def _try(context: Context, action: str, members: Mapping[str, Any]) -> FailedCal
     return None
 
 
-def _unchanged(state: State) -> bool:
+def _unchanged(state: SecretState) -> bool:
     """Whether the current version is as it was before the probes."""
     try:
         now = state.context.store().read(label=CURRENT)
@@ -84,6 +84,6 @@ def _unchanged(state: State) -> bool:
     return now is not None and now.version_id == state.snapshot.current.version_id
 
 
-def _restore(state: State) -> Advice:
+def _restore(state: SecretState) -> Advice:
     version_id = state.snapshot.current.version_id
     return "if no run made another version current: ", state.context.command("restore", "--version", version_id)

@@ -8,7 +8,7 @@ from token_refresh_worker.bootstrap import find_credentials, token_endpoint
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.check import Check
 from token_refresh_worker.cli.secret.provider import names_provider
-from token_refresh_worker.cli.secret.state import State
+from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
@@ -23,7 +23,7 @@ _NOT_SENT = {
 _RESPONDED = {FailureKind.GRANT_REJECTED, FailureKind.CLIENT_REJECTED, FailureKind.REQUEST_REJECTED}
 
 
-def check_token_endpoint(context: Context, state: State | None) -> Check:
+def check_token_endpoint(context: Context, state: SecretState | None) -> Check:
     """Send a request that can't succeed: a made-up refresh token, with the client credentials if they are known.
 
     A token endpoint checks the client first, then the grant (RFC 6749 section 5.2). So `invalid_grant` means that the
@@ -41,7 +41,7 @@ def check_token_endpoint(context: Context, state: State | None) -> Check:
     return _judge(context, response, with_client=with_client)
 
 
-def _request(settings: Settings, context: Context, state: State | None) -> tuple[TokenRequest, bool]:
+def _request(settings: Settings, context: Context, state: SecretState | None) -> tuple[TokenRequest, bool]:
     provider = settings.provider
     # Random: nobody's token, and so not the reuse of one, for which providers revoke grants (RFC 9700 section 4.14.2).
     made_up = SecretValue(f"made-up-{secrets.token_hex(8)}")

@@ -7,18 +7,18 @@ from token_refresh_worker.bootstrap import find_credentials
 from token_refresh_worker.cli.console.screen import ago, relative, span
 from token_refresh_worker.cli.doctor.check import Check, Grade
 from token_refresh_worker.cli.secret.health import Health, examine, explain_attempt
-from token_refresh_worker.cli.secret.state import Result, State
+from token_refresh_worker.cli.secret.state import Result, SecretState
 
 _FINE: Final = {Result.REFRESHED, Result.IN_PROGRESS}
 
 
-def check_document(state: State) -> Check:
+def check_document(state: SecretState) -> Check:
     """Say that the secret exists, can be read and is a token document."""
     text = f"{state.context.secret_id}: a token document, version {state.snapshot.current.version_id}"
     return Check.ok("secret", text)
 
 
-def check_tokens(state: State) -> list[Check]:
+def check_tokens(state: SecretState) -> list[Check]:
     """Say what `status` says."""
     findings = examine(state)
     if not findings:
@@ -30,7 +30,7 @@ def check_tokens(state: State) -> list[Check]:
     return [Check(name="tokens", grade=grades[f.health], text=f.text, remedy=f.remedy) for f in findings]
 
 
-def check_last_refresh(state: State) -> Check:
+def check_last_refresh(state: SecretState) -> Check:
     """Say how the last attempt to refresh ended."""
     name = "last refresh"
     if not state.attempts:
@@ -43,7 +43,7 @@ def check_last_refresh(state: State) -> Check:
     return Check.look(name, text, "what it means: ", state.context.command("status"))
 
 
-def check_credentials(state: State) -> Check:
+def check_credentials(state: SecretState) -> Check:
     """Say whether client credentials are where the function looks for them."""
     name, context = "client credentials", state.context
     try:

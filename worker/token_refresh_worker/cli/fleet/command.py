@@ -12,8 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, TokenRefreshError
-from token_refresh_worker.cli.console.failures import reported
-from token_refresh_worker.cli.console.options import context_of
+from token_refresh_worker.cli.console.command import command
+from token_refresh_worker.cli.console.options import OF_A_FLEET
 from token_refresh_worker.cli.console.screen import errors, message, output, print_json, show, text, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.duration import read_duration
@@ -26,71 +26,48 @@ from token_refresh_worker.fleet.core.row import Pause, Row, State
 from token_refresh_worker.fleet.resync import counts_of, synchronise
 from token_refresh_worker.fleet.settings import provider_limits
 
-fleet_app: Final = typer.Typer(name="fleet", help="Watch and steer a fleet of token secrets.", no_args_is_help=True)
-
 LONGEST_REASON: Final = 500
 
-
-def _filled(value: str | None) -> str | None:
-    """Refuse an empty value, such as an unset variable of the shell gives: it never means the default."""
-    if value is not None and not value.strip():
-        raise typer.BadParameter("it is empty")
-    return value
-
-
-Name = Annotated[
-    str, typer.Option("--fleet", callback=_filled, envvar="FLEET_NAME", help="Name of the fleet.", show_default=False)
-]
-Region = Annotated[
-    str | None, typer.Option(callback=_filled, help="AWS region; default $AWS_REGION.", show_default=False)
-]
-Profile = Annotated[
-    str | None, typer.Option(callback=_filled, help="AWS profile; default $AWS_PROFILE.", show_default=False)
-]
+Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
-SecretOption = Annotated[
-    str | None, typer.Option("--secret", callback=_filled, help="One secret, by name or ARN.", show_default=False)
-]
-ProviderOption = Annotated[
-    str | None, typer.Option("--provider", callback=_filled, help="One provider.", show_default=False)
-]
+SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.", show_default=False)]
+ProviderOption = Annotated[str | None, typer.Option("--provider", help="One provider.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="The whole fleet.")]
 
 
-@fleet_app.command(epilog="token-refresh fleet status --fleet prod --state overdue")
+@command("fleet status", "--fleet prod --state overdue", shares=OF_A_FLEET, failed=Health.UNKNOWN)
 def status(  # noqa: PLR0913 - options, each by its name
+    context: Context,
     *,
     fleet: Name,
     provider: ProviderOption = None,
     state: Annotated[State | None, typer.Option(help="Only secrets in this state.", show_default=False)] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 20,
     as_json: Json = False,
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
+) -> int:
     """Show a fleet: the summary, its providers, and the secrets that need somebody.
 
     Exit status: 0 healthy, 1 needs attention soon, 2 overdue secrets, 3 unknown; 64 for a wrong option.
     """
-    with reported(debug=False, failed=Health.UNKNOWN):
-        index = open_index(_context(region, profile), fleet)
-        rows, pauses, now = list(index.rows()), index.pauses(), index.read_clock()
-        if provider is not None and not _count(rows, provider):
-            raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
-        breakers = open_breakers(Fleet(rows=rows, providers=provider_limits(row.provider for row in rows)), now)
-        view = replace(
-            select(rows, pauses, fleet=fleet, now=now, provider=provider, state=state),
-            breakers={name: found for name, found in breakers.items() if provider in (None, name)},
-        )
-        if as_json:
-            print_json(as_fields(view))
-        else:
-            show(output(), *lay_out(view, limit=limit))
-        raise typer.Exit(view.health)
+    index = open_index(context, fleet)
+    rows, pauses, now = list(index.rows()), index.pauses(), index.read_clock()
+    if provider is not None and not _count(rows, provider):
+        raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
+    breakers = open_breakers(Fleet(rows=rows, providers=provider_limits(row.provider for row in rows)), now)
+    view = replace(
+        select(rows, pauses, fleet=fleet, now=now, provider=provider, state=state),
+        breakers={name: found for name, found in breakers.items() if provider in (None, name)},
+    )
+    if as_json:
+        print_json(as_fields(view))
+    else:
+        show(output(), *lay_out(view, limit=limit))
+    return view.health
 
 
-@fleet_app.command(epilog='token-refresh fleet pause --fleet prod --provider xero --for 2h --why "their maintenance"')
+@command("fleet pause", '--fleet prod --provider xero --for 2h --why "their maintenance"', shares=OF_A_FLEET)
 def pause(  # noqa: PLR0913 - options, each by its name
+    context: Context,
     *,
     fleet: Name,
     secret: SecretOption = None,
@@ -98,70 +75,62 @@ def pause(  # noqa: PLR0913 - options, each by its name
     everything: All = False,
     duration: Annotated[str, typer.Option("--for", help="How long: 90s, 30m, 2h, 7d.")] = "2h",
     why: Annotated[str, typer.Option(help="The reason, for the next reader.")] = "no reason given",
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
+) -> int:
     """Leave one secret, one provider or the whole fleet alone for a while. A pause always ends by itself."""
-    if len(why) > LONGEST_REASON:
-        raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most, since each run reads it")
     lasts = read_duration(duration)
-    _set_pause(lasts, fleet, secret, provider, everything=everything, why=why, context=_context(region, profile))
+    return _set_pause(lasts, fleet, secret, provider, everything=everything, why=why, context=context)
 
 
-@fleet_app.command(epilog="token-refresh fleet resume --fleet prod --all")
-def resume(  # noqa: PLR0913 - options, each by its name
+@command("fleet resume", "--fleet prod --all", shares=OF_A_FLEET)
+def resume(
+    context: Context,
     *,
     fleet: Name,
     secret: SecretOption = None,
     provider: ProviderOption = None,
     everything: All = False,
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
+) -> int:
     """End a pause of one secret, one provider or the fleet."""
-    _set_pause(None, fleet, secret, provider, everything=everything, context=_context(region, profile))
+    return _set_pause(None, fleet, secret, provider, everything=everything, context=context)
 
 
-@fleet_app.command(epilog="token-refresh fleet add customers/7/xero customers/8/xero --fleet prod --provider xero")
+@command(
+    "fleet add", "customers/7/xero customers/8/xero --fleet prod --provider xero", shares=(*OF_A_FLEET, "provider")
+)
 def add(
-    secrets: Annotated[list[str], typer.Argument(metavar="SECRET...", help="Names or ARNs of the secrets.")],
+    context: Context,
     *,
+    secrets: Annotated[list[str], typer.Argument(metavar="SECRET...", help="Names or ARNs of the secrets.")],
     fleet: Name,
-    provider: ProviderOption = None,
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
+) -> int:
     """Let secrets join a fleet: tag each, and make it due at once. Members become due, too."""
-    context = _context(region, profile, provider)
-    with reported(debug=False, failed=1):
-        index, failed = find_index(context, fleet), 0
-        with _progress("adding", len(secrets)) as advance:
-            for number, secret_id in enumerate(secrets, 1):
-                try:
-                    join(context, index, fleet=fleet, secret_id=secret_id)
-                # One secret that can't join keeps no other one out.
-                except TokenRefreshError as error:
-                    failed += 1
-                    show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
-                advance(number, len(secrets))
-        output().print(text(f"{len(secrets) - failed} of {len(secrets)} secrets are in fleet {fleet}"))
-        raise typer.Exit(1 if failed else 0)
+    index, failed = find_index(context, fleet), 0
+    with _progress("adding", len(secrets)) as advance:
+        for number, secret_id in enumerate(secrets, 1):
+            try:
+                join(context, index, fleet=fleet, secret_id=secret_id)
+            # One secret that can't join keeps no other one out.
+            except TokenRefreshError as error:
+                failed += 1
+                context.complete(error)
+                show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
+            advance(number, len(secrets))
+    output().print(text(f"{len(secrets) - failed} of {len(secrets)} secrets are in fleet {fleet}"))
+    return 1 if failed else 0
 
 
-@fleet_app.command(epilog="token-refresh fleet resync --fleet prod")
+@command("fleet resync", "--fleet prod", shares=OF_A_FLEET)
 def resync(
+    context: Context,
     *,
     fleet: Name,
     believe: Annotated[
         bool, typer.Option("--believe", help="Remove what has left, even if it is a large part of the fleet.")
     ] = False,
     as_json: Json = False,
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
+) -> int:
     """Compare the index with the secrets that carry the fleet's tag; the fleet does so by itself each hour."""
-    context = _context(region, profile)
-    with reported(debug=False, failed=1), _progress("resync", None) as progress:
+    with _progress("resync", None) as progress:
         listing = TaggedSecrets(context.client("secretsmanager"))
         found = synchronise(
             open_index(context, fleet),
@@ -178,7 +147,7 @@ def resync(
         if found.not_believed:
             kept = f"{found.not_believed} rows stay, since the listing lacks a large part of the fleet."
             errors().print(text(f"{kept} If those secrets have left, run this again with --believe.", "yellow"))
-        raise typer.Exit
+    return 0
 
 
 def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
@@ -190,26 +159,22 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
     everything: bool,
     why: str = "",
     context: Context,
-) -> None:
+) -> int:
     if sum((secret is not None, provider is not None, everything)) != 1:
         raise typer.BadParameter("give one of --secret, --provider and --all")
-    with reported(debug=False, failed=1):
-        index = find_index(context, fleet)
-        pause = None if lasts is None else Pause(until=index.read_clock() + lasts, by=_user(), why=why)
-        secret_arn = None if secret is None else arn_of(context, secret)
-        if not index.pause(pause, secret_arn=secret_arn, provider=provider):
-            raise ConfigurationError(
-                f"secret {secret} is not in fleet {fleet}",
-                fix=(
-                    "add it with ",
-                    Command.of("token-refresh fleet add {} --fleet {} --region {}", str(secret), fleet, context.region),
-                ),
-            )
-        output().print(text(f"paused until {when(pause.until)}" if pause else "resumed"))
-        # Not refused: secrets that no run has read yet may turn out to be this provider's.
-        if pause and provider and not _count(index.rows(), provider):
-            errors().print(text(f"No secret of fleet {fleet} has the provider {provider} now.", "yellow"))
-        raise typer.Exit
+    if len(why) > LONGEST_REASON:
+        raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most, since each run reads it")
+    index = find_index(context, fleet)
+    pause = None if lasts is None else Pause(until=index.read_clock() + lasts, by=_user(), why=why)
+    secret_arn = None if secret is None else arn_of(context, secret)
+    if not index.pause(pause, secret_arn=secret_arn, provider=provider):
+        add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", str(secret), fleet, context.region)
+        raise ConfigurationError(f"secret {secret} is not in fleet {fleet}", fix=("add it with ", add_it))
+    output().print(text(f"paused until {when(pause.until)}" if pause else "resumed"))
+    # Not refused: secrets that no run has read yet may turn out to be this provider's.
+    if pause and provider and not _count(index.rows(), provider):
+        errors().print(text(f"No secret of fleet {fleet} has the provider {provider} now.", "yellow"))
+    return 0
 
 
 def _count(rows: Iterable[Row], provider: str) -> int:
@@ -232,7 +197,3 @@ def _progress(what: str, total: int | None) -> Iterator[Callable[[int, int], Non
     with Progress(*columns, console=errors(), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done, of: bar.update(task, completed=done, total=of)
-
-
-def _context(region: str | None, profile: str | None, provider: str | None = None) -> Context:
-    return context_of({"region": region, "profile": profile, "provider": provider})

@@ -5,14 +5,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.screen import assemble, iso, output, print_json, text
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, read_past
-from token_refresh_worker.cli.history.versions import Listed
+from token_refresh_worker.cli.history.versions import ListedVersion
 
 
-@command("token-refresh history", "token-refresh history --all", "token-refresh history --json")
+@command("history", "", "--all", "--json")
 def history(
     context: Context,
     *,
@@ -43,7 +43,7 @@ def history(
     return 0
 
 
-def _fate(past: Past, version: Listed) -> str | None:
+def _fate(past: Past, version: ListedVersion) -> str | None:
     if version.document is not None:
         snapshot = past.snapshots.get(version.version_id)
         return past.fate_of_token(snapshot)[0].value if snapshot else None
@@ -53,7 +53,7 @@ def _fate(past: Past, version: Listed) -> str | None:
     return attempt.fate.value if attempt else None
 
 
-def _as_fields(past: Past, version: Listed) -> dict[str, object]:
+def _as_fields(past: Past, version: ListedVersion) -> dict[str, object]:
     return {
         "version_id": version.version_id,
         "stored_at": iso(version.created_at),

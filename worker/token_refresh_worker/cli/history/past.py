@@ -10,7 +10,7 @@ from token_refresh.errors import ConfigurationError, InvalidSecretDocument, Secr
 from token_refresh_worker.adapters.version_claims import VersionClaimReader
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.history.versions import Kind, Listed, list_versions
+from token_refresh_worker.cli.history.versions import ListedVersion, VersionKind, list_versions
 from token_refresh_worker.cli.secret.listing import each_version
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.regions import not_found
@@ -38,7 +38,7 @@ class TokenFate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedSecret:
-    """The versions of a secret in memory, with one of them as the current one; implements the port `SecretReader`."""
+    """The versions of a secret in memory, with one of them as the current one; implements the port `ReadableSecret`."""
 
     versions: Mapping[str, SecretVersion]
     current: SecretVersion
@@ -59,7 +59,7 @@ class Past:
     secret: SecretName
     claim_store: ClaimStoreKind
     needs_refresh_token: bool
-    listed: list[Listed]
+    listed: list[ListedVersion]
     """The newest first."""
     table: ClaimReader | None
     """The claims, unless they are versions."""
@@ -80,7 +80,7 @@ class Past:
             secret=self.secret,
             needs_refresh_token=self.needs_refresh_token,
         )
-        claims = [listed.claim for listed in self.listed if listed.claim and listed.kind is Kind.CLAIM]
+        claims = [listed.claim for listed in self.listed if listed.claim and listed.kind is VersionKind.CLAIM]
         # A run whose claim is refused finds the newest one too, wherever the label is.
         newest = max(claims, key=lambda claim: claim.number, default=None)
         return reader.read(Memory(clock=SystemClock(), state=RunState(), newest_claim=newest))
@@ -124,8 +124,8 @@ class Past:
         named = [listed.origin.number for listed in self.listed if listed.origin]
         complete = len(attempts) >= max(snapshot.claim_number, *named, 0)  # Claims are numbered without gaps.
         issued = any(attempt.next_fingerprint == snapshot.fingerprint for attempt in attempts)
-        earlier = attempts[:1] and attempts[0].claimed_at <= snapshot.current.stored_at
-        return not (complete or issued or earlier)
+        reaches_back = any(attempt.claimed_at <= snapshot.current.stored_at for attempt in attempts[:1])
+        return not (complete or issued or reaches_back)
 
 
 def read_past(context: Context) -> Past:

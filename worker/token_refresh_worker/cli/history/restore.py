@@ -8,13 +8,13 @@ import typer
 
 from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import errors, fields_table, message, output, show, span, text, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, TokenFate, read_past, settings_of
-from token_refresh_worker.cli.history.versions import Listed
+from token_refresh_worker.cli.history.versions import ListedVersion
 from token_refresh_worker.cli.secret.storing import store_version, value_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
@@ -29,7 +29,7 @@ from token_refresh_worker.stored.origin import ORIGIN_KEY, ClaimStoreKind
 PREVIOUS = "AWSPREVIOUS"
 
 
-@command("token-refresh restore", "token-refresh restore --version 1b2c3d4e-...", "token-refresh restore --yes")
+@command("restore", "", "--version 1b2c3d4e-...", "--yes")
 def restore(
     context: Context,
     *,
@@ -79,7 +79,7 @@ def _with_claims_in(store: ClaimStoreKind, document: TokenDocument, value: Secre
     return value_of({**document.fields, ORIGIN_KEY: replace(document.origin, claim_store=store).as_fields()})
 
 
-def _choose(context: Context, versions: list[Listed], wanted: str | None) -> Listed:
+def _choose(context: Context, versions: list[ListedVersion], wanted: str | None) -> ListedVersion:
     """Choose the version: the one asked for (its first characters suffice), else the last good one.
 
     Raises:
@@ -163,7 +163,7 @@ def _judge_unresolved(snapshot: Snapshot, policy: Policy, token: str, since: dat
     )
 
 
-def _show(version: Listed, document: TokenDocument, note: str) -> None:
+def _show(version: ListedVersion, document: TokenDocument, note: str) -> None:
     expires = None if document.expires_at is None else when(document.expires_at)
     rows = [("version", version.version_id), ("stored", when(version.created_at)), ("expires", expires), ("note", note)]
     errors().print(fields_table(rows))

@@ -11,14 +11,14 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.core.claims import Claim, Record, read_claim, read_record
 from token_refresh_worker.core.versions import staged_version_id
-from token_refresh_worker.run.ports import SecretReader, SecretVersion
+from token_refresh_worker.run.ports import ReadableSecret, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import Origin
 
 _T = TypeVar("_T")
 
 
-class Kind(StrEnum):
+class VersionKind(StrEnum):
     """What a version is."""
 
     RECEIVED = "token set, received by a run"
@@ -32,22 +32,22 @@ class Kind(StrEnum):
     @property
     def is_token_set(self) -> bool:
         """Whether it has tokens in it."""
-        return self in {Kind.RECEIVED, Kind.AUTHORIZED, Kind.STORED}
+        return self in {VersionKind.RECEIVED, VersionKind.AUTHORIZED, VersionKind.STORED}
 
     @property
     def is_value(self) -> bool:
         """Whether it is a value of the secret, and not a note of this program."""
-        return self.is_token_set or self is Kind.OTHER
+        return self.is_token_set or self is VersionKind.OTHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedVersion:
     """A version as `ListSecretVersionIds` gives it, with its value, and what it is."""
 
     version_id: str
     created_at: datetime
     labels: frozenset[str]
-    kind: Kind
+    kind: VersionKind
     value: SecretVersion | None
     claim: Claim | None = None
     record: Record | None = None
@@ -60,8 +60,8 @@ class Listed:
 
 
 def list_versions(
-    entries: Iterable[Mapping[str, Any]], store: SecretReader, *, needs_refresh_token: bool
-) -> list[Listed]:
+    entries: Iterable[Mapping[str, Any]], store: ReadableSecret, *, needs_refresh_token: bool
+) -> list[ListedVersion]:
     """Read all versions that still exist, the newest first.
 
     Args:
@@ -81,13 +81,13 @@ def list_versions(
     claims = {version.version_id for version in listed if version.claim}
     received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}
     marked = [
-        replace(version, kind=Kind.RECEIVED) if version.document and version.version_id in received else version
+        replace(version, kind=VersionKind.RECEIVED) if version.document and version.version_id in received else version
         for version in listed
     ]
     return sorted(marked, key=lambda version: version.created_at, reverse=True)
 
 
-def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> Listed:
+def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_refresh_token: bool) -> ListedVersion:
     """Say what a version is, by its content."""
     version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
     text = (value.value if value else None) or SecretValue("")
@@ -95,12 +95,12 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
     claim = _parsed(lambda: read_claim(version_id, text, created_at))
     record = None if claim else _parsed(lambda: read_record(version_id, text))
     if version_id == PROBE_VERSION_ID:
-        kind = Kind.PROBE
+        kind = VersionKind.PROBE
     elif document is not None:
         kind = _kind_of(document)
     else:
-        kind = Kind.CLAIM if claim else Kind.RECORD if record else Kind.OTHER
-    return Listed(
+        kind = VersionKind.CLAIM if claim else VersionKind.RECORD if record else VersionKind.OTHER
+    return ListedVersion(
         version_id=version_id,
         created_at=created_at,
         labels=frozenset(entry.get("VersionStages", ())),
@@ -112,11 +112,11 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
     )
 
 
-def _kind_of(document: TokenDocument) -> Kind:
+def _kind_of(document: TokenDocument) -> VersionKind:
     """Say who stored a token set, by its key `tokenRefresh`; an edited copy keeps the key."""
     origin = document.origin
     # Without a claim: the first grant, stored before there was the mark `authorized`.
-    return Kind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else Kind.STORED
+    return VersionKind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else VersionKind.STORED
 
 
 def _parsed(parse: Callable[[], _T]) -> _T | None:

@@ -9,30 +9,34 @@ import typer
 from rich.table import Table
 
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh_worker.cli.console.failures import CommandFailed, reported
+from token_refresh_worker.cli.console.command import command
+from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.screen import fields_table, output, span, text
+from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.providers.check import check_profile
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant
 from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
-from token_refresh_worker.providers.provider import Basis, GraceEnd, Provider, Rotation
-
-EXAMPLES: Final = """[bold]Examples[/]
-token-refresh providers
-token-refresh providers hubspot
-token-refresh providers --check my-crm.toml"""
+from token_refresh_worker.providers.provider import Basis, GraceEnd, OldAccessToken, Provider, Rotation
 
 _BASES: Final = {
     Basis.DOCUMENTED: "",
     Basis.REPORTED: " (reported, not documented)",
     Basis.ASSUMED: " (assumed, not verified)",
 }
+_OLD: Final = {
+    None: None,
+    OldAccessToken.DIES: "dies with the refresh",
+    OldAccessToken.LIVES: "works until it expires",
+}
 _USUAL: Final = (Encoding.FORM, AuthMethod.POST, Grant.REFRESH_TOKEN)
 ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.NEVER: "never"}
 
 
+@command("providers", "", "hubspot", "--check my-crm.toml", shares=["debug"])
 def providers(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.", show_default=False)] = None,
+    context: Context,
     *,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.", show_default=False)] = None,
     profiles: Annotated[
         Path | None, typer.Option(envvar="PROVIDER_PROFILES", help="Folder with profiles of your own.")
     ] = None,
@@ -44,18 +48,18 @@ def providers(
             show_default=False,
         ),
     ] = None,
-) -> None:
+) -> int:
     """List the providers that the worker knows, show one with its evidence, or check a profile of your own."""
-    with reported(debug=False, failed=1):
-        # Typer has read the variable, too; the folder is checked in one place, whichever way it was named.
-        own = own_profiles({"PROVIDER_PROFILES": str(profiles)} if profiles else {})
-        if check is not None:
-            _check(check)
-        elif name is not None:
-            _show(load_provider(name, own))
-        else:
-            _list(load_provider(known, own) for known in profile_names(own))
-        raise typer.Exit(0)
+    del context
+    # Typer has read the variable, too; the folder is checked in one place, whichever way it was named.
+    own = own_profiles({"PROVIDER_PROFILES": str(profiles)} if profiles else {})
+    if check is not None:
+        _check(check)
+    elif name is not None:
+        _show(load_provider(name, own))
+    else:
+        _list(load_provider(known, own) for known in profile_names(own))
+    return 0
 
 
 def _check(profile: Path) -> None:
@@ -92,9 +96,15 @@ def _show(provider: Provider) -> None:
                 ("due before expiry", span(refresh_window(provider.refresh_window, provider.access_token_lifetime))),
                 ("new refresh token", ROTATES[provider.rotation]),
                 ("old one accepted", grace_text(provider)),
+                ("old access token", _OLD.get(provider.old_access_token)),
                 ("grant lives", grant_text(provider)),
                 ("limit", f"{rate.requests} in {span(rate.per)} for each {rate.scope}" if rate else None),
                 ("authorization page", page.endpoint if page else None),
+                ("revocation", provider.revocation_endpoint or None),
+                (
+                    "ends on",
+                    f"{provider.ends_on}, successor: {provider.successor or 'none'}" if provider.ends_on else None,
+                ),
             )
         )
     )
@@ -102,7 +112,8 @@ def _show(provider: Provider) -> None:
     # Sources are URLs: broken over two lines they could not be opened.
     for fact in provider.evidence:
         source = f"  {fact.source}, {fact.on}{_BASES[fact.basis]}"
-        output().print(text(f"- {fact.says}"), text(source, "dim"), sep="\n", soft_wrap=True)
+        since = f"From {fact.changes_on}: " if fact.changes_on else ""
+        output().print(text(f"- {since}{fact.says}"), text(source, "dim"), sep="\n", soft_wrap=True)
 
 
 def request_text(provider: Provider) -> str:

@@ -7,8 +7,8 @@ import typer
 from token_refresh.errors import InvalidSecretDocument, SecretNotFound
 from token_refresh_worker.adapters.telemetry import mask
 from token_refresh_worker.bootstrap import SystemClock, build_run
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.interrupts import finishing
-from token_refresh_worker.cli.console.options import command
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import Errors, errors, show_result, text
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
@@ -36,10 +36,11 @@ _SENTENCES = {
 
 
 @command(
-    "token-refresh refresh",
-    "token-refresh refresh --force",
-    "token-refresh refresh --dry-run --json",
-    "token-refresh refresh --invoke token-refresh-prod --force",
+    "refresh",
+    "",
+    "--force",
+    "--dry-run --json",
+    "--invoke token-refresh-prod --force",
 )
 def refresh(  # noqa: PLR0913 - options, each by its name
     context: Context,
@@ -66,7 +67,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
         if force and not (dry_run or yes):
             _confirm_reserved(context)
         settings = _settings(context, ask=not (dry_run or yes))
-        with console.status("refreshing"), context.completing():  # After the questions: it would draw over them.
+        with console.status("refreshing"):  # After the questions: it would draw over them.
             result = _run(context, settings, console, force=force, dry_run=dry_run)
     except SecretNotFound as failure:
         raise not_found(context, failure) from None

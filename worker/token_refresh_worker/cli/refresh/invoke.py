@@ -7,7 +7,7 @@ from typing import Any, Final
 from token_refresh import errors as named
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import ClientLimits
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.screen import errors, show_result, text
 from token_refresh_worker.cli.context import Context

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import cast
 
 from token_refresh.aws.calls import CallFailed, call
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import service_time
 from token_refresh_worker.cli.context import Context
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.cli.console.screen import relative, span, when
-from token_refresh_worker.cli.secret.state import PastAttempt, Result, State
+from token_refresh_worker.cli.secret.state import PastAttempt, Result, SecretState
 from token_refresh_worker.core.schedule import lifetime_too_short
 from token_refresh_worker.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, TokenUsed, Wait
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -50,9 +50,9 @@ _REFRESHES: Final = (Redeem, Promote, Carry)
 _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 
-def examine(state: State) -> list[Finding]:
+def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _expiry, _failed, _overdue, _ending, _published, _lifetime)
+    checks = (_step, _expiry, _failed, _overdue, _ending, _provider_ends, _published, _lifetime)
     findings = [finding for check in checks if (finding := check(state)) is not None]
     return sorted(findings, key=lambda finding: -finding.health)
 
@@ -62,7 +62,7 @@ def health_of(findings: list[Finding]) -> Health:
     return max((finding.health for finding in findings), default=Health.HEALTHY)
 
 
-def next_step(state: State) -> str:  # noqa: PLR0911 - one for each kind of step
+def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind of step
     """Say what the next scheduled run does."""
     match state.step:
         case Fresh():
@@ -92,7 +92,7 @@ def explain_attempt(past: PastAttempt) -> str:
     return said + (f" ({past.error})" if past.error else "")
 
 
-def _step(state: State) -> Finding | None:
+def _step(state: SecretState) -> Finding | None:
     """Report why the next run does not refresh, or what it does instead."""
     match state.step:
         case Mismatch() as step:
@@ -125,11 +125,11 @@ def _step(state: State) -> Finding | None:
     return None
 
 
-def _force(state: State) -> Command:
+def _force(state: SecretState) -> Command:
     return state.context.command("refresh", "--force")
 
 
-def _mismatch(state: State, step: Mismatch) -> Finding:
+def _mismatch(state: SecretState, step: Mismatch) -> Finding:
     command = state.context.command
     if step.setting == "TOKEN_ENDPOINT":
         return Finding.broken(
@@ -154,12 +154,12 @@ def _mismatch(state: State, step: Mismatch) -> Finding:
     )
 
 
-def _move_claims(state: State, to: str) -> Command:
+def _move_claims(state: SecretState, to: str) -> Command:
     """Give the command; NAME stands for the table where no setting names one."""
     return state.context.command("claims move", "--to", to, "--table", state.settings.claim_table or "NAME")
 
 
-def _expiry(state: State) -> Finding | None:
+def _expiry(state: SecretState) -> Finding | None:
     refreshes = isinstance(state.step, _REFRESHES)
     command = state.context.command("refresh" if refreshes else "doctor")
     remedy = ("refresh now: " if refreshes else "find out why: ", command)
@@ -170,7 +170,7 @@ def _expiry(state: State) -> Finding | None:
     return Finding.broken(f"the access token expired {relative(state.left)}: the provider's API rejects it", *remedy)
 
 
-def _failed(state: State) -> Finding | None:
+def _failed(state: SecretState) -> Finding | None:
     """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
     newest = state.attempts[0] if state.attempts else None
     # Without an attempt on the current version, the failure was on an older one and is over.
@@ -187,7 +187,7 @@ def _failed(state: State) -> Finding | None:
     )
 
 
-def _overdue(state: State) -> Finding | None:
+def _overdue(state: SecretState) -> Finding | None:
     """Report a refresh that is late: half of the time in which it is due has passed, and no rule keeps a run back."""
     expires_at, due = state.document.expires_at, state.due_at
     if expires_at is None or due is None or state.left is None or state.left <= timedelta(0):
@@ -204,11 +204,11 @@ def _overdue(state: State) -> Finding | None:
     )
 
 
-def _ending(state: State) -> Finding | None:
+def _ending(state: SecretState) -> Finding | None:
     """Report a grant that ends soon, whatever the runs do."""
     origin, now = state.document.origin, state.snapshot.now
     ends_at, ending_at = (origin.grant_ends_at, origin.grant_ending_at) if origin else (None, None)
-    if ends_at is None or ending_at is None or now < ending_at or state.settings.provider.prolongs_grants:
+    if ends_at is None or ending_at is None or now < ending_at or is_prolonged(state):
         return None
     return Finding.attention(
         f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
@@ -217,7 +217,25 @@ def _ending(state: State) -> Finding | None:
     )
 
 
-def _published(state: State) -> Finding | None:
+def is_prolonged(state: SecretState) -> bool:
+    """Whether the next refresh moves the end of the grant, as far as is known."""
+    document, origin = state.document, state.document.origin
+    ending_at = origin.grant_ending_at if origin else None
+    # The last refresh didn't, if the grant was ending when it brought these tokens.
+    kept = ending_at is not None and document.issued_at is not None and document.issued_at >= ending_at
+    return state.settings.provider.prolongs_grants and not kept
+
+
+def _provider_ends(state: SecretState) -> Finding | None:
+    provider = state.settings.provider
+    notice = provider.end_notice(state.snapshot.now.date())
+    if notice is None:
+        return None
+    facts = Command(("token-refresh", "providers", provider.name), is_complete=True)
+    return Finding.attention(notice, "plan the move; what is known of it: ", facts)
+
+
+def _published(state: SecretState) -> Finding | None:
     if not state.published_lags or isinstance(state.step, Mismatch):  # A run with other settings fails first.
         return None
     if state.publish_failure is not None:
@@ -230,7 +248,7 @@ def _published(state: State) -> Finding | None:
     )
 
 
-def _lifetime(state: State) -> Finding | None:
+def _lifetime(state: SecretState) -> Finding | None:
     if not lifetime_too_short(state.document, state.policy):
         return None
     claims = state.claims_today[1]

@@ -4,7 +4,7 @@ from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, Listed, enrol
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
 from token_refresh_worker.fleet.ports import Index
 
 
@@ -62,6 +62,6 @@ def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:
     if missing:
         context.call("TagResource", secret_id, Tags=missing)
     now = index.read_clock()
-    listed = Listed(secret_arn=secret_arn, tags={**tags, **wanted}, changed_at=None)
+    listed = TaggedSecret(secret_arn=secret_arn, tags={**tags, **wanted}, changed_at=None)
     if not index.add(enrol(listed, now)):
         index.look_at(secret_arn, now)

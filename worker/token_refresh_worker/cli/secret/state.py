@@ -57,7 +57,7 @@ class PastAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class SecretState:
     """What `status` prints and `doctor` checks."""
 
     context: Context
@@ -119,12 +119,17 @@ class State:
         return self.settings.published_secret_id is not None and (published is None or published.version_id != current)
 
 
-def read_state(context: Context) -> State:
+def read_state(context: Context) -> SecretState:
     """Read the token secret, with no more permission than the function has.
 
     Raises:
         TokenRefreshError: It can't be read, or is not a token document.
     """
+    with context.completing():
+        return _read_state(context)
+
+
+def _read_state(context: Context) -> SecretState:
     context.settings()  # A wrong variable is reported first.
     store = context.store()
     settings = _settings(context, store)
@@ -141,12 +146,13 @@ def read_state(context: Context) -> State:
         needs_refresh_token=settings.provider.needs_refresh_token,
     )
     try:
-        with context.completing():
-            snapshot = reader.read(memory)
+        snapshot = reader.read(memory)
     except InvalidSecretDocument:
         refuse_published_copy(context)
         raise
-    return State(
+    if memory.publish_failure is not None:
+        context.complete(memory.publish_failure)
+    return SecretState(
         context=context,
         settings=settings,
         snapshot=snapshot,

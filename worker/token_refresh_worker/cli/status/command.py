@@ -10,7 +10,7 @@ from rich.live import Live
 
 from token_refresh.advice import Advice
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, TokenRefreshError
-from token_refresh_worker.cli.console.options import command
+from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.screen import message, output, print_json, show
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.health import Health, examine, health_of
@@ -22,10 +22,11 @@ _BROKEN = (SecretEmpty, InvalidSecretDocument)
 
 
 @command(
-    "token-refresh status",
-    "token-refresh status upwork-oauth-tokens --region eu-central-1",
-    "token-refresh status --json",
-    "token-refresh status --watch --interval 10",
+    "status",
+    "",
+    "upwork-oauth-tokens --region eu-central-1",
+    "--json",
+    "--watch --interval 10",
     failed=Health.UNKNOWN,
 )
 def status(

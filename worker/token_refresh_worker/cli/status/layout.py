@@ -20,8 +20,8 @@ from token_refresh_worker.cli.console.screen import (
     when,
     when_from,
 )
-from token_refresh_worker.cli.secret.health import Finding, Health, explain_attempt, health_of, next_step
-from token_refresh_worker.cli.secret.state import Result, State
+from token_refresh_worker.cli.secret.health import Finding, Health, explain_attempt, health_of, is_prolonged, next_step
+from token_refresh_worker.cli.secret.state import Result, SecretState
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, Wait
 
@@ -30,7 +30,7 @@ _NARROW: Final = 64
 """Below so many columns, the list of attempts keeps what matters most."""
 
 
-def lay_out(state: State, findings: list[Finding]) -> list[RenderableType]:
+def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]:
     """Lay the state out on one screen, part below part."""
     health, now, current = health_of(findings), state.snapshot.now, state.snapshot.current
     where = f"  {state.context.secret_id} in {state.context.region}"
@@ -57,20 +57,20 @@ def lay_out(state: State, findings: list[Finding]) -> list[RenderableType]:
     return parts
 
 
-def _expires(state: State) -> str:
+def _expires(state: SecretState) -> str:
     expires_at, now = state.document.expires_at, state.snapshot.now
     return "unknown" if expires_at is None else when_from(expires_at, now)
 
 
-def _grant_ends(state: State) -> str | None:
+def _grant_ends(state: SecretState) -> str | None:
     ends_at = state.grant_ends_at
     if ends_at is None:
         return None
-    prolonged = ", unless a refresh prolongs it" if state.settings.provider.prolongs_grants else ""
+    prolonged = ", unless a refresh prolongs it" if is_prolonged(state) else ""
     return when_from(ends_at, state.snapshot.now) + prolonged
 
 
-def _bar(state: State, style: str) -> Text | None:
+def _bar(state: SecretState, style: str) -> Text | None:
     document, left, due = state.document, state.left, state.due_at
     if document.expires_at is None or left is None or due is None:
         return None
@@ -78,13 +78,13 @@ def _bar(state: State, style: str) -> Text | None:
     return Text.assemble(bar(left / whole, (document.expires_at - due) / whole, style), text(f" of {span(whole)}"))
 
 
-def _provider(state: State) -> str:
+def _provider(state: SecretState) -> str:
     grace = state.snapshot.counted_grace(state.policy)
     used = f"accepts a refresh token again for {span(grace)}" if grace else "single use"
     return f"{state.settings.provider.title} at {state.host}; {used}"
 
 
-def _claims(state: State) -> str:
+def _claims(state: SecretState) -> str:
     if isinstance(state.step, Mismatch) and state.step.setting == "CLAIM_TABLE":
         return "not read: they are not where the settings say"
     used, limit = state.claims_today
@@ -93,7 +93,7 @@ def _claims(state: State) -> str:
     return f"{where}; {used} of {limit} in 24 h"
 
 
-def _published(state: State) -> str | None:
+def _published(state: SecretState) -> str | None:
     name = state.settings.published_secret_id
     if name is None:
         return None
@@ -106,7 +106,7 @@ def _finding(finding: Finding) -> list[RenderableType]:
     return [assemble(head, finding.text), *message(*finding.remedy, head="-> ", indent=2)]
 
 
-def _attempts(state: State) -> Table:
+def _attempts(state: SecretState) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left", title="Last attempts to refresh")
     narrow = output().width < _NARROW
     for column in ("", "result") if narrow else ("claimed", "", "attempt", "result", "version"):
@@ -123,7 +123,7 @@ def _attempts(state: State) -> Table:
     return table
 
 
-def as_fields(state: State, findings: list[Finding]) -> dict[str, Any]:
+def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
     """Give the state for machines."""
     step, published = state.step, state.settings.published_secret_id
     retry_at = step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None

@@ -10,7 +10,7 @@ from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.dispatch import LEASE
 from token_refresh_worker.fleet.core.row import AHEAD, Pause, Pauses, Row
-from token_refresh_worker.fleet.ports import CLOCK_TICK, Entry
+from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -52,7 +52,7 @@ class TableIndex:
         item = self._table.call("GetItem", what, lambda response: optional_member(response, "Item", dict))
         return items.read_pauses(item or {})
 
-    def entry(self, secret_arn: str) -> Entry | None:
+    def entry(self, secret_arn: str) -> IndexEntry | None:
         """Read one secret's row, the pauses and the open breakers in one call."""
         # Not the claims: they are an item of their own, which the run reads and locks itself.
         keys = [items.row_key(secret_arn), items.fleet_key(self._fleet), items.breakers_key(self._fleet)]
@@ -62,7 +62,7 @@ class TableIndex:
             return None
         pauses = items.read_pauses(found.get(f"fleet#{self._fleet}", {}))
         breakers = items.read_breakers(found.get(f"breakers#{self._fleet}", {}), now)
-        return Entry(row=items.read_row(item, now), pauses=pauses, breakers=breakers, read_at=now)
+        return IndexEntry(row=items.read_row(item, now), pauses=pauses, breakers=breakers, read_at=now)
 
     def report(self, row: Row) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""

@@ -5,8 +5,8 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from token_refresh.aws.calls import call
-from token_refresh.aws.errors import AwsRequest
-from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, Listed
+from token_refresh.aws.request import AwsRequest
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -18,7 +18,7 @@ class TaggedSecrets:
     def __init__(self, client: "SecretsManagerClient") -> None:
         self._client = client
 
-    def members(self, fleet: str) -> Iterator[Listed]:
+    def members(self, fleet: str) -> Iterator[TaggedSecret]:
         """List all secrets whose tag begins with the fleet's name.
 
         See https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html: filters match prefixes.
@@ -33,8 +33,8 @@ class TaggedSecrets:
                 return
             what = {**what, "NextToken": more}
 
-    def _page(self, what: Mapping[str, Any]) -> tuple[list[Listed], str | None]:
-        def ask() -> tuple[list[Listed], str | None]:
+    def _page(self, what: Mapping[str, Any]) -> tuple[list[TaggedSecret], str | None]:
+        def ask() -> tuple[list[TaggedSecret], str | None]:
             page = self._client.list_secrets(**what)
             return [_listed(secret) for secret in page["SecretList"]], page.get("NextToken")
 
@@ -42,9 +42,9 @@ class TaggedSecrets:
         return call(ask, lambda: AwsRequest("secretsmanager:ListSecrets", "", region, kind="all secrets"))
 
 
-def _listed(secret: Any) -> Listed:
+def _listed(secret: Any) -> TaggedSecret:
     changed = secret.get("LastChangedDate")
-    return Listed(
+    return TaggedSecret(
         secret_arn=secret["ARN"],
         tags={tag["Key"]: tag["Value"] for tag in secret.get("Tags", ())},
         # The SDK gives the machine's own zone.

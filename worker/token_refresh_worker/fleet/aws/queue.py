@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.aws.calls import call
-from token_refresh.aws.errors import AwsRequest
+from token_refresh.aws.request import AwsRequest
 from token_refresh_worker.fleet.core.dispatch import Message
 
 if TYPE_CHECKING:

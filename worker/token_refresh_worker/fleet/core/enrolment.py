@@ -24,7 +24,7 @@ _WAITS_FOR_A_PERSON: Final = frozenset({State.REAUTHORIZE, State.EMPTY, State.ER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class TaggedSecret:
     """One secret as `ListSecrets` describes it, without its value."""
 
     secret_arn: str
@@ -45,7 +45,7 @@ class Resync:
 
 
 def resync(
-    listed: Iterable[Listed], rows: Iterable[Row], *, fleet: str, now: datetime, believe: bool = False
+    listed: Iterable[TaggedSecret], rows: Iterable[Row], *, fleet: str, now: datetime, believe: bool = False
 ) -> Resync:
     """Compare the listing with the index.
 
@@ -74,13 +74,13 @@ def resync(
     )
 
 
-def enrol(secret: Listed, now: datetime) -> Row:
+def enrol(secret: TaggedSecret, now: datetime) -> Row:
     """Make the row of a new member: due at once."""
     provider = secret.tags.get(PROVIDER_TAG) or UNKNOWN_PROVIDER
     return Row(secret_arn=secret.secret_arn, provider=provider, added_at=now, next_at=now)
 
 
-def _was_repaired(row: Row, secret: Listed, now: datetime) -> bool:
+def _was_repaired(row: Row, secret: TaggedSecret, now: datetime) -> bool:
     """Whether somebody changed a secret that waits for a person; the runs themselves change it only by refreshing."""
     if row.seen is None or row.seen.state not in _WAITS_FOR_A_PERSON or secret.changed_at is None:
         return False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-DEMO = Path(__file__).parents[2] / "scripts" / "demo"
+DEMO = Path(__file__).parents[1] / "scripts" / "demo"
 NO_AWS = {"AWS_PROFILE": "no-such-profile", "HTTP_PROXY": "http://127.0.0.1:9"}
 """Settings of a machine that must not count."""
 

@@ -1,8 +1,9 @@
-"""Events on EventBridge; implements the port `Bus`."""
+"""Sends events about grants to EventBridge; implements the port `Bus`, in single mode and in a fleet."""
 
 import json
 from typing import TYPE_CHECKING, Final
 
+from token_refresh.aws.clients import ClientLimits
 from token_refresh.aws.events import put_event
 from token_refresh_worker.core.announcement import Announcement
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 SOURCE: Final = "token-refresh"
+
+CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=5, attempts=4)
+"""Consumers know an event that is sent twice."""
 
 
 class EventBridgeBus:

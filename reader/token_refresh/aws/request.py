@@ -1,0 +1,111 @@
+"""A call to AWS as messages name it, and what to do where it fails."""
+
+from typing import Final, NamedTuple
+
+from token_refresh.advice import Advice, Command
+from token_refresh.aws.arn import arn_region
+
+TOKEN_SECRET_SETTING: Final = "TOKEN_SECRET_ID"  # noqa: S105 - a variable's name
+STORED: Final = {"secret", "parameter"}
+"""The kinds that hold a value."""
+
+
+class AwsRequest(NamedTuple):
+    """A call to AWS, as messages name it."""
+
+    action: str
+    """As IAM names it: `secretsmanager:GetSecretValue`."""
+    name: str
+    """Name or ARN of the secret, path of the parameter; empty if the call is about all that there are."""
+    region: str
+    """Empty if the name says it."""
+    kind: str = "secret"
+    setting: str | None = None
+    """The setting that holds the name, if it is known."""
+    reference: str | None = None
+    """The reference that led to this name, if it is another text."""
+    purpose: str | None = None
+    """What the call is for, if it is for something else."""
+
+    @property
+    def place(self) -> str:
+        """Name the secret and the region."""
+        region = self.region and f"in {self.region}"
+        purpose = self.purpose and f"for {self.purpose}"
+        reference = self.reference and f"({self.reference})"
+        return " ".join(filter(None, (self.kind, self.name, region, purpose, reference)))
+
+    def command(self, line: str, *values: str) -> Command:
+        """Give a complete command in the region of this call; see `Command.of`."""
+        region = self.region or arn_region(self.name)
+        return Command.of(f"{line} --region {{}}", *values, region) if region else Command.of(line, *values)
+
+
+def where_else(request: AwsRequest) -> Advice:
+    """Say where a secret or parameter may be that was not found, or how to create it."""
+    if request.kind in STORED and (other := _other_region(request)):
+        return (other,)
+    if request.reference:
+        command = Command.of("npx ampx sandbox secret set {}", request.reference.partition(":")[2])
+        return "set it with ", command, ", or for a branch in the Amplify console"
+    if request.kind == "parameter":
+        look_up = request.command("aws ssm get-parameters --names {}", request.name)
+        return "check the name and the region; ", look_up, " looks it up"
+    check = f"check {request.setting or 'the name'} and the region (AWS_REGION, --region)"
+    if request.setting not in {None, TOKEN_SECRET_SETTING}:
+        return f"{check}; ", request.command("aws secretsmanager list-secrets"), " lists the secrets"
+    return f"{check}. If it is to hold tokens, ", _authorize(request), " creates it"
+
+
+def where_it_is(request: AwsRequest) -> Advice:
+    """Say where to look for anything else that does not exist."""
+    match request.kind:
+        case "table":
+            return (
+                'Set CLAIM_TABLE to the output ClaimTableName of the stack (claim_table = "create" makes one), and ',
+                "AWS_REGION to its region",
+            )
+        case "fleet table":
+            return (
+                "Check the fleet's name, and set AWS_REGION to the region of its stack; to deploy one: ",
+                *(Command.of("scripts/deploy NAME"), ', with mode = "fleet" in infra/deployments/NAME.toml'),
+            )
+        case "function":
+            return "List the functions: ", request.command("aws lambda list-functions --query Functions[].FunctionName")
+        case _:
+            return ("Check its name, account and region",)
+
+
+def how_to_store(request: AwsRequest) -> Advice:
+    """Say how to store the first value of a secret."""
+    line = "aws secretsmanager put-secret-value --secret-id {} --secret-string file://value.json"
+    put = request.command(line, request.name)
+    if request.setting not in {None, TOKEN_SECRET_SETTING}:
+        return "store one with ", put
+    return "store a token set with ", _authorize(request), ", or another value with ", put
+
+
+def what_to_allow(request: AwsRequest) -> Advice:
+    """Say what the caller's role lacks."""
+    if other := _other_region(request):
+        return (other,)
+    allow = "allow this action for the caller's role. "
+    if request.kind in STORED:
+        allow = (
+            f"allow this action on this {request.kind} for the caller's role; a {request.kind} with a customer managed "
+            "key also needs kms:Decrypt, and kms:GenerateDataKey to write. "
+        )
+    return allow, Command.of("aws sts get-caller-identity"), " shows the caller"
+
+
+def _authorize(request: AwsRequest) -> Command:
+    return request.command("token-refresh authorize {}", request.name)
+
+
+def _other_region(request: AwsRequest) -> str | None:
+    """Point out the likeliest mistake: an ARN of one region, used in another."""
+    # Secrets Manager says only that the secret is missing, or denied.
+    region = arn_region(request.name)
+    if region is None or request.region in {"", region}:
+        return None
+    return f"the ARN belongs to {region}, and the request went to {request.region}: set AWS_REGION={region}"

@@ -1,0 +1,79 @@
+"""Runs `token-refresh` for shells, each command in a fork of one process: to start takes most of a command's time.
+
+A fork has the arguments, the folder, the environment and the files of the program that asks for it.
+"""
+
+import contextlib
+import functools
+import io
+import json
+import os
+import select
+import socket
+import sys
+import traceback
+
+import botocore.session
+import typer.main
+
+import token_refresh_worker.adapters.token_endpoint  # noqa: F401 - what a refresh imports
+from token_refresh_worker.cli import main
+
+PROGRAM = """\
+#!{python} -IS
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as forks:
+    forks.connect({address!r})
+    asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)])
+    socket.send_fds(forks, [asked.encode()], [0, 1, 2])
+    sys.exit(forks.recv(1)[0])
+"""
+
+
+def prepare() -> None:
+    """Do once what each command would do: read its options, and AWS's description of its service."""
+    typer.main.get_command = functools.cache(typer.main.get_command)
+    botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+    botocore.session.get_session().create_client("secretsmanager", region_name="eu-central-1")
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        main(["providers"])
+
+
+def serve(address: str) -> None:
+    """Fork for each program that connects, one after the other, until standard input ends."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
+        server.bind(address)
+        server.listen()
+        print(json.dumps({"address": address}), flush=True)  # noqa: T201 - whoever started this waits for it
+        while select.select([server, sys.stdin], [], [])[0] == [server]:
+            program, _ = server.accept()
+            if not (fork := os.fork()):
+                os._exit(_run(program))
+            program.send(bytes([os.waitstatus_to_exitcode(os.waitpid(fork, 0)[1])]))
+            program.close()
+
+
+def _run(program: socket.socket) -> int:
+    asked, files, _, _ = socket.recv_fds(program, 1 << 17, 3)
+    arguments, folder, environment = json.loads(asked)
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w", errors="backslashreplace")
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    status = 1
+    try:
+        main(arguments)
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    except BaseException:  # noqa: BLE001 - shown and ended as Python does
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
+if __name__ == "__main__":
+    prepare()
+    serve(sys.argv[1])
