@@ -55,6 +55,8 @@ def test_the_profiles_region_is_the_last_one_asked(
     assert None is clients.region_of()
     assert "eu-north-1" == clients.get("sqs", limits=LIMITS).meta.region_name
     assert "eu-north-1" == clients.region_of()
+    monkeypatch.setenv("AWS_PROFILE", "another")
+    assert None is clients.region_of()
 
 
 def test_a_process_has_one_client_for_each_service_region_and_limits(

@@ -4,7 +4,8 @@ import json
 import re
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -17,7 +18,6 @@ from fleet.memory import MemoryIndex
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.secret.storing import create_secret
-from token_refresh_worker.fleet.core.row import Row
 
 REDIRECT_URI = "http://127.0.0.1/callback"
 
@@ -213,7 +213,7 @@ def test_into_a_fleet_that_is_not_there(cli: Cli, client_file: Path, monkeypatch
     """A misspelt fleet ends the command before the browser opens: a grant would be given and not be stored."""
 
     class Missing(MemoryIndex):
-        def rows(self) -> Iterator[Row]:
+        def read_clock(self) -> datetime:
             raise ConfigurationError("dynamodb:Query on table prdo in eu-central-1 failed")
 
     monkeypatch.setattr("token_refresh_worker.cli.secret.membership.open_index", lambda *_: Missing())

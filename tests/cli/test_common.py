@@ -92,14 +92,6 @@ def test_an_unknown_profile(cli: Cli, command: str) -> None:
     assert "there is no AWS profile nope" in ended.screen
 
 
-def test_a_malformed_region(cli: Cli) -> None:
-    """A region that can't be one is reported as AWS configuration."""
-    ended = cli("status", "--region=not a region")
-
-    assert 3 == ended.code
-    assert "the AWS configuration can't be used (a region or an endpoint URL is malformed)" in ended.screen
-
-
 def test_a_missing_arn_is_not_looked_for_in_other_regions(cli: Cli, tokens: Tokens) -> None:
     """An ARN names its region itself."""
     del tokens

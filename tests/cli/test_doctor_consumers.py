@@ -30,7 +30,7 @@ def test_a_stale_consumer(cli: Cli, tokens: Tokens) -> None:
     ("reported", "denied", "grade", "printed"),
     [
         ("short", "", "skipped", "needs at least 8 characters"),
-        ("00000000", "ListSecretVersionIds", "skipped", "not known (AccessDeniedException)"),
+        ("00000000", "ListSecretVersionIds", "skipped", "not known: secretsmanager:ListSecretVersionIds on secret"),
         ("00000000", "", "failed", "this secret has no version 00000000"),
     ],
 )

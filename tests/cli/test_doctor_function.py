@@ -175,7 +175,7 @@ def test_a_broken_function_and_many_schedules(cli: Cli, aws: Aws) -> None:
 
     assert "FAILED function: its state is Failed" in ended.screen
     assert "ok schedule: ours, enabled" in ended.screen
-    assert "skipped dead letters: not known (AccessDeniedException) -> allow scheduler:GetSchedule" in ended.screen
+    assert "skipped dead letters: not known: scheduler:GetSchedule on schedule ours in eu-central-1 was" in ended.screen
 
 
 def test_a_function_that_can_not_be_read(cli: Cli, tokens: Tokens, environment: dict[str, str]) -> None:

@@ -56,10 +56,9 @@ def test_denied(cli: Cli, store: SecretsManagerServer, action: str) -> None:
 
 
 @pytest.mark.usefixtures("at_aws")
-def test_an_error_is_not_a_denial(cli: Cli, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_is_not_a_denial(cli: Cli, store: SecretsManagerServer) -> None:
     """A connection that breaks, or a store that fails, says nothing about permissions."""
     store.fault("drop_before", "PutSecretValue", times=None)
-    monkeypatch.setattr("token_refresh_worker.cli.context._PATIENT", None)
 
     check = permissions(cli("doctor", "--json"))
 
@@ -73,8 +72,7 @@ def test_a_store_that_moves_what_it_should_not(
     """The current version is read after each probe: one that changed is reported, with the command that mends it."""
     version_id = store.client().get_secret_value(SecretId=SECRET_ID, VersionStage="AWSCURRENT")["VersionId"]
 
-    def careless(probe: object) -> None:
-        del probe
+    def careless(*_: object) -> None:
         tokens.put("{}")
 
     monkeypatch.setattr("token_refresh_worker.cli.doctor.permissions._try", careless)

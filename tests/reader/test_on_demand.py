@@ -220,16 +220,3 @@ def test_worker_out_of_reach(store: Store, clock: Clock, monkeypatch: pytest.Mon
         reader = TokenReader("tokens", client=store.client, refresh_function=name, runtime=runtime(clock))
         with pytest.raises(TokenExpired, match=rf"{name} could not be asked to refresh: lambda:InvokeFunction on"):
             reader.get()
-
-
-def test_unreachable_worker(store: Store, clock: Clock) -> None:
-    """A function that can't be reached is an error like any other of AWS, in the words of all."""
-    nowhere = Worker()
-    with _listening(nowhere):
-        pass
-    store.put("one", lives_seconds=-1)
-    reader = TokenReader(
-        "tokens", client=store.client, refresh_function="f", lambda_client=nowhere.client(), runtime=runtime(clock)
-    )
-    with pytest.raises(TokenExpired, match=r"f got no response \(EndpointConnectionError\): check the net"):
-        reader.get()

@@ -9,7 +9,6 @@ from botocore.config import Config
 
 from reader.surroundings import Store
 from token_refresh.reader import (
-    ConfigurationError,
     SecretAccessDenied,
     SecretNotFound,
     SecretReader,
@@ -103,13 +102,6 @@ def test_slow_store_is_given_up() -> None:
             SecretStoreUnavailable, match=rf"{CALL} got no response \(ReadTimeoutError\): check the net"
         ):
             TokenReader("tokens", client=client).get()
-
-
-def test_no_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any region, the message says which variable to set."""
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
-    with pytest.raises(ConfigurationError, match=r"^no AWS region is set\. Set AWS_REGION, or give"):
-        TokenReader("tokens").get()
 
 
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

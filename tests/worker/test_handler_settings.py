@@ -21,28 +21,3 @@ def test_a_claim_that_the_function_outlives_is_refused(stage: Stage) -> None:
     error = stage.fail(ConfigurationError, {}, Context(seconds=120))
 
     assert "CLAIM_TTL_SECONDS is 120 and must exceed the function's timeout" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "says"),
-    [
-        (
-            "AWS_REGION",
-            "not a region",
-            "the AWS configuration can't be used (a region or an endpoint URL is",
-        ),
-        ("AWS_PROFILE", "nobody", "there is no AWS profile nobody"),
-        ("AWS_REGION", None, "no AWS region is set. Set AWS_REGION"),
-    ],
-)
-def test_an_aws_configuration_that_can_not_be_used(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, variable: str, value: str | None, says: str
-) -> None:
-    """A missing region or profile is a wrong setting, with the variables to look at."""
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
-    monkeypatch.delenv("AWS_REGION")
-    if value is not None:
-        monkeypatch.setenv(variable, value)
-
-    assert says in str(stage.fail(ConfigurationError))

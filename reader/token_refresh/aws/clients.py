@@ -9,7 +9,7 @@ from token_refresh.aws.causes import Cause, FailedCall, failure_of
 from token_refresh.aws.errors import named_error
 from token_refresh.aws.request import AwsRequest
 
-_REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")  # botocore reads the second alone
 _PROFILE: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # in botocore's order
 _ENDPOINT: Final = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
 
@@ -34,11 +34,6 @@ class MakeClient(Protocol):
             TokenRefreshError: There is no region, or the AWS configuration can't be used.
         """
         ...
-
-
-def configured_region() -> str | None:
-    """Give the region of AWS_REGION, which botocore does not read: it has AWS_DEFAULT_REGION and the profile."""
-    return os.environ.get("AWS_REGION") or None
 
 
 class Clients:
@@ -81,7 +76,7 @@ class Clients:
         profile = None if environment is None or "AWS_ACCESS_KEY_ID" in aws else aws.get("AWS_PROFILE")
         try:
             with self._lock:
-                self._configure({name: value for name, value in aws.items() if name not in _REGION}, profile)
+                self._configure(_without_region(aws), profile)
                 return self._get(service, region, limits, aws)
         except Exception as error:  # noqa: BLE001 - whatever botocore meets in variables and files, it is named
             failure = _why(error)
@@ -91,7 +86,9 @@ class Clients:
 
     def region_of(self, region: str | None = None) -> str | None:
         """Give the region that a client gets; the profile's is known once there was a client."""
-        return region or _region_in(_aws_variables(os.environ)) or self._profiles_region
+        aws = _aws_variables(os.environ)
+        profiles = self._profiles_region if self._configuration == _without_region(aws) else None
+        return region or _region_in(aws) or profiles
 
     def regions(self, service: str) -> list[str]:
         """List the regions that have a service; there must be a client."""
@@ -146,6 +143,10 @@ def _aws_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 def _region_in(aws: Mapping[str, str]) -> str | None:
     return next((aws[name] for name in _REGION if name in aws), None)
+
+
+def _without_region(aws: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in aws.items() if name not in _REGION}
 
 
 def _why(error: Exception) -> FailedCall:

@@ -43,7 +43,7 @@ class AwsRequest(NamedTuple):
 
 def where_else(request: AwsRequest) -> Advice:
     """Say where a secret or parameter may be that was not found, or how to create it."""
-    if request.kind in STORED and (other := _other_region(request)):
+    if other := _other_region(request):
         return (other,)
     if request.reference:
         command = Command.of("npx ampx sandbox secret set {}", request.reference.partition(":")[2])

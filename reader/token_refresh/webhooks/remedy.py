@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import arn_region
-from token_refresh.aws.clients import configured_region
+from token_refresh.aws.clients import CLIENTS
 from token_refresh.reader import Secret
 
 # From a file: a secret on a command line stays in the shell's history.
@@ -60,4 +60,4 @@ def _parts(reference: str) -> tuple[str, str]:
 
 def _region(reference: str) -> str | None:
     scheme, name = _parts(reference)
-    return arn_region(name) or configured_region() if scheme in _OF_AWS else None
+    return CLIENTS.region_of(arn_region(name)) if scheme in _OF_AWS else None

@@ -20,10 +20,6 @@ OVERRUN_SECONDS: Final = CALL_LIMITS.connect_seconds + CALL_LIMITS.read_seconds
 """How far one call may run past the deadline: both of its time limits."""
 
 
-class _MayPass(CallFailed):
-    """The same call may succeed in a moment; nobody knows whether it had an effect."""
-
-
 def until(deadline: Deadline, *, after_write: bool = False) -> Repeat:
     """Repeat a call after each failure that may pass, with random waits.
 
@@ -33,22 +29,12 @@ def until(deadline: Deadline, *, after_write: bool = False) -> Repeat:
     """
     passing = {Cause.NOT_FOUND, Cause.NO_VALUE} if after_write else set()
 
-    def repeated(attempt: Callable[[], T], /) -> T:
-        def once() -> T:
-            try:
-                return attempt()
-            except CallFailed as failed:
-                failure = failed.failure
-            may_pass = failure.cause.is_transient or failure.cause in passing
-            raise (_MayPass if may_pass else CallFailed)(failure)
+    def may_pass(error: BaseException) -> bool:
+        return isinstance(error, CallFailed) and (error.failure.cause.is_transient or error.failure.cause in passing)
 
+    def repeated(attempt: Callable[[], T], /) -> T:
         clock = deadline.clock
-        return repeat(
-            once,
-            clock=clock,
-            until=min(clock.monotonic() + PATIENCE_SECONDS, deadline.at),
-            errors=(_MayPass,),
-            longest_wait_seconds=2.0,
-        )
+        end = min(clock.monotonic() + PATIENCE_SECONDS, deadline.at)
+        return repeat(attempt, clock=clock, until=end, errors=may_pass, longest_wait_seconds=2.0)
 
     return repeated

@@ -137,7 +137,7 @@ class Redemption:
                 lambda: self.parts.store.put(version_id, value, label=OUTCOME),
                 clock=self.parts.clock,
                 until=self.deadline.at,
-                errors=(SecretStoreError,),
+                errors=lambda error: isinstance(error, SecretStoreError),
             )
         except SecretStoreError as error:
             raise not_stored(self.secret, f"{type(error).__name__}: {error}") from None

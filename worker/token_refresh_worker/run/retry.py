@@ -6,7 +6,7 @@ from typing import TypeVar
 from tenacity import (
     RetryCallState,
     Retrying,
-    retry_if_exception_type,
+    retry_if_exception,
     retry_if_result,
     wait_random_exponential,
 )
@@ -21,7 +21,7 @@ def repeat(  # noqa: PLR0913 - all but the call by name
     *,
     clock: Clock,
     until: float,
-    errors: tuple[type[Exception], ...] = (),
+    errors: Callable[[BaseException], bool] = lambda _: False,
     results: Callable[[T], bool] = lambda _: False,
     limit: int = 1_000,
     first_wait_seconds: float = 0.2,
@@ -34,7 +34,7 @@ def repeat(  # noqa: PLR0913 - all but the call by name
         call: What is called, at least once.
         clock: The stopwatch; it also sleeps.
         until: When no repeat may begin any more, on the clock's stopwatch.
-        errors: Errors after which a repeat may succeed.
+        errors: Says of an error whether a repeat may succeed.
         results: Says of a result whether a repeat may bring a better one.
         limit: How many calls are made at most.
         first_wait_seconds: The upper bound of the first random wait; it doubles from there.
@@ -54,7 +54,7 @@ def repeat(  # noqa: PLR0913 - all but the call by name
         return result
 
     return Retrying(
-        retry=retry_if_exception_type(errors) | retry_if_result(results),
+        retry=retry_if_exception(errors) | retry_if_result(results),
         wait=wait_seconds,
         # tenacity sets `upcoming_sleep` before it asks whether to stop.
         stop=lambda state: state.attempt_number >= limit or clock.monotonic() + state.upcoming_sleep >= until,

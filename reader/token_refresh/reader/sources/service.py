@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import call
-from token_refresh.aws.clients import CLIENTS, ClientLimits, configured_region
+from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader import lifecycle
@@ -40,11 +40,11 @@ class AwsService:
         """Give the region in which a secret is looked up, for messages."""
         if self._client is not None:
             return str(self._client.meta.region_name)
-        return CLIENTS.region_of(self.client_region(name)) or "the configured region"
+        return self.client_region(name) or "the configured region"
 
     def client_region(self, name: str) -> str | None:
         """Give the region whose client reads a secret; None: that of the caller's client, or of the profile."""
-        return None if self._client is not None else arn_region(name) or self._region or configured_region()
+        return None if self._client is not None else CLIENTS.region_of(arn_region(name) or self._region)
 
     def call(self, name: str, request: Callable[[], AwsRequest], ask: Callable[[Any], T]) -> T:
         """Carry out one call and read its response.

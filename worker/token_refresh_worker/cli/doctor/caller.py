@@ -31,7 +31,7 @@ def check_caller(context: Context) -> Check:
     if not context.has_all_of_aws:
         return Check.skipped(name, "not checked: only Secrets Manager is at this endpoint")
     try:
-        return Check.ok(name, str(context.ask("sts:GetCallerIdentity", "caller")["Arn"]))
+        return Check.ok(name, str(context.ask("sts:GetCallerIdentity", "")["Arn"]))
     except SecretAccessDenied as failure:
         return Check.error(name, failure)
     except TokenRefreshError as failure:
