@@ -66,7 +66,19 @@ class ConfigurationError(TokenRefreshError):
     """A setting is missing or wrong, or does not fit the stored tokens.
 
     Fix: Correct the setting that the message names.
+
+    Attributes:
+        setting: The name of the setting, if the message begins with it.
     """
+
+    setting: str = ""
+
+    @classmethod
+    def of(cls, setting: str, problem: str, *, why: str = "", fix: str | Advice = ()) -> "ConfigurationError":
+        """Say what is wrong with a setting."""
+        error = cls(f"{setting} {problem}", why=why, fix=fix)
+        error.setting = setting
+        return error
 
 
 class InvalidEvent(TokenRefreshError):

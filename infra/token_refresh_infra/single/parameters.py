@@ -147,7 +147,9 @@ class SingleParameters(CommonParameters):
         try:
             return read_settings(self.variables | own)
         except ConfigurationError as error:
-            raise ParameterError(_named_as_here(str(error))) from None
+            # What is wrong with a profile or an address names no variable.
+            name = error.setting.lower().removesuffix("_id") or "provider"
+            raise ParameterError(f"{name}: {str(error).removeprefix(error.setting).lstrip()}") from None
 
     @property
     def lifetime_seconds(self) -> int:
@@ -222,9 +224,3 @@ class SingleParameters(CommonParameters):
     def claim_table_name(self) -> str | None:
         """Return the name of the table that holds the claims, if a table does."""
         return f"{self.stack_name}-claims" if self.claim_table == CREATE else self.claim_table
-
-
-def _named_as_here(message: str) -> str:
-    """Return the worker's message with the parameter's name in front, where it begins with the variable's."""
-    variable = re.match(r"([A-Z_]+?)(_ID)? (?=must|is|\w+ doesn't)", message)
-    return f"{variable[1].lower()}: {message[variable.end() :]}" if variable else f"provider: {message}"

@@ -18,19 +18,19 @@ def read_endpoint(name: str, url: str) -> str:
     """
     url = url.strip()  # a URL from a console often ends in a line end
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ConfigurationError(f"{name} must be ASCII without spaces; write an international host name as xn--")
+        raise ConfigurationError.of(name, "must be ASCII without spaces; write an international host name as xn--")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # a port is parsed, and can fail, only when it is read
     except ValueError:
-        raise ConfigurationError(f"{name} is not a URL") from None
+        raise ConfigurationError.of(name, "is not a URL") from None
     if not host or parts.scheme not in {"http", "https"}:
-        raise ConfigurationError(f"{name} must be an https URL with a host")
+        raise ConfigurationError.of(name, "must be an https URL with a host")
     if parts.username is not None or parts.password is not None or parts.fragment:
         # RFC 6749 sections 2.3.1 and 3.2.
-        raise ConfigurationError(f"{name} must have neither credentials nor a fragment in it")
+        raise ConfigurationError.of(name, "must have neither credentials nor a fragment in it")
     if parts.scheme == "http" and not is_loopback(host):
-        raise ConfigurationError(f"{name} must be https; http is allowed for loopback hosts only")
+        raise ConfigurationError.of(name, "must be https; http is allowed for loopback hosts only")
     return url
 
 

@@ -24,7 +24,7 @@ def own_profiles(environment: Mapping[str, str]) -> Path | None:
     if not given:
         return None
     if not Path(given).is_dir():
-        raise ConfigurationError("PROVIDER_PROFILES must be a folder with profiles, NAME.toml")
+        raise ConfigurationError.of("PROVIDER_PROFILES", "must be a folder with profiles, NAME.toml")
     return Path(given)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from token_refresh.advice import Command
+from token_refresh.advice import Advice, Command
 from token_refresh.errors import (
     ClientRejected,
     ConfigurationError,
@@ -152,12 +152,12 @@ def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
     )
 
 
-def not_stored(secret: SecretName, why: str) -> TokensNotStored:
-    """Say that received tokens may be lost."""
+def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> TokensNotStored:
+    """Say that received tokens may be lost; `fix` is what lets the store take the next ones."""
+    grace = "A provider with a grace period sends them again to the next run. Otherwise get a new grant with "
     return TokensNotStored(
-        f"new tokens for {secret} arrived but could not be saved before the deadline ({why}). "
-        "A provider with a grace period sends them again to the next run",
-        fix=("Otherwise get a new grant with ", secret.authorize),
+        f"new tokens for {secret} arrived but could not be saved before the deadline ({why})",
+        fix=(*((*fix, ". ") if fix else ()), grace, secret.authorize),
     )
 
 

@@ -140,7 +140,7 @@ class Redemption:
                 errors=lambda error: isinstance(error, SecretStoreError),
             )
         except SecretStoreError as error:
-            raise not_stored(self.secret, f"{type(error).__name__}: {error}") from None
+            raise not_stored(self.secret, f"{type(error).__name__}: {error.facts}", fix=error.fix) from None
         if not stored:
             raise not_stored(self.secret, f"version {version_id} is taken by another value")
         staged = TokenSet(version_id=version_id, stored_at=self.memory.service_now(), document=document)

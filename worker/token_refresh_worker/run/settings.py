@@ -98,9 +98,10 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         log_level=_read_choice(given, Variable.LOG_LEVEL, _LOG_LEVELS, normalise=str.upper) or "INFO",
     )
     if settings.provider.request.auth_method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:
-        raise ConfigurationError(
-            "CLIENT_KEY_ID must be the ARN or alias of the KMS key that signs assertions, because the client "
-            "authenticates with private_key_jwt"
+        raise ConfigurationError.of(
+            Variable.CLIENT_KEY_ID,
+            "must be the ARN or alias of the KMS key that signs assertions, because the client authenticates with "
+            "private_key_jwt",
         )
     return settings
 
@@ -113,8 +114,8 @@ def claim_store_problem(settings: Settings) -> ConfigurationError | None:
     problem = lifetime_problem(documented, settings.policy.claim_store)
     if problem is None:
         return None
-    what = f"PROVIDER {settings.provider.name} doesn't fit the claim store"
-    return ConfigurationError(what, why=problem.why, fix=problem.way_out)
+    what = f"{settings.provider.name} doesn't fit the claim store"
+    return ConfigurationError.of(Variable.PROVIDER, what, why=problem.why, fix=problem.way_out)
 
 
 def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
@@ -142,7 +143,8 @@ def _read_provider(given: Mapping[str, str]) -> Provider:
     if endpoint is not None:
         provider = provider.at_endpoint(endpoint)
     if not provider.token_endpoint:
-        raise ConfigurationError(f"TOKEN_ENDPOINT must be set, because the profile {provider.name} has no endpoint")
+        problem = f"must be set, because the profile {provider.name} has no endpoint"
+        raise ConfigurationError.of(Variable.TOKEN_ENDPOINT, problem)
     auth_method = _read_choice(given, Variable.TOKEN_ENDPOINT_AUTH_METHOD, tuple(AuthMethod))
     if auth_method is not None:
         provider = replace(provider, request=replace(provider.request, auth_method=AuthMethod(auth_method)))
@@ -161,7 +163,7 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
         # An endpoint of its own must not get Upwork's grace: a replay could revoke the grant there.
         name = DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER
     if name not in profile_names(own):
-        raise ConfigurationError(f"PROVIDER must be one of {', '.join(profile_names(own))}")
+        raise ConfigurationError.of(Variable.PROVIDER, f"must be one of {', '.join(profile_names(own))}")
     return load_provider(name, own)
 
 
@@ -177,9 +179,11 @@ def check_timeout(policy: Policy, timeout_seconds: float) -> None:
     """
     ttl_seconds, stale_seconds = policy.claim_time_to_live.total_seconds(), STALENESS.total_seconds()
     if ttl_seconds < timeout_seconds + stale_seconds:
-        raise ConfigurationError(
-            f"CLAIM_TTL_SECONDS is {ttl_seconds:.0f} and must exceed the function's timeout by {stale_seconds:.0f} s "
-            f"({timeout_seconds:.0f} s of it are left). Raise CLAIM_TTL_SECONDS or lower the timeout"
+        raise ConfigurationError.of(
+            Variable.CLAIM_TTL_SECONDS,
+            f"is {ttl_seconds:.0f} and must exceed the function's timeout by {stale_seconds:.0f} s "
+            f"({timeout_seconds:.0f} s of it are left)",
+            fix="Raise CLAIM_TTL_SECONDS or lower the timeout",
         )
 
 
@@ -188,7 +192,8 @@ def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> t
         return None
     text = given[name].strip()
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) in allowed):  # noqa: PLR2004 - no huge int
-        raise ConfigurationError(f"{name} must be a whole number of seconds from {allowed.start} to {allowed.stop - 1}")
+        problem = f"must be a whole number of seconds from {allowed.start} to {allowed.stop - 1}"
+        raise ConfigurationError.of(name, problem)
     return timedelta(seconds=int(text))
 
 
@@ -199,5 +204,5 @@ def _read_choice(
         return None
     value = normalise(given[name].strip())
     if value not in choices:
-        raise ConfigurationError(f"{name} must be one of {', '.join(choices)}")
+        raise ConfigurationError.of(name, f"must be one of {', '.join(choices)}")
     return value
