@@ -16,7 +16,7 @@ from token_refresh.errors import (
 )
 
 
-class _Row(NamedTuple):
+class _ErrorText(NamedTuple):
     raised: type[TokenRefreshError]
     what: str
     """`named_error` fills the braces."""
@@ -40,12 +40,12 @@ def _check_key(request: AwsRequest) -> str:
     return f"check that the key ({request.setting}) is enabled, and of a type for this use"
 
 
-_MESSAGES: Final[Mapping[Cause, _Row]] = {
-    Cause.NOT_FOUND: _Row(SecretNotFound, "{place} was not found ({action})", where_else),
-    Cause.NO_VALUE: _Row(SecretEmpty, "{place} has no current value ({action})", how_to_store),
-    Cause.DELETED: _Row(SecretNotFound, "{place} is marked for deletion ({action})", _restore),
-    Cause.DENIED: _Row(SecretAccessDenied, "{call} was denied ({code})", what_to_allow),
-    Cause.KEY_DENIED: _Row(
+_MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
+    Cause.NOT_FOUND: _ErrorText(SecretNotFound, "{place} was not found ({action})", where_else),
+    Cause.NO_VALUE: _ErrorText(SecretEmpty, "{place} has no current value ({action})", how_to_store),
+    Cause.DELETED: _ErrorText(SecretNotFound, "{place} is marked for deletion ({action})", _restore),
+    Cause.DENIED: _ErrorText(SecretAccessDenied, "{call} was denied ({code})", what_to_allow),
+    Cause.KEY_DENIED: _ErrorText(
         SecretAccessDenied,
         "{call} could not use its KMS key ({code})",
         (
@@ -53,8 +53,8 @@ _MESSAGES: Final[Mapping[Cause, _Row]] = {
             "is enabled"
         ),
     ),
-    Cause.BAD_KEY: _Row(ConfigurationError, "{call} failed ({code})", _check_key),
-    Cause.BAD_CREDENTIALS: _Row(
+    Cause.BAD_KEY: _ErrorText(ConfigurationError, "{call} failed ({code})", _check_key),
+    Cause.BAD_CREDENTIALS: _ErrorText(
         SecretAccessDenied,
         "{call} failed because the AWS credentials are invalid or expired ({code})",
         (
@@ -62,7 +62,7 @@ _MESSAGES: Final[Mapping[Cause, _Row]] = {
             ", or check AWS_PROFILE and this machine's clock",
         ),
     ),
-    Cause.NO_CREDENTIALS: _Row(
+    Cause.NO_CREDENTIALS: _ErrorText(
         SecretAccessDenied,
         "no AWS credentials were found for {call} ({code})",
         (
@@ -70,17 +70,17 @@ _MESSAGES: Final[Mapping[Cause, _Row]] = {
             *(Command.of("aws configure"), " or ", Command.of("aws configure sso"), " makes"),
         ),
     ),
-    Cause.NO_REGION: _Row(
+    Cause.NO_REGION: _ErrorText(
         ConfigurationError,
         "no AWS region is set",
         "Set AWS_REGION, or give --region on the command line",
     ),
-    Cause.NO_PROFILE: _Row(
+    Cause.NO_PROFILE: _ErrorText(
         ConfigurationError,
         "there is no AWS profile {name}",
         ("List them: ", Command.of("aws configure list-profiles", is_complete=True)),
     ),
-    Cause.BAD_CONFIGURATION: _Row(
+    Cause.BAD_CONFIGURATION: _ErrorText(
         ConfigurationError,
         "the AWS configuration can't be used ({code})",
         (
@@ -88,13 +88,13 @@ _MESSAGES: Final[Mapping[Cause, _Row]] = {
             "--profile and --endpoint-url"
         ),
     ),
-    Cause.BAD_NAME: _Row(ConfigurationError, "{name!r} can't be the name or ARN of a {kind}", _correct),
-    Cause.LIMIT: _Row(
+    Cause.BAD_NAME: _ErrorText(ConfigurationError, "{name!r} can't be the name or ARN of a {kind}", _correct),
+    Cause.LIMIT: _ErrorText(
         SecretStoreUnavailable,
         "{call} reached a limit of the service ({code})",
         _who_else,
     ),
-    Cause.THROTTLED: _Row(
+    Cause.THROTTLED: _ErrorText(
         SecretStoreUnavailable,
         "{call} was throttled ({code})",
         (
@@ -102,30 +102,34 @@ _MESSAGES: Final[Mapping[Cause, _Row]] = {
             "lasts, find the busy caller in CloudTrail"
         ),
     ),
-    Cause.SERVER_ERROR: _Row(
+    Cause.SERVER_ERROR: _ErrorText(
         SecretStoreUnavailable,
         "{call} failed in the service ({code})",
         "the next run, read or delivery tries again; https://health.aws.amazon.com shows the service's health",
     ),
-    Cause.UNREACHABLE: _Row(
+    Cause.UNREACHABLE: _ErrorText(
         SecretStoreUnavailable,
         "{call} got no response ({code})",
         "check the network path to AWS (VPC endpoint, NAT gateway, proxy), AWS_ENDPOINT_URL and the region",
     ),
-    Cause.MALFORMED: _Row(
+    Cause.MALFORMED: _ErrorText(
         SecretStoreUnavailable,
         "{call} got a response without a usable {code}",
         "check AWS_ENDPOINT_URL and the proxy; something other than AWS seems to respond",
     ),
-    Cause.OTHER: _Row(SecretStoreUnavailable, "{call} failed ({code})", "the next run, read or delivery tries again"),
+    Cause.OTHER: _ErrorText(
+        SecretStoreUnavailable, "{call} failed ({code})", "the next run, read or delivery tries again"
+    ),
 }
 
 # The same, of other things than secrets and parameters.
-_MESSAGES_OF_OTHERS: Final[Mapping[Cause, _Row]] = {
+_MESSAGES_OF_OTHERS: Final[Mapping[Cause, _ErrorText]] = {
     **_MESSAGES,
-    Cause.NOT_FOUND: _Row(ConfigurationError, "{place} does not exist ({action})", where_it_is),
-    Cause.LIMIT: _Row(SecretStoreUnavailable, "{call} reached a limit of the service ({code})", "ask AWS to raise it"),
-    Cause.BAD_NAME: _Row(ConfigurationError, "{name!r} can't be the name of a {kind}", _correct),
+    Cause.NOT_FOUND: _ErrorText(ConfigurationError, "{place} does not exist ({action})", where_it_is),
+    Cause.LIMIT: _ErrorText(
+        SecretStoreUnavailable, "{call} reached a limit of the service ({code})", "ask AWS to raise it"
+    ),
+    Cause.BAD_NAME: _ErrorText(ConfigurationError, "{name!r} can't be the name of a {kind}", _correct),
 }
 
 
