@@ -54,7 +54,8 @@ def test_nothing_more_and_nothing_less() -> None:
             assert (3 if grant[1] == "sqs:SendMessage" else 1) == statuses.count(503)
         text = "\n".join(receiver.logs)
         assert "DeliveryNotQueued" in text
-        assert "allow sqs:SendMessage on it" in text
+        assert "sqs:SendMessage on queue" in text
+        assert "allow this action for the caller's role" in text
         assert "SecretAccessDenied" in text
 
 
