@@ -132,6 +132,16 @@ def test_what_an_open_breaker_lets_through_shows_something(state: State) -> None
     assert 1 == len(decide(of(idle), NOW).messages)
 
 
+def test_an_open_breaker_lets_a_secret_through_that_no_run_has_read() -> None:
+    """Nobody knows that a new secret's run would send nothing, so it may go before one that surely sends nothing."""
+    held = seen(
+        error_type="RefreshOutcomeUnknown", at=NOW - 10 * MINUTE, state=State.HELD, expires_at=NOW + 16 * MINUTE
+    )
+    idle = [row(f"a/{n}", found=held) for n in range(5)]
+
+    assert ["new"] == handed(decide(of([*idle, row("new", new=True)]), NOW))
+
+
 def test_half_open_breakers_keep_to_their_number() -> None:
     """Also beyond its half of the budget, a provider with an open breaker gets no more runs than the breaker allows."""
     down = [row(f"d/{n}", found=failed("TokenEndpointUnavailable", at=NOW - HOUR / 2)) for n in range(11)]
