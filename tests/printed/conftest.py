@@ -50,6 +50,13 @@ def served() -> Iterator[dict[str, str]]:
         demo.send_signal(signal.SIGINT)
 
 
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An account of the pages' own: they bootstrap it, which fails where a stack was deployed before."""
+    with Emulator(tmp_path_factory.mktemp("emulator")) as emulator:
+        yield emulator
+
+
 @pytest.fixture
 def client(served: dict[str, str]) -> Callable[..., Any]:
     """Makes clients of the demo's servers."""
