@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from token_refresh.advice import Advice
+from token_refresh.errors import InvalidSecretDocument, SecretEmpty
 from token_refresh.reader.cache import Cache
 from token_refresh.reader.entry import Entry
-from token_refresh.reader.errors import InvalidSecretDocument, SecretEmpty, TokenExpired
+from token_refresh.reader.errors import TokenExpired
 from token_refresh.reader.fetch import FETCH_SECONDS
 from token_refresh.reader.on_demand import INVOKE_LIMITS, RefreshFunction
 from token_refresh.reader.reference import parse_reference
