@@ -14,6 +14,7 @@ from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove
 from proof.workers import REFUSED, Workers
 from proof.world import (
     EPOCH_SECONDS,
+    MOVES,
     RUN_SECONDS,
     STALE_SECONDS,
     WINDOW_SECONDS,
@@ -158,7 +159,8 @@ class Rules:
         except Violation as violation:
             yield Change(event, None, str(violation))
             return
-        if self.workers.claims(worker.node) and isinstance(call, Append | Put) and call.is_claim:
+        claims = isinstance(call, Append | Put) and call.is_claim and worker.plan[0] not in MOVES
+        if claims and self.workers.claims(worker.node):
             yield Change(event, None, "a run claimed twice")
             return
         stored = worker
