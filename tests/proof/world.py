@@ -53,6 +53,8 @@ class Budget(NamedTuple):
     """Stale reads."""
     false_rejections: int = 0
     """Times that the provider says `invalid_grant` of a good refresh token."""
+    outages: int = 0
+    """Times that Secrets Manager begins to refuse every write, at any moment and for as long as the search wants."""
 
 
 class Worker(NamedTuple):
@@ -86,6 +88,8 @@ class World(NamedTuple):
     workers: tuple[int, ...]
     gone: bool = False
     """Whether stored tokens were removed."""
+    refusing: bool = False
+    """Whether Secrets Manager refuses every write."""
     past: tuple[int, ...] = ()
     """The states that a stale read may still see, newest first; kept only while a stale read may happen."""
 
@@ -193,6 +197,7 @@ _NAMES: Final = (
     ("clock jump", "clock jumps"),
     ("stale read", "stale reads"),
     ("false `invalid_grant`", "false `invalid_grant`"),
+    ("outage of writes", "outages of writes"),
 )
 
 T = TypeVar("T", bound=Hashable)
