@@ -6,15 +6,16 @@ from typing import NamedTuple
 from proof import starts
 from proof.invariants import Invariants
 from proof.operators import Scene, actions
-from proof.ports import Ended, Poll, Send, build_run, settle
+from proof.ports import Ended, Poll, RefusedToTheEnd, Send, build_run, settle
 from proof.progress import REJECTED, Progress, Undisturbed
 from proof.providers import CLIENT_REJECTED, NO_RESPONSE, Provider, parse
 from proof.providers import REJECTED as INVALID_GRANT
 from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
-from proof.workers import Workers
+from proof.workers import REFUSED, Workers
 from proof.world import (
     EPOCH_SECONDS,
     LATE_SECONDS,
+    MOVES,
     RUN_SECONDS,
     WINDOW_SECONDS,
     Interned,
@@ -28,6 +29,7 @@ from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.oauth.response import TokenResponse
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
+TO_THE_END = RefusedToTheEnd("every write is refused until the deadline")
 Write = Put | Move | Append | Record
 
 
@@ -116,6 +118,7 @@ class Rules:
         yield from self._operator(world)
         yield from self._jump(world)
         yield from self._landing(world)
+        yield from self._outage(world)
 
     def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
         call = self.workers.call(worker.node)
@@ -149,6 +152,9 @@ class Rules:
             yield self._fail(world, place, worker, call)
 
     def _write(self, world: World, place: int, worker: Worker, call: Write) -> Iterator[Change]:
+        if world.refusing and isinstance(call, Put | Move):
+            yield self._refuse(world, place, worker, call)
+            return
         state, reply = self.store.call(world.store, call, world.now, repeated=worker.sent_again)
         after = self._stored(world, state)
         event = Event(place, call, "", reply)
@@ -157,7 +163,8 @@ class Rules:
         except Violation as violation:
             yield Change(event, None, str(violation))
             return
-        if self.workers.claims(worker.node) and isinstance(call, Append | Put) and call.is_claim:
+        claims = isinstance(call, Append | Put) and call.is_claim and worker.plan[0] not in MOVES
+        if claims and self.workers.claims(worker.node):
             yield Change(event, None, "a run claimed twice")
             return
         stored = worker
@@ -220,6 +227,11 @@ class Rules:
         )
         failed = self._with_budget(world, budget)._replace(faulted=True, unknown=unknown)
         return self._advance(failed, place, worker, Event(place, call, "and the store stays out of reach", UNAVAILABLE))
+
+    def _refuse(self, world: World, place: int, worker: Worker, call: Put | Move) -> Change:
+        """Refuse a write. A run that repeats it finds that out once, and then until its deadline."""
+        refusal = TO_THE_END if self.workers.refused(worker.node) else REFUSED
+        return self._advance(world._replace(faulted=True), place, worker, Event(place, call, "is refused", refusal))
 
     def _crash(self, world: World, place: int, worker: Worker, event: Event) -> Change:
         budget = world.budget._replace(crashes=world.budget.crashes - 1)
@@ -327,6 +339,14 @@ class Rules:
         after = self._with_budget(world, world.budget._replace(jumps=left - 1))
         how = "runs under way are frozen" if self.scenario.frozen else "runs under way are ended by their time limit"
         yield Change(Event(-1, None, f"{seconds} s pass; {how}"), self._later(after, seconds))
+
+    def _outage(self, world: World) -> Iterator[Change]:
+        left = world.budget.outages
+        if world.refusing:
+            yield Change(Event(-1, None, "Secrets Manager takes writes again"), world._replace(refusing=False))
+        elif left:
+            refusing = self._with_budget(world, world.budget._replace(outages=left - 1))._replace(refusing=True)
+            yield Change(Event(-1, None, "from now on Secrets Manager refuses every write"), refusing)
 
     def _later(self, world: World, seconds: int) -> World:
         """Give the world after some time, in which runs under way meet their time limit or are frozen."""

@@ -20,6 +20,9 @@ from proof.world import (
     GRACE_SECONDS,
     HOUR_PASSES,
     HOUR_SECONDS,
+    OTHER_TABLE,
+    TABLE,
+    WINDOW_SECONDS,
     Budget,
     Deployment,
     Scenario,
@@ -200,4 +203,34 @@ LONG_STALE: Final = Scenario(
     stale_seconds=300,
     jumps=(CLAIM_ENDS,),
     due_seconds=HOUR_SECONDS,
+)
+
+
+REFUSING: Final = Scenario(
+    name="writes refused", claims="table", plans=("s", "f"), budget=Budget(outages=1, jumps=1), jumps=(CLAIM_ENDS,)
+)
+
+
+TWO_TABLES: Final = Scenario(
+    name="two tables",
+    claims=TABLE,
+    plans=("ss", "SS"),
+    budget=Budget(jumps=1),
+    jumps=(CLAIM_ENDS,),
+    due_seconds=WINDOW_SECONDS // 4,
+    other=Deployment(0, claims=OTHER_TABLE),
+    before=1,
+)
+
+
+MOVED: Final = Scenario(name="moved", plans=("s", "m", "S"), other=Deployment(0, claims=TABLE), before=1)
+
+
+MOVED_AT_THE_LIMIT: Final = Scenario(
+    name="moved at the limit",
+    plans=("ffmFFF",),
+    other=Deployment(0, claims=TABLE),
+    quota=8,
+    claims_a_day=3,
+    before=1,
 )

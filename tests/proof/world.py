@@ -38,6 +38,13 @@ CLOCKS_DIFFER: Final = 20
 HOUR_PASSES: Final = HOUR_SECONDS + 1
 DAY_PASSES: Final = DAY_SECONDS + 1
 
+TABLE: Final = "table"
+OTHER_TABLE: Final = "other table"
+"""Claim stores, beside `versions`: two tables."""
+
+MOVES: Final = "mb"
+"""Letters of a plan that are no runs: the claims are moved to the second deployment's store, or back."""
+
 HOST: Final = "provider.example"
 OTHER_HOST: Final = "other.example"
 
@@ -60,13 +67,18 @@ class Budget(NamedTuple):
     """Times that the provider says `invalid_grant` of a good refresh token."""
     late: int = 0
     """Writes that land after their run died."""
+    outages: int = 0
+    """Times that Secrets Manager begins to refuse every write, at any moment and for as long as the search wants."""
 
 
 class Worker(NamedTuple):
     """Where one worker stands: a run that is under way, and the runs that follow it."""
 
     plan: str
-    """A letter for each run that is left, this one first: `s` scheduled, `f` forced; capital: the second deployment."""
+    """A letter for each run that is left, this one first: `s` scheduled, `f` forced; capital: the second deployment.
+
+    Or a letter of `MOVES`.
+    """
     node: int
     """The history of the run that is under way: which replies it had so far."""
     sent_again: bool = False
@@ -95,6 +107,8 @@ class World(NamedTuple):
     """Whether stored tokens were removed."""
     pending: int = -1
     """A write whose run died, and that has not landed yet; -1 for none."""
+    refusing: bool = False
+    """Whether Secrets Manager refuses every write."""
     past: tuple[int, ...] = ()
     """The states that a stale read may still see, newest first; kept only while a stale read may happen."""
 
@@ -104,6 +118,8 @@ class Deployment(NamedTuple):
 
     grace_seconds: int
     host: str = HOST
+    claims: str | None = None
+    """Its claim store; None for that of the first deployment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +129,7 @@ class Scenario:
     name: str
     provider: str = "single-use"
     claims: str = "versions"
-    """The claim store: `versions` or `table`."""
+    """The claim store: `versions`, `table` or `other table`."""
     plans: tuple[str, ...]
     """The runs of each worker, a letter each; a run follows the one before when that ended or died."""
     budget: Budget = Budget()  # noqa: RUF009 - a constant
@@ -167,8 +183,18 @@ class Scenario:
             replay_grace=timedelta(seconds=deployment.grace_seconds),
             claim_time_to_live=timedelta(seconds=self.time_to_live_seconds),
             host=deployment.host,
-            claim_store=ClaimStoreKind(self.claims),
+            claim_store=kind_of(self.claims_of(kind)),
         )
+
+    def claims_of(self, kind: str) -> str:
+        """Give the claim store of a run, or the one that a move goes to."""
+        is_other = kind.isupper() or kind == "m"
+        return (self.other.claims if is_other and self.other else None) or self.claims
+
+    @property
+    def moves(self) -> bool:
+        """Whether claims are moved."""
+        return any(letter in MOVES for plan in self.plans for letter in plan)
 
     @property
     def label(self) -> str:
@@ -200,7 +226,13 @@ class Scenario:
     @property
     def _other_words(self) -> str:
         assert self.other is not None
-        return f"grace {self.other.grace_seconds} s, {self.other.host}"
+        store = f", claims in {self.other.claims}" if self.other.claims else ""
+        return f"grace {self.other.grace_seconds} s, {self.other.host}{store}"
+
+
+def kind_of(claims: str) -> ClaimStoreKind:
+    """Say of which kind a claim store is."""
+    return ClaimStoreKind.VERSIONS if claims == "versions" else ClaimStoreKind.TABLE
 
 
 _QUOTA: Final = 100
@@ -213,6 +245,7 @@ _NAMES: Final = (
     ("stale read", "stale reads"),
     ("false `invalid_grant`", "false `invalid_grant`"),
     ("late write", "late writes"),
+    ("outage of writes", "outages of writes"),
 )
 
 T = TypeVar("T", bound=Hashable)
