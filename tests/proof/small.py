@@ -19,6 +19,7 @@ from proof.world import (
     CLAIM_ENDS,
     GRACE_SECONDS,
     HOUR_PASSES,
+    HOUR_SECONDS,
     OTHER_TABLE,
     TABLE,
     WINDOW_SECONDS,
@@ -182,6 +183,26 @@ TABLE_LOST_FORCED: Final = Scenario(
 
 TABLE_LOST_TWO: Final = replace(
     TABLE_LOST, name="table lost, two claims", plans=("s", "s"), budget=Budget(faults=1, operator=1, crashes=1)
+)
+
+
+LATE: Final = Scenario(
+    name="late write",
+    plans=("s", "s"),
+    budget=Budget(late=1, jumps=1),
+    jumps=(CLAIM_ENDS,),
+    due_seconds=HOUR_SECONDS,
+)
+
+
+LONG_STALE: Final = Scenario(
+    name="reads 300 s stale",
+    plans=("s", "s"),
+    budget=Budget(crashes=1, jumps=1, stale=3),
+    stale_depth=8,
+    stale_seconds=300,
+    jumps=(CLAIM_ENDS,),
+    due_seconds=HOUR_SECONDS,
 )
 
 
