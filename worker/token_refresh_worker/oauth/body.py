@@ -8,8 +8,8 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.spelling import is_token
 from token_refresh.stored.times import LATEST_SECONDS, LONGEST_LIFETIME
-from token_refresh.stored.token_value import is_token
 from token_refresh_worker.oauth.formats import Encoding, Expiry
 
 _LONGEST_KEPT_TEXT: Final = 2048
