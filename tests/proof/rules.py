@@ -8,7 +8,7 @@ from proof.invariants import Invariants
 from proof.operators import Scene, actions
 from proof.ports import Ended, Poll, Send, build_run, settle
 from proof.progress import REJECTED, Progress, Undisturbed
-from proof.providers import CLIENT_REJECTED, NO_RESPONSE, Provider, parse
+from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, parse
 from proof.providers import REJECTED as INVALID_GRANT
 from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
 from proof.workers import Workers
@@ -25,7 +25,8 @@ from proof.world import (
 )
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
-from token_refresh_worker.oauth.response import TokenResponse
+from token_refresh_worker.oauth import response as response_module
+from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
 Write = Put | Move | Append | Record
@@ -197,6 +198,16 @@ class Rules:
             for then, how in ((missed, "its response is lost"), (world, "it is lost on the way")):
                 without = self._with_budget(then, used)._replace(unknown=True)
                 yield self._advance(without, place, worker, Event(place, call, how, NO_RESPONSE))
+        if budget.gateway:
+            used = budget._replace(gateway=budget.gateway - 1)
+            for response in _as_read(BUSY):
+                busy = self._with_budget(world, used)
+                yield self._advance(busy, place, worker, Event(place, call, f"and is busy: {response.seen}", response))
+            for response in _as_read(GATEWAY):
+                for then, when in ((missed, "after"), (world, "before")):
+                    without = self._with_budget(then, used)._replace(unknown=True)
+                    how = f"and its gateway says {response.seen} {when} the redemption"
+                    yield self._advance(without, place, worker, Event(place, call, how, response))
         if budget.false_rejections and received:
             wrong = self._with_budget(world, budget._replace(false_rejections=budget.false_rejections - 1))
             yield self._advance(wrong, place, worker, Event(place, call, "(a false one)", INVALID_GRANT))
@@ -322,6 +333,12 @@ class Rules:
                 node = self.workers.delayed(worker.node, after.now)
                 after = self._with(after, place, worker._replace(node=node))
         return after
+
+
+def _as_read(responses: tuple[HttpResponse, ...]) -> list[FailedRequest]:
+    """Read responses as the worker does; one of each kind, since a run looks at nothing else."""
+    read = [response_module.read_response(r.status, r.body.encode(), r.retry_after) for r in responses]
+    return list({(r.kind, r.retry_after): r for r in read if isinstance(r, FailedRequest)}.values())
 
 
 def canonical(world: World) -> World:
