@@ -200,20 +200,23 @@ class Rules:
                 yield self._advance(without, place, worker, Event(place, call, how, NO_RESPONSE))
         if budget.gateway:
             used = budget._replace(gateway=budget.gateway - 1)
-            for response in _as_read(BUSY):
-                busy = self._with_budget(world, used)
-                yield self._advance(busy, place, worker, Event(place, call, f"and is busy: {response.seen}", response))
-            for response in _as_read(GATEWAY):
-                for then, when in ((missed, "after"), (world, "before")):
-                    without = self._with_budget(then, used)._replace(unknown=True)
-                    how = f"and its gateway says {response.seen} {when} the redemption"
-                    yield self._advance(without, place, worker, Event(place, call, how, response))
+            yield from self._gateway(self._with_budget(world, used), self._with_budget(missed, used), place, worker)
         if budget.false_rejections and received:
             wrong = self._with_budget(world, budget._replace(false_rejections=budget.false_rejections - 1))
             yield self._advance(wrong, place, worker, Event(place, call, "(a false one)", INVALID_GRANT))
         if budget.faults:
             refused = self._with_budget(world, budget._replace(faults=budget.faults - 1))
             yield self._advance(refused, place, worker, Event(place, call, "", CLIENT_REJECTED))
+
+    def _gateway(self, world: World, missed: World, place: int, worker: Worker) -> Iterator[Change]:
+        """Let the provider be busy, or its gateway respond in its place, before and after a redemption."""
+        call = self.workers.call(worker.node)
+        for response in _as_read(BUSY):
+            yield self._advance(world, place, worker, Event(place, call, f"and is busy: {response.seen}", response))
+        for response in _as_read(GATEWAY):
+            for then, when in ((missed, "after"), (world, "before")):
+                how = f"and its gateway says {response.seen} {when} the redemption"
+                yield self._advance(then._replace(unknown=True), place, worker, Event(place, call, how, response))
 
     def _fail(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Write) -> Change:
         budget = world.budget._replace(faults=world.budget.faults - 1)
