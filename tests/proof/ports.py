@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 from proof.store import FRESH_NONCE, PUBLISHED, TOKENS, Append, Item, Move, Put, Read, ReadTable, Record, StoreCall
 from proof.world import RUN_SECONDS, Scenario, Violation
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
@@ -63,6 +63,10 @@ class Ended(NamedTuple):
 Call = StoreCall | Send | Poll
 
 
+class RefusedToTheEnd(SecretStoreUnavailable):
+    """A write was refused, and so was each repeat until the deadline."""
+
+
 class Ports(ABC):
     """Clock and log of one run; its stores and its token endpoint ask here too."""
 
@@ -82,7 +86,11 @@ class Ports(ABC):
     def sleep(self, seconds: float) -> None:
         """Wait; only a poll lets time pass, since others may act between any two calls anyway."""
         if seconds == POLL_SECONDS and not self.ask(Poll()):
-            self._polled_seconds += RUN_SECONDS
+            self.spend()
+
+    def spend(self) -> None:
+        """Let the run's time limit pass."""
+        self._polled_seconds += RUN_SECONDS
 
     def info(self, event: str, **fields: object) -> None:
         """Log nothing: a search looks at what is done."""
@@ -119,7 +127,11 @@ class _Secret:
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append a version."""
-        return bool(self._ports.ask(Put(self._name, version_id, value.reveal(), label)))
+        try:
+            return bool(self._ports.ask(Put(self._name, version_id, value.reveal(), label)))
+        except RefusedToTheEnd:
+            self._ports.spend()
+            raise
 
     def move_label(self, label: str, *, to: str | None, remove_from: str | None) -> bool:
         """Move a label."""

@@ -6,12 +6,12 @@ from typing import NamedTuple
 from proof import starts
 from proof.invariants import Invariants
 from proof.operators import Scene, actions
-from proof.ports import Ended, Poll, Send, build_run, settle
+from proof.ports import Ended, Poll, RefusedToTheEnd, Send, build_run, settle
 from proof.progress import REJECTED, Progress, Undisturbed
 from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, parse
 from proof.providers import REJECTED as INVALID_GRANT
 from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
-from proof.workers import Workers
+from proof.workers import REFUSED, Workers
 from proof.world import (
     EPOCH_SECONDS,
     RUN_SECONDS,
@@ -29,6 +29,7 @@ from token_refresh_worker.oauth import response as response_module
 from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
+TO_THE_END = RefusedToTheEnd("every write is refused until the deadline")
 Write = Put | Move | Append | Record
 
 
@@ -113,6 +114,7 @@ class Rules:
                 yield from self._moves(world, place, worker, sending)
         yield from self._operator(world)
         yield from self._jump(world)
+        yield from self._outage(world)
 
     def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
         call = self.workers.call(worker.node)
@@ -146,6 +148,9 @@ class Rules:
             yield self._fail(world, place, worker, call)
 
     def _write(self, world: World, place: int, worker: Worker, call: Write) -> Iterator[Change]:
+        if world.refusing and isinstance(call, Put | Move):
+            yield self._refuse(world, place, worker, call)
+            return
         state, reply = self.store.call(world.store, call, world.now, repeated=worker.sent_again)
         after = self._stored(world, state)
         event = Event(place, call, "", reply)
@@ -228,6 +233,11 @@ class Rules:
         )
         failed = self._with_budget(world, budget)._replace(faulted=True, unknown=unknown)
         return self._advance(failed, place, worker, Event(place, call, "and the store stays out of reach", UNAVAILABLE))
+
+    def _refuse(self, world: World, place: int, worker: Worker, call: Put | Move) -> Change:
+        """Refuse a write. A run that repeats it finds that out once, and then until its deadline."""
+        refusal = TO_THE_END if self.workers.refused(worker.node) else REFUSED
+        return self._advance(world._replace(faulted=True), place, worker, Event(place, call, "is refused", refusal))
 
     def _crash(self, world: World, place: int, worker: Worker, event: Event) -> Change:
         budget = world.budget._replace(crashes=world.budget.crashes - 1)
@@ -317,6 +327,14 @@ class Rules:
         after = self._with_budget(world, world.budget._replace(jumps=left - 1))
         how = "runs under way are frozen" if self.scenario.frozen else "runs under way are ended by their time limit"
         yield Change(Event(-1, None, f"{seconds} s pass; {how}"), self._later(after, seconds))
+
+    def _outage(self, world: World) -> Iterator[Change]:
+        left = world.budget.outages
+        if world.refusing:
+            yield Change(Event(-1, None, "Secrets Manager takes writes again"), world._replace(refusing=False))
+        elif left:
+            refusing = self._with_budget(world, world.budget._replace(outages=left - 1))._replace(refusing=True)
+            yield Change(Event(-1, None, "from now on Secrets Manager refuses every write"), refusing)
 
     def _later(self, world: World, seconds: int) -> World:
         """Give the world after some time, in which runs under way meet their time limit or are frozen."""

@@ -183,3 +183,8 @@ TABLE_LOST_FORCED: Final = Scenario(
 TABLE_LOST_TWO: Final = replace(
     TABLE_LOST, name="table lost, two claims", plans=("s", "s"), budget=Budget(faults=1, operator=1, crashes=1)
 )
+
+
+REFUSING: Final = Scenario(
+    name="writes refused", claims="table", plans=("s", "f"), budget=Budget(outages=1, jumps=1), jumps=(CLAIM_ENDS,)
+)

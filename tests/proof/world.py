@@ -55,6 +55,8 @@ class Budget(NamedTuple):
     """Times that the provider says `invalid_grant` of a good refresh token."""
     gateway: int = 0
     """Responses of a gateway in place of the provider's, before or after it redeemed; or a provider that is busy."""
+    outages: int = 0
+    """Times that Secrets Manager begins to refuse every write, at any moment and for as long as the search wants."""
 
 
 class Worker(NamedTuple):
@@ -88,6 +90,8 @@ class World(NamedTuple):
     workers: tuple[int, ...]
     gone: bool = False
     """Whether stored tokens were removed."""
+    refusing: bool = False
+    """Whether Secrets Manager refuses every write."""
     past: tuple[int, ...] = ()
     """The states that a stale read may still see, newest first; kept only while a stale read may happen."""
 
@@ -196,6 +200,7 @@ _NAMES: Final = (
     ("stale read", "stale reads"),
     ("false `invalid_grant`", "false `invalid_grant`"),
     ("gateway response", "gateway responses"),
+    ("outage of writes", "outages of writes"),
 )
 
 T = TypeVar("T", bound=Hashable)

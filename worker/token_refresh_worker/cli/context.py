@@ -36,6 +36,12 @@ WORKER_VARIABLES: Final = (
 """The variables that decide what a run does."""
 
 
+def variables_of(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """Give the environment variables in the configuration of a function."""
+    variables: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
+    return variables
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The operator's environment. A command never changes the environment of its process."""
@@ -97,16 +103,6 @@ class Context:
         kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
         deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
         return replace(self, environment={**kept, **self.given, **deployed_settings})
-
-    def deployed_variables(self) -> Mapping[str, str]:
-        """Read the environment variables of the deployed function.
-
-        Raises:
-            ConfigurationError: There is no such function.
-            SecretStoreError: It can't be read.
-        """
-        variables: dict[str, str] = self.function_configuration().get("Environment", {}).get("Variables", {})
-        return variables
 
     def function_configuration(self) -> dict[str, Any]:
         """Read the configuration of the deployed function.

@@ -13,7 +13,7 @@ from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.screen import message, output, print_json, show, text, when_from
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.health import Health
+from token_refresh_worker.cli.secret.finding import Health
 from token_refresh_worker.cli.secret.provider import names_provider
 from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.core.steps import Rejected, TokenUsed

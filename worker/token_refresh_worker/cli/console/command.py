@@ -12,6 +12,7 @@ from typer.models import ArgumentInfo
 
 from token_refresh_worker.cli.console.failures import reported
 from token_refresh_worker.cli.console.options import OF_A_SECRET, SHARED, context_of
+from token_refresh_worker.cli.context import variables_of
 
 Function = Callable[..., int]
 
@@ -56,7 +57,7 @@ def command(
             look = (lambda: context.command("status")) if "secret" in shares else None
             with reported(debug=given.pop("debug"), failed=failed, look=look), context.completing():
                 if as_deployed and context.function is not None:
-                    context = context.as_deployed(context.deployed_variables())
+                    context = context.as_deployed(variables_of(context.function_configuration()))
                 code = function(context, **given)
                 sys.stdout.flush()  # Here, so that a full disk is reported; at exit nothing could.
                 raise typer.Exit(code)

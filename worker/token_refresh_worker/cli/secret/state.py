@@ -41,6 +41,11 @@ class Result(StrEnum):
     SILENT = "silent"
     """Nothing is stored under its claim: the run died."""
 
+    @property
+    def is_fine(self) -> bool:
+        """Whether nobody has to look at it."""
+        return self in {Result.REFRESHED, Result.IN_PROGRESS}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastAttempt:

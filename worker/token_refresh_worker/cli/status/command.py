@@ -13,7 +13,8 @@ from token_refresh.errors import InvalidSecretDocument, SecretEmpty, TokenRefres
 from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.screen import message, output, print_json, show
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.health import Health, examine, health_of
+from token_refresh_worker.cli.secret.finding import Health
+from token_refresh_worker.cli.secret.health import examine, health_of
 from token_refresh_worker.cli.secret.state import read_state
 from token_refresh_worker.cli.status.layout import as_fields, lay_out
 

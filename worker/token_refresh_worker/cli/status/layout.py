@@ -20,8 +20,9 @@ from token_refresh_worker.cli.console.screen import (
     when,
     when_from,
 )
-from token_refresh_worker.cli.secret.health import Finding, Health, explain_attempt, health_of, is_prolonged, next_step
-from token_refresh_worker.cli.secret.state import Result, SecretState
+from token_refresh_worker.cli.secret.finding import Finding, Health
+from token_refresh_worker.cli.secret.health import explain_attempt, health_of, is_prolonged, next_step
+from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, Wait
 
@@ -112,9 +113,10 @@ def _attempts(state: SecretState) -> Table:
     for column in ("", "result") if narrow else ("claimed", "", "attempt", "result", "version"):
         table.add_column(column, style="dim" if column == "version" else "", no_wrap=column in {"claimed", ""})
     for past in state.attempts:
-        fine = past.result in {Result.REFRESHED, Result.IN_PROGRESS}
         since = ago(past.claimed_at, state.snapshot.now)
-        result = text(explain_attempt(past) + (", forced" if past.forced else ""), "" if fine else "yellow")
+        result = text(
+            explain_attempt(past) + (", forced" if past.forced else ""), "" if past.result.is_fine else "yellow"
+        )
         if narrow:
             table.add_row(since, result)
         else:
