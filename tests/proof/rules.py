@@ -14,8 +14,9 @@ from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove
 from proof.workers import REFUSED, Workers
 from proof.world import (
     EPOCH_SECONDS,
+    LATE_SECONDS,
+    MOVES,
     RUN_SECONDS,
-    STALE_SECONDS,
     WINDOW_SECONDS,
     Interned,
     Scenario,
@@ -60,6 +61,7 @@ class Rules:
         self.workers = Workers(scenario)
         self.providers: Interned[Provider] = Interned()
         self.positions: Interned[Worker] = Interned()
+        self.pending: Interned[tuple[Write, int]] = Interned()
         self.invariants = Invariants(scenario, self.store)
         self.progress = Progress(scenario, self.store, self.invariants)
         self._items: dict[Item, None] = {}
@@ -97,6 +99,8 @@ class Rules:
             return
         family, _ = parse(self.invariants.current_refresh_token(world.store))
         held = {self.positions[number].unstored for number in world.workers}
+        if world.pending >= 0:
+            held.add(family)
         excused = world.gone or world.lost >> family & 1 or family in held or provider.ended_by_operator(family)
         if not excused:
             raise Violation("the grant is lost, though no response of the provider ever was")
@@ -113,6 +117,7 @@ class Rules:
                 yield from self._moves(world, place, worker, sending)
         yield from self._operator(world)
         yield from self._jump(world)
+        yield from self._landing(world)
         yield from self._outage(world)
 
     def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
@@ -158,7 +163,8 @@ class Rules:
         except Violation as violation:
             yield Change(event, None, str(violation))
             return
-        if self.workers.claims(worker.node) and isinstance(call, Append | Put) and call.is_claim:
+        claims = isinstance(call, Append | Put) and call.is_claim and worker.plan[0] not in MOVES
+        if claims and self.workers.claims(worker.node):
             yield Change(event, None, "a run claimed twice")
             return
         stored = worker
@@ -168,6 +174,8 @@ class Rules:
         yield self._advance(after, place, stored, event)
         if state != world.store and budget.crashes:
             yield self._crash(after, place, stored, event)
+        if state != world.store and budget.late and world.pending < 0:
+            yield self._leave(world, place, stored, call)
         if budget.losses and reply is True and not worker.sent_again:
             again = self._with_budget(after, budget._replace(losses=budget.losses - 1))
             lost = event._replace(how="and the response is lost: it will call again")
@@ -229,6 +237,22 @@ class Rules:
         budget = world.budget._replace(crashes=world.budget.crashes - 1)
         died = self._died(self._with_budget(world, budget), worker)
         return Change(event._replace(how=f"{event.how} and dies"), self._with(died, place, self._next(worker)))
+
+    def _leave(self, world: World, place: int, worker: Worker, call: Write) -> Change:
+        """Let a run die while its write is on its way."""
+        pending = self.pending.number((call, world.now + LATE_SECONDS))
+        left = self._with_budget(world, world.budget._replace(late=world.budget.late - 1))
+        died = self._died(left._replace(pending=pending), worker)
+        return Change(
+            Event(place, call, "is on its way, and its run dies"), self._with(died, place, self._next(worker))
+        )
+
+    def _landing(self, world: World) -> Iterator[Change]:
+        if world.pending < 0:
+            return
+        call, _ = self.pending[world.pending]
+        state, reply = self.store.call(world.store, call, world.now)
+        yield Change(Event(-1, call, "lands late", reply), self._stored(world, state)._replace(pending=-1))
 
     def _died(self, world: World, worker: Worker) -> World:
         lost = world.lost | 1 << worker.unstored if worker.unstored >= 0 else world.lost
@@ -310,6 +334,8 @@ class Rules:
         if not left:
             return
         seconds = self.scenario.jumps[-left]
+        if world.pending >= 0 and world.now + seconds > self.pending[world.pending][1]:
+            return  # It lands before that.
         after = self._with_budget(world, world.budget._replace(jumps=left - 1))
         how = "runs under way are frozen" if self.scenario.frozen else "runs under way are ended by their time limit"
         yield Change(Event(-1, None, f"{seconds} s pass; {how}"), self._later(after, seconds))
@@ -324,7 +350,9 @@ class Rules:
 
     def _later(self, world: World, seconds: int) -> World:
         """Give the world after some time, in which runs under way meet their time limit or are frozen."""
-        after = world._replace(now=world.now + seconds, past=() if seconds > STALE_SECONDS else world.past)
+        after = world._replace(
+            now=world.now + seconds, past=() if seconds > self.scenario.stale_seconds else world.past
+        )
         for place, number in enumerate(world.workers):
             worker = self.positions[number]
             if not worker.plan or not self.workers.started(worker.node):

@@ -19,6 +19,10 @@ from proof.world import (
     CLAIM_ENDS,
     GRACE_SECONDS,
     HOUR_PASSES,
+    HOUR_SECONDS,
+    OTHER_TABLE,
+    TABLE,
+    WINDOW_SECONDS,
     Budget,
     Deployment,
     Scenario,
@@ -182,6 +186,51 @@ TABLE_LOST_TWO: Final = replace(
 )
 
 
+LATE: Final = Scenario(
+    name="late write",
+    plans=("s", "s"),
+    budget=Budget(late=1, jumps=1),
+    jumps=(CLAIM_ENDS,),
+    due_seconds=HOUR_SECONDS,
+)
+
+
+LONG_STALE: Final = Scenario(
+    name="reads 300 s stale",
+    plans=("s", "s"),
+    budget=Budget(crashes=1, jumps=1, stale=3),
+    stale_depth=8,
+    stale_seconds=300,
+    jumps=(CLAIM_ENDS,),
+    due_seconds=HOUR_SECONDS,
+)
+
+
 REFUSING: Final = Scenario(
     name="writes refused", claims="table", plans=("s", "f"), budget=Budget(outages=1, jumps=1), jumps=(CLAIM_ENDS,)
+)
+
+
+TWO_TABLES: Final = Scenario(
+    name="two tables",
+    claims=TABLE,
+    plans=("ss", "SS"),
+    budget=Budget(jumps=1),
+    jumps=(CLAIM_ENDS,),
+    due_seconds=WINDOW_SECONDS // 4,
+    other=Deployment(0, claims=OTHER_TABLE),
+    before=1,
+)
+
+
+MOVED: Final = Scenario(name="moved", plans=("s", "m", "S"), other=Deployment(0, claims=TABLE), before=1)
+
+
+MOVED_AT_THE_LIMIT: Final = Scenario(
+    name="moved at the limit",
+    plans=("ffmFFF",),
+    other=Deployment(0, claims=TABLE),
+    quota=8,
+    claims_a_day=3,
+    before=1,
 )

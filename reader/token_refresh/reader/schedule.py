@@ -16,15 +16,11 @@ LONGEST_PAUSE_SECONDS = 300.0
 REMEMBERED_LEADS = 8
 
 
-def _leads() -> deque[float]:
-    return deque(maxlen=REMEMBERED_LEADS)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshPattern:
     """How long before a token's expiry its successor was stored: the lead, in seconds, for the last few tokens."""
 
-    leads: deque[float] = field(default_factory=_leads)
+    leads: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED_LEADS))
 
     def learn(self, previous: Token, current: Token) -> None:
         """Remember when `current` was stored, unless it can't be the direct successor of `previous`."""

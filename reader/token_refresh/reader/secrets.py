@@ -77,11 +77,11 @@ class SecretReader:
         Raises:
             TokenRefreshError: It can't be read, and none is cached; the message says why and what to do.
         """
-        return self._cache.get()[0]
+        return self.accepted()[0]
 
     async def asecret(self) -> Secret:
         """Do what `secret` does, without ever blocking the event loop."""
-        return (await self._cache.aget())[0]
+        return (await self.aaccepted())[0]
 
     def accepted(self) -> tuple[Secret, ...]:
         """Return the values that are accepted now, the current one first.

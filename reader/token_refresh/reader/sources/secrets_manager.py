@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.causes import Cause, FailedCall, failure_of_code
 from token_refresh.aws.errors import named_error
@@ -46,16 +45,6 @@ class SecretsManager:
             for start in range(0, len(group), BATCH_SIZE):
                 found |= self._read_batch(group[start : start + BATCH_SIZE])
         return found
-
-    def place_of(self, reference: Reference) -> str:
-        """Name a secret in messages."""
-        return self._request("GetSecretValue", reference.name).place
-
-    def how_to_get_one(self, reference: Reference) -> Advice:
-        """Say where a token comes from, and name the command that explains why there is none."""
-        request = self._request("GetSecretValue", reference.name)
-        status = Command.of("token-refresh status {} --region {}", request.name, request.region)
-        return "the worker's next run stores one; ", status, " shows why there is none"
 
     def _read(self, reference: Reference, stage: str) -> Version:
         def ask(client: Any) -> Version:
@@ -117,6 +106,7 @@ def _version(reference: Reference, request: AwsRequest, response: Any) -> Versio
         raise named_error(FailedCall(cause=Cause.NO_VALUE, code="SecretString"), request)
     if not isinstance(content, str | bytes):
         raise MalformedResponse("SecretString")
+    status = request.command("token-refresh status {}", request.name)
     return Version(
         reference=reference,
         place=request.place,
@@ -124,4 +114,5 @@ def _version(reference: Reference, request: AwsRequest, response: Any) -> Versio
         version_id=version_member(response),
         created_at=time_member(response, "CreatedDate"),
         content=content,
+        how_to_renew=("the worker's next run stores one; ", status, " shows why there is none"),
     )
