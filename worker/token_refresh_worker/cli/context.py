@@ -158,9 +158,7 @@ class Context:
             secret_id: The secret's name or ARN.
             members: Members of the request beside `SecretId`, and options of `ask`.
         """
-        # CreateSecret alone calls it `Name`.
-        named: dict[str, Any] = {"Name" if action == "CreateSecret" else "SecretId": secret_id}
-        return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, **named, **members)
+        return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, SecretId=secret_id, **members)
 
     def ask(  # noqa: PLR0913 - the last three by name
         self,

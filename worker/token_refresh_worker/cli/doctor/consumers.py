@@ -15,13 +15,13 @@ def check_consumer(state: SecretState, reported: str | None) -> Finding:
     Raises:
         TokenRefreshError: The versions can't be listed.
     """
-    current = state.snapshot.current.version_id
-    since = f"version {current} is current since {when(state.stored_at)}"
+    current = state.snapshot.current
+    since = f"version {current.version_id} is current since {when(current.stored_at)}"
     if reported is None:
         return Finding.healthy(f"{since}; to check a consumer's cache, pass --consumer-version ID")
     if len(reported) < _SHORTEST:
         return Finding.unknown(f"--consumer-version needs at least {_SHORTEST} characters of a version ID")
-    if current.startswith(reported):
+    if current.version_id.startswith(reported):
         return Finding.healthy("the consumer has the current version")
     versions = each_version(state.context)
     stored_at = next((when(v["CreatedDate"]) for v in versions if v["VersionId"].startswith(reported)), None)

@@ -148,10 +148,10 @@ def _failed(state: SecretState) -> Finding | None:
         return None
     if newest.result not in _FAILED:
         return None
-    fresh = isinstance(state.step, Fresh)
+    attempt, fresh = newest.attempt, isinstance(state.step, Fresh)
     again = "the tokens are good, and a run refreshes them when they are due" if fresh else "a later run tries again"
     return Finding.attention(
-        f"attempt {newest.attempt} ({when(newest.claimed_at)}) failed: {explain_attempt(newest)}",
+        f"attempt {attempt.attempt_number} ({when(attempt.claimed_at)}) failed: {explain_attempt(newest)}",
         f"{again}; to find the cause: ",
         state.context.command("doctor"),
     )
