@@ -11,13 +11,15 @@ from typing import Final
 from proof.ports import Call, Ended, Poll, Ports, build_run, settle
 from proof.store import Append, Put
 from proof.world import Scenario
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh_worker.oauth.response import TokenResponse
 
 WAKES: Final = 1
 """How often a forced run that polls looks again before its deadline; at whichever moments."""
 
-_KINDS: Final = "sfSF"
+REFUSED: Final = SecretStoreUnavailable("every write is refused")
+
+_KINDS: Final = "sfSFmb"
 
 
 class _Pending(BaseException):
@@ -37,6 +39,7 @@ class Workers:
         self._calls: dict[int, Call | Ended] = {}
         self._wakes: list[int] = [0] * len(_KINDS)
         self._claims: list[int] = [0] * len(_KINDS)
+        self._refusals: list[int] = [0] * len(_KINDS)
 
     def __len__(self) -> int:
         return len(self._histories)
@@ -58,6 +61,7 @@ class Workers:
             self._histories.append((node, reply, now))
             call = self.call(node)
             done = reply is True
+            self._refusals.append(self._refusals[node] + (reply is REFUSED))
             self._wakes.append(self._wakes[node] + (done and isinstance(call, Poll)))
             self._claims.append(self._claims[node] + (done and isinstance(call, Append | Put) and call.is_claim))
         return child
@@ -70,6 +74,10 @@ class Workers:
     def may_wake(self, node: int) -> bool:
         """Whether a run that polls may look again."""
         return self._wakes[node] < WAKES
+
+    def refused(self, node: int) -> bool:
+        """Whether a write of a run was refused."""
+        return self._refusals[node] > 0
 
     def claims(self, node: int) -> int:
         """How many claims a run appended."""
