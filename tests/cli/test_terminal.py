@@ -130,7 +130,7 @@ QUESTIONS = [
 
 
 def _until_it_reads(child: Any) -> None:
-    """Wait until the command blocks on the terminal: Python loses a Ctrl-C between a prompt's last byte and the read."""
+    """Wait until the command blocks on the terminal: Python loses a Ctrl-C between the prompt and the read."""
     state = Path(f"/proc/{child.pid}/stat")  # Linux alone has it; elsewhere a person would press the keys again.
     while state.exists() and state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "R":
         time.sleep(0.01)
