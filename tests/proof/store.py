@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from proof.world import EPOCH_SECONDS, Interned
+from proof.world import EPOCH_SECONDS, TABLE, Interned
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
 from token_refresh.errors import SecretNotFound, SecretStoreError, SecretStoreUnavailable
@@ -47,7 +47,16 @@ class State(NamedTuple):
     """What is stored."""
 
     secrets: Snapshot
-    table: Table = Table()
+    tables: tuple[tuple[str, Table], ...] = ()
+    """Each table by its name; one that is not there is empty."""
+
+    def table(self, name: str) -> Table:
+        """Give a table."""
+        return dict(self.tables).get(name, Table())
+
+    def with_table(self, name: str, table: Table) -> "State":
+        """Give the state with another table in place of one."""
+        return self._replace(tables=tuple(sorted({**dict(self.tables), name: table}.items())))
 
 
 class Read(NamedTuple):
@@ -84,12 +93,15 @@ class Move(NamedTuple):
 class ReadTable(NamedTuple):
     """`GetItem`."""
 
+    table: str = TABLE
+
 
 class Append(NamedTuple):
     """`UpdateItem` that replaces the claim `after`."""
 
     item: Item
     after: str | None
+    table: str = TABLE
 
     @property
     def is_claim(self) -> bool:
@@ -102,12 +114,14 @@ class Record(NamedTuple):
 
     claim_id: str
     text: str
+    table: str = TABLE
 
 
 class SetTable(NamedTuple):
-    """The table is lost or restored."""
+    """A table is lost or restored."""
 
     item: Item | None
+    table: str = TABLE
 
 
 class Remove(NamedTuple):
@@ -190,13 +204,13 @@ class Store:
         secret = next(s for s in self.states[state].secrets if s.name == name)
         return next(v.created_at for v in secret.versions if v.version_id == version_id)
 
-    def table(self, state: int) -> Table:
-        """Give the claim table."""
-        return self.states[state].table
+    def table(self, state: int, name: str = TABLE) -> Table:
+        """Give a claim table."""
+        return self.states[state].table(name)
 
     def _append(self, state: int, call: Append, *, repeated: bool) -> tuple[int, bool]:
         before = self.states[state]
-        table, item = before.table, call.item
+        table, item = before.table(call.table), call.item
         if item.claim_id == _UNHELD:
             item = item._replace(claim_id=f"unheld-{table.losses}-{item.number}".ljust(36, "-"))
         present = table.item.claim_id if table.item else None
@@ -204,18 +218,18 @@ class Store:
             return state, True
         if present != call.after:
             return state, False
-        return self.states.number(before._replace(table=table._replace(item=item))), True
+        return self.states.number(before.with_table(call.table, table._replace(item=item))), True
 
     def _carry_out(self, state: int, call: AnyCall, now: int) -> tuple[int, StoreReply]:
         before = self.states[state]
         self._model.restore(before.secrets)
         reply: StoreReply
-        table = before.table
+        state_after = before
         match call:
             case Read():
                 return state, self._read(call, now)
-            case ReadTable():
-                return state, table.item
+            case ReadTable(name):
+                return state, before.table(name).item
             case Put(secret, version_id, text, label):
                 labels = {"VersionStages": [label]} if label else {}
                 reply = self._accepted(
@@ -229,19 +243,21 @@ class Store:
                 reply = self._accepted(
                     "UpdateSecretVersionStage", {"SecretId": secret, "VersionStage": label, **given}, now
                 )
-            case Record(claim_id, text):
-                item = table.item
+            case Record(claim_id, text, name):
+                item = before.table(name).item
                 if item is not None and item.claim_id == claim_id and item.record is None:
-                    table = table._replace(item=item._replace(record=text))
+                    recorded = before.table(name)._replace(item=item._replace(record=text))
+                    state_after = before.with_table(name, recorded)
                 reply = True
-            case SetTable(item):
-                table, reply = Table(item, table.losses + 1), True
+            case SetTable(item, name):
+                lost = Table(item, before.table(name).losses + 1)
+                state_after, reply = before.with_table(name, lost), True
             case Remove(version_id):
                 self._model.drop(TOKENS, version_id)
                 reply = True
             case Append():
                 raise AssertionError(call)
-        return self.states.number(State(self._model.snapshot(), table)), reply
+        return self.states.number(state_after._replace(secrets=self._model.snapshot())), reply
 
     def _read(self, call: Read, now: int) -> SecretVersion | None:
         which = {"VersionStage": call.label} if call.version_id is None else {"VersionId": call.version_id}
