@@ -20,7 +20,7 @@ from proof.operators import (
     STAGE,
     UNLABEL,
 )
-from proof.small import DYING, SUCCESSOR_GONE
+from proof.small import DYING, LATE, LONG_STALE, SUCCESSOR_GONE
 from proof.world import (
     CLAIM_ENDS,
     CLOCKS_DIFFER,
@@ -232,6 +232,8 @@ _ALL: Final = (
         jumps=(HOUR_PASSES,),
         before=1,
     ),
+    LATE,
+    LONG_STALE,
     replace(SUCCESSOR_GONE, jumps=(HOUR_PASSES,)),
     Scenario(
         name="unreadable tokens",
