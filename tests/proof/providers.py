@@ -22,6 +22,27 @@ NO_RESPONSE: Final = FailedRequest(kind=FailureKind.NO_RESPONSE, seen="no respon
 CLIENT_REJECTED: Final = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
 
 
+class HttpResponse(NamedTuple):
+    """A response without tokens."""
+
+    status: int
+    body: str = "<html></html>"
+    retry_after: timedelta | None = None
+
+
+_ERROR: Final = '{"error": "temporarily_unavailable"}'
+_SOON: Final = timedelta(seconds=7)
+GATEWAY: Final = (
+    *(HttpResponse(status) for status in (408, 499, 500, 502, 503, 504, 520, 529)),
+    HttpResponse(503, retry_after=_SOON),  # Varnish's stock error page
+    HttpResponse(503, _ERROR),
+    HttpResponse(503, '{"error": {"code": 503}}', _SOON),
+)
+"""What a gateway says in place of the provider, whether that redeemed the token or not."""
+BUSY: Final = (HttpResponse(429), HttpResponse(429, _ERROR, _SOON), HttpResponse(503, _ERROR, _SOON))
+"""What a provider says itself, and redeems nothing."""
+
+
 class Family(NamedTuple):
     """The tokens of one authorization."""
 

@@ -8,7 +8,7 @@ from proof.invariants import Invariants
 from proof.operators import Scene, actions
 from proof.ports import Ended, Poll, RefusedToTheEnd, Send, build_run, settle
 from proof.progress import REJECTED, Progress, Undisturbed
-from proof.providers import CLIENT_REJECTED, NO_RESPONSE, Provider, parse
+from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, parse
 from proof.providers import REJECTED as INVALID_GRANT
 from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
 from proof.workers import REFUSED, Workers
@@ -26,7 +26,8 @@ from proof.world import (
 )
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
-from token_refresh_worker.oauth.response import TokenResponse
+from token_refresh_worker.oauth import response as response_module
+from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
 TO_THE_END = RefusedToTheEnd("every write is refused until the deadline")
@@ -210,12 +211,25 @@ class Rules:
             for then, how in ((missed, "its response is lost"), (world, "it is lost on the way")):
                 without = self._with_budget(then, used)._replace(unknown=True)
                 yield self._advance(without, place, worker, Event(place, call, how, NO_RESPONSE))
+        if budget.gateway:
+            used = budget._replace(gateway=budget.gateway - 1)
+            yield from self._gateway(self._with_budget(world, used), self._with_budget(missed, used), place, worker)
         if budget.false_rejections and received:
             wrong = self._with_budget(world, budget._replace(false_rejections=budget.false_rejections - 1))
             yield self._advance(wrong, place, worker, Event(place, call, "(a false one)", INVALID_GRANT))
         if budget.faults:
             refused = self._with_budget(world, budget._replace(faults=budget.faults - 1))
             yield self._advance(refused, place, worker, Event(place, call, "", CLIENT_REJECTED))
+
+    def _gateway(self, world: World, missed: World, place: int, worker: Worker) -> Iterator[Change]:
+        """Let the provider be busy, or its gateway respond in its place, before and after a redemption."""
+        call = self.workers.call(worker.node)
+        for response in _as_read(BUSY):
+            yield self._advance(world, place, worker, Event(place, call, f"and is busy: {response.seen}", response))
+        for response in _as_read(GATEWAY):
+            for then, when in ((missed, "after"), (world, "before")):
+                how = f"and its gateway says {response.seen} {when} the redemption"
+                yield self._advance(then._replace(unknown=True), place, worker, Event(place, call, how, response))
 
     def _fail(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Write) -> Change:
         budget = world.budget._replace(faults=world.budget.faults - 1)
@@ -368,6 +382,12 @@ class Rules:
                 node = self.workers.delayed(worker.node, after.now)
                 after = self._with(after, place, worker._replace(node=node))
         return after
+
+
+def _as_read(responses: tuple[HttpResponse, ...]) -> list[FailedRequest]:
+    """Read responses as the worker does; one of each kind, since a run looks at nothing else."""
+    read = [response_module.read_response(r.status, r.body.encode(), r.retry_after) for r in responses]
+    return list({(r.kind, r.retry_after): r for r in read if isinstance(r, FailedRequest)}.values())
 
 
 def canonical(world: World) -> World:

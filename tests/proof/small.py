@@ -41,6 +41,9 @@ DYING: Final = Scenario(
 )
 
 
+GATEWAY: Final = Scenario(name="gateway", plans=("s", "s"), budget=Budget(gateway=2, jumps=1), jumps=(HOUR_PASSES,))
+
+
 REPLACED: Final = Scenario(name="replaced", plans=("s", "f"), budget=Budget(operator=1), operator=(REAUTHORIZE,))
 
 

@@ -65,6 +65,8 @@ class Budget(NamedTuple):
     """Stale reads."""
     false_rejections: int = 0
     """Times that the provider says `invalid_grant` of a good refresh token."""
+    gateway: int = 0
+    """Responses of a gateway in place of the provider's, before or after it redeemed; or a provider that is busy."""
     late: int = 0
     """Writes that land after their run died."""
     outages: int = 0
@@ -242,6 +244,7 @@ _NAMES: Final = (
     ("clock jump", "clock jumps"),
     ("stale read", "stale reads"),
     ("false `invalid_grant`", "false `invalid_grant`"),
+    ("gateway response", "gateway responses"),
     ("late write", "late writes"),
     ("outage of writes", "outages of writes"),
 )

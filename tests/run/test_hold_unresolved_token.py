@@ -1,6 +1,5 @@
 """Rule 8: the current token may have been used, and the provider's grace is over."""
 
-
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, policy

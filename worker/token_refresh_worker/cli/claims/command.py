@@ -26,9 +26,7 @@ def move(
     context: Context,
     *,
     to: Annotated[ClaimStoreKind, typer.Option(help="Where the claims go.")],
-    table: Annotated[
-        str | None, typer.Option(help="The DynamoDB table; default $CLAIM_TABLE.", show_default=False)
-    ] = None,
+    table: Annotated[str | None, typer.Option(help="The DynamoDB table; default $CLAIM_TABLE.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="The schedule is paused: do not ask.")] = False,
 ) -> int:
     """Move the claims on one secret to the other claim store.
