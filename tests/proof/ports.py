@@ -239,8 +239,16 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
         deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
         request_timeout_seconds=REQUEST_SECONDS,
         poll_seconds=(POLL_SECONDS,),
-        force=kind in "fF",
+        force=kind in "fFn",
     )
+
+
+def named_claim(scenario: Scenario) -> str:
+    """Return the ID of the search's first claim, which a run of the letter `n` names."""
+    claim_id = versions.claim_version_id(None)
+    for _ in range(scenario.before):
+        claim_id = versions.claim_version_id(claim_id)
+    return claim_id
 
 
 def settle(run: Run | MoveRun) -> Ended:
