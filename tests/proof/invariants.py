@@ -111,7 +111,7 @@ class Invariants:
             raise Violation("a refresh token was sent to another host")
 
     def check_reuse(self, world: World, provider: Provider, call: Send, kind: str) -> None:
-        """A used single-use token is sent again only if its response was lost, and late; or once by naming the attempt."""
+        """A used single-use token is sent again only if its response was lost; late, or once by naming the attempt."""
         if provider.kind != "single-use" or not provider.used(call.refresh_token):
             return
         family, _ = parse(call.refresh_token)

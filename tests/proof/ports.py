@@ -239,7 +239,8 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
         deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
         request_timeout_seconds=REQUEST_SECONDS,
         poll_seconds=(POLL_SECONDS,),
-        force=kind in "fFn",
+        force=kind in "fF",
+        resend=named_claim(scenario) if kind == "n" else None,
     )
 
 
