@@ -13,8 +13,7 @@ from typing import Generic, TypeVar, cast
 
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, detached, without_traceback
 from token_refresh.reader import lifecycle
-from token_refresh.reader.entry import SET_BACK_SECONDS, Entry, Read
-from token_refresh.reader.fetch import FETCH_SECONDS, Fetch
+from token_refresh.reader.fetch import FETCH_SECONDS, SET_BACK_SECONDS, Entry, Fetch, Read
 from token_refresh.reader.pauses import RetryPauses
 from token_refresh.reader.runtime import Runtime
 

@@ -5,11 +5,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
-from token_refresh.reader.lifetimes import secret_cache
+from token_refresh.reader.lifetimes import seconds_of, secret_cache
 from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.secret import Secret, same_version, secrets_of
-from token_refresh.reader.settings import seconds_of
 from token_refresh.reader.sources.choice import open_sources
 
 if TYPE_CHECKING:

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 from token_refresh.advice import Advice
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty
 from token_refresh.reader.cache import Cache
-from token_refresh.reader.entry import Entry
 from token_refresh.reader.errors import TokenExpired
-from token_refresh.reader.fetch import FETCH_SECONDS
+from token_refresh.reader.fetch import FETCH_SECONDS, Entry
+from token_refresh.reader.lifetimes import SOFT_SHARE, seconds_of
 from token_refresh.reader.on_demand import INVOKE_LIMITS, RefreshFunction
 from token_refresh.reader.reference import parse_reference
-from token_refresh.reader.runtime import Runtime
-from token_refresh.reader.schedule import RefreshPattern
-from token_refresh.reader.settings import SOFT_SHARE, in_lambda, seconds_of
+from token_refresh.reader.runtime import Runtime, in_lambda
 from token_refresh.reader.sources.choice import open_sources
-from token_refresh.reader.token import Token
+from token_refresh.reader.token import RefreshPattern, Token
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.access_token import read_access_token
 from token_refresh.stored.times import iso

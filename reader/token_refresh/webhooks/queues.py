@@ -11,7 +11,7 @@ from token_refresh.aws.events import put_event
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import member
 from token_refresh.errors import TokenRefreshError
-from token_refresh.reader.settings import in_lambda
+from token_refresh.reader.runtime import in_lambda
 from token_refresh.reader.sources.service import CALL_LIMITS
 from token_refresh.webhooks.delivery import Delivery, to_message
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookError, WebhookTooLarge

@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.errors import named_error
-from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import member, time_member
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader.reference import Reference
 from token_refresh.reader.sources.service import AwsService
-from token_refresh.reader.sources.source import Version
+from token_refresh.reader.sources.source import Source, Version
 
 # How many parameters one `GetParameters` may ask for.
 BATCH_SIZE: Final = 10
@@ -49,11 +48,14 @@ def amplify_paths(reference: Reference) -> tuple[str, ...]:
     return paths
 
 
-class ParameterStore:
-    """Implements `Source`; the first of a reference's paths that has a parameter counts."""
+class ParameterStore(Source):
+    """Reads parameters; the first of a reference's paths that has one counts.
+
+    No label says which version was current before: use a list in a `field`.
+    """
 
     def __init__(self, client: Any, region: str | None, *, paths: Paths) -> None:
-        self._service = AwsService("ssm", client=client, region=region)
+        self._service = AwsService("ssm", kind="parameter", client=client, region=region)
         self._paths = paths
 
     def read(self, reference: Reference) -> Version:
@@ -74,20 +76,11 @@ class ParameterStore:
                 found |= {member(each, "Name", str): each for each in member(response, "Parameters", list)}
             return {reference.text: self._first(reference, paths[reference], found) for reference in references}
 
-        def request() -> AwsRequest:
-            region = self._service.region_of(wanted[0])
-            return AwsRequest(action="ssm:GetParameters", name=", ".join(wanted), region=region, kind="parameter")
-
-        return self._service.call(wanted[0], request, ask)
-
-    def read_previous(self, reference: Reference) -> None:
-        """Give nothing: a parameter has no label for the previous version. Use a list in a `field`."""
-        del reference
+        return self._service.call("GetParameters", *wanted, ask=ask)
 
     def _first(self, reference: Reference, paths: tuple[str, ...], found: dict[str, Any]) -> Version:
-        region = self._service.region_of(reference.name)
         text = None if paths[0] == reference.name else reference.text
-        request = AwsRequest("ssm:GetParameters", paths[0], region, kind="parameter", reference=text)
+        request = self._service.request("GetParameters", paths[0], reference=text)
         parameter = next((found[path] for path in paths if path in found), None)
         if parameter is None:
             raise named_error(FailedCall(cause=Cause.NOT_FOUND, code="InvalidParameters"), request)

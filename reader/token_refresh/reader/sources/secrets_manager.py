@@ -11,17 +11,17 @@ from token_refresh.aws.responses import MalformedResponse, member, time_member, 
 from token_refresh.errors import SecretEmpty
 from token_refresh.reader.reference import Reference
 from token_refresh.reader.sources.service import AwsService
-from token_refresh.reader.sources.source import Version
+from token_refresh.reader.sources.source import Source, Version
 
 # How many secrets one `BatchGetSecretValue` may ask for.
 BATCH_SIZE: Final = 20
 
 
-class SecretsManager:
-    """Implements `Source`."""
+class SecretsManager(Source):
+    """Reads secrets by their labels."""
 
     def __init__(self, client: Any, region: str | None) -> None:
-        self._service = AwsService("secretsmanager", client=client, region=region)
+        self._service = AwsService("secretsmanager", kind="secret", client=client, region=region)
 
     def read(self, reference: Reference) -> Version:
         """Read the version with AWSCURRENT."""
@@ -50,9 +50,9 @@ class SecretsManager:
         def ask(client: Any) -> Version:
             # The stage is always given: a policy with a condition on secretsmanager:VersionStage needs it.
             response = client.get_secret_value(SecretId=reference.name, VersionStage=stage)
-            return _version(reference, self._request("GetSecretValue", reference.name), response)
+            return _version(reference, self._service.request("GetSecretValue", reference.name), response)
 
-        return self._service.call(reference.name, lambda: self._request("GetSecretValue", reference.name), ask)
+        return self._service.call("GetSecretValue", reference.name, ask=ask)
 
     def _read_batch(self, references: list[Reference]) -> dict[str, Version]:
         names = [reference.name for reference in references]
@@ -65,38 +65,28 @@ class SecretsManager:
                 for error in response.get("Errors") or ():
                     # The batch succeeds although one of its secrets fails; the group is read whole or not at all.
                     failure = failure_of_code(error.get("ErrorCode"), error.get("Message"))
-                    raise named_error(failure, self._request("GetSecretValue", _named(error.get("SecretId"), names)))
+                    # A name that was not asked for is not quoted.
+                    about = [error["SecretId"]] if error.get("SecretId") in names else names
+                    raise named_error(failure, self._service.request("GetSecretValue", *about))
                 values += member(response, "SecretValues", list)
                 if not (token := response.get("NextToken")):
                     break
                 page = {"NextToken": token}
             return self._pick(references, values)
 
-        def request() -> AwsRequest:
-            return self._request("BatchGetSecretValue", names[0], names=", ".join(names))
-
-        return self._service.call(names[0], request, ask)
+        return self._service.call("BatchGetSecretValue", *names, ask=ask)
 
     def _pick(self, references: Iterable[Reference], values: list[Any]) -> dict[str, Version]:
         by_name = [(member(value, key, str), value) for value in values for key in ("Name", "ARN")]
         versions = {}
         for reference in references:
-            request = self._request("BatchGetSecretValue", reference.name)
+            request = self._service.request("BatchGetSecretValue", reference.name)
             # Asked by name or ARN, complete or without its last characters; the response has the complete ones.
             found = next((value for name, value in by_name if name_same_secret(reference.name, name)), None)
             if found is None:
                 raise named_error(FailedCall(cause=Cause.NOT_FOUND, code="ResourceNotFoundException"), request)
             versions[reference.text] = _version(reference, request, found)
         return versions
-
-    def _request(self, action: str, name: str, *, names: str | None = None) -> AwsRequest:
-        region = self._service.region_of(name)
-        return AwsRequest(action=f"secretsmanager:{action}", name=names or name, region=region)
-
-
-def _named(secret_id: object, names: list[str]) -> str:
-    """Find which secret an error is about; a name that was not asked for is not quoted."""
-    return str(secret_id) if secret_id in names else ", ".join(names)
 
 
 def _version(reference: Reference, request: AwsRequest, response: Any) -> Version:

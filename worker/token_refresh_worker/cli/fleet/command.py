@@ -19,8 +19,9 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.duration import read_duration
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.cli.secret.finding import Health
-from token_refresh_worker.cli.secret.membership import arn_of, find_index, join, open_index
-from token_refresh_worker.fleet.aws.listing import TaggedSecrets
+from token_refresh_worker.cli.secret.lookups import arn_of
+from token_refresh_worker.cli.secret.membership import find_index, join, open_index
+from token_refresh_worker.fleet.aws.listing import list_members
 from token_refresh_worker.fleet.core.dispatch import Fleet, open_breakers
 from token_refresh_worker.fleet.core.row import Pause, Row, State
 from token_refresh_worker.fleet.resync import counts_of, synchronise
@@ -130,10 +131,9 @@ def resync(
 ) -> int:
     """Compare the index with the secrets that carry the fleet's tag; the fleet does so by itself each hour."""
     with _progress("resync", None) as progress:
-        listing = TaggedSecrets(context.client("secretsmanager"))
         found = synchronise(
             open_index(context, fleet),
-            listing,
+            list_members(context.client("secretsmanager"), fleet),
             fleet=fleet,
             believe=believe,
             progress=progress,

@@ -11,7 +11,7 @@ from token_refresh_worker.adapters.version_claims import VersionClaimReader
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.versions import ListedVersion, VersionKind, list_versions
-from token_refresh_worker.cli.secret.listing import each_version
+from token_refresh_worker.cli.secret.lookups import each_version
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.regions import located
 from token_refresh_worker.cli.secret.storing import fields_of

@@ -1,5 +1,6 @@
 """`token-refresh refresh`: the same run as the function's, from here; or the deployed function's, with its log."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -93,11 +94,8 @@ def _run(context: Context, settings: Settings, console: Errors, trigger: Trigger
         time_left_seconds=min(TIME_LIMIT_SECONDS, (settings.policy.claim_time_to_live - STALENESS).total_seconds()),
         client=context.run_client,
     )
-    if trigger.dry_run:
-        return run.execute().as_result(None)
-    with finishing(
-        "Ctrl-C: the run ends first, since the refresh token may be redeemed and its tokens not stored yet."
-    ):
+    ends_first = "Ctrl-C: the run ends first, since the refresh token may be redeemed and its tokens not stored yet."
+    with nullcontext() if trigger.dry_run else finishing(ends_first):
         return run.execute().as_result(None)
 
 
