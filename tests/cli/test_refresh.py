@@ -144,7 +144,7 @@ class _Invoke(LoopbackHandler):
 
 
 def test_resend(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
-    """Where nobody knows whether a token was redeemed, the command that the error prints sends it again, and no other."""
+    """Where nobody knows whether a token was redeemed, only the command that the error prints sends it again."""
     tokens.store(expires_in=7 * HOUR)
     endpoint.play(script.close())
     lost = cli("refresh", REPLAY_GRACE_SECONDS="0")
