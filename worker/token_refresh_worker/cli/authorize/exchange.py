@@ -91,7 +91,7 @@ class Exchange:
         ends_at = provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
         return Origin(
             host=provider.host,
-            grace=provider.replay_grace,
+            grace=provider.grace.duration,
             claim_store=claim_store,
             claim_id=known.claim_id if known else None,
             number=known.number if known else 0,
