@@ -57,7 +57,8 @@ def verify(
 def _default_url(state: SecretState) -> str:
     """Give Upwork's API; refuse to, if the tokens may be another provider's."""
     # Tokens of another host, such as a test server's, are not for Upwork, whatever PROVIDER says.
-    is_upworks = state.host.split(".")[-2:] == ["upwork", "com"]
+    host = urlsplit(UPWORK_API).hostname or ""
+    is_upworks = state.host.split(".")[-2:] == host.split(".")[-2:]
     if is_upworks and state.settings.provider.name == "upwork" and names_provider(state.context, state.document.fields):
         return UPWORK_API
     raise CommandFailed(

@@ -169,9 +169,12 @@ def bar(left: float, due: float, style: str) -> Text:
     due_cell, full_cell, empty_cell = _CELLS[output().options.ascii_only]
     full = round(max(0.0, min(1.0, left)) * _BAR_CELLS)
     mark = min(_BAR_CELLS - 1, round(max(0.0, due) * _BAR_CELLS))
-    cells = full_cell * full + empty_cell * (_BAR_CELLS - full)
-    drawn = cells[:mark] + due_cell + cells[mark + 1 :]
-    return Text.assemble((drawn[:full], style), (drawn[full:], "dim"), f"  ({due_cell} due)")
+    drawn = Text()
+    for cell in range(_BAR_CELLS):
+        drawn.append(
+            due_cell if cell == mark else full_cell if cell < full else empty_cell, style if cell < full else "dim"
+        )
+    return Text.assemble(drawn, f"  ({due_cell} due)")
 
 
 def show_result(result: Mapping[str, str | None], *, as_json: bool) -> None:
