@@ -48,11 +48,12 @@ def build_authorization(  # noqa: PLR0913 - all by name
     endpoint: str | None,
     scope: str | None,
     pkce: bool | None,
+    token_host: str,
 ) -> AuthorizationRequest:
     """Build the request for authorization as the profile says, with the document's values in its variables.
 
     Options have precedence: the page's `endpoint`, and whether to send a challenge (`pkce`). What `scope` asks for is
-    added to what the profile needs for a refresh token.
+    added to what the profile needs for a refresh token. `token_host` exchanges the code.
 
     Raises:
         CommandFailed: There is no authorization page, or the provider has no code grant.
@@ -78,6 +79,9 @@ def build_authorization(  # noqa: PLR0913 - all by name
         scope=page.scope_separator.join(scopes) or None,
         pkce=page.pkce if pkce is None else pkce,
         params=page.params,
+        # The profile's issuer is that of its own page.
+        issuer=_filled(page.issuer, template, fields) if page.issuer and not endpoint else None,
+        token_host=token_host,
     )
 
 
