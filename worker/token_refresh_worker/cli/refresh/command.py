@@ -17,7 +17,6 @@ from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.provider import names_provider, settings_for
 from token_refresh_worker.cli.secret.state import read_state
 from token_refresh_worker.cli.secret.storing import fields_of
-from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.events import Trigger
@@ -90,8 +89,7 @@ def _run(context: Context, settings: Settings, console: Errors, trigger: Trigger
         trigger,
         clock=SystemClock(),
         log=_Progress(console),
-        # A claim must outlive its run, even if its time to live is short.
-        time_left_seconds=min(TIME_LIMIT_SECONDS, (settings.policy.claim_time_to_live - STALENESS).total_seconds()),
+        time_left_seconds=TIME_LIMIT_SECONDS,
         client=context.run_client,
     )
     ends_first = "Ctrl-C: the run ends first, since the refresh token may be redeemed and its tokens not stored yet."
