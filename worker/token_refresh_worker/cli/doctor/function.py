@@ -19,11 +19,7 @@ _ACTIONS: Final = tuple(
 
 
 def check_function(context: Context) -> Iterator[Check]:
-    """Check the deployed function and everything around it.
-
-    Args:
-        context: The operator's, not overlaid with the function's settings.
-    """
+    """Check the deployed function and everything around it; `context` has the operator's own settings."""
     try:
         deployed = context.function_configuration()
     except TokenRefreshError as failure:
