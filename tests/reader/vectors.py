@@ -30,6 +30,7 @@ from token_refresh.reader import TokenReader
 FILE: Final = Path(__file__).parents[2] / "reader-typescript" / "test" / "vectors.json"
 SEEDS: Final = range(60)
 _STEPS: Final = 40
+_CHOICES: Final = (*("get", "pass") * 3, "store", "fail", "recover", "reject", "finish")
 _NOT_FOUND: Final = ("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
 _CODES: Final = (
     ("ThrottlingException", "Rate exceeded"),
@@ -38,7 +39,10 @@ _CODES: Final = (
     ("InternalServiceError", ""),
 )
 _OTHER_CODES: Final = (
-    ("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT"),
+    (
+        "ResourceNotFoundException",
+        "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT",
+    ),
     ("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion."),
     ("InvalidRequestException", "You can't enable rotation."),
     ("AccessDeniedException", "Access to KMS is not allowed"),
@@ -177,7 +181,9 @@ def _life(seed: int, *, background: bool) -> Stage:
     stage = Stage(f"life {seed}", background=background)
     tokens = 0
     for _ in range(_STEPS):
-        match chance.choice(("get", "get", "get", "pass", "pass", "pass", "store", "fail", "recover", "reject", "finish")):
+        match chance.choice(
+            ("get", "get", "get", "pass", "pass", "pass", "store", "fail", "recover", "reject", "finish")
+        ):
             case "get":
                 stage.get()
             case "pass":
@@ -197,7 +203,7 @@ def _life(seed: int, *, background: bool) -> Stage:
 
 
 def _slow() -> Stage:
-    """A read in the background that takes over 30 s: the next caller begins another one, and the late one is dropped."""
+    """A read in the background that takes over 30 s: the next caller begins another one."""
     stage = Stage("a slow read", background=True)
     stage.store("first", lives=3600)
     stage.get()
