@@ -67,7 +67,9 @@ EDITED_DYING: Final = Scenario(
 )
 
 
-SHORT_CLAIMS: Final = Scenario(name="short claims", plans=("s", "f"), budget=Budget(jumps=1), jumps=(31,))
+SHORT_CLAIMS: Final = Scenario(
+    name="short claims", plans=("s", "f"), budget=Budget(jumps=1), jumps=(31,), due_seconds=HOUR_SECONDS
+)
 
 
 PUBLISHED: Final = Scenario(
@@ -76,7 +78,7 @@ PUBLISHED: Final = Scenario(
 
 
 FROZEN: Final = Scenario(
-    name="frozen", plans=("s", "f"), budget=Budget(jumps=1), jumps=(CLAIM_ENDS,), frozen=True, before=1
+    name="frozen", plans=("s", "n"), budget=Budget(jumps=1), jumps=(CLAIM_ENDS,), frozen=True, before=1
 )
 
 
