@@ -74,7 +74,6 @@ def test_functions(whole_fleet: Template) -> None:
     assert {
         "FLEET_NAME": "prod",
         "CLAIM_TABLE": "prod",
-        "CLAIM_TTL_SECONDS": "120",
         "CLIENT_SECRET_ID": "clients/{provider}",
         "PROVIDER": "xero",
         "EVENT_BUS": "default",
@@ -127,7 +126,9 @@ def test_nothing_is_watched_on_request(code: Path) -> None:
         ({"fleet": ""}, "fleet: is required"),
         ({"fleet": "ab"}, "fleet: names the table"),
         ({"kms_key": "create"}, "kms_key: the secrets are there already"),
-        ({"timeout_seconds": "900", "secrets_under": "crm/dev/"}, "secrets_under: crm/dev/ is of environment dev"),
+        ({"by_tag": "false"}, "secrets_under: must be set, or by_tag = true in its place, and not both"),
+        ({"secrets_under": "crm/prod/"}, "secrets_under: must be set, or by_tag = true in its place, and not both"),
+        ({"secrets_under": "crm/dev/", "by_tag": "false"}, "secrets_under: crm/dev/ is of environment dev"),
         ({"secrets_under": "crm"}, "secrets_under: must be a prefix"),
         ({"client_secret": "{customer}"}, "client_secret: must be"),
         ({"client_secret": "{provider}"}, "client_secret: must be"),

@@ -8,7 +8,7 @@ from proof.operators import SPOIL_STAGED
 from proof.ports import Ended, Send
 from proof.providers import Provider, parse
 from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Put, Record, Store, origin_of, refresh_token_of
-from proof.world import HOST, STALE_SECONDS, WINDOW_SECONDS, Scenario, Violation, Worker, World
+from proof.world import CLOCKS_DIFFER, HOST, STALE_SECONDS, WINDOW_SECONDS, Scenario, Violation, Worker, World
 from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
 
 # Bound before any bug is planted: what is right is not decided by what is checked.
@@ -99,7 +99,8 @@ class Invariants:
         """After a finished run the published copy is of the current version, or it is so new that it may be newer."""
         if self._published_source(state) == self._store.labels(state, TOKENS)[CURRENT]:
             return
-        if now - self._store.created(state, PUBLISHED, self._store.labels(state, PUBLISHED)[CURRENT]) > STALE_SECONDS:
+        created_at = self._store.created(state, PUBLISHED, self._store.labels(state, PUBLISHED)[CURRENT])
+        if now - created_at > STALE_SECONDS + CLOCKS_DIFFER:
             raise Violation("after a finished run the published copy is of another version")
 
     @staticmethod
@@ -111,7 +112,7 @@ class Invariants:
             raise Violation("a refresh token was sent to another host")
 
     def check_reuse(self, world: World, provider: Provider, call: Send, kind: str) -> None:
-        """A used single-use token is sent again only if its response was lost, and by a scheduled run only late."""
+        """A used single-use token is sent again only if its response was lost; late, or once by naming the attempt."""
         if provider.kind != "single-use" or not provider.used(call.refresh_token):
             return
         family, _ = parse(call.refresh_token)
@@ -119,9 +120,13 @@ class Invariants:
             return
         if not world.lost >> family & 1:
             raise Violation("a used refresh token was sent again: the provider revokes a grant that was alive")
-        expires_at = self.expires_at(world.store)
-        if kind in "sS" and world.now < expires_at - WINDOW_SECONDS // 4:
+        named = kind == "n" and parse(call.refresh_token) == (0, self._scenario.before)
+        if world.now >= self.expires_at(world.store) - WINDOW_SECONDS // 4:
+            return
+        if not named:
             raise Violation("a refresh token of unknown outcome was sent again before the last quarter of the window")
+        if world.resent:
+            raise Violation("an attempt was named once, and its refresh token was sent again twice")
 
     def expires_at(self, state: int) -> int:
         """Give the expiry of the current token set."""
