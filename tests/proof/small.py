@@ -78,7 +78,7 @@ PUBLISHED: Final = Scenario(
 
 
 FROZEN: Final = Scenario(
-    name="frozen", plans=("s", "f"), budget=Budget(jumps=1), jumps=(CLAIM_ENDS,), frozen=True, due_seconds=HOUR_SECONDS
+    name="frozen", plans=("s", "n"), budget=Budget(jumps=1), jumps=(CLAIM_ENDS,), frozen=True, before=1
 )
 
 
