@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builders import DAY, HOUR, MINUTE, NOW, attempt, claim, origin, policy
+from builders import DAY, HOUR, NOW, attempt, claim, origin, policy
 from fakes import SECRET_ID, tokens
 from run.grant import LOST, REJECTED
 from run.world import FIRST_CLAIM, Killed, World, fail
@@ -69,8 +69,8 @@ class Secret(World):
         self.endpoint = self.single_use  # type: ignore[assignment]
 
     def refresh(self, *plays: EndpointResponse) -> None:
-        """Force a run, whatever comes of it, three minutes after the last one."""
-        self.pass_time(3 * MINUTE)
+        """Force a run, whatever comes of it, when the claim of the last one has ended."""
+        self.pass_claim()
         self.single_use.plays[:] = plays
         with contextlib.suppress(TokenRefreshError, Killed):
             self.execute(force=True)

@@ -174,10 +174,10 @@ def test_json_unknown(cli: Cli) -> None:
 
 def test_wrong_setting(cli: Cli) -> None:
     """A wrong setting is named, and is exit status 3."""
-    ended = cli("status", CLAIM_TTL_SECONDS="never")
+    ended = cli("status", REFRESH_WINDOW_SECONDS="never")
 
     assert 3 == ended.code
-    assert "ConfigurationError: CLAIM_TTL_SECONDS must be a whole number" in ended.screen
+    assert "ConfigurationError: REFRESH_WINDOW_SECONDS must be a whole number" in ended.screen
 
 
 def test_secret_of_another_name(cli: Cli, tokens: Tokens) -> None:

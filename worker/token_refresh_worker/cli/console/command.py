@@ -66,11 +66,7 @@ def command(
 
 
 def _refuse_empty(parameters: Sequence[inspect.Parameter], given: Mapping[str, Any]) -> None:
-    """Refuse an empty value, such as an unset variable of the shell gives: it never means the default.
-
-    Raises:
-        BadParameter: An option or argument is empty.
-    """
+    """Refuse an empty value, such as an unset variable of the shell gives: it never means the default."""
     for parameter in parameters:
         value = given[parameter.name]
         if isinstance(value, str) and not value.strip():

@@ -1,12 +1,14 @@
-"""How an error is reported: what is wrong and what to do, without a traceback and never with a secret."""
+"""How an error or Ctrl-C ends a command: it says what is wrong and what to do, never with a traceback or a secret."""
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import typer
@@ -18,6 +20,7 @@ from token_refresh_worker.cli.console.screen import discard, errors, message, sh
 EX_INTERRUPTED: Final = 130
 """As a shell reports a program that Ctrl-C ended: 128 and the number of SIGINT."""
 
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -86,3 +89,33 @@ def _report_place(failure: BaseException) -> None:
         for frame in traceback.extract_tb(link.__traceback__):
             errors().print(text(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}", "dim"))
         link = link.__cause__ or link.__context__
+
+
+@contextmanager
+def finishing(work: str) -> Iterator[None]:
+    """Let the work end first, and say so; a second Ctrl-C interrupts it.
+
+    SIGTERM and SIGHUP never do: systemd, and a terminal that closes, send more than one, and nobody has read a word.
+    """
+
+    def first(number: int, frame: FrameType | None) -> None:
+        del frame
+        again = ""
+        if number == signal.SIGINT:
+            signal.signal(number, previous[signal.SIGINT])
+            again = " Press Ctrl-C again to interrupt it all the same."
+        with suppress(OSError):  # Such as a full disk: raised here, it would interrupt the work.
+            errors().print(f"\n{work}{again}")
+
+    handlers = {number: signal.getsignal(number) for number in _ENDING}
+    # What the caller ignores, as `nohup` does, stays ignored.
+    previous = {
+        n: handler for n, handler in handlers.items() if handler in {signal.default_int_handler, signal.SIG_DFL}
+    }
+    try:
+        for number in previous:
+            signal.signal(number, first)
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
