@@ -123,7 +123,8 @@ def _of_secret(state: SecretState, consumer_version: str | None) -> Iterator[Che
     yield Check("client credentials", check_credentials(state))
     yield Check("your permissions", check_permissions(state))
     yield tried("consumers", lambda: check_consumer(state, consumer_version))
-    if published := state.settings.published_secret_id:
+    published = state.settings.published_secret_id
+    if published and state.publish_failure is None:  # `tokens` says why it can't be read.
         yield tried("published secret", lambda: check_published(state.context, published))
 
 
