@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -81,6 +82,8 @@ class Record:
     error: str | None
     """The provider's RFC 6749 error code, if it sent one."""
     recorded_at: datetime
+    retry_at: datetime | None = None
+    """Until when the provider asked to wait (`Retry-After`)."""
 
 
 def write_claim(claim: Claim) -> SecretValue:
@@ -125,6 +128,7 @@ def write_record(record: Record, claim: Attempt) -> SecretValue:
             "outcome": record.fate.value,
             "error": record.error,
             "at": record.recorded_at.timestamp(),
+            "retry_at": None if record.retry_at is None else record.retry_at.timestamp(),
         }
     )
 
@@ -138,7 +142,12 @@ def read_record(version_id: str, text: SecretValue) -> Record:
     fields: Mapping[str, Any] = read_object(text)
     try:
         fate = _RECORDED[fields["outcome"]]
-        return Record(fate=fate, error=_error(fields["error"]), recorded_at=read_unix(_number(fields["at"])))
+        return Record(
+            fate=fate,
+            error=_error(fields["error"]),
+            recorded_at=read_unix(_number(fields["at"])),
+            retry_at=_moment(fields.get("retry_at")),
+        )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
 
@@ -204,6 +213,13 @@ def _error(value: object) -> str | None:
     """Read a text for people: nothing depends on it, so a strange one doesn't make the record unreadable."""
     # `history` and `status` print it.
     return value if isinstance(value, str) and _ERROR.fullmatch(value) else None
+
+
+def _moment(value: object) -> datetime | None:
+    """Read a moment that may be missing: a strange one doesn't make the record unreadable."""
+    with suppress(TypeError, ValueError, OverflowError):
+        return read_unix(_number(value))
+    return None
 
 
 def _number(value: object) -> float:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.errors import SecretStoreError, TokenRefreshError
-from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.attempts import DAY, Fate
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
@@ -153,7 +153,14 @@ class Redemption:
     def _record(self, claim: Claim, fate: Fate, response: FailedRequest | None = None) -> None:
         """Record how an attempt ended without tokens; if that fails, the claim ends with its time to live."""
         self.memory.fates[claim.claim_id] = fate
-        record = Record(fate=fate, error=response.error if response else None, recorded_at=self.memory.service_now())
+        now = self.memory.service_now()
+        asked = response.retry_after if response else None
+        record = Record(
+            fate=fate,
+            error=response.error if response else None,
+            recorded_at=now,
+            retry_at=None if asked is None else now + min(asked, DAY),
+        )
         try:
             self.parts.claims.record(claim, record)
         except TokenRefreshError as failure:  # What the provider said matters more than this.

@@ -154,7 +154,7 @@ class _Reading:
         if staged is not None:
             return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
         record = self.reader.claims.record_of(attempt.claim_id)
-        return replace(attempt, fate=record.fate) if record else attempt
+        return replace(attempt, fate=record.fate, retry_at=record.retry_at) if record else attempt
 
     def _staged_under(self, attempt: Attempt) -> TokenSet | None:
         return self._read_set(staged_version_id(attempt.claim_id, attempt.version_id))
