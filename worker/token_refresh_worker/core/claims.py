@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -217,9 +216,10 @@ def _error(value: object) -> str | None:
 
 def _moment(value: object) -> datetime | None:
     """Read a moment that may be missing: a strange one doesn't make the record unreadable."""
-    with suppress(TypeError, ValueError, OverflowError):
+    try:
         return read_unix(_number(value))
-    return None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _number(value: object) -> float:
