@@ -131,12 +131,12 @@ def test_a_claim_is_stored_in_this_form() -> None:
 
 def test_a_record_is_stored_in_this_form() -> None:
     """A record names the version, the attempt, what became of the token, the provider's code, when, and until when."""
-    record = Record(fate=Fate.REJECTED, error="invalid_grant", recorded_at=NOW)
+    record = Record(fate=Fate.REJECTED, error="invalid_grant", recorded_at=NOW, retry_at=NOW + HOUR)
     stored = write_record(record, attempt("c1", version_id="v7", number=3))
 
     at = NOW.timestamp()
-    text = '{"version_id":"v7","attempt":3,"outcome":"rejected","error":"invalid_grant","at":%s,"retry_at":null}'
-    assert text % at == stored.reveal()
+    text = '{"version_id":"v7","attempt":3,"outcome":"rejected","error":"invalid_grant","at":%s,"retry_at":%s}'
+    assert text % (at, at + 3600) == stored.reveal()
 
 
 def test_no_fingerprint_is_shown() -> None:
@@ -159,10 +159,20 @@ def test_a_record_is_read_as_it_was_written(fate: Fate, error: str | None, retry
     assert written == read_record("r", write_record(written, attempt()))
 
 
+def test_a_record_of_stored_tokens_is_read_as_it_was_written() -> None:
+    """It has the fingerprint of the refresh token that is stored, which no `repr` shows."""
+    written = Record(fate=Fate.STORED, error=None, recorded_at=NOW, next_fingerprint=mark("refresh-1"))
+
+    assert written == read_record("r", write_record(written, attempt()))
+    assert mark("refresh-1") not in repr(written)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"outcome": "stored"},
+        {"outcome": "stored", "next": None},
+        {"outcome": "stored", "next": "short"},
         {"outcome": "silent"},
         {"outcome": 1},
         {"outcome": []},
