@@ -25,7 +25,7 @@ EX_USAGE = 64
 
 app = typer.Typer(
     name="token-refresh",
-    epilog="Start with: token-refresh authorize, then token-refresh status. `token-refresh --install-completion` "
+    epilog="Start with: token-refresh authorize, then token-refresh status. token-refresh --install-completion "
     "completes commands, options and names of providers in bash, zsh and fish.",
     no_args_is_help=True,
     rich_markup_mode="rich",
