@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.scene import Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
 
 COMMANDS = ("authorize", "status", "refresh", "doctor", "history", "restore", "verify")
@@ -101,6 +101,20 @@ def test_a_missing_arn_is_not_looked_for_in_other_regions(cli: Cli, tokens: Toke
 
     assert 3 == ended.code
     assert "exists in" not in ended.screen
+
+
+def test_a_deleted_secret_is_not_looked_for_in_other_regions(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer
+) -> None:
+    """A secret that waits for its deletion is here, and can be restored; nothing advises to create it."""
+    tokens.store()
+    store.client().delete_secret(SecretId=SECRET_ID, RecoveryWindowInDays=7)
+
+    ended = cli("status")
+
+    assert 3 == ended.code
+    assert f"secret {SECRET_ID} in eu-central-1 is marked for deletion" in ended.screen
+    assert "token-refresh authorize" not in ended.screen
 
 
 def test_endpoint_url(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
