@@ -65,11 +65,28 @@ def test_version(cli: Cli) -> None:
     assert "token-refresh 0." in cli("--version").out
 
 
-def test_completion(cli: Cli) -> None:
-    """Shells complete commands and options."""
-    ended = cli(_TOKEN_REFRESH_COMPLETE="complete_bash", COMP_WORDS="token-refresh hi", COMP_CWORD="1")
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("hi", "history"),
+        ("fleet pa", "pause"),
+        ("status --watc", "--watch"),
+        ("authorize --provider hub", "hubspot"),
+        ("fleet status --provider xer", "xero"),
+        ("providers xer", "xero"),
+    ],
+)
+def test_completion(cli: Cli, shell: str, words: str, completed: str) -> None:
+    """Shells complete commands, options and the names of providers."""
+    typed = f"token-refresh {words}"
+    asked = {
+        "bash": {"COMP_WORDS": typed, "COMP_CWORD": str(len(words.split()))},
+        "zsh": {"_TYPER_COMPLETE_ARGS": typed},
+        "fish": {"_TYPER_COMPLETE_ARGS": typed, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }[shell]
 
-    assert "history" in ended.out
+    assert completed in cli(_TOKEN_REFRESH_COMPLETE=f"complete_{shell}", **asked).out
 
 
 def test_profile(cli: Cli, tokens: Tokens, store: SecretsManagerServer, tmp_path: Path) -> None:

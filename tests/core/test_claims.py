@@ -159,10 +159,20 @@ def test_a_record_is_read_as_it_was_written(fate: Fate, error: str | None) -> No
     assert written == read_record("r", write_record(written, attempt()))
 
 
+def test_a_record_of_stored_tokens_is_read_as_it_was_written() -> None:
+    """It has the fingerprint of the refresh token that is stored, which no `repr` shows."""
+    written = Record(fate=Fate.STORED, error=None, recorded_at=NOW, next_fingerprint=mark("refresh-1"))
+
+    assert written == read_record("r", write_record(written, attempt()))
+    assert mark("refresh-1") not in repr(written)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"outcome": "stored"},
+        {"outcome": "stored", "next": None},
+        {"outcome": "stored", "next": "short"},
         {"outcome": "silent"},
         {"outcome": 1},
         {"outcome": []},

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,8 +18,8 @@ LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
-# The other fates are never recorded: stored tokens speak for themselves, and silence is the lack of a record.
-_RECORDED: Final = {fate.value: fate for fate in (Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN)}
+# Silence is the lack of a record.
+_RECORDED: Final = {fate.value: fate for fate in Fate if fate is not Fate.SILENT}
 _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
 
@@ -75,12 +75,14 @@ class UnreadableClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """How an attempt ended without tokens."""
+    """How an attempt ended: without tokens, or with tokens that reads don't show at once."""
 
     fate: Fate
     error: str | None
     """The provider's RFC 6749 error code, if it sent one."""
     recorded_at: datetime
+    next_fingerprint: str | None = field(default=None, repr=False)
+    """The fingerprint of the refresh token that is stored; None if none is."""
 
 
 def write_claim(claim: Claim) -> SecretValue:
@@ -125,6 +127,7 @@ def write_record(record: Record, claim: Attempt) -> SecretValue:
             "outcome": record.fate.value,
             "error": record.error,
             "at": record.recorded_at.timestamp(),
+            **({} if record.next_fingerprint is None else {"next": record.next_fingerprint}),
         }
     )
 
@@ -138,7 +141,13 @@ def read_record(version_id: str, text: SecretValue) -> Record:
     fields: Mapping[str, Any] = read_object(text)
     try:
         fate = _RECORDED[fields["outcome"]]
-        return Record(fate=fate, error=_error(fields["error"]), recorded_at=read_unix(_number(fields["at"])))
+        return Record(
+            fate=fate,
+            error=_error(fields["error"]),
+            recorded_at=read_unix(_number(fields["at"])),
+            # Without it a used token would count as good.
+            next_fingerprint=_matching(_FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
+        )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
 

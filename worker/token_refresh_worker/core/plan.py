@@ -85,10 +85,13 @@ def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> 
     return Publish()
 
 
-def stop_at_used_token(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
-    """The current token was used, and its successor is gone: `ReauthorizationRequired`."""
+def stop_at_used_token(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
+    """The current token was used, and its successor is gone: yield for 10 minutes, then `ReauthorizationRequired`."""
     stored = snapshot.stored_attempt
-    return None if stored is None else TokenUsed(stored.claimed_at)
+    if stored is None:
+        return None
+    visible_at = stored.claimed_at + run.limit + SETTLED
+    return Wait(visible_at, Reason.STALE) if snapshot.now < visible_at else TokenUsed(stored.claimed_at)
 
 
 def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
