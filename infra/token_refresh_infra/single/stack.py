@@ -163,7 +163,7 @@ class SingleStack(DeployedStack):
         alarms: list[cloudwatch.AlarmBase] = []
         if parameters.alarms:
             self.topic = alarm_topic(self, parameters=parameters, key=self._key)
-            self.denied = DeniedAccess(self, "DeniedAccess", secret_names=[parameters.token_secret_name])
+            self.denied = DeniedAccess(self, "DeniedAccess", names=[f"*{parameters.token_secret_name}*"])
             alarms = RefreshAlarms(
                 self,
                 "Alarms",
