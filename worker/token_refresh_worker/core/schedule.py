@@ -81,6 +81,13 @@ def next_attempt_at(newest: Attempt) -> datetime:
     return newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), LONGEST_BACKOFF)
 
 
+def asked_until(newest: Attempt, document: TokenDocument, policy: Policy) -> datetime:
+    """Say until when the provider asked to wait: a day at most, and never past the last quarter of the window."""
+    quarter = last_quarter_at(document, policy)
+    limits = (newest.retry_at or newest.claimed_at, newest.claimed_at + DAY, quarter)
+    return min(limit for limit in limits if limit is not None)
+
+
 def rejection_retried_at(on_version: Sequence[Attempt], document: TokenDocument, policy: Policy) -> datetime:
     """Return when to send a rejected refresh token again, because one `invalid_grant` may be wrong.
 
