@@ -1,7 +1,7 @@
 """One AWS service that holds secrets: calls it, and names what goes wrong."""
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import call
@@ -12,6 +12,8 @@ from token_refresh.reader import lifecycle
 
 T = TypeVar("T")
 
+Reader = Literal["TokenReader", "SecretReader"]
+
 # A call takes about 10 ms; a stuck one is better repeated. With two attempts a store that hangs takes 7 s: a Lambda
 # function that reaches its timeout loses the value that it had cached (tests/infra/test_webhooks.py).
 CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=2)
@@ -20,8 +22,8 @@ CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=2)
 class AwsService:
     """Calls a service through the caller's client, or through a client that all readers share."""
 
-    def __init__(self, name: str, *, kind: str, client: Any, region: str | None) -> None:
-        """Remember the client and the region, and what messages call a value of the service.
+    def __init__(self, name: str, *, kind: str, client: Any, region: str | None, asked_by: Reader) -> None:
+        """Remember the client and the region, and what messages call a value of the service and its reader.
 
         Raises:
             ConfigurationError: The given client belongs to another region than the given one.
@@ -30,6 +32,7 @@ class AwsService:
         self._kind = kind
         self._client = client
         self._region = region
+        self._asked_by: Reader = asked_by
         self._inherited = False
         if client is not None and region not in {None, client.meta.region_name}:
             raise ConfigurationError(
@@ -47,6 +50,7 @@ class AwsService:
             region=region or "the configured region",
             kind=self._kind,
             reference=reference,
+            asked_by=self._asked_by,
         )
 
     def client_region(self, name: str) -> str | None:
