@@ -61,7 +61,7 @@ class SingleStack(DeployedStack):
         """
         if self.published_secret is None:
             raise ValueError('published_secret is "none", and the token secret holds the refresh token: grant nothing')
-        access.grant_read(grantee, self.published_secret)
+        access.grant_read_published(grantee, self.published_secret)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> None:
         """Let a consumer have the tokens refreshed on demand."""

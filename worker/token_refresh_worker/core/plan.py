@@ -205,7 +205,7 @@ def _newest_claim_id(snapshot: Snapshot) -> str | None:
 
 
 def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
-    version_id = snapshot.current.version_id
+    version_id, grace = snapshot.current.version_id, snapshot.counted_grace(policy)
     return Claim(
         claim_id=claim_version_id(_newest_claim_id(snapshot)),
         version_id=version_id,
@@ -213,11 +213,11 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         claimed_at=snapshot.now,
         fingerprint=snapshot.fingerprint,
         forced=run.forces(snapshot),
-        time_to_live=claim_time_to_live(run.limit, window_of(snapshot.current.document, policy)),
+        time_to_live=claim_time_to_live(run.limit, window_of(snapshot.current.document, policy), grace),
         earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
         number=snapshot.claim_number + 1,
         host=policy.host,
-        grace=snapshot.counted_grace(policy),
+        grace=grace,
         nonce=run.nonce,
     )
 
