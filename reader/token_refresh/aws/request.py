@@ -6,6 +6,8 @@ from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import arn_region, secret_name
 
 TOKEN_SECRET_SETTING: Final = "TOKEN_SECRET_ID"  # noqa: S105 - a variable's name
+AskedBy = Literal["TokenReader", "SecretReader"]
+"""The readers of a service: what they can't read is not the service's to authorize."""
 STORED: Final = {"secret", "parameter"}
 """The kinds that hold a value."""
 
@@ -26,8 +28,8 @@ class AwsRequest(NamedTuple):
     """The reference that led to this name, if it is another text."""
     purpose: str | None = None
     """What the call is for, if it is for something else."""
-    asked_by: Literal["TokenReader", "SecretReader"] | None = None
-    """The reader of a service that asks; None: the worker, or an operator."""
+    asked_by: AskedBy | None = None
+    """The reader that asks; None: the worker, or an operator."""
 
     @property
     def place(self) -> str:

@@ -8,7 +8,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh.reader.reference import Reference, ReferenceScheme
 
 if TYPE_CHECKING:
-    from token_refresh.reader.sources.service import Reader
+    from token_refresh.aws.request import AskedBy
     from token_refresh.reader.sources.source import Source
 
 _SERVICES: Final = {
@@ -24,7 +24,7 @@ def open_sources(
     client: Any,
     region: str | None,
     clock: Callable[[], float],
-    asked_by: "Reader" = "SecretReader",
+    asked_by: "AskedBy" = "SecretReader",
 ) -> dict[ReferenceScheme, "Source"]:
     """Make one source for each scheme: with the caller's client where it is of its service, else in this region.
 
@@ -55,7 +55,7 @@ def _service_of(client: Any) -> str | None:
 
 
 def _open(
-    scheme: ReferenceScheme, client: Any, region: str | None, clock: Callable[[], float], asked_by: "Reader"
+    scheme: ReferenceScheme, client: Any, region: str | None, clock: Callable[[], float], asked_by: "AskedBy"
 ) -> "Source":
     # A process reads one kind of reference, as a rule: it loads the module of that kind.
     match scheme:

@@ -6,11 +6,11 @@ from typing import Any, Final
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.causes import Cause, FailedCall, failure_of_code
 from token_refresh.aws.errors import named_error
-from token_refresh.aws.request import AwsRequest, token_status
+from token_refresh.aws.request import AskedBy, AwsRequest, token_status
 from token_refresh.aws.responses import MalformedResponse, member, time_member, version_member
 from token_refresh.errors import SecretEmpty
 from token_refresh.reader.reference import Reference
-from token_refresh.reader.sources.service import AwsService, Reader
+from token_refresh.reader.sources.service import AwsService
 from token_refresh.reader.sources.source import Source, Version
 
 # How many secrets one `BatchGetSecretValue` may ask for.
@@ -20,7 +20,7 @@ BATCH_SIZE: Final = 20
 class SecretsManager(Source):
     """Reads secrets by their labels."""
 
-    def __init__(self, client: Any, region: str | None, asked_by: Reader) -> None:
+    def __init__(self, client: Any, region: str | None, asked_by: AskedBy) -> None:
         self._service = AwsService("secretsmanager", kind="secret", client=client, region=region, asked_by=asked_by)
 
     def read(self, reference: Reference) -> Version:

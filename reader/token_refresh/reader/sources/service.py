@@ -1,18 +1,16 @@
 """One AWS service that holds secrets: calls it, and names what goes wrong."""
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import CLIENTS, ClientLimits
-from token_refresh.aws.request import AwsRequest
+from token_refresh.aws.request import AskedBy, AwsRequest
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader import lifecycle
 
 T = TypeVar("T")
-
-Reader = Literal["TokenReader", "SecretReader"]
 
 # A call takes about 10 ms; a stuck one is better repeated. With two attempts a store that hangs takes 7 s: a Lambda
 # function that reaches its timeout loses the value that it had cached (tests/infra/test_webhooks.py).
@@ -22,7 +20,7 @@ CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=2)
 class AwsService:
     """Calls a service through the caller's client, or through a client that all readers share."""
 
-    def __init__(self, name: str, *, kind: str, client: Any, region: str | None, asked_by: Reader) -> None:
+    def __init__(self, name: str, *, kind: str, client: Any, region: str | None, asked_by: AskedBy) -> None:
         """Remember the client and the region, and what messages call a value of the service and its reader.
 
         Raises:
@@ -32,7 +30,7 @@ class AwsService:
         self._kind = kind
         self._client = client
         self._region = region
-        self._asked_by: Reader = asked_by
+        self._asked_by: AskedBy = asked_by
         self._inherited = False
         if client is not None and region not in {None, client.meta.region_name}:
             raise ConfigurationError(
