@@ -58,6 +58,12 @@ def test_a_claim_lives_until_reads_show_what_its_run_stored(run_seconds: int, wi
     assert timedelta(seconds=seconds) == claim_time_to_live(timedelta(seconds=run_seconds), window)
 
 
+@pytest.mark.parametrize(("grace", "seconds"), [(10 * MINUTE, 150), (8 * MINUTE, 630), (DAY, 630)])
+def test_a_claim_ends_early_in_the_grace(grace: timedelta, seconds: int) -> None:
+    """In its first quarter, so that the request of a run that died can be repeated; a shorter grace is no help."""
+    assert timedelta(seconds=seconds) == claim_time_to_live(timedelta(seconds=90), 20 * MINUTE, grace)
+
+
 @pytest.mark.parametrize("store", list(ClaimStoreKind))
 def test_the_shortest_lifetime_leaves_a_claim_time_for_stale_reads(store: ClaimStoreKind) -> None:
     """With a run of a minute and a half, reads that are five minutes old are waited for at every lifetime allowed."""

@@ -42,7 +42,7 @@ def test_the_bounds_are_promised_where_a_claim_lives_long_enough() -> None:
 
 def test_a_grant_that_is_lost_comes_with_its_history() -> None:
     """Where claims end with their runs, histories are found in which a used token is sent again."""
-    with patch.object(plan_module, "claim_time_to_live", lambda limit, _: limit):
+    with patch.object(plan_module, "claim_time_to_live", lambda limit, *_: limit):
         found = live(Bounds(stale_seconds=300, clocks_seconds=240), range(100))
 
     assert found.revoked > 0

@@ -81,6 +81,8 @@ class Record:
     error: str | None
     """The provider's RFC 6749 error code, if it sent one."""
     recorded_at: datetime
+    retry_at: datetime | None = None
+    """Until when the provider asked to wait (`Retry-After`)."""
     next_fingerprint: str | None = field(default=None, repr=False)
     """The fingerprint of the refresh token that is stored; None if none is."""
 
@@ -120,6 +122,8 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
 
 def write_record(record: Record, claim: Attempt) -> SecretValue:
     """Serialise the record of the attempt under `claim`."""
+    retry_at = None if record.retry_at is None else record.retry_at.timestamp()
+    optional = {"next": record.next_fingerprint, "retry_at": retry_at}
     return _dump(
         {
             "version_id": claim.version_id,
@@ -127,7 +131,7 @@ def write_record(record: Record, claim: Attempt) -> SecretValue:
             "outcome": record.fate.value,
             "error": record.error,
             "at": record.recorded_at.timestamp(),
-            **({} if record.next_fingerprint is None else {"next": record.next_fingerprint}),
+            **{name: value for name, value in optional.items() if value is not None},
         }
     )
 
@@ -145,6 +149,7 @@ def read_record(version_id: str, text: SecretValue) -> Record:
             fate=fate,
             error=_error(fields["error"]),
             recorded_at=read_unix(_number(fields["at"])),
+            retry_at=_moment(fields.get("retry_at")),
             # Without it a used token would count as good.
             next_fingerprint=_matching(_FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
         )
@@ -213,6 +218,14 @@ def _error(value: object) -> str | None:
     """Read a text for people: nothing depends on it, so a strange one doesn't make the record unreadable."""
     # `history` and `status` print it.
     return value if isinstance(value, str) and _ERROR.fullmatch(value) else None
+
+
+def _moment(value: object) -> datetime | None:
+    """Read a moment that may be missing: a strange one doesn't make the record unreadable."""
+    try:
+        return read_unix(_number(value))
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _number(value: object) -> float:

@@ -10,6 +10,7 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import (
     SETTLED,
     Policy,
+    asked_until,
     claim_time_to_live,
     due_at,
     last_quarter_at,
@@ -143,12 +144,13 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < until else None
 
 
-def wait_for_backoff(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
-    """Attempts on this version failed, and the pause is not over: yield."""
+def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """Attempts on this version failed, and the backoff or `Retry-After` is not over: yield."""
     attempts = snapshot.on_version
     if not attempts or run.forces(snapshot):
         return None
-    until = next_attempt_at(attempts[-1])
+    newest = attempts[-1]
+    until = max(next_attempt_at(newest), asked_until(newest, snapshot.current.document, policy))
     return Wait(until, Reason.BACKOFF) if snapshot.now < until else None
 
 
@@ -203,7 +205,7 @@ def _newest_claim_id(snapshot: Snapshot) -> str | None:
 
 
 def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
-    version_id = snapshot.current.version_id
+    version_id, grace = snapshot.current.version_id, snapshot.counted_grace(policy)
     return Claim(
         claim_id=claim_version_id(_newest_claim_id(snapshot)),
         version_id=version_id,
@@ -211,11 +213,11 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         claimed_at=snapshot.now,
         fingerprint=snapshot.fingerprint,
         forced=run.forces(snapshot),
-        time_to_live=claim_time_to_live(run.limit, window_of(snapshot.current.document, policy)),
+        time_to_live=claim_time_to_live(run.limit, window_of(snapshot.current.document, policy), grace),
         earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
         number=snapshot.claim_number + 1,
         host=policy.host,
-        grace=snapshot.counted_grace(policy),
+        grace=grace,
         nonce=run.nonce,
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.errors import SecretStoreError, TokenRefreshError
-from token_refresh_worker.core.attempts import Fate, fingerprint_of
+from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.schedule import SETTLED, Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
@@ -157,9 +157,15 @@ class Redemption:
         self, claim: Claim, fate: Fate, response: FailedRequest | None = None, *, brought: str | None = None
     ) -> None:
         """Record how an attempt ended; if that fails, the claim ends with its time to live."""
-        error = response.error if response else None
         now = self.memory.service_now()
-        record = Record(fate=fate, error=error, recorded_at=now, next_fingerprint=brought)
+        asked = response.retry_after if response else None
+        record = Record(
+            fate=fate,
+            error=response.error if response else None,
+            recorded_at=now,
+            retry_at=None if asked is None else now + min(asked, DAY),
+            next_fingerprint=brought,
+        )
         self.memory.records[claim.claim_id] = record
         try:
             self.parts.claims.record(claim, record)

@@ -155,7 +155,9 @@ class _Reading:
                 brought = fingerprint_of(staged.document.redeemed_token)
                 return replace(attempt, fate=Fate.STORED, next_fingerprint=brought)
             record = self.reader.claims.record_of(attempt.claim_id)
-        return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint) if record else attempt
+        if record is None:
+            return attempt
+        return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=record.retry_at)
 
     def _staged_under(self, attempt: Attempt) -> TokenSet | None:
         return self._read_set(staged_version_id(attempt.claim_id, attempt.version_id))
