@@ -11,7 +11,22 @@ from types import ModuleType
 from typing import Final, NamedTuple
 from unittest.mock import patch
 
-from proof.store import FRESH_NONCE, PUBLISHED, TOKENS, Append, Item, Move, Put, Read, ReadTable, Record, StoreCall
+from proof.store import (
+    FRESH_NONCE,
+    PUBLISHED,
+    TOKENS,
+    Append,
+    Drop,
+    Item,
+    Keep,
+    Move,
+    Open,
+    Put,
+    Read,
+    ReadTable,
+    Record,
+    StoreCall,
+)
 from proof.world import RUN_SECONDS, Scenario, Violation
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
@@ -20,6 +35,7 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core import snapshot, versions
 from token_refresh_worker.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse
@@ -28,7 +44,7 @@ from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run import snapshot_reader
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import Deadline, NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -154,12 +170,25 @@ class _Table:
         claim = read_claim(item.claim_id, SecretValue(item.text), datetime.fromtimestamp(item.claimed_at, UTC))
         record = None if item.record is None else read_record(item.claim_id, SecretValue(item.record))
         self._record = item.claim_id, record
-        return NewestClaim(claim=claim, read_at=read_at)
+        return NewestClaim(claim=claim, read_at=read_at, kept=_kept(claim, item.kept))
 
-    def append(self, claim: Claim, *, after: str | None) -> bool:
+    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
         """Replace the claim `after`."""
         item = Item(claim.claim_id, claim.number, write_claim(claim).reveal(), claim.claimed_at.timestamp())
-        return bool(self._ports.ask(Append(item, after)))
+        return bool(self._ports.ask(Append(item, after, None if kept is None else str(kept.stored))))
+
+    def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | None:
+        """Keep received tokens: the table is its own `TokenKeeper`."""
+        kept = _kept(claim, tokens.reveal())
+        return kept if self._ports.ask(Keep(claim.claim_id, tokens.reveal())) else None
+
+    def open(self, kept: KeptTokens) -> SecretValue:
+        """Decrypt kept tokens."""
+        return SecretValue(str(self._ports.ask(Open(str(kept.stored)))))
+
+    def drop(self, kept: KeptTokens) -> None:
+        """Remove kept tokens."""
+        self._ports.ask(Drop(str(kept.stored)))
 
     def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
         """Read the item: its claim is the one that was asked for, or a newer one."""
@@ -176,15 +205,20 @@ class _Table:
         return record if newest == claim_id else None
 
 
+def _kept(claim: Claim, text: str | None) -> KeptTokens | None:
+    return None if text is None else KeptTokens(claim=claim, stored=text)
+
+
 def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run:
     """Put the real run together, on these ports."""
     secret: SecretStore = _Secret(TOKENS, ports)
     policy = scenario.policy(kind)
-    claims: ClaimStore = VersionClaims(secret) if policy.claim_store is ClaimStoreKind.VERSIONS else _Table(ports)
+    table = _Table(ports) if policy.claim_store is ClaimStoreKind.TABLE else None
     return Run(
         parts=Parts(
             store=secret,
-            claims=claims,
+            claims=table or VersionClaims(secret),
+            keeper=table,
             published=_Secret(PUBLISHED, ports) if scenario.published else None,
             endpoint=lambda _: _Endpoint(policy.host, ports),
             credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),

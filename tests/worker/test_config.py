@@ -21,6 +21,7 @@ def test_the_defaults_are_upwork_s() -> None:
         client=None,
         client_key_id=None,
         claim_table=None,
+        kept_tokens_key_id=None,
         provider=load_provider("upwork"),
         claim_time_to_live=timedelta(minutes=2),
         request_timeout_seconds=None,

@@ -39,6 +39,8 @@ class Settings:
     """The KMS key that signs `private_key_jwt` assertions."""
     claim_table: str | None
     """The DynamoDB table for claims; without it, claims are versions of the secret."""
+    kept_tokens_key_id: str | None
+    """The KMS key for tokens that the claim table keeps; None where it keeps none."""
     provider: Provider
     """With the deployment's variables applied; `Provider.for_document` applies the document's."""
     claim_time_to_live: timedelta
@@ -92,6 +94,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         client=_read_client(given),
         client_key_id=given.get(Variable.CLIENT_KEY_ID),
         claim_table=given.get(Variable.CLAIM_TABLE),
+        kept_tokens_key_id=given.get(Variable.KEPT_TOKENS_KEY_ID),
         provider=_read_provider(given),
         claim_time_to_live=_read_seconds(given, Variable.CLAIM_TTL_SECONDS, range(1, 3601)) or timedelta(minutes=2),
         request_timeout_seconds=timeout.total_seconds() if timeout else None,
