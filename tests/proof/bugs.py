@@ -24,6 +24,8 @@ from token_refresh_worker.core.versions import (
     record_version_id,
     staged_version_id,
 )
+from token_refresh_worker.oauth import response as response_module
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run import parts as parts_module
 from token_refresh_worker.run import redemption as redemption_module
 from token_refresh_worker.run import request_sender as sender_module
@@ -199,6 +201,26 @@ def no_second_look() -> Patches:
         return after
 
     return [(Actions, "_redeem", redeem)]
+
+
+def every_503_is_busy() -> Patches:
+    """Take any 503 for the provider's own."""
+    original = response_module.read_response
+
+    def read(status: int, *args: Any) -> Any:
+        return FailedRequest(kind=FailureKind.BUSY, seen="HTTP 503") if status == 503 else original(status, *args)
+
+    return [(response_module, "read_response", read)]
+
+
+def retry_after_is_busy() -> Patches:
+    """Take a 503 for the provider's own because of `Retry-After` alone."""
+    return [(response_module, "_has_error", lambda _: True)]
+
+
+def timeouts_are_refusals() -> Patches:
+    """Take a gateway's 408 and 499 for refusals, as every other 4xx is."""
+    return [(response_module, "_GATEWAY_GAVE_UP", frozenset())]
 
 
 def grace_of_zero() -> Patches:

@@ -19,6 +19,44 @@ from proof.world import CLAIM_ENDS, DUE_SECONDS, LIFETIME_SECONDS, WINDOW_SECOND
 LAST_QUARTER: Final = DUE_SECONDS - WINDOW_SECONDS // 4 + 1
 """After so many seconds a run may send a token whose outcome is unknown."""
 
+FROZEN: Final = Scenario(
+    name="writes refused, frozen runs",
+    plans=("ss", "s"),
+    claims="table",
+    budget=Budget(outages=1, losses=1, jumps=1),
+    jumps=(LAST_QUARTER,),
+    frozen=True,
+)
+
+OPERATOR: Final = Scenario(
+    name="writes refused, operator",
+    plans=("s", "s"),
+    claims="table",
+    budget=Budget(outages=1, operator=1, jumps=1),
+    operator=(REAUTHORIZE, AUTHORIZE, EDIT, EDIT_BARE, COPY_BACK, COPY_BACK_BARE, MOVE_BACK),
+    jumps=(CLAIM_ENDS,),
+    before=2,
+)
+
+KEY_DELETED: Final = Scenario(
+    name="writes refused, key deleted",
+    plans=("sss",),
+    claims="table",
+    budget=Budget(outages=1, operator=2, jumps=1),
+    operator=(LOSE_KEY, AUTHORIZE, EDIT, MOVE_BACK),
+    jumps=(LAST_QUARTER,),
+    before=2,
+)
+
+AUTHORIZED_BEFORE: Final = Scenario(
+    name="writes refused, authorized before",
+    plans=("fs",),
+    claims="table",
+    budget=Budget(outages=1, operator=2, jumps=1),
+    operator=(AUTHORIZE, EDIT, LOSE_KEY),
+    jumps=(LIFETIME_SECONDS - WINDOW_SECONDS // 4 + 1,),
+)
+
 OUTAGES: Final = (
     Scenario(
         name="writes refused",
@@ -33,13 +71,7 @@ OUTAGES: Final = (
         jumps=(LAST_QUARTER,),
         before=1,
     ),
-    Scenario(
-        name="writes refused, frozen runs",
-        plans=("ss", "s"),
-        budget=Budget(outages=1, losses=1, jumps=1),
-        jumps=(LAST_QUARTER,),
-        frozen=True,
-    ),
+    FROZEN,
     Scenario(
         name="writes refused, faults",
         plans=("s", "f"),
@@ -47,14 +79,7 @@ OUTAGES: Final = (
         jumps=(LAST_QUARTER,),
         before=1,
     ),
-    Scenario(
-        name="writes refused, operator",
-        plans=("s", "s"),
-        budget=Budget(outages=1, operator=1, jumps=1),
-        operator=(REAUTHORIZE, AUTHORIZE, EDIT, EDIT_BARE, COPY_BACK, COPY_BACK_BARE, MOVE_BACK),
-        jumps=(CLAIM_ENDS,),
-        before=2,
-    ),
+    OPERATOR,
     Scenario(
         name="writes refused, operator twice",
         plans=("ss",),
@@ -62,21 +87,8 @@ OUTAGES: Final = (
         operator=(AUTHORIZE, EDIT, COPY_BACK, MOVE_BACK, LOSE_KEY),
         before=1,
     ),
-    Scenario(
-        name="writes refused, key deleted",
-        plans=("sss",),
-        budget=Budget(outages=1, operator=2, jumps=1),
-        operator=(LOSE_KEY, AUTHORIZE, EDIT, MOVE_BACK),
-        jumps=(LAST_QUARTER,),
-        before=2,
-    ),
-    Scenario(
-        name="writes refused, authorized before",
-        plans=("fs",),
-        budget=Budget(outages=1, operator=2, jumps=1),
-        operator=(AUTHORIZE, EDIT, LOSE_KEY),
-        jumps=(LIFETIME_SECONDS - WINDOW_SECONDS // 4 + 1,),
-    ),
+    KEY_DELETED,
+    AUTHORIZED_BEFORE,
     Scenario(
         name="writes refused, table lost",
         plans=("s", "s"),

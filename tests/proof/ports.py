@@ -27,15 +27,17 @@ from proof.store import (
     Record,
     StoreCall,
 )
-from proof.world import RUN_SECONDS, Scenario, Violation
+from proof.world import MOVES, RUN_SECONDS, Scenario, Violation, kind_of
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.cli.claims.moving import Move as ClaimMove
 from token_refresh_worker.core import snapshot, versions
 from token_refresh_worker.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse
@@ -43,9 +45,11 @@ from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run import snapshot_reader
 from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import Deadline, NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.run.run import Run
+from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -157,13 +161,14 @@ class _Secret:
 class _Table:
     """Claims in a table; the adapter itself is tested against the strict DynamoDB."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, name: str, ports: Ports) -> None:
+        self._name = name
         self._ports = ports
         self._record: tuple[str, ClaimRecord | None] = "", None
 
     def newest(self) -> NewestClaim:
         """Read the item."""
-        item = self._ports.ask(ReadTable())
+        item = self._ports.ask(ReadTable(self._name))
         read_at = datetime.fromtimestamp(self._ports.now, UTC)
         if not isinstance(item, Item):
             return NewestClaim(claim=None, read_at=read_at)
@@ -175,20 +180,20 @@ class _Table:
     def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
         """Replace the claim `after`."""
         item = Item(claim.claim_id, claim.number, write_claim(claim).reveal(), claim.claimed_at.timestamp())
-        return bool(self._ports.ask(Append(item, after, None if kept is None else str(kept.stored))))
+        return bool(self._ports.ask(Append(item, after, self._name, None if kept is None else str(kept.stored))))
 
     def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | None:
         """Keep received tokens: the table is its own `TokenKeeper`."""
         kept = _kept(claim, tokens.reveal())
-        return kept if self._ports.ask(Keep(claim.claim_id, tokens.reveal())) else None
+        return kept if self._ports.ask(Keep(claim.claim_id, tokens.reveal(), self._name)) else None
 
     def open(self, kept: KeptTokens) -> SecretValue:
         """Decrypt kept tokens."""
-        return SecretValue(str(self._ports.ask(Open(str(kept.stored)))))
+        return SecretValue(str(self._ports.ask(Open(str(kept.stored), self._name))))
 
     def drop(self, kept: KeptTokens) -> None:
         """Remove kept tokens."""
-        self._ports.ask(Drop(str(kept.stored)))
+        self._ports.ask(Drop(str(kept.stored), self._name))
 
     def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
         """Read the item: its claim is the one that was asked for, or a newer one."""
@@ -197,7 +202,7 @@ class _Table:
 
     def record(self, claim: Claim, record: ClaimRecord) -> None:
         """Add a record."""
-        self._ports.ask(Record(claim.claim_id, write_record(record, claim).reveal()))
+        self._ports.ask(Record(claim.claim_id, write_record(record, claim).reveal(), self._name))
 
     def record_of(self, claim_id: str) -> ClaimRecord | None:
         """Give the record that came with the newest claim."""
@@ -209,16 +214,53 @@ def _kept(claim: Claim, text: str | None) -> KeptTokens | None:
     return None if text is None else KeptTokens(claim=claim, stored=text)
 
 
-def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run:
+class MoveRun:
+    """The move of the command `claims move`, as a run of the search."""
+
+    def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
+        secret = _Secret(TOKENS, ports)
+        name = SecretName(secret_id=TOKENS, region="eu-central-1")
+        source = scenario.claims_of("s" if kind == "m" else "S")
+        self._memory = Memory(clock=ports, state=RunState())
+        self._reader = SnapshotReader(
+            store=secret,
+            claims=_claims(source, secret, ports),
+            claim_store=kind_of(source),
+            published=None,
+            secret=name,
+            needs_refresh_token=True,
+        )
+        self._move = ClaimMove(
+            secret=name,
+            store=secret,
+            target=_claims(scenario.claims_of(kind), secret, ports),
+            to=kind_of(scenario.claims_of(kind)),
+            policy=scenario.policy(kind),
+            version_id=f"moved-{kind}".ljust(36, "-"),
+            again=(),
+        )
+
+    def execute(self) -> None:
+        """Carry the move out."""
+        self._move.carry_out(self._reader.read(self._memory))
+
+
+def _claims(name: str, secret: SecretStore, ports: Ports) -> ClaimStore:
+    return VersionClaims(secret) if kind_of(name) is ClaimStoreKind.VERSIONS else _Table(name, ports)
+
+
+def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
     """Put the real run together, on these ports."""
+    if kind in MOVES:
+        return MoveRun(scenario, ports, kind)
     secret: SecretStore = _Secret(TOKENS, ports)
     policy = scenario.policy(kind)
-    table = _Table(ports) if policy.claim_store is ClaimStoreKind.TABLE else None
+    claims = _claims(scenario.claims_of(kind), secret, ports)
     return Run(
         parts=Parts(
             store=secret,
-            claims=table or VersionClaims(secret),
-            keeper=table,
+            claims=claims,
+            keeper=claims if isinstance(claims, _Table) else None,
             published=_Secret(PUBLISHED, ports) if scenario.published else None,
             endpoint=lambda _: _Endpoint(policy.host, ports),
             credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),
@@ -229,14 +271,14 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run:
         ),
         policy=policy,
         secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
-        deadline=Deadline(clock=ports, at=ports.monotonic() + RUN_SECONDS),
+        deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
         request_timeout_seconds=REQUEST_SECONDS,
         poll_seconds=(POLL_SECONDS,),
         force=kind in "fF",
     )
 
 
-def settle(run: Run) -> Ended:
+def settle(run: Run | MoveRun) -> Ended:
     """Execute a run to its end."""
     try:
         outcome = run.execute()
@@ -246,6 +288,8 @@ def settle(run: Run) -> Ended:
         raise
     except Exception as error:  # noqa: BLE001 - a defect of the worker is what this program looks for
         return Ended(f"{type(error).__name__}: {error}", named=False)
+    if outcome is None:
+        return Ended("moved", named=True)
     retry_at = None if outcome.retry_at is None else int(outcome.retry_at.timestamp())
     return Ended(outcome.name, named=True, retry_at=retry_at)
 
@@ -253,7 +297,9 @@ def settle(run: Run) -> Ended:
 @contextmanager
 def searching(scenario: Scenario) -> Iterator[None]:
     """Set the daily limit of claims to the scenario's, and work out pure functions once, while a search goes on."""
-    wanted = {} if scenario.claims_a_day is None else {ClaimStoreKind(scenario.claims): scenario.claims_a_day}
+    limit, ratio = scenario.claims_a_day, CLAIMS_A_DAY[ClaimStoreKind.TABLE] // CLAIMS_A_DAY[ClaimStoreKind.VERSIONS]
+    in_versions = None if limit is None else limit // (1 if scenario.claims == "versions" else ratio)
+    wanted = {ClaimStoreKind.VERSIONS: in_versions, ClaimStoreKind.TABLE: in_versions * ratio} if in_versions else {}
     with ExitStack() as stack:
         stack.enter_context(patch.dict(CLAIMS_A_DAY, wanted))
         for module, name in _PURE:

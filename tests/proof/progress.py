@@ -5,9 +5,10 @@ from typing import Final
 from proof.invariants import Invariants
 from proof.ports import Call, Ended, Poll, Ports, Send, build_run, settle
 from proof.providers import Provider
-from proof.store import Open, Read, ReadTable, Store
-from proof.world import DAY_SECONDS, HOUR_SECONDS, WINDOW_SECONDS, Scenario, Violation
+from proof.store import TOKENS, Open, Read, ReadTable, Store, origin_of
+from proof.world import DAY_SECONDS, HOUR_SECONDS, WINDOW_SECONDS, Scenario, Violation, kind_of
 from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.core.versions import CURRENT
 
 RUNS_LIMIT: Final = 30
 """Undisturbed runs until a refresh; a world that needs more never gets one."""
@@ -66,7 +67,7 @@ class Progress:
 
     def _run(self, state: int, provider: Provider, now: int) -> "Undisturbed":
         ports = Undisturbed(self._store, self._invariants, state, provider, now)
-        ports.ended = settle(build_run(self._scenario, ports, "s"))
+        ports.ended = settle(build_run(self._scenario, ports, self._kind(state)))
         if ports.replayed and now < self._invariants.expires_at(state) - WINDOW_SECONDS // 4:
             raise Violation("left alone: a used refresh token is sent again before the last quarter of the window")
         if not ports.ended.named:
@@ -74,6 +75,14 @@ class Progress:
         if self._scenario.published and ports.ended.outcome in {"fresh", "refreshed", "recovered"}:
             self._invariants.check_published(ports.state, now)
         return ports
+
+    def _kind(self, state: int) -> str:
+        """Say which deployment's runs go on: that of the claim store that the document names."""
+        if not self._scenario.moves:
+            return "s"
+        text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
+        named = origin_of(text).get("store")
+        return "S" if named == kind_of(self._scenario.claims_of("S")) != kind_of(self._scenario.claims) else "s"
 
     def _settled(self, ports: "Undisturbed", now: int, outcomes: list[str], *, alive: bool) -> str | None:
         """Say whether that was the last run."""

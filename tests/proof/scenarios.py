@@ -20,7 +20,8 @@ from proof.operators import (
     STAGE,
     UNLABEL,
 )
-from proof.small import DYING, SUCCESSOR_GONE
+from proof.outages import OUTAGES
+from proof.small import DYING, GATEWAY, REFUSING, SUCCESSOR_GONE
 from proof.world import (
     CLAIM_ENDS,
     CLOCKS_DIFFER,
@@ -41,13 +42,13 @@ PROVIDERS: Final = ("single-use", "grace", "static")
 
 def full() -> list[Scenario]:
     """Give the full search."""
-    return [*_everywhere(_ALL), *_for("versions", VERSIONS), *_for("table", TABLE)]
+    return [*_everywhere(_ALL), *_for("versions", VERSIONS), *_for("table", (*TABLE, *OUTAGES))]
 
 
 def quick() -> list[Scenario]:
     """Give the part of it that the tests run: every kind of history, with tighter bounds."""
     single = [s for s in _QUICK if s.provider == "single-use"]
-    return [replace(s, claims=store) for s in single for store in STORES]
+    return [*(replace(s, claims=store) for s in single for store in STORES), REFUSING]
 
 
 def _for(store: str, scenarios: Iterable[Scenario]) -> list[Scenario]:
@@ -232,6 +233,13 @@ _ALL: Final = (
         jumps=(HOUR_PASSES,),
         before=1,
     ),
+    Scenario(
+        name="gateway",
+        plans=("s", "f"),
+        budget=Budget(gateway=2, crashes=1, jumps=1),
+        jumps=(HOUR_PASSES,),
+        before=1,
+    ),
     replace(SUCCESSOR_GONE, jumps=(HOUR_PASSES,)),
     Scenario(
         name="unreadable tokens",
@@ -246,6 +254,7 @@ _ALL: Final = (
 
 _QUICK: Final = (
     replace(DYING, name="races"),
+    GATEWAY,
     Scenario(
         name="operator", plans=("s", "s"), budget=Budget(operator=1), operator=(REAUTHORIZE, MOVE_BACK, STAGE), before=1
     ),

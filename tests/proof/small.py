@@ -19,6 +19,10 @@ from proof.world import (
     CLAIM_ENDS,
     GRACE_SECONDS,
     HOUR_PASSES,
+    HOUR_SECONDS,
+    OTHER_TABLE,
+    TABLE,
+    WINDOW_SECONDS,
     Budget,
     Deployment,
     Scenario,
@@ -35,6 +39,9 @@ ALIKE: Final = replace(TWO, name="alike", plans=("s", "s"))
 DYING: Final = Scenario(
     name="dying", plans=("s", "f"), budget=Budget(crashes=1, losses=1, jumps=1), jumps=(CLAIM_ENDS,)
 )
+
+
+GATEWAY: Final = Scenario(name="gateway", plans=("s", "s"), budget=Budget(gateway=2, jumps=1), jumps=(HOUR_PASSES,))
 
 
 REPLACED: Final = Scenario(name="replaced", plans=("s", "f"), budget=Budget(operator=1), operator=(REAUTHORIZE,))
@@ -182,6 +189,55 @@ TABLE_LOST_TWO: Final = replace(
 )
 
 
+LATE: Final = Scenario(
+    name="late write",
+    plans=("s", "s"),
+    budget=Budget(late=1, jumps=1),
+    jumps=(CLAIM_ENDS,),
+    due_seconds=HOUR_SECONDS,
+)
+
+
+LONG_STALE: Final = Scenario(
+    name="reads 300 s stale",
+    plans=("s", "s"),
+    budget=Budget(crashes=1, jumps=1, stale=3),
+    stale_depth=8,
+    stale_seconds=300,
+    jumps=(CLAIM_ENDS,),
+    due_seconds=HOUR_SECONDS,
+)
+
+
 REFUSING: Final = Scenario(
-    name="writes refused", claims="table", plans=("s", "f"), budget=Budget(outages=1, jumps=1), jumps=(CLAIM_ENDS,)
+    name="writes refused",
+    claims="table",
+    plans=("s", "f"),
+    budget=Budget(outages=1, crashes=1, jumps=1),
+    jumps=(CLAIM_ENDS,),
+)
+
+
+TWO_TABLES: Final = Scenario(
+    name="two tables",
+    claims=TABLE,
+    plans=("ss", "SS"),
+    budget=Budget(jumps=1),
+    jumps=(CLAIM_ENDS,),
+    due_seconds=WINDOW_SECONDS // 4,
+    other=Deployment(0, claims=OTHER_TABLE),
+    before=1,
+)
+
+
+MOVED: Final = Scenario(name="moved", plans=("s", "m", "S"), other=Deployment(0, claims=TABLE), before=1)
+
+
+MOVED_AT_THE_LIMIT: Final = Scenario(
+    name="moved at the limit",
+    plans=("ffmFFF",),
+    other=Deployment(0, claims=TABLE),
+    quota=8,
+    claims_a_day=3,
+    before=1,
 )

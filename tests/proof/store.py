@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from proof.world import EPOCH_SECONDS, Interned
+from proof.world import EPOCH_SECONDS, TABLE, Interned
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
 from token_refresh.errors import SecretNotFound, SecretStoreError, SecretStoreUnavailable
@@ -52,7 +52,16 @@ class State(NamedTuple):
     """What is stored."""
 
     secrets: Snapshot
-    table: Table = Table()
+    tables: tuple[tuple[str, Table], ...] = ()
+    """Each table by its name; one that is not there is empty."""
+
+    def table(self, name: str) -> Table:
+        """Give a table."""
+        return dict(self.tables).get(name, Table())
+
+    def with_table(self, name: str, table: Table) -> "State":
+        """Give the state with another table in place of one."""
+        return self._replace(tables=tuple(sorted({**dict(self.tables), name: table}.items())))
 
 
 class Read(NamedTuple):
@@ -89,12 +98,15 @@ class Move(NamedTuple):
 class ReadTable(NamedTuple):
     """`GetItem`."""
 
+    table: str = TABLE
+
 
 class Append(NamedTuple):
     """`UpdateItem` that replaces the claim `after`."""
 
     item: Item
     after: str | None
+    table: str = TABLE
     kept: str | None = None
     """What its run read there: it is removed."""
 
@@ -109,6 +121,7 @@ class Record(NamedTuple):
 
     claim_id: str
     text: str
+    table: str = TABLE
 
 
 class Keep(NamedTuple):
@@ -116,28 +129,34 @@ class Keep(NamedTuple):
 
     claim_id: str
     text: str
+    table: str = TABLE
 
 
 class Open(NamedTuple):
     """`Decrypt`."""
 
     text: str
+    table: str = TABLE
 
 
 class Drop(NamedTuple):
     """`UpdateItem` that removes kept tokens."""
 
     text: str
+    table: str = TABLE
 
 
 class LoseKey(NamedTuple):
     """The key of kept tokens is deleted."""
 
+    table: str = TABLE
+
 
 class SetTable(NamedTuple):
-    """The table is lost or restored."""
+    """A table is lost or restored."""
 
     item: Item | None
+    table: str = TABLE
 
 
 class Remove(NamedTuple):
@@ -220,13 +239,13 @@ class Store:
         secret = next(s for s in self.states[state].secrets if s.name == name)
         return next(v.created_at for v in secret.versions if v.version_id == version_id)
 
-    def table(self, state: int) -> Table:
-        """Give the claim table."""
-        return self.states[state].table
+    def table(self, state: int, name: str = TABLE) -> Table:
+        """Give a claim table."""
+        return self.states[state].table(name)
 
     def _append(self, state: int, call: Append, *, repeated: bool) -> tuple[int, bool]:
         before = self.states[state]
-        table, item = before.table, call.item
+        table, item = before.table(call.table), call.item
         if item.claim_id == _UNHELD:
             item = item._replace(claim_id=f"unheld-{table.losses}-{item.number}".ljust(36, "-"))
         present = table.item.claim_id if table.item else None
@@ -234,7 +253,7 @@ class Store:
             return state, True
         if present != call.after or (table.item.kept if table.item else None) != call.kept:
             return state, False
-        return self.states.number(before._replace(table=table._replace(item=item))), True
+        return self.states.number(before.with_table(call.table, table._replace(item=item))), True
 
     def _carry_out(  # noqa: C901, PLR0912 - one a kind of call
         self, state: int, call: AnyCall, now: int
@@ -242,12 +261,12 @@ class Store:
         before = self.states[state]
         self._model.restore(before.secrets)
         reply: StoreReply
-        table = before.table
+        state_after = before
         match call:
             case Read():
                 return state, self._read(call, now)
-            case ReadTable():
-                return state, table.item
+            case ReadTable(name):
+                return state, before.table(name).item
             case Put(secret, version_id, text, label):
                 labels = {"VersionStages": [label]} if label else {}
                 reply = self._accepted(
@@ -261,34 +280,39 @@ class Store:
                 reply = self._accepted(
                     "UpdateSecretVersionStage", {"SecretId": secret, "VersionStage": label, **given}, now
                 )
-            case Record(claim_id, text):
-                item = table.item
+            case Record(claim_id, text, name):
+                item = before.table(name).item
                 if item is not None and item.claim_id == claim_id and item.record is None:
-                    table = table._replace(item=item._replace(record=text))
+                    recorded = before.table(name)._replace(item=item._replace(record=text))
+                    state_after = before.with_table(name, recorded)
                 reply = True
-            case Keep() | Open() if table.key_gone:
+            case Keep() | Open() if before.table(call.table).key_gone:
                 return state, KEY_GONE
-            case Keep(claim_id, text):
-                item = table.item
+            case Keep(claim_id, text, name):
+                item = before.table(name).item
                 reply = item is not None and item.claim_id == claim_id and item.kept in {None, text}
                 if item is not None and reply:
-                    table = table._replace(item=item._replace(kept=text))
+                    keeping = before.table(name)._replace(item=item._replace(kept=text))
+                    state_after = before.with_table(name, keeping)
             case Open(text):
                 return state, text
-            case LoseKey():
-                table, reply = table._replace(key_gone=True), True
-            case Drop(text):
-                if table.item is not None and table.item.kept == text:
-                    table = table._replace(item=table.item._replace(kept=None))
+            case LoseKey(name):
+                state_after, reply = before.with_table(name, before.table(name)._replace(key_gone=True)), True
+            case Drop(text, name):
+                item = before.table(name).item
+                if item is not None and item.kept == text:
+                    dropped = before.table(name)._replace(item=item._replace(kept=None))
+                    state_after = before.with_table(name, dropped)
                 reply = True
-            case SetTable(item):
-                table, reply = table._replace(item=item, losses=table.losses + 1), True
+            case SetTable(item, name):
+                lost = before.table(name)._replace(item=item, losses=before.table(name).losses + 1)
+                state_after, reply = before.with_table(name, lost), True
             case Remove(version_id):
                 self._model.drop(TOKENS, version_id)
                 reply = True
             case Append():
                 raise AssertionError(call)
-        return self.states.number(State(self._model.snapshot(), table)), reply
+        return self.states.number(state_after._replace(secrets=self._model.snapshot())), reply
 
     def _read(self, call: Read, now: int) -> SecretVersion | None:
         which = {"VersionStage": call.label} if call.version_id is None else {"VersionId": call.version_id}

@@ -100,18 +100,18 @@ class _Names:
                 return f"stores {self.of(version_id)} as {label}"
             case Move(_, label, to, remove_from):
                 return f"moves {label} from {self.of(remove_from)} to {self.of(to)}"
-            case ReadTable():
-                return "reads the claim table"
-            case Append(item, after):
-                return f"claims in the table: {self.of(item.claim_id)}, number {item.number}, after {self.of(after)}"
-            case Record(claim_id, text):
-                return f"records {json.loads(text)['outcome']} of {self.of(claim_id)} in the table"
-            case Keep(claim_id):
-                return f"keeps the tokens of {self.of(claim_id)} in the table"
+            case ReadTable(table):
+                return f"reads the {table}"
+            case Append(item, after, table):
+                return f"claims in the {table}: {self.of(item.claim_id)}, number {item.number}, after {self.of(after)}"
+            case Record(claim_id, text, table):
+                return f"records {json.loads(text)['outcome']} of {self.of(claim_id)} in the {table}"
+            case Keep(claim_id, _, table):
+                return f"keeps the tokens of {self.of(claim_id)} in the {table}"
             case Open():
                 return "decrypts kept tokens"
-            case Drop():
-                return "removes kept tokens from the table"
+            case Drop(_, table):
+                return f"removes kept tokens from the {table}"
             case Send(refresh_token, host):
                 return f"redeems {refresh_token} at {host}"
             case Poll():

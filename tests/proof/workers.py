@@ -19,7 +19,7 @@ WAKES: Final = 1
 
 REFUSED: Final = SecretStoreUnavailable("every write is refused")
 
-_KINDS: Final = "sfSF"
+_KINDS: Final = "sfSFmb"
 
 
 class _Pending(BaseException):

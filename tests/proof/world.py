@@ -27,11 +27,23 @@ RUN_SECONDS: Final = 60
 STALE_SECONDS: Final = 30
 """How old a stale read may be: the protocol assumes no more."""
 
+LATE_SECONDS: Final = 300
+"""How long AWS accepts a signed request: a write may land that long after its run died."""
+
+LAST_QUARTER_SECONDS: Final = WINDOW_SECONDS // 4
+
 CLAIM_ENDS: Final = CLAIM_SECONDS + 1
 CLOCKS_DIFFER: Final = 20
 """By how many seconds the clocks of AWS may differ: a claim outlives its run by more."""
 HOUR_PASSES: Final = HOUR_SECONDS + 1
 DAY_PASSES: Final = DAY_SECONDS + 1
+
+TABLE: Final = "table"
+OTHER_TABLE: Final = "other table"
+"""Claim stores, beside `versions`: two tables."""
+
+MOVES: Final = "mb"
+"""Letters of a plan that are no runs: the claims are moved to the second deployment's store, or back."""
 
 HOST: Final = "provider.example"
 OTHER_HOST: Final = "other.example"
@@ -53,6 +65,10 @@ class Budget(NamedTuple):
     """Stale reads."""
     false_rejections: int = 0
     """Times that the provider says `invalid_grant` of a good refresh token."""
+    gateway: int = 0
+    """Responses of a gateway in place of the provider's, before or after it redeemed; or a provider that is busy."""
+    late: int = 0
+    """Writes that land after their run died."""
     outages: int = 0
     """Times that Secrets Manager begins to refuse every write, at any moment and for as long as the search wants."""
 
@@ -61,7 +77,10 @@ class Worker(NamedTuple):
     """Where one worker stands: a run that is under way, and the runs that follow it."""
 
     plan: str
-    """A letter for each run that is left, this one first: `s` scheduled, `f` forced; capital: the second deployment."""
+    """A letter for each run that is left, this one first: `s` scheduled, `f` forced; capital: the second deployment.
+
+    Or a letter of `MOVES`.
+    """
     node: int
     """The history of the run that is under way: which replies it had so far."""
     sent_again: bool = False
@@ -90,6 +109,8 @@ class World(NamedTuple):
     workers: tuple[int, ...]
     gone: bool = False
     """Whether stored tokens were removed."""
+    pending: int = -1
+    """A write whose run died, and that has not landed yet; -1 for none."""
     refusing: bool = False
     """Whether Secrets Manager refuses every write."""
     past: tuple[int, ...] = ()
@@ -101,6 +122,8 @@ class Deployment(NamedTuple):
 
     grace_seconds: int
     host: str = HOST
+    claims: str | None = None
+    """Its claim store; None for that of the first deployment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +133,7 @@ class Scenario:
     name: str
     provider: str = "single-use"
     claims: str = "versions"
-    """The claim store: `versions` or `table`."""
+    """The claim store: `versions`, `table` or `other table`."""
     plans: tuple[str, ...]
     """The runs of each worker, a letter each; a run follows the one before when that ended or died."""
     budget: Budget = Budget()  # noqa: RUF009 - a constant
@@ -122,10 +145,18 @@ class Scenario:
     frozen: bool = False
     """Whether a run may outlive its time limit, frozen and thawed, as on a suspended laptop."""
     time_to_live_seconds: int = CLAIM_SECONDS
+    run_seconds: int = RUN_SECONDS
+    """The time limit of the function."""
+    margin_seconds: float = 0.0
+    """How long before that a run ends by itself."""
+    lifetime_seconds: int = LIFETIME_SECONDS
+    """Of an access token."""
     behind_seconds: float = 0.0
     """How far `Date`, in whole seconds, lies before the `CreatedDate` of what was just stored."""
     stale_depth: int = 0
     """How many writes old a stale read may be."""
+    stale_seconds: int = STALE_SECONDS
+    """How old a stale read may be."""
     before: int = 0
     """Refreshes before the search begins."""
     due_seconds: int = DUE_SECONDS
@@ -156,8 +187,18 @@ class Scenario:
             replay_grace=timedelta(seconds=deployment.grace_seconds),
             claim_time_to_live=timedelta(seconds=self.time_to_live_seconds),
             host=deployment.host,
-            claim_store=ClaimStoreKind(self.claims),
+            claim_store=kind_of(self.claims_of(kind)),
         )
+
+    def claims_of(self, kind: str) -> str:
+        """Give the claim store of a run, or the one that a move goes to."""
+        is_other = kind.isupper() or kind == "m"
+        return (self.other.claims if is_other and self.other else None) or self.claims
+
+    @property
+    def moves(self) -> bool:
+        """Whether claims are moved."""
+        return any(letter in MOVES for plan in self.plans for letter in plan)
 
     @property
     def label(self) -> str:
@@ -173,6 +214,8 @@ class Scenario:
             *([f"{self.before} refresh{'es' * (self.before > 1)} before"] if self.before else []),
             *(f"{count} {name if count == 1 else plural}" for (name, plural), count in counts if count),
             *([f"up to {self.stale_depth} writes old"] if self.stale_depth else []),
+            *([f"up to {self.stale_seconds} s old"] if self.stale_seconds != STALE_SECONDS else []),
+            *([f"due {self.due_seconds} s before expiry"] if self.due_seconds < LAST_QUARTER_SECONDS else []),
             *(["jumps of " + ", ".join(f"{seconds} s" for seconds in self.jumps)] if self.jumps else []),
             *(["operator: " + ", ".join(self.operator)] if self.operator else []),
             *([f"quota {self.quota}"] if self.quota != _QUOTA else []),
@@ -187,7 +230,13 @@ class Scenario:
     @property
     def _other_words(self) -> str:
         assert self.other is not None
-        return f"grace {self.other.grace_seconds} s, {self.other.host}"
+        store = f", claims in {self.other.claims}" if self.other.claims else ""
+        return f"grace {self.other.grace_seconds} s, {self.other.host}{store}"
+
+
+def kind_of(claims: str) -> ClaimStoreKind:
+    """Say of which kind a claim store is."""
+    return ClaimStoreKind.VERSIONS if claims == "versions" else ClaimStoreKind.TABLE
 
 
 _QUOTA: Final = 100
@@ -199,6 +248,8 @@ _NAMES: Final = (
     ("clock jump", "clock jumps"),
     ("stale read", "stale reads"),
     ("false `invalid_grant`", "false `invalid_grant`"),
+    ("gateway response", "gateway responses"),
+    ("late write", "late writes"),
     ("outage of writes", "outages of writes"),
 )
 

@@ -36,6 +36,12 @@ WORKER_VARIABLES: Final = (
 """The variables that decide what a run does."""
 
 
+def variables_of(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """Give the environment variables in the configuration of a function."""
+    variables: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
+    return variables
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The operator's environment. A command never changes the environment of its process."""
@@ -98,16 +104,6 @@ class Context:
         deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
         return replace(self, environment={**kept, **self.given, **deployed_settings})
 
-    def deployed_variables(self) -> Mapping[str, str]:
-        """Read the environment variables of the deployed function.
-
-        Raises:
-            ConfigurationError: There is no such function.
-            SecretStoreError: It can't be read.
-        """
-        variables: dict[str, str] = self.function_configuration().get("Environment", {}).get("Variables", {})
-        return variables
-
     def function_configuration(self) -> dict[str, Any]:
         """Read the configuration of the deployed function.
 
@@ -162,9 +158,7 @@ class Context:
             secret_id: The secret's name or ARN.
             members: Members of the request beside `SecretId`, and options of `ask`.
         """
-        # CreateSecret alone calls it `Name`.
-        named: dict[str, Any] = {"Name" if action == "CreateSecret" else "SecretId": secret_id}
-        return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, **named, **members)
+        return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, SecretId=secret_id, **members)
 
     def ask(  # noqa: PLR0913 - the last three by name
         self,

@@ -196,10 +196,7 @@ class Provider:
         return replace(self, token_endpoint=url, variables={}, grace=grace, revocation_endpoint=revocation)
 
     def for_document(self, fields: Mapping[str, object]) -> "Provider":
-        """Return the provider for a token document: check its `provider` key and fill in its variables.
-
-        Args:
-            fields: All keys of the document.
+        """Return the provider for a token document, given all its keys: check `provider` and fill in the variables.
 
         Raises:
             ConfigurationError: The document names another provider, or a variable is missing or not allowed.

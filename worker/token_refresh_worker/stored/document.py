@@ -122,12 +122,7 @@ class TokenDocument:
 
 
 def read_document(text: SecretValue, where: str = "", *, needs_refresh_token: bool = True) -> TokenDocument:
-    """Parse a stored token document.
-
-    Args:
-        text: The stored text.
-        where: Names the secret in the error.
-        needs_refresh_token: False for a grant without refresh tokens.
+    """Parse a stored token document; `where` names the secret in the error. Some grants need no refresh token.
 
     Raises:
         InvalidSecretDocument: The document is malformed; the message names the field, never its value.

@@ -1,57 +1,32 @@
-"""What a check found."""
+"""One check of `doctor`, and what it found."""
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable
+from typing import NamedTuple
 
-from token_refresh.advice import Advice, Command
 from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.cli.secret.finding import Finding
 
 
-class Grade(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    LOOK = "look"
-    """Not wrong, and worth a look."""
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One thing that was checked."""
+class Check(NamedTuple):
+    """What was checked, and what was found."""
 
     name: str
-    grade: Grade
-    text: str
-    remedy: Advice = ()
+    finding: Finding
 
-    @staticmethod
-    def ok(name: str, text: str) -> "Check":
-        """Report that it is as it should be."""
-        return Check(name=name, grade=Grade.OK, text=text)
 
-    @staticmethod
-    def look(name: str, text: str, *remedy: str | Command) -> "Check":
-        """Report that someone should look at it."""
-        return Check(name=name, grade=Grade.LOOK, text=text, remedy=remedy)
+def tried(name: str, find: Callable[[], Finding]) -> Check:
+    """Carry out a check; an error keeps it from its result, and says nothing about what it checks."""
+    try:
+        return Check(name, find())
+    except TokenRefreshError as failure:
+        return Check(name, not_known(failure))
 
-    @staticmethod
-    def failed(name: str, text: str, *remedy: str | Command) -> "Check":
-        """Report that it is wrong."""
-        return Check(name=name, grade=Grade.FAILED, text=text, remedy=remedy)
 
-    @staticmethod
-    def skipped(name: str, text: str, *remedy: str | Command) -> "Check":
-        """Report that it could not be checked."""
-        return Check(name=name, grade=Grade.SKIPPED, text=text, remedy=remedy)
+def not_known(failure: TokenRefreshError) -> Finding:
+    """Report an error that kept a check from its result."""
+    return Finding.unknown(f"not known: {failure.facts}", *failure.fix)
 
-    @staticmethod
-    def error(name: str, failure: TokenRefreshError, *, title: str = "") -> "Check":
-        """Report an error with its remedy."""
-        return Check.failed(name, f"{title}{failure.facts}", *failure.fix)
 
-    @staticmethod
-    def unknown(name: str, failure: TokenRefreshError) -> "Check":
-        """Report that an error kept the check from its result."""
-        return Check.skipped(name, f"not known: {failure.facts}", *failure.fix)
+def failed(failure: TokenRefreshError) -> Finding:
+    """Report an error that is itself what is wrong."""
+    return Finding.broken(failure.facts, *failure.fix)

@@ -10,33 +10,25 @@ from rich.table import Table
 from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.console.command import command
+from token_refresh_worker.cli.console.options import Json
 from token_refresh_worker.cli.console.screen import assemble, message, output, print_json, show, text
-from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_region
-from token_refresh_worker.cli.doctor.check import Check, Grade
+from token_refresh_worker.cli.doctor.check import Check, failed, tried
 from token_refresh_worker.cli.doctor.consumers import check_consumer
 from token_refresh_worker.cli.doctor.function import check_alarms, check_function
 from token_refresh_worker.cli.doctor.permissions import check_permissions
 from token_refresh_worker.cli.doctor.provider import check_token_endpoint
-from token_refresh_worker.cli.doctor.secret import check_credentials, check_document, check_last_refresh, check_tokens
+from token_refresh_worker.cli.doctor.secret import check_credentials, check_last_refresh, check_tokens
+from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.run.settings import read_settings
 
-_MARKS = {
-    Grade.OK: ("ok", "green"),
-    Grade.LOOK: ("look", "yellow"),
-    Grade.FAILED: ("FAILED", "bold red"),
-    Grade.SKIPPED: ("skipped", "dim"),
-}
+_WORDS = {Health.HEALTHY: "ok", Health.ATTENTION: "look", Health.BROKEN: "FAILED", Health.UNKNOWN: "skipped"}
+_STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "bold red", Health.UNKNOWN: "dim"}
 
 
-@command(
-    "doctor",
-    "",
-    "--function token-refresh-prod",
-    "--consumer-version 1b2c3d4e",
-    as_deployed=False,
-)
+@command("doctor", "", "--function token-refresh-prod", "--consumer-version 1b2c3d4e", as_deployed=False)
 def doctor(
     context: Context,
     *,
@@ -45,10 +37,9 @@ def doctor(
         typer.Option(
             metavar="VERSION_ID",
             help="The version ID that a consumer reports, or its first characters: is its cache stale?",
-            show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Check everything that can be wrong, and say what to do.
 
@@ -62,25 +53,31 @@ def doctor(
         found.append(check)
         if not as_json:
             _show(check)
-    failed = sum(check.grade is Grade.FAILED for check in found)
+    failures = sum(finding.health is Health.BROKEN for _, finding in found)
     if as_json:
         checks = [
-            {"name": c.name, "grade": c.grade.value, "text": c.text, "remedy": in_words(c.remedy) or None}
-            for c in found
+            {
+                "name": name,
+                "grade": _WORDS[finding.health].lower(),
+                "text": finding.text,
+                "remedy": in_words(finding.remedy) or None,
+            }
+            for name, finding in found
         ]
-        print_json({"failed": failed, "checks": checks})
+        print_json({"failed": failures, "checks": checks})
     else:
-        output().print(text("\n" + (f"{failed} failed." if failed else "Nothing failed."), "bold"))
-    return int(failed > 0)
+        output().print(text("\n" + (f"{failures} failed." if failures else "Nothing failed."), "bold"))
+    return int(failures > 0)
 
 
 def _show(check: Check) -> None:
-    word, style = _MARKS[check.grade]
+    name, finding = check
+    word, style = _WORDS[finding.health], _STYLES[finding.health]
     line = Table.grid(padding=(0, 1))
     line.add_column(width=7)
     line.add_column(overflow="fold")  # A version ID or an ARN is of use only as a whole.
-    line.add_row(text(word, style), assemble((check.name, "bold"), f": {check.text}"))
-    remedy = message(*check.remedy, head="-> ", indent=8) if check.remedy else []
+    line.add_row(text(word, style), assemble((name, "bold"), f": {finding.text}"))
+    remedy = message(*finding.remedy, head="-> ", indent=8) if finding.remedy else []
     show(output(), line, *remedy)
 
 
@@ -90,43 +87,45 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         if context.function is not None:
             context = _as_deployed(context)
         context.settings()
-        yield check_region(context)
+        yield Check("region", check_region(context))
     except ConfigurationError as failure:
-        yield Check.error("configuration", failure)
+        yield Check("configuration", failed(failure))
         return
-    yield check_caller(context)
-    yield check_clock(context)
+    yield tried("credentials", lambda: check_caller(context))
+    yield tried("clock", lambda: check_clock(context))
     state: SecretState | None = None
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
-        yield Check.error("secret", failure, title=f"{type(failure).__name__}: ")
-    if state is not None:
+        yield Check("secret", Finding.broken(f"{type(failure).__name__}: {failure.facts}", *failure.fix))
+    else:
         yield from _of_secret(state, consumer_version)
-    yield check_token_endpoint(context, state)
+    yield Check("token endpoint", check_token_endpoint(context, state))
     if context.function is not None:
         yield from check_function(operator)
     else:
-        yield Check.skipped("function", "pass --function NAME to check the function, its role and its schedule")
+        how = "pass --function NAME to check the function, its role and its schedule"
+        yield Check("function", Finding.unknown(how))
     if context.has_all_of_aws:
-        yield check_alarms(context)
+        yield tried("alarms", lambda: check_alarms(context))
+
+
+def _of_secret(state: SecretState, consumer_version: str | None) -> Iterator[Check]:
+    version_id = state.snapshot.current.version_id
+    yield Check("secret", Finding.healthy(f"{state.context.secret_id}: a token document, version {version_id}"))
+    yield from (Check("tokens", finding) for finding in check_tokens(state))
+    yield Check("last refresh", check_last_refresh(state))
+    yield Check("client credentials", check_credentials(state))
+    yield Check("your permissions", check_permissions(state))
+    yield tried("consumers", lambda: check_consumer(state, consumer_version))
 
 
 def _as_deployed(context: Context) -> Context:
     """Take the settings of the deployed function; if they can't be read, its own check says why."""
     try:
-        variables = context.deployed_variables()
+        variables = variables_of(context.function_configuration())
         read_settings(variables)
     except TokenRefreshError:
         return context.without("--function")  # Any command with it would fail the same way.
     # Without the options: where they contradict the function, `check_function` says so, and nothing stops.
     return replace(context, given={}).as_deployed({"TOKEN_SECRET_ID": context.secret_id, **variables})
-
-
-def _of_secret(state: SecretState, consumer_version: str | None) -> Iterator[Check]:
-    yield check_document(state)
-    yield from check_tokens(state)
-    yield check_last_refresh(state)
-    yield check_credentials(state)
-    yield check_permissions(state)
-    yield check_consumer(state, consumer_version)

@@ -1,6 +1,6 @@
 """Checks of the function's schedule, and of the queues that keep runs that did not arrive, or failed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from token_refresh.advice import Command
@@ -9,59 +9,49 @@ from token_refresh.aws.calls import CallFailed
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.check import Check
+from token_refresh_worker.cli.doctor.check import Check, not_known, tried
+from token_refresh_worker.cli.secret.finding import Finding
 
 DEPLOY: Final = Command.of("scripts/deploy NAME")
 
 
 def check_delivery(context: Context, deployed: dict[str, Any]) -> Iterator[Check]:
     """Check the function's schedule, and the queues that keep what went wrong."""
-    schedules: list[dict[str, Any]] = []
     try:
         schedules = _schedules_of(context, deployed["FunctionArn"])
-        yield _schedule(schedules)
     except TokenRefreshError as failure:
-        yield Check.unknown("schedule", failure)
-    if schedules:
-        yield _queues(
-            context,
-            "dead letters",
-            "scheduled runs that never reached the function",
-            lambda: [arn for schedule in schedules if (arn := _dead_letters_of(context, schedule))],
-        )
-    yield _queues(
-        context,
-        "failed runs",
-        "asynchronous runs that failed",
-        lambda: [arn for arn in [_failed_runs_of(context, deployed["FunctionName"])] if arn],
+        yield Check("schedule", not_known(failure))
+    else:
+        yield Check("schedule", _schedule(schedules))
+        if schedules:
+            what = "scheduled runs that never reached the function"
+            yield tried("dead letters", lambda: _queues(context, what, _dead_letters_of(context, schedules)))
+    what_failed = "asynchronous runs that failed"
+    yield tried(
+        "failed runs", lambda: _queues(context, what_failed, _failed_runs_of(context, deployed["FunctionName"]))
     )
 
 
-def _schedule(found: list[dict[str, Any]]) -> Check:
-    name = "schedule"
+def _schedule(found: list[dict[str, Any]]) -> Finding:
     if not found:
-        return Check.failed(name, "nothing schedules the function", "deploy its schedule: ", DEPLOY)
+        return Finding.broken("nothing schedules the function", "deploy its schedule: ", DEPLOY)
     paused = [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]
     if paused:
-        return Check.look(
-            name, f"paused: {', '.join(paused)}", "resume it: ", Command.of("scripts/deploy NAME --resume")
-        )
-    return Check.ok(name, f"{', '.join(schedule['Name'] for schedule in found)}, enabled")
+        resume = Command.of("scripts/deploy NAME --resume")
+        return Finding.attention(f"paused: {', '.join(paused)}", "resume it: ", resume)
+    return Finding.healthy(f"{', '.join(schedule['Name'] for schedule in found)}, enabled")
 
 
-def _queues(context: Context, name: str, what: str, find: Callable[[], list[str]]) -> Check:
-    try:
-        arns = find()
-        waiting = sum(_waiting(context, arn) for arn in arns)
-    except TokenRefreshError as failure:
-        return Check.unknown(name, failure)
+def _queues(context: Context, what: str, arns: list[str]) -> Finding:
+    """Count what waits in queues."""
+    waiting = sum(_waiting(context, arn) for arn in arns)
     if not arns:
-        return Check.look(name, f"no queue keeps {what}", "deploy one: ", DEPLOY)
-    queues = ", ".join(_queue_name(arn) for arn in arns)
+        return Finding.attention(f"no queue keeps {what}", "deploy one: ", DEPLOY)
+    queues = ", ".join(arn.rsplit(":", 1)[-1] for arn in arns)
     if waiting:
         remedy = "read them with aws sqs receive-message, fix what they name, then run aws sqs purge-queue"
-        return Check.look(name, f"{waiting} in {queues}: {what}", remedy)
-    return Check.ok(name, f"none in {queues}")
+        return Finding.attention(f"{waiting} in {queues}: {what}", remedy)
+    return Finding.healthy(f"none in {queues}")
 
 
 def _schedules_of(context: Context, function_arn: str) -> list[dict[str, Any]]:
@@ -73,21 +63,24 @@ def _schedules_of(context: Context, function_arn: str) -> list[dict[str, Any]]:
     ]
 
 
-def _dead_letters_of(context: Context, schedule: dict[str, Any]) -> str | None:
-    group = {"GroupName": schedule["GroupName"]} if "GroupName" in schedule else {}
-    whole = context.ask("scheduler:GetSchedule", "schedule", schedule["Name"], Name=schedule["Name"], **group)
-    arn: str | None = whole["Target"].get("DeadLetterConfig", {}).get("Arn")
-    return arn
+def _dead_letters_of(context: Context, schedules: list[dict[str, Any]]) -> list[str]:
+    arns: list[str] = []
+    for schedule in schedules:
+        group = {"GroupName": schedule["GroupName"]} if "GroupName" in schedule else {}
+        whole = context.ask("scheduler:GetSchedule", "schedule", schedule["Name"], Name=schedule["Name"], **group)
+        queue = whole["Target"].get("DeadLetterConfig", {})
+        arns += [queue["Arn"]] if "Arn" in queue else []
+    return arns
 
 
-def _failed_runs_of(context: Context, function: str) -> str | None:
+def _failed_runs_of(context: Context, function: str) -> list[str]:
     action = "lambda:GetFunctionEventInvokeConfig"
     try:
         configured = context.ask(action, "function", function, FunctionName=function, expected=_is_missing)
     except CallFailed:
-        return None
-    arn: str | None = configured.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-    return arn
+        return []
+    queue = configured.get("DestinationConfig", {}).get("OnFailure", {})
+    return [queue["Destination"]] if "Destination" in queue else []
 
 
 def _waiting(context: Context, queue_arn: str) -> int:
@@ -102,7 +95,3 @@ def _waiting(context: Context, queue_arn: str) -> int:
 
 def _is_missing(failure: FailedCall) -> bool:
     return failure.cause is Cause.NOT_FOUND
-
-
-def _queue_name(arn: str) -> str:
-    return arn.rsplit(":", 1)[-1]

@@ -15,21 +15,20 @@ from token_refresh.aws.causes import FailedCall
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.adapters.secrets_manager import swap_refused
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.check import Check
+from token_refresh_worker.cli.secret.finding import Finding
 from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID
 from token_refresh_worker.core.versions import CURRENT
 
 PROBE_LABEL: Final = "REFRESH_PROBE"
 _PROBE_VALUE: Final = '{"probe":"token-refresh doctor"}'
-_NAME: Final = "your permissions"
 
 
-def check_permissions(state: SecretState) -> Check:
+def check_permissions(state: SecretState) -> Finding:
     """Try to read, to write and to move a label."""
     context = state.context
     if not context.at_aws:
-        return Check.skipped(_NAME, "writing not tried: Secrets Manager is not at AWS's own endpoint")
+        return Finding.unknown("writing not tried: Secrets Manager is not at AWS's own endpoint")
     probes: dict[str, dict[str, Any]] = {
         "PutSecretValue": {
             "ClientRequestToken": PROBE_VERSION_ID,
@@ -49,21 +48,20 @@ def check_permissions(state: SecretState) -> Check:
         if failure is not None:
             (denied if failure.cause.is_denial else failed).append(f"{action} ({failure.code})")
         if not _unchanged(state):
-            return Check.failed(_NAME, f"the current version changed during the probe of {action}", *_restore(state))
+            return Finding.broken(f"the current version changed during the probe of {action}", *_restore(state))
     return _judge(denied, failed)
 
 
-def _judge(denied: list[str], failed: list[str]) -> Check:
+def _judge(denied: list[str], failed: list[str]) -> Finding:
     if denied:
-        return Check.look(
-            _NAME,
+        return Finding.attention(
             f"access denied: {', '.join(denied)}",
             "the function has its own role (--function NAME checks it); for refresh, authorize and restore you need "
             "secretsmanager:PutSecretValue and secretsmanager:UpdateSecretVersionStage on the secret's ARN",
         )
     if failed:
-        return Check.skipped(_NAME, f"not known: {', '.join(failed)}", "try again later")
-    return Check.ok(_NAME, "read, write and move labels (tried with a version without a token)")
+        return Finding.unknown(f"not known: {', '.join(failed)}", "try again later")
+    return Finding.healthy("read, write and move labels (tried with a version without a token)")
 
 
 def _try(context: Context, action: str, members: Mapping[str, Any]) -> FailedCall | None:

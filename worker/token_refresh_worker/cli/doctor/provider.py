@@ -6,7 +6,7 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.bootstrap import find_credentials, token_endpoint
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.doctor.check import Check
+from token_refresh_worker.cli.secret.finding import Finding
 from token_refresh_worker.cli.secret.provider import names_provider
 from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.core.steps import Mismatch
@@ -23,7 +23,7 @@ _NOT_SENT = {
 _RESPONDED = {FailureKind.GRANT_REJECTED, FailureKind.CLIENT_REJECTED, FailureKind.REQUEST_REJECTED}
 
 
-def check_token_endpoint(context: Context, state: SecretState | None) -> Check:
+def check_token_endpoint(context: Context, state: SecretState | None) -> Finding:
     """Send a request that can't succeed: a made-up refresh token, with the client credentials if they are known.
 
     A token endpoint checks the client first, then the grant (RFC 6749 section 5.2). So `invalid_grant` means that the
@@ -32,12 +32,12 @@ def check_token_endpoint(context: Context, state: SecretState | None) -> Check:
     settings = context.settings() if state is None else state.settings
     if state is not None and isinstance(state.step, Mismatch) and state.step.setting == "TOKEN_ENDPOINT":
         text = f"not asked: the tokens belong to {state.step.stored}, and the settings name {state.step.configured}"
-        return Check.skipped("token endpoint", text)
+        return Finding.unknown(text)
     request, with_client = _request(settings, context, state)
     endpoint = token_endpoint(settings.provider, client_key_id=settings.client_key_id, client=context.run_client)
     response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
     if isinstance(response, TokenResponse) and settings.provider.request.grant is Grant.CLIENT_CREDENTIALS:
-        return Check.ok("token endpoint", "it issues tokens to the client")
+        return Finding.healthy("it issues tokens to the client")
     return _judge(context, response, with_client=with_client)
 
 
@@ -54,22 +54,21 @@ def _request(settings: Settings, context: Context, state: SecretState | None) ->
     return TokenRequest(fields={"grant_type": "refresh_token", "refresh_token": made_up.reveal()}, headers={}), False
 
 
-def _judge(context: Context, response: EndpointResponse, *, with_client: bool) -> Check:
-    name = "token endpoint"
+def _judge(context: Context, response: EndpointResponse, *, with_client: bool) -> Finding:
     if not isinstance(response, FailedRequest):
         text = "it issued tokens for a made-up refresh token: do not trust it"
-        return Check.failed(name, text, "check TOKEN_ENDPOINT")
+        return Finding.broken(text, "check TOKEN_ENDPOINT")
     seen = response.seen
     if response.kind is FailureKind.CLIENT_REJECTED and with_client:
         store = context.command("authorize", "--client-id", "ID")
         text = f"it responds, and rejects the client credentials ({seen})"
-        return Check.failed(name, text, "correct them where they are stored, or store others: ", store)
+        return Finding.broken(text, "correct them where they are stored, or store others: ", store)
     if response.kind in _RESPONDED:
         known = " and knows the client" if response.kind is FailureKind.GRANT_REJECTED and with_client else ""
-        return Check.ok(name, f"it responds{known} ({seen}, as expected)")
+        return Finding.healthy(f"it responds{known} ({seen}, as expected)")
     if response.kind in _NOT_SENT:
-        return Check.failed(name, f"nothing could be sent from here ({seen})", _NOT_SENT[response.kind])
+        return Finding.broken(f"nothing could be sent from here ({seen})", _NOT_SENT[response.kind])
     text = f"it does not respond as a token endpoint ({seen})"
     if response.kind in {FailureKind.BUSY, FailureKind.NO_RESPONSE}:
-        return Check.look(name, text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")
-    return Check.failed(name, text, "check TOKEN_ENDPOINT; if it is right, try again later")
+        return Finding.attention(text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")
+    return Finding.broken(text, "check TOKEN_ENDPOINT; if it is right, try again later")

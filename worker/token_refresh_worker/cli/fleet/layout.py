@@ -4,40 +4,41 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
 from token_refresh_worker.cli.console.screen import assemble, iso, span, text, when
-from token_refresh_worker.cli.secret.health import Health
+from token_refresh_worker.cli.secret.finding import Health
 from token_refresh_worker.fleet.core.breaker import Breaker
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of, state_of
 
-_ORDER: Final = (
-    State.OVERDUE,
-    State.REAUTHORIZE,
-    State.ERROR,
-    State.EMPTY,
-    State.HELD,
-    State.DUE,
-    State.PAUSED,
-    State.HEALTHY,
-)
-_STYLES: Final = {
-    State.OVERDUE: "bold red",
-    State.REAUTHORIZE: "red",
-    State.ERROR: "red",
-    State.EMPTY: "yellow",
-    State.HELD: "yellow",
-    State.PAUSED: "cyan",
-    State.HEALTHY: "green",
+
+class _Look(NamedTuple):
+    """How a state is shown, and what it says about the fleet."""
+
+    style: str
+    health: Health
+
+
+_LOOKS: Final = {
+    State.OVERDUE: _Look("bold red", Health.BROKEN),
+    State.REAUTHORIZE: _Look("red", Health.ATTENTION),
+    State.ERROR: _Look("red", Health.ATTENTION),
+    State.EMPTY: _Look("yellow", Health.ATTENTION),
+    State.HELD: _Look("yellow", Health.ATTENTION),
+    State.DUE: _Look("", Health.HEALTHY),
+    State.PAUSED: _Look("cyan", Health.HEALTHY),
+    State.HEALTHY: _Look("green", Health.HEALTHY),
 }
+"""The most urgent first."""
+
+_ORDER: Final = list(_LOOKS)
 _AS_IT_SHOULD_BE: Final = frozenset({"fresh", "refreshed", "recovered"})
 _NARROWEST: Final = 26
 """The longest name of an error with its indentation."""
-_ATTENTION: Final = frozenset({State.REAUTHORIZE, State.ERROR, State.EMPTY, State.HELD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +69,7 @@ class View:
     @property
     def health(self) -> Health:
         """Whether somebody has to act."""
-        if self.counts.get(State.OVERDUE):
-            return Health.BROKEN
-        return Health.ATTENTION if _ATTENTION & self.counts.keys() else Health.HEALTHY
+        return max((_LOOKS[state].health for state in self.counts), default=Health.HEALTHY)
 
 
 def select(  # noqa: PLR0913 - what there is, and what was asked for, each by its name
@@ -87,12 +86,10 @@ def select(  # noqa: PLR0913 - what there is, and what was asked for, each by it
 def lay_out(view: View, *, limit: int) -> list[RenderableType]:
     """Lay out the summary, the providers, and the first rows."""
     total = len(view.members)
-    counts = [
-        part for state, n in view.counts.items() for part in ((f"{n} {state.value}", _STYLES.get(state, "")), "  ")
-    ]
-    parts: list[RenderableType] = [
-        assemble((f"fleet {view.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ", *counts)
-    ]
+    summary = assemble((f"fleet {view.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ")
+    for state, count in view.counts.items():
+        summary.append_text(assemble((f"{count} {state.value}", _LOOKS[state].style), "  "))
+    parts: list[RenderableType] = [summary]
     # Before the rows: of a paused fleet each row says `paused`, and none says why.
     if view.pauses.fleet is not None and view.now < view.pauses.fleet.until:
         pause = view.pauses.fleet
@@ -157,7 +154,7 @@ def _providers(view: View) -> Table:
     for member in view.members:
         by_provider.setdefault(member.row.provider, Counter())[member.state] += 1
     for provider, counts in sorted(by_provider.items()):
-        table.add_row(text(provider), *(text(str(counts[s]), _STYLES.get(s, "")) if counts[s] else "" for s in states))
+        table.add_row(text(provider), *(text(str(counts[s]), _LOOKS[s].style) if counts[s] else "" for s in states))
     return table
 
 
@@ -171,7 +168,7 @@ def _rows(view: View, limit: int) -> Table:
         table.add_row(
             assemble(row.name, *detail),
             text(row.provider),
-            text(member.state.value, _STYLES.get(member.state, "")),
+            text(member.state.value, _LOOKS[member.state].style),
             text(_about(row.expires_at - view.now) if row.expires_at else "unknown"),
             text(_about(seen.at - view.now) if seen else "none yet"),
         )

@@ -35,9 +35,7 @@ def restore(
     *,
     version_id: Annotated[
         str | None,
-        typer.Option(
-            "--version", metavar="VERSION_ID", help="Which one; default the last good one.", show_default=False
-        ),
+        typer.Option("--version", metavar="VERSION_ID", help="Which one; default the last good one."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Restore without asking.")] = False,
 ) -> int:
@@ -46,14 +44,13 @@ def restore(
     It is refused if no run could refresh it, or not without a risk: authorize again instead.
     """
     past = read_past(context)
-    with context.completing():
-        _check_claims(past)
-        chosen = _choose(context, past.listed, version_id)
-        version = chosen.value
-        if chosen.document is None or version is None or version.value is None:
-            raise CommandFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(context))
-        value = _with_claims_in(past.claim_store, chosen.document, version.value)
-        note = _explain(context, past, replace(version, value=value))
+    _check_claims(past)
+    chosen = _choose(context, past.listed, version_id)
+    version = chosen.value
+    if chosen.document is None or version is None or version.value is None:
+        raise CommandFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(context))
+    value = _with_claims_in(past.claim_store, chosen.document, version.value)
+    note = _explain(context, past, replace(version, value=value))
     _show(chosen, chosen.document, note)
     if not yes:
         confirm("Make it current, as a new version?")

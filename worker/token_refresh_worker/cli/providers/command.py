@@ -36,7 +36,7 @@ ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.
 def providers(
     context: Context,
     *,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.")] = None,
     profiles: Annotated[
         Path | None, typer.Option(envvar="PROVIDER_PROFILES", help="Folder with profiles of your own.")
     ] = None,
@@ -45,7 +45,6 @@ def providers(
         typer.Option(
             metavar="FILE",
             help="Check a profile of your own, NAME.toml, against NAME.success.json and NAME.dead.json next to it.",
-            show_default=False,
         ),
     ] = None,
 ) -> int:

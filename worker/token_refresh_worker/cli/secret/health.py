@@ -3,46 +3,16 @@
 What is said here follows from the step that a scheduled run would take, so that it does not contradict a run.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
-from enum import IntEnum
 from typing import Final
 
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.cli.console.screen import relative, span, when
+from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.state import PastAttempt, Result, SecretState
 from token_refresh_worker.core.schedule import lifetime_too_short
 from token_refresh_worker.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, TokenUsed, Wait
 from token_refresh_worker.stored.origin import ClaimStoreKind
-
-
-class Health(IntEnum):
-    """As monitoring plugins number them: these are the exit statuses of `status`."""
-
-    HEALTHY = 0
-    ATTENTION = 1
-    BROKEN = 2
-    UNKNOWN = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that an operator should know, and what to do about it."""
-
-    health: Health
-    text: str
-    remedy: Advice
-
-    @staticmethod
-    def broken(text: str, *remedy: str | Command) -> "Finding":
-        """Report what stops the refreshes, or the tokens' use."""
-        return Finding(health=Health.BROKEN, text=text, remedy=remedy)
-
-    @staticmethod
-    def attention(text: str, *remedy: str | Command) -> "Finding":
-        """Report what stops them soon, or ends by itself."""
-        return Finding(health=Health.ATTENTION, text=text, remedy=remedy)
-
 
 _REFRESHES: Final = (Redeem, Promote, Carry)
 """The steps after which the tokens are new."""
@@ -178,10 +148,10 @@ def _failed(state: SecretState) -> Finding | None:
         return None
     if newest.result not in _FAILED:
         return None
-    fresh = isinstance(state.step, Fresh)
+    attempt, fresh = newest.attempt, isinstance(state.step, Fresh)
     again = "the tokens are good, and a run refreshes them when they are due" if fresh else "a later run tries again"
     return Finding.attention(
-        f"attempt {newest.attempt} ({when(newest.claimed_at)}) failed: {explain_attempt(newest)}",
+        f"attempt {attempt.attempt_number} ({when(attempt.claimed_at)}) failed: {explain_attempt(newest)}",
         f"{again}; to find the cause: ",
         state.context.command("doctor"),
     )
