@@ -11,7 +11,8 @@ from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import MakeClient
 from token_refresh.aws.request import AwsRequest
-from token_refresh.aws.responses import MalformedResponse, member
+from token_refresh.aws.responses import member
+from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.adapters.table_claims import TableClaims
@@ -113,5 +114,5 @@ class TableKeeper:
 def _pieces(stored: object) -> list[Any]:
     pieces = stored.get("L") if isinstance(stored, dict) else None
     if not isinstance(pieces, list) or not pieces:
-        raise MalformedResponse("L")
+        raise InvalidSecretDocument("kept_tokens of the table's item is not a list of ciphertexts")
     return pieces

@@ -60,7 +60,7 @@ class TableClaims:
             delete = Command.of(line, self._table.name, self._table.region, json.dumps(self._key))
             raise InvalidSecretDocument(
                 f"the claim on secret {self._secret_arn()} in table {self._table.name} in {self._table.region} is "
-                "unreadable",
+                f"unreadable{'; the item also keeps new tokens, which go with it' if 'kept_tokens' in item else ''}",
                 fix=("wait an hour, then remove it with ", delete),
             ) from None
         self._newest = claim.claim_id, _record(item, claim)
