@@ -20,7 +20,7 @@ from token_refresh_worker.adapters.client_key import KmsSigner, SigningError
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
 from token_refresh_worker.cli.console.options import context_of
-from token_refresh_worker.cli.secret.clock import read_clock
+from token_refresh_worker.cli.secret.lookups import read_clock
 from token_refresh_worker.cli.secret.membership import open_index
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.dispatch import Message

@@ -24,7 +24,7 @@ def read_object(text: SecretValue, where: str = "") -> dict[str, object]:
     return located(partial(_read_object, text), where)
 
 
-def located(parse: Callable[[], T], where: str) -> T:
+def located(parse: Callable[[], T], where: str = "") -> T:
     """Parse, and raise an `InvalidSecretDocument` again with `where` in front.
 
     The new error's traceback has no frame that holds what is stored.

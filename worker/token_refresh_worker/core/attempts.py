@@ -72,9 +72,9 @@ class Ledger:
         issued = max((i for i, a in enumerate(self.attempts) if a.next_fingerprint == fingerprint), default=-1)
         return tuple(a for a in self.attempts[issued + 1 :] if a.fingerprint == fingerprint)
 
-    def first_unresolved(self, fingerprint: str) -> Attempt | None:
-        """Give the first attempt that may have redeemed the token without storing tokens: the grace counts from it."""
-        return next((a for a in self.on_token(fingerprint) if a.fate.unresolved), None)
+    def unresolved(self, fingerprint: str) -> tuple[Attempt, ...]:
+        """Give the attempts that may have redeemed a token without storing tokens; the grace counts from the first."""
+        return tuple(a for a in self.on_token(fingerprint) if a.fate.unresolved)
 
     def successor(self, fingerprint: str) -> Attempt | None:
         """Return the newest attempt in the chain of stored tokens that starts at a token; None if it was not used."""
@@ -94,8 +94,8 @@ class Ledger:
         The grace period starts at the first unresolved attempt on the current token.
         """
         redemptions = [a for a in self.attempts if a.fate is not Fate.NOT_REDEEMED][-REDEMPTIONS_KEPT:]
-        first = self.first_unresolved(fingerprint)
-        return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a is first)
+        first = self.unresolved(fingerprint)[:1]
+        return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a in first)
 
     def allowed_at(self, limit: int, now: datetime, *, forced_only: bool = False) -> datetime:
         """Say when another claim fits into a daily limit; `now` if it fits already."""

@@ -97,7 +97,7 @@ def limits_of_provider(provider: Provider) -> ProviderLimits:
     # At 2 requests a minute for each grant, 10,000 grants may send 20,000.
     counted = rate is not None and rate.scope != "grant"
     return ProviderLimits(
-        single_use=provider.replay_grace == timedelta(0),
+        single_use=provider.grace.duration == timedelta(0),
         runs_per_second=rate.requests / rate.per.total_seconds() if rate and counted else None,
     )
 

@@ -39,16 +39,6 @@ from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, Expi
 BODY_LIMIT_BYTES: Final = 65_536
 """How much of a response is read; a token response has a few kilobytes."""
 
-_ERROR_CODES: Final = frozenset(
-    {
-        "invalid_request",
-        "invalid_client",
-        "invalid_grant",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "invalid_scope",
-    }
-)  # RFC 6749 section 5.2
 _GATEWAY_GAVE_UP: Final = frozenset({408, 499})
 """Request Timeout, and nginx's "client closed request": a gateway says both after it forwarded the request, too."""
 
@@ -70,6 +60,16 @@ class FailureKind(Enum):
     def may_have_redeemed(self) -> bool:
         """Whether the refresh token may have been redeemed although no tokens arrived."""
         return self in {FailureKind.NO_RESPONSE, FailureKind.UNREADABLE}
+
+
+_ERROR_CODES: Final = {
+    "invalid_grant": FailureKind.GRANT_REJECTED,
+    "invalid_client": FailureKind.CLIENT_REJECTED,
+    "unauthorized_client": FailureKind.CLIENT_REJECTED,
+    "invalid_request": FailureKind.REQUEST_REJECTED,
+    "unsupported_grant_type": FailureKind.REQUEST_REJECTED,
+    "invalid_scope": FailureKind.REQUEST_REJECTED,
+}  # RFC 6749 section 5.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,10 +225,4 @@ def _read_refusal(status: int, fields: Mapping[str, object] | None) -> FailedReq
     error = (fields or {}).get("error") if status >= 400 else None  # noqa: PLR2004 - a 3xx has no error
     if not isinstance(error, str) or error not in _ERROR_CODES:
         return FailedRequest(kind=FailureKind.UNEXPECTED, seen=f"HTTP {status} without an RFC 6749 error code")
-    if error == "invalid_grant":
-        kind = FailureKind.GRANT_REJECTED
-    elif error in {"invalid_client", "unauthorized_client"}:
-        kind = FailureKind.CLIENT_REJECTED
-    else:
-        kind = FailureKind.REQUEST_REJECTED
-    return FailedRequest(kind=kind, seen=f"HTTP {status} with {error}", error=error)
+    return FailedRequest(kind=_ERROR_CODES[error], seen=f"HTTP {status} with {error}", error=error)

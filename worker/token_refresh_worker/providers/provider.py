@@ -44,9 +44,10 @@ class GraceEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grace:
-    """How long the provider accepts a refresh token after it was redeemed."""
+    """How long the provider accepts a refresh token after it was redeemed, so that a lost response may be repeated."""
 
     duration: timedelta
+    """Zero for single use."""
     ends_by: GraceEnd = GraceEnd.TIME
 
 
@@ -165,11 +166,6 @@ class Provider:
     def host(self) -> str:
         """The host that receives the refresh token, in lower case. Fill the variables first."""
         return host_of(self.token_endpoint)
-
-    @property
-    def replay_grace(self) -> timedelta:
-        """How long a lost response may be repeated; zero for single use."""
-        return self.grace.duration
 
     @property
     def needs_refresh_token(self) -> bool:

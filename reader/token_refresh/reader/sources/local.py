@@ -13,11 +13,11 @@ from token_refresh.errors import (
     TokenRefreshError,
 )
 from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme
-from token_refresh.reader.sources.source import Version
+from token_refresh.reader.sources.source import Source, Version
 
 
-class Local:
-    """Implements `Source`."""
+class Local(Source):
+    """Reads environment variables and files; there are no previous versions."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         # Variables have no time of their own: they are as old as the process.
@@ -29,14 +29,6 @@ class Local:
         if not version.content:
             raise SecretEmpty(f"{reference.text} is empty: put the secret there")
         return version
-
-    def read_all(self, references: tuple[Reference, ...]) -> dict[str, Version]:
-        """Read several variables or files."""
-        return {reference.text: self.read(reference) for reference in references}
-
-    def read_previous(self, reference: Reference) -> None:
-        """Give nothing: there is no previous version."""
-        del reference
 
     def _variable(self, reference: Reference) -> Version:
         name = reference.name

@@ -11,7 +11,7 @@ from token_refresh.aws.responses import member, time_member
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader.reference import Reference
 from token_refresh.reader.sources.service import AwsService
-from token_refresh.reader.sources.source import Version
+from token_refresh.reader.sources.source import Source, Version
 
 # How many parameters one `GetParameters` may ask for.
 BATCH_SIZE: Final = 10
@@ -48,8 +48,11 @@ def amplify_paths(reference: Reference) -> tuple[str, ...]:
     return paths
 
 
-class ParameterStore:
-    """Implements `Source`; the first of a reference's paths that has a parameter counts."""
+class ParameterStore(Source):
+    """Reads parameters; the first of a reference's paths that has one counts.
+
+    No label says which version was current before: use a list in a `field`.
+    """
 
     def __init__(self, client: Any, region: str | None, *, paths: Paths) -> None:
         self._service = AwsService("ssm", kind="parameter", client=client, region=region)
@@ -74,10 +77,6 @@ class ParameterStore:
             return {reference.text: self._first(reference, paths[reference], found) for reference in references}
 
         return self._service.call("GetParameters", *wanted, ask=ask)
-
-    def read_previous(self, reference: Reference) -> None:
-        """Give nothing: a parameter has no label for the previous version. Use a list in a `field`."""
-        del reference
 
     def _first(self, reference: Reference, paths: tuple[str, ...], found: dict[str, Any]) -> Version:
         text = None if paths[0] == reference.name else reference.text

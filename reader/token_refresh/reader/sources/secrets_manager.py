@@ -11,14 +11,14 @@ from token_refresh.aws.responses import MalformedResponse, member, time_member, 
 from token_refresh.errors import SecretEmpty
 from token_refresh.reader.reference import Reference
 from token_refresh.reader.sources.service import AwsService
-from token_refresh.reader.sources.source import Version
+from token_refresh.reader.sources.source import Source, Version
 
 # How many secrets one `BatchGetSecretValue` may ask for.
 BATCH_SIZE: Final = 20
 
 
-class SecretsManager:
-    """Implements `Source`."""
+class SecretsManager(Source):
+    """Reads secrets by their labels."""
 
     def __init__(self, client: Any, region: str | None) -> None:
         self._service = AwsService("secretsmanager", kind="secret", client=client, region=region)

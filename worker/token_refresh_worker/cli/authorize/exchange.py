@@ -14,7 +14,7 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.interrupts import finishing
 from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.clock import read_clock
+from token_refresh_worker.cli.secret.lookups import read_clock
 from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
@@ -92,7 +92,7 @@ class Exchange:
         ends_at = provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
         return Origin(
             host=provider.host,
-            grace=provider.replay_grace,
+            grace=provider.grace.duration,
             claim_store=claim_store,
             claim_id=known.claim_id if known else None,
             number=known.number if known else 0,

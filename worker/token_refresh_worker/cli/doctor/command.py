@@ -15,11 +15,15 @@ from token_refresh_worker.cli.console.screen import assemble, message, output, p
 from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_region
 from token_refresh_worker.cli.doctor.check import Check, failed, tried
-from token_refresh_worker.cli.doctor.consumers import check_consumer
 from token_refresh_worker.cli.doctor.function import check_alarms, check_function
 from token_refresh_worker.cli.doctor.permissions import check_permissions
 from token_refresh_worker.cli.doctor.provider import check_token_endpoint
-from token_refresh_worker.cli.doctor.secret import check_credentials, check_last_refresh, check_tokens
+from token_refresh_worker.cli.doctor.secret import (
+    check_consumer,
+    check_credentials,
+    check_last_refresh,
+    check_tokens,
+)
 from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.run.settings import read_settings

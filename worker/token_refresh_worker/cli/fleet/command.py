@@ -19,7 +19,8 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.duration import read_duration
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.cli.secret.finding import Health
-from token_refresh_worker.cli.secret.membership import arn_of, find_index, join, open_index
+from token_refresh_worker.cli.secret.lookups import arn_of
+from token_refresh_worker.cli.secret.membership import find_index, join, open_index
 from token_refresh_worker.fleet.aws.listing import list_members
 from token_refresh_worker.fleet.core.dispatch import Fleet, open_breakers
 from token_refresh_worker.fleet.core.row import Pause, Row, State

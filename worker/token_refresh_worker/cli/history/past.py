@@ -11,7 +11,7 @@ from token_refresh_worker.adapters.version_claims import VersionClaimReader
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.versions import ListedVersion, VersionKind, list_versions
-from token_refresh_worker.cli.secret.listing import each_version
+from token_refresh_worker.cli.secret.lookups import each_version
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.regions import located
 from token_refresh_worker.cli.secret.storing import fields_of
@@ -112,8 +112,8 @@ class Past:
             return TokenFate.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
         if on_token and on_token[-1].fate is Fate.REJECTED:
             return TokenFate.REJECTED, on_token[-1].claimed_at
-        if snapshot.first_unresolved is not None:
-            return TokenFate.PERHAPS, snapshot.first_unresolved.claimed_at
+        if snapshot.unresolved:
+            return TokenFate.PERHAPS, snapshot.unresolved[0].claimed_at
         if self._forgets(snapshot):
             return TokenFate.PERHAPS, snapshot.current.stored_at
         return TokenFate.UNUSED, None

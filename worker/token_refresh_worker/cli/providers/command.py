@@ -128,8 +128,8 @@ def grace_text(provider: Provider) -> str:
         return "stays valid"
     if provider.grace.ends_by is GraceEnd.USE:
         return "until the new one is used"
-    if provider.replay_grace:
-        return span(provider.replay_grace)
+    if provider.grace.duration:
+        return span(provider.grace.duration)
     # The token stays the same, but nothing says that a repeat is safe, so a run won't try one.
     return "not known; treated as single use" if provider.rotation is Rotation.NEVER else "single use"
 

@@ -34,13 +34,13 @@ _NARROW: Final = 64
 def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]:
     """Lay the state out on one screen, part below part."""
     health, now, current = health_of(findings), state.snapshot.now, state.snapshot.current
-    where = f"  {state.context.secret_id} in {state.context.region}"
+    expires_at, where = state.document.expires_at, f"  {state.context.secret_id} in {state.context.region}"
     table = fields_table(
         [
             ("current version", current.version_id),
             ("labels", ", ".join(sorted(current.labels))),
             ("stored", f"{when(current.stored_at)} ({ago(current.stored_at, now)})"),
-            ("expires", _expires(state)),
+            ("expires", when_from(expires_at, now) if expires_at else "unknown"),
             ("", _bar(state, _STYLES[health])),
             ("due", when_from(state.due_at, now) if state.due_at else "now"),
             ("next run", next_step(state)),
@@ -56,11 +56,6 @@ def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]
     if state.attempts:
         parts += ["", _attempts(state)]
     return parts
-
-
-def _expires(state: SecretState) -> str:
-    expires_at, now = state.document.expires_at, state.snapshot.now
-    return "unknown" if expires_at is None else when_from(expires_at, now)
 
 
 def _grant_ends(state: SecretState) -> str | None:
