@@ -5,7 +5,6 @@ from typing import Final
 from proof.operators import (
     AUTHORIZE,
     COPY_BACK,
-    COPY_BACK_BARE,
     EDIT,
     EDIT_BARE,
     LOSE_KEY,
@@ -33,9 +32,9 @@ OPERATOR: Final = Scenario(
     plans=("s", "s"),
     claims="table",
     budget=Budget(outages=1, operator=1, jumps=1),
-    operator=(REAUTHORIZE, AUTHORIZE, EDIT, EDIT_BARE, COPY_BACK, COPY_BACK_BARE, MOVE_BACK),
+    operator=(REAUTHORIZE, AUTHORIZE, EDIT_BARE, COPY_BACK, MOVE_BACK),
     jumps=(CLAIM_ENDS,),
-    before=2,
+    before=1,
 )
 
 KEY_DELETED: Final = Scenario(
@@ -60,7 +59,7 @@ AUTHORIZED_BEFORE: Final = Scenario(
 OUTAGES: Final = (
     Scenario(
         name="writes refused",
-        plans=("ss", "f"),
+        plans=("s", "f"),
         budget=Budget(outages=1, crashes=1, losses=1, jumps=1),
         jumps=(CLAIM_ENDS,),
     ),
@@ -104,5 +103,5 @@ OUTAGES: Final = (
         stale_depth=8,
         before=1,
     ),
-    Scenario(name="writes refused twice", plans=("sss", "s"), budget=Budget(outages=2, crashes=1), before=1),
+    Scenario(name="writes refused twice", plans=("ss", "s"), budget=Budget(outages=2, crashes=1), before=1),
 )
