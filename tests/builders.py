@@ -141,11 +141,10 @@ def policy(
     *,
     window: timedelta = 8 * HOUR,
     grace: timedelta = DAY,
-    ttl: timedelta = 2 * MINUTE,
     host: str = HOST,
     claim_store: ClaimStoreKind = ClaimStoreKind.VERSIONS,
 ) -> Policy:
-    return Policy(refresh_window=window, replay_grace=grace, claim_time_to_live=ttl, host=host, claim_store=claim_store)
+    return Policy(refresh_window=window, replay_grace=grace, host=host, claim_store=claim_store)
 
 
 SINGLE_USE = policy(grace=timedelta(0))

@@ -103,5 +103,11 @@ OUTAGES: Final = (
         stale_depth=8,
         before=1,
     ),
+    Scenario(
+        name="writes refused, late write",
+        plans=("s", "s"),
+        budget=Budget(outages=1, late=1, losses=1, jumps=1),
+        jumps=(LAST_QUARTER,),
+    ),
     Scenario(name="writes refused twice", plans=("ss", "s"), budget=Budget(outages=2, crashes=1), before=1),
 )

@@ -21,7 +21,7 @@ from proof.operators import (
     UNLABEL,
 )
 from proof.outages import OUTAGES
-from proof.small import DYING, FORCED, GATEWAY, NAMED, REFUSING, SUCCESSOR_GONE
+from proof.small import DYING, FORCED, GATEWAY, LATE, LONG_STALE, NAMED, REFUSING, SUCCESSOR_GONE
 from proof.world import (
     CLAIM_ENDS,
     CLOCKS_DIFFER,
@@ -233,6 +233,8 @@ _ALL: Final = (
         jumps=(HOUR_PASSES,),
         before=1,
     ),
+    LATE,
+    LONG_STALE,
     replace(NAMED, budget=Budget(crashes=1, losses=2, jumps=1)),
     Scenario(
         name="gateway",

@@ -48,17 +48,12 @@ def build_authorization(  # noqa: PLR0913 - all by name
     endpoint: str | None,
     scope: str | None,
     pkce: bool | None,
+    token_host: str,
 ) -> AuthorizationRequest:
-    """Build the request for authorization as the provider's profile says; options have precedence.
+    """Build the request for authorization as the profile says, with the document's values in its variables.
 
-    Args:
-        template: The provider, with its variables still open.
-        fields: The keys of the token document, which fill the variables.
-        client_id: The client.
-        redirect_uri: As registered.
-        endpoint: The authorization page, if not the profile's.
-        scope: Scopes to ask for in addition to those that the profile needs for a refresh token.
-        pkce: Whether to send a challenge, if not as the profile says.
+    Options have precedence: the page's `endpoint`, and whether to send a challenge (`pkce`). What `scope` asks for is
+    added to what the profile needs for a refresh token. `token_host` exchanges the code.
 
     Raises:
         CommandFailed: There is no authorization page, or the provider has no code grant.
@@ -84,6 +79,9 @@ def build_authorization(  # noqa: PLR0913 - all by name
         scope=page.scope_separator.join(scopes) or None,
         pkce=page.pkce if pkce is None else pkce,
         params=page.params,
+        # The profile's issuer is that of its own page.
+        issuer=_filled(page.issuer, template, fields) if page.issuer and not endpoint else None,
+        token_host=token_host,
     )
 
 

@@ -14,6 +14,7 @@ from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import message, output, show, span, text
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.state import read_state
+from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.steps import Carry, Promote
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import SecretName
@@ -51,8 +52,8 @@ def move(
         )
     if not yes:
         confirm(
-            f"While claims move, no run may be under way. Is the schedule paused, and has no run begun in the last "
-            f"{span(state.policy.claim_time_to_live)}?"
+            "While claims move, no run may be under way. Is the schedule paused, and has no run begun in the last "
+            f"{span(SETTLED)}?"
         )
     target = _with_claims(context, to, name)
     Move(
