@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import os
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 
 from fakes import FakeClock, FakeLog
-from testbed.kms import Kms
 from testbed.testbed import CLAIM_TABLE, SINGLE_USE, TOKENS, Testbed
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import build_run
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
 MINUTES = 30
 EVERY_MINUTES = 5
-KEY = "arn:aws:kms:us-east-1:123456789012:key/1234"
 WRITES = ("PutSecretValue", "UpdateSecretVersionStage")
 REFUSALS = ("throttled", "denied", "key disabled", "500")
 
@@ -34,22 +31,17 @@ REFUSALS = ("throttled", "denied", "key disabled", "500")
 class Ground:
     """The real adapters over HTTP; a run's stopwatch moves only when it sleeps, so that minutes take no time."""
 
-    def __init__(self, testbed: Testbed, kms: Kms) -> None:
-        self.testbed, self.kms = testbed, kms
-        self.log = FakeLog()
+    def __init__(self, testbed: Testbed) -> None:
+        self.testbed, self.log = testbed, FakeLog()
 
     def run(self) -> str:
         """Give how a scheduled run ends: its outcome, or the name of its error."""
-        settings = read_settings(self.environment)
+        settings = read_settings(self.testbed.environment)
         run = build_run(settings, Trigger(name="schedule"), clock=FakeClock(), log=self.log, time_left_seconds=90.0)
         try:
             return run.execute().name
         except TokenRefreshError as error:
             return type(error).__name__
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return self.testbed.environment | self.kms.environment | {"KEPT_TOKENS_KEY_ID": KEY}
 
     def refuse(self, how: str) -> None:
         """Let Secrets Manager refuse every write from now on."""
@@ -83,11 +75,11 @@ def refusing(why: str) -> Any:
 
 @pytest.fixture
 def ground() -> Iterator[Ground]:
-    with ExitStack() as stack:
-        testbed = stack.enter_context(Testbed(SINGLE_USE, table=True))
-        made = Ground(testbed, stack.enter_context(Kms()))
-        stack.enter_context(mock.patch.dict(os.environ, made.environment, clear=True))
-        yield made
+    with (
+        Testbed(SINGLE_USE, table=True, keeps=True) as testbed,
+        mock.patch.dict(os.environ, testbed.environment, clear=True),
+    ):
+        yield Ground(testbed)
 
 
 @pytest.mark.parametrize("how", REFUSALS)
@@ -112,14 +104,12 @@ def test_half_an_hour_of_refused_writes_costs_no_grant(ground: Ground, how: str)
 
 def test_without_a_key_the_tokens_are_lost(ground: Ground) -> None:
     """What the table can't keep waits in no other place: the run says so, and the next ones hold."""
-    with mock.patch.dict(os.environ):
-        settings = {name: value for name, value in ground.environment.items() if name != "KEPT_TOKENS_KEY_ID"}
-        ground.refuse("denied")
-        with mock.patch.object(Ground, "environment", settings):
-            ended = [ground.run()]
-            ground.recover()
-            ground.testbed.pass_claim()
-            ended.append(ground.run())
+    ground.refuse("denied")
+    with mock.patch.object(ground.testbed, "kms", None):
+        ended = [ground.run()]
+        ground.recover()
+        ground.testbed.pass_claim()
+        ended.append(ground.run())
 
     assert ["TokensNotStored", "RefreshOutcomeUnknown"] == ended
     assert not ground.testbed.newest_stored
@@ -153,7 +143,8 @@ def test_a_refresh_calls_as_often_as_before(ground: Ground) -> None:
     assert "refreshed" == ground.run()
 
     calls = [line.partition(" ")[0] for line in ground.testbed.trace if "client credentials" not in line]
-    assert [] == ground.kms.actions
+    assert ground.testbed.kms is not None
+    assert [] == ground.testbed.kms.actions
     assert {"GetSecretValue": 1, "GetItem": 1, "UpdateItem": 1, "PutSecretValue": 1, "UpdateSecretVersionStage": 1} == {
         call: calls.count(call) for call in calls if call != "token"
     }
