@@ -132,7 +132,10 @@ class Receiver:
         # which no sender repeats.
         except BaseException as error:  # noqa: BLE001 - as in `_respond`
             problem = error
-        raise InternalError(f"deliver_to failed: {_described(problem)}")
+        # The text of an error that is not ours is left out: it may quote what was delivered.
+        ours = isinstance(problem, TokenRefreshError)
+        why = f"{type(problem).__name__}: {problem}" if ours else raised_at(problem)
+        raise InternalError(f"deliver_to failed: {why}")
 
 
 def _log(facts: _Facts, status: int, began: float) -> None:
@@ -143,8 +146,3 @@ def _log(facts: _Facts, status: int, began: float) -> None:
     extra = {name: value for name, value in facts.items() if value is not None}
     extra |= {"event": "webhook", "status": status, "duration_ms": round((time.perf_counter() - began) * 1000, 1)}
     logger.log(level, text, extra=extra)
-
-
-def _described(error: BaseException) -> str:
-    """Describe an error. The text of an unknown one is left out: it may quote what was delivered."""
-    return f"{type(error).__name__}: {error}" if isinstance(error, TokenRefreshError) else raised_at(error)

@@ -17,7 +17,7 @@ from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.plan import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
-from token_refresh_worker.run.failures import SecretName, no_value, unreadable_document
+from token_refresh_worker.run.failures import SecretName, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimReader, ReadableSecret, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
@@ -40,6 +40,7 @@ class SnapshotReader:
 
         Raises:
             SecretEmpty: The secret has no current version.
+            ConfigurationError: The token secret is named as its own published copy.
             InvalidSecretDocument: What is stored is not what it should be.
             SecretStoreError: A store refuses or can't be reached. For the published copy, `memory` keeps the error.
         """
@@ -69,6 +70,7 @@ class _Reading:
     memory: Memory
     now: datetime = datetime.fromtimestamp(0, UTC)  # noqa: RUF009 - a constant
     kept: KeptTokens | None = None
+    published_arn: str | None = None
     sets: dict[str, TokenSet] = field(default_factory=dict)
     """Staged sets that were read."""
 
@@ -99,12 +101,15 @@ class _Reading:
             # The refresh goes on; the run raises this at its end.
             self.memory.stop_publishing(failure)
             return None
+        self.published_arn = version.arn if version else None
         return PublishedCopy(version_id=version.version_id, stored_at=version.created_at) if version else None
 
     def _current(self) -> TokenSet:
         version = self._read(label=CURRENT)
         if version is None:
             raise no_value(self.reader.secret)
+        if version.arn == self.published_arn:
+            raise published_itself(self.reader.secret)
         try:
             document = self._document_in(version)
         except InvalidSecretDocument as error:

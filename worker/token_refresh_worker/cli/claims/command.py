@@ -9,7 +9,7 @@ import typer
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.cli.claims.moving import Move
 from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import message, output, show, span, text
 from token_refresh_worker.cli.context import Context
@@ -56,7 +56,7 @@ def move(
             f"{span(SETTLED)}?"
         )
     target = _with_claims(context, to, name)
-    Move(
+    moving = Move(
         secret=SecretName(secret_id=context.secret_id, region=context.region),
         store=context.store(),
         target=target.claims(target.settings(), _read_store(target)),
@@ -64,7 +64,9 @@ def move(
         policy=state.policy,
         version_id=str(uuid.uuid4()),
         again=again,
-    ).carry_out(state.snapshot)
+    )
+    with finishing("The move ends first."):
+        moving.carry_out(state.snapshot)
     output().print(text(f"Moved: the claims on secret {context.secret_id} are in the {to.value}.", "bold green"))
     deploy = "with claim_table" if to is ClaimStoreKind.TABLE else "without claim_table"
     show(output(), *message(f"Next: deploy {deploy} and resume the schedule, then ", context.command("status")))
