@@ -247,7 +247,7 @@ def test_authorize_is_the_way_out() -> None:
     brought = origin(claim_store=ClaimStoreKind.TABLE, host=SINGLE_USE_IN_TABLE.host, authorized=True)
     document = document_fields(refreshToken="refresh-new", expires_at=NOW + HOUR, **brought)
     world.save_text(json.dumps(document))
-    world.pass_time(5 * MINUTE)
+    world.pass_time(15 * MINUTE)
 
     assert "refreshed" == world.outcome()
     assert "refresh-new" == world.endpoint.requests[-1].fields["refresh_token"]

@@ -255,8 +255,5 @@ def _replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> St
         forced=False,
         number=snapshot.claim_number + LOST_CLAIMS + 1,
     )
-    return ReplaceLostTable(
-        replace(claim, earlier=(*claim.earlier, *lost)),
-        after=snapshot.newest.claim_id if snapshot.newest else None,
-        kept=snapshot.kept,
-    )
+    after = snapshot.newest.claim_id if snapshot.newest else None
+    return ReplaceLostTable(replace(claim, earlier=(*claim.earlier, *lost)), after, snapshot.kept)

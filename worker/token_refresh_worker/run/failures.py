@@ -10,7 +10,6 @@ from token_refresh.errors import (
     DeadlineExceeded,
     InvalidSecretDocument,
     InvalidTokenResponse,
-    KeptTokensUnreadable,
     ReauthorizationRequired,
     RefreshOutcomeUnknown,
     SecretEmpty,
@@ -18,7 +17,6 @@ from token_refresh.errors import (
     TokenEndpointUnavailable,
     TokenRefreshError,
     TokenRequestRejected,
-    TokensKept,
     TokensNotStored,
 )
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, TokenUsed
@@ -177,28 +175,6 @@ def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> TokensNotSt
     return TokensNotStored(
         f"new tokens for {secret} arrived but could not be saved before the deadline ({why})",
         fix=(*((*fix, ". ") if fix else ()), grace, secret.authorize),
-    )
-
-
-def tokens_kept(secret: SecretName, failure: TokenRefreshError) -> TokensKept:
-    """Say that received tokens wait in the claim table."""
-    return TokensKept(
-        f"new tokens for {secret} arrived, and Secrets Manager does not take them "
-        f"({type(failure).__name__}: {failure.facts}). The claim table keeps them, encrypted; the next run stores them "
-        "before it does anything else",
-        fix=(*((*failure.fix, ". ") if failure.fix else ()), "To try now, run ", secret.command("refresh")),
-    )
-
-
-def kept_unreadable(secret: SecretName, why: str, *, fix: Advice = ()) -> KeptTokensUnreadable:
-    """Say that received tokens wait in the claim table, and that nobody can decrypt them."""
-    return KeptTokensUnreadable(
-        f"the claim table keeps new tokens for {secret}, and they can't be decrypted ({why}); nothing was sent",
-        fix=(
-            *(fix or ("Set KEPT_TOKENS_KEY_ID to the key that encrypted them",)),
-            ". The next run stores them. If the key is gone for good, get a new grant with ",
-            secret.authorize,
-        ),
     )
 
 

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from token_refresh.errors import TokenRefreshError
+from token_refresh.advice import Advice
+from token_refresh.errors import KeptTokensUnreadable, TokenRefreshError, TokensKept
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.steps import StoreKept
 from token_refresh_worker.core.versions import OUTCOME
-from token_refresh_worker.run.failures import SecretName, kept_unreadable, not_stored, tokens_kept
+from token_refresh_worker.run.failures import SecretName, not_stored
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.stored.document import TokenDocument, read_document
@@ -87,3 +88,25 @@ class Keeping:
             return text, read_document(text, needs_refresh_token=self.parts.provider.needs_refresh_token)
         except TokenRefreshError as failure:
             raise kept_unreadable(self.secret, failure.facts, fix=failure.fix) from None
+
+
+def tokens_kept(secret: SecretName, failure: TokenRefreshError) -> TokensKept:
+    """Say that received tokens wait in the claim table."""
+    return TokensKept(
+        f"new tokens for {secret} arrived, and Secrets Manager does not take them "
+        f"({type(failure).__name__}: {failure.facts}). The claim table keeps them, encrypted; the next run stores them "
+        "before it does anything else",
+        fix=(*((*failure.fix, ". ") if failure.fix else ()), "To try now, run ", secret.command("refresh")),
+    )
+
+
+def kept_unreadable(secret: SecretName, why: str, *, fix: Advice = ()) -> KeptTokensUnreadable:
+    """Say that received tokens wait in the claim table, and that nobody can decrypt them."""
+    return KeptTokensUnreadable(
+        f"the claim table keeps new tokens for {secret}, and they can't be decrypted ({why}); nothing was sent",
+        fix=(
+            *(fix or ("Set KEPT_TOKENS_KEY_ID to the key that encrypted them",)),
+            ". The next run stores them. If the key is gone for good, get a new grant with ",
+            secret.authorize,
+        ),
+    )

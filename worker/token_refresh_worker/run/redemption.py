@@ -18,11 +18,10 @@ from token_refresh_worker.run.failures import (
     failed_request,
     no_room,
     not_stored,
-    tokens_kept,
     too_large,
     too_late,
 )
-from token_refresh_worker.run.keeping import Keeping
+from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.run.ports import Deadline
