@@ -52,6 +52,20 @@ def test_there_and_back(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoin
     assert 0 == cli("status").code
 
 
+def test_a_set_from_before_the_move(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+    """It can be restored, and names the store where the claims are now."""
+    del table
+    tokens.store(expires_in=DAY)
+    before = cli("refresh", "--force", "--json").json["version_id"]
+    to_table(cli)
+
+    restored = cli("restore", "--version", before, "--yes", CLAIM_TABLE=TABLE)
+
+    assert 0 == restored.code, restored.screen
+    assert "table" == tokens.current()["tokenRefresh"]["store"]
+    assert "refreshed" == cli("refresh", "--force", "--json", CLAIM_TABLE=TABLE).json["outcome"]
+
+
 def test_the_ledger_comes_along(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoint: TokenEndpoint) -> None:
     """What is known about the current token counts in the new store, too: an unresolved attempt still holds."""
     tokens.store(expires_in=DAY)

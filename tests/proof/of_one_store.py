@@ -11,7 +11,7 @@ from proof.operators import (
     SPOIL_RECORD,
     UNLABEL,
 )
-from proof.small import TABLE_LOST_FORCED
+from proof.small import SHORT_LIVED, TABLE_LOST_FORCED
 from proof.world import (
     CLAIM_ENDS,
     DAY_PASSES,
@@ -100,6 +100,7 @@ TABLE: Final = (
         operator=(RESTORE_TABLE,),
         before=3,
     ),
+    SHORT_LIVED,
     TABLE_LOST_FORCED,
     Scenario(
         name="authorized, table lost",

@@ -56,6 +56,16 @@ AUTHORIZED_BEFORE: Final = Scenario(
     jumps=(LIFETIME_SECONDS - WINDOW_SECONDS // 4 + 1,),
 )
 
+STALE: Final = Scenario(
+    name="writes refused, stale reads",
+    plans=("ss", "s"),
+    claims="table",
+    budget=Budget(outages=1, stale=2, jumps=1),
+    stale_depth=8,
+    jumps=(LAST_QUARTER,),
+    before=1,
+)
+
 OUTAGES: Final = (
     Scenario(
         name="writes refused",
@@ -96,13 +106,7 @@ OUTAGES: Final = (
         jumps=(CLAIM_ENDS,),
         before=2,
     ),
-    Scenario(
-        name="writes refused, stale reads",
-        plans=("ss", "s"),
-        budget=Budget(outages=1, stale=2),
-        stale_depth=8,
-        before=1,
-    ),
+    STALE,
     Scenario(
         name="writes refused, late write",
         plans=("s", "s"),

@@ -109,13 +109,16 @@ class Receiver:
 
     def _read(self, request: Request, verifier: Verifier, facts: _Facts) -> bytes:
         """Read the body: of a request that is neither too large nor unsigned, since everybody may send such."""
-        facts["body_bytes"] = least_bytes = request.least_bytes
-        if self._limit_bytes is not None and least_bytes > self._limit_bytes:
-            raise WebhookTooLarge(f"the body has {least_bytes} bytes, and {self._limit_bytes} are the limit")
+        self._limit(request.least_bytes, facts)
         verifier.scheme.need_signature(request.headers)
         body = request.read_body()
-        facts["body_bytes"] = len(body)
+        self._limit(len(body), facts)  # a character may be four bytes
         return body
+
+    def _limit(self, body_bytes: int, facts: _Facts) -> None:
+        facts["body_bytes"] = body_bytes
+        if self._limit_bytes is not None and body_bytes > self._limit_bytes:
+            raise WebhookTooLarge(f"the body has {body_bytes} bytes, and {self._limit_bytes} are the limit")
 
     def _deliver(self, route: str, delivery: Delivery) -> None:
         """Hand a delivery over. After its verification only a queue decides what the sender gets."""

@@ -51,6 +51,8 @@ class Attempt:
     next_fingerprint: str | None = field(default=None, repr=False)
     """The fingerprint of the refresh token that it brought."""
     forced: bool = False
+    retry_at: datetime | None = None
+    """Until when the provider asked to wait; known of the newest attempt alone."""
 
 
 @dataclass(frozen=True, slots=True)

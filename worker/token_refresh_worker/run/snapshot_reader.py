@@ -152,13 +152,16 @@ class _Reading:
         # The current version is what this attempt staged: nothing has to be read.
         if current.version_id == staged_version_id(attempt.claim_id, attempt.version_id):
             return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(current.document.redeemed_token))
-        if attempt.claim_id in self.memory.fates:
-            return replace(attempt, fate=self.memory.fates[attempt.claim_id])
-        staged = self._staged_under(attempt)
-        if staged is not None:
-            return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
-        record = self.reader.claims.record_of(attempt.claim_id)
-        return replace(attempt, fate=record.fate) if record else attempt
+        record = self.memory.records.get(attempt.claim_id)
+        if record is None:
+            staged = self._staged_under(attempt)
+            if staged is not None:
+                brought = fingerprint_of(staged.document.redeemed_token)
+                return replace(attempt, fate=Fate.STORED, next_fingerprint=brought)
+            record = self.reader.claims.record_of(attempt.claim_id)
+        if record is None:
+            return attempt
+        return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=record.retry_at)
 
     def _staged_under(self, attempt: Attempt) -> TokenSet | None:
         return self._read_set(staged_version_id(attempt.claim_id, attempt.version_id))

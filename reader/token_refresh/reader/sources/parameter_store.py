@@ -55,8 +55,7 @@ class ParameterStore(Source):
             raise named_error(FailedCall(cause=Cause.NOT_FOUND, code="InvalidParameters"), request)
         return Version(
             reference=reference,
-            place=request.place,
-            action=request.action,
+            request=request,
             version_id=str(member(parameter, "Version", int)),
             created_at=time_member(parameter, "LastModifiedDate"),
             content=member(parameter, "Value", str),
