@@ -483,10 +483,21 @@ def kept_forgotten_first() -> Patches:
     original = Keeping._store  # noqa: SLF001 - to break it
 
     def store(self: Keeping, kept: Any, snapshot: Any) -> None:
-        self.forget(kept)
+        assert self.parts.keeper is not None
+        self.parts.keeper.drop(kept)
         original(self, kept, snapshot)
 
     return [(Keeping, "_store", store)]
+
+
+def kept_forgotten_without_a_record() -> Patches:
+    """Remove kept tokens without a record that they are stored."""
+
+    def forget(self: Keeping, kept: Any, _document: Any) -> None:
+        assert self.parts.keeper is not None
+        self.parts.keeper.drop(kept)
+
+    return [(Keeping, "forget", forget)]
 
 
 def kept_never_needed() -> Patches:

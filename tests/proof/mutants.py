@@ -140,6 +140,11 @@ MUTANTS: Final = (
         patches=bugs.kept_needed_by_no_authorized_set,
         scenario=outages.AUTHORIZED_BEFORE,
     ),
+    Mutant(
+        name="kept tokens removed without a record",
+        patches=bugs.kept_forgotten_without_a_record,
+        scenario=outages.STALE,
+    ),
     Mutant(name="kept tokens always needed", patches=bugs.kept_always_needed, scenario=outages.KEY_DELETED),
 )
 

@@ -103,7 +103,7 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, _policy: Policy) -> St
     stored = snapshot.stored_attempt
     if stored is None:
         return None
-    visible_at = stored.claimed_at + run.limit + SETTLED
+    visible_at = max(stored.claimed_at + run.limit + SETTLED, stored.retry_at or stored.claimed_at)
     return Wait(visible_at, Reason.STALE) if snapshot.now < visible_at else TokenUsed(stored.claimed_at)
 
 

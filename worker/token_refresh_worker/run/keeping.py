@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from token_refresh.advice import Advice
 from token_refresh.errors import KeptTokensUnreadable, TokenRefreshError, TokensKept
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.attempts import Fate, fingerprint_of
+from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.steps import StoreKept
 from token_refresh_worker.core.versions import OUTCOME
@@ -53,10 +55,15 @@ class Keeping:
             self.memory.note_kept(kept, stored=False)
             self.parts.log.warning("kept_tokens_left", claim_id=kept.claim.claim_id, error_type=type(failure).__name__)
 
-    def forget(self, kept: KeptTokens) -> None:
+    def forget(self, kept: KeptTokens, document: TokenDocument) -> None:
         """Remove tokens that are stored by now from the table; if that fails, the next append does."""
         assert self.parts.keeper is not None  # noqa: S101 - it encrypted or decrypted them
+        # The claim may have ended long ago: to a read that doesn't show the tokens yet, its token must not look unused,
+        # nor the tokens lost.
+        now, brought = self.memory.service_now(), fingerprint_of(document.redeemed_token)
+        record = Record(fate=Fate.STORED, error=None, recorded_at=now, retry_at=now + SETTLED, next_fingerprint=brought)
         try:
+            self.parts.claims.record(kept.claim, record)
             self.parts.keeper.drop(kept)
         except TokenRefreshError as failure:
             self.parts.log.warning(
@@ -77,7 +84,7 @@ class Keeping:
         self.memory.note_staged(staged, received=False)
         self.memory.note_kept(kept, stored=True)
         self.parts.log.info("kept_tokens_stored", staged_version_id=kept.version_id)
-        self.forget(kept)
+        self.forget(kept, document)
 
     def _opened(self, kept: KeptTokens) -> tuple[SecretValue, TokenDocument]:
         keeper = self.parts.keeper

@@ -174,7 +174,7 @@ class Redemption:
         if not stored:
             raise not_stored(self.secret, f"version {version_id} is taken by another value")
         if isinstance(kept, KeptTokens):
-            self.keeping.forget(kept)
+            self.keeping.forget(kept, document)
         staged = TokenSet(version_id=version_id, stored_at=self.memory.service_now(), document=document)
         self.memory.note_staged(staged, received=True)
         self.parts.log.info("tokens_staged", staged_version_id=version_id)
