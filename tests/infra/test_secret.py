@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 
+from infra.conftest import EVERYTHING
 from infra.policy import Ask, Policy, resolve
 from infra.synthesis import Deployment
+from token_refresh_infra.modes import parameters_of
+from token_refresh_infra.single.stack import SingleStack
+
+from aws_cdk import App, LegacyStackSynthesizer  # isort: skip - after our package, see its docstring
 
 OTHER = "210987654321"
 OWN = {"PrincipalAccount": "123456789012", "PrincipalIsAWSService": "false", "SecureTransport": "true"}
@@ -109,6 +115,15 @@ def test_who_may_manage(everything: Deployment, plain: Deployment) -> None:
         assert [True] * 7 == callers_of(plain, "upwork-oauth-tokens", action)
 
 
+def test_an_unknown_deploying_role_is_refused(code: Path) -> None:
+    """Where the CDK doesn't know with which role a stack is deployed, an allow list would lock the stack out."""
+    parameters = parameters_of(EVERYTHING)
+    app = App(default_stack_synthesizer=LegacyStackSynthesizer())
+
+    with pytest.raises(TypeError, match="operators"):
+        SingleStack(app, "stack", parameters=parameters, code=code)  # type: ignore[arg-type]  # of this mode
+
+
 def test_the_policy_of_the_page_is_the_one_that_is_deployed(everything: Deployment) -> None:
     """The page shows for adopted secrets what the stack writes into the policies of its own."""
     page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text("utf-8")
@@ -152,4 +167,17 @@ def test_tagged_by_environment(plain: Deployment) -> None:
 
     for kind in kinds:
         for resource in plain.resources(kind):
-            assert [{"Key": "environment", "Value": "prod"}] == resource["Properties"]["Tags"]
+            assert {"Key": "environment", "Value": "prod"} in resource["Properties"]["Tags"]
+
+
+TAG = "token-refresh:published-from"
+
+
+def test_a_published_secret_names_its_source(plain: Deployment) -> None:
+    """The published secret has the tag by which `authorize` knows it while it is empty; the token secret has none."""
+    tagged = {
+        secret["Properties"]["Name"]: {tag["Key"]: tag["Value"] for tag in secret["Properties"]["Tags"]}.get(TAG)
+        for secret in plain.resources("SecretsManager::Secret")
+    }
+
+    assert {"upwork-oauth-tokens": None, "upwork-oauth-tokens-published": "upwork-oauth-tokens"} == tagged
