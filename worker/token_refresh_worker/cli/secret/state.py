@@ -34,6 +34,8 @@ class Result(StrEnum):
     REFRESHED = "refreshed"
     STAGED = "staged"
     """It received tokens, and they are not current yet."""
+    KEPT = "kept"
+    """It received tokens, Secrets Manager refused them, and the claim table keeps them."""
     IN_PROGRESS = "in_progress"
     NOT_REDEEMED = "not_redeemed"
     REJECTED = "rejected"
@@ -174,6 +176,8 @@ def _result(snapshot: Snapshot, attempt: Attempt) -> Result:
         case Fate.STORED:
             waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
             return Result.STAGED if waiting else Result.REFRESHED
+        case Fate.SILENT if snapshot.kept is not None and snapshot.kept.claim.claim_id == attempt.claim_id:
+            return Result.KEPT
         case Fate.SILENT:
             newest = snapshot.newest
             live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at
