@@ -163,6 +163,9 @@ class Rules:
         if claims and self.workers.claims(worker.node):
             yield Change(event, None, "a run claimed twice")
             return
+        if worker.plan[0] in MOVES and isinstance(call, Append | Put) and call.is_claim:
+            # A run under way that ends without tokens can't say so in the other store.
+            after = after._replace(unknown=True)
         stored = worker
         if isinstance(call, Put) and '"refreshToken"' in call.text and reply is True:
             stored = worker._replace(unstored=-1)

@@ -197,19 +197,19 @@ TWO_TABLES: Final = Scenario(
     budget=Budget(jumps=1),
     jumps=(CLAIM_ENDS,),
     due_seconds=WINDOW_SECONDS // 4,
-    other=Deployment(0, claims=OTHER_TABLE),
+    other=Deployment(claims=OTHER_TABLE),
     before=1,
 )
 
 
-MOVED: Final = Scenario(name="moved", plans=("s", "m", "S"), other=Deployment(0, claims=TABLE), before=1)
+MOVED: Final = Scenario(name="moved", plans=("s", "m", "S"), other=Deployment(claims=TABLE), before=1)
 
 
 MOVED_AT_THE_LIMIT: Final = Scenario(
     name="moved at the limit",
     plans=("ffmFFF",),
-    other=Deployment(0, claims=TABLE),
-    quota=8,
+    other=Deployment(claims=TABLE),
+    quota=10,
     claims_a_day=3,
     before=1,
 )

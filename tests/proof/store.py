@@ -208,6 +208,14 @@ class Store:
         """Give a claim table."""
         return self.states[state].table(name)
 
+    def moved_to(self, state: int, table: str | None) -> tuple[dict[str, object], int]:
+        """Give the store to which the newest claim of a store moved the claims, if it did, and that claim's number."""
+        claim = self.labels(state, TOKENS).get(CLAIM) if table is None else None
+        item = self.table(state, table).item if table else None
+        text = self.texts(state)[claim] if claim else item.text if item else "{}"
+        fields = json.loads(text) if text.startswith("{") else {}
+        return fields.get("moved_to", {}), fields.get("number", 0)
+
     def _append(self, state: int, call: Append, *, repeated: bool) -> tuple[int, bool]:
         before = self.states[state]
         table, item = before.table(call.table), call.item

@@ -26,7 +26,7 @@ from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import IN_VERSIONS
 
 FIRST_CLAIM = claim_version_id(None)
 """The version ID of the first claim in a world."""
@@ -45,7 +45,7 @@ class World:
         self.endpoint = FakeEndpoint()
         self.model = SecretsModel()
         self.store = FakeStore(model=self.model, clock=self.clock)
-        self.table = FakeTable(clock=self.clock) if self.policy.claim_store is ClaimStoreKind.TABLE else None
+        self.table = FakeTable(clock=self.clock) if self.policy.claim_store != IN_VERSIONS else None
         self.published = FakeStore(model=self.model, clock=self.clock, secret_id=PUBLISHED_ID) if published else None
         self.credentials_read = self.endpoints_opened = 0
         self.endpoint_error: Exception | None = None

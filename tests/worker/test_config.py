@@ -9,7 +9,7 @@ from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.run.settings import Settings, check_timeout, read_settings, token_secret_id
 from token_refresh_worker.stored.credentials import ClientCredentials
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import in_table
 
 
 def test_the_defaults_are_upwork_s() -> None:
@@ -80,7 +80,7 @@ def test_every_variable_is_read() -> None:
         replay_grace=timedelta(seconds=30),
         claim_time_to_live=timedelta(hours=1),
         host="example.com",
-        claim_store=ClaimStoreKind.TABLE,
+        claim_store=in_table("claims"),
     )
     assert "hush" not in repr(found)
     assert "tokens" == token_secret_id({"TOKEN_SECRET_ID": "tokens"})

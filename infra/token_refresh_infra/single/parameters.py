@@ -97,7 +97,7 @@ class SingleParameters(CommonParameters):
             self.check_place(name, getattr(self, name))
 
     def _check_lifetime(self) -> None:
-        problem = lifetime_problem(timedelta(seconds=self.lifetime_seconds), self.settings.policy.claim_store)
+        problem = lifetime_problem(timedelta(seconds=self.lifetime_seconds), self.settings.policy.claim_store.kind)
         if problem is not None:
             raise ParameterError(f"token_lifetime_seconds: {problem}")
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
-from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
+from token_refresh_worker.providers.lifetime import claims_a_day
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 
 FIRST_BACKOFF: Final = timedelta(minutes=2)
 LONGEST_BACKOFF: Final = timedelta(hours=1)
@@ -29,7 +29,7 @@ class Policy:
     claim_time_to_live: timedelta
     host: str
     """The host of the token endpoint."""
-    claim_store: ClaimStoreKind = ClaimStoreKind.VERSIONS
+    claim_store: StoreName = IN_VERSIONS
 
 
 def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
@@ -86,7 +86,7 @@ def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
     """Say whether tokens fall due more often than the claim store allows."""
     lifetime = document.lifetime
     # Tokens fall due each time their life but the window is over, and each time costs a claim.
-    return lifetime is not None and (lifetime - _window(document, policy)) * CLAIMS_A_DAY[policy.claim_store] < DAY
+    return lifetime is not None and (lifetime - _window(document, policy)) * claims_a_day(policy.claim_store.kind) < DAY
 
 
 def _window(document: TokenDocument, policy: Policy) -> timedelta:

@@ -15,7 +15,7 @@ from token_refresh_worker.providers.loader import load_provider, own_profiles, p
 from token_refresh_worker.providers.provider import Grace, Provider
 from token_refresh_worker.run.variables import Variable
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
-from token_refresh_worker.stored.origin import LONGEST_GRACE, ClaimStoreKind
+from token_refresh_worker.stored.origin import IN_VERSIONS, LONGEST_GRACE, in_table
 
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
 DEFAULT_PROVIDER: Final = "upwork"
@@ -54,7 +54,7 @@ class Settings:
             replay_grace=self.provider.replay_grace,
             claim_time_to_live=self.claim_time_to_live,
             host=host_of(self.provider.token_endpoint),
-            claim_store=ClaimStoreKind.VERSIONS if self.claim_table is None else ClaimStoreKind.TABLE,
+            claim_store=IN_VERSIONS if self.claim_table is None else in_table(self.claim_table),
         )
 
 
@@ -111,7 +111,7 @@ def claim_store_problem(settings: Settings) -> ConfigurationError | None:
     documented = settings.provider.access_token_lifetime
     if documented is None:
         return None
-    problem = lifetime_problem(documented, settings.policy.claim_store)
+    problem = lifetime_problem(documented, settings.policy.claim_store.kind)
     if problem is None:
         return None
     what = f"{settings.provider.name} doesn't fit the claim store"

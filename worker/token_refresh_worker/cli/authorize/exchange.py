@@ -20,7 +20,7 @@ from token_refresh_worker.oauth.response import FailedRequest, FailureKind, Toke
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh_worker.stored.credentials import ClientCredentials
-from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, read_origin
+from token_refresh_worker.stored.origin import Origin, StoreName, read_origin
 
 _REMEDIES = {
     FailureKind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run "
@@ -37,7 +37,7 @@ class Exchange:
 
     context: Context
     provider: Provider
-    claim_store: ClaimStoreKind
+    claim_store: StoreName
     """Where the claims on the secret are."""
     client: ClientCredentials
     keeps_client: bool
@@ -91,7 +91,7 @@ class Exchange:
     def _origin(self, tokens: TokenResponse, issued_at: datetime) -> Origin:
         """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
         before = read_origin(self.fields)
-        known = before if before is not None and before.claim_store is self.claim_store else None
+        known = before if before is not None and before.claim_store.may_be(self.claim_store) else None
         ends_at = self.provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
         return Origin(
             host=self.provider.host,
