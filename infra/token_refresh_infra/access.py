@@ -170,20 +170,27 @@ def grant_announce(grantee: iam.IGrantable, scope: IConstruct, event_bus: str) -
     _grant(grantee, ("events:PutEvents",), (bus,), {"StringEquals": {"events:source": SOURCE}})
 
 
-def only_from_function(scope: Construct, role: iam.IRole, function_arn: str) -> None:
+def only_from_function(scope: Construct, role: iam.IRole, function_arn: str, *, queue_arn: str | None = None) -> None:
     """Refuse what the role may do to everything but this function's own code.
 
-    Whoever may pass the role to another function, or copies its credentials, gets nothing. A policy of its own, because
-    the function depends on the role's other one.
+    Whoever may pass the role to another function, or copies its credentials, gets no secret, no item and no signature,
+    and can send neither events nor messages to `queue_arn`. Outside are the log, traces, the queue that Lambda polls
+    with this role, and the one to which it sends failed runs: Lambda itself makes those calls. A policy of its own,
+    because the function depends on the role's other one.
     """
-    statement = iam.PolicyStatement(
-        sid="OnlyFromThisFunction",
-        effect=iam.Effect.DENY,
-        actions=["secretsmanager:*", "dynamodb:*", "kms:Sign", "events:PutEvents"],
-        resources=["*"],
-        conditions={"ArnNotEquals": {"lambda:SourceFunctionArn": function_arn}},
-    )
-    iam.Policy(scope, "OnlyFromTheWorker", statements=[statement], roles=[role])
+    refused = {"*": ["secretsmanager:*", "ssm:*", "dynamodb:*", "kms:Sign", "events:PutEvents"]}
+    if queue_arn is not None:
+        refused[queue_arn] = ["sqs:SendMessage"]
+    statements = [
+        iam.PolicyStatement(
+            effect=iam.Effect.DENY,
+            actions=actions,
+            resources=[resource],
+            conditions={"ArnNotEquals": {"lambda:SourceFunctionArn": function_arn}},
+        )
+        for resource, actions in refused.items()
+    ]
+    iam.Policy(scope, "OnlyFromTheWorker", statements=statements, roles=[role])
 
 
 def grant_invoke(grantee: iam.IGrantable, function_arn: str) -> None:

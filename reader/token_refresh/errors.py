@@ -201,3 +201,13 @@ def without_traceback(error: E) -> E:
     """
     # Not `with_traceback(None)`: raising one object in two threads would mix their tracebacks.
     return copy.copy(error)
+
+
+def detached(error: BaseException) -> TokenRefreshError:
+    """Copy an error as `without_traceback` does; one that has no name of ours becomes an `InternalError`.
+
+    Of such an error it says the class and the place. Its text is left out: it may quote what is stored.
+    """
+    if isinstance(error, TokenRefreshError):
+        return without_traceback(error)
+    return InternalError(f"{raised_at(error)}: a defect of this program")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,6 @@ from demos.report import Report, problem
 from demos.scene import Chapter, Scene
 from demos.serve import serve
 from demos.story import STORY
-from demos.surroundings import forget_settings, interrupt
 from testbed.aws_lambda.function import HANDLER
 
 if TYPE_CHECKING:
@@ -28,17 +25,11 @@ grant and its re-authorization. Every step checks what it says.
 _EXIT_CODES = "exit codes: 0 every step did what it says; 1 a step did not; 130 interrupted"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Play the story and return the exit code."""
     options = _parse(arguments)
-    signal.signal(signal.SIGTERM, interrupt)
-    forget_settings()
     report = Report(logs=options.logs)
-    try:
-        return serve(options.handler) if options.serve else play(report, options.handler)
-    except KeyboardInterrupt:
-        print("\nscripts/demo: interrupted; everything that was started has ended", file=sys.stderr)
-        return 130
+    return serve(options.handler) if options.serve else play(report, options.handler)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -93,7 +84,3 @@ def _play_scene(chapter: Chapter, scene: Scene, report: Report) -> list[str]:
         problems.append(f"the step was cut short by {type(error).__name__}")  # its text could hold a value
     report.end(scene, problems)
     return problems + [problem(check) for check in scene.checks if not check.holds]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

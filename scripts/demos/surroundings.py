@@ -1,12 +1,6 @@
-"""What both demos do with the machine that they run on."""
-
-from __future__ import annotations
+"""What the demos do with the machine that they run on."""
 
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 
 def forget_settings() -> None:
@@ -14,8 +8,3 @@ def forget_settings() -> None:
     for name in [name for name in os.environ if name.startswith("AWS_") or name.lower().endswith("_proxy")]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-
-
-def interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """End as Ctrl-C does, whatever the signal."""
-    raise KeyboardInterrupt

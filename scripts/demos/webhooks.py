@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,6 @@ from rich.padding import Padding
 from rich.text import Text
 
 from demos.report import new_table, problem, verdicts
-from demos.surroundings import forget_settings, interrupt
 from demos.webhook_account import HANDLER, WebhookAccount
 from demos.webhook_story import STORY, Stage, Step
 
@@ -31,7 +28,7 @@ step checks what it says.
 _EXIT_CODES = "exit codes: 0 every step did what it says; 1 a step did not; 130 interrupted"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Play the story and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="scripts/demo webhooks",
@@ -47,13 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="run another Lambda handler than %(default)s; the demo says what it gets wrong",
     )
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, interrupt)
-    forget_settings()
-    try:
-        return play(options.handler, logs=options.logs)
-    except KeyboardInterrupt:
-        print("\nscripts/demo: interrupted; everything that was started has ended", file=sys.stderr)
-        return 130
+    return play(options.handler, logs=options.logs)
 
 
 def play(handler: str = HANDLER, *, logs: bool = False, story: Sequence[Step] = STORY) -> int:
@@ -115,7 +106,3 @@ def _show(console: Console, stage: Stage, problems: Sequence[str]) -> None:
 
 def _print(console: Console, what: RenderableType, indent: int = 4) -> None:
     console.print(Padding(what, (0, 0, 0, indent), expand=False))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -20,7 +20,7 @@ from token_refresh_worker.adapters.client_key import KmsSigner, SigningError
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
 from token_refresh_worker.cli.console.options import context_of
-from token_refresh_worker.cli.secret.clock import read_clock
+from token_refresh_worker.cli.secret.lookups import read_clock
 from token_refresh_worker.cli.secret.membership import open_index
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.dispatch import Message
@@ -78,11 +78,11 @@ DOORS: Final[dict[str, tuple[str, Callable[[], object]]]] = {
     "fleet index": (QUERY, lambda: list(FLEET.index().rows())),
     "fleet queue": (
         f"sqs:SendMessage on queue {QUEUE}",
-        lambda: FLEET.queue().send([Message(message_id="m", secret_arn="a", group="g")]),
+        lambda: FLEET.sender()([Message(message_id="m", secret_arn="a", group="g")]),
     ),
     "fleet listing": (
         f"secretsmanager:ListSecrets on all secrets in {REGION}",
-        lambda: list(FLEET.listing().members("prod")),
+        lambda: list(FLEET.members()),
     ),
     "event bus": (f"events:PutEvents on event bus bus in {REGION}", lambda: bus().send(EVENT)),
     "token reader": (READ, lambda: TokenReader("tokens", background=False).get()),

@@ -17,8 +17,9 @@ from run.world import FIRST_CLAIM, Killed, World, fail
 from token_refresh.errors import InvalidSecretDocument, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.history.past import Past, TokenFate
-from token_refresh_worker.cli.history.restore import Verdict, judge
+from token_refresh_worker.cli.history.restore import judge
 from token_refresh_worker.cli.history.versions import list_versions
+from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT, Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.plan import plan
@@ -89,10 +90,13 @@ class Secret(World):
         past = self.past()
         return past.fate_of_token(past.snapshots[version_id])[0]
 
-    def verdict(self, version_id: str = FIRST) -> Verdict:
+    def verdict(self, version_id: str = FIRST) -> Finding:
         past = self.past()
         snapshot = past.snapshot(past.versions[version_id])
         return judge(past, snapshot, plan(snapshot, RunState(), self.policy), self.policy)
+
+    def refused(self, version_id: str = FIRST) -> bool:
+        return self.verdict(version_id).health is Health.BROKEN
 
 
 @BOTH
@@ -102,8 +106,8 @@ def test_how_the_newest_attempt_ended(store: ClaimStoreKind) -> None:
     rejected.refresh(REJECTED)
     free.refresh(CLIENT_REJECTED)
 
-    assert (TokenFate.REJECTED, True) == (rejected.fate(), rejected.verdict().refused)
-    assert (TokenFate.UNUSED, False) == (free.fate(), free.verdict().refused)
+    assert (TokenFate.REJECTED, True) == (rejected.fate(), rejected.refused())
+    assert (TokenFate.UNUSED, False) == (free.fate(), free.refused())
 
 
 @BOTH
@@ -113,7 +117,7 @@ def test_a_redeemed_set_comes_back_with_the_tokens_that_it_brought(store: ClaimS
     secret.refresh()
     secret.refresh()
 
-    assert (TokenFate.REDEEMED, False) == (secret.fate(), secret.verdict().refused)
+    assert (TokenFate.REDEEMED, False) == (secret.fate(), secret.refused())
 
     sent = set(secret.single_use.used)
     secret.save(note="older", **origin(claim_store=store, grace=timedelta(0)))
@@ -132,8 +136,8 @@ def test_the_tokens_that_it_brought_are_gone(store: ClaimStoreKind) -> None:
     secret.save_text("garbage")
     secret.model.drop(SECRET_ID, received)
 
-    assert secret.verdict().refused
-    assert "the tokens that it brought are gone" in secret.verdict().why
+    assert secret.refused()
+    assert "the tokens that it brought are gone" in secret.verdict().text
 
 
 @BOTH
@@ -143,8 +147,8 @@ def test_the_tokens_that_it_brought_were_rejected(store: ClaimStoreKind) -> None
     secret.refresh()
     secret.refresh(REJECTED)
 
-    assert secret.verdict().refused
-    assert "rejected the refresh token that replaced that set's" in secret.verdict().why
+    assert secret.refused()
+    assert "rejected the refresh token that replaced that set's" in secret.verdict().text
 
 
 @BOTH
@@ -156,7 +160,7 @@ def test_tokens_that_were_stored_late(store: ClaimStoreKind) -> None:
         secret.execute(force=True)
 
     assert {"refresh-0"} == secret.single_use.again
-    assert (TokenFate.REDEEMED, False) == (secret.fate(), secret.verdict().refused)
+    assert (TokenFate.REDEEMED, False) == (secret.fate(), secret.refused())
 
 
 def test_an_attempt_from_the_future() -> None:
@@ -176,7 +180,7 @@ def test_a_lost_table() -> None:
     assert secret.table is not None
     secret.table.item = {}
 
-    assert (TokenFate.PERHAPS, True) == (secret.fate(), secret.verdict().refused)
+    assert (TokenFate.PERHAPS, True) == (secret.fate(), secret.refused())
 
 
 def test_an_unreadable_table() -> None:
@@ -266,7 +270,7 @@ def test_no_restored_set_brings_a_used_token_to_the_provider(
     """Whatever happened before: of a set that may come back, runs of two days don't send a token that was used."""
     for wanted in [version.version_id for version in happened(store, acts).past().listed if version.document]:
         secret = happened(store, acts)
-        if secret.verdict(wanted).refused:
+        if secret.refused(wanted):
             continue
         value = secret.past().versions[wanted].value
         assert value is not None

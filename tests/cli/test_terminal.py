@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -128,6 +129,13 @@ QUESTIONS = [
 ]
 
 
+def _until_it_reads(child: Any) -> None:
+    """Wait until the command blocks on the terminal: Python loses a Ctrl-C between the prompt and the read."""
+    state = Path(f"/proc/{child.pid}/stat")  # Linux alone has it; elsewhere a person would press the keys again.
+    while state.exists() and state.read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "R":
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize(("arguments", "question"), QUESTIONS)
 def test_ctrl_c_at_a_question(
     terminal: Terminal,
@@ -143,6 +151,7 @@ def test_ctrl_c_at_a_question(
 
     child = terminal(*arguments)
     child.expect(question)
+    _until_it_reads(child)
     child.sendintr()
     child.expect(pexpect.EOF)
     child.wait()

@@ -7,7 +7,6 @@ from datetime import datetime
 from builders import NOW
 from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.fleet.core.dispatch import LEASE, Message
-from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 from token_refresh_worker.fleet.core.row import AHEAD, Pause, Pauses, Row
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
@@ -89,7 +88,7 @@ class MemoryIndex:
 
 @dataclass(slots=True)
 class MemoryQueue:
-    """Implements the port `Queue`."""
+    """Its `send` implements the port `Send`."""
 
     messages: list[Message] = field(default_factory=list)
     refused: frozenset[str] = frozenset()
@@ -98,17 +97,6 @@ class MemoryQueue:
         taken = [message for message in messages if message.secret_arn not in self.refused]
         self.messages += taken
         return [message.message_id for message in taken]
-
-
-@dataclass(slots=True)
-class MemoryListing:
-    """Implements the port `Listing`."""
-
-    secrets: list[TaggedSecret] = field(default_factory=list)
-
-    def members(self, fleet: str) -> Iterator[TaggedSecret]:
-        del fleet
-        return iter(self.secrets)
 
 
 @dataclass(slots=True)

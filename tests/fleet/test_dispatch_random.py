@@ -73,7 +73,7 @@ ITEMS = st.lists(
     max_size=24,
 )
 ROWS = ITEMS.map(
-    lambda found: [items.read_row(item | items.row_key(arn(str(number))), NOW) for number, item in enumerate(found)]
+    lambda found: [items.read_row(item | items.key("row", arn(str(number))), NOW) for number, item in enumerate(found)]
 )
 THOROUGH = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 

@@ -27,7 +27,7 @@ def index_of(*members: Any) -> MemoryIndex:
 
 def minute(index: MemoryIndex, queue: MemoryQueue, now: datetime = NOW, clock: FakeClock | None = None) -> int:
     _, decision = take_stock(index, SETTINGS, now)
-    return hand_out(decision, index, queue, clock or FakeClock(), now)
+    return hand_out(decision, index, queue.send, clock or FakeClock(), now)
 
 
 def test_one_minute() -> None:
@@ -77,7 +77,7 @@ def test_a_dispatcher_that_dies_remembers_what_it_sent() -> None:
     _, decision = take_stock(index, FleetSettings(name="p", table="t", limits=Limits(writes_per_second=1)), NOW)
 
     with pytest.raises(InterruptedError):
-        hand_out(decision, index, queue, FakeClock(), NOW)
+        hand_out(decision, index, queue.send, FakeClock(), NOW)
     assert {message.message_id for message in queue.messages} == index.handed_out(NOW)
 
 

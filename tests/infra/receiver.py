@@ -23,12 +23,14 @@ from aws_cdk import App, Environment, Stack, assertions  # isort: skip - after o
 from aws_cdk import aws_lambda as lambda_  # isort: skip
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+FUNCTION = "the-receiver"
+FROM_THE_RECEIVER = {"lambda:SourceFunctionArn": FUNCTION}
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
 Which = Callable[[Stack], Sequence[Secrets]]
 
 
 def policy_of(which: Which, *, queue_arn: str = "the-queue", accept_previous: bool = True) -> Policy:
-    """Synthesise a receiver that may read these secrets; give its role's policy."""
+    """Synthesise a receiver that may read these secrets; give its role's policies as one."""
     stack = Stack(App(), "Receiver", env=Environment(account="123456789012", region="eu-central-1"))
     WebhookReceiver(
         stack,
@@ -40,15 +42,22 @@ def policy_of(which: Which, *, queue_arn: str = "the-queue", accept_previous: bo
         accept_previous=accept_previous,
     )
     template = assertions.Template.from_stack(stack)
-    (policy,) = template.find_resources("AWS::IAM::Policy").values()
+    policies = template.find_resources("AWS::IAM::Policy").values()
+    (function,) = template.find_resources("AWS::Lambda::Function")
     (queue,) = (
         name
         for name, resource in template.find_resources("AWS::SQS::Queue").items()
         if "RedrivePolicy" in resource["Properties"]
     )
     (group,) = template.find_resources("AWS::Logs::LogGroup")
-    known = {"AWS::Partition": "aws", f"{queue}.Arn": queue_arn, f"{group}.Arn": "the-log"}
-    return Policy(statements=resolve(policy["Properties"]["PolicyDocument"]["Statement"], known))
+    known = {"AWS::Partition": "aws", f"{queue}.Arn": queue_arn, f"{group}.Arn": "the-log", f"{function}.Arn": FUNCTION}
+    return Policy(
+        statements=[
+            resolve(statement, known)
+            for policy in policies
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        ]
+    )
 
 
 class RunningReceiver:
@@ -110,10 +119,10 @@ class RunningReceiver:
     def _asks(self, call: Call) -> list[Ask]:
         """What AWS asks for a call."""
         if call.operation == "SendMessage":
-            return [Ask(action="sqs:SendMessage", resource=str(call.arn))]
+            return [Ask(action="sqs:SendMessage", resource=str(call.arn), context=FROM_THE_RECEIVER)]
         arn = call.arn or f"arn:aws:secretsmanager:{call.region}:123456789012:secret:{call.secret_id}-??????"
         label = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
-        asks = [Ask(action=f"secretsmanager:{call.operation}", resource=arn, context=label)]
+        asks = [Ask(action=f"secretsmanager:{call.operation}", resource=arn, context=FROM_THE_RECEIVER | label)]
         if self._keyed:
             context = {
                 "kms:ViaService": f"secretsmanager.{call.region}.amazonaws.com",

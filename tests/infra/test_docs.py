@@ -23,7 +23,7 @@ def test_examples(tmp_path: Path) -> None:
     """Each example of a deployment's file on the page is one that can be deployed."""
     examples = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
-    assert 2 == len(examples)
+    assert 3 == len(examples)
     for example in examples:
         (tmp_path / "prod.toml").write_text(example)
         read_deployment("prod", folder=tmp_path)

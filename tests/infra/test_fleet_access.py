@@ -231,6 +231,14 @@ def test_the_worker_reaches_the_fleet_alone(account: Account) -> None:
     assert (True, False) == (may("GetSecretValue", clients, None), may("PutSecretValue", clients, None))
 
 
+@pytest.mark.parametrize("name", ["Worker", "Dispatcher", "Resync"])
+def test_a_request_without_keys_is_refused(account: Account, name: str) -> None:
+    """A permission on some items of the table allows no request that names none."""
+    policy = account.policy(name)
+    for action in ("GetItem", "BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"):
+        assert not policy.allows(Ask(action=f"dynamodb:{action}", resource=TABLE))
+
+
 @pytest.mark.parametrize("name", ["Dispatcher", "Resync"])
 def test_what_is_missing_is_named(account: Account, name: str) -> None:
     """With the table taken away from its role, a function says that access is denied."""

@@ -16,6 +16,7 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 UPWORK_PROFILE = (PROFILES / "upwork.toml").read_text()
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
 SHORTEST, IN_TABLE = (int(shortest_lifetime(store).total_seconds()) for store in ClaimStoreKind)
+OPERATOR = "arn:aws:iam::123456789012:role/a"
 HERE = {"account": "123456789012", "region": "eu-central-1"}
 
 
@@ -98,7 +99,15 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"provider_profiles": "/nowhere"}, r"^provider_profiles: must be a folder"),
         ({"provider": "nobody"}, r"^provider: must be one of "),
         ({"token_endpoint_auth_method": "private_key_jwt"}, r"^client_key: must be the ARN"),
-        ({"consumers": "arn:aws:iam::123456789012:role/a"}, r"^consumers: needs operators"),
+        ({"consumers": OPERATOR}, r"^consumers: needs operators"),
+        (
+            {"operators": OPERATOR, "token_secret": "mine"},
+            r"^operators: does not protect token_secret, mine: it exists",
+        ),
+        (
+            {"operators": OPERATOR, "published_secret": "for-all"},
+            r"^operators: does not protect published_secret, for-all: .*#an-allow-list",
+        ),
         ({"encrypt_logs": True}, r"^encrypt_logs: needs kms_key"),
         ({"alarm_topic": "arn:aws:sns:eu-central-1:123456789012:t", "alarm_email": "a@b"}, r"^alarm_email: "),
         ({"kms_key": KEY.replace("eu-central-1", "us-east-1")}, r"^kms_key: .* is in region us-east-1, and this"),

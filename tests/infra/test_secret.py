@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
+
+import boto3
 
 from infra.policy import Ask, Policy, resolve
 from infra.synthesis import Deployment
@@ -47,33 +52,6 @@ def test_foreign_and_public_access(plain: Deployment) -> None:
             ]
 
 
-def test_allow_list(everything: Deployment, plain: Deployment) -> None:
-    """With an allow list, only the worker and operators reach the tokens, and consumers only what is published."""
-    worker = "arn:aws:iam::123456789012:role/worker"
-    people = ["operators", "aws-reserved/sso/Admin_0a1b", "consumer", "admin"]
-    callers = [worker, *(f"arn:aws:iam::123456789012:role/{name}" for name in people)]
-
-    def readers(deployment: Deployment, name: str, action: str) -> list[bool]:
-        secret = {"Ref": deployment.logical_id("SecretsManager::Secret", Name=name)}
-        policy = deployment.one("SecretsManager::ResourcePolicy", SecretId=secret)["ResourcePolicy"]
-        evaluated = beside_everything(resolve(policy["Statement"], AnyReference(worker)))
-        context = {f"aws:{key}": value for key, value in OWN.items()}
-        return [
-            evaluated.allows(
-                Ask(action=f"secretsmanager:{action}", resource="s", context=context | {"aws:PrincipalArn": caller})
-            )
-            for caller in callers
-        ]
-
-    tokens, published = everything.parameters.token_secret_id, str(everything.parameters.published_secret_id)
-    for action in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "UpdateSecret"):
-        assert [True, True, True, False, False] == readers(everything, tokens, action)
-        assert [True, True, True, True, False] == readers(everything, published, action)
-    # A list that locks its owner out can be corrected.
-    assert [True] * 5 == readers(everything, tokens, "PutResourcePolicy")
-    assert [True] * 5 == readers(plain, "upwork-oauth-tokens", "GetSecretValue")
-
-
 class AnyReference(dict[str, str]):
     """Resolves every reference of a policy to one ARN."""
 
@@ -82,7 +60,68 @@ class AnyReference(dict[str, str]):
         self._arn = arn
 
     def __missing__(self, name: str) -> str:
-        return "123456789012" if name == "AWS::AccountId" else self._arn
+        return {"AWS::AccountId": "123456789012", "AWS::Partition": "aws"}.get(name, self._arn)
+
+
+ROLE = "arn:aws:iam::123456789012:role"
+WORKER, DEPLOYING = f"{ROLE}/worker", f"{ROLE}/cdk-hnb659fds-cfn-exec-role-123456789012-eu-central-1"
+PEOPLE = [f"{ROLE}/{name}" for name in ("operators", "aws-reserved/sso/Admin_0a1b", "consumer", "admin")]
+CALLERS = [WORKER, DEPLOYING, *PEOPLE, "arn:aws:iam::123456789012:root"]
+
+
+def callers_of(deployment: Deployment, name: str, action: str) -> list[bool]:
+    """Who of `CALLERS` may do something, if an identity policy of each allows everything."""
+    secret = {"Ref": deployment.logical_id("SecretsManager::Secret", Name=name)}
+    policy = deployment.one("SecretsManager::ResourcePolicy", SecretId=secret)["ResourcePolicy"]
+    evaluated = beside_everything(resolve(policy["Statement"], AnyReference(WORKER)))
+    context = {f"aws:{key}": value for key, value in OWN.items()}
+    return [
+        evaluated.allows(
+            Ask(action=f"secretsmanager:{action}", resource="s", context=context | {"aws:PrincipalArn": caller})
+        )
+        for caller in CALLERS
+    ]
+
+
+def test_allow_list(everything: Deployment, plain: Deployment) -> None:
+    """With an allow list, only the worker and operators reach the tokens, and consumers only what is published."""
+    tokens, published = everything.parameters.token_secret_id, str(everything.parameters.published_secret_id)
+    for action in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"):
+        assert [True, False, True, True, False, False, False] == callers_of(everything, tokens, action)
+        assert [True, False, True, True, True, False, False] == callers_of(everything, published, action)
+        assert [True] * 7 == callers_of(plain, "upwork-oauth-tokens", action)
+
+
+def test_who_may_manage(everything: Deployment, plain: Deployment) -> None:
+    """With an allow list, only operators and the deploying role may delete, copy or tag a secret, or lift its policy.
+
+    Of the actions of Secrets Manager on one secret, all but those that read its metadata are refused to others.
+    """
+    operations = set(boto3.client("secretsmanager", region_name="eu-central-1").meta.service_model.operation_names)
+    named = {"DeleteSecret", "ReplicateSecretToRegions", "AssociateCrossAccountReplica", "TagResource", "RotateSecret"}
+    assert named | {"PutResourcePolicy", "DeleteResourcePolicy", "UpdateSecret"} < operations
+
+    for action in operations - {"GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"}:
+        open_to_all = action in {"DescribeSecret", "GetResourcePolicy", "ListSecretVersionIds"}
+        for name in (everything.parameters.token_secret_id, str(everything.parameters.published_secret_id)):
+            allowed = [False, True, True, True, False, False, False]
+            assert ([True] * 7 if open_to_all else allowed) == callers_of(everything, name, action), action
+        assert [True] * 7 == callers_of(plain, "upwork-oauth-tokens", action)
+
+
+def test_the_policy_of_the_page_is_the_one_that_is_deployed(everything: Deployment) -> None:
+    """The page shows for adopted secrets what the stack writes into the policies of its own."""
+    page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text("utf-8")
+    (text,) = re.findall(r"```json\n(.*?RefuseWhoIsNotListed.*?)```", page, re.DOTALL)
+
+    shown = {s["Sid"]: s for s in json.loads(text)["Statement"]}
+    policy = everything.resources("SecretsManager::ResourcePolicy")[0]["Properties"]["ResourcePolicy"]
+    deployed = {s["Sid"]: s for s in policy["Statement"] if s["Sid"] in shown}
+
+    def without_arns(statement: dict[str, Any]) -> dict[str, Any]:
+        return statement | {"Principal": "*", "Condition": list(statement["Condition"]["ArnNotLike"])}
+
+    assert {sid: without_arns(s) for sid, s in shown.items()} == {sid: without_arns(s) for sid, s in deployed.items()}
 
 
 def test_one_key_for_what_is_secret(everything: Deployment, plain: Deployment) -> None:

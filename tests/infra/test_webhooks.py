@@ -134,8 +134,11 @@ def test_alarms_can_be_left_out(receiver_zip: Path) -> None:
 def test_secrets_of_both_stores(receiver_zip: Path) -> None:
     """Secrets are read by name or ARN, parameters by path, both with the one key, and nothing else is in reach."""
     everything = synthesise(RECEIVER, receiver_zip).template
-    (policy,) = resources(everything, "IAM::Policy")
-    statements = resolve(policy["PolicyDocument"]["Statement"], Known({"AWS::Partition": "aws"}))
+    statements = [
+        resolve(statement, Known({"AWS::Partition": "aws"}))
+        for policy in resources(everything, "IAM::Policy")
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
     allowed = Policy(statements=statements)
     here = "eu-central-1:123456789012"
     assert {

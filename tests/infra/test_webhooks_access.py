@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.policy import Ask, Policy
-from infra.receiver import KEY, RunningReceiver, policy_of
+from infra.receiver import FROM_THE_RECEIVER, FUNCTION, KEY, RunningReceiver, policy_of
 from token_refresh_infra import access
 
 from aws_cdk import Stack  # isort: skip - after our package, see its docstring
@@ -26,7 +26,7 @@ def one_by_one(stack: Stack) -> list[access.Secrets]:
 
 
 def reads(policy: Policy, label: str, resource: str = f"{PREFIX}acme/prod/stripe-AbCdEf") -> bool:
-    context = {"secretsmanager:VersionStage": label}
+    context = FROM_THE_RECEIVER | {"secretsmanager:VersionStage": label}
     return policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=resource, context=context))
 
 
@@ -80,6 +80,20 @@ def test_policy_has_no_other_statement() -> None:
     assert [] == [resource for _, _, resource in policy.grants([""]) if resource == "*"]
 
 
+@pytest.mark.parametrize(("function", "allowed"), [(FUNCTION, True), (f"{FUNCTION}-2", False), (None, False)])
+def test_only_the_receivers_own_code(function: str | None, *, allowed: bool) -> None:
+    """The role reads and sends nothing for another function, or for whoever took its credentials away from Lambda."""
+    policy = policy_of(one_by_one)
+    context = {"secretsmanager:VersionStage": "AWSCURRENT"} | (
+        {"lambda:SourceFunctionArn": function} if function else {}
+    )
+
+    secret = Ask(action="secretsmanager:GetSecretValue", resource=f"{PREFIX}acme/prod/stripe-??????", context=context)
+    queue = Ask(action="sqs:SendMessage", resource="the-queue", context=context)
+
+    assert (allowed, allowed) == (policy.allows(secret), policy.allows(queue))
+
+
 @pytest.mark.parametrize(
     "action",
     [
@@ -96,7 +110,7 @@ def test_what_it_can_not_do(action: str) -> None:
     """A receiver reads and sends: it can't change a secret, nor read or delete what is queued."""
     policy = policy_of(all_of_production)
     for resource in (f"{PREFIX}acme/prod/stripe-AbCdEf", "the-queue", KEY):
-        assert not policy.allows(Ask(action=action, resource=resource))
+        assert not policy.allows(Ask(action=action, resource=resource, context=FROM_THE_RECEIVER))
 
 
 # The five patterns of docs/beside-another-stack.md, each with the router running under what it grants.

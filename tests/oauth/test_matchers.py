@@ -47,9 +47,10 @@ def test_a_matcher_may_ask_for_a_status() -> None:
     """The same body with another status doesn't match."""
     dead = (Matcher(status=400, fields={"error": "gone"}),)
 
-    assert FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 400 with error=gone", error="gone") == read(
-        ERRORS, 400, dead=dead
-    )
+    found = read(ERRORS, 400, dead=dead)
+
+    assert isinstance(found, FailedRequest)
+    assert (FailureKind.GRANT_REJECTED, "HTTP 400 with error=gone", "gone") == (found.kind, found.seen, found.error)
     assert FailureKind.UNREADABLE is getattr(read(ERRORS, 200, dead=dead), "kind", None)
 
 
@@ -70,7 +71,7 @@ def test_where_several_match_the_most_careful_wins(lists: tuple[str, ...], kind:
 
     assert isinstance(found, FailedRequest)
     assert (kind, "gone") == (found.kind, found.error)
-    assert (timedelta(seconds=7) if kind is FailureKind.BUSY else None) == found.retry_after
+    assert timedelta(seconds=7) == found.retry_after
 
 
 def test_a_matcher_decides_before_rfc_6749() -> None:
@@ -81,11 +82,22 @@ def test_a_matcher_decides_before_rfc_6749() -> None:
     assert FailureKind.UNREADABLE is found.kind
 
 
-def test_429_needs_no_body() -> None:
-    """429 and 503 are decided by the status even where a profile lists the body as dead."""
-    found = read(ERRORS, 429, dead=(Matcher(fields={"error": "gone"}),))
+@pytest.mark.parametrize("status", [408, 429, 499, 500, 503])
+def test_a_matcher_decides_before_the_status(status: int) -> None:
+    """A profile knows what its provider means by a status, whatever that proves elsewhere."""
+    by_body, by_status = (Matcher(fields={"error": "gone"}),), (Matcher(status=status),)
 
-    assert FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429", retry_after=timedelta(seconds=7)) == found
+    assert FailureKind.GRANT_REJECTED is getattr(read(ERRORS, status, dead=by_body), "kind", None)
+    assert FailureKind.UNREADABLE is getattr(read(ERRORS, status, unknown=by_status), "kind", None)
+
+
+@pytest.mark.parametrize("body", [None, b"", b"<html></html>", b"{}"])
+def test_a_matcher_may_name_the_status_alone(body: bytes | None) -> None:
+    """Whatever the body, a status means what the profile says, and the message quotes the status."""
+    busy = ResponseFormat(busy=(Matcher(status=503),))
+
+    assert FailedRequest(kind=FailureKind.BUSY, seen="HTTP 503") == read_response(503, body, None, busy)
+    assert FailureKind.NO_RESPONSE is getattr(read_response(502, body, None, busy), "kind", None)
 
 
 @settings(max_examples=2_000, deadline=None)

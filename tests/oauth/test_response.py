@@ -8,6 +8,7 @@ import pytest
 from oauth.responses import GOOD, respond
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
+from token_refresh_worker.oauth.formats import Encoding, ResponseFormat
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse, read_response
 
 
@@ -122,7 +123,7 @@ def test_an_empty_error_is_no_error(error: object) -> None:
         ("invalid_scope", FailureKind.REQUEST_REJECTED),
     ],
 )
-@pytest.mark.parametrize("status", [400, 401, 403, 499])
+@pytest.mark.parametrize("status", [400, 401, 403, 498])
 def test_a_4xx_is_decided_by_its_error_code(status: int, error: str, kind: FailureKind) -> None:
     """The codes of RFC 6749 section 5.2 say what was refused; the description is not looked at."""
     body = {"error": error, "error_description": "the client is fine, invalid_grant, canary"}
@@ -151,18 +152,44 @@ def test_a_redirect_is_not_followed_and_not_read() -> None:
         assert FailureKind.UNEXPECTED is failure(status, {"access_token": "a"}).kind
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_provider_redeemed_nothing(status: int) -> None:
-    """429 and 503 are decided by the status, whatever the body; `Retry-After` is passed on."""
-    read = read_response(status, b'{"error": "invalid_grant"}', timedelta(seconds=7))
+SOON = timedelta(seconds=7)
+ERROR = b'{"error": "temporarily_unavailable"}'
 
-    assert FailedRequest(kind=FailureKind.BUSY, seen=f"HTTP {status}", retry_after=timedelta(seconds=7)) == read
+
+@pytest.mark.parametrize(
+    ("status", "body", "retry_after"),
+    [(429, None, None), (429, b"<html></html>", SOON), (429, b'{"error": "invalid_grant"}', SOON), (503, ERROR, SOON)],
+)
+def test_a_busy_provider_redeemed_nothing(status: int, body: bytes | None, retry_after: timedelta | None) -> None:
+    """429 says it by itself, 503 where the provider's application spoke; `Retry-After` is passed on."""
+    read = read_response(status, body, retry_after)
+
+    assert FailedRequest(kind=FailureKind.BUSY, seen=f"HTTP {status}", retry_after=retry_after) == read
     assert not FailureKind.BUSY.may_have_redeemed
 
 
-@pytest.mark.parametrize("status", [500, 502, 504, 599, 600, 100])
+@pytest.mark.parametrize(
+    ("body", "retry_after"),
+    [
+        (ERROR, None),
+        (None, SOON),
+        (b"", SOON),
+        (b"<html>503 Backend fetch failed</html>", SOON),
+        (b"error=temporarily_unavailable", SOON),
+        *((body, SOON) for body in (b"[]", b"{}", b'"busy"', b'{"error": ""}', b'{"error": null}', b'{"error": {}}')),
+    ],
+)
+def test_a_503_of_a_gateway_may_have_redeemed(body: bytes | None, retry_after: timedelta | None) -> None:
+    """A gateway may say 503 after it forwarded a request, and Varnish's stock page has `Retry-After`."""
+    expected = FailedRequest(kind=FailureKind.NO_RESPONSE, seen="HTTP 503", retry_after=retry_after)
+
+    assert expected == read_response(503, body, retry_after)
+    assert expected == read_response(503, body, retry_after, ResponseFormat(encoding=Encoding.FORM))
+
+
+@pytest.mark.parametrize("status", [408, 499, 500, 502, 504, 599, 600, 100])
 def test_any_other_status_may_have_redeemed(status: int) -> None:
-    """A server error proves nothing, even where its body holds an error code."""
+    """A gateway's timeout and a server error prove nothing, even where the body holds an error code."""
     assert FailedRequest(kind=FailureKind.NO_RESPONSE, seen=f"HTTP {status}") == failure(
         status, {"error": "invalid_grant"}
     )

@@ -96,7 +96,7 @@ def files(project: Path, client: Callable[..., Any]) -> Path:
     (project / "client.json").chmod(0o600)
     (project / "secret.txt").write_text("made-up-signing-secret")
     deployments = project / "infra" / "deployments"
-    (deployments / "my-fleet.toml").write_text('mode = "fleet"\nfleet = "prod"\n')
+    (deployments / "my-fleet.toml").write_text('mode = "fleet"\nfleet = "prod"\nsecrets_under = "customers/"\n')
     providers = ROOT / "docs" / "providers.md"
     (project / "my-crm.toml").write_text(blocks(providers, "toml")[0])
     (project / "my-crm.success.json").write_text(blocks(providers, "json")[1])

@@ -76,6 +76,9 @@ MUTANTS: Final = (
         patches=bugs.always_repeats,
         scenario=small.DYING,
     ),
+    Mutant(name="every 503 is busy", patches=bugs.every_503_is_busy, scenario=small.GATEWAY),
+    Mutant(name="`Retry-After` alone is busy", patches=bugs.retry_after_is_busy, scenario=small.GATEWAY),
+    Mutant(name="408 and 499 are refusals", patches=bugs.timeouts_are_refusals, scenario=small.GATEWAY),
     Mutant(name="no grace is a grace that ends at once", patches=bugs.grace_of_zero, scenario=small.BEHIND),
     Mutant(name="two redemptions in one run", patches=bugs.redeems_twice, scenario=small.REJECTED),
     Mutant(name="invalid_grant without a second look", patches=bugs.no_second_look, scenario=small.REPLACED),
@@ -112,6 +115,18 @@ MUTANTS: Final = (
         scenario=small.TABLE_LOST_FORCED,
     ),
     Mutant(name="one claim expected in a lost table", patches=bugs.one_lost_claim, scenario=small.TABLE_LOST_TWO),
+    Mutant(name="another table accepted", patches=bugs.store_not_compared, scenario=small.TWO_TABLES),
+    Mutant(name="any table for an unnamed one", patches=bugs.unnamed_is_any, scenario=small.TWO_TABLES_UNNAMED),
+    Mutant(name="claims moved without a fence", patches=bugs.no_fence, scenario=small.MOVED),
+    Mutant(name="fence ignored", patches=bugs.fence_ignored, scenario=small.MOVED),
+    Mutant(name="fence hides an open claim", patches=bugs.fence_hides_open_claims, scenario=small.MOVED_OPEN),
+    Mutant(name="claims arrive twice", patches=bugs.arrives_again, scenario=small.MOVED_TWICE),
+    Mutant(name="carried tokens name the old claim store", patches=bugs.carry_goes_back, scenario=small.MOVED_DYING),
+    Mutant(
+        name="limit counts claims, not versions",
+        patches=bugs.claim_lacks(versions=1),
+        scenario=small.MOVED_AT_THE_LIMIT,
+    ),
 )
 
 

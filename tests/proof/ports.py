@@ -226,7 +226,7 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
         ),
         policy=policy,
         secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
-        deadline=Deadline(clock=ports, at=ports.monotonic() + RUN_SECONDS),
+        deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
         request_timeout_seconds=REQUEST_SECONDS,
         poll_seconds=(POLL_SECONDS,),
         force=kind in "fF",

@@ -22,6 +22,27 @@ NO_RESPONSE: Final = FailedRequest(kind=FailureKind.NO_RESPONSE, seen="no respon
 CLIENT_REJECTED: Final = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
 
 
+class HttpResponse(NamedTuple):
+    """A response without tokens."""
+
+    status: int
+    body: str = "<html></html>"
+    retry_after: timedelta | None = None
+
+
+_ERROR: Final = '{"error": "temporarily_unavailable"}'
+_SOON: Final = timedelta(seconds=7)
+GATEWAY: Final = (
+    *(HttpResponse(status) for status in (408, 499, 500, 502, 503, 504, 520, 529)),
+    HttpResponse(503, retry_after=_SOON),  # Varnish's stock error page
+    HttpResponse(503, _ERROR),
+    HttpResponse(503, '{"error": {"code": 503}}', _SOON),
+)
+"""What a gateway says in place of the provider, whether that redeemed the token or not."""
+BUSY: Final = (HttpResponse(429), HttpResponse(429, _ERROR, _SOON), HttpResponse(503, _ERROR, _SOON))
+"""What a provider says itself, and redeems nothing."""
+
+
 class Family(NamedTuple):
     """The tokens of one authorization."""
 
@@ -41,6 +62,7 @@ class Provider(NamedTuple):
 
     kind: str
     families: tuple[Family, ...] = (Family(),)
+    lifetime_seconds: int = LIFETIME_SECONDS
 
     def redeem(self, refresh_token: str, now: int) -> tuple["Provider", EndpointResponse, bool]:
         """Respond to a refresh request; the last value says whether it was a reuse that revoked the family."""
@@ -50,7 +72,11 @@ class Provider(NamedTuple):
             return self, REJECTED, False
         spent_at = family.redeemed_at[index]
         if self.kind == "static":
-            return self._with(number, family._replace(issued=family.issued + 1)), _response(number, family, None), False
+            return (
+                self._with(number, family._replace(issued=family.issued + 1)),
+                self._response(number, family, None),
+                False,
+            )
         if spent_at is not None and self.kind == "single-use":
             return self._with(number, family._replace(revoked=True)), REJECTED, True
         if spent_at is not None and now >= spent_at + GRACE_SECONDS:
@@ -59,7 +85,7 @@ class Provider(NamedTuple):
         marks[index] = now if spent_at is None else spent_at
         successor = len(marks)
         issued = family._replace(redeemed_at=(*marks, None), parents=(*family.parents, index), issued=family.issued + 1)
-        return self._with(number, issued), _response(number, family, successor), False
+        return self._with(number, issued), self._response(number, family, successor), False
 
     def authorize(self) -> tuple["Provider", str]:
         """Give a new family, and its first refresh token; a single-use provider ends the old one with it."""
@@ -96,6 +122,13 @@ class Provider(NamedTuple):
         number, index = parse(refresh_token)
         return self.families[number].redeemed_at[index] is not None
 
+    def _response(self, number: int, family: Family, successor: int | None) -> TokenResponse:
+        return TokenResponse(
+            access_token=SecretValue(f"a{number}.{family.issued}"),
+            refresh_token=None if successor is None else SecretValue(f"r{number}.{successor}"),
+            lifetime=timedelta(seconds=self.lifetime_seconds),
+        )
+
     def _with(self, number: int, family: Family) -> "Provider":
         return self._replace(families=(*self.families[:number], family, *self.families[number + 1 :]))
 
@@ -106,20 +139,14 @@ def parse(refresh_token: str) -> tuple[int, int]:
     return int(family), int(index)
 
 
-def _response(number: int, family: Family, successor: int | None) -> TokenResponse:
-    return TokenResponse(
-        access_token=SecretValue(f"a{number}.{family.issued}"),
-        refresh_token=None if successor is None else SecretValue(f"r{number}.{successor}"),
-        lifetime=timedelta(seconds=LIFETIME_SECONDS),
-    )
-
-
-def first_document(access_token: str, refresh_token: str, expires_at: int) -> dict[str, object]:
+def first_document(
+    access_token: str, refresh_token: str, expires_at: int, lifetime_seconds: int = LIFETIME_SECONDS
+) -> dict[str, object]:
     """Give a token document as an operator stores it."""
     assert expires_at > EPOCH_SECONDS
     return {
         "accessToken": access_token,
         "refreshToken": refresh_token,
         "expiresAt": expires_at * 1000,
-        "issuedAt": (expires_at - LIFETIME_SECONDS) * 1000,
+        "issuedAt": (expires_at - lifetime_seconds) * 1000,
     }

@@ -8,15 +8,15 @@ from proof.invariants import Invariants
 from proof.operators import Scene, actions
 from proof.ports import Ended, Poll, RefusedToTheEnd, Send, build_run, settle
 from proof.progress import REJECTED, Progress, Undisturbed
-from proof.providers import CLIENT_REJECTED, NO_RESPONSE, Provider, parse
+from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, parse
 from proof.providers import REJECTED as INVALID_GRANT
 from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
 from proof.workers import REFUSED, Workers
 from proof.world import (
     EPOCH_SECONDS,
+    LATE_SECONDS,
     MOVES,
     RUN_SECONDS,
-    STALE_SECONDS,
     WINDOW_SECONDS,
     Interned,
     Scenario,
@@ -26,7 +26,8 @@ from proof.world import (
 )
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
-from token_refresh_worker.oauth.response import TokenResponse
+from token_refresh_worker.oauth import response as response_module
+from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
 TO_THE_END = RefusedToTheEnd("every write is refused until the deadline")
@@ -61,6 +62,7 @@ class Rules:
         self.workers = Workers(scenario)
         self.providers: Interned[Provider] = Interned()
         self.positions: Interned[Worker] = Interned()
+        self.pending: Interned[tuple[Write, int]] = Interned()
         self.invariants = Invariants(scenario, self.store)
         self.progress = Progress(scenario, self.store, self.invariants)
         self._items: dict[Item, None] = {}
@@ -98,6 +100,8 @@ class Rules:
             return
         family, _ = parse(self.invariants.current_refresh_token(world.store))
         held = {self.positions[number].unstored for number in world.workers}
+        if world.pending >= 0:
+            held.add(family)
         excused = world.gone or world.lost >> family & 1 or family in held or provider.ended_by_operator(family)
         if not excused:
             raise Violation("the grant is lost, though no response of the provider ever was")
@@ -114,6 +118,7 @@ class Rules:
                 yield from self._moves(world, place, worker, sending)
         yield from self._operator(world)
         yield from self._jump(world)
+        yield from self._landing(world)
         yield from self._outage(world)
 
     def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
@@ -159,13 +164,12 @@ class Rules:
         except Violation as violation:
             yield Change(event, None, str(violation))
             return
-        claims = isinstance(call, Append | Put) and call.is_claim and worker.plan[0] not in MOVES
-        if claims and self.workers.claims(worker.node):
+        claims, moves = isinstance(call, Append | Put) and call.is_claim, worker.plan[0] in MOVES
+        if claims and not moves and self.workers.claims(worker.node):
             yield Change(event, None, "a run claimed twice")
             return
-        if worker.plan[0] in MOVES and isinstance(call, Append | Put) and call.is_claim:
-            # A run under way that ends without tokens can't say so in the other store.
-            after = after._replace(unknown=True)
+        # A run under way that ends without tokens can't say so in the other store.
+        after = after._replace(unknown=after.unknown or (claims and moves))
         stored = worker
         if isinstance(call, Put) and '"refreshToken"' in call.text and reply is True:
             stored = worker._replace(unstored=-1)
@@ -173,6 +177,8 @@ class Rules:
         yield self._advance(after, place, stored, event)
         if state != world.store and budget.crashes:
             yield self._crash(after, place, stored, event)
+        if state != world.store and budget.late and world.pending < 0:
+            yield self._leave(world, place, stored, call)
         if budget.losses and reply is True and not worker.sent_again:
             again = self._with_budget(after, budget._replace(losses=budget.losses - 1))
             lost = event._replace(how="and the response is lost: it will call again")
@@ -207,12 +213,25 @@ class Rules:
             for then, how in ((missed, "its response is lost"), (world, "it is lost on the way")):
                 without = self._with_budget(then, used)._replace(unknown=True)
                 yield self._advance(without, place, worker, Event(place, call, how, NO_RESPONSE))
+        if budget.gateway:
+            used = budget._replace(gateway=budget.gateway - 1)
+            yield from self._gateway(self._with_budget(world, used), self._with_budget(missed, used), place, worker)
         if budget.false_rejections and received:
             wrong = self._with_budget(world, budget._replace(false_rejections=budget.false_rejections - 1))
             yield self._advance(wrong, place, worker, Event(place, call, "(a false one)", INVALID_GRANT))
         if budget.faults:
             refused = self._with_budget(world, budget._replace(faults=budget.faults - 1))
             yield self._advance(refused, place, worker, Event(place, call, "", CLIENT_REJECTED))
+
+    def _gateway(self, world: World, missed: World, place: int, worker: Worker) -> Iterator[Change]:
+        """Let the provider be busy, or its gateway respond in its place, before and after a redemption."""
+        call = self.workers.call(worker.node)
+        for response in _as_read(BUSY):
+            yield self._advance(world, place, worker, Event(place, call, f"and is busy: {response.seen}", response))
+        for response in _as_read(GATEWAY):
+            for then, when in ((missed, "after"), (world, "before")):
+                how = f"and its gateway says {response.seen} {when} the redemption"
+                yield self._advance(then._replace(unknown=True), place, worker, Event(place, call, how, response))
 
     def _fail(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Write) -> Change:
         budget = world.budget._replace(faults=world.budget.faults - 1)
@@ -234,6 +253,22 @@ class Rules:
         budget = world.budget._replace(crashes=world.budget.crashes - 1)
         died = self._died(self._with_budget(world, budget), worker)
         return Change(event._replace(how=f"{event.how} and dies"), self._with(died, place, self._next(worker)))
+
+    def _leave(self, world: World, place: int, worker: Worker, call: Write) -> Change:
+        """Let a run die while its write is on its way."""
+        pending = self.pending.number((call, world.now + LATE_SECONDS))
+        left = self._with_budget(world, world.budget._replace(late=world.budget.late - 1))
+        died = self._died(left._replace(pending=pending), worker)
+        return Change(
+            Event(place, call, "is on its way, and its run dies"), self._with(died, place, self._next(worker))
+        )
+
+    def _landing(self, world: World) -> Iterator[Change]:
+        if world.pending < 0:
+            return
+        call, _ = self.pending[world.pending]
+        state, reply = self.store.call(world.store, call, world.now)
+        yield Change(Event(-1, call, "lands late", reply), self._stored(world, state)._replace(pending=-1))
 
     def _died(self, world: World, worker: Worker) -> World:
         lost = world.lost | 1 << worker.unstored if worker.unstored >= 0 else world.lost
@@ -315,6 +350,8 @@ class Rules:
         if not left:
             return
         seconds = self.scenario.jumps[-left]
+        if world.pending >= 0 and world.now + seconds > self.pending[world.pending][1]:
+            return  # It lands before that.
         after = self._with_budget(world, world.budget._replace(jumps=left - 1))
         how = "runs under way are frozen" if self.scenario.frozen else "runs under way are ended by their time limit"
         yield Change(Event(-1, None, f"{seconds} s pass; {how}"), self._later(after, seconds))
@@ -329,7 +366,9 @@ class Rules:
 
     def _later(self, world: World, seconds: int) -> World:
         """Give the world after some time, in which runs under way meet their time limit or are frozen."""
-        after = world._replace(now=world.now + seconds, past=() if seconds > STALE_SECONDS else world.past)
+        after = world._replace(
+            now=world.now + seconds, past=() if seconds > self.scenario.stale_seconds else world.past
+        )
         for place, number in enumerate(world.workers):
             worker = self.positions[number]
             if not worker.plan or not self.workers.started(worker.node):
@@ -345,6 +384,12 @@ class Rules:
                 node = self.workers.delayed(worker.node, after.now)
                 after = self._with(after, place, worker._replace(node=node))
         return after
+
+
+def _as_read(responses: tuple[HttpResponse, ...]) -> list[FailedRequest]:
+    """Read responses as the worker does; one of each kind, since a run looks at nothing else."""
+    read = [response_module.read_response(r.status, r.body.encode(), r.retry_after) for r in responses]
+    return list({(r.kind, r.retry_after): r for r in read if isinstance(r, FailedRequest)}.values())
 
 
 def canonical(world: World) -> World:

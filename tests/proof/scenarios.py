@@ -20,7 +20,7 @@ from proof.operators import (
     STAGE,
     UNLABEL,
 )
-from proof.small import DYING, SUCCESSOR_GONE
+from proof.small import DYING, GATEWAY, SUCCESSOR_GONE
 from proof.world import (
     CLAIM_ENDS,
     CLOCKS_DIFFER,
@@ -232,6 +232,13 @@ _ALL: Final = (
         jumps=(HOUR_PASSES,),
         before=1,
     ),
+    Scenario(
+        name="gateway",
+        plans=("s", "f"),
+        budget=Budget(gateway=2, crashes=1, jumps=1),
+        jumps=(HOUR_PASSES,),
+        before=1,
+    ),
     replace(SUCCESSOR_GONE, jumps=(HOUR_PASSES,)),
     Scenario(
         name="unreadable tokens",
@@ -246,6 +253,7 @@ _ALL: Final = (
 
 _QUICK: Final = (
     replace(DYING, name="races"),
+    GATEWAY,
     Scenario(
         name="operator", plans=("s", "s"), budget=Budget(operator=1), operator=(REAUTHORIZE, MOVE_BACK, STAGE), before=1
     ),

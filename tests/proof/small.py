@@ -14,13 +14,15 @@ from proof.operators import (
     RESTORE_TABLE,
     SPOIL_CLAIM,
     UNLABEL,
+    UNNAME_TABLE,
 )
 from proof.world import (
     CLAIM_ENDS,
+    CLAIMS_TABLE,
     GRACE_SECONDS,
     HOUR_PASSES,
+    HOUR_SECONDS,
     OTHER_TABLE,
-    TABLE,
     WINDOW_SECONDS,
     Budget,
     Deployment,
@@ -38,6 +40,9 @@ ALIKE: Final = replace(TWO, name="alike", plans=("s", "s"))
 DYING: Final = Scenario(
     name="dying", plans=("s", "f"), budget=Budget(crashes=1, losses=1, jumps=1), jumps=(CLAIM_ENDS,)
 )
+
+
+GATEWAY: Final = Scenario(name="gateway", plans=("s", "s"), budget=Budget(gateway=2, jumps=1), jumps=(HOUR_PASSES,))
 
 
 REPLACED: Final = Scenario(name="replaced", plans=("s", "f"), budget=Budget(operator=1), operator=(REAUTHORIZE,))
@@ -185,6 +190,26 @@ TABLE_LOST_TWO: Final = replace(
 )
 
 
+LATE: Final = Scenario(
+    name="late write",
+    plans=("s", "s"),
+    budget=Budget(late=1, jumps=1),
+    jumps=(CLAIM_ENDS,),
+    due_seconds=HOUR_SECONDS,
+)
+
+
+LONG_STALE: Final = Scenario(
+    name="reads 300 s stale",
+    plans=("s", "s"),
+    budget=Budget(crashes=1, jumps=1, stale=3),
+    stale_depth=8,
+    stale_seconds=300,
+    jumps=(CLAIM_ENDS,),
+    due_seconds=HOUR_SECONDS,
+)
+
+
 REFUSING: Final = Scenario(
     name="writes refused", claims="table", plans=("s", "f"), budget=Budget(outages=1, jumps=1), jumps=(CLAIM_ENDS,)
 )
@@ -192,7 +217,7 @@ REFUSING: Final = Scenario(
 
 TWO_TABLES: Final = Scenario(
     name="two tables",
-    claims=TABLE,
+    claims=CLAIMS_TABLE,
     plans=("ss", "SS"),
     budget=Budget(jumps=1),
     jumps=(CLAIM_ENDS,),
@@ -202,14 +227,41 @@ TWO_TABLES: Final = Scenario(
 )
 
 
-MOVED: Final = Scenario(name="moved", plans=("s", "m", "S"), other=Deployment(claims=TABLE), before=1)
+MOVED: Final = Scenario(name="moved", plans=("s", "m", "S"), other=Deployment(claims=CLAIMS_TABLE), before=1)
 
 
 MOVED_AT_THE_LIMIT: Final = Scenario(
     name="moved at the limit",
     plans=("ffmFFF",),
-    other=Deployment(claims=TABLE),
-    quota=10,
+    other=Deployment(claims=CLAIMS_TABLE),
+    quota=9,
     claims_a_day=3,
+    before=1,
+)
+
+
+TWO_TABLES_UNNAMED: Final = replace(
+    TWO_TABLES, name="two tables, unnamed", budget=Budget(jumps=1, operator=1), operator=(UNNAME_TABLE,)
+)
+
+
+MOVED_TWICE: Final = replace(MOVED, name="moved twice", plans=("mS", "m"), budget=Budget(crashes=1))
+
+
+MOVED_DYING: Final = replace(MOVED, name="moved, dying", budget=Budget(crashes=1))
+
+
+MOVED_OPEN: Final = replace(
+    MOVED, name="moved, open claim", provider="grace", plans=("s", "mS"), budget=Budget(jumps=1), jumps=(20,)
+)
+
+
+MOVED_LOST: Final = Scenario(
+    name="moved, then lost",
+    claims=CLAIMS_TABLE,
+    plans=("s", "mS"),
+    budget=Budget(operator=1),
+    operator=(LOSE_TABLE,),
+    other=Deployment(claims=OTHER_TABLE),
     before=1,
 )

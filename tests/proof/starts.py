@@ -16,7 +16,8 @@ FIRST_VERSION: Final = "00000000-0000-4000-8000-000000000000"
 
 def create(scenario: Scenario, store: Store) -> int:
     """Store the first token set."""
-    text = json.dumps(first_document("a0.0", "r0.0", EPOCH_SECONDS + scenario.due_seconds))
+    expires_at = EPOCH_SECONDS + scenario.due_seconds
+    text = json.dumps(first_document("a0.0", "r0.0", expires_at, scenario.lifetime_seconds))
     documents: dict[str, tuple[str, str] | None] = {TOKENS: (FIRST_VERSION, text)}
     if scenario.published:
         copy = published_document(read_document(SecretValue(text)), FIRST_VERSION).reveal()

@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from proof.world import EPOCH_SECONDS, TABLE, Interned
+from proof.world import CLAIMS_TABLE, EPOCH_SECONDS, Interned
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
 from token_refresh.errors import SecretNotFound, SecretStoreError, SecretStoreUnavailable
@@ -93,7 +93,7 @@ class Move(NamedTuple):
 class ReadTable(NamedTuple):
     """`GetItem`."""
 
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
 
 class Append(NamedTuple):
@@ -101,7 +101,7 @@ class Append(NamedTuple):
 
     item: Item
     after: str | None
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
     @property
     def is_claim(self) -> bool:
@@ -114,14 +114,14 @@ class Record(NamedTuple):
 
     claim_id: str
     text: str
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
 
 class SetTable(NamedTuple):
     """A table is lost or restored."""
 
     item: Item | None
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
 
 class Remove(NamedTuple):
@@ -204,7 +204,7 @@ class Store:
         secret = next(s for s in self.states[state].secrets if s.name == name)
         return next(v.created_at for v in secret.versions if v.version_id == version_id)
 
-    def table(self, state: int, name: str = TABLE) -> Table:
+    def table(self, state: int, name: str = CLAIMS_TABLE) -> Table:
         """Give a claim table."""
         return self.states[state].table(name)
 

@@ -27,13 +27,18 @@ RUN_SECONDS: Final = 60
 STALE_SECONDS: Final = 30
 """How old a stale read may be: the protocol assumes no more."""
 
+LATE_SECONDS: Final = 300
+"""How long AWS accepts a signed request: a write may land that long after its run died."""
+
+LAST_QUARTER_SECONDS: Final = WINDOW_SECONDS // 4
+
 CLAIM_ENDS: Final = CLAIM_SECONDS + 1
 CLOCKS_DIFFER: Final = 20
 """By how many seconds the clocks of AWS may differ: a claim outlives its run by more."""
 HOUR_PASSES: Final = HOUR_SECONDS + 1
 DAY_PASSES: Final = DAY_SECONDS + 1
 
-TABLE: Final = "table"
+CLAIMS_TABLE: Final = "table"
 OTHER_TABLE: Final = "other-table"
 """Claim stores, beside `versions`: two tables."""
 
@@ -60,6 +65,10 @@ class Budget(NamedTuple):
     """Stale reads."""
     false_rejections: int = 0
     """Times that the provider says `invalid_grant` of a good refresh token."""
+    gateway: int = 0
+    """Responses of a gateway in place of the provider's, before or after it redeemed; or a provider that is busy."""
+    late: int = 0
+    """Writes that land after their run died."""
     outages: int = 0
     """Times that Secrets Manager begins to refuse every write, at any moment and for as long as the search wants."""
 
@@ -98,6 +107,8 @@ class World(NamedTuple):
     workers: tuple[int, ...]
     gone: bool = False
     """Whether stored tokens were removed."""
+    pending: int = -1
+    """A write whose run died, and that has not landed yet; -1 for none."""
     refusing: bool = False
     """Whether Secrets Manager refuses every write."""
     past: tuple[int, ...] = ()
@@ -133,10 +144,18 @@ class Scenario:
     frozen: bool = False
     """Whether a run may outlive its time limit, frozen and thawed, as on a suspended laptop."""
     time_to_live_seconds: int = CLAIM_SECONDS
+    run_seconds: int = RUN_SECONDS
+    """The time limit of the function."""
+    margin_seconds: float = 0.0
+    """How long before that a run ends by itself."""
+    lifetime_seconds: int = LIFETIME_SECONDS
+    """Of an access token."""
     behind_seconds: float = 0.0
     """How far `Date`, in whole seconds, lies before the `CreatedDate` of what was just stored."""
     stale_depth: int = 0
     """How many writes old a stale read may be."""
+    stale_seconds: int = STALE_SECONDS
+    """How old a stale read may be."""
     before: int = 0
     """Refreshes before the search begins."""
     due_seconds: int = DUE_SECONDS
@@ -196,6 +215,8 @@ class Scenario:
             *([f"{self.before} refresh{'es' * (self.before > 1)} before"] if self.before else []),
             *(f"{count} {name if count == 1 else plural}" for (name, plural), count in counts if count),
             *([f"up to {self.stale_depth} writes old"] if self.stale_depth else []),
+            *([f"up to {self.stale_seconds} s old"] if self.stale_seconds != STALE_SECONDS else []),
+            *([f"due {self.due_seconds} s before expiry"] if self.due_seconds < LAST_QUARTER_SECONDS else []),
             *(["jumps of " + ", ".join(f"{seconds} s" for seconds in self.jumps)] if self.jumps else []),
             *(["operator: " + ", ".join(self.operator)] if self.operator else []),
             *([f"quota {self.quota}"] if self.quota != _QUOTA else []),
@@ -229,6 +250,8 @@ _NAMES: Final = (
     ("clock jump", "clock jumps"),
     ("stale read", "stale reads"),
     ("false `invalid_grant`", "false `invalid_grant`"),
+    ("gateway response", "gateway responses"),
+    ("late write", "late writes"),
     ("outage of writes", "outages of writes"),
 )
 

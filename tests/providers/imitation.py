@@ -159,7 +159,7 @@ class Imitation(LoopbackServer):
                 self._current = self._new("refresh")
                 self._accepted.add(self._current)
             tokens[named["refresh_token"]] = self._current
-            if provider.rotation is not Rotation.NEVER and not provider.replay_grace and redeemed:
+            if provider.rotation is not Rotation.NEVER and not provider.grace.duration and redeemed:
                 self._accepted.discard(redeemed)
         if provider.request.grant is Grant.EXCHANGE:
             self._accepted.add(tokens[named["access_token"]])

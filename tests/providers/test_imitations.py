@@ -66,7 +66,7 @@ def test_a_lost_response(scene: Scene) -> None:
     scene.store()
     scene.imitation.play("lost")
 
-    if scene.provider.replay_grace:
+    if scene.provider.grace.duration:
         assert "refreshed" == scene.run()["outcome"]
         assert [None, scene.imitation.success["status"]] == scene.imitation.statuses
     else:

@@ -26,10 +26,10 @@ def test_the_host_is_the_endpoint_s() -> None:
 
 def test_another_endpoint_of_the_same_host_keeps_the_grace() -> None:
     """The grace belongs to the host; a variable makes the host unknown."""
-    assert timedelta(days=1) == UPWORK.at_endpoint("https://www.upwork.com/v4/token").replay_grace
-    assert timedelta(0) == UPWORK.at_endpoint("https://www.upwork.org/token").replay_grace
-    assert timedelta(0) == SHOP.at_endpoint("https://a.example.com/token").replay_grace
-    assert timedelta(days=1) == SHOP.at_endpoint("http://[::1]:80/token").replay_grace
+    assert timedelta(days=1) == UPWORK.at_endpoint("https://www.upwork.com/v4/token").grace.duration
+    assert timedelta(0) == UPWORK.at_endpoint("https://www.upwork.org/token").grace.duration
+    assert timedelta(0) == SHOP.at_endpoint("https://a.example.com/token").grace.duration
+    assert timedelta(days=1) == SHOP.at_endpoint("http://[::1]:80/token").grace.duration
 
 
 def test_an_endpoint_of_the_deployment_has_no_variables() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from reader.surroundings import Clock
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh.reader.entry import Entry
+from token_refresh.reader.fetch import Entry
 
 
 class Source:

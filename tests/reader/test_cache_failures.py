@@ -10,7 +10,7 @@ from reader.source import Source, down
 from reader.surroundings import Clock
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh.reader.cache import Cache
-from token_refresh.reader.entry import Entry
+from token_refresh.reader.fetch import Entry
 
 
 def test_error_is_shared_for_a_moment(cache: Cache[str], source: Source, clock: Clock) -> None:

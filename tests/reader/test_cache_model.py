@@ -10,8 +10,7 @@ from reader.surroundings import Background, Clock, runtime
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.reader import TokenExpired
 from token_refresh.reader.cache import Cache
-from token_refresh.reader.entry import Entry
-from token_refresh.reader.fetch import FETCH_SECONDS
+from token_refresh.reader.fetch import FETCH_SECONDS, Entry
 from token_refresh.reader.pauses import LONGEST_EMPTY_SECONDS, LONGEST_PAUSE_SECONDS
 
 Value = tuple[int, float]  # a number that grows, and an expiry

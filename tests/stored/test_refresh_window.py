@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builders import DAY, HOUR, MINUTE, NOW, document, policy
 from token_refresh.reader import Token
-from token_refresh.reader.schedule import LONGEST_MARGIN_SECONDS, RefreshPattern
+from token_refresh.reader.token import LONGEST_MARGIN_SECONDS, RefreshPattern
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_infra.context import ParameterError, read_parameters
 from token_refresh_infra.single.parameters import SingleParameters

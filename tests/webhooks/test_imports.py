@@ -20,7 +20,7 @@ from token_refresh.webhooks import STRIPE, Receiver, SqsQueue, Verifier
 Receiver({"/webhooks/stripe": Verifier(STRIPE, SecretReader("stripe"))}, deliver_to=SqsQueue("https://queue"))
 """
 READER = """
-    cache entry errors fetch lifecycle lifetimes pauses reference runtime secret secrets settings
+    cache errors fetch lifecycle lifetimes pauses reference runtime secret secrets
     sources sources.choice sources.secrets_manager sources.service sources.source
 """
 REST = """

@@ -141,7 +141,7 @@ def test_defect(verify: Verify) -> None:
     """A defect is an error that says where, without what was delivered."""
     secret = FakeSecret(SECRETS["stripe"])
     secret.cached = [object()]  # type: ignore[list-item] # so that something breaks
-    with pytest.raises(InternalError, match=r"^AttributeError at verifier\.py:\d+$"):
+    with pytest.raises(InternalError, match=r"^AttributeError at verifier\.py:\d+: a defect of this program$"):
         verify(verifier_of("stripe", secret), sent("stripe"))
 
 

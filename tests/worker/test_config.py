@@ -110,7 +110,7 @@ def test_only_upwork_s_endpoint_gets_upwork_s_grace(environment: dict[str, str],
     """An endpoint that isn't the profile's gets no grace, unless it is this machine's or a setting names one."""
     provider = read_settings(environment).provider
 
-    assert (name, grace) == (provider.name, provider.replay_grace)
+    assert (name, grace) == (provider.name, provider.grace.duration)
 
 
 @pytest.mark.parametrize(

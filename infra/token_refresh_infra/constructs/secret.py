@@ -1,6 +1,7 @@
 """A secret that is created empty, and stays when the stack is deleted."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import CfnTag, RemovalPolicy, Stack
@@ -12,9 +13,21 @@ from token_refresh_infra.access import Secrets, one_secret
 from token_refresh_infra.constructs.nag import acknowledge
 
 VALUE_ACTIONS = tuple(
-    f"secretsmanager:{name}"
-    for name in ("GetSecretValue", "PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "RotateSecret")
+    f"secretsmanager:{name}" for name in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
 )
+METADATA_ACTIONS = tuple(
+    f"secretsmanager:{name}" for name in ("DescribeSecret", "GetResourcePolicy", "ListSecretVersionIds")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowList:
+    """The only principals, as ARNs or patterns of them, that a secret's own policy does not refuse."""
+
+    users: tuple[str, ...]
+    """Who may read and write its value."""
+    managers: tuple[str, ...]
+    """Who may do anything else that changes it: delete, replicate or tag it, replace its policy."""
 
 
 class EmptySecret(Construct):
@@ -32,7 +45,7 @@ class EmptySecret(Construct):
         description: str,
         environment: str,
         key: str | None,
-        only: Sequence[str] = (),
+        only: AllowList | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         secret = secretsmanager.CfnSecret(
@@ -57,29 +70,50 @@ class EmptySecret(Construct):
         self.name = name
         self.secrets: Secrets = one_secret(self, secret.ref).encrypted_with(key)
 
-    def _policy(self, only: Sequence[str]) -> iam.PolicyDocument:
+    def _policy(self, only: AllowList | None) -> iam.PolicyDocument:
         """Refuse every other account and every unencrypted connection, whatever a later policy may allow.
 
-        With an allow list, refuse the value to everybody who isn't on it. Who may change policies can still lift that:
-        a list that locked them out could never be corrected.
+        With an allow list, refuse everybody who isn't on it.
         """
 
         def deny(
-            sid: str, conditions: dict[str, dict[str, Any]], actions: Sequence[str] = ("secretsmanager:*",)
+            sid: str,
+            conditions: dict[str, dict[str, Any]],
+            *,
+            actions: Sequence[str] | None = ("secretsmanager:*",),
+            but: Sequence[str] | None = None,
         ) -> iam.PolicyStatement:
             return iam.PolicyStatement(
                 sid=sid,
                 effect=iam.Effect.DENY,
                 principals=[iam.StarPrincipal()],
-                actions=list(actions),
+                actions=actions and list(actions),
+                not_actions=but and list(but),
                 resources=["*"],
                 conditions=conditions,
             )
 
-        listed = deny("RefuseWhoIsNotListed", {"ArnNotLike": {"aws:PrincipalArn": list(only)}}, VALUE_ACTIONS)
+        def not_in(listed: Sequence[str]) -> dict[str, dict[str, Any]]:
+            return {"ArnNotLike": {"aws:PrincipalArn": list(listed)}}
+
+        lists = (
+            [
+                deny("RefuseWhoIsNotListed", not_in(only.users), actions=VALUE_ACTIONS),
+                # All that is neither the value nor metadata, so also what AWS will add. The deploying role is on this
+                # list, so a list that locks its owner out can be corrected.
+                deny(
+                    "RefuseWhoDoesNotManage",
+                    not_in(only.managers),
+                    actions=None,
+                    but=(*VALUE_ACTIONS, *METADATA_ACTIONS),
+                ),
+            ]
+            if only
+            else []
+        )
         return iam.PolicyDocument(
             statements=[
-                *([listed] if only else []),
+                *lists,
                 deny(
                     "RefuseOtherAccounts",
                     {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import CfnOutput, Environment, Stack, Tags
+from aws_cdk import CfnOutput, DefaultStackSynthesizer, Environment, Fn, Stack, Tags
 from constructs import Construct
 
 from token_refresh_infra.common import CommonParameters
@@ -20,6 +20,16 @@ class DeployedStack(Stack):
             env=Environment(account=parameters.account, region=parameters.region),
         )
         Tags.of(self).add("environment", parameters.environment)
+
+    @property
+    def deploying_role_arn(self) -> str:
+        """Return the role with which CloudFormation changes this stack, as `cdk bootstrap` made it."""
+        synthesizer = self.synthesizer
+        if not isinstance(synthesizer, DefaultStackSynthesizer):
+            raise TypeError(
+                "operators: need a stack that the CDK's default synthesizer deploys, as scripts/deploy does"
+            )
+        return Fn.sub(synthesizer.cloud_formation_execution_role_arn)
 
     def show(self, outputs: Mapping[str, str | None]) -> None:
         """Write the outputs that have a value."""

@@ -98,10 +98,13 @@ class FleetAccess:
 
     def _allow_items(self, role: iam.Role, actions: list[str], *keys: str) -> None:
         """Allow actions on those items of the table whose key matches."""
-        # `LeadingKeys` is the partition key, which has a prefix for each kind of item (`fleet/aws/items.py`).
-        self._allow(
-            role, actions, self.table.table_arn, {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}}
-        )
+        # `LeadingKeys` is the partition key, which has a prefix for each kind of item (`fleet/aws/items.py`). `Null`:
+        # `ForAllValues` alone also holds for a request without keys.
+        named: Conditions = {
+            "ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)},
+            "Null": {"dynamodb:LeadingKeys": "false"},
+        }
+        self._allow(role, actions, self.table.table_arn, named)
 
     def _allow(self, role: iam.Role, actions: list[str], resource: str, conditions: Conditions | None = None) -> None:
         role.add_to_principal_policy(

@@ -25,7 +25,12 @@ class FleetParameters(CommonParameters):
     fleet: Annotated[str, required(text(_FLEET, "lower case letters, digits and hyphens"), example="prod")]
     """Name of the fleet; also of its table, so 3 characters at least."""
     secrets_under: Annotated[str | None, text(_PREFIX, "a prefix of whole segments that ends in /")]
-    """Prefix such as `crm/prod/`: the worker may refresh what is under it. Default: what carries the fleet's tag."""
+    """Prefix such as `crm/prod/`: the worker may refresh what is under it, and nothing else."""
+    by_tag: Annotated[bool, switch(default=False)]
+    """`true` instead of `secrets_under`: the worker may refresh whatever carries the fleet's tag.
+
+    Who may tag a secret of the account can then put it within the worker's reach.
+    """
     client_secret: Annotated[
         str | None, text(_CLIENT, "a secret's name, in which {provider} may stand once, after a beginning")
     ]
@@ -53,6 +58,12 @@ class FleetParameters(CommonParameters):
         if len(self.fleet) < SHORTEST_TABLE_NAME:
             raise ParameterError(
                 f"fleet: names the table, so it must have {SHORTEST_TABLE_NAME} characters at least, is {self.fleet!r}"
+            )
+        if self.by_tag == (self.secrets_under is not None):
+            raise ParameterError(
+                "secrets_under: must be set, or by_tag = true in its place, and not both. Write the prefix that all "
+                'secrets of the fleet have, as in secrets_under = "crm/prod/". With by_tag, who may tag a secret puts '
+                "it within the worker's reach"
             )
         # A key of this stack could decrypt no secret that is there already.
         if self.kms_key == CREATE:

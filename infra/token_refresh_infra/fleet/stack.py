@@ -87,13 +87,13 @@ class FleetStack(DeployedStack):
 
     def _grant(self) -> None:
         access = FleetAccess(parameters=self._parameters, table=self.table, queue=self.queue.queue)
-        for made, grant in (
-            (self.worker, access.let_worker),
-            (self.dispatcher, access.let_dispatcher),
-            (self.resync, access.let_resync),
+        for made, grant, sends_to in (
+            (self.worker, access.let_worker, None),
+            (self.dispatcher, access.let_dispatcher, self.queue.queue.queue_arn),
+            (self.resync, access.let_resync, None),
         ):
             grant(made.role)
-            only_from_function(made, made.role, made.function.function_arn)
+            only_from_function(made, made.role, made.function.function_arn, queue_arn=sends_to)
         self.queue.source.node.add_dependency(self.worker.role)
 
     def _schedule(self) -> None:

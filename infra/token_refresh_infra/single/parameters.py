@@ -44,7 +44,11 @@ class SingleParameters(CommonParameters):
     published_secret: Annotated[str, secret(default=CREATE)]
     """The copy for consumers, without the refresh token; or the name or ARN of a secret, or `none`."""
     operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
-    """ARNs of the only roles and users, besides the worker, that may read and write the secrets' values."""
+    """ARNs of the only roles and users, besides the worker, that may read and write the secrets' values.
+
+    Only they and the deploying role may delete, replicate or tag the secrets, or change their policies. Needs secrets
+    that the stack creates.
+    """
     consumers: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
     """ARNs of roles and users that may also use the published secret, where `operators` is set."""
     claim_table: Annotated[str | None, text(_TABLE, "create or the name of a table")]
@@ -93,8 +97,19 @@ class SingleParameters(CommonParameters):
         self._check_schedule()
         if self.consumers and not self.operators:
             raise ParameterError("consumers: needs operators; with an allow list, somebody has to be able to authorize")
+        if self.operators:
+            self._check_protects()
         for name in ("token_secret", "client_secret", "published_secret", "client_key"):
             self.check_place(name, getattr(self, name))
+
+    def _check_protects(self) -> None:
+        """Refuse an allow list that would protect nothing: the policy of an adopted secret is not changed."""
+        for name in ("token_secret", "published_secret"):
+            if (secret_id := getattr(self, name)) not in (CREATE, NONE):
+                raise ParameterError(
+                    f"operators: does not protect {name}, {secret_id}: it exists, and its policy is not changed. Leave "
+                    "operators out, and write the list into that policy yourself (docs/deploy.md#an-allow-list)"
+                )
 
     def _check_lifetime(self) -> None:
         problem = lifetime_problem(timedelta(seconds=self.lifetime_seconds), self.settings.policy.claim_store.kind)

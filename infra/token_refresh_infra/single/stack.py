@@ -1,5 +1,6 @@
 """The whole deployment of one worker: put together here, configured by `SingleParameters`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -13,7 +14,7 @@ from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.constructs.function import WorkerFunction
 from token_refresh_infra.constructs.key import SecretKey
 from token_refresh_infra.constructs.schedule import Schedules
-from token_refresh_infra.constructs.secret import EmptySecret
+from token_refresh_infra.constructs.secret import AllowList, EmptySecret
 from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.table import ClaimTable, adopted_table_arn
 from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic
@@ -82,16 +83,23 @@ class SingleStack(DeployedStack):
     def _make_secrets(self) -> None:
         """Make or adopt the token secret and the published one; an allow list is in the policies of made ones."""
         parameters = self._parameters
-        only = [self.worker.role.role_arn, *parameters.operators] if parameters.operators else []
-        self.token_secret = self._secret("TokenSecret", parameters.token_secret, parameters.token_secret_id, only)
+        self.token_secret = self._secret("TokenSecret", parameters.token_secret, parameters.token_secret_id)
         self.published_secret = None
         if parameters.published_secret_id:
-            only = [*only, *parameters.consumers]
             self.published_secret = self._secret(
-                "PublishedSecret", parameters.published_secret, parameters.published_secret_id, only
+                "PublishedSecret", parameters.published_secret, parameters.published_secret_id, parameters.consumers
             )
 
-    def _secret(self, construct_id: str, choice: str, secret_id: str, only: list[str]) -> access.Secrets:
+    def _allow_list(self, others: Sequence[str]) -> AllowList | None:
+        """Return who may use a secret, where that is limited; `others` may use its value alone."""
+        operators = self._parameters.operators
+        if not operators:
+            return None
+        return AllowList(
+            users=(self.worker.role.role_arn, *operators, *others), managers=(*operators, self.deploying_role_arn)
+        )
+
+    def _secret(self, construct_id: str, choice: str, secret_id: str, others: Sequence[str] = ()) -> access.Secrets:
         if choice != CREATE:
             return access.one_secret(self, choice).encrypted_with(self._key_arn)
         return EmptySecret(
@@ -102,7 +110,7 @@ class SingleStack(DeployedStack):
             description="OAuth 2.0 tokens, kept fresh by the token refresh worker",
             environment=self._parameters.environment,
             key=self._key_arn,
-            only=only,
+            only=self._allow_list(others),
         ).secrets
 
     def _grant_worker(self) -> None:

@@ -96,6 +96,7 @@ class WebhookReceiver(Construct):
             log_group=self.log_group,
             tracing=tracing,
         )
+        access.only_from_function(self, self.role, self.function.function_arn, queue_arn=self.queue.queue_arn)
         # Everyone may call it: what is not signed is refused. The CDK writes both permissions that this takes.
         self.url = self.function.add_function_url(auth_type=lambda_.FunctionUrlAuthType.NONE)
 

@@ -138,13 +138,7 @@ def failure_of(error: Exception) -> FailedCall:
 
 
 def failure_of_code(code: object, message: object = None, status: object = None) -> FailedCall:
-    """Find the cause of an error response.
-
-    Args:
-        code: The error code.
-        message: The service's text; it is read only if the code has two meanings.
-        status: The HTTP status.
-    """
+    """Find the cause of an error response. The service's text is read only if the code has two meanings."""
     quotable = isinstance(code, str) and _QUOTABLE.fullmatch(code) is not None
     quoted = str(code) if quotable else "an unknown error code"
     cause = _CAUSES.get(quoted, Cause.OTHER)

@@ -9,14 +9,9 @@ from token_refresh.aws.responses import FailedPart, member
 
 
 def put_event(client: Callable[[], Any], bus: str, entry: Mapping[str, Any], *, region: str = "") -> None:
-    """Put one event on a bus.
+    """Put one event on a bus, by its name or ARN; `region` is for messages.
 
-    Args:
-        client: Gives the client.
-        bus: The bus, by name or ARN.
-        entry: The event, without the bus; see
-            https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html.
-        region: The client's, for messages.
+    See https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html for the entry.
 
     Raises:
         TokenRefreshError: The bus did not take it.

@@ -9,7 +9,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from token_refresh.reader.errors import (
+from token_refresh.errors import (
     ConfigurationError,
     InternalError,
     InvalidSecretDocument,
@@ -17,9 +17,9 @@ from token_refresh.reader.errors import (
     SecretEmpty,
     SecretNotFound,
     SecretStoreUnavailable,
-    TokenExpired,
     TokenRefreshError,
 )
+from token_refresh.reader.errors import TokenExpired
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.secret import Secret
 

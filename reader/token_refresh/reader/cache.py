@@ -11,11 +11,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Generic, TypeVar, cast
 
-from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
+from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, detached, without_traceback
 from token_refresh.reader import lifecycle
-from token_refresh.reader.entry import SET_BACK_SECONDS, Entry, Read
-from token_refresh.reader.errors import defect, without_traceback
-from token_refresh.reader.fetch import FETCH_SECONDS, Fetch
+from token_refresh.reader.fetch import FETCH_SECONDS, SET_BACK_SECONDS, Entry, Fetch, Read
 from token_refresh.reader.pauses import RetryPauses
 from token_refresh.reader.runtime import Runtime
 
@@ -220,7 +218,7 @@ class Cache(Generic[T]):
         try:
             entry = self._read(self._entry, lambda: fetch.rejecting)
         except Exception as error:  # noqa: BLE001 - a background thread's traceback would show the stored value
-            fetch.error = without_traceback(error) if isinstance(error, TokenRefreshError) else defect(error)
+            fetch.error = detached(error)
             self._keep_error(fetch, fetch.error)
         else:
             self._keep(fetch, entry)

@@ -11,38 +11,8 @@ TokenRefreshError            the base: catch this to catch all
   InternalError              a defect of this program
 """
 
-from token_refresh.errors import (
-    ConfigurationError,
-    InternalError,
-    InvalidSecretDocument,
-    SecretAccessDenied,
-    SecretEmpty,
-    SecretNotFound,
-    SecretStoreUnavailable,
-    TokenRefreshError,
-    raised_at,
-    without_traceback,
-)
-
-__all__ = [
-    "ConfigurationError",
-    "InternalError",
-    "InvalidSecretDocument",
-    "SecretAccessDenied",
-    "SecretEmpty",
-    "SecretNotFound",
-    "SecretStoreUnavailable",
-    "TokenExpired",
-    "TokenRefreshError",
-    "defect",
-    "without_traceback",
-]
+from token_refresh.errors import TokenRefreshError
 
 
 class TokenExpired(TokenRefreshError):  # noqa: N818 - named like the errors beside it
     """The stored access token is expired and there is no newer one; the message says since when."""
-
-
-def defect(error: Exception) -> InternalError:
-    """Name an error that should not have happened by its class and place; its text may quote the stored value."""
-    return InternalError(f"{raised_at(error)}: a defect of the reader")

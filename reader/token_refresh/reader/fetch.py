@@ -1,13 +1,38 @@
-"""One read of the newest value, which any number of callers wait for."""
+"""One read of the newest value, which any number of callers wait for, and what it brings: an entry.
 
+      read ........ refresh_at ........ wait_at ........ expires_at ........
+zone        fresh               soft            overdue             expired
+gives       the cached value    the cached one  a new one, or else  a new one,
+                                at once; one    the cached one      or an error
+                                caller reads
+"""
+
+from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock
-from typing import Final
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from token_refresh.errors import TokenRefreshError
 
+T = TypeVar("T")
+
 # Waiting callers give up a fetch that takes longer: its thread may have been frozen, or lost in a fork.
 FETCH_SECONDS: Final = 30.0
+
+# A clock this far behind its last reading was set back. A smaller step is a thread that waited for its turn.
+SET_BACK_SECONDS: Final = 60.0
+
+
+class Entry(NamedTuple, Generic[T]):
+    """A value with the Unix times, in seconds, at which its zones begin."""
+
+    value: T
+    refresh_at: float
+    wait_at: float
+    expires_at: float
+
+
+Read = Callable[[Entry[T] | None, Callable[[], bool]], Entry[T]]
 
 
 class Fetch:

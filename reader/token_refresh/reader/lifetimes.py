@@ -1,15 +1,18 @@
-"""How long a secret without an expiry is kept."""
+"""How long a value is kept: checks of durations, and the cache of a secret without an expiry."""
 
 import math
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, TypeVar
 
+from token_refresh.errors import ConfigurationError
 from token_refresh.reader.cache import Cache
-from token_refresh.reader.entry import Entry
+from token_refresh.reader.fetch import Entry
 from token_refresh.reader.pauses import RetryPauses
-from token_refresh.reader.runtime import Runtime
-from token_refresh.reader.settings import SOFT_SHARE, in_lambda, seconds_of
+from token_refresh.reader.runtime import Runtime, in_lambda
+
+# A background read begins at this share of the allowed age, so that a busy service never waits for one.
+SOFT_SHARE: Final = 0.8
 
 # Once a permission or a network works again, the value is read within this time, however long the TTL is.
 LONGEST_PAUSE_SECONDS: Final = 300.0
@@ -63,3 +66,20 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
         most_restores=MOST_RESTORES,
     )
     return Cache(read_entry, background=ahead, runtime=runtime, pauses=pauses, name=name)
+
+
+def seconds_of(name: str, duration: timedelta, *, least: timedelta | None = None) -> float:
+    """Give a duration in seconds.
+
+    Raises:
+        ConfigurationError: It is not a `timedelta`, or it is too short.
+    """
+    given: object = duration
+    # A bare number would be taken for seconds by one reader of the code, and for minutes by the next.
+    if not isinstance(given, timedelta):
+        raise ConfigurationError(
+            f"{name} must be a timedelta, such as timedelta(minutes=5); it is a {type(given).__name__}"
+        )
+    if given < (least if least is not None else timedelta(microseconds=1)):
+        raise ConfigurationError(f"{name} must be {'a positive timedelta' if least is None else f'at least {least}'}")
+    return given.total_seconds()

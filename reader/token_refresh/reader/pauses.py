@@ -56,13 +56,7 @@ class RetryPauses:
         return not now < self._next_at <= now + self._longest_seconds
 
     def failed(self, error: TokenRefreshError, now: float, *, good_until: float | None) -> float:
-        """Note a failed read, and return when to read again.
-
-        Args:
-            error: The failure.
-            now: The Unix time.
-            good_until: When the cached value expires; None if there is none to serve.
-        """
+        """Note a failed read, and return when to read again; `good_until` is when the value to serve expires."""
         self.error = error
         longest_seconds = self._longest_empty_seconds if good_until is None else self._longest_seconds
         self._next_at = min(now + self._seconds(longest_seconds, now, count=True), good_until or math.inf)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from token_refresh.aws.arn import parse_arn
 from token_refresh.errors import ConfigurationError
-from token_refresh.reader.settings import in_lambda
+from token_refresh.reader.runtime import in_lambda
 
 # What Amplify puts into a function's variable in place of a secret.
 AMPLIFY_PLACEHOLDER: Final = "<value will be resolved during runtime>"

@@ -7,6 +7,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 
+def in_lambda() -> bool:
+    """Whether this is Lambda, which freezes threads between invocations."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
 def start_thread(work: Callable[[], None]) -> None:
     """Do `work` in a thread that never keeps the process alive."""
     # A daemon: a service that ends must not wait for a read.

@@ -82,16 +82,13 @@ def secrets_of(version: "Version", field_name: str | None, stage: Stage) -> tupl
 
 
 def _field(version: "Version", name: str) -> tuple[str, ...]:
-    problem: str
-    try:
-        return _strings(version.content, name)
-    except InvalidSecretDocument as error:
-        problem = str(error)
-    raise InvalidSecretDocument(f"{version.origin}: {problem}")
+    from token_refresh.stored.json_object import located  # noqa: PLC0415 - few readers have a `field`, and pay for this
+
+    return located(lambda: _strings(version.content, name), version.origin)
 
 
 def _strings(content: str | bytes, name: str) -> tuple[str, ...]:
-    from token_refresh.secret_value import SecretValue  # noqa: PLC0415 - few readers have a `field`, and pay for this
+    from token_refresh.secret_value import SecretValue  # noqa: PLC0415 - likewise
     from token_refresh.stored.json_object import json_type, read_object  # noqa: PLC0415 - likewise
 
     if isinstance(content, bytes):

@@ -5,11 +5,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
-from token_refresh.reader.lifetimes import secret_cache
+from token_refresh.reader.lifetimes import seconds_of, secret_cache
 from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime
 from token_refresh.reader.secret import Secret, same_version, secrets_of
-from token_refresh.reader.settings import seconds_of
 from token_refresh.reader.sources.choice import open_sources
 
 if TYPE_CHECKING:
@@ -77,11 +76,11 @@ class SecretReader:
         Raises:
             TokenRefreshError: It can't be read, and none is cached; the message says why and what to do.
         """
-        return self._cache.get()[0]
+        return self.accepted()[0]
 
     async def asecret(self) -> Secret:
         """Do what `secret` does, without ever blocking the event loop."""
-        return (await self._cache.aget())[0]
+        return (await self.aaccepted())[0]
 
     def accepted(self) -> tuple[Secret, ...]:
         """Return the values that are accepted now, the current one first.

@@ -1,7 +1,18 @@
-"""An access token, as a reader gives it."""
+"""An access token, as a reader gives it, and when its successor is expected: soon after the worker's next refresh."""
 
+from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
+
+# How long after the latest expected refresh to read. The old token is valid for much longer.
+LONGEST_MARGIN_SECONDS = 30.0
+# The pauses between reads that find no newer token: an eighth of the remaining lifetime, within these limits.
+SHORTEST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 300.0
+# How many refreshes are remembered. The latest one of them counts, since schedules have jitter.
+REMEMBERED_LEADS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +30,34 @@ class Token:
     expires_at: datetime
     version_id: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshPattern:
+    """How long before a token's expiry its successor was stored: the lead, in seconds, for the last few tokens."""
+
+    leads: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED_LEADS))
+
+    def learn(self, previous: Token, current: Token) -> None:
+        """Remember when `current` was stored, unless it can't be the direct successor of `previous`."""
+        lead = (previous.expires_at - current.created_at).total_seconds()
+        if current.version_id != previous.version_id and 0 < lead < _lifetime(previous).total_seconds():
+            self.leads.append(lead)
+
+    def next_read_at(self, token: Token, *, now: float, chance: float) -> float:
+        """Say at which Unix time to read the secret again, having read `token` at `now`.
+
+        `chance` (0 to 1) spreads the readers that have the same token.
+        """
+        expires_at = token.expires_at.timestamp()
+        lead = min(self.leads, default=refresh_window(DEFAULT_WINDOW, _lifetime(token)).total_seconds())
+        margin = min(LONGEST_MARGIN_SECONDS, lead / 4) * (0.5 + chance)
+        expected_at = expires_at - lead + margin
+        if expected_at > now:
+            return expected_at
+        pause = min(max((expires_at - now) / 8, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+        return now + pause * (0.75 + chance / 2)
+
+
+def _lifetime(token: Token) -> timedelta:
+    return token.expires_at - token.created_at

@@ -6,17 +6,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from token_refresh.advice import Advice
+from token_refresh.errors import InvalidSecretDocument, SecretEmpty
 from token_refresh.reader.cache import Cache
-from token_refresh.reader.entry import Entry
-from token_refresh.reader.errors import InvalidSecretDocument, SecretEmpty, TokenExpired
-from token_refresh.reader.fetch import FETCH_SECONDS
+from token_refresh.reader.errors import TokenExpired
+from token_refresh.reader.fetch import FETCH_SECONDS, Entry
+from token_refresh.reader.lifetimes import SOFT_SHARE, seconds_of
 from token_refresh.reader.on_demand import INVOKE_LIMITS, RefreshFunction
 from token_refresh.reader.reference import parse_reference
-from token_refresh.reader.runtime import Runtime
-from token_refresh.reader.schedule import RefreshPattern
-from token_refresh.reader.settings import SOFT_SHARE, in_lambda, seconds_of
+from token_refresh.reader.runtime import Runtime, in_lambda
 from token_refresh.reader.sources.choice import open_sources
-from token_refresh.reader.token import Token
+from token_refresh.reader.token import RefreshPattern, Token
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.access_token import read_access_token
 from token_refresh.stored.times import iso
@@ -24,6 +23,8 @@ from token_refresh.stored.times import iso
 if TYPE_CHECKING:
     from botocore.client import BaseClient
     from mypy_boto3_lambda import LambdaClient
+
+    from token_refresh.reader.sources.source import Version
 
 
 class TokenReader:
@@ -129,35 +130,34 @@ class TokenReader:
 
     def _read(self, previous: Entry[Token] | None, rejecting: Callable[[], bool]) -> Entry[Token]:
         cached = None if previous is None else previous.value
-        token = self._read_token()
+        version, token = self._read_token()
         asked: Advice = ()
         if self._worker is not None and self._is_expired(token):
             asked = ("; ", *self._worker.refresh_expired())
-            token = self._read_token()
+            version, token = self._read_token()
         elif self._worker is not None and rejecting() and _same(token, cached) and self._worker.refresh_rejected(token):
-            token = self._read_token()
+            version, token = self._read_token()
         # After the worker was asked: its result is in the store, not in its response.
         if self._is_expired(token):
             if cached is None or self._is_expired(cached):
                 raise TokenExpired(
-                    f"{self._source.place_of(self._reference)}: the access token expired at {iso(token.expires_at)} "
-                    f"(version {token.version_id}) and there is no newer one",
-                    fix=(*self._source.how_to_get_one(self._reference), *asked),
+                    f"{version.place}: the access token expired at {iso(token.expires_at)} "
+                    f"(version {version.version_id}) and there is no newer one",
+                    fix=(*version.how_to_renew, *asked),
                 )
             token = cached  # someone made an old version current; the cached token is better
         if cached is not None:
             self._pattern.learn(cached, token)
         return self._entry(token)
 
-    def _read_token(self) -> Token:
+    def _read_token(self) -> tuple["Version", Token]:
         version = self._source.read(self._reference)
         if isinstance(version.content, bytes):
             raise InvalidSecretDocument(f"{version.origin} is binary: a token document is JSON text")
         stored = read_access_token(SecretValue(version.content), version.origin)
         if stored is None:
-            fix = self._source.how_to_get_one(self._reference)
-            raise SecretEmpty(f"{version.origin} has no access token yet", fix=fix)
-        return Token(
+            raise SecretEmpty(f"{version.origin} has no access token yet", fix=version.how_to_renew)
+        return version, Token(
             value=stored.value.reveal(),
             expires_at=stored.expires_at,
             version_id=version.version_id,

@@ -21,12 +21,8 @@ class AccessToken:
 def read_access_token(text: SecretValue, where: str) -> AccessToken | None:
     """Read the access token and its expiry; None if the document has no access token yet.
 
-    Args:
-        text: The stored text.
-        where: Names the secret in the error.
-
     Raises:
-        InvalidSecretDocument: The document is malformed; the message names the field, never its value.
+        InvalidSecretDocument: The document is malformed; the message begins with `where`, and names the field alone.
     """
     return located(partial(_read_access_token, text), where)
 

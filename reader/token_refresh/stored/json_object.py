@@ -18,17 +18,13 @@ NESTING_LIMIT: Final = 64
 def read_object(text: SecretValue, where: str = "") -> dict[str, object]:
     """Parse a JSON object: no NaN, no infinity, no number that a double can't hold.
 
-    Args:
-        text: The stored text.
-        where: Names the secret in the error.
-
     Raises:
-        InvalidSecretDocument: The text is not a JSON object.
+        InvalidSecretDocument: The text is not a JSON object; `where` names the secret in the message.
     """
     return located(partial(_read_object, text), where)
 
 
-def located(parse: Callable[[], T], where: str) -> T:
+def located(parse: Callable[[], T], where: str = "") -> T:
     """Parse, and raise an `InvalidSecretDocument` again with `where` in front.
 
     The new error's traceback has no frame that holds what is stored.

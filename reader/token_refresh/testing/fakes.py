@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Final
 
+from token_refresh.errors import without_traceback
 from token_refresh.reader import Secret, SecretReader, Token, TokenReader, TokenRefreshError
-from token_refresh.reader.errors import without_traceback
 from token_refresh.reader.secret import Stage
 
 LIFETIME: Final = timedelta(hours=24)
@@ -57,10 +57,6 @@ class FakeTokenReader(TokenReader):
         """Return the value of the token."""
         return self.token().value
 
-    async def aget(self) -> str:
-        """Do what `get` does."""
-        return self.get()
-
     def reject(self, token: str | Token) -> bool:
         """Note the rejection; return True if another token is current."""
         value = token.value if isinstance(token, Token) else token
@@ -105,14 +101,6 @@ class FakeSecretReader(SecretReader):
     async def aaccepted(self) -> tuple[Secret, ...]:
         """Do what `accepted` does."""
         return self.accepted()
-
-    def secret(self) -> Secret:
-        """Return the current value."""
-        return self.accepted()[0]
-
-    async def asecret(self) -> Secret:
-        """Do what `secret` does."""
-        return self.secret()
 
     def reject(self, secret: Secret) -> bool:
         """Note the rejection; return True if another version is current."""

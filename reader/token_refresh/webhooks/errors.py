@@ -12,8 +12,7 @@ Messages never hold a header, a body or a secret.
 
 from typing import ClassVar
 
-from token_refresh.errors import InternalError, TokenRefreshError, raised_at
-from token_refresh.reader.errors import without_traceback
+from token_refresh.errors import TokenRefreshError
 
 
 class WebhookError(TokenRefreshError):
@@ -44,13 +43,3 @@ class DeliveryNotQueued(WebhookError):  # noqa: N818 - likewise
     """The queue did not take the delivery."""
 
     status = 503
-
-
-def detached(error: Exception) -> TokenRefreshError:
-    """Copy an error without traceback and context: their frames hold header, body and secret.
-
-    An error without a name becomes an `InternalError` that says where it happened, since its text may quote the body.
-    """
-    if isinstance(error, TokenRefreshError):
-        return without_traceback(error)
-    return InternalError(raised_at(error))

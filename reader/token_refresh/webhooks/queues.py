@@ -1,7 +1,6 @@
 """Where verified deliveries go: an SQS queue or an EventBridge bus. Anything else is a function of your own."""
 
 import hashlib
-import os
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from token_refresh.aws.events import put_event
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import member
 from token_refresh.errors import TokenRefreshError
+from token_refresh.reader.runtime import in_lambda
 from token_refresh.reader.sources.service import CALL_LIMITS
 from token_refresh.webhooks.delivery import Delivery, to_message
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookError, WebhookTooLarge
@@ -41,7 +41,7 @@ class SqsQueue:
         """
         self._url = url
         self._client = client
-        if client is None and _in_lambda():
+        if client is None and in_lambda():  # INIT has a full core, an invocation a share of one
             self._connect()
 
     def __call__(self, route: str, delivery: Delivery) -> None:
@@ -56,10 +56,6 @@ class SqsQueue:
             raise problem
 
     def _send(self, unique: str, message: str) -> WebhookError | None:
-        """Send, and give the error back: raised here, its frame would hold the message."""
-        # Before sending: SQS's own error would be a 503, and the sender would retry without end.
-        if problem := _too_large(len(message.encode()), QUEUE_LIMIT_BYTES):
-            return problem
         # A group for each delivery: a slow one delays no other. The ID drops replays for five minutes.
         fifo = {"MessageGroupId": unique, "MessageDeduplicationId": unique} if self._url.endswith(".fifo") else {}
 
@@ -68,12 +64,9 @@ class SqsQueue:
             # A 200 of something in between would lose the delivery: SQS gives each message that it took an ID.
             member(response, "MessageId", str)
 
-        try:
-            # The URL names the region.
-            call(send, lambda: AwsRequest("sqs:SendMessage", self._url, "", "queue"))
-        except TokenRefreshError as error:
-            return DeliveryNotQueued(error.facts, fix=error.fix)
-        return None
+        # The URL names the region.
+        request = AwsRequest("sqs:SendMessage", self._url, region="", kind="queue")
+        return _problem(len(message.encode()), QUEUE_LIMIT_BYTES, lambda: call(send, lambda: request))
 
     def _connect(self) -> "SQSClient":
         if self._client:
@@ -93,7 +86,7 @@ class EventBus:
         """Remember the bus: its name or ARN, and where wanted a boto3 client; see `SqsQueue`."""
         self._name = name
         self._client = client
-        if client is None and _in_lambda():
+        if client is None and in_lambda():  # INIT has a full core, an invocation a share of one
             self._connect()
 
     def __call__(self, route: str, delivery: Delivery) -> None:
@@ -109,23 +102,13 @@ class EventBus:
             raise problem
 
     def _put(self, source: str, kind: str, detail: str) -> WebhookError | None:
-        """Put, and give the error back; see `SqsQueue`."""
-        if problem := _too_large(len((source + kind + detail).encode()), BUS_LIMIT_BYTES):
-            return problem
-        try:
-            put_event(self._connect, self._name, {"Source": source, "DetailType": kind, "Detail": detail})
-        except TokenRefreshError as error:
-            return DeliveryNotQueued(error.facts, fix=error.fix)
-        return None
+        entry = {"Source": source, "DetailType": kind, "Detail": detail}
+        size_bytes = len((source + kind + detail).encode())
+        return _problem(size_bytes, BUS_LIMIT_BYTES, lambda: put_event(self._connect, self._name, entry))
 
     def _connect(self) -> "EventBridgeClient":
         client: EventBridgeClient = self._client or CLIENTS.get("events", limits=CALL_LIMITS)
         return client
-
-
-def _in_lambda() -> bool:
-    """Whether clients are better made now: Lambda's INIT has a full core, an invocation a share of one."""
-    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
 
 
 def _unique(route: str, delivery: Delivery) -> str:
@@ -134,7 +117,13 @@ def _unique(route: str, delivery: Delivery) -> str:
     return hashlib.sha256(f"{route}\n{delivery.key}".encode(errors="surrogatepass")).hexdigest()
 
 
-def _too_large(size_bytes: int, limit_bytes: int) -> WebhookTooLarge | None:
-    if size_bytes <= limit_bytes:
-        return None
-    return WebhookTooLarge(f"the delivery takes {size_bytes} bytes as a message, and {limit_bytes} are the limit")
+def _problem(size_bytes: int, limit_bytes: int, send: Callable[[], None]) -> WebhookError | None:
+    """Send, and give the error back: one that is raised here has frames that hold the message."""
+    # Before sending: the service's own error would be a 503, and the sender would retry without end.
+    if size_bytes > limit_bytes:
+        return WebhookTooLarge(f"the delivery takes {size_bytes} bytes as a message, and {limit_bytes} are the limit")
+    try:
+        send()
+    except TokenRefreshError as error:
+        return DeliveryNotQueued(error.facts, fix=error.fix)
+    return None

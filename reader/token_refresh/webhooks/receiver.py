@@ -5,7 +5,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from token_refresh.errors import ConfigurationError, InternalError, SecretStoreUnavailable, TokenRefreshError, raised_at
+from token_refresh.errors import (
+    ConfigurationError,
+    InternalError,
+    SecretStoreUnavailable,
+    TokenRefreshError,
+    detached,
+    raised_at,
+)
 from token_refresh.webhooks import responses
 from token_refresh.webhooks.delivery import Delivery
 from token_refresh.webhooks.errors import (
@@ -71,7 +78,7 @@ class Receiver:
             return self._receive(request, verifier, facts)
         # A raised error would be a 502 without a reason, and Lambda's log would hold its traceback.
         except Exception as error:  # noqa: BLE001 - the sender gets a status whatever happens
-            problem = _named(error)
+            problem = detached(error)
         outcome = next((word for kind, word in _OUTCOMES.items() if isinstance(problem, kind)), "secret_unusable")
         facts.update(outcome=outcome, reason=f"{type(problem).__name__}: {problem}")
         return responses.refused(problem, verifier.scheme if verifier else None)
@@ -88,7 +95,7 @@ class Receiver:
         if delivery.handshake is None:
             self._deliver(request.path, delivery)
         facts["outcome"] = "delivered" if delivery.handshake is None else "handshake"
-        return responses.accepted(delivery.handshake)
+        return Response(body=delivery.handshake or "")
 
     def _deliver(self, route: str, delivery: Delivery) -> None:
         """Hand a delivery over. After its verification only a queue decides what the sender gets."""
@@ -116,11 +123,6 @@ def _log(facts: _Facts, status: int, began: float) -> None:
     extra = {name: value for name, value in facts.items() if value is not None}
     extra |= {"event": "webhook", "status": status, "duration_ms": round((time.perf_counter() - began) * 1000, 1)}
     logger.log(level, text, extra=extra)
-
-
-def _named(error: Exception) -> TokenRefreshError:
-    """Name what happened."""
-    return error if isinstance(error, TokenRefreshError) else InternalError(_described(error))
 
 
 def _described(error: BaseException) -> str:

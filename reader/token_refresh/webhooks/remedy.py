@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.clients import CLIENTS
+from token_refresh.aws.request import AwsRequest
 from token_refresh.reader import Secret
 
 # From a file: a secret on a command line stays in the shell's history.
@@ -16,10 +17,11 @@ _COMMANDS = {
 _OF_AWS = ("", "ssm")
 
 
-def place_of_secret(reference: str) -> str:
-    """Name a secret with its region, where that is known."""
-    region = _region(reference)
-    return f"{reference} in {region}" if region else reference
+def look_up(reference: str) -> AwsRequest:
+    """Name a secret as a call to AWS does: with its region, where that is known."""
+    scheme, name = _parts(reference)
+    region = CLIENTS.region_of(arn_region(name)) if scheme in _OF_AWS else None
+    return AwsRequest(action="", name=reference, region=region or "", kind="")
 
 
 def how_to_store(reference: str) -> str | Command:
@@ -27,7 +29,7 @@ def how_to_store(reference: str) -> str | Command:
     scheme, name = _parts(reference)
     if scheme not in _COMMANDS:
         return f"change {reference}"
-    return _with_region(reference, _COMMANDS[scheme], name)
+    return look_up(reference).command(_COMMANDS[scheme], name)
 
 
 def how_to_correct(secrets: Sequence[Secret]) -> Advice:
@@ -38,8 +40,7 @@ def how_to_correct(secrets: Sequence[Secret]) -> Advice:
     if before is None:
         return (store,)
     # PutSecretValue makes the wrong version AWSPREVIOUS, so what the sender still signs with would be refused.
-    go_back = _with_region(
-        current.secret_id,
+    go_back = look_up(current.secret_id).command(
         "aws secretsmanager update-secret-version-stage --secret-id {} --version-stage AWSCURRENT "
         "--move-to-version-id {} --remove-from-version-id {}",
         *(current.secret_id, before, current.version_id),
@@ -47,17 +48,7 @@ def how_to_correct(secrets: Sequence[Secret]) -> Advice:
     return go_back, " keeps the secret before it accepted, then ", store
 
 
-def _with_region(reference: str, line: str, *values: str) -> Command:
-    region = _region(reference)
-    return Command.of(f"{line} --region {{}}", *values, region) if region else Command.of(line, *values)
-
-
 def _parts(reference: str) -> tuple[str, str]:
     """Split a reference; a name or an ARN has no scheme."""
     scheme, colon, name = reference.partition(":")
     return (scheme, name) if colon and scheme != "arn" else ("", reference)
-
-
-def _region(reference: str) -> str | None:
-    scheme, name = _parts(reference)
-    return CLIENTS.region_of(arn_region(name)) if scheme in _OF_AWS else None

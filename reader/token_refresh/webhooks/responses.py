@@ -37,11 +37,6 @@ NOT_FOUND = Response(status=404, body="refused")
 METHOD_NOT_ALLOWED = Response(status=405, body="refused", headers={"Allow": "POST"})
 
 
-def accepted(handshake: str | None) -> Response:
-    """Say that the delivery was taken, or pass a handshake."""
-    return Response(body=handshake or "")
-
-
 def refused(error: TokenRefreshError, scheme: Scheme | None) -> Response:
     """Refuse a delivery: permanently, or with a request to retry."""
     # Without Retry-After: a defect does not pass in half a minute.

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError, detached
 from token_refresh.reader import Runtime, Secret
 from token_refresh.webhooks.delivery import Delivery, VerifiedWith
-from token_refresh.webhooks.errors import WebhookNotVerified, detached
+from token_refresh.webhooks.errors import WebhookNotVerified
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.scheme import Scheme, Signed
 from token_refresh.webhooks.verify import check_time, first_fitting
@@ -163,22 +163,22 @@ class Verifier:
         )
 
     def _wrong_form(self, secret: Secret, secrets: Sequence[Secret], why: ValueError) -> InvalidSecretDocument:
-        from token_refresh.webhooks.remedy import how_to_correct, place_of_secret  # noqa: PLC0415 - few deliveries fail
+        from token_refresh.webhooks.remedy import how_to_correct, look_up  # noqa: PLC0415 - few deliveries fail
 
         return InvalidSecretDocument(
-            f"{place_of_secret(secret.secret_id)}, version {secret.version_id}: the stored signing secret {why}",
+            f"{look_up(secret.secret_id).place}, version {secret.version_id}: the stored signing secret {why}",
             fix=(f"Store it as {self.scheme.name} shows it: ", *how_to_correct(secrets)),
         )
 
     def _nothing_fits(self, secrets: Sequence[Secret]) -> WebhookNotVerified:
-        from token_refresh.webhooks.remedy import how_to_correct, place_of_secret  # noqa: PLC0415 - few deliveries fail
+        from token_refresh.webhooks.remedy import how_to_correct, look_up  # noqa: PLC0415 - few deliveries fail
 
         versions = ", ".join(secret.version_id for secret in secrets)
         # The console of Secrets Manager stores pairs, unless one chooses plain text.
         is_object = secrets[0].text().startswith("{")
         hint = "it is a JSON object: choose its key with field=, or store plain text" if is_object else self.scheme.hint
         return WebhookNotVerified(
-            f"no signature fits {place_of_secret(secrets[0].secret_id)} (versions {versions}): the request is forged, "
+            f"no signature fits {look_up(secrets[0].secret_id).place} (versions {versions}): the request is forged, "
             f"or the secret of another endpoint is stored ({hint})",
             fix=("Then store the right one: ", *how_to_correct(secrets)),
         )

@@ -187,7 +187,7 @@ class World:
         )
         decision = decide(fleet, now)
         measure(fleet, decision, now)
-        hand_out(decision, self.index, self.queue, self.clock, now)
+        hand_out(decision, self.index, self.queue.send, self.clock, now)
 
     def _run(self, message: Message) -> None:
         secret_arn, self.index.now = message.secret_arn, self.clock.now

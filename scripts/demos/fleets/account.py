@@ -43,6 +43,7 @@ _CONTEXT = {
     "environment": "demo",
     "account": ACCOUNT,
     "region": REGION,
+    "by_tag": "true",
     "client_secret": "clients/{provider}",
     "event_bus": "default",
     "concurrency": str(RUNS_AT_ONCE),

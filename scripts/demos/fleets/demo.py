@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -15,7 +13,6 @@ from rich.text import Text
 from demos.fleets.account import FleetAccount
 from demos.fleets.story import STORY, Stage, Step
 from demos.report import problem, verdicts
-from demos.surroundings import forget_settings, interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +39,7 @@ under a permission's own name, and the worker's events are not bound to their so
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Play the story and return the exit code."""
     parser = argparse.ArgumentParser(
         prog="scripts/demo fleet",
@@ -52,13 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--secrets", type=_size, default=200, metavar="N", help="how many secrets; 200 by default")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, interrupt)
-    forget_settings()
-    try:
-        return play(options.secrets)
-    except KeyboardInterrupt:
-        print("\nscripts/demo: interrupted; everything that was started has ended", file=sys.stderr)
-        return 130
+    return play(options.secrets)
 
 
 def play(secrets: int, *, story: Sequence[Step] = STORY) -> int:
@@ -105,7 +96,3 @@ def _size(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 10 <= int(text) <= 1000):  # noqa: PLR2004 - two a provider; an hour
         raise argparse.ArgumentTypeError("must be a number from 10 to 1000")
     return int(text)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -68,7 +68,7 @@ def test_an_unreadable_row_stops_nobody_else(dynamodb: DynamoDBClient, name: str
     index.add(row("bad"))
     dynamodb.update_item(
         TableName=TABLE,
-        Key=items.row_key(arn("bad")),
+        Key=items.key("row", arn("bad")),
         UpdateExpression="SET #odd = :odd",
         ExpressionAttributeNames={"#odd": name},
         ExpressionAttributeValues={":odd": odd},
@@ -97,7 +97,7 @@ def test_a_run_that_has_yet_to_happen_is_not_believed(ahead: timedelta, *, belie
 
 def test_an_item_of_no_fleet_keeps_no_secret_out(dynamodb: DynamoDBClient) -> None:
     """A row that lost its fleet's name is in no listing, so adding the secret again replaces it."""
-    dynamodb.put_item(TableName=TABLE, Item=items.row_key(arn("tokens")))
+    dynamodb.put_item(TableName=TABLE, Item=items.key("row", arn("tokens")))
     index = TableIndex(dynamodb, TABLE, "prod")
 
     assert [True, False] == [index.add(row()), index.add(row(new=True))]
@@ -117,7 +117,7 @@ def test_unreadable_messages_stop_no_minute(dynamodb: DynamoDBClient, odd: Any) 
     """Messages of a minute that can't be read count as none: the queue drops those that are sent again."""
     index = TableIndex(dynamodb, TABLE, "prod")
     index.remember(["a"], NOW - MINUTE)
-    dynamodb.put_item(TableName=TABLE, Item=items.sent_key("prod", int(NOW.timestamp()) // 60) | {"ids": odd})
+    dynamodb.put_item(TableName=TABLE, Item=items.key("sent", f"prod#{int(NOW.timestamp()) // 60}") | {"ids": odd})
 
     assert {"a"} == index.handed_out(NOW)
 
@@ -129,7 +129,7 @@ def test_an_unreadable_pause_stops_nobody(dynamodb: DynamoDBClient, odd: Any) ->
     index.pause(pause(), provider="xero")
     dynamodb.update_item(
         TableName=TABLE,
-        Key=items.fleet_key("prod"),
+        Key=items.key("fleet", "prod"),
         UpdateExpression="SET pause = :odd, #provider = :odd",
         ExpressionAttributeNames={"#provider": "pause:other"},
         ExpressionAttributeValues={":odd": odd},

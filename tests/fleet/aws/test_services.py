@@ -7,8 +7,8 @@ from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from fleet.conftest import Stub
 from fleet.rows import arn
-from token_refresh_worker.fleet.aws.listing import TaggedSecrets
-from token_refresh_worker.fleet.aws.queue import FifoQueue
+from token_refresh_worker.fleet.aws.listing import list_members
+from token_refresh_worker.fleet.aws.queue import send_messages
 from token_refresh_worker.fleet.core.dispatch import Message
 from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 
@@ -25,7 +25,7 @@ def test_messages_are_sent_in_tens() -> None:
         calls.append(what)
         return {"Successful": what["Entries"]}
 
-    sent = FifoQueue(cast("Any", Stub(send_message_batch=send_message_batch)), "https://queue").send(messages(12))
+    sent = send_messages(cast("Any", Stub(send_message_batch=send_message_batch)), "https://queue", messages(12))
 
     assert [f"id-{n}" for n in range(12)] == sent
     assert [10, 2] == [len(call["Entries"]) for call in calls]
@@ -46,7 +46,7 @@ def test_a_probe() -> None:
         return {}
 
     stub = Stub(send_message_batch=send_message_batch)
-    FifoQueue(cast("Any", stub), "https://queue").send([replace(messages(1)[0], probe=True)])
+    send_messages(cast("Any", stub), "https://queue", [replace(messages(1)[0], probe=True)])
 
     assert [{"secret_id": arn("0"), "probe": True}] == bodies
 
@@ -55,7 +55,7 @@ def test_what_the_queue_does_not_take_is_not_sent() -> None:
     """A message that failed in a batch is not among those that were sent."""
     stub = Stub(send_message_batch=lambda **_: {"Successful": [{"Id": "1"}], "Failed": [{"Id": "0"}]})
 
-    assert ["id-1"] == FifoQueue(cast("Any", stub), "https://queue").send(messages(2))
+    assert ["id-1"] == send_messages(cast("Any", stub), "https://queue", messages(2))
 
 
 def test_members_are_listed(aws: None) -> None:
@@ -66,7 +66,7 @@ def test_members_are_listed(aws: None) -> None:
     made = client.create_secret(Name="a", SecretString="hush", Tags=cast("Any", tags))
     client.create_secret(Name="b", SecretString="hush")
 
-    (listed,) = TaggedSecrets(client).members("prod")
+    (listed,) = list_members(client, "prod")
 
     assert (made["ARN"], {tag["Key"]: tag["Value"] for tag in tags}) == (listed.secret_arn, listed.tags)
     assert listed.changed_at is not None
@@ -82,7 +82,7 @@ def test_all_pages_are_listed() -> None:
         given.append(what.get("NextToken"))
         return pages[len(given) - 1]
 
-    listed = list(TaggedSecrets(cast("Any", Stub(list_secrets=list_secrets))).members("prod"))
+    listed = list(list_members(cast("Any", Stub(list_secrets=list_secrets)), "prod"))
 
     assert [TaggedSecret(secret_arn=arn(name), tags={}, changed_at=None) for name in ("a", "b")] == listed
     assert [None, "t"] == given

@@ -90,7 +90,7 @@ class _Call:
         self._limit = limit
         self._done: Future[EndpointResponse] = Future()
         self._by_status: EndpointResponse | None = None
-        """What a 4xx proves by its status, whatever becomes of its body."""
+        """What a 4xx or 5xx proves by its status, whatever becomes of its body."""
 
     def wait(self) -> EndpointResponse:
         """Wait for the response. At the time limit, return what is known by then."""
@@ -138,9 +138,9 @@ class _Call:
             response = transport.handle_request(self._http_request(fields))
             status, retry_after = response.status_code, _retry_after(response.headers)
             without_body = read_response(status, None, retry_after, self._endpoint.response_format)
-            if response.is_client_error:
+            if response.is_error:
                 self._by_status = without_body
-            if response.is_redirect or status in {429, 503}:
+            if response.is_redirect:
                 return without_body
             return read_response(status, _read_body(response), retry_after, self._endpoint.response_format)
 

@@ -10,7 +10,6 @@ import typer
 from token_refresh import __version__
 from token_refresh_worker.cli.authorize.command import authorize
 from token_refresh_worker.cli.claims.command import move
-from token_refresh_worker.cli.console.command import declared
 from token_refresh_worker.cli.console.screen import discard, open_closed_streams, replace_unencodable
 from token_refresh_worker.cli.doctor.command import doctor
 from token_refresh_worker.cli.fleet import command as fleet
@@ -39,14 +38,13 @@ _GROUPS = {
     "claims": typer.Typer(help="Where the claims on a secret are kept.", no_args_is_help=True),
 }
 # In the order in which an operator needs them; `--help` lists them so.
-for function in (
+for declared in (
     *(authorize, status, refresh, doctor, history, restore, verify, providers),
     *(fleet.status, fleet.pause, fleet.resume, fleet.add, fleet.resync),
     move,
 ):
-    found = declared[function]
-    group, _, last = found.name.rpartition(" ")
-    _GROUPS[group].command(last, epilog=found.examples)(found.run)
+    group, _, last = declared.name.rpartition(" ")
+    _GROUPS[group].command(last, epilog=declared.examples)(declared.run)
 for name in ("fleet", "claims"):
     app.add_typer(_GROUPS[name], name=name)
 

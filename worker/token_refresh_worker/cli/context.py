@@ -44,7 +44,10 @@ def variables_of(configuration: Mapping[str, Any]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The operator's environment. A command never changes the environment of its process."""
+    """The operator's environment. A command never changes the environment of its process.
+
+    Whatever needs a client raises `ConfigurationError` if no region is set, or the AWS configuration can't be used.
+    """
 
     environment: Mapping[str, str]
     function: str | None = None
@@ -65,11 +68,7 @@ class Context:
 
     @property
     def region(self) -> str:
-        """Give the region in which the secrets are.
-
-        Raises:
-            ConfigurationError: No region is set, or the AWS configuration can't be used.
-        """
+        """Give the region in which the secrets are."""
         return str(self.client(_SECRETS_MANAGER).meta.region_name)
 
     def settings(self, **variables: str) -> Settings:
@@ -126,11 +125,7 @@ class Context:
         return self.client(service, RUN_LIMITS, region=region)
 
     def store(self, secret_id: str | None = None, *, setting: str | None = None) -> SecretsManagerSecret:
-        """Open a secret, by default the token secret; `setting` is the variable that names another one.
-
-        Raises:
-            ConfigurationError: No region is set, or the AWS configuration can't be used.
-        """
+        """Open a secret, by default the token secret; `setting` is the variable that names another one."""
         opened = secret_id or self.secret_id
         return open_secret(self.run_client(), opened, time_left_seconds=TIME_LIMIT_SECONDS, setting=setting)
 
@@ -144,9 +139,6 @@ class Context:
         Args:
             settings: They say which store.
             store: The token secret; a table is asked after the secret was read, since its key is the secret's ARN.
-
-        Raises:
-            ConfigurationError: No region is set, or the AWS configuration can't be used.
         """
         return open_claims(settings, store, deadline_in(TIME_LIMIT_SECONDS), self.run_client)
 
@@ -158,9 +150,7 @@ class Context:
             secret_id: The secret's name or ARN.
             members: Members of the request beside `SecretId`, and options of `ask`.
         """
-        # CreateSecret alone calls it `Name`.
-        named: dict[str, Any] = {"Name" if action == "CreateSecret" else "SecretId": secret_id}
-        return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, **named, **members)
+        return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, SecretId=secret_id, **members)
 
     def ask(  # noqa: PLR0913 - the last three by name
         self,

@@ -1,7 +1,7 @@
 """`token-refresh verify`: ask the provider whether the current access token works."""
 
 import json
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,7 +13,7 @@ from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.screen import message, output, print_json, show, text, when_from
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.finding import Health
+from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.provider import names_provider
 from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.core.steps import Rejected, TokenUsed
@@ -25,29 +25,12 @@ _QUERY: Final = {"query": "query{user{id nid rid} organization{id}}"}
 _TIMEOUT_SECONDS: Final = 20.0
 
 
-class TokenVerdict(NamedTuple):
-    """What the provider's response says about the access token."""
-
-    health: Health
-    text: Advice
-
-
-@command(
-    "verify",
-    "",
-    "--json",
-    "--url https://api.example.com/me",
-    failed=Health.UNKNOWN,
-)
+@command("verify", "", "--json", "--url https://api.example.com/me", failed=Health.UNKNOWN)
 def verify(
     context: Context,
     *,
     url: Annotated[
-        str | None,
-        typer.Option(
-            help="A URL that only a valid access token can GET; default Upwork's GraphQL API.",
-            show_default=False,
-        ),
+        str | None, typer.Option(help="A URL that only a valid access token can GET; default Upwork's GraphQL API.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as one JSON object.")] = False,
 ) -> int:
@@ -60,10 +43,11 @@ def verify(
     state = read_state(context)
     target = url or _default_url(state)
     verdict = _judge(_ask(target, state, graphql=url is None), state, graphql=url is None)
+    sentences = (verdict.text, *verdict.remedy)
     if as_json:
-        print_json({"verdict": verdict.health.name.lower(), "text": in_words(verdict.text), "url": target})
+        print_json({"verdict": verdict.health.name.lower(), "text": in_words(sentences), "url": target})
     else:
-        show(output(), *message(*verdict.text))
+        show(output(), *message(*sentences))
         output().print(text(f"version {state.snapshot.current.version_id}, {_expiry(state)}", "dim"))
     return verdict.health
 
@@ -124,7 +108,7 @@ def _ask(url: str, state: SecretState, *, graphql: bool) -> tuple[int, bytes]:
         ) from None
 
 
-def _judge(response: tuple[int, bytes], state: SecretState, *, graphql: bool) -> TokenVerdict:
+def _judge(response: tuple[int, bytes], state: SecretState, *, graphql: bool) -> Finding:
     """Judge by the status; a GraphQL API also sends errors with status 200."""
     (status, body), context = response, state.context
     if status == httpx.codes.UNAUTHORIZED:
@@ -132,24 +116,22 @@ def _judge(response: tuple[int, bytes], state: SecretState, *, graphql: bool) ->
         if isinstance(state.step, Rejected | TokenUsed):
             remedy = ("The refresh token is dead, too. Authorize again: ",)
         rejected = "The provider rejects the access token (HTTP 401). "
-        return TokenVerdict(Health.BROKEN, (rejected, *remedy, context.command("authorize"), "."))
+        return Finding.broken(rejected, *remedy, context.command("authorize"), ".")
     if not httpx.codes.is_success(status):
-        return TokenVerdict(
-            Health.UNKNOWN, (f"The provider responds with HTTP {status}, which says nothing about the token.",)
-        )
+        return Finding.unknown(f"The provider responds with HTTP {status}, which says nothing about the token.")
     if not graphql:
-        return TokenVerdict(Health.HEALTHY, (f"The access token works (HTTP {status}).",))
+        return Finding.healthy(f"The access token works (HTTP {status}).")
     return _judge_graphql(body, context)
 
 
-def _judge_graphql(body: bytes, context: Context) -> TokenVerdict:
+def _judge_graphql(body: bytes, context: Context) -> Finding:
     try:
         fields = json.loads(body)
     except ValueError:
         fields = None
     if not isinstance(fields, dict) or not ("data" in fields or "errors" in fields):
-        return TokenVerdict(Health.UNKNOWN, ("The response is not a GraphQL response; is there a proxy between?",))
+        return Finding.unknown("The response is not a GraphQL response; is there a proxy between?")
     if fields.get("errors"):
         lacks = "The GraphQL API responds with errors: the token may lack a permission. Check the key's scopes, or "
-        return TokenVerdict(Health.BROKEN, (lacks, "authorize again: ", context.command("authorize"), "."))
-    return TokenVerdict(Health.HEALTHY, ("The access token works: Upwork knows its user.",))
+        return Finding.broken(lacks, "authorize again: ", context.command("authorize"), ".")
+    return Finding.healthy("The access token works: Upwork knows its user.")

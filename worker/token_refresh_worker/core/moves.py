@@ -1,8 +1,8 @@
 """How claims go to another claim store: a fence ends their chain in the old one, and an arrival begins a new one.
 
 Both are claims under which nobody redeems. The fence is appended as any claim is, so no run can claim in the old store
-after it; a run that held a claim before it still ends as usual. The arrival's ID follows from the fence's, so a move
-that was interrupted can be carried out again.
+after it; a run that held a claim before it still ends as usual. The arrival is the claim that follows the fence: all
+claims on a secret form one chain, through all stores, and a move that was interrupted can be carried out again.
 """
 
 from dataclasses import replace
@@ -11,7 +11,7 @@ from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import Snapshot
-from token_refresh_worker.core.versions import arrival_claim_id, claim_version_id
+from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 
 _NO_TOKEN = "-" * 22  # as long as a fingerprint, and the fingerprint of none
@@ -50,7 +50,7 @@ def fence(snapshot: Snapshot, policy: Policy, to: StoreName, *, above: int, nonc
 
 def arrival(fence: Claim, *, nonce: str) -> Claim:
     """Give the first claim in the store that a fence names."""
-    claim_id = arrival_claim_id(fence.claim_id)
+    claim_id = claim_version_id(fence.claim_id)
     return replace(
         fence,
         claim_id=claim_id,

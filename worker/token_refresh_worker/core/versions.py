@@ -40,11 +40,6 @@ def published_version_id(source: str) -> str:
     return _derive("published", source)
 
 
-def arrival_claim_id(fence: str) -> str:
-    """Derive the first claim in the store that a fence in another one names: no chain of claims leads there."""
-    return _derive("arrival", fence)
-
-
 def moved_version_id(arrival: str, base: str) -> str:
     """Derive where the token document in version `base` is stored again, to name the store that `arrival` is in."""
     return _derive("moved", arrival, base)

@@ -6,7 +6,7 @@ from datetime import datetime
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.core.dispatch import Decision, Fleet, decide
 from token_refresh_worker.fleet.core.gauges import measure
-from token_refresh_worker.fleet.ports import Index, Queue
+from token_refresh_worker.fleet.ports import Index, Send
 from token_refresh_worker.fleet.settings import FleetSettings, provider_limits, read_fleet_settings
 from token_refresh_worker.run.ports import Clock, Log
 
@@ -24,7 +24,7 @@ def dispatch_minute(log: Log) -> dict[str, int]:
     for provider, breaker in decision.breakers.items():
         log.warning("breaker_open", provider=provider, reason=breaker.reason.value, allowed=breaker.allowed)
     # Last, since it takes most of a minute: the gauges are there even if the queue is out of reach.
-    sent = hand_out(decision, index, settings.queue(), clock, now)
+    sent = hand_out(decision, index, settings.sender(), clock, now)
     return {"size": len(fleet.rows), "handed_out": sent, "waiting": decision.waiting}
 
 
@@ -41,7 +41,7 @@ def take_stock(index: Index, settings: FleetSettings, now: datetime) -> tuple[Fl
     return fleet, decide(fleet, now)
 
 
-def hand_out(decision: Decision, index: Index, queue: Queue, clock: Clock, now: datetime) -> int:
+def hand_out(decision: Decision, index: Index, send: Send, clock: Clock, now: datetime) -> int:
     """Send the messages of each second in that second, and remember them.
 
     A dispatcher that dies in between remembers nothing. The next one sends the same messages with the same IDs, and
@@ -52,18 +52,18 @@ def hand_out(decision: Decision, index: Index, queue: Queue, clock: Clock, now: 
         index.tell_breakers(decision.breakers, now)
     finally:
         # Even if that failed: it protects one provider's secrets, and all others need their runs.
-        sent = _send(decision, index, queue, clock, now)
+        sent = _send_all(decision, index, send, clock, now)
     return sent
 
 
-def _send(decision: Decision, index: Index, queue: Queue, clock: Clock, now: datetime) -> int:
+def _send_all(decision: Decision, index: Index, send: Send, clock: Clock, now: datetime) -> int:
     began = clock.monotonic()
     sent: list[str] = []
     try:
         for second, messages in enumerate(decision.seconds):
             # The queue can delay no message of a FIFO group, so the dispatcher waits.
             clock.sleep(max(0.0, began + second - clock.monotonic()))
-            sent += queue.send(messages)
+            sent += send(messages)
     finally:
         if sent:
             index.remember(sent, now)

@@ -1,12 +1,11 @@
 """What a fleet needs of the world; `aws` implements it, and fakes pass the same contract tests."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from token_refresh_worker.fleet.core.dispatch import Message
-from token_refresh_worker.fleet.core.enrolment import TaggedSecret
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row
 
 CLOCK_TICK: Final = timedelta(seconds=1)
@@ -68,15 +67,5 @@ class Index(Protocol):
         """Remember messages that were sent."""
 
 
-class Queue(Protocol):
-    """The queue between dispatcher and worker."""
-
-    def send(self, messages: Sequence[Message]) -> list[str]:
-        """Send messages, and give the IDs of those that the queue took."""
-
-
-class Listing(Protocol):
-    """All secrets with the tag of a fleet."""
-
-    def members(self, fleet: str) -> Iterator[TaggedSecret]:
-        """List them; other fleets' secrets may be among them."""
+Send = Callable[[Sequence[Message]], list[str]]
+"""Sends messages to the queue between dispatcher and worker, and gives the IDs of those that it took."""

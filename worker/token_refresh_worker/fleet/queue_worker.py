@@ -30,10 +30,6 @@ def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | Token
 
     A batch never fails: the index repeats what failed, with a backoff that the queue does not have. What crashes is
     left to the queue, and after three times to its dead-letter queue.
-
-    Args:
-        event: The batch or the on-demand event.
-        open_invocation: Begins a run.
     """
     try:
         settings = read_fleet_settings(os.environ)

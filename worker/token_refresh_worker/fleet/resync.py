@@ -1,13 +1,13 @@
 """The resync: once an hour, compare the index with the secrets that carry the fleet's tag."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from token_refresh_worker.fleet.core.enrolment import Resync, resync
+from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, resync
 from token_refresh_worker.fleet.core.row import Row
-from token_refresh_worker.fleet.ports import Index, Listing
+from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.ports import Log
 
@@ -18,7 +18,7 @@ THREADS: Final = 8
 def resync_index(log: Log) -> dict[str, int]:
     """Bring the index up to date, and return what changed."""
     settings = read_fleet_settings(os.environ)
-    found = synchronise(settings.index(), settings.listing(), fleet=settings.name)
+    found = synchronise(settings.index(), settings.members(), fleet=settings.name)
     counts = counts_of(found)
     (log.warning if found.not_believed else log.info)("fleet_resync", fleet=settings.name, **counts)
     return counts
@@ -26,7 +26,7 @@ def resync_index(log: Log) -> dict[str, int]:
 
 def synchronise(
     index: Index,
-    listing: Listing,
+    members: Iterable[TaggedSecret],
     *,
     fleet: str,
     believe: bool = False,
@@ -36,14 +36,14 @@ def synchronise(
 
     Args:
         index: The index.
-        listing: The secrets with the fleet's tag. It is read to the end before anything changes.
+        members: The secrets with the fleet's tag. They are read to the end before anything changes.
         fleet: The fleet's name.
         believe: Whether to remove the rows that the listing lacks, however many there are.
         progress: Is given how many changes are done, and how many there are.
     """
     # The listing first: a secret that joins in between is then in the rows, and not taken for one that left.
-    members = list(listing.members(fleet))
-    found = resync(members, list(index.rows()), fleet=fleet, now=index.read_clock(), believe=believe)
+    listed = list(members)
+    found = resync(listed, list(index.rows()), fleet=fleet, now=index.read_clock(), believe=believe)
     changes: list[tuple[Callable[[Row], object], Row]] = [
         *((index.add, row) for row in found.add),
         *((lambda row: index.look_at(row.secret_arn, row.next_at), row) for row in found.look_at),

@@ -1,18 +1,20 @@
 """Settings of a fleet, from the environment that the fleet's stack sets."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.bootstrap import open_bus
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.aws.listing import TaggedSecrets
-from token_refresh_worker.fleet.aws.queue import FifoQueue
+from token_refresh_worker.fleet.aws.listing import list_members
+from token_refresh_worker.fleet.aws.queue import send_messages
 from token_refresh_worker.fleet.core.dispatch import Limits, ProviderLimits
-from token_refresh_worker.fleet.ports import Index, Listing, Queue
+from token_refresh_worker.fleet.core.enrolment import TaggedSecret
+from token_refresh_worker.fleet.ports import Index, Send
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.ports import Bus
@@ -35,7 +37,7 @@ class FleetSettings:
         """Open the index."""
         return TableIndex(client("dynamodb"), self.table, self.name)
 
-    def queue(self) -> Queue:
+    def sender(self) -> Send:
         """Open the queue.
 
         Raises:
@@ -43,11 +45,11 @@ class FleetSettings:
         """
         if self.queue_url is None:
             raise ConfigurationError("FLEET_QUEUE_URL must be the URL of the fleet's queue; the fleet's stack sets it")
-        return FifoQueue(client("sqs"), self.queue_url)
+        return partial(send_messages, client("sqs"), self.queue_url)
 
-    def listing(self) -> Listing:
-        """Open the listing of the members."""
-        return TaggedSecrets(client("secretsmanager"))
+    def members(self) -> Iterator[TaggedSecret]:
+        """List the secrets with the fleet's tag; other fleets' secrets may be among them."""
+        return list_members(client("secretsmanager"), self.name)
 
     def bus(self) -> Bus | None:
         """Open the event bus, if there is one."""
@@ -95,7 +97,7 @@ def limits_of_provider(provider: Provider) -> ProviderLimits:
     # At 2 requests a minute for each grant, 10,000 grants may send 20,000.
     counted = rate is not None and rate.scope != "grant"
     return ProviderLimits(
-        single_use=provider.replay_grace == timedelta(0),
+        single_use=provider.grace.duration == timedelta(0),
         runs_per_second=rate.requests / rate.per.total_seconds() if rate and counted else None,
     )
 

@@ -30,12 +30,9 @@ class Crew:
 
 
 def find_member(crew: Crew, secret_arn: str, *, heeds_breaker: bool = False) -> IndexEntry | None:
-    """Return the secret's entry; None if its run must not begin, because it left the fleet or is held up.
+    """Return the secret's entry; None if its run must not begin.
 
-    Args:
-        crew: The worker's.
-        secret_arn: The secret.
-        heeds_breaker: Whether an open breaker of its provider holds the run up, too.
+    It has left the fleet, or a pause holds it up, or an open breaker of its provider if the run `heeds_breaker`.
     """
     entry = crew.index.entry(secret_arn)
     if entry is None:

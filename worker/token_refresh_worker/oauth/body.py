@@ -8,14 +8,12 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.times import LONGEST_LIFETIME
-from token_refresh.stored.token_value import is_token
+from token_refresh.stored.spelling import is_token
+from token_refresh.stored.times import LATEST_SECONDS, LONGEST_LIFETIME
 from token_refresh_worker.oauth.formats import Encoding, Expiry
 
 _LONGEST_KEPT_TEXT: Final = 2048
 _LARGEST_KEPT_NUMBER: Final = 2**53  # what every JSON reader can hold
-
-_LATEST_EPOCH_SECONDS: Final = 10**11  # the year 5138; larger numbers are milliseconds
 
 
 def read_object(body: bytes, encoding: Encoding) -> dict[str, object] | None:
@@ -92,7 +90,7 @@ def read_moment(value: object, expiry: Expiry) -> datetime | None:
     """Read a moment, written as `expiry` says; None where it is not one."""
     if expiry is Expiry.EPOCH:
         seconds = _read_number(value)
-        return datetime.fromtimestamp(int(seconds), UTC) if seconds and 1 <= seconds < _LATEST_EPOCH_SECONDS else None
+        return datetime.fromtimestamp(int(seconds), UTC) if seconds and 1 <= seconds < LATEST_SECONDS else None
     if expiry is Expiry.ISO and isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)

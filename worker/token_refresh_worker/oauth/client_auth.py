@@ -1,11 +1,11 @@
-"""How the client authenticates to the token endpoint: one function for each method (RFC 6749 section 2.3)."""
+"""How the client authenticates to the token endpoint: by one of five methods (RFC 6749 section 2.3)."""
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import quote_plus
 
 from token_refresh.errors import ConfigurationError
@@ -34,44 +34,22 @@ def authenticate(client: ClientCredentials, method: AuthMethod) -> ClientAuthent
     Raises:
         ConfigurationError: The method needs a client secret and there is none.
     """
-    return _METHODS[method](client)
-
-
-def client_secret_post(client: ClientCredentials) -> ClientAuthentication:
-    """Put identifier and secret into the body (RFC 6749 section 2.3.1)."""
-    return ClientAuthentication(
-        fields={"client_id": client.client_id, "client_secret": _secret(client, AuthMethod.POST)}
-    )
-
-
-def client_secret_basic(client: ClientCredentials) -> ClientAuthentication:
-    """Use HTTP Basic. Both parts are form-encoded before they are joined (RFC 6749 section 2.3.1)."""
-    secret = _secret(client, AuthMethod.BASIC)
-    return ClientAuthentication(headers=_basic(f"{quote_plus(client.client_id)}:{quote_plus(secret)}"))
-
-
-def none(client: ClientCredentials) -> ClientAuthentication:
-    """Name a public client (RFC 6749 section 3.2.1)."""
-    return ClientAuthentication(fields={"client_id": client.client_id})
-
-
-def private_key_jwt(client: ClientCredentials) -> ClientAuthentication:
-    """Name the client. The adapter adds a signed `Assertion`, because each request needs a new one."""
-    return ClientAuthentication(fields={"client_id": client.client_id, "client_assertion_type": ASSERTION_TYPE})
-
-
-def secret_as_user(client: ClientCredentials) -> ClientAuthentication:
-    """Use HTTP Basic with the secret as user name, without a password and without an identifier (Stripe)."""
-    return ClientAuthentication(headers=_basic(f"{_secret(client, AuthMethod.SECRET_AS_USER)}:"))
-
-
-_METHODS: Final[Mapping[AuthMethod, Callable[[ClientCredentials], ClientAuthentication]]] = {
-    AuthMethod.POST: client_secret_post,
-    AuthMethod.BASIC: client_secret_basic,
-    AuthMethod.NONE: none,
-    AuthMethod.PRIVATE_KEY_JWT: private_key_jwt,
-    AuthMethod.SECRET_AS_USER: secret_as_user,
-}
+    client_id = {"client_id": client.client_id}
+    match method:
+        case AuthMethod.POST:  # RFC 6749 section 2.3.1
+            return ClientAuthentication(fields={**client_id, "client_secret": _secret(client, method)})
+        case AuthMethod.BASIC:
+            # Both parts are form-encoded before they are joined (RFC 6749 section 2.3.1).
+            pair = f"{quote_plus(client.client_id)}:{quote_plus(_secret(client, method))}"
+            return ClientAuthentication(headers=_basic(pair))
+        case AuthMethod.NONE:  # RFC 6749 section 3.2.1
+            return ClientAuthentication(fields=client_id)
+        case AuthMethod.PRIVATE_KEY_JWT:
+            # The adapter adds a signed `Assertion`, because each request needs a new one.
+            return ClientAuthentication(fields={**client_id, "client_assertion_type": ASSERTION_TYPE})
+        case AuthMethod.SECRET_AS_USER:  # without a password and without an identifier (Stripe)
+            return ClientAuthentication(headers=_basic(f"{_secret(client, method)}:"))
+    assert_never(method)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

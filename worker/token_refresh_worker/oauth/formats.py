@@ -72,13 +72,13 @@ class Matcher:
     """Recognises a response by exact values, never by a part of a text."""
 
     status: int | None = None
-    fields: Mapping[str, str | int | bool] = field(hash=False)
-    """Paths with a dot between the steps (`errors.0.code`), and the value that each must have."""
+    fields: Mapping[str, str | int | bool] = field(default_factory=dict, hash=False)
+    """Paths with a dot between the steps (`errors.0.code`), and the value that each must have; none: any body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseFormat:
-    """How a provider responds. The matchers decide after HTTP 429 and 503, and before RFC 6749's own codes."""
+    """How a provider responds. The matchers decide before the status and RFC 6749's own codes."""
 
     encoding: Encoding = Encoding.JSON
     envelope: tuple[str, ...] = ()

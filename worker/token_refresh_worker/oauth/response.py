@@ -1,22 +1,24 @@
 """What a response of the token endpoint proves (RFC 6749 section 5). Nothing here sends or receives.
 
-429 and 503 always mean BUSY. Then the provider's matchers decide, then the status, then the `error` code. A description
-never decides:
+The provider's matchers decide first, then the status, then the `error` code. A description never decides:
 
     seen                                              redeemed?   again within a run   kind
     no connection                                     no          yes                  NOT_SENT
     no signature of the client assertion              no          no                   NOT_SIGNED
-    429, 503                                          no          yes, `Retry-After`   BUSY
-    no response after sending, other 5xx              perhaps     in the grace period  NO_RESPONSE
+    429; 503 of the provider itself                   no          yes, `Retry-After`   BUSY
+    no response after sending, 408, 499, other 5xx    perhaps     in the grace period  NO_RESPONSE
     2xx that is not a token response                  perhaps     in the grace period  UNREADABLE
     3xx, 4xx without an RFC 6749 error code           no          no                   UNEXPECTED
     `invalid_grant`                                   rejected    no                   GRANT_REJECTED
     `invalid_client`, `unauthorized_client`           rejected    no                   CLIENT_REJECTED
     any other RFC 6749 code                           rejected    no                   REQUEST_REJECTED
+
+A gateway says 503 after it forwarded a request, too. The provider's own has `Retry-After` and a JSON object with a
+string `error`: `Retry-After` alone is in Varnish's stock error page.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
@@ -37,16 +39,8 @@ from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, Expi
 BODY_LIMIT_BYTES: Final = 65_536
 """How much of a response is read; a token response has a few kilobytes."""
 
-_ERROR_CODES: Final = frozenset(
-    {
-        "invalid_request",
-        "invalid_client",
-        "invalid_grant",
-        "unauthorized_client",
-        "unsupported_grant_type",
-        "invalid_scope",
-    }
-)  # RFC 6749 section 5.2
+_GATEWAY_GAVE_UP: Final = frozenset({408, 499})
+"""Request Timeout, and nginx's "client closed request": a gateway says both after it forwarded the request, too."""
 
 
 class FailureKind(Enum):
@@ -66,6 +60,16 @@ class FailureKind(Enum):
     def may_have_redeemed(self) -> bool:
         """Whether the refresh token may have been redeemed although no tokens arrived."""
         return self in {FailureKind.NO_RESPONSE, FailureKind.UNREADABLE}
+
+
+_ERROR_CODES: Final = {
+    "invalid_grant": FailureKind.GRANT_REJECTED,
+    "invalid_client": FailureKind.CLIENT_REJECTED,
+    "unauthorized_client": FailureKind.CLIENT_REJECTED,
+    "invalid_request": FailureKind.REQUEST_REJECTED,
+    "unsupported_grant_type": FailureKind.REQUEST_REJECTED,
+    "invalid_scope": FailureKind.REQUEST_REJECTED,
+}  # RFC 6749 section 5.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,25 +125,38 @@ def read_response(
         retry_after: The `Retry-After` header, read (RFC 9110 section 10.2.3).
         response_format: The provider's format.
     """
-    if status in {429, 503}:
-        return FailedRequest(kind=FailureKind.BUSY, seen=f"HTTP {status}", retry_after=retry_after)
     fields = None if body is None else read_object(body, response_format.encoding)
-    matched = None if fields is None else _match(status, fields, response_format, retry_after)
-    if matched is not None:
-        return matched
+    read = _match(status, fields, response_format) or _read_status(status, body, fields, response_format)
+    if not isinstance(read, FailedRequest):
+        return read
+    # A 503 that its matchers don't know: whose is it?
+    if status == 503 and read.kind is FailureKind.NO_RESPONSE and retry_after is not None and _has_error(body):  # noqa: PLR2004
+        read = replace(read, kind=FailureKind.BUSY)
+    return replace(read, retry_after=retry_after)
+
+
+def _read_status(
+    status: int, body: bytes | None, fields: Mapping[str, object] | None, response_format: ResponseFormat
+) -> EndpointResponse:
     # The profile knows a 4xx that means a redemption, and this may be one.
     if body is None and 400 <= status < 500 and any(m.status in {None, status} for m in response_format.unknown):  # noqa: PLR2004
         return FailedRequest(kind=FailureKind.UNREADABLE, seen=f"HTTP {status} with a body that could not be read")
+    if status == 429:  # noqa: PLR2004 - RFC 6585 section 4
+        return FailedRequest(kind=FailureKind.BUSY, seen=f"HTTP {status}")
     if 200 <= status < 300:  # noqa: PLR2004 - the classes of RFC 9110 section 15
         return _read_success(status, body, fields, response_format)
-    if 300 <= status < 500:  # noqa: PLR2004 - likewise
+    if 300 <= status < 500 and status not in _GATEWAY_GAVE_UP:  # noqa: PLR2004 - likewise
         return _read_refusal(status, fields)
     return FailedRequest(kind=FailureKind.NO_RESPONSE, seen=f"HTTP {status}")
 
 
-def _match(
-    status: int, fields: Mapping[str, object], response_format: ResponseFormat, retry_after: timedelta | None
-) -> FailedRequest | None:
+def _has_error(body: bytes | None) -> bool:
+    """Whether the provider's application wrote the body: a JSON object with an error code, as in RFC 6749."""
+    error = ((body and read_object(body, Encoding.JSON)) or {}).get("error")
+    return isinstance(error, str) and error != ""
+
+
+def _match(status: int, fields: Mapping[str, object] | None, response_format: ResponseFormat) -> FailedRequest | None:
     """Apply the provider's matchers; where several fit, the one that concludes least wins."""
     for kind, matchers in (
         (FailureKind.UNREADABLE, response_format.unknown),
@@ -147,12 +164,12 @@ def _match(
         (FailureKind.CLIENT_REJECTED, response_format.client),
         (FailureKind.GRANT_REJECTED, response_format.dead),
     ):
-        found = next((matcher for matcher in matchers if _fits(matcher, status, fields)), None)
+        found = next((matcher for matcher in matchers if _fits(matcher, status, fields or {})), None)
         if found is not None:
             # The profile's own values: the response has exactly these, and nothing else of it is quoted.
-            seen = f"HTTP {status} with {', '.join(f'{path}={value}' for path, value in found.fields.items())}"
-            error, wait = str(next(iter(found.fields.values()))), retry_after if kind is FailureKind.BUSY else None
-            return FailedRequest(kind=kind, seen=seen, error=error, retry_after=wait)
+            values = ", ".join(f"{path}={value}" for path, value in found.fields.items())
+            error = next((str(value) for value in found.fields.values()), None)
+            return FailedRequest(kind=kind, seen=f"HTTP {status}{values and f' with {values}'}", error=error)
     return None
 
 
@@ -208,10 +225,4 @@ def _read_refusal(status: int, fields: Mapping[str, object] | None) -> FailedReq
     error = (fields or {}).get("error") if status >= 400 else None  # noqa: PLR2004 - a 3xx has no error
     if not isinstance(error, str) or error not in _ERROR_CODES:
         return FailedRequest(kind=FailureKind.UNEXPECTED, seen=f"HTTP {status} without an RFC 6749 error code")
-    if error == "invalid_grant":
-        kind = FailureKind.GRANT_REJECTED
-    elif error in {"invalid_client", "unauthorized_client"}:
-        kind = FailureKind.CLIENT_REJECTED
-    else:
-        kind = FailureKind.REQUEST_REJECTED
-    return FailedRequest(kind=kind, seen=f"HTTP {status} with {error}", error=error)
+    return FailedRequest(kind=_ERROR_CODES[error], seen=f"HTTP {status} with {error}", error=error)

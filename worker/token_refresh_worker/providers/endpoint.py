@@ -7,11 +7,7 @@ from token_refresh.errors import ConfigurationError
 
 
 def read_endpoint(name: str, url: str) -> str:
-    """Check the URL of an endpoint. Errors never show it, because people put credentials into URLs.
-
-    Args:
-        name: The setting, for the error message.
-        url: Its value.
+    """Check the URL of an endpoint. Errors name its setting and never show it: people put credentials into URLs.
 
     Raises:
         ConfigurationError: The URL can't be an endpoint.

@@ -12,13 +12,7 @@ FIELD: Final = r"[A-Za-z0-9_.:-]+"
 
 _KINDS: Final = ("unknown", "busy", "client", "dead")  # in the order in which `read_response` asks them
 _PATH: Final = r"[A-Za-z0-9_:-]+(\.[A-Za-z0-9_:-]+)*"
-_DECIDED: Final = {
-    429: "always means a busy provider",
-    503: "always means a busy provider",
-    204: "has no body",
-    205: "has no body",
-    304: "has no body",
-}  # RFC 9110 section 15; `read_response` decides the first two by their status
+_WITHOUT_BODY: Final = frozenset({204, 205, 304})  # RFC 9110 section 15
 
 
 def read_matchers(response: TomlTable, encoding: Encoding) -> tuple[tuple[Matcher, ...], ...]:
@@ -37,9 +31,12 @@ def read_matchers(response: TomlTable, encoding: Encoding) -> tuple[tuple[Matche
 
 def _matcher(encoding: Encoding, table: TomlTable) -> Matcher:
     status = table.integer("status", None, low=200, high=599)
-    fields = table.value("fields", _exact_values, "a table of paths, each with a string, whole number or boolean")
-    if status in _DECIDED:
-        raise table.error("status", f"another one, because {status} {_DECIDED[status]}")
+    must_be = "a table of paths, each with a string, whole number or boolean"
+    # Without fields any body matches: at 200 also one with tokens.
+    alone = status is not None and status >= 300 and "fields" not in table.keys  # noqa: PLR2004 - RFC 9110 section 15
+    fields = {} if alone else table.value("fields", _exact_values, must_be)
+    if status in _WITHOUT_BODY:
+        raise table.error("status", f"another one, because {status} has no body")
     inner = next((path for path in fields for other in fields if path.startswith(f"{other}.")), None)
     if inner:
         raise table.error(

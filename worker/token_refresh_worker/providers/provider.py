@@ -44,9 +44,10 @@ class GraceEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grace:
-    """How long the provider accepts a refresh token after it was redeemed."""
+    """How long the provider accepts a refresh token after it was redeemed, so that a lost response may be repeated."""
 
     duration: timedelta
+    """Zero for single use."""
     ends_by: GraceEnd = GraceEnd.TIME
 
 
@@ -167,11 +168,6 @@ class Provider:
         return host_of(self.token_endpoint)
 
     @property
-    def replay_grace(self) -> timedelta:
-        """How long a lost response may be repeated; zero for single use."""
-        return self.grace.duration
-
-    @property
     def needs_refresh_token(self) -> bool:
         """Whether a token document is incomplete without a refresh token."""
         return self.request.grant is Grant.REFRESH_TOKEN
@@ -196,10 +192,7 @@ class Provider:
         return replace(self, token_endpoint=url, variables={}, grace=grace, revocation_endpoint=revocation)
 
     def for_document(self, fields: Mapping[str, object]) -> "Provider":
-        """Return the provider for a token document: check its `provider` key and fill in its variables.
-
-        Args:
-            fields: All keys of the document.
+        """Return the provider for a token document, given all its keys: check `provider` and fill in the variables.
 
         Raises:
             ConfigurationError: The document names another provider, or a variable is missing or not allowed.

@@ -24,11 +24,12 @@ from token_refresh_worker.providers.provider import (
 )
 from token_refresh_worker.providers.table import TomlTable
 from token_refresh_worker.providers.variables import (
-    MOST_CHOICES,
+    VARIABLE_IN_WORDS,
     EndpointVariable,
     host_is_fixed,
     places,
     read_template,
+    read_variable,
 )
 from token_refresh_worker.stored.origin import LONGEST_GRACE
 
@@ -56,7 +57,6 @@ _HEADER: Final = "(?!(?i:host|authorization|cookie|accept-encoding|transfer-enco
 _HEADER_VALUE: Final = "|[!-~]([ -~]*[!-~])?"
 # None that the token document has itself, in any spelling: a response must not overwrite it.
 _KEPT: Final = "(?!(?i:.*(?:token|secret|expires|issued|provider|client).*))[A-Za-z0-9_]+"
-_VARIABLE_IN_WORDS: Final = f"a pattern, or a list of up to {MOST_CHOICES} values that fit in a host name"
 
 
 def read_provider(name: str, table: TomlTable) -> Provider:
@@ -123,19 +123,7 @@ def _grace(value: object) -> Grace:
 
 
 def _variables(table: TomlTable) -> dict[str, EndpointVariable]:
-    return {name: table.value(name, partial(_variable, name), _VARIABLE_IN_WORDS) for name in table.keys}
-
-
-def _variable(name: str, value: object) -> EndpointVariable:
-    if isinstance(value, str):
-        re.compile(value)  # raises, so that a run never meets a wrong pattern
-        return EndpointVariable(name=name, pattern=value)
-    if not isinstance(value, list) or not 0 < len(value) <= MOST_CHOICES:
-        raise ValueError
-    variable = EndpointVariable(name=name, pattern="", choices=tuple(value))
-    if not all(variable.accepts(choice) for choice in value):
-        raise ValueError
-    return variable
+    return {name: table.value(name, partial(read_variable, name), VARIABLE_IN_WORDS) for name in table.keys}
 
 
 def _endpoint(table: TomlTable, key: str, variables: dict[str, EndpointVariable], **default: str) -> str:

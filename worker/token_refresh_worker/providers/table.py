@@ -21,12 +21,7 @@ class TomlTable:
     """One table of a profile."""
 
     def __init__(self, values: object, where: str) -> None:
-        """Describe a table.
-
-        Args:
-            values: What the file has there.
-            where: File and key, for error messages.
-        """
+        """Describe what the file has at `where`: file and key, for error messages."""
         if not isinstance(values, dict):
             raise ConfigurationError(f"{where} must be a table")
         self._values: Mapping[str, Any] = values

@@ -20,8 +20,9 @@ _URL: Final = re.compile(rf"(?a)(https://{_HOST}|http://(127\.0\.0\.1|localhost)
 _PORT: Final = re.compile(r":\d+\Z")
 _VALUE: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")  # no character that ends a host or climbs a path
 _LONGEST_VALUE: Final = 128
-MOST_CHOICES: Final = 200
-"""How many values a list may have: enough for regions, and quick to search."""
+_MOST_CHOICES: Final = 200  # enough for regions, and quick to search
+VARIABLE_IN_WORDS: Final = f"a pattern, or a list of up to {_MOST_CHOICES} values that fit in a host name"
+"""What `read_variable` takes."""
 _LITERAL_DOMAIN: Final = re.compile(r"(?:\.[a-z0-9-]+){2,}")
 
 
@@ -44,6 +45,23 @@ class EndpointVariable:
         if not isinstance(value, str) or len(value) > _LONGEST_VALUE or not _VALUE.fullmatch(value):
             return False
         return value in self.choices if self.choices else re.fullmatch(self.pattern, value) is not None
+
+
+def read_variable(name: str, value: object) -> EndpointVariable:
+    """Read what may fill a place: a pattern, or a list of all values.
+
+    Raises:
+        ValueError, TypeError, re.error: It is neither, or no value could be used.
+    """
+    if isinstance(value, str):
+        re.compile(value)  # raises, so that a run never meets a wrong pattern
+        return EndpointVariable(name=name, pattern=value)
+    if not isinstance(value, list) or not 0 < len(value) <= _MOST_CHOICES:
+        raise ValueError
+    variable = EndpointVariable(name=name, pattern="", choices=tuple(value))
+    if not all(variable.accepts(choice) for choice in value):
+        raise ValueError
+    return variable
 
 
 def places(template: str) -> frozenset[str]:

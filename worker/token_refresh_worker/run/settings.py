@@ -51,7 +51,7 @@ class Settings:
         """What the core needs: times, host and claim store."""
         return Policy(
             refresh_window=self.provider.refresh_window,
-            replay_grace=self.provider.replay_grace,
+            replay_grace=self.provider.grace.duration,
             claim_time_to_live=self.claim_time_to_live,
             host=host_of(self.provider.token_endpoint),
             claim_store=IN_VERSIONS if self.claim_table is None else in_table(self.claim_table),

@@ -121,18 +121,13 @@ class TokenDocument:
         return SecretValue(json.dumps(self.fields, separators=(",", ":")))
 
 
-def read_document(text: SecretValue, where: str = "", *, needs_refresh_token: bool = True) -> TokenDocument:
-    """Parse a stored token document.
-
-    Args:
-        text: The stored text.
-        where: Names the secret in the error.
-        needs_refresh_token: False for a grant without refresh tokens.
+def read_document(text: SecretValue, *, needs_refresh_token: bool = True) -> TokenDocument:
+    """Parse a stored token document; some grants need no refresh token.
 
     Raises:
         InvalidSecretDocument: The document is malformed; the message names the field, never its value.
     """
-    return located(partial(_read_document, text, needs_refresh_token=needs_refresh_token), where)
+    return located(partial(_read_document, text, needs_refresh_token=needs_refresh_token))
 
 
 def _read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocument:

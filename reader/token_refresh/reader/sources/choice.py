@@ -20,13 +20,7 @@ _SERVICES: Final = {
 def open_sources(
     references: Iterable[Reference], *, client: Any, region: str | None, clock: Callable[[], float]
 ) -> dict[ReferenceScheme, "Source"]:
-    """Make one source for each scheme.
-
-    Args:
-        references: What will be read.
-        client: The caller's client; used by the sources of its service.
-        region: The region of the clients that are made here.
-        clock: Unix seconds.
+    """Make one source for each scheme: with the caller's client where it is of its service, else in this region.
 
     Raises:
         ConfigurationError: No reference is read through the given client, or an ARN is of another region.

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from token_refresh.advice import Advice
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -14,11 +13,11 @@ from token_refresh.errors import (
     TokenRefreshError,
 )
 from token_refresh.reader.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceScheme
-from token_refresh.reader.sources.source import Version
+from token_refresh.reader.sources.source import Source, Version
 
 
-class Local:
-    """Implements `Source`."""
+class Local(Source):
+    """Reads environment variables and files; there are no previous versions."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         # Variables have no time of their own: they are as old as the process.
@@ -31,22 +30,6 @@ class Local:
             raise SecretEmpty(f"{reference.text} is empty: put the secret there")
         return version
 
-    def read_all(self, references: tuple[Reference, ...]) -> dict[str, Version]:
-        """Read several variables or files."""
-        return {reference.text: self.read(reference) for reference in references}
-
-    def read_previous(self, reference: Reference) -> None:
-        """Give nothing: there is no previous version."""
-        del reference
-
-    def place_of(self, reference: Reference) -> str:
-        """Name a secret in messages."""
-        return reference.text
-
-    def how_to_get_one(self, reference: Reference) -> Advice:
-        """Say where a token comes from."""
-        return (f"put one into {reference.text}",)
-
     def _variable(self, reference: Reference) -> Version:
         name = reference.name
         if name not in os.environ:
@@ -55,13 +38,7 @@ class Local:
             raise ConfigurationError(
                 f"{reference.text} holds Amplify's placeholder, not the secret: read amplify:{name}"
             )
-        return Version(
-            reference=reference,
-            place=reference.text,
-            version_id="environment",
-            created_at=self._began_at,
-            content=os.environ[name],
-        )
+        return _version(reference, "environment", self._began_at, os.environ[name])
 
 
 def _file(reference: Reference) -> Version:
@@ -71,14 +48,9 @@ def _file(reference: Reference) -> Version:
     try:
         path = Path(reference.name).expanduser()
         modified_ns = path.stat().st_mtime_ns
-        return Version(
-            reference=reference,
-            place=reference.text,
-            # A file that is written again is another version, which `reject` notices.
-            version_id=str(modified_ns),
-            created_at=datetime.fromtimestamp(modified_ns / 1e9, UTC),
-            content=_without_line_end(path.read_bytes()),
-        )
+        modified_at = datetime.fromtimestamp(modified_ns / 1e9, UTC)
+        # A file that is written again is another version, which `reject` notices.
+        return _version(reference, str(modified_ns), modified_at, _without_line_end(path.read_bytes()))
     except FileNotFoundError:
         problem = SecretNotFound(f"{reference.text} was not found: write the secret to that file")
     except PermissionError:
@@ -87,6 +59,17 @@ def _file(reference: Reference) -> Version:
         problem = SecretStoreUnavailable(f"{reference.text} can't be read ({type(error).__name__}): check the path")
     # Raised here, without the OSError as its context: error reporters show that one's frames, too.
     raise problem
+
+
+def _version(reference: Reference, version_id: str, created_at: datetime, content: str | bytes) -> Version:
+    return Version(
+        reference=reference,
+        place=reference.text,
+        version_id=version_id,
+        created_at=created_at,
+        content=content,
+        how_to_renew=(f"put one into {reference.text}",),
+    )
 
 
 def _without_line_end(content: bytes) -> str | bytes:

@@ -3,19 +3,15 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
-from token_refresh.advice import Advice
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.errors import named_error
-from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import member, time_member
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader.reference import Reference
 from token_refresh.reader.sources.service import AwsService
-from token_refresh.reader.sources.source import Version
+from token_refresh.reader.sources.source import Source, Version
 
 # How many parameters one `GetParameters` may ask for.
 BATCH_SIZE: Final = 10
@@ -52,11 +48,14 @@ def amplify_paths(reference: Reference) -> tuple[str, ...]:
     return paths
 
 
-class ParameterStore:
-    """Implements `Source`; the first of a reference's paths that has a parameter counts."""
+class ParameterStore(Source):
+    """Reads parameters; the first of a reference's paths that has one counts.
+
+    No label says which version was current before: use a list in a `field`.
+    """
 
     def __init__(self, client: Any, region: str | None, *, paths: Paths) -> None:
-        self._service = AwsService("ssm", client=client, region=region)
+        self._service = AwsService("ssm", kind="parameter", client=client, region=region)
         self._paths = paths
 
     def read(self, reference: Reference) -> Version:
@@ -68,38 +67,20 @@ class ParameterStore:
         paths = {reference: self._paths(reference) for reference in references}
         # Each path once: several secrets of Amplify may share one.
         wanted = list(dict.fromkeys(path for each in paths.values() for path in each))
-        found: dict[str, _Parameter] = {}
-        for start in range(0, len(wanted), BATCH_SIZE):
-            found |= self._get(wanted[start : start + BATCH_SIZE])
-        return {reference.text: self._first(reference, paths[reference], found) for reference in references}
 
-    def read_previous(self, reference: Reference) -> None:
-        """Give nothing: a parameter has no label for the previous version. Use a list in a `field`."""
-        del reference
+        def ask(client: Any) -> dict[str, Version]:
+            found: dict[str, Any] = {}
+            for start in range(0, len(wanted), BATCH_SIZE):
+                # Not GetParameter: Amplify grants ssm:GetParameters alone.
+                response = client.get_parameters(Names=wanted[start : start + BATCH_SIZE], WithDecryption=True)
+                found |= {member(each, "Name", str): each for each in member(response, "Parameters", list)}
+            return {reference.text: self._first(reference, paths[reference], found) for reference in references}
 
-    def place_of(self, reference: Reference) -> str:
-        """Name a parameter in messages."""
-        return self._request(reference, self._paths(reference)).place
+        return self._service.call("GetParameters", *wanted, ask=ask)
 
-    def how_to_get_one(self, reference: Reference) -> Advice:
-        """Say where a token comes from."""
-        del reference
-        return ("the owner of this parameter has to store one",)
-
-    def _get(self, paths: list[str]) -> dict[str, "_Parameter"]:
-        def ask(client: Any) -> dict[str, _Parameter]:
-            # Not GetParameter: Amplify grants ssm:GetParameters alone.
-            response = client.get_parameters(Names=paths, WithDecryption=True)
-            return {member(found, "Name", str): _parameter(found) for found in member(response, "Parameters", list)}
-
-        def request() -> AwsRequest:
-            region = self._service.region_of(paths[0])
-            return AwsRequest(action="ssm:GetParameters", name=", ".join(paths), region=region, kind="parameter")
-
-        return self._service.call(paths[0], request, ask)
-
-    def _first(self, reference: Reference, paths: tuple[str, ...], found: dict[str, "_Parameter"]) -> Version:
-        request = self._request(reference, paths)
+    def _first(self, reference: Reference, paths: tuple[str, ...], found: dict[str, Any]) -> Version:
+        text = None if paths[0] == reference.name else reference.text
+        request = self._service.request("GetParameters", paths[0], reference=text)
         parameter = next((found[path] for path in paths if path in found), None)
         if parameter is None:
             raise named_error(FailedCall(cause=Cause.NOT_FOUND, code="InvalidParameters"), request)
@@ -107,31 +88,8 @@ class ParameterStore:
             reference=reference,
             place=request.place,
             action=request.action,
-            version_id=parameter.version_id,
-            created_at=parameter.created_at,
-            content=parameter.content,
+            version_id=str(member(parameter, "Version", int)),
+            created_at=time_member(parameter, "LastModifiedDate"),
+            content=member(parameter, "Value", str),
+            how_to_renew=("the owner of this parameter has to store one",),
         )
-
-    def _request(self, reference: Reference, paths: tuple[str, ...]) -> AwsRequest:
-        return AwsRequest(
-            action="ssm:GetParameters",
-            name=paths[0],
-            region=self._service.region_of(reference.name),
-            kind="parameter",
-            reference=None if paths[0] == reference.name else reference.text,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parameter:
-    version_id: str
-    created_at: datetime
-    content: str = field(repr=False)
-
-
-def _parameter(found: Any) -> _Parameter:
-    return _Parameter(
-        version_id=str(member(found, "Version", int)),
-        created_at=time_member(found, "LastModifiedDate"),
-        content=member(found, "Value", str),
-    )

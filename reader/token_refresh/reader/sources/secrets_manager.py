@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.causes import Cause, FailedCall, failure_of_code
 from token_refresh.aws.errors import named_error
@@ -12,17 +11,17 @@ from token_refresh.aws.responses import MalformedResponse, member, time_member, 
 from token_refresh.errors import SecretEmpty
 from token_refresh.reader.reference import Reference
 from token_refresh.reader.sources.service import AwsService
-from token_refresh.reader.sources.source import Version
+from token_refresh.reader.sources.source import Source, Version
 
 # How many secrets one `BatchGetSecretValue` may ask for.
 BATCH_SIZE: Final = 20
 
 
-class SecretsManager:
-    """Implements `Source`."""
+class SecretsManager(Source):
+    """Reads secrets by their labels."""
 
     def __init__(self, client: Any, region: str | None) -> None:
-        self._service = AwsService("secretsmanager", client=client, region=region)
+        self._service = AwsService("secretsmanager", kind="secret", client=client, region=region)
 
     def read(self, reference: Reference) -> Version:
         """Read the version with AWSCURRENT."""
@@ -47,23 +46,13 @@ class SecretsManager:
                 found |= self._read_batch(group[start : start + BATCH_SIZE])
         return found
 
-    def place_of(self, reference: Reference) -> str:
-        """Name a secret in messages."""
-        return self._request("GetSecretValue", reference.name).place
-
-    def how_to_get_one(self, reference: Reference) -> Advice:
-        """Say where a token comes from, and name the command that explains why there is none."""
-        request = self._request("GetSecretValue", reference.name)
-        status = Command.of("token-refresh status {} --region {}", request.name, request.region)
-        return "the worker's next run stores one; ", status, " shows why there is none"
-
     def _read(self, reference: Reference, stage: str) -> Version:
         def ask(client: Any) -> Version:
             # The stage is always given: a policy with a condition on secretsmanager:VersionStage needs it.
             response = client.get_secret_value(SecretId=reference.name, VersionStage=stage)
-            return _version(reference, self._request("GetSecretValue", reference.name), response)
+            return _version(reference, self._service.request("GetSecretValue", reference.name), response)
 
-        return self._service.call(reference.name, lambda: self._request("GetSecretValue", reference.name), ask)
+        return self._service.call("GetSecretValue", reference.name, ask=ask)
 
     def _read_batch(self, references: list[Reference]) -> dict[str, Version]:
         names = [reference.name for reference in references]
@@ -76,38 +65,28 @@ class SecretsManager:
                 for error in response.get("Errors") or ():
                     # The batch succeeds although one of its secrets fails; the group is read whole or not at all.
                     failure = failure_of_code(error.get("ErrorCode"), error.get("Message"))
-                    raise named_error(failure, self._request("GetSecretValue", _named(error.get("SecretId"), names)))
+                    # A name that was not asked for is not quoted.
+                    about = [error["SecretId"]] if error.get("SecretId") in names else names
+                    raise named_error(failure, self._service.request("GetSecretValue", *about))
                 values += member(response, "SecretValues", list)
                 if not (token := response.get("NextToken")):
                     break
                 page = {"NextToken": token}
             return self._pick(references, values)
 
-        def request() -> AwsRequest:
-            return self._request("BatchGetSecretValue", names[0], names=", ".join(names))
-
-        return self._service.call(names[0], request, ask)
+        return self._service.call("BatchGetSecretValue", *names, ask=ask)
 
     def _pick(self, references: Iterable[Reference], values: list[Any]) -> dict[str, Version]:
         by_name = [(member(value, key, str), value) for value in values for key in ("Name", "ARN")]
         versions = {}
         for reference in references:
-            request = self._request("BatchGetSecretValue", reference.name)
+            request = self._service.request("BatchGetSecretValue", reference.name)
             # Asked by name or ARN, complete or without its last characters; the response has the complete ones.
             found = next((value for name, value in by_name if name_same_secret(reference.name, name)), None)
             if found is None:
                 raise named_error(FailedCall(cause=Cause.NOT_FOUND, code="ResourceNotFoundException"), request)
             versions[reference.text] = _version(reference, request, found)
         return versions
-
-    def _request(self, action: str, name: str, *, names: str | None = None) -> AwsRequest:
-        region = self._service.region_of(name)
-        return AwsRequest(action=f"secretsmanager:{action}", name=names or name, region=region)
-
-
-def _named(secret_id: object, names: list[str]) -> str:
-    """Find which secret an error is about; a name that was not asked for is not quoted."""
-    return str(secret_id) if secret_id in names else ", ".join(names)
 
 
 def _version(reference: Reference, request: AwsRequest, response: Any) -> Version:
@@ -117,6 +96,7 @@ def _version(reference: Reference, request: AwsRequest, response: Any) -> Versio
         raise named_error(FailedCall(cause=Cause.NO_VALUE, code="SecretString"), request)
     if not isinstance(content, str | bytes):
         raise MalformedResponse("SecretString")
+    status = request.command("token-refresh status {}", request.name)
     return Version(
         reference=reference,
         place=request.place,
@@ -124,4 +104,5 @@ def _version(reference: Reference, request: AwsRequest, response: Any) -> Versio
         version_id=version_member(response),
         created_at=time_member(response, "CreatedDate"),
         content=content,
+        how_to_renew=("the worker's next run stores one; ", status, " shows why there is none"),
     )

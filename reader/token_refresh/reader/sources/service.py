@@ -20,13 +20,14 @@ CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=2)
 class AwsService:
     """Calls a service through the caller's client, or through a client that all readers share."""
 
-    def __init__(self, name: str, *, client: Any, region: str | None) -> None:
-        """Remember the client and the region.
+    def __init__(self, name: str, *, kind: str, client: Any, region: str | None) -> None:
+        """Remember the client and the region, and what messages call a value of the service.
 
         Raises:
             ConfigurationError: The given client belongs to another region than the given one.
         """
-        self.name = name
+        self._name = name
+        self._kind = kind
         self._client = client
         self._region = region
         self._inherited = False
@@ -36,25 +37,25 @@ class AwsService:
             )
         lifecycle.watch(self)
 
-    def region_of(self, name: str) -> str:
-        """Give the region in which a secret is looked up, for messages."""
-        if self._client is not None:
-            return str(self._client.meta.region_name)
-        return self.client_region(name) or "the configured region"
+    def request(self, action: str, *names: str, reference: str | None = None) -> AwsRequest:
+        """Name a call about these secrets, as messages do; see `AwsRequest`."""
+        region = self.client_region(names[0]) if self._client is None else str(self._client.meta.region_name)
+        # The profile's region is known only once there is a client.
+        return AwsRequest(
+            action=f"{self._name}:{action}",
+            name=", ".join(names),
+            region=region or "the configured region",
+            kind=self._kind,
+            reference=reference,
+        )
 
     def client_region(self, name: str) -> str | None:
         """Give the region whose client reads a secret; None: that of the caller's client, or of the profile."""
         return None if self._client is not None else CLIENTS.region_of(arn_region(name) or self._region)
 
-    def call(self, name: str, request: Callable[[], AwsRequest], ask: Callable[[Any], T]) -> T:
-        """Carry out one call and read its response.
-
-        Args:
-            name: The secret; an ARN chooses the region.
-            request: Gives the call as messages name it; the region may be known only once there is a client.
-            ask: Calls the service through the given client, and reads the response.
-        """
-        return call(lambda: ask(self._connect(name)), request)
+    def call(self, action: str, *names: str, ask: Callable[[Any], T]) -> T:
+        """Carry out an action on these secrets: `ask` calls the client of their region, and reads the response."""
+        return call(lambda: ask(self._connect(names[0])), lambda: self.request(action, *names))
 
     def after_fork(self) -> None:
         """Remember that the caller's client brought the parent's connections along."""
@@ -65,7 +66,7 @@ class AwsService:
 
     def _connect(self, name: str) -> Any:
         if self._client is None:
-            return CLIENTS.get(self.name, limits=CALL_LIMITS, region=self.client_region(name))
+            return CLIENTS.get(self._name, limits=CALL_LIMITS, region=self.client_region(name))
         if self._inherited:
             self._client.close()  # closes the child's copies of the connections; the client opens new ones
             self._inherited = False

@@ -11,7 +11,7 @@ class Version:
     """One version of a secret, as it is stored; `repr` shows nothing of it."""
 
     # Not a dataclass: generating one takes a hundred times as long (docs/webhooks.md counts what an import costs).
-    __slots__ = ("action", "content", "created_at", "place", "reference", "version_id")
+    __slots__ = ("action", "content", "created_at", "how_to_renew", "place", "reference", "version_id")
 
     def __init__(  # noqa: PLR0913 - all of a version, by name
         self,
@@ -22,6 +22,7 @@ class Version:
         version_id: str,
         created_at: datetime,
         content: str | bytes,
+        how_to_renew: Advice,
     ) -> None:
         """Keep what was read.
 
@@ -32,6 +33,7 @@ class Version:
             version_id: Names the version; it may be logged.
             created_at: When it was stored, by the clock of the store.
             content: The value.
+            how_to_renew: Says, after a colon, where a missing or newer token comes from.
         """
         self.reference: Final = reference
         self.place: Final = place
@@ -39,6 +41,7 @@ class Version:
         self.version_id: Final = version_id
         self.created_at: Final = created_at
         self.content: Final = content
+        self.how_to_renew: Final = how_to_renew
 
     @property
     def origin(self) -> str:
@@ -59,16 +62,9 @@ class Source(Protocol):
 
     def read_all(self, references: tuple[Reference, ...]) -> dict[str, Version]:
         """Read the current versions of several secrets, by the text of their references."""
-        ...
+        return {reference.text: self.read(reference) for reference in references}
 
     def read_previous(self, reference: Reference) -> Version | None:
         """Read the version that was current before; None if the store keeps none."""
-        ...
-
-    def place_of(self, reference: Reference) -> str:
-        """Name a secret in messages."""
-        ...
-
-    def how_to_get_one(self, reference: Reference) -> Advice:
-        """Say, after a colon, where a missing or newer token comes from."""
-        ...
+        del reference
+        return None

@@ -4,8 +4,6 @@ Every process of the machine can read a command line, and the URL holds the stat
 gets a local file that only its owner can read, and that file sends it on.
 """
 
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,23 +34,15 @@ def opened(url: str, *, wanted: bool, environment: Mapping[str, str]) -> Iterato
     if not wanted:
         yield
         return
-    folder = tempfile.mkdtemp(prefix="token-refresh-")  # Readable by its owner alone.
-    try:
-        process = _start(_write(Path(folder), url), environment)
-        try:
-            yield
-        finally:
-            process.terminate()  # What starts the browser; the browser itself goes on.
-            process.wait()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _write(folder: Path, url: str) -> Path:
-    path = folder / "authorize.html"
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(_PAGE.format(url=escape(url)))
-    return path
+    with tempfile.TemporaryDirectory(prefix="token-refresh-", ignore_cleanup_errors=True) as folder:
+        page = Path(folder) / "authorize.html"
+        page.touch(mode=0o600)
+        page.write_text(_PAGE.format(url=escape(url)), encoding="utf-8")
+        with _start(page, environment) as process:
+            try:
+                yield
+            finally:
+                process.terminate()  # What starts the browser; the browser itself goes on.
 
 
 def _start(page: Path, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":

@@ -46,19 +46,16 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     redirect_uri: Annotated[
         str, typer.Option(envvar="REDIRECT_URI", help="Exactly as registered for the client (Upwork: the API key).")
     ] = DEFAULT_REDIRECT_URI,
-    client_id: Annotated[
-        str | None, typer.Option(help="Client ID; the client secret is asked for.", show_default=False)
-    ] = None,
+    client_id: Annotated[str | None, typer.Option(help="Client ID; the client secret is asked for.")] = None,
     client_file: Annotated[
-        Path | None,
-        typer.Option(help="JSON file with clientId and clientSecret, readable by you alone.", show_default=False),
+        Path | None, typer.Option(help="JSON file with clientId and clientSecret, readable by you alone.")
     ] = None,
     paste: Annotated[
         bool, typer.Option("--paste", help="Paste the URL that the browser ends on, if no browser runs here.")
     ] = False,
     browser: Annotated[bool, typer.Option(help="Open the authorization page in a browser.")] = True,
     scope: Annotated[
-        str | None, typer.Option(help="Scopes to ask for, beside those that a refresh token needs.", show_default=False)
+        str | None, typer.Option(help="Scopes to ask for, beside those that a refresh token needs.")
     ] = None,
     pkce: Annotated[
         bool | None, typer.Option("--pkce/--no-pkce", help="Send a PKCE challenge (RFC 7636); default the profile's.")
@@ -73,7 +70,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     timeout: Annotated[int, typer.Option(min=1, max=3600, help="Seconds to wait for the redirect.")] = 300,
     tag: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Tag of a new secret.")] = None,
     fleet: Annotated[
-        str | None, typer.Option(help="Let the secret join this fleet, or be looked at by it now.", show_default=False)
+        str | None, typer.Option(help="Let the secret join this fleet, or be looked at by it now.")
     ] = None,
     create: Annotated[
         bool, typer.Option("--create", help="Create the secret even if another region has one of this name.")
@@ -112,14 +109,12 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         _confirm(context, version, creates=creates)
     exchange = Exchange(
         context=context,
-        provider=settings.provider,
-        claim_store=settings.policy.claim_store,
+        settings=settings,
         client=client,
         keeps_client=keeps_client,
         creates=creates,
         fields=fields,
         tags=tags,
-        client_key_id=settings.client_key_id,
     )
     if listens:
         _listen(authorization, exchange, browser=browser, timeout_seconds=timeout)

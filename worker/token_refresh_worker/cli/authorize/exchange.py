@@ -14,13 +14,13 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.interrupts import finishing
 from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.clock import read_clock
+from token_refresh_worker.cli.secret.lookups import read_clock
 from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
+from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
-from token_refresh_worker.stored.origin import Origin, StoreName, read_origin
+from token_refresh_worker.stored.origin import Origin, read_origin
 
 _REMEDIES = {
     FailureKind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run "
@@ -36,9 +36,7 @@ class Exchange:
     """What to do once the provider has authorized."""
 
     context: Context
-    provider: Provider
-    claim_store: StoreName
-    """Where the claims on the secret are."""
+    settings: Settings
     client: ClientCredentials
     keeps_client: bool
     """Whether the client credentials are stored beside the tokens."""
@@ -47,8 +45,6 @@ class Exchange:
     fields: dict[str, object]
     """What is stored so far, with the provider's keys."""
     tags: Sequence[tuple[str, str]]
-    client_key_id: str | None = None
-    """The KMS key that signs assertions, if the client authenticates with them."""
 
     def complete(self, authorization: AuthorizationRequest, code: SecretValue) -> str:
         """Exchange the code, store the tokens, say so, and give the page for the browser.
@@ -56,7 +52,7 @@ class Exchange:
         Raises:
             TokenRefreshError: No tokens came, or they could not be stored.
         """
-        context = self.context
+        context, provider = self.context, self.settings.provider
         # The provider may have ended the old grant: new tokens that are not stored leave none.
         with finishing("Ctrl-C: authorize stores the tokens first."):
             sent_at = read_clock(context)  # Before the request, so that the stored expiry is never too late.
@@ -65,7 +61,7 @@ class Exchange:
             document = base_document(fields, self.client if self.keeps_client else None).renewed(
                 access_token=tokens.access_token,
                 refresh_token=tokens.refresh_token,
-                lifetime=tokens.lifetime_from(sent_at) or self.provider.access_token_lifetime,
+                lifetime=tokens.lifetime_from(sent_at) or provider.access_token_lifetime,
                 issued_at=sent_at,
                 origin=self._origin(tokens, sent_at),
             )
@@ -79,7 +75,7 @@ class Exchange:
                 [
                     ("secret", context.secret_id),
                     ("region", context.region),
-                    ("provider", f"{self.provider.title} ({self.provider.host})"),
+                    ("provider", f"{provider.title} ({provider.host})"),
                     ("version", version_id),
                     ("expires", None if document.expires_at is None else when(document.expires_at)),
                 ]
@@ -90,13 +86,14 @@ class Exchange:
 
     def _origin(self, tokens: TokenResponse, issued_at: datetime) -> Origin:
         """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
+        provider, claim_store = self.settings.provider, self.settings.policy.claim_store
         before = read_origin(self.fields)
-        known = before if before is not None and before.claim_store.may_be(self.claim_store) else None
-        ends_at = self.provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
+        known = before if before is not None and before.claim_store.may_be(claim_store) else None
+        ends_at = provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
         return Origin(
-            host=self.provider.host,
-            grace=self.provider.replay_grace,
-            claim_store=self.claim_store,
+            host=provider.host,
+            grace=provider.grace.duration,
+            claim_store=claim_store,
             claim_id=known.claim_id if known else None,
             number=known.number if known else 0,
             authorized=True,
@@ -106,9 +103,9 @@ class Exchange:
 
     def _redeem(self, authorization: AuthorizationRequest, code: SecretValue) -> TokenResponse:
         """Send the request once: a code is good for one exchange (RFC 6749 section 4.1.2)."""
-        provider = self.provider
+        provider = self.settings.provider
         request = authorization.code_request(code, self.client, provider)
-        endpoint = token_endpoint(provider, client_key_id=self.client_key_id, client=self.context.run_client)
+        endpoint = token_endpoint(provider, client_key_id=self.settings.client_key_id, client=self.context.run_client)
         response = endpoint.send(request, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
         if isinstance(response, FailedRequest):
             raise self._refused(response)

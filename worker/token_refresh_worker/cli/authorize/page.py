@@ -36,6 +36,16 @@ code {{ background: #eef0f2; padding: .1em .3em; border-radius: .2em; }}
 </html>
 """
 
+FAILED: Final = _PAGE.format(
+    title="Not authorized",
+    text="No tokens were stored. You can close this window; the terminal says why, and what to do.",
+)
+FOREIGN: Final = _PAGE.format(
+    title="Not the expected redirect",
+    text="This page waits for the redirect of one authorization, and this was not it. Go on in the window that "
+    "<code>token-refresh authorize</code> opened, or run it again.",
+)
+
 
 def authorized(secret_id: str, status: Command) -> str:
     """Say that the tokens are stored, and what to do next."""
@@ -43,21 +53,4 @@ def authorized(secret_id: str, status: Command) -> str:
         title="Authorized",
         text=f"The tokens are stored in the secret <code>{escape(secret_id)}</code>. You can close this window and go "
         f"back to the terminal; <code>{escape(str(status))}</code> shows the token set.",
-    )
-
-
-def failed() -> str:
-    """Say that it did not work; the reason is in the terminal."""
-    return _PAGE.format(
-        title="Not authorized",
-        text="No tokens were stored. You can close this window; the terminal says why, and what to do.",
-    )
-
-
-def foreign() -> str:
-    """Say that this visit was not the expected one."""
-    return _PAGE.format(
-        title="Not the expected redirect",
-        text="This page waits for the redirect of one authorization, and this was not it. Go on in the window that "
-        "<code>token-refresh authorize</code> opened, or run it again.",
     )

@@ -13,7 +13,7 @@ from token_refresh_worker.cli.secret.provider import PROVIDER_KEY
 from token_refresh_worker.cli.secret.storing import is_snake
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.providers.endpoint import read_endpoint
-from token_refresh_worker.providers.provider import Provider
+from token_refresh_worker.providers.provider import AuthorizationPage, Provider
 from token_refresh_worker.providers.variables import fill, places
 
 _VARIABLES: Final = {False: "providerVariables", True: "provider_variables"}
@@ -70,28 +70,24 @@ def build_authorization(  # noqa: PLR0913 - all by name
             f"{template.title} has no refresh tokens, so there is nothing to authorize",
             fix=("store the token document with ", put),
         )
-    page = template.authorization
-    if endpoint is None and page is None:
+    page = template.authorization or AuthorizationPage(endpoint="")
+    if not (endpoint or page.endpoint):
         raise CommandFailed(
             f"the profile {template.name} has no authorization page", fix="name it with --authorization-endpoint URL"
         )
-    needed = page.scopes if page else ()
-    separator = page.scope_separator if page else " "
-    asked = scope.split(separator) if scope else []
-    scopes = [*asked, *(name for name in needed if name not in asked)]
+    asked = scope.split(page.scope_separator) if scope else []
+    scopes = [*asked, *(name for name in page.scopes if name not in asked)]
     return AuthorizationRequest(
-        endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(template, fields)),
+        endpoint=read_endpoint("AUTHORIZATION_ENDPOINT", endpoint or _filled(page.endpoint, template, fields)),
         client_id=client_id,
         redirect_uri=redirect_uri,
-        scope=separator.join(scopes) or None,
-        pkce=pkce if pkce is not None else page is None or page.pkce,
-        params=page.params if page else {},
+        scope=page.scope_separator.join(scopes) or None,
+        pkce=page.pkce if pkce is None else pkce,
+        params=page.params,
     )
 
 
-def _filled(template: Provider, fields: Mapping[str, object]) -> str:
-    assert template.authorization is not None  # noqa: S101 - the caller has checked it
-    endpoint = template.authorization.endpoint
+def _filled(endpoint: str, template: Provider, fields: Mapping[str, object]) -> str:
     values = next((fields[key] for key in _VARIABLES.values() if isinstance(fields.get(key), dict)), {})
     if places(endpoint) and not template.variables:
         raise CommandFailed("name the authorization page of that token endpoint with --authorization-endpoint URL")

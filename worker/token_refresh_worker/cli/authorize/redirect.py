@@ -116,19 +116,19 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             path = urlsplit(self.path).path
         except ValueError:
-            self._show(400, page.foreign())
+            self._show(400, page.FOREIGN)
             return
         if path != self.server.path:
-            self._show(404, page.foreign())  # Such as a browser's request for an icon.
+            self._show(404, page.FOREIGN)  # Such as a browser's request for an icon.
             return
         try:
             code = self.server.authorization.read_redirect(self.path)
             text = self.server.complete(code)
         except ForeignRedirect:
-            self._show(400, page.foreign())
+            self._show(400, page.FOREIGN)
         except TokenRefreshError as failure:
             self.server.failure = failure
-            self._show(400, page.failed())
+            self._show(400, page.FAILED)
         else:
             self.server.completed = True
             self._show(200, text)

@@ -26,9 +26,7 @@ def move(
     context: Context,
     *,
     to: Annotated[ClaimStoreKind, typer.Option(help="Where the claims go.")],
-    table: Annotated[
-        str | None, typer.Option(help="The DynamoDB table; default $CLAIM_TABLE.", show_default=False)
-    ] = None,
+    table: Annotated[str | None, typer.Option(help="The DynamoDB table; default $CLAIM_TABLE.")] = None,
     lost: Annotated[
         bool, typer.Option("--lost", help="The table so far is lost: name another, such as one restored from it.")
     ] = False,

@@ -12,7 +12,7 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.core.schedule import Policy
-from token_refresh_worker.core.snapshot import Snapshot, TokenSet
+from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, moved_version_id
 from token_refresh_worker.run.failures import SecretName, mismatch
@@ -126,12 +126,16 @@ class Move:
         if fenced is None:
             return False
         first = arrival(fenced, nonce=self.nonce())
-        if present is None or present.number < first.number:
+        if not self._arrived(present, first):
             appended = target.append(first, after=present.claim_id if present else None)
-            found = first if appended else target.find(first.claim_id)
-            if not isinstance(found, Claim) or found.number < first.number:
+            if not appended and not self._arrived(target.find(first.claim_id), first):
                 return False
-        return self._name_in_document(snapshot.current, to, first)
+        return self._name_in_document(snapshot, to, first)
+
+    @staticmethod
+    def _arrived(found: object, first: Claim) -> bool:
+        """Whether the arrival, or a claim that follows it, is in the new store."""
+        return isinstance(found, Claim) and found.number >= first.number
 
     def _fenced(
         self, snapshot: Snapshot, claims: ClaimStore, source: StoreName, to: StoreName, *, above: int
@@ -161,11 +165,12 @@ class Move:
             self.memory.newest_claim = found  # The label that led to an older one may be stale, or moved.
         return None
 
-    def _name_in_document(self, current: TokenSet, to: StoreName, first: Claim) -> bool:
+    def _name_in_document(self, snapshot: Snapshot, to: StoreName, first: Claim) -> bool:
         """Store the document again, with the new store's name; False if another version became current meanwhile."""
-        origin = current.document.origin
-        if origin is None:
-            return True  # It gets the name with its next refresh.
+        current = snapshot.current
+        origin = current.document.origin or Origin(
+            host=first.host or self.policy.host, grace=snapshot.counted_grace(self.policy), claim_store=to
+        )
         named = replace(origin, claim_store=to, claim_id=first.claim_id, number=first.number)
         version_id = moved_version_id(first.claim_id, current.version_id)
         return self._store(current.version_id, current.document.fields, named, version_id)

@@ -4,8 +4,8 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, get_args
+from dataclasses import replace
+from typing import Any, NamedTuple, get_args
 
 import typer
 from typer.models import ArgumentInfo
@@ -17,8 +17,7 @@ from token_refresh_worker.cli.context import variables_of
 Function = Callable[..., int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
+class Declared(NamedTuple):
     """A command as the command line runs it."""
 
     name: str
@@ -27,12 +26,9 @@ class Declared:
     examples: str
 
 
-declared: Final[dict[Function, Declared]] = {}
-
-
 def command(
     name: str, *examples: str, shares: Sequence[str] = OF_A_SECRET, failed: int = 1, as_deployed: bool = True
-) -> Callable[[Function], Function]:
+) -> Callable[[Function], Declared]:
     """Declare a command: a function of its context and of its own options that returns the exit status.
 
     Args:
@@ -43,7 +39,7 @@ def command(
         as_deployed: Whether `--function` makes the function's settings apply; `doctor` checks them first.
     """
 
-    def declare(function: Function) -> Function:
+    def declare(function: Function) -> Declared:
         own = inspect.signature(function, eval_str=True).parameters.values()
         shared = [parameter for option, parameter in SHARED.items() if option in shares]
         parameters = [*shared, *(p for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY)]
@@ -51,9 +47,8 @@ def command(
         @functools.wraps(function)
         def run(**given: Any) -> None:
             _refuse_empty(parameters, given)
-            context = replace(
-                context_of({option: given.pop(option) for option in shares if option != "debug"}), name=name
-            )
+            options = {option: given.pop(option) for option in shares if option != "debug"}
+            context = replace(context_of(options), name=name)
             look = (lambda: context.command("status")) if "secret" in shares else None
             with reported(debug=given.pop("debug"), failed=failed, look=look), context.completing():
                 if as_deployed and context.function is not None:
@@ -65,8 +60,7 @@ def command(
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # inspect reads it
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         lines = [f"token-refresh {name} {example}".rstrip() for example in examples]
-        declared[function] = Declared(name=name, run=run, examples="\n".join(["[bold]Examples[/]", *lines]))
-        return function
+        return Declared(name, run, "\n".join(["[bold]Examples[/]", *lines]))
 
     return declare
 

@@ -7,18 +7,20 @@ with that variable. The environment of the process itself stays as it is.
 import inspect
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context
+from token_refresh_worker.run.settings import DEFAULT_SECRET_ID
+from token_refresh_worker.run.variables import Variable
 
 _PANEL: Final = "Common options"
 
+Json = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Shared:
+
+class _Shared(NamedTuple):
     """One shared option, and the variables that it sets."""
 
     name: str
@@ -26,7 +28,7 @@ class _Shared:
     variables: Sequence[str] = ()
     clears: Sequence[str] = ()
     """Variables that would have precedence over this option."""
-    repeated: bool = False
+    repeated: bool = True
     """Whether a printed command repeats it."""
 
     @property
@@ -35,77 +37,49 @@ class _Shared:
 
     @property
     def parameter(self) -> inspect.Parameter:
-        option = typer.Option(help=self.help, show_default=False, rich_help_panel=_PANEL)
-        return _keyword(self.name, Annotated[str | None, option])
+        return _keyword(self.name, Annotated[str | None, typer.Option(help=self.help, rich_help_panel=_PANEL)])
 
 
 def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-_SECRET: Final = "TOKEN_SECRET_ID"  # noqa: S105 - the name of a variable
+# The SDKs disagree about which of them counts.
+_REGION: Final = ("AWS_REGION", "AWS_DEFAULT_REGION")
+# botocore prefers them to any profile.
+_KEYS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _OPTIONS: Final = (
+    # A printed command has the secret and its region anyway.
     _Shared(
-        name="secret_id",
-        help=f"The same, as an option; default ${_SECRET}, then upwork-oauth-tokens.",
-        variables=[_SECRET],
+        "secret_id",
+        f"The same, as an option; default ${Variable.TOKEN_SECRET_ID}, then {DEFAULT_SECRET_ID}.",
+        [Variable.TOKEN_SECRET_ID],
+        repeated=False,
+    ),
+    _Shared("region", "AWS region; default $AWS_REGION, then the profile's.", _REGION, repeated=False),
+    _Shared(
+        "profile", "AWS profile; default $AWS_PROFILE, then the environment's credentials.", ["AWS_PROFILE"], _KEYS
     ),
     _Shared(
-        name="region",
-        help="AWS region; default $AWS_REGION, then the profile's.",
-        variables=["AWS_REGION", "AWS_DEFAULT_REGION"],  # The SDKs disagree about which of them counts.
+        "endpoint_url", "Address of Secrets Manager, if it is not AWS's own.", ["AWS_ENDPOINT_URL_SECRETS_MANAGER"]
     ),
     _Shared(
-        name="profile",
-        help="AWS profile; default $AWS_PROFILE, then the environment's credentials.",
-        variables=["AWS_PROFILE"],
-        # botocore prefers keys in the environment to any profile.
-        clears=["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"],
-        repeated=True,
+        "provider", "Name of the provider's profile; default $PROVIDER, then the token document's.", [Variable.PROVIDER]
     ),
     _Shared(
-        name="endpoint_url",
-        help="Address of Secrets Manager, if it is not AWS's own.",
-        variables=["AWS_ENDPOINT_URL_SECRETS_MANAGER"],
-        repeated=True,
+        "token_endpoint",
+        "The provider's token endpoint; default $TOKEN_ENDPOINT, then the profile's.",
+        [Variable.TOKEN_ENDPOINT],
     ),
-    _Shared(
-        name="provider",
-        help="Name of the provider's profile; default $PROVIDER, then the token document's.",
-        variables=["PROVIDER"],
-        repeated=True,
-    ),
-    _Shared(
-        name="token_endpoint",
-        help="The provider's token endpoint; default $TOKEN_ENDPOINT, then the profile's.",
-        variables=["TOKEN_ENDPOINT"],
-        repeated=True,
-    ),
-    _Shared(
-        name="function",
-        help="The deployed function: its settings apply.",
-        repeated=True,
-    ),
+    _Shared("function", "The deployed function: its settings apply."),
 )
 _ARGUMENT: Final = _keyword(
     "secret",
-    Annotated[
-        str | None,
-        typer.Argument(metavar="SECRET_ID", help="Name or ARN of the token secret.", show_default=False),
-    ],
+    Annotated[str | None, typer.Argument(metavar="SECRET_ID", help="Name or ARN of the token secret.")],
 )
+_DEBUG_HELP: Final = "Print where an error was raised; never a secret."
 _DEBUG: Final = _keyword(
-    "debug",
-    Annotated[
-        bool,
-        typer.Option(
-            "--debug",
-            help="Print where an error was raised; never a secret.",
-            show_default=False,
-            rich_help_panel=_PANEL,
-        ),
-    ],
-    default=False,
+    "debug", Annotated[bool, typer.Option("--debug", help=_DEBUG_HELP, rich_help_panel=_PANEL)], default=False
 )
 SHARED: Final = {p.name: p for p in (_ARGUMENT, *(option.parameter for option in _OPTIONS), _DEBUG)}
 """The parameters by name, in the order in which `--help` lists them."""
@@ -122,20 +96,12 @@ def context_of(given: Mapping[str, str | None]) -> Context:
         if options.get("secret_id") not in {None, argument}:
             raise typer.BadParameter("SECRET_ID and --secret-id name two secrets; give one")
         options["secret_id"] = argument
-    environment = dict(os.environ)
-    variables: dict[str, str] = {}
-    repeated: list[tuple[str, str]] = []
-    for option in _OPTIONS:
-        value = options.get(option.name)
-        if value is None:
-            continue
-        for name in option.clears:
-            environment.pop(name, None)
-        variables |= dict.fromkeys(option.variables, value)
-        repeated += [(option.flag, value)] if option.repeated else []
+    chosen = [(option, value) for option in _OPTIONS if (value := options.get(option.name)) is not None]
+    cleared = {name for option, _ in chosen for name in option.clears}
+    variables = {name: value for option, value in chosen for name in option.variables}
     return Context(
-        environment=environment | variables,
+        environment={name: value for name, value in os.environ.items() if name not in cleared} | variables,
         function=options.get("function"),
         given={name: value for name, value in variables.items() if name in WORKER_VARIABLES},
-        repeated=tuple(repeated),
+        repeated=tuple((option.flag, value) for option, value in chosen if option.repeated),
     )

@@ -7,8 +7,8 @@ from token_refresh.errors import SecretAccessDenied
 from token_refresh_worker.cli.console.screen import span
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.check import failed
-from token_refresh_worker.cli.secret.clock import read_clock
 from token_refresh_worker.cli.secret.finding import Finding
+from token_refresh_worker.cli.secret.lookups import read_clock
 
 # Signature Version 4 rejects a request whose time is 5 minutes off (IAM User Guide, "AWS API request signing").
 _SIGNATURE_TOLERANCE: Final = timedelta(minutes=5)

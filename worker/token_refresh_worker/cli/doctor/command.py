@@ -10,15 +10,20 @@ from rich.table import Table
 from token_refresh.advice import in_words
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.console.command import command
+from token_refresh_worker.cli.console.options import Json
 from token_refresh_worker.cli.console.screen import assemble, message, output, print_json, show, text
 from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_region
 from token_refresh_worker.cli.doctor.check import Check, failed, tried
-from token_refresh_worker.cli.doctor.consumers import check_consumer
 from token_refresh_worker.cli.doctor.function import check_alarms, check_function
 from token_refresh_worker.cli.doctor.permissions import check_permissions
 from token_refresh_worker.cli.doctor.provider import check_token_endpoint
-from token_refresh_worker.cli.doctor.secret import check_credentials, check_last_refresh, check_tokens
+from token_refresh_worker.cli.doctor.secret import (
+    check_consumer,
+    check_credentials,
+    check_last_refresh,
+    check_tokens,
+)
 from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.state import SecretState, read_state
 from token_refresh_worker.run.settings import read_settings
@@ -27,13 +32,7 @@ _WORDS = {Health.HEALTHY: "ok", Health.ATTENTION: "look", Health.BROKEN: "FAILED
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "bold red", Health.UNKNOWN: "dim"}
 
 
-@command(
-    "doctor",
-    "",
-    "--function token-refresh-prod",
-    "--consumer-version 1b2c3d4e",
-    as_deployed=False,
-)
+@command("doctor", "", "--function token-refresh-prod", "--consumer-version 1b2c3d4e", as_deployed=False)
 def doctor(
     context: Context,
     *,
@@ -42,10 +41,9 @@ def doctor(
         typer.Option(
             metavar="VERSION_ID",
             help="The version ID that a consumer reports, or its first characters: is its cache stale?",
-            show_default=False,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Check everything that can be wrong, and say what to do.
 

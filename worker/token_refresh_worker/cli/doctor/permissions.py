@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from token_refresh.advice import Advice
 from token_refresh.aws.calls import CallFailed, anything
 from token_refresh.aws.causes import FailedCall
 from token_refresh.errors import TokenRefreshError
@@ -21,7 +20,6 @@ from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID
 from token_refresh_worker.core.versions import CURRENT
 
 PROBE_LABEL: Final = "REFRESH_PROBE"
-_PROBE_VALUE: Final = '{"probe":"token-refresh doctor"}'
 
 
 def check_permissions(state: SecretState) -> Finding:
@@ -32,7 +30,7 @@ def check_permissions(state: SecretState) -> Finding:
     probes: dict[str, dict[str, Any]] = {
         "PutSecretValue": {
             "ClientRequestToken": PROBE_VERSION_ID,
-            "SecretString": _PROBE_VALUE,
+            "SecretString": '{"probe":"token-refresh doctor"}',
             "VersionStages": [PROBE_LABEL],
         },
         "UpdateSecretVersionStage": {
@@ -48,7 +46,9 @@ def check_permissions(state: SecretState) -> Finding:
         if failure is not None:
             (denied if failure.cause.is_denial else failed).append(f"{action} ({failure.code})")
         if not _unchanged(state):
-            return Finding.broken(f"the current version changed during the probe of {action}", *_restore(state))
+            restore = context.command("restore", "--version", state.snapshot.current.version_id)
+            changed = f"the current version changed during the probe of {action}"
+            return Finding.broken(changed, "if no run made another version current: ", restore)
     return _judge(denied, failed)
 
 
@@ -80,8 +80,3 @@ def _unchanged(state: SecretState) -> bool:
     except TokenRefreshError:
         return True  # Nothing suggests a change, and the next read will tell.
     return now is not None and now.version_id == state.snapshot.current.version_id
-
-
-def _restore(state: SecretState) -> Advice:
-    version_id = state.snapshot.current.version_id
-    return "if no run made another version current: ", state.context.command("restore", "--version", version_id)

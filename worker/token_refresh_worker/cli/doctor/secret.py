@@ -1,12 +1,16 @@
-"""Checks of what is in the secret."""
+"""Checks of what is in the secret, and of whether a consumer has it."""
 
 from token_refresh.errors import SecretStoreError, TokenRefreshError
 from token_refresh_worker.bootstrap import find_credentials
-from token_refresh_worker.cli.console.screen import ago, relative, span
+from token_refresh_worker.cli.console.screen import ago, relative, span, when
 from token_refresh_worker.cli.doctor.check import failed
 from token_refresh_worker.cli.secret.finding import Finding
 from token_refresh_worker.cli.secret.health import examine, explain_attempt
+from token_refresh_worker.cli.secret.lookups import each_version
 from token_refresh_worker.cli.secret.state import SecretState
+
+_SHORTEST = 8
+"""Characters of a version ID that identify it; `status` prints as many."""
 
 
 def check_tokens(state: SecretState) -> list[Finding]:
@@ -23,7 +27,7 @@ def check_last_refresh(state: SecretState) -> Finding:
         text = "no run has refreshed this secret yet (a run that finds nothing due stores nothing)"
         return Finding.attention(text, "try one: ", state.context.command("refresh", "--dry-run"))
     last = state.attempts[0]
-    text = f"{ago(last.claimed_at, state.snapshot.now)}: {explain_attempt(last)}"
+    text = f"{ago(last.attempt.claimed_at, state.snapshot.now)}: {explain_attempt(last)}"
     if last.result.is_fine:
         return Finding.healthy(text)
     return Finding.attention(text, "what it means: ", state.context.command("status"))
@@ -41,3 +45,31 @@ def check_credentials(state: SecretState) -> Finding:
             return Finding.broken(failure.facts, "correct that secret")
         return Finding.broken(failure.facts, "store them: ", context.command("authorize", "--client-id", "ID"))
     return Finding.healthy(f"found, for client {found.client_id}")
+
+
+def check_consumer(state: SecretState, reported: str | None) -> Finding:
+    """Compare the version ID that a consumer reports, or its first characters, with the current one.
+
+    Raises:
+        TokenRefreshError: The versions can't be listed.
+    """
+    current = state.snapshot.current
+    since = f"version {current.version_id} is current since {when(current.stored_at)}"
+    if reported is None:
+        return Finding.healthy(f"{since}; to check a consumer's cache, pass --consumer-version ID")
+    if len(reported) < _SHORTEST:
+        return Finding.unknown(f"--consumer-version needs at least {_SHORTEST} characters of a version ID")
+    if current.version_id.startswith(reported):
+        return Finding.healthy("the consumer has the current version")
+    versions = each_version(state.context)
+    stored_at = next((when(v["CreatedDate"]) for v in versions if v["VersionId"].startswith(reported)), None)
+    if stored_at is None:
+        return Finding.broken(
+            f"this secret has no version {reported}: the consumer reads another secret, or in another region",
+            "compare its secret name and AWS_REGION with those above",
+        )
+    return Finding.broken(
+        f"the consumer's cache is stale: {since}, and the consumer has a version that was stored at {stored_at}",
+        "read with token_refresh.reader, which knows the expiry; or lower the cache's time to live below the refresh "
+        f"window ({span(state.settings.policy.refresh_window)}), and read again after a 401",
+    )

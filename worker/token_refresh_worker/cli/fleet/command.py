@@ -13,14 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.options import OF_A_FLEET
+from token_refresh_worker.cli.console.options import OF_A_FLEET, Json
 from token_refresh_worker.cli.console.screen import errors, message, output, print_json, show, text, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.duration import read_duration
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.cli.secret.finding import Health
-from token_refresh_worker.cli.secret.membership import arn_of, find_index, join, open_index
-from token_refresh_worker.fleet.aws.listing import TaggedSecrets
+from token_refresh_worker.cli.secret.lookups import arn_of
+from token_refresh_worker.cli.secret.membership import find_index, join, open_index
+from token_refresh_worker.fleet.aws.listing import list_members
 from token_refresh_worker.fleet.core.dispatch import Fleet, open_breakers
 from token_refresh_worker.fleet.core.row import Pause, Row, State
 from token_refresh_worker.fleet.resync import counts_of, synchronise
@@ -28,10 +29,9 @@ from token_refresh_worker.fleet.settings import provider_limits
 
 LONGEST_REASON: Final = 500
 
-Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.", show_default=False)]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
-SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.", show_default=False)]
-ProviderOption = Annotated[str | None, typer.Option("--provider", help="One provider.", show_default=False)]
+Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
+SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.")]
+ProviderOption = Annotated[str | None, typer.Option("--provider", help="One provider.")]
 All = Annotated[bool, typer.Option("--all", help="The whole fleet.")]
 
 
@@ -41,7 +41,7 @@ def status(  # noqa: PLR0913 - options, each by its name
     *,
     fleet: Name,
     provider: ProviderOption = None,
-    state: Annotated[State | None, typer.Option(help="Only secrets in this state.", show_default=False)] = None,
+    state: Annotated[State | None, typer.Option(help="Only secrets in this state.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many rows to show.")] = 20,
     as_json: Json = False,
 ) -> int:
@@ -131,10 +131,9 @@ def resync(
 ) -> int:
     """Compare the index with the secrets that carry the fleet's tag; the fleet does so by itself each hour."""
     with _progress("resync", None) as progress:
-        listing = TaggedSecrets(context.client("secretsmanager"))
         found = synchronise(
             open_index(context, fleet),
-            listing,
+            list_members(context.client("secretsmanager"), fleet),
             fleet=fleet,
             believe=believe,
             progress=progress,

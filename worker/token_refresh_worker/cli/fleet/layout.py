@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from rich.console import RenderableType
 from rich.table import Column, Table
@@ -15,37 +15,30 @@ from token_refresh_worker.cli.secret.finding import Health
 from token_refresh_worker.fleet.core.breaker import Breaker
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of, state_of
 
-_ORDER: Final = (
-    State.OVERDUE,
-    State.REAUTHORIZE,
-    State.ERROR,
-    State.EMPTY,
-    State.HELD,
-    State.DUE,
-    State.PAUSED,
-    State.HEALTHY,
-)
-_STYLES: Final = {
-    State.OVERDUE: "bold red",
-    State.REAUTHORIZE: "red",
-    State.ERROR: "red",
-    State.EMPTY: "yellow",
-    State.HELD: "yellow",
-    State.PAUSED: "cyan",
-    State.HEALTHY: "green",
+
+class _Look(NamedTuple):
+    """How a state is shown, and what it says about the fleet."""
+
+    style: str
+    health: Health
+
+
+_LOOKS: Final = {
+    State.OVERDUE: _Look("bold red", Health.BROKEN),
+    State.REAUTHORIZE: _Look("red", Health.ATTENTION),
+    State.ERROR: _Look("red", Health.ATTENTION),
+    State.EMPTY: _Look("yellow", Health.ATTENTION),
+    State.HELD: _Look("yellow", Health.ATTENTION),
+    State.DUE: _Look("", Health.HEALTHY),
+    State.PAUSED: _Look("cyan", Health.HEALTHY),
+    State.HEALTHY: _Look("green", Health.HEALTHY),
 }
+"""The most urgent first."""
+
+_ORDER: Final = list(_LOOKS)
 _AS_IT_SHOULD_BE: Final = frozenset({"fresh", "refreshed", "recovered"})
 _NARROWEST: Final = 26
 """The longest name of an error with its indentation."""
-_ATTENTION: Final = frozenset({State.REAUTHORIZE, State.ERROR, State.EMPTY, State.HELD})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One secret and its state now."""
-
-    row: Row
-    state: State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +46,8 @@ class View:
     """The part of a fleet that was asked for."""
 
     fleet: str
-    members: Sequence[Member]
+    members: Sequence[tuple[Row, State]]
+    """The secrets, each with its state now."""
     pauses: Pauses
     now: datetime
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
@@ -62,37 +56,33 @@ class View:
     @property
     def counts(self) -> Mapping[State, int]:
         """How many there are in each state that occurs, worst first."""
-        counted = Counter(member.state for member in self.members)
+        counted = Counter(state for _, state in self.members)
         return {state: counted[state] for state in _ORDER if counted[state]}
 
     @property
     def health(self) -> Health:
         """Whether somebody has to act."""
-        if self.counts.get(State.OVERDUE):
-            return Health.BROKEN
-        return Health.ATTENTION if _ATTENTION & self.counts.keys() else Health.HEALTHY
+        return max((_LOOKS[state].health for state in self.counts), default=Health.HEALTHY)
 
 
 def select(  # noqa: PLR0913 - what there is, and what was asked for, each by its name
     rows: Sequence[Row], pauses: Pauses, *, fleet: str, now: datetime, provider: str | None, state: State | None
 ) -> View:
     """Filter the rows, and put the most urgent first."""
-    members = [Member(row=row, state=state_of(row, pauses, now)) for row in rows]
-    selected = [m for m in members if provider in (None, m.row.provider) and state in (None, m.state)]
+    members = [(row, state_of(row, pauses, now)) for row in rows]
+    selected = [(row, its) for row, its in members if provider in (None, row.provider) and state in (None, its)]
     # A secret that no run has read may expire at any moment, as the dispatcher has it.
-    selected.sort(key=lambda m: (_ORDER.index(m.state), m.row.expires_at or now, m.row.name))
+    selected.sort(key=lambda m: (_ORDER.index(m[1]), m[0].expires_at or now, m[0].name))
     return View(fleet=fleet, members=selected, pauses=pauses, now=now)
 
 
 def lay_out(view: View, *, limit: int) -> list[RenderableType]:
     """Lay out the summary, the providers, and the first rows."""
     total = len(view.members)
-    counts = [
-        part for state, n in view.counts.items() for part in ((f"{n} {state.value}", _STYLES.get(state, "")), "  ")
-    ]
-    parts: list[RenderableType] = [
-        assemble((f"fleet {view.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ", *counts)
-    ]
+    summary = assemble((f"fleet {view.fleet}", "bold"), f"  {total} secret{'s' * (total != 1)}  ")
+    for state, count in view.counts.items():
+        summary.append_text(assemble((f"{count} {state.value}", _LOOKS[state].style), "  "))
+    parts: list[RenderableType] = [summary]
     # Before the rows: of a paused fleet each row says `paused`, and none says why.
     if view.pauses.fleet is not None and view.now < view.pauses.fleet.until:
         pause = view.pauses.fleet
@@ -116,17 +106,16 @@ def as_fields(view: View) -> dict[str, Any]:
         "secrets": len(view.members),
         "states": {state.value: count for state, count in view.counts.items()},
         "breakers": {provider: breaker.reason.value for provider, breaker in sorted(view.breakers.items())},
-        "rows": [_fields(member, view) for member in view.members],
+        "rows": [_fields(row, state, view) for row, state in view.members],
     }
 
 
-def _fields(member: Member, view: View) -> dict[str, Any]:
-    row, seen = member.row, member.row.seen
-    pause = pause_of(row, view.pauses, view.now)
+def _fields(row: Row, state: State, view: View) -> dict[str, Any]:
+    seen, pause = row.seen, pause_of(row, view.pauses, view.now)
     known: dict[str, Any] = {
         "secret_id": row.secret_arn,
         "provider": row.provider,
-        "state": member.state.value,
+        "state": state.value,
         "next_at": iso(row.next_at),
         "paused_until": iso(pause.until) if pause else None,
         "paused_by": pause.by if pause else None,
@@ -154,24 +143,24 @@ def _providers(view: View) -> Table:
     states = list(view.counts)
     table = _table("provider", *(state.value for state in states))
     by_provider: dict[str, Counter[State]] = {}
-    for member in view.members:
-        by_provider.setdefault(member.row.provider, Counter())[member.state] += 1
+    for row, state in view.members:
+        by_provider.setdefault(row.provider, Counter())[state] += 1
     for provider, counts in sorted(by_provider.items()):
-        table.add_row(text(provider), *(text(str(counts[s]), _STYLES.get(s, "")) if counts[s] else "" for s in states))
+        table.add_row(text(provider), *(text(str(counts[s]), _LOOKS[s].style) if counts[s] else "" for s in states))
     return table
 
 
 def _rows(view: View, limit: int) -> Table:
     """Lay out rows; what went wrong is below the secret's name, since a column for it leaves names no room."""
     table = _table(Column("secret", overflow="fold", min_width=_NARROWEST), "provider", "state", "expires", "last run")
-    for member in view.members[:limit]:
-        row, seen = member.row, member.row.seen
+    for row, state in view.members[:limit]:
+        seen = row.seen
         ended = (seen.error_type or seen.outcome) if seen else None
         detail = [(f"\n  {ended}", "dim")] if ended and ended not in _AS_IT_SHOULD_BE else []
         table.add_row(
             assemble(row.name, *detail),
             text(row.provider),
-            text(member.state.value, _STYLES.get(member.state, "")),
+            text(state.value, _LOOKS[state].style),
             text(_about(row.expires_at - view.now) if row.expires_at else "unknown"),
             text(_about(seen.at - view.now) if seen else "none yet"),
         )

@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from token_refresh_worker.cli.console.command import command
+from token_refresh_worker.cli.console.options import Json
 from token_refresh_worker.cli.console.screen import assemble, iso, output, print_json, text
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, read_past
@@ -19,7 +20,7 @@ def history(
     everything: Annotated[
         bool, typer.Option("--all", help="Also claims and records without a label, not only values.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+    as_json: Json = False,
 ) -> int:
     """List the versions of the secret that still exist, the newest first.
 

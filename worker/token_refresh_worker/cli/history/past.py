@@ -6,14 +6,14 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
-from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretNotFound
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh_worker.adapters.version_claims import VersionClaimReader
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.versions import ListedVersion, VersionKind, list_versions
-from token_refresh_worker.cli.secret.listing import each_version
+from token_refresh_worker.cli.secret.lookups import each_version
 from token_refresh_worker.cli.secret.provider import settings_for
-from token_refresh_worker.cli.secret.regions import not_found
+from token_refresh_worker.cli.secret.regions import located
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.snapshot import RunState, Snapshot
@@ -136,13 +136,10 @@ def read_past(context: Context) -> Past:
         ConfigurationError: A setting is wrong.
     """
     store = context.store()
-    try:
+    with located(context):
         settings = settings_of(context, fields_of(store.read(label=CURRENT)))
         needs_refresh_token = settings.provider.needs_refresh_token
-        entries = each_version(context)
-        listed = list_versions(entries, store, needs_refresh_token=needs_refresh_token)
-    except SecretNotFound as failure:
-        raise not_found(context, failure) from None
+        listed = list_versions(each_version(context), store, needs_refresh_token=needs_refresh_token)
     return Past(
         secret=SecretName(secret_id=context.secret_id, region=context.region),
         claim_store=settings.policy.claim_store,

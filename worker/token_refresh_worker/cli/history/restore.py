@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from token_refresh_worker.cli.console.screen import errors, fields_table, messag
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, TokenFate, read_past, settings_of
 from token_refresh_worker.cli.history.versions import ListedVersion
+from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.storing import store_version, value_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
@@ -34,10 +35,7 @@ def restore(
     context: Context,
     *,
     version_id: Annotated[
-        str | None,
-        typer.Option(
-            "--version", metavar="VERSION_ID", help="Which one; default the last good one.", show_default=False
-        ),
+        str | None, typer.Option("--version", metavar="VERSION_ID", help="Which one; default the last good one.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Restore without asking.")] = False,
 ) -> int:
@@ -46,14 +44,13 @@ def restore(
     It is refused if no run could refresh it, or not without a risk: authorize again instead.
     """
     past = read_past(context)
-    with context.completing():
-        _check_claims(past)
-        chosen = _choose(context, past.listed, version_id)
-        version = chosen.value
-        if chosen.document is None or version is None or version.value is None:
-            raise CommandFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(context))
-        value = _with_claims_in(past.claim_store, chosen.document, version.value)
-        note = _explain(context, past, replace(version, value=value))
+    _check_claims(past)
+    chosen = _choose(context, past.listed, version_id)
+    version = chosen.value
+    if chosen.document is None or version is None or version.value is None:
+        raise CommandFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(context))
+    value = _with_claims_in(past.claim_store, chosen.document, version.value)
+    note = _explain(context, past, replace(version, value=value))
     _show(chosen, chosen.document, note)
     if not yes:
         confirm("Make it current, as a new version?")
@@ -117,47 +114,38 @@ def _explain(context: Context, past: Past, version: SecretVersion) -> str:
     if isinstance(step, Mismatch):
         raise mismatch(past.secret, step)
     verdict = judge(past, snapshot, step, policy)
-    if verdict.refused:
-        raise CommandFailed(verdict.why, fix=("Get a new token set: ", context.command("authorize")))
-    return verdict.why
+    if verdict.health is Health.BROKEN:
+        raise CommandFailed(verdict.text, fix=("Get a new token set: ", context.command("authorize")))
+    return verdict.text
 
 
-class Verdict(NamedTuple):
-    """Whether a token set may come back."""
-
-    refused: bool
-    why: str
-
-
-def judge(past: Past, snapshot: Snapshot, step: Step, policy: Policy) -> Verdict:
+def judge(past: Past, snapshot: Snapshot, step: Step, policy: Policy) -> Finding:
     """Judge a token set by what a run would read and do if it were current."""
     fate, at = past.fate_of_token(snapshot)
     token = "refresh token" if snapshot.current.document.refresh_token else "access token"
     if at is None:
-        return Verdict(False, f"no recorded run redeemed its {token}; if something else did, authorize again instead")
+        return Finding.healthy(f"no recorded run redeemed its {token}; if something else did, authorize again instead")
     if isinstance(step, Promote | Carry):
         after = past.snapshot(past.versions[step.successor.version_id])
         if past.fate_of_token(after)[0] is TokenFate.REJECTED:
-            return Verdict(True, f"the provider rejected the {token} that replaced that set's")
-        return Verdict(
-            False,
+            return Finding.broken(f"the provider rejected the {token} that replaced that set's")
+        return Finding.healthy(
             f"its {token} was redeemed at {when(at)} and will not be used again: the next run brings the tokens "
             "that were received then back on top of it, with its other keys",
         )
     if fate is TokenFate.REJECTED:
-        return Verdict(True, f"the provider rejected that set's {token} at {when(at)}")
+        return Finding.broken(f"the provider rejected that set's {token} at {when(at)}")
     if fate is TokenFate.REDEEMED:
-        return Verdict(True, f"that set's {token} was redeemed at {when(at)}, and the tokens that it brought are gone")
+        return Finding.broken(f"that set's {token} was redeemed at {when(at)}, and the tokens that it brought are gone")
     return _judge_unresolved(snapshot, policy, token, at)
 
 
-def _judge_unresolved(snapshot: Snapshot, policy: Policy, token: str, since: datetime) -> Verdict:
+def _judge_unresolved(snapshot: Snapshot, policy: Policy, token: str, since: datetime) -> Finding:
     grace = snapshot.counted_grace(policy)
     perhaps = f"{token} may have been redeemed (no response is recorded) at {when(since)}"
     if may_be_sent_again(since, snapshot.now, grace):
-        return Verdict(False, f"its {perhaps}; the provider accepts it again until {when(since + grace)}")
-    return Verdict(
-        True,
+        return Finding.healthy(f"its {perhaps}; the provider accepts it again until {when(since + grace)}")
+    return Finding.broken(
         f"that set's {perhaps}, and the provider's grace period ({span(grace)}) is over: sent again, it would be "
         "rejected or cost the grant",
     )

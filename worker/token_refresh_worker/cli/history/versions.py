@@ -1,10 +1,11 @@
 """The versions of a token secret, and what each of them is."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
@@ -14,8 +15,6 @@ from token_refresh_worker.core.versions import staged_version_id
 from token_refresh_worker.run.ports import ReadableSecret, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import Origin
-
-_T = TypeVar("_T")
 
 
 class VersionKind(StrEnum):
@@ -92,8 +91,12 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
     version_id, created_at = entry["VersionId"], entry["CreatedDate"].astimezone(UTC)
     text = (value.value if value else None) or SecretValue("")
     document = document_of(fields_of(value), needs_refresh_token=needs_refresh_token)
-    claim = _parsed(lambda: read_claim(version_id, text, created_at))
-    record = None if claim else _parsed(lambda: read_record(version_id, text))
+    claim, record = None, None
+    with suppress(InvalidSecretDocument):
+        claim = read_claim(version_id, text, created_at)
+    if claim is None:
+        with suppress(InvalidSecretDocument):
+            record = read_record(version_id, text)
     if version_id == PROBE_VERSION_ID:
         kind = VersionKind.PROBE
     elif document is not None:
@@ -117,10 +120,3 @@ def _kind_of(document: TokenDocument) -> VersionKind:
     origin = document.origin
     # Without a claim: the first grant, stored before there was the mark `authorized`.
     return VersionKind.AUTHORIZED if origin and (origin.authorized or not origin.claim_id) else VersionKind.STORED
-
-
-def _parsed(parse: Callable[[], _T]) -> _T | None:
-    try:
-        return parse()
-    except InvalidSecretDocument:
-        return None

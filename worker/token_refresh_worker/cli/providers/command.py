@@ -36,7 +36,7 @@ ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.
 def providers(
     context: Context,
     *,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.")] = None,
     profiles: Annotated[
         Path | None, typer.Option(envvar="PROVIDER_PROFILES", help="Folder with profiles of your own.")
     ] = None,
@@ -45,7 +45,6 @@ def providers(
         typer.Option(
             metavar="FILE",
             help="Check a profile of your own, NAME.toml, against NAME.success.json and NAME.dead.json next to it.",
-            show_default=False,
         ),
     ] = None,
 ) -> int:
@@ -129,8 +128,8 @@ def grace_text(provider: Provider) -> str:
         return "stays valid"
     if provider.grace.ends_by is GraceEnd.USE:
         return "until the new one is used"
-    if provider.replay_grace:
-        return span(provider.replay_grace)
+    if provider.grace.duration:
+        return span(provider.grace.duration)
     # The token stays the same, but nothing says that a repeat is safe, so a run won't try one.
     return "not known; treated as single use" if provider.rotation is Rotation.NEVER else "single use"
 

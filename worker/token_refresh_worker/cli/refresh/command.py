@@ -1,10 +1,10 @@
 """`token-refresh refresh`: the same run as the function's, from here; or the deployed function's, with its log."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
-from token_refresh.errors import InvalidSecretDocument, SecretNotFound
 from token_refresh_worker.adapters.telemetry import mask
 from token_refresh_worker.bootstrap import SystemClock, build_run
 from token_refresh_worker.cli.console.command import command
@@ -14,8 +14,8 @@ from token_refresh_worker.cli.console.screen import Errors, errors, show_result,
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_worker.cli.refresh.invoke import invoke
 from token_refresh_worker.cli.secret.provider import names_provider, settings_for
-from token_refresh_worker.cli.secret.regions import not_found
-from token_refresh_worker.cli.secret.state import read_state, refuse_published_copy
+from token_refresh_worker.cli.secret.regions import located
+from token_refresh_worker.cli.secret.state import read_state
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
@@ -35,13 +35,7 @@ _SENTENCES = {
 }
 
 
-@command(
-    "refresh",
-    "",
-    "--force",
-    "--dry-run --json",
-    "--invoke token-refresh-prod --force",
-)
+@command("refresh", "", "--force", "--dry-run --json", "--invoke token-refresh-prod --force")
 def refresh(  # noqa: PLR0913 - options, each by its name
     context: Context,
     *,
@@ -51,7 +45,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     ] = False,
     invoked: Annotated[
         str | None,
-        typer.Option("--invoke", metavar="FUNCTION", help="Invoke the deployed function instead.", show_default=False),
+        typer.Option("--invoke", metavar="FUNCTION", help="Invoke the deployed function instead."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The result as one JSON object.")] = False,
@@ -63,17 +57,12 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     if invoked is not None:
         return invoke(context, invoked, force=force, dry_run=dry_run, as_json=as_json)
     console = errors()
-    try:
+    with located(context):
         if force and not (dry_run or yes):
             _confirm_reserved(context)
         settings = _settings(context, ask=not (dry_run or yes))
         with console.status("refreshing"):  # After the questions: it would draw over them.
             result = _run(context, settings, console, force=force, dry_run=dry_run)
-    except SecretNotFound as failure:
-        raise not_found(context, failure) from None
-    except InvalidSecretDocument:
-        refuse_published_copy(context)
-        raise
     show_result(result, as_json=as_json)
     return 0
 
@@ -96,11 +85,8 @@ def _run(context: Context, settings: Settings, console: Errors, *, force: bool, 
         time_left_seconds=min(TIME_LIMIT_SECONDS, (settings.policy.claim_time_to_live - STALENESS).total_seconds()),
         client=context.run_client,
     )
-    if dry_run:
-        return run.execute().as_result(None)
-    with finishing(
-        "Ctrl-C: the run ends first, since the refresh token may be redeemed and its tokens not stored yet."
-    ):
+    ends_first = "Ctrl-C: the run ends first, since the refresh token may be redeemed and its tokens not stored yet."
+    with nullcontext() if dry_run else finishing(ends_first):
         return run.execute().as_result(None)
 
 

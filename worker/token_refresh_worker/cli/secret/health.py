@@ -3,7 +3,9 @@
 What is said here follows from the step that a scheduled run would take, so that it does not contradict a run.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain
 from typing import Final
 
 from token_refresh.advice import Advice, Command
@@ -24,8 +26,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
     checks = (_step, _expiry, _failed, _overdue, _ending, _provider_ends, _published, _lifetime)
-    findings = [finding for check in checks if (finding := check(state)) is not None]
-    return sorted(findings, key=lambda finding: -finding.health)
+    return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
 
 
 def health_of(findings: list[Finding]) -> Health:
@@ -58,42 +59,45 @@ def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind o
 
 def explain_attempt(past: PastAttempt) -> str:
     """Say in words how an attempt ended."""
-    words = {Result.SILENT: "no result: the run died", Result.UNKNOWN: "no response"}
+    words = {
+        Result.SILENT: "no result: the run died",
+        Result.UNKNOWN: "no response",
+        Result.MOVED: "the claims moved",
+    }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
 
 
-def _step(state: SecretState) -> Finding | None:
+def _step(state: SecretState) -> Iterator[Finding]:
     """Report why the next run does not refresh, or what it does instead."""
     match state.step:
         case Mismatch() as step:
-            return _mismatch(state, step)
+            yield _mismatch(state, step)
         case Rejected(since, retry_at):
-            return Finding.broken(
+            yield Finding.broken(
                 f"the provider rejected the refresh token at {when(since)}; a run tries again after {when(retry_at)}",
                 *("authorize again: ", state.context.command("authorize")),
                 *(". If the client credentials were wrong, correct them, then: ", _force(state)),
             )
         case TokenUsed(since):
-            return Finding.broken(
+            yield Finding.broken(
                 f"the current refresh token was used at {when(since)}, and the tokens that it brought are gone",
                 "authorize again: ",
                 state.context.command("authorize"),
             )
         case Hold(since, until):
-            return Finding.attention(
+            yield Finding.attention(
                 f"a refresh was started at {when(since)}, and its result is unknown: the refresh token may have "
                 f"been redeemed. Runs wait until {when(until)}",
                 *("safest, authorize again: ", state.context.command("authorize")),
                 *(". To risk the grant now: ", _force(state)),
             )
         case Promote() | Carry():
-            return Finding.attention(
+            yield Finding.attention(
                 "a run was interrupted after it received tokens; they are stored and not current yet",
                 "the next run makes them current; now: ",
                 state.context.command("refresh"),
             )
-    return None
 
 
 def _force(state: SecretState) -> Command:
@@ -123,62 +127,57 @@ def _mismatch(state: SecretState, step: Mismatch) -> Finding:
     )
 
 
-def _expiry(state: SecretState) -> Finding | None:
+def _expiry(state: SecretState) -> Iterator[Finding]:
     refreshes = isinstance(state.step, _REFRESHES)
     command = state.context.command("refresh" if refreshes else "doctor")
     remedy = ("refresh now: " if refreshes else "find out why: ", command)
     if state.document.access_token is None or state.left is None:
-        return Finding.attention("there is no access token, or its expiry is unknown", *remedy)
-    if state.left > timedelta(0):
-        return None
-    return Finding.broken(f"the access token expired {relative(state.left)}: the provider's API rejects it", *remedy)
+        yield Finding.attention("there is no access token, or its expiry is unknown", *remedy)
+    elif state.left <= timedelta(0):
+        yield Finding.broken(f"the access token expired {relative(state.left)}: the provider's API rejects it", *remedy)
 
 
-def _failed(state: SecretState) -> Finding | None:
+def _failed(state: SecretState) -> Iterator[Finding]:
     """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
-    newest = state.attempts[0] if state.attempts else None
     # Without an attempt on the current version, the failure was on an older one and is over.
-    if newest is None or not state.snapshot.on_version or isinstance(state.step, Hold | Promote | Carry | Mismatch):
-        return None
-    if newest.result not in _FAILED:
-        return None
-    fresh = isinstance(state.step, Fresh)
-    again = "the tokens are good, and a run refreshes them when they are due" if fresh else "a later run tries again"
-    return Finding.attention(
-        f"attempt {newest.attempt} ({when(newest.claimed_at)}) failed: {explain_attempt(newest)}",
-        f"{again}; to find the cause: ",
-        state.context.command("doctor"),
-    )
+    if not state.snapshot.on_version or isinstance(state.step, Hold | Promote | Carry | Mismatch):
+        return
+    newest = state.attempts[0]
+    if newest.result in _FAILED:
+        attempt, fresh = newest.attempt, isinstance(state.step, Fresh)
+        good = "the tokens are good, and a run refreshes them when they are due"
+        yield Finding.attention(
+            f"attempt {attempt.attempt_number} ({when(attempt.claimed_at)}) failed: {explain_attempt(newest)}",
+            f"{good if fresh else 'a later run tries again'}; to find the cause: ",
+            state.context.command("doctor"),
+        )
 
 
-def _overdue(state: SecretState) -> Finding | None:
+def _overdue(state: SecretState) -> Iterator[Finding]:
     """Report a refresh that is late: half of the time in which it is due has passed, and no rule keeps a run back."""
-    expires_at, due = state.document.expires_at, state.due_at
-    if expires_at is None or due is None or state.left is None or state.left <= timedelta(0):
-        return None
-    if not isinstance(state.step, _REFRESHES):
-        return None  # Another finding says why no run refreshes; the schedule is not the cause.
-    if state.left > (expires_at - due) / 2:
-        return None
-    return Finding.attention(
-        f"the refresh is overdue: it was due {relative(due - state.snapshot.now)}, and the access token expires "
-        f"in {span(state.left)}",
-        "check the schedule and the function: ",
-        state.context.command("doctor", "--function", "NAME"),
-    )
+    expires_at, due, left = state.document.expires_at, state.due_at, state.left
+    # Where no run refreshes, another finding says why; the schedule is not the cause.
+    if expires_at is None or due is None or left is None or not isinstance(state.step, _REFRESHES):
+        return
+    if timedelta(0) < left <= (expires_at - due) / 2:
+        yield Finding.attention(
+            f"the refresh is overdue: it was due {relative(due - state.snapshot.now)}, and the access token expires "
+            f"in {span(left)}",
+            "check the schedule and the function: ",
+            state.context.command("doctor", "--function", "NAME"),
+        )
 
 
-def _ending(state: SecretState) -> Finding | None:
+def _ending(state: SecretState) -> Iterator[Finding]:
     """Report a grant that ends soon, whatever the runs do."""
     origin, now = state.document.origin, state.snapshot.now
     ends_at, ending_at = (origin.grant_ends_at, origin.grant_ending_at) if origin else (None, None)
-    if ends_at is None or ending_at is None or now < ending_at or is_prolonged(state):
-        return None
-    return Finding.attention(
-        f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
-        "authorize again: ",
-        state.context.command("authorize"),
-    )
+    if ends_at is not None and ending_at is not None and now >= ending_at and not is_prolonged(state):
+        yield Finding.attention(
+            f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
+            "authorize again: ",
+            state.context.command("authorize"),
+        )
 
 
 def is_prolonged(state: SecretState) -> bool:
@@ -190,38 +189,34 @@ def is_prolonged(state: SecretState) -> bool:
     return state.settings.provider.prolongs_grants and not kept
 
 
-def _provider_ends(state: SecretState) -> Finding | None:
+def _provider_ends(state: SecretState) -> Iterator[Finding]:
     provider = state.settings.provider
-    notice = provider.end_notice(state.snapshot.now.date())
-    if notice is None:
-        return None
-    facts = Command(("token-refresh", "providers", provider.name), is_complete=True)
-    return Finding.attention(notice, "plan the move; what is known of it: ", facts)
+    if notice := provider.end_notice(state.snapshot.now.date()):
+        facts = Command(("token-refresh", "providers", provider.name), is_complete=True)
+        yield Finding.attention(notice, "plan the move; what is known of it: ", facts)
 
 
-def _published(state: SecretState) -> Finding | None:
+def _published(state: SecretState) -> Iterator[Finding]:
+    failure = state.publish_failure
     if not state.published_lags or isinstance(state.step, Mismatch):  # A run with other settings fails first.
-        return None
-    if state.publish_failure is not None:
-        failure = state.publish_failure
-        return Finding.attention(f"the published copy can't be read: {failure.facts}", *failure.fix)
-    return Finding.attention(
-        f"the published copy {state.settings.published_secret_id} is of an older version",
-        "the next run updates it; now: ",
-        state.context.command("refresh"),
-    )
+        return
+    if failure is not None:
+        yield Finding.attention(f"the published copy can't be read: {failure.facts}", *failure.fix)
+    else:
+        older = f"the published copy {state.settings.published_secret_id} is of an older version"
+        yield Finding.attention(older, "the next run updates it; now: ", state.context.command("refresh"))
 
 
-def _lifetime(state: SecretState) -> Finding | None:
+def _lifetime(state: SecretState) -> Iterator[Finding]:
     if not lifetime_too_short(state.document, state.policy):
-        return None
+        return
     claims = state.claims_today[1]
     moves = state.policy.claim_store == IN_VERSIONS
     move = (
         "deploy with claim_table, and move the claims before that happens: ",
         state.context.command("claims move", *move_options(StoreName(ClaimStoreKind.TABLE))),
     )
-    return Finding.attention(
+    yield Finding.attention(
         f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
         "will wait",
         *(move if moves else ("ask the provider for tokens that live longer",)),

@@ -9,11 +9,7 @@ from token_refresh_worker.fleet.ports import Index
 
 
 def open_index(context: Context, fleet: str) -> Index:
-    """Open a fleet's index: the table of the fleet's name.
-
-    Raises:
-        ConfigurationError: No region is set, or the AWS configuration can't be used.
-    """
+    """Open a fleet's index: the table of the fleet's name."""
     return TableIndex(context.client("dynamodb"), fleet, fleet)
 
 
@@ -21,21 +17,12 @@ def find_index(context: Context, fleet: str) -> Index:
     """Open the index of a fleet that is there, before anything is changed that only this fleet could use.
 
     Raises:
-        ConfigurationError: There is no such table, no region is set, or the AWS configuration can't be used.
+        ConfigurationError: There is no such table.
         TokenRefreshError: The table can't be read.
     """
     index = open_index(context, fleet)
     index.read_clock()  # a table of claims alone has no index of rows
     return index
-
-
-def arn_of(context: Context, secret_id: str) -> str:
-    """Give the complete ARN of a secret.
-
-    Raises:
-        SecretStoreError: There is no such secret, or it can't be described.
-    """
-    return str(context.call("DescribeSecret", secret_id)["ARN"])
 
 
 def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:

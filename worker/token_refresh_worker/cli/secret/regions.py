@@ -1,11 +1,15 @@
-"""In which other regions a secret of the same name exists."""
+"""Say of a secret that can't be read where it is: in another region, or that this is its published copy."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Final
 
 from token_refresh.aws.clients import CLIENTS, ClientLimits
-from token_refresh.errors import SecretNotFound, TokenRefreshError
+from token_refresh.errors import InvalidSecretDocument, SecretNotFound, TokenRefreshError
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.core.versions import CURRENT
 
 _ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 
@@ -19,13 +23,25 @@ def other_regions(context: Context) -> list[str]:
     return [region for region, exists in zip(asked, found, strict=True) if exists]
 
 
-def not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
-    """Say where the secret is, or how to create it.
+@contextmanager
+def located(context: Context) -> Iterator[None]:
+    """Say where the token secret is, where reading it fails.
 
-    Args:
-        context: What the command acts on.
-        failure: What Secrets Manager said; about another secret, such as the client credentials', it says enough.
+    Raises:
+        SecretNotFound: It is in another region, or nowhere.
+        InvalidSecretDocument: This is its published copy.
     """
+    try:
+        yield
+    except SecretNotFound as failure:
+        raise _not_found(context, failure) from None
+    except InvalidSecretDocument:
+        _refuse_published_copy(context)
+        raise
+
+
+def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
+    """Say where the secret is, or how to create it; about another one, such as the client's, `failure` says enough."""
     # `claims move` would lack its options, and first shows where the secret stands.
     command = "status" if " " in context.name else context.name
     if failure.secret_id != context.secret_id or context.secret_id.startswith("arn:") or failure.is_deleted:
@@ -44,6 +60,17 @@ def not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
         f"{missing}, nor in another region that could be asked",
         fix=("Check the name and the AWS account; to create the secret: ", context.command("authorize")),
     )
+
+
+def _refuse_published_copy(context: Context) -> None:
+    """Refuse to take the published copy for the token secret."""
+    fields = fields_of(context.store().read(label=CURRENT))
+    if "sourceVersionId" in fields and "refreshToken" not in fields:
+        raise InvalidSecretDocument(
+            f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
+            "token",
+            fix="Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",
+        ) from None
 
 
 def _exists(context: Context, region: str) -> bool:

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from token_refresh.errors import InvalidSecretDocument, SecretNotFound, TokenRefreshError
+from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.provider import settings_for
-from token_refresh_worker.cli.secret.regions import not_found
+from token_refresh_worker.cli.secret.regions import located
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.plan import plan
@@ -20,7 +20,7 @@ from token_refresh_worker.core.versions import CURRENT, published_version_id, st
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import ClaimStore, SecretStore
+from token_refresh_worker.run.ports import ClaimStore
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument
@@ -53,10 +53,7 @@ class Result(StrEnum):
 class PastAttempt:
     """One attempt to refresh, as the ledger lists it."""
 
-    claim_id: str
-    claimed_at: datetime
-    attempt: int
-    forced: bool
+    attempt: Attempt
     result: Result
     error: str | None
     version_id: str | None
@@ -86,11 +83,6 @@ class SecretState:
     def document(self) -> TokenDocument:
         """Give the current token document."""
         return self.snapshot.current.document
-
-    @property
-    def stored_at(self) -> datetime:
-        """Say when the current version was stored."""
-        return self.snapshot.current.stored_at
 
     @property
     def due_at(self) -> datetime | None:
@@ -134,31 +126,24 @@ def read_state(context: Context) -> SecretState:
     Raises:
         TokenRefreshError: It can't be read, or is not a token document.
     """
-    with context.completing():
-        return _read_state(context)
-
-
-def _read_state(context: Context) -> SecretState:
-    context.settings()  # A wrong variable is reported first.
-    store = context.store()
-    settings = _settings(context, store)
-    claims = context.claims(settings, store)
     memory = Memory(clock=SystemClock(), state=RunState())
-    reader = SnapshotReader(
-        store=store,
-        claims=claims,
-        claim_store=settings.policy.claim_store.kind,
-        published=context.store(settings.published_secret_id, setting="PUBLISHED_SECRET_ID")
-        if settings.published_secret_id
-        else None,
-        secret=SecretName(secret_id=context.secret_id, region=context.region),
-        needs_refresh_token=settings.provider.needs_refresh_token,
-    )
-    try:
-        snapshot = reader.read(memory)
-    except InvalidSecretDocument:
-        refuse_published_copy(context)
-        raise
+    with context.completing(), located(context):
+        context.settings()  # A wrong variable is reported first.
+        store = context.store()
+        settings = settings_for(context, fields_of(store.read(label=CURRENT)))
+        published, claims = settings.published_secret_id, context.claims(settings, store)
+        snapshot = SnapshotReader(
+            store=store,
+            claims=claims,
+            claim_store=settings.policy.claim_store.kind,
+            published=context.store(published, setting="PUBLISHED_SECRET_ID") if published else None,
+            secret=SecretName(secret_id=context.secret_id, region=context.region),
+            needs_refresh_token=settings.provider.needs_refresh_token,
+        ).read(memory)
+        attempts = tuple(
+            _past_attempt(claims, snapshot, attempt)
+            for attempt in reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])
+        )
     if memory.publish_failure is not None:
         context.complete(memory.publish_failure)
     return SecretState(
@@ -166,36 +151,9 @@ def _read_state(context: Context) -> SecretState:
         settings=settings,
         snapshot=snapshot,
         step=plan(snapshot, RunState(), settings.policy),
-        attempts=_past_attempts(claims, snapshot),
+        attempts=attempts,
         publish_failure=memory.publish_failure,
     )
-
-
-def _settings(context: Context, store: SecretStore) -> Settings:
-    try:
-        return settings_for(context, fields_of(store.read(label=CURRENT)))
-    except SecretNotFound as failure:
-        raise not_found(context, failure) from None
-
-
-def refuse_published_copy(context: Context) -> None:
-    """Refuse to take the published copy for the token secret.
-
-    Raises:
-        InvalidSecretDocument: It is the published copy.
-    """
-    fields = fields_of(context.store().read(label=CURRENT))
-    if "sourceVersionId" in fields and "refreshToken" not in fields:
-        raise InvalidSecretDocument(
-            f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
-            "token",
-            fix="Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",
-        ) from None
-
-
-def _past_attempts(claims: ClaimStore, snapshot: Snapshot) -> tuple[PastAttempt, ...]:
-    newest_first = reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])
-    return tuple(_past_attempt(claims, snapshot, attempt) for attempt in newest_first)
 
 
 def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:
@@ -203,10 +161,7 @@ def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> P
     record = None if attempt.fate is Fate.STORED else claims.record_of(attempt.claim_id)
     stored = staged_version_id(attempt.claim_id, attempt.version_id) if attempt.fate is Fate.STORED else None
     return PastAttempt(
-        claim_id=attempt.claim_id,
-        claimed_at=attempt.claimed_at,
-        attempt=attempt.attempt_number,
-        forced=attempt.forced,
+        attempt=attempt,
         result=_result(snapshot, attempt),
         error=record.error if record else None,
         version_id=stored,

@@ -85,9 +85,11 @@ def create_secret(context: Context, value: SecretValue, tags: Sequence[tuple[str
         SecretStoreError: Secrets Manager refused.
     """
     version_id = str(uuid.uuid4())
-    context.call(
-        "CreateSecret",
+    context.ask(
+        "secretsmanager:CreateSecret",
+        "secret",
         context.secret_id,
+        Name=context.secret_id,
         ClientRequestToken=version_id,
         Description="OAuth 2.0 tokens, refreshed by token-refresh-worker",
         SecretString=value.reveal(),

@@ -11,6 +11,7 @@ from rich.live import Live
 from token_refresh.advice import Advice
 from token_refresh.errors import InvalidSecretDocument, SecretEmpty, TokenRefreshError
 from token_refresh_worker.cli.console.command import command
+from token_refresh_worker.cli.console.options import Json
 from token_refresh_worker.cli.console.screen import message, output, print_json, show
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.finding import Health
@@ -23,17 +24,12 @@ _BROKEN = (SecretEmpty, InvalidSecretDocument)
 
 
 @command(
-    "status",
-    "",
-    "upwork-oauth-tokens --region eu-central-1",
-    "--json",
-    "--watch --interval 10",
-    failed=Health.UNKNOWN,
+    "status", "", "upwork-oauth-tokens --region eu-central-1", "--json", "--watch --interval 10", failed=Health.UNKNOWN
 )
 def status(
     context: Context,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
+    as_json: Json = False,
     watch: Annotated[bool, typer.Option("--watch", help="Print it again and again, until Ctrl-C.")] = False,
     interval: Annotated[int, typer.Option(min=1, max=3600, help="Seconds between two reads with --watch.")] = 5,
 ) -> int:

@@ -34,13 +34,13 @@ _NARROW: Final = 64
 def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]:
     """Lay the state out on one screen, part below part."""
     health, now, current = health_of(findings), state.snapshot.now, state.snapshot.current
-    where = f"  {state.context.secret_id} in {state.context.region}"
+    expires_at, where = state.document.expires_at, f"  {state.context.secret_id} in {state.context.region}"
     table = fields_table(
         [
             ("current version", current.version_id),
             ("labels", ", ".join(sorted(current.labels))),
-            ("stored", f"{when(state.stored_at)} ({ago(state.stored_at, now)})"),
-            ("expires", _expires(state)),
+            ("stored", f"{when(current.stored_at)} ({ago(current.stored_at, now)})"),
+            ("expires", when_from(expires_at, now) if expires_at else "unknown"),
             ("", _bar(state, _STYLES[health])),
             ("due", when_from(state.due_at, now) if state.due_at else "now"),
             ("next run", next_step(state)),
@@ -56,11 +56,6 @@ def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]
     if state.attempts:
         parts += ["", _attempts(state)]
     return parts
-
-
-def _expires(state: SecretState) -> str:
-    expires_at, now = state.document.expires_at, state.snapshot.now
-    return "unknown" if expires_at is None else when_from(expires_at, now)
 
 
 def _grant_ends(state: SecretState) -> str | None:
@@ -111,21 +106,20 @@ def _attempts(state: SecretState) -> Table:
     for column in ("", "result") if narrow else ("claimed", "", "attempt", "result", "version"):
         table.add_column(column, style="dim" if column == "version" else "", no_wrap=column in {"claimed", ""})
     for past in state.attempts:
-        since = ago(past.claimed_at, state.snapshot.now)
-        result = text(
-            explain_attempt(past) + (", forced" if past.forced else ""), "" if past.result.is_fine else "yellow"
-        )
+        claimed_at, forced = past.attempt.claimed_at, ", forced" if past.attempt.forced else ""
+        since = ago(claimed_at, state.snapshot.now)
+        result = text(explain_attempt(past) + forced, "" if past.result.is_fine else "yellow")
         if narrow:
             table.add_row(since, result)
         else:
             version = text((past.version_id or "")[:8])
-            table.add_row(when(past.claimed_at), since, str(past.attempt), result, version)
+            table.add_row(when(claimed_at), since, str(past.attempt.attempt_number), result, version)
     return table
 
 
 def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
     """Give the state for machines."""
-    step, published = state.step, state.settings.published_secret_id
+    step, current, published = state.step, state.snapshot.current, state.settings.published_secret_id
     retry_at = step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
     used, limit = state.claims_today
     return {
@@ -133,9 +127,9 @@ def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": in_words(f.remedy)} for f in findings],
         "secret_id": state.context.secret_id,
         "region": state.context.region,
-        "version_id": state.snapshot.current.version_id,
-        "labels": sorted(state.snapshot.current.labels),
-        "stored_at": iso(state.stored_at),
+        "version_id": current.version_id,
+        "labels": sorted(current.labels),
+        "stored_at": iso(current.stored_at),
         "expires_at": iso(state.document.expires_at),
         "seconds_to_expiry": None if state.left is None else round(state.left.total_seconds()),
         "due_at": iso(state.due_at),
@@ -153,10 +147,10 @@ def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         },
         "attempts": [
             {
-                "claimed_at": iso(past.claimed_at),
-                "claim_id": past.claim_id,
-                "attempt": past.attempt,
-                "forced": past.forced,
+                "claimed_at": iso(past.attempt.claimed_at),
+                "claim_id": past.attempt.claim_id,
+                "attempt": past.attempt.attempt_number,
+                "forced": past.attempt.forced,
                 "result": past.result.value,
                 "error": past.error,
                 "version_id": past.version_id,

@@ -48,14 +48,14 @@ class TableIndex:
 
     def pauses(self) -> Pauses:
         """Read the pauses of the fleet and of its providers."""
-        what = {"Key": items.fleet_key(self._fleet), "ConsistentRead": True}
+        what = {"Key": items.key("fleet", self._fleet), "ConsistentRead": True}
         item = self._table.call("GetItem", what, lambda response: optional_member(response, "Item", dict))
         return items.read_pauses(item or {})
 
     def entry(self, secret_arn: str) -> IndexEntry | None:
         """Read one secret's row, the pauses and the open breakers in one call."""
         # Not the claims: they are an item of their own, which the run reads and locks itself.
-        keys = [items.row_key(secret_arn), items.fleet_key(self._fleet), items.breakers_key(self._fleet)]
+        keys = [items.key("row", secret_arn), items.key("fleet", self._fleet), items.key("breakers", self._fleet)]
         found, now = self._get(keys)
         item = found.get(f"row#{secret_arn}")
         if item is None or item.get("fleet") != {"S": self._fleet}:
@@ -72,7 +72,7 @@ class TableIndex:
         # A time that no run can have had is a broken one, and so is a text: both would lock the row forever.
         newer = "attribute_type(ran_at, :number) AND ran_at > :newest AND ran_at < :latest"
         return self._update(
-            items.row_key(row.secret_arn),
+            items.key("row", row.secret_arn),
             f"SET {changes}",
             f"{_EXISTS} AND NOT ({newer})",
             {
@@ -86,7 +86,7 @@ class TableIndex:
     def announced(self, secret_arn: str, transition: str) -> None:
         """Remember that a transition was announced."""
         # Not a part of the report: it is written only once the bus has taken the event.
-        self._update(items.row_key(secret_arn), "SET announced = :it", _EXISTS, {":it": {"S": transition}})
+        self._update(items.key("row", secret_arn), "SET announced = :it", _EXISTS, {":it": {"S": transition}})
 
     def add(self, row: Row) -> bool:
         """Add a row, unless the secret has one."""
@@ -101,21 +101,21 @@ class TableIndex:
     def look_at(self, secret_arn: str, now: datetime) -> bool:
         """Make a secret due."""
         return self._update(
-            items.row_key(secret_arn), "SET next_at = :now", _EXISTS, {":now": {"N": items.seconds(now)}}
+            items.key("row", secret_arn), "SET next_at = :now", _EXISTS, {":now": {"N": items.seconds(now)}}
         )
 
     def remove(self, secret_arn: str) -> None:
         """Remove a row."""
-        self._table.write("DeleteItem", {"Key": items.row_key(secret_arn)})
+        self._table.write("DeleteItem", {"Key": items.key("row", secret_arn)})
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         """Pause one secret, one provider or the fleet, or resume it."""
         # An empty name must not mean the whole fleet.
         name = items.PAUSE if provider is None else f"{items.PAUSE}:{provider}"
         if secret_arn is None:
-            key, condition = items.fleet_key(self._fleet), "attribute_not_exists(fleet)"  # which this item never has
+            key, condition = items.key("fleet", self._fleet), "attribute_not_exists(fleet)"  # which this item never has
         else:
-            key, condition = items.row_key(secret_arn), _EXISTS
+            key, condition = items.key("row", secret_arn), _EXISTS
         if pause is None:
             return self._update(key, "REMOVE #pause", condition, {}, names={"#pause": name})
         values = {":pause": {"S": items.write_pause(pause)}}
@@ -125,7 +125,7 @@ class TableIndex:
         """Give the IDs of the messages of the last five minutes."""
         # One item a minute: a list that grows in one item would be read and written as a whole each time.
         minute, minutes = _minute(now), int(LEASE.total_seconds()) // _MINUTE
-        found, _ = self._get([items.sent_key(self._fleet, minute - back) for back in range(minutes + 1)])
+        found, _ = self._get([items.key("sent", f"{self._fleet}#{minute - back}") for back in range(minutes + 1)])
         return frozenset(name for item in found.values() for name in items.read_ids(item))
 
     def remember(self, message_ids: Iterable[str], now: datetime) -> None:
@@ -133,13 +133,14 @@ class TableIndex:
         # Twice the lease, since DynamoDB deletes late and never early.
         gone_at = int((now + 2 * LEASE).timestamp())
         values = {":ids": {"SS": sorted(message_ids)}, ":gone": {"N": str(gone_at)}}
-        self._update(items.sent_key(self._fleet, _minute(now)), "ADD ids :ids SET gone_at = :gone", None, values)
+        key = items.key("sent", f"{self._fleet}#{_minute(now)}")
+        self._update(key, "ADD ids :ids SET gone_at = :gone", None, values)
 
     def tell_breakers(self, providers: Iterable[str], now: datetime) -> None:
         """Tell the workers whose breaker is open."""
         names = [{"S": name} for name in sorted(providers)]
         values = {":open": {"L": names}, ":until": {"N": items.seconds(now + LEASE)}}
-        self._update(items.breakers_key(self._fleet), "SET providers = :open, open_until = :until", None, values)
+        self._update(items.key("breakers", self._fleet), "SET providers = :open, open_until = :until", None, values)
 
     def _all_rows(self) -> dict[str, Any]:
         return {

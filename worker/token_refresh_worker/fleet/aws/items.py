@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh_worker.core.announcement import Transition
@@ -37,30 +37,15 @@ _MOST: Final = 10**9
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def row_key(secret_arn: str) -> dict[str, dict[str, str]]:
-    """Give the key of a row."""
-    return {KEY: {"S": f"row#{secret_arn}"}}
-
-
-def fleet_key(fleet: str) -> dict[str, dict[str, str]]:
-    """Give the key of a fleet's pauses."""
-    return {KEY: {"S": f"fleet#{fleet}"}}
-
-
-def sent_key(fleet: str, minute: int) -> dict[str, dict[str, str]]:
-    """Give the key of one minute's messages."""
-    return {KEY: {"S": f"sent#{fleet}#{minute}"}}
-
-
-def breakers_key(fleet: str) -> dict[str, dict[str, str]]:
-    """Give the key of a fleet's open breakers."""
-    return {KEY: {"S": f"breakers#{fleet}"}}
+def key(kind: Literal["row", "fleet", "sent", "breakers"], name: str) -> dict[str, dict[str, str]]:
+    """Give the key of an item; the table above says what each kind holds."""
+    return {KEY: {"S": f"{kind}#{name}"}}
 
 
 def write_row(row: Row, fleet: str) -> dict[str, dict[str, Any]]:
     """Write a row as an item."""
     item: dict[str, dict[str, Any]] = {
-        **row_key(row.secret_arn),
+        **key("row", row.secret_arn),
         "fleet": {"S": fleet},
         "added_at": {"N": seconds(row.added_at)},
         **report_values(row, prefix=""),

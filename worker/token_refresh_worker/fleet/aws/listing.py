@@ -1,4 +1,4 @@
-"""The secrets that carry a fleet's tag; implements the port `Listing`."""
+"""The secrets that carry a fleet's tag."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC
@@ -12,34 +12,29 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
-class TaggedSecrets:
-    """`ListSecrets` with the tag as filter. It returns names and tags, and no value of a secret."""
+def list_members(client: "SecretsManagerClient", fleet: str) -> Iterator[TaggedSecret]:
+    """List all secrets whose tag begins with the fleet's name: names and tags, and no value of a secret.
 
-    def __init__(self, client: "SecretsManagerClient") -> None:
-        self._client = client
+    See https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html: filters match prefixes.
+    """
+    filters = [{"Key": "tag-key", "Values": [FLEET_TAG]}, {"Key": "tag-value", "Values": [fleet]}]
+    what: dict[str, Any] = {"Filters": filters, "MaxResults": 100}
+    # At most 100 a page, and a page may be empty although more follow.
+    while True:
+        listed, more = _page(client, what)
+        yield from listed
+        if more is None:
+            return
+        what = {**what, "NextToken": more}
 
-    def members(self, fleet: str) -> Iterator[TaggedSecret]:
-        """List all secrets whose tag begins with the fleet's name.
 
-        See https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html: filters match prefixes.
-        """
-        filters = [{"Key": "tag-key", "Values": [FLEET_TAG]}, {"Key": "tag-value", "Values": [fleet]}]
-        what: dict[str, Any] = {"Filters": filters, "MaxResults": 100}
-        # At most 100 a page, and a page may be empty although more follow.
-        while True:
-            listed, more = self._page(what)
-            yield from listed
-            if more is None:
-                return
-            what = {**what, "NextToken": more}
+def _page(client: "SecretsManagerClient", what: Mapping[str, Any]) -> tuple[list[TaggedSecret], str | None]:
+    def ask() -> tuple[list[TaggedSecret], str | None]:
+        page = client.list_secrets(**what)
+        return [_listed(secret) for secret in page["SecretList"]], page.get("NextToken")
 
-    def _page(self, what: Mapping[str, Any]) -> tuple[list[TaggedSecret], str | None]:
-        def ask() -> tuple[list[TaggedSecret], str | None]:
-            page = self._client.list_secrets(**what)
-            return [_listed(secret) for secret in page["SecretList"]], page.get("NextToken")
-
-        region = self._client.meta.region_name
-        return call(ask, lambda: AwsRequest("secretsmanager:ListSecrets", "", region, kind="all secrets"))
+    region = client.meta.region_name
+    return call(ask, lambda: AwsRequest("secretsmanager:ListSecrets", "", region, kind="all secrets"))
 
 
 def _listed(secret: Any) -> TaggedSecret:

@@ -1,4 +1,4 @@
-"""The FIFO queue between dispatcher and worker; implements the port `Queue`."""
+"""The FIFO queue between dispatcher and worker; implements the port `Send`."""
 
 import json
 from collections.abc import Sequence
@@ -16,30 +16,27 @@ BATCH: Final = 10
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html."""
 
 
-class FifoQueue:
-    """An SQS FIFO queue. A second message with the same ID within five minutes is dropped by the service."""
+def send_messages(client: "SQSClient", url: str, messages: Sequence[Message]) -> list[str]:
+    """Send messages in batches, and give the IDs of those that the queue took.
 
-    def __init__(self, client: "SQSClient", url: str) -> None:
-        self._client = client
-        self._url = url
+    The others are left to the next minute. SQS drops a second message with the same ID within five minutes.
+    """
+    sent: list[str] = []
+    for start in range(0, len(messages), BATCH):
+        entries = [_entry(number, message) for number, message in enumerate(messages[start : start + BATCH])]
+        taken = _send(client, url, entries)
+        sent += [entry["MessageDeduplicationId"] for entry in entries if entry["Id"] in taken]
+    return sent
 
-    def send(self, messages: Sequence[Message]) -> list[str]:
-        """Send messages in batches; a message that the queue did not take is left to the next minute."""
-        sent: list[str] = []
-        for start in range(0, len(messages), BATCH):
-            entries = [_entry(number, message) for number, message in enumerate(messages[start : start + BATCH])]
-            taken = self._send(entries)
-            sent += [entry["MessageDeduplicationId"] for entry in entries if entry["Id"] in taken]
-        return sent
 
-    def _send(self, entries: list[Any]) -> set[str]:
-        def ask() -> set[str]:
-            response = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
-            # A call that succeeds may have refused some of its messages.
-            return {result["Id"] for result in response.get("Successful", ())}
+def _send(client: "SQSClient", url: str, entries: list[Any]) -> set[str]:
+    def ask() -> set[str]:
+        response = client.send_message_batch(QueueUrl=url, Entries=entries)
+        # A call that succeeds may have refused some of its messages.
+        return {result["Id"] for result in response.get("Successful", ())}
 
-        # The URL names the region.
-        return call(ask, lambda: AwsRequest("sqs:SendMessage", self._url, "", "queue"))
+    # The URL names the region.
+    return call(ask, lambda: AwsRequest("sqs:SendMessage", url, "", "queue"))
 
 
 def _entry(number: int, message: Message) -> dict[str, Any]:

@@ -57,12 +57,9 @@ class Breaker:
 
 
 def breaker_of(rows: Iterable[Row], *, single_use: bool, now: datetime) -> Breaker | None:
-    """Return a provider's breaker where it is open.
+    """Return the breaker of a provider, given all of its rows, where it is open.
 
-    Args:
-        rows: All rows of the provider.
-        single_use: Whether the provider revokes the grant when a redeemed refresh token is sent again.
-        now: The current time.
+    With `single_use` the provider revokes the grant when a redeemed refresh token is sent again.
     """
     rows = list(rows)
     # A fresh run sends nothing, and would close the breaker of a provider that is down.

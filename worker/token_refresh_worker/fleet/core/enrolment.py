@@ -47,14 +47,9 @@ class Resync:
 def resync(
     listed: Iterable[TaggedSecret], rows: Iterable[Row], *, fleet: str, now: datetime, believe: bool = False
 ) -> Resync:
-    """Compare the listing with the index.
+    """Compare a complete listing with all rows of the fleet.
 
-    Args:
-        listed: A complete listing; its filter matches prefixes, so other fleets' secrets may be in it.
-        rows: All rows of the fleet.
-        fleet: The fleet's name.
-        now: The current time.
-        believe: Whether to remove the rows that the listing lacks, however many there are.
+    To `believe` the listing is to remove the rows that it lacks, however many there are.
     """
     members = {secret.secret_arn: secret for secret in listed if secret.tags.get(FLEET_TAG) == fleet}
     known = {row.secret_arn: row for row in rows}

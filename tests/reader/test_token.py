@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reader.surroundings import START
 from token_refresh.reader import Token
-from token_refresh.reader.schedule import RefreshPattern
+from token_refresh.reader.token import RefreshPattern
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 
 DAY, HOUR = 86_400.0, 3600.0

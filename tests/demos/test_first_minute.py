@@ -1,0 +1,72 @@
+"""The first minute with a clone: an installation says what it does, and Ctrl-C at any moment does no harm."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ".venv/lib/*/site-packages"
+MOMENTS = {
+    "at the start": "scripts",
+    "before there is pip": ".venv/bin/python",
+    "while pip is unpacked": f"{PACKAGES}/pip",
+    "before there is uv": ".venv/uv.txt",
+    "while packages are linked": f"{PACKAGES}/botocore",
+}
+"""When Ctrl-C is pressed: as soon as this is there."""
+
+INTERRUPTED = ["^C", "scripts/install: interrupted; start it again when you like", ""]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    for name in ("locks", "reader", "scripts", "worker"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def terminal(clone: Path, *command: str) -> Any:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    return pexpect.spawn(command[0], [*command[1:]], cwd=str(clone), env=environment, encoding="utf-8", timeout=60)
+
+
+def test_an_interrupted_installation_is_repaired(clone: Path) -> None:
+    """Ctrl-C at five moments ends `scripts/demo` with one line and no traceback, and the start after them works."""
+    for moment, appears in MOMENTS.items():
+        child = terminal(clone, "scripts/demo")
+        child.expect("scripts/install: installs 160 MB of packages into .venv, in about 20 s\r\n")
+        while not any(clone.glob(appears)):
+            time.sleep(0.001)
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.wait()
+
+        assert INTERRUPTED == child.before.split("\r\n"), moment
+
+    subprocess.run([clone / "scripts/install", "demo"], check=True, capture_output=True)  # noqa: S603 - our own script
+    subprocess.run([clone / ".venv/bin/token-refresh", "--version"], check=True, capture_output=True)  # noqa: S603 - what it installed
+
+
+def test_an_installation_waits_for_another(clone: Path) -> None:
+    """A start beside another one, such as of tests and demo, says that it waits, and changes nothing meanwhile."""
+    (clone / "build").mkdir()
+    with (clone / "build/install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        child = terminal(clone, "scripts/install", "demo")
+        child.expect("scripts/install: waits for another installation\r\n")
+        child.sendintr()
+        child.expect(pexpect.EOF)
+
+    assert INTERRUPTED == child.before.split("\r\n")
+    assert not (clone / ".venv").exists()
