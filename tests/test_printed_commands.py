@@ -38,7 +38,7 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
     """Each error of a run, about a secret, a region, a host and a response that are all named by the value."""
     secret = SecretName(secret_id=value, region=value)
     requests = [
-        failures.failed_request(secret, FailedRequest(kind=kind, seen=value), unsure=unsure, sent=2)
+        failures.failed_request(secret, FailedRequest(kind=kind, seen=value), value, unsure=unsure, sent=2)
         for kind, unsure in product(FailureKind, (False, True))
     ]
     return [
@@ -51,7 +51,7 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
         *(failures.mismatch(secret, Mismatch("CLAIM_TABLE", kind, kind)) for kind in ClaimStoreKind),
         failures.dead_grant(secret, Rejected(NOW, NOW), value),
         failures.dead_grant(secret, TokenUsed(NOW)),
-        failures.unknown_outcome(secret, Hold(NOW, NOW)),
+        failures.unknown_outcome(secret, Hold(NOW, NOW, value)),
         failures.not_stored(secret, value),
         failures.too_many_steps(secret, 3),
         *requests,

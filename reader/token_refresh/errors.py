@@ -137,10 +137,10 @@ class ReauthorizationRequired(RefreshError):
 
 
 class RefreshOutcomeUnknown(RefreshError):
-    """A token request was sent and no response arrived. The provider may have redeemed the token.
+    """A token request was sent and no usable response arrived. The provider may have redeemed the token.
 
     Fix: Within the grace period the next run repeats it. Otherwise runs wait until shortly before expiry: authorize
-    again before then, or force a run.
+    again before then, or wait. At the grant's risk, `token-refresh refresh --resend` sends the token again now.
     """
 
 

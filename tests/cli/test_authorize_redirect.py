@@ -1,12 +1,18 @@
 """`authorize`: the wait for the browser's redirect, at a port of this machine."""
 
+import errno
 import random
+import re
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -14,6 +20,7 @@ from cli.authorizing import Person, consent, redirected, stored
 from cli.scene import Cli
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.authorize import redirect
 from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
 from token_refresh_worker.cli.authorize.redirect import RedirectServer
@@ -105,13 +112,63 @@ def waiting(free_port: int) -> Iterator[tuple[int, Thread, list[BaseException]]]
         thread.join()
 
 
-def send(port: int, request: bytes) -> bytes:
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as connection:
-        connection.sendall(request)
-        connection.shutdown(socket.SHUT_WR)
+@dataclass
+class Listening:
+    """A redirect server that waits in a thread."""
+
+    port: int
+    redirect: bytes
+    codes: list[str]
+    ended: list[BaseException]
+
+
+@contextmanager
+def _listening(port: int, host: str = "127.0.0.1") -> Iterator[Listening]:
+    authorization = AuthorizationRequest(
+        endpoint="https://example.com/authorize",
+        client_id="me",
+        redirect_uri=f"http://{host}:{port}/callback",
+        scope=None,
+        pkce=True,
+    )
+    request = f"GET /callback?code=the-code&state={authorization.state} HTTP/1.1\r\n\r\n"
+    found = Listening(port, request.encode(), [], [])
+
+    def complete(code: SecretValue) -> str:
+        found.codes.append(code.reveal())
+        return "done"
+
+    with RedirectServer(authorization, complete) as server:
+
+        def wait() -> None:
+            try:
+                server.wait(20)
+            except BaseException as error:  # noqa: BLE001 - the test looks at it
+                found.ended.append(error)
+
+        thread = Thread(target=wait)
+        thread.start()
+        yield found
+        thread.join()
+
+
+@contextmanager
+def idle(port: int, number: int) -> Iterator[list[socket.socket]]:
+    """Connections that never send anything."""
+    with ExitStack() as opened:
+        yield [
+            opened.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=5)))
+            for _ in range(number)
+        ]
+
+
+def send(port: int, request: bytes, *, host: str = "127.0.0.1") -> bytes:
+    with closing(socket.create_connection((host, port), timeout=5)) as connection:
         try:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: connection.recv(65_536), b""))
-        except ConnectionResetError:
+        except (ConnectionResetError, BrokenPipeError):
             return b""
 
 
@@ -175,16 +232,96 @@ def test_a_forged_redirect_does_not_end_the_authorization(
     assert [400, 200] == [page.status_code for page in someone.leave().pages]
 
 
-def test_a_connection_that_breaks_ends_no_authorization() -> None:
-    """The browser makes another connection where one broke; a defect of ours is not hidden."""
-    server = object.__new__(RedirectServer)
+@pytest.fixture
+def listening(free_port: int) -> Callable[..., Any]:
+    """Makes a redirect server that takes any code, and lets it wait in a thread."""
+    return partial(_listening, free_port)
 
-    def handled(error: Exception) -> None:
-        try:
-            raise error
-        except type(error):
-            server.handle_error(None, None)
 
-    handled(ConnectionResetError())
-    with pytest.raises(ZeroDivisionError):
-        handled(ZeroDivisionError())
+def test_idle_connections_do_not_delay_the_redirect(
+    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """200 connections that send nothing, and never end, don't keep the redirect waiting."""
+    monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 3600.0)
+    with listening() as waiting, idle(waiting.port, 200) as others:
+        assert b" 200 " in send(waiting.port, waiting.redirect)
+        assert others, "they were open all the time"
+    assert ["the-code"] == waiting.codes
+    assert [] == waiting.ended
+
+
+def test_one_connection_too_many_ends_the_oldest(
+    listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many connections others hold, the newest is read: the oldest makes room."""
+    monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 3600.0)
+    monkeypatch.setattr(redirect, "_MOST_CONNECTIONS", 3)
+    with listening() as waiting, idle(waiting.port, 5) as others:
+        assert b" 200 " in send(waiting.port, waiting.redirect)
+        for ended in others[:3]:
+            assert b"" == ended.recv(1)
+
+
+def test_a_request_without_end_is_not_kept(listening: Callable[..., Any]) -> None:
+    """A request longer than any browser's ends its connection."""
+    with listening() as waiting:
+        assert b"" == send(waiting.port, b"GET /" + b"x" * 100_000)
+        assert b" 200 " in send(waiting.port, waiting.redirect)
+
+
+def test_a_connection_that_breaks_ends_no_authorization(listening: Callable[..., Any]) -> None:
+    """The browser makes another connection where one broke."""
+    with listening() as waiting:
+        with closing(socket.create_connection(("127.0.0.1", waiting.port))) as broken:
+            broken.sendall(b"GET /")
+            broken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends with a reset
+        assert b" 200 " in send(waiting.port, waiting.redirect)
+    assert [] == waiting.ended
+
+
+def test_a_visitor_who_is_gone_is_not_accepted(listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that ended before it was accepted is left alone."""
+    accept, gone = socket.socket.accept, [BlockingIOError()]
+
+    def accepted(listener: socket.socket) -> Any:
+        if gone:
+            raise gone.pop()
+        return accept(listener)
+
+    with listening() as waiting:
+        monkeypatch.setattr(socket.socket, "accept", accepted)
+        assert b" 200 " in send(waiting.port, waiting.redirect)
+
+
+def test_localhost_is_taken_on_both_stacks(listening: Callable[..., Any]) -> None:
+    """A browser finds `authorize` at `localhost`, whichever stack it takes, and nobody else."""
+    with listening("localhost") as waiting:
+        assert b" 404 " in send(waiting.port, b"GET / HTTP/1.1\r\n\r\n", host="::1")
+        assert b" 200 " in send(waiting.port, waiting.redirect)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_half_of_localhost_is_refused(listening: Callable[..., Any], free_port: int, address: str) -> None:
+    """Where another program has one of the stacks, the browser could take the code to it: nothing begins."""
+    with closing(socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)) as other:
+        other.bind((address, free_port))
+        other.listen()
+        with (
+            pytest.raises(CommandFailed, match=re.escape(f"can't listen at {address}:{free_port}")),
+            listening("localhost"),
+        ):
+            pass  # pragma: no cover - it is refused before
+
+
+def test_localhost_without_ipv6(listening: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this machine has no IPv6, nobody can listen there, and IPv4 is enough."""
+    bind = socket.socket.bind
+
+    def bound(listener: socket.socket, address: Any) -> None:
+        if address[0] == "::1":
+            raise OSError(errno.EADDRNOTAVAIL, "no such address")
+        bind(listener, address)
+
+    monkeypatch.setattr(socket.socket, "bind", bound)
+    with listening("localhost") as waiting:
+        assert b" 200 " in send(waiting.port, waiting.redirect)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from builders import HOUR
 from cli.scene import SECRET_ID, Cli, Tokens
+from cli.shell import commands_in
 from testbed.aws_lambda.function import Function
 from testbed.loopback import LoopbackHandler, LoopbackServer
 from testbed.provider import script
@@ -141,6 +143,17 @@ class _Invoke(LoopbackHandler):
         return self.respond(200, json.dumps(error_fields).encode(), headers)
 
 
+def test_resend(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """Where nobody knows whether a token was redeemed, only the command that the error prints sends it again."""
+    tokens.store(expires_in=7 * HOUR)
+    endpoint.play(script.close())
+    lost = cli("refresh", REPLAY_GRACE_SECONDS="0")
+    (printed,) = (command for command in commands_in(lost) if "--resend" in command)
+
+    assert 1 == cli("refresh", "--force", REPLAY_GRACE_SECONDS="0").code
+    assert "refreshed" == cli(*shlex.split(printed)[1:], "--json", REPLAY_GRACE_SECONDS="0").json["outcome"]
+
+
 @pytest.fixture
 def deployed(store: SecretsManagerServer, tokens: Tokens, environment: dict[str, str]) -> Iterator[Lambda]:
     del tokens
@@ -162,6 +175,8 @@ def test_invoke(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, deployed: Lam
     assert "| info token_refresh_finished outcome=refreshed attempts=1 duration_ms=" in refreshed.screen
     assert 1 == failed.code
     assert "function worker failed with ReauthorizationRequired: the provider rejected" in failed.screen
+    cli("refresh", "--invoke=worker", "--resend", "attempt-1")
+    assert {"force": False, "dry_run": False, "resend": "attempt-1"} == deployed.events.pop()
     assert [{"force": True, "dry_run": False}, {"force": True, "dry_run": False, "secret_id": SECRET_ID}] == (
         deployed.events
     )

@@ -52,7 +52,8 @@ def test_held(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     assert 1 == ended.code
     assert "the refresh token may have been redeemed" in ended.screen
     assert "sends nothing until" in ended.screen
-    assert "token-refresh refresh upwork-oauth-tokens --force" in ended.screen
+    assert "--force" not in ended.screen
+    assert "token-refresh refresh upwork-oauth-tokens --resend " in ended.screen
     assert "no response" in ended.screen
 
 

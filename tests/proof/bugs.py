@@ -36,6 +36,7 @@ from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.failures import dead_grant
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.redemption import Redemption
+from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, StoreName
 
@@ -233,6 +234,28 @@ def grace_of_zero() -> Patches:
     return [(module, "may_be_sent_again", may_be_sent_again) for module in (plan_module, redemption_module)]
 
 
+def force_overrides_a_hold() -> Patches:
+    """Let a forced run send a token of unknown outcome."""
+    return [(RunState, "names", lambda self, snapshot: snapshot.current.version_id == self.forced_version)]
+
+
+def first_named() -> Patches:
+    """Override an unknown outcome by the name of the first attempt, whatever was sent since."""
+    return [(RunState, "names", lambda self, snapshot: self.resend in {a.claim_id for a in snapshot.unresolved[:1]})]
+
+
+def named_when_it_began() -> Patches:
+    """Override an unknown outcome if it was the named one when the run began."""
+    plans, names = Run._plan, RunState.names  # noqa: SLF001 - to break it
+
+    def began(self: Run, snapshot: Snapshot) -> Any:
+        if names(self.memory.state, snapshot):
+            self.memory.state = replace(self.memory.state, resend="any")
+        return plans(self, snapshot)
+
+    return [(Run, "_plan", began), (RunState, "names", lambda self, s: self.resend == "any" and bool(s.unresolved))]
+
+
 def always_repeats() -> Patches:
     """Repeat a request that may have been received, whatever the provider."""
     return [(redemption_module, "may_be_sent_again", lambda *_: True)]
@@ -310,8 +333,8 @@ def by_version() -> Patches:
     def on_version(*fates: Fate) -> property:
         return property(lambda snapshot: next((a for a in reversed(snapshot.on_version) if a.fate in fates), None))
 
-    unresolved = on_version(Fate.UNKNOWN, Fate.SILENT)
-    return [(Snapshot, "stored_attempt", on_version(Fate.STORED)), (Snapshot, "first_unresolved", unresolved)]
+    unresolved = property(lambda snapshot: tuple(a for a in snapshot.on_version if a.fate.unresolved))
+    return [(Snapshot, "stored_attempt", on_version(Fate.STORED)), (Snapshot, "unresolved", unresolved)]
 
 
 def refusal_not_looked_up() -> Patches:

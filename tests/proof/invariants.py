@@ -113,7 +113,7 @@ class Invariants:
             raise Violation("a refresh token was sent to another host")
 
     def check_reuse(self, world: World, provider: Provider, call: Send, kind: str) -> None:
-        """A used single-use token is sent again only if its response was lost, and by a scheduled run only late."""
+        """A used single-use token is sent again only if its response was lost; late, or once by naming the attempt."""
         if provider.kind != "single-use" or not provider.used(call.refresh_token):
             return
         family, _ = parse(call.refresh_token)
@@ -121,9 +121,13 @@ class Invariants:
             return
         if not world.lost >> family & 1:
             raise Violation("a used refresh token was sent again: the provider revokes a grant that was alive")
-        expires_at = self.expires_at(world.store)
-        if kind in "sS" and world.now < expires_at - WINDOW_SECONDS // 4:
+        named = kind == "n" and parse(call.refresh_token) == (0, self._scenario.before)
+        if world.now >= self.expires_at(world.store) - WINDOW_SECONDS // 4:
+            return
+        if not named:
             raise Violation("a refresh token of unknown outcome was sent again before the last quarter of the window")
+        if world.resent:
+            raise Violation("an attempt was named once, and its refresh token was sent again twice")
 
     def expires_at(self, state: int) -> int:
         """Give the expiry of the current token set."""

@@ -230,7 +230,16 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
         request_timeout_seconds=REQUEST_SECONDS,
         poll_seconds=(POLL_SECONDS,),
         force=kind in "fF",
+        resend=named_claim(scenario) if kind == "n" else None,
     )
+
+
+def named_claim(scenario: Scenario) -> str:
+    """Return the ID of the search's first claim, which a run of the letter `n` names."""
+    claim_id = versions.claim_version_id(None)
+    for _ in range(scenario.before):
+        claim_id = versions.claim_version_id(claim_id)
+    return claim_id
 
 
 def settle(run: Run | MoveRun) -> Ended:

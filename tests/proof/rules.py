@@ -6,11 +6,11 @@ from typing import NamedTuple
 from proof import starts
 from proof.invariants import Invariants
 from proof.operators import Scene, actions
-from proof.ports import Ended, Poll, RefusedToTheEnd, Send, build_run, settle
+from proof.ports import Ended, Poll, RefusedToTheEnd, Send, build_run, named_claim, settle
 from proof.progress import REJECTED, Progress, Undisturbed
 from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, parse
 from proof.providers import REJECTED as INVALID_GRANT
-from proof.store import Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
+from proof.store import TOKENS, Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
 from proof.workers import REFUSED, Workers
 from proof.world import (
     EPOCH_SECONDS,
@@ -200,7 +200,8 @@ class Rules:
             return
         family, _ = parse(call.refresh_token)
         received = isinstance(response, TokenResponse)
-        done = world._replace(provider=self.providers.number(after))
+        resent = world.resent or (received and worker.plan[0] == "n" and not self._holds_named(world))
+        done = world._replace(provider=self.providers.number(after), resent=resent)
         missed = done._replace(lost=done.lost | 1 << family, unknown=True) if received else done
         superseded = not received and self.invariants.current_refresh_token(world.store) != call.refresh_token
         holder = worker._replace(unstored=family if received else -1, superseded=worker.superseded or superseded)
@@ -222,6 +223,12 @@ class Rules:
         if budget.faults:
             refused = self._with_budget(world, budget._replace(faults=budget.faults - 1))
             yield self._advance(refused, place, worker, Event(place, call, "", CLIENT_REJECTED))
+
+    def _holds_named(self, world: World) -> bool:
+        """Whether the newest claim is the one that is named: a run that names it made the first attempt itself."""
+        item = self.store.table(world.store).item
+        newest = item.claim_id if item else self.store.labels(world.store, TOKENS).get(CLAIM)
+        return newest == named_claim(self.scenario)
 
     def _gateway(self, world: World, missed: World, place: int, worker: Worker) -> Iterator[Change]:
         """Let the provider be busy, or its gateway respond in its place, before and after a redemption."""

@@ -20,7 +20,7 @@ from proof.operators import (
     STAGE,
     UNLABEL,
 )
-from proof.small import DYING, GATEWAY, SUCCESSOR_GONE
+from proof.small import DYING, FORCED, GATEWAY, NAMED, SUCCESSOR_GONE
 from proof.world import (
     CLAIM_ENDS,
     CLOCKS_DIFFER,
@@ -232,6 +232,7 @@ _ALL: Final = (
         jumps=(HOUR_PASSES,),
         before=1,
     ),
+    replace(NAMED, budget=Budget(crashes=1, losses=2, jumps=1)),
     Scenario(
         name="gateway",
         plans=("s", "f"),
@@ -254,6 +255,8 @@ _ALL: Final = (
 _QUICK: Final = (
     replace(DYING, name="races"),
     GATEWAY,
+    FORCED,
+    NAMED,
     Scenario(
         name="operator", plans=("s", "s"), budget=Budget(operator=1), operator=(REAUTHORIZE, MOVE_BACK, STAGE), before=1
     ),

@@ -45,6 +45,14 @@ DYING: Final = Scenario(
 GATEWAY: Final = Scenario(name="gateway", plans=("s", "s"), budget=Budget(gateway=2, jumps=1), jumps=(HOUR_PASSES,))
 
 
+FORCED: Final = Scenario(name="forced", plans=("sf", "f"), budget=Budget(losses=2))
+
+
+NAMED: Final = Scenario(
+    name="named", plans=("sn", "n"), budget=Budget(crashes=2, losses=2, jumps=1), jumps=(CLAIM_ENDS,)
+)
+
+
 REPLACED: Final = Scenario(name="replaced", plans=("s", "f"), budget=Budget(operator=1), operator=(REAUTHORIZE,))
 
 

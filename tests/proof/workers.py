@@ -19,7 +19,7 @@ WAKES: Final = 1
 
 REFUSED: Final = SecretStoreUnavailable("every write is refused")
 
-_KINDS: Final = "sfSFmb"
+_KINDS: Final = "sfnSFmb"
 
 
 class _Pending(BaseException):

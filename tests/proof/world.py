@@ -79,7 +79,7 @@ class Worker(NamedTuple):
     plan: str
     """A letter for each run that is left, this one first: `s` scheduled, `f` forced; capital: the second deployment.
 
-    Or a letter of `MOVES`.
+    `n`: a run that names the search's first attempt, to send its refresh token again. Or a letter of `MOVES`.
     """
     node: int
     """The history of the run that is under way: which replies it had so far."""
@@ -105,6 +105,8 @@ class World(NamedTuple):
     faulted: bool
     """Whether a call failed for good, or something unreadable was stored."""
     workers: tuple[int, ...]
+    resent: bool = False
+    """Whether a run that names an attempt has redeemed a token."""
     gone: bool = False
     """Whether stored tokens were removed."""
     pending: int = -1

@@ -178,3 +178,13 @@ def test_the_page_names_assumed_responses() -> None:
     assumed = [name for name in profile_names() if '"assumed": true' in (FIXTURES / f"{name}.dead.json").read_text()]
 
     assert assumed == re.findall("`([a-z0-9-]+)`", listed)
+
+
+def test_a_profile_without_pkce_says_why() -> None:
+    """Where a code goes without PKCE, a line of evidence says what is known."""
+    without = [load_provider(name) for name in profile_names()]
+    without = [provider for provider in without if provider.authorization and not provider.authorization.pkce]
+
+    assert without
+    for provider in without:
+        assert [fact for fact in provider.evidence if "PKCE" in fact.says], provider.name

@@ -28,8 +28,10 @@ def test_after_an_unknown_outcome_every_run_alarms_and_sends_nothing(*, edited: 
     for _ in range(2):
         with pytest.raises(RefreshOutcomeUnknown, match=r"next scheduled attempt is after 2026-11-24 17:00:00 UTC"):
             world.execute()
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute(force=True)
     assert 1 == len(world.endpoint.requests)
-    assert "refreshed" == world.outcome(force=True)
+    assert "refreshed" == world.outcome(resend=FIRST_CLAIM)
 
 
 def test_an_original_is_held_back_for_what_happened_to_its_copy() -> None:

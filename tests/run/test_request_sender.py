@@ -35,7 +35,7 @@ REQUEST_REJECTED = FailedRequest(kind=FailureKind.REQUEST_REJECTED, seen="HTTP 4
     [
         ([NOT_SENT] * 4, TokenEndpointUnavailable, "(ConnectError, after 4 requests); this run", "not_redeemed"),
         ([BUSY] * 4, TokenEndpointUnavailable, "(HTTP 429, after 4 requests); this run redeemed", "not_redeemed"),
-        ([LOST] * 4, RefreshOutcomeUnknown, "no response arrived (ReadTimeout, after 4 requests)", "unknown"),
+        ([LOST] * 4, RefreshOutcomeUnknown, "no usable response arrived (ReadTimeout, after 4 requests)", "unknown"),
         ([LOST, *[NOT_SENT] * 3], RefreshOutcomeUnknown, "(ConnectError, after 4 requests)", "unknown"),
         ([UNREADABLE] * 4, InvalidTokenResponse, "(HTTP 200, after 4 requests); the refresh token may have", "unknown"),
         ([UNEXPECTED], InvalidTokenResponse, "(HTTP 302, after 1 request); this run redeemed", "not_redeemed"),
@@ -69,7 +69,7 @@ def test_a_lost_response_is_not_asked_for_again_without_a_grace_period() -> None
     world.endpoint.responses = [LOST]
 
     with pytest.raises(
-        RefreshOutcomeUnknown, match=r"may have been received, and no response arrived \(ReadTimeout, after 1 "
+        RefreshOutcomeUnknown, match=r"may have been received, and no usable response arrived \(ReadTimeout, after 1 "
     ):
         world.execute()
     assert 1 == len(world.endpoint.requests)

@@ -7,6 +7,7 @@ from token_refresh.errors import InvalidEvent
 from token_refresh_worker.run.events import Trigger, read_event, read_messages
 
 ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:acme/prod/upwork-AbCdEf"
+CLAIM_ID = "0a93b4be-e3ea-517d-8090-538792f50186"
 
 
 @pytest.mark.parametrize(
@@ -27,12 +28,13 @@ def test_a_scheduled_event(event: dict[str, Any]) -> None:
     ("event", "expected"),
     [
         ({"force": True}, Trigger(name="on_demand", force=True)),
+        ({"resend": CLAIM_ID}, Trigger(name="on_demand", resend=CLAIM_ID)),
         ({"dry_run": True, "force": False}, Trigger(name="on_demand", dry_run=True)),
         ({"secret_id": ARN}, Trigger(name="on_demand", secret_id=ARN)),
     ],
 )
 def test_an_on_demand_event(event: dict[str, Any], expected: Trigger) -> None:
-    """An on-demand run may name the secret, force the refresh, or ask what would be done."""
+    """An on-demand run may name the secret or an attempt, force the refresh, or ask what would be done."""
     assert expected == read_event(event)
 
 
@@ -42,7 +44,10 @@ def test_an_on_demand_event(event: dict[str, Any], expected: Trigger) -> None:
         (None, "the event must be a JSON object, and is a JSON null"),
         ([], "the event must be a JSON object, and is a JSON array"),
         ("canary", "the event must be a JSON object, and is a JSON string"),
-        ({"forced": True}, "the event has key forced, which is unknown; expected are secret_id, force, dry_run"),
+        (
+            {"forced": True},
+            "the event has key forced, which is unknown; expected are secret_id, force, resend, dry_run",
+        ),
         ({"Force": True}, "the event has key Force, which is unknown"),
         ({"can ary\n": 1}, "the event has a key, which is unknown"),
         ({"source": "aws.s3", "detail-type": "Scheduled Event"}, "the event has key source, which is unknown"),
@@ -54,6 +59,11 @@ def test_an_on_demand_event(event: dict[str, Any], expected: Trigger) -> None:
         ({"force": "canary"}, "the event's force must be true or false, and is a string of another kind"),
         ({"force": 1}, "the event's force must be true or false, and is a JSON number"),
         ({"dry_run": None}, "the event's dry_run must be true or false, and is a JSON null"),
+        ({"resend": True}, "the event's resend must be the claim ID that RefreshOutcomeUnknown names, and is a JSON"),
+        (
+            {"resend": "can ary"},
+            "the event's resend must be the claim ID that RefreshOutcomeUnknown names, and is a str",
+        ),
         ({"secret_id": 7}, "the event's secret_id must be a secret's name or ARN, and is a JSON number"),
         ({"secret_id": ""}, "the event's secret_id must be a secret's name or ARN"),
         ({"secret_id": "can ary"}, "the event's secret_id must be a secret's name or ARN"),

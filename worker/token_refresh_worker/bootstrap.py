@@ -114,6 +114,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
         deadline=deadline,
         request_timeout_seconds=settings.request_timeout_seconds,
         force=trigger.force,
+        resend=trigger.resend,
         # The limit is against a flood of events; a person at the command line is none.
         forced_claims_a_day=None if trigger.name == "cli" else FORCED_CLAIMS_A_DAY,
         dry_run=trigger.dry_run,

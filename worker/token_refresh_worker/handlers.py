@@ -31,8 +31,8 @@ def refresh(event: object, context: Any) -> dict[str, Any]:
     """Refresh the token secret if it is due.
 
     Args:
-        event: A scheduled event, `{}`, `{"secret_id"?: str, "force"?: bool, "dry_run"?: bool}`, or a batch of a
-            fleet's queue.
+        event: A scheduled event, `{}`, `{"secret_id"?: str, "force"?: bool, "resend"?: str, "dry_run"?: bool}`, or a
+            batch of a fleet's queue.
         context: Lambda's context object: its request ID, and how much time is left.
 
     Returns:

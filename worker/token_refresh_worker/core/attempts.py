@@ -81,9 +81,9 @@ class Ledger:
         issued = max((i for i, a in enumerate(self.attempts) if a.next_fingerprint == fingerprint), default=-1)
         return tuple(a for a in self.attempts[issued + 1 :] if a.fingerprint == fingerprint)
 
-    def first_unresolved(self, fingerprint: str) -> Attempt | None:
-        """Give the first attempt that may have redeemed the token without storing tokens: the grace counts from it."""
-        return next((a for a in self.on_token(fingerprint) if a.fate.unresolved), None)
+    def unresolved(self, fingerprint: str) -> tuple[Attempt, ...]:
+        """Give the attempts that may have redeemed a token without storing tokens; the grace counts from the first."""
+        return tuple(a for a in self.on_token(fingerprint) if a.fate.unresolved)
 
     def successor(self, fingerprint: str) -> Attempt | None:
         """Return the newest attempt in the chain of stored tokens that starts at a token; None if it was not used."""
@@ -104,8 +104,8 @@ class Ledger:
         """
         unused = {Fate.NOT_REDEEMED, Fate.MOVED}
         redemptions = [a for a in self.attempts if a.fate not in unused][-REDEMPTIONS_KEPT:]
-        first = self.first_unresolved(fingerprint)
-        return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a is first)
+        first = self.unresolved(fingerprint)[:1]
+        return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a in first)
 
     def room_at(self, limit: int, now: datetime) -> datetime:
         """Say when the attempts of the last 24 hours take at most `limit` versions; `now` if they do already."""

@@ -96,7 +96,7 @@ def stop_at_used_token(snapshot: Snapshot, _run: RunState, _policy: Policy) -> S
 def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """The newest attempt on this version was rejected, and the retry is not due: `ReauthorizationRequired`."""
     attempts = snapshot.on_version
-    if not attempts or attempts[-1].fate is not Fate.REJECTED or _forced(snapshot, run):
+    if not attempts or attempts[-1].fate is not Fate.REJECTED or run.forces(snapshot):
         return None
     retry_at = rejection_retried_at(attempts, snapshot.current.document, policy)
     return Rejected(attempts[-1].claimed_at, retry_at) if snapshot.now < retry_at else None
@@ -105,11 +105,11 @@ def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) ->
 def rest_while_fresh(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
     """Nothing is due: do nothing."""
     due = due_at(snapshot.current.document, policy)
-    if due is None or snapshot.now >= due or _forced(snapshot, run):
+    if due is None or snapshot.now >= due or run.forces(snapshot):
         return None
     # A forced run whose daily limit is reached must not look as if nothing had been asked of it.
-    if snapshot.current.version_id == run.forced_version:
-        return Wait(_forced_allowed_at(snapshot, run), Reason.FORCED_LIMIT)
+    if run.wants(snapshot):
+        return Wait(run.forced_from(snapshot), Reason.FORCED_LIMIT)
     return Fresh()
 
 
@@ -130,21 +130,22 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
 
 
 def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """The token may be used, and the grace is over: `RefreshOutcomeUnknown` until the last quarter of the window."""
-    first, quarter = snapshot.first_unresolved, last_quarter_at(snapshot.current.document, policy)
-    if first is None or quarter is None or _forced(snapshot, run):
+    """The token may be used, and the grace is over: `RefreshOutcomeUnknown` until the last quarter, forced or not."""
+    unresolved, quarter = snapshot.unresolved, last_quarter_at(snapshot.current.document, policy)
+    if not unresolved or quarter is None or (run.names(snapshot) and run.forces(snapshot)):
         return None
-    if may_be_sent_again(first.claimed_at, snapshot.now, snapshot.counted_grace(policy)):
+    since = unresolved[0].claimed_at
+    if may_be_sent_again(since, snapshot.now, snapshot.counted_grace(policy)):
         return None
     # The first moment at which a run would really send: an earlier one would only wait again.
     until = max(quarter, _claim_allowed_at(snapshot, policy), *map(next_attempt_at, snapshot.on_version[-1:]))
-    return Hold(first.claimed_at, until) if snapshot.now < until else None
+    return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < until else None
 
 
 def wait_for_backoff(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
     """Attempts on this version failed, and the pause is not over: yield."""
     attempts = snapshot.on_version
-    if not attempts or _forced(snapshot, run):
+    if not attempts or run.forces(snapshot):
         return None
     until = next_attempt_at(attempts[-1])
     return Wait(until, Reason.BACKOFF) if snapshot.now < until else None
@@ -192,18 +193,6 @@ def plan(snapshot: Snapshot, run: RunState, policy: Policy, rules: tuple[Rule, .
     return next(step for step in steps if step is not None)
 
 
-def _forced(snapshot: Snapshot, run: RunState) -> bool:
-    """Whether the run may override what spares the provider, on the version that it read first."""
-    if snapshot.current.version_id != run.forced_version:
-        return False
-    return snapshot.now >= _forced_allowed_at(snapshot, run)
-
-
-def _forced_allowed_at(snapshot: Snapshot, run: RunState) -> datetime:
-    limit = run.forced_claims_a_day
-    return snapshot.now if limit is None else snapshot.ledger.forced_again_at(limit, snapshot.now)
-
-
 def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
     return snapshot.ledger.room_at(VERSIONS_A_DAY - VERSIONS_A_CLAIM[policy.claim_store.kind], snapshot.now)
 
@@ -216,7 +205,7 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         attempt_number=max((a.attempt_number for a in snapshot.on_version), default=0) + 1,
         claimed_at=snapshot.now,
         fingerprint=snapshot.fingerprint,
-        forced=_forced(snapshot, run),
+        forced=run.forces(snapshot),
         time_to_live=policy.claim_time_to_live,
         earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
         number=snapshot.claim_number + 1,

@@ -67,9 +67,9 @@ class Snapshot:
         return self.ledger.successor(self.fingerprint)
 
     @property
-    def first_unresolved(self) -> Attempt | None:
-        """The first attempt that may have redeemed the current token without storing tokens."""
-        return self.ledger.first_unresolved(self.fingerprint)
+    def unresolved(self) -> tuple[Attempt, ...]:
+        """The attempts that may have redeemed the current token without storing tokens."""
+        return self.ledger.unresolved(self.fingerprint)
 
     @property
     def claim_number(self) -> int:
@@ -115,6 +115,8 @@ class RunState:
 
     forced_version: str | None = None
     """The version that a forced run refers to: the one that it read first. None once it has redeemed."""
+    resend: str | None = None
+    """The claim of the attempt whose unknown outcome a person overrides. None once the run has redeemed."""
     forced_claims_a_day: int | None = None
     """How many claims may be forced in 24 hours; None if only the daily limit counts."""
     redeemed: bool = False
@@ -123,3 +125,20 @@ class RunState:
     """The version that it made current, if it has read nothing since."""
     publishes: bool = False
     nonce: str = field(default="", repr=False)
+
+    def forces(self, snapshot: Snapshot) -> bool:
+        """Whether it may override what spares the provider."""
+        return self.wants(snapshot) and snapshot.now >= self.forced_from(snapshot)
+
+    def wants(self, snapshot: Snapshot) -> bool:
+        """Whether it was told to: on the version that it read first, or because it names an attempt."""
+        return snapshot.current.version_id == self.forced_version or self.names(snapshot)
+
+    def names(self, snapshot: Snapshot) -> bool:
+        """Whether it names the newest attempt of unknown outcome: the same event, come again, does so no more."""
+        return any(attempt.claim_id == self.resend for attempt in snapshot.unresolved[-1:])
+
+    def forced_from(self, snapshot: Snapshot) -> datetime:
+        """When the daily limit of forced claims allows one."""
+        limit, now = self.forced_claims_a_day, snapshot.now
+        return now if limit is None else snapshot.ledger.forced_again_at(limit, now)

@@ -78,6 +78,8 @@ class Hold:
 
     since: datetime
     until: datetime
+    # The newest attempt of unknown outcome: a run that names it sends the token again.
+    claim_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,8 @@ class AuthorizationPage:
     code_params: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Further fields of the request that exchanges the code."""
     pkce: bool = True
+    issuer: str = ""
+    """What its redirects carry as `iss` (RFC 9207), each of them; may have variables in it. Empty where unknown."""
 
 
 class Basis(StrEnum):

@@ -95,7 +95,8 @@ def _provider(name: str, table: TomlTable) -> Provider:
         successor=table.text("successor", None, pattern=NAME.pattern),
         evidence=table.tables("evidence", _evidence),
     )
-    endpoints = (provider.token_endpoint, provider.revocation_endpoint, page.endpoint if page else "")
+    of_page = (page.endpoint, page.issuer) if page else ()
+    endpoints = (provider.token_endpoint, provider.revocation_endpoint, *of_page)
     unused = sorted(set(variables).difference(*map(places, endpoints)))
     if unused:
         raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
@@ -239,6 +240,7 @@ def _authorization(variables: dict[str, EndpointVariable], table: TomlTable) -> 
         params=table.texts_by_key("params", keys=FIELD),
         code_params=table.texts_by_key("code_params", keys=FIELD),
         pkce=table.switch("pkce", default=True),
+        issuer=_endpoint(table, "issuer", variables, default=""),
     )
     taken = sorted({*_RENAMED, *_ASSERTION, *_CODE} & set(page.code_params))
     if taken:

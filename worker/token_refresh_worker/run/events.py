@@ -11,7 +11,13 @@ from token_refresh.errors import InvalidEvent
 from token_refresh.stored.json_object import json_type
 
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")  # `GetSecretValue`, SecretId: a name or an ARN
-_EXPECTED: Final = {"secret_id": "a secret's name or ARN", "force": "true or false", "dry_run": "true or false"}
+_CLAIM_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
+_EXPECTED: Final = {
+    "secret_id": "a secret's name or ARN",
+    "force": "true or false",
+    "resend": "the claim ID that RefreshOutcomeUnknown names",
+    "dry_run": "true or false",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +29,9 @@ class Trigger:
     secret_id: str | None = None
     """The secret that the event names; None if it names none."""
     force: bool = False
+    """Override that nothing is due, a rejection, and the backoff."""
+    resend: str | None = None
+    """The claim of an attempt of unknown outcome, whose refresh token is to be sent again."""
     dry_run: bool = False
     probe: bool = False
     """Whether a fleet's run begins although its provider's breaker is open."""
@@ -49,6 +58,7 @@ def read_event(event: object) -> Trigger:
         name="on_demand",
         secret_id=event.get("secret_id"),
         force=event.get("force", False),
+        resend=event.get("resend"),
         dry_run=event.get("dry_run", False),
     )
 
@@ -109,6 +119,7 @@ def _is_scheduled(event: Mapping[str, object]) -> bool:
 
 
 def _fits(key: str, value: object) -> bool:
-    if key == "secret_id":
-        return isinstance(value, str) and _SECRET_ID.fullmatch(value) is not None
-    return isinstance(value, bool)
+    pattern = {"secret_id": _SECRET_ID, "resend": _CLAIM_ID}.get(key)
+    if pattern is None:
+        return isinstance(value, bool)
+    return isinstance(value, str) and pattern.fullmatch(value) is not None

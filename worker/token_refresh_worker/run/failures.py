@@ -158,8 +158,15 @@ def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
         f"a refresh of {secret} began at {_utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
         "sent again, it could make the provider revoke the grant. "
         f"The next scheduled attempt is after {_utc(step.until)}",
-        fix=("To try now, run ", secret.force, "; for a new grant run ", secret.authorize),
+        fix=("Safest: ", *_unresolved(secret, step.claim_id)),
     )
+
+
+def _unresolved(secret: SecretName, claim_id: str) -> Advice:
+    """Say what to do about an attempt whose outcome is unknown: the first that risks nothing comes first."""
+    resend = secret.command("refresh", "--resend", claim_id)
+    risk = ". To send the same token again now, which may make the provider revoke the grant, run "
+    return "wait, or get a new grant with ", secret.authorize, risk, resend
 
 
 def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> TokensNotStored:
@@ -179,18 +186,22 @@ def too_many_steps(secret: SecretName, steps: int) -> SecretStoreUnavailable:
     )
 
 
-def failed_request(secret: SecretName, failed: FailedRequest, *, unsure: bool, sent: int) -> TokenRefreshError:
+def failed_request(
+    secret: SecretName, failed: FailedRequest, claim_id: str, *, unsure: bool, sent: int
+) -> TokenRefreshError:
     """Say why the token endpoint gave no tokens, in words of ours alone.
 
     Args:
         secret: The token secret.
         failed: The last request.
+        claim_id: The attempt.
         unsure: Whether any request may have redeemed the refresh token.
         sent: How many requests this run sent.
     """
     # `seen` has the status and known codes, never a text of the provider: that may quote the token.
     seen = f"{failed.seen}, after {sent} request{'s' if sent > 1 else ''}"
     redeemed = "the refresh token may have been redeemed" if unsure else "this run redeemed nothing"
+    again: Advice = _unresolved(secret, claim_id) if unsure else ("run ", secret.force)
     # What is certain comes first: a kind that proves nothing is UNKNOWN if any request may have been received.
     match failed.kind:
         case FailureKind.NOT_SIGNED if not unsure:
@@ -203,30 +214,30 @@ def failed_request(secret: SecretName, failed: FailedRequest, *, unsure: bool, s
                 f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine",
                 fix=(
                     "Correct clientId and clientSecret where they are stored (CLIENT_SECRET_ID, the token secret, or ",
-                    "UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET) and TOKEN_ENDPOINT_AUTH_METHOD, then run ",
-                    secret.force,
+                    "UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET) and TOKEN_ENDPOINT_AUTH_METHOD, then ",
+                    *again,
                 ),
             )
         case FailureKind.REQUEST_REJECTED:
             return TokenRequestRejected(
                 f"the token endpoint rejected the request for {secret} ({seen}); {redeemed}",
-                fix=("Check TOKEN_ENDPOINT, and that the client may use this grant type, then run ", secret.force),
+                fix=("Check TOKEN_ENDPOINT, and that the client may use this grant type, then ", *again),
             )
         case FailureKind.UNREADABLE | FailureKind.UNEXPECTED:
             return InvalidTokenResponse(
                 f"the response for {secret} was not a token response ({seen}); {redeemed}",
                 fix=(
                     "Check TOKEN_ENDPOINT, and whether a proxy or a challenge page responds instead of the provider, ",
-                    "then run ",
-                    secret.force,
+                    "then ",
+                    *again,
                 ),
             )
         case _ if unsure:
             return RefreshOutcomeUnknown(
-                f"a token request for {secret} may have been received, and no response arrived ({seen}). "
+                f"a token request for {secret} may have been received, and no usable response arrived ({seen}). "
                 "The next run repeats it if the provider's grace period (REPLAY_GRACE_SECONDS) allows that; "
-                "otherwise it waits until shortly before the access token expires",
-                fix=("To try now, run ", secret.force),
+                "otherwise runs wait until shortly before the access token expires",
+                fix=("Safest: ", *again),
             )
         case _:
             return TokenEndpointUnavailable(

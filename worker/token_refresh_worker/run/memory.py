@@ -58,7 +58,7 @@ class Memory:
     def note_claimed(self, claim: Claim) -> None:
         """Remember that this run holds a claim: from here on it is no longer forced, and claims no more."""
         self.newest_claim = claim
-        self.state = replace(self.state, redeemed=True, forced_version=None)
+        self.state = replace(self.state, redeemed=True, forced_version=None, resend=None)
 
     def note_staged(self, staged: TokenSet, *, received: bool) -> None:
         """Remember a token set that this run stored."""

@@ -81,11 +81,13 @@ class Redemption:
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None
         self._record(claim, Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED, response)
-        raise failed_request(self.secret, response, unsure=sender.unsure, sent=self.memory.requests_sent)
+        raise failed_request(
+            self.secret, response, claim.claim_id, unsure=sender.unsure, sent=self.memory.requests_sent
+        )
 
     def _sender(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> RequestSender:
-        grace, first = snapshot.counted_grace(self.policy), snapshot.first_unresolved
-        since = first.claimed_at if first else claim.claimed_at
+        grace = snapshot.counted_grace(self.policy)
+        since = (*snapshot.unresolved, claim)[0].claimed_at
         # A lost response can't be repeated without a grace period, so it gets all the time that is left.
         default_seconds = REQUEST_TIMEOUT_SECONDS if grace > timedelta(0) else math.inf
         return RequestSender(

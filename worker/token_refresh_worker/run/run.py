@@ -63,6 +63,7 @@ class Run:
         request_timeout_seconds: float | None = None,
         poll_seconds: Sequence[float] = POLL_SECONDS,
         force: bool = False,
+        resend: str | None = None,
         forced_claims_a_day: int | None = None,
         dry_run: bool = False,
     ) -> None:
@@ -77,6 +78,7 @@ class Run:
         self.memory = Memory(
             clock=parts.clock,
             state=RunState(
+                resend=resend,
                 forced_claims_a_day=forced_claims_a_day,
                 publishes=parts.published is not None and not dry_run,
                 nonce=parts.nonce(),

@@ -104,6 +104,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         endpoint=authorization_endpoint,
         scope=scope,
         pkce=pkce,
+        token_host=settings.provider.host,
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)

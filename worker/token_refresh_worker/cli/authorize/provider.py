@@ -48,6 +48,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
     endpoint: str | None,
     scope: str | None,
     pkce: bool | None,
+    token_host: str,
 ) -> AuthorizationRequest:
     """Build the request for authorization as the provider's profile says; options have precedence.
 
@@ -59,6 +60,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
         endpoint: The authorization page, if not the profile's.
         scope: Scopes to ask for in addition to those that the profile needs for a refresh token.
         pkce: Whether to send a challenge, if not as the profile says.
+        token_host: The host that exchanges the code.
 
     Raises:
         CommandFailed: There is no authorization page, or the provider has no code grant.
@@ -84,6 +86,9 @@ def build_authorization(  # noqa: PLR0913 - all by name
         scope=page.scope_separator.join(scopes) or None,
         pkce=page.pkce if pkce is None else pkce,
         params=page.params,
+        # The profile's issuer is that of its own page.
+        issuer=_filled(page.issuer, template, fields) if page.issuer and not endpoint else None,
+        token_host=token_host,
     )
 
 

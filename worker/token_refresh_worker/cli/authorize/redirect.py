@@ -1,13 +1,16 @@
 """Wait for the provider's redirect on loopback (RFC 8252 section 7.3), and tell the browser how it ended."""
 
 import contextlib
+import errno
+import re
+import selectors
 import socket
-import sys
-import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Final
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import TracebackType
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 import typer
@@ -21,7 +24,13 @@ from token_refresh_worker.providers.endpoint import is_loopback
 
 _CONNECTION_SECONDS: Final = 1.0
 """How long one connection may take to send its request. A browser opens connections that it never uses, and anyone on
-this machine may send a byte a second; neither may delay the redirect."""
+this machine may send a byte a second."""
+_MOST_CONNECTIONS: Final = 256
+"""How many wait for their request at once; one more ends the oldest, so none can keep the redirect out."""
+_LONGEST_HEAD_BYTES: Final = 65_536
+_GET: Final = re.compile(rb"GET (\S+) HTTP/1\.[01]\r?\n")
+_HEAD_ENDS: Final = re.compile(rb"\r?\n\r?\n")
+_NO_SUCH_STACK: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
 def can_listen(redirect_uri: str) -> bool:
@@ -40,10 +49,17 @@ def can_listen(redirect_uri: str) -> bool:
     return parts.scheme == "http" and parts.hostname is not None and is_loopback(parts.hostname)
 
 
-class RedirectServer(HTTPServer):
-    """Listens at the redirect URI as soon as it is made."""
+@dataclass(slots=True, kw_only=True)
+class _Visit:
+    """A connection, and what it has sent so far."""
 
-    allow_reuse_address = True  # A second authorize may follow within the minute that the old port lingers.
+    connection: socket.socket
+    ends_at: float
+    head: bytearray = field(default_factory=bytearray)
+
+
+class RedirectServer:
+    """Listens at the redirect URI as soon as it is made."""
 
     def __init__(self, authorization: AuthorizationRequest, complete: Callable[[SecretValue], str]) -> None:
         """Listen.
@@ -55,96 +71,154 @@ class RedirectServer(HTTPServer):
         Raises:
             CommandFailed: The port is in use, or may not be used.
         """
-        self.authorization = authorization
-        self.complete = complete
-        self.completed = False
-        self.failure: TokenRefreshError | None = None
+        self._authorization, self._complete = authorization, complete
         where = urlsplit(authorization.redirect_uri)
-        self.path = where.path or "/"
-        if where.hostname == "::1":
-            self.address_family = socket.AF_INET6
-        try:
-            super().__init__((where.hostname or "", where.port or 80), _Handler)
-        except OSError as error:
-            raise CommandFailed(
-                f"can't listen at {where.hostname}:{where.port or 80} ({error.strerror})",
-                fix="stop the program that does, or use --paste",
-            ) from None
+        self._path = where.path or "/"
+        self._visits: dict[socket.socket, _Visit] = {}  # the oldest first
+        self._completed = False
+        self._selector = selectors.DefaultSelector()
+        self._listeners = _listen(where.hostname or "", where.port or 80)
+        for listener in self._listeners:
+            self._selector.register(listener, selectors.EVENT_READ)
+
+    def __enter__(self) -> Self:
+        """Return the server."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """Close all connections and stop listening."""
+        for connection in list(self._visits):
+            self._end(connection)
+        for listener in self._listeners:
+            listener.close()
+        self._selector.close()
 
     def wait(self, timeout_seconds: float) -> None:
         """Serve until the authorization has succeeded or failed.
+
+        All connections are read at once, in this thread: none waits for another, and Ctrl-C still ends it.
 
         Raises:
             TokenRefreshError: It failed, or no redirect came in time.
         """
         until = time.monotonic() + timeout_seconds
-        while not self.completed and self.failure is None:
-            # Per request: each stray one (an icon, a scanner) would otherwise restart the wait.
-            self.timeout = until - time.monotonic()
-            if self.timeout <= 0:
+        while not self._completed:
+            now = time.monotonic()
+            if now >= until:
                 raise CommandFailed(f"no redirect came within {timeout_seconds:.0f} s; run authorize again")
-            self.handle_request()
-        if self.failure is not None:
-            raise self.failure
+            for visit in [visit for visit in self._visits.values() if visit.ends_at <= now]:
+                self._end(visit.connection)
+            oldest = next(iter(self._visits.values()), None)
+            for key, _ in self._selector.select(min(until, oldest.ends_at if oldest else until) - now):
+                connection = key.fileobj
+                assert isinstance(connection, socket.socket)  # noqa: S101 - only sockets are registered
+                if connection in self._listeners:
+                    self._accept(connection)
+                else:
+                    self._read(self._visits[connection])
+            while len(self._visits) > _MOST_CONNECTIONS:
+                self._end(next(iter(self._visits)))
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore a broken connection, since the browser makes another; any other error is a defect of this program."""
-        del request, client_address
-        error = sys.exception()
-        if error is not None and not isinstance(error, OSError):
-            raise error
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: RedirectServer
-    timeout = _CONNECTION_SECONDS
-
-    def setup(self) -> None:
-        super().setup()
-        # The timeout of the socket is for each read; this one is for the whole request.
-        self._deadline = threading.Timer(_CONNECTION_SECONDS, _end, [self.connection])
-        self._deadline.daemon = True
-        self._deadline.start()
-
-    def finish(self) -> None:
-        self._deadline.cancel()
-        super().finish()
-
-    def do_GET(self) -> None:
-        # The whole request is here; the exchange may take longer than a connection may.
-        self._deadline.cancel()
+    def _accept(self, listener: socket.socket) -> None:
         try:
-            path = urlsplit(self.path).path
+            connection, _ = listener.accept()
+        except OSError:  # It is gone already.
+            return
+        connection.setblocking(False)
+        self._visits[connection] = _Visit(connection=connection, ends_at=time.monotonic() + _CONNECTION_SECONDS)
+        self._selector.register(connection, selectors.EVENT_READ)
+
+    def _read(self, visit: _Visit) -> None:
+        try:
+            received = visit.connection.recv(_LONGEST_HEAD_BYTES)
+        except OSError:  # The browser makes another connection where one breaks.
+            received = b""
+        visit.head += received
+        if not received or len(visit.head) > _LONGEST_HEAD_BYTES:
+            self._end(visit.connection)
+        elif _HEAD_ENDS.search(visit.head):
+            try:
+                self._respond(visit)
+            finally:
+                self._end(visit.connection)
+
+    def _respond(self, visit: _Visit) -> None:
+        try:
+            status, text = self._take(visit.head)
+        except TokenRefreshError:
+            _show(visit.connection, HTTPStatus.BAD_REQUEST, page.FAILED)
+            raise
+        _show(visit.connection, status, text)
+
+    def _take(self, head: bytearray) -> tuple[HTTPStatus, str]:
+        """Take the code, if this is the redirect, and say what became of it."""
+        request = _GET.match(head)
+        try:
+            target = request[1].decode("ascii") if request else ""
+            path = urlsplit(target).path
         except ValueError:
-            self._show(400, page.FOREIGN)
-            return
-        if path != self.server.path:
-            self._show(404, page.FOREIGN)  # Such as a browser's request for an icon.
-            return
+            return HTTPStatus.BAD_REQUEST, page.FOREIGN
+        if request and path != self._path:
+            return HTTPStatus.NOT_FOUND, page.FOREIGN  # Such as a browser's request for an icon.
         try:
-            code = self.server.authorization.read_redirect(self.path)
-            text = self.server.complete(code)
+            text = self._complete(self._authorization.read_redirect(target))
         except ForeignRedirect:
-            self._show(400, page.FOREIGN)
-        except TokenRefreshError as failure:
-            self.server.failure = failure
-            self._show(400, page.FAILED)
-        else:
-            self.server.completed = True
-            self._show(200, text)
+            return HTTPStatus.BAD_REQUEST, page.FOREIGN
+        self._completed = True
+        return HTTPStatus.OK, text
 
-    def _show(self, status: int, text: str) -> None:
-        body = text.encode()
-        self.send_response_only(status)  # Without the header that names Python's version.
-        for name, value in {**page.HEADERS, "Content-Length": str(len(body)), "Connection": "close"}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the class that calls it
-        """Log nothing: the request line holds the authorization code."""
+    def _end(self, connection: socket.socket) -> None:
+        del self._visits[connection]
+        self._selector.unregister(connection)
+        connection.close()
 
 
-def _end(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Listen at a loopback host; at `localhost`, on both stacks.
+
+    A browser may take either. Where only one of them is ours, another user of this machine takes the code at the other.
+
+    Raises:
+        CommandFailed: An address is in use, or may not be used.
+    """
+    with contextlib.ExitStack() as opened:
+        listeners = []
+        for address in ("127.0.0.1", "::1") if host == "localhost" else (host,):
+            try:
+                listeners.append(opened.enter_context(_listener(address, port)))
+            except OSError as error:
+                # Where this machine doesn't have the stack, nobody else can listen on it.
+                if address == "::1" and host == "localhost" and error.errno in _NO_SUCH_STACK:
+                    continue
+                raise CommandFailed(
+                    f"can't listen at {address}:{port} ({error.strerror})",
+                    fix="stop the program that does, or use --paste",
+                ) from None
+        opened.pop_all()
+    return listeners
+
+
+def _listener(address: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    try:
+        # A second authorize may follow within the minute that the old port lingers.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setblocking(False)
+        listener.bind((address, port))
+        listener.listen(_MOST_CONNECTIONS)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _show(connection: socket.socket, status: HTTPStatus, text: str) -> None:
+    body = text.encode()
+    headers = {**page.HEADERS, "Content-Length": str(len(body)), "Connection": "close"}
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+    with contextlib.suppress(OSError):  # The browser may be gone: that ends no authorization.
+        connection.settimeout(_CONNECTION_SECONDS)
+        connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        connection.shutdown(socket.SHUT_WR)

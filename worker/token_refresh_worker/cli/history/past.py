@@ -112,8 +112,8 @@ class Past:
             return TokenFate.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
         if on_token and on_token[-1].fate is Fate.REJECTED:
             return TokenFate.REJECTED, on_token[-1].claimed_at
-        if snapshot.first_unresolved is not None:
-            return TokenFate.PERHAPS, snapshot.first_unresolved.claimed_at
+        if snapshot.unresolved:
+            return TokenFate.PERHAPS, snapshot.unresolved[0].claimed_at
         if self._forgets(snapshot):
             return TokenFate.PERHAPS, snapshot.current.stored_at
         return TokenFate.UNUSED, None

@@ -40,6 +40,14 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     context: Context,
     *,
     force: Annotated[bool, typer.Option("--force", help="Refresh even if no refresh is due.")] = False,
+    resend: Annotated[
+        str | None,
+        typer.Option(
+            "--resend",
+            metavar="CLAIM",
+            help="Send the refresh token again, although the outcome of this attempt is unknown: it may end the grant.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what a run would do; write and send nothing.")
     ] = False,
@@ -54,15 +62,16 @@ def refresh(  # noqa: PLR0913 - options, each by its name
 
     Exit status: 0 whatever the outcome, 1 if the run failed.
     """
+    trigger = Trigger(name="cli", force=force, resend=resend, dry_run=dry_run)
     if invoked is not None:
-        return invoke(context, invoked, force=force, dry_run=dry_run, as_json=as_json)
+        return invoke(context, invoked, trigger, as_json=as_json)
     console = errors()
     with located(context):
         if force and not (dry_run or yes):
             _confirm_reserved(context)
         settings = _settings(context, ask=not (dry_run or yes))
         with console.status("refreshing"):  # After the questions: it would draw over them.
-            result = _run(context, settings, console, force=force, dry_run=dry_run)
+            result = _run(context, settings, console, trigger)
     show_result(result, as_json=as_json)
     return 0
 
@@ -75,10 +84,10 @@ def _settings(context: Context, *, ask: bool) -> Settings:
     return settings
 
 
-def _run(context: Context, settings: Settings, console: Errors, *, force: bool, dry_run: bool) -> dict[str, str | None]:
+def _run(context: Context, settings: Settings, console: Errors, trigger: Trigger) -> dict[str, str | None]:
     run = build_run(
         settings,
-        Trigger(name="cli", force=force, dry_run=dry_run),
+        trigger,
         clock=SystemClock(),
         log=_Progress(console),
         # A claim must outlive its run, even if its time to live is short.
@@ -86,7 +95,7 @@ def _run(context: Context, settings: Settings, console: Errors, *, force: bool, 
         client=context.run_client,
     )
     ends_first = "Ctrl-C: the run ends first, since the refresh token may be redeemed and its tokens not stored yet."
-    with nullcontext() if dry_run else finishing(ends_first):
+    with nullcontext() if trigger.dry_run else finishing(ends_first):
         return run.execute().as_result(None)
 
 

@@ -11,6 +11,7 @@ from token_refresh.aws.request import AwsRequest
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.screen import errors, show_result, text
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.run.events import Trigger
 
 # As long as a function may run, and one attempt: a repeat would be a second run.
 _LIMITS: Final = ClientLimits(connect_seconds=3, read_seconds=910, attempts=1)
@@ -20,14 +21,16 @@ _PRINTED: Final = ("outcome", "error_type", "attempts", "duration_ms", "seconds_
 _RESULT: Final = ("outcome", "secret_id", "version_id", "expires_at", "due_at", "request_id", "retry_at")
 
 
-def invoke(context: Context, function: str, *, force: bool, dry_run: bool, as_json: bool) -> int:
+def invoke(context: Context, function: str, trigger: Trigger, *, as_json: bool) -> int:
     """Invoke the function on demand.
 
     Raises:
         CommandFailed: It failed.
         TokenRefreshError: It could not be invoked.
     """
-    event: dict[str, object] = {"force": force, "dry_run": dry_run}
+    event: dict[str, object] = {"force": trigger.force, "dry_run": trigger.dry_run}
+    if trigger.resend is not None:
+        event["resend"] = trigger.resend
     # Only if one was named: the function refuses an event for a secret that is not its own.
     if secret_id := context.environment.get("TOKEN_SECRET_ID"):
         event["secret_id"] = secret_id

@@ -45,7 +45,7 @@ def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind o
             return f"sends nothing until {when(retry_at)}: the provider rejected the refresh token at {when(since)}"
         case TokenUsed(since):
             return f"sends nothing: the refresh token was used at {when(since)}"
-        case Hold(_, until):
+        case Hold(until=until):
             return f"sends nothing until {when(until)}: the refresh token may have been redeemed"
         case Mismatch(setting):
             return f"fails: {setting} does not fit the stored tokens"
@@ -85,12 +85,13 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 "authorize again: ",
                 state.context.command("authorize"),
             )
-        case Hold(since, until):
+        case Hold(since, until, claim_id):
             yield Finding.attention(
                 f"a refresh was started at {when(since)}, and its result is unknown: the refresh token may have "
                 f"been redeemed. Runs wait until {when(until)}",
-                *("safest, authorize again: ", state.context.command("authorize")),
-                *(". To risk the grant now: ", _force(state)),
+                *("wait, or authorize again: ", state.context.command("authorize")),
+                ". To send the token again now, which may make the provider revoke the grant: ",
+                state.context.command("refresh", "--resend", claim_id),
             )
         case Promote() | Carry():
             yield Finding.attention(

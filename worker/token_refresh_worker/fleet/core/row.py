@@ -30,7 +30,10 @@ class State(StrEnum):
     HEALTHY = "healthy"
     """Nothing is due."""
     HELD = "held"
-    """A request may have been received, and a repeat may revoke the grant. Fix: wait for the window's last quarter."""
+    """A request may have been received, and a repeat may revoke the grant.
+
+    Fix: wait for the window's last quarter, or authorize again.
+    """
     REAUTHORIZE = "reauthorize"
     """The provider rejected the grant. Fix: `token-refresh authorize SECRET --fleet prod`."""
     EMPTY = "empty"
