@@ -44,7 +44,7 @@ def _moves(to: str) -> tuple[Scenario, ...]:
             other=other,
             before=1,
         ),
-        Scenario(name="moved and back", plans=("s", "mb", "S"), budget=Budget(crashes=1), other=other, before=1),
+        Scenario(name="moved and back", plans=("s", "mb", "S"), other=other, before=1),
         Scenario(
             name="moved, people",
             plans=("s", "mS"),

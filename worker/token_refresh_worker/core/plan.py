@@ -64,7 +64,8 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
     if host is not None and host != policy.host:
         return Mismatch("TOKEN_ENDPOINT", host, policy.host)
     store, ours = snapshot.claim_store, policy.claim_store
-    fits = store is None or store == ours
+    # A document that does not name its table fits one that has reached its number: any other may be another table.
+    fits = store is None or store == ours or (store.may_be(ours) and snapshot.missing_claim_id is None)
     # After a fence the document names the old store until the move is complete.
     moved_to = snapshot.newest.moved_to if snapshot.newest else None
     if moved_to is not None and moved_to != ours:

@@ -7,7 +7,7 @@ from token_refresh_worker.core.attempts import Attempt, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
+from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +91,9 @@ class Snapshot:
 
     @property
     def claim_store(self) -> StoreName | None:
-        """Where the claims are, by the document; None if nothing speaks against any store.
-
-        An older document does not name its table. Then only its number tells a lost or another table.
-        """
+        """Where the claims are, by the document; None if it does not say."""
         origin = self.current.document.origin
-        if origin is None:
-            return IN_VERSIONS if self.claims_in_versions else None
-        unnamed = origin.claim_store == StoreName(ClaimStoreKind.TABLE)
-        return None if unnamed and self.missing_claim_id is None else origin.claim_store
+        return origin.claim_store if origin else IN_VERSIONS if self.claims_in_versions else None
 
     def counted_grace(self, policy: Policy) -> timedelta:
         """Give the smaller grace of the worker's and the stored one."""

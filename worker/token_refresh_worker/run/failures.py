@@ -40,9 +40,9 @@ class SecretName:
         """Give a command on this secret, ready to paste."""
         return Command(("token-refresh", *name.split(), self.secret_id, "--region", self.region, *options))
 
-    def move_claims(self, to: StoreName) -> Command:
+    def move_claims(self, to: StoreName, source: StoreName | None = None) -> Command:
         """Give the command that moves the claims."""
-        return self.command("claims move", *move_options(to))
+        return self.command("claims move", *move_options(to, source))
 
     @property
     def authorize(self) -> Command:
@@ -55,9 +55,10 @@ class SecretName:
         return self.command("refresh", "--force")
 
 
-def move_options(to: StoreName) -> tuple[str, ...]:
+def move_options(to: StoreName, source: StoreName | None = None) -> tuple[str, ...]:
     """Give the options of `claims move`; NAME stands for a table that nothing names."""
-    return "--to", to.kind.value, *(("--table", to.table or "NAME") if to.kind is ClaimStoreKind.TABLE else ())
+    table = to.table or ("NAME" if StoreName(ClaimStoreKind.TABLE) in {to, source} else None)
+    return "--to", to.kind.value, *(("--table", table) if table else ())
 
 
 def no_value(secret: SecretName) -> SecretEmpty:
@@ -120,7 +121,7 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
         "nothing was sent",
         fix=(
             "Correct claim_table in the deployment (on the command line, --function NAME takes the function's ",
-            *("settings). Or move the claims: ", secret.move_claims(step.configured)),
+            *("settings). Or move the claims: ", secret.move_claims(step.configured, step.stored)),
             *((". If the old table is lost, add --lost",) if step.stored.kind is step.configured.kind else ()),
         ),
     )
