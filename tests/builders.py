@@ -138,12 +138,10 @@ def policy(
     *,
     window: timedelta = 8 * HOUR,
     grace: timedelta = DAY,
-    ttl: timedelta = 2 * MINUTE,
     host: str = HOST,
     claim_store: ClaimStoreKind | StoreName = ClaimStoreKind.VERSIONS,
 ) -> Policy:
-    store = named(claim_store)
-    return Policy(refresh_window=window, replay_grace=grace, claim_time_to_live=ttl, host=host, claim_store=store)
+    return Policy(refresh_window=window, replay_grace=grace, host=host, claim_store=named(claim_store))
 
 
 def named(store: ClaimStoreKind | StoreName) -> StoreName:

@@ -100,7 +100,7 @@ def test_importing_the_handler_reads_no_configuration() -> None:
     subprocess.run(  # noqa: S603 - ours
         [sys.executable, "-c", code],
         check=True,
-        env={"CLAIM_TTL_SECONDS": "nonsense", "PYTHONWARNINGS": "error"},
+        env={"REFRESH_WINDOW_SECONDS": "nonsense", "PYTHONWARNINGS": "error"},
     )
 
 

@@ -1,102 +1,21 @@
 """What became of older token sets, and which may come back: judged by what a run would read if they were current."""
 
-import contextlib
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from builders import DAY, HOUR, MINUTE, NOW, attempt, claim, origin, policy
+from builders import DAY, HOUR, NOW, attempt, claim, origin
+from cli.past import BOTH, CLIENT_REJECTED, TABLE, VERSIONS, Secret
 from fakes import SECRET_ID, tokens
-from run.grant import LOST, REJECTED
-from run.world import FIRST_CLAIM, Killed, World, fail
-from token_refresh.errors import InvalidSecretDocument, TokenRefreshError
+from run.grant import REJECTED
+from run.world import FIRST_CLAIM
+from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.cli.history.past import Past, TokenFate
-from token_refresh_worker.cli.history.restore import judge
-from token_refresh_worker.cli.history.versions import list_versions
-from token_refresh_worker.cli.secret.finding import Finding, Health
+from token_refresh_worker.cli.history.past import TokenFate
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT, Fate
 from token_refresh_worker.core.claims import write_claim
-from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.versions import CLAIM, CURRENT
-from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
-from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.stored.origin import ClaimStoreKind
-
-BOTH = pytest.mark.parametrize("store", list(ClaimStoreKind))
-VERSIONS, TABLE = ClaimStoreKind
-FIRST = f"{3:032}"
-"""The first token set of a world; its claims and what they brought have derived IDs."""
-
-CLIENT_REJECTED = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
-
-
-@dataclass(slots=True)
-class SingleUse:
-    """A provider that takes each refresh token once, unless it is told what to respond."""
-
-    plays: list[EndpointResponse] = field(default_factory=list)
-    used: set[str] = field(default_factory=set)
-    again: set[str] = field(default_factory=set)
-    """The used tokens that were sent again."""
-
-    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
-        del timeout_seconds
-        token = request.fields["refresh_token"]
-        response = self.plays.pop() if self.plays else None
-        if response is not None and response is not LOST:
-            return response
-        if token in self.used:
-            self.again.add(token)
-            return REJECTED
-        self.used.add(token)
-        return response or tokens(len(self.used))
-
-
-class Secret(World):
-    """A token secret of such a provider, and what an operator sees of its past."""
-
-    def __init__(self, store: ClaimStoreKind, *, grace: timedelta = timedelta(0)) -> None:
-        super().__init__(policy=policy(claim_store=store, grace=grace), **origin(claim_store=store, grace=grace))
-        self.single_use = SingleUse()
-        self.endpoint = self.single_use  # type: ignore[assignment]
-
-    def refresh(self, *plays: EndpointResponse) -> None:
-        """Force a run, whatever comes of it, three minutes after the last one."""
-        self.pass_time(3 * MINUTE)
-        self.single_use.plays[:] = plays
-        with contextlib.suppress(TokenRefreshError, Killed):
-            self.execute(force=True)
-
-    def past(self) -> Past:
-        listing = self.model.call("ListSecretVersionIds", {"SecretId": SECRET_ID, "IncludeDeprecated": True}, now=0)
-        entries = [v | {"CreatedDate": datetime.fromtimestamp(v["CreatedDate"], UTC)} for v in listing["Versions"]]
-        return Past(
-            secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
-            claim_store=self.policy.claim_store,
-            needs_refresh_token=True,
-            listed=list_versions(entries, self.store, needs_refresh_token=True),
-            table=self.table,
-        )
-
-    def fate(self, version_id: str = FIRST) -> TokenFate:
-        past = self.past()
-        return past.fate_of_token(past.snapshots[version_id])[0]
-
-    def verdict(self, version_id: str = FIRST) -> Finding:
-        past = self.past()
-        snapshot = past.snapshot(past.versions[version_id])
-        return judge(past, snapshot, plan(snapshot, RunState(), self.policy), self.policy)
-
-    def refused(self, version_id: str = FIRST) -> bool:
-        return self.verdict(version_id).health is Health.BROKEN
 
 
 @BOTH
@@ -206,88 +125,3 @@ def test_more_refreshes_than_a_ledger_keeps(fate: TokenFate, *, rotates: bool) -
     later = secret.save(refreshToken="later")
 
     assert (fate, TokenFate.UNUSED) == (secret.fate(), secret.fate(later))
-
-
-def refresh(secret: Secret) -> None:
-    secret.refresh()
-
-
-def lose_response(secret: Secret) -> None:
-    secret.refresh(LOST)
-
-
-def reject_client(secret: Secret) -> None:
-    secret.refresh(CLIENT_REJECTED)
-
-
-def die_with_a_claim(secret: Secret) -> None:
-    with secret.at("append claim" if secret.table else "put REFRESH_CLAIM", fail(Killed()), after=True):
-        secret.refresh()
-
-
-def die_with_tokens(secret: Secret) -> None:
-    with secret.at("put REFRESH_OUTCOME", fail(Killed())):
-        secret.refresh()
-
-
-def die_before_the_promotion(secret: Secret) -> None:
-    with secret.at("move AWSCURRENT", fail(Killed())):
-        secret.refresh()
-
-
-def overtake(secret: Secret) -> None:
-    with secret.at("put REFRESH_OUTCOME", secret.refresh):
-        secret.refresh()
-
-
-def edit(secret: Secret) -> None:
-    with contextlib.suppress(json.JSONDecodeError):
-        secret.save_text(json.dumps(secret.current() | {"note": secret.clock.seconds}))
-
-
-def authorize(secret: Secret) -> None:
-    secret.save(refreshToken=f"new-{secret.clock.seconds}", expires_at=secret.clock.service_now + DAY)
-
-
-def garbage(secret: Secret) -> None:
-    secret.save_text("garbage")
-
-
-def a_day_passes(secret: Secret) -> None:
-    secret.pass_time(DAY)
-
-
-ACTS = [refresh, lose_response, reject_client, die_with_a_claim, die_with_tokens, die_before_the_promotion, overtake]
-ACTS += [edit, authorize, garbage, a_day_passes]
-
-
-@BOTH
-@given(acts=st.lists(st.sampled_from(ACTS), min_size=1, max_size=6))
-@settings(max_examples=40, deadline=None)
-def test_no_restored_set_brings_a_used_token_to_the_provider(
-    store: ClaimStoreKind, acts: list[Callable[[Secret], None]]
-) -> None:
-    """Whatever happened before: of a set that may come back, runs of two days don't send a token that was used."""
-    for wanted in [version.version_id for version in happened(store, acts).past().listed if version.document]:
-        secret = happened(store, acts)
-        if secret.refused(wanted):
-            continue
-        value = secret.past().versions[wanted].value
-        assert value is not None
-        token, used = json.loads(value.reveal())["refreshToken"], set(secret.single_use.used)
-        secret.single_use.again.clear()
-        secret.save_text(value.reveal())
-        for _ in range(12):
-            secret.pass_time(4 * HOUR)
-            with contextlib.suppress(TokenRefreshError):
-                secret.execute()
-
-        assert token not in used & secret.single_use.again
-
-
-def happened(store: ClaimStoreKind, acts: list[Callable[[Secret], None]]) -> Secret:
-    secret = Secret(store)
-    for act in acts:
-        secret.pass_time(timedelta(seconds=40))
-        act(secret)
-    return secret

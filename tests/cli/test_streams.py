@@ -14,7 +14,7 @@ import pytest
 
 from cli.authorizing import written
 from cli.scene import Cli, Tokens
-from token_refresh_worker.cli.console.interrupts import finishing
+from token_refresh_worker.cli.console.failures import finishing
 from token_refresh_worker.cli.console.screen import Errors
 
 COMMAND = str(Path(sys.executable).with_name("token-refresh"))

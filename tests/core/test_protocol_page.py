@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
-from token_refresh_worker.core.plan import LOST_CLAIMS, STALENESS
-from token_refresh_worker.core.schedule import FIRST_BACKOFF, FORCED_CLAIMS_A_DAY
+from token_refresh_worker.core.plan import LOST_CLAIMS
+from token_refresh_worker.core.schedule import CLOCKS_APART, FIRST_BACKOFF, FORCED_CLAIMS_A_DAY, SETTLED, STALENESS
 from token_refresh_worker.providers.lifetime import claims_a_day
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -26,8 +26,10 @@ def test_the_limits_are_the_code_s(text: str) -> None:
     for sentence in (
         f"| claims in 24 hours | {versions} | {table} |",
         f"the last {REDEMPTIONS_KEPT} attempts that may have redeemed",
-        f"Reads of Secrets Manager are at most {STALENESS.seconds} seconds old",
-        f"the copy is over {STALENESS.seconds} s old",
+        f"Reads of Secrets Manager are at most {STALENESS.seconds // 60} minutes old",
+        f"(`Date`, `CreatedDate`, both services) are at most {CLOCKS_APART.seconds // 60} minutes apart",
+        f"outlives its run by {SETTLED.seconds // 60} minutes",
+        f"the copy is {SETTLED.seconds // 60} minutes old",
         f"the next {LOST_CLAIMS} claims that the table may have held",
         f"may force {FORCED_CLAIMS_A_DAY} claims in 24 hours",
         f"then {FIRST_BACKOFF.seconds // 60} minutes, doubled each time",

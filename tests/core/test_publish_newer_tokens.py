@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from builders import DAY, HOUR, NOW, RUN, policy, snapshot, token_set
-from token_refresh_worker.core.plan import STALENESS, plan
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import PublishedCopy, RunState
 from token_refresh_worker.core.steps import Fresh, Publish
 from token_refresh_worker.core.versions import published_version_id
@@ -22,13 +23,13 @@ def published(version_id: str = "old", age: timedelta = HOUR) -> PublishedCopy:
 
 def test_a_copy_of_another_version_is_replaced() -> None:
     """A missing copy is made, and one that is old enough is replaced."""
-    for copy in (None, published(), published(age=STALENESS + SECOND)):
+    for copy in (None, published(), published(age=SETTLED + SECOND)):
         assert Publish() == plan(snapshot(current=FRESH, published=copy), PUBLISHING, policy())
 
 
 def test_a_young_copy_is_replaced_by_the_run_that_promoted_alone() -> None:
     """The read of the current version may be older than the copy, unless this run made it current itself."""
-    young = snapshot(current=FRESH, published=published(age=STALENESS))
+    young = snapshot(current=FRESH, published=published(age=SETTLED))
     promoted = RunState(nonce="nonce", publishes=True, promoted_version="v0")
 
     assert Fresh() == plan(young, PUBLISHING, policy())

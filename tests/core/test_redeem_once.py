@@ -1,5 +1,7 @@
 """Rule 11: what the next claim says."""
 
+from dataclasses import replace
+
 from builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, mark, policy, snapshot
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
@@ -19,7 +21,7 @@ def test_the_next_claim_says_what_it_redeems() -> None:
     """It follows the newest one, and carries what later runs need."""
     newest = claim("c1", fate=Fate.UNKNOWN, claim_number=7, grace=HOUR)
 
-    step = plan(snapshot(newest), FORCED, policy(ttl=3 * MINUTE))
+    step = plan(snapshot(newest), replace(FORCED, limit=MINUTE), policy())
 
     assert isinstance(step, Redeem)
     made = step.claim
@@ -30,7 +32,7 @@ def test_the_next_claim_says_what_it_redeems() -> None:
         made.attempt_number,
         made.claimed_at,
     )
-    assert (mark("refresh-0"), 8, "provider.example", HOUR, 3 * MINUTE, "nonce") == (
+    assert (mark("refresh-0"), 8, "provider.example", HOUR, 10 * MINUTE, "nonce") == (
         made.fingerprint,
         made.number,
         made.host,

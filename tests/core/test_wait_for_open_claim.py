@@ -6,7 +6,8 @@ import pytest
 
 from builders import FORCED, HOUR, IN_TABLE, MINUTE, NOW, RUN, claim, mark, origin, policy, snapshot, token_set
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.plan import CLOCK_ERROR, LOST_CLAIMS, STALENESS, plan
+from token_refresh_worker.core.plan import CLOCK_ERROR, LOST_CLAIMS, plan
+from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Reason, Redeem, ReplaceLostTable, Wait
 from token_refresh_worker.core.versions import claim_version_id, unheld_claim_id
@@ -42,8 +43,8 @@ def test_a_claim_from_the_far_future_is_not_waited_for() -> None:
 
 
 def test_a_named_claim_that_can_not_be_read_is_waited_for() -> None:
-    """The current version names a claim that a stale read does not show yet; after 30 seconds it was pruned."""
-    named = token_set(stored_at=NOW - STALENESS + SECOND, **origin(claim_id="c" * 36, number=5))
+    """The current version names a claim that a stale read does not show yet; after nine minutes it was pruned."""
+    named = token_set(stored_at=NOW - SETTLED + SECOND, **origin(claim_id="c" * 36, number=5))
 
     assert Wait(NOW + SECOND, Reason.UNREADABLE) == plan(snapshot(current=named), FORCED, policy())
     pruned = plan(snapshot(now=NOW + SECOND, current=named), FORCED, policy())

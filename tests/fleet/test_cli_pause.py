@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, tagged_secret
-from token_refresh_worker.cli.fleet.duration import read_duration
+from token_refresh_worker.cli.fleet.command import read_duration
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pauses, Row
 

@@ -234,8 +234,11 @@ def _one_of_each_group(everything: list[Row]) -> list[Message]:
 
 def test_a_secret_stays_in_its_group() -> None:
     """The same secret is always in the same group of its provider, so the queue never runs it twice at once."""
-    first, second = (decide(of(rows(40)), NOW + minute).messages for minute in (timedelta(0), MINUTE))
+    first, second = (
+        decide(of([replace(each, next_at=next_at) for each in rows(40)]), NOW).messages for next_at in (NOW, NOW - HOUR)
+    )
 
+    assert [m.message_id for m in first] != [m.message_id for m in second]
     assert [m.group for m in first] == [m.group for m in second]
 
 

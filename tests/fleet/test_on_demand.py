@@ -1,5 +1,6 @@
 """A fleet's function on demand: one member by its ARN, and events that it refuses."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,18 @@ def test_on_demand(stage: FleetStage) -> None:
     assert "refreshed" == stage.invoke({"secret_id": secret_arn})["outcome"]
     assert "refreshed" == stage.seen(secret_arn).outcome
     assert "refreshed" == stage.invoke({"secret_id": secret_arn, "force": True})["outcome"]
+
+
+def test_a_person_is_not_held_up_by_a_breaker(stage: FleetStage) -> None:
+    """While a provider's breaker is open, a message of the queue runs nothing, and an event of a person does."""
+    secret_arn = stage.enrol("customers/1")
+    stage.index.report(replace(stage.row(secret_arn), provider="upwork"))
+    stage.index.tell_breakers(["upwork"], stage.since)
+
+    stage.message(secret_arn)
+    assert [] == stage.endpoint.requests
+
+    assert "refreshed" == stage.invoke({"secret_id": secret_arn})["outcome"]
 
 
 def test_on_demand_failures(stage: FleetStage) -> None:

@@ -56,12 +56,16 @@ def test_an_open_breaker_stops_what_is_in_the_queue() -> None:
 
 
 def test_no_tag_chooses_the_provider() -> None:
-    """Until a run has read the document, the document names the provider, and without that the deployment does."""
+    """Until a run has read the document, and after one that failed, the document names the provider.
+
+    Where the document names none, the deployment does.
+    """
     tagged = entry(row(new=True, provider="tagged"))
     failed_first = entry(row(found=seen(error_type="SecretAccessDenied"), provider="tagged"))
     never_read = entry(Row(**{**_fields(failed_first.row), "seen": None}))
 
     assert "xero" == provider_of(tagged, lambda: {"provider": "xero"}, "generic")
+    assert "xero" == provider_of(failed_first, lambda: {"provider": "xero"}, "generic")
     assert "generic" == provider_of(tagged, dict, "generic")
     assert "generic" == provider_of(never_read, lambda: {"provider": 7}, "generic")
     assert "xero" == provider_of(entry(row()), dict, "generic")

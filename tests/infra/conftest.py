@@ -74,6 +74,7 @@ RECEIVER = {
     "slack_secret": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:acme/prod/slack-AbCdEf",
     "github_secret": "ssm:/acme/prod/github",
     "standard_secret": "ssm:/acme/prod/resend",
+    "origin_secret": "acme/prod/origin",
     "kms_key": "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "encrypt_logs": "true",
     "tracing": "true",

@@ -46,7 +46,7 @@ def test_exit_status(
 ) -> None:
     """An audit that could not look everything up says so, and fails where CI requires it; a finding always fails."""
     monkeypatch.setattr(audit_locks, "run_pip_audit", lambda lock: audit_locks.read_report(lock.name, said))
-    monkeypatch.setattr(audit_locks, "run_npm_audit", lambda: audit_locks.read_npm_report("npm", NO_FINDING, 1))
+    monkeypatch.setattr(audit_locks, "run_npm_audit", lambda _: audit_locks.read_npm_report("npm", NO_FINDING, 1))
 
     assert exit_status == audit_locks.main(options)
 
@@ -59,11 +59,11 @@ def test_exit_status(
 def test_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every lock is audited: what is deployed, and what tests, builds and deploys it."""
     asked: list[Path] = []
-    npm: list[str] = []
+    npm: list[Path] = []
 
-    def audit_npm() -> audit_locks.Audit:
-        npm.append("package-lock.json")
-        return audit_locks.read_npm_report(npm[0], NO_FINDING, 1)
+    def audit_npm(lock: Path) -> audit_locks.Audit:
+        npm.append(lock)
+        return audit_locks.read_npm_report(lock.name, NO_FINDING, 1)
 
     def audit(lock: Path) -> audit_locks.Audit:
         asked.append(lock)
@@ -75,7 +75,7 @@ def test_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     audit_locks.main([])
 
     assert sorted((ROOT / "locks").iterdir()) == asked
-    assert ["package-lock.json"] == npm
+    assert [ROOT / "infra/package-lock.json", ROOT / "reader-typescript/package-lock.json"] == npm
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_every_lock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_lock_of_the_cdk_command(monkeypatch: pytest.MonkeyPatch, said: str, exit_status: int) -> None:
     """An advisory on a package of npm fails the audit, and so does a registry that names none."""
     monkeypatch.setattr(audit_locks, "run_pip_audit", lambda lock: audit_locks.read_report(lock.name, report(AUDITED)))
-    monkeypatch.setattr(audit_locks, "run_npm_audit", lambda: audit_locks.read_npm_report("npm", said, 1))
+    monkeypatch.setattr(audit_locks, "run_npm_audit", lambda _: audit_locks.read_npm_report("npm", said, 1))
 
     assert exit_status == audit_locks.main(REQUIRED)
 
@@ -106,5 +106,7 @@ def test_what_npm_says_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("audit_locks.subprocess.run", npm)
 
-    assert (1, 0) == (audit_locks.run_npm_audit().audited, audit_locks.run_npm_audit().skipped)
+    audit = audit_locks.run_npm_audit(ROOT / "infra" / "package-lock.json")
+
+    assert ("infra/package-lock.json", 1, 0) == (audit.lock, audit.audited, audit.skipped)
     assert (["audit", "--package-lock-only", "--json"], ROOT / "infra") == (asked["command"], asked["cwd"])

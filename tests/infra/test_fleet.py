@@ -74,7 +74,6 @@ def test_functions(whole_fleet: Template) -> None:
     assert {
         "FLEET_NAME": "prod",
         "CLAIM_TABLE": "prod",
-        "CLAIM_TTL_SECONDS": "120",
         "CLIENT_SECRET_ID": "clients/{provider}",
         "PROVIDER": "xero",
         "EVENT_BUS": "default",

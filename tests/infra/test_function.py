@@ -13,7 +13,6 @@ CHOSEN = {
     "TOKEN_ENDPOINT_AUTH_METHOD": "client_secret_basic",
     "REFRESH_WINDOW_SECONDS": "20000",
     "REPLAY_GRACE_SECONDS": "600",
-    "CLAIM_TTL_SECONDS": "100",
     "REQUEST_TIMEOUT_SECONDS": "30",
     "LOG_LEVEL": "WARNING",
 }
@@ -21,14 +20,14 @@ CHOSEN = {
 
 
 def test_function(plain: Deployment) -> None:
-    """The worker is a Python 3.13 function on arm64 that logs JSON and has no time that its claim does not cover."""
+    """The worker is a Python 3.13 function on arm64 that logs JSON and ends after a minute and a half."""
     function = plain.one("Lambda::Function")
 
     assert ("python3.13", ["arm64"]) == (function["Runtime"], function["Architectures"])
     assert "token_refresh_worker.handlers.refresh" == function["Handler"]
     assert "JSON" == function["LoggingConfig"]["LogFormat"]
     assert {"Ref": plain.logical_id("Logs::LogGroup")} == function["LoggingConfig"]["LogGroup"]
-    assert function["Timeout"] < int(function["Environment"]["Variables"]["CLAIM_TTL_SECONDS"])
+    assert 90 == function["Timeout"]
     assert "TracingConfig" not in function
     assert "ReservedConcurrentExecutions" not in function
 

@@ -114,7 +114,7 @@ def test_alarms(template: dict[str, Any]) -> None:
     alarms = {alarm["AlarmName"]: alarm for alarm in resources(template, "CloudWatch::Alarm")}
     assert {f"token-refresh-prod-webhooks-{name}" for name in WebhookAlarms.defined()} == set(alarms)
     for alarm in alarms.values():
-        assert re.search(r"aws (logs tail|sqs)", json.dumps(alarm["AlarmDescription"]))
+        assert re.search(r"aws (logs tail|sqs|lambda)", json.dumps(alarm["AlarmDescription"]))
         assert 1 == len(alarm["AlarmActions"]) == len(alarm["OKActions"])
     patterns = [found["FilterPattern"] for found in resources(template, "Logs::MetricFilter")]
     assert [
@@ -122,6 +122,16 @@ def test_alarms(template: dict[str, Any]) -> None:
         '{ $.event = "previous_unusable" }',
         '{ $.secret_stage = "previous" && $.secret_age_seconds > 1800 }',
     ] == patterns
+
+
+def test_a_flood_raises_an_alarm(template: dict[str, Any]) -> None:
+    """Requests that Lambda turns away raise an alarm, and so do many that the receiver refuses."""
+    watched = {
+        alarm["MetricName"]: (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["Period"])
+        for alarm in resources(template, "CloudWatch::Alarm")
+        if alarm.get("Namespace") == "AWS/Lambda"
+    }
+    assert {"Url5xxCount": (0, 1, 300), "Url4xxCount": (1000, 1, 300), "Throttles": (0, 1, 300)} == watched
 
 
 def test_alarms_can_be_left_out(receiver_zip: Path) -> None:
@@ -144,6 +154,7 @@ def test_secrets_of_both_stores(receiver_zip: Path) -> None:
     assert {
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{here}:secret:acme/prod/stripe-??????"),
         ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{here}:secret:acme/prod/slack-AbCdEf"),
+        ("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{here}:secret:acme/prod/origin-??????"),
         ("ssm:GetParameters", f"arn:aws:ssm:{here}:parameter/acme/prod/github"),
         ("ssm:GetParameters", f"arn:aws:ssm:{here}:parameter/acme/prod/resend"),
         ("kms:Decrypt", KEY),

@@ -25,12 +25,14 @@ from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_worker.cli.app import app
 
 GRANT_EVENTS = next(line for line in commands(ROOT / "docs" / "events.md") if "grant_events.yaml" in line)
+CLOUDFRONT = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "webhook_cloudfront.yaml" in line)
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
-    "token-refresh authorize quickbooks-oauth-tokens --provider quickbooks --client-file client.json": (
-        "QuickBooks knows no PKCE, which the demo's provider demands"
-    ),
     "pip install PATH/TO/token-refresh-worker": "takes a registry; tests/package installs the wheel",
+    "aws secretsmanager replicate-secret-to-regions --secret-id origin-verify --add-replica-regions Region=us-east-1": (
+        "the demo's Secrets Manager has one region"
+    ),
+    CLOUDFRONT: "the emulator has no CloudFront; tests/webhooks/test_examples.py checks the template",
     GRANT_EVENTS: "the emulator has no API destinations; tests/fleet/test_docs.py checks the template",
 }
 DEPLOY = ROOT / "docs" / "deploy.md"

@@ -131,6 +131,11 @@ def claim_lacks(**fields: Any) -> Bug:
     return patches
 
 
+def claims_of(seconds: int) -> Bug:
+    """Let a claim live so long, whatever its run may take."""
+    return lambda: [(plan_module, "claim_time_to_live", lambda *_: timedelta(seconds=seconds))]
+
+
 def open_claim_ignored(ignored: Callable[[Snapshot, RunState], bool]) -> Bug:
     """Ignore an open claim under a condition."""
 

@@ -222,6 +222,7 @@ class History:
             self._unstored[response.refresh_token.reveal()] = actor
             if self.dice.random() < 0.02:
                 self._say(actor, "the response is lost")
+                self.lost = True
                 return NO_RESPONSE
         return response
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Final, NamedTuple
 from unittest.mock import patch
@@ -226,6 +226,7 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
         ),
         policy=policy,
         secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
+        limit=timedelta(seconds=scenario.run_seconds),
         deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
         request_timeout_seconds=REQUEST_SECONDS,
         poll_seconds=(POLL_SECONDS,),

@@ -20,7 +20,7 @@ from proof.operators import (
     STAGE,
     UNLABEL,
 )
-from proof.small import DYING, FORCED, GATEWAY, NAMED, SUCCESSOR_GONE
+from proof.small import DYING, FORCED, GATEWAY, LATE, LONG_STALE, NAMED, SUCCESSOR_GONE
 from proof.world import (
     CLAIM_ENDS,
     CLOCKS_DIFFER,
@@ -232,6 +232,8 @@ _ALL: Final = (
         jumps=(HOUR_PASSES,),
         before=1,
     ),
+    LATE,
+    LONG_STALE,
     replace(NAMED, budget=Budget(crashes=1, losses=2, jumps=1)),
     Scenario(
         name="gateway",

@@ -20,12 +20,14 @@ GRACE_SECONDS: Final = DAY_SECONDS
 DUE_SECONDS: Final = 4 * HOUR_SECONDS
 """How far off the first token set's expiry is: inside the window, and before its last quarter."""
 
-CLAIM_SECONDS: Final = 120
 RUN_SECONDS: Final = 60
 """The time limit of the function: Lambda ends a run that is older."""
 
-STALE_SECONDS: Final = 30
+STALE_SECONDS: Final = 300
 """How old a stale read may be: the protocol assumes no more."""
+CLOCKS_DIFFER: Final = 240
+"""By how many seconds the clocks of AWS may differ."""
+CLAIM_SECONDS: Final = RUN_SECONDS + STALE_SECONDS + CLOCKS_DIFFER
 
 LATE_SECONDS: Final = 300
 """How long AWS accepts a signed request: a write may land that long after its run died."""
@@ -33,8 +35,6 @@ LATE_SECONDS: Final = 300
 LAST_QUARTER_SECONDS: Final = WINDOW_SECONDS // 4
 
 CLAIM_ENDS: Final = CLAIM_SECONDS + 1
-CLOCKS_DIFFER: Final = 20
-"""By how many seconds the clocks of AWS may differ: a claim outlives its run by more."""
 HOUR_PASSES: Final = HOUR_SECONDS + 1
 DAY_PASSES: Final = DAY_SECONDS + 1
 
@@ -145,7 +145,6 @@ class Scenario:
     published: bool = False
     frozen: bool = False
     """Whether a run may outlive its time limit, frozen and thawed, as on a suspended laptop."""
-    time_to_live_seconds: int = CLAIM_SECONDS
     run_seconds: int = RUN_SECONDS
     """The time limit of the function."""
     margin_seconds: float = 0.0
@@ -188,7 +187,6 @@ class Scenario:
             replay_grace=timedelta(
                 seconds=self.grace_seconds if deployment.grace_seconds is None else deployment.grace_seconds
             ),
-            claim_time_to_live=timedelta(seconds=self.time_to_live_seconds),
             host=deployment.host,
             claim_store=name_of(self.claims_of(kind)),
         )

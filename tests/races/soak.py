@@ -16,7 +16,7 @@ from testbed.provider import script
 from testbed.testbed import PROVIDERS, Testbed
 from testbed.worker import FORCED, KILLED, SCHEDULED, Ended
 from token_refresh import errors
-from token_refresh_worker.core.plan import STALENESS
+from token_refresh_worker.core.schedule import SETTLED
 
 OUTCOMES: Final = {"fresh", "refreshed", "recovered", "superseded", "yielded"}
 ERRORS: Final = {name for name in vars(errors) if isinstance(getattr(errors, name), type)} - {"InternalError"}
@@ -154,7 +154,7 @@ class Soak:
         if (last := testbed.run_until_done()[-1].name) != "ReauthorizationRequired":
             raise Violation(f"a dead grant ended in {last}")
         testbed.authorize()
-        testbed.pass_seconds(STALENESS.total_seconds() + 1)  # Before that, a read may still show the dead grant.
+        testbed.pass_seconds(SETTLED.total_seconds() + 1)  # Before that, a read may still show the dead grant.
         if (names := [run.name for run in testbed.run_until_done()])[-1] != "fresh" or not testbed.alive:
             raise Violation(f"a new authorization did not heal: {names}")
 

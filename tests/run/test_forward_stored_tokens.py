@@ -11,7 +11,7 @@ from fakes import tokens
 from run.grant import with_grant
 from run.world import World, killed, refuse, stale_reads
 from token_refresh.errors import SecretAccessDenied, SecretStoreUnavailable
-from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.oauth.formats import ResponseFormat
 
@@ -85,7 +85,7 @@ def test_a_promotion_that_stale_reads_ask_for_again_ends_the_run() -> None:
 
     ended = world.execute()
 
-    assert ("yielded", NOW + timedelta(seconds=30)) == (ended.name, ended.retry_at)
+    assert ("yielded", NOW + SETTLED) == (ended.name, ended.retry_at)
     assert 1 == world.store.calls.count("move AWSCURRENT")
 
 

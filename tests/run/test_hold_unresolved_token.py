@@ -1,7 +1,5 @@
 """Rule 8: the current token may have been used, and the provider's grace is over."""
 
-from datetime import timedelta
-
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, policy
@@ -21,7 +19,7 @@ def test_after_an_unknown_outcome_every_run_alarms_and_sends_nothing(*, edited: 
     """A held refresh raises in every run, and the access token stays in use; an edited copy clears nothing."""
     world = World(policy=SINGLE_USE, expires_at=NOW + 7 * HOUR)
     killed(world, "put REFRESH_OUTCOME")
-    world.pass_time(2 * MINUTE)
+    world.pass_claim()
     if edited:
         world.save(note="edited", expires_at=NOW + 7 * HOUR)
 
@@ -43,7 +41,7 @@ def test_an_original_is_held_back_for_what_happened_to_its_copy() -> None:
         world.execute()
     copy = world.save(note="edited", expires_at=NOW + 7 * HOUR)
     killed(world, "put REFRESH_OUTCOME")
-    world.pass_time(2 * MINUTE)
+    world.pass_claim()
     world.store.move_label("AWSCURRENT", to=original, remove_from=copy)
 
     with pytest.raises(RefreshOutcomeUnknown):
@@ -59,7 +57,7 @@ def test_an_unreadable_staged_set_is_never_made_current() -> None:
     world.store.put(staged_version_id(FIRST_CLAIM, first), SecretValue("{}"), label=OUTCOME)
 
     assert "yielded" == world.outcome()
-    world.pass_time(2 * MINUTE)
+    world.pass_claim()
     with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
     assert first == world.labels()["AWSCURRENT"]
@@ -80,9 +78,9 @@ def test_a_worker_with_a_longer_grace_replays_nothing() -> None:
 @pytest.mark.parametrize("edited", [False, True])
 def test_a_replay_is_sent_only_within_the_grace_since_the_first_unknown_attempt(*, edited: bool) -> None:
     """Within a run, and on an edited copy, too, the grace counts from the first request that may have redeemed."""
-    world = World(policy=policy(grace=timedelta(minutes=3)), accessToken=None)
+    world = World(policy=policy(grace=10 * MINUTE), accessToken=None)
     killed(world, "put REFRESH_OUTCOME")
-    world.pass_time(timedelta(minutes=4))
+    world.pass_claim()
     if edited:
         world.save(accessToken=None, note="edited")
     world.endpoint.responses = [LOST]
@@ -109,7 +107,7 @@ def test_a_refresh_token_that_never_changes_is_not_held_back_for_an_outcome_befo
     """Where the same refresh token brought tokens later, an earlier unknown outcome proves nothing any more."""
     world = World(policy=SINGLE_USE, expires_at=NOW + HOUR)
     killed(world, "put REFRESH_OUTCOME")
-    world.pass_time(2 * MINUTE)
+    world.pass_claim()
     world.endpoint.responses = [tokens(1, refresh_token=None)]
     assert "refreshed" == world.outcome(force=True)
     world.save(note="edited", expires_at=NOW + 7 * HOUR)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from builders import DAY, HOUR, IN_TABLE, MINUTE, SINGLE_USE_IN_TABLE
+from builders import DAY, HOUR, IN_TABLE, SINGLE_USE_IN_TABLE
 from run.world import World, killed
 from token_refresh.errors import RefreshOutcomeUnknown
 
@@ -16,7 +16,7 @@ def test_a_lost_table_is_waited_out_and_then_used_again() -> None:
 
     assert "yielded" == world.outcome()
     assert "claim_table_lost" in world.log.events
-    world.pass_time(2 * MINUTE)
+    world.pass_claim()
     assert "refreshed" == world.outcome()
     assert 2 == len(world.endpoint.requests)
 
@@ -33,7 +33,7 @@ def test_a_lost_table_frees_no_token_that_a_lost_claim_may_have_redeemed(*, died
     world.claim_table.item.clear()
 
     assert "yielded" == world.outcome()
-    world.pass_time(2 * MINUTE)
+    world.pass_claim()
     with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
     assert sent == len(world.endpoint.requests)
@@ -71,7 +71,7 @@ def test_a_lost_table_is_replaced_by_what_is_current_after_the_loss() -> None:
     assert {} == world.claim_table.item
     world.pass_time(20 * HOUR)
     assert "yielded" == world.outcome()
-    world.pass_time(2 * MINUTE)
+    world.pass_claim()
     with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
     assert 3 == len(world.endpoint.requests)

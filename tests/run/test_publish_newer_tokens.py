@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from builders import DAY, HOUR, MINUTE, NOW, ms
+from builders import DAY, HOUR, NOW, ms
 from fakes import PUBLISHED_ID
 from run.grant import REJECTED
 from run.world import Killed, World, refuse
 from token_refresh.errors import ReauthorizationRequired, SecretAccessDenied
+from token_refresh_worker.core.schedule import SETTLED
 
 
 def published() -> World:
@@ -70,7 +71,7 @@ def test_the_next_run_publishes_for_one_that_died(call: str) -> None:
     assert ("access-2", "access-1") == (world.current()["accessToken"], published_token(world))
 
     world.copy.before = lambda _: None
-    world.pass_time(MINUTE)
+    world.pass_claim()
     assert "fresh" == world.outcome()
     assert "access-2" == published_token(world)
 
@@ -80,19 +81,19 @@ def test_an_operator_s_token_set_is_published_too() -> None:
     world = published()
     world.execute()
     world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
-    world.pass_time(MINUTE)
+    world.pass_claim()
 
     assert "fresh" == world.outcome()
     assert "a person's" == published_token(world)
 
 
 def test_a_young_copy_is_left_alone_by_a_run_that_only_read() -> None:
-    """A read of the current version may be 30 s old, and older than the copy: publishing it could go back."""
+    """A read of the current version may be minutes old, and older than the copy: publishing it could go back."""
     world = published()
     world.execute()
     world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
 
-    world.pass_time(timedelta(seconds=30))
+    world.pass_time(SETTLED)
     assert ("fresh", "access-1") == (world.outcome(), published_token(world))
     world.pass_time(timedelta(seconds=1))
     assert ("fresh", "a person's") == (world.outcome(), published_token(world))
@@ -103,7 +104,7 @@ def test_the_copy_never_goes_back_to_an_older_token() -> None:
     world = published()
     world.execute()
     world.save(accessToken="a person's", refreshToken="new grant", expires_at=NOW + DAY)
-    world.pass_time(MINUTE)
+    world.pass_claim()
     seen = 0
 
     def overtaken(name: str) -> None:

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
+from builders import DAY, HOUR, IN_TABLE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, policy
 from fakes import SECRET_ID
 from run.grant import REJECTED
 from run.world import FIRST_CLAIM, World, fail, refuse
@@ -67,7 +67,7 @@ def test_tokens_that_can_not_be_stored_are_an_error_of_their_own(settings: Polic
     assert world.clock.seconds <= 90.0
     assert "access-0" == world.current()["accessToken"]
 
-    world.pass_time(5 * MINUTE)
+    world.pass_claim()
     for _ in range(4):
         with pytest.raises(RefreshOutcomeUnknown):
             world.execute()

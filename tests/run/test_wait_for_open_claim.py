@@ -7,12 +7,11 @@ import pytest
 
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, SINGLE_USE, attempt, claim, policy
 from run.grant import refused_versions, with_grant
-from run.world import FIRST_CLAIM, World, killed, stale_reads
+from run.world import CLAIM_LIFE, FIRST_CLAIM, World, killed, stale_reads
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import write_claim
-from token_refresh_worker.core.plan import STALENESS
-from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.versions import CLAIM, CURRENT, OUTCOME, claim_version_id, record_version_id
 
 
@@ -33,9 +32,9 @@ def test_a_run_that_died_with_its_claim_holds_others_off_until_it_ends() -> None
 
     ended = world.execute()
 
-    assert ("yielded", NOW + 2 * MINUTE) == (ended.name, ended.retry_at)
+    assert ("yielded", NOW + CLAIM_LIFE) == (ended.name, ended.retry_at)
     assert world.labels()["AWSCURRENT"] == ended.tokens.version_id
-    world.pass_time(2 * MINUTE)
+    world.pass_claim()
     assert "refreshed" == world.outcome()
     assert 1 == len(world.endpoint.requests)
 
@@ -81,7 +80,7 @@ def test_a_run_yields_to_a_claim_that_it_can_not_read_yet() -> None:
 
     ended = world.execute()
 
-    assert ("yielded", NOW + STALENESS) == (ended.name, ended.retry_at)
+    assert ("yielded", NOW + SETTLED) == (ended.name, ended.retry_at)
     assert 1 == len(world.endpoint.requests)
 
 
@@ -90,7 +89,7 @@ def test_a_claim_label_that_someone_moved_hides_no_open_claim(moved_to: str | No
     """A claim that is found by its derived ID, although its label is not on it, holds others off all the same."""
     world = World()
     killed(world, "put REFRESH_CLAIM", after=True)
-    world.pass_time(2 * MINUTE)
+    world.pass_claim()
     killed(world, "put REFRESH_OUTCOME")
     world.store.move_label(CLAIM, to=moved_to, remove_from=claim_version_id(FIRST_CLAIM))
 
@@ -159,7 +158,7 @@ def test_an_unreadable_record_counts_as_none(spoilt: str, label: str) -> None:
     world.store.put(record_version_id(FIRST_CLAIM), SecretValue(spoilt), label=label)
 
     assert "yielded" == world.outcome()
-    world.pass_time(2 * MINUTE)
+    world.pass_claim()
     assert "refreshed" == world.outcome()
 
 
@@ -196,8 +195,8 @@ def test_a_forced_run_takes_over_when_the_other_s_claim_ends() -> None:
     world = World()
     killed(world, "put REFRESH_CLAIM", after=True)
 
-    assert "refreshed" == world.outcome(force=True, time_left_seconds=300.0)
-    assert 120 <= world.clock.seconds < 128
+    assert "refreshed" == world.outcome(force=True, time_left_seconds=900.0)
+    assert CLAIM_LIFE.seconds <= world.clock.seconds < CLAIM_LIFE.seconds + 8
 
 
 def test_a_forced_run_polls_ever_more_rarely_until_its_own_deadline() -> None:

@@ -15,7 +15,7 @@ from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, Fak
 from testbed.secrets_manager.model import SecretsModel
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core.claims import Record, read_record
-from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.versions import OUTCOME, claim_version_id
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
@@ -30,6 +30,10 @@ from token_refresh_worker.stored.origin import IN_VERSIONS
 
 FIRST_CLAIM = claim_version_id(None)
 """The version ID of the first claim in a world."""
+
+
+CLAIM_LIFE = timedelta(seconds=90) + SETTLED
+"""How long the claim of a run of a minute and a half lives."""
 
 
 class World:
@@ -72,6 +76,7 @@ class World:
         return self.model.call(operation, request | token, now=self.clock.service_now.timestamp())
 
     def run(self, **how: Any) -> Run:
+        left_seconds = how.pop("time_left_seconds", 90.0)
         return Run(
             parts=Parts(
                 store=self.store,
@@ -86,7 +91,8 @@ class World:
             ),
             policy=self.policy,
             secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
-            deadline=Deadline(clock=self.clock, at=self.clock.seconds + how.pop("time_left_seconds", 90.0)),
+            deadline=Deadline(clock=self.clock, at=self.clock.seconds + left_seconds),
+            limit=timedelta(seconds=left_seconds),
             request_timeout_seconds=how.pop("request_timeout_seconds", None),
             **how,
         )
@@ -136,6 +142,10 @@ class World:
         response = self.model.call("GetSecretValue", {"SecretId": secret_id}, now=NOW.timestamp())
         document: dict[str, Any] = json.loads(response["SecretString"])
         return document
+
+    def pass_claim(self) -> None:
+        """Let the claim of a run of a minute and a half end."""
+        self.pass_time(CLAIM_LIFE)
 
     def pass_time(self, duration: timedelta) -> None:
         self.clock.seconds += duration.total_seconds()

@@ -40,7 +40,7 @@ FAULTS = st.none() | st.tuples(
     st.sampled_from(["deny", "drop_after", "drop_before", "throttle", "unavailable"]), st.integers(1, 10)
 )
 ENVIRONMENTS = st.dictionaries(
-    st.sampled_from(["LOG_LEVEL", "REFRESH_WINDOW_SECONDS", "CLAIM_TTL_SECONDS", "TOKEN_ENDPOINT", "AWS_REGION"]),
+    st.sampled_from(["LOG_LEVEL", "REFRESH_WINDOW_SECONDS", "REQUEST_TIMEOUT_SECONDS", "TOKEN_ENDPOINT", "AWS_REGION"]),
     st.sampled_from(["", "1", "DEBUG", "https://[", "x"]),
     max_size=1,
 )

@@ -16,6 +16,7 @@ class FakeSecret:
         self.cached = self.stored = self.versions(*texts)
         self.error: TokenRefreshError | None = None
         self.rejections = 0
+        self.lookups = 0
 
     def versions(self, *texts: str | bytes) -> list[Secret]:
         """Make versions, the current one first; each with an ID of its own."""
@@ -35,6 +36,7 @@ class FakeSecret:
         self.stored = self.versions(*texts)
 
     def accepted(self) -> list[Secret]:
+        self.lookups += 1
         if self.error:
             raise self.error
         return self.cached

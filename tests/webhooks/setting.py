@@ -24,8 +24,8 @@ class Setting:
         }
         self.delivered: list[tuple[str, Delivery]] = []
         self.error: BaseException | None = None
-        routes = {SENDERS[kind].path: verifier for kind, verifier in self.verifiers.items()}
-        self.receiver = Receiver(routes, deliver_to=self.take)
+        self.routes = {SENDERS[kind].path: verifier for kind, verifier in self.verifiers.items()}
+        self.receiver = Receiver(self.routes, deliver_to=self.take)
 
     def take(self, route: str, delivery: Delivery) -> None:
         if self.error:

@@ -21,6 +21,7 @@ from testbed.aws_lambda.function_url import FunctionUrl
 from testbed.secrets_manager.server import SecretsManagerServer
 from testbed.sqs.server import SqsServer
 from token_refresh.webhooks import SENDERS, from_message
+from token_refresh.webhooks.origin import ORIGIN_HEADER
 from webhooks.signing import KINDS, NEW_SECRETS, SECRETS, Sent, sent
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -199,3 +200,18 @@ def test_fastapi_webhook(aws: Surroundings) -> None:
         finally:
             service.terminate()
     assert [("/webhooks/stripe", request.body)] == [(route, delivery.body) for route, delivery in aws.queued()]
+
+
+def test_cloudfront_template() -> None:
+    """The template of a distribution in front is valid, adds the header, caches nothing, and limits an address."""
+    from cfnlint import api, decode  # noqa: PLC0415 - takes a second, which every run of any test would wait
+
+    example = EXAMPLES / "webhook_cloudfront.yaml"
+    assert [] == api.lint_file(example)
+    resources = decode.decode(str(example))[0]["Resources"]
+    distribution = resources["Distribution"]["Properties"]["DistributionConfig"]
+    (added,) = distribution["Origins"][0]["OriginCustomHeaders"]
+    assert ORIGIN_HEADER == added["HeaderName"]
+    assert "POST" in distribution["DefaultCacheBehavior"]["AllowedMethods"]
+    (rule,) = resources["Firewall"]["Properties"]["Rules"]
+    assert ("IP", {"Block": {}}) == (rule["Statement"]["RateBasedStatement"]["AggregateKeyType"], rule["Action"])

@@ -64,5 +64,12 @@ class Stage:
         assert "" == captured.err
         return [json.loads(line) for line in captured.out.splitlines()]
 
+    @property
+    def claim(self) -> dict[str, Any]:
+        """The newest claim on the default secret."""
+        found = self.client.get_secret_value(SecretId="upwork-oauth-tokens", VersionStage="REFRESH_CLAIM")
+        claim: dict[str, Any] = json.loads(found["SecretString"])
+        return claim
+
     def last_line(self) -> dict[str, Any]:
         return self.lines()[-1]

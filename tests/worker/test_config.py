@@ -7,7 +7,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.loader import load_provider, profile_names
-from token_refresh_worker.run.settings import Settings, check_timeout, read_settings, token_secret_id
+from token_refresh_worker.run.settings import Settings, read_settings, token_secret_id
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import in_table
 
@@ -22,7 +22,6 @@ def test_the_defaults_are_upwork_s() -> None:
         client_key_id=None,
         claim_table=None,
         provider=load_provider("upwork"),
-        claim_time_to_live=timedelta(minutes=2),
         request_timeout_seconds=None,
         log_level="INFO",
     )
@@ -34,7 +33,6 @@ def test_the_defaults_are_upwork_s() -> None:
     assert expected.policy == Policy(
         refresh_window=timedelta(hours=8),
         replay_grace=timedelta(hours=24),
-        claim_time_to_live=timedelta(minutes=2),
         host="www.upwork.com",
     )
 
@@ -55,7 +53,6 @@ def test_every_variable_is_read() -> None:
             "TOKEN_ENDPOINT_AUTH_METHOD": "client_secret_basic",
             "REFRESH_WINDOW_SECONDS": "600",
             "REPLAY_GRACE_SECONDS": "30",
-            "CLAIM_TTL_SECONDS": "3600",
             "REQUEST_TIMEOUT_SECONDS": "5",
             "LOG_LEVEL": "debug",
         }
@@ -78,7 +75,6 @@ def test_every_variable_is_read() -> None:
     assert found.policy == Policy(
         refresh_window=timedelta(minutes=10),
         replay_grace=timedelta(seconds=30),
-        claim_time_to_live=timedelta(hours=1),
         host="example.com",
         claim_store=in_table("claims"),
     )
@@ -143,10 +139,8 @@ def test_http_is_allowed_on_loopback(url: str) -> None:
         ("REFRESH_WINDOW_SECONDS", "0", "must be a whole number of seconds from 1 to 2592000"),
         ("REFRESH_WINDOW_SECONDS", "8h", "must be a whole number of seconds"),
         ("REPLAY_GRACE_SECONDS", "-1", "must be a whole number of seconds from 0 to 2592000"),
-        ("CLAIM_TTL_SECONDS", "0", "must be a whole number of seconds from 1 to 3600"),
-        ("CLAIM_TTL_SECONDS", "3601", "must be a whole number of seconds from 1 to 3600"),
-        ("CLAIM_TTL_SECONDS", "1" * 5000, "must be a whole number of seconds"),
-        ("CLAIM_TTL_SECONDS", "٣", "must be a whole number of seconds"),
+        ("REFRESH_WINDOW_SECONDS", "1" * 5000, "must be a whole number of seconds"),
+        ("REFRESH_WINDOW_SECONDS", "٣", "must be a whole number of seconds"),
         ("REQUEST_TIMEOUT_SECONDS", "20.5", "must be a whole number of seconds from 1 to 300"),
         ("LOG_LEVEL", "LOUD", "must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
     ],
@@ -193,14 +187,3 @@ def test_a_short_lifetime_needs_a_claim_table(name: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         read_settings({"PROVIDER": name})
     assert name == read_settings({"PROVIDER": name, "CLAIM_TABLE": "claims"}).provider.name
-
-
-def test_a_claim_must_outlive_the_function() -> None:
-    """A claim that ended before its run, and before stale reads show it, would let another run redeem beside it."""
-    policy = read_settings({"CLAIM_TTL_SECONDS": "120"}).policy
-
-    check_timeout(policy, 90.0)
-    with pytest.raises(
-        ConfigurationError, match="CLAIM_TTL_SECONDS is 120 and must exceed the function's timeout by 30 s"
-    ):
-        check_timeout(policy, 90.1)

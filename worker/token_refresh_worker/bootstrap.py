@@ -1,8 +1,10 @@
 """The composition root: which adapters a run acts with. Nothing else knows them all."""
 
+import math
 import secrets
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -112,6 +114,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
         policy=settings.policy,
         secret=SecretName(secret_id=secret_id, region=store.region),
         deadline=deadline,
+        limit=timedelta(seconds=math.ceil(time_left_seconds)),
         request_timeout_seconds=settings.request_timeout_seconds,
         force=trigger.force,
         resend=trigger.resend,

@@ -21,7 +21,7 @@ from token_refresh_worker.run.invocation import Invocation
 from token_refresh_worker.run.outcome import Outcome
 from token_refresh_worker.run.ports import Log
 from token_refresh_worker.run.run import Run
-from token_refresh_worker.run.settings import check_timeout, read_settings, token_secret_id
+from token_refresh_worker.run.settings import read_settings, token_secret_id
 
 DEFAULT_TIME_LEFT_SECONDS: Final = 60.0
 """For a caller whose context object does not say how much time is left, such as a test."""
@@ -103,7 +103,6 @@ def open_invocation(context: Any, fleet: str | None = None) -> Invocation:
     def build(trigger: Trigger, variables: Mapping[str, str], time_left_seconds: float) -> Run:
         settings = read_settings(variables)
         check_secret(trigger, settings.token_secret_id)
-        check_timeout(settings.policy, left_seconds)
         bound = {"request_id": request_id, "secret_id": settings.token_secret_id}
         take_over_libraries(settings.log_level, **bound)
         log = open_log(settings.log_level, **bound)

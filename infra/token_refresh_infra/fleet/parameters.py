@@ -10,8 +10,6 @@ from token_refresh_infra.context import ParameterError, required, switch, text, 
 from token_refresh_worker.providers.loader import load_provider, profile_names
 
 SHORTEST_TABLE_NAME = 3
-_CLAIM_MARGIN_SECONDS = 30
-_LONGEST_CLAIM_SECONDS = 3600
 _FLEET = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PREFIX = r"([A-Za-z0-9_+=.@-]+/)+"
 # Not at its beginning: the worker may read whatever stands in the place of {provider}.
@@ -45,7 +43,7 @@ class FleetParameters(CommonParameters):
     dispatcher_memory_mb: Annotated[int, whole(1024, low=128, high=10240)]
     """Of dispatcher and resync."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
-    """Of one run; a claim lives 30 s longer."""
+    """Of one run; its claim outlives it by 9 minutes, or less where tokens live short."""
     concurrency: Annotated[int, whole(16, low=2, high=1000)]
     """Runs at once. More does not refresh faster: the write quota is the limit."""
     writes_per_second: Annotated[int, whole(40, low=1, high=50)]
@@ -68,8 +66,6 @@ class FleetParameters(CommonParameters):
         # A key of this stack could decrypt no secret that is there already.
         if self.kms_key == CREATE:
             raise ParameterError("kms_key: the secrets are there already; give the ARN of the key that they have")
-        if self.claim_ttl_seconds > _LONGEST_CLAIM_SECONDS:
-            raise ParameterError("timeout_seconds: must leave 30 s to the longest claim, which is an hour")
         own = Path(self.own_profiles) if self.own_profiles else None
         if self.provider is not None and self.provider not in profile_names(own):
             raise ParameterError(
@@ -84,11 +80,6 @@ class FleetParameters(CommonParameters):
     def name_suffix(self) -> str | None:
         """What tells this stack apart from a worker's."""
         return f"fleet-{self.fleet}"
-
-    @property
-    def claim_ttl_seconds(self) -> int:
-        """A claim outlives its run."""
-        return self.timeout_seconds + _CLAIM_MARGIN_SECONDS
 
     @property
     def dispatcher_variables(self) -> Mapping[str, str]:
@@ -106,7 +97,6 @@ class FleetParameters(CommonParameters):
         variables = {
             "FLEET_NAME": self.fleet,
             "CLAIM_TABLE": self.fleet,
-            "CLAIM_TTL_SECONDS": str(self.claim_ttl_seconds),
             "CLIENT_SECRET_ID": self.client_secret,
             "PROVIDER": self.provider,
             "EVENT_BUS": self.event_bus,

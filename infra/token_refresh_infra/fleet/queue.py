@@ -44,7 +44,8 @@ class FleetQueue(Construct):
             self,
             "Queue",
             fifo=True,
-            # A run that crashed blocks its group for this long.
+            # A run that crashed blocks its group for this long. Its claim lives longer: the run that follows yields,
+            # and the index hands the secret out again when the claim ends.
             visibility_timeout=Duration.seconds(parameters.timeout_seconds + 30),
             # The queue is never the backlog: what waits for an hour is handed out again.
             retention_period=Duration.hours(1),

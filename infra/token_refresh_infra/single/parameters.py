@@ -9,9 +9,11 @@ from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_infra.common import CREATE, CommonParameters, event_bus, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
+from token_refresh_worker.core.schedule import LEAST_MARGIN, STALENESS, claim_time_to_live
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.run.settings import Settings, read_settings
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 NONE = "none"
 DEFAULT_SERVICE = "upwork-oauth-tokens"
@@ -19,8 +21,8 @@ MONTH_SECONDS = 30 * 24 * 3600
 
 # A schedule has to run this often while a refresh is due, so that one missed or failed run costs nothing.
 RUNS_IN_WINDOW = 3
-# A run that is stopped at its timeout may still have sent a request.
-CLAIM_OUTLIVES_RUN_SECONDS = 30
+# With claims in the secret, a claim has to outlive its run until reads show what the run stored, with a reserve.
+CLAIM_OUTLIVES_RUN = STALENESS + LEAST_MARGIN
 
 _PROVIDER = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
 _ENDPOINT = r"https://[^\s/?#@]+(/[^\s#]*)?"
@@ -69,8 +71,6 @@ class SingleParameters(CommonParameters):
     """How long before expiry a token is due; at most a third of its life. Default: the profile's."""
     replay_grace_seconds: Annotated[int | None, optional(whole(0, low=0, high=MONTH_SECONDS))]
     """How long the provider accepts a refresh token again; 0 for single use. Default: the profile's."""
-    claim_ttl_seconds: Annotated[int, whole(120, low=1, high=3600)]
-    """At least 30 more than `timeout_seconds`."""
     request_timeout_seconds: Annotated[int | None, optional(whole(1, low=1, high=300))]
     """For one token request. Default: the worker's."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
@@ -87,13 +87,9 @@ class SingleParameters(CommonParameters):
 
     def check(self) -> None:
         """Refuse times that don't fit together, and secrets of other places."""
-        if self.timeout_seconds + CLAIM_OUTLIVES_RUN_SECONDS > self.claim_ttl_seconds:
-            raise ParameterError(
-                f"timeout_seconds: must be {CLAIM_OUTLIVES_RUN_SECONDS} s below claim_ttl_seconds "
-                f"({self.claim_ttl_seconds}), so that no run outlives its claim, is {self.timeout_seconds}"
-            )
         self.check_provider(self.settings.provider)  # read here: also what the worker itself refuses
         self._check_lifetime()
+        self._check_claims()
         self._check_schedule()
         if self.consumers and not self.operators:
             raise ParameterError("consumers: needs operators; with an allow list, somebody has to be able to authorize")
@@ -115,6 +111,19 @@ class SingleParameters(CommonParameters):
         problem = lifetime_problem(timedelta(seconds=self.lifetime_seconds), self.settings.policy.claim_store.kind)
         if problem is not None:
             raise ParameterError(f"token_lifetime_seconds: {problem}")
+
+    def _check_claims(self) -> None:
+        if self.settings.policy.claim_store.kind is ClaimStoreKind.TABLE:
+            return
+        limit = timedelta(seconds=self.timeout_seconds)
+        lives = claim_time_to_live(limit, timedelta(seconds=self.due_window_seconds))
+        if lives < limit + CLAIM_OUTLIVES_RUN:
+            raise ParameterError(
+                f"timeout_seconds: a claim must outlive its run by {CLAIM_OUTLIVES_RUN.seconds} s, and lives "
+                f"{lives.total_seconds():.0f} s, three quarters of the {self.due_window_seconds} s in which a refresh "
+                f"is due; is {self.timeout_seconds}. Lower it, raise refresh_window_seconds, or keep claims in a table "
+                f'(claim_table = "create")'
+            )
 
     def _check_schedule(self) -> None:
         if self.start_within_minutes >= self.run_every_minutes:
@@ -144,7 +153,6 @@ class SingleParameters(CommonParameters):
             "EVENT_BUS": self.event_bus,
             "REFRESH_WINDOW_SECONDS": self.refresh_window_seconds,
             "REPLAY_GRACE_SECONDS": self.replay_grace_seconds,
-            "CLAIM_TTL_SECONDS": self.claim_ttl_seconds,
             "REQUEST_TIMEOUT_SECONDS": self.request_timeout_seconds,
             "LOG_LEVEL": self.log_level,
         }

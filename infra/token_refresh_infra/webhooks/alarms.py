@@ -10,6 +10,7 @@ from token_refresh_infra.webhooks.receiver import WebhookReceiver
 
 NAMESPACE = "TokenRefresh/Webhooks"
 NOT_VERIFIED_PER_FIVE_MINUTES = 100
+REFUSED_PER_FIVE_MINUTES = 1000
 OLDEST_MESSAGE_SECONDS = 900
 _PERIOD = Duration.minutes(5)
 
@@ -37,16 +38,29 @@ class WebhookAlarms(Alarms):
     def server_errors(self) -> Watch:
         """The receiver responded with 5xx."""
         return Watch(
-            cloudwatch.Metric(
-                namespace="AWS/Lambda",
-                metric_name="Url5xxCount",
-                dimensions_map={"FunctionName": self._receiver.function.function_name},
-                statistic="Sum",
-                period=_PERIOD,
-            ),
+            self._of_lambda("Url5xxCount"),
             "Deliveries were refused with 5xx: a secret can't be read, the queue refuses, or the function fails. Most "
             "senders try again, GitHub does not (redeliver them on the webhook's page). First: "
             f"{self._tail} '{{ $.status >= 500 }}'",
+        )
+
+    def refused(self) -> Watch:
+        """Over 1000 requests in five minutes were refused with 4xx: a flood, or a sender that is set up wrongly."""
+        return Watch(
+            self._of_lambda("Url4xxCount"),
+            f"Over {REFUSED_PER_FIVE_MINUTES} requests in five minutes were refused: somebody floods the URL, or a "
+            "sender uses a wrong path. Each costs an invocation and a log line. Let CloudFront and WAF be the only way "
+            f"in (docs/webhooks.md). First: {self._tail} '{{ $.status >= 400 && $.status < 500 }}'",
+            limit=above(REFUSED_PER_FIVE_MINUTES),
+        )
+
+    def throttled(self) -> Watch:
+        """Requests got 429 from Lambda: more came at once than `reserved_concurrency` lets in, genuine ones too."""
+        return Watch(
+            self._of_lambda("Throttles"),
+            "Lambda turned requests away with 429: more came at once than reserved_concurrency lets in, or it is 0. "
+            "Genuine deliveries are among them; GitHub does not send them again. First: aws lambda "
+            f"get-function-concurrency --function-name {self._receiver.function.function_name}",
         )
 
     def not_verified(self) -> Watch:
@@ -100,6 +114,16 @@ class WebhookAlarms(Alarms):
             f"A sender still signs with a secret that was replaced over {half // 60} minutes ago; its deliveries will "
             f"be refused {self._overlap_seconds // 60} minutes after the change. Change the secret at the sender. "
             f"First: {self._tail} '{pattern}'",
+        )
+
+    def _of_lambda(self, name: str) -> cloudwatch.Metric:
+        """Take a metric that Lambda makes by itself."""
+        return cloudwatch.Metric(
+            namespace="AWS/Lambda",
+            metric_name=name,
+            dimensions_map={"FunctionName": self._receiver.function.function_name},
+            statistic="Sum",
+            period=_PERIOD,
         )
 
     def _logged(self, name: str, pattern: str) -> cloudwatch.Metric:

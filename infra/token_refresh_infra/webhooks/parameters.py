@@ -36,6 +36,8 @@ class WebhookParameters(CommonParameters):
     its cached secrets."""
     overlap_seconds: Annotated[int, whole(3600, low=0, high=7 * 24 * 3600)]
     """How long a previous secret is accepted; 0 after a leak."""
+    origin_secret: Annotated[str | None, reference()]
+    """Where the value is that CloudFront adds as `x-origin-verify`: as a signing secret. All other requests get 403."""
     secrets: Annotated[Mapping[str, str], Each({f"{name}_secret": name for name in SENDERS}, reference())]
     """Where the signing secret is: a name or ARN in Secrets Manager, or `ssm:/path`. Each opens its endpoint, as
     `stripe_secret` opens `/webhooks/stripe`."""
@@ -60,6 +62,7 @@ class WebhookParameters(CommonParameters):
             )
         for name, secret in self.secrets.items():
             self.check_place(f"{name}_secret", secret)
+        self.check_place("origin_secret", self.origin_secret)
 
     @property
     def name_suffix(self) -> str | None:
@@ -69,4 +72,5 @@ class WebhookParameters(CommonParameters):
     @property
     def references(self) -> dict[str, str]:
         """Return the variables that say where the secrets are."""
-        return {SENDERS[name].variable: secret for name, secret in self.secrets.items()}
+        signing = {SENDERS[name].variable: secret for name, secret in self.secrets.items()}
+        return signing | ({"ORIGIN_SECRET_ID": self.origin_secret} if self.origin_secret else {})

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import CLIENTS
@@ -31,6 +31,9 @@ _QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com")
 
 class SqsQueue:
     """Sends deliveries to a queue. A FIFO queue drops the copies of a delivery that come within five minutes."""
+
+    limit_bytes: Final = QUEUE_LIMIT_BYTES
+    """A `Receiver` refuses a larger body unread."""
 
     def __init__(self, url: str, *, client: "SQSClient | None" = None) -> None:
         """Remember the queue.
@@ -81,6 +84,9 @@ class EventBus:
 
     A bus drops no copies: its consumers have to.
     """
+
+    limit_bytes: Final = BUS_LIMIT_BYTES
+    """As that of `SqsQueue`."""
 
     def __init__(self, name: str = "default", *, client: "EventBridgeClient | None" = None) -> None:
         """Remember the bus: its name or ARN, and where wanted a boto3 client; see `SqsQueue`."""

@@ -21,10 +21,11 @@ from token_refresh.webhooks.errors import (
     WebhookNotVerified,
     WebhookTooLarge,
 )
+from token_refresh.webhooks.origin import why_not_from_origin
 from token_refresh.webhooks.queues import Deliver
 from token_refresh.webhooks.request import Request, read_request, wants_multi_value_headers
 from token_refresh.webhooks.responses import Response
-from token_refresh.webhooks.verifier import Verifier
+from token_refresh.webhooks.verifier import SigningSecret, Verifier
 
 logger = logging.getLogger("token_refresh.webhooks")
 
@@ -46,16 +47,22 @@ _Facts = dict[str, Any]
 class Receiver:
     """Lambda's handler for any number of endpoints."""
 
-    def __init__(self, routes: Mapping[str, Verifier], *, deliver_to: Deliver) -> None:
+    def __init__(
+        self, routes: Mapping[str, Verifier], *, deliver_to: Deliver, origin: SigningSecret | None = None
+    ) -> None:
         """Remember who verifies what.
 
         Args:
             routes: The verifier for each path, as in `/webhooks/stripe`.
             deliver_to: Takes `(route, delivery)` and returns once the delivery is safe: an `SqsQueue`, an `EventBus`,
                 or a function of your own. What it raises keeps the sender trying.
+            origin: A `SecretReader` of what the header `x-origin-verify` must say, where a distribution of your own
+                adds it; all other requests get 403.
         """
         self._routes = dict(routes)
         self._deliver_to = deliver_to
+        self._limit_bytes: int | None = getattr(deliver_to, "limit_bytes", None)
+        self._origin = origin
 
     def handle(self, event: Any, _context: object = None) -> dict[str, Any]:
         """Handle one event of a function URL, HTTP API, REST API or load balancer; nothing is ever raised."""
@@ -69,12 +76,15 @@ class Receiver:
         verifier: Verifier | None = None
         try:
             request = read_request(event)
+            if self._origin and (stranger := why_not_from_origin(request.headers, self._origin)):
+                facts.update(outcome="not_from_origin", reason=stranger)
+                return responses.FORBIDDEN
             verifier = self._routes.get(request.path)
             if verifier is None:
                 # Without the path: a stranger chooses it.
                 facts.update(outcome="not_found", reason="no route has this path")
                 return responses.NOT_FOUND
-            facts.update(route=request.path, source=verifier.scheme.name, body_bytes=len(request.body))
+            facts.update(route=request.path, source=verifier.scheme.name)
             return self._receive(request, verifier, facts)
         # A raised error would be a 502 without a reason, and Lambda's log would hold its traceback.
         except Exception as error:  # noqa: BLE001 - the sender gets a status whatever happens
@@ -87,7 +97,7 @@ class Receiver:
         if request.method != "POST":
             facts.update(outcome="method_not_allowed", reason="webhooks come as POST")
             return responses.METHOD_NOT_ALLOWED
-        delivery = verifier.verify(request.headers, request.body)
+        delivery = verifier.verify(request.headers, self._read(request, verifier, facts))
         facts.update(delivery_id=delivery.id, event_type=delivery.type)
         facts["secret_version"], facts["secret_stage"] = delivery.verified_with
         # The alarm `previous-secret` looks at this age where the previous secret is still in use.
@@ -96,6 +106,16 @@ class Receiver:
             self._deliver(request.path, delivery)
         facts["outcome"] = "delivered" if delivery.handshake is None else "handshake"
         return Response(body=delivery.handshake or "")
+
+    def _read(self, request: Request, verifier: Verifier, facts: _Facts) -> bytes:
+        """Read the body: of a request that is neither too large nor unsigned, since everybody may send such."""
+        facts["body_bytes"] = least_bytes = request.least_bytes
+        if self._limit_bytes is not None and least_bytes > self._limit_bytes:
+            raise WebhookTooLarge(f"the body has {least_bytes} bytes, and {self._limit_bytes} are the limit")
+        verifier.scheme.need_signature(request.headers)
+        body = request.read_body()
+        facts["body_bytes"] = len(body)
+        return body
 
     def _deliver(self, route: str, delivery: Delivery) -> None:
         """Hand a delivery over. After its verification only a queue decides what the sender gets."""

@@ -1,4 +1,4 @@
-"""Lambda's HTTP events, of every kind, as one request; nothing is decoded further than to bytes.
+"""Lambda's HTTP events, of every kind, as one request; its body is decoded to bytes once somebody asks for it.
 
     function URL, HTTP API v2   version "2.0", rawPath, lower-case headers
     HTTP API v1                 version "1.0", path, multiValueHeaders
@@ -22,20 +22,41 @@ from token_refresh.webhooks.headers import Headers
 class Request:
     """One HTTP request; `repr` shows nothing of it."""
 
-    __slots__ = ("body", "headers", "method", "path")  # not a dataclass, as `Signed`
+    __slots__ = ("_is_base64", "_text", "headers", "method", "path")  # not a dataclass, as `Signed`
 
-    def __init__(self, *, method: str, path: str, headers: Headers, body: bytes) -> None:
+    def __init__(self, *, method: str, path: str, headers: Headers, text: Any, is_base64: bool) -> None:
         self.method: Final = method
         self.path: Final = path
         self.headers: Final = headers
-        self.body: Final = body
+        self._text: Final = text
+        self._is_base64: Final = is_base64
+
+    @property
+    def least_bytes(self) -> int:
+        """The size that the body has at least, without decoding it."""
+        size = len(self._text) if isinstance(self._text, str) else 0
+        return max(0, size // 4 * 3 - 2) if self._is_base64 else size
+
+    def read_body(self) -> bytes:
+        """Decode the body.
+
+        Raises:
+            WebhookMalformed: It is neither text nor base64.
+        """
+        try:
+            # UTF-8 either way: `b64decode` by itself skips what isn't base64 and gives other bytes than were signed.
+            raw = self._text.encode()
+            return base64.b64decode(raw, validate=True) if self._is_base64 else raw
+        except (AttributeError, UnicodeEncodeError, binascii.Error):
+            pass  # raised below, away from an error that holds the body
+        raise WebhookMalformed("the body in the event is neither text nor base64")
 
 
 def read_request(event: Any) -> Request:
     """Read an event.
 
     Raises:
-        WebhookMalformed: It is not an HTTP event, or its body can't be decoded.
+        WebhookMalformed: It is not an HTTP event.
     """
     context = as_object(as_object(event).get("requestContext"))
     http = as_object(context.get("http"))
@@ -48,7 +69,8 @@ def read_request(event: Any) -> Request:
         method=method.upper(),
         path=_without_stage(path, event.get("version"), context.get("stage")),
         headers=Headers(_header_pairs(event)),
-        body=_body(event),
+        text=event.get("body") or "",
+        is_base64=event.get("isBase64Encoded") is True,
     )
 
 
@@ -75,14 +97,3 @@ def _header_pairs(event: dict[str, Any]) -> Iterator[tuple[str, str]]:
             if not isinstance(value, str):
                 raise WebhookMalformed("a header in the event is not text")
             yield name, value
-
-
-def _body(event: dict[str, Any]) -> bytes:
-    text = event.get("body") or ""
-    try:
-        # UTF-8 either way: `b64decode` by itself skips what isn't base64 and gives other bytes than were signed.
-        raw = text.encode()
-        return base64.b64decode(raw, validate=True) if event.get("isBase64Encoded") is True else raw
-    except (AttributeError, UnicodeEncodeError, binascii.Error):
-        pass  # raised below, away from an error that holds the body
-    raise WebhookMalformed("the body in the event is neither text nor base64")

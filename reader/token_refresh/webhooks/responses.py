@@ -3,6 +3,7 @@
     verified and taken by the queue               200, empty
     Slack's url_verification                      200, the challenge
     Slack's ssl_check, GitHub's ping              200, empty; not queued
+    not through the distribution in front         403
     another path / method                         404 / 405
     WebhookMalformed, NotVerified, TooLarge       400, 401, 413
     a secret can't be read; the queue refuses     503, Retry-After: 30
@@ -33,6 +34,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+FORBIDDEN = Response(status=403, body="refused")
 NOT_FOUND = Response(status=404, body="refused")
 METHOD_NOT_ALLOWED = Response(status=405, body="refused", headers={"Allow": "POST"})
 

@@ -41,6 +41,7 @@ class Scheme(NamedTuple):
         about: Finds ID, type and handshake in a verified request.
         hint: The likeliest reason why a genuine delivery isn't verified.
         no_retry: Headers that keep the provider from retrying a delivery that can never succeed.
+        signed_in: Headers, in lower case, of which a delivery has one at least: without, it is refused unread.
     """
 
     name: str
@@ -49,6 +50,16 @@ class Scheme(NamedTuple):
     about: Callable[[Headers, bytes], About]
     hint: str = ""
     no_retry: Mapping[str, str] = {}
+    signed_in: tuple[str, ...] = ()
+
+    def need_signature(self, headers: Headers) -> None:
+        """Refuse a request without a signature, before anything is done with its body.
+
+        Raises:
+            WebhookMalformed: None of its headers can hold one.
+        """
+        if self.signed_in and not any(name in headers for name in self.signed_in):
+            raise WebhookMalformed(f"the header {self.signed_in[0]} is missing")
 
     @property
     def path(self) -> str:

@@ -32,7 +32,6 @@ REQUEST_SECONDS = 20.0
 POLICY = Policy(
     refresh_window=DEFAULT_WINDOW,
     replay_grace=timedelta(0),
-    claim_time_to_live=timedelta(seconds=120),
     host="provider.example",
     claim_store=in_table("claims"),
 )
@@ -68,6 +67,7 @@ def virtual_invocation(
             policy=POLICY,
             secret=SecretName(secret_id=secret_arn, region=store.region),
             deadline=deadline,
+            limit=timedelta(seconds=RUN_SECONDS),
             request_timeout_seconds=REQUEST_SECONDS,
         )
 

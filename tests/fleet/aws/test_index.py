@@ -136,6 +136,14 @@ def test_what_was_handed_out(index: Index) -> None:
     assert frozenset() == index.handed_out(NOW + 7 * MINUTE)
 
 
+def test_a_lease_begins_in_any_second(index: Index) -> None:
+    """What was sent at the end of a minute is remembered for the whole lease, into the sixth minute."""
+    sent_at = NOW.replace(second=50)
+    index.remember(["a"], sent_at)
+
+    assert {"a"} == index.handed_out(sent_at + LEASE - MINUTE / 6)
+
+
 def test_open_breakers(index: Index) -> None:
     """An entry names the providers whose breaker is open, until the dispatcher says otherwise."""
     index.add(row())
@@ -222,6 +230,7 @@ def test_pages() -> None:
     assert [None, {"k": 1}, {"k": 1}] == [call.get("ExclusiveStartKey") for call in calls]
     assert index.entry(arn("tokens")) is None
     assert {TABLE: {"Keys": [1]}} == calls[-1]["RequestItems"]
+    assert calls[3]["RequestItems"][TABLE]["ConsistentRead"], "a stale row would run a secret that has just run"
 
 
 def test_a_table_that_leaves_items_unread() -> None:

@@ -25,7 +25,6 @@ EX_USAGE = 64
 
 app = typer.Typer(
     name="token-refresh",
-    help="Set up, watch and repair OAuth 2.0 tokens in AWS Secrets Manager.",
     epilog="Start with: token-refresh authorize, then token-refresh status.",
     no_args_is_help=True,
     rich_markup_mode="rich",

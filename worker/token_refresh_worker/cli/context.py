@@ -30,7 +30,7 @@ _SECRETS_MANAGER: Final = "secretsmanager"
 WORKER_VARIABLES: Final = (
     *("TOKEN_SECRET_ID", "CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID", "CLAIM_TABLE"),
     *("PROVIDER", "TOKEN_ENDPOINT", "TOKEN_ENDPOINT_AUTH_METHOD", "CLIENT_KEY_ID"),
-    *("REFRESH_WINDOW_SECONDS", "REPLAY_GRACE_SECONDS", "CLAIM_TTL_SECONDS", "REQUEST_TIMEOUT_SECONDS"),
+    *("REFRESH_WINDOW_SECONDS", "REPLAY_GRACE_SECONDS", "REQUEST_TIMEOUT_SECONDS"),
     *("UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"),
 )
 """The variables that decide what a run does."""
@@ -134,22 +134,11 @@ class Context:
         return self.store(secret_id, setting="CLIENT_SECRET_ID")
 
     def claims(self, settings: Settings, store: SecretsManagerSecret) -> ClaimStore:
-        """Open the store of the claims on the token secret.
-
-        Args:
-            settings: They say which store.
-            store: The token secret; a table is asked after the secret was read, since its key is the secret's ARN.
-        """
+        """Open the claims on the token secret; those in a table after `store` was read, since their key is its ARN."""
         return open_claims(settings, store, deadline_in(TIME_LIMIT_SECONDS), self.run_client)
 
     def call(self, action: str, secret_id: str, **members: Any) -> dict[str, Any]:
-        """Carry out one action of Secrets Manager on one secret; see `ask`.
-
-        Args:
-            action: As the API reference names it.
-            secret_id: The secret's name or ARN.
-            members: Members of the request beside `SecretId`, and options of `ask`.
-        """
+        """Carry out one action of Secrets Manager, as its API reference names it, on one secret; see `ask`."""
         return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, SecretId=secret_id, **members)
 
     def ask(  # noqa: PLR0913 - the last three by name

@@ -48,33 +48,23 @@ def verify(
         print_json({"verdict": verdict.health.name.lower(), "text": in_words(sentences), "url": target})
     else:
         show(output(), *message(*sentences))
-        output().print(text(f"version {state.snapshot.current.version_id}, {_expiry(state)}", "dim"))
+        expires_at, current = state.document.expires_at, state.snapshot.current
+        expiry = f"expires {when_from(expires_at, state.snapshot.now)}" if expires_at else "expiry unknown"
+        output().print(text(f"version {current.version_id}, {expiry}", "dim"))
     return verdict.health
 
 
 def _default_url(state: SecretState) -> str:
-    """Give Upwork's API, unless the tokens may be another provider's.
-
-    Raises:
-        CommandFailed: They may be.
-    """
+    """Give Upwork's API; refuse to, if the tokens may be another provider's."""
     # Tokens of another host, such as a test server's, are not for Upwork, whatever PROVIDER says.
-    is_upworks = _site(state.host) == _site(urlsplit(UPWORK_API).hostname or "")
+    host = urlsplit(UPWORK_API).hostname or ""
+    is_upworks = state.host.split(".")[-2:] == host.split(".")[-2:]
     if is_upworks and state.settings.provider.name == "upwork" and names_provider(state.context, state.document.fields):
         return UPWORK_API
     raise CommandFailed(
         "name a URL of the provider's API that only a valid access token can GET",
         fix=(state.context.command("verify", "--url", "URL"),),
     )
-
-
-def _site(host: str) -> list[str]:
-    return host.split(".")[-2:]
-
-
-def _expiry(state: SecretState) -> str:
-    expires_at = state.document.expires_at
-    return "expiry unknown" if expires_at is None else f"expires {when_from(expires_at, state.snapshot.now)}"
 
 
 def _ask(url: str, state: SecretState, *, graphql: bool) -> tuple[int, bytes]:

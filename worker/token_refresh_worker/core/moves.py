@@ -6,6 +6,7 @@ claims on a secret form one chain, through all stores, and a move that was inter
 """
 
 from dataclasses import replace
+from datetime import timedelta
 
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
@@ -38,7 +39,7 @@ def fence(snapshot: Snapshot, policy: Policy, to: StoreName, *, above: int, nonc
         fate=Fate.MOVED,
         versions=int(policy.claim_store == IN_VERSIONS),
         # An open claim stays open in the other store: it ends before this one does.
-        time_to_live=max(policy.claim_time_to_live, newest.time_to_live if newest else policy.claim_time_to_live),
+        time_to_live=newest.time_to_live if newest else timedelta(0),
         earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
         number=max(snapshot.claim_number, above) + 1,
         host=origin.host if origin else newest.host if newest else None,

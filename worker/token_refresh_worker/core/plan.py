@@ -8,12 +8,15 @@ from typing import Final, NamedTuple
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import (
+    SETTLED,
     Policy,
+    claim_time_to_live,
     due_at,
     last_quarter_at,
     may_be_sent_again,
     next_attempt_at,
     rejection_retried_at,
+    window_of,
 )
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import (
@@ -34,9 +37,6 @@ from token_refresh_worker.core.steps import (
 from token_refresh_worker.core.versions import claim_version_id, published_version_id, unheld_claim_id
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.stored.origin import ClaimStoreKind
-
-STALENESS: Final = timedelta(seconds=30)
-"""How old a read of Secrets Manager may be. AWS documents eventual consistency and no bound; this is an assumption."""
 
 CLOCK_ERROR: Final = timedelta(hours=1)
 """A claim from further in the future than this is not waited for, and does not count if a later one lists it."""
@@ -74,7 +74,7 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
 
 
 def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
-    """The published copy is older, and this run promoted the current version or the copy is over 30 s old: publish."""
+    """The published copy is older, and this run promoted the current version or the copy is 9 minutes old: publish."""
     document, published = snapshot.current.document, snapshot.published
     if not run.publishes or document.access_token is None or document.expires_at is None:
         return None
@@ -83,7 +83,7 @@ def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> 
             return None
         # Any read of the current version may be older than the copy. A run knows better what it promoted itself.
         promoted = run.promoted_version == snapshot.current.version_id
-        if not promoted and snapshot.now <= published.stored_at + STALENESS:
+        if not promoted and snapshot.now <= published.stored_at + SETTLED:
             return None
     return Publish()
 
@@ -120,7 +120,7 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
         # Reads of a table are consistent: a claim that is not there is lost. A version may only be invisible yet.
         if policy.claim_store.kind is ClaimStoreKind.TABLE:
             return _replace_lost_table(snapshot, run, policy)
-        visible_at = snapshot.current.stored_at + STALENESS
+        visible_at = snapshot.current.stored_at + SETTLED
         if snapshot.now < visible_at:
             return Wait(visible_at, Reason.UNREADABLE)
     newest, last = snapshot.newest, snapshot.ledger.last
@@ -207,7 +207,7 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         claimed_at=snapshot.now,
         fingerprint=snapshot.fingerprint,
         forced=run.forces(snapshot),
-        time_to_live=policy.claim_time_to_live,
+        time_to_live=claim_time_to_live(run.limit, window_of(snapshot.current.document, policy)),
         earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
         number=snapshot.claim_number + 1,
         host=policy.host,

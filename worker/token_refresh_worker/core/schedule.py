@@ -14,6 +14,17 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 FIRST_BACKOFF: Final = timedelta(minutes=2)
 LONGEST_BACKOFF: Final = timedelta(hours=1)
 
+STALENESS: Final = timedelta(minutes=5)
+"""How old a read of Secrets Manager may be. AWS documents eventual consistency and no bound; this is an assumption."""
+CLOCKS_APART: Final = timedelta(minutes=4)
+"""How far the clocks of AWS may be apart: another assumption."""
+SETTLED: Final = STALENESS + CLOCKS_APART
+"""After this time, by any clock of AWS, every read shows a write."""
+LARGEST_PART_OF_WINDOW: Final = 3 / 4
+"""The part of the refresh window to which a claim's life is cut: in the last quarter a held token is sent again."""
+LEAST_MARGIN: Final = timedelta(seconds=30)
+"""By how much a claim outlives its run at least, however short a token lives."""
+
 FORCED_CLAIMS_A_DAY: Final = 12
 """How many of a day's claims a caller of the function may force: the rest is left for scheduled runs."""
 
@@ -26,7 +37,6 @@ class Policy:
     """How long before expiry a token set is due, before `refresh_window` cuts it."""
     replay_grace: timedelta
     """How long the provider accepts a refresh token after it was redeemed; zero for single use."""
-    claim_time_to_live: timedelta
     host: str
     """The host of the token endpoint."""
     claim_store: StoreName = IN_VERSIONS
@@ -36,7 +46,7 @@ def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
     """Say from when on a token set is due; None means at once, since it has no access token or no expiry."""
     if document.access_token is None or document.expires_at is None:
         return None
-    return document.expires_at - _window(document, policy)
+    return document.expires_at - window_of(document, policy)
 
 
 def last_quarter_at(document: TokenDocument, policy: Policy) -> datetime | None:
@@ -46,7 +56,16 @@ def last_quarter_at(document: TokenDocument, policy: Policy) -> datetime | None:
     """
     if document.access_token is None or document.expires_at is None:
         return None
-    return document.expires_at - _window(document, policy) / 4
+    return document.expires_at - window_of(document, policy) / 4
+
+
+def claim_time_to_live(run_limit: timedelta, window: timedelta) -> timedelta:
+    """Return how long a claim lives: until all reads show what its run stored, where the token's life allows it.
+
+    A claim from the beginning of the refresh window ends before the window's last quarter; but it always outlives its
+    run.
+    """
+    return max(run_limit + LEAST_MARGIN, min(run_limit + SETTLED, window * LARGEST_PART_OF_WINDOW))
 
 
 def next_attempt_at(newest: Attempt) -> datetime:
@@ -86,8 +105,10 @@ def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
     """Say whether tokens fall due more often than the claim store allows."""
     lifetime = document.lifetime
     # Tokens fall due each time their life but the window is over, and each time costs a claim.
-    return lifetime is not None and (lifetime - _window(document, policy)) * claims_a_day(policy.claim_store.kind) < DAY
+    claims = claims_a_day(policy.claim_store.kind)
+    return lifetime is not None and (lifetime - window_of(document, policy)) * claims < DAY
 
 
-def _window(document: TokenDocument, policy: Policy) -> timedelta:
+def window_of(document: TokenDocument, policy: Policy) -> timedelta:
+    """Return how long before its expiry a token set is due."""
     return refresh_window(policy.refresh_window, document.lifetime)

@@ -107,6 +107,8 @@ class Snapshot:
 class RunState:
     """What one run knows about itself."""
 
+    limit: timedelta = timedelta(0)
+    """How long it may take: no call of it is carried out later."""
     forced_version: str | None = None
     """The version that a forced run refers to: the one that it read first. None once it has redeemed."""
     resend: str | None = None

@@ -41,9 +41,7 @@ def synchronise(
         believe: Whether to remove the rows that the listing lacks, however many there are.
         progress: Is given how many changes are done, and how many there are.
     """
-    # The listing first: a secret that joins in between is then in the rows, and not taken for one that left.
-    listed = list(members)
-    found = resync(listed, list(index.rows()), fleet=fleet, now=index.read_clock(), believe=believe)
+    found = resync(members, index.rows(), fleet=fleet, now=index.read_clock(), believe=believe)
     changes: list[tuple[Callable[[Row], object], Row]] = [
         *((index.add, row) for row in found.add),
         *((lambda row: index.look_at(row.secret_arn, row.next_at), row) for row in found.look_at),

@@ -10,13 +10,14 @@ A crash needs no code: the next run takes the step that the crashed one would ha
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, assert_never
 
 from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.core.plan import STALENESS, plan
-from token_refresh_worker.core.schedule import Policy, lifetime_too_short
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import SETTLED, Policy, lifetime_too_short
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import (
     Action,
@@ -60,6 +61,7 @@ class Run:
         policy: Policy,
         secret: SecretName,
         deadline: Deadline,
+        limit: timedelta,
         request_timeout_seconds: float | None = None,
         poll_seconds: Sequence[float] = POLL_SECONDS,
         force: bool = False,
@@ -78,6 +80,7 @@ class Run:
         self.memory = Memory(
             clock=parts.clock,
             state=RunState(
+                limit=limit,
                 resend=resend,
                 forced_claims_a_day=forced_claims_a_day,
                 publishes=parts.published is not None and not dry_run,
@@ -157,7 +160,7 @@ class Run:
             assert isinstance(step, Action)  # noqa: S101 - a rest gives an outcome or raises
             after = self._actions.take(step, snapshot)
             if after is None:
-                return self._yield(Wait(memory.service_now() + STALENESS, Reason.UNREADABLE), snapshot)
+                return self._yield(Wait(memory.service_now() + SETTLED, Reason.UNREADABLE), snapshot)
             snapshot = after
         raise too_many_steps(self.secret, STEPS)
 
@@ -181,7 +184,7 @@ class Run:
             isinstance(step, Promote)
             and (snapshot.current.version_id, step.successor.version_id) in self.memory.refused
         ):
-            return self._yield(Wait(snapshot.now + STALENESS, Reason.STALE), snapshot)
+            return self._yield(Wait(snapshot.now + SETTLED, Reason.STALE), snapshot)
         return None
 
     def _rest(self, step: Rest, snapshot: Snapshot) -> Outcome:

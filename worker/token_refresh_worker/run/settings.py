@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Final
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
-from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
@@ -41,7 +40,6 @@ class Settings:
     """The DynamoDB table for claims; without it, claims are versions of the secret."""
     provider: Provider
     """With the deployment's variables applied; `Provider.for_document` applies the document's."""
-    claim_time_to_live: timedelta
     request_timeout_seconds: float | None
     """None where it is not set: 20 seconds, or with a grace of 0 all the time that the run can spare."""
     log_level: str
@@ -52,7 +50,6 @@ class Settings:
         return Policy(
             refresh_window=self.provider.refresh_window,
             replay_grace=self.provider.grace.duration,
-            claim_time_to_live=self.claim_time_to_live,
             host=host_of(self.provider.token_endpoint),
             claim_store=IN_VERSIONS if self.claim_table is None else in_table(self.claim_table),
         )
@@ -93,7 +90,6 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         client_key_id=given.get(Variable.CLIENT_KEY_ID),
         claim_table=given.get(Variable.CLAIM_TABLE),
         provider=_read_provider(given),
-        claim_time_to_live=_read_seconds(given, Variable.CLAIM_TTL_SECONDS, range(1, 3601)) or timedelta(minutes=2),
         request_timeout_seconds=timeout.total_seconds() if timeout else None,
         log_level=_read_choice(given, Variable.LOG_LEVEL, _LOG_LEVELS, normalise=str.upper) or "INFO",
     )
@@ -169,22 +165,6 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
 
 def _is_upwork(endpoint: str) -> bool:
     return host_of(endpoint) == _UPWORK_DOMAIN or host_of(endpoint).endswith(f".{_UPWORK_DOMAIN}")
-
-
-def check_timeout(policy: Policy, timeout_seconds: float) -> None:
-    """Check that a claim outlives its run by `STALENESS`: for that long, reads may miss what the run stored last.
-
-    Raises:
-        ConfigurationError: It does not. Two runs could redeem at the same time.
-    """
-    ttl_seconds, stale_seconds = policy.claim_time_to_live.total_seconds(), STALENESS.total_seconds()
-    if ttl_seconds < timeout_seconds + stale_seconds:
-        raise ConfigurationError.of(
-            Variable.CLAIM_TTL_SECONDS,
-            f"is {ttl_seconds:.0f} and must exceed the function's timeout by {stale_seconds:.0f} s "
-            f"({timeout_seconds:.0f} s of it are left)",
-            fix="Raise CLAIM_TTL_SECONDS or lower the timeout",
-        )
 
 
 def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> timedelta | None:

@@ -28,8 +28,6 @@ class Variable(StrEnum):
     """How long before expiry a token set is due; at most a third of its life. Default: the profile's, else 28800."""
     REPLAY_GRACE_SECONDS = auto()
     """How long the provider accepts a refresh token after it was redeemed; 0 for single use. Default: the profile's."""
-    CLAIM_TTL_SECONDS = auto()
-    """1 to 3600; must exceed the function's timeout by 30 seconds. Default: 120."""
     REQUEST_TIMEOUT_SECONDS = auto()
     """One token request, end to end. Default: 20; at single-use providers all the time that the run has left."""
     CLAIM_TABLE = auto()

@@ -6,10 +6,12 @@ from token_refresh.webhooks.about import About, digest, identifier
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.scheme import Scheme, Signed, raw_key, read_hex_digest
 
+_SIGNATURE: Final = "x-hub-signature-256"
+
 
 def _read(headers: Headers, body: bytes) -> Signed:
     # X-Hub-Signature with SHA-1 is never read.
-    return Signed(content=body, signatures=(read_hex_digest(headers, "x-hub-signature-256", "sha256="),))
+    return Signed(content=body, signatures=(read_hex_digest(headers, _SIGNATURE, "sha256="),))
 
 
 def _about(headers: Headers, body: bytes) -> About:
@@ -23,6 +25,7 @@ GITHUB: Final = Scheme(
     read=_read,
     key=raw_key,
     about=_about,
+    signed_in=(_SIGNATURE,),
     hint="a GitHub webhook signs with its secret as it was when the delivery was made",
 )
 """GitHub. Signed: body. Key: SHA-256 of the body. Type: `X-GitHub-Event`, **not signed**."""

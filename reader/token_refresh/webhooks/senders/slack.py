@@ -7,11 +7,12 @@ from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.scheme import Scheme, Signed, raw_key, read_hex_digest, read_seconds
 
 _TIME = "x-slack-request-timestamp"
+_SIGNATURE = "x-slack-signature"
 
 
 def _read(headers: Headers, body: bytes) -> Signed:
     at_seconds = read_seconds(_TIME, headers.need(_TIME))
-    signature = read_hex_digest(headers, "x-slack-signature", "v0=")
+    signature = read_hex_digest(headers, _SIGNATURE, "v0=")
     return Signed(content=b"v0:%d:%b" % (at_seconds, body), signatures=(signature,), at_seconds=at_seconds)
 
 
@@ -37,6 +38,7 @@ SLACK: Final = Scheme(
     read=_read,
     key=raw_key,
     about=_about,
+    signed_in=(_SIGNATURE,),
     hint="Slack's signing secret is on the app's page Basic Information; it is not a token",
     no_retry={"X-Slack-No-Retry": "1"},
 )

@@ -64,6 +64,7 @@ STANDARD: Final = Scheme(
     read=_read,
     key=base64_key,
     about=_about,
+    signed_in=("webhook-signature", "svix-signature"),
     hint="each endpoint has its own secret, which begins with whsec_",
 )
 """Standard Webhooks, Svix. Signed: ID, time, body. Key: the message ID. Type: `type` in the body."""

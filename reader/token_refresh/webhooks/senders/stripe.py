@@ -33,6 +33,7 @@ STRIPE: Final = Scheme(
     read=_read,
     key=raw_key,
     about=_about,
+    signed_in=(_SIGNATURE,),
     hint="each Stripe endpoint has its own secret, and so have test and live mode",
 )
 """Stripe. Signed: time, body. Key: `id` in the body. Type: `type` in the body."""

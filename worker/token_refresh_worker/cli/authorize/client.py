@@ -55,6 +55,5 @@ def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:
     """Ask for what is not known yet."""
     what = "Client ID (the API key)" if settings.provider.name == "upwork" else "Client ID"
     client_id = client_id or ask(f"{what} at {settings.provider.title}")
-    if settings.provider.request.auth_method is AuthMethod.NONE:
-        return ClientCredentials(client_id=client_id, client_secret=None)
-    return ClientCredentials(client_id=client_id, client_secret=ask_secret("Client secret"))
+    is_public = settings.provider.request.auth_method is AuthMethod.NONE
+    return ClientCredentials(client_id=client_id, client_secret=None if is_public else ask_secret("Client secret"))

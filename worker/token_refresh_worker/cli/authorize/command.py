@@ -20,9 +20,9 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.prompts import ask_secret, confirm
 from token_refresh_worker.cli.console.screen import errors, output, text, when
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.lookups import other_regions
 from token_refresh_worker.cli.secret.membership import find_index, join
-from token_refresh_worker.cli.secret.provider import settings_for
-from token_refresh_worker.cli.secret.regions import other_regions
+from token_refresh_worker.cli.secret.provider import provider_variable, settings_for
 from token_refresh_worker.cli.secret.storing import base_document, document_of, fields_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
@@ -85,11 +85,9 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     If there are none, they are asked for, and stored beside the tokens.
     """
     tags, listens = _read_tags(tag or ()), can_listen(redirect_uri) and not paste
-    index = None
-    if fleet is not None:
-        # Before the browser: a fleet that is not there must not cost a grant.
-        index = find_index(context, fleet)
-        # Its table has its name, and holds the claims.
+    # Before the browser: a fleet that is not there must not cost a grant.
+    index = find_index(context, fleet) if fleet else None
+    if fleet:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     version, creates = _find(context, create=create)
     fields = with_provider_keys(context, fields_of(version), variable or ())
@@ -97,7 +95,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     given = None if client_file is None else read_client_file(client_file)
     client, keeps_client = _find_client(context, settings, fields, given, client_id)
     authorization = build_authorization(
-        settings_for(context, fields, filled=False).provider,
+        context.settings(**provider_variable(context, fields)).provider,
         fields,
         client_id=client.client_id,
         redirect_uri=redirect_uri,
@@ -121,7 +119,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         _listen(authorization, exchange, browser=browser, timeout_seconds=timeout)
     else:
         _paste(authorization, exchange)
-    if fleet is not None and index is not None:
+    if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
     return 0

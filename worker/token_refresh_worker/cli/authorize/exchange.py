@@ -10,8 +10,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.bootstrap import token_endpoint
 from token_refresh_worker.cli.authorize import page
 from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest
-from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.interrupts import finishing
+from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.lookups import read_clock

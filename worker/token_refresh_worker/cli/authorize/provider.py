@@ -50,17 +50,10 @@ def build_authorization(  # noqa: PLR0913 - all by name
     pkce: bool | None,
     token_host: str,
 ) -> AuthorizationRequest:
-    """Build the request for authorization as the provider's profile says; options have precedence.
+    """Build the request for authorization as the profile says, with the document's values in its variables.
 
-    Args:
-        template: The provider, with its variables still open.
-        fields: The keys of the token document, which fill the variables.
-        client_id: The client.
-        redirect_uri: As registered.
-        endpoint: The authorization page, if not the profile's.
-        scope: Scopes to ask for in addition to those that the profile needs for a refresh token.
-        pkce: Whether to send a challenge, if not as the profile says.
-        token_host: The host that exchanges the code.
+    Options have precedence: the page's `endpoint`, and whether to send a challenge (`pkce`). What `scope` asks for is
+    added to what the profile needs for a refresh token. `token_host` exchanges the code.
 
     Raises:
         CommandFailed: There is no authorization page, or the provider has no code grant.

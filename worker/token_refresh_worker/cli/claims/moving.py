@@ -10,8 +10,7 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.secret.storing import fields_of, value_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.moves import arrival, fence
-from token_refresh_worker.core.plan import STALENESS
-from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, moved_version_id
@@ -35,7 +34,7 @@ class Move:
     claims: Callable[[StoreName], ClaimStore]
     """Opens a claim store of the secret."""
     policy: Policy
-    """How long claims live, and where the claims are if the document does not say it."""
+    """For a document that does not say it: its host, its grace, and where the claims are."""
     needs_refresh_token: bool
     nonce: Callable[[], str]
     memory: Memory
@@ -155,7 +154,7 @@ class Move:
                     f"{source} has lost the newest claims on {self.secret}",
                     fix=("Let a run begin anew there: ", self.secret.command("refresh"), ". Then move them"),
                 )
-            if snapshot.now < snapshot.current.stored_at + STALENESS:
+            if snapshot.now < snapshot.current.stored_at + SETTLED:
                 return None
         made = fence(snapshot, replace(self.policy, claim_store=source), to, above=above, nonce=self.nonce())
         if claims.append(made, after=newest.claim_id if newest else None):

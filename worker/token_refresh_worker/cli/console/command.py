@@ -14,8 +14,6 @@ from token_refresh_worker.cli.console.failures import reported
 from token_refresh_worker.cli.console.options import OF_A_SECRET, SHARED, context_of
 from token_refresh_worker.cli.context import variables_of
 
-Function = Callable[..., int]
-
 
 class Declared(NamedTuple):
     """A command as the command line runs it."""
@@ -28,7 +26,7 @@ class Declared(NamedTuple):
 
 def command(
     name: str, *examples: str, shares: Sequence[str] = OF_A_SECRET, failed: int = 1, as_deployed: bool = True
-) -> Callable[[Function], Declared]:
+) -> Callable[[Callable[..., int]], Declared]:
     """Declare a command: a function of its context and of its own options that returns the exit status.
 
     Args:
@@ -39,7 +37,7 @@ def command(
         as_deployed: Whether `--function` makes the function's settings apply; `doctor` checks them first.
     """
 
-    def declare(function: Function) -> Declared:
+    def declare(function: Callable[..., int]) -> Declared:
         own = inspect.signature(function, eval_str=True).parameters.values()
         shared = [parameter for option, parameter in SHARED.items() if option in shares]
         parameters = [*shared, *(p for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY)]
@@ -66,11 +64,7 @@ def command(
 
 
 def _refuse_empty(parameters: Sequence[inspect.Parameter], given: Mapping[str, Any]) -> None:
-    """Refuse an empty value, such as an unset variable of the shell gives: it never means the default.
-
-    Raises:
-        BadParameter: An option or argument is empty.
-    """
+    """Refuse an empty value, such as an unset variable of the shell gives: it never means the default."""
     for parameter in parameters:
         value = given[parameter.name]
         if isinstance(value, str) and not value.strip():

@@ -1,12 +1,15 @@
-"""How an error is reported: what is wrong and what to do, without a traceback and never with a secret."""
+"""How an error or Ctrl-C ends a command: it says what is wrong and what to do, never with a traceback or a secret."""
 
 import errno
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import typer
@@ -86,3 +89,25 @@ def _report_place(failure: BaseException) -> None:
         for frame in traceback.extract_tb(link.__traceback__):
             errors().print(text(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}", "dim"))
         link = link.__cause__ or link.__context__
+
+
+@contextmanager
+def finishing(work: str) -> Iterator[None]:
+    """Let the work end at the first Ctrl-C, and say so; the second one interrupts it."""
+    previous = signal.getsignal(signal.SIGINT)
+    # Only Python's own handler raises; a signal that the caller ignores stays ignored.
+    if previous is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def first(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        signal.signal(signal.SIGINT, previous)
+        with suppress(OSError):  # Such as a full disk: raised here, it would interrupt the work.
+            errors().print(f"\n{work} Press Ctrl-C again to interrupt it all the same.")
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

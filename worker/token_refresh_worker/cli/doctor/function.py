@@ -9,7 +9,6 @@ from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, variable
 from token_refresh_worker.cli.doctor.check import Check, failed, tried
 from token_refresh_worker.cli.doctor.delivery import DEPLOY, check_delivery
 from token_refresh_worker.cli.secret.finding import Finding
-from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.run.metrics import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
 
@@ -20,11 +19,7 @@ _ACTIONS: Final = tuple(
 
 
 def check_function(context: Context) -> Iterator[Check]:
-    """Check the deployed function and everything around it.
-
-    Args:
-        context: The operator's, not overlaid with the function's settings.
-    """
+    """Check the deployed function and everything around it; `context` has the operator's own settings."""
     try:
         deployed = context.function_configuration()
     except TokenRefreshError as failure:
@@ -39,22 +34,9 @@ def check_function(context: Context) -> Iterator[Check]:
 def _configuration(deployed: dict[str, Any]) -> Finding:
     if deployed.get("State", "Active") != "Active":
         return Finding.broken(f"its state is {deployed['State']}", "look at it in the Lambda console")
-    # 3 s is Lambda's default. A run that outlives its claim could store tokens while another run redeems.
-    timeout, ttl = deployed.get("Timeout", 3), _claim_seconds(deployed)
-    stale_seconds = STALENESS.total_seconds()
-    if ttl is not None and timeout + stale_seconds > ttl:
-        text = f"its timeout ({timeout} s) is not {stale_seconds:.0f} s below CLAIM_TTL_SECONDS ({ttl:.0f})"
-        return Finding.broken(text, "lower the timeout, or raise CLAIM_TTL_SECONDS, and deploy")
     return Finding.healthy(
         f"{deployed['FunctionName']}, deployed {deployed.get('LastModified', 'at an unknown time')[:19]}"
     )
-
-
-def _claim_seconds(deployed: dict[str, Any]) -> float | None:
-    try:
-        return read_settings(variables_of(deployed)).policy.claim_time_to_live.total_seconds()
-    except ConfigurationError:
-        return None
 
 
 def _settings(context: Context, there: Mapping[str, str]) -> Finding:

@@ -49,10 +49,6 @@ def check_permissions(state: SecretState) -> Finding:
             restore = context.command("restore", "--version", state.snapshot.current.version_id)
             changed = f"the current version changed during the probe of {action}"
             return Finding.broken(changed, "if no run made another version current: ", restore)
-    return _judge(denied, failed)
-
-
-def _judge(denied: list[str], failed: list[str]) -> Finding:
     if denied:
         return Finding.attention(
             f"access denied: {', '.join(denied)}",

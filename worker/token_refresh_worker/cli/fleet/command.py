@@ -1,6 +1,7 @@
 """`token-refresh fleet`: status, pause, resume, add and resync."""
 
 import getpass
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,18 +17,18 @@ from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.options import OF_A_FLEET, Json
 from token_refresh_worker.cli.console.screen import errors, message, output, print_json, show, text, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.fleet.duration import read_duration
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.cli.secret.finding import Health
 from token_refresh_worker.cli.secret.lookups import arn_of
 from token_refresh_worker.cli.secret.membership import find_index, join, open_index
 from token_refresh_worker.fleet.aws.listing import list_members
 from token_refresh_worker.fleet.core.dispatch import Fleet, open_breakers
-from token_refresh_worker.fleet.core.row import Pause, Row, State
+from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pause, Row, State
 from token_refresh_worker.fleet.resync import counts_of, synchronise
 from token_refresh_worker.fleet.settings import provider_limits
 
 LONGEST_REASON: Final = 500
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
 SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.")]
@@ -147,6 +148,20 @@ def resync(
             kept = f"{found.not_believed} rows stay, since the listing lacks a large part of the fleet."
             errors().print(text(f"{kept} If those secrets have left, run this again with --believe.", "yellow"))
     return 0
+
+
+def read_duration(text: str) -> timedelta:
+    """Read a duration as people write it: `90s`, `30m`, `2h`, `7d`.
+
+    Raises:
+        BadParameter: It is none, or longer than a month.
+    """
+    # Six digits at most: more days overflow a timedelta before they can be compared.
+    match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text.strip())
+    duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
+    if duration is None or duration > LONGEST_PAUSE:
+        raise typer.BadParameter("must be a number with s, m, h or d, such as 2h, and at most 31d")
+    return duration
 
 
 def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name

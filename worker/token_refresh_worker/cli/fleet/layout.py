@@ -34,8 +34,6 @@ _LOOKS: Final = {
     State.HEALTHY: _Look("green", Health.HEALTHY),
 }
 """The most urgent first."""
-
-_ORDER: Final = list(_LOOKS)
 _AS_IT_SHOULD_BE: Final = frozenset({"fresh", "refreshed", "recovered"})
 _NARROWEST: Final = 26
 """The longest name of an error with its indentation."""
@@ -57,7 +55,7 @@ class View:
     def counts(self) -> Mapping[State, int]:
         """How many there are in each state that occurs, worst first."""
         counted = Counter(state for _, state in self.members)
-        return {state: counted[state] for state in _ORDER if counted[state]}
+        return {state: counted[state] for state in _LOOKS if counted[state]}
 
     @property
     def health(self) -> Health:
@@ -69,10 +67,10 @@ def select(  # noqa: PLR0913 - what there is, and what was asked for, each by it
     rows: Sequence[Row], pauses: Pauses, *, fleet: str, now: datetime, provider: str | None, state: State | None
 ) -> View:
     """Filter the rows, and put the most urgent first."""
-    members = [(row, state_of(row, pauses, now)) for row in rows]
+    order, members = list(_LOOKS), [(row, state_of(row, pauses, now)) for row in rows]
     selected = [(row, its) for row, its in members if provider in (None, row.provider) and state in (None, its)]
     # A secret that no run has read may expire at any moment, as the dispatcher has it.
-    selected.sort(key=lambda m: (_ORDER.index(m[1]), m[0].expires_at or now, m[0].name))
+    selected.sort(key=lambda m: (order.index(m[1]), m[0].expires_at or now, m[0].name))
     return View(fleet=fleet, members=selected, pauses=pauses, now=now)
 
 

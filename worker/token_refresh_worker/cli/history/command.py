@@ -27,7 +27,7 @@ def history(
     `fate` says what became of the refresh token: of a token set's own, or of the one that a claim redeems.
     """
     past = read_past(context)
-    versions = [v for v in past.listed if everything or v.kind.is_value or v.labels]
+    versions = [v for v in past.listed if everything or v.labels or not v.kind.is_note]
     if as_json:
         print_json({"secret_id": context.secret_id, "versions": [_as_fields(past, version) for version in versions]})
         return 0

@@ -11,9 +11,8 @@ from token_refresh_worker.adapters.version_claims import VersionClaimReader
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.versions import ListedVersion, VersionKind, list_versions
-from token_refresh_worker.cli.secret.lookups import each_version
+from token_refresh_worker.cli.secret.lookups import each_version, saying_where
 from token_refresh_worker.cli.secret.provider import settings_for
-from token_refresh_worker.cli.secret.regions import located
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.snapshot import RunState, Snapshot
@@ -136,7 +135,7 @@ def read_past(context: Context) -> Past:
         ConfigurationError: A setting is wrong.
     """
     store = context.store()
-    with located(context):
+    with saying_where(context):
         settings = settings_of(context, fields_of(store.read(label=CURRENT)))
         needs_refresh_token = settings.provider.needs_refresh_token
         listed = list_versions(each_version(context), store, needs_refresh_token=needs_refresh_token)

@@ -51,7 +51,9 @@ def restore(
         raise CommandFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(context))
     value = _with_claims_in(past.claim_store, chosen.document, version.value)
     note = _explain(context, past, replace(version, value=value))
-    _show(chosen, chosen.document, note)
+    expires = None if chosen.document.expires_at is None else when(chosen.document.expires_at)
+    about = [("version", chosen.version_id), ("stored", when(chosen.created_at)), ("expires", expires), ("note", note)]
+    errors().print(fields_table(about))
     if not yes:
         confirm("Make it current, as a new version?")
     _store(context, value)
@@ -82,7 +84,7 @@ def _choose(context: Context, versions: list[ListedVersion], wanted: str | None)
     Raises:
         CommandFailed: There is no such version, or it is the current one.
     """
-    candidates = [v for v in versions if v.kind.is_token_set and CURRENT not in v.labels]
+    candidates = [v for v in versions if v.document and CURRENT not in v.labels]
     candidates.sort(key=lambda v: PREVIOUS not in v.labels)  # Stable: after AWSPREVIOUS, the newest first.
     if wanted is not None:
         candidates = [v for v in versions if v.version_id.startswith(wanted)]
@@ -149,12 +151,6 @@ def _judge_unresolved(snapshot: Snapshot, policy: Policy, token: str, since: dat
         f"that set's {perhaps}, and the provider's grace period ({span(grace)}) is over: sent again, it would be "
         "rejected or cost the grant",
     )
-
-
-def _show(version: ListedVersion, document: TokenDocument, note: str) -> None:
-    expires = None if document.expires_at is None else when(document.expires_at)
-    rows = [("version", version.version_id), ("stored", when(version.created_at)), ("expires", expires), ("note", note)]
-    errors().print(fields_table(rows))
 
 
 def _store(context: Context, value: SecretValue) -> None:

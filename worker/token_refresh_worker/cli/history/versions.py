@@ -29,14 +29,9 @@ class VersionKind(StrEnum):
     PROBE = "probe of doctor"
 
     @property
-    def is_token_set(self) -> bool:
-        """Whether it has tokens in it."""
-        return self in {VersionKind.RECEIVED, VersionKind.AUTHORIZED, VersionKind.STORED}
-
-    @property
-    def is_value(self) -> bool:
-        """Whether it is a value of the secret, and not a note of this program."""
-        return self.is_token_set or self is VersionKind.OTHER
+    def is_note(self) -> bool:
+        """Whether it is a note of this program, and not a value of the secret."""
+        return self in {VersionKind.CLAIM, VersionKind.RECORD, VersionKind.PROBE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +56,7 @@ class ListedVersion:
 def list_versions(
     entries: Iterable[Mapping[str, Any]], store: ReadableSecret, *, needs_refresh_token: bool
 ) -> list[ListedVersion]:
-    """Read all versions that still exist, the newest first.
-
-    Args:
-        entries: As `ListSecretVersionIds` gives them.
-        store: The token secret.
-        needs_refresh_token: Whether a token set has one.
+    """Read the versions that `ListSecretVersionIds` lists in `entries`, the newest first.
 
     Raises:
         SecretStoreError: Secrets Manager refused.
@@ -97,10 +87,10 @@ def _identify(entry: Mapping[str, Any], value: SecretVersion | None, *, needs_re
     if claim is None:
         with suppress(InvalidSecretDocument):
             record = read_record(version_id, text)
-    if version_id == PROBE_VERSION_ID:
-        kind = VersionKind.PROBE
-    elif document is not None:
+    if document is not None:
         kind = _kind_of(document)
+    elif version_id == PROBE_VERSION_ID:
+        kind = VersionKind.PROBE
     else:
         kind = VersionKind.CLAIM if claim else VersionKind.RECORD if record else VersionKind.OTHER
     return ListedVersion(

@@ -53,18 +53,14 @@ def providers(
     # Typer has read the variable, too; the folder is checked in one place, whichever way it was named.
     own = own_profiles({"PROVIDER_PROFILES": str(profiles)} if profiles else {})
     if check is not None:
-        _check(check)
+        if problems := check_profile(check):
+            raise CommandFailed(f"{check.name} doesn't fit its responses:\n" + "\n".join(problems))
+        output().print(text(f"{check.name} is valid and fits both responses."))
     elif name is not None:
         _show(load_provider(name, own))
     else:
         _list(load_provider(known, own) for known in profile_names(own))
     return 0
-
-
-def _check(profile: Path) -> None:
-    if problems := check_profile(profile):
-        raise CommandFailed(f"{profile.name} doesn't fit its responses:\n" + "\n".join(problems))
-    output().print(text(f"{profile.name} is valid and fits both responses."))
 
 
 def _list(found: Iterable[Provider]) -> None:

@@ -8,16 +8,15 @@ import typer
 from token_refresh_worker.adapters.telemetry import mask
 from token_refresh_worker.bootstrap import SystemClock, build_run
 from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.interrupts import finishing
+from token_refresh_worker.cli.console.failures import finishing
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import Errors, errors, show_result, text
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_worker.cli.refresh.invoke import invoke
+from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.provider import names_provider, settings_for
-from token_refresh_worker.cli.secret.regions import located
 from token_refresh_worker.cli.secret.state import read_state
 from token_refresh_worker.cli.secret.storing import fields_of
-from token_refresh_worker.core.plan import STALENESS
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.events import Trigger
@@ -66,7 +65,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     if invoked is not None:
         return invoke(context, invoked, trigger, as_json=as_json)
     console = errors()
-    with located(context):
+    with saying_where(context):
         if force and not (dry_run or yes):
             _confirm_reserved(context)
         settings = _settings(context, ask=not (dry_run or yes))
@@ -90,8 +89,7 @@ def _run(context: Context, settings: Settings, console: Errors, trigger: Trigger
         trigger,
         clock=SystemClock(),
         log=_Progress(console),
-        # A claim must outlive its run, even if its time to live is short.
-        time_left_seconds=min(TIME_LIMIT_SECONDS, (settings.policy.claim_time_to_live - STALENESS).total_seconds()),
+        time_left_seconds=TIME_LIMIT_SECONDS,
         client=context.run_client,
     )
     ends_first = "Ctrl-C: the run ends first, since the refresh token may be redeemed and its tokens not stored yet."

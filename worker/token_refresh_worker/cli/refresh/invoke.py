@@ -68,14 +68,9 @@ def _failure(function: str, payload: dict[str, Any]) -> CommandFailed:
     error_type, message = str(payload.get("errorType", "")), str(payload.get("errorMessage", ""))
     if not error_type:
         return CommandFailed(f"function {function} returned no result of a run; is it the refresh worker?")
-    return CommandFailed(
-        f"function {function} failed with {error_type}{f': {message}' if _is_ours(error_type) else ''}"
-    )
-
-
-def _is_ours(error_type: str) -> bool:
     found = getattr(named, error_type, None)
-    return isinstance(found, type) and issubclass(found, named.TokenRefreshError)
+    is_ours = isinstance(found, type) and issubclass(found, named.TokenRefreshError)
+    return CommandFailed(f"function {function} failed with {error_type}{f': {message}' if is_ours else ''}")
 
 
 def _print_log(tail: str) -> None:

@@ -1,13 +1,21 @@
-"""What Secrets Manager says of a secret beside its values: the time, its versions, its ARN."""
+"""What Secrets Manager says of a secret beside its value: the time, its versions, its ARN, and where it is."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from token_refresh.aws.calls import CallFailed, call
+from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import service_time
+from token_refresh.errors import InvalidSecretDocument, SecretNotFound, TokenRefreshError
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.core.versions import CURRENT
+
+_ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 
 
 def read_clock(context: Context) -> datetime:
@@ -47,3 +55,70 @@ def arn_of(context: Context, secret_id: str) -> str:
         SecretStoreError: There is no such secret, or it can't be described.
     """
     return str(context.call("DescribeSecret", secret_id)["ARN"])
+
+
+def other_regions(context: Context) -> list[str]:
+    """List the other regions that have a secret of this name."""
+    here = context.region
+    asked = [region for region in CLIENTS.regions("secretsmanager") if region != here]
+    with ThreadPoolExecutor(max_workers=16) as pool:  # About 30 regions: two rounds of a second instead of thirty.
+        found = list(pool.map(lambda region: _exists(context, region), asked))
+    return [region for region, exists in zip(asked, found, strict=True) if exists]
+
+
+@contextmanager
+def saying_where(context: Context) -> Iterator[None]:
+    """Say where the token secret is, where reading it fails.
+
+    Raises:
+        SecretNotFound: It is in another region, or nowhere.
+        InvalidSecretDocument: This is its published copy.
+    """
+    try:
+        yield
+    except SecretNotFound as failure:
+        raise _not_found(context, failure) from None
+    except InvalidSecretDocument:
+        _refuse_published_copy(context)
+        raise
+
+
+def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
+    """Say where the secret is, or how to create it; about another one, such as the client's, `failure` says enough."""
+    # `claims move` would lack its options, and first shows where the secret stands.
+    command = "status" if " " in context.name else context.name
+    if failure.secret_id != context.secret_id or context.secret_id.startswith("arn:") or failure.is_deleted:
+        return failure
+    regions = other_regions(context)
+    missing = f"secret {context.secret_id} does not exist in {context.region}"
+    if regions:
+        return SecretNotFound(
+            f"{missing}, and exists in {', '.join(regions)}",
+            fix=(
+                *("Name that region: ", context.command(command, region=regions[0])),
+                f"; and set AWS_REGION={regions[0]} where it is read",
+            ),
+        )
+    return SecretNotFound(
+        f"{missing}, nor in another region that could be asked",
+        fix=("Check the name and the AWS account; to create the secret: ", context.command("authorize")),
+    )
+
+
+def _refuse_published_copy(context: Context) -> None:
+    """Refuse to take the published copy for the token secret."""
+    fields = fields_of(context.store().read(label=CURRENT))
+    if "sourceVersionId" in fields and "refreshToken" not in fields:
+        raise InvalidSecretDocument(
+            f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
+            "token",
+            fix="Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",
+        ) from None
+
+
+def _exists(context: Context, region: str) -> bool:
+    try:
+        context.call("DescribeSecret", context.secret_id, limits=_ONE_TRY, region=region)
+    except TokenRefreshError:  # Denied, or a region that the account has not enabled.
+        return False
+    return True

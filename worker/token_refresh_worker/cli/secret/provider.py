@@ -11,30 +11,19 @@ from token_refresh_worker.run.settings import Settings
 PROVIDER_KEY = "provider"
 
 
-def settings_for(context: Context, fields: Mapping[str, object], *, filled: bool = True) -> Settings:
-    """Give the settings that apply to a token document.
-
-    Args:
-        context: What the command acts on.
-        fields: All keys of the document.
-        filled: Whether the document's variables are put into the provider's endpoint.
+def settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
+    """Give the settings that apply to a token document, with its variables in the provider's endpoint.
 
     Raises:
         ConfigurationError: A setting is wrong, or does not fit the document.
     """
-    settings = context.settings(**_named_provider(context, fields))
-    if not filled:
-        return settings
+    settings = context.settings(**provider_variable(context, fields))
     _check_provider(context, fields, settings)
     return replace(settings, provider=settings.provider.for_document(fields))
 
 
 def _check_provider(context: Context, fields: Mapping[str, object], settings: Settings) -> None:
-    """Refuse settings of another provider than the document's.
-
-    Raises:
-        ConfigurationError: They are.
-    """
+    """Refuse settings of another provider than the document's."""
     theirs, ours = fields.get(PROVIDER_KEY), settings.provider.name
     if theirs in (None, "", ours) or theirs not in profile_names():
         return
@@ -58,7 +47,12 @@ def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
     )
 
 
-def _named_provider(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
+def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
+    """Give PROVIDER as the document names it, if the settings don't.
+
+    Raises:
+        ConfigurationError: No profile has that name.
+    """
     name = fields.get(PROVIDER_KEY)
     if context.environment.get("PROVIDER") or name in (None, ""):
         return {}

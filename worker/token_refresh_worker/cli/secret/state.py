@@ -8,8 +8,8 @@ from typing import Final
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.provider import settings_for
-from token_refresh_worker.cli.secret.regions import located
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.plan import plan
@@ -127,7 +127,7 @@ def read_state(context: Context) -> SecretState:
         TokenRefreshError: It can't be read, or is not a token document.
     """
     memory = Memory(clock=SystemClock(), state=RunState())
-    with context.completing(), located(context):
+    with context.completing(), saying_where(context):
         context.settings()  # A wrong variable is reported first.
         store = context.store()
         settings = settings_for(context, fields_of(store.read(label=CURRENT)))

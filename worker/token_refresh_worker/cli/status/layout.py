@@ -52,7 +52,10 @@ def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]
     )
     parts: list[RenderableType] = [assemble((health.name, f"bold {_STYLES[health]}"), where), "", table]
     if findings:
-        parts += ["", *(line for finding in findings for line in _finding(finding))]
+        parts.append("")
+    for finding in findings:
+        head = ("! ", f"bold {_STYLES[finding.health]}")
+        parts += [assemble(head, finding.text), *message(*finding.remedy, head="-> ", indent=2)]
     if state.attempts:
         parts += ["", _attempts(state)]
     return parts
@@ -93,11 +96,6 @@ def _published(state: SecretState) -> str | None:
         return None
     older = "can't be read" if state.publish_failure else "an older version"
     return f"{name}: {older if state.published_lags else 'the current version'}"
-
-
-def _finding(finding: Finding) -> list[RenderableType]:
-    head = ("! ", f"bold {_STYLES[finding.health]}")
-    return [assemble(head, finding.text), *message(*finding.remedy, head="-> ", indent=2)]
 
 
 def _attempts(state: SecretState) -> Table:

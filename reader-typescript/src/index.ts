@@ -1,0 +1,271 @@
+/**
+ * Reads the access token that token-refresh-worker keeps fresh in AWS Secrets Manager.
+ *
+ *     const tokens = new TokenReader("upwork-oauth-tokens-published");
+ *     const response = await tokens.fetch("https://api.upwork.com/graphql", { method: "POST", body });
+ *
+ * The behaviour is that of the Python reader: both pass the same vectors (test/vectors.json).
+ */
+
+import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { Pauses, RefreshPattern } from "./times.js";
+import { TokenRefreshError, failedCall, place } from "./errors.js";
+import { Token, readToken } from "./token.js";
+
+export { TokenRefreshError, type ErrorName } from "./errors.js";
+export { Token } from "./token.js";
+
+/** What a reader needs of a client of Secrets Manager. */
+export interface Client {
+  send(command: GetSecretValueCommand, options?: { abortSignal?: AbortSignal }): Promise<unknown>;
+  config?: { region?: unknown };
+}
+
+export interface TokenReaderOptions {
+  /** By default one with short timeouts: 2 s to connect, 5 s to respond, 2 attempts. */
+  client?: Client;
+  /** Of the secret; by default that of the ARN, or what the SDK finds (AWS_REGION, the profile). */
+  region?: string;
+  /** Whether a read ahead runs beside its caller; by default it does except in Lambda, which freezes what runs on. */
+  background?: boolean;
+  /** Told of each failed read while a valid token is served; by default `process.emitWarning`. */
+  onWarning?: (error: TokenRefreshError) => void;
+  /** Unix seconds, for tests. */
+  clock?: () => number;
+  /** A number from 0 to 1, for tests. */
+  chance?: () => number;
+}
+
+interface Entry {
+  readonly token: Token;
+  readonly refreshAt: number;
+}
+
+/** One read, for which any number of callers wait. */
+interface Read {
+  readonly number: number;
+  readonly givesUpAt: number;
+  rejecting: boolean;
+  done: Promise<void>;
+  error?: TokenRefreshError;
+}
+
+/** Callers give up a read that takes longer. */
+const READ_SECONDS = 30;
+const NAME_OR_ARN = /^([A-Za-z0-9/_+=.@-]{1,512}|arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+)$/;
+
+/** Reads one secret. Make one for each secret, once, and share it; it sends AWS nothing before the first call. */
+export class TokenReader {
+  readonly #secretId: string;
+  readonly #options: TokenReaderOptions;
+  readonly #clock: () => number;
+  readonly #chance: () => number;
+  readonly #background: boolean;
+  readonly #pauses: Pauses;
+  readonly #pattern = new RefreshPattern();
+  #client: Client | undefined;
+  #entry: Entry | undefined;
+  #idleUntil = -Infinity;
+  #read: Read | undefined;
+  #begun = 0;
+  #finished = 0;
+
+  /**
+   * @param secretId Name or ARN of the published secret, or of the worker's own.
+   * @throws TokenRefreshError `ConfigurationError`: it can't be either.
+   */
+  constructor(secretId: string, options: TokenReaderOptions = {}) {
+    // Not quoted: it may be a token that was passed in place of a name.
+    if (typeof secretId !== "string" || !NAME_OR_ARN.test(secretId)) {
+      throw new TokenRefreshError("ConfigurationError", "a reader needs the name or ARN of a secret");
+    }
+    this.#secretId = secretId;
+    this.#options = options;
+    this.#clock = options.clock ?? (() => Date.now() / 1000);
+    this.#chance = options.chance ?? Math.random;
+    this.#background = options.background ?? !("AWS_LAMBDA_FUNCTION_NAME" in process.env);
+    this.#pauses = new Pauses(this.#chance);
+    this.#client = options.client;
+  }
+
+  /**
+   * The access token's value; never an expired one.
+   * @throws TokenRefreshError There is no valid token; its name and message say why and what to do.
+   */
+  async get(): Promise<string> {
+    return (await this.token()).value;
+  }
+
+  /**
+   * The access token with its expiry and version.
+   * @throws TokenRefreshError There is no valid token; its name and message say why and what to do.
+   */
+  async token(): Promise<Token> {
+    // A loop: the read that was waited for may have been given up, or its token may have expired meanwhile.
+    for (;;) {
+      const found = this.#serveOrRead();
+      if (found instanceof Token) return found;
+      await this.#wait(found);
+      if (found.error && !this.#usable(this.#clock())) throw found.error;
+    }
+  }
+
+  /**
+   * Report that the API responded with 401 to this token; true if another one is worth one more try.
+   *
+   * Reads the newest version, once for all callers. False means a real 401: the stored token is the same, or could not
+   * be read. The same token is read again only after pauses of 1 to 30 s.
+   */
+  async reject(token: string | Token): Promise<boolean> {
+    const value = typeof token === "string" ? token : token.value;
+    for (;;) {
+      const now = this.#clock();
+      this.#giveUpOverdue(now);
+      if (!this.#entry || this.#entry.token.value !== value) return true;
+      if (!this.#pauses.mayRead(now)) return false;
+      // A read that began before the rejection counts: it may end with the newer token, and one read is enough.
+      const read = this.#read ?? this.#begin(now);
+      read.rejecting = true;
+      await this.#wait(read);
+    }
+  }
+
+  /**
+   * `fetch` with the token in `Authorization`. After a 401 it is repeated once with another token, if there is one and
+   * the body can be sent again (a stream can't).
+   * @throws TokenRefreshError There is no valid token.
+   */
+  async fetch(input: string | URL | Request, init: RequestInit = {}): Promise<Response> {
+    const send = (token: Token): Promise<Response> => {
+      const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined));
+      headers.set("Authorization", `Bearer ${token.value}`);
+      return fetch(input, { ...init, headers });
+    };
+    const streamed = init.body instanceof ReadableStream || (input instanceof Request && input.body !== null);
+    const token = await this.token();
+    const response = await send(token);
+    if (response.status !== 401 || streamed || !(await this.reject(token))) return response;
+    await response.body?.cancel();
+    return send(await this.token());
+  }
+
+  #serveOrRead(): Token | Read {
+    const now = this.#clock();
+    if (this.#entry && now < this.#idleUntil) return this.#entry.token; // before every request of a service
+    this.#giveUpOverdue(now);
+    const entry = this.#usable(now);
+    if (!entry) {
+      if (this.#read) return this.#read;
+      if (this.#pauses.error && !this.#pauses.mayRead(now)) throw this.#pauses.error;
+      return this.#begin(now);
+    }
+    if (this.#read) return entry.token;
+    const read = this.#begin(now);
+    this.#idleUntil = Math.min(read.givesUpAt, entry.token.expiresAtSeconds);
+    return this.#background ? entry.token : read;
+  }
+
+  #usable(now: number): Entry | undefined {
+    return this.#entry && now < this.#entry.token.expiresAtSeconds ? this.#entry : undefined;
+  }
+
+  #begin(now: number): Read {
+    const read: Read = {
+      number: ++this.#begun,
+      givesUpAt: now + READ_SECONDS,
+      rejecting: false,
+      done: Promise.resolve(),
+    };
+    this.#read = read;
+    read.done = this.#run(read);
+    return read;
+  }
+
+  async #run(read: Read): Promise<void> {
+    try {
+      const token = await this.#readToken();
+      this.#keep(read, token);
+    } catch (error) {
+      read.error = error instanceof TokenRefreshError ? error : await failedCall(error, this.#secretId, this.#client);
+      this.#keepError(read, read.error);
+    } finally {
+      if (this.#read === read) this.#read = undefined;
+    }
+  }
+
+  async #readToken(): Promise<Token> {
+    // Like every client of the SDK, it finds region and credentials at its first call.
+    this.#client ??= new SecretsManagerClient({
+      maxAttempts: 2,
+      requestHandler: { connectionTimeout: 2000, requestTimeout: 5000 },
+      ...regionOf(this.#secretId, this.#options.region),
+    });
+    // The stage is always given: the token secret's policy asks for it.
+    const command = new GetSecretValueCommand({ SecretId: this.#secretId, VersionStage: "AWSCURRENT" });
+    const response = await this.#client.send(command);
+    const where = await place(this.#secretId, this.#client);
+    const cached = this.#entry?.token;
+    const token = readToken(response, where, this.#secretId);
+    const now = this.#clock();
+    if (token.expiresAtSeconds > now) return token;
+    // Somebody made an old version current; the cached token is better.
+    if (cached && cached.expiresAtSeconds > now) return cached;
+    const since = token.expiresAt.toISOString();
+    throw new TokenRefreshError(
+      "TokenExpired",
+      `${where}: the access token expired at ${since} (version ${token.versionId}) and there is no newer one`,
+      `the worker's next run stores one; token-refresh status ${this.#secretId} shows why there is none`,
+    );
+  }
+
+  #keep(read: Read, token: Token): void {
+    const now = this.#clock();
+    if (read.number < this.#finished) return; // given up, and overtaken
+    this.#finished = read.number;
+    const cached = this.#entry?.token;
+    if (cached) this.#pattern.learn(cached, token);
+    this.#entry = { token, refreshAt: this.#pattern.nextReadAt(token, now, this.#chance()) };
+    if (cached && cached.equals(token)) this.#pauses.unchanged(now, read.rejecting);
+    else this.#pauses.changed();
+    this.#idleUntil = Math.min(this.#entry.refreshAt, token.expiresAtSeconds);
+  }
+
+  #keepError(read: Read, error: TokenRefreshError): void {
+    const now = this.#clock();
+    if (read.number < this.#finished) return; // a late failure must not hide the token of a later read
+    this.#finished = read.number;
+    const entry = this.#usable(now);
+    const retryAt = this.#pauses.failed(error, now, entry?.token.expiresAtSeconds);
+    if (!entry) return;
+    this.#idleUntil = retryAt;
+    const warn = this.#options.onWarning ?? ((failure) => process.emitWarning(`serving the cached token: ${failure}`));
+    warn(error);
+  }
+
+  async #wait(read: Read): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, READ_SECONDS * 1000).unref();
+    });
+    await Promise.race([read.done, late.then(() => this.#giveUp(read))]);
+    clearTimeout(timer);
+  }
+
+  #giveUpOverdue(now: number): void {
+    if (this.#read && now >= this.#read.givesUpAt) this.#giveUp(this.#read);
+  }
+
+  /** Forget a read that takes too long; while there is a token to serve, it has failed. */
+  #giveUp(read: Read): void {
+    if (this.#read !== read) return;
+    this.#read = undefined;
+    if (!this.#usable(this.#clock())) return;
+    const why = `a read takes over ${READ_SECONDS} s: check the network and the client's timeouts`;
+    this.#keepError(read, new TokenRefreshError("SecretStoreUnavailable", `secret ${this.#secretId}: ${why}`));
+  }
+}
+
+function regionOf(secretId: string, given: string | undefined): { region?: string } {
+  const region = given ?? (secretId.startsWith("arn:") ? secretId.split(":")[3] : undefined);
+  return region === undefined ? {} : { region };
+}

@@ -1,0 +1,93 @@
+/** When to read again: ahead of an expiry, and after a failure or a rejection. All times are Unix seconds. */
+
+import type { TokenRefreshError } from "./errors.js";
+import type { Token } from "./token.js";
+
+const LONGEST_PAUSE_SECONDS = 30;
+/** While there is no token to serve: one that comes after an expiry is found within this time. */
+const LONGEST_EMPTY_SECONDS = 5;
+/** How long it takes until one more short pause is possible. */
+const RECOVERY_SECONDS = 4 * 3600;
+const MOST_DOUBLINGS = 10;
+
+/** Pauses of 1, 2, 4 ... seconds, less up to half by chance. Failures and rejections share one count. */
+export class Pauses {
+  error: TokenRefreshError | undefined;
+  readonly #chance: () => number;
+  #count = 0;
+  #countedAt = -Infinity;
+  #nextAt = -Infinity;
+
+  constructor(chance: () => number) {
+    this.#chance = chance;
+  }
+
+  mayRead(now: number): boolean {
+    // A time further ahead than any pause was set before the clock was set back.
+    return !(now < this.#nextAt && this.#nextAt <= now + LONGEST_PAUSE_SECONDS);
+  }
+
+  /** Note a failed read, and return when to read again; `goodUntil` is when the token to serve expires. */
+  failed(error: TokenRefreshError, now: number, goodUntil: number | undefined): number {
+    this.error = error;
+    const longest = goodUntil === undefined ? LONGEST_EMPTY_SECONDS : LONGEST_PAUSE_SECONDS;
+    this.#nextAt = Math.min(now + this.#seconds(longest, now, true), goodUntil ?? Infinity);
+    return this.#nextAt;
+  }
+
+  /** Note that the cached token was read again; `rejected` if that was the reason. */
+  unchanged(now: number, rejected: boolean): void {
+    this.error = undefined;
+    if (rejected || this.#count > 0) this.#nextAt = now + this.#seconds(LONGEST_PAUSE_SECONDS, now, rejected);
+  }
+
+  /** Note that another token is current: allow a read at once. */
+  changed(): void {
+    this.error = undefined;
+    this.#count = 0;
+    this.#countedAt = this.#nextAt = -Infinity;
+  }
+
+  #seconds(longest: number, now: number, count: boolean): number {
+    const recovered = Math.max(now - this.#countedAt, 0) / RECOVERY_SECONDS;
+    this.#count = Math.max(this.#count - recovered, 0);
+    this.#countedAt = now;
+    const seconds = 2 ** this.#count * (1 - this.#chance() / 2);
+    if (count) this.#count = Math.min(this.#count + 1, MOST_DOUBLINGS);
+    return Math.min(longest, seconds);
+  }
+}
+
+/** The worker refreshes a token this long before its expiry, and never before two thirds of its life. */
+const WINDOW_SECONDS = 8 * 3600;
+const LARGEST_PART = 1 / 3;
+const LONGEST_MARGIN_SECONDS = 30;
+const REMEMBERED_LEADS = 8;
+
+/** How long before a token's expiry its successor was stored: the lead, for the last few tokens. */
+export class RefreshPattern {
+  readonly #leads: number[] = [];
+
+  /** Remember when `current` was stored, unless it can't be the direct successor of `previous`. */
+  learn(previous: Token, current: Token): void {
+    const lead = previous.expiresAtSeconds - current.createdAt.getTime() / 1000;
+    if (current.versionId === previous.versionId || lead <= 0 || lead >= lifetime(previous)) return;
+    this.#leads.push(lead);
+    if (this.#leads.length > REMEMBERED_LEADS) this.#leads.shift();
+  }
+
+  /** When to read the secret again, having read `token` at `now`. */
+  nextReadAt(token: Token, now: number, chance: number): number {
+    const window = Math.min(WINDOW_SECONDS, lifetime(token) * LARGEST_PART);
+    const lead = this.#leads.length > 0 ? Math.min(...this.#leads) : window;
+    const margin = Math.min(LONGEST_MARGIN_SECONDS, lead / 4) * (0.5 + chance);
+    const expectedAt = token.expiresAtSeconds - lead + margin;
+    if (expectedAt > now) return expectedAt;
+    const pause = Math.min(Math.max((token.expiresAtSeconds - now) / 8, 5), 300);
+    return now + pause * (0.75 + chance / 2);
+  }
+}
+
+function lifetime(token: Token): number {
+  return token.expiresAtSeconds - token.createdAt.getTime() / 1000;
+}

@@ -1,0 +1,268 @@
+// What the vectors can't say: callers at once, a read that never ends, `fetch`, and that no token shows.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { mock, test } from "node:test";
+import { inspect } from "node:util";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { Token, TokenReader, TokenRefreshError } from "../dist/index.js";
+
+const LIFE_SECONDS = 3600;
+
+/** A client of Secrets Manager that counts its reads. */
+function storeOf(...tokens) {
+  const store = {
+    reads: 0,
+    async send() {
+      const number = Math.min(store.reads++, tokens.length - 1);
+      await new Promise((resolve) => setImmediate(resolve));
+      const expiresAt = Date.now() + LIFE_SECONDS * 1000;
+      const SecretString = JSON.stringify({ accessToken: tokens[number], expiresAt });
+      return { SecretString, VersionId: `version-${number}`, CreatedDate: new Date() };
+    },
+  };
+  return store;
+}
+
+/** An API on loopback that accepts one token; its requests' tokens and bodies. */
+async function apiOf(accepted, use, respond) {
+  const seen = [];
+  const server = createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const token = request.headers.authorization?.replace("Bearer ", "");
+    seen.push({ token, body: Buffer.concat(chunks).toString(), method: request.method });
+    if (respond?.(request, response)) return;
+    response.statusCode = token === accepted ? 200 : 401;
+    response.end();
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    return await use(`http://127.0.0.1:${server.address().port}/`, seen);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+test("fifty callers at once make one read", async () => {
+  const store = storeOf("a");
+  const reader = new TokenReader("tokens", { client: store });
+
+  const tokens = await Promise.all(Array.from({ length: 50 }, () => reader.get()));
+
+  assert.deepEqual([...new Set(tokens)], ["a"]);
+  assert.equal(store.reads, 1);
+});
+
+test("fifty callers whose token was rejected make one read", async () => {
+  const store = storeOf("a", "b");
+  const reader = new TokenReader("tokens", { client: store });
+  await reader.get();
+
+  const replaced = await Promise.all(Array.from({ length: 50 }, () => reader.reject("a")));
+
+  assert.deepEqual([...new Set(replaced)], [true]);
+  assert.equal(store.reads, 2);
+});
+
+test("a read that never ends holds up its callers for thirty seconds, and the next one works", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const store = storeOf("a");
+    const { send } = store;
+    store.send = () => new Promise(() => {});
+    const reader = new TokenReader("tokens", { client: store });
+    const asked = reader.get();
+    await Promise.resolve();
+    store.send = send;
+    mock.timers.tick(30_000);
+
+    assert.equal(await asked, "a");
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("fetch repeats a request once, with the newer token", async () => {
+  await apiOf("b", async (url, seen) => {
+    const reader = new TokenReader("tokens", { client: storeOf("a", "b") });
+
+    const response = await reader.fetch(url, { method: "POST", body: "hello", headers: { "X-Mine": "1" } });
+
+    assert.equal(response.status, 200);
+    assert.deepEqual(seen, [
+      { token: "a", body: "hello", method: "POST" },
+      { token: "b", body: "hello", method: "POST" },
+    ]);
+  });
+});
+
+test("fetch gives a 401 back where no other token is stored", async () => {
+  await apiOf("b", async (url, seen) => {
+    const reader = new TokenReader("tokens", { client: storeOf("a") });
+
+    assert.equal((await reader.fetch(new URL(url))).status, 401);
+    assert.equal(seen.length, 1);
+  });
+});
+
+test("fetch never sends a stream again", async () => {
+  await apiOf("b", async (url, seen) => {
+    const reader = new TokenReader("tokens", { client: storeOf("a", "b") });
+    const body = new Blob(["hello"]).stream();
+
+    assert.equal((await reader.fetch(url, { method: "POST", body, duplex: "half" })).status, 401);
+    assert.equal((await reader.fetch(new Request(url, { method: "POST", body: "hello" }))).status, 401);
+    assert.equal(seen.length, 2);
+  });
+});
+
+test("fetch repeats a Request without a body", async () => {
+  await apiOf("b", async (url, seen) => {
+    const reader = new TokenReader("tokens", { client: storeOf("a", "b") });
+
+    assert.equal((await reader.fetch(new Request(url))).status, 200);
+    assert.equal(seen.length, 2);
+  });
+});
+
+test("the token follows no redirect to another host", async () => {
+  await apiOf("a", async (other, seenThere) => {
+    const away = (_, response) => response.writeHead(302, { Location: other.replace("127.0.0.1", "localhost") }).end();
+    await apiOf("a", async (url) => {
+      const reader = new TokenReader("tokens", { client: storeOf("a") });
+
+      await reader.fetch(url).catch(() => undefined); // where localhost is not this address, nothing listens
+
+      assert.ok(seenThere.every(({ token }) => token === undefined));
+    }, away);
+  });
+});
+
+test("neither a token nor a reader shows the token's value", async () => {
+  const reader = new TokenReader("tokens", { client: storeOf("very-secret") });
+  const token = await reader.token();
+
+  assert.ok(token instanceof Token);
+  for (const shown of [inspect(token, { showHidden: true, depth: 9 }), JSON.stringify(token), `${token}`, inspect(reader)]) {
+    assert.ok(!shown.includes("very-secret"), shown);
+  }
+});
+
+test("an error shows nothing of what is stored or of what was thrown", async () => {
+  const texts = ['{"accessToken": "very-secret', '{"accessToken": "very-secret ", "expiresAt": 1}', '["very-secret"]'];
+  const responses = texts.map((text) => async () => ({ SecretString: text, VersionId: "v", CreatedDate: new Date() }));
+  const thrown = async () => {
+    throw Object.assign(new Error("very-secret"), { name: "very-secret", cause: "very-secret" });
+  };
+  for (const send of [...responses, thrown, async () => undefined]) {
+    const error = await new TokenReader("tokens", { client: { send } }).get().catch((failure) => failure);
+
+    assert.ok(error instanceof TokenRefreshError, String(error));
+    assert.ok(!inspect(error, { showHidden: true, depth: 9 }).includes("very-secret"));
+  }
+});
+
+test("an error names the secret, the region and the action", async () => {
+  const send = async () => {
+    throw Object.assign(new Error("not authorized"), { name: "AccessDeniedException" });
+  };
+  const config = { region: async () => "eu-central-1" };
+  const error = await new TokenReader("tokens", { client: { send, config } }).get().catch((failure) => failure);
+
+  assert.equal(error.name, "SecretAccessDenied");
+  assert.equal(
+    error.message,
+    "secretsmanager:GetSecretValue on secret tokens in eu-central-1 was denied (AccessDeniedException): " +
+      "allow secretsmanager:GetSecretValue for the caller's role",
+  );
+});
+
+test("what is no name of a secret is refused, and not quoted", () => {
+  for (const wrong of ["", "very secret", "ssm:/path", undefined]) {
+    assert.throws(
+      () => new TokenReader(wrong),
+      (error) => error.name === "ConfigurationError" && !error.message.includes("very"),
+    );
+  }
+});
+
+test("without a client the reader makes one of the ARN's region, with short timeouts", async () => {
+  const made = [];
+  mock.method(SecretsManagerClient.prototype, "send", async function send() {
+    made.push(await this.config.region(), await this.config.maxAttempts());
+    return storeOf("a").send();
+  });
+  try {
+    await new TokenReader("arn:aws:secretsmanager:eu-north-1:123456789012:secret:tokens-AbCdEf").get();
+    await new TokenReader("tokens", { region: "us-east-2" }).get();
+
+    assert.deepEqual(made, ["eu-north-1", 2, "us-east-2", 2]);
+  } finally {
+    mock.restoreAll();
+  }
+});
+
+test("a warning says that a cached token is served, and why", async () => {
+  const warnings = [];
+  let now = 1_800_000_000;
+  let fails = false;
+  const send = async () => {
+    if (fails) throw Object.assign(new Error(""), { name: "ThrottlingException" });
+    const SecretString = JSON.stringify({ access_token: "a", expires_at: now + LIFE_SECONDS });
+    return { SecretString, VersionId: "v", CreatedDate: new Date(now * 1000) };
+  };
+  const options = { client: { send }, background: false, clock: () => now, onWarning: (error) => warnings.push(error.name) };
+  const reader = new TokenReader("tokens", options);
+  await reader.get();
+  fails = true;
+  now += LIFE_SECONDS - 60;
+
+  assert.equal(await reader.get(), "a");
+  assert.deepEqual(warnings, ["SecretStoreUnavailable"]);
+});
+
+/** A reader whose first read was given up after 31 s, with another one under way; both end when they are told to. */
+async function overtaken() {
+  let now = 1_800_000_000;
+  const held = [];
+  const send = () => new Promise((resolve) => held.push(resolve));
+  const reader = new TokenReader("tokens", { client: { send }, background: true, clock: () => now });
+  const stored = (token) => ({
+    SecretString: JSON.stringify({ access_token: token, expires_at: 1_800_000_000 + LIFE_SECONDS }),
+    VersionId: token,
+    CreatedDate: new Date(1_800_000_000_000),
+  });
+  const end = async (index, token) => {
+    held[index](stored(token));
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  const first = reader.get();
+  await end(0, "first");
+  await first;
+  for (const seconds of [2500, 31]) {
+    now += seconds;
+    assert.equal(await reader.get(), "first");
+  }
+  return { reader, held, end, pass: (seconds) => (now += seconds) };
+}
+
+test("a read that was overtaken brings no older token back", async () => {
+  const { reader, end } = await overtaken();
+  await end(2, "second");
+  await end(1, "first");
+
+  assert.equal(await reader.get(), "second");
+});
+
+test("a read that was given up leaves the one after it to its callers", async () => {
+  const { reader, held, end, pass } = await overtaken();
+  await end(1, "first");
+  pass(2); // the pause after a failure
+  const replaced = reader.reject("first");
+  await end(2, "second");
+
+  assert.equal(await replaced, true);
+  assert.equal(held.length, 3);
+});

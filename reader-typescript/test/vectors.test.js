@@ -1,0 +1,86 @@
+// The vectors of the Python reader: what is said of each step in tests/reader/vectors.py is true of this reader, too.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { TokenReader, TokenRefreshError } from "../dist/index.js";
+
+const VECTORS = JSON.parse(readFileSync(new URL("vectors.json", import.meta.url), "utf-8"));
+
+/** A client of Secrets Manager whose background reads end when a test lets them. */
+class Store {
+  config = { region: "eu-central-1" };
+  now = 1_800_000_000;
+  stored;
+  failing = { code: "ResourceNotFoundException", message: "" };
+  reads = 0;
+  held = undefined;
+
+  async send(command) {
+    assert.deepEqual(command.input, { SecretId: "tokens", VersionStage: "AWSCURRENT" });
+    if (this.held) await new Promise((resolve) => this.held.push(resolve));
+    this.reads += 1;
+    if (this.failing) throw Object.assign(new Error(this.failing.message), { name: this.failing.code });
+    return this.stored;
+  }
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+async function take(step, store, reader, background) {
+  const reads = store.reads;
+  switch (step.do) {
+    case "store":
+      store.failing = undefined;
+      store.stored = { SecretString: step.text, VersionId: step.version, CreatedDate: new Date(store.now * 1000) };
+      return;
+    case "fail":
+      store.failing = step.code === undefined ? undefined : step;
+      return;
+    case "pass":
+      store.now += step.seconds;
+      return;
+    case "get": {
+      // Whoever has nothing to serve waits for its read, also where others run in the background.
+      const asked = reader.get().then(
+        (token) => ({ token }),
+        (error) => ({ error: error instanceof TokenRefreshError ? error.name : error }),
+      );
+      const result = background ? await Promise.race([asked, settled().then(() => undefined)]) : await asked;
+      if (result === undefined) release(store);
+      const { do: _, reads: __, ...expected } = step;
+      assert.deepEqual(result ?? (await asked), expected);
+      break;
+    }
+    case "reject": {
+      const asked = reader.reject(step.token);
+      await settled();
+      release(store);
+      assert.equal(await asked, step.gives);
+      break;
+    }
+    case "finish":
+      release(store);
+      await settled();
+  }
+  assert.equal(store.reads - reads, step.reads, "reads");
+}
+
+function release(store) {
+  for (const resolve of store.held?.splice(0) ?? []) resolve();
+}
+
+for (const { name, background, steps } of VECTORS) {
+  test(name, async () => {
+    const store = new Store();
+    if (background) store.held = [];
+    const options = { client: store, background, clock: () => store.now, chance: () => 0.5, onWarning: () => {} };
+    const reader = new TokenReader("tokens", options);
+    for (const [index, step] of steps.entries()) {
+      await take(step, store, reader, background).catch((error) => {
+        error.message = `step ${index}, ${JSON.stringify(step)}: ${error.message}`;
+        throw error;
+      });
+    }
+  });
+}

@@ -1,0 +1,91 @@
+"""A token secret with a past, at a provider whose refresh tokens are single use, and what an operator sees of it."""
+
+import contextlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from builders import origin, policy
+from fakes import SECRET_ID, tokens
+from run.grant import LOST, REJECTED
+from run.world import Killed, World
+from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.cli.history.past import Past, TokenFate
+from token_refresh_worker.cli.history.restore import judge
+from token_refresh_worker.cli.history.versions import list_versions
+from token_refresh_worker.cli.secret.finding import Finding, Health
+from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.snapshot import RunState
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+BOTH = pytest.mark.parametrize("store", list(ClaimStoreKind))
+VERSIONS, TABLE = ClaimStoreKind
+FIRST = f"{3:032}"
+"""The first token set of a world; its claims and what they brought have derived IDs."""
+
+CLIENT_REJECTED = FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401", error="invalid_client")
+
+
+@dataclass(slots=True)
+class SingleUse:
+    """A provider that takes each refresh token once, unless it is told what to respond."""
+
+    plays: list[EndpointResponse] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    again: set[str] = field(default_factory=set)
+    """The used tokens that were sent again."""
+
+    def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
+        del timeout_seconds
+        token = request.fields["refresh_token"]
+        response = self.plays.pop() if self.plays else None
+        if response is not None and response is not LOST:
+            return response
+        if token in self.used:
+            self.again.add(token)
+            return REJECTED
+        self.used.add(token)
+        return response or tokens(len(self.used))
+
+
+class Secret(World):
+    """A token secret of such a provider, and what an operator sees of its past."""
+
+    def __init__(self, store: ClaimStoreKind, *, grace: timedelta = timedelta(0)) -> None:
+        super().__init__(policy=policy(claim_store=store, grace=grace), **origin(claim_store=store, grace=grace))
+        self.single_use = SingleUse()
+        self.endpoint = self.single_use  # type: ignore[assignment]
+
+    def refresh(self, *plays: EndpointResponse) -> None:
+        """Force a run, whatever comes of it, when the claim of the last one has ended."""
+        self.pass_claim()
+        self.single_use.plays[:] = plays
+        with contextlib.suppress(TokenRefreshError, Killed):
+            self.execute(force=True)
+
+    def past(self) -> Past:
+        listing = self.model.call("ListSecretVersionIds", {"SecretId": SECRET_ID, "IncludeDeprecated": True}, now=0)
+        entries = [v | {"CreatedDate": datetime.fromtimestamp(v["CreatedDate"], UTC)} for v in listing["Versions"]]
+        return Past(
+            secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
+            claim_store=self.policy.claim_store,
+            needs_refresh_token=True,
+            listed=list_versions(entries, self.store, needs_refresh_token=True),
+            table=self.table,
+        )
+
+    def fate(self, version_id: str = FIRST) -> TokenFate:
+        past = self.past()
+        return past.fate_of_token(past.snapshots[version_id])[0]
+
+    def verdict(self, version_id: str = FIRST) -> Finding:
+        past = self.past()
+        snapshot = past.snapshot(past.versions[version_id])
+        return judge(past, snapshot, plan(snapshot, RunState(), self.policy), self.policy)
+
+    def refused(self, version_id: str = FIRST) -> bool:
+        return self.verdict(version_id).health is Health.BROKEN

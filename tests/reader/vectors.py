@@ -1,0 +1,244 @@
+"""What a reader does, as data that readers in other languages pass too: `python -m reader.vectors` writes them.
+
+Each vector is a list of steps, taken with one reader of one secret, from Unix time 1,800,000,000 on. `chance` is 0.5.
+
+    {"do": "store", "text": ..., "version": ...}       another version is current
+    {"do": "fail", "code": ..., "message": ...}        GetSecretValue ends with this error; without a code: no longer
+    {"do": "pass", "seconds": ...}                     the clock goes on, or back
+    {"do": "get", "times": n, "token" or "error": ..., "reads": n}
+    {"do": "reject", "token": ..., "gives": true or false, "reads": n}
+    {"do": "finish", "reads": n}                       reads that run in the background end
+
+`reads` counts the calls of GetSecretValue in this step. With `background`, a read ahead begins with the call of a step
+`get`, and reads what is stored at the next `finish`.
+"""
+
+import json
+import random
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final, cast
+
+from botocore.exceptions import ClientError
+
+from reader.surroundings import Background, Clock, runtime
+from token_refresh.errors import TokenRefreshError
+from token_refresh.reader import TokenReader
+
+FILE: Final = Path(__file__).parents[2] / "reader-typescript" / "test" / "vectors.json"
+SEEDS: Final = range(60)
+_STEPS: Final = 40
+_CHOICES: Final = (*("get", "pass") * 3, "store", "fail", "recover", "reject", "finish")
+_NOT_FOUND: Final = ("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+_CODES: Final = (
+    ("ThrottlingException", "Rate exceeded"),
+    ("AccessDeniedException", "User is not authorized to perform: secretsmanager:GetSecretValue"),
+    _NOT_FOUND,
+    ("InternalServiceError", ""),
+)
+_OTHER_CODES: Final = (
+    (
+        "ResourceNotFoundException",
+        "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT",
+    ),
+    ("InvalidRequestException", "You can't perform this operation on the secret because it was marked for deletion."),
+    ("InvalidRequestException", "You can't enable rotation."),
+    ("AccessDeniedException", "Access to KMS is not allowed"),
+    ("DecryptionFailure", ""),
+    ("ExpiredTokenException", ""),
+    ("Unheard-of: \n", ""),
+)
+_WRONG: Final = {
+    "no JSON": "not JSON",
+    "a list": "[]",
+    "empty": "{}",
+    "no expiry": '{"accessToken": "a"}',
+    "both spellings": '{"accessToken": "a", "expires_at": 1800003600}',
+    "seconds for milliseconds": '{"accessToken": "a", "expiresAt": 1800003600}',
+    "milliseconds for seconds": '{"access_token": "a", "expires_at": 1800003600000}',
+    "a fraction": '{"access_token": "a", "expires_at": 1800003600.5}',
+    "no time": '{"access_token": "a", "expires_at": "tomorrow"}',
+    "a number for a token": '{"accessToken": 1, "expiresAt": 1800003600000}',
+    "a space at the end": '{"accessToken": "a ", "expiresAt": 1800003600000}',
+    "null for a token": '{"accessToken": null, "expiresAt": 1800003600000}',
+    "NaN": '{"accessToken": "a", "expiresAt": NaN}',
+}
+_RIGHT: Final = {
+    "snake": '{"access_token": "a", "expires_at": 1800003600, "client_id": "c"}',
+    "ISO 8601": '{"accessToken": "a", "expiresAt": "2027-01-15T09:00:00Z"}',
+    "ISO 8601 with an offset": '{"accessToken": "a", "expiresAt": "2027-01-15T10:00:00+01:00"}',
+    "ISO 8601 without a zone": '{"access_token": "a", "expires_at": "2027-01-15T09:00:00"}',
+}
+
+
+class Stage:
+    """One reader, one secret; each step is taken and written down with its results."""
+
+    def __init__(self, name: str, *, background: bool) -> None:
+        self.name = name
+        self.background = background
+        self.steps: list[dict[str, Any]] = []
+        self._clock, self._waiting = Clock(), Background()
+        self._stored: dict[str, Any] = {}
+        self._failing: tuple[str, str] | None = _NOT_FOUND
+        self._reads = self._versions = 0
+        self.meta = SimpleNamespace(region_name="eu-central-1")
+        self._reader = TokenReader(
+            "tokens", client=cast("Any", self), background=background, runtime=runtime(self._clock, self._waiting)
+        )
+
+    def get_secret_value(self, **request: str) -> dict[str, Any]:
+        """Respond as boto3's client does."""
+        assert {"SecretId": "tokens", "VersionStage": "AWSCURRENT"} == request
+        self._reads += 1
+        if self._failing is not None:
+            code, message = self._failing
+            raise ClientError({"Error": {"Code": code, "Message": message}}, "GetSecretValue")
+        return self._stored
+
+    def store(self, token: str, *, lives: float) -> None:
+        self.store_text(json.dumps({"accessToken": token, "expiresAt": round((self._clock() + lives) * 1000)}))
+
+    def store_text(self, text: str) -> None:
+        self._versions += 1
+        self._failing = None
+        version = f"version-{self._versions:026}"
+        created = datetime.fromtimestamp(self._clock(), UTC)
+        self._stored = {"SecretString": text, "VersionId": version, "CreatedDate": created}
+        self.steps.append({"do": "store", "text": text, "version": version})
+
+    def fail(self, failure: tuple[str, str] | None) -> None:
+        self._failing = failure if self._stored else _NOT_FOUND
+        self.steps.append({"do": "fail"} | dict(zip(("code", "message"), self._failing or (), strict=False)))
+
+    def pass_seconds(self, seconds: float) -> None:
+        self._clock.advance(seconds)
+        self.steps.append({"do": "pass", "seconds": seconds})
+
+    def get(self) -> None:
+        reads = self._reads
+        try:
+            result = {"token": self._reader.get()}
+        except TokenRefreshError as error:
+            result = {"error": type(error).__name__}
+        self.steps.append({"do": "get", **result, "reads": self._reads - reads})
+
+    def reject(self, token: str) -> None:
+        reads = self._reads
+        gives = self._reader.reject(token)
+        self.steps.append({"do": "reject", "token": token, "gives": gives, "reads": self._reads - reads})
+
+    def finish(self) -> None:
+        reads = self._reads
+        self._waiting.run()
+        self.steps.append({"do": "finish", "reads": self._reads - reads})
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether a read that began waits for its end: who rejects a token then waits for it, too."""
+        return bool(self._waiting.waiting)
+
+    def vector(self) -> dict[str, Any]:
+        return {"name": self.name, "background": self.background, "steps": self.steps}
+
+
+def vectors() -> list[dict[str, Any]]:
+    """Make all vectors: what is stored in each form, each failure, and random lives of a secret."""
+    stages = [_document(name, text) for name, text in (_RIGHT | _WRONG).items()]
+    stages += [_failure(failure) for failure in (*_CODES, *_OTHER_CODES)]
+    stages += [_life(seed, background=bool(seed % 2)) for seed in SEEDS]
+    stages.append(_slow())
+    stages += [_schedule(seed) for seed in SEEDS[:12]]
+    return [stage.vector() for stage in stages]
+
+
+def _document(name: str, text: str) -> Stage:
+    stage = Stage(f"document: {name}", background=False)
+    stage.store_text(text)
+    stage.get()
+    return stage
+
+
+def _failure(failure: tuple[str, str]) -> Stage:
+    """A failed first read, one while a token is served, and one after it expired."""
+    stage = Stage(f"failure: {failure}", background=False)
+    stage.get()
+    stage.store("first", lives=3600)
+    stage.pass_seconds(10)
+    stage.get()
+    stage.fail(failure)
+    for seconds in (3500, 60, 60):
+        stage.pass_seconds(seconds)
+        stage.get()
+    return stage
+
+
+def _life(seed: int, *, background: bool) -> Stage:
+    """A secret that is refreshed, fails, is rejected and read, in any order; the clock may be set back."""
+    chance = random.Random(seed)  # noqa: S311 - a repeatable choice
+    stage = Stage(f"life {seed}", background=background)
+    tokens = 0
+    for _ in range(_STEPS):
+        match chance.choice(
+            ("get", "get", "get", "pass", "pass", "pass", "store", "fail", "recover", "reject", "finish")
+        ):
+            case "get":
+                stage.get()
+            case "pass":
+                stage.pass_seconds(chance.choice((1, 7, 31, 120, 1800, 3600, 20_000, -90)))
+            case "store":
+                tokens += 1
+                stage.store(f"token-{tokens}", lives=chance.choice((-1, 60, 1800, 3600, 86_400)))
+            case "fail":
+                stage.fail(chance.choice(_CODES))
+            case "recover":
+                stage.fail(None)
+            case "reject" if not stage.is_reading:
+                stage.reject(f"token-{chance.randint(max(1, tokens - 1), max(1, tokens))}")
+            case _:
+                stage.finish()
+    return stage
+
+
+def _slow() -> Stage:
+    """A read in the background that takes over 30 s: the next caller begins another one."""
+    stage = Stage("a slow read", background=True)
+    stage.store("first", lives=3600)
+    stage.get()
+    stage.pass_seconds(2500)
+    stage.get()
+    stage.pass_seconds(31)
+    stage.get()
+    stage.get()
+    stage.pass_seconds(5)
+    stage.get()
+    stage.store("second", lives=3600)
+    stage.finish()
+    stage.get()
+    return stage
+
+
+def _schedule(seed: int) -> Stage:
+    """A worker that refreshes at almost the same time of each token's life, and a service that reads all the time."""
+    chance = random.Random(seed)  # noqa: S311 - a repeatable choice
+    stage = Stage(f"schedule {seed}", background=False)
+    lives = chance.choice((600, 3600, 86_400))
+    for number in range(14):
+        stage.store(f"token-{number}", lives=lives)
+        after = round(lives * chance.uniform(0.3, 0.95 if seed % 3 else 1.2))
+        for _ in range(12):
+            stage.pass_seconds(after // 12)
+            stage.get()
+    return stage
+
+
+def text() -> str:
+    """Write the vectors as JSON, a vector a line."""
+    return "[\n" + ",\n".join(json.dumps(vector) for vector in vectors()) + "\n]\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")
+    sys.stdout.write(f"{FILE.name}: {len(vectors())} vectors\n")
