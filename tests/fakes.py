@@ -67,6 +67,7 @@ class FakeStore:
             return None
         text = response.get("SecretString")
         return SecretVersion(
+            arn=response["ARN"],
             version_id=response["VersionId"],
             labels=frozenset(response["VersionStages"]),
             created_at=datetime.fromtimestamp(response["CreatedDate"], UTC),

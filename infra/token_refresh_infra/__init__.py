@@ -1,8 +1,8 @@
 """The AWS resources around the worker, as CDK constructs; `access` is the part that other stacks import.
 
-from token_refresh_infra.access import grant_read, one_secret
+from token_refresh_infra.access import grant_read_published, one_secret
 
-grant_read(my_function, one_secret(self, "upwork/prod/upwork-oauth-tokens"))
+grant_read_published(my_function, one_secret(self, "upwork/prod/upwork-oauth-tokens-published"))
 """
 
 import os

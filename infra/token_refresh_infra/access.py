@@ -5,7 +5,8 @@
     environment_secrets(self, "upwork", "prod")       all of one application's environment
     several(one_secret(...), one_secret(...))         unrelated ones, for one consumer
 
-    grant_read(consumer, which)                       read the current value, decrypt
+    grant_read_published(consumer, which)             read the published secret with any reader, decrypt
+    grant_read(consumer, which)                       read the current value of another secret, decrypt
     grant_batch_read(consumer, which)                 the same, many in one call
     grant_refresh(worker, which)                      what a refresh does, and no more
     grant_claims(worker, table_arn)                   keep claims in a table
@@ -31,6 +32,7 @@ from constructs import Construct, IConstruct
 from token_refresh_worker.adapters.event_bus import SOURCE
 
 READ_ACTIONS = ("secretsmanager:GetSecretValue",)
+PUBLISHED_READ_ACTIONS = (*READ_ACTIONS, "secretsmanager:DescribeSecret")
 REFRESH_ACTIONS = (
     "secretsmanager:GetSecretValue",
     "secretsmanager:PutSecretValue",
@@ -125,9 +127,20 @@ def parameters_under(scope: Construct, path: str) -> StoredParameters:
 def grant_read(grantee: iam.IGrantable, which: Secrets, *, labels: tuple[str, ...] = ("AWSCURRENT",)) -> None:
     """Let `grantee` read the versions that have one of these labels.
 
-    A request has to name the label, as `token_refresh.reader` does: a request without one is refused.
+    A request has to name the label, as `token_refresh.reader` does: a request without one is refused. So whoever reads
+    a token secret sees no claim and no older token set.
     """
     _grant(grantee, READ_ACTIONS, which.arns, {"StringEquals": {"secretsmanager:VersionStage": list(labels)}})
+    _grant_key(grantee, ("kms:Decrypt",), which)
+
+
+def grant_read_published(grantee: iam.IGrantable, which: Secrets) -> None:
+    """Let `grantee` read a published secret, which holds no refresh token in any version.
+
+    There is no condition on labels: most programs that read secrets name none. Caches ask `DescribeSecret` whether
+    there is a newer version.
+    """
+    _grant(grantee, PUBLISHED_READ_ACTIONS, which.arns)
     _grant_key(grantee, ("kms:Decrypt",), which)
 
 

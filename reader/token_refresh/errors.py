@@ -140,7 +140,7 @@ class RefreshOutcomeUnknown(RefreshError):
     """A token request was sent and no usable response arrived. The provider may have redeemed the token.
 
     Fix: Within the grace period the next run repeats it. Otherwise runs wait until shortly before expiry: authorize
-    again before then, or wait. At the grant's risk, `token-refresh refresh --resend` sends the token again now.
+    again before then, or wait. At the grant's risk, `token-refresh refresh --resend CLAIM` sends the token again now.
     """
 
 

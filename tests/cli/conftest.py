@@ -3,18 +3,21 @@ import functools
 import io
 import os
 import re
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
+import pexpect
 import pytest
 import typer.main
 
 from cli.authorizing import Person, written
 from cli.forked import PROGRAM
-from cli.scene import Cli, Ended, Tokens
+from cli.scene import Cli, Ended, Terminal, Tokens
 from cli.shell import Shell
 from cli.ways import Scene
 from testbed.process import Child
@@ -68,6 +71,32 @@ def environment(store: SecretsManagerServer, tmp_path: Path) -> dict[str, str]:
         "NO_COLOR": "1",
         "NO_PROXY": "127.0.0.1",
     }
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
+    """Start a command in a pseudo-terminal; each is ended with the test."""
+    written(tmp_path, {"clientId": "mine", "clientSecret": "made-up"})
+    started: list[Any] = []
+
+    def start(*arguments: str) -> Any:
+        child = pexpect.spawn(
+            str(Path(sys.executable).with_name("token-refresh")),
+            list(arguments),
+            env=environment,
+            cwd=tmp_path,
+            encoding="utf-8",
+            dimensions=(40, 160),
+            timeout=30,
+            # A test run in the background of a script ignores SIGINT, and so would what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close(force=True)
 
 
 @pytest.fixture

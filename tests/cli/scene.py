@@ -35,6 +35,7 @@ class Ended:
 
 
 Cli = Callable[..., Ended]
+Terminal = Callable[..., Any]
 
 
 def grades(ended: Ended) -> dict[str, str]:

@@ -113,7 +113,7 @@ def test_ctrl_c_while_it_stores(
     ended = cli("authorize", f"--client-file={client_file}", redirect, "--yes")
 
     assert 0 == ended.code
-    assert "authorize stores the tokens first" in ended.screen
+    assert "The tokens are stored first" in ended.screen
     assert "refreshToken" in stored(store)
 
 

@@ -243,9 +243,8 @@ def test_idle_connections_do_not_delay_the_redirect(
 ) -> None:
     """200 connections that send nothing, and never end, don't keep the redirect waiting."""
     monkeypatch.setattr(redirect, "_CONNECTION_SECONDS", 3600.0)
-    with listening() as waiting, idle(waiting.port, 200) as others:
+    with listening() as waiting, idle(waiting.port, 200):
         assert b" 200 " in send(waiting.port, waiting.redirect)
-        assert others, "they were open all the time"
     assert ["the-code"] == waiting.codes
     assert [] == waiting.ended
 

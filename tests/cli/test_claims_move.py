@@ -61,6 +61,20 @@ def test_there_and_back(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoin
 
 
 @pytest.mark.usefixtures("table")
+def test_a_set_from_before_the_move(cli: Cli, tokens: Tokens) -> None:
+    """It can be restored, and names the store where the claims are now."""
+    tokens.store(expires_in=DAY)
+    before = cli("refresh", "--force", "--json").json["version_id"]
+    to_table(cli)
+
+    restored = cli("restore", "--version", before, "--yes", CLAIM_TABLE=TABLE)
+
+    assert 0 == restored.code, restored.screen
+    assert "table" == tokens.current()["tokenRefresh"]["store"]
+    assert "refreshed" == cli("refresh", "--force", "--json", CLAIM_TABLE=TABLE).json["outcome"]
+
+
+@pytest.mark.usefixtures("table")
 def test_between_tables(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """The document names its table: a deployment with another one is refused until the claims are moved there."""
     tokens.store(expires_in=DAY)

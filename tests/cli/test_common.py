@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.scene import Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
 
 COMMANDS = ("authorize", "status", "refresh", "doctor", "history", "restore", "verify")
@@ -65,11 +65,28 @@ def test_version(cli: Cli) -> None:
     assert "token-refresh 0." in cli("--version").out
 
 
-def test_completion(cli: Cli) -> None:
-    """Shells complete commands and options."""
-    ended = cli(_TOKEN_REFRESH_COMPLETE="complete_bash", COMP_WORDS="token-refresh hi", COMP_CWORD="1")
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("hi", "history"),
+        ("fleet pa", "pause"),
+        ("status --watc", "--watch"),
+        ("authorize --provider hub", "hubspot"),
+        ("fleet status --provider xer", "xero"),
+        ("providers xer", "xero"),
+    ],
+)
+def test_completion(cli: Cli, shell: str, words: str, completed: str) -> None:
+    """Shells complete commands, options and the names of providers."""
+    typed = f"token-refresh {words}"
+    asked = {
+        "bash": {"COMP_WORDS": typed, "COMP_CWORD": str(len(words.split()))},
+        "zsh": {"_TYPER_COMPLETE_ARGS": typed},
+        "fish": {"_TYPER_COMPLETE_ARGS": typed, "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }[shell]
 
-    assert "history" in ended.out
+    assert completed in cli(_TOKEN_REFRESH_COMPLETE=f"complete_{shell}", **asked).out
 
 
 def test_profile(cli: Cli, tokens: Tokens, store: SecretsManagerServer, tmp_path: Path) -> None:
@@ -101,6 +118,20 @@ def test_a_missing_arn_is_not_looked_for_in_other_regions(cli: Cli, tokens: Toke
 
     assert 3 == ended.code
     assert "exists in" not in ended.screen
+
+
+def test_a_deleted_secret_is_not_looked_for_in_other_regions(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer
+) -> None:
+    """A secret that waits for its deletion is here, and can be restored; nothing advises to create it."""
+    tokens.store()
+    store.client().delete_secret(SecretId=SECRET_ID, RecoveryWindowInDays=7)
+
+    ended = cli("status")
+
+    assert 3 == ended.code
+    assert f"secret {SECRET_ID} in eu-central-1 is marked for deletion" in ended.screen
+    assert "token-refresh authorize" not in ended.screen
 
 
 def test_endpoint_url(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

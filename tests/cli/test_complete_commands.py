@@ -51,6 +51,17 @@ def test_options_are_repeated(stage: Stage, profile: str, state: State) -> None:
             assert profile == words[words.index("--profile") + 1]
 
 
+def test_a_command_of_aws(stage: Stage, profile: str) -> None:
+    """A printed command of `aws` repeats `--profile`, and none of the options that only this program has."""
+    stage.tokens.store()
+    stage.store.fault("deny", "GetSecretValue", times=None)
+
+    ended = stage.cli("status", "--profile", profile, "--provider", "upwork")
+
+    (line,) = [line for line in ended.err.splitlines() if line.lstrip().startswith("aws ")]
+    assert ["aws", "sts", "get-caller-identity", "--profile", profile] == shlex.split(line)
+
+
 def test_a_hostile_name(stage: Stage) -> None:
     """The name of a secret or of a table that is shell code is one word of each printed command."""
     name = "it's $(touch pwned); `id` & rm -rf ~ # \\"

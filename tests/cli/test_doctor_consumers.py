@@ -1,5 +1,7 @@
 """`doctor --consumer-version`: whether a consumer has the current token."""
 
+import json
+
 import pytest
 
 from builders import DAY
@@ -46,3 +48,48 @@ def test_a_consumer_that_can_not_be_judged(  # noqa: PLR0917 - fixtures
 
     assert grade == grades(ended)["consumers"]
     assert printed in ended.screen
+
+
+PUBLISHED = {"PUBLISHED_SECRET_ID": "published"}
+
+
+def published_check(cli: Cli) -> dict[str, str]:
+    (check,) = [check for check in cli("doctor", "--json", **PUBLISHED).json["checks"] if "published" in check["name"]]
+    return dict(check)
+
+
+@pytest.mark.parametrize("key", ["refreshToken", "refresh_token"])
+def test_a_published_secret_with_a_refresh_token(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, key: str
+) -> None:
+    """Each version of the published secret that holds a refresh token is named with its labels, and never its value."""
+    tokens.store(expires_in=DAY)
+    client = store.client()
+    client.create_secret(Name="published")
+    leak = client.put_secret_value(SecretId="published", SecretString=json.dumps({key: "the-grant"}))["VersionId"]
+    current = published_check(cli)
+    cli("refresh", "--force", **PUBLISHED)
+    previous = published_check(cli)
+    client.update_secret_version_stage(SecretId="published", VersionStage="AWSPREVIOUS", RemoveFromVersionId=leak)
+    without_labels = published_check(cli)
+
+    assert ["failed"] * 3 == [check["grade"] for check in (current, previous, without_labels)]
+    assert current["text"].endswith(f"a refresh token, in version {leak} AWSCURRENT")
+    assert previous["text"].endswith(f"a refresh token, in version {leak} AWSPREVIOUS")
+    assert without_labels["text"].endswith(f"a refresh token, in version {leak}")
+    assert "token-refresh authorize upwork-oauth-tokens --region eu-central-1" in current["remedy"]
+    assert "the-grant" not in str([current, previous, without_labels])
+
+
+def test_a_published_secret_as_it_should_be(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """What a run publishes holds no refresh token; versions that may not be listed are no verdict."""
+    tokens.store(expires_in=DAY)
+    store.client().create_secret(Name="published")
+    cli("refresh", "--force", **PUBLISHED)
+
+    healthy = published_check(cli)
+    store.fault("deny", "ListSecretVersionIds", times=None)
+    unknown = published_check(cli)
+
+    assert ("ok", "published: no refresh token in its 2 versions") == (healthy["grade"], healthy["text"])
+    assert "skipped" == unknown["grade"]

@@ -95,6 +95,16 @@ def test_an_end_that_the_last_refresh_did_not_move(cli: Cli, tokens: Tokens) -> 
     assert "unless a refresh prolongs it" not in ended.screen
 
 
+def test_the_worst_comes_first(cli: Cli, tokens: Tokens) -> None:
+    """Of several findings the worst is listed first, and gives health and exit status."""
+    tokens.store(expires_in=-HOUR, tokenRefresh=origin(timedelta(days=5)))
+
+    ended = cli("status", "--json", PROVIDER="linkedin")
+
+    assert (2, "broken") == (ended.code, ended.json["health"])
+    assert ["broken", "attention"] == [finding["health"] for finding in ended.json["findings"]]
+
+
 def test_tokens_of_another_host(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """Tokens of another host are broken with these settings; nothing is sent, and the way out is printed."""
     tokens.store(tokenRefresh={"host": "api.example.com", "grace_seconds": 0, "store": "versions"})

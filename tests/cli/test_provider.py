@@ -1,11 +1,12 @@
 """Which provider a command acts on, and what `authorize` takes from its profile."""
 
 import re
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from builders import DAY
+from builders import DAY, HOUR
 from cli.authorizing import paste_into, stored
 from cli.scene import SECRET_ID, Cli, Ended, Tokens
 from providers.imitation import CLIENT_ID, CLIENT_SECRET, Imitation
@@ -116,6 +117,27 @@ def test_a_provider_that_has_ended(cli: Cli, tokens: Tokens) -> None:
         assert "Fitbit ended on 2026-11-02; its successor is the provider google" in ended.screen
         assert "token-refresh providers fitbit" in ended.screen
     assert 1 == cli("status", PROVIDER="fitbit").code
+
+
+def test_the_time_of_issue(
+    cli: Cli,
+    endpoint: TokenEndpoint,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    store: SecretsManagerServer,
+) -> None:
+    """New tokens are as old as their request, so that the stored expiry is never too late."""
+    environment["TOKEN_ENDPOINT"] = endpoint.url
+    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
+    before = datetime(2030, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(
+        "token_refresh_worker.cli.authorize.exchange.read_clock",
+        lambda _: before + HOUR if endpoint.requests else before,
+    )
+
+    paste_into(cli, monkeypatch, "--provider=atlassian", **CLIENT)
+
+    assert before.timestamp() * 1000 == stored(store)["issuedAt"]
 
 
 def test_a_lifetime_that_the_response_leaves_out(

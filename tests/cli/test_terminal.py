@@ -1,9 +1,6 @@
 """In a real terminal: prompts that hide what is typed, a watch that ends with Ctrl-C, and nothing but plain text."""
 
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,41 +8,11 @@ from typing import Any
 import pexpect
 import pytest
 
-from cli.authorizing import written
-from cli.scene import Tokens
+from cli.scene import Terminal, Tokens
 from testbed.provider import script
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
-
-COMMAND = str(Path(sys.executable).with_name("token-refresh"))
-Terminal = Callable[..., Any]
-
-
-@pytest.fixture
-def terminal(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
-    """Start a command in a pseudo-terminal; each is ended with the test."""
-    written(tmp_path, {"clientId": "mine", "clientSecret": "made-up"})
-    started: list[Any] = []
-
-    def start(*arguments: str) -> Any:
-        child = pexpect.spawn(
-            COMMAND,
-            list(arguments),
-            env=environment,
-            cwd=tmp_path,
-            encoding="utf-8",
-            dimensions=(40, 160),
-            timeout=30,
-            # A test run in the background of a script ignores SIGINT, and so would what it starts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
-        started.append(child)
-        return child
-
-    yield start
-    for child in started:
-        child.close(force=True)
 
 
 def test_the_client_secret_is_not_shown(
@@ -196,7 +163,7 @@ def _interrupted(terminal: Terminal, endpoint: TokenEndpoint, point: script.Poin
     child = terminal("refresh")
     endpoint.wait_until_held()
     child.sendintr()
-    child.expect("the run ends first")
+    child.expect("The run ends first")
     return child
 
 

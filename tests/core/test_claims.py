@@ -1,7 +1,7 @@
 """Claims and records: nothing is lost by storing them, and hostile ones are named."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -130,14 +130,13 @@ def test_a_claim_is_stored_in_this_form() -> None:
 
 
 def test_a_record_is_stored_in_this_form() -> None:
-    """A record names the version, the attempt, what became of the refresh token, the provider's code, and when."""
-    record = Record(fate=Fate.REJECTED, error="invalid_grant", recorded_at=NOW)
+    """A record names the version, the attempt, what became of the token, the provider's code, when, and until when."""
+    record = Record(fate=Fate.REJECTED, error="invalid_grant", recorded_at=NOW, retry_at=NOW + HOUR)
     stored = write_record(record, attempt("c1", version_id="v7", number=3))
 
     at = NOW.timestamp()
-    assert (
-        f'{{"version_id":"v7","attempt":3,"outcome":"rejected","error":"invalid_grant","at":{at}}}' == stored.reveal()
-    )
+    text = '{"version_id":"v7","attempt":3,"outcome":"rejected","error":"invalid_grant","at":%s,"retry_at":%s}'
+    assert text % (at, at + 3600) == stored.reveal()
 
 
 def test_no_fingerprint_is_shown() -> None:
@@ -152,17 +151,28 @@ def test_no_fingerprint_is_shown() -> None:
 
 @pytest.mark.parametrize("fate", [Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN])
 @pytest.mark.parametrize("error", [None, "invalid_grant"])
-def test_a_record_is_read_as_it_was_written(fate: Fate, error: str | None) -> None:
+@pytest.mark.parametrize("retry_at", [None, NOW + HOUR])
+def test_a_record_is_read_as_it_was_written(fate: Fate, error: str | None, retry_at: datetime | None) -> None:
     """Nothing of a record is lost by storing it."""
-    written = Record(fate=fate, error=error, recorded_at=NOW)
+    written = Record(fate=fate, error=error, recorded_at=NOW, retry_at=retry_at)
 
     assert written == read_record("r", write_record(written, attempt()))
+
+
+def test_a_record_of_stored_tokens_is_read_as_it_was_written() -> None:
+    """It has the fingerprint of the refresh token that is stored, which no `repr` shows."""
+    written = Record(fate=Fate.STORED, error=None, recorded_at=NOW, next_fingerprint=mark("refresh-1"))
+
+    assert written == read_record("r", write_record(written, attempt()))
+    assert mark("refresh-1") not in repr(written)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"outcome": "stored"},
+        {"outcome": "stored", "next": None},
+        {"outcome": "stored", "next": "short"},
         {"outcome": "silent"},
         {"outcome": 1},
         {"outcome": []},
@@ -192,6 +202,12 @@ def test_a_strange_error_code_hides_no_record(error: object) -> None:
     record = read_record("r1", SecretValue(json.dumps(GOOD_RECORD | {"error": error})))
 
     assert record.error is None
+
+
+@pytest.mark.parametrize("retry_at", [None, MISSING, True, "soon", -1, 1e18, []])
+def test_a_strange_retry_at_hides_no_record(retry_at: object) -> None:
+    """A record without it, or with one that is no moment, waits for nothing."""
+    assert read_record("r1", stored(GOOD_RECORD | {"retry_at": retry_at})).retry_at is None
 
 
 def test_an_unreadable_claim_counts_as_one_of_an_hour_on_the_current_token() -> None:

@@ -3,9 +3,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, attempt, document, policy
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.schedule import (
+    STALENESS,
     Policy,
+    claim_time_to_live,
     due_at,
     last_quarter_at,
     lifetime_too_short,
@@ -38,6 +41,35 @@ def test_an_incomplete_token_set_is_due_now(changes: dict[str, None]) -> None:
 def test_a_hold_lasts_until_the_last_quarter_of_the_window() -> None:
     """With a window of eight hours a held refresh waits until two hours before expiry."""
     assert NOW + 22 * HOUR == last_quarter_at(document(issued_at=NOW, expires_at=NOW + DAY), policy(window=8 * HOUR))
+
+
+@pytest.mark.parametrize(
+    ("run_seconds", "window", "seconds"),
+    [
+        (90, 8 * HOUR, 630),
+        (90, 20 * MINUTE, 630),
+        (90, 10 * MINUTE, 450),
+        (90, 2 * MINUTE, 120),
+        (900, 8 * HOUR, 1440),
+    ],
+)
+def test_a_claim_lives_until_reads_show_what_its_run_stored(run_seconds: int, window: timedelta, seconds: int) -> None:
+    """Nine minutes longer than its run, at most three quarters of the window, and half a minute longer at least."""
+    assert timedelta(seconds=seconds) == claim_time_to_live(timedelta(seconds=run_seconds), window)
+
+
+@pytest.mark.parametrize(("grace", "seconds"), [(10 * MINUTE, 150), (8 * MINUTE, 630), (DAY, 630)])
+def test_a_claim_ends_early_in_the_grace(grace: timedelta, seconds: int) -> None:
+    """In its first quarter, so that the request of a run that died can be repeated; a shorter grace is no help."""
+    assert timedelta(seconds=seconds) == claim_time_to_live(timedelta(seconds=90), 20 * MINUTE, grace)
+
+
+@pytest.mark.parametrize("store", list(ClaimStoreKind))
+def test_the_shortest_lifetime_leaves_a_claim_time_for_stale_reads(store: ClaimStoreKind) -> None:
+    """With a run of a minute and a half, reads that are five minutes old are waited for at every lifetime allowed."""
+    window = refresh_window(DEFAULT_WINDOW, shortest_lifetime(store))
+
+    assert timedelta(seconds=90) + STALENESS <= claim_time_to_live(timedelta(seconds=90), window)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Rule 4: the current token was used, and the tokens that it brought can't be read."""
 
-from builders import FORCED, HOUR, NOW, claim, policy, snapshot
+from dataclasses import replace
+
+from builders import FORCED, HOUR, MINUTE, NOW, claim, policy, snapshot
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.steps import TokenUsed
+from token_refresh_worker.core.steps import Reason, TokenUsed, Wait
 
 
 def test_a_used_token_whose_tokens_are_gone_is_never_sent() -> None:
@@ -10,3 +12,12 @@ def test_a_used_token_whose_tokens_are_gone_is_never_sent() -> None:
     gone = snapshot(claim(brought="refresh-1", claimed_at=NOW - HOUR))
 
     assert TokenUsed(NOW - HOUR) == plan(gone, FORCED, policy())
+
+
+def test_tokens_that_an_old_read_may_not_show_are_waited_for() -> None:
+    """Nobody has to authorize again because a read is minutes old."""
+    used = claim(brought="refresh-1", claimed_at=NOW - 9 * MINUTE)
+    run = replace(FORCED, limit=MINUTE)
+
+    assert Wait(NOW + MINUTE, Reason.STALE) == plan(snapshot(used), run, policy())
+    assert TokenUsed(used.claimed_at) == plan(snapshot(used, now=NOW + MINUTE), run, policy())

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run
 from fleet.rows import arn, failed, row
+from fleet.rows import rows as rows_of
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.app import app
 from token_refresh_worker.cli.fleet.layout import lay_out, select
@@ -91,6 +92,17 @@ def test_a_large_fleet() -> None:
     assert len(lines) < 30
     assert "late/1" == next(line for line in lines if "/" in line).split()[0]
     assert "and 9980 more" in lines[-1]
+
+
+def test_the_next_to_expire_comes_first(index: TableIndex) -> None:
+    """Rows in the same state are sorted by their expiry, whatever their names are."""
+    for number, name in enumerate("bca"):
+        (member,) = rows_of(1, name=name, expires_at=NOW + (number + 1) * HOUR)
+        index.add(member)
+
+    lines = run("status").stdout.splitlines()
+
+    assert ["b/0", "c/0", "a/0"] == [line.split()[0] for line in lines if "/0" in line]
 
 
 def test_filters(index: TableIndex) -> None:

@@ -65,6 +65,19 @@ def test_current_version_alone() -> None:
     assert [True, True, False, False] == [reads(both, "a-AbCdEf", label) for label in labels]
 
 
+def test_published_secret() -> None:
+    """A consumer of a published secret reads any version, whatever its request names, and asks which is current."""
+    policy = granted(lambda stack, role: access.grant_read_published(role, access.one_secret(stack, "a")))
+
+    def describes(name: str) -> bool:
+        return policy.allows(Ask(action="secretsmanager:DescribeSecret", resource=PREFIX + name))
+
+    assert [True, True, True] == [reads(policy, "a-AbCdEf", label) for label in ("AWSCURRENT", "AWSPREVIOUS", None)]
+    assert [True, False] == [describes(name) for name in ("a-AbCdEf", "b-AbCdEf")]
+    assert not reads(policy, "b-AbCdEf")
+    assert [] == writes(policy, "a-AbCdEf")
+
+
 def test_one_secret_by_arn() -> None:
     """A complete ARN is granted as it is."""
     policy = granted(lambda stack, role: access.grant_read(role, access.one_secret(stack, f"{PREFIX}a-AbCdEf")))
@@ -158,7 +171,11 @@ def test_invoke() -> None:
 
 @pytest.mark.parametrize(
     ("grant", "actions"),
-    [(access.grant_read, ["kms:Decrypt"]), (access.grant_refresh, ["kms:Decrypt", "kms:GenerateDataKey"])],
+    [
+        (access.grant_read, ["kms:Decrypt"]),
+        (access.grant_read_published, ["kms:Decrypt"]),
+        (access.grant_refresh, ["kms:Decrypt", "kms:GenerateDataKey"]),
+    ],
 )
 def test_key(grant: Callable[[iam.IGrantable, Secrets], None], actions: list[str]) -> None:
     """Reading takes decryption and refreshing also a data key, with this key and for these secrets alone."""
@@ -217,6 +234,8 @@ def test_stack_beside(code: Path) -> None:
 
     (policy,) = assertions.Template.from_stack(beside).find_resources("AWS::IAM::Policy").values()
     read, invoke = policy["Properties"]["PolicyDocument"]["Statement"]
-    assert ("secretsmanager:GetSecretValue", "lambda:InvokeFunction") == (read["Action"], invoke["Action"])
+    assert ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"] == read["Action"]
+    assert "Condition" not in read
+    assert "lambda:InvokeFunction" == invoke["Action"]
     assert str(read["Resource"]).endswith(":secret:for-consumers-??????']]}")
     assert "WorkerFunction" in invoke["Resource"]["Fn::ImportValue"]

@@ -65,6 +65,21 @@ def test_other_modes(assemblies: Path, mode: str, code: Path, receiver_zip: Path
     assert expected.read_bytes() == asset.read_bytes()
 
 
+@pytest.mark.parametrize("values", [WHOLE_FLEET, RECEIVER], ids=["fleet", "webhooks"])
+def test_without_credentials(
+    tmp_path: Path, code: Path, receiver_zip: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
+) -> None:
+    """Each mode is synthesised where account and region are not known yet, and clean by AWS Solutions' rules."""
+    del code, receiver_zip
+    for name in ("CDK_DEFAULT_ACCOUNT", "CDK_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    of_a_place = {"account", "region", "kms_key", "encrypt_logs", "slack_secret"}
+
+    synthesise({name: value for name, value in values.items() if name not in of_a_place}, tmp_path)
+
+    assert 1 == len([*tmp_path.glob("*.template.json")])
+
+
 def test_missing_environment(tmp_path: Path) -> None:
     """A wrong parameter is one line that names it, without a traceback, and no template is written."""
     with pytest.raises(SystemExit, match=r"^infra/app.py: environment: is required: write environment = .*$") as ended:

@@ -102,9 +102,25 @@ def test_alarms_do_not_grow(fleet: Template) -> None:
     dimensions = {d["Name"] for alarm in alarms for d in alarm.get("Dimensions", [])}
 
     assert 1 == len(resources(fleet, "CloudWatch::Dashboard"))
-    assert {"Fleet", "FunctionName"} == dimensions
+    assert {"Fleet", "FunctionName", "RuleName"} == dimensions
     assert all(re.search(r"First: (aws|token-refresh) ", _text(alarm["AlarmDescription"])) for alarm in alarms)
     assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+def test_denied_access(fleet: Template, whole_fleet: Template) -> None:
+    """Refused calls raise an alarm: on the fleet's prefix, and by tag, which CloudTrail doesn't know, on any secret."""
+
+    def named(template: Template) -> Any:
+        (rule,) = resources(template, "Events::Rule")
+        by_id, by_message = rule["EventPattern"]["detail"]["$or"]
+        assert by_id["requestParameters"]["secretId"] == by_message["errorMessage"]
+        assert "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" == rule["State"]
+        return by_message["errorMessage"]
+
+    assert [{"wildcard": "*crm/prod/*"}] == named(whole_fleet)
+    assert [{"wildcard": "*"}] == named(fleet)
+    alarms = {alarm["AlarmName"]: alarm for alarm in resources(fleet, "CloudWatch::Alarm")}
+    assert "TriggeredRules" == alarms["token-refresh-prod-fleet-prod-denied-access"]["MetricName"]
 
 
 def _text(description: Any) -> str:

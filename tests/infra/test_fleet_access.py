@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from infra.conftest import FLEET
-from infra.policy import Ask, Policy, resolve
+from infra.policy import Ask, Policy, as_list, resolve
 from infra.synthesis import resources, synthesise
 from infra.test_fleet import Template
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -229,6 +229,30 @@ def test_the_worker_reaches_the_fleet_alone(account: Account) -> None:
     assert not any(may(action) for action in ("ListSecrets", "TagResource", "DeleteSecret", "UpdateSecret"))
     clients = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:clients/xero-AbCdEf"
     assert (True, False) == (may("GetSecretValue", clients, None), may("PutSecretValue", clients, None))
+
+
+@pytest.mark.parametrize("name", ["Worker", "Dispatcher", "Resync"])
+def test_only_from_its_own_function(template: Template, name: str) -> None:
+    """Each role's permissions on secrets, items and what it sends are refused outside of its function."""
+    (role,) = [
+        key for key, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role" and key.startswith(name)
+    ]
+    (function,) = [
+        key for key, r in template["Resources"].items() if r["Type"] == "AWS::Lambda::Function" and key.startswith(name)
+    ]
+    refused = [
+        statement
+        for policy in resources(template, "IAM::Policy")
+        if {"Ref": role} in policy["Roles"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+    ]
+
+    outside = {"ArnNotEquals": {"lambda:SourceFunctionArn": {"Fn::GetAtt": [function, "Arn"]}}}
+    assert all(outside == statement["Condition"] for statement in refused)
+    actions = [action for statement in refused for action in as_list(statement["Action"])]
+    assert {"secretsmanager:*", "dynamodb:*", "events:PutEvents"} <= set(actions)
+    assert (name == "Dispatcher") is ("sqs:SendMessage" in actions)
 
 
 @pytest.mark.parametrize("name", ["Worker", "Dispatcher", "Resync"])

@@ -167,26 +167,27 @@ def run_without(number: int, deployment: Deployment, monkeypatch: pytest.MonkeyP
 
 
 def test_consumers_only_read_what_is_published(world: World, everything: Deployment) -> None:
-    """The policy for consumers reads the published secret, and neither the refresh token nor any write is in reach."""
-    statements = everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
-    policy = world.policy(statements)
+    """The policy for consumers reads and describes the published secret alone, and changes nothing."""
+    policy = world.policy(everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"])
     operations = ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret", "DeleteSecret")
 
     allowed = {
         (operation, name, label)
         for operation in operations
         for name, arn in world.arns.items()
-        for label in ("AWSCURRENT", "AWSPREVIOUS", "REFRESH_OUTCOME")
+        for label in ("AWSCURRENT", "AWSPREVIOUS", "REFRESH_OUTCOME", None)
         if policy.allows(
             Ask(
                 action=f"secretsmanager:{operation}",
                 resource=arn,
-                context={"secretsmanager:VersionStage": label},
+                context={"secretsmanager:VersionStage": label} if label else {},
             )
         )
     }
 
-    assert {("GetSecretValue", world.published, "AWSCURRENT")} == allowed
+    assert {("GetSecretValue", world.published), ("DescribeSecret", world.published)} == {
+        (operation, name) for operation, name, _ in allowed
+    }
     assert ["kms:Decrypt"] == [action for _, action, _ in policy.grants(["kms:"])]
 
 

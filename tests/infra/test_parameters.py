@@ -15,6 +15,7 @@ from token_refresh_worker.stored.origin import ClaimStoreKind
 
 UPWORK_PROFILE = (PROFILES / "upwork.toml").read_text()
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
+TOKENS = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:tokens-AbCdEf"
 SHORTEST, IN_TABLE = (int(shortest_lifetime(store).total_seconds()) for store in ClaimStoreKind)
 OPERATOR = "arn:aws:iam::123456789012:role/a"
 HERE = {"account": "123456789012", "region": "eu-central-1"}
@@ -117,6 +118,12 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"token_secret": "upwork/dev/tokens"}, r"^token_secret: upwork/dev/tokens is of environment dev, and this"),
         ({"client_secret": "upwork/dev/client"}, r"^client_secret: upwork/dev/client is of environment dev, and"),
         ({"published_secret": "upwork/staging/for-all"}, r"^published_secret: .* is of environment staging, and"),
+        *(
+            ({"published_secret": one, "token_secret": other}, r"^published_secret: .* is token_secret, which it")
+            for one, other in ((TOKENS, TOKENS), ("tokens", TOKENS), (TOKENS, "tokens"))
+        ),
+        ({"published_secret": "upwork-oauth-tokens"}, r"^published_secret: .* is token_secret, which it would replace"),
+        ({"published_secret": "c", "client_secret": "c"}, r"^published_secret: c is client_secret, which it would"),
         ({"alarm_topic": "arn:aws:sns:us-east-1:123456789012:pager"}, r"^alarm_topic: .* is in region us-east-1, and"),
         ({"shedule_minutes": 15}, r"^shedule_minutes: unknown parameter; did you mean schedule_minutes\?"),
         ({"alarms": False, "alarm_email": "a@b"}, r"^alarm_email: nothing is sent to it with alarms=false"),

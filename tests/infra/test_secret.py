@@ -133,6 +133,19 @@ def test_one_key_for_what_is_secret(everything: Deployment, plain: Deployment) -
     assert all("KmsKeyId" not in secret["Properties"] for secret in plain.resources("SecretsManager::Secret"))
 
 
+def test_who_may_use_the_key(everything: Deployment, plain: Deployment) -> None:
+    """The key's own policy lets in what the account allows, the log group, and this stack's alarms, and nobody else."""
+    statements = everything.one("KMS::Key")["KeyPolicy"]["Statement"]
+    account, logs, alarms = statements
+
+    assert "root" in json.dumps(account["Principal"]["AWS"])
+    assert "logs.eu-central-1.amazonaws.com" == logs["Principal"]["Service"]
+    assert "log-group:/aws/lambda/token-refresh-upwork-prod" in json.dumps(logs["Condition"]["ArnEquals"])
+    assert "cloudwatch.amazonaws.com" == alarms["Principal"]["Service"]
+    assert "alarm:token-refresh-upwork-prod-*" in json.dumps(alarms["Condition"]["ArnLike"])
+    assert [] == plain.resources("KMS::Key")
+
+
 def test_tagged_by_environment(plain: Deployment) -> None:
     """What a deployment makes and costs carries its environment as a tag."""
     kinds = ("SecretsManager::Secret", "Lambda::Function", "SQS::Queue", "Logs::LogGroup", "SNS::Topic", "IAM::Role")

@@ -138,6 +138,17 @@ def test_queues(plain: Deployment) -> None:
         assert statement in policy["PolicyDocument"]["Statement"]
 
 
+@every_deployment
+def test_no_queue_lets_a_stranger_send(any_deployment: Deployment) -> None:
+    """A queue's own policy lets in EventBridge for one rule at most; all others need a permission of this account."""
+    for policy in any_deployment.resources("SQS::QueuePolicy"):
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Allow":
+                assert {"Service": "events.amazonaws.com"} == statement["Principal"]
+                assert ["ArnEquals"] == list(statement["Condition"])
+                assert ["aws:SourceArn"] == list(statement["Condition"]["ArnEquals"])
+
+
 def test_outputs(everything: Deployment) -> None:
     """Each output is what its name says: the queues, the secrets and the rest are not mistaken for one another."""
     target = everything.one("Scheduler::Schedule")["Target"]

@@ -109,6 +109,12 @@ def test_queues(template: dict[str, Any]) -> None:
     assert 2 == len(resources(template, "SQS::QueuePolicy"))
 
 
+def test_nobody_is_let_into_the_queues(template: dict[str, Any]) -> None:
+    """The policies of the queues allow nothing: who sends, reads or deletes needs a permission of this account."""
+    policies = resources(template, "SQS::QueuePolicy")
+    assert {"Deny"} == {s["Effect"] for policy in policies for s in policy["PolicyDocument"]["Statement"]}
+
+
 def test_alarms(template: dict[str, Any]) -> None:
     """Each alarm says what it means and which command comes first, and goes to the stack's topic."""
     alarms = {alarm["AlarmName"]: alarm for alarm in resources(template, "CloudWatch::Alarm")}

@@ -7,6 +7,7 @@ from typing import Final
 from proof.world import DAY_SECONDS, HOUR_SECONDS, Scenario
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 from token_refresh_worker.bootstrap import MARGIN_SECONDS
+from token_refresh_worker.core.schedule import claim_time_to_live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,13 @@ class Bounds:
         """How long before expiry a token is due."""
         return refresh_window(DEFAULT_WINDOW, timedelta(seconds=self.lifetime_seconds)).total_seconds()
 
+    @property
+    def promised(self) -> bool:
+        """Whether no grant may die: a claim outlives its run until all reads show all writes."""
+        limit = timedelta(seconds=self.run_seconds)
+        outlives = claim_time_to_live(limit, timedelta(seconds=self.window_seconds)) - limit
+        return timedelta(seconds=self.stale_seconds + self.clocks_seconds + self.late_seconds) <= outlives
+
     def __str__(self) -> str:
         return (
             f"{self.claims}, tokens of {self.lifetime_seconds // 60} minutes, runs of {self.run_seconds} s; "
@@ -55,6 +63,7 @@ _STALE: Final = Bounds(stale_seconds=300)
 _CLOCKS: Final = Bounds(clocks_seconds=240)
 _LATE: Final = Bounds(late_seconds=300)
 _BOTH: Final = Bounds(stale_seconds=300, clocks_seconds=240)
+_ALL: Final = Bounds(stale_seconds=300, clocks_seconds=240, late_seconds=300)
 
 STORES: Final = ("versions", "table")
 LIFETIMES: Final = (DAY_SECONDS, HOUR_SECONDS)
@@ -62,7 +71,7 @@ LIFETIMES: Final = (DAY_SECONDS, HOUR_SECONDS)
 
 def all_of_it() -> list[Bounds]:
     """Give the boundss of the command, for each claim store and lifetime."""
-    kinds = (_STALE, _CLOCKS, _LATE, _BOTH)
+    kinds = (_STALE, _CLOCKS, _LATE, _BOTH, _ALL)
     return [
         replace(kind, claims=claims, lifetime_seconds=lifetime)
         for claims in STORES

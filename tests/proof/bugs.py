@@ -18,7 +18,7 @@ from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.moves import fence
 from token_refresh_worker.core.plan import RULES, Rule, plan, wait_for_open_claim
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Reason, Redeem, Rejected, Wait
+from token_refresh_worker.core.steps import Reason, Redeem, Rejected, TokenUsed, Wait
 from token_refresh_worker.core.versions import (
     CLAIM,
     CURRENT,
@@ -134,6 +134,21 @@ def claim_lacks(**fields: Any) -> Bug:
 def claims_of(seconds: int) -> Bug:
     """Let a claim live so long, whatever its run may take."""
     return lambda: [(plan_module, "claim_time_to_live", lambda *_: timedelta(seconds=seconds))]
+
+
+def no_mark() -> Patches:
+    """Leave it to reads of the secret to show that tokens are stored."""
+    return [(redemption_module, "SETTLED", timedelta(0))]
+
+
+def used_at_once() -> Patches:
+    """Ask for a new authorization as soon as a read does not show the tokens that followed."""
+    return _instead("stop_at_used_token", _used_at_once)
+
+
+def _used_at_once(snapshot: Snapshot, _run: RunState, _policy: Any) -> Any:
+    stored = snapshot.stored_attempt
+    return None if stored is None else TokenUsed(stored.claimed_at)
 
 
 def open_claim_ignored(ignored: Callable[[Snapshot, RunState], bool]) -> Bug:

@@ -8,7 +8,7 @@ from proof.operators import SPOIL_STAGED
 from proof.ports import Ended, Send
 from proof.providers import Provider, parse
 from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Put, Record, Store, origin_of, refresh_token_of
-from proof.world import CLOCKS_DIFFER, HOST, STALE_SECONDS, WINDOW_SECONDS, Scenario, Violation, Worker, World
+from proof.world import CLOCKS_DIFFER, HOST, STALE_SECONDS, Scenario, Violation, Worker, World
 from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
 
 # Bound before any bug is planted: what is right is not decided by what is checked.
@@ -123,7 +123,7 @@ class Invariants:
         if not world.lost >> family & 1:
             raise Violation("a used refresh token was sent again: the provider revokes a grant that was alive")
         named = kind == "n" and parse(call.refresh_token) == (0, self._scenario.before)
-        if world.now >= self.expires_at(world.store) - WINDOW_SECONDS // 4:
+        if world.now >= self.expires_at(world.store) - self._scenario.window_seconds // 4:
             return
         if not named:
             raise Violation("a refresh token of unknown outcome was sent again before the last quarter of the window")
@@ -159,6 +159,13 @@ class Invariants:
             token = self.current_refresh_token(world.store)
             if provider.alive(token, world.now):
                 raise Violation("a run gave the grant up although another token set was current when it was rejected")
+        undisturbed = not (self._scenario.operator or self._scenario.budget.false_rejections or world.lost)
+        if (
+            ended.outcome == "ReauthorizationRequired"
+            and undisturbed
+            and self.reachable(world.store, provider, world.now)
+        ):
+            raise Violation("a run asked for a new authorization although stored tokens are good")
         if ended.outcome == "RefreshOutcomeUnknown" and not world.unknown:
             raise Violation("a run took an outcome for unknown although nothing died and no response was lost")
         if ended.outcome == "ConfigurationError" and worker.plan[0] in "sf" and not self._scenario.moves:

@@ -64,6 +64,8 @@ MUTANTS: Final = (
     Mutant(name="claims end before their run does", patches=bugs.claims_of(30), scenario=small.SHORT_CLAIMS),
     Mutant(name="claims end before a late write lands", patches=bugs.claims_of(120), scenario=small.LATE),
     Mutant(name="claims end before reads show the tokens", patches=bugs.claims_of(120), scenario=small.LONG_STALE),
+    Mutant(name="no mark in the table where claims are short", patches=bugs.no_mark, scenario=small.SHORT_LIVED),
+    Mutant(name="used tokens not waited for", patches=bugs.used_at_once, scenario=small.SHORT_LIVED),
     Mutant(name="no clock before a request", patches=bugs.no_clock, scenario=small.FROZEN),
     Mutant(name="promote from whichever version is current", patches=bugs.from_wherever, scenario=small.REPLACED),
     Mutant(name="make tokens current before they are staged", patches=bugs.promote_first, scenario=small.REPLACED),

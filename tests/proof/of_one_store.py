@@ -15,7 +15,14 @@ from proof.operators import (
     SPOIL_RECORD,
     UNLABEL,
 )
-from proof.small import MOVED_AT_THE_LIMIT, MOVED_LOST, TABLE_LOST_FORCED, TWO_TABLES, TWO_TABLES_UNNAMED
+from proof.small import (
+    MOVED_AT_THE_LIMIT,
+    MOVED_LOST,
+    SHORT_LIVED,
+    TABLE_LOST_FORCED,
+    TWO_TABLES,
+    TWO_TABLES_UNNAMED,
+)
 from proof.world import (
     CLAIM_ENDS,
     CLAIMS_TABLE,
@@ -156,6 +163,7 @@ TABLE: Final = (
         operator=(RESTORE_TABLE,),
         before=3,
     ),
+    SHORT_LIVED,
     TABLE_LOST_FORCED,
     Scenario(
         name="authorized, table lost",

@@ -6,7 +6,7 @@ from proof.invariants import Invariants
 from proof.ports import Call, Ended, Poll, Ports, Send, build_run, settle
 from proof.providers import Provider
 from proof.store import TOKENS, Read, ReadTable, Store, origin_of
-from proof.world import DAY_SECONDS, HOUR_SECONDS, WINDOW_SECONDS, Scenario, Violation, name_of
+from proof.world import DAY_SECONDS, HOUR_SECONDS, Scenario, Violation, name_of
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.versions import CURRENT
 
@@ -66,7 +66,7 @@ class Progress:
     def _run(self, state: int, provider: Provider, now: int) -> "Undisturbed":
         ports = Undisturbed(self._store, self._invariants, state, provider, now)
         ports.ended = settle(build_run(self._scenario, ports, self._kind(state)))
-        if ports.replayed and now < self._invariants.expires_at(state) - WINDOW_SECONDS // 4:
+        if ports.replayed and now < self._invariants.expires_at(state) - self._scenario.window_seconds // 4:
             raise Violation("left alone: a used refresh token is sent again before the last quarter of the window")
         if not ports.ended.named:
             raise Violation(f"left alone: a run ends with {ports.ended.outcome}")
@@ -108,9 +108,9 @@ class Progress:
         if ended.outcome == "moved":
             return now + 1
         if ended.outcome in {"fresh", "recovered", "superseded"}:
-            return max(expires_at - WINDOW_SECONDS, now + 1)
+            return max(expires_at - self._scenario.window_seconds, now + 1)
         if ended.outcome == "RefreshOutcomeUnknown":
-            return max(expires_at - WINDOW_SECONDS // 4, now + HOUR_SECONDS)
+            return max(expires_at - self._scenario.window_seconds // 4, now + HOUR_SECONDS)
         if ended.outcome == "ReauthorizationRequired" and rejections > 1:
             return now + DAY_SECONDS
         return now + HOUR_SECONDS

@@ -17,7 +17,6 @@ from proof.world import (
     LATE_SECONDS,
     MOVES,
     RUN_SECONDS,
-    WINDOW_SECONDS,
     Interned,
     Scenario,
     Violation,
@@ -70,14 +69,14 @@ class Rules:
     def start(self) -> World:
         """Give the first world: a token set that is due, and workers that have not begun."""
         state = starts.create(self.scenario, self.store)
-        provider, now = Provider(self.scenario.provider), EPOCH_SECONDS
+        provider, now = Provider(self.scenario.provider, lifetime_seconds=self.scenario.lifetime_seconds), EPOCH_SECONDS
         for _ in range(self.scenario.before):
             ports = Undisturbed(self.store, self.invariants, state, provider, now)
             ended = settle(build_run(self.scenario, ports, "s"))
             if ended.outcome != "refreshed":
                 raise Violation(f"before the search, a run ends with {ended.outcome}")
             state, provider = ports.state, ports.provider
-            now = self.invariants.expires_at(state) - WINDOW_SECONDS
+            now = self.invariants.expires_at(state) - self.scenario.window_seconds
             self._note_item(state)
         now = max(now, self.invariants.expires_at(state) - self.scenario.due_seconds)
         workers = [self.positions.number(Worker(plan, self.workers.start(plan[0]))) for plan in self.scenario.plans]
@@ -354,7 +353,8 @@ class Rules:
 
     def _jump(self, world: World) -> Iterator[Change]:
         left = world.budget.jumps
-        if not left:
+        under_way = (self.workers.started(self.positions[number].node) for number in world.workers)
+        if not left or (self.scenario.between_runs and any(under_way)):
             return
         seconds = self.scenario.jumps[-left]
         if world.pending >= 0 and world.now + seconds > self.pending[world.pending][1]:

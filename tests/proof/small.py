@@ -202,6 +202,10 @@ OLD_CLAIM_ENDS: Final = 121
 """When a claim ended that outlived its run by half a minute: within the time in which a write may land or be unseen."""
 
 
+SHORT_CLAIM_ENDS: Final = 451
+"""When a claim on a token of half an hour ends: before reads of ten minutes ago show what its run stored."""
+
+
 LATE: Final = Scenario(
     name="late write",
     plans=("s", "s"),
@@ -275,4 +279,18 @@ MOVED_LOST: Final = Scenario(
     operator=(LOSE_TABLE,),
     other=Deployment(claims=OTHER_TABLE),
     before=1,
+)
+
+
+SHORT_LIVED: Final = Scenario(
+    name="half an hour's tokens",
+    claims=CLAIMS_TABLE,
+    plans=("s", "s"),
+    budget=Budget(jumps=1, stale=3),
+    stale_depth=8,
+    stale_seconds=600,
+    jumps=(SHORT_CLAIM_ENDS,),
+    between_runs=True,
+    lifetime_seconds=1800,
+    due_seconds=100,
 )

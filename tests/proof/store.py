@@ -276,6 +276,7 @@ class Store:
                 return None
             raise
         return SecretVersion(
+            arn=response["ARN"],
             version_id=response["VersionId"],
             labels=frozenset(response["VersionStages"]),
             created_at=datetime.fromtimestamp(response["CreatedDate"] + self._behind_seconds, UTC),

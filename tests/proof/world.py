@@ -143,6 +143,8 @@ class Scenario:
     operator: tuple[str, ...] = ()
     """What the operator may do."""
     published: bool = False
+    between_runs: bool = False
+    """Whether time passes only while no run is under way."""
     frozen: bool = False
     """Whether a run may outlive its time limit, frozen and thawed, as on a suspended laptop."""
     run_seconds: int = RUN_SECONDS
@@ -166,6 +168,11 @@ class Scenario:
     """The daily limit of claims, where it is not the worker's own."""
     other: Deployment | None = None
     """The second deployment."""
+
+    @property
+    def window_seconds(self) -> int:
+        """How long before expiry a token set is due."""
+        return min(WINDOW_SECONDS, self.lifetime_seconds // 3)
 
     @property
     def grace_seconds(self) -> int:
@@ -222,7 +229,9 @@ class Scenario:
             *([f"quota {self.quota}"] if self.quota != _QUOTA else []),
             *([f"{self.claims_a_day} claims a day"] if self.claims_a_day else []),
             *([f"second deployment: {self._other_words}"] if self.other else []),
+            *([f"tokens of {self.lifetime_seconds} s"] if self.lifetime_seconds != LIFETIME_SECONDS else []),
             *(["published copy"] if self.published else []),
+            *(["time passes between runs"] if self.between_runs else []),
             *(["runs outlive their time limit"] if self.frozen else []),
             *(["`Date` behind `CreatedDate`"] if self.behind_seconds else []),
         ]

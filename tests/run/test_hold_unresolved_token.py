@@ -113,3 +113,12 @@ def test_a_refresh_token_that_never_changes_is_not_held_back_for_an_outcome_befo
     world.save(note="edited", expires_at=NOW + 7 * HOUR)
 
     assert "refreshed" == world.outcome()
+
+
+def test_a_short_grace_is_long_enough_for_the_run_after_one_that_died() -> None:
+    """With a grace of ten minutes and a run every five, the request is repeated within the grace."""
+    world = World(policy=policy(grace=10 * MINUTE), issued_at=NOW - 41 * MINUTE, expires_at=NOW + 19 * MINUTE)
+    killed(world, "put REFRESH_OUTCOME")
+
+    world.pass_time(5 * MINUTE)
+    assert "refreshed" == world.outcome()

@@ -40,6 +40,16 @@ def test_too_large_for_the_queue(setting: Setting, shape: Any, kind: str, monkey
     assert (0, 0, []) == (setting.secrets[kind].lookups, setting.secrets[kind].rejections, setting.delivered)
 
 
+def test_too_large_once_it_is_bytes(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text whose characters take several bytes each is refused by its bytes, before it is hashed."""
+    receiver = Receiver(setting.routes, deliver_to=Limited(setting))
+    request = sent("github", "ü".encode() * (LIMIT - 1))
+    monkeypatch.setattr("token_refresh.webhooks.verify.hmac", None)  # whoever hashes it fails
+
+    assert 413 == receiver.handle(http_v2("POST", "/webhooks/github", request.headers, request.body))["statusCode"]
+    assert (0, []) == (setting.secrets["github"].lookups, setting.delivered)
+
+
 def test_the_limit_itself(setting: Setting) -> None:
     """The largest body that may fit is read: how much of it fits, the queue says."""
     receiver = Receiver(setting.routes, deliver_to=Limited(setting))

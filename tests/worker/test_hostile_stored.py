@@ -56,7 +56,7 @@ CLAIMED = changed(
     *("version_id", "attempt", "ttl_seconds", "nonce", "earlier", "fates"),
     *("number", "token", "host", "grace_seconds", "forced"),
 )
-RECORDED = changed("version_id", "attempt", "outcome", "error", "at")
+RECORDED = changed("version_id", "attempt", "outcome", "error", "at", "retry_at")
 ATTRIBUTES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={

@@ -125,3 +125,27 @@ def test_the_message_puts_what_risks_nothing_first(ground: Ground) -> None:
         assert sorted(places) == places
         assert f"token-refresh refresh tokens --region eu-central-1 --resend {claim_id}" in message
         assert "--force" not in message
+
+
+@pytest.mark.parametrize(
+    ("header", "after"),
+    [
+        ("7200", [0, 120]),
+        ("5", [0, 30, 60, 90, 120, 150]),
+        ("999999", [0, 300]),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", [0, 300]),
+    ],
+)
+def test_retry_after_is_remembered(ground: Ground, header: str, after: list[int]) -> None:
+    """A run each half hour leaves the provider in peace as long as it asked, and at most until the last quarter."""
+    ground.endpoint.play(*[script.status(429, {"error": "slow_down"}, headers={"Retry-After": header})] * 99)
+    sent = []
+    for minute in range(0, max(180, after[-1] + 1), 30):
+        before = len(ground.endpoint.requests)
+        ended = ground.run()
+        if len(ground.endpoint.requests) > before:
+            sent.append(minute)
+        assert ended == ("TokenEndpointUnavailable" if minute in sent else "yielded")
+        ground.pass_seconds(1802)
+
+    assert after == sent

@@ -127,7 +127,7 @@ def _run(event: object, context: Any) -> Outcome | TokenRefreshError:
 
 
 def _run_in_fleet(event: object, context: Any) -> Outcome | TokenRefreshError | dict[str, Any]:
-    from token_refresh_worker.fleet.queue_worker import run_event  # noqa: PLC0415 - see `dispatch`
+    from token_refresh_worker.fleet.worker import run_event  # noqa: PLC0415 - see `dispatch`
 
     return run_event(event, partial(open_invocation, context))
 

@@ -1,4 +1,4 @@
-"""Who was refused the token secret, as CloudTrail tells EventBridge; kept in a queue, counted by the rule's metric.
+"""Who was refused a secret, as CloudTrail tells EventBridge; kept in a queue, counted by the rule's metric.
 
 Only accounts with a CloudTrail trail in the region send these events.
 """
@@ -15,16 +15,20 @@ from token_refresh_infra.constructs.queues import dead_letters
 
 
 class DeniedAccess(Construct):
-    """A rule for refused calls on these secrets, and a queue that keeps them for people to read."""
+    """A rule for refused calls on these secrets, and a queue that keeps them for people to read.
 
-    def __init__(self, scope: Construct, construct_id: str, *, secret_names: Sequence[str]) -> None:
+    Args:
+        names: Patterns of what names a secret in a call, its name or its ARN: `*` is anything.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, names: Sequence[str]) -> None:
         super().__init__(scope, construct_id)
         self.queue = dead_letters(self, "Queue")
         rule = events.CfnRule(
             self,
             "Rule",
-            description="Refused calls on the token secret",
-            event_pattern=_refused_calls(secret_names),
+            description="Refused calls on token secrets",
+            event_pattern=_refused_calls(names),
             # Reads, too, which the plain ENABLED leaves out.
             state="ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS",
             targets=[events.CfnRule.TargetProperty(id="Queue", arn=self.queue.queue_arn)],
@@ -50,9 +54,9 @@ class DeniedAccess(Construct):
         )
 
 
-def _refused_calls(secret_names: Sequence[str]) -> dict[str, object]:
+def _refused_calls(names: Sequence[str]) -> dict[str, object]:
     """Return the pattern. A refused call's parameters may be missing; then its message names the secret."""
-    named = [{"wildcard": f"*{name}*"} for name in secret_names]
+    named = [{"wildcard": name} for name in names]
     return {
         "source": ["aws.secretsmanager"],
         "detail-type": ["AWS API Call via CloudTrail"],

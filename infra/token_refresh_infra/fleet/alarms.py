@@ -9,6 +9,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from token_refresh_infra.constructs.alarms import BREACHING, Alarms, Watch, above, below
+from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_worker.run.metrics import NAMESPACE
 
@@ -29,6 +30,7 @@ class FleetAlarms(Alarms):
         *,
         parameters: FleetParameters,
         functions: Mapping[str, lambda_.IFunction],
+        denied: DeniedAccess | None,
         dead_letters: Mapping[str, sqs.IQueue],
     ) -> None:
         """Describe what is watched.
@@ -38,12 +40,13 @@ class FleetAlarms(Alarms):
             construct_id: Likewise.
             parameters: The deployment's.
             functions: By name: `worker`, `dispatcher`, `resync`.
+            denied: Who was refused a secret; None where there are no alarms.
             dead_letters: By name: `fleet` for crashed runs, `schedules` for what Scheduler could not deliver.
         """
         super().__init__(scope, construct_id, stack_name=parameters.stack_name)
         self._parameters, self._functions = parameters, functions
         self._status = f"token-refresh fleet status --fleet {parameters.fleet}"
-        self._dead_letters = dead_letters
+        self._dead_letters, self._denied = dead_letters, denied
 
     def draw(self) -> None:
         """Make the dashboard."""
@@ -158,6 +161,19 @@ class FleetAlarms(Alarms):
             "Lambda refuses to start the worker: other functions use up the account's concurrency. "
             "First: aws lambda get-account-settings",
             points=3,
+        )
+
+    def denied_access(self) -> Watch:
+        """Somebody without permission tried to read or change a secret of the fleet; needs a CloudTrail trail.
+
+        With `by_tag`, any secret of the region: CloudTrail doesn't say which tags a secret has.
+        """
+        assert self._denied  # noqa: S101 - the stack makes it where it makes alarms
+        return Watch(
+            self._denied.metric(_FIVE_MINUTES),
+            "Somebody without permission tried to read or change a secret (from CloudTrail; needs a trail in this "
+            "region). A message in the queue says who, when and from where. First: aws sqs receive-message "
+            f"--queue-url {self._denied.queue.queue_url}",
         )
 
     def dead_letters(self) -> Watch:

@@ -6,6 +6,7 @@ from pathlib import Path
 from constructs import Construct
 
 from token_refresh_infra.access import only_from_function
+from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.constructs.function import HANDLER, WorkerFunction
 from token_refresh_infra.constructs.schedule import Schedules
 from token_refresh_infra.constructs.stack import DeployedStack
@@ -110,6 +111,12 @@ class FleetStack(DeployedStack):
 
     def _watch(self) -> None:
         parameters = self._parameters
+        self.topic, self.denied = None, None
+        if parameters.alarms:
+            self.topic = alarm_topic(self, parameters=parameters, key=None)
+            # CloudTrail doesn't say which tags a secret has.
+            names = f"*{parameters.secrets_under}*" if parameters.secrets_under else "*"
+            self.denied = DeniedAccess(self, "DeniedAccess", names=[names])
         alarms = FleetAlarms(
             self,
             "Watch",
@@ -119,9 +126,9 @@ class FleetStack(DeployedStack):
                 "dispatcher": self.dispatcher.function,
                 "resync": self.resync.function,
             },
+            denied=self.denied,
             dead_letters={"fleet": self.queue.dead_letters, "schedules": self.schedules.dead_letters},
         )
-        self.topic = alarm_topic(self, parameters=parameters, key=None) if parameters.alarms else None
         if self.topic:
             alarms.announce(self.topic)
         if parameters.dashboard:
@@ -134,6 +141,7 @@ class FleetStack(DeployedStack):
                 "TableName": self.table.table_name,
                 "QueueUrl": self.queue.queue.queue_url,
                 "DeadLettersUrl": self.queue.dead_letters.queue_url,
+                "DeniedAccessUrl": self.denied.queue.queue_url if self.denied else None,
                 "FunctionName": self.worker.function.function_name,
                 "DispatcherName": self.dispatcher.function.function_name,
                 "ResyncName": self.resync.function.function_name,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
+from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_infra.common import CREATE, CommonParameters, event_bus, part, secret
@@ -95,8 +96,15 @@ class SingleParameters(CommonParameters):
             raise ParameterError("consumers: needs operators; with an allow list, somebody has to be able to authorize")
         if self.operators:
             self._check_protects()
+        self._check_published()
         for name in ("token_secret", "client_secret", "published_secret", "client_key"):
             self.check_place(name, getattr(self, name))
+
+    def _check_published(self) -> None:
+        """Refuse a copy for consumers that would replace the refresh token or the client credentials."""
+        for name, other in (("token_secret", self.token_secret_id), ("client_secret", self.client_secret)):
+            if other and self.published_secret_id and name_same_secret(other, self.published_secret_id):
+                raise ParameterError(f"published_secret: {self.published_secret_id} is {name}, which it would replace")
 
     def _check_protects(self) -> None:
         """Refuse an allow list that would protect nothing: the policy of an adopted secret is not changed."""

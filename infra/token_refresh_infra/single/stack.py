@@ -61,7 +61,7 @@ class SingleStack(DeployedStack):
         """
         if self.published_secret is None:
             raise ValueError('published_secret is "none", and the token secret holds the refresh token: grant nothing')
-        access.grant_read(grantee, self.published_secret)
+        access.grant_read_published(grantee, self.published_secret)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> None:
         """Let a consumer have the tokens refreshed on demand."""
@@ -163,7 +163,7 @@ class SingleStack(DeployedStack):
         alarms: list[cloudwatch.AlarmBase] = []
         if parameters.alarms:
             self.topic = alarm_topic(self, parameters=parameters, key=self._key)
-            self.denied = DeniedAccess(self, "DeniedAccess", secret_names=[parameters.token_secret_name])
+            self.denied = DeniedAccess(self, "DeniedAccess", names=[f"*{parameters.token_secret_name}*"])
             alarms = RefreshAlarms(
                 self,
                 "Alarms",

@@ -60,21 +60,19 @@ class FailedCall(NamedTuple):
     """When the service refused, by its own clock."""
 
 
-# Error codes of the services, then exceptions of botocore: a class stands for its subclasses, too.
+# Error codes of the services, then exceptions of botocore: a class stands for its subclasses, too. Services with JSON
+# protocols add "Exception" to the codes of the others.
 _CAUSES: Final[Mapping[str, Cause]] = {
     "AccessDenied": Cause.DENIED,
-    "AccessDeniedException": Cause.DENIED,
     "AWS.SimpleQueueService.NonExistentQueue": Cause.NOT_FOUND,
     "DecryptionFailure": Cause.KEY_DENIED,
     "DisabledException": Cause.BAD_KEY,
     "EncryptionFailure": Cause.KEY_DENIED,
     "ExpiredToken": Cause.BAD_CREDENTIALS,
-    "ExpiredTokenException": Cause.BAD_CREDENTIALS,
     "IncompleteSignature": Cause.BAD_CREDENTIALS,
     "InternalFailure": Cause.SERVER_ERROR,
     "InternalServerError": Cause.SERVER_ERROR,
     "InternalServiceError": Cause.SERVER_ERROR,
-    "InternalServiceErrorException": Cause.SERVER_ERROR,
     "InvalidClientTokenId": Cause.BAD_CREDENTIALS,
     "InvalidKeyId": Cause.KEY_DENIED,
     "InvalidKeyUsageException": Cause.BAD_KEY,
@@ -82,7 +80,6 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "KMSInvalidStateException": Cause.BAD_KEY,
     "LimitExceededException": Cause.LIMIT,
     "MissingAuthenticationToken": Cause.BAD_CREDENTIALS,
-    "MissingAuthenticationTokenException": Cause.BAD_CREDENTIALS,
     "NotAuthorized": Cause.DENIED,
     "NotFoundException": Cause.NOT_FOUND,
     "OptInRequired": Cause.DENIED,
@@ -92,14 +89,11 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "RequestExpired": Cause.BAD_CREDENTIALS,
     "RequestLimitExceeded": Cause.THROTTLED,
     "RequestTimeout": Cause.SERVER_ERROR,
-    "RequestTimeoutException": Cause.SERVER_ERROR,
     "ResourceNotFoundException": Cause.NOT_FOUND,
     "ServiceUnavailable": Cause.SERVER_ERROR,
-    "ServiceUnavailableException": Cause.SERVER_ERROR,
     "SignatureDoesNotMatch": Cause.BAD_CREDENTIALS,
     "ThrottledException": Cause.THROTTLED,
     "Throttling": Cause.THROTTLED,
-    "ThrottlingException": Cause.THROTTLED,
     "TooManyRequestsException": Cause.THROTTLED,
     "UnrecognizedClientException": Cause.BAD_CREDENTIALS,
     "BotoCoreError": Cause.UNREACHABLE,
@@ -141,7 +135,7 @@ def failure_of_code(code: object, message: object = None, status: object = None)
     """Find the cause of an error response. The service's text is read only if the code has two meanings."""
     quotable = isinstance(code, str) and _QUOTABLE.fullmatch(code) is not None
     quoted = str(code) if quotable else "an unknown error code"
-    cause = _CAUSES.get(quoted, Cause.OTHER)
+    cause = _CAUSES.get(quoted, _CAUSES.get(quoted.removesuffix("Exception"), Cause.OTHER))
     # The status counts more than the code: a proxy's 502 has none that AWS knows.
     if isinstance(status, int) and status >= 500 and cause is not Cause.THROTTLED:  # noqa: PLR2004 - RFC 9110
         cause = Cause.SERVER_ERROR

@@ -32,15 +32,7 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
     background: bool | None,
     runtime: Runtime,
 ) -> Cache[T]:
-    """Make a cache that reads its value again at the end of each TTL.
-
-    Args:
-        read: Reads the value.
-        name: What is read, for messages.
-        ttl: The age at which callers wait for a newer read.
-        max_stale: The age at which the value expires; None: it never does.
-        background: Whether to read ahead of that in the background; None: except in Lambda.
-        runtime: Time, threads and chance.
+    """Make a cache that reads its value again at the end of each TTL; `SecretReader` explains the arguments.
 
     Raises:
         ConfigurationError: A duration is wrong.

@@ -71,11 +71,9 @@ class TokenReader:
         self._source = sources[self._reference.scheme]
         self._max_age_seconds = math.inf if max_age is None else seconds_of("max_age", max_age)
         self._pattern = RefreshPattern()
-        self._worker = (
-            None
-            if refresh_function is None
-            else RefreshFunction(refresh_function, client=lambda_client, runtime=self._runtime)
-        )
+        self._worker: RefreshFunction | None = None
+        if refresh_function is not None:
+            self._worker = RefreshFunction(refresh_function, client=lambda_client, runtime=self._runtime)
         self._cache: Cache[Token] = Cache(
             self._read,
             background=not in_lambda() if background is None else background,
@@ -132,16 +130,17 @@ class TokenReader:
         cached = None if previous is None else previous.value
         version, token = self._read_token()
         asked: Advice = ()
-        if self._worker is not None and self._is_expired(token):
-            asked = ("; ", *self._worker.refresh_expired())
+        worker = self._worker
+        if worker and self._is_expired(token):
+            asked = ("; ", *worker.refresh_expired())
             version, token = self._read_token()
-        elif self._worker is not None and rejecting() and _same(token, cached) and self._worker.refresh_rejected(token):
+        elif worker and cached and token.value == cached.value and rejecting() and worker.refresh_rejected(token):
             version, token = self._read_token()
         # After the worker was asked: its result is in the store, not in its response.
         if self._is_expired(token):
             if cached is None or self._is_expired(cached):
                 raise TokenExpired(
-                    f"{version.place}: the access token expired at {iso(token.expires_at)} "
+                    f"{version.request.place}: the access token expired at {iso(token.expires_at)} "
                     f"(version {version.version_id}) and there is no newer one",
                     fix=(*version.how_to_renew, *asked),
                 )
@@ -177,10 +176,6 @@ class TokenReader:
             wait_at=now + self._max_age_seconds,
             expires_at=token.expires_at.timestamp(),
         )
-
-
-def _same(token: Token, cached: Token | None) -> bool:
-    return cached is not None and token.value == cached.value
 
 
 def _holds(token: str | Token) -> Callable[[Token], bool]:

@@ -109,13 +109,16 @@ class Receiver:
 
     def _read(self, request: Request, verifier: Verifier, facts: _Facts) -> bytes:
         """Read the body: of a request that is neither too large nor unsigned, since everybody may send such."""
-        facts["body_bytes"] = least_bytes = request.least_bytes
-        if self._limit_bytes is not None and least_bytes > self._limit_bytes:
-            raise WebhookTooLarge(f"the body has {least_bytes} bytes, and {self._limit_bytes} are the limit")
+        self._limit(request.least_bytes, facts)
         verifier.scheme.need_signature(request.headers)
         body = request.read_body()
-        facts["body_bytes"] = len(body)
+        self._limit(len(body), facts)  # a character may be four bytes
         return body
+
+    def _limit(self, body_bytes: int, facts: _Facts) -> None:
+        facts["body_bytes"] = body_bytes
+        if self._limit_bytes is not None and body_bytes > self._limit_bytes:
+            raise WebhookTooLarge(f"the body has {body_bytes} bytes, and {self._limit_bytes} are the limit")
 
     def _deliver(self, route: str, delivery: Delivery) -> None:
         """Hand a delivery over. After its verification only a queue decides what the sender gets."""
@@ -132,7 +135,10 @@ class Receiver:
         # which no sender repeats.
         except BaseException as error:  # noqa: BLE001 - as in `_respond`
             problem = error
-        raise InternalError(f"deliver_to failed: {_described(problem)}")
+        # The text of an error that is not ours is left out: it may quote what was delivered.
+        ours = isinstance(problem, TokenRefreshError)
+        why = f"{type(problem).__name__}: {problem}" if ours else raised_at(problem)
+        raise InternalError(f"deliver_to failed: {why}")
 
 
 def _log(facts: _Facts, status: int, began: float) -> None:
@@ -143,8 +149,3 @@ def _log(facts: _Facts, status: int, began: float) -> None:
     extra = {name: value for name, value in facts.items() if value is not None}
     extra |= {"event": "webhook", "status": status, "duration_ms": round((time.perf_counter() - began) * 1000, 1)}
     logger.log(level, text, extra=extra)
-
-
-def _described(error: BaseException) -> str:
-    """Describe an error. The text of an unknown one is left out: it may quote what was delivered."""
-    return f"{type(error).__name__}: {error}" if isinstance(error, TokenRefreshError) else raised_at(error)

@@ -19,8 +19,7 @@ from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, Message, Pro
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 from token_refresh_worker.fleet.dispatcher import hand_out
-from token_refresh_worker.fleet.queue_worker import run_member
-from token_refresh_worker.fleet.worker import Crew
+from token_refresh_worker.fleet.worker import Crew, run_member
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import CurrentTokens
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from testbed.aws.faults import Action, Fault
+from testbed.aws.faults import Action
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
@@ -64,18 +64,6 @@ def test_a_fault_strikes_the_nth_call(server: SecretsManagerServer, client: Any)
             put(client, number)
 
 
-def test_an_outage_lasts_until_it_is_cleared(server: SecretsManagerServer, client: Any) -> None:
-    """A fault without an operation and an end strikes all calls until it is cleared."""
-    server.fault("unavailable", times=None)
-    for _ in range(3):
-        with pytest.raises(ClientError):
-            client.get_secret_value(SecretId="tokens")
-
-    server.faults.clear()
-
-    assert "canary" == client.get_secret_value(SecretId="tokens")["SecretString"]
-
-
 @pytest.mark.parametrize(("action", "seen"), [("hold_before", False), ("hold_after", True), ("delay", False)])
 def test_a_call_is_held(server: SecretsManagerServer, client: Any, action: Action, *, seen: bool) -> None:
     """A held call waits before or after it is applied, holds up nobody else, and goes on when released."""
@@ -104,13 +92,3 @@ def test_a_held_call_is_dropped(server: SecretsManagerServer, client: Any) -> No
         with pytest.raises(ConnectionClosedError):
             call.result()
     assert not stored(server)
-
-
-def test_a_mistake_is_an_error(server: SecretsManagerServer) -> None:
-    """A misspelt fault is refused, and waiting for a call that never comes says how many calls came."""
-    with pytest.raises(ValueError, match="no such fault: drop"):
-        server.fault("drop")  # type: ignore[arg-type] # the point of the test
-    fault = Fault(action="hold_before", operation="PutSecretValue", nth=3)
-    fault.strikes("PutSecretValue")
-    with pytest.raises(TimeoutError, match="PutSecretValue number 3: only 1 calls came"):
-        fault.wait(0)

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import httpx
-import pytest
 
 from testbed.provider.customers import Customers
 
@@ -28,19 +25,3 @@ def test_each_customer_has_a_grant() -> None:
         assert 400 == refresh(provider, "unknown").status_code
         assert 1 == provider.grant.redemptions
         assert {first, second, renewed} <= set(provider.grant.secrets)
-
-
-def test_it_hangs_until_it_responds_again() -> None:
-    """A provider that hangs redeems nothing; the connections that hang are cut once it responds again."""
-    with Customers(reuse="static") as provider, ThreadPoolExecutor(1) as threads:
-        token = provider.authorize()["refresh_token"]
-        provider.hang()
-        hanging = threads.submit(refresh, provider, token)
-        while not provider.requests:
-            pass  # the request was read, and its connection is held
-        provider.respond_again()
-
-        with pytest.raises(httpx.RemoteProtocolError):
-            hanging.result(timeout=30)
-        assert 0 == provider.grant.redemptions
-        assert 200 == refresh(provider, token).status_code

@@ -100,16 +100,6 @@ def test_refused(
     assert endpoint.grant.accepts(first)
 
 
-def test_public_client() -> None:
-    """A public client names itself and has no secret."""
-    with TokenEndpoint(public_client=True) as endpoint:
-        first = endpoint.grant.authorize()["refresh_token"]
-        data = {"grant_type": "refresh_token", "refresh_token": first, "client_id": endpoint.client_id}
-
-        assert 200 == httpx.post(endpoint.url, data=data).status_code
-        assert ["none"] == [request.client_authentication for request in endpoint.requests]
-
-
 def test_secrets(endpoint: TokenEndpoint) -> None:
     """Every token ever issued is known, for canary tests; a failed assertion that prints the requests shows none."""
     first = endpoint.grant.authorize()
@@ -120,26 +110,6 @@ def test_secrets(endpoint: TokenEndpoint) -> None:
     assert issued == set(endpoint.grant.secrets)
     shown = repr((endpoint.requests, endpoint.grant))
     assert not any(value in shown for value in (*issued, endpoint.client_secret))
-
-
-@pytest.mark.parametrize(
-    ("to_play", "status"),
-    [
-        (script.status(503, headers={"Retry-After": "7"}), 503),
-        (script.error("invalid_scope"), 400),
-        (script.raw(b"HTTP/1.1 200 OK\r\n\r\nnot JSON"), 200),
-    ],
-    ids=["unavailable", "error", "raw"],
-)
-def test_scripted_response(endpoint: TokenEndpoint, to_play: script.Script, status: int) -> None:
-    """A scripted response goes out as it is and redeems nothing; the next request is the grant's again."""
-    first = endpoint.grant.authorize()["refresh_token"]
-    endpoint.play(to_play)
-
-    assert status == refresh(endpoint, first).status_code
-    assert 0 == endpoint.grant.redemptions
-    assert 200 == refresh(endpoint, first).status_code
-    assert [status, 200] == [request.status for request in endpoint.requests]
 
 
 @pytest.mark.parametrize(

@@ -50,17 +50,12 @@ class TokenRequest:
 class TokenEndpoint(LoopbackServer):
     """Respond to token requests from the grant, or as scripted."""
 
-    def __init__(self, *, reuse: Reuse = "revokes", public_client: bool = False) -> None:
-        """Describe the provider.
-
-        Args:
-            reuse: What a refresh token that was redeemed is good for.
-            public_client: The client has no secret (`TOKEN_ENDPOINT_AUTH_METHOD=none`).
-        """
+    def __init__(self, *, reuse: Reuse = "revokes") -> None:
+        """Describe the provider; `reuse` is what a refresh token that was redeemed is good for."""
         super().__init__(_Handler)
         self.grant = Grant(reuse=reuse)
         self.client_id = f"client-{secrets.token_hex(8)}"
-        self.client_secret = "" if public_client else f"client-secret-{secrets.token_urlsafe(24)}"
+        self.client_secret = f"client-secret-{secrets.token_urlsafe(24)}"
         self.requests: list[TokenRequest] = []
         """Every request that was read, in the order in which they ended."""
         self.connections = 0

@@ -107,16 +107,16 @@ class SecretsManagerSecret:
 
     def _version(self, response: Any, version_id: str | None) -> SecretVersion:
         arn, text = arn_member(response), optional_member(response, "SecretString", str)
-        version = SecretVersion(
+        # From here on calls go to this very secret: one that is deleted and created again has another ARN.
+        self._arn = arn or self._arn
+        return SecretVersion(
+            arn=self._arn,
             version_id=_check_version(version_id, response),
             labels=_labels(response),
             created_at=time_member(response, "CreatedDate"),
             read_at=service_time(response),
             value=None if text is None else SecretValue(text),
         )
-        # From here on calls go to this very secret: one that is deleted and created again has another ARN.
-        self._arn = arn or self._arn
-        return version
 
     def _call(
         self,

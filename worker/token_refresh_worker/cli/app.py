@@ -25,7 +25,8 @@ EX_USAGE = 64
 
 app = typer.Typer(
     name="token-refresh",
-    epilog="Start with: token-refresh authorize, then token-refresh status.",
+    epilog="Start with: token-refresh authorize, then token-refresh status. token-refresh --install-completion "
+    "completes commands, options and names of providers in bash, zsh and fish.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

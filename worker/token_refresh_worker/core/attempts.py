@@ -55,6 +55,8 @@ class Attempt:
     forced: bool = False
     versions: int = 2
     """How many versions of the secret it takes: a claim that is one, and what follows it."""
+    retry_at: datetime | None = None
+    """Until when the provider asked to wait; known of the newest attempt alone."""
 
 
 @dataclass(frozen=True, slots=True)

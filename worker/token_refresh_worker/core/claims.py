@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,8 +18,8 @@ LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
-# The other fates are never recorded: stored tokens speak for themselves, and silence is the lack of a record.
-_RECORDED: Final = {fate.value: fate for fate in (Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN)}
+# Silence is the lack of a record, and a move is no attempt.
+_RECORDED: Final = {fate.value: fate for fate in Fate if fate not in {Fate.SILENT, Fate.MOVED}}
 _VERSIONS: Final = 2  # what an older claim takes, which does not say it
 _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
@@ -78,12 +78,16 @@ class UnreadableClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """How an attempt ended without tokens."""
+    """How an attempt ended: without tokens, or with tokens that reads don't show at once."""
 
     fate: Fate
     error: str | None
     """The provider's RFC 6749 error code, if it sent one."""
     recorded_at: datetime
+    retry_at: datetime | None = None
+    """Until when the provider asked to wait (`Retry-After`)."""
+    next_fingerprint: str | None = field(default=None, repr=False)
+    """The fingerprint of the refresh token that is stored; None if none is."""
 
 
 def write_claim(claim: Claim) -> SecretValue:
@@ -123,6 +127,8 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
 
 def write_record(record: Record, claim: Attempt) -> SecretValue:
     """Serialise the record of the attempt under `claim`."""
+    retry_at = None if record.retry_at is None else record.retry_at.timestamp()
+    optional = {"next": record.next_fingerprint, "retry_at": retry_at}
     return _dump(
         {
             "version_id": claim.version_id,
@@ -130,6 +136,7 @@ def write_record(record: Record, claim: Attempt) -> SecretValue:
             "outcome": record.fate.value,
             "error": record.error,
             "at": record.recorded_at.timestamp(),
+            **{name: value for name, value in optional.items() if value is not None},
         }
     )
 
@@ -143,7 +150,14 @@ def read_record(version_id: str, text: SecretValue) -> Record:
     fields: Mapping[str, Any] = read_object(text)
     try:
         fate = _RECORDED[fields["outcome"]]
-        return Record(fate=fate, error=_error(fields["error"]), recorded_at=read_unix(_number(fields["at"])))
+        return Record(
+            fate=fate,
+            error=_error(fields["error"]),
+            recorded_at=read_unix(_number(fields["at"])),
+            retry_at=_moment(fields.get("retry_at")),
+            # Without it a used token would count as good.
+            next_fingerprint=_matching(_FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
+        )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
 
@@ -215,6 +229,14 @@ def _error(value: object) -> str | None:
     """Read a text for people: nothing depends on it, so a strange one doesn't make the record unreadable."""
     # `history` and `status` print it.
     return value if isinstance(value, str) and _ERROR.fullmatch(value) else None
+
+
+def _moment(value: object) -> datetime | None:
+    """Read a moment that may be missing: a strange one doesn't make the record unreadable."""
+    try:
+        return read_unix(_number(value))
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _number(value: object) -> float:

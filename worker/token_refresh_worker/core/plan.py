@@ -10,6 +10,7 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import (
     SETTLED,
     Policy,
+    asked_until,
     claim_time_to_live,
     due_at,
     last_quarter_at,
@@ -88,10 +89,13 @@ def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> 
     return Publish()
 
 
-def stop_at_used_token(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
-    """The current token was used, and its successor is gone: `ReauthorizationRequired`."""
+def stop_at_used_token(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
+    """The current token was used, and its successor is gone: yield for 10 minutes, then `ReauthorizationRequired`."""
     stored = snapshot.stored_attempt
-    return None if stored is None else TokenUsed(stored.claimed_at)
+    if stored is None:
+        return None
+    visible_at = stored.claimed_at + run.limit + SETTLED
+    return Wait(visible_at, Reason.STALE) if snapshot.now < visible_at else TokenUsed(stored.claimed_at)
 
 
 def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
@@ -143,12 +147,13 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     return Hold(since, until, unresolved[-1].claim_id) if snapshot.now < until else None
 
 
-def wait_for_backoff(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
-    """Attempts on this version failed, and the pause is not over: yield."""
+def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """Attempts on this version failed, and the pause, or the provider's `Retry-After`, is not over: yield."""
     attempts = snapshot.on_version
     if not attempts or run.forces(snapshot):
         return None
-    until = next_attempt_at(attempts[-1])
+    newest = attempts[-1]
+    until = max(next_attempt_at(newest), asked_until(newest, snapshot.current.document, policy))
     return Wait(until, Reason.BACKOFF) if snapshot.now < until else None
 
 
@@ -199,7 +204,7 @@ def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
 
 
 def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
-    version_id = snapshot.current.version_id
+    version_id, grace = snapshot.current.version_id, snapshot.counted_grace(policy)
     return Claim(
         claim_id=claim_version_id(snapshot.newest_claim_id),
         version_id=version_id,
@@ -207,11 +212,11 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         claimed_at=snapshot.now,
         fingerprint=snapshot.fingerprint,
         forced=run.forces(snapshot),
-        time_to_live=claim_time_to_live(run.limit, window_of(snapshot.current.document, policy)),
+        time_to_live=claim_time_to_live(run.limit, window_of(snapshot.current.document, policy), grace),
         earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
         number=snapshot.claim_number + 1,
         host=policy.host,
-        grace=snapshot.counted_grace(policy),
+        grace=grace,
         nonce=run.nonce,
         versions=VERSIONS_A_CLAIM[policy.claim_store.kind],
     )

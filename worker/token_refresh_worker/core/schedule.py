@@ -59,13 +59,15 @@ def last_quarter_at(document: TokenDocument, policy: Policy) -> datetime | None:
     return document.expires_at - window_of(document, policy) / 4
 
 
-def claim_time_to_live(run_limit: timedelta, window: timedelta) -> timedelta:
+def claim_time_to_live(run_limit: timedelta, window: timedelta, grace: timedelta = timedelta(0)) -> timedelta:
     """Return how long a claim lives: until all reads show what its run stored, where the token's life allows it.
 
-    A claim from the beginning of the refresh window ends before the window's last quarter; but it always outlives its
-    run.
+    A claim from the beginning of the refresh window ends before the window's last quarter, and early enough in the
+    provider's grace for the request of a run that died to be repeated. But it always outlives its run.
     """
-    return max(run_limit + LEAST_MARGIN, min(run_limit + SETTLED, window * LARGEST_PART_OF_WINDOW))
+    longest = min(run_limit + SETTLED, window * LARGEST_PART_OF_WINDOW)
+    # A shorter grace may be over before all reads show that there is nothing to repeat.
+    return max(run_limit + LEAST_MARGIN, min(longest, grace / 4) if grace > SETTLED else longest)
 
 
 def next_attempt_at(newest: Attempt) -> datetime:
@@ -77,6 +79,13 @@ def next_attempt_at(newest: Attempt) -> datetime:
         return newest.claimed_at
     doublings = min(newest.attempt_number - 2, 10)  # beyond ten the hour has long been reached
     return newest.claimed_at + min(FIRST_BACKOFF * (1 << doublings), LONGEST_BACKOFF)
+
+
+def asked_until(newest: Attempt, document: TokenDocument, policy: Policy) -> datetime:
+    """Say until when the provider asked to wait: a day at most, and never past the last quarter of the window."""
+    quarter = last_quarter_at(document, policy)
+    limits = (newest.retry_at or newest.claimed_at, newest.claimed_at + DAY, quarter)
+    return min(limit for limit in limits if limit is not None)
 
 
 def rejection_retried_at(on_version: Sequence[Attempt], document: TokenDocument, policy: Policy) -> datetime:

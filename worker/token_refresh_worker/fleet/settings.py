@@ -35,7 +35,7 @@ class FleetSettings:
 
     def index(self) -> Index:
         """Open the index."""
-        return TableIndex(client("dynamodb"), self.table, self.name)
+        return TableIndex(_client("dynamodb"), self.table, self.name)
 
     def sender(self) -> Send:
         """Open the queue.
@@ -45,11 +45,11 @@ class FleetSettings:
         """
         if self.queue_url is None:
             raise ConfigurationError("FLEET_QUEUE_URL must be the URL of the fleet's queue; the fleet's stack sets it")
-        return partial(send_messages, client("sqs"), self.queue_url)
+        return partial(send_messages, _client("sqs"), self.queue_url)
 
     def members(self) -> Iterator[TaggedSecret]:
         """List the secrets with the fleet's tag; other fleets' secrets may be among them."""
-        return list_members(client("secretsmanager"), self.name)
+        return list_members(_client("secretsmanager"), self.name)
 
     def bus(self) -> Bus | None:
         """Open the event bus, if there is one."""
@@ -102,8 +102,7 @@ def limits_of_provider(provider: Provider) -> ProviderLimits:
     )
 
 
-def client(service: str) -> Any:
-    """Give a client of an AWS service; see `Clients.get`."""
+def _client(service: str) -> Any:
     return CLIENTS.get(service, limits=CALL_LIMITS)
 
 

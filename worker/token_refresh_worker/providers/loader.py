@@ -49,7 +49,16 @@ def load_provider(name: str, own: Path | None = None) -> Provider:
         if folder is not None and NAME.fullmatch(name) and (folder / f"{name}.toml").is_file():
             return read_profile(folder / f"{name}.toml")
     listing = Command.of("token-refresh providers", is_complete=True)
-    raise ConfigurationError("there is no provider profile of that name", fix=("List them: ", listing))
+    raise ConfigurationError(
+        f"there is no provider profile of that name{_nearest(name, own)}", fix=("List them: ", listing)
+    )
+
+
+def _nearest(name: str, own: Path | None) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name needs it, and a cold start does not
+
+    # The wrong name is not quoted: it may be a secret in a name's place.
+    return "".join(f" (did you mean {near}?)" for near in get_close_matches(name[:99].lower(), profile_names(own), n=1))
 
 
 def read_profile(path: Path) -> Provider:

@@ -75,6 +75,16 @@ def unreadable_document(secret: SecretName, version_id: str, why: str) -> Invali
     )
 
 
+def published_itself(secret: SecretName) -> ConfigurationError:
+    """Say that the token secret is named as its own published copy."""
+    return ConfigurationError.of(
+        "PUBLISHED_SECRET_ID",
+        f"names {secret} itself",
+        why="the published copy would replace the refresh token; nothing was sent or stored",
+        fix="Name another secret, or none",
+    )
+
+
 def no_room(secret: SecretName, version_id: str, size_bytes: int, room_bytes: int) -> InvalidSecretDocument:
     """Say that new tokens may not fit."""
     return InvalidSecretDocument(

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
 from token_refresh_worker.run.ports import Clock
 
@@ -20,8 +19,8 @@ class Memory:
     """What was read last."""
     newest_claim: Claim | None = None
     """The newest claim that this run appended, or found when its own was refused."""
-    fates: dict[str, Fate] = field(default_factory=dict)
-    """How this run's attempt ended without tokens, by claim ID."""
+    records: dict[str, Record] = field(default_factory=dict)
+    """How this run's attempt ended, by claim ID."""
     staged: dict[str, TokenSet] = field(default_factory=dict)
     """Token sets that this run stored, by version ID."""
     received: set[str] = field(default_factory=set)

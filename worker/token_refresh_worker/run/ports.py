@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class SecretVersion:
     """One version of a secret, as `GetSecretValue` gives it."""
 
+    arn: str
+    """The secret's."""
     version_id: str
     labels: frozenset[str]
     created_at: datetime

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.errors import SecretStoreError, TokenRefreshError
-from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.schedule import Policy, may_be_sent_again
+from token_refresh_worker.core.schedule import SETTLED, Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
@@ -20,7 +20,7 @@ from token_refresh_worker.run.request_sender import RequestSender, TimeOver
 from token_refresh_worker.run.requests import PreparedRefresh, prepare_refresh
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
-from token_refresh_worker.stored.origin import Origin
+from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
 
 ROOM_BYTES: Final = 16_384
 """How much a token document may grow by new tokens; one without that room is refused before anything is sent."""
@@ -148,12 +148,25 @@ class Redemption:
         staged = TokenSet(version_id=version_id, stored_at=self.memory.service_now(), document=document)
         self.memory.note_staged(staged, received=True)
         self.parts.log.info("tokens_staged", staged_version_id=version_id)
+        # Where the claim ends before all reads of the secret show the tokens, the table shows that they are there.
+        if self.policy.claim_store.kind is ClaimStoreKind.TABLE and claim.time_to_live < self.memory.state.limit + SETTLED:
+            self._record(claim, Fate.STORED, brought=fingerprint_of(document.redeemed_token))
         return staged
 
-    def _record(self, claim: Claim, fate: Fate, response: FailedRequest | None = None) -> None:
-        """Record how an attempt ended without tokens; if that fails, the claim ends with its time to live."""
-        self.memory.fates[claim.claim_id] = fate
-        record = Record(fate=fate, error=response.error if response else None, recorded_at=self.memory.service_now())
+    def _record(
+        self, claim: Claim, fate: Fate, response: FailedRequest | None = None, *, brought: str | None = None
+    ) -> None:
+        """Record how an attempt ended; if that fails, the claim ends with its time to live."""
+        now = self.memory.service_now()
+        asked = response.retry_after if response else None
+        record = Record(
+            fate=fate,
+            error=response.error if response else None,
+            recorded_at=now,
+            retry_at=None if asked is None else now + min(asked, DAY),
+            next_fingerprint=brought,
+        )
+        self.memory.records[claim.claim_id] = record
         try:
             self.parts.claims.record(claim, record)
         except TokenRefreshError as failure:  # What the provider said matters more than this.

@@ -16,7 +16,7 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
-from token_refresh_worker.run.failures import SecretName, no_value, unreadable_document
+from token_refresh_worker.run.failures import SecretName, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimReader, ReadableSecret, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
@@ -39,6 +39,7 @@ class SnapshotReader:
 
         Raises:
             SecretEmpty: The secret has no current version.
+            ConfigurationError: The token secret is named as its own published copy.
             InvalidSecretDocument: What is stored is not what it should be.
             SecretStoreError: A store refuses or can't be reached. For the published copy, `memory` keeps the error.
         """
@@ -67,6 +68,7 @@ class _Reading:
     reader: SnapshotReader
     memory: Memory
     now: datetime = datetime.fromtimestamp(0, UTC)  # noqa: RUF009 - a constant
+    published_arn: str | None = None
     sets: dict[str, TokenSet] = field(default_factory=dict)
     """Staged sets that were read."""
 
@@ -96,12 +98,15 @@ class _Reading:
             # The refresh goes on; the run raises this at its end.
             self.memory.stop_publishing(failure)
             return None
+        self.published_arn = version.arn if version else None
         return PublishedCopy(version_id=version.version_id, stored_at=version.created_at) if version else None
 
     def _current(self) -> TokenSet:
         version = self._read(label=CURRENT)
         if version is None:
             raise no_value(self.reader.secret)
+        if version.arn == self.published_arn:
+            raise published_itself(self.reader.secret)
         try:
             document = self._document_in(version)
         except InvalidSecretDocument as error:
@@ -143,13 +148,16 @@ class _Reading:
         # The current version is what this attempt staged: nothing has to be read.
         if current.version_id == staged_version_id(attempt.claim_id, attempt.version_id):
             return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(current.document.redeemed_token))
-        if attempt.claim_id in self.memory.fates:
-            return replace(attempt, fate=self.memory.fates[attempt.claim_id])
-        staged = self._staged_under(attempt)
-        if staged is not None:
-            return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint_of(staged.document.redeemed_token))
-        record = self.reader.claims.record_of(attempt.claim_id)
-        return replace(attempt, fate=record.fate) if record else attempt
+        record = self.memory.records.get(attempt.claim_id)
+        if record is None:
+            staged = self._staged_under(attempt)
+            if staged is not None:
+                brought = fingerprint_of(staged.document.redeemed_token)
+                return replace(attempt, fate=Fate.STORED, next_fingerprint=brought)
+            record = self.reader.claims.record_of(attempt.claim_id)
+        if record is None:
+            return attempt
+        return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=record.retry_at)
 
     def _staged_under(self, attempt: Attempt) -> TokenSet | None:
         return self._read_set(staged_version_id(attempt.claim_id, attempt.version_id))

@@ -15,7 +15,7 @@ class Variable(StrEnum):
     CLIENT_SECRET_ID = auto()
     """Secret with the client credentials; may contain `{provider}`. Without it they are read from the token secret."""
     PUBLISHED_SECRET_ID = auto()
-    """Second secret for consumers, without the refresh token."""
+    """Second secret for consumers, without the refresh token; never the token secret itself."""
     PROVIDER = auto()
     """Name of a provider's profile (docs/providers.md). Default: `upwork`; `generic` if `TOKEN_ENDPOINT` differs."""
     TOKEN_ENDPOINT = auto()

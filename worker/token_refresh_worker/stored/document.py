@@ -99,11 +99,9 @@ class TokenDocument:
         )
 
     def carried(self, onto: "TokenDocument", *, keep: Iterable[str] = ()) -> "TokenDocument":
-        """Return `onto` with this document's token set, in the spelling of `onto` and with its other keys.
+        """Return `onto`, which someone saved meanwhile, with this document's token set in its own spelling.
 
-        Args:
-            onto: The document that someone saved meanwhile.
-            keep: The keys that came with the tokens, as the provider's profile names them.
+        The keys to `keep` came with the tokens, as the provider's profile names them; all others are those of `onto`.
         """
         if self.access_token is None or self.issued_at is None:
             raise InvalidSecretDocument("staged tokens lack an access token or the time of issue")

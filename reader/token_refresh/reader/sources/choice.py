@@ -56,10 +56,9 @@ def _open(scheme: ReferenceScheme, client: Any, region: str | None, clock: Calla
 
             return SecretsManager(client, region)
         case ReferenceScheme.PARAMETER | ReferenceScheme.AMPLIFY:
-            from token_refresh.reader.sources import parameter_store  # noqa: PLC0415 - see above
+            from token_refresh.reader.sources.parameter_store import ParameterStore  # noqa: PLC0415 - see above
 
-            paths = parameter_store.own_path if scheme is ReferenceScheme.PARAMETER else parameter_store.amplify_paths
-            return parameter_store.ParameterStore(client, region, paths=paths)
+            return ParameterStore(client, region)
         case ReferenceScheme.ENVIRONMENT | ReferenceScheme.FILE:
             from token_refresh.reader.sources.local import Local  # noqa: PLC0415 - see above
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import (
     ConfigurationError,
     SecretAccessDenied,
@@ -64,7 +65,7 @@ def _file(reference: Reference) -> Version:
 def _version(reference: Reference, version_id: str, created_at: datetime, content: str | bytes) -> Version:
     return Version(
         reference=reference,
-        place=reference.text,
+        request=AwsRequest(action="", name=reference.text, region="", kind=""),
         version_id=version_id,
         created_at=created_at,
         content=content,

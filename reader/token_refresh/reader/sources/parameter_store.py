@@ -2,14 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable
 from typing import Any, Final
 
 from token_refresh.aws.causes import Cause, FailedCall
 from token_refresh.aws.errors import named_error
 from token_refresh.aws.responses import member, time_member
 from token_refresh.errors import ConfigurationError
-from token_refresh.reader.reference import Reference
+from token_refresh.reader.reference import Reference, ReferenceScheme
 from token_refresh.reader.sources.service import AwsService
 from token_refresh.reader.sources.source import Source, Version
 
@@ -18,35 +17,6 @@ BATCH_SIZE: Final = 10
 
 AMPLIFY_VARIABLE: Final = "AMPLIFY_SSM_ENV_CONFIG"
 
-Paths = Callable[[Reference], tuple[str, ...]]
-
-
-def own_path(reference: Reference) -> tuple[str, ...]:
-    """Give the path of an `ssm:` reference."""
-    return (reference.name,)
-
-
-def amplify_paths(reference: Reference) -> tuple[str, ...]:
-    """Give the paths of an `amplify:` reference, the function's own before the shared one.
-
-    Raises:
-        ConfigurationError: Amplify has not set the paths for this name.
-    """
-    try:
-        configured = json.loads(os.environ.get(AMPLIFY_VARIABLE, "{}"))
-        found = configured[reference.name]
-        paths = tuple(found[key] for key in ("path", "sharedPath") if found.get(key))
-    # Whatever Amplify may have put there, the error below names the variable.
-    except (ValueError, KeyError, TypeError, AttributeError):
-        paths = ()
-    if not paths or not all(isinstance(path, str) for path in paths):
-        raise ConfigurationError(
-            f"{reference.text}: {AMPLIFY_VARIABLE} has no path for {reference.name}. Give the function the secret with "
-            f"addEnvironment('{reference.name}', secret('{reference.name}')); outside Lambda, read it with "
-            "amplify_sandbox(...) or amplify_branch(...)"
-        )
-    return paths
-
 
 class ParameterStore(Source):
     """Reads parameters; the first of a reference's paths that has one counts.
@@ -54,9 +24,8 @@ class ParameterStore(Source):
     No label says which version was current before: use a list in a `field`.
     """
 
-    def __init__(self, client: Any, region: str | None, *, paths: Paths) -> None:
+    def __init__(self, client: Any, region: str | None) -> None:
         self._service = AwsService("ssm", kind="parameter", client=client, region=region)
-        self._paths = paths
 
     def read(self, reference: Reference) -> Version:
         """Read the newest version."""
@@ -64,7 +33,7 @@ class ParameterStore(Source):
 
     def read_all(self, references: tuple[Reference, ...]) -> dict[str, Version]:
         """Read the newest versions, up to ten parameters with one call."""
-        paths = {reference: self._paths(reference) for reference in references}
+        paths = {reference: _paths(reference) for reference in references}
         # Each path once: several secrets of Amplify may share one.
         wanted = list(dict.fromkeys(path for each in paths.values() for path in each))
 
@@ -86,10 +55,33 @@ class ParameterStore(Source):
             raise named_error(FailedCall(cause=Cause.NOT_FOUND, code="InvalidParameters"), request)
         return Version(
             reference=reference,
-            place=request.place,
-            action=request.action,
+            request=request,
             version_id=str(member(parameter, "Version", int)),
             created_at=time_member(parameter, "LastModifiedDate"),
             content=member(parameter, "Value", str),
             how_to_renew=("the owner of this parameter has to store one",),
         )
+
+
+def _paths(reference: Reference) -> tuple[str, ...]:
+    """Give the path of an `ssm:` reference, or those of an `amplify:` one, the function's own before the shared one.
+
+    Raises:
+        ConfigurationError: Amplify has not set the paths for this name.
+    """
+    if reference.scheme is ReferenceScheme.PARAMETER:
+        return (reference.name,)
+    try:
+        configured = json.loads(os.environ.get(AMPLIFY_VARIABLE, "{}"))
+        found = configured[reference.name]
+        paths = tuple(found[key] for key in ("path", "sharedPath") if found.get(key))
+    # Whatever Amplify may have put there, the error below names the variable.
+    except (ValueError, KeyError, TypeError, AttributeError):
+        paths = ()
+    if not paths or not all(isinstance(path, str) for path in paths):
+        raise ConfigurationError(
+            f"{reference.text}: {AMPLIFY_VARIABLE} has no path for {reference.name}. Give the function the secret with "
+            f"addEnvironment('{reference.name}', secret('{reference.name}')); outside Lambda, read it with "
+            "amplify_sandbox(...) or amplify_branch(...)"
+        )
+    return paths

@@ -99,8 +99,7 @@ def _version(reference: Reference, request: AwsRequest, response: Any) -> Versio
     status = request.command("token-refresh status {}", request.name)
     return Version(
         reference=reference,
-        place=request.place,
-        action=request.action,
+        request=request,
         version_id=version_member(response),
         created_at=time_member(response, "CreatedDate"),
         content=content,

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from token_refresh.advice import Advice
+from token_refresh.aws.request import AwsRequest
 from token_refresh.reader.reference import Reference
 
 
@@ -11,14 +12,13 @@ class Version:
     """One version of a secret, as it is stored; `repr` shows nothing of it."""
 
     # Not a dataclass: generating one takes a hundred times as long (docs/webhooks.md counts what an import costs).
-    __slots__ = ("action", "content", "created_at", "how_to_renew", "place", "reference", "version_id")
+    __slots__ = ("content", "created_at", "how_to_renew", "reference", "request", "version_id")
 
     def __init__(  # noqa: PLR0913 - all of a version, by name
         self,
         *,
         reference: Reference,
-        place: str,
-        action: str | None = None,
+        request: AwsRequest,
         version_id: str,
         created_at: datetime,
         content: str | bytes,
@@ -28,16 +28,14 @@ class Version:
 
         Args:
             reference: What was asked for.
-            place: Names the secret in messages: `secret my-app in eu-central-1`.
-            action: What read it, as IAM names it; None on this machine.
+            request: Names secret, region and action in messages; on this machine there is no action.
             version_id: Names the version; it may be logged.
             created_at: When it was stored, by the clock of the store.
             content: The value.
             how_to_renew: Says, after a colon, where a missing or newer token comes from.
         """
         self.reference: Final = reference
-        self.place: Final = place
-        self.action: Final = action
+        self.request: Final = request
         self.version_id: Final = version_id
         self.created_at: Final = created_at
         self.content: Final = content
@@ -46,8 +44,8 @@ class Version:
     @property
     def origin(self) -> str:
         """Name the secret, the version and the action in messages."""
-        origin = f"{self.place}, version {self.version_id}"
-        return f"{origin} ({self.action})" if self.action else origin
+        origin = f"{self.request.place}, version {self.version_id}"
+        return f"{origin} ({self.request.action})" if self.request.action else origin
 
 
 class Source(Protocol):

@@ -53,7 +53,7 @@ class Exchange:
         """
         context, provider = self.context, self.settings.provider
         # The provider may have ended the old grant: new tokens that are not stored leave none.
-        with finishing("Ctrl-C: authorize stores the tokens first."):
+        with finishing("The tokens are stored first."):
             sent_at = read_clock(context)  # Before the request, so that the stored expiry is never too late.
             tokens = self._redeem(authorization, code)
             fields = {**self.fields, **tokens.kept}

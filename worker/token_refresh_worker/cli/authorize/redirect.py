@@ -25,8 +25,9 @@ from token_refresh_worker.providers.endpoint import is_loopback
 _CONNECTION_SECONDS: Final = 1.0
 """How long one connection may take to send its request. A browser opens connections that it never uses, and anyone on
 this machine may send a byte a second."""
-_MOST_CONNECTIONS: Final = 256
-"""How many wait for their request at once; one more ends the oldest, so none can keep the redirect out."""
+_MOST_CONNECTIONS: Final = 128
+"""How many wait for their request at once; one more ends the oldest, so none can keep the redirect out. Some machines
+let a process have 256 open files."""
 _LONGEST_HEAD_BYTES: Final = 65_536
 _GET: Final = re.compile(rb"GET (\S+) HTTP/1\.[01]\r?\n")
 _HEAD_ENDS: Final = re.compile(rb"\r?\n\r?\n")

@@ -9,7 +9,7 @@ import typer
 from token_refresh_worker.bootstrap import SystemClock, deadline_in, open_claims
 from token_refresh_worker.cli.claims.moving import Move
 from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.screen import message, output, show, text
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_worker.cli.secret.provider import settings_for
@@ -38,7 +38,7 @@ def move(
     """
     target = _target(context, to, table)
     mover = _mover(context, _fallback(context, target, table))
-    with context.completing():
+    with context.completing(), finishing("The move ends first."):
         moved = mover.rename(target) if lost else mover.carry_out(target)
     if not moved:
         output().print(text(f"The claims on secret {context.secret_id} are in {target} already."))

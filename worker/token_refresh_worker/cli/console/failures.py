@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from token_refresh_worker.cli.console.screen import discard, errors, message, sh
 EX_INTERRUPTED: Final = 130
 """As a shell reports a program that Ctrl-C ended: 128 and the number of SIGINT."""
 
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -93,21 +93,29 @@ def _report_place(failure: BaseException) -> None:
 
 @contextmanager
 def finishing(work: str) -> Iterator[None]:
-    """Let the work end at the first Ctrl-C, and say so; the second one interrupts it."""
-    previous = signal.getsignal(signal.SIGINT)
-    # Only Python's own handler raises; a signal that the caller ignores stays ignored.
-    if previous is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    """Let the work end first, and say so; a second Ctrl-C interrupts it.
+
+    SIGTERM and SIGHUP never do: systemd, and a terminal that closes, send more than one, and nobody has read a word.
+    """
 
     def first(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        signal.signal(signal.SIGINT, previous)
+        del frame
+        again = ""
+        if number == signal.SIGINT:
+            signal.signal(number, previous[signal.SIGINT])
+            again = " Press Ctrl-C again to interrupt it all the same."
         with suppress(OSError):  # Such as a full disk: raised here, it would interrupt the work.
-            errors().print(f"\n{work} Press Ctrl-C again to interrupt it all the same.")
+            errors().print(f"\n{work}{again}")
 
-    signal.signal(signal.SIGINT, first)
+    handlers = {number: signal.getsignal(number) for number in _ENDING}
+    # What the caller ignores, as `nohup` does, stays ignored.
+    previous = {
+        n: handler for n, handler in handlers.items() if handler in {signal.default_int_handler, signal.SIG_DFL}
+    }
     try:
+        for number in previous:
+            signal.signal(number, first)
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

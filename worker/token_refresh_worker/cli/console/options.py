@@ -6,12 +6,13 @@ with that variable. The environment of the process itself stays as it is.
 
 import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context
+from token_refresh_worker.providers.loader import profile_names
 from token_refresh_worker.run.settings import DEFAULT_SECRET_ID
 from token_refresh_worker.run.variables import Variable
 
@@ -30,6 +31,8 @@ class _Shared(NamedTuple):
     """Variables that would have precedence over this option."""
     repeated: bool = True
     """Whether a printed command repeats it."""
+    completes: Callable[[str], list[str]] | None = None
+    """Gives the values that begin with a text, for the shell's completion."""
 
     @property
     def flag(self) -> str:
@@ -37,7 +40,13 @@ class _Shared(NamedTuple):
 
     @property
     def parameter(self) -> inspect.Parameter:
-        return _keyword(self.name, Annotated[str | None, typer.Option(help=self.help, rich_help_panel=_PANEL)])
+        option = typer.Option(help=self.help, rich_help_panel=_PANEL, autocompletion=self.completes)
+        return _keyword(self.name, Annotated[str | None, option])
+
+
+def names_beginning(text: str) -> list[str]:
+    """Give the names of providers that begin with a text."""
+    return [name for name in profile_names() if name.startswith(text)]
 
 
 def _keyword(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
@@ -64,7 +73,10 @@ _OPTIONS: Final = (
         "endpoint_url", "Address of Secrets Manager, if it is not AWS's own.", ["AWS_ENDPOINT_URL_SECRETS_MANAGER"]
     ),
     _Shared(
-        "provider", "Name of the provider's profile; default $PROVIDER, then the token document's.", [Variable.PROVIDER]
+        "provider",
+        "Name of the provider's profile; default $PROVIDER, then the token document's.",
+        [Variable.PROVIDER],
+        completes=names_beginning,
     ),
     _Shared(
         "token_endpoint",

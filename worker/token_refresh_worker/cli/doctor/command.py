@@ -22,6 +22,7 @@ from token_refresh_worker.cli.doctor.secret import (
     check_consumer,
     check_credentials,
     check_last_refresh,
+    check_published,
     check_tokens,
 )
 from token_refresh_worker.cli.secret.finding import Finding, Health
@@ -122,6 +123,9 @@ def _of_secret(state: SecretState, consumer_version: str | None) -> Iterator[Che
     yield Check("client credentials", check_credentials(state))
     yield Check("your permissions", check_permissions(state))
     yield tried("consumers", lambda: check_consumer(state, consumer_version))
+    published = state.settings.published_secret_id
+    if published and state.publish_failure is None:  # `tokens` says why it can't be read.
+        yield tried("published secret", lambda: check_published(state.context, published))
 
 
 def _as_deployed(context: Context) -> Context:

@@ -1,13 +1,17 @@
 """Checks of what is in the secret, and of whether a consumer has it."""
 
 from token_refresh.errors import SecretStoreError, TokenRefreshError
+from token_refresh.stored.spelling import CAMEL, SNAKE
+from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.bootstrap import find_credentials
 from token_refresh_worker.cli.console.screen import ago, relative, span, when
+from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.doctor.check import failed
 from token_refresh_worker.cli.secret.finding import Finding
 from token_refresh_worker.cli.secret.health import examine, explain_attempt
 from token_refresh_worker.cli.secret.lookups import each_version
 from token_refresh_worker.cli.secret.state import SecretState
+from token_refresh_worker.cli.secret.storing import fields_of
 
 _SHORTEST = 8
 """Characters of a version ID that identify it; `status` prints as many."""
@@ -73,3 +77,27 @@ def check_consumer(state: SecretState, reported: str | None) -> Finding:
         "read with token_refresh.reader, which knows the expiry; or lower the cache's time to live below the refresh "
         f"window ({span(state.settings.policy.refresh_window)}), and read again after a 401",
     )
+
+
+def check_published(context: Context, secret_id: str) -> Finding:
+    """Look for a refresh token in every version of the published secret: consumers may read them all.
+
+    Raises:
+        TokenRefreshError: The versions can't be listed or read.
+    """
+    store = context.store(secret_id, setting="PUBLISHED_SECRET_ID")
+    entries = list(each_version(context, secret_id))
+    leaks = [entry for entry in entries if _has_refresh_token(store, entry["VersionId"])]
+    if not leaks:
+        return Finding.healthy(f"{secret_id}: no refresh token in its {len(entries)} versions")
+    named = ", ".join(" ".join([entry["VersionId"], *entry.get("VersionStages", ())]) for entry in leaks)
+    return Finding.broken(
+        f"{secret_id} shows consumers a refresh token, in version {named}",
+        *("authorize again, so that another grant is in use: ", context.command("authorize")),
+        ", and end the old grant at the provider. AWS deletes a version some time after it has lost its labels",
+    )
+
+
+def _has_refresh_token(store: SecretsManagerSecret, version_id: str) -> bool:
+    fields = fields_of(store.read(version_id=version_id))
+    return any(fields.get(spelling.refresh_token) for spelling in (CAMEL, SNAKE))

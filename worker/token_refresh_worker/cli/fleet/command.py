@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.options import OF_A_FLEET, Json
+from token_refresh_worker.cli.console.options import OF_A_FLEET, Json, names_beginning
 from token_refresh_worker.cli.console.screen import errors, message, output, print_json, show, text, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
@@ -32,7 +32,7 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
 SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.")]
-ProviderOption = Annotated[str | None, typer.Option("--provider", help="One provider.")]
+ProviderOption = Annotated[str | None, typer.Option("--provider", help="One provider.", autocompletion=names_beginning)]
 All = Annotated[bool, typer.Option("--all", help="The whole fleet.")]
 
 

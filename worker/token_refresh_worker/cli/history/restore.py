@@ -9,7 +9,7 @@ import typer
 from token_refresh.advice import Advice
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.console.command import command
-from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import errors, fields_table, message, output, show, span, text, when
 from token_refresh_worker.cli.context import Context
@@ -156,7 +156,8 @@ def _judge_unresolved(snapshot: Snapshot, policy: Policy, token: str, since: dat
 def _store(context: Context, value: SecretValue) -> None:
     store = context.store()
     replaced = store.read(label=CURRENT)  # Now, not from `past`: the question may have waited long.
-    new = store_version(store, value)
+    with finishing("The token set is stored first."):
+        new = store_version(store, value)
     old = None if replaced is None else f"{replaced.version_id}, now {PREVIOUS}"
     output().print(text("Restored.", "bold green"))
     output().print(fields_table([("current version", new), ("replaced", old)]))

@@ -11,6 +11,7 @@ from rich.table import Table
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.console.options import names_beginning
 from token_refresh_worker.cli.console.screen import fields_table, output, span, text
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.providers.check import check_profile
@@ -36,7 +37,9 @@ ROTATES: Final = {Rotation.ALWAYS: "always", Rotation.OPTIONAL: "may", Rotation.
 def providers(
     context: Context,
     *,
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show this profile.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show this profile.", autocompletion=names_beginning)
+    ] = None,
     profiles: Annotated[
         Path | None, typer.Option(envvar="PROVIDER_PROFILES", help="Folder with profiles of your own.")
     ] = None,

@@ -92,7 +92,7 @@ def _run(context: Context, settings: Settings, console: Errors, trigger: Trigger
         time_left_seconds=TIME_LIMIT_SECONDS,
         client=context.run_client,
     )
-    ends_first = "Ctrl-C: the run ends first, since the refresh token may be redeemed and its tokens not stored yet."
+    ends_first = "The run ends first, since the refresh token may be redeemed and its tokens not stored yet."
     with nullcontext() if trigger.dry_run else finishing(ends_first):
         return run.execute().as_result(None)
 

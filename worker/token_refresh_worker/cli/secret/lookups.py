@@ -35,15 +35,15 @@ def read_clock(context: Context) -> datetime:
         return cast("datetime", refused.failure.at)
 
 
-def each_version(context: Context) -> Iterator[dict[str, Any]]:
+def each_version(context: Context, secret_id: str | None = None) -> Iterator[dict[str, Any]]:
     """Yield the `SecretVersionsListEntry` of each version that still exists, with or without labels.
 
-    Source: the API page of `ListSecretVersionIds`.
+    Of the token secret, unless another one is named. Source: the API page of `ListSecretVersionIds`.
 
     Raises:
         SecretStoreError: Secrets Manager refused, or can't be reached.
     """
-    action, name = "secretsmanager:ListSecretVersionIds", context.secret_id
+    action, name = "secretsmanager:ListSecretVersionIds", secret_id or context.secret_id
     for page in context.pages(action, "secret", name, SecretId=name, IncludeDeprecated=True, MaxResults=50):
         yield from page["Versions"]
 

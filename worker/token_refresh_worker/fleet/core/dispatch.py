@@ -117,7 +117,8 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
     # `next_at` is a part of the ID, so a run that has reported is under way no longer.
     ready = sorted(
         (row for row in due if message_id(row) not in fleet.handed_out and pause_of(row, fleet.pauses, now) is None),
-        key=lambda row: (row.provider in breakers and sends_nothing(row, now), _urgency(row, now)),
+        # What no run has read yet may expire at any moment, so it counts as expiring now.
+        key=lambda row: (row.provider in breakers and sends_nothing(row, now), row.expires_at or now),
     )
     chosen = _choose(fleet, _within_rates(fleet, ready, now), under_way, breakers)
     paced = pace(
@@ -166,11 +167,6 @@ def sends_nothing(row: Row, now: datetime) -> bool:
     quarter = row.last_quarter_at
     held = row.seen.state is State.HELD and quarter is not None and now < quarter
     return held or row.seen.state in {State.REAUTHORIZE, State.EMPTY}
-
-
-def _urgency(row: Row, now: datetime) -> datetime:
-    """Sort by expiry. What no run has read yet may expire at any moment, so it counts as expiring now."""
-    return row.expires_at or now
 
 
 def _within_rates(fleet: Fleet, ready: Sequence[Row], now: datetime) -> list[Row]:

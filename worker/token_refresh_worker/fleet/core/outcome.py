@@ -33,11 +33,7 @@ _STATES: Final = {
 def after(row: Row, run: RunReport, *, began_at: datetime, chance: float) -> Row:
     """Return the row as this run leaves it.
 
-    Args:
-        row: The row as it was when the run began.
-        run: How the run ended.
-        began_at: When, by the clock of DynamoDB: the time of a run that read nothing.
-        chance: A random number from 0 to 1, which spreads retries.
+    `began_at`, by the clock of DynamoDB, is the time of a run that read nothing; `chance` (0 to 1) spreads retries.
     """
     seen = _seen(row.seen, run, run.at or began_at)
     # Nothing confirms the provider of a run that read nothing.

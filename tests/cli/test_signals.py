@@ -1,0 +1,108 @@
+"""What ends a command from outside, in real processes: SIGTERM, SIGHUP, and a terminal that closes."""
+
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.authorizing import consent
+from cli.scene import SECRET_ID, Terminal, Tokens
+from testbed.dynamodb.server import DynamoDbServer
+from testbed.provider import script
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+
+DAY = timedelta(days=1)
+
+
+def _send(*numbers: signal.Signals) -> Callable[[Any], None]:
+    def strike(child: Any) -> None:
+        for number in numbers:
+            child.kill(number)
+
+    return strike
+
+
+def _close(child: Any) -> None:
+    """Close the terminal: the kernel sends SIGHUP, and nothing can be printed any more."""
+    child.ptyproc.fileobj.close()
+
+
+TERM = pytest.param(_send(signal.SIGTERM), id="SIGTERM")
+CLOSES = pytest.param(_close, id="the terminal closes")
+SYSTEMD = _send(signal.SIGTERM, signal.SIGHUP, signal.SIGCONT, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("strike", [TERM, CLOSES, pytest.param(SYSTEMD, id="systemd, twice")])
+def test_a_refresh_stores_its_tokens_first(
+    terminal: Terminal, tokens: Tokens, endpoint: TokenEndpoint, strike: Callable[[Any], None]
+) -> None:
+    """The provider has redeemed the token and not responded yet: whatever ends the command, the tokens are stored."""
+    tokens.store(expires_in=timedelta(hours=1))
+    before = tokens.current()
+    endpoint.play(script.hold("after_commit"))
+
+    child = terminal("refresh")
+    endpoint.wait_until_held()
+    strike(child)
+    endpoint.release()
+    child.ptyproc.wait()
+
+    assert before["refreshToken"] != tokens.current()["refreshToken"]
+    assert 1 == endpoint.grant.redemptions
+
+
+@pytest.mark.parametrize("strike", [TERM, CLOSES])
+@pytest.mark.parametrize(
+    "arguments", [("authorize",), ("restore",), ("claims", "move", "--to=table", "--table=claims")]
+)
+def test_a_command_stores_first(  # noqa: PLR0917 - fixtures
+    terminal: Terminal,
+    tokens: Tokens,
+    store: SecretsManagerServer,
+    client_file: Path,
+    environment: dict[str, str],
+    arguments: tuple[str, ...],
+    strike: Callable[[Any], None],
+) -> None:
+    """A write whose connection is cut is repeated, although something ends the command meanwhile."""
+    options = (f"--client-file={client_file}", "--paste", "--no-browser") if arguments == ("authorize",) else ()
+    with DynamoDbServer() as table:
+        table.create_table("claims", key="secret_arn")
+        environment["AWS_ENDPOINT_URL_DYNAMODB"] = table.url
+        before = [tokens.store(expires_in=DAY) for _ in range(2)]
+        held = store.fault("hold_before", "PutSecretValue")
+
+        child = terminal(*arguments, "--yes", *options)
+        if options:
+            child.expect(r"(http://\S+authorize\S+)")
+            child.sendline(consent(child.match[1]))
+        held.wait()
+        strike(child)
+        held.release(apply=False)
+        child.ptyproc.wait()
+
+        assert store.client().get_secret_value(SecretId=SECRET_ID)["VersionId"] not in before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_before_anything_is_sent_a_signal_ends_the_command(
+    terminal: Terminal, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint, number: signal.Signals
+) -> None:
+    """What has not begun needs no end: the command dies of the signal, and nothing is sent or stored."""
+    tokens.store(expires_in=timedelta(hours=1))
+    before = store.secrets.snapshot()
+    held = store.fault("hold_before", "GetSecretValue")
+
+    child = terminal("refresh")
+    held.wait()
+    child.kill(number)
+    child.ptyproc.wait()
+    held.release(apply=False)
+
+    assert number == child.ptyproc.signalstatus
+    assert not endpoint.requests
+    assert before == store.secrets.snapshot()
