@@ -30,6 +30,8 @@ export class TokenRefreshError extends Error {
   }
 }
 
+const NOT_PUBLISHED =
+  "the worker has not published a token yet. Ask the people who run it; token-refresh status of the token secret says why";
 const CREDENTIALS = /Expired|InvalidClientTokenId|UnrecognizedClient|Signature|Token(Provider|Refresh)Error/;
 
 /** Name what a client threw. Nothing of it is quoted but a well-formed error code. */
@@ -40,10 +42,9 @@ export async function failedCall(error: unknown, secretId: string, client: Clien
   const call = `secretsmanager:GetSecretValue on ${where}`;
   if (code === "ResourceNotFoundException") {
     if (message.includes("specified secret value")) {
-      const fix = "the worker has not stored a token yet; token-refresh status shows why";
-      return new TokenRefreshError("SecretEmpty", `${where} has no current value`, fix);
+      return new TokenRefreshError("SecretEmpty", `${where} has no current value`, NOT_PUBLISHED);
     }
-    return new TokenRefreshError("SecretNotFound", `${where} was not found`, "check its name, the account and the region");
+    return new TokenRefreshError("SecretNotFound", `${where} was not found`, `check its name, the account and the region. If they are right, ${NOT_PUBLISHED}`);
   }
   if (code === "InvalidRequestException" && message.includes("deletion")) {
     const fix = `restore it with aws secretsmanager restore-secret --secret-id ${secretId}`;

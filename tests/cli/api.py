@@ -12,6 +12,7 @@ class Api(LoopbackServer):
         super().__init__(_Handler)
         self.token = ""
         self.response: tuple[int, bytes] = (200, b'{"data": {"user": {}}}')
+        self.headers: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -24,7 +25,7 @@ class _Handler(LoopbackHandler):
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
         if self.server.token and self.headers["Authorization"] != f"Bearer {self.server.token}":
             return self.respond(401)
-        return self.respond(*self.server.response)
+        return self.respond(*self.server.response, self.server.headers)
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         assert "user" in json.loads(self.read_body())["query"]

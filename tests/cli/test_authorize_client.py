@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.authorizing import paste_into, stored, written
-from cli.scene import Cli
+from cli.scene import SECRET_ID, Cli
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -18,7 +18,8 @@ from token_refresh_worker.cli.authorize.client import read_client_file
     [
         ("{}", 0o600, "must be a JSON object with clientId"),
         ("not JSON", 0o600, "must be a JSON object with clientId"),
-        ("{}", 0o644, "others may read"),
+        ("{}", 0o604, "others may read"),
+        ("{}", 0o640, "others may read"),
         (b"\xff\xfe", 0o600, "is not text in UTF-8"),
         (None, 0o600, "there is no file"),
     ],
@@ -34,6 +35,24 @@ def test_client_file(cli: Cli, tmp_path: Path, content: str | bytes | None, mode
 
     assert 1 == ended.code
     assert printed in ended.screen
+
+
+def test_a_client_without_a_secret_replaces_another(
+    cli: Cli,
+    endpoint: TokenEndpoint,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    store: SecretsManagerServer,
+) -> None:
+    """Nothing of the old client's credentials stays beside the tokens."""
+    environment["TOKEN_ENDPOINT"] = endpoint.url
+    store.client().create_secret(Name=SECRET_ID, SecretString='{"clientId": "old", "clientSecret": "hush"}')
+    endpoint.play(script.status(200, {"access_token": "a", "refresh_token": "r", "expires_in": 3600}))
+
+    ended = paste_into(cli, monkeypatch, "--client-id=new", TOKEN_ENDPOINT_AUTH_METHOD="none")
+
+    assert 0 == ended.code, ended.screen
+    assert ("new", None) == (stored(store)["clientId"], stored(store).get("clientSecret"))
 
 
 def test_a_client_file_in_snake_case(tmp_path: Path) -> None:

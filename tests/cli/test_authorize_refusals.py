@@ -1,14 +1,16 @@
 """`authorize`: where the provider refuses, at its page or at its token endpoint."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cli.authorizing import Person, paste_into, redirected
-from cli.scene import Cli
+from cli.authorizing import Person, consent, paste_into, redirected
+from cli.scene import SECRET_ID, Cli
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,41 @@ def test_refused(  # noqa: PLR0917 - fixtures
     assert printed in ended.screen
     assert "Not authorized" in someone.leave().pages[0].text
     assert 3 == cli("status").code
+
+
+@pytest.mark.parametrize("known_by", ["tag", "setting", "content"])
+def test_a_published_secret(
+    cli: Cli, client_file: Path, store: SecretsManagerServer, person: Callable[..., Person], known_by: str
+) -> None:
+    """A secret that a deployment publishes to is refused before the browser opens, also while it is empty."""
+    someone = person()
+    copy = {"accessToken": "a", "expiresAt": 4_000_000_000_000, "sourceVersionId": "v"}
+    content = {"SecretString": json.dumps(copy)} if known_by == "content" else {}
+    tags = [{"Key": "token-refresh:published-from", "Value": "my tokens"}] if known_by == "tag" else []
+    store.client().create_secret(Name=SECRET_ID, Tags=[{"Key": "team", "Value": "a"}, *tags], **content)
+    variables = {"PUBLISHED_SECRET_ID": SECRET_ID} if known_by == "setting" else {}
+
+    ended = cli("authorize", f"--client-file={client_file}", "--yes", **variables)
+
+    assert 0 != ended.code
+    assert f"secret {SECRET_ID} in eu-central-1 is the published copy for consumers" in ended.screen
+    if known_by == "tag":
+        assert "token-refresh authorize 'my tokens' --region eu-central-1" in ended.screen
+    assert not someone.pages
+    assert (known_by == "content") == bool(store.client().list_secret_version_ids(SecretId=SECRET_ID)["Versions"])
+
+
+def test_a_secret_that_may_not_be_described(
+    cli: Cli, client_file: Path, store: SecretsManagerServer, person: Callable[..., Person], free_port: int
+) -> None:
+    """Without the permission to describe the secret, `authorize` does what it is asked to."""
+    store.client().create_secret(Name=SECRET_ID)
+    store.fault("deny", "DescribeSecret", times=None)
+    person(consent)
+
+    ended = cli("authorize", f"--client-file={client_file}", f"--redirect-uri=http://127.0.0.1:{free_port}/callback")
+
+    assert 0 == ended.code
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,16 @@ def test_settings_of_the_function(cli: Cli, tokens: Tokens, aws: Aws, environmen
     assert "PUBLISHED_SECRET_ID is not set there and none here" in doctor.screen
 
 
+def test_a_function_that_names_no_secret(cli: Cli, tokens: Tokens, aws: Aws, environment: dict[str, str]) -> None:
+    """A fleet's function serves many secrets: the one that is named here stays."""
+    tokens.store(expires_in=DAY)
+    aws.function = deployed(TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"], PROVIDER="upwork")
+
+    ended = cli("status", "--function=worker", TOKEN_SECRET_ID="other")
+
+    assert "secret other does not exist in eu-central-1" in ended.screen
+
+
 def test_an_option_against_the_function(cli: Cli, tokens: Tokens, aws: Aws) -> None:
     """An option that contradicts the function is an error that names both; the ARN of the same secret is accepted."""
     tokens.store(expires_in=DAY)

@@ -121,6 +121,7 @@ class Lambda(LoopbackServer):
         self.events: list[Any] = []
         self.response: tuple[str | None, bytes] | None = None
         """Sent in place of the function's, where a test needs another."""
+        self.status = 200
 
 
 class _Invoke(LoopbackHandler):
@@ -133,7 +134,7 @@ class _Invoke(LoopbackHandler):
         self.server.events.append(event)
         if self.server.response is not None:
             error, payload = self.server.response
-            return self.respond(200, payload, {"X-Amz-Function-Error": error} if error else {})
+            return self.respond(self.server.status, payload, {"X-Amz-Function-Error": error} if error else {})
         invocation = self.server.function.invoke(event)
         log = base64.b64encode("\n".join(invocation.logs).encode()).decode()
         if invocation.error_type is None:
@@ -200,6 +201,14 @@ def test_another_function(cli: Cli, deployed: Lambda, response: tuple[str | None
     assert 1 == ended.code
     assert printed in ended.screen
     assert "canary" not in ended.screen
+
+
+def test_a_failed_invocation_is_not_repeated(cli: Cli, deployed: Lambda) -> None:
+    """Lambda may have started the function before it failed: a repeat would be a second run."""
+    deployed.response, deployed.status = (None, b"{}"), 500
+
+    assert 1 == cli("refresh", "--invoke=worker").code
+    assert 1 == len(deployed.events)
 
 
 def test_no_function(cli: Cli, deployed: Lambda, environment: dict[str, str]) -> None:

@@ -28,6 +28,19 @@ def test_restore(cli: Cli, tokens: Tokens) -> None:
     assert old == tokens.current()
 
 
+def test_the_last_good_set(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Without --version the set under AWSPREVIOUS comes back, even if others are newer."""
+    labelled = tokens.store(expires_in=DAY)
+    old = tokens.current()
+    previous = tokens.store(expires_in=DAY)
+    tokens.store(expires_in=DAY)
+    move = {"VersionStage": "AWSPREVIOUS", "MoveToVersionId": labelled, "RemoveFromVersionId": previous}
+    store.client().update_secret_version_stage(SecretId=SECRET_ID, **move)
+
+    assert 0 == cli("restore", "--yes").code
+    assert old == tokens.current()
+
+
 def test_restore_without_refresh_tokens(cli: Cli, tokens: Tokens) -> None:
     """Garbage over a set without a refresh token: the set comes back, and no message mentions a refresh token."""
     tokens.store(expires_in=50 * DAY, refreshToken=None)

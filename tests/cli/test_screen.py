@@ -3,14 +3,15 @@
 import ast
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from builders import DAY
+from builders import DAY, NOW
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.console.screen import printable
+from token_refresh_worker.cli.console.screen import ago, printable
 
 CLI = Path(__file__).parents[2] / "worker" / "token_refresh_worker" / "cli"
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
@@ -27,6 +28,11 @@ def test_every_text_is_made_in_one_place() -> None:
     ]
 
     assert {"console/screen.py"} == set(makers)
+
+
+def test_what_has_just_happened() -> None:
+    """What happened within the last second lies in the past, although the service tells the time in whole seconds."""
+    assert "0 s ago" == ago(NOW + timedelta(seconds=0.9), NOW)
 
 
 def test_printable() -> None:

@@ -105,6 +105,19 @@ def test_a_published_copy_is_no_broken_token_set(cli: Cli, tokens: Tokens) -> No
     assert "token-refresh authorize" not in ended.screen
 
 
+def test_an_empty_published_secret(cli: Cli, store: SecretsManagerServer) -> None:
+    """While the published secret is empty, its tag says what it is, and where to look instead."""
+    tags = [{"Key": "token-refresh:published-from", "Value": "source"}]
+    store.client().create_secret(Name=SECRET_ID, Tags=tags)
+
+    ended = cli("status")
+
+    assert 2 == ended.code
+    assert "is the published copy for consumers" in ended.screen
+    assert "token-refresh status source --region eu-central-1" in ended.screen
+    assert "token-refresh authorize" not in ended.screen
+
+
 def test_json(cli: Cli, tokens: Tokens) -> None:
     """Machines get one JSON object with the same exit status, and times in ISO 8601."""
     version_id = tokens.store(expires_in=3 * HOUR)

@@ -30,6 +30,17 @@ def test_it_works(cli: Cli, tokens: Tokens, api: Api) -> None:
     assert version_id in ended.screen
 
 
+def test_a_redirect(cli: Cli, tokens: Tokens, api: Api) -> None:
+    """A redirect is not followed: another host would get the token."""
+    tokens.store(expires_in=DAY)
+    with Api() as other:
+        api.response, api.headers = (302, b""), {"Location": other.url}
+        ended = cli("verify", f"--url={api.url}")
+
+    assert 3 == ended.code
+    assert "HTTP 302, which says nothing about the token" in ended.screen
+
+
 def test_refused(cli: Cli, tokens: Tokens, api: Api) -> None:
     """A token that the provider refuses is exit status 2, with what to do, also where its expiry is not known."""
     tokens.store(expiresAt=None)

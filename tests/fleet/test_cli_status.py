@@ -103,6 +103,7 @@ def test_the_next_to_expire_comes_first(index: TableIndex) -> None:
     lines = run("status").stdout.splitlines()
 
     assert ["b/0", "c/0", "a/0"] == [line.split()[0] for line in lines if "/0" in line]
+    assert "b/0" not in run("status", "--limit", "0").stdout
 
 
 def test_filters(index: TableIndex) -> None:

@@ -152,4 +152,17 @@ def test_tagged_by_environment(plain: Deployment) -> None:
 
     for kind in kinds:
         for resource in plain.resources(kind):
-            assert [{"Key": "environment", "Value": "prod"}] == resource["Properties"]["Tags"]
+            assert {"Key": "environment", "Value": "prod"} in resource["Properties"]["Tags"]
+
+
+TAG = "token-refresh:published-from"
+
+
+def test_a_published_secret_names_its_source(plain: Deployment) -> None:
+    """The published secret has the tag by which `authorize` knows it while it is empty; the token secret has none."""
+    tagged = {
+        secret["Properties"]["Name"]: {tag["Key"]: tag["Value"] for tag in secret["Properties"]["Tags"]}.get(TAG)
+        for secret in plain.resources("SecretsManager::Secret")
+    }
+
+    assert {"upwork-oauth-tokens": None, "upwork-oauth-tokens-published": "upwork-oauth-tokens"} == tagged

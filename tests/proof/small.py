@@ -274,7 +274,7 @@ MOVED_OPEN: Final = replace(
 MOVED_LOST: Final = Scenario(
     name="moved, then lost",
     claims=CLAIMS_TABLE,
-    plans=("s", "mS"),
+    plans=("mS",),
     budget=Budget(operator=1),
     operator=(LOSE_TABLE,),
     other=Deployment(claims=OTHER_TABLE),

@@ -122,7 +122,8 @@ def test_malformed_version_id_is_not_quoted(version_id: str) -> None:
 
 @pytest.mark.parametrize("read", READS["secretsmanager"][:1] + READS["batch"])
 def test_a_version_without_a_value(read: Callable[[Any], object]) -> None:
-    """A version with neither text nor binary data is an empty secret, and the error says how to store a value."""
+    """A version with neither text nor binary data is an empty secret, and the error says who stores a value."""
     entry = {"Name": "key", "ARN": "arn", "VersionId": "v", "CreatedDate": datetime(2026, 11, 24, tzinfo=UTC)}
-    with pytest.raises(SecretEmpty, match=r"key in eu-central-1 has no current value .*token-refresh authorize key"):
+    advice = r"(the worker has not published a token yet|store one with `aws secretsmanager put-secret-value)"
+    with pytest.raises(SecretEmpty, match=rf"key in eu-central-1 has no current value .*: {advice}"):
         read(stub(lambda **_: {**entry, "SecretValues": [entry], "Errors": []}))

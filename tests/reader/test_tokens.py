@@ -10,6 +10,8 @@ from reader.surroundings import START, Clock, Store, runtime
 from token_refresh.reader import (
     InvalidSecretDocument,
     SecretEmpty,
+    SecretNotFound,
+    SecretReader,
     SecretStoreUnavailable,
     Token,
     TokenExpired,
@@ -177,14 +179,36 @@ def test_no_token_yet(store: Store, tokens: TokenReader, text: str, error: type[
 def test_first_token_appears(store: Store, tokens: TokenReader, clock: Clock) -> None:
     """A reader that found no token finds it within seconds of its being stored."""
     store.client.create_secret(Name="tokens")
-    with pytest.raises(
-        SecretEmpty,
-        match=r"has no current value .*: store a token set with `token-refresh authorize tokens --region eu-central-1`",
-    ):
+    with pytest.raises(SecretEmpty, match=r"has no current value .*: the worker has not published a token yet"):
         tokens.get()
     store.put("one")
     clock.advance(5)
     assert "one" == tokens.get()
+
+
+@pytest.mark.parametrize("given", ["name", "ARN", "name of none"])
+def test_nothing_is_published_yet(store: Store, given: str) -> None:
+    """A published secret that is empty or missing says whom to ask, and advises nobody to store a token there."""
+    name = "tokens-published"
+    arn = None if given == "name of none" else store.client.create_secret(Name=name)["ARN"]
+    with pytest.raises((SecretEmpty, SecretNotFound)) as caught:
+        TokenReader(arn if given == "ARN" and arn else name, client=store.client).get()
+    said = str(caught.value)
+    assert "the worker has not published a token yet. Ask the people who run it" in said
+    assert "`token-refresh status tokens --region eu-central-1` of the token secret says why" in said
+    assert "authorize" not in said
+
+
+def test_other_secrets_are_not_authorized(store: Store) -> None:
+    """A secret that holds no tokens is stored by hand, and looked up by name: its errors never speak of `authorize`."""
+    store.client.create_secret(Name="stripe")
+    with pytest.raises(SecretEmpty, match="store one with `aws secretsmanager put-secret-value") as empty:
+        SecretReader("stripe", client=store.client).text()
+    with pytest.raises(
+        SecretNotFound, match="`aws secretsmanager list-secrets --region eu-central-1` lists"
+    ) as missing:
+        SecretReader("strype", client=store.client).text()
+    assert "authorize" not in f"{empty.value} {missing.value}"
 
 
 def test_throttling_is_waited_out_by_the_client(store: Store, tokens: TokenReader) -> None:

@@ -1,6 +1,6 @@
 """A secret that is created empty, and stays when the stack is deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +46,7 @@ class EmptySecret(Construct):
         environment: str,
         key: str | None,
         only: AllowList | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         secret = secretsmanager.CfnSecret(
@@ -54,7 +55,7 @@ class EmptySecret(Construct):
             name=name,
             description=description,
             kms_key_id=key,
-            tags=[CfnTag(key="environment", value=environment)],
+            tags=[CfnTag(key=tag, value=text) for tag, text in {"environment": environment, **(tags or {})}.items()],
         )
         # Destroying a stack must never destroy a grant: a new stack adopts the secret that the old one left.
         secret.apply_removal_policy(RemovalPolicy.RETAIN)

@@ -1,6 +1,6 @@
 """The whole deployment of one worker: put together here, configured by `SingleParameters`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -22,6 +22,7 @@ from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_infra.single.dashboard import RefreshDashboard, save_queries
 from token_refresh_infra.single.metrics import Metrics
 from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_worker.stored.published import PUBLISHED_FROM_TAG
 
 
 class SingleStack(DeployedStack):
@@ -87,7 +88,11 @@ class SingleStack(DeployedStack):
         self.published_secret = None
         if parameters.published_secret_id:
             self.published_secret = self._secret(
-                "PublishedSecret", parameters.published_secret, parameters.published_secret_id, parameters.consumers
+                "PublishedSecret",
+                parameters.published_secret,
+                parameters.published_secret_id,
+                parameters.consumers,
+                {PUBLISHED_FROM_TAG: parameters.token_secret_name},
             )
 
     def _allow_list(self, others: Sequence[str]) -> AllowList | None:
@@ -99,7 +104,14 @@ class SingleStack(DeployedStack):
             users=(self.worker.role.role_arn, *operators, *others), managers=(*operators, self.deploying_role_arn)
         )
 
-    def _secret(self, construct_id: str, choice: str, secret_id: str, others: Sequence[str] = ()) -> access.Secrets:
+    def _secret(
+        self,
+        construct_id: str,
+        choice: str,
+        secret_id: str,
+        others: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> access.Secrets:
         if choice != CREATE:
             return access.one_secret(self, choice).encrypted_with(self._key_arn)
         return EmptySecret(
@@ -111,6 +123,7 @@ class SingleStack(DeployedStack):
             environment=self._parameters.environment,
             key=self._key_arn,
             only=self._allow_list(others),
+            tags=tags,
         ).secrets
 
     def _grant_worker(self) -> None:

@@ -1,11 +1,13 @@
 """A call to AWS as messages name it, and what to do where it fails."""
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from token_refresh.advice import Advice, Command
-from token_refresh.aws.arn import arn_region
+from token_refresh.aws.arn import arn_region, secret_name
 
 TOKEN_SECRET_SETTING: Final = "TOKEN_SECRET_ID"  # noqa: S105 - a variable's name
+AskedBy = Literal["TokenReader", "SecretReader"]
+"""The readers of a service: what they can't read is not the service's to authorize."""
 STORED: Final = {"secret", "parameter"}
 """The kinds that hold a value."""
 
@@ -26,6 +28,8 @@ class AwsRequest(NamedTuple):
     """The reference that led to this name, if it is another text."""
     purpose: str | None = None
     """What the call is for, if it is for something else."""
+    asked_by: AskedBy | None = None
+    """The reader that asks; None: the worker, or an operator."""
 
     @property
     def place(self) -> str:
@@ -51,8 +55,10 @@ def where_else(request: AwsRequest) -> Advice:
     if request.kind == "parameter":
         look_up = request.command("aws ssm get-parameters --names {}", request.name)
         return "check the name and the region; ", look_up, " looks it up"
+    if request.asked_by == "TokenReader":
+        return "check the name, the account and the region. If they are right, ", *_not_published(request)
     check = f"check {request.setting or 'the name'} and the region (AWS_REGION, --region)"
-    if request.setting not in {None, TOKEN_SECRET_SETTING}:
+    if request.asked_by or request.setting not in {None, TOKEN_SECRET_SETTING}:
         return f"{check}; ", request.command("aws secretsmanager list-secrets"), " lists the secrets"
     return f"{check}. If it is to hold tokens, ", _authorize(request), " creates it"
 
@@ -78,9 +84,11 @@ def where_it_is(request: AwsRequest) -> Advice:
 
 def how_to_store(request: AwsRequest) -> Advice:
     """Say how to store the first value of a secret."""
+    if request.asked_by == "TokenReader":
+        return _not_published(request)
     line = "aws secretsmanager put-secret-value --secret-id {} --secret-string file://value.json"
     put = request.command(line, request.name)
-    if request.setting not in {None, TOKEN_SECRET_SETTING}:
+    if request.asked_by or request.setting not in {None, TOKEN_SECRET_SETTING}:
         return "store one with ", put
     return "store a token set with ", _authorize(request), ", or another value with ", put
 
@@ -96,6 +104,21 @@ def what_to_allow(request: AwsRequest) -> Advice:
             "key also needs kms:Decrypt, and kms:GenerateDataKey to write. "
         )
     return allow, Command.of("aws sts get-caller-identity"), " shows the caller"
+
+
+def token_status(request: AwsRequest) -> Command:
+    """Give the command that says why a service finds no valid token here: `status` of the token secret.
+
+    By default the published secret has the token secret's name, with `-published` at its end.
+    """
+    name = secret_name(request.name)
+    return request.command("token-refresh status {}", name.removesuffix("-published"))
+
+
+def _not_published(request: AwsRequest) -> Advice:
+    # Never `authorize`: a refresh token would be stored where services read.
+    why = token_status(request)
+    return "the worker has not published a token yet. Ask the people who run it; ", why, " of the token secret says why"
 
 
 def _authorize(request: AwsRequest) -> Command:

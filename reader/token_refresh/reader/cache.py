@@ -13,7 +13,7 @@ from typing import Generic, TypeVar, cast
 
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, detached, without_traceback
 from token_refresh.reader import lifecycle
-from token_refresh.reader.fetch import FETCH_SECONDS, SET_BACK_SECONDS, Entry, Fetch, Read
+from token_refresh.reader.fetch import FETCH_SECONDS, SET_BACK_SECONDS, Entry, Fetch, Read, need_asyncio
 from token_refresh.reader.pauses import RetryPauses
 from token_refresh.reader.runtime import Runtime
 
@@ -182,6 +182,7 @@ class Cache(Generic[T]):
             self._give_up(fetch)
 
     async def _acomplete(self, fetch: Fetch) -> None:
+        need_asyncio()
         self._launch(fetch)
         if not await fetch.wait_async(self._fetch_seconds):
             self._give_up(fetch)

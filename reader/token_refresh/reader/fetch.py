@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from token_refresh.errors import TokenRefreshError
+from token_refresh.errors import ConfigurationError, TokenRefreshError
 
 T = TypeVar("T")
 
@@ -33,6 +33,26 @@ class Entry(NamedTuple, Generic[T]):
 
 
 Read = Callable[[Entry[T] | None, Callable[[], bool]], Entry[T]]
+
+
+def need_asyncio() -> None:
+    """Refuse to wait where no event loop of asyncio runs.
+
+    Raises:
+        ConfigurationError: None does.
+    """
+    import asyncio  # noqa: PLC0415 - 30 ms, which only its users should pay; they have loaded it already
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass  # raised below, without that error as its context
+    else:
+        return
+    raise ConfigurationError(
+        "the asynchronous methods of a reader need asyncio, and no event loop of it runs here",
+        fix="Under trio, call the other ones in a thread: await trio.to_thread.run_sync(tokens.get)",
+    )
 
 
 class Fetch:
@@ -75,7 +95,7 @@ class Fetch:
 
     async def wait_async(self, seconds: float) -> bool:
         """Do what `wait` does, without blocking the event loop."""
-        import asyncio  # noqa: PLC0415 - 30 ms, which only its users should pay; they have loaded it already
+        import asyncio  # noqa: PLC0415 - as in `need_asyncio`
 
         try:
             async with asyncio.timeout(seconds):

@@ -1,8 +1,13 @@
 """HTTP headers by name, in any case; a header that matters may come only once."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, Union
 
+from token_refresh.errors import ConfigurationError
 from token_refresh.webhooks.errors import WebhookMalformed
+
+GivenHeaders: TypeAlias = Union[Mapping[str, str], Iterable[tuple[str, str]], "Headers"]
+"""A request's headers as frameworks have them: a mapping, or pairs of a name and a value."""
 
 
 class Headers:
@@ -17,9 +22,25 @@ class Headers:
             self._values.setdefault(name.lower(), []).append(value)
 
     @classmethod
-    def of(cls, headers: "Mapping[str, str] | Headers") -> "Headers":
-        """Take any framework's mapping; one that lists a repeated header twice is understood."""
-        return headers if isinstance(headers, Headers) else cls(headers.items())
+    def of(cls, headers: GivenHeaders) -> "Headers":
+        """Take any framework's headers; a mapping that lists a repeated header twice is understood.
+
+        Raises:
+            ConfigurationError: These are no headers.
+        """
+        if isinstance(headers, Headers):
+            return headers
+        given: Any = headers.items() if hasattr(headers, "items") else headers
+        try:
+            pairs: list[Any] = [(name, value) for name, value in given]
+        except (TypeError, ValueError):
+            pairs = [(None,)]
+        if all(isinstance(part, str) for pair in pairs for part in pair):
+            return cls(pairs)
+        raise ConfigurationError(
+            f"verify() needs the request's headers as a mapping or pairs of text, and got {type(headers).__name__}",
+            fix="In most frameworks that is verifier.verify(request.headers, body)",
+        )
 
     def get(self, name: str) -> str | None:
         """Give a header, or None.

@@ -22,18 +22,14 @@ if TYPE_CHECKING:
 
 Deliver = Callable[[str, Delivery], None]
 
-# SQS takes 1 MiB as one message; EventBridge "less than 1MB" as one request, names included.
-QUEUE_LIMIT_BYTES = 1_048_576
-BUS_LIMIT_BYTES = 1_000_000
-
 _QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.amazonaws\.com")
 
 
 class SqsQueue:
     """Sends deliveries to a queue. A FIFO queue drops the copies of a delivery that come within five minutes."""
 
-    limit_bytes: Final = QUEUE_LIMIT_BYTES
-    """A `Receiver` refuses a larger body unread."""
+    limit_bytes: Final = 1_048_576
+    """SQS takes 1 MiB as one message. A `Receiver` refuses a larger body unread."""
 
     def __init__(self, url: str, *, client: "SQSClient | None" = None) -> None:
         """Remember the queue.
@@ -69,7 +65,7 @@ class SqsQueue:
 
         # The URL names the region.
         request = AwsRequest("sqs:SendMessage", self._url, region="", kind="queue")
-        return _problem(len(message.encode()), QUEUE_LIMIT_BYTES, lambda: call(send, lambda: request))
+        return _problem(len(message.encode()), self.limit_bytes, lambda: call(send, lambda: request))
 
     def _connect(self) -> "SQSClient":
         if self._client:
@@ -85,8 +81,8 @@ class EventBus:
     A bus drops no copies: its consumers have to.
     """
 
-    limit_bytes: Final = BUS_LIMIT_BYTES
-    """As that of `SqsQueue`."""
+    limit_bytes: Final = 1_000_000
+    """EventBridge takes "less than 1MB" as one request, names included."""
 
     def __init__(self, name: str = "default", *, client: "EventBridgeClient | None" = None) -> None:
         """Remember the bus: its name or ARN, and where wanted a boto3 client; see `SqsQueue`."""
@@ -110,7 +106,7 @@ class EventBus:
     def _put(self, source: str, kind: str, detail: str) -> WebhookError | None:
         entry = {"Source": source, "DetailType": kind, "Detail": detail}
         size_bytes = len((source + kind + detail).encode())
-        return _problem(size_bytes, BUS_LIMIT_BYTES, lambda: put_event(self._connect, self._name, entry))
+        return _problem(size_bytes, self.limit_bytes, lambda: put_event(self._connect, self._name, entry))
 
     def _connect(self) -> "EventBridgeClient":
         client: EventBridgeClient = self._client or CLIENTS.get("events", limits=CALL_LIMITS)

@@ -1,6 +1,6 @@
 """Verifies deliveries with a secret that is cached, rotated, and read again when a signature doesn't fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from token_refresh.errors import ConfigurationError, InvalidSecretDocument, Toke
 from token_refresh.reader import Runtime, Secret
 from token_refresh.webhooks.delivery import Delivery, VerifiedWith
 from token_refresh.webhooks.errors import WebhookNotVerified
-from token_refresh.webhooks.headers import Headers
+from token_refresh.webhooks.headers import GivenHeaders, Headers
 from token_refresh.webhooks.scheme import Scheme, Signed
 from token_refresh.webhooks.verify import check_time, first_fitting
 
@@ -53,7 +53,14 @@ class Verifier:
             secret: A `SecretReader` of the endpoint's signing secret.
             tolerance: How far the signed time may be from ours, either way.
             runtime: Whose `clock` says what time it is, for tests.
+
+        Raises:
+            ConfigurationError: Something else was given as scheme or secret.
         """
+        problem = _misuse(scheme, secret)
+        if problem is not None:
+            del secret  # Perhaps the signing secret itself, and error reporters show this frame.
+            raise problem
         # Stripe's libraries switch the check off with 0; here that is an error.
         if tolerance <= timedelta():
             raise ValueError("tolerance must be a positive timedelta: without it any old delivery can be replayed")
@@ -62,11 +69,11 @@ class Verifier:
         self._tolerance = tolerance
         self._clock = (runtime or Runtime()).clock
 
-    def verify(self, headers: Mapping[str, str] | Headers, body: bytes) -> Delivery:
+    def verify(self, headers: GivenHeaders, body: bytes) -> Delivery:
         """Verify one request.
 
         Args:
-            headers: All of its headers, in any case.
+            headers: All of its headers, in any case: a mapping, or pairs.
             body: Its body, byte for byte as it came.
 
         Raises:
@@ -82,7 +89,7 @@ class Verifier:
         del headers, body
         raise problem
 
-    async def averify(self, headers: Mapping[str, str] | Headers, body: bytes) -> Delivery:
+    async def averify(self, headers: GivenHeaders, body: bytes) -> Delivery:
         """Do what `verify` does, without blocking the event loop."""
         problem: Exception
         try:
@@ -92,7 +99,7 @@ class Verifier:
         del headers, body
         raise problem
 
-    def _verify(self, given: Mapping[str, str] | Headers, body: bytes) -> Delivery:
+    def _verify(self, given: GivenHeaders, body: bytes) -> Delivery:
         headers = Headers.of(given)
         signed = self._read(headers, body)
         secrets = self._secret.accepted()
@@ -104,7 +111,7 @@ class Verifier:
                 found = self._match(signed, secrets := newest)
         return self._finish(headers, body, signed, found, secrets[0].created_at)
 
-    async def _averify(self, given: Mapping[str, str] | Headers, body: bytes) -> Delivery:
+    async def _averify(self, given: GivenHeaders, body: bytes) -> Delivery:
         headers = Headers.of(given)
         signed = self._read(headers, body)
         secrets = await self._secret.aaccepted()
@@ -182,3 +189,18 @@ class Verifier:
             f"or the secret of another endpoint is stored ({hint})",
             fix=("Then store the right one: ", *how_to_correct(secrets)),
         )
+
+
+def _misuse(scheme: object, secret: object) -> ConfigurationError | None:
+    """Say what was given in place of a scheme or a reader; nothing of it is quoted: it may be the secret."""
+    if not isinstance(scheme, Scheme):
+        what, got = "a sender, such as STRIPE, as its first argument", scheme
+    elif not hasattr(secret, "accepted"):
+        what, got = "a SecretReader as its second argument", secret
+    else:
+        return None
+    return ConfigurationError(
+        f"Verifier needs {what}, and got {type(got).__name__}",
+        why="the signing secret stays out of the code, and may be rotated",
+        fix='Write Verifier(STRIPE, SecretReader("my-app/prod/stripe")), and on a laptop SecretReader("env:NAME")',
+    )

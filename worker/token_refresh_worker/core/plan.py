@@ -148,7 +148,7 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
 
 
 def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
-    """Attempts on this version failed, and the pause, or the provider's `Retry-After`, is not over: yield."""
+    """Attempts on this version failed, and the backoff or `Retry-After` is not over: yield."""
     attempts = snapshot.on_version
     if not attempts or run.forces(snapshot):
         return None

@@ -8,6 +8,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh.reader.reference import Reference, ReferenceScheme
 
 if TYPE_CHECKING:
+    from token_refresh.aws.request import AskedBy
     from token_refresh.reader.sources.source import Source
 
 _SERVICES: Final = {
@@ -18,7 +19,12 @@ _SERVICES: Final = {
 
 
 def open_sources(
-    references: Iterable[Reference], *, client: Any, region: str | None, clock: Callable[[], float]
+    references: Iterable[Reference],
+    *,
+    client: Any,
+    region: str | None,
+    clock: Callable[[], float],
+    asked_by: "AskedBy" = "SecretReader",
 ) -> dict[ReferenceScheme, "Source"]:
     """Make one source for each scheme: with the caller's client where it is of its service, else in this region.
 
@@ -35,7 +41,7 @@ def open_sources(
     if given is not None and given not in {_SERVICES.get(scheme) for scheme in schemes}:
         raise ConfigurationError(f"the given client is one of {given}, and none of the references is read through it")
     return {
-        scheme: _open(scheme, client if given in {None, _SERVICES.get(scheme)} else None, region, clock)
+        scheme: _open(scheme, client if given in {None, _SERVICES.get(scheme)} else None, region, clock, asked_by)
         for scheme in schemes
     }
 
@@ -48,17 +54,19 @@ def _service_of(client: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _open(scheme: ReferenceScheme, client: Any, region: str | None, clock: Callable[[], float]) -> "Source":
+def _open(
+    scheme: ReferenceScheme, client: Any, region: str | None, clock: Callable[[], float], asked_by: "AskedBy"
+) -> "Source":
     # A process reads one kind of reference, as a rule: it loads the module of that kind.
     match scheme:
         case ReferenceScheme.SECRET:
             from token_refresh.reader.sources.secrets_manager import SecretsManager  # noqa: PLC0415 - see above
 
-            return SecretsManager(client, region)
+            return SecretsManager(client, region, asked_by)
         case ReferenceScheme.PARAMETER | ReferenceScheme.AMPLIFY:
             from token_refresh.reader.sources.parameter_store import ParameterStore  # noqa: PLC0415 - see above
 
-            return ParameterStore(client, region)
+            return ParameterStore(client, region, asked_by)
         case ReferenceScheme.ENVIRONMENT | ReferenceScheme.FILE:
             from token_refresh.reader.sources.local import Local  # noqa: PLC0415 - see above
 

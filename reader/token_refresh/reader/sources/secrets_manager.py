@@ -6,7 +6,7 @@ from typing import Any, Final
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.causes import Cause, FailedCall, failure_of_code
 from token_refresh.aws.errors import named_error
-from token_refresh.aws.request import AwsRequest
+from token_refresh.aws.request import AskedBy, AwsRequest, token_status
 from token_refresh.aws.responses import MalformedResponse, member, time_member, version_member
 from token_refresh.errors import SecretEmpty
 from token_refresh.reader.reference import Reference
@@ -20,8 +20,8 @@ BATCH_SIZE: Final = 20
 class SecretsManager(Source):
     """Reads secrets by their labels."""
 
-    def __init__(self, client: Any, region: str | None) -> None:
-        self._service = AwsService("secretsmanager", kind="secret", client=client, region=region)
+    def __init__(self, client: Any, region: str | None, asked_by: AskedBy) -> None:
+        self._service = AwsService("secretsmanager", kind="secret", client=client, region=region, asked_by=asked_by)
 
     def read(self, reference: Reference) -> Version:
         """Read the version with AWSCURRENT."""
@@ -96,12 +96,11 @@ def _version(reference: Reference, request: AwsRequest, response: Any) -> Versio
         raise named_error(FailedCall(cause=Cause.NO_VALUE, code="SecretString"), request)
     if not isinstance(content, str | bytes):
         raise MalformedResponse("SecretString")
-    status = request.command("token-refresh status {}", request.name)
     return Version(
         reference=reference,
         request=request,
         version_id=version_member(response),
         created_at=time_member(response, "CreatedDate"),
         content=content,
-        how_to_renew=("the worker's next run stores one; ", status, " shows why there is none"),
+        how_to_renew=("the worker's next run stores one; ", token_status(request), " shows why there is none"),
     )

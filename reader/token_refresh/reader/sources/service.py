@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import call
 from token_refresh.aws.clients import CLIENTS, ClientLimits
-from token_refresh.aws.request import AwsRequest
+from token_refresh.aws.request import AskedBy, AwsRequest
 from token_refresh.errors import ConfigurationError
 from token_refresh.reader import lifecycle
 
@@ -20,8 +20,8 @@ CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=2)
 class AwsService:
     """Calls a service through the caller's client, or through a client that all readers share."""
 
-    def __init__(self, name: str, *, kind: str, client: Any, region: str | None) -> None:
-        """Remember the client and the region, and what messages call a value of the service.
+    def __init__(self, name: str, *, kind: str, client: Any, region: str | None, asked_by: AskedBy) -> None:
+        """Remember the client and the region, and what messages call a value of the service and its reader.
 
         Raises:
             ConfigurationError: The given client belongs to another region than the given one.
@@ -30,6 +30,7 @@ class AwsService:
         self._kind = kind
         self._client = client
         self._region = region
+        self._asked_by: AskedBy = asked_by
         self._inherited = False
         if client is not None and region not in {None, client.meta.region_name}:
             raise ConfigurationError(
@@ -47,6 +48,7 @@ class AwsService:
             region=region or "the configured region",
             kind=self._kind,
             reference=reference,
+            asked_by=self._asked_by,
         )
 
     def client_region(self, name: str) -> str | None:

@@ -20,7 +20,7 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.prompts import ask_secret, confirm
 from token_refresh_worker.cli.console.screen import errors, output, text, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.lookups import other_regions
+from token_refresh_worker.cli.secret.lookups import other_regions, refuse_published_secret
 from token_refresh_worker.cli.secret.membership import find_index, join
 from token_refresh_worker.cli.secret.provider import provider_variable, settings_for
 from token_refresh_worker.cli.secret.storing import base_document, document_of, fields_of
@@ -137,13 +137,17 @@ def _find(context: Context, *, create: bool) -> tuple[SecretVersion | None, bool
 
     Raises:
         SecretNotFound: It can't be created, or is in another region.
+        InvalidSecretDocument: A deployment publishes to it.
     """
     try:
-        return context.store().read(label=CURRENT), False
+        current = context.store().read(label=CURRENT)
     except SecretNotFound as missing:
         # An ARN can't be chosen, and the name of a deleted secret is taken until the deletion is complete.
         if context.secret_id.startswith("arn:") or missing.is_deleted:
             raise
+    else:
+        refuse_published_secret(context, current)
+        return current, False
     regions = [] if create else other_regions(context)
     if regions:
         raise SecretNotFound(

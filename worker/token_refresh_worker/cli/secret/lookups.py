@@ -3,17 +3,22 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, cast
 
+from token_refresh.advice import Advice
+from token_refresh.aws.arn import name_same_secret
 from token_refresh.aws.calls import CallFailed, call
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import service_time
-from token_refresh.errors import InvalidSecretDocument, SecretNotFound, TokenRefreshError
+from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.stored.published import PUBLISHED_FROM_TAG
 
 _ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 
@@ -72,14 +77,14 @@ def saying_where(context: Context) -> Iterator[None]:
 
     Raises:
         SecretNotFound: It is in another region, or nowhere.
-        InvalidSecretDocument: This is its published copy.
+        InvalidSecretDocument: This is a published secret.
     """
     try:
         yield
     except SecretNotFound as failure:
         raise _not_found(context, failure) from None
-    except InvalidSecretDocument:
-        _refuse_published_copy(context)
+    except (InvalidSecretDocument, SecretEmpty):
+        refuse_published_secret(context, context.store().read(label=CURRENT))
         raise
 
 
@@ -105,15 +110,35 @@ def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
     )
 
 
-def _refuse_published_copy(context: Context) -> None:
-    """Refuse to take the published copy for the token secret."""
-    fields = fields_of(context.store().read(label=CURRENT))
-    if "sourceVersionId" in fields and "refreshToken" not in fields:
-        raise InvalidSecretDocument(
-            f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
-            "token",
-            fix="Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",
-        ) from None
+def refuse_published_secret(context: Context, current: SecretVersion | None) -> None:
+    """Refuse to take a secret that a deployment publishes to for its token secret, also while it is empty.
+
+    Raises:
+        InvalidSecretDocument: It is one, by its content, its tag or PUBLISHED_SECRET_ID.
+    """
+    fields, source = fields_of(current), _published_from(context)
+    is_copy = "sourceVersionId" in fields and "refreshToken" not in fields
+    named = name_same_secret(context.environment.get("PUBLISHED_SECRET_ID", ""), context.secret_id)
+    if not (is_copy or source or named):
+        return
+    advice: Advice = ("Run the command on the token secret that it is published from (the function's TOKEN_SECRET_ID)",)
+    if source:
+        of_source = replace(context, environment={**context.environment, "TOKEN_SECRET_ID": source})
+        advice = "Run the command on the token secret: ", of_source.command(context.name)
+    raise InvalidSecretDocument(
+        f"secret {context.secret_id} in {context.region} is the published copy for consumers, which has no refresh "
+        "token",
+        fix=advice,
+    ) from None
+
+
+def _published_from(context: Context) -> str | None:
+    """Give the token secret that a published secret's tag names; None if there is no tag, or it may not be read."""
+    try:
+        tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
+    except TokenRefreshError:
+        return None
+    return next((tag["Value"] for tag in tags if tag["Key"] == PUBLISHED_FROM_TAG), None)
 
 
 def _exists(context: Context, region: str) -> bool:
