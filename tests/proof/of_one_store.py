@@ -41,19 +41,19 @@ def _moves(to: str) -> tuple[Scenario, ...]:
     """Give the histories in which claims are moved, at any point of a run."""
     other = Deployment(claims=to)
     return (
-        Scenario(name="moved", plans=("s", "mm", "S"), budget=Budget(crashes=1), other=other, before=1),
-        Scenario(name="moved, never claimed", plans=("s", "mmS"), budget=Budget(crashes=1), other=other),
+        Scenario(name=f"moved to {to}", plans=("s", "mm", "S"), budget=Budget(crashes=1), other=other, before=1),
+        Scenario(name=f"moved to {to}, never claimed", plans=("s", "mmS"), budget=Budget(crashes=1), other=other),
         Scenario(
-            name="moved, dying",
+            name=f"moved to {to}, dying",
             plans=("s", "m", "S"),
             budget=Budget(crashes=1, losses=1, jumps=1),
             jumps=(CLAIM_ENDS,),
             other=other,
             before=1,
         ),
-        Scenario(name="moved and back", plans=("s", "mb", "S"), other=other, before=1),
+        Scenario(name=f"moved to {to} and back", plans=("s", "mb", "S"), other=other, before=1),
         Scenario(
-            name="moved, people",
+            name=f"moved to {to}, people",
             plans=("s", "mS"),
             budget=Budget(crashes=1, operator=1),
             operator=(EDIT, REAUTHORIZE),
@@ -61,19 +61,24 @@ def _moves(to: str) -> tuple[Scenario, ...]:
             before=1,
         ),
         Scenario(
-            name="moved, old sets",
+            name=f"moved to {to}, old sets",
             plans=("m", "S"),
             budget=Budget(operator=1),
             operator=(AUTHORIZE, MOVE_BACK, COPY_BACK),
             other=other,
             before=4,
         ),
-        Scenario(name="moved, faults", plans=("s", "mm"), budget=Budget(faults=1), other=other, before=1),
+        Scenario(name=f"moved to {to}, faults", plans=("s", "mm"), budget=Budget(faults=1), other=other, before=1),
         Scenario(
-            name="moved, stale reads", plans=("s", "mS"), budget=Budget(stale=2), stale_depth=8, other=other, before=1
+            name=f"moved to {to}, stale reads",
+            plans=("s", "mS"),
+            budget=Budget(stale=2),
+            stale_depth=8,
+            other=other,
+            before=1,
         ),
         Scenario(
-            name="moved, false rejections",
+            name=f"moved to {to}, false rejections",
             plans=("s", "mS"),
             budget=Budget(false_rejections=1, jumps=1),
             jumps=(HOUR_PASSES,),
