@@ -2,10 +2,11 @@
 
     uvicorn examples.fastapi_service:app
 
-Needs `pip install "token-refresh-worker[httpx]" fastapi uvicorn` and AWS credentials that may read the secret. If the
+Needs `pip install "token-refresh[httpx]" fastapi uvicorn` and AWS credentials that may read the secret. If the
 secret isn't called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN.
 """
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from fastapi.responses import JSONResponse
 from token_refresh.reader import TokenReader, TokenRefreshError
 from token_refresh.reader.httpx_auth import TokenAuth
 
+logger = logging.getLogger("uvicorn.error")
 WHO_AM_I = "query { user { id nid rid } organization { id } }"
 
 
@@ -36,7 +38,8 @@ app = FastAPI(lifespan=lifespan)
 
 @app.exception_handler(TokenRefreshError)
 async def no_token(_request: Request, error: TokenRefreshError) -> JSONResponse:
-    """Return 503; the error's message is for our log, not for the clients."""
+    """Log why, and return 503; the error's message is for our log, not for the clients."""
+    logger.error("no Upwork token: %s: %s", type(error).__name__, error)
     return JSONResponse({"detail": f"no Upwork token: {type(error).__name__}"}, status_code=503)
 
 

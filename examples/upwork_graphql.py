@@ -2,7 +2,7 @@
 
     python examples/upwork_graphql.py
 
-Needs `pip install "token-refresh-worker[httpx]"` and AWS credentials that may read the secret. If the secret isn't
+Needs `pip install "token-refresh[httpx]"` and AWS credentials that may read the secret. If the secret isn't
 called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN.
 """
 

@@ -6,9 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pytest
 
+from infra.conftest import EVERYTHING
 from infra.policy import Ask, Policy, resolve
 from infra.synthesis import Deployment
+from token_refresh_infra.modes import parameters_of
+from token_refresh_infra.single.stack import SingleStack
+
+from aws_cdk import App, LegacyStackSynthesizer  # isort: skip - after our package, see its docstring
 
 OTHER = "210987654321"
 OWN = {"PrincipalAccount": "123456789012", "PrincipalIsAWSService": "false", "SecureTransport": "true"}
@@ -107,6 +113,15 @@ def test_who_may_manage(everything: Deployment, plain: Deployment) -> None:
             allowed = [False, True, True, True, False, False, False]
             assert ([True] * 7 if open_to_all else allowed) == callers_of(everything, name, action), action
         assert [True] * 7 == callers_of(plain, "upwork-oauth-tokens", action)
+
+
+def test_an_unknown_deploying_role_is_refused(code: Path) -> None:
+    """Where the CDK doesn't know with which role a stack is deployed, an allow list would lock the stack out."""
+    parameters = parameters_of(EVERYTHING)
+    app = App(default_stack_synthesizer=LegacyStackSynthesizer())
+
+    with pytest.raises(TypeError, match="operators"):
+        SingleStack(app, "stack", parameters=parameters, code=code)  # type: ignore[arg-type]  # of this mode
 
 
 def test_the_policy_of_the_page_is_the_one_that_is_deployed(everything: Deployment) -> None:

@@ -100,7 +100,7 @@ class History:
         began = max(self.now, expires_at - first)
         for moment in self._moments(began, expires_at):
             self._at(moment, self._begin)
-        self._at(max(self.now, expires_at) + 2 * self._window_seconds, self._turn_ended)
+        self._at(max(self.now, expires_at) + 2 * self._window_seconds, self._next_turn)
 
     def _moments(self, began: float, expires_at: float) -> list[float]:
         """Give when runs begin: a few close to each other, then by schedule until after expiry."""
@@ -111,9 +111,6 @@ class History:
         while moments[-1] < expires_at + self._window_seconds:
             moments.append(moments[-1] + dice.uniform(gap / 2, gap))
         return moments
-
-    def _turn_ended(self) -> None:
-        self._next_turn()
 
     def _begin(self) -> None:
         if self._expires_at() - self.now > 1.5 * self._window_seconds:

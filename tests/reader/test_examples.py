@@ -112,9 +112,13 @@ def test_lambda_handler_hands_on_a_real_401(environment: dict[str, str]) -> None
 
 
 def test_fastapi_service(
-    environment: dict[str, str], upwork: Upwork, running_store: Store, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str],
+    upwork: Upwork,
+    running_store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The FastAPI example passes on the response, shows the token's version, and returns 503 without a token."""
+    """The FastAPI example passes on the response and shows the version; without a token it returns 503 and logs why."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.syspath_prepend(EXAMPLES)
@@ -131,6 +135,7 @@ def test_fastapi_service(
         async with served(app) as service:
             response = await service.get("/me")
         assert (503, {"detail": "no Upwork token: SecretAccessDenied"}) == (response.status_code, response.json())
+        assert "SecretAccessDenied: secretsmanager:GetSecretValue on secret" in caplog.text
 
     upwork.accepted = {"canary-1"}
     asyncio.run(main())

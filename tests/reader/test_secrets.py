@@ -1,6 +1,7 @@
 """`SecretReader` and `SecretGroup` against a real HTTP store."""
 
 import asyncio
+import inspect
 from datetime import timedelta
 from unittest import mock
 
@@ -14,6 +15,7 @@ from token_refresh.reader import (
     SecretNotFound,
     SecretReader,
     SecretStoreUnavailable,
+    TokenReader,
 )
 
 MINUTE = timedelta(minutes=1)
@@ -31,7 +33,25 @@ def test_text_json_and_binary(store: Store, key: SecretReader) -> None:
     assert {"key": "canary"} == key.json()
     assert key.json() is not key.json()
     assert b'{"key": "canary"}' == key.binary()
+    assert (key.text(), key.json(), key.binary()) == asyncio.run(read_all(key))
     assert 1 == store.reads
+
+
+async def read_all(key: SecretReader) -> tuple[str, object, bytes]:
+    return await key.atext(), await key.ajson(), await key.abinary()
+
+
+@pytest.mark.parametrize("reader", [TokenReader, SecretReader, SecretGroup])
+def test_asynchronous_twins(reader: type) -> None:
+    """Each method of a reader has a twin with the same arguments that never blocks the event loop."""
+    public = {name: each for name, each in inspect.getmembers(reader, inspect.isfunction) if not name.startswith("_")}
+    twins = {name for name, each in public.items() if inspect.iscoroutinefunction(each)}
+    others = public.keys() - twins
+
+    # `group[name]` is the one method without a name of its own.
+    assert twins == {f"a{name}" for name in others} | ({"asecret"} if reader is SecretGroup else set())
+    for name in others:
+        assert inspect.signature(public[name]).parameters == inspect.signature(public[f"a{name}"]).parameters
 
 
 def test_binary_secret(store: Store) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -12,8 +13,8 @@ from token_refresh.testing import FakeSecretReader, FakeTokenReader
 
 PLUGIN = "token_refresh.testing.pytest_plugin"
 SERVICE_TEST = """
-def test_the_service(fake_tokens):
-    assert "fake-access-token" == fake_tokens.get()
+def test_the_service(fake_tokens, fake_secret):
+    assert ("fake-access-token", "fake-secret") == (fake_tokens.get(), fake_secret.text())
 """
 
 
@@ -22,7 +23,7 @@ def test_the_service(fake_tokens):
 )
 def test_a_fake_overrides_whatever_reads(fake: type, real: type) -> None:
     """Each public method of the real reader that reads is the fake's own, or calls one that is."""
-    derived = {"aget", "secret", "asecret", "text", "json", "binary"}
+    derived = {"aget", "secret", "asecret", "text", "atext", "json", "ajson", "binary", "abinary"}
     public = {name for name, _ in inspect.getmembers(real, inspect.isfunction) if not name.startswith("_")}
 
     assert set() == {name for name in public - derived if getattr(fake, name) is getattr(real, name)}
@@ -41,6 +42,19 @@ def test_a_token_is_what_the_test_set() -> None:
     assert first.version_id != second.version_id
     assert second.created_at < second.expires_at
     assert "first" not in repr(first)
+
+
+def test_no_expired_token() -> None:
+    """A fake serves no token whose life is over, whether the fake or the token had that life."""
+    tokens = FakeTokenReader("dead", lifetime=timedelta())
+
+    with pytest.raises(TokenExpired, match="the fake's access token expired at"):
+        tokens.get()
+    tokens.refresh("alive", lifetime=timedelta(hours=1))
+    assert "alive" == tokens.get()
+    tokens.refresh("dead", lifetime=timedelta())
+    with pytest.raises(TokenExpired):
+        asyncio.run(tokens.aget())
 
 
 def test_a_rejected_token_is_worth_a_retry_only_if_there_is_another() -> None:
@@ -112,7 +126,7 @@ def test_a_secret_s_failure_lasts_until_it_is_rotated() -> None:
 
 
 def test_the_plugin_gives_a_fixture(pytester: pytest.Pytester) -> None:
-    """A service's conftest names the plugin, and its tests get the fake."""
+    """A service's conftest names the plugin, and its tests get the fakes."""
     pytester.makeconftest(f'pytest_plugins = ["{PLUGIN}"]')
     pytester.makepyfile(SERVICE_TEST)
 

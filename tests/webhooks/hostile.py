@@ -7,12 +7,15 @@ import random
 from typing import Any
 
 from token_refresh import errors
+from token_refresh.webhooks import Receiver
 from webhooks.events import SHAPES
+from webhooks.fake_secret import FakeSecret
 from webhooks.setting import Setting
 from webhooks.signing import KINDS, NOW, SECRETS, SIGNATURE_HEADER, sent
 
 # What the table of responses has; 500 is a defect, and not among them.
-NAMED = {200, 400, 401, 404, 405, 413, 503}
+NAMED = {200, 400, 401, 403, 404, 405, 413, 503}
+ORIGIN = "canary-origin"
 TEXTS = (
     "",
     " ",
@@ -72,6 +75,8 @@ def hostile_event(chance: random.Random) -> Any:
         if name in headers:
             headers[name] = broken_text(chance, headers.pop(name))
             chance.random() < 0.2 and headers.pop(name)
+    if chance.random() < 0.5:
+        headers["X-Origin-Verify"] = ORIGIN if chance.random() < 0.8 else broken_text(chance, ORIGIN)
     shape = chance.choice(tuple(SHAPES.values()))
     path = f"/webhooks/{kind}" if chance.random() < 0.95 else chance.choice(TEXTS)
     event = shape("POST" if chance.random() < 0.95 else "GET", path, headers, body, encoded=True)
@@ -94,7 +99,7 @@ def break_somewhere(chance: random.Random, value: Any) -> None:
 
 
 def setting_of(chance: random.Random) -> Setting:
-    """Make a receiver whose secrets and queue fail now and then."""
+    """Make a receiver whose secrets and queue fail now and then, and which is behind a distribution now and then."""
     setting = Setting()
     roll = chance.random()
     if roll < 0.02:
@@ -103,6 +108,8 @@ def setting_of(chance: random.Random) -> Setting:
         kind = chance.choice(KINDS)
         setting.secrets[kind].store("canary \n")
         setting.secrets[kind].cached = setting.secrets[kind].stored
+    if chance.random() < 0.3:
+        setting.receiver = Receiver(setting.routes, deliver_to=setting.take, origin=FakeSecret(ORIGIN))
     return setting
 
 

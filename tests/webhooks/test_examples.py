@@ -202,6 +202,14 @@ def test_fastapi_webhook(aws: Surroundings) -> None:
     assert [("/webhooks/stripe", request.body)] == [(route, delivery.body) for route, delivery in aws.queued()]
 
 
+def test_the_test_of_the_fastapi_service() -> None:
+    """The FastAPI service has tests of its own, which use `token_refresh.testing`, and pass."""
+    command = [sys.executable, "-m", "pytest", "-c", os.devnull, "-p", "no:cacheprovider", "test_fastapi_webhook.py"]
+    ended = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+
+    assert "3 passed" in ended.stdout, ended.stdout
+
+
 def test_cloudfront_template() -> None:
     """The template of a distribution in front is valid, adds the header, caches nothing, and limits an address."""
     from cfnlint import api, decode  # noqa: PLC0415 - takes a second, which every run of any test would wait

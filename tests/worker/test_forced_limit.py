@@ -1,4 +1,4 @@
-"""Whoever may invoke the function can't end the grant, however often he asks."""
+"""Whoever may force runs can't end the grant, however often they ask."""
 
 import io
 import json

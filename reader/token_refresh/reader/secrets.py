@@ -101,13 +101,25 @@ class SecretReader:
         """Return the current version's text."""
         return self.secret().text()
 
+    async def atext(self) -> str:
+        """Do what `text` does, without ever blocking the event loop."""
+        return (await self.asecret()).text()
+
     def json(self) -> Any:
         """Return the current version's text, parsed."""
         return self.secret().json()
 
+    async def ajson(self) -> Any:
+        """Do what `json` does, without ever blocking the event loop."""
+        return (await self.asecret()).json()
+
     def binary(self) -> bytes:
         """Return the current version's bytes."""
         return self.secret().binary()
+
+    async def abinary(self) -> bytes:
+        """Do what `binary` does, without ever blocking the event loop."""
+        return (await self.asecret()).binary()
 
     def reject(self, secret: Secret) -> bool:
         """Check whether `secret`, which did not work, is still current; return True if there is another version.

@@ -5,14 +5,15 @@ from itertools import count
 from typing import Final
 
 from token_refresh.errors import without_traceback
-from token_refresh.reader import Secret, SecretReader, Token, TokenReader, TokenRefreshError
+from token_refresh.reader import Secret, SecretReader, Token, TokenExpired, TokenReader, TokenRefreshError
 from token_refresh.reader.secret import Stage
+from token_refresh.stored.times import iso
 
 LIFETIME: Final = timedelta(hours=24)
 
 
 class FakeTokenReader(TokenReader):
-    """A `TokenReader` that reads nothing: it gives the token that the test set."""
+    """A `TokenReader` that reads nothing: it gives the token that the test set, as long as that is valid."""
 
     def __init__(self, value: str = "fake-access-token", *, lifetime: timedelta = LIFETIME) -> None:
         """Start with a token.
@@ -29,12 +30,20 @@ class FakeTokenReader(TokenReader):
         """The tokens that were rejected, in order."""
         self.refresh(value)
 
-    def refresh(self, value: str) -> Token:
-        """Make another token current and end a failure, as a run of the worker would."""
+    def refresh(self, value: str, *, lifetime: timedelta | None = None) -> Token:
+        """Make another token current and end a failure, as a run of the worker would.
+
+        Args:
+            value: The access token.
+            lifetime: How long this token lives; nothing, `timedelta()`, makes it expired at once.
+        """
         now = datetime.now(UTC)
         self._failure = None
         self._token = Token(
-            value=value, expires_at=now + self._lifetime, version_id=f"version-{next(self._numbers)}", created_at=now
+            value=value,
+            expires_at=now + (self._lifetime if lifetime is None else lifetime),
+            version_id=f"version-{next(self._numbers)}",
+            created_at=now,
         )
         return self._token
 
@@ -43,10 +52,16 @@ class FakeTokenReader(TokenReader):
         self._failure = error
 
     def token(self) -> Token:
-        """Return the token that was set, or raise the error that was set."""
+        """Return the token that was set, or raise the error that was set.
+
+        Raises:
+            TokenExpired: The token's life is over.
+        """
         if self._failure is not None:
             # A copy, as the real reader raises one: a test that compares identities would pass here and fail there.
             raise without_traceback(self._failure)
+        if datetime.now(UTC) >= self._token.expires_at:
+            raise TokenExpired(f"the fake's access token expired at {iso(self._token.expires_at)}")
         return self._token
 
     async def atoken(self) -> Token:

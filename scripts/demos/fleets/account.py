@@ -257,8 +257,12 @@ class FleetAccount:
 
 
 def _as_emulated(template: dict[str, Any]) -> dict[str, Any]:
-    """Name permissions as the emulator does: a right of its own for batches, and no condition on an event's source."""
+    """Name permissions as the emulator does: a right of its own for batches, and no condition on what it does not see.
+
+    It sees neither the source of an event nor the keys of a request to a table.
+    """
     text = json.dumps(template).replace('"sqs:SendMessage"', '["sqs:SendMessage", "sqs:SendMessageBatch"]')
+    text = text.replace(', "Null": {"dynamodb:LeadingKeys": "false"}', "")
     return dict(json.loads(text.replace(f'"Condition": {{"StringEquals": {{"events:source": "{SOURCE}"}}}}, ', "")))
 
 

@@ -34,8 +34,8 @@ the strict server of this project's tests for Secrets Manager, and imitations fo
 runs the messages of a FIFO queue one by one, so the demo itself takes them from the queue to the function, eight at a \
 time. Alarms and queue policies are left out, and IAM does not guard the secrets.
 
-Two conditions of the template are changed, since ministack knows others: the dispatcher may also send in batches \
-under a permission's own name, and the worker's events are not bound to their source.
+Three conditions of the template are changed, since ministack knows others: the dispatcher may also send in batches \
+under a permission's own name, the worker's events are not bound to their source, and requests need not name items.
 """
 
 
