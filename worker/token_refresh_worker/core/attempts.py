@@ -56,7 +56,7 @@ class Attempt:
     versions: int = 2
     """How many versions of the secret it takes: a claim that is one, and what follows it."""
     retry_at: datetime | None = None
-    """Until when the provider asked to wait; known of the newest attempt alone."""
+    """Until when the provider asked to wait, or reads may miss stored tokens; known of the newest attempt alone."""
 
 
 @dataclass(frozen=True, slots=True)

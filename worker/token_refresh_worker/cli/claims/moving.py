@@ -148,6 +148,11 @@ class Move:
                 f"a move of the claims on {self.secret} to {newest.moved_to} is not complete",
                 fix=("First: ", self.secret.move_claims(newest.moved_to)),
             )
+        if snapshot.kept is not None:
+            raise CommandFailed(
+                f"{source} keeps new tokens for {self.secret} that Secrets Manager refused",
+                fix=("Store them first: ", self.secret.command("refresh"), ". Then: ", self._again(to)),
+            )
         if snapshot.missing_claim_id is not None:
             if source.kind is ClaimStoreKind.TABLE:
                 raise CommandFailed(
