@@ -47,9 +47,12 @@ def origin(
     host: str = HOST,
     grace: timedelta = DAY,
     claim_store: ClaimStoreKind = ClaimStoreKind.VERSIONS,
+    authorized: bool = False,
 ) -> dict[str, Any]:
     """A document's key `tokenRefresh`, as keyword for `fields`."""
-    made = Origin(host=host, grace=grace, claim_store=claim_store, claim_id=claim_id, number=number)
+    made = Origin(
+        host=host, grace=grace, claim_store=claim_store, claim_id=claim_id, number=number, authorized=authorized
+    )
     return {"tokenRefresh": made.as_fields()}
 
 

@@ -18,6 +18,7 @@ from token_refresh_worker.core.claims import (
     write_claim,
     write_record,
 )
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, TokenResponse
 from token_refresh_worker.run.ports import NewestClaim, SecretVersion
@@ -115,11 +116,11 @@ class FakeTable:
         self._call("read claim", lambda: True)
         self._read = dict(self.item)
         claim = read_claim(*(self.item[name] for name in ("claim_id", "claim", "at"))) if self.item else None
-        return NewestClaim(claim=claim, read_at=self.clock.service_now)
+        return NewestClaim(claim=claim, read_at=self.clock.service_now, kept=self.item.get("kept"))
 
-    def append(self, claim: Claim, *, after: str | None) -> bool:
+    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
         def appended() -> bool:
-            if self.item.get("claim_id") != after:
+            if self.item.get("claim_id") != after or self.item.get("kept") != kept:
                 return False
             self.item = {"claim_id": claim.claim_id, "claim": write_claim(claim), "at": claim.claimed_at}
             return True
@@ -137,6 +138,31 @@ class FakeTable:
             return True
 
         self._call("record", recorded)
+
+    def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | None:
+        """Keep tokens; the fake is its own `TokenKeeper`."""
+        kept = KeptTokens(claim=claim, stored=tokens)
+
+        def done() -> bool:
+            if self.item.get("claim_id") != claim.claim_id:
+                return False
+            self.item["kept"] = kept
+            return True
+
+        return kept if self._call("keep tokens", done) else None
+
+    def open(self, kept: KeptTokens) -> SecretValue:
+        self._call("open kept tokens", lambda: True)
+        assert isinstance(kept.stored, SecretValue)
+        return kept.stored
+
+    def drop(self, kept: KeptTokens) -> None:
+        def done() -> bool:
+            if self.item.get("kept") == kept:
+                del self.item["kept"]
+            return True
+
+        self._call("drop kept tokens", done)
 
     def record_of(self, claim_id: str) -> Record | None:
         known = self._read.get("claim_id") == claim_id and "record" in self._read

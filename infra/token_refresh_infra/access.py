@@ -10,6 +10,7 @@
     grant_batch_read(consumer, which)                 the same, many in one call
     grant_refresh(worker, which)                      what a refresh does, and no more
     grant_claims(worker, table_arn)                   keep claims in a table
+    grant_keep(worker, which, key_arn)                keep received tokens there that Secrets Manager refuses
     grant_invoke(caller, function_arn)                run the worker on demand
     grant_announce(worker, self, "default")           send this project's events to a bus
 
@@ -40,6 +41,7 @@ REFRESH_ACTIONS = (
 )
 CLAIM_ACTIONS = ("dynamodb:GetItem", "dynamodb:UpdateItem")
 TABLE_KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+KEEP_ACTIONS = ("kms:Encrypt", "kms:Decrypt")
 # A `?` is any one character, and Secrets Manager appends six: the pattern is as long as the ARN, so that no longer name
 # fits.
 _SUFFIX = "-??????"
@@ -172,6 +174,19 @@ def grant_claims(grantee: iam.IGrantable, table_arn: str, *, name: str, key_arn:
         _grant(grantee, TABLE_KEY_ACTIONS, (key_arn,), {"StringLike": through})
 
 
+def grant_keep(grantee: iam.IGrantable, which: Secrets, key_arn: str) -> None:
+    """Let `grantee` keep received tokens of these secrets in a claim table, and use the key for nothing else."""
+    _grant(grantee, KEEP_ACTIONS, (key_arn,), keep_conditions(which.arns))
+
+
+def keep_conditions(secret_arns: tuple[str, ...]) -> dict[str, dict[str, list[str] | str]]:
+    """Return what the encryption context of kept tokens must be; `adapters/kept_tokens.py` sets it."""
+    return {
+        "StringLike": {"kms:EncryptionContext:secret": list(secret_arns)},
+        "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["secret", "claim", "piece"]},
+    }
+
+
 def grant_sign(grantee: iam.IGrantable, key_arn: str) -> None:
     """Let `grantee` sign client assertions (`private_key_jwt`)."""
     _grant(grantee, ("kms:Sign",), (key_arn,))
@@ -183,7 +198,9 @@ def grant_announce(grantee: iam.IGrantable, scope: IConstruct, event_bus: str) -
     _grant(grantee, ("events:PutEvents",), (bus,), {"StringEquals": {"events:source": SOURCE}})
 
 
-def only_from_function(scope: Construct, role: iam.IRole, function_arn: str, *, queue_arn: str | None = None) -> None:
+def only_from_function(
+    scope: Construct, role: iam.IRole, function_arn: str, *, queue_arn: str | None = None, keep_key: str | None = None
+) -> None:
     """Refuse what the role may do to everything but this function's own code.
 
     Whoever may pass the role to another function, or copies its credentials, gets no secret, no item and no signature,
@@ -194,6 +211,9 @@ def only_from_function(scope: Construct, role: iam.IRole, function_arn: str, *, 
     refused = {"*": ["secretsmanager:*", "ssm:*", "dynamodb:*", "kms:Sign", "events:PutEvents"]}
     if queue_arn is not None:
         refused[queue_arn] = ["sqs:SendMessage"]
+    if keep_key is not None:
+        # Of this key alone: others are used by Secrets Manager and DynamoDB for the role, not by the function itself.
+        refused[keep_key] = list(KEEP_ACTIONS)
     statements = [
         iam.PolicyStatement(
             effect=iam.Effect.DENY,

@@ -11,6 +11,9 @@ from token_refresh_worker.providers.provider import Provider
 
 ROOT = Path(__file__).resolve().parents[2]
 CREATE = "create"
+NONE = "none"
+SHORTEST_TIMEOUT_SECONDS = 40
+"""Of a run that may have to keep its tokens: `KEEP_RESERVE_SECONDS`, the token request, and the reads before them."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 RETENTION_DAYS = ("1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731", "1827")
 
@@ -32,6 +35,11 @@ def part(*, default: str | None = None) -> Reader:
 def secret(*, default: str | None = None) -> Reader:
     """Read which secret is meant."""
     return text(_SECRET, "the name or complete ARN of a secret", default=default)
+
+
+def kept_tokens_key() -> Reader:
+    """Read which key encrypts tokens that a claim table keeps."""
+    return text(f"{NONE}|{_KEY}", "create, none or the ARN of a key")
 
 
 def event_bus() -> Reader:
@@ -128,6 +136,21 @@ class CommonParameters:
                 )
             if here != there:
                 raise ParameterError(f"{name}: {value} is in {what} {there}, and this deployment is in {here}")
+
+    def check_kept_tokens_key(self, key: str | None, timeout_seconds: int) -> None:
+        """Refuse a key for kept tokens that can't serve, and a timeout that leaves no time to use it."""
+        if key is None:
+            return
+        self.check_place("kept_tokens_key", key)
+        if key != CREATE and key == self.kms_key:
+            raise ParameterError(
+                "kept_tokens_key: must be another key than kms_key, which may be why Secrets Manager refuses tokens"
+            )
+        if timeout_seconds < SHORTEST_TIMEOUT_SECONDS:
+            raise ParameterError(
+                f"timeout_seconds: must be at least {SHORTEST_TIMEOUT_SECONDS}, so that a run has time to keep tokens "
+                f'(kept_tokens_key = "none" keeps none), is {timeout_seconds}'
+            )
 
     def _other_environment(self, value: str) -> str | None:
         """Return another environment that a name belongs to: by our convention, or by a usual word in it."""

@@ -12,6 +12,8 @@
       RefreshError
         ReauthorizationRequired
         RefreshOutcomeUnknown
+        TokensKept
+        KeptTokensUnreadable
         TokensNotStored
         TokenEndpointUnavailable
         InvalidTokenResponse
@@ -141,6 +143,20 @@ class RefreshOutcomeUnknown(RefreshError):
 
     Fix: Within the grace period the next run repeats it. Otherwise runs wait until shortly before expiry: authorize
     again before then, or wait. At the grant's risk, `token-refresh refresh --resend CLAIM` sends the token again now.
+    """
+
+
+class TokensKept(RefreshError):
+    """New tokens arrived, and Secrets Manager does not take them. The claim table keeps them, encrypted.
+
+    Fix: What the message names, such as a permission or a key. The next run stores them before anything else.
+    """
+
+
+class KeptTokensUnreadable(RefreshError):
+    """The claim table keeps tokens that can't be decrypted. Nothing is sent.
+
+    Fix: Let the function use the key again. If the key is gone for good: `token-refresh authorize`.
     """
 
 

@@ -47,6 +47,8 @@ def test_success_without_expiry() -> None:
         ("TokenEndpointUnavailable", State.HEALTHY),
         ("SecretStoreUnavailable", State.HEALTHY),
         ("TokensNotStored", State.HEALTHY),
+        ("TokensKept", State.HEALTHY),
+        ("KeptTokensUnreadable", State.ERROR),
     ],
 )
 def test_failures_and_states(error_type: str, state: State) -> None:

@@ -12,7 +12,8 @@ from token_refresh.errors import SecretEmpty
 from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_worker.handlers import refresh
 
-ANNOUNCED = tuple(RefreshAlarms.defined())
+WITH_A_TABLE = "tokens-kept"
+ANNOUNCED = tuple(name for name in RefreshAlarms.defined() if name != WITH_A_TABLE)
 
 
 def alarm(deployment: Deployment, name: str) -> dict[str, Any]:
@@ -153,6 +154,22 @@ def test_commands_are_complete(everything: Deployment, plain: Deployment) -> Non
             assert (f"--region {region}" if isinstance(region, str) else "--region the-region") in command
             if command.startswith("token-refresh"):
                 assert f" {deployment.parameters.token_secret_id} " in command
+
+
+def test_tokens_kept(with_table: Deployment, plain: Deployment) -> None:
+    """A run that keeps tokens, or can't decrypt them, raises an alarm at once; without a table there is none."""
+    (kept,) = with_table.resources("Logs::MetricFilter", LogGroupName={"Ref": with_table.logical_id("Logs::LogGroup")})[
+        -1:
+    ]
+    raised = alarm(with_table, WITH_A_TABLE)
+
+    (counted,) = kept["Properties"]["MetricTransformations"]
+    errors = ('"TokensKept"', '"KeptTokensUnreadable"')
+    assert all(f"$.error_type = {error}" in kept["Properties"]["FilterPattern"] for error in errors)
+    assert (counted["MetricNamespace"], counted["MetricName"]) == (raised["Namespace"], raised["MetricName"])
+    assert (1, 1) == (raised["EvaluationPeriods"], raised["DatapointsToAlarm"])
+    assert "First: token-refresh status " in raised["AlarmDescription"]
+    assert [] == [a for a in plain.resources("CloudWatch::Alarm") if "kept" in a["Properties"]["AlarmName"]]
 
 
 class Known(dict[str, str]):

@@ -1,8 +1,19 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
+
 from infra.synthesis import Deployment, synthesise
+from token_refresh_infra.common import SHORTEST_TIMEOUT_SECONDS
+from token_refresh_infra.context import ParameterError, read_parameters
+from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_worker.bootstrap import MARGIN_SECONDS
+from token_refresh_worker.run.parts import KEEP_RESERVE_SECONDS, LEAST_REQUEST_SECONDS
+
+HERE = {"environment": "prod", "account": "123456789012", "region": "eu-central-1"}
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
 
 ACTIONS = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
 
@@ -15,7 +26,10 @@ def test_table(with_table: Deployment) -> None:
     assert [{"AttributeName": "secret_arn", "KeyType": "HASH"}] == table["KeySchema"]
     assert ("PAY_PER_REQUEST", True) == (table["BillingMode"], table["DeletionProtectionEnabled"])
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
-    assert with_table.arn_of("KMS::Key") == table["SSESpecification"]["KMSMasterKeyId"]
+    assert (
+        with_table.arn_of("KMS::Key", Description="Encrypts OAuth token secrets (prod)")
+        == table["SSESpecification"]["KMSMasterKeyId"]
+    )
     assert ("Retain", "Retain") == (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
     assert "token-refresh-upwork-prod-claims" == table["TableName"]
 
@@ -46,3 +60,72 @@ def test_adopted_table(code: Path) -> None:
     assert [(action, arn) for action in ACTIONS] == [
         item for item in deployment.permissions("lambda.amazonaws.com") if item[0].startswith("dynamodb:")
     ]
+
+
+def test_the_table_has_a_key_of_its_own(with_table: Deployment) -> None:
+    """A disabled key of the secrets is one reason why tokens are kept: they are never under that one."""
+    name = with_table.one("DynamoDB::Table")["TableName"]
+    (key,) = with_table.resources("KMS::Key", Description=f"Encrypts OAuth tokens that wait in table {name}")
+
+    assert ("Retain", "Retain") == (key["DeletionPolicy"], key["UpdateReplacePolicy"])
+    assert key["Properties"]["EnableKeyRotation"]
+    assert kept_key(with_table) == with_table.one("Lambda::Function")["Environment"]["Variables"]["KEPT_TOKENS_KEY_ID"]
+
+
+def kept_key(deployment: Deployment) -> object:
+    name = deployment.one("DynamoDB::Table")["TableName"]
+    return deployment.arn_of("KMS::Key", Description=f"Encrypts OAuth tokens that wait in table {name}")
+
+
+def test_the_worker_uses_the_key_for_its_own_secret_alone(with_table: Deployment) -> None:
+    """Two actions, and only under the encryption context of kept tokens; other code with its role gets nothing."""
+    statements = [s for s in with_table.policy_of_role("lambda.amazonaws.com") if s["Resource"] == kept_key(with_table)]
+    by_effect = {s["Effect"]: s for s in statements}
+
+    granted, denied = by_effect["Allow"], by_effect["Deny"]
+    assert 2 == len(statements)
+    assert ["kms:Decrypt", "kms:Encrypt"] == sorted(granted["Action"]) == sorted(denied["Action"])
+    secret, keys = granted["Condition"]["StringLike"], granted["Condition"]["ForAllValues:StringEquals"]
+    assert {"kms:EncryptionContextKeys": ["secret", "claim", "piece"]} == keys
+    token_secret = with_table.logical_id("SecretsManager::Secret", Name="upwork/prod/upwork-oauth-tokens")
+    assert token_secret in json.dumps(secret)
+    assert "lambda:SourceFunctionArn" in json.dumps(denied["Condition"])
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ({"claim_table": "create", "kept_tokens_key": "none"}, None),
+        ({"claim_table": "old-claims"}, None),
+        ({"claim_table": "old-claims", "kept_tokens_key": KEY}, KEY),
+    ],
+)
+def test_the_key_can_be_chosen(code: Path, given: dict[str, str], key: str | None) -> None:
+    """It costs 1 USD a month: a table may do without, and a table that is there already gets none unasked."""
+    deployment = synthesise(HERE | given, code)
+    variables = deployment.one("Lambda::Function")["Environment"]["Variables"]
+
+    assert key == variables.get("KEPT_TOKENS_KEY_ID")
+    assert [] == deployment.resources("KMS::Key")
+    alarms = [a["Properties"]["AlarmName"] for a in deployment.resources("CloudWatch::Alarm")]
+    assert (key is not None) == any(name.endswith("-tokens-kept") for name in alarms)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"kept_tokens_key": "create"}, "needs claim_table"),
+        ({"claim_table": "create", "kept_tokens_key": KEY, "kms_key": KEY}, "must be another key than kms_key"),
+        ({"claim_table": "create", "timeout_seconds": "39"}, "must be at least 40"),
+        ({"claim_table": "create", "kept_tokens_key": KEY.replace("eu-", "us-")}, "is in region us-central-1"),
+    ],
+)
+def test_a_key_that_can_not_serve_is_refused(given: dict[str, str], problem: str) -> None:
+    """It is found out at synthesis, not by the run that needs it."""
+    with pytest.raises(ParameterError, match=problem):
+        read_parameters(SingleParameters, HERE | given)
+
+
+def test_the_timeout_leaves_time_to_keep_tokens() -> None:
+    """Whatever synthesis accepts, a run accepts: what is left after a start is more than it needs for a request."""
+    assert SHORTEST_TIMEOUT_SECONDS - MARGIN_SECONDS > KEEP_RESERVE_SECONDS + LEAST_REQUEST_SECONDS

@@ -68,6 +68,7 @@ def test_functions(whole_fleet: Template) -> None:
     found = functions(whole_fleet)
     variables = {name: function["Environment"]["Variables"] for name, function in found.items()}
 
+    (key,) = (name for name, found in whole_fleet["Resources"].items() if found["Type"] == "AWS::KMS::Key")
     assert {"refresh", "dispatch", "resync"} == set(found)
     assert 3 == len({json.dumps(function["Role"]) for function in found.values()})
     assert 3 == len({group["LogGroupName"] for group in resources(whole_fleet, "Logs::LogGroup")})
@@ -77,6 +78,7 @@ def test_functions(whole_fleet: Template) -> None:
         "CLIENT_SECRET_ID": "clients/{provider}",
         "PROVIDER": "xero",
         "EVENT_BUS": "default",
+        "KEPT_TOKENS_KEY_ID": {"Fn::GetAtt": [key, "Arn"]},
         "LOG_LEVEL": "INFO",
     } == variables["refresh"]
     resync = {"FLEET_NAME", "CLAIM_TABLE", "FLEET_CONCURRENCY", "FLEET_WRITES_PER_SECOND"}

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from proof import ports as ports_module
+from proof.store import Keep, Store
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core import plan as plan_module
@@ -25,11 +26,13 @@ from token_refresh_worker.core.versions import (
 )
 from token_refresh_worker.oauth import response as response_module
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.run import parts as parts_module
 from token_refresh_worker.run import redemption as redemption_module
 from token_refresh_worker.run import request_sender as sender_module
 from token_refresh_worker.run import run as run_module
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.failures import dead_grant
+from token_refresh_worker.run.keeping import Keeping
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.run import Run
@@ -64,7 +67,7 @@ def _instead(name: str, check: Any) -> Patches:
 def _redeem(after_refusal: Callable[[Actions, Any, Any], Any]) -> Patches:
     def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
         request = self.redemption.prepare(snapshot)
-        if not self.parts.claims.append(step.claim, after=step.after):
+        if not self.parts.claims.append(step.claim, after=step.after, kept=step.kept):
             return after_refusal(self, step, snapshot)
         self.memory.note_claimed(step.claim)
         staged = self.redemption.redeem(step.claim, request, snapshot)
@@ -97,8 +100,8 @@ def second_claim() -> Patches:
     """Claim again under another ID where the first was refused."""
     original = VersionClaims.append
 
-    def append(self: Any, claim: Any, *, after: str | None) -> bool:
-        if original(self, claim, after=after):
+    def append(self: Any, claim: Any, *, after: str | None, kept: Any = None) -> bool:
+        if original(self, claim, after=after, kept=kept):
             return True
         other = replace(claim, claim_id=record_version_id(claim.claim_id))
         return bool(self._secret.put(other.claim_id, write_claim(other), label=CLAIM))
@@ -427,9 +430,105 @@ def redeems_twice() -> Patches:
 
 def no_clock() -> Patches:
     """Send without a look at the clock."""
-    return [(module, "NEEDED_SECONDS", -1e9) for module in (redemption_module, sender_module)]
+    return [(module, "LEAST_REQUEST_SECONDS", -1e9) for module in (parts_module, sender_module)]
 
 
 def rejected_for_ever() -> Patches:
     """Never try a rejected grant again."""
     return [(plan_module, "rejection_retried_at", lambda attempts, *_: attempts[-1].claimed_at + timedelta(days=999))]
+
+
+def nothing_kept_in_the_table() -> Patches:
+    """Leave received tokens to the secret alone."""
+    return [(Keeping, "keep", lambda *_: "")]
+
+
+def kept_unchecked() -> Patches:
+    """Append a claim whatever the table keeps by then."""
+    original = Store._append  # noqa: SLF001 - to break it
+
+    def append(self: Store, state: int, call: Any, *, repeated: bool) -> Any:
+        item = self.table(state).item
+        return original(self, state, call._replace(kept=item.kept if item else None), repeated=repeated)
+
+    return [(Store, "_append", append)]
+
+
+def kept_under_any_claim() -> Patches:
+    """Keep tokens beside whichever claim the table has."""
+    original = Store._carry_out  # noqa: SLF001 - to break it
+
+    def carry_out(self: Store, state: int, call: Any, now: int) -> Any:
+        item = self.table(state).item
+        return original(
+            self, state, call._replace(claim_id=item.claim_id) if item and isinstance(call, Keep) else call, now
+        )
+
+    return [(Store, "_carry_out", carry_out)]
+
+
+def kept_stored_on_the_current_version() -> Patches:
+    """Store kept tokens under an ID that follows from the current version."""
+    original = Keeping._store  # noqa: SLF001 - to break it
+
+    def store(self: Keeping, kept: Any, snapshot: Any) -> None:
+        claim = replace(kept.claim, version_id=snapshot.current.version_id)
+        original(self, replace(kept, claim=claim), snapshot)
+
+    return [(Keeping, "_store", store)]
+
+
+def kept_forgotten_first() -> Patches:
+    """Remove kept tokens before they are stored."""
+    original = Keeping._store  # noqa: SLF001 - to break it
+
+    def store(self: Keeping, kept: Any, snapshot: Any) -> None:
+        assert self.parts.keeper is not None
+        self.parts.keeper.drop(kept)
+        original(self, kept, snapshot)
+
+    return [(Keeping, "_store", store)]
+
+
+def kept_forgotten_without_a_record() -> Patches:
+    """Remove kept tokens without a record that they are stored."""
+
+    def forget(self: Keeping, kept: Any, _document: Any) -> None:
+        assert self.parts.keeper is not None
+        self.parts.keeper.drop(kept)
+
+    return [(Keeping, "forget", forget)]
+
+
+def kept_never_needed() -> Patches:
+    """Go on where kept tokens can't be decrypted."""
+    return _kept_rule(lambda step, _snapshot, run: _unless_refused(replace(step, needed=False), run))
+
+
+def kept_needed_by_no_authorized_set() -> Patches:
+    """Go on where kept tokens can't be decrypted, if the grant is one that a person brought."""
+
+    def check(step: Any, snapshot: Snapshot, run: RunState) -> Any:
+        origin = snapshot.current.document.origin
+        return _unless_refused(replace(step, needed=False), run) if origin and origin.authorized else step
+
+    return _kept_rule(check)
+
+
+def kept_always_needed() -> Patches:
+    """Stop where kept tokens can't be decrypted, though a person authorized again."""
+    return _kept_rule(lambda step, _snapshot, _run: replace(step, needed=True))
+
+
+def _kept_rule(change: Callable[[Any, Snapshot, RunState], Any]) -> Patches:
+    original = plan_module.store_kept_tokens
+
+    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
+        step = original(snapshot, run, policy)
+        return None if step is None else change(step, snapshot, run)
+
+    return _instead("store_kept_tokens", check)
+
+
+def _unless_refused(step: Any, run: RunState) -> Any:
+    return None if step.kept.version_id in run.refused_kept else step

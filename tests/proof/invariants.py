@@ -7,12 +7,21 @@ from typing import Final
 from proof.operators import SPOIL_STAGED
 from proof.ports import Ended, Send
 from proof.providers import Provider, parse
-from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Put, Record, Store, origin_of, refresh_token_of
+from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Item, Put, Record, Store, origin_of, refresh_token_of
 from proof.world import CLOCKS_DIFFER, HOST, STALE_SECONDS, Scenario, Violation, Worker, World
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.versions import CURRENT, record_version_id, staged_version_id
 
 # Bound before any bug is planted: what is right is not decided by what is checked.
 _STAGED, _RECORD = staged_version_id, record_version_id
+_DISTURBED: Final = {
+    "InvalidSecretDocument",
+    "KeptTokensUnreadable",
+    "SecretStoreUnavailable",
+    "TokenRequestRejected",
+    "TokensKept",
+}
 _TOKEN: Final = re.compile(r'"[ar]\d+\.\d+"')
 
 
@@ -34,6 +43,7 @@ class Invariants:
             raise Violation("received tokens were refused: the secret is full")
         if before == after:
             return
+        self._check_kept_is_stored(before, after)
         if (isinstance(call, Put) and call.secret == PUBLISHED) or getattr(call, "secret", "") == PUBLISHED:
             self._check_published(before, after)
             return
@@ -42,6 +52,28 @@ class Invariants:
             return
         self._check_promotion(old, new, self._store.texts(after), provider)
         self._checked.add((before, after, provider))
+
+    def _check_kept_is_stored(self, before: int, after: int) -> None:
+        """What the table keeps goes only after it is stored, or after a person authorized again."""
+        old, new = (self._store.table(state).item for state in (before, after))
+        if old is None or old.kept is None or (new is not None and new.kept is not None):
+            return
+        if old.kept not in self._store.texts(after).values() and not self.replaced(old, after):
+            raise Violation("kept tokens were removed before they were stored")
+
+    def replaced(self, item: Item, state: int) -> bool:
+        """Whether nobody needs what an item keeps: a person authorized again, or the table is older than the secret."""
+        text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
+        number, redeemed = origin_of(text).get("number", 0), json.loads(item.text)["token"]
+        current = fingerprint_of(SecretValue(self.current_refresh_token(state)))
+        authorized = origin_of(text).get("authorized") is True and redeemed != current
+        return authorized or (isinstance(number, int) and number > item.number)
+
+    def check_kept(self, state: int) -> None:
+        """Nothing is sent while the table keeps received tokens."""
+        item = self._store.table(state).item
+        if item is not None and item.kept is not None:
+            raise Violation("a refresh token was sent although the table keeps the tokens that it brought")
 
     def _check_promotion(self, old: str, new: str, versions: dict[str, str], provider: Provider) -> None:
         document = json.loads(versions[new])
@@ -121,12 +153,20 @@ class Invariants:
         if not world.lost >> family & 1:
             raise Violation("a used refresh token was sent again: the provider revokes a grant that was alive")
         named = kind == "n" and parse(call.refresh_token) == (0, self._scenario.before)
-        if world.now >= self.expires_at(world.store) - self._scenario.window_seconds // 4:
+        expires_at = self._expiry_of(call.refresh_token, world.store)
+        if world.now >= expires_at - self._scenario.window_seconds // 4:
             return
         if not named:
             raise Violation("a refresh token of unknown outcome was sent again before the last quarter of the window")
         if world.resent:
             raise Violation("an attempt was named once, and its refresh token was sent again twice")
+
+    def _expiry_of(self, refresh_token: str, state: int) -> int:
+        """Give the expiry of the token set that holds a refresh token; a run that was frozen sends an older one."""
+        texts = self._store.texts(state).values()
+        return max(
+            int(json.loads(text)["expiresAt"]) // 1000 for text in texts if refresh_token_of(text) == refresh_token
+        )
 
     def expires_at(self, state: int) -> int:
         """Give the expiry of the current token set."""
@@ -149,7 +189,7 @@ class Invariants:
         if not ended.named:
             raise Violation(f"a run ended with {ended.outcome}")
         spoilt = ended.outcome == "TokensNotStored" and SPOIL_STAGED in self._scenario.operator
-        if worker.unstored >= 0 and not spoilt:
+        if worker.unstored >= 0 and not spoilt and not worker.unkept:
             raise Violation(f"a run ended ({ended.outcome}) with tokens that it received and did not store")
         # A second authorization ends the token set that took the place of the rejected one.
         once = len(provider.families) <= 2 and not self._scenario.budget.stale
@@ -168,16 +208,16 @@ class Invariants:
             raise Violation("a run took an outcome for unknown although nothing died and no response was lost")
         if ended.outcome == "ConfigurationError" and worker.plan[0] in "sf" and not self._scenario.moves:
             raise Violation("a run with the right settings ended with ConfigurationError")
-        if ended.outcome in {"SecretStoreUnavailable", "InvalidSecretDocument", "TokenRequestRejected"} and not (
-            world.faulted
-        ):
+        if ended.outcome in _DISTURBED and not world.faulted:
             raise Violation(f"a run ended with {ended.outcome} although nothing was out of reach or unreadable")
 
     def reachable(self, state: int, provider: Provider, now: int) -> bool:
         """Whether a stored token set of the current one's family is alive at the provider."""
         current = self.current_refresh_token(state)
         family = current.partition(".")[0]
-        tokens = [refresh_token_of(text) for text in self._store.texts(state).values()]
+        table = self._store.table(state)
+        kept = table.item.kept if table.item and not table.key_gone else None
+        tokens = [refresh_token_of(text) for text in (*self._store.texts(state).values(), kept or "")]
         return any(token.partition(".")[0] == family and provider.alive(token, now) for token in tokens if token)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from unittest.mock import patch
 
 import measured
-from proof import bugs, report, small
+from proof import bugs, outages, report, small
 from proof.explore import search
 from proof.world import Scenario
 from token_refresh_worker.core.attempts import Fate
@@ -39,14 +39,14 @@ MUTANT_SECONDS: Final = 60.0
 """A planted bug that is not found by then has survived."""
 
 MUTANTS: Final = (
-    Mutant(name="row 1 left out", patches=bugs.without("forward_stored_tokens"), scenario=small.DYING),
-    Mutant(name="row 2 left out", patches=bugs.without("refuse_other_settings"), scenario=small.OTHER_HOST),
-    Mutant(name="row 3 left out", patches=bugs.without("publish_newer_tokens"), scenario=small.PUBLISHED),
-    Mutant(name="row 4 left out", patches=bugs.without("stop_at_used_token"), scenario=small.SUCCESSOR_GONE),
-    Mutant(name="row 5 left out", patches=bugs.without("stop_at_rejected_grant"), scenario=small.REJECTED),
-    Mutant(name="row 7 left out", patches=bugs.without("wait_for_open_claim"), scenario=small.TWO),
-    Mutant(name="row 8 left out", patches=bugs.without("hold_unresolved_token"), scenario=small.DYING),
-    Mutant(name="row 10 left out", patches=bugs.without("wait_for_daily_limit"), scenario=small.QUOTA),
+    Mutant(name="row 2 left out", patches=bugs.without("forward_stored_tokens"), scenario=small.DYING),
+    Mutant(name="row 3 left out", patches=bugs.without("refuse_other_settings"), scenario=small.OTHER_HOST),
+    Mutant(name="row 4 left out", patches=bugs.without("publish_newer_tokens"), scenario=small.PUBLISHED),
+    Mutant(name="row 5 left out", patches=bugs.without("stop_at_used_token"), scenario=small.SUCCESSOR_GONE),
+    Mutant(name="row 6 left out", patches=bugs.without("stop_at_rejected_grant"), scenario=small.REJECTED),
+    Mutant(name="row 8 left out", patches=bugs.without("wait_for_open_claim"), scenario=small.TWO),
+    Mutant(name="row 9 left out", patches=bugs.without("hold_unresolved_token"), scenario=small.DYING),
+    Mutant(name="row 11 left out", patches=bugs.without("wait_for_daily_limit"), scenario=small.QUOTA),
     Mutant(name="redeem without a claim", patches=bugs.no_claim, scenario=small.TWO),
     Mutant(name="equal nonces", patches=bugs.equal_nonces, scenario=small.ALIKE),
     Mutant(name="claim again under another ID when refused", patches=bugs.second_claim, scenario=small.TWO),
@@ -122,6 +122,30 @@ MUTANTS: Final = (
         scenario=small.TABLE_LOST_FORCED,
     ),
     Mutant(name="one claim expected in a lost table", patches=bugs.one_lost_claim, scenario=small.TABLE_LOST_TWO),
+    Mutant(name="refused tokens not kept", patches=bugs.nothing_kept_in_the_table, scenario=small.REFUSING),
+    Mutant(name="row 1 left out", patches=bugs.without("store_kept_tokens"), scenario=small.REFUSING),
+    Mutant(
+        name="kept tokens removed before they are stored", patches=bugs.kept_forgotten_first, scenario=small.REFUSING
+    ),
+    Mutant(
+        name="kept tokens stored on the current version",
+        patches=bugs.kept_stored_on_the_current_version,
+        scenario=outages.OPERATOR,
+    ),
+    Mutant(name="claim appended whatever is kept", patches=bugs.kept_unchecked, scenario=outages.FROZEN),
+    Mutant(name="tokens kept under any claim", patches=bugs.kept_under_any_claim, scenario=outages.FROZEN),
+    Mutant(name="sent past kept tokens", patches=bugs.kept_never_needed, scenario=outages.KEY_DELETED),
+    Mutant(
+        name="kept tokens of an authorized set not needed",
+        patches=bugs.kept_needed_by_no_authorized_set,
+        scenario=outages.AUTHORIZED_BEFORE,
+    ),
+    Mutant(
+        name="kept tokens removed without a record",
+        patches=bugs.kept_forgotten_without_a_record,
+        scenario=outages.STALE,
+    ),
+    Mutant(name="kept tokens always needed", patches=bugs.kept_always_needed, scenario=outages.KEY_DELETED),
 )
 
 

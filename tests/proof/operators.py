@@ -6,7 +6,19 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from proof.providers import Provider, first_document, parse
-from proof.store import TOKENS, AnyCall, Item, Move, Put, Remove, SetTable, Store, origin_of, refresh_token_of
+from proof.store import (
+    TOKENS,
+    AnyCall,
+    Item,
+    LoseKey,
+    Move,
+    Put,
+    Remove,
+    SetTable,
+    Store,
+    origin_of,
+    refresh_token_of,
+)
 from proof.world import EPOCH_SECONDS, HOST, LIFETIME_SECONDS, Scenario
 from token_refresh_worker.core.versions import (
     CLAIM,
@@ -35,6 +47,7 @@ SPOIL_RECORD: Final = "store something unreadable where the next record goes"
 LOSE_SUCCESSOR: Final = "remove the stored tokens that follow"
 LOSE_TABLE: Final = "lose the claim table"
 RESTORE_TABLE: Final = "restore an old claim table"
+LOSE_KEY: Final = "delete the key of kept tokens"
 
 ANYTHING: Final = (REAUTHORIZE, EDIT, COPY_BACK, MOVE_BACK, UNLABEL, STAGE)
 
@@ -131,6 +144,7 @@ def _authorize(scene: Scene, name: str) -> Iterator[Action]:
     if name == AUTHORIZE:
         known = {k: v for k, v in origin_of(scene.versions[scene.current]).items() if k in {"claim", "number"}}
         stored = {"host": HOST, "grace_seconds": scene.scenario.grace_seconds, "store": scene.scenario.claims}
+        stored["authorized"] = True
         document["tokenRefresh"] = stored | known
     yield Action(name, scene.saved(document), after)
 
@@ -194,8 +208,9 @@ def _lose_successor(scene: Scene, name: str) -> Iterator[Action]:
 
 
 def _lose_table(scene: Scene, name: str) -> Iterator[Action]:
-    if scene.store.table(scene.state).item is not None:
-        yield Action(name, SetTable(None), scene.provider, loses=True)
+    item = scene.store.table(scene.state).item
+    if item is not None:
+        yield Action(name, SetTable(None), scene.provider, loses=True, forgets=item.kept is not None)
 
 
 def _restore_table(scene: Scene, name: str) -> Iterator[Action]:
@@ -203,7 +218,15 @@ def _restore_table(scene: Scene, name: str) -> Iterator[Action]:
     number = origin_of(scene.versions[scene.current]).get("number", 0)
     for item in scene.items:
         if isinstance(number, int) and item.number < number:
-            yield Action(name, SetTable(item), scene.provider, loses=True, lasts=True)
+            present = scene.store.table(scene.state).item
+            forgets = present is not None and present.kept is not None
+            yield Action(name, SetTable(item), scene.provider, loses=True, lasts=True, forgets=forgets)
+
+
+def _lose_key(scene: Scene, name: str) -> Iterator[Action]:
+    item = scene.store.table(scene.state).item
+    if item is not None and item.kept is not None:
+        yield Action(name, LoseKey(), scene.provider, spoils=True, loses=True)
 
 
 _ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
@@ -223,4 +246,5 @@ _ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
     LOSE_SUCCESSOR: _lose_successor,
     LOSE_TABLE: _lose_table,
     RESTORE_TABLE: _restore_table,
+    LOSE_KEY: _lose_key,
 }

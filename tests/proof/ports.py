@@ -11,7 +11,22 @@ from types import ModuleType
 from typing import Final, NamedTuple
 from unittest.mock import patch
 
-from proof.store import FRESH_NONCE, PUBLISHED, TOKENS, Append, Item, Move, Put, Read, ReadTable, Record, StoreCall
+from proof.store import (
+    FRESH_NONCE,
+    PUBLISHED,
+    TOKENS,
+    Append,
+    Drop,
+    Item,
+    Keep,
+    Move,
+    Open,
+    Put,
+    Read,
+    ReadTable,
+    Record,
+    StoreCall,
+)
 from proof.world import MOVES, RUN_SECONDS, Scenario, Violation, kind_of
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
@@ -21,6 +36,7 @@ from token_refresh_worker.cli.claims.moving import Move as ClaimMove
 from token_refresh_worker.core import snapshot, versions
 from token_refresh_worker.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
@@ -159,12 +175,25 @@ class _Table:
         claim = read_claim(item.claim_id, SecretValue(item.text), datetime.fromtimestamp(item.claimed_at, UTC))
         record = None if item.record is None else read_record(item.claim_id, SecretValue(item.record))
         self._record = item.claim_id, record
-        return NewestClaim(claim=claim, read_at=read_at)
+        return NewestClaim(claim=claim, read_at=read_at, kept=_kept(claim, item.kept))
 
-    def append(self, claim: Claim, *, after: str | None) -> bool:
+    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
         """Replace the claim `after`."""
         item = Item(claim.claim_id, claim.number, write_claim(claim).reveal(), claim.claimed_at.timestamp())
-        return bool(self._ports.ask(Append(item, after, self._name)))
+        return bool(self._ports.ask(Append(item, after, self._name, None if kept is None else str(kept.stored))))
+
+    def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | None:
+        """Keep received tokens: the table is its own `TokenKeeper`."""
+        kept = _kept(claim, tokens.reveal())
+        return kept if self._ports.ask(Keep(claim.claim_id, tokens.reveal(), self._name)) else None
+
+    def open(self, kept: KeptTokens) -> SecretValue:
+        """Decrypt kept tokens."""
+        return SecretValue(str(self._ports.ask(Open(str(kept.stored), self._name))))
+
+    def drop(self, kept: KeptTokens) -> None:
+        """Remove kept tokens."""
+        self._ports.ask(Drop(str(kept.stored), self._name))
 
     def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
         """Read the item: its claim is the one that was asked for, or a newer one."""
@@ -179,6 +208,10 @@ class _Table:
         """Give the record that came with the newest claim."""
         newest, record = self._record
         return record if newest == claim_id else None
+
+
+def _kept(claim: Claim, text: str | None) -> KeptTokens | None:
+    return None if text is None else KeptTokens(claim=claim, stored=text)
 
 
 class MoveRun:
@@ -222,10 +255,12 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
         return MoveRun(scenario, ports, kind)
     secret: SecretStore = _Secret(TOKENS, ports)
     policy = scenario.policy(kind)
+    claims = _claims(scenario.claims_of(kind), secret, ports)
     return Run(
         parts=Parts(
             store=secret,
-            claims=_claims(scenario.claims_of(kind), secret, ports),
+            claims=claims,
+            keeper=claims if isinstance(claims, _Table) else None,
             published=_Secret(PUBLISHED, ports) if scenario.published else None,
             endpoint=lambda _: _Endpoint(policy.host, ports),
             credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),

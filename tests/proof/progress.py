@@ -5,7 +5,7 @@ from typing import Final
 from proof.invariants import Invariants
 from proof.ports import Call, Ended, Poll, Ports, Send, build_run, settle
 from proof.providers import Provider
-from proof.store import TOKENS, Read, ReadTable, Store, origin_of
+from proof.store import TOKENS, Open, Read, ReadTable, Store, origin_of
 from proof.world import DAY_SECONDS, HOUR_SECONDS, Scenario, Violation, kind_of
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.versions import CURRENT
@@ -15,6 +15,8 @@ RUNS_LIMIT: Final = 30
 
 REFRESHED: Final = "refreshed"
 REJECTED: Final = "rejected"
+STOPPED: Final = "stopped"
+"""The table keeps tokens that nobody can decrypt: nothing is sent until a person authorizes again."""
 
 _LEAST_GRACE_SECONDS: Final = 2 * HOUR_SECONDS
 """A token that the provider accepts for a shorter while may run out before its turn comes."""
@@ -36,7 +38,7 @@ class Progress:
         return len(self._known)
 
     def outcome(self, state: int, provider: Provider, now: int) -> str:
-        """Say how it goes on: `REFRESHED` or `REJECTED`.
+        """Say how it goes on: `REFRESHED`, `REJECTED` or `STOPPED`.
 
         Raises:
             Violation: No run refreshes the tokens, or a grant is given up that is alive.
@@ -86,6 +88,11 @@ class Progress:
         """Say whether that was the last run."""
         if ports.ended.outcome == REFRESHED:
             return REFRESHED
+        if ports.ended.outcome == "KeptTokensUnreadable":
+            item = self._store.table(ports.state).item
+            if item is None or self._invariants.replaced(item, ports.state):
+                raise Violation("left alone: runs stop for tokens that nobody needs")
+            return STOPPED
         if ports.ended.outcome != "ReauthorizationRequired":
             return None
         if alive and outcomes.count("ReauthorizationRequired") > 3:
@@ -124,6 +131,7 @@ class Undisturbed(Ports):
         match call:
             case Send(refresh_token):
                 self._invariants.check_send(1, call)
+                self._invariants.check_kept(self.state)
                 self.provider, response, reused = self.provider.redeem(refresh_token, self.now)
                 self.replayed = self.replayed or reused
                 return response
@@ -132,7 +140,7 @@ class Undisturbed(Ports):
             case _:
                 before = self.state
                 self.state, reply = self._store.call(before, call, self.now)
-                if not isinstance(call, Read | ReadTable):
+                if not isinstance(call, Read | ReadTable | Open):
                     self._invariants.check_write(before, self.state, call, reply, self.provider)
                 if isinstance(reply, TokenRefreshError):
                     raise type(reply)(*reply.args)

@@ -10,7 +10,7 @@ from proof.ports import Ended, Poll, RefusedToTheEnd, Send, build_run, named_cla
 from proof.progress import REJECTED, Progress, Undisturbed
 from proof.providers import BUSY, CLIENT_REJECTED, GATEWAY, NO_RESPONSE, HttpResponse, Provider, parse
 from proof.providers import REJECTED as INVALID_GRANT
-from proof.store import TOKENS, Append, Item, Move, Put, Read, ReadTable, Record, Remove, Store
+from proof.store import TOKENS, Append, Drop, Item, Keep, Move, Open, Put, Read, ReadTable, Record, Remove, Store
 from proof.workers import REFUSED, Workers
 from proof.world import (
     EPOCH_SECONDS,
@@ -30,7 +30,7 @@ from token_refresh_worker.oauth.response import FailedRequest, TokenResponse
 
 UNAVAILABLE = SecretStoreUnavailable("out of reach")
 TO_THE_END = RefusedToTheEnd("every write is refused until the deadline")
-Write = Put | Move | Append | Record
+Write = Put | Move | Append | Record | Keep | Drop
 
 
 class Event(NamedTuple):
@@ -123,9 +123,9 @@ class Rules:
     def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
         call = self.workers.call(worker.node)
         match call:
-            case Read() | ReadTable():
+            case Read() | ReadTable() | Open():
                 yield from self._read(world, place, worker, call)
-            case Put() | Move() | Append() | Record():
+            case Put() | Move() | Append() | Record() | Keep() | Drop():
                 yield from self._write(world, place, worker, call)
             case Send():
                 yield from self._send(world, place, worker, call, sending)
@@ -136,7 +136,7 @@ class Rules:
             case Ended():
                 raise AssertionError(call)  # A run that ended has made room for the next.
 
-    def _read(self, world: World, place: int, worker: Worker, call: Read | ReadTable) -> Iterator[Change]:
+    def _read(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Open) -> Iterator[Change]:
         _, reply = self.store.call(world.store, call, world.now)
         yield self._advance(world, place, worker, Event(place, call, "", reply))
         if isinstance(call, Read) and world.budget.stale:
@@ -167,9 +167,7 @@ class Rules:
         if claims and self.workers.claims(worker.node):
             yield Change(event, None, "a run claimed twice")
             return
-        stored = worker
-        if isinstance(call, Put) and '"refreshToken"' in call.text and reply is True:
-            stored = worker._replace(unstored=-1)
+        stored = self._holding(worker, call, reply, state)
         budget = world.budget
         yield self._advance(after, place, stored, event)
         if state != world.store and budget.crashes:
@@ -185,6 +183,17 @@ class Rules:
             if state != world.store:
                 yield self._fail(after, place, stored, call)
 
+    def _holding(self, worker: Worker, call: Write, reply: object, state: int) -> Worker:
+        """Give the worker after a write: does it still hold tokens that are stored nowhere?"""
+        if isinstance(call, Put) and '"refreshToken"' in call.text and reply is True:
+            return worker._replace(unstored=-1)
+        if not isinstance(call, Keep):
+            return worker
+        # A run that was thawed after its claim ended may keep nothing, nor may one whose claim or key is lost.
+        table = self.store.table(state)
+        excused = self.scenario.frozen or table.losses > 0 or table.key_gone
+        return worker._replace(unstored=-1) if reply is True else worker._replace(unkept=excused)
+
     def _send(self, world: World, place: int, worker: Worker, call: Send, sending: int) -> Iterator[Change]:
         provider = self.providers[world.provider]
         after, response, _ = provider.redeem(call.refresh_token, world.now)
@@ -192,6 +201,7 @@ class Rules:
         try:
             self.invariants.check_send(sending, call)
             self.invariants.check_reuse(world, provider, call, worker.plan[0])
+            self.invariants.check_kept(world.store)
         except Violation as violation:
             yield Change(event, None, str(violation))
             return
@@ -237,7 +247,7 @@ class Rules:
                 how = f"and its gateway says {response.seen} {when} the redemption"
                 yield self._advance(then._replace(unknown=True), place, worker, Event(place, call, how, response))
 
-    def _fail(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Write) -> Change:
+    def _fail(self, world: World, place: int, worker: Worker, call: Read | ReadTable | Open | Write) -> Change:
         budget = world.budget._replace(faults=world.budget.faults - 1)
         # A claim that its run does not know of, or can't end, looks like that of a run that died.
         unknown = (
@@ -246,6 +256,8 @@ class Rules:
             or (isinstance(call, Put) and call.label in {CLAIM, OUTCOME})
         )
         failed = self._with_budget(world, budget)._replace(faulted=True, unknown=unknown)
+        if isinstance(call, Keep):
+            worker = worker._replace(unkept=True)
         return self._advance(failed, place, worker, Event(place, call, "and the store stays out of reach", UNAVAILABLE))
 
     def _refuse(self, world: World, place: int, worker: Worker, call: Put | Move) -> Change:
@@ -292,7 +304,8 @@ class Rules:
         except Violation as violation:
             return Change(event, None, str(violation))
         event = event._replace(how=f"{event.how}; its run ends: {ended.outcome}")
-        return Change(event, self._with(world, place, self._next(worker)))
+        after = self._died(world, worker) if worker.unstored >= 0 else world
+        return Change(event, self._with(after, place, self._next(worker)))
 
     def _with(self, world: World, place: int, worker: Worker) -> World:
         workers = world.workers

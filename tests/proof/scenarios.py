@@ -20,7 +20,8 @@ from proof.operators import (
     STAGE,
     UNLABEL,
 )
-from proof.small import DYING, FORCED, GATEWAY, LATE, LONG_STALE, NAMED, SUCCESSOR_GONE
+from proof.outages import OUTAGES
+from proof.small import DYING, FORCED, GATEWAY, LATE, LONG_STALE, NAMED, REFUSING, SUCCESSOR_GONE
 from proof.world import (
     CLAIM_ENDS,
     CLOCKS_DIFFER,
@@ -41,13 +42,15 @@ PROVIDERS: Final = ("single-use", "grace", "static")
 
 def full() -> list[Scenario]:
     """Give the full search."""
-    return [*_everywhere(_ALL), *_for("versions", VERSIONS), *_for("table", TABLE)]
+    # At a static provider, tokens that are lost cost nothing.
+    outages = [s for s in _for("table", OUTAGES) if s.provider != "static"]
+    return [*_everywhere(_ALL), *_for("versions", VERSIONS), *_for("table", TABLE), *outages]
 
 
 def quick() -> list[Scenario]:
     """Give the part of it that the tests run: every kind of history, with tighter bounds."""
     single = [s for s in _QUICK if s.provider == "single-use"]
-    return [replace(s, claims=store) for s in single for store in STORES]
+    return [*(replace(s, claims=store) for s in single for store in STORES), REFUSING]
 
 
 def _for(store: str, scenarios: Iterable[Scenario]) -> list[Scenario]:

@@ -225,7 +225,11 @@ LONG_STALE: Final = Scenario(
 
 
 REFUSING: Final = Scenario(
-    name="writes refused", claims="table", plans=("s", "f"), budget=Budget(outages=1, jumps=1), jumps=(CLAIM_ENDS,)
+    name="writes refused",
+    claims="table",
+    plans=("s", "f"),
+    budget=Budget(outages=1, crashes=1, jumps=1),
+    jumps=(CLAIM_ENDS,),
 )
 
 

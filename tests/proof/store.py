@@ -22,6 +22,7 @@ FRESH_NONCE: Final = "fresh"
 """Stands for a nonce that was drawn at random: no two claims with it are equal."""
 FULL: Final = SecretStoreUnavailable("the secret is full")
 MISSING: Final = SecretNotFound("no such version")
+KEY_GONE: Final = SecretStoreUnavailable("the key is gone")
 _UNHELD: Final = unheld_claim_id(FRESH_NONCE)
 
 
@@ -33,6 +34,8 @@ class Item(NamedTuple):
     text: str
     claimed_at: float
     record: str | None = None
+    kept: str | None = None
+    """Received tokens, of which the table has only ciphertext."""
 
 
 class Table(NamedTuple):
@@ -41,6 +44,8 @@ class Table(NamedTuple):
     item: Item | None = None
     losses: int = 0
     """How often it was lost or restored: what is random stays different after that."""
+    key_gone: bool = False
+    """Whether nobody can encrypt or decrypt kept tokens any more."""
 
 
 class State(NamedTuple):
@@ -102,6 +107,8 @@ class Append(NamedTuple):
     item: Item
     after: str | None
     table: str = TABLE
+    kept: str | None = None
+    """What its run read there: it is removed."""
 
     @property
     def is_claim(self) -> bool:
@@ -114,6 +121,34 @@ class Record(NamedTuple):
 
     claim_id: str
     text: str
+    table: str = TABLE
+
+
+class Keep(NamedTuple):
+    """`Encrypt`, and `UpdateItem` that adds received tokens to their claim."""
+
+    claim_id: str
+    text: str
+    table: str = TABLE
+
+
+class Open(NamedTuple):
+    """`Decrypt`."""
+
+    text: str
+    table: str = TABLE
+
+
+class Drop(NamedTuple):
+    """`UpdateItem` that removes kept tokens."""
+
+    text: str
+    table: str = TABLE
+
+
+class LoseKey(NamedTuple):
+    """The key of kept tokens is deleted."""
+
     table: str = TABLE
 
 
@@ -131,10 +166,10 @@ class Remove(NamedTuple):
 
 
 SecretWrite = Put | Move
-TableWrite = Append | Record
-StoreCall = Read | Put | Move | ReadTable | Append | Record
-AnyCall = StoreCall | SetTable | Remove
-StoreReply = SecretVersion | Item | bool | None | SecretStoreError
+TableWrite = Append | Record | Keep | Drop
+StoreCall = Read | Put | Move | ReadTable | Open | TableWrite
+AnyCall = StoreCall | SetTable | LoseKey | Remove
+StoreReply = SecretVersion | Item | str | bool | None | SecretStoreError
 
 
 class Store:
@@ -214,13 +249,15 @@ class Store:
         if item.claim_id == _UNHELD:
             item = item._replace(claim_id=f"unheld-{table.losses}-{item.number}".ljust(36, "-"))
         present = table.item.claim_id if table.item else None
-        if repeated and present == item.claim_id:
+        if repeated and table.item and present == item.claim_id and not table.item.record and not table.item.kept:
             return state, True
-        if present != call.after:
+        if present != call.after or (table.item.kept if table.item else None) != call.kept:
             return state, False
         return self.states.number(before.with_table(call.table, table._replace(item=item))), True
 
-    def _carry_out(self, state: int, call: AnyCall, now: int) -> tuple[int, StoreReply]:
+    def _carry_out(  # noqa: C901, PLR0912 - one a kind of call
+        self, state: int, call: AnyCall, now: int
+    ) -> tuple[int, StoreReply]:
         before = self.states[state]
         self._model.restore(before.secrets)
         reply: StoreReply
@@ -249,8 +286,26 @@ class Store:
                     recorded = before.table(name)._replace(item=item._replace(record=text))
                     state_after = before.with_table(name, recorded)
                 reply = True
+            case Keep() | Open() if before.table(call.table).key_gone:
+                return state, KEY_GONE
+            case Keep(claim_id, text, name):
+                item = before.table(name).item
+                reply = item is not None and item.claim_id == claim_id and item.kept in {None, text}
+                if item is not None and reply:
+                    keeping = before.table(name)._replace(item=item._replace(kept=text))
+                    state_after = before.with_table(name, keeping)
+            case Open(text):
+                return state, text
+            case LoseKey(name):
+                state_after, reply = before.with_table(name, before.table(name)._replace(key_gone=True)), True
+            case Drop(text, name):
+                item = before.table(name).item
+                if item is not None and item.kept == text:
+                    dropped = before.table(name)._replace(item=item._replace(kept=None))
+                    state_after = before.with_table(name, dropped)
+                reply = True
             case SetTable(item, name):
-                lost = Table(item, before.table(name).losses + 1)
+                lost = before.table(name)._replace(item=item, losses=before.table(name).losses + 1)
                 state_after, reply = before.with_table(name, lost), True
             case Remove(version_id):
                 self._model.drop(TOKENS, version_id)

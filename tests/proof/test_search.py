@@ -44,14 +44,6 @@ def test_without_a_bug_nothing_is_found(scenario: Scenario) -> None:
     assert search(scenario, worlds_limit=3_000).violation is None
 
 
-def test_an_outage_of_writes_costs_received_tokens() -> None:
-    """With claims in a table, an outage of Secrets Manager's writes loses the tokens that arrive in it."""
-    result = search(small.REFUSING)
-
-    assert "a run ended (TokensNotStored) with tokens that it received and did not store" == result.violation
-    assert "clock     from now on Secrets Manager refuses every write" in result.trace
-
-
 @pytest.mark.parametrize(
     ("scenario", "violation"),
     [

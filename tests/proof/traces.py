@@ -10,7 +10,7 @@ from itertools import pairwise
 from proof.ports import Poll, Send
 from proof.rules import Change, Event, Rules, canonical
 from proof.starts import FIRST_VERSION
-from proof.store import PUBLISHED, Append, Item, Move, Put, Read, ReadTable, Record
+from proof.store import PUBLISHED, Append, Drop, Item, Keep, Move, Open, Put, Read, ReadTable, Record
 from proof.world import World
 from token_refresh_worker.core.versions import (
     CLAIM,
@@ -84,7 +84,7 @@ class _Names:
         """Give a version's short name."""
         return "nothing" if not version_id else self._names.get(version_id, version_id[:8])
 
-    def call(self, call: object) -> str:  # noqa: C901, PLR0911 - one a kind of call
+    def call(self, call: object) -> str:  # noqa: C901, PLR0911, PLR0912 - one a kind of call
         """Say what is called."""
         match call:
             case Read(secret, label, version_id):
@@ -106,6 +106,12 @@ class _Names:
                 return f"claims in the {table}: {self.of(item.claim_id)}, number {item.number}, after {self.of(after)}"
             case Record(claim_id, text, table):
                 return f"records {json.loads(text)['outcome']} of {self.of(claim_id)} in the {table}"
+            case Keep(claim_id, _, table):
+                return f"keeps the tokens of {self.of(claim_id)} in the {table}"
+            case Open():
+                return "decrypts kept tokens"
+            case Drop(_, table):
+                return f"removes kept tokens from the {table}"
             case Send(refresh_token, host):
                 return f"redeems {refresh_token} at {host}"
             case Poll():

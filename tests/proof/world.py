@@ -87,6 +87,8 @@ class Worker(NamedTuple):
     """Whether the call that it is about to make was carried out once already, and its response lost."""
     unstored: int = -1
     """The family of which it holds tokens that are not stored yet; -1 for none."""
+    unkept: bool = False
+    """Whether the claim table could not keep them."""
     superseded: bool = False
     """Whether the grant was rejected when another version was current already."""
 

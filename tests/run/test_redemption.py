@@ -60,7 +60,9 @@ def test_tokens_that_can_not_be_stored_are_an_error_of_their_own(settings: Polic
     world = World(policy=settings, expires_at=NOW + 7 * HOUR)
     world.store.before = refuse("put REFRESH_OUTCOME", error)
 
-    says = rf"could not be saved before the deadline \({type(error).__name__}: why\).* `token-refresh authorize tokens "
+    says = (
+        rf"could not be saved before the deadline \({type(error).__name__}: why.*\).* `token-refresh authorize tokens "
+    )
     with pytest.raises(TokensNotStored, match=says) as caught:
         world.execute()
     assert "nothing was redeemed" not in str(caught.value)

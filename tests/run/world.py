@@ -40,7 +40,13 @@ class World:
     """A secret, a provider, and runs on them."""
 
     def __init__(
-        self, *, policy: Policy | None = None, published: bool = False, stored: bool = True, **document: Any
+        self,
+        *,
+        policy: Policy | None = None,
+        published: bool = False,
+        stored: bool = True,
+        keeps: bool = False,
+        **document: Any,
     ) -> None:
         self.policy = policy or default_policy()
         self.provider = load_provider("upwork")
@@ -51,6 +57,7 @@ class World:
         self.store = FakeStore(model=self.model, clock=self.clock)
         self.table = FakeTable(clock=self.clock) if self.policy.claim_store is ClaimStoreKind.TABLE else None
         self.published = FakeStore(model=self.model, clock=self.clock, secret_id=PUBLISHED_ID) if published else None
+        self.keeps = keeps
         self.credentials_read = self.endpoints_opened = 0
         self.endpoint_error: Exception | None = None
         self._saved = 0
@@ -81,6 +88,7 @@ class World:
             parts=Parts(
                 store=self.store,
                 claims=self.table or VersionClaims(self.store),
+                keeper=self.table if self.keeps else None,
                 published=self.published,
                 endpoint=self._open_endpoint,
                 credentials=self._credentials,

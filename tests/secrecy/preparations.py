@@ -71,6 +71,23 @@ def interrupted(operation: str, nth: int = 1) -> Prepare:
     return prepare
 
 
+def kept(world: Testbed) -> None:
+    """Leave tokens in the claim table: their run was killed after Secrets Manager had refused them."""
+    assert world.table is not None
+    refused_by_store("PutSecretValue", "AccessDeniedException")(world)
+    hold = world.table.fault("hold_after", "UpdateItem", nth=2)
+    with world.begin() as worker:
+        hold.wait()
+        worker.kill()
+    hold.release(apply=False)
+    world.store.authorize = None
+
+
+def key_refuses(world: Testbed) -> None:
+    assert world.kms is not None
+    world.kms.refuses = True
+
+
 def stage_taken(world: Testbed) -> None:
     """Let another value take the version ID of the tokens, in the moment in which they are staged."""
 

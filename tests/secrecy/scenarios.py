@@ -21,6 +21,8 @@ from secrecy.preparations import (
     client_is,
     emptied,
     interrupted,
+    kept,
+    key_refuses,
     pending_elsewhere,
     put,
     record_spoilt,
@@ -47,6 +49,8 @@ class Scenario:
     environment: dict[str, str] = field(default_factory=dict)
     defect: str | None = None
     deadline_seconds: float = 60
+    keeps: bool = False
+    """Whether claims are in a table, which keeps tokens that Secrets Manager refuses."""
 
 
 RAW = b"HTTP/1.1 200 " + IN_HEADER.encode() + b"\r\n\r\n<html>" + IN_RESPONSE.encode()
@@ -231,5 +235,13 @@ SCENARIOS = [
     ),
     Scenario(name="no time", ends="DeadlineExceeded", deadline_seconds=15),
     Scenario(name="stage taken", ends="TokensNotStored", prepare=stage_taken),
+    Scenario(
+        name="kept",
+        ends="TokensKept",
+        keeps=True,
+        prepare=both(kept, refused_by_store("PutSecretValue", "AccessDeniedException")),
+    ),
+    Scenario(name="kept tokens stored", ends="recovered", keeps=True, prepare=kept),
+    Scenario(name="key refuses", ends="KeptTokensUnreadable", keeps=True, prepare=both(kept, key_refuses)),
     Scenario(name="a defect", ends="InternalError", defect=IN_ERROR),
 ]

@@ -33,12 +33,13 @@ def function() -> Iterator[Function]:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_secrecy(function: Function, scenario: Scenario) -> None:
     """However a run ends, no secret is in what it prints, returns or raises, nor in a label or a version ID."""
-    with Testbed() as world:
+    with Testbed(table=scenario.keeps, keeps=scenario.keeps) as world:
         invocation = run(function, scenario, world)
 
         ended = invocation.error_type or invocation.payload["outcome"]
         shown = "\n".join([*invocation.logs, repr(invocation.payload), str(invocation.error_message)])
-        kept = repr(
+        items = repr(world.table.tables) if world.table else ""
+        kept = items + repr(
             [(s.labels, [v.version_id for v in s.versions]) for name in STORED if (s := world.store.secrets.find(name))]
         )
         assert (scenario.ends, []) == (ended, leaks(shown + kept, secrets_of(world)))

@@ -59,7 +59,7 @@ def spans(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_no_report_of_a_run_holds_a_secret(function: Function, file: Path, scenario: Scenario) -> None:
     """However a run ends, frames, breadcrumbs and spans hold no secret, and one error is reported without a chain."""
     reported(file)
-    with Testbed() as world:
+    with Testbed(table=scenario.keeps, keeps=scenario.keeps) as world:
         invocation = run(function, scenario, world)
         events = reported(file)
         assert [] == leaks(json.dumps(events), secrets_of(world))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from testbed.aws.faults import Call
 from testbed.dynamodb.server import DynamoDbServer
@@ -24,10 +24,14 @@ from testbed.secrets_manager.state import Secret
 from testbed.worker import SCHEDULED, Ended, Worker
 from token_refresh_worker.core.versions import OUTCOME, record_version_id, staged_version_id
 
+if TYPE_CHECKING:
+    from testbed.kms import Kms
+
 TOKENS: Final = "tokens"
 CLIENT: Final = "client"
 PUBLISHED: Final = "published"
 CLAIM_TABLE: Final = "claims"
+KEY: Final = "arn:aws:kms:us-east-1:123456789012:key/1234"
 TOKEN_REQUEST: Final = "token request"
 RUNS_LIMIT: Final = 8
 """Runs that may be needed until nothing is left to do, whatever was interrupted."""
@@ -71,6 +75,7 @@ class Testbed:
         due: bool = True,
         published: bool = False,
         table: bool = False,
+        keeps: bool = False,
         full: bool = False,
         **settings: str,
     ) -> None:
@@ -80,6 +85,8 @@ class Testbed:
         self.store = SecretsManagerServer(on_call=self._note_call)
         self.table = DynamoDbServer(on_call=self._note_call) if table else None
         """The claim table, where claims are not versions of the secret."""
+        self.kms = _kms() if keeps else None
+        """The key with which the claim table keeps tokens."""
         self.endpoint = _Endpoint(provider.reuse, self.trace)
         self._cleanup = ExitStack()
         self._full = full
@@ -91,6 +98,8 @@ class Testbed:
         """Serve, and store the first token set; a published copy begins empty."""
         self._cleanup.enter_context(self.store)
         self._cleanup.enter_context(self.endpoint)
+        if self.kms:
+            self._cleanup.enter_context(self.kms)
         if self.table:
             self.table.create_table(CLAIM_TABLE, key="secret_arn")
             self._cleanup.enter_context(self.table)
@@ -134,6 +143,7 @@ class Testbed:
             "TOKEN_ENDPOINT": self.endpoint.url,
             "REPLAY_GRACE_SECONDS": str(self.provider.replay_grace_seconds),
             **({"CLAIM_TABLE": CLAIM_TABLE} | self.table.environment if self.table else {}),
+            **({"KEPT_TOKENS_KEY_ID": KEY} | self.kms.environment if self.kms else {}),
             **self._settings,
         }
 
@@ -316,3 +326,10 @@ class _Endpoint(TokenEndpoint):
         except TimeoutError:
             return False
         return True
+
+
+def _kms() -> "Kms":
+    # Imported here: the demo runs without `cryptography`.
+    from testbed.kms import Kms  # noqa: PLC0415
+
+    return Kms()

@@ -21,6 +21,7 @@ def test_the_defaults_are_upwork_s() -> None:
         client=None,
         client_key_id=None,
         claim_table=None,
+        kept_tokens_key_id=None,
         provider=load_provider("upwork"),
         request_timeout_seconds=None,
         log_level="INFO",

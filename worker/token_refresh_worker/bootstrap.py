@@ -16,6 +16,7 @@ from token_refresh.errors import ConfigurationError, InvalidSecretDocument, Toke
 from token_refresh.stored.json_object import located, read_object
 from token_refresh_worker.adapters.calls import CALL_LIMITS, OVERRUN_SECONDS
 from token_refresh_worker.adapters.client_key import KmsSigner
+from token_refresh_worker.adapters.kept_tokens import TableKeeper
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
@@ -34,6 +35,7 @@ from token_refresh_worker.run.ports import (
     SecretStore,
     SecretVersion,
     TokenEndpoint,
+    TokenKeeper,
 )
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings
@@ -95,10 +97,12 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
 
     store = secret(secret_id, TOKEN_SECRET_SETTING)
     client_secret = partial(secret, setting="CLIENT_SECRET_ID")
+    claims = open_claims(settings, store, deadline, make_client)
     return Run(
         parts=Parts(
             store=store,
-            claims=open_claims(settings, store, deadline, make_client),
+            claims=claims,
+            keeper=open_keeper(settings, claims, store, deadline, make_client),
             published=secret(settings.published_secret_id, "PUBLISHED_SECRET_ID")
             if settings.published_secret_id
             else None,
@@ -134,6 +138,17 @@ def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
         return VersionClaims(store)
     # Asked at each call: the complete ARN is known once the secret was read.
     return TableClaims(client("dynamodb"), settings.claim_table, lambda: store.arn, deadline)
+
+
+def open_keeper(
+    settings: Settings, claims: ClaimStore, store: SecretsManagerSecret, deadline: Deadline, client: MakeClient
+) -> TokenKeeper | None:
+    """Open what keeps tokens that Secrets Manager refuses; None without a claim table or `KEPT_TOKENS_KEY_ID`."""
+    if settings.kept_tokens_key_id is None or not isinstance(claims, TableClaims):
+        return None
+    return TableKeeper(
+        claims, settings.kept_tokens_key_id, client=client, secret_arn=lambda: store.arn, deadline=deadline
+    )
 
 
 def open_secret(

@@ -5,10 +5,15 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final
 
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
+
+from token_refresh.errors import KeptTokensUnreadable, TokensKept
+from token_refresh_worker.run.metrics import NAMESPACE
 
 BREACHING: Final = cloudwatch.TreatMissingData.BREACHING
 NOT_BREACHING: Final = cloudwatch.TreatMissingData.NOT_BREACHING
@@ -76,12 +81,17 @@ class Alarms(Construct):
 
     def announce(self, topic: sns.ITopic) -> list[cloudwatch.AlarmBase]:
         """Make the alarms, and send what they say to a topic."""
-        alarms = [self._make(name, define(self)) for name, define in self.defined().items()]
+        alarms = [self._make(name, define(self)) for name, define in self.defined().items() if self._wants(name)]
         for alarm in alarms:
             alarm.add_alarm_action(actions.SnsAction(topic))
             # An alarm that ends says so, or somebody goes on looking.
             alarm.add_ok_action(actions.SnsAction(topic))
         return alarms
+
+    def _wants(self, name: str) -> bool:
+        """Whether this stack has what an alarm is about."""
+        del name
+        return True
 
     def _make(self, name: str, watch: Watch) -> cloudwatch.AlarmBase:
         enough, periods = watch.points if isinstance(watch.points, tuple) else (None, watch.points)
@@ -97,6 +107,28 @@ class Alarms(Construct):
             evaluation_periods=periods,
             treat_missing_data=watch.missing,
         )
+
+
+def kept_tokens_metric(
+    scope: Construct, log_group: logs.ILogGroup, *, stack_name: str, period: Duration
+) -> cloudwatch.Metric:
+    """Count the runs that end because Secrets Manager refuses tokens that the claim table keeps."""
+    metric = cloudwatch.Metric(
+        namespace=f"{NAMESPACE}/{stack_name}", metric_name="TokensKept", statistic="Sum", period=period
+    )
+    ended = [
+        logs.FilterPattern.string_value("$.error_type", "=", error.__name__)
+        for error in (TokensKept, KeptTokensUnreadable)
+    ]
+    logs.MetricFilter(
+        scope,
+        "TokensKept",
+        log_group=log_group,
+        filter_pattern=logs.FilterPattern.any(*ended),
+        metric_namespace=metric.namespace,
+        metric_name=metric.metric_name,
+    )
+    return metric
 
 
 def _returns_watch(method: Callable[..., Any]) -> bool:

@@ -5,6 +5,8 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from token_refresh_infra.common import CREATE
+
 # What CloudWatch Logs asks for, written out where its documentation has wildcards.
 _LOGS_MAY = (
     "Decrypt",
@@ -15,6 +17,28 @@ _LOGS_MAY = (
     "ReEncryptFrom",
     "ReEncryptTo",
 )
+
+
+class KeptTokensKey(Construct):
+    """The claim table's own key, for received tokens that Secrets Manager refuses.
+
+    It is never the key of the secrets: that it can't be used is one of the reasons for a refusal.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, table: str) -> None:
+        super().__init__(scope, construct_id)
+        self.key = kms.Key(
+            self,
+            "Key",
+            description=f"Encrypts OAuth tokens that wait in table {table}",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.RETAIN,  # without it, tokens that wait in the table are lost
+        )
+
+
+def kept_tokens_key(scope: Construct, choice: str | None, *, table: str) -> str | None:
+    """Return the ARN of the key for kept tokens, made or adopted; None where the table keeps none."""
+    return KeptTokensKey(scope, "KeptTokensKey", table=table).key.key_arn if choice == CREATE else choice
 
 
 class SecretKey(Construct):

@@ -13,7 +13,14 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 
-from token_refresh_infra.access import READ_ACTIONS, REFRESH_ACTIONS, TABLE_KEY_ACTIONS, grant_announce
+from token_refresh_infra.access import (
+    KEEP_ACTIONS,
+    READ_ACTIONS,
+    REFRESH_ACTIONS,
+    TABLE_KEY_ACTIONS,
+    grant_announce,
+    keep_conditions,
+)
 from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.fleet.parameters import FleetParameters
 
@@ -29,6 +36,7 @@ class FleetAccess:
     parameters: FleetParameters
     table: dynamodb.ITable
     queue: sqs.IQueue
+    kept_key: str | None
 
     def let_dispatcher(self, role: iam.Role) -> None:
         """Let the dispatcher read rows, remember what it sent, and send."""
@@ -74,6 +82,8 @@ class FleetAccess:
         members = self._secret(f"{parameters.secrets_under or ''}*")
         self._allow(role, list(REFRESH_ACTIONS), members, None if parameters.secrets_under else tagged)
         self._let_decrypt(role, ["kms:Decrypt", "kms:GenerateDataKey"], members)
+        if self.kept_key is not None:
+            self._allow(role, list(KEEP_ACTIONS), self.kept_key, keep_conditions((members,)))
         acknowledge(
             role, f"IAM5[Resource::{members}]", "The fleet's secrets: by their prefix, or by the fleet's tag on each"
         )

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from token_refresh_infra.constructs.alarms import BREACHING, Alarms, Watch, above, below
+from token_refresh_infra.constructs.alarms import BREACHING, Alarms, Watch, above, below, kept_tokens_metric
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_worker.run.metrics import NAMESPACE
@@ -32,6 +33,7 @@ class FleetAlarms(Alarms):
         functions: Mapping[str, lambda_.IFunction],
         denied: DeniedAccess | None,
         dead_letters: Mapping[str, sqs.IQueue],
+        log_group: logs.ILogGroup,
     ) -> None:
         """Describe what is watched.
 
@@ -42,11 +44,12 @@ class FleetAlarms(Alarms):
             functions: By name: `worker`, `dispatcher`, `resync`.
             denied: Who was refused a secret; None where there are no alarms.
             dead_letters: By name: `fleet` for crashed runs, `schedules` for what Scheduler could not deliver.
+            log_group: The worker's.
         """
         super().__init__(scope, construct_id, stack_name=parameters.stack_name)
         self._parameters, self._functions = parameters, functions
         self._status = f"token-refresh fleet status --fleet {parameters.fleet}"
-        self._dead_letters, self._denied = dead_letters, denied
+        self._dead_letters, self._denied, self._log_group = dead_letters, denied, log_group
 
     def draw(self) -> None:
         """Make the dashboard."""
@@ -109,6 +112,19 @@ class FleetAlarms(Alarms):
             "Secrets can't be refreshed as they are: a document, a setting or a permission is wrong. "
             f"First: {self._status} --state error",
         )
+
+    def tokens_kept(self) -> Watch:
+        """Secrets Manager refuses new tokens, and the table keeps them."""
+        return Watch(
+            kept_tokens_metric(self, self._log_group, stack_name=self._parameters.stack_name, period=_FIVE_MINUTES),
+            "Secrets Manager refuses to store new tokens, and the table keeps them. Nothing is lost, and those secrets "
+            "are not refreshed until it takes them: correct what the error in the log names, such as a permission or a "
+            "disabled key. Don't delete the table, its items or its key. "
+            f"First: aws logs tail {self._parameters.log_group_name} --since 1h --filter-pattern token_refresh_failed",
+        )
+
+    def _wants(self, name: str) -> bool:
+        return name != "tokens-kept" or self._parameters.kept_tokens_key_choice is not None
 
     def breaker_open(self) -> Watch:
         """A provider does not respond, or rejects the client credentials."""

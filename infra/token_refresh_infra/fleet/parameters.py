@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from token_refresh_infra.common import CREATE, CommonParameters, event_bus
+from token_refresh_infra.common import CREATE, NONE, CommonParameters, event_bus, kept_tokens_key
 from token_refresh_infra.context import ParameterError, required, switch, text, whole
 from token_refresh_worker.providers.loader import load_provider, profile_names
 
@@ -35,6 +35,11 @@ class FleetParameters(CommonParameters):
     """Secret with the client credentials. `clients/{provider}` is one a provider, and lets the worker read them all.
 
     Default: the token documents have them.
+    """
+    kept_tokens_key: Annotated[str | None, kept_tokens_key()]
+    """`create`, ARN or `none`: the key for received tokens that Secrets Manager refuses; 1 USD a month.
+
+    Default: `create`.
     """
     provider: Annotated[str | None, text(r"[a-z0-9-]+", "the name of a provider profile")]
     """Provider of documents that name none. Default: `generic`."""
@@ -66,6 +71,7 @@ class FleetParameters(CommonParameters):
         # A key of this stack could decrypt no secret that is there already.
         if self.kms_key == CREATE:
             raise ParameterError("kms_key: the secrets are there already; give the ARN of the key that they have")
+        self.check_kept_tokens_key(self.kept_tokens_key_choice, self.timeout_seconds)
         own = Path(self.own_profiles) if self.own_profiles else None
         if self.provider is not None and self.provider not in profile_names(own):
             raise ParameterError(
@@ -80,6 +86,11 @@ class FleetParameters(CommonParameters):
     def name_suffix(self) -> str | None:
         """What tells this stack apart from a worker's."""
         return f"fleet-{self.fleet}"
+
+    @property
+    def kept_tokens_key_choice(self) -> str | None:
+        """Return `create` or the ARN of the key for kept tokens; None where the table keeps none."""
+        return None if self.kept_tokens_key == NONE else self.kept_tokens_key or CREATE
 
     @property
     def dispatcher_variables(self) -> Mapping[str, str]:

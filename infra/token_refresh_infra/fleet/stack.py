@@ -8,6 +8,7 @@ from constructs import Construct
 from token_refresh_infra.access import only_from_function
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.constructs.function import HANDLER, WorkerFunction
+from token_refresh_infra.constructs.key import kept_tokens_key
 from token_refresh_infra.constructs.schedule import Schedules
 from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.topic import alarm_topic
@@ -34,8 +35,10 @@ class FleetStack(DeployedStack):
         )
         self._parameters, self._code = parameters, code
         self.table = fleet_table(self, parameters)
+        self._kept_key = kept_tokens_key(self, parameters.kept_tokens_key_choice, table=parameters.fleet)
+        keeps = {"KEPT_TOKENS_KEY_ID": self._kept_key} if self._kept_key else {}
         self.worker = self._function(
-            "Worker", parameters, dict(parameters.worker_variables), parameters.timeout_seconds
+            "Worker", parameters, {**parameters.worker_variables, **keeps}, parameters.timeout_seconds
         )
         self.queue = FleetQueue(self, "Fleet", parameters=parameters, function=self.worker.function)
         roomy = replace(parameters, memory_mb=parameters.dispatcher_memory_mb, reserved_concurrency=0)
@@ -87,14 +90,16 @@ class FleetStack(DeployedStack):
         )
 
     def _grant(self) -> None:
-        access = FleetAccess(parameters=self._parameters, table=self.table, queue=self.queue.queue)
-        for made, grant, sends_to in (
-            (self.worker, access.let_worker, None),
-            (self.dispatcher, access.let_dispatcher, self.queue.queue.queue_arn),
-            (self.resync, access.let_resync, None),
+        access = FleetAccess(
+            parameters=self._parameters, table=self.table, queue=self.queue.queue, kept_key=self._kept_key
+        )
+        for made, grant, sends_to, keeps_with in (
+            (self.worker, access.let_worker, None, self._kept_key),
+            (self.dispatcher, access.let_dispatcher, self.queue.queue.queue_arn, None),
+            (self.resync, access.let_resync, None, None),
         ):
             grant(made.role)
-            only_from_function(made, made.role, made.function.function_arn, queue_arn=sends_to)
+            only_from_function(made, made.role, made.function.function_arn, queue_arn=sends_to, keep_key=keeps_with)
         self.queue.source.node.add_dependency(self.worker.role)
 
     def _schedule(self) -> None:
@@ -128,6 +133,7 @@ class FleetStack(DeployedStack):
             },
             denied=self.denied,
             dead_letters={"fleet": self.queue.dead_letters, "schedules": self.schedules.dead_letters},
+            log_group=self.worker.log_group,
         )
         if self.topic:
             alarms.announce(self.topic)

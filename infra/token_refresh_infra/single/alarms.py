@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from token_refresh_infra.common import CREATE
-from token_refresh_infra.constructs.alarms import BREACHING, ONCE, Alarms, Watch, below
+from token_refresh_infra.constructs.alarms import BREACHING, ONCE, Alarms, Watch, below, kept_tokens_metric
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.single.metrics import DIMENSION, NEVER_AUTHORIZED, Metrics
 from token_refresh_infra.single.parameters import SingleParameters
@@ -117,6 +117,18 @@ class RefreshAlarms(Alarms):
             f"First: token-refresh status {self._on_secret}",
         )
 
+    def tokens_kept(self) -> Watch:
+        """Secrets Manager refuses new tokens, and the claim table keeps them. Fix: `status`; what its error names."""
+        return _once(
+            kept_tokens_metric(
+                self, self._log_group, stack_name=self._parameters.stack_name, period=self._metrics.period
+            ),
+            "Secrets Manager refuses to store new tokens, and the claim table keeps them. Nothing is lost, and nothing "
+            "is refreshed until it takes them: correct what the error in the log names, such as a permission or a "
+            "disabled key. Don't delete the table, its item or its key. "
+            f"First: token-refresh status {self._on_secret}",
+        )
+
     def denied_access(self) -> Watch:
         """Somebody without permission tried to read or change the secret; needs a CloudTrail trail in the region.
 
@@ -171,6 +183,9 @@ class RefreshAlarms(Alarms):
             f"First: token-refresh authorize {self._on_secret}",
         )
         return super()._make("awaiting-authorization", watch)
+
+    def _wants(self, name: str) -> bool:
+        return name != "tokens-kept" or self._parameters.kept_tokens_key_choice is not None
 
     def _make(self, name: str, watch: Watch) -> cloudwatch.AlarmBase:
         """Make the alarm itself, or one around it that can be held back."""

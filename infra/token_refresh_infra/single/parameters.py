@@ -8,7 +8,7 @@ from typing import Annotated
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh_infra.common import CREATE, CommonParameters, event_bus, part, secret
+from token_refresh_infra.common import CREATE, NONE, CommonParameters, event_bus, kept_tokens_key, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 from token_refresh_worker.core.schedule import LEAST_MARGIN, STALENESS, claim_time_to_live
 from token_refresh_worker.oauth.formats import AuthMethod
@@ -16,7 +16,6 @@ from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.run.settings import Settings, read_settings
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
-NONE = "none"
 DEFAULT_SERVICE = "upwork-oauth-tokens"
 MONTH_SECONDS = 30 * 24 * 3600
 
@@ -56,6 +55,11 @@ class SingleParameters(CommonParameters):
     """ARNs of roles and users that may also use the published secret, where `operators` is set."""
     claim_table: Annotated[str | None, text(_TABLE, "create or the name of a table")]
     """`create`, or the name of a DynamoDB table (docs/deploy.md#claims-in-a-table)."""
+    kept_tokens_key: Annotated[str | None, kept_tokens_key()]
+    """`create`, ARN or `none`: the key for received tokens that Secrets Manager refuses; 1 USD a month.
+
+    Default: `create` where `claim_table` is `create`.
+    """
     provider: Annotated[str | None, text(_PROVIDER, "the name of a profile (token-refresh providers)")]
     """Name of a profile, as `token-refresh providers` lists them (docs/providers.md). Default: the worker's."""
     token_endpoint: Annotated[str | None, text(_ENDPOINT, "an https URL")]
@@ -96,6 +100,9 @@ class SingleParameters(CommonParameters):
             raise ParameterError("consumers: needs operators; with an allow list, somebody has to be able to authorize")
         if self.operators:
             self._check_protects()
+        if self.kept_tokens_key not in {None, NONE} and self.claim_table is None:
+            raise ParameterError("kept_tokens_key: needs claim_table, which is where tokens are kept")
+        self.check_kept_tokens_key(self.kept_tokens_key_choice, self.timeout_seconds)
         self._check_published()
         for name in ("token_secret", "client_secret", "published_secret", "client_key"):
             self.check_place(name, getattr(self, name))
@@ -147,6 +154,13 @@ class SingleParameters(CommonParameters):
             )
 
     @property
+    def kept_tokens_key_choice(self) -> str | None:
+        """Return `create` or the ARN of the key for kept tokens; None where the table keeps none."""
+        if self.kept_tokens_key is None:
+            return CREATE if self.claim_table == CREATE else None
+        return None if self.kept_tokens_key == NONE else self.kept_tokens_key
+
+    @property
     def variables(self) -> dict[str, str]:
         """Return the variables that the worker reads; what is not set here has the worker's own default."""
         variables = {
@@ -193,6 +207,12 @@ class SingleParameters(CommonParameters):
         """For how long before its expiry a token set is due."""
         window = refresh_window(self.settings.provider.refresh_window, timedelta(seconds=self.lifetime_seconds))
         return window // timedelta(seconds=1)
+
+    @property
+    def longest_safe_cache_seconds(self) -> int:
+        """For how long a consumer may keep a token without a look at its expiry; 0: not at all."""
+        lifetime = timedelta(seconds=self.lifetime_seconds)
+        return self.settings.provider.longest_safe_cache(lifetime) // timedelta(seconds=1)
 
     @property
     def run_every_minutes(self) -> int:

@@ -12,7 +12,7 @@ from token_refresh_infra import access
 from token_refresh_infra.common import CREATE
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.constructs.function import WorkerFunction
-from token_refresh_infra.constructs.key import SecretKey
+from token_refresh_infra.constructs.key import SecretKey, kept_tokens_key
 from token_refresh_infra.constructs.schedule import Schedules
 from token_refresh_infra.constructs.secret import AllowList, EmptySecret
 from token_refresh_infra.constructs.stack import DeployedStack
@@ -37,12 +37,15 @@ class SingleStack(DeployedStack):
         )
         self._parameters = parameters
         self._make_key()
+        self._kept_key = kept_tokens_key(
+            self, parameters.kept_tokens_key_choice, table=parameters.claim_table_name or ""
+        )
         self.worker = WorkerFunction(
             self,
             "Worker",
             parameters=parameters,
             code=code,
-            variables=parameters.variables,
+            variables=parameters.variables | ({"KEPT_TOKENS_KEY_ID": self._kept_key} if self._kept_key else {}),
             timeout_seconds=parameters.timeout_seconds,
             event_age_seconds=60 * parameters.run_every_minutes,
             log_key=self._key_arn if parameters.encrypt_logs else None,
@@ -142,7 +145,9 @@ class SingleStack(DeployedStack):
             access.grant_announce(role, self, parameters.event_bus)
         if parameters.claim_table_name:
             self._grant_claims(parameters.claim_table_name)
-        access.only_from_function(self, role, self.worker.function.function_arn)
+        if self._kept_key:
+            access.grant_keep(role, self.token_secret, self._kept_key)
+        access.only_from_function(self, role, self.worker.function.function_arn, keep_key=self._kept_key)
 
     def _grant_claims(self, name: str) -> None:
         if self._parameters.claim_table == CREATE:
@@ -205,11 +210,13 @@ class SingleStack(DeployedStack):
             self.grant_read(self.read_policy)
 
     def _write_outputs(self) -> None:
+        safe_seconds = self._parameters.longest_safe_cache_seconds
         self.show(
             {
                 "FunctionName": self.worker.function.function_name,
                 "TokenSecretId": self._parameters.token_secret_id,
                 "PublishedSecretId": self._parameters.published_secret_id,
+                "LongestSafeCacheSeconds": str(safe_seconds) if self._parameters.published_secret_id else None,
                 "ReadPolicyArn": self.read_policy.managed_policy_arn if self.read_policy else None,
                 "ClaimTableName": self._parameters.claim_table_name,
                 "ScheduleName": self._parameters.stack_name,

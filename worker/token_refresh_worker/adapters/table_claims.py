@@ -1,7 +1,7 @@
 """Claims in a DynamoDB table, one item per secret; implements the port `ClaimStore`.
 
-The item's key is `secret_arn`. Its claim is in `claim_id`, `claim_number`, `claim`, `claimed_at` and `claim_record`;
-other attributes of the item are left alone.
+The item's key is `secret_arn`. Its claim is in `claim_id`, `claim_number`, `claim`, `claimed_at` and `claim_record`,
+and tokens that Secrets Manager refused are in `kept_tokens`; other attributes of the item are left alone.
 """
 
 import json
@@ -25,12 +25,14 @@ from token_refresh_worker.core.claims import (
     write_claim,
     write_record,
 )
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.run.ports import Deadline, NewestClaim
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _NO_CLAIM: Final = "attribute_not_exists(claim_id)"
+_NOTHING_KEPT: Final = "attribute_not_exists(kept_tokens)"
 
 
 class TableClaims:
@@ -58,26 +60,36 @@ class TableClaims:
             delete = Command.of(line, self._table.name, self._table.region, json.dumps(self._key))
             raise InvalidSecretDocument(
                 f"the claim on secret {self._secret_arn()} in table {self._table.name} in {self._table.region} is "
-                "unreadable",
+                f"unreadable{'; the item also keeps new tokens, which go with it' if 'kept_tokens' in item else ''}",
                 fix=("wait an hour, then remove it with ", delete),
             ) from None
         self._newest = claim.claim_id, _record(item, claim)
-        return NewestClaim(claim=claim, read_at=read_at)
+        kept = KeptTokens(claim=claim, stored=item["kept_tokens"]) if "kept_tokens" in item else None
+        return NewestClaim(claim=claim, read_at=read_at, kept=kept)
 
-    def append(self, claim: Claim, *, after: str | None) -> bool:
+    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
         """Replace the claim `after`, or a missing one."""
-        values = {
+        values: dict[str, Any] = {
             ":id": {"S": claim.claim_id},
             ":number": {"N": str(claim.number)},
             ":claim": {"S": write_claim(claim).reveal()},
             ":at": {"N": str(claim.claimed_at.timestamp())},
         }
-        condition = _NO_CLAIM if after is None else "claim_id = :after"
+        if after is not None:
+            values[":after"] = {"S": after}
+        if kept is not None:
+            values[":kept"] = kept.stored
+        follows = _NO_CLAIM if after is None else "claim_id = :after"
+        read = _NOTHING_KEPT if kept is None else "kept_tokens = :kept"
+        # A repeat after a lost response finds its own claim, by the nonce. One that lands minutes late must not remove
+        # what its run has written meanwhile.
+        repeated = f"claim = :claim AND attribute_not_exists(claim_record) AND {_NOTHING_KEPT}"
         return self._update(
-            # The record belongs to the claim that is replaced, so it goes.
-            "SET claim_id = :id, claim_number = :number, claim = :claim, claimed_at = :at REMOVE claim_record",
-            f"{condition} OR claim = :claim",  # A repeat after a lost response finds its own claim, by the nonce.
-            values if after is None else {**values, ":after": {"S": after}},
+            # Record and kept tokens belong to the claim that is replaced, so they go.
+            "SET claim_id = :id, claim_number = :number, claim = :claim, claimed_at = :at "
+            "REMOVE claim_record, kept_tokens",
+            f"{follows} AND {read} OR {repeated}",
+            values,
         )
 
     def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
@@ -98,6 +110,18 @@ class TableClaims:
         """Give the record that came with the newest claim."""
         newest, record = self._newest
         return record if newest == claim_id else None
+
+    def keep(self, kept: KeptTokens) -> bool:
+        """Add received tokens to the item; False if it has another claim, or keeps something else."""
+        return self._update(
+            "SET kept_tokens = :kept",
+            f"claim_id = :id AND {_NOTHING_KEPT} OR claim_id = :id AND kept_tokens = :kept",
+            {":id": {"S": kept.claim.claim_id}, ":kept": kept.stored},
+        )
+
+    def drop(self, kept: KeptTokens) -> None:
+        """Remove kept tokens from the item, unless it keeps something else by now."""
+        self._update("REMOVE kept_tokens", "kept_tokens = :kept", {":kept": kept.stored})
 
     def _update(self, update: str, condition: str, values: Mapping[str, Any]) -> bool:
         what = {

@@ -11,6 +11,7 @@ from token_refresh_worker.core.claims import (
     write_claim,
     write_record,
 )
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
 from token_refresh_worker.run.ports import NewestClaim, ReadableSecret, SecretStore, SecretVersion
 
@@ -52,9 +53,9 @@ class VersionClaims(VersionClaimReader):
         super().__init__(secret)
         self._written = secret
 
-    def append(self, claim: Claim, *, after: str | None) -> bool:
+    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
         """Store the claim under the ID that follows from `after`."""
-        del after  # The claim's ID is derived from it.
+        del after, kept  # The claim's ID is derived from the one before, and nothing is kept in the secret.
         return self._written.put(claim.claim_id, write_claim(claim), label=CLAIM)
 
     def record(self, claim: Claim, record: Record) -> None:

@@ -52,7 +52,7 @@ class Attempt:
     """The fingerprint of the refresh token that it brought."""
     forced: bool = False
     retry_at: datetime | None = None
-    """Until when the provider asked to wait; known of the newest attempt alone."""
+    """Until when the provider asked to wait, or reads may miss stored tokens; known of the newest attempt alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from token_refresh_worker.core.steps import (
     Rejected,
     ReplaceLostTable,
     Step,
+    StoreKept,
     TokenUsed,
     Wait,
 )
@@ -44,6 +45,17 @@ CLOCK_ERROR: Final = timedelta(hours=1)
 
 LOST_CLAIMS: Final = 8
 """How many claims a lost table may have held after the one that the current version names."""
+
+
+def store_kept_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
+    """The claim table keeps tokens that Secrets Manager refused: store them under their own version ID."""
+    kept, origin = snapshot.kept, snapshot.current.document.origin
+    # A table that was lost or restored is older than the document, and so is what it keeps.
+    if kept is None or kept.version_id in run.stored_kept or snapshot.missing_claim_id is not None:
+        return None
+    # Whoever authorized again can do without them; an edited copy of the token set that they follow can't.
+    needed = origin is None or not origin.authorized or kept.claim.fingerprint == snapshot.fingerprint
+    return StoreKept(kept, needed=needed) if needed or kept.version_id not in run.refused_kept else None
 
 
 def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
@@ -91,7 +103,7 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, _policy: Policy) -> St
     stored = snapshot.stored_attempt
     if stored is None:
         return None
-    visible_at = stored.claimed_at + run.limit + SETTLED
+    visible_at = max(stored.claimed_at + run.limit + SETTLED, stored.retry_at or stored.claimed_at)
     return Wait(visible_at, Reason.STALE) if snapshot.now < visible_at else TokenUsed(stored.claimed_at)
 
 
@@ -164,7 +176,7 @@ def redeem_once(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
     """No rule forbids a refresh: claim, redeem, store, make current."""
     if run.redeemed:
         return Wait(snapshot.now, Reason.REDEEMED)
-    return Redeem(_next_claim(snapshot, run, policy), after=_newest_claim_id(snapshot))
+    return Redeem(_next_claim(snapshot, run, policy), after=_newest_claim_id(snapshot), kept=snapshot.kept)
 
 
 class Rule(NamedTuple):
@@ -176,6 +188,7 @@ class Rule(NamedTuple):
 
 # The order matters: save what arrived, then everything that forbids a request, then the request.
 RULES: Final = (
+    Rule(store_kept_tokens, "received tokens are never lost"),
     Rule(forward_stored_tokens, "stored tokens are never lost"),
     Rule(refuse_other_settings, "no token goes to another host, and claims are in one place"),
     Rule(publish_newer_tokens, "consumers get the new tokens, and a stale read publishes no old ones"),
@@ -247,6 +260,5 @@ def _replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> St
         forced=False,
         number=snapshot.claim_number + LOST_CLAIMS + 1,
     )
-    return ReplaceLostTable(
-        replace(claim, earlier=(*claim.earlier, *lost)), snapshot.newest.claim_id if snapshot.newest else None
-    )
+    after = snapshot.newest.claim_id if snapshot.newest else None
+    return ReplaceLostTable(replace(claim, earlier=(*claim.earlier, *lost)), after, snapshot.kept)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from token_refresh_worker.core.attempts import Attempt, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.stored.document import TokenDocument
 
@@ -42,6 +43,8 @@ class Snapshot:
     """The newest tokens that follow from the current refresh token, if that was used."""
     published: PublishedCopy | None = None
     """None if nothing was published yet."""
+    kept: KeptTokens | None = None
+    """What the claim table keeps because Secrets Manager refused it."""
     claims_in_versions: bool = False
     """The secret has claims, though the configured table has none and the document names no store."""
 
@@ -107,6 +110,10 @@ class RunState:
     """Whether it has claimed and redeemed: it does so once."""
     promoted_version: str | None = None
     """The version that it made current, if it has read nothing since."""
+    stored_kept: frozenset[str] = frozenset()
+    """The version IDs of kept tokens that it has stored."""
+    refused_kept: frozenset[str] = frozenset()
+    """Likewise of kept tokens that it could not decrypt or store."""
     publishes: bool = False
     nonce: str = field(default="", repr=False)
 

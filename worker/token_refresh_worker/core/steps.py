@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.snapshot import TokenSet
 
 
@@ -18,6 +19,15 @@ class Reason(StrEnum):
     FORCED_LIMIT = "the daily limit of forced claims is reached"
     STALE = "a read of Secrets Manager was stale"
     REDEEMED = "this run has sent a refresh token already"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKept:
+    """Store what the claim table keeps, under its own version ID."""
+
+    kept: KeptTokens
+    # Whether a run that can't do it must send nothing. A person who authorized again does without these tokens.
+    needed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class ReplaceLostTable:
 
     claim: Claim
     after: str | None
+    kept: KeptTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +65,9 @@ class Redeem:
     """Append a claim, redeem under it, stage the tokens and make them current."""
 
     claim: Claim
-    # The append fails if another claim follows this one already.
+    # The append fails if another claim follows this one already, or if the table keeps something else by then.
     after: str | None
+    kept: KeptTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +117,6 @@ class Rejected:
     retry_at: datetime
 
 
-Action = Promote | Carry | Publish | ReplaceLostTable | Redeem
+Action = StoreKept | Promote | Carry | Publish | ReplaceLostTable | Redeem
 Rest = Fresh | Wait | Hold | Mismatch | TokenUsed | Rejected
 Step = Action | Rest

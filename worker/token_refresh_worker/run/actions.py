@@ -5,8 +5,9 @@ from typing import assert_never
 
 from token_refresh.errors import SecretStoreError
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
-from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable
+from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKept
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
+from token_refresh_worker.run.keeping import Keeping
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.redemption import Redemption
@@ -21,6 +22,7 @@ class Actions:
     parts: Parts
     reader: SnapshotReader
     redemption: Redemption
+    keeping: Keeping
     memory: Memory
 
     def take(self, step: Action, snapshot: Snapshot) -> Snapshot | None:
@@ -30,16 +32,19 @@ class Actions:
             TokenRefreshError: It can't be carried out; what is stored is left so that a later run can go on.
         """
         match step:
+            case StoreKept():
+                self.keeping.store(step, snapshot)
+                return self.reader.read(self.memory)
             case Promote(successor):
                 return self._promote(successor, snapshot)
             case Carry(successor, claim_id):
                 return self._carry(successor, claim_id, snapshot)
             case Publish():
                 return self._publish(snapshot)
-            case ReplaceLostTable(claim, after):
+            case ReplaceLostTable(claim, after, kept):
                 if self._is_current(snapshot.current):
                     self.parts.log.warning("claim_table_lost", claim_id=claim.claim_id)
-                    self.parts.claims.append(claim, after=after)
+                    self.parts.claims.append(claim, after=after, kept=kept)
                 return self.reader.read(self.memory)
             case Redeem():
                 return self._redeem(step, snapshot)
@@ -49,7 +54,7 @@ class Actions:
     def _redeem(self, step: Redeem, snapshot: Snapshot) -> Snapshot | None:
         claim = step.claim
         prepared = self.redemption.prepare(snapshot)
-        if not self.parts.claims.append(claim, after=step.after):
+        if not self.parts.claims.append(claim, after=step.after, kept=step.kept):
             found = self.reader.find_claim(claim, snapshot)
             if found is None:
                 return None

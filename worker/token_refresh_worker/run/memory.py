@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.claims import Claim, Record
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
 from token_refresh_worker.run.ports import Clock
 
@@ -64,6 +65,15 @@ class Memory:
         self.staged[staged.version_id] = staged
         if received:
             self.received.add(staged.version_id)
+
+    def note_kept(self, kept: KeptTokens, *, stored: bool) -> None:
+        """Remember that kept tokens are stored by now, or that they could not be."""
+        known, of_it = self.state, {kept.version_id}
+        self.state = (
+            replace(known, stored_kept=known.stored_kept | of_it)
+            if stored
+            else replace(known, refused_kept=known.refused_kept | of_it)
+        )
 
     def stop_publishing(self, failure: TokenRefreshError | None = None) -> None:
         """Publish no more in this run."""

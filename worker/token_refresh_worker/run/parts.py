@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run.ports import ClaimStore, Clock, Log, SecretStore, TokenEndpoint
+from token_refresh_worker.run.ports import ClaimStore, Clock, Log, SecretStore, TokenEndpoint, TokenKeeper
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
 
@@ -13,9 +13,11 @@ REQUEST_TIMEOUT_SECONDS: Final = 20.0
 """How long one token request may take at a provider with a grace period, unless it is configured."""
 STORE_RESERVE_SECONDS: Final = 10.0
 """Kept back from every token request, so that new tokens can be stored."""
+KEEP_RESERVE_SECONDS: Final = 20.0
+"""The same, where the claim table can keep them: up to 16 pieces are encrypted after Secrets Manager refused them."""
 # Shorter, a request would often be given up after the provider redeemed the token.
-NEEDED_SECONDS: Final = 5.0 + STORE_RESERVE_SECONDS
-"""How much time must be left when a token request begins."""
+LEAST_REQUEST_SECONDS: Final = 5.0
+"""How much time a token request must have."""
 
 PreviousCredentials = Callable[[ClientCredentials], ClientCredentials | None]
 """Finds the client credentials from before a rotation; None where there are no others."""
@@ -39,3 +41,15 @@ class Parts:
     clock: Clock
     log: Log
     previous_credentials: PreviousCredentials = lambda _: None
+    keeper: TokenKeeper | None = None
+    """Keeps received tokens that Secrets Manager refuses; None without a claim table or a key for it."""
+
+    @property
+    def reserve_seconds(self) -> float:
+        """How much time is kept back from every token request."""
+        return STORE_RESERVE_SECONDS if self.keeper is None else KEEP_RESERVE_SECONDS
+
+    @property
+    def needed_seconds(self) -> float:
+        """How much time must be left when a token request begins."""
+        return LEAST_REQUEST_SECONDS + self.reserve_seconds

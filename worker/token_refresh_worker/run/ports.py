@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import Claim, Record, UnreadableClaim
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.oauth.response import EndpointResponse
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class NewestClaim:
     claim: Claim | None
     read_at: datetime | None = None
     """The service's clock, if it responded with one."""
+    kept: KeptTokens | None = None
+    """What a table keeps beside the claim."""
 
 
 class ClaimReader(Protocol):
@@ -92,12 +95,31 @@ class ClaimStore(ClaimReader, Protocol):
     After a lost response the adapter repeats the call; the claim's nonce tells its own write.
     """
 
-    def append(self, claim: Claim, *, after: str | None) -> bool:
-        """Append a claim to the claim `after`; False if another claim follows it already."""
+    def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
+        """Append a claim to the claim `after`; False if another claim follows it already.
+
+        A table then forgets what it keeps, so it also refuses where that is not exactly `kept`.
+        """
         ...
 
     def record(self, claim: Claim, record: Record) -> None:
         """Store how the attempt under `claim` ended; the first record stays."""
+        ...
+
+
+class TokenKeeper(Protocol):
+    """Keeps received tokens in the claim table, encrypted. Every method raises a `TokenRefreshError` where it fails."""
+
+    def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | None:
+        """Keep the document that was received under `claim`; None if the table has another claim by now."""
+        ...
+
+    def open(self, kept: KeptTokens) -> SecretValue:
+        """Decrypt the document."""
+        ...
+
+    def drop(self, kept: KeptTokens) -> None:
+        """Forget it, unless something else is kept by now."""
         ...
 
 

@@ -5,16 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from token_refresh.errors import SecretStoreError, TokenRefreshError
+from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, Record
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.schedule import SETTLED, Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.run.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
+from token_refresh_worker.run.failures import (
+    SecretName,
+    failed_request,
+    no_room,
+    not_stored,
+    too_large,
+    too_late,
+)
+from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import NEEDED_SECONDS, REQUEST_TIMEOUT_SECONDS, Parts
+from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.request_sender import RequestSender, TimeOver
 from token_refresh_worker.run.requests import PreparedRefresh, prepare_refresh
@@ -37,6 +46,7 @@ class Redemption:
     request_timeout_seconds: float | None
     """None: the default, or at a single-use provider all the time that is left."""
     memory: Memory
+    keeping: Keeping
 
     def prepare(self, snapshot: Snapshot) -> PreparedRefresh:
         """Validate everything that can be validated before a claim is stored.
@@ -49,7 +59,7 @@ class Redemption:
         if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
             raise no_room(self.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
         prepared = prepare_refresh(document, self.parts)
-        if self.deadline.remaining_seconds < NEEDED_SECONDS:
+        if self.deadline.remaining_seconds < self.parts.needed_seconds:
             raise self._too_late()
         return prepared
 
@@ -95,6 +105,7 @@ class Redemption:
             replay_allowed=lambda now: may_be_sent_again(since, now, grace),
             timeout_seconds=self.request_timeout_seconds or default_seconds,
             deadline=self.deadline,
+            reserve_seconds=self.parts.reserve_seconds,
             memory=self.memory,
             log=self.parts.log,
         )
@@ -129,22 +140,41 @@ class Redemption:
     def _stage(self, claim: Claim, document: TokenDocument) -> TokenSet:
         """Store received tokens, until the deadline if need be, always under the same version ID and as the same value.
 
+        With claims in a table, that keeps them from the first failure on.
+
         Raises:
-            TokensNotStored: They could not be stored in time.
+            TokensKept: They could not be stored in time; the next run stores them.
+            TokensNotStored: They could not be stored in time, nor kept.
         """
         # Derived, so that the next run finds the tokens if this one dies before it promotes them.
         version_id, value = staged_version_id(claim.claim_id, claim.version_id), document.serialize()
+        kept: KeptTokens | str = ""
+
+        def put() -> bool:
+            nonlocal kept
+            try:
+                return self.parts.store.put(version_id, value, label=OUTCOME)
+            except Exception:
+                if not isinstance(kept, KeptTokens) and self.policy.claim_store is ClaimStoreKind.TABLE:
+                    kept = self.keeping.keep(claim, value)
+                raise
+
         try:
             stored = repeat(
-                lambda: self.parts.store.put(version_id, value, label=OUTCOME),
+                put,
                 clock=self.parts.clock,
                 until=self.deadline.at,
-                errors=lambda error: isinstance(error, SecretStoreError),
+                errors=lambda error: isinstance(error, TokenRefreshError),
             )
-        except SecretStoreError as error:
-            raise not_stored(self.secret, f"{type(error).__name__}: {error.facts}", fix=error.fix) from None
+        except TokenRefreshError as error:
+            if isinstance(kept, KeptTokens):
+                raise tokens_kept(self.secret, error) from None
+            why = f"{type(error).__name__}: {error.facts}"
+            raise not_stored(self.secret, f"{why}; {kept}" if kept else why, fix=error.fix) from None
         if not stored:
             raise not_stored(self.secret, f"version {version_id} is taken by another value")
+        if isinstance(kept, KeptTokens):
+            self.keeping.forget(kept, document)
         staged = TokenSet(version_id=version_id, stored_at=self.memory.service_now(), document=document)
         self.memory.note_staged(staged, received=True)
         self.parts.log.info("tokens_staged", staged_version_id=version_id)
@@ -173,4 +203,4 @@ class Redemption:
             self.parts.log.warning("record_not_stored", claim_id=claim.claim_id, error_type=type(failure).__name__)
 
     def _too_late(self) -> Exception:
-        return too_late(self.secret, self.deadline.remaining_seconds, NEEDED_SECONDS)
+        return too_late(self.secret, self.deadline.remaining_seconds, self.parts.needed_seconds)

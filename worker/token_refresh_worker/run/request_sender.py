@@ -8,7 +8,7 @@ from typing import Final
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import NEEDED_SECONDS, STORE_RESERVE_SECONDS
+from token_refresh_worker.run.parts import LEAST_REQUEST_SECONDS
 from token_refresh_worker.run.ports import Deadline, Log
 from token_refresh_worker.run.requests import PreparedRefresh
 from token_refresh_worker.run.retry import repeat
@@ -31,6 +31,8 @@ class RequestSender:
     timeout_seconds: float
     """One request, end to end."""
     deadline: Deadline
+    reserve_seconds: float
+    """Kept back, so that new tokens can be stored."""
     memory: Memory
     log: Log
     sent_at: datetime = datetime.min  # noqa: DTZ901 - replaced at the first request
@@ -54,7 +56,7 @@ class RequestSender:
         return repeat(
             lambda: self._send(request),
             clock=self.deadline.clock,
-            until=self.deadline.at - NEEDED_SECONDS,
+            until=self.deadline.at - self._needed_seconds,
             results=self._may_repeat,
             limit=REQUESTS,
             first_wait_seconds=0.5,
@@ -64,20 +66,24 @@ class RequestSender:
     def _send(self, request: TokenRequest) -> EndpointResponse:
         # The machine may have been suspended since the last look at the clock.
         left_seconds = self.deadline.remaining_seconds
-        if left_seconds < NEEDED_SECONDS or not self._replay_allowed():
+        if left_seconds < self._needed_seconds or not self._replay_allowed():
             self._stopped = True
             if self._failure is None:
                 raise TimeOver
             return self._failure
         self.sent_at = self.memory.service_now()
         self.memory.requests_sent += 1
-        timeout_seconds = min(self.timeout_seconds, left_seconds - STORE_RESERVE_SECONDS)
+        timeout_seconds = min(self.timeout_seconds, left_seconds - self.reserve_seconds)
         response = self.prepared.endpoint.send(request, timeout_seconds=timeout_seconds)
         if isinstance(response, FailedRequest):
             self._failure = response
             self.unsure = self.unsure or response.kind.may_have_redeemed
             self.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
         return response
+
+    @property
+    def _needed_seconds(self) -> float:
+        return LEAST_REQUEST_SECONDS + self.reserve_seconds
 
     def _may_repeat(self, response: EndpointResponse) -> bool:
         if isinstance(response, TokenResponse) or self._stopped:

@@ -31,6 +31,7 @@ from token_refresh_worker.core.steps import (
     Rejected,
     Rest,
     Step,
+    StoreKept,
     TokenUsed,
     Wait,
 )
@@ -99,8 +100,10 @@ class Run:
     def _actions(self) -> "Actions":
         # Imported here: a fiftieth of the cold start of a run that has nothing to do (`scripts/bench worker`).
         from token_refresh_worker.run.actions import Actions  # noqa: PLC0415
+        from token_refresh_worker.run.keeping import Keeping  # noqa: PLC0415
         from token_refresh_worker.run.redemption import Redemption  # noqa: PLC0415
 
+        keeping = Keeping(parts=self.parts, secret=self.secret, memory=self.memory)
         redemption = Redemption(
             parts=self.parts,
             policy=self._policy,
@@ -108,8 +111,11 @@ class Run:
             deadline=self._deadline,
             request_timeout_seconds=self._request_timeout_seconds,
             memory=self.memory,
+            keeping=keeping,
         )
-        return Actions(parts=self.parts, reader=self._reader, redemption=redemption, memory=self.memory)
+        return Actions(
+            parts=self.parts, reader=self._reader, redemption=redemption, keeping=keeping, memory=self.memory
+        )
 
     def read(self) -> Snapshot:
         """Read what is stored, and do nothing."""
@@ -177,7 +183,7 @@ class Run:
         if isinstance(step, Rest):
             return self._rest(step, snapshot)
         if self._dry_run:
-            recovers = isinstance(step, Promote | Carry)
+            recovers = isinstance(step, StoreKept | Promote | Carry)
             return self._outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH, snapshot)
         if (
             isinstance(step, Promote)

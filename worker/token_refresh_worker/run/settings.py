@@ -38,6 +38,8 @@ class Settings:
     """The KMS key that signs `private_key_jwt` assertions."""
     claim_table: str | None
     """The DynamoDB table for claims; without it, claims are versions of the secret."""
+    kept_tokens_key_id: str | None
+    """The KMS key for tokens that the claim table keeps; None where it keeps none."""
     provider: Provider
     """With the deployment's variables applied; `Provider.for_document` applies the document's."""
     request_timeout_seconds: float | None
@@ -89,6 +91,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         client=_read_client(given),
         client_key_id=given.get(Variable.CLIENT_KEY_ID),
         claim_table=given.get(Variable.CLAIM_TABLE),
+        kept_tokens_key_id=given.get(Variable.KEPT_TOKENS_KEY_ID),
         provider=_read_provider(given),
         request_timeout_seconds=timeout.total_seconds() if timeout else None,
         log_level=_read_choice(given, Variable.LOG_LEVEL, _LOG_LEVELS, normalise=str.upper) or "INFO",

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from token_refresh.errors import InvalidSecretDocument, SecretStoreError
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.plan import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
@@ -68,6 +69,7 @@ class _Reading:
     reader: SnapshotReader
     memory: Memory
     now: datetime = datetime.fromtimestamp(0, UTC)  # noqa: RUF009 - a constant
+    kept: KeptTokens | None = None
     published_arn: str | None = None
     sets: dict[str, TokenSet] = field(default_factory=dict)
     """Staged sets that were read."""
@@ -83,6 +85,7 @@ class _Reading:
             newest=newest,
             ledger=ledger,
             published=published,
+            kept=self.kept,
             claims_in_versions=newest is None and self._claims_in_versions(current),
         )
         stored = snapshot.stored_attempt
@@ -116,6 +119,7 @@ class _Reading:
     def _newest_claim(self, current: TokenSet) -> Claim | None:
         """Find the claim with the highest number: by the store, by this run's memory, or named by the document."""
         found = self.reader.claims.newest()
+        self.kept = found.kept
         self._note_time(found.read_at)
         known = [claim for claim in (found.claim, self.memory.newest_claim) if claim]
         # The label may be stale, and people can move it; the number of a claim only grows.

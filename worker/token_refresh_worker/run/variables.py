@@ -32,6 +32,8 @@ class Variable(StrEnum):
     """One token request, end to end. Default: 20; at single-use providers all the time that the run has left."""
     CLAIM_TABLE = auto()
     """DynamoDB table that holds claims; without it claims are versions of the secret."""
+    KEPT_TOKENS_KEY_ID = auto()
+    """ARN of the KMS key for received tokens that Secrets Manager refuses; only with `CLAIM_TABLE`."""
     FLEET_NAME = auto()
     """Set by the stack of a fleet (docs/fleet.md)."""
     FLEET_QUEUE_URL = auto()

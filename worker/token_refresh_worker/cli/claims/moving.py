@@ -39,8 +39,13 @@ class Move:
         """Copy the newest claim, then store the document that names the new store.
 
         Raises:
-            CommandFailed: A claim is open, or something else was stored meanwhile.
+            CommandFailed: A claim is open, the table keeps tokens, or something else was stored meanwhile.
         """
+        if snapshot.kept is not None:
+            raise CommandFailed(
+                f"the claim table keeps new tokens for {self.secret} that Secrets Manager refused",
+                fix=("Store them first: ", self.secret.command("refresh"), ". Then ", *self.again),
+            )
         newest, last = snapshot.newest, snapshot.ledger.attempts[-1:]
         if newest is not None and last[0].fate is Fate.SILENT and snapshot.now < newest.ends_at:
             raise CommandFailed(

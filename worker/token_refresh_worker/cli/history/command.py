@@ -7,7 +7,7 @@ from rich.table import Table
 
 from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.options import Json
-from token_refresh_worker.cli.console.screen import assemble, iso, output, print_json, text
+from token_refresh_worker.cli.console.screen import assemble, iso, message, output, print_json, show, text
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, read_past
 from token_refresh_worker.cli.history.versions import ListedVersion
@@ -29,7 +29,9 @@ def history(
     past = read_past(context)
     versions = [v for v in past.listed if everything or v.labels or not v.kind.is_note]
     if as_json:
-        print_json({"secret_id": context.secret_id, "versions": [_as_fields(past, version) for version in versions]})
+        kept = {} if past.kept_since is None else {"kept_since": iso(past.kept_since)}
+        listed = [_as_fields(past, version) for version in versions]
+        print_json({"secret_id": context.secret_id, "versions": listed, **kept})
         return 0
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("stored (UTC)", "version"):
@@ -41,6 +43,10 @@ def history(
         when = f"{version.created_at:%m-%d %H:%M:%S}"
         table.add_row(when, version.version_id[:8], what, text((_fate(past, version) or "").replace("_", " ")))
     output().print(table)
+    if past.kept_since is not None:
+        arrived = f"Tokens that arrived after {past.kept_since:%m-%d %H:%M:%S} are not in this list: Secrets Manager "
+        why = f"{arrived}refused them, and the claim table keeps them. To store them: "
+        show(output(), *message(why, context.command("refresh")))
     return 0
 
 

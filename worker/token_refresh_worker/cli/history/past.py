@@ -98,6 +98,11 @@ class Past:
         except InvalidSecretDocument:
             return {}
 
+    @property
+    def kept_since(self) -> datetime | None:
+        """When the claim was appended under which the claim table keeps received tokens; None if it keeps none."""
+        return next((s.kept.claim.claimed_at for s in self.snapshots.values() if s.kept), None)
+
     @cached_property
     def attempts(self) -> Mapping[str, Attempt]:
         """The attempts by claim ID, with their fate: a run looks it up for the attempts on its token alone."""
@@ -109,6 +114,8 @@ class Past:
         on_token = snapshot.on_token
         if snapshot.stored_attempt is not None:
             return TokenFate.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
+        if snapshot.kept is not None and snapshot.kept.claim.fingerprint == snapshot.fingerprint:
+            return TokenFate.REDEEMED, snapshot.kept.claim.claimed_at
         if on_token and on_token[-1].fate is Fate.REJECTED:
             return TokenFate.REJECTED, on_token[-1].claimed_at
         if snapshot.unresolved:

@@ -13,10 +13,21 @@ from token_refresh_worker.cli.console.screen import relative, span, when
 from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.state import PastAttempt, Result, SecretState
 from token_refresh_worker.core.schedule import lifetime_too_short
-from token_refresh_worker.core.steps import Carry, Fresh, Hold, Mismatch, Promote, Redeem, Rejected, TokenUsed, Wait
+from token_refresh_worker.core.steps import (
+    Carry,
+    Fresh,
+    Hold,
+    Mismatch,
+    Promote,
+    Redeem,
+    Rejected,
+    StoreKept,
+    TokenUsed,
+    Wait,
+)
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
-_REFRESHES: Final = (Redeem, Promote, Carry)
+_REFRESHES: Final = (Redeem, StoreKept, Promote, Carry)
 """The steps after which the tokens are new."""
 
 _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
@@ -48,6 +59,8 @@ def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind o
             return f"sends nothing until {when(until)}: the refresh token may have been redeemed"
         case Mismatch(setting):
             return f"fails: {setting} does not fit the stored tokens"
+        case StoreKept():
+            return "stores the tokens that the claim table keeps"
         case Promote() | Carry():
             return "makes the tokens current that an interrupted run received"
         case Redeem():
@@ -58,7 +71,11 @@ def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind o
 
 def explain_attempt(past: PastAttempt) -> str:
     """Say in words how an attempt ended."""
-    words = {Result.SILENT: "no result: the run died", Result.UNKNOWN: "no response"}
+    words = {
+        Result.KEPT: "tokens arrived, and the claim table keeps them",
+        Result.SILENT: "no result: the run died",
+        Result.UNKNOWN: "no response",
+    }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
 
@@ -87,6 +104,13 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 *("wait, or authorize again: ", state.context.command("authorize")),
                 ". To send the token again now, which may make the provider revoke the grant: ",
                 state.context.command("refresh", "--resend", claim_id),
+            )
+        case StoreKept(kept):
+            yield Finding.attention(
+                f"tokens arrived after {when(kept.claim.claimed_at)}, and Secrets Manager refused them; the claim "
+                "table keeps them, encrypted. Don't delete the table, its item or its key",
+                "correct why it refuses them (the last run's error says it); the next run stores them. Now: ",
+                state.context.command("refresh"),
             )
         case Promote() | Carry():
             yield Finding.attention(
@@ -143,7 +167,7 @@ def _expiry(state: SecretState) -> Iterator[Finding]:
 def _failed(state: SecretState) -> Iterator[Finding]:
     """Report a failed newest attempt on the current version; a rejected one is a finding about the grant."""
     # Without an attempt on the current version, the failure was on an older one and is over.
-    if not state.snapshot.on_version or isinstance(state.step, Hold | Promote | Carry | Mismatch):
+    if not state.snapshot.on_version or isinstance(state.step, Hold | StoreKept | Promote | Carry | Mismatch):
         return
     newest = state.attempts[0]
     if newest.result in _FAILED:

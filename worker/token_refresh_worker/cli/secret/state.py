@@ -34,6 +34,8 @@ class Result(StrEnum):
     REFRESHED = "refreshed"
     STAGED = "staged"
     """It received tokens, and they are not current yet."""
+    KEPT = "kept"
+    """It received tokens, Secrets Manager refused them, and the claim table keeps them."""
     IN_PROGRESS = "in_progress"
     NOT_REDEEMED = "not_redeemed"
     REJECTED = "rejected"
@@ -96,6 +98,11 @@ class SecretState:
     def left(self) -> timedelta | None:
         """How long the access token still lives; negative if it has expired."""
         return None if self.document.expires_at is None else self.document.expires_at - self.snapshot.now
+
+    @property
+    def longest_safe_cache(self) -> timedelta:
+        """Say how long a consumer may keep a token without a look at its expiry; zero: not at all."""
+        return self.settings.provider.longest_safe_cache(self.document.lifetime)
 
     @property
     def host(self) -> str:
@@ -169,6 +176,8 @@ def _result(snapshot: Snapshot, attempt: Attempt) -> Result:
         case Fate.STORED:
             waiting = snapshot.stored_attempt is not None and attempt.claim_id == snapshot.stored_attempt.claim_id
             return Result.STAGED if waiting else Result.REFRESHED
+        case Fate.SILENT if snapshot.kept is not None and snapshot.kept.claim.claim_id == attempt.claim_id:
+            return Result.KEPT
         case Fate.SILENT:
             newest = snapshot.newest
             live = newest is not None and newest.claim_id == attempt.claim_id and snapshot.now < newest.ends_at

@@ -21,6 +21,7 @@ _STATES: Final = {
     "InternalError": State.ERROR,
     "InvalidSecretDocument": State.ERROR,
     "InvalidTokenResponse": State.ERROR,
+    "KeptTokensUnreadable": State.ERROR,
     "SecretAccessDenied": State.ERROR,
     "SecretNotFound": State.ERROR,
     "TokenRequestRejected": State.ERROR,

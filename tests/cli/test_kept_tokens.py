@@ -1,0 +1,110 @@
+"""Tokens that the claim table keeps: what `status`, `doctor`, `history` and `claims move` say, and `refresh` does."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.dynamodb.server import DynamoDbServer
+from testbed.kms import Kms
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.run import redemption
+
+TABLE = "claims"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
+REFRESH = f"token-refresh refresh {SECRET_ID} --region eu-central-1"
+
+
+@pytest.fixture
+def kms(
+    environment: dict[str, str], tokens: Tokens, store: SecretsManagerServer, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Kms]:
+    """A run received tokens while Secrets Manager refused every write, and the table keeps them."""
+    with DynamoDbServer() as table, Kms() as server:
+        table.create_table(TABLE, key="secret_arn")
+        environment |= server.environment
+        environment |= {"AWS_ENDPOINT_URL_DYNAMODB": table.url, "CLAIM_TABLE": TABLE, "KEPT_TOKENS_KEY_ID": KEY}
+        environment["REPLAY_GRACE_SECONDS"] = "0"
+        tokens.store(expires_in=timedelta(hours=7))
+        store.fault("deny", "PutSecretValue", times=None)
+        with monkeypatch.context() as patched:
+            patched.setattr(redemption, "repeat", lambda call, **_: call())  # Not until the deadline.
+            ended = cli("refresh")
+        assert "TokensKept" in ended.screen
+        yield server
+
+
+def test_status_says_what_the_next_run_does(cli: Cli, kms: Kms) -> None:
+    """It is no failed run and no unknown outcome: tokens wait, and the command stores them."""
+    asked = len(kms.actions)
+    status, as_json = cli("status"), cli("status", "--json")
+
+    assert 1 == status.code
+    assert "Secrets Manager refused them; the claim table keeps them" in " ".join(status.screen.split())
+    assert "stores the tokens that the claim table keeps" in " ".join(status.screen.split())
+    assert REFRESH in status.screen
+    assert "kept" == as_json.json["attempts"][0]["result"]
+    assert asked == len(kms.actions), "status decrypts nothing"
+
+
+@pytest.mark.usefixtures("kms")
+def test_doctor_says_what_status_says(cli: Cli) -> None:
+    """Also where the last refresh is named."""
+    screen = " ".join(cli("doctor").screen.split())
+
+    assert "the claim table keeps them, encrypted. Don't delete the table" in screen
+    assert "last refresh" in screen
+    assert "tokens arrived, and the claim table keeps them" in screen
+
+
+@pytest.mark.usefixtures("kms")
+def test_history_says_that_a_token_set_is_elsewhere(cli: Cli) -> None:
+    """The refresh token was redeemed, and what it brought is not among the versions."""
+    shown, as_json = cli("history"), cli("history", "--json").json
+
+    assert "are not in this list: Secrets Manager refused them" in " ".join(shown.screen.split())
+    assert REFRESH in shown.screen
+    assert ["redeemed"] == [version["fate"] for version in as_json["versions"]]
+    assert as_json["kept_since"]
+
+
+@pytest.mark.usefixtures("kms")
+def test_claims_with_kept_tokens_stay(cli: Cli, tokens: Tokens) -> None:
+    """Another store would not know of them."""
+    before = tokens.current()
+
+    ended = cli("claims", "move", "--to=versions", f"--table={TABLE}", "--yes")
+
+    assert 1 == ended.code
+    assert "the claim table keeps new tokens" in " ".join(ended.screen.split())
+    assert REFRESH in ended.screen
+    assert before == tokens.current()
+
+
+def test_refresh_stores_them(cli: Cli, tokens: Tokens, store: SecretsManagerServer, kms: Kms) -> None:
+    """Once Secrets Manager takes writes, no request is needed; after that nothing speaks of them."""
+    before, dry = tokens.current(), cli("refresh", "--dry-run", "--json").json
+    store.faults.clear()
+
+    ended = cli("refresh", "--json").json
+
+    assert ("would_recover", "recovered") == (dry["outcome"], ended["outcome"])
+    assert before["refreshToken"] != tokens.current()["refreshToken"]
+    assert {"Encrypt": 1, "Decrypt": 1} == {action: kms.actions.count(action) for action in kms.actions}
+    assert 0 == cli("status").code
+    assert "not in this list" not in cli("history").screen
+    assert "kept_since" not in cli("history", "--json").json
+
+
+def test_a_key_that_refuses_is_an_error_of_its_own(cli: Cli, store: SecretsManagerServer, kms: Kms) -> None:
+    """It names the key and the action, and both ways on."""
+    store.faults.clear()
+    kms.refuses = True
+
+    ended = cli("refresh", "--force")
+
+    screen = " ".join(ended.screen.split())
+    assert "KeptTokensUnreadable" in screen
+    assert f"kms:Decrypt on key {KEY}" in screen
+    assert f"token-refresh authorize {SECRET_ID}" in screen

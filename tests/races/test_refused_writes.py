@@ -1,0 +1,150 @@
+"""Half an hour in which Secrets Manager refuses every write: the claim table keeps what arrives."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+
+from fakes import FakeClock, FakeLog
+from testbed.testbed import CLAIM_TABLE, SINGLE_USE, TOKENS, Testbed
+from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.bootstrap import build_run
+from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from testbed.aws.faults import Call
+
+MINUTES = 30
+EVERY_MINUTES = 5
+WRITES = ("PutSecretValue", "UpdateSecretVersionStage")
+REFUSALS = ("throttled", "denied", "key disabled", "500")
+
+
+class Ground:
+    """The real adapters over HTTP; a run's stopwatch moves only when it sleeps, so that minutes take no time."""
+
+    def __init__(self, testbed: Testbed) -> None:
+        self.testbed, self.log = testbed, FakeLog()
+
+    def run(self) -> str:
+        """Give how a scheduled run ends: its outcome, or the name of its error."""
+        settings = read_settings(self.testbed.environment)
+        run = build_run(settings, Trigger(name="schedule"), clock=FakeClock(), log=self.log, time_left_seconds=90.0)
+        try:
+            return run.execute().name
+        except TokenRefreshError as error:
+            return type(error).__name__
+
+    def refuse(self, how: str) -> None:
+        """Let Secrets Manager refuse every write from now on."""
+        match how:
+            case "denied":
+                self.testbed.store.authorize = refusing("the role lacks it")
+            case "key disabled":
+                self.testbed.store.authorize = refusing("Access to KMS is not allowed")
+            case _:
+                for operation in WRITES:
+                    self.testbed.store.fault("throttle" if how == "throttled" else "unavailable", operation, times=None)
+
+    def recover(self) -> None:
+        """Let it take writes again."""
+        self.testbed.store.authorize = None
+        self.testbed.store.faults.clear()
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """All that a reader of the table sees."""
+        assert self.testbed.table is not None
+        return self.testbed.table.tables[CLAIM_TABLE]
+
+
+def refusing(why: str) -> Any:
+    def refusal(call: Call) -> str | None:
+        return why if call.operation in WRITES and TOKENS in (call.secret_id or "") else None
+
+    return refusal
+
+
+@pytest.fixture
+def ground() -> Iterator[Ground]:
+    with (
+        Testbed(SINGLE_USE, table=True, keeps=True) as testbed,
+        mock.patch.dict(os.environ, testbed.environment, clear=True),
+    ):
+        yield Ground(testbed)
+
+
+@pytest.mark.parametrize("how", REFUSALS)
+def test_half_an_hour_of_refused_writes_costs_no_grant(ground: Ground, how: str) -> None:
+    """Each run says that the tokens are kept, one request is sent, and the first run after it stores them."""
+    ground.refuse(how)
+    ended = []
+    for _ in range(MINUTES // EVERY_MINUTES):
+        ended.append(ground.run())
+        ground.testbed.pass_seconds(60 * EVERY_MINUTES)
+
+    assert ["TokensKept"] * (MINUTES // EVERY_MINUTES) == ended
+    assert 1 == ground.testbed.requests_sent
+    assert not ground.testbed.newest_stored
+    ground.recover()
+    assert ["recovered", "fresh"] == [ground.run(), ground.run()]
+    assert (1, True, True) == (ground.testbed.requests_sent, ground.testbed.alive, ground.testbed.newest_stored)
+    assert not any("kept_tokens" in item for item in ground.table.values())
+    ground.testbed.pass_until_due()
+    assert "refreshed" == ground.run()
+
+
+def test_without_a_key_the_tokens_are_lost(ground: Ground) -> None:
+    """What the table can't keep waits in no other place: the run says so, and the next ones hold."""
+    ground.refuse("denied")
+    with mock.patch.object(ground.testbed, "kms", None):
+        ended = [ground.run()]
+        ground.recover()
+        ground.testbed.pass_claim()
+        ended.append(ground.run())
+
+    assert ["TokensNotStored", "RefreshOutcomeUnknown"] == ended
+    assert not ground.testbed.newest_stored
+
+
+def test_a_reader_of_the_table_learns_no_token(ground: Ground) -> None:
+    """While tokens are kept, its items hold no secret value, in no encoding, and the log has none either."""
+    ground.refuse("denied")
+    assert "TokensKept" == ground.run()
+
+    shown = json.dumps(ground.table)
+    (item,) = ground.table.values()
+    pieces = [base64.b64decode(piece["B"]) for piece in item["kept_tokens"]["L"]]
+    secrets = ground.testbed.endpoint.grant.secrets
+    assert pieces
+    assert secrets
+    for secret in secrets:
+        encoded = base64.b64encode(secret.encode()).decode()
+        assert not {secret, encoded[:-4], secret.encode().hex()} & {*shown.split('"')}
+        assert secret not in shown
+        assert all(secret.encode() not in piece for piece in pieces)
+        assert secret not in repr(ground.log)
+
+
+def test_a_refresh_calls_as_often_as_before(ground: Ground) -> None:
+    """With a key, too: two writes to the secret and one version, a read and a write of the table, nothing of KMS."""
+    assert "refreshed" == ground.run()
+    ground.testbed.pass_until_due()
+    ground.testbed.trace.clear()
+
+    assert "refreshed" == ground.run()
+
+    calls = [line.partition(" ")[0] for line in ground.testbed.trace if "client credentials" not in line]
+    assert ground.testbed.kms is not None
+    assert [] == ground.testbed.kms.actions
+    assert {"GetSecretValue": 1, "GetItem": 1, "UpdateItem": 1, "PutSecretValue": 1, "UpdateSecretVersionStage": 1} == {
+        call: calls.count(call) for call in calls if call != "token"
+    }

@@ -1,0 +1,118 @@
+"""Received tokens in the claim table's item, encrypted by AWS KMS; implements the port `TokenKeeper`.
+
+KMS encrypts at most 4,096 bytes a call, so a document is kept in pieces. The encryption context binds each of them to
+its secret, its claim and its place, so that nobody who writes to the table can exchange, move or leave out one.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from token_refresh.aws.arn import arn_region
+from token_refresh.aws.calls import call
+from token_refresh.aws.clients import MakeClient
+from token_refresh.aws.request import AwsRequest
+from token_refresh.aws.responses import member
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.adapters.calls import until
+from token_refresh_worker.adapters.table_claims import TableClaims
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.run.ports import Deadline
+from token_refresh_worker.run.variables import Variable
+
+T = TypeVar("T")
+
+PIECE_BYTES: Final = 4_096
+"""What `Encrypt` takes (https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html)."""
+
+
+class TableKeeper:
+    """What a claim table keeps of one secret, under one KMS key, by its ARN."""
+
+    def __init__(
+        self,
+        claims: TableClaims,
+        key_id: str,
+        *,
+        client: MakeClient,
+        secret_arn: Callable[[], str],
+        deadline: Deadline,
+    ) -> None:
+        self._claims = claims
+        self._key_id = key_id
+        self._client = client
+        self._secret_arn = secret_arn
+        self._repeat = until(deadline)
+
+    def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | None:
+        """Encrypt the document and add it to the item; None if the item has another claim by now."""
+        count = -(-len(tokens.reveal().encode()) // PIECE_BYTES)
+        pieces = [{"B": self._encrypt(tokens, claim.claim_id, place, count)} for place in range(count)]
+        kept = KeptTokens(
+            claim=claim,
+            stored={"L": pieces},
+        )
+        return kept if self._claims.keep(kept) else None
+
+    def open(self, kept: KeptTokens) -> SecretValue:
+        """Decrypt the document.
+
+        Raises:
+            TokenRefreshError: KMS refuses, or can't be reached; or it is not what `keep` stored.
+        """
+        pieces = _pieces(kept.stored)
+        opened = [self._decrypt(piece, kept.claim.claim_id, place, len(pieces)) for place, piece in enumerate(pieces)]
+        return SecretValue("".join(piece.reveal() for piece in opened))
+
+    def drop(self, kept: KeptTokens) -> None:
+        """Remove the document from the item, unless something else is kept by now."""
+        self._claims.drop(kept)
+
+    def _encrypt(self, tokens: SecretValue, claim_id: str, place: int, count: int) -> bytes:
+        return self._call(
+            "Encrypt",
+            lambda kms: kms.encrypt(
+                KeyId=self._key_id,
+                Plaintext=tokens.reveal().encode()[place * PIECE_BYTES : (place + 1) * PIECE_BYTES],
+                EncryptionContext=self._context(claim_id, place, count),
+            ),
+            lambda response: member(response, "CiphertextBlob", bytes),
+        )
+
+    def _decrypt(self, piece: Any, claim_id: str, place: int, count: int) -> SecretValue:
+        return self._call(
+            "Decrypt",
+            lambda kms: kms.decrypt(
+                KeyId=self._key_id,
+                CiphertextBlob=member(piece, "B", bytes),
+                EncryptionContext=self._context(claim_id, place, count),
+            ),
+            # A document is ASCII, so no piece ends within a character.
+            lambda response: SecretValue(member(response, "Plaintext", bytes).decode("ascii")),
+        )
+
+    def _context(self, claim_id: str, place: int, count: int) -> dict[str, str]:
+        return {"secret": self._secret_arn(), "claim": claim_id, "piece": f"{place + 1}/{count}"}
+
+    def _call(self, action: str, ask: Callable[[Any], Any], read: Callable[[Any], T]) -> T:
+        region = arn_region(self._key_id)
+        return call(
+            lambda: read(ask(self._client("kms", region=region))),
+            lambda: AwsRequest(
+                action=f"kms:{action}",
+                name=self._key_id,
+                region=region or "",
+                kind="key",
+                setting=Variable.KEPT_TOKENS_KEY_ID,
+                purpose=f"tokens of secret {self._secret_arn()}",
+            ),
+            repeat=self._repeat,
+        )
+
+
+def _pieces(stored: object) -> list[Any]:
+    pieces = stored.get("L") if isinstance(stored, dict) else None
+    if not isinstance(pieces, list) or not pieces:
+        raise InvalidSecretDocument("kept_tokens of the table's item is not a list of ciphertexts")
+    return pieces

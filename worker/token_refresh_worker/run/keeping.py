@@ -1,0 +1,119 @@
+"""Keep received tokens that Secrets Manager refuses in the claim table, and store them once it takes them."""
+
+from dataclasses import dataclass
+
+from token_refresh.advice import Advice
+from token_refresh.errors import KeptTokensUnreadable, TokenRefreshError, TokensKept
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import Fate, fingerprint_of
+from token_refresh_worker.core.claims import Claim, Record
+from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.schedule import SETTLED
+from token_refresh_worker.core.snapshot import Snapshot, TokenSet
+from token_refresh_worker.core.steps import StoreKept
+from token_refresh_worker.core.versions import OUTCOME
+from token_refresh_worker.run.failures import SecretName, not_stored
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.stored.document import TokenDocument, read_document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What a run does with tokens that the claim table keeps."""
+
+    parts: Parts
+    secret: SecretName
+    memory: Memory
+
+    def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | str:
+        """Keep received tokens; say why they can't be kept."""
+        keeper = self.parts.keeper
+        if keeper is None:
+            return "there is no key (KEPT_TOKENS_KEY_ID) with which the claim table could keep them"
+        try:
+            kept = keeper.keep(claim, tokens)
+        except TokenRefreshError as failure:
+            return f"the claim table could not keep them: {failure.facts}"
+        if kept is None:
+            return "the claim table could not keep them: it has a newer claim"
+        self.parts.log.warning("tokens_kept", claim_id=claim.claim_id)
+        return kept
+
+    def store(self, step: StoreKept, snapshot: Snapshot) -> None:
+        """Store kept tokens under their own version ID, and forget them.
+
+        Raises:
+            TokenRefreshError: They can't be decrypted or stored, and no new grant has replaced them.
+        """
+        kept = step.kept
+        try:
+            self._store(kept, snapshot)
+        except TokenRefreshError as failure:
+            if step.needed:
+                raise
+            self.memory.note_kept(kept, stored=False)
+            self.parts.log.warning("kept_tokens_left", claim_id=kept.claim.claim_id, error_type=type(failure).__name__)
+
+    def forget(self, kept: KeptTokens, document: TokenDocument) -> None:
+        """Remove tokens that are stored by now from the table; if that fails, the next append does."""
+        assert self.parts.keeper is not None  # noqa: S101 - it encrypted or decrypted them
+        # The claim may have ended long ago: to a read that doesn't show the tokens yet, its token must not look unused,
+        # nor the tokens lost.
+        now, brought = self.memory.service_now(), fingerprint_of(document.redeemed_token)
+        record = Record(fate=Fate.STORED, error=None, recorded_at=now, retry_at=now + SETTLED, next_fingerprint=brought)
+        try:
+            self.parts.claims.record(kept.claim, record)
+            self.parts.keeper.drop(kept)
+        except TokenRefreshError as failure:
+            self.parts.log.warning(
+                "kept_tokens_not_removed", claim_id=kept.claim.claim_id, error_type=type(failure).__name__
+            )
+
+    def _store(self, kept: KeptTokens, snapshot: Snapshot) -> None:
+        text, document = self._opened(kept)
+        try:
+            # The very text that was received: a late put of the run that kept it must find its own value.
+            stored = self.parts.store.put(kept.version_id, text, label=OUTCOME)
+        except TokenRefreshError as failure:
+            raise tokens_kept(self.secret, failure) from None
+        if not stored:
+            raise not_stored(self.secret, f"version {kept.version_id} is taken by another value")
+        # Known from here on: the next read may be too old to show them.
+        staged = TokenSet(version_id=kept.version_id, stored_at=snapshot.now, document=document)
+        self.memory.note_staged(staged, received=False)
+        self.memory.note_kept(kept, stored=True)
+        self.parts.log.info("kept_tokens_stored", staged_version_id=kept.version_id)
+        self.forget(kept, document)
+
+    def _opened(self, kept: KeptTokens) -> tuple[SecretValue, TokenDocument]:
+        keeper = self.parts.keeper
+        if keeper is None:
+            raise kept_unreadable(self.secret, "KEPT_TOKENS_KEY_ID is not set")
+        try:
+            text = keeper.open(kept)
+            return text, read_document(text, needs_refresh_token=self.parts.provider.needs_refresh_token)
+        except TokenRefreshError as failure:
+            raise kept_unreadable(self.secret, failure.facts, fix=failure.fix) from None
+
+
+def tokens_kept(secret: SecretName, failure: TokenRefreshError) -> TokensKept:
+    """Say that received tokens wait in the claim table."""
+    return TokensKept(
+        f"new tokens for {secret} arrived, and Secrets Manager does not take them "
+        f"({type(failure).__name__}: {failure.facts}). The claim table keeps them, encrypted; the next run stores them "
+        "before it does anything else",
+        fix=(*((*failure.fix, ". ") if failure.fix else ()), "To try now, run ", secret.command("refresh")),
+    )
+
+
+def kept_unreadable(secret: SecretName, why: str, *, fix: Advice = ()) -> KeptTokensUnreadable:
+    """Say that received tokens wait in the claim table, and that nobody can decrypt them."""
+    return KeptTokensUnreadable(
+        f"the claim table keeps new tokens for {secret}, and they can't be decrypted ({why}); nothing was sent",
+        fix=(
+            *(fix or ("Set KEPT_TOKENS_KEY_ID to the key that encrypted them",)),
+            ". The next run stores them. If the key is gone for good, get a new grant with ",
+            secret.authorize,
+        ),
+    )
