@@ -1,5 +1,9 @@
 """`status`: what the last runs left, from a refresh that went well to a claim of a run that died."""
 
+from datetime import UTC, datetime
+
+import pytest
+
 from builders import DAY, HOUR
 from cli.scene import SECRET_ID, Cli, Tokens, claim
 from cli.states import lose_received_tokens
@@ -98,6 +102,7 @@ def test_a_used_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> 
     cli("refresh", "--force")
     lose_received_tokens(store)
     tokens.put(first)
+    store.clock_offset_seconds += 700  # Before that, a read may only be too old to show them.
 
     ended = cli("status")
 
@@ -140,9 +145,29 @@ def test_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> Non
     assert (1, 0) == (before.code, after.code)
     assert "published: an older version" in before.screen
     assert "published: the current version" in after.screen
+    assert "caches safe for up to 4 h" in after.screen
     assert {"secret_id": "published", "lags": False} == cli("status", "--json", PUBLISHED_SECRET_ID="published").json[
         "published"
     ]
+
+
+@pytest.mark.parametrize(
+    ("provider", "seconds", "says"),
+    [
+        ("upwork", 1800, "safe for up to 30 min, if a refresh doesn't end the access token before"),
+        ("miro", 0, "none of a fixed life is safe: a refresh ends the access token before"),
+    ],
+)
+def test_safe_caches(  # noqa: PLR0917 - fixtures
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, provider: str, seconds: int, says: str
+) -> None:
+    """A cache of a fixed life is safe for half of the refresh window, and not at all where a refresh ends a token."""
+    tokens.store(expires_in=3 * HOUR, issuedAt=int(datetime.now(UTC).timestamp() * 1000))
+    store.client().create_secret(Name="published")
+    settings = {"PROVIDER": provider, "PUBLISHED_SECRET_ID": "published"}
+
+    assert seconds == cli("status", "--json", **settings).json["longest_safe_cache_seconds"]
+    assert f"caches {says}" in cli("status", **settings).screen
 
 
 def test_attempts_on_a_narrow_terminal(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:

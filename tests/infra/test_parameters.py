@@ -251,3 +251,9 @@ def test_a_profile_of_one_s_own_that_could_not_work(tmp_path: Path) -> None:
 
     with pytest.raises(ParameterError, match=r"my-crm\.toml: token_endpoint must be a URL such as https://"):
         read(provider="my-crm", provider_profiles=str(tmp_path)).settings  # noqa: B018 - reading it checks it
+
+
+@pytest.mark.parametrize(("provider", "seconds"), [("upwork", 14_400), ("miro", 0)])
+def test_the_longest_safe_cache(provider: str, seconds: int) -> None:
+    """Consumers are told half of the refresh window, and nothing where a refresh ends the access token before."""
+    assert seconds == read(provider=provider).longest_safe_cache_seconds

@@ -209,6 +209,12 @@ class SingleParameters(CommonParameters):
         return window // timedelta(seconds=1)
 
     @property
+    def longest_safe_cache_seconds(self) -> int:
+        """For how long a consumer may keep a token without a look at its expiry; 0: not at all."""
+        lifetime = timedelta(seconds=self.lifetime_seconds)
+        return self.settings.provider.longest_safe_cache(lifetime) // timedelta(seconds=1)
+
+    @property
     def run_every_minutes(self) -> int:
         """The schedule: as given, else as seldom as fits, and every half hour at least."""
         if self.schedule_minutes is not None:

@@ -210,11 +210,13 @@ class SingleStack(DeployedStack):
             self.grant_read(self.read_policy)
 
     def _write_outputs(self) -> None:
+        safe_seconds = self._parameters.longest_safe_cache_seconds
         self.show(
             {
                 "FunctionName": self.worker.function.function_name,
                 "TokenSecretId": self._parameters.token_secret_id,
                 "PublishedSecretId": self._parameters.published_secret_id,
+                "LongestSafeCacheSeconds": str(safe_seconds) if self._parameters.published_secret_id else None,
                 "ReadPolicyArn": self.read_policy.managed_policy_arn if self.read_policy else None,
                 "ClaimTableName": self._parameters.claim_table_name,
                 "ScheduleName": self._parameters.stack_name,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
 from token_refresh_worker.providers.variables import EndpointVariable, fill, places
@@ -152,6 +153,16 @@ class Provider:
     successor: str | None = None
     """The profile that takes its place."""
     evidence: tuple[Evidence, ...] = ()
+
+    def longest_safe_cache(self, lifetime: timedelta | None) -> timedelta:
+        """Return how long a consumer may keep a token without a look at its expiry; zero if not at all.
+
+        Half of the refresh window: with less left the alarm `renewal-overdue` has been raised. Where a refresh ends the
+        access token before, no cache of a fixed life is safe.
+        """
+        if self.old_access_token is OldAccessToken.DIES:
+            return timedelta()
+        return refresh_window(self.refresh_window, lifetime) / 2
 
     def end_notice(self, today: date) -> str | None:
         """Say that the provider has ended, or ends within `NOTICE`, and what follows; None otherwise."""

@@ -48,6 +48,7 @@ def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]
             ("provider", _provider(state)),
             ("claims", _claims(state)),
             ("published copy", _published(state)),
+            ("caches", _caches(state)),
         ]
     )
     parts: list[RenderableType] = [assemble((health.name, f"bold {_STYLES[health]}"), where), "", table]
@@ -100,6 +101,17 @@ def _published(state: SecretState) -> str | None:
     return f"{name}: {older if state.published_lags else 'the current version'}"
 
 
+def _caches(state: SecretState) -> str | None:
+    """Say how long consumers may keep a published token without a look at its expiry."""
+    if state.settings.published_secret_id is None:
+        return None
+    longest, provider = state.longest_safe_cache, state.settings.provider
+    if not longest:
+        return "none of a fixed life is safe: a refresh ends the access token before"
+    unknown = "" if provider.old_access_token else ", if a refresh doesn't end the access token before"
+    return f"safe for up to {span(longest)}{unknown}"
+
+
 def _attempts(state: SecretState) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left", title="Last attempts to refresh")
     narrow = output().width < _NARROW
@@ -133,6 +145,7 @@ def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "expires_at": iso(state.document.expires_at),
         "seconds_to_expiry": None if state.left is None else round(state.left.total_seconds()),
         "due_at": iso(state.due_at),
+        "longest_safe_cache_seconds": round(state.longest_safe_cache.total_seconds()),
         "grant_ends_at": iso(state.grant_ends_at),
         "next_step": type(step).__name__.lower(),
         "retry_at": iso(retry_at),
