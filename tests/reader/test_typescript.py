@@ -51,7 +51,7 @@ def test_the_vectors_are_this_reader_s(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_one_version() -> None:
-    """It has the version of the other packages, needs the AWS SDK of its user alone, and is installed without scripts."""
+    """It has the others' version, needs the AWS SDK of its user alone, and is installed without scripts."""
     package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
 
     assert __version__ == package["version"]
