@@ -188,3 +188,17 @@ def test_a_short_lifetime_needs_a_claim_table(name: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         read_settings({"PROVIDER": name})
     assert name == read_settings({"PROVIDER": name, "CLAIM_TABLE": "claims"}).provider.name
+
+
+@pytest.mark.parametrize("value", ["alias/kept", "1234", "arn:aws:kms:eu-central-1:123456789012:alias/kept"])
+def test_the_key_of_kept_tokens_is_an_arn(value: str) -> None:
+    """It is found out by each run, and not by the one whose tokens nothing else takes."""
+    with pytest.raises(ConfigurationError, match="KEPT_TOKENS_KEY_ID must be the ARN of a KMS key"):
+        read_settings({"CLAIM_TABLE": "claims", "KEPT_TOKENS_KEY_ID": value})
+
+
+def test_the_key_of_kept_tokens_is_read() -> None:
+    """The ARN that the stack's variables have is taken as it is."""
+    key = "arn:aws:kms:eu-central-1:123456789012:key/1234"
+
+    assert key == read_settings({"CLAIM_TABLE": "claims", "KEPT_TOKENS_KEY_ID": key}).kept_tokens_key_id
