@@ -10,7 +10,7 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import PublishedCopy, RunState, Snapshot, TokenSet
 from token_refresh_worker.stored.document import TokenDocument, read_document
-from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Origin, StoreName, in_table
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -46,12 +46,17 @@ def origin(
     number: int = 0,
     host: str = HOST,
     grace: timedelta = DAY,
-    claim_store: ClaimStoreKind = ClaimStoreKind.VERSIONS,
+    claim_store: ClaimStoreKind | StoreName = ClaimStoreKind.VERSIONS,
     authorized: bool = False,
 ) -> dict[str, Any]:
     """A document's key `tokenRefresh`, as keyword for `fields`."""
     made = Origin(
-        host=host, grace=grace, claim_store=claim_store, claim_id=claim_id, number=number, authorized=authorized
+        host=host,
+        grace=grace,
+        claim_store=named(claim_store),
+        claim_id=claim_id,
+        number=number,
+        authorized=authorized,
     )
     return {"tokenRefresh": made.as_fields()}
 
@@ -142,9 +147,16 @@ def policy(
     window: timedelta = 8 * HOUR,
     grace: timedelta = DAY,
     host: str = HOST,
-    claim_store: ClaimStoreKind = ClaimStoreKind.VERSIONS,
+    claim_store: ClaimStoreKind | StoreName = ClaimStoreKind.VERSIONS,
 ) -> Policy:
-    return Policy(refresh_window=window, replay_grace=grace, host=host, claim_store=claim_store)
+    return Policy(refresh_window=window, replay_grace=grace, host=host, claim_store=named(claim_store))
+
+
+def named(store: ClaimStoreKind | StoreName) -> StoreName:
+    """A claim store's name; of a kind alone, the secret's versions or the table `claims`."""
+    if isinstance(store, StoreName):
+        return store
+    return IN_VERSIONS if store is ClaimStoreKind.VERSIONS else in_table("claims")
 
 
 SINGLE_USE = policy(grace=timedelta(0))

@@ -1,7 +1,8 @@
-"""`claims move`: the claims of one secret go to the other store, and no run of the old one sends anything."""
+"""`claims move`: the claims of one secret go to another store, and no run of the old one sends anything."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,22 +14,29 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
-from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.cli.claims import moving
 
-TABLE = "claims"
+TABLE, OTHER = "claims", "restored"
 
 
 @pytest.fixture
 def table(environment: dict[str, str]) -> Iterator[DynamoDbServer]:
     with DynamoDbServer() as server:
-        server.create_table(TABLE, key="secret_arn")
+        for name in (TABLE, OTHER):
+            server.create_table(name, key="secret_arn")
         environment["AWS_ENDPOINT_URL_DYNAMODB"] = server.url
         yield server
 
 
-def to_table(cli: Cli, *options: str) -> None:
-    ended = cli("claims", "move", SECRET_ID, "--to=table", f"--table={TABLE}", "--yes", *options)
+def to_table(cli: Cli, *options: str, table: str = TABLE) -> None:
+    ended = cli("claims", "move", SECRET_ID, "--to=table", f"--table={table}", *options)
     assert 0 == ended.code, ended.screen
+
+
+def outcome(cli: Cli, table: str | None = None) -> str:
+    ended = cli("refresh", "--force", "--json", **({"CLAIM_TABLE": table} if table else {}))
+    return str(ended.json["outcome"]) if 0 == ended.code else ended.screen
 
 
 def test_there_and_back(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoint: TokenEndpoint) -> None:
@@ -38,23 +46,23 @@ def test_there_and_back(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoin
 
     to_table(cli)
     (item,) = table.tables[TABLE].values()
-    refused = cli("refresh", "--force")
-    refreshed = cli("refresh", "--force", "--json", CLAIM_TABLE=TABLE)
-    back = cli("claims", "move", "--to=versions", "--yes", CLAIM_TABLE=TABLE)
-    again = cli("refresh", "--force", "--json")
+    refused = outcome(cli)
+    refreshed = outcome(cli, TABLE)
+    back = cli("claims", "move", "--to=versions")
+    again = outcome(cli)
 
     assert "claim" in item
-    assert (1, True) == (refused.code, "ConfigurationError" in refused.screen)
-    assert "token-refresh claims move" in refused.screen
-    assert ("refreshed", "refreshed") == (refreshed.json["outcome"], again.json["outcome"])
+    assert "ConfigurationError" in refused
+    assert f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to versions" in refused
+    assert ("refreshed", "refreshed") == (refreshed, again)
     assert 0 == back.code
     assert 3 == endpoint.grant.redemptions
     assert 0 == cli("status").code
 
 
-def test_a_set_from_before_the_move(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+@pytest.mark.usefixtures("table")
+def test_a_set_from_before_the_move(cli: Cli, tokens: Tokens) -> None:
     """It can be restored, and names the store where the claims are now."""
-    del table
     tokens.store(expires_in=DAY)
     before = cli("refresh", "--force", "--json").json["version_id"]
     to_table(cli)
@@ -66,7 +74,26 @@ def test_a_set_from_before_the_move(cli: Cli, tokens: Tokens, table: DynamoDbSer
     assert "refreshed" == cli("refresh", "--force", "--json", CLAIM_TABLE=TABLE).json["outcome"]
 
 
-def test_the_ledger_comes_along(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoint: TokenEndpoint) -> None:
+@pytest.mark.usefixtures("table")
+def test_between_tables(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """The document names its table: a deployment with another one is refused until the claims are moved there."""
+    tokens.store(expires_in=DAY)
+    outcome(cli, TABLE)
+
+    refused = outcome(cli, OTHER)
+    to_table(cli, table=OTHER)
+
+    assert f"are in table {TABLE}" in refused
+    assert f"--region eu-central-1 --to table --table {OTHER}" in refused
+    assert "refreshed" == outcome(cli, OTHER)
+    assert f"are in table {OTHER}" in outcome(cli, TABLE)
+    assert {"store": "table", "table": OTHER}.items() <= tokens.current()["tokenRefresh"].items()
+    assert OTHER == cli("status", "--json", CLAIM_TABLE=OTHER).json["claims"]["table"]
+    assert 2 == endpoint.grant.redemptions
+
+
+@pytest.mark.usefixtures("table")
+def test_the_ledger_comes_along(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """What is known about the current token counts in the new store, too: an unresolved attempt still holds."""
     tokens.store(expires_in=DAY)
     endpoint.play(script.status(500))
@@ -74,139 +101,223 @@ def test_the_ledger_comes_along(cli: Cli, tokens: Tokens, table: DynamoDbServer,
 
     to_table(cli)
 
-    held = cli("status", "--json", REPLAY_GRACE_SECONDS="0", CLAIM_TABLE=TABLE).json
-    assert "unknown" == held["attempts"][0]["result"]
-    assert table.tables[TABLE]
+    status = cli("status", "--json", REPLAY_GRACE_SECONDS="0", CLAIM_TABLE=TABLE).json
+    assert ["moved", "moved", "unknown"] == [attempt["result"] for attempt in status["attempts"]]
+    # An attempt in versions took 2, and the move 2: its fence and the document.
+    assert (1, 1 + 80 - 4) == (status["claims"]["used"], status["claims"]["limit"])
+    assert "the claims moved" in cli("status", REPLAY_GRACE_SECONDS="0", CLAIM_TABLE=TABLE).screen
 
 
 def test_nothing_was_ever_claimed(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
-    """A secret without claims moves by its document alone; a second move finds nothing to do."""
+    """A secret without claims moves too; a second move finds nothing to do."""
     tokens.store(expires_in=DAY)
 
     to_table(cli)
     again = cli("claims", "move", "--to=table", f"--table={TABLE}")
 
-    assert {} == table.tables[TABLE]
-    assert "are in the table already" in again.screen
-    assert "refreshed" == cli("refresh", "--force", "--json", CLAIM_TABLE=TABLE).json["outcome"]
+    assert TABLE == tokens.current()["tokenRefresh"]["table"]
+    assert f"are in table {TABLE} already" in again.screen
+    assert "refreshed" == outcome(cli, TABLE)
+    assert table.tables[TABLE]
 
 
 def test_an_open_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:
-    """While a run holds a claim nothing moves; once it has ended it does."""
-    claim(store, tokens.store(expires_in=DAY))
+    """While a run holds a claim the claims move, and it is open in the new store, too."""
+    claim(store, tokens.store())
 
-    open_claim = cli("claims", "move", "--to=table", f"--table={TABLE}", "--yes")
-    store.clock_offset_seconds = 130
-
-    assert 1 == open_claim.code
-    assert f" on secret {SECRET_ID} until" in open_claim.screen
-    assert f"then: token-refresh claims move {SECRET_ID} --to table --table {TABLE}" in open_claim.screen
-    assert {} == table.tables[TABLE]
     to_table(cli)
 
+    assert "another run holds the claim" in cli("status", CLAIM_TABLE=TABLE).screen
+    assert table.tables[TABLE]
 
-def test_staged_tokens_first(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:
-    """Tokens that wait to become current are made so first."""
+
+def test_staged_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:
+    """Tokens that wait to become current don't stop a move; the next run makes them current, and names the table."""
     tokens.store(expires_in=timedelta(hours=7))
     store.fault("deny", "UpdateSecretVersionStage")
     cli("refresh")
 
-    ended = cli("claims", "move", "--to=table", f"--table={TABLE}", "--yes")
-
-    assert 1 == ended.code
-    assert f"token-refresh refresh {SECRET_ID} --region eu-central-1" in ended.screen
-    assert {} == table.tables[TABLE]
-
-
-def test_a_question(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
-    """It asks whether the schedule is paused; no changes nothing."""
-    tokens.store(expires_in=DAY)
-    before = tokens.current()
-
-    ended = cli("claims", "move", "--to=table", f"--table={TABLE}", stdin="n\n")
-
-    assert 1 == ended.code
-    assert "Is the schedule paused" in ended.screen
-    assert before == tokens.current()
-    assert {} == table.tables[TABLE]
-
-
-def test_changed_meanwhile(cli: Cli, tokens: Tokens, table: DynamoDbServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If another version became current meanwhile, the document stays, and the move can be repeated."""
-    tokens.store(expires_in=DAY)
-    cli("refresh", "--force")
-    before = tokens.current()
-    with monkeypatch.context() as patched:
-        patched.setattr(SecretsManagerSecret, "move_label", lambda *_, **__: False)
-        ended = cli("claims", "move", "--to=table", f"--table={TABLE}", "--yes")
-
-    assert 1 == ended.code
-    assert "became current meanwhile" in ended.screen
-    assert before == tokens.current()
     to_table(cli)
+
+    assert "recovered" == cli("refresh", "--json", CLAIM_TABLE=TABLE).json["outcome"]
+    assert TABLE == tokens.current()["tokenRefresh"]["table"]
     assert table.tables[TABLE]
 
 
-def test_no_table_is_named(cli: Cli, tokens: Tokens) -> None:
-    """The table has to be named, in both directions."""
+def test_a_table_that_is_not_there(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+    """A target that can't be read leaves everything as it is: the runs go on."""
     tokens.store(expires_in=DAY)
+
+    ended = cli("claims", "move", "--to=table", "--table=mistyped")
+
+    assert 1 == ended.code
+    assert "mistyped" in ended.screen
+    assert "refreshed" == outcome(cli)
+    assert {} == table.tables[TABLE]
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize(
+    "broken", [(TableClaims, "append"), (SecretsManagerSecret, "put"), (SecretsManagerSecret, "move_label")]
+)
+def test_a_move_that_is_not_complete(
+    cli: Cli, tokens: Tokens, monkeypatch: pytest.MonkeyPatch, broken: tuple[type, str]
+) -> None:
+    """Where it was interrupted, no run refreshes; every message prints the command that completes it."""
+    tokens.store(expires_in=DAY)
+    outcome(cli, OTHER)
+    port, call = broken
+    with monkeypatch.context() as patched:
+        patched.setattr(port, call, _after_the_fence(getattr(port, call)) if call == "append" else _raise)
+        cli("claims", "move", "--to=table", f"--table={TABLE}")
+
+    refused, status = outcome(cli, OTHER), cli("status", CLAIM_TABLE=OTHER)
+    elsewhere = cli("claims", "move", "--to=versions", CLAIM_TABLE=OTHER)
+
+    assert "is not complete" in refused
+    assert "is not complete" in status.screen
+    assert "is not complete" in elsewhere.screen
+    assert all(f"--to table --table {TABLE}" in screen for screen in (refused, status.screen, elsewhere.screen))
+    to_table(cli)
+    assert "refreshed" == outcome(cli, TABLE)
+
+
+def _raise(*_: object, **__: object) -> bool:
+    raise KeyboardInterrupt
+
+
+def _after_the_fence(append: Callable[..., bool]) -> Callable[..., bool]:
+    def appended(claims: TableClaims, claim: Any, **how: Any) -> bool:
+        if claims._table.name == TABLE:  # noqa: SLF001 - to tell the two apart
+            raise KeyboardInterrupt
+        return append(claims, claim, **how)
+
+    return appended
+
+
+def test_runs_that_never_rest(cli: Cli, tokens: Tokens, table: DynamoDbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where other runs are faster each time, the move ends with the command that goes on."""
+    tokens.store(expires_in=DAY)
+    cli("refresh", "--force")
+    monkeypatch.setattr(moving, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(VersionClaims, "append", lambda *_, **__: False)
+
+    ended = cli("claims", "move", "--to=table", f"--table={TABLE}")
+
+    assert 1 == ended.code
+    assert f"Go on with token-refresh claims move {SECRET_ID} --region eu-central-1 --to table" in ended.screen
+    assert {} == table.tables[TABLE]
+
+
+def test_no_table_is_named(cli: Cli, tokens: Tokens) -> None:
+    """A move to a table needs its name; claims of which nothing says that they are in a table are in the secret."""
+    tokens.store(expires_in=DAY)
+
+    ended = cli("claims", "move", "--to=table")
+    there = cli("claims", "move", "--to=versions")
+
+    assert 1 == ended.code
+    assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen
+    assert "are in the secret already" in there.screen
+
+
+@pytest.mark.usefixtures("table")
+def test_a_document_of_an_older_release(cli: Cli, tokens: Tokens) -> None:
+    """It does not name its table: the settings must, and a table that has not reached its number is refused."""
+    tokens.store(expires_in=DAY)
+    outcome(cli, TABLE)
+    document = tokens.current()
+    document["tokenRefresh"].pop("table")
+    tokens.put(document)
+
+    unnamed = cli("claims", "move", "--to=versions")
+    refused = outcome(cli, OTHER)
+    moved = cli("claims", "move", "--to=versions", CLAIM_TABLE=TABLE)
+
+    assert "does not say in which table" in unnamed.screen
+    assert "are in a table, and the settings keep them in table restored" in refused
+    assert 0 == moved.code
+    assert "refreshed" == outcome(cli)
+
+
+def test_claims_in_the_secret_after_all(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+    """A document that no run has written does not hide claims that are versions from a move between tables."""
+    document = tokens.store(expires_in=DAY) and tokens.current()
+    cli("refresh", "--force")
+    tokens.put(document)
+
+    ended = cli("claims", "move", "--to=table", f"--table={OTHER}", CLAIM_TABLE=TABLE)
+
+    assert 1 == ended.code
+    assert "are in the secret, and the settings keep them in table claims" in ended.screen
+    assert {} == table.tables[OTHER]
+
+
+def test_a_table_that_lost_its_claims(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+    """Claims that a table has lost can't be moved: a run begins anew there first."""
+    tokens.store(expires_in=DAY)
+    outcome(cli, TABLE)
+    table.tables[TABLE].clear()
 
     ended = cli("claims", "move", "--to=versions")
 
     assert 1 == ended.code
-    assert f"token-refresh claims move {SECRET_ID} --to versions --table NAME --region eu-central-1" in ended.screen
+    assert "has lost the newest claims" in ended.screen
+    assert f"token-refresh refresh {SECRET_ID}" in ended.screen
+
+
+def test_a_table_that_was_restored_under_another_name(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer, endpoint: TokenEndpoint
+) -> None:
+    """`--lost` rewrites the name alone; a run then finds out by the claims' numbers what the table has lost."""
+    tokens.store(expires_in=DAY)
+    outcome(cli, TABLE)
+    table.tables[OTHER] |= table.tables[TABLE]
+    outcome(cli, TABLE)
+    lost = ("claims", "move", "--to=table", f"--table={OTHER}", "--lost")
+    there = cli(*lost)
+    table.tables[TABLE].clear()
+
+    renamed = cli(*lost)
+    again = cli(*lost)
+
+    assert f"table {TABLE} is there, with claims" in there.screen
+    assert 0 == renamed.code, renamed.screen
+    assert "already" in again.screen
+    assert 2 == tokens.current()["tokenRefresh"]["number"]
+    store.clock_offset_seconds = 20 * 60 * 60  # A refresh is due again.
+    assert "starts the claim table again" in cli("status", CLAIM_TABLE=OTHER).screen
+    assert 2 == endpoint.grant.redemptions
+
+
+def test_nothing_is_lost(cli: Cli, tokens: Tokens, table: DynamoDbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--lost` is refused where claims are in the secret, and where another version became current meanwhile."""
+    tokens.store(expires_in=DAY)
+    cli("refresh", "--force")
+    lost = ("claims", "move", "--to=table", f"--table={OTHER}", "--lost")
+    in_versions = cli(*lost)
+    to_table(cli)
+    table.tables.pop(TABLE)
+    monkeypatch.setattr(SecretsManagerSecret, "move_label", lambda *_, **__: False)
+    changed = cli(*lost)
+
+    assert "names no claim table" in in_versions.screen
+    assert "became current meanwhile" in changed.screen
+    assert (1, 1) == (in_versions.code, changed.code)
 
 
 def test_a_rejected_attempt_comes_along(
     cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, table: DynamoDbServer
 ) -> None:
-    """A recorded fate is recorded in the new store, too."""
-    tokens.store(expires_in=DAY)
+    """How attempts ended is known in the new store, too."""
+    tokens.store(expires_in=timedelta(hours=7))
     endpoint.grant.revoke()
     cli("refresh", "--force")
 
     to_table(cli)
 
-    assert 2 == cli("status", CLAIM_TABLE=TABLE).code
-    assert "rejected" == cli("status", "--json", CLAIM_TABLE=TABLE).json["attempts"][0]["result"]
+    assert "rejected" in [a["result"] for a in cli("status", "--json", CLAIM_TABLE=TABLE).json["attempts"]]
     assert table.tables[TABLE]
-
-
-def test_another_run_wrote_meanwhile(
-    cli: Cli, tokens: Tokens, table: DynamoDbServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """If another claim arrived in the target, nothing is moved."""
-    tokens.store(expires_in=DAY)
-    cli("refresh", "--force")
-    before = tokens.current()
-    monkeypatch.setattr(TableClaims, "append", lambda *_, **__: False)
-
-    ended = cli("claims", "move", "--to=table", f"--table={TABLE}", "--yes")
-
-    assert 1 == ended.code
-    assert "another run stored a claim on secret" in ended.screen
-    assert before == tokens.current()
-    assert {} == table.tables[TABLE]
-
-
-def test_the_response_of_the_write_was_lost(
-    cli: Cli, tokens: Tokens, table: DynamoDbServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """If the claim arrived though its write looked refused, as after a retry, the move goes on."""
-    tokens.store(expires_in=DAY)
-    cli("refresh", "--force")
-    append = TableClaims.append
-
-    def refused(claims: TableClaims, claim: Claim, *, after: str | None) -> bool:
-        append(claims, claim, after=after)
-        return False
-
-    monkeypatch.setattr(TableClaims, "append", refused)
-
-    to_table(cli)
-
-    assert table.tables[TABLE]
-    assert "table" == tokens.current()["tokenRefresh"]["store"]
 
 
 def test_a_table_that_was_lost(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:

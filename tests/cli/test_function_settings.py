@@ -112,7 +112,7 @@ def test_claims_move_out_of_a_store_that_tokens_do_not_fit(cli: Cli, tokens: Tok
     """The command that is the way out of a claim store too small for the tokens works on them."""
     tokens.store(provider="xero")
 
-    ended = cli("claims", "move", "--provider=xero", "--to=table", "--table=claims", "--yes")
+    ended = cli("claims", "move", "--provider=xero", "--to=table", "--table=claims")
 
     assert "fit the claim store" not in ended.screen
 

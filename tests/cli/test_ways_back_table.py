@@ -26,9 +26,9 @@ def table(scene: Scene) -> Iterator[DynamoDbServer]:
 def in_table(scene: Scene, table: DynamoDbServer) -> Scene:
     """A secret whose claims are in the table, and an operator who has not set it."""
     scene.create(hours=7)
-    moved = scene.shell.run(f"token-refresh claims move {SECRET} --to table --table {TABLE} --yes --region {REGION}")
+    moved = scene.shell.run(f"token-refresh claims move {SECRET} --to table --table {TABLE} --region {REGION}")
     assert 0 == moved.code, moved.screen
-    assert {} == table.tables[TABLE]
+    assert table.tables[TABLE]
     return scene
 
 
@@ -56,7 +56,7 @@ def test_a_deployment_without_the_table(in_table: Scene, first: str) -> None:
     ended = in_table.shell.run(first)
     assert 0 != ended.code
 
-    in_table.follow(ended, "claims move", **{"NAME": TABLE, "--to": "--yes --to"})
+    in_table.follow(ended, "claims move", NAME=TABLE)
 
     assert in_table.is_healthy()
     assert 0 == in_table.shell.run(REFRESH).code
@@ -105,7 +105,7 @@ def test_a_set_of_before_the_move(scene: Scene, table: DynamoDbServer) -> None:
     """A token set that names the secret as its claim store comes back after a move, and names the table then."""
     scene.create()
     assert 0 == scene.shell.run(REFRESH).code
-    move = f"token-refresh claims move {SECRET} --to table --table {TABLE} --yes --region {REGION}"
+    move = f"token-refresh claims move {SECRET} --to table --table {TABLE} --region {REGION}"
     assert 0 == scene.shell.run(move).code
     scene.shell.environment["CLAIM_TABLE"] = TABLE
 

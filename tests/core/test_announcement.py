@@ -8,7 +8,7 @@ from builders import DAY, HOUR, NOW, attempt, token_set
 from token_refresh_worker.core.announcement import Transition, transition_of_run
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
-from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
+from token_refresh_worker.stored.origin import IN_VERSIONS, Origin
 
 MINE = "c" * 32
 SOON = NOW + timedelta(days=6)
@@ -20,7 +20,7 @@ def issued(at: datetime, ends_at: datetime | None = None, **changes: Any) -> Tok
     made = Origin(
         host="provider.example",
         grace=DAY,
-        claim_store=ClaimStoreKind.VERSIONS,
+        claim_store=IN_VERSIONS,
         claim_id=MINE,
         number=2,
         grant_ends_at=ends_at,

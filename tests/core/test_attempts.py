@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -118,21 +119,31 @@ def claims_at(*moments: datetime, forced: bool = False) -> Ledger:
 
 
 def test_a_full_day_waits_for_its_first_claim_to_age() -> None:
-    """With three claims a day, the fourth waits until the first is 24 hours old."""
+    """With room for three claims a day, the fourth waits until the first is 24 hours old."""
     spread = [NOW - DAY + timedelta(minutes=n) for n in (1, 2, 3)]
 
-    assert NOW + MINUTE == claims_at(*spread).allowed_at(3, NOW)
-    assert NOW == claims_at(*spread[1:]).allowed_at(3, NOW)
-    assert NOW + MINUTE == claims_at(*spread).allowed_at(3, NOW + MINUTE)
-    assert NOW == Ledger().allowed_at(3, NOW)
-    assert NOW == claims_at(NOW - DAY).allowed_at(1, NOW)
+    assert NOW + MINUTE == claims_at(*spread).room_at(4, NOW)
+    assert NOW == claims_at(*spread[1:]).room_at(4, NOW)
+    assert NOW + MINUTE == claims_at(*spread).room_at(4, NOW + MINUTE)
+    assert NOW == Ledger().room_at(4, NOW)
+    assert NOW == claims_at(NOW - DAY).room_at(0, NOW)
 
 
 def test_more_claims_than_the_limit_wait_for_enough_of_them_to_age() -> None:
     """Two over the limit, so three have to age; the order in the ledger says nothing."""
     spread = [NOW - DAY + timedelta(minutes=n) for n in (5, 1, 2, 3, 4)]
 
-    assert NOW + 3 * MINUTE == claims_at(*spread).allowed_at(3, NOW)
+    assert NOW + 3 * MINUTE == claims_at(*spread).room_at(4, NOW)
+
+
+def test_claims_take_as_many_versions_as_their_claim_store_needed() -> None:
+    """After a move, claims of both stores count for what they stored in the secret."""
+    old, new = attempt("in versions", claimed_at=NOW - 2 * HOUR), attempt("in a table", claimed_at=NOW - HOUR)
+    ledger = Ledger((old, replace(new, versions=1)))
+
+    assert NOW == ledger.room_at(3, NOW)
+    assert NOW + 22 * HOUR == ledger.room_at(2, NOW)
+    assert NOW + 23 * HOUR == ledger.room_at(0, NOW)
 
 
 def test_a_limit_of_forced_claims_counts_forced_ones_alone() -> None:
@@ -140,5 +151,5 @@ def test_a_limit_of_forced_claims_counts_forced_ones_alone() -> None:
     scheduled = claims_at(NOW - HOUR, NOW - MINUTE)
     forced = claims_at(NOW - HOUR, NOW - MINUTE, forced=True)
 
-    assert NOW == scheduled.allowed_at(2, NOW, forced_only=True)
-    assert NOW + 23 * HOUR == forced.allowed_at(2, NOW, forced_only=True)
+    assert NOW == scheduled.forced_again_at(2, NOW)
+    assert NOW + 23 * HOUR == forced.forced_again_at(2, NOW)

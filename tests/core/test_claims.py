@@ -123,8 +123,8 @@ def test_a_claim_is_stored_in_this_form() -> None:
     at = before.claimed_at.timestamp()
     assert (
         '{"version_id":"v7","attempt":2,"ttl_seconds":120.0,"nonce":"nonce",'
-        f'"earlier":[["c0","v0",1,{at}]],"fates":[["{mark("refresh-0")}","stored","{mark("refresh-1")}",false]],'
-        f'"number":9,"token":"{mark("refresh-0")}","host":"provider.example","grace_seconds":86400.0,"forced":false}}'
+        f'"earlier":[["c0","v0",1,{at}]],"fates":[["{mark("refresh-0")}","stored","{mark("refresh-1")}",false,2]],'
+        f'"number":9,"token":"{mark("refresh-0")}","host":"provider.example","grace_seconds":86400.0,"forced":false,"versions":2}}'
         == stored.reveal()
     )
 

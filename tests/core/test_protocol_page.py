@@ -7,7 +7,7 @@ import pytest
 from token_refresh_worker.core.attempts import REDEMPTIONS_KEPT
 from token_refresh_worker.core.plan import LOST_CLAIMS
 from token_refresh_worker.core.schedule import CLOCKS_APART, FIRST_BACKOFF, FORCED_CLAIMS_A_DAY, SETTLED, STALENESS
-from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
+from token_refresh_worker.providers.lifetime import claims_a_day
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
@@ -21,7 +21,7 @@ def text() -> str:
 
 def test_the_limits_are_the_code_s(text: str) -> None:
     """Every number on the pages is the one that counts."""
-    versions, table = CLAIMS_A_DAY[ClaimStoreKind.VERSIONS], CLAIMS_A_DAY[ClaimStoreKind.TABLE]
+    versions, table = (claims_a_day(store) for store in ClaimStoreKind)
 
     for sentence in (
         f"| claims in 24 hours | {versions} | {table} |",

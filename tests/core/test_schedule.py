@@ -127,7 +127,7 @@ def test_a_token_may_be_sent_again_within_the_grace(since: datetime, grace: time
 @pytest.mark.parametrize("rule", [policy(), IN_TABLE])
 def test_tokens_that_fall_due_too_often_do_not_fit(rule: Policy) -> None:
     """Tokens of the shortest lifetime fit into the claims of a day, and shorter ones don't."""
-    shortest = shortest_lifetime(rule.claim_store)
+    shortest = shortest_lifetime(rule.claim_store.kind)
 
     for lifetime, too_short in ((shortest - MINUTE, True), (shortest, False)):
         assert too_short is lifetime_too_short(document(issued_at=NOW, expires_at=NOW + lifetime), rule)

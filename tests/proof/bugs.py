@@ -5,14 +5,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from unittest.mock import Mock
 
 from proof import ports as ports_module
 from proof.store import Keep, Store
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.cli.claims import moving
+from token_refresh_worker.cli.claims.moving import Move as ClaimMove
 from token_refresh_worker.core import plan as plan_module
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate, Ledger
 from token_refresh_worker.core.claims import write_claim
+from token_refresh_worker.core.moves import fence
 from token_refresh_worker.core.plan import RULES, Rule, plan, wait_for_open_claim
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Reason, Redeem, Rejected, TokenUsed, Wait
@@ -37,7 +41,7 @@ from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, StoreName
 
 Patches = list[tuple[object, str, object]]
 Bug = Callable[[], Patches]
@@ -401,7 +405,7 @@ def lost_table_claimed() -> Patches:
     """Claim at once where the table lost its claim."""
 
     def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
-        if policy.claim_store is ClaimStoreKind.TABLE and snapshot.missing_claim_id is not None:
+        if policy.claim_store.kind is ClaimStoreKind.TABLE and snapshot.missing_claim_id is not None:
             claim = plan_module._next_claim(snapshot, run, policy)  # noqa: SLF001 - to break it
             return Redeem(claim, snapshot.newest.claim_id if snapshot.newest else None)
         return wait_for_open_claim(snapshot, run, policy)
@@ -436,6 +440,58 @@ def no_clock() -> Patches:
 def rejected_for_ever() -> Patches:
     """Never try a rejected grant again."""
     return [(plan_module, "rejection_retried_at", lambda attempts, *_: attempts[-1].claimed_at + timedelta(days=999))]
+
+
+def store_not_compared() -> Patches:
+    """Accept every claim store."""
+    return [(Snapshot, "claim_store", property(lambda _: None))]
+
+
+def unnamed_is_any() -> Patches:
+    """Accept any table where the document does not name its own."""
+    original: Any = Snapshot.claim_store
+
+    def claim_store(snapshot: Snapshot) -> Any:
+        found = original.__get__(snapshot)
+        return None if found == StoreName(ClaimStoreKind.TABLE) else found
+
+    return [(Snapshot, "claim_store", property(claim_store))]
+
+
+def no_fence() -> Patches:
+    """Move without a fence in the old store."""
+    original = ClaimMove._fenced  # noqa: SLF001 - to break it
+
+    def fenced(self: ClaimMove, snapshot: Any, _claims: Any, *args: Any, **how: Any) -> Any:
+        return original(self, snapshot, Mock(), *args, **how)
+
+    return [(ClaimMove, "_fenced", fenced)]
+
+
+def fence_ignored() -> Patches:
+    """Take a fence for a claim that ended."""
+    original = plan_module.refuse_other_settings
+
+    def check(snapshot: Snapshot, run: RunState, policy: Any) -> Any:
+        newest = snapshot.newest and replace(snapshot.newest, moved_to=None)
+        return original(replace(snapshot, newest=newest), run, policy)
+
+    return _instead("refuse_other_settings", check)
+
+
+def fence_hides_open_claims() -> Patches:
+    """Let a fence end at once, though a claim before it is open."""
+    return [(moving, "fence", lambda *args, **how: replace(fence(*args, **how), time_to_live=timedelta(seconds=1)))]
+
+
+def arrives_again() -> Patches:
+    """Append the arrival again where it is there."""
+    return [(ClaimMove, "_arrived", lambda *_: False)]
+
+
+def carry_goes_back() -> Patches:
+    """Let carried tokens name the claim store that they were received in."""
+    return [(Origin, "placed_like", lambda self, _: self)]
 
 
 def nothing_kept_in_the_table() -> Patches:

@@ -88,6 +88,8 @@ class Invariants:
         before = json.loads(versions[old])
         if self._scenario.moves and self._moved(document, before):
             return
+        if _number(versions[new]) < _number(versions[old]):
+            raise Violation("AWSCURRENT moved to a document that names an older claim")
         if self._issued(document) <= self._issued(before):
             raise Violation("AWSCURRENT moved back to older tokens")
 
@@ -219,6 +221,11 @@ class Invariants:
         kept = table.item.kept if table.item and not table.key_gone else None
         tokens = [refresh_token_of(text) for text in (*self._store.texts(state).values(), kept or "")]
         return any(token.partition(".")[0] == family and provider.alive(token, now) for token in tokens if token)
+
+
+def _number(text: str) -> int:
+    number = origin_of(text).get("number", 0)
+    return number if isinstance(number, int) else 0
 
 
 def _is_set(text: str) -> bool:

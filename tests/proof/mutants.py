@@ -122,6 +122,18 @@ MUTANTS: Final = (
         scenario=small.TABLE_LOST_FORCED,
     ),
     Mutant(name="one claim expected in a lost table", patches=bugs.one_lost_claim, scenario=small.TABLE_LOST_TWO),
+    Mutant(name="another table accepted", patches=bugs.store_not_compared, scenario=small.TWO_TABLES),
+    Mutant(name="any table for an unnamed one", patches=bugs.unnamed_is_any, scenario=small.TWO_TABLES_UNNAMED),
+    Mutant(name="claims moved without a fence", patches=bugs.no_fence, scenario=small.MOVED),
+    Mutant(name="fence ignored", patches=bugs.fence_ignored, scenario=small.MOVED),
+    Mutant(name="fence hides an open claim", patches=bugs.fence_hides_open_claims, scenario=small.MOVED_OPEN),
+    Mutant(name="claims arrive twice", patches=bugs.arrives_again, scenario=small.MOVED_TWICE),
+    Mutant(name="carried tokens name the old claim store", patches=bugs.carry_goes_back, scenario=small.MOVED_DYING),
+    Mutant(
+        name="limit counts claims, not versions",
+        patches=bugs.claim_lacks(versions=1),
+        scenario=small.MOVED_AT_THE_LIMIT,
+    ),
     Mutant(name="refused tokens not kept", patches=bugs.nothing_kept_in_the_table, scenario=small.REFUSING),
     Mutant(name="row 1 left out", patches=bugs.without("store_kept_tokens"), scenario=small.REFUSING),
     Mutant(

@@ -4,23 +4,89 @@ from typing import Final
 
 from proof.operators import (
     AUTHORIZE,
+    COPY_BACK,
+    EDIT,
     LOSE_TABLE,
+    MOVE_BACK,
     MOVE_LABEL,
+    REAUTHORIZE,
     RESTORE_TABLE,
     SPOIL_CLAIM,
     SPOIL_RECORD,
     UNLABEL,
 )
-from proof.small import SHORT_LIVED, TABLE_LOST_FORCED
+from proof.small import (
+    MOVED_AT_THE_LIMIT,
+    MOVED_LOST,
+    SHORT_LIVED,
+    TABLE_LOST_FORCED,
+    TWO_TABLES,
+    TWO_TABLES_UNNAMED,
+)
 from proof.world import (
     CLAIM_ENDS,
+    CLAIMS_TABLE,
     DAY_PASSES,
     HOUR_PASSES,
     HOUR_SECONDS,
+    OTHER_TABLE,
     WINDOW_SECONDS,
     Budget,
+    Deployment,
     Scenario,
 )
+
+
+def _moves(to: str) -> tuple[Scenario, ...]:
+    """Give the histories in which claims are moved, at any point of a run."""
+    other = Deployment(claims=to)
+    return (
+        Scenario(name=f"moved to {to}", plans=("s", "mm", "S"), budget=Budget(crashes=1), other=other, before=1),
+        Scenario(name=f"moved to {to}, never claimed", plans=("s", "mmS"), budget=Budget(crashes=1), other=other),
+        Scenario(
+            name=f"moved to {to}, dying",
+            plans=("s", "m", "S"),
+            budget=Budget(crashes=1, losses=1, jumps=1),
+            jumps=(CLAIM_ENDS,),
+            other=other,
+            before=1,
+        ),
+        Scenario(name=f"moved to {to} and back", plans=("s", "mb", "S"), other=other, before=1),
+        Scenario(
+            name=f"moved to {to}, people",
+            plans=("s", "mS"),
+            budget=Budget(crashes=1, operator=1),
+            operator=(EDIT, REAUTHORIZE),
+            other=other,
+            before=1,
+        ),
+        Scenario(
+            name=f"moved to {to}, old sets",
+            plans=("m", "S"),
+            budget=Budget(operator=1),
+            operator=(AUTHORIZE, MOVE_BACK, COPY_BACK),
+            other=other,
+            before=4,
+        ),
+        Scenario(name=f"moved to {to}, faults", plans=("s", "mm"), budget=Budget(faults=1), other=other, before=1),
+        Scenario(
+            name=f"moved to {to}, stale reads",
+            plans=("s", "mS"),
+            budget=Budget(stale=2),
+            stale_depth=8,
+            other=other,
+            before=1,
+        ),
+        Scenario(
+            name=f"moved to {to}, false rejections",
+            plans=("s", "mS"),
+            budget=Budget(false_rejections=1, jumps=1),
+            jumps=(HOUR_PASSES,),
+            other=other,
+            before=1,
+        ),
+    )
+
 
 VERSIONS: Final = (
     Scenario(
@@ -61,6 +127,8 @@ VERSIONS: Final = (
         jumps=(HOUR_PASSES,),
         before=1,
     ),
+    *_moves(CLAIMS_TABLE),
+    MOVED_AT_THE_LIMIT,
 )
 
 
@@ -132,4 +200,9 @@ TABLE: Final = (
         jumps=(CLAIM_ENDS,),
         before=1,
     ),
+    *_moves("versions"),
+    *_moves(OTHER_TABLE),
+    TWO_TABLES,
+    TWO_TABLES_UNNAMED,
+    MOVED_LOST,
 )

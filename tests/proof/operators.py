@@ -19,7 +19,7 @@ from proof.store import (
     origin_of,
     refresh_token_of,
 )
-from proof.world import EPOCH_SECONDS, HOST, LIFETIME_SECONDS, Scenario
+from proof.world import EPOCH_SECONDS, HOST, LIFETIME_SECONDS, Scenario, name_of
 from token_refresh_worker.core.versions import (
     CLAIM,
     CURRENT,
@@ -37,6 +37,7 @@ EDIT: Final = "save an edited copy"
 EDIT_BARE: Final = "save an edited copy without the key"
 COPY_BACK: Final = "save a copy of one of the last 3 sets"
 COPY_BACK_BARE: Final = "save such a copy without the key"
+UNNAME_TABLE: Final = "save a copy without the table's name"
 MOVE_BACK: Final = "move AWSCURRENT back by 1 to 3 sets"
 UNLABEL: Final = "take REFRESH_CLAIM off"
 MOVE_LABEL: Final = "move REFRESH_CLAIM to another version"
@@ -143,7 +144,8 @@ def _authorize(scene: Scene, name: str) -> Iterator[Action]:
     document = first_document(refresh_token.replace("r", "a"), refresh_token, expires_at)
     if name == AUTHORIZE:
         known = {k: v for k, v in origin_of(scene.versions[scene.current]).items() if k in {"claim", "number"}}
-        stored = {"host": HOST, "grace_seconds": scene.scenario.grace_seconds, "store": scene.scenario.claims}
+        place = name_of(scene.scenario.claims).as_fields()
+        stored = {"host": HOST, "grace_seconds": scene.scenario.grace_seconds, **place}
         stored["authorized"] = True
         document["tokenRefresh"] = stored | known
     yield Action(name, scene.saved(document), after)
@@ -151,6 +153,12 @@ def _authorize(scene: Scene, name: str) -> Iterator[Action]:
 
 def _edit(scene: Scene, name: str) -> Iterator[Action]:
     yield Action(name, scene.copy(scene.current, bare=name == EDIT_BARE), scene.provider)
+
+
+def _unname_table(scene: Scene, name: str) -> Iterator[Action]:
+    document = json.loads(scene.versions[scene.current])
+    if document.get("tokenRefresh", {}).pop("table", None):
+        yield Action(name, scene.saved(document), scene.provider)
 
 
 def _copy_back(scene: Scene, name: str) -> Iterator[Action]:
@@ -236,6 +244,7 @@ _ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
     EDIT_BARE: _edit,
     COPY_BACK: _copy_back,
     COPY_BACK_BARE: _copy_back,
+    UNNAME_TABLE: _unname_table,
     MOVE_BACK: _move_back,
     UNLABEL: _unlabel,
     MOVE_LABEL: _move_label,

@@ -27,13 +27,13 @@ from proof.store import (
     Record,
     StoreCall,
 )
-from proof.world import MOVES, RUN_SECONDS, Scenario, Violation, kind_of
+from proof.world import MOVES, RUN_SECONDS, Scenario, Violation, name_of
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.cli.claims.moving import Move as ClaimMove
-from token_refresh_worker.core import snapshot, versions
+from token_refresh_worker.core import plan, snapshot, versions
 from token_refresh_worker.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.core.kept import KeptTokens
@@ -41,7 +41,7 @@ from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse
-from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
+from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run import snapshot_reader
 from token_refresh_worker.run.failures import SecretName
@@ -49,9 +49,8 @@ from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import ClaimStore, Deadline, NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.run.run import Run
-from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.credentials import ClientCredentials
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import StoreName
 
 PUBLIC_CLIENT: Final = replace(load_provider("upwork"), request=RequestFormat(auth_method=AuthMethod.NONE))
 REQUEST_SECONDS: Final = 20.0
@@ -219,34 +218,25 @@ class MoveRun:
 
     def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
         secret = _Secret(TOKENS, ports)
-        name = SecretName(secret_id=TOKENS, region="eu-central-1")
-        source = scenario.claims_of("s" if kind == "m" else "S")
-        self._memory = Memory(clock=ports, state=RunState())
-        self._reader = SnapshotReader(
-            store=secret,
-            claims=_claims(source, secret, ports),
-            claim_store=kind_of(source),
-            published=None,
-            secret=name,
-            needs_refresh_token=True,
-        )
+        self._to = name_of(scenario.claims_of(kind))
+        source = name_of(scenario.claims_of("s" if kind == "m" else "S"))
         self._move = ClaimMove(
-            secret=name,
+            secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
             store=secret,
-            target=_claims(scenario.claims_of(kind), secret, ports),
-            to=kind_of(scenario.claims_of(kind)),
-            policy=scenario.policy(kind),
-            version_id=f"moved-{kind}".ljust(36, "-"),
-            again=(),
+            claims=lambda name: _claims(name, secret, ports),
+            policy=replace(scenario.policy(), claim_store=source),
+            needs_refresh_token=True,
+            nonce=lambda: FRESH_NONCE,
+            memory=Memory(clock=ports, state=RunState()),
         )
 
     def execute(self) -> None:
         """Carry the move out."""
-        self._move.carry_out(self._reader.read(self._memory))
+        self._move.carry_out(self._to)
 
 
-def _claims(name: str, secret: SecretStore, ports: Ports) -> ClaimStore:
-    return VersionClaims(secret) if kind_of(name) is ClaimStoreKind.VERSIONS else _Table(name, ports)
+def _claims(name: StoreName, secret: SecretStore, ports: Ports) -> ClaimStore:
+    return VersionClaims(secret) if name.table is None else _Table(name.table, ports)
 
 
 def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
@@ -255,7 +245,7 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
         return MoveRun(scenario, ports, kind)
     secret: SecretStore = _Secret(TOKENS, ports)
     policy = scenario.policy(kind)
-    claims = _claims(scenario.claims_of(kind), secret, ports)
+    claims = _claims(policy.claim_store, secret, ports)
     return Run(
         parts=Parts(
             store=secret,
@@ -307,11 +297,10 @@ def settle(run: Run | MoveRun) -> Ended:
 @contextmanager
 def searching(scenario: Scenario) -> Iterator[None]:
     """Set the daily limit of claims to the scenario's, and work out pure functions once, while a search goes on."""
-    limit, ratio = scenario.claims_a_day, CLAIMS_A_DAY[ClaimStoreKind.TABLE] // CLAIMS_A_DAY[ClaimStoreKind.VERSIONS]
-    in_versions = None if limit is None else limit // (1 if scenario.claims == "versions" else ratio)
-    wanted = {ClaimStoreKind.VERSIONS: in_versions, ClaimStoreKind.TABLE: in_versions * ratio} if in_versions else {}
+    per_claim = VERSIONS_A_CLAIM[name_of(scenario.claims).kind]
+    limit = VERSIONS_A_DAY if scenario.claims_a_day is None else scenario.claims_a_day * per_claim
     with ExitStack() as stack:
-        stack.enter_context(patch.dict(CLAIMS_A_DAY, wanted))
+        stack.enter_context(patch.object(plan, "VERSIONS_A_DAY", limit))
         for module, name in _PURE:
             stack.enter_context(patch.object(module, name, functools.cache(getattr(module, name))))
         yield

@@ -6,7 +6,7 @@ from proof.invariants import Invariants
 from proof.ports import Call, Ended, Poll, Ports, Send, build_run, settle
 from proof.providers import Provider
 from proof.store import TOKENS, Open, Read, ReadTable, Store, origin_of
-from proof.world import DAY_SECONDS, HOUR_SECONDS, Scenario, Violation, kind_of
+from proof.world import DAY_SECONDS, HOUR_SECONDS, Scenario, Violation, name_of
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.versions import CURRENT
 
@@ -77,12 +77,20 @@ class Progress:
         return ports
 
     def _kind(self, state: int) -> str:
-        """Say which deployment's runs go on: that of the claim store that the document names."""
-        if not self._scenario.moves:
+        """Say who goes on: the runs of the deployment that the document names, or somebody who completes a move."""
+        scenario, store = self._scenario, self._store
+        if not scenario.moves:
             return "s"
-        text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
-        named = origin_of(text).get("store")
-        return "S" if named == kind_of(self._scenario.claims_of("S")) != kind_of(self._scenario.claims) else "s"
+        first, second = (name_of(scenario.claims_of(kind)) for kind in "sS")
+        origin = origin_of(store.texts(state)[store.labels(state, TOKENS)[CURRENT]])
+        named = second if second.as_fields().items() <= origin.items() else first
+        moved_to, number = store.moved_to(state, named.table)
+        if moved_to in ({}, named.as_fields()):
+            return "s" if named == first else "S"
+        other = second if named == first else first
+        if not origin and number < store.moved_to(state, other.table)[1]:
+            return "s" if other == first else "S"
+        return "b" if other == first else "m"
 
     def _settled(self, ports: "Undisturbed", now: int, outcomes: list[str], *, alive: bool) -> str | None:
         """Say whether that was the last run."""
@@ -104,6 +112,8 @@ class Progress:
         expires_at = self._invariants.expires_at(state)
         if ended.retry_at is not None:
             return max(ended.retry_at, now + 1)
+        if ended.outcome == "moved":
+            return now + 1
         if ended.outcome in {"fresh", "recovered", "superseded"}:
             return max(expires_at - self._scenario.window_seconds, now + 1)
         if ended.outcome == "RefreshOutcomeUnknown":

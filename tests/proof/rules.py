@@ -163,10 +163,12 @@ class Rules:
         except Violation as violation:
             yield Change(event, None, str(violation))
             return
-        claims = isinstance(call, Append | Put) and call.is_claim and worker.plan[0] not in MOVES
-        if claims and self.workers.claims(worker.node):
+        claims, moves = isinstance(call, Append | Put) and call.is_claim, worker.plan[0] in MOVES
+        if claims and not moves and self.workers.claims(worker.node):
             yield Change(event, None, "a run claimed twice")
             return
+        # A run under way that ends without tokens can't say so in the other store.
+        after = after._replace(unknown=after.unknown or (claims and moves))
         stored = self._holding(worker, call, reply, state)
         budget = world.budget
         yield self._advance(after, place, stored, event)

@@ -14,14 +14,15 @@ from proof.operators import (
     RESTORE_TABLE,
     SPOIL_CLAIM,
     UNLABEL,
+    UNNAME_TABLE,
 )
 from proof.world import (
     CLAIM_ENDS,
+    CLAIMS_TABLE,
     GRACE_SECONDS,
     HOUR_PASSES,
     HOUR_SECONDS,
     OTHER_TABLE,
-    TABLE,
     WINDOW_SECONDS,
     Budget,
     Deployment,
@@ -235,32 +236,59 @@ REFUSING: Final = Scenario(
 
 TWO_TABLES: Final = Scenario(
     name="two tables",
-    claims=TABLE,
+    claims=CLAIMS_TABLE,
     plans=("ss", "SS"),
     budget=Budget(jumps=1),
     jumps=(CLAIM_ENDS,),
     due_seconds=WINDOW_SECONDS // 4,
-    other=Deployment(0, claims=OTHER_TABLE),
+    other=Deployment(claims=OTHER_TABLE),
     before=1,
 )
 
 
-MOVED: Final = Scenario(name="moved", plans=("s", "m", "S"), other=Deployment(0, claims=TABLE), before=1)
+MOVED: Final = Scenario(name="moved", plans=("s", "m", "S"), other=Deployment(claims=CLAIMS_TABLE), before=1)
 
 
 MOVED_AT_THE_LIMIT: Final = Scenario(
     name="moved at the limit",
     plans=("ffmFFF",),
-    other=Deployment(0, claims=TABLE),
-    quota=8,
+    other=Deployment(claims=CLAIMS_TABLE),
+    quota=9,
     claims_a_day=3,
+    before=1,
+)
+
+
+TWO_TABLES_UNNAMED: Final = replace(
+    TWO_TABLES, name="two tables, unnamed", budget=Budget(jumps=1, operator=1), operator=(UNNAME_TABLE,)
+)
+
+
+MOVED_TWICE: Final = replace(MOVED, name="moved twice", plans=("mS", "m"), budget=Budget(crashes=1))
+
+
+MOVED_DYING: Final = replace(MOVED, name="moved, dying", budget=Budget(crashes=1))
+
+
+MOVED_OPEN: Final = replace(
+    MOVED, name="moved, open claim", provider="grace", plans=("s", "mS"), budget=Budget(jumps=1), jumps=(20,)
+)
+
+
+MOVED_LOST: Final = Scenario(
+    name="moved, then lost",
+    claims=CLAIMS_TABLE,
+    plans=("mS",),
+    budget=Budget(operator=1),
+    operator=(LOSE_TABLE,),
+    other=Deployment(claims=OTHER_TABLE),
     before=1,
 )
 
 
 SHORT_LIVED: Final = Scenario(
     name="half an hour's tokens",
-    claims=TABLE,
+    claims=CLAIMS_TABLE,
     plans=("s", "s"),
     budget=Budget(jumps=1, stale=3),
     stale_depth=8,

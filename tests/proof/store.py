@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from proof.world import EPOCH_SECONDS, TABLE, Interned
+from proof.world import CLAIMS_TABLE, EPOCH_SECONDS, Interned
 from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
 from token_refresh.errors import SecretNotFound, SecretStoreError, SecretStoreUnavailable
@@ -98,7 +98,7 @@ class Move(NamedTuple):
 class ReadTable(NamedTuple):
     """`GetItem`."""
 
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
 
 class Append(NamedTuple):
@@ -106,7 +106,7 @@ class Append(NamedTuple):
 
     item: Item
     after: str | None
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
     kept: str | None = None
     """What its run read there: it is removed."""
 
@@ -121,7 +121,7 @@ class Record(NamedTuple):
 
     claim_id: str
     text: str
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
 
 class Keep(NamedTuple):
@@ -129,34 +129,34 @@ class Keep(NamedTuple):
 
     claim_id: str
     text: str
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
 
 class Open(NamedTuple):
     """`Decrypt`."""
 
     text: str
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
 
 class Drop(NamedTuple):
     """`UpdateItem` that removes kept tokens."""
 
     text: str
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
 
 class LoseKey(NamedTuple):
     """The key of kept tokens is deleted."""
 
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
 
 class SetTable(NamedTuple):
     """A table is lost or restored."""
 
     item: Item | None
-    table: str = TABLE
+    table: str = CLAIMS_TABLE
 
 
 class Remove(NamedTuple):
@@ -239,9 +239,17 @@ class Store:
         secret = next(s for s in self.states[state].secrets if s.name == name)
         return next(v.created_at for v in secret.versions if v.version_id == version_id)
 
-    def table(self, state: int, name: str = TABLE) -> Table:
+    def table(self, state: int, name: str = CLAIMS_TABLE) -> Table:
         """Give a claim table."""
         return self.states[state].table(name)
+
+    def moved_to(self, state: int, table: str | None) -> tuple[dict[str, object], int]:
+        """Give the store to which the newest claim of a store moved the claims, if it did, and that claim's number."""
+        claim = self.labels(state, TOKENS).get(CLAIM) if table is None else None
+        item = self.table(state, table).item if table else None
+        text = self.texts(state)[claim] if claim else item.text if item else "{}"
+        fields = json.loads(text) if text.startswith("{") else {}
+        return fields.get("moved_to", {}), fields.get("number", 0)
 
     def _append(self, state: int, call: Append, *, repeated: bool) -> tuple[int, bool]:
         before = self.states[state]

@@ -44,20 +44,6 @@ def test_without_a_bug_nothing_is_found(scenario: Scenario) -> None:
     assert search(scenario, worlds_limit=3_000).violation is None
 
 
-@pytest.mark.parametrize(
-    ("scenario", "violation"),
-    [
-        (small.TWO_TABLES, "the grant is lost"),
-        (small.MOVED, "left alone: a used refresh token is sent again"),
-        (small.MOVED_AT_THE_LIMIT, "received tokens were refused: the secret is full"),
-    ],
-    ids=lambda of: getattr(of, "label", ""),
-)
-def test_two_claim_stores_cost_a_grant(scenario: Scenario, violation: str) -> None:
-    """A second table, a move during a run and a move at the daily limit each lose a grant."""
-    assert (search(scenario).violation or "").startswith(violation)
-
-
 def test_a_trace_is_in_the_words_of_the_protocol() -> None:
     """A violation comes with the shortest history that leads to it, step by step."""
     mutant = next(m for m in MUTANTS if m.name == "equal nonces")

@@ -7,7 +7,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW
 from token_refresh_worker.core.schedule import Policy
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
 
 EPOCH_SECONDS: Final = 1_800_000_000
 """When a search begins, by the services' clock."""
@@ -38,8 +38,8 @@ CLAIM_ENDS: Final = CLAIM_SECONDS + 1
 HOUR_PASSES: Final = HOUR_SECONDS + 1
 DAY_PASSES: Final = DAY_SECONDS + 1
 
-TABLE: Final = "table"
-OTHER_TABLE: Final = "other table"
+CLAIMS_TABLE: Final = "table"
+OTHER_TABLE: Final = "other-table"
 """Claim stores, beside `versions`: two tables."""
 
 MOVES: Final = "mb"
@@ -122,7 +122,8 @@ class World(NamedTuple):
 class Deployment(NamedTuple):
     """How a worker is configured."""
 
-    grace_seconds: int
+    grace_seconds: int | None = None
+    """None for that of the provider."""
     host: str = HOST
     claims: str | None = None
     """Its claim store; None for that of the first deployment."""
@@ -135,7 +136,7 @@ class Scenario:
     name: str
     provider: str = "single-use"
     claims: str = "versions"
-    """The claim store: `versions`, `table` or `other table`."""
+    """The claim store: `versions`, `table` or `other-table`."""
     plans: tuple[str, ...]
     """The runs of each worker, a letter each; a run follows the one before when that ended or died."""
     budget: Budget = Budget()  # noqa: RUF009 - a constant
@@ -185,16 +186,18 @@ class Scenario:
         if kind.isupper():
             assert self.other is not None
             return self.other
-        return Deployment(self.grace_seconds)
+        return Deployment()
 
     def policy(self, kind: str = "s") -> Policy:
         """Give the worker's configuration."""
         deployment = self.deployment(kind)
         return Policy(
             refresh_window=timedelta(seconds=WINDOW_SECONDS),
-            replay_grace=timedelta(seconds=deployment.grace_seconds),
+            replay_grace=timedelta(
+                seconds=self.grace_seconds if deployment.grace_seconds is None else deployment.grace_seconds
+            ),
             host=deployment.host,
-            claim_store=kind_of(self.claims_of(kind)),
+            claim_store=name_of(self.claims_of(kind)),
         )
 
     def claims_of(self, kind: str) -> str:
@@ -239,13 +242,14 @@ class Scenario:
     @property
     def _other_words(self) -> str:
         assert self.other is not None
-        store = f", claims in {self.other.claims}" if self.other.claims else ""
-        return f"grace {self.other.grace_seconds} s, {self.other.host}{store}"
+        if self.other.claims is not None:
+            return f"claims in {self.other.claims}"
+        return f"grace {self.other.grace_seconds} s, {self.other.host}"
 
 
-def kind_of(claims: str) -> ClaimStoreKind:
-    """Say of which kind a claim store is."""
-    return ClaimStoreKind.VERSIONS if claims == "versions" else ClaimStoreKind.TABLE
+def name_of(claims: str) -> StoreName:
+    """Give the name that documents have for a claim store."""
+    return IN_VERSIONS if claims == "versions" else in_table(claims)
 
 
 _QUOTA: Final = 100

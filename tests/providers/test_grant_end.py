@@ -6,7 +6,7 @@ import pytest
 
 from providers.scene import Scene
 from token_refresh_worker.providers.loader import load_provider
-from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, read_origin
+from token_refresh_worker.stored.origin import IN_VERSIONS, Origin, read_origin
 
 STORED = "2026-12-24T00:00:00Z"
 
@@ -113,7 +113,7 @@ def test_a_short_grant_ends_soon_in_its_last_quarter(lived_days: int | None, lef
     origin = Origin(
         host="h",
         grace=timedelta(0),
-        claim_store=ClaimStoreKind.VERSIONS,
+        claim_store=IN_VERSIONS,
         grant_ends_at=now + timedelta(hours=left_hours),
         grant_began_at=None if lived_days is None else now - timedelta(days=lived_days),
     )

@@ -51,9 +51,11 @@ def test_the_vectors_are_this_reader_s(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_one_version() -> None:
-    """It has the version of the other packages, and nothing at run time but the AWS SDK of its user."""
+    """It has the others' version, needs the AWS SDK of its user alone, and is installed without scripts."""
     package = json.loads((PACKAGE / "package.json").read_text(encoding="utf-8"))
 
     assert __version__ == package["version"]
     assert ["@aws-sdk/client-secrets-manager"] == list(package["peerDependencies"])
     assert "dependencies" not in package
+    assert "://" not in (PACKAGE / "package-lock.json").read_text(encoding="utf-8")
+    assert "ignore-scripts=true" in (PACKAGE / ".npmrc").read_text(encoding="utf-8")

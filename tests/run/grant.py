@@ -41,6 +41,21 @@ def with_grant(world: World, lifetime: timedelta) -> SingleUseGrant:
     return grant
 
 
+def stored_versions(world: World) -> list[float]:
+    """Give a list to which the time of each version is added that Secrets Manager stores from now on."""
+    stored: list[float] = []
+    call = world.model.call
+
+    def watched(operation: str, request: Mapping[str, Any], *, now: float) -> dict[str, Any]:
+        response = call(operation, request, now=now)
+        if operation == "PutSecretValue":
+            stored.append(now)
+        return response
+
+    world.model.call = watched  # type: ignore[method-assign]
+    return stored
+
+
 def refused_versions(world: World) -> list[str]:
     """Give a list to which the errors are added with which Secrets Manager refuses a call from now on."""
     refused: list[str] = []

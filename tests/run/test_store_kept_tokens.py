@@ -150,6 +150,10 @@ def newer_claim(world: World) -> Callable[[str], None]:
     ("hook", "why"),
     [
         (lambda _: refuse("keep tokens", DENIED), "denied; the claim table could not keep them: denied"),
+        (
+            lambda _: refuse("keep tokens", KeyError("x")),
+            "denied; the claim table could not keep them: KeyError at world.py",
+        ),
         (newer_claim, "denied; the claim table could not keep them: it has a newer claim"),
     ],
 )

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,19 +15,22 @@ from builders import fields as document_fields
 from fakes import PUBLISHED_ID, SECRET_ID, FakeClock, FakeEndpoint, FakeLog, FakeStore, FakeTable
 from testbed.secrets_manager.model import SecretsModel
 from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.cli.claims.moving import Move
 from token_refresh_worker.core.claims import Record, read_record
 from token_refresh_worker.core.schedule import SETTLED, Policy
+from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.versions import OUTCOME, claim_version_id
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import Outcome
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 
 FIRST_CLAIM = claim_version_id(None)
 """The version ID of the first claim in a world."""
@@ -55,7 +59,8 @@ class World:
         self.endpoint = FakeEndpoint()
         self.model = SecretsModel()
         self.store = FakeStore(model=self.model, clock=self.clock)
-        self.table = FakeTable(clock=self.clock) if self.policy.claim_store is ClaimStoreKind.TABLE else None
+        self.table = FakeTable(clock=self.clock) if self.policy.claim_store != IN_VERSIONS else None
+        self.tables = {"claims": self.table} if self.table else {}
         self.published = FakeStore(model=self.model, clock=self.clock, secret_id=PUBLISHED_ID) if published else None
         self.keeps = keeps
         self.credentials_read = self.endpoints_opened = 0
@@ -110,6 +115,29 @@ class World:
 
     def outcome(self, **how: Any) -> str:
         return self.execute(**how).name
+
+    def move(self, to: StoreName) -> bool:
+        """Move the claims, and deploy with the new claim store."""
+        moved = self.mover().carry_out(to)
+        self.policy = replace(self.policy, claim_store=to)
+        self.table = self.tables[to.table] if to.table else None
+        return moved
+
+    def new_table(self) -> FakeTable:
+        return FakeTable(clock=self.clock)
+
+    def mover(self) -> Move:
+        return Move(
+            secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
+            store=self.store,
+            claims=lambda name: (
+                self.tables.setdefault(name.table, self.new_table()) if name.table else VersionClaims(self.store)
+            ),
+            policy=self.policy,
+            needs_refresh_token=True,
+            nonce=lambda: f"move-{next(self._nonces)}",
+            memory=Memory(clock=self.clock, state=RunState()),
+        )
 
     def _open_endpoint(self, _: Provider) -> FakeEndpoint:
         self.endpoints_opened += 1

@@ -15,7 +15,7 @@ from token_refresh_infra.context import ParameterError, read_parameters
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.core.schedule import due_at, lifetime_too_short
 from token_refresh_worker.providers.lifetime import shortest_lifetime
-from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
+from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, in_table
 
 ROOT = Path(__file__).parents[2]
 STORES = list(ClaimStoreKind)
@@ -91,9 +91,7 @@ def test_a_token_is_used_for_two_thirds_of_its_life_at_least() -> None:
 
 def test_a_prolonged_grant_does_not_count_as_ending() -> None:
     """A grant that lives as long as its access token, and that refreshes prolong, is refreshed before its notice."""
-    origin = Origin(
-        host="h", grace=HOUR, claim_store=ClaimStoreKind.TABLE, grant_began_at=NOW, grant_ends_at=NOW + HOUR
-    )
+    origin = Origin(host="h", grace=HOUR, claim_store=in_table("claims"), grant_began_at=NOW, grant_ends_at=NOW + HOUR)
 
     assert origin.grant_ending_at is not None
     assert NOW + HOUR - refresh_window(DEFAULT_WINDOW, HOUR) < origin.grant_ending_at

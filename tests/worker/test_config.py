@@ -9,7 +9,7 @@ from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.run.settings import Settings, read_settings, token_secret_id
 from token_refresh_worker.stored.credentials import ClientCredentials
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import in_table
 
 
 def test_the_defaults_are_upwork_s() -> None:
@@ -77,7 +77,7 @@ def test_every_variable_is_read() -> None:
         refresh_window=timedelta(minutes=10),
         replay_grace=timedelta(seconds=30),
         host="example.com",
-        claim_store=ClaimStoreKind.TABLE,
+        claim_store=in_table("claims"),
     )
     assert "hush" not in repr(found)
     assert "tokens" == token_secret_id({"TOKEN_SECRET_ID": "tokens"})
@@ -188,3 +188,17 @@ def test_a_short_lifetime_needs_a_claim_table(name: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         read_settings({"PROVIDER": name})
     assert name == read_settings({"PROVIDER": name, "CLAIM_TABLE": "claims"}).provider.name
+
+
+@pytest.mark.parametrize("value", ["alias/kept", "1234", "arn:aws:kms:eu-central-1:123456789012:alias/kept"])
+def test_the_key_of_kept_tokens_is_an_arn(value: str) -> None:
+    """It is found out by each run, and not by the one whose tokens nothing else takes."""
+    with pytest.raises(ConfigurationError, match="KEPT_TOKENS_KEY_ID must be the ARN of a KMS key"):
+        read_settings({"CLAIM_TABLE": "claims", "KEPT_TOKENS_KEY_ID": value})
+
+
+def test_the_key_of_kept_tokens_is_read() -> None:
+    """The ARN that the stack's variables have is taken as it is."""
+    key = "arn:aws:kms:eu-central-1:123456789012:key/1234"
+
+    assert key == read_settings({"CLAIM_TABLE": "claims", "KEPT_TOKENS_KEY_ID": key}).kept_tokens_key_id

@@ -123,12 +123,12 @@ class SingleParameters(CommonParameters):
                 )
 
     def _check_lifetime(self) -> None:
-        problem = lifetime_problem(timedelta(seconds=self.lifetime_seconds), self.settings.policy.claim_store)
+        problem = lifetime_problem(timedelta(seconds=self.lifetime_seconds), self.settings.policy.claim_store.kind)
         if problem is not None:
             raise ParameterError(f"token_lifetime_seconds: {problem}")
 
     def _check_claims(self) -> None:
-        if self.settings.policy.claim_store is ClaimStoreKind.TABLE:
+        if self.settings.policy.claim_store.kind is ClaimStoreKind.TABLE:
             return
         limit = timedelta(seconds=self.timeout_seconds)
         lives = claim_time_to_live(limit, timedelta(seconds=self.due_window_seconds))

@@ -24,7 +24,7 @@ from token_refresh_worker.run.ports import ClaimStore, Deadline
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import in_table
 
 SINGLE_USE = load_provider("generic")
 RUN_SECONDS = 83.0
@@ -33,7 +33,7 @@ POLICY = Policy(
     refresh_window=DEFAULT_WINDOW,
     replay_grace=timedelta(0),
     host="provider.example",
-    claim_store=ClaimStoreKind.TABLE,
+    claim_store=in_table("claims"),
 )
 """Single use: a refresh token that is redeemed twice ends the grant."""
 

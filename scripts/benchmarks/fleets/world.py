@@ -152,7 +152,7 @@ class World:
                 "clientId": "client",
                 "clientSecret": "hush",
                 # As the last run wrote it; a token set that no run has written costs its first run one more read.
-                "tokenRefresh": {"host": POLICY.host, "grace_seconds": 0, "store": POLICY.claim_store.value},
+                "tokenRefresh": {"host": POLICY.host, "grace_seconds": 0, **POLICY.claim_store.as_fields()},
             },
         )
         seen = Seen(

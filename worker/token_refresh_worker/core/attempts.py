@@ -28,6 +28,8 @@ class Fate(StrEnum):
     """A request may have been received, and no tokens arrived."""
     SILENT = "silent"
     """Nothing is stored: the run is under way, or it died."""
+    MOVED = "moved"
+    """No attempt: the claims were moved to or from another store."""
 
     @property
     def unresolved(self) -> bool:
@@ -51,6 +53,8 @@ class Attempt:
     next_fingerprint: str | None = field(default=None, repr=False)
     """The fingerprint of the refresh token that it brought."""
     forced: bool = False
+    versions: int = 2
+    """How many versions of the secret it takes: a claim that is one, and what follows it."""
     retry_at: datetime | None = None
     """Until when the provider asked to wait, or reads may miss stored tokens; known of the newest attempt alone."""
 
@@ -60,6 +64,11 @@ class Ledger:
     """The known attempts on one secret, oldest first, the newest claim last."""
 
     attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def last(self) -> Attempt | None:
+        """The newest attempt."""
+        return next((a for a in reversed(self.attempts) if a.fate is not Fate.MOVED), None)
 
     def on_version(self, version_id: str) -> tuple[Attempt, ...]:
         """Give the attempts on one version."""
@@ -95,14 +104,23 @@ class Ledger:
         Attempts of the last 24 hours count towards the daily limit. The last redemptions show which tokens were used.
         The grace period starts at the first unresolved attempt on the current token.
         """
-        redemptions = [a for a in self.attempts if a.fate is not Fate.NOT_REDEEMED][-REDEMPTIONS_KEPT:]
+        unused = {Fate.NOT_REDEEMED, Fate.MOVED}
+        redemptions = [a for a in self.attempts if a.fate not in unused][-REDEMPTIONS_KEPT:]
         first = self.unresolved(fingerprint)[:1]
         return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a in first)
 
-    def allowed_at(self, limit: int, now: datetime, *, forced_only: bool = False) -> datetime:
-        """Say when another claim fits into a daily limit; `now` if it fits already."""
-        counted = [a for a in self.attempts if a.claimed_at > now - DAY and (a.forced or not forced_only)]
-        return now if len(counted) < limit else sorted(a.claimed_at for a in counted)[-limit] + DAY
+    def room_at(self, limit: int, now: datetime) -> datetime:
+        """Say when the attempts of the last 24 hours take at most `limit` versions; `now` if they do already."""
+        for attempt in sorted(self.attempts, key=lambda a: a.claimed_at, reverse=True):
+            limit -= attempt.versions
+            if limit < 0:
+                return max(now, attempt.claimed_at + DAY)
+        return now
+
+    def forced_again_at(self, limit: int, now: datetime) -> datetime:
+        """Say when another claim may be forced; `now` if it may already."""
+        forced = [a.claimed_at for a in self.attempts if a.claimed_at > now - DAY and a.forced]
+        return now if len(forced) < limit else sorted(forced)[-limit] + DAY
 
 
 def fingerprint_of(token: SecretValue) -> str:

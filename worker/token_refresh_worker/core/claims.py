@@ -12,14 +12,15 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh.stored.times import read_unix
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
-from token_refresh_worker.stored.origin import HIGHEST_NUMBER, HOST, LONGEST_GRACE
+from token_refresh_worker.stored.origin import HIGHEST_NUMBER, HOST, LONGEST_GRACE, StoreName, read_store_name
 
 LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
-# Silence is the lack of a record.
-_RECORDED: Final = {fate.value: fate for fate in Fate if fate is not Fate.SILENT}
+# Silence is the lack of a record, and a move is no attempt.
+_RECORDED: Final = {fate.value: fate for fate in Fate if fate not in {Fate.SILENT, Fate.MOVED}}
+_VERSIONS: Final = 2  # what an older claim takes, which does not say it
 _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
 
@@ -38,6 +39,8 @@ class Claim(Attempt):
     """Host and grace that counted; None if nothing readable says it."""
     nonce: str = ""
     """Random, so that equal claims of two runs are not taken for one."""
+    moved_to: StoreName | None = None
+    """Nobody redeems under this claim: from here on the claims are in this store."""
 
     @property
     def ends_at(self) -> datetime:
@@ -97,12 +100,14 @@ def write_claim(claim: Claim) -> SecretValue:
             "nonce": claim.nonce,
             # Two lists that belong together: `fates` has an entry for each of `earlier`.
             "earlier": [[a.claim_id, a.version_id, a.attempt_number, a.claimed_at.timestamp()] for a in claim.earlier],
-            "fates": [[a.fingerprint, a.fate.value, a.next_fingerprint, a.forced] for a in claim.earlier],
+            "fates": [[a.fingerprint, a.fate.value, a.next_fingerprint, a.forced, a.versions] for a in claim.earlier],
             "number": claim.number,
             "token": claim.fingerprint,
             "host": claim.host,
             "grace_seconds": None if claim.grace is None else claim.grace.total_seconds(),
             "forced": claim.forced,
+            "versions": claim.versions,
+            **({} if claim.moved_to is None else {"moved_to": claim.moved_to.as_fields()}),
         }
     )
 
@@ -161,6 +166,7 @@ def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) 
     # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
     seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
     entries = zip(fields["earlier"], fields["fates"], strict=True)
+    moved_to = read_store_name(fields["moved_to"]) if "moved_to" in fields else None
     return Claim(
         claim_id=_matching(_ID, claim_id),
         version_id=_matching(_ID, fields["version_id"]),
@@ -174,6 +180,9 @@ def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) 
         host=_optional(HOST, fields["host"]),
         grace=None if fields["grace_seconds"] is None else _grace(fields["grace_seconds"]),
         nonce=str(fields["nonce"]),
+        fate=Fate.SILENT if moved_to is None else Fate.MOVED,
+        versions=_whole(fields.get("versions", _VERSIONS)),
+        moved_to=moved_to,
     )
 
 
@@ -186,6 +195,7 @@ def _read_entry(  # noqa: PLR0913, PLR0917 - the members of the two lists, in th
     fate: object,
     next_fingerprint: object,
     forced: object,
+    versions: object = _VERSIONS,
 ) -> Attempt:
     return Attempt(
         claim_id=_matching(_ID, claim_id),
@@ -196,6 +206,7 @@ def _read_entry(  # noqa: PLR0913, PLR0917 - the members of the two lists, in th
         fate=Fate(fate),  # type: ignore[arg-type]  # anything else is a ValueError
         next_fingerprint=_optional(_FINGERPRINT, next_fingerprint),
         forced=forced is True,
+        versions=_whole(versions),
     )
 
 

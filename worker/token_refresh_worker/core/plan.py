@@ -37,7 +37,7 @@ from token_refresh_worker.core.steps import (
     Wait,
 )
 from token_refresh_worker.core.versions import claim_version_id, published_version_id, unheld_claim_id
-from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
+from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 CLOCK_ERROR: Final = timedelta(hours=1)
@@ -70,17 +70,20 @@ def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -
 
 
 def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
-    """Host or claim store differ from the stored ones, or claims are in the secret after all: `ConfigurationError`."""
+    """Host or claim store differ from the stored ones, or the claims were moved away: `ConfigurationError`."""
     origin, newest = snapshot.current.document.origin, snapshot.newest
     # A document that a person saved may lack the key; then the newest claim says whom the token belongs to.
     host = origin.host if origin else newest.host if newest else None
     if host is not None and host != policy.host:
         return Mismatch("TOKEN_ENDPOINT", host, policy.host)
-    if snapshot.claims_in_versions:
-        return Mismatch("CLAIM_TABLE", ClaimStoreKind.VERSIONS.value, policy.claim_store.value)
-    if origin is not None and origin.claim_store is not policy.claim_store:
-        return Mismatch("CLAIM_TABLE", origin.claim_store.value, policy.claim_store.value)
-    return None
+    store, ours = snapshot.claim_store, policy.claim_store
+    # A document that does not name its table fits one that has reached its number: any other may be another table.
+    fits = store is None or store == ours or (store.may_be(ours) and snapshot.missing_claim_id is None)
+    # After a fence the document names the old store until the move is complete.
+    moved_to = snapshot.newest.moved_to if snapshot.newest else None
+    if moved_to is not None and moved_to != ours:
+        return Mismatch("CLAIM_TABLE", moved_to, ours, moving=fits)
+    return None if fits or store is None else Mismatch("CLAIM_TABLE", store, ours)
 
 
 def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
@@ -131,13 +134,13 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
     """A claim is open, so another run may be redeeming: yield; a forced run polls."""
     if snapshot.missing_claim_id is not None:
         # Reads of a table are consistent: a claim that is not there is lost. A version may only be invisible yet.
-        if policy.claim_store is ClaimStoreKind.TABLE:
+        if policy.claim_store.kind is ClaimStoreKind.TABLE:
             return _replace_lost_table(snapshot, run, policy)
         visible_at = snapshot.current.stored_at + SETTLED
         if snapshot.now < visible_at:
             return Wait(visible_at, Reason.UNREADABLE)
-    newest = snapshot.newest
-    if newest is None or snapshot.ledger.attempts[-1].fate is not Fate.SILENT:
+    newest, last = snapshot.newest, snapshot.ledger.last
+    if newest is None or last is None or last.fate is not Fate.SILENT:
         return None
     is_open = newest.claimed_at - CLOCK_ERROR <= snapshot.now < newest.ends_at
     return Wait(newest.ends_at, Reason.CLAIMED) if is_open else None
@@ -167,7 +170,7 @@ def wait_for_backoff(snapshot: Snapshot, run: RunState, policy: Policy) -> Step 
 
 
 def wait_for_daily_limit(snapshot: Snapshot, _run: RunState, policy: Policy) -> Step | None:
-    """The secret holds as many claims of the last 24 hours as it may: yield, forced or not."""
+    """Claims of the last 24 hours take as many versions of the secret as they may: yield, forced or not."""
     until = _claim_allowed_at(snapshot, policy)
     return Wait(until, Reason.DAILY_LIMIT) if snapshot.now < until else None
 
@@ -176,7 +179,7 @@ def redeem_once(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
     """No rule forbids a refresh: claim, redeem, store, make current."""
     if run.redeemed:
         return Wait(snapshot.now, Reason.REDEEMED)
-    return Redeem(_next_claim(snapshot, run, policy), after=_newest_claim_id(snapshot), kept=snapshot.kept)
+    return Redeem(_next_claim(snapshot, run, policy), after=snapshot.newest_claim_id, kept=snapshot.kept)
 
 
 class Rule(NamedTuple):
@@ -210,17 +213,13 @@ def plan(snapshot: Snapshot, run: RunState, policy: Policy, rules: tuple[Rule, .
 
 
 def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
-    return snapshot.ledger.allowed_at(CLAIMS_A_DAY[policy.claim_store], snapshot.now)
-
-
-def _newest_claim_id(snapshot: Snapshot) -> str | None:
-    return snapshot.missing_claim_id or (snapshot.newest.claim_id if snapshot.newest else None)
+    return snapshot.ledger.room_at(VERSIONS_A_DAY - VERSIONS_A_CLAIM[policy.claim_store.kind], snapshot.now)
 
 
 def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
     version_id, grace = snapshot.current.version_id, snapshot.counted_grace(policy)
     return Claim(
-        claim_id=claim_version_id(_newest_claim_id(snapshot)),
+        claim_id=claim_version_id(snapshot.newest_claim_id),
         version_id=version_id,
         attempt_number=max((a.attempt_number for a in snapshot.on_version), default=0) + 1,
         claimed_at=snapshot.now,
@@ -232,6 +231,7 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
         host=policy.host,
         grace=grace,
         nonce=run.nonce,
+        versions=VERSIONS_A_CLAIM[policy.claim_store.kind],
     )
 
 
@@ -251,6 +251,7 @@ def _replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> St
                 attempt_number=1,
                 claimed_at=snapshot.current.stored_at,
                 fingerprint=snapshot.fingerprint,
+                versions=VERSIONS_A_CLAIM[policy.claim_store.kind],
             )
         )
     claim = replace(

@@ -7,9 +7,9 @@ from typing import Final
 
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
-from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
+from token_refresh_worker.providers.lifetime import claims_a_day
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 
 FIRST_BACKOFF: Final = timedelta(minutes=2)
 LONGEST_BACKOFF: Final = timedelta(hours=1)
@@ -39,7 +39,7 @@ class Policy:
     """How long the provider accepts a refresh token after it was redeemed; zero for single use."""
     host: str
     """The host of the token endpoint."""
-    claim_store: ClaimStoreKind = ClaimStoreKind.VERSIONS
+    claim_store: StoreName = IN_VERSIONS
 
 
 def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
@@ -114,7 +114,8 @@ def lifetime_too_short(document: TokenDocument, policy: Policy) -> bool:
     """Say whether tokens fall due more often than the claim store allows."""
     lifetime = document.lifetime
     # Tokens fall due each time their life but the window is over, and each time costs a claim.
-    return lifetime is not None and (lifetime - window_of(document, policy)) * CLAIMS_A_DAY[policy.claim_store] < DAY
+    claims = claims_a_day(policy.claim_store.kind)
+    return lifetime is not None and (lifetime - window_of(document, policy)) * claims < DAY
 
 
 def window_of(document: TokenDocument, policy: Policy) -> timedelta:

@@ -8,6 +8,7 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,17 @@ class Snapshot:
         known = self.newest.number if self.newest else 0
         return origin.claim_id if origin is not None and origin.number > known else None
 
+    @property
+    def newest_claim_id(self) -> str | None:
+        """The claim that the next one follows, readable or not."""
+        return self.missing_claim_id or (self.newest.claim_id if self.newest else None)
+
+    @property
+    def claim_store(self) -> StoreName | None:
+        """Where the claims are, by the document; None if it does not say."""
+        origin = self.current.document.origin
+        return origin.claim_store if origin else IN_VERSIONS if self.claims_in_versions else None
+
     def counted_grace(self, policy: Policy) -> timedelta:
         """Give the smaller grace of the worker's and the stored one."""
         origin = self.current.document.origin
@@ -132,4 +144,4 @@ class RunState:
     def forced_from(self, snapshot: Snapshot) -> datetime:
         """When the daily limit of forced claims allows one."""
         limit, now = self.forced_claims_a_day, snapshot.now
-        return now if limit is None else snapshot.ledger.allowed_at(limit, now, forced_only=True)
+        return now if limit is None else snapshot.ledger.forced_again_at(limit, now)

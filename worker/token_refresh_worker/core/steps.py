@@ -7,6 +7,7 @@ from enum import StrEnum
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.snapshot import TokenSet
+from token_refresh_worker.stored.origin import StoreName
 
 
 class Reason(StrEnum):
@@ -98,8 +99,10 @@ class Mismatch:
     """The settings don't fit the stored token set."""
 
     setting: str
-    stored: str
-    configured: str
+    stored: str | StoreName
+    configured: str | StoreName
+    moving: bool = False
+    """Whether claims are on their way to the stored claim store: somebody has to complete the move."""
 
 
 @dataclass(frozen=True, slots=True)

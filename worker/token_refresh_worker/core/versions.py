@@ -40,6 +40,11 @@ def published_version_id(source: str) -> str:
     return _derive("published", source)
 
 
+def moved_version_id(arrival: str, base: str) -> str:
+    """Derive where the token document in version `base` is stored again, to name the store that `arrival` is in."""
+    return _derive("moved", arrival, base)
+
+
 def unheld_claim_id(nonce: str) -> str:
     """Give the ID of a claim that nobody holds; the nonce is random, and so no chain leads there."""
     return _derive("unheld", nonce)

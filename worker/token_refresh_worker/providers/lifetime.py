@@ -10,9 +10,17 @@ from typing import Final, NamedTuple
 from token_refresh.stored.refresh_window import LARGEST_PART
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
-CLAIMS_A_DAY: Final = {ClaimStoreKind.VERSIONS: 40, ClaimStoreKind.TABLE: 80}
-"""A secret holds about 100 versions, and none is removed within 24 hours. A claim and what follows it are 2 versions,
-or 1 where claims are in a table. 20 stay free. A full secret would refuse the new tokens, after the redemption."""
+VERSIONS_A_DAY: Final = 80
+"""A secret holds about 100 versions, and none is removed within 24 hours: 20 stay free. A full secret would refuse the
+new tokens, after the redemption."""
+
+VERSIONS_A_CLAIM: Final = {ClaimStoreKind.VERSIONS: 2, ClaimStoreKind.TABLE: 1}
+"""A claim, where it is a version, and what follows it."""
+
+
+def claims_a_day(store: ClaimStoreKind) -> int:
+    """Say how many claims fit into 24 hours."""
+    return VERSIONS_A_DAY // VERSIONS_A_CLAIM[store]
 
 
 class LifetimeProblem(NamedTuple):
@@ -27,7 +35,7 @@ class LifetimeProblem(NamedTuple):
 
 def shortest_lifetime(store: ClaimStoreKind) -> timedelta:
     """Return how long access tokens must live, whatever the configured window, so that the claims suffice."""
-    return timedelta(days=1) / CLAIMS_A_DAY[store] / (1 - LARGEST_PART)
+    return timedelta(days=1) / claims_a_day(store) / (1 - LARGEST_PART)
 
 
 def lifetime_problem(lifetime: timedelta, store: ClaimStoreKind) -> LifetimeProblem | None:

@@ -22,7 +22,7 @@ from token_refresh.errors import (
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, TokenUsed
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,10 @@ class SecretName:
         """Give a command on this secret, ready to paste."""
         return Command(("token-refresh", *name.split(), self.secret_id, "--region", self.region, *options))
 
+    def move_claims(self, to: StoreName, source: StoreName | None = None) -> Command:
+        """Give the command that moves the claims."""
+        return self.command("claims move", *move_options(to, source))
+
     @property
     def authorize(self) -> Command:
         """Give the command that gets a new grant."""
@@ -49,6 +53,12 @@ class SecretName:
     def force(self) -> Command:
         """Give the command that refreshes now."""
         return self.command("refresh", "--force")
+
+
+def move_options(to: StoreName, source: StoreName | None = None) -> tuple[str, ...]:
+    """Give the options of `claims move`; NAME stands for a table that nothing names."""
+    table = to.table or ("NAME" if StoreName(ClaimStoreKind.TABLE) in {to, source} else None)
+    return "--to", to.kind.value, *(("--table", table) if table else ())
 
 
 def no_value(secret: SecretName) -> SecretEmpty:
@@ -105,23 +115,24 @@ def too_late(secret: SecretName, left_seconds: float, needed_seconds: float) -> 
 
 def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
     """Say that the settings don't fit the stored token set."""
-    move = secret.command("claims move", "--to", step.configured, "--table", "NAME")
-    if step.setting == "TOKEN_ENDPOINT":
+    if not isinstance(step.configured, StoreName) or not isinstance(step.stored, StoreName):
         return ConfigurationError(
             f"the refresh token in {secret} belongs to {step.stored}, and TOKEN_ENDPOINT is at {step.configured}; "
             "nothing was sent",
             fix=("Correct TOKEN_ENDPOINT. If the provider moved, authorize again: ", secret.authorize),
         )
-    if step.configured == ClaimStoreKind.TABLE:
+    if step.moving:
         return ConfigurationError(
-            f"the claims on {secret} are in the secret's versions, and CLAIM_TABLE names a table; nothing was sent",
-            fix=("Move the claims, with the table's name for NAME: ", move),
+            f"a move of the claims on {secret} to {step.stored} is not complete; nothing was sent",
+            fix=("Complete it: ", secret.move_claims(step.stored), ", and deploy with that claim store"),
         )
     return ConfigurationError(
-        f"the claims on {secret} are in a table, and CLAIM_TABLE is not set; nothing was sent",
+        f"the claims on {secret} are in {step.stored}, and the settings keep them in {step.configured}; "
+        "nothing was sent",
         fix=(
-            "Set claim_table in the deployment (on the command line, --function NAME takes the function's settings)",
-            *(". Or move the claims, with the table's name for NAME: ", move),
+            "Correct claim_table in the deployment (on the command line, --function NAME takes the function's ",
+            *("settings). Or move the claims: ", secret.move_claims(step.configured, step.stored)),
+            *((". If the old table is lost, add --lost",) if step.stored.kind is step.configured.kind else ()),
         ),
     )
 

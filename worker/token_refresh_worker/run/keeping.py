@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from token_refresh.advice import Advice
-from token_refresh.errors import KeptTokensUnreadable, TokenRefreshError, TokensKept
+from token_refresh.errors import KeptTokensUnreadable, TokenRefreshError, TokensKept, raised_at
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, Record
@@ -35,6 +35,8 @@ class Keeping:
             kept = keeper.keep(claim, tokens)
         except TokenRefreshError as failure:
             return f"the claim table could not keep them: {failure.facts}"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the put must be repeated
+            return f"the claim table could not keep them: {raised_at(error)}"
         if kept is None:
             return "the claim table could not keep them: it has a newer claim"
         self.parts.log.warning("tokens_kept", claim_id=claim.claim_id)

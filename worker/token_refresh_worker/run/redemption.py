@@ -29,7 +29,7 @@ from token_refresh_worker.run.request_sender import RequestSender, TimeOver
 from token_refresh_worker.run.requests import PreparedRefresh, prepare_refresh
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
-from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Origin
 
 ROOM_BYTES: Final = 16_384
 """How much a token document may grow by new tokens; one without that room is refused before anything is sent."""
@@ -155,7 +155,7 @@ class Redemption:
             try:
                 return self.parts.store.put(version_id, value, label=OUTCOME)
             except Exception:
-                if not isinstance(kept, KeptTokens) and self.policy.claim_store is ClaimStoreKind.TABLE:
+                if not isinstance(kept, KeptTokens) and self.policy.claim_store != IN_VERSIONS:
                     kept = self.keeping.keep(claim, value)
                 raise
 
@@ -179,7 +179,8 @@ class Redemption:
         self.memory.note_staged(staged, received=True)
         self.parts.log.info("tokens_staged", staged_version_id=version_id)
         # Where the claim ends before all reads of the secret show the tokens, the table shows that they are there.
-        if self.policy.claim_store is ClaimStoreKind.TABLE and claim.time_to_live < self.memory.state.limit + SETTLED:
+        short = claim.time_to_live < self.memory.state.limit + SETTLED
+        if short and self.policy.claim_store.kind is ClaimStoreKind.TABLE:
             self._record(claim, Fate.STORED, brought=fingerprint_of(document.redeemed_token))
         return staged
 

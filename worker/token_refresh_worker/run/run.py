@@ -41,6 +41,7 @@ from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
+from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
 if TYPE_CHECKING:
     from token_refresh_worker.run.actions import Actions
@@ -90,7 +91,7 @@ class Run:
         self._reader = SnapshotReader(
             store=parts.store,
             claims=parts.claims,
-            claim_store=policy.claim_store,
+            claim_store=policy.claim_store.kind,
             published=parts.published,
             secret=secret,
             needs_refresh_token=parts.provider.needs_refresh_token,
@@ -228,11 +229,17 @@ class Run:
         log = self.parts.log
         log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat())
         if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self._policy):
-            move = self.secret.command("claims move", "--to", "table", "--table", "NAME")
+            move = self.secret.move_claims(StoreName(ClaimStoreKind.TABLE))
             log.warning(
                 "token_lifetime_too_short",
-                claim_store=self._policy.claim_store.value,
-                remedy=in_words(('pause, deploy with claim_table = "create", run ', move, ", and resume")),
+                claim_store=self._policy.claim_store.kind.value,
+                remedy=in_words(
+                    (
+                        'deploy with claim_table = "create" and run ',
+                        move,
+                        ": from retry_at on, runs then fit; a move before the limit is reached helps at once",
+                    )
+                ),
             )
         return self._outcome(OutcomeName.YIELDED, snapshot, step)
 

@@ -1,5 +1,6 @@
 """Settings, read from the environment at each invocation and checked as a whole."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,7 +15,7 @@ from token_refresh_worker.providers.loader import load_provider, own_profiles, p
 from token_refresh_worker.providers.provider import Grace, Provider
 from token_refresh_worker.run.variables import Variable
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
-from token_refresh_worker.stored.origin import LONGEST_GRACE, ClaimStoreKind
+from token_refresh_worker.stored.origin import IN_VERSIONS, LONGEST_GRACE, in_table
 
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
 DEFAULT_PROVIDER: Final = "upwork"
@@ -22,6 +23,7 @@ GENERIC_PROVIDER: Final = "generic"
 
 _UPWORK_DOMAIN: Final = "upwork.com"
 _MONTH_SECONDS: Final = 30 * 24 * 3600
+_KEY_ARN: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -53,7 +55,7 @@ class Settings:
             refresh_window=self.provider.refresh_window,
             replay_grace=self.provider.grace.duration,
             host=host_of(self.provider.token_endpoint),
-            claim_store=ClaimStoreKind.VERSIONS if self.claim_table is None else ClaimStoreKind.TABLE,
+            claim_store=IN_VERSIONS if self.claim_table is None else in_table(self.claim_table),
         )
 
 
@@ -91,7 +93,7 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
         client=_read_client(given),
         client_key_id=given.get(Variable.CLIENT_KEY_ID),
         claim_table=given.get(Variable.CLAIM_TABLE),
-        kept_tokens_key_id=given.get(Variable.KEPT_TOKENS_KEY_ID),
+        kept_tokens_key_id=_read_key(given, Variable.KEPT_TOKENS_KEY_ID),
         provider=_read_provider(given),
         request_timeout_seconds=timeout.total_seconds() if timeout else None,
         log_level=_read_choice(given, Variable.LOG_LEVEL, _LOG_LEVELS, normalise=str.upper) or "INFO",
@@ -110,7 +112,7 @@ def claim_store_problem(settings: Settings) -> ConfigurationError | None:
     documented = settings.provider.access_token_lifetime
     if documented is None:
         return None
-    problem = lifetime_problem(documented, settings.policy.claim_store)
+    problem = lifetime_problem(documented, settings.policy.claim_store.kind)
     if problem is None:
         return None
     what = f"{settings.provider.name} doesn't fit the claim store"
@@ -178,6 +180,13 @@ def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> t
         problem = f"must be a whole number of seconds from {allowed.start} to {allowed.stop - 1}"
         raise ConfigurationError.of(name, problem)
     return timedelta(seconds=int(text))
+
+
+def _read_key(given: Mapping[str, str], name: Variable) -> str | None:
+    # Found out by each run, and not by the one that needs it.
+    if name in given and not _KEY_ARN.fullmatch(given[name]):
+        raise ConfigurationError.of(name, "must be the ARN of a KMS key")
+    return given.get(name)
 
 
 def _read_choice(

@@ -139,11 +139,11 @@ class _Reading:
         fingerprint, latest = fingerprint_of(current.document.redeemed_token), self.now + CLOCK_ERROR
         # An entry from the future was written by no run, and would block refreshes until then.
         ledger = Ledger((*(a for a in newest.earlier if a.claimed_at <= latest), newest))
-        on_token = {a.claim_id for a in ledger.on_token(fingerprint)} | {newest.claim_id}
+        on_token = {a.claim_id for a in ledger.on_token(fingerprint)}
 
         def resolve(attempt: Attempt) -> Attempt:
-            asked = attempt.fate is Fate.SILENT and attempt.claim_id in on_token
-            return self._resolve(attempt, current) if asked else attempt
+            asked = attempt.claim_id in on_token or attempt is ledger.last
+            return self._resolve(attempt, current) if asked and attempt.fate is Fate.SILENT else attempt
 
         return Ledger(tuple(map(resolve, ledger.attempts)))
 

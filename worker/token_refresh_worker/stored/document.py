@@ -111,7 +111,7 @@ class TokenDocument:
             lifetime=self.lifetime,
             issued_at=self.issued_at,
             kept={name: value for name in keep if isinstance(value := self.fields.get(name), str | int)},
-            origin=self.origin,
+            origin=self.origin and self.origin.placed_like(onto.origin),
         )
 
     def serialize(self) -> SecretValue:

@@ -6,7 +6,7 @@ store, so that a deployment with other settings can't misuse the token. An unrea
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeGuard
@@ -26,6 +26,8 @@ HIGHEST_NUMBER: Final = 10**12
 LONGEST_NOTICE: Final = timedelta(days=7)
 """How long before its end a grant counts as ending; a short grant does so in the last quarter of its life."""
 
+_TABLE: Final = re.compile(r"[\x21-\x7e]{1,255}")  # a name, or an ARN (`TableName` of the DynamoDB API)
+
 _VERSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{32,64}")  # `ClientRequestToken` of `PutSecretValue`
 
 
@@ -38,6 +40,48 @@ class ClaimStoreKind(StrEnum):
     """As one DynamoDB item."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoreName:
+    """Names a claim store completely: another table is another store."""
+
+    kind: ClaimStoreKind
+    table: str | None = None
+    """The table's name; None for versions, and in an older document, which does not say which table."""
+
+    def __str__(self) -> str:
+        """Name it in a sentence."""
+        if self.kind is ClaimStoreKind.VERSIONS:
+            return "the secret"
+        return f"table {self.table}" if self.table else "a table"
+
+    def may_be(self, other: "StoreName") -> bool:
+        """Whether it is the other one, as far as it says."""
+        return self == other or (self.table is None and self.kind is other.kind)
+
+    def as_fields(self) -> dict[str, object]:
+        """Give the members of a JSON object that name it."""
+        return {"store": self.kind.value, **({"table": self.table} if self.table else {})}
+
+
+IN_VERSIONS: Final = StoreName(ClaimStoreKind.VERSIONS)
+
+
+def in_table(name: str) -> StoreName:
+    """Name a table."""
+    return StoreName(ClaimStoreKind.TABLE, name)
+
+
+def read_store_name(fields: Mapping[str, object]) -> StoreName:
+    """Read the members of a JSON object that name a claim store.
+
+    Raises:
+        ValueError: They name none.
+    """
+    kind, table = ClaimStoreKind(str(fields.get("store"))), fields.get("table")
+    named = kind is ClaimStoreKind.TABLE and isinstance(table, str) and _TABLE.fullmatch(table)
+    return StoreName(kind, str(table) if named else None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
     """What a token set says of itself."""
@@ -46,9 +90,9 @@ class Origin:
     """The host of the token endpoint that issued the refresh token, and the only one that may receive it."""
     grace: timedelta
     """How long that provider accepts a refresh token after it was redeemed."""
-    claim_store: ClaimStoreKind
+    claim_store: StoreName
     claim_id: str | None = None
-    """The claim under which the tokens were received, or for a new grant the last one before it; None for the first."""
+    """The claim under which the tokens were received, or a later one that is known; None for a first grant."""
     number: int = 0
     """That claim's number."""
     authorized: bool = False
@@ -69,12 +113,18 @@ class Origin:
             notice = min(notice, (self.grant_ends_at - self.grant_began_at) / 4)
         return self.grant_ends_at - notice
 
+    def placed_like(self, other: "Origin | None") -> "Origin":
+        """Return it with the claim store and the claim of the newer of the two: claims may have been moved."""
+        if other is None or other.number <= self.number:
+            return self
+        return replace(self, claim_store=other.claim_store, claim_id=other.claim_id, number=other.number)
+
     def as_fields(self) -> dict[str, object]:
         """Give the JSON object to store."""
         fields: dict[str, object] = {
             "host": self.host,
             "grace_seconds": int(self.grace.total_seconds()),
-            "store": self.claim_store.value,
+            **self.claim_store.as_fields(),
         }
         if self.authorized:
             fields["authorized"] = True
@@ -93,7 +143,7 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
     host, claim_id = found.get("host"), found.get("claim")
     grace_seconds, number = found.get("grace_seconds"), found.get("number", 0)
     try:
-        store = ClaimStoreKind(str(found.get("store")))
+        store = read_store_name(found)
     except ValueError:
         return None
     if not isinstance(host, str) or not HOST.fullmatch(host):

@@ -87,7 +87,7 @@ class Exchange:
         """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
         provider, claim_store = self.settings.provider, self.settings.policy.claim_store
         before = read_origin(self.fields)
-        known = before if before is not None and before.claim_store is claim_store else None
+        known = before if before is not None and before.claim_store.may_be(claim_store) else None
         ends_at = provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
         return Origin(
             host=provider.host,

@@ -1,88 +1,83 @@
-"""`token-refresh claims move`: move the claims of one secret between the secret's versions and a DynamoDB table."""
+"""`token-refresh claims move`: move the claims of one secret between the secret's versions and DynamoDB tables."""
 
-import uuid
+import secrets
 from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.bootstrap import SystemClock, deadline_in, open_claims
 from token_refresh_worker.cli.claims.moving import Move
 from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed, finishing
-from token_refresh_worker.cli.console.prompts import confirm
-from token_refresh_worker.cli.console.screen import message, output, show, span, text
-from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.state import read_state
-from token_refresh_worker.core.schedule import SETTLED
-from token_refresh_worker.core.steps import Carry, Promote
+from token_refresh_worker.cli.console.screen import message, output, show, text
+from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
+from token_refresh_worker.cli.secret.provider import settings_for
+from token_refresh_worker.cli.secret.storing import fields_of
+from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.run.memory import Memory
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName, in_table
 
 
-@command("claims move", "--to table --table my-claims", "--to versions")
+@command("claims move", "--to table --table my-claims", "--to versions", "--to table --table restored-claims --lost")
 def move(
     context: Context,
     *,
     to: Annotated[ClaimStoreKind, typer.Option(help="Where the claims go.")],
     table: Annotated[str | None, typer.Option(help="The DynamoDB table; default $CLAIM_TABLE.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="The schedule is paused: do not ask.")] = False,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="The table so far is lost: name another, such as one restored from it.")
+    ] = False,
 ) -> int:
-    """Move the claims on one secret to the other claim store.
+    """Move the claims on one secret to another claim store.
 
-    Pause the schedule, wait until the last claim has ended, move the claims, deploy with the new claim store, and
-    resume. A run with the old claim store then sends nothing.
+    The schedule goes on meanwhile. From then on, runs with the old claim store send nothing: deploy with the new one.
+    A move that was interrupted is completed by the same command.
     """
-    name = table or context.environment.get("CLAIM_TABLE")
-    if name is None:
-        raise CommandFailed(
-            "name the claim table, which is the stack's output ClaimTableName",
-            fix=(context.command("claims move", "--to", to.value, "--table", "NAME"),),
-        )
-    source = ClaimStoreKind.VERSIONS if to is ClaimStoreKind.TABLE else ClaimStoreKind.TABLE
-    state = read_state(_with_claims(context, source, name))
-    if state.document.origin is not None and state.document.origin.claim_store is to:
-        output().print(text(f"The claims on secret {context.secret_id} are in the {to.value} already."))
+    target = _target(context, to, table)
+    mover = _mover(context, _fallback(context, target, table))
+    with context.completing(), finishing("The move ends first."):
+        moved = mover.rename(target) if lost else mover.carry_out(target)
+    if not moved:
+        output().print(text(f"The claims on secret {context.secret_id} are in {target} already."))
         return 0
-    again = ("pause the schedule, then: ", context.command("claims move", "--to", to.value, "--table", name))
-    if isinstance(state.step, Promote | Carry):
-        raise CommandFailed(
-            "tokens of an interrupted run are not current yet", fix=("First: ", context.command("refresh"))
-        )
-    if not yes:
-        confirm(
-            "While claims move, no run may be under way. Is the schedule paused, and has no run begun in the last "
-            f"{span(SETTLED)}?"
-        )
-    target = _with_claims(context, to, name)
-    moving = Move(
-        secret=SecretName(secret_id=context.secret_id, region=context.region),
-        store=context.store(),
-        target=target.claims(target.settings(), _read_store(target)),
-        to=to,
-        policy=state.policy,
-        version_id=str(uuid.uuid4()),
-        again=again,
-    )
-    with finishing("The move ends first."):
-        moving.carry_out(state.snapshot)
-    output().print(text(f"Moved: the claims on secret {context.secret_id} are in the {to.value}.", "bold green"))
+    output().print(text(f"Moved: the claims on secret {context.secret_id} are in {target}.", "bold green"))
     deploy = "with claim_table" if to is ClaimStoreKind.TABLE else "without claim_table"
-    show(output(), *message(f"Next: deploy {deploy} and resume the schedule, then ", context.command("status")))
+    show(output(), *message(f"Next: deploy {deploy}, then ", context.command("status")))
     return 0
 
 
-def _with_claims(context: Context, kind: ClaimStoreKind, table: str) -> Context:
-    """Give the context with the claim store that is meant, whatever CLAIM_TABLE says."""
-    environment = {name: value for name, value in context.environment.items() if name != "CLAIM_TABLE"}
-    if kind is ClaimStoreKind.TABLE:
-        environment["CLAIM_TABLE"] = table
-    return replace(context, environment=environment, any_lifetime=kind is ClaimStoreKind.VERSIONS)
+def _target(context: Context, to: ClaimStoreKind, table: str | None) -> StoreName:
+    name = table or context.environment.get("CLAIM_TABLE")
+    if to is ClaimStoreKind.VERSIONS:
+        return IN_VERSIONS
+    if name is None:
+        raise CommandFailed(
+            "name the claim table, which is the stack's output ClaimTableName",
+            fix=(context.command("claims move", "--to", "table", "--table", "NAME"),),
+        )
+    return in_table(name)
 
 
-def _read_store(context: Context) -> SecretsManagerSecret:
-    """Open the secret and read it: a table's key is the ARN that the read gives."""
-    store = context.store()
-    store.read(label=CURRENT)
-    return store
+def _fallback(context: Context, target: StoreName, table: str | None) -> StoreName:
+    """Say where the claims are if the document does not: in the settings' store, but for the target itself."""
+    name = context.environment.get("CLAIM_TABLE") if target.table else table or context.environment.get("CLAIM_TABLE")
+    return IN_VERSIONS if name in {None, "", target.table} else in_table(str(name))
+
+
+def _mover(context: Context, fallback: StoreName) -> Move:
+    # Tokens that live too short for their claim store are a reason to move.
+    context, store, clock = replace(context, any_lifetime=True), context.store(), SystemClock()
+    settings = settings_for(context, fields_of(store.read(label=CURRENT)))
+    deadline = deadline_in(TIME_LIMIT_SECONDS)
+    return Move(
+        secret=SecretName(secret_id=context.secret_id, region=context.region),
+        store=store,
+        claims=lambda name: open_claims(replace(settings, claim_table=name.table), store, deadline, context.run_client),
+        policy=replace(settings.policy, claim_store=fallback),
+        needs_refresh_token=settings.provider.needs_refresh_token,
+        nonce=lambda: secrets.token_hex(16),
+        memory=Memory(clock=clock, state=RunState()),
+    )

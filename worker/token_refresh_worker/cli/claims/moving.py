@@ -1,115 +1,185 @@
 """Move the claims on one secret to another store, through the ports of a run."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from token_refresh.advice import Advice
+from token_refresh.advice import Command
+from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.console.failures import CommandFailed
-from token_refresh_worker.cli.console.screen import when
-from token_refresh_worker.cli.secret.storing import value_of
-from token_refresh_worker.core.attempts import Attempt, Fate
-from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.cli.secret.storing import fields_of, value_of
+from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.moves import arrival, fence
+from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.snapshot import Snapshot
-from token_refresh_worker.core.versions import CURRENT, OUTCOME
-from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.core.steps import Mismatch
+from token_refresh_worker.core.versions import CURRENT, OUTCOME, moved_version_id
+from token_refresh_worker.run.failures import SecretName, mismatch
+from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimStore, SecretStore
-from token_refresh_worker.stored.origin import ORIGIN_KEY, ClaimStoreKind, Origin
+from token_refresh_worker.run.snapshot_reader import SnapshotReader
+from token_refresh_worker.stored.origin import IN_VERSIONS, ORIGIN_KEY, ClaimStoreKind, Origin, StoreName, read_origin
 
-_STAY: Final = "The claims stay where they are; "
-_RECORDED: Final = {Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN}
+TRIES: Final = 15
+PAUSE_SECONDS: Final = 3.0
+"""Runs that claim or promote meanwhile, and stale reads, let a try fail: the next one reads again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """One move of the claims on one secret."""
+    """Moves the claims. It can be interrupted at any call, and carried out again, also by somebody else."""
 
     secret: SecretName
     store: SecretStore
-    target: ClaimStore
-    to: ClaimStoreKind
+    claims: Callable[[StoreName], ClaimStore]
+    """Opens a claim store of the secret."""
     policy: Policy
-    """Of the settings: host and grace of a document that does not name its own."""
-    version_id: str
-    """A random one, for the document that names the new store."""
-    again: Advice
-    """What to do where it fails."""
+    """For a document that does not say it: its host, its grace, and where the claims are."""
+    needs_refresh_token: bool
+    nonce: Callable[[], str]
+    memory: Memory
 
-    def carry_out(self, snapshot: Snapshot) -> None:
-        """Copy the newest claim, then store the document that names the new store.
+    def carry_out(self, to: StoreName) -> bool:
+        """Move the claims; False if they are there already.
 
         Raises:
-            CommandFailed: A claim is open, the table keeps tokens, or something else was stored meanwhile.
+            CommandFailed: Another move has to be finished first, or runs keep changing what is stored.
+            TokenRefreshError: A store refused.
         """
+        moves = False
+        for _ in range(TRIES):
+            source = self._source()
+            if source == to:
+                return moves
+            moves = True
+            if self._try(source, to):
+                return moves
+            self.memory.clock.sleep(PAUSE_SECONDS)
+        raise CommandFailed(
+            f"other runs kept changing {self.secret}, or reads of it stayed old; the move is not complete",
+            fix=("Go on with ", self._again(to)),
+        )
+
+    def rename(self, to: StoreName) -> bool:
+        """Let the document name another table in place of one that is lost; False if it names that already.
+
+        A run then finds out by the number of the newest claim what the table has lost.
+
+        Raises:
+            CommandFailed: No table is lost, or another version became current meanwhile.
+            TokenRefreshError: A store refused.
+        """
+        version = self.store.read(label=CURRENT)
+        origin = read_origin(fields_of(version))
+        lost = origin.claim_store if origin else self.policy.claim_store
+        if version is None or origin is None or lost.kind is not to.kind:
+            raise CommandFailed(
+                f"{self.secret} names no claim table, so none is lost", fix=("To move the claims: ", self._again(to))
+            )
+        if lost == to:
+            return False
+        if lost.table is not None and self._has_claims(lost):
+            raise CommandFailed(f"{lost} is there, with claims on {self.secret}", fix=("Move them: ", self._again(to)))
+        version_id = moved_version_id(str(to), version.version_id)
+        if not self._store(version.version_id, fields_of(version), replace(origin, claim_store=to), version_id):
+            raise CommandFailed(f"another version of {self.secret} became current meanwhile; run the command again")
+        return True
+
+    def _has_claims(self, table: StoreName) -> bool:
+        try:
+            return self.claims(table).newest().claim is not None
+        except ConfigurationError:
+            return False  # There is no such table.
+
+    def _again(self, to: StoreName) -> Command:
+        return self.secret.move_claims(to)
+
+    def _source(self) -> StoreName:
+        """Say where the claims are: by the document, if it names the store completely."""
+        origin = read_origin(fields_of(self.store.read(label=CURRENT)))
+        named = origin.claim_store if origin else self.policy.claim_store
+        source = self.policy.claim_store if named.may_be(self.policy.claim_store) else named
+        if source == StoreName(ClaimStoreKind.TABLE):
+            raise CommandFailed(
+                f"the document in {self.secret} does not say in which table its claims are: set CLAIM_TABLE"
+            )
+        return source
+
+    def _try(self, source: StoreName, to: StoreName) -> bool:
+        """Take each step that was not taken yet; False where something else was stored meanwhile."""
+        claims, target = self.claims(source), self.claims(to)
+        reader = SnapshotReader(
+            store=self.store,
+            claims=claims,
+            claim_store=source.kind,
+            published=None,
+            secret=self.secret,
+            needs_refresh_token=self.needs_refresh_token,
+        )
+        snapshot = reader.read(self.memory)
+        if snapshot.claims_in_versions:
+            raise mismatch(self.secret, Mismatch("CLAIM_TABLE", IN_VERSIONS, source))
+        # Read before the fence is stored: where the target can't be used, runs must not be stopped.
+        present = target.newest().claim
+        fenced = self._fenced(snapshot, claims, source, to, above=present.number if present else 0)
+        if fenced is None:
+            return False
+        first = arrival(fenced, nonce=self.nonce())
+        if not self._arrived(present, first):
+            appended = target.append(first, after=present.claim_id if present else None)
+            if not appended and not self._arrived(target.find(first.claim_id), first):
+                return False
+        return self._name_in_document(snapshot, to, first)
+
+    @staticmethod
+    def _arrived(found: object, first: Claim) -> bool:
+        """Whether the arrival, or a claim that follows it, is in the new store."""
+        return isinstance(found, Claim) and found.number >= first.number
+
+    def _fenced(
+        self, snapshot: Snapshot, claims: ClaimStore, source: StoreName, to: StoreName, *, above: int
+    ) -> Claim | None:
+        """Append the fence, unless it is there; None where another run was faster, or reads are old."""
+        newest = snapshot.newest
+        if newest is not None and newest.moved_to not in {None, source}:
+            if newest.moved_to == to:
+                return newest
+            raise CommandFailed(
+                f"a move of the claims on {self.secret} to {newest.moved_to} is not complete",
+                fix=("First: ", self.secret.move_claims(newest.moved_to)),
+            )
         if snapshot.kept is not None:
             raise CommandFailed(
-                f"the claim table keeps new tokens for {self.secret} that Secrets Manager refused",
-                fix=("Store them first: ", self.secret.command("refresh"), ". Then ", *self.again),
+                f"{source} keeps new tokens for {self.secret} that Secrets Manager refused",
+                fix=("Store them first: ", self.secret.command("refresh"), ". Then: ", self._again(to)),
             )
-        newest, last = snapshot.newest, snapshot.ledger.attempts[-1:]
-        if newest is not None and last[0].fate is Fate.SILENT and snapshot.now < newest.ends_at:
-            raise CommandFailed(
-                f"a run holds the claim {newest.claim_id} on secret {self.secret.secret_id} until "
-                f"{when(newest.ends_at)}",
-                fix=("Wait until then; ", *self.again),
-            )
-        # The claim first, then the document that names its store: a run between the two finds the old store, as before.
-        self._store_document(snapshot, self._copy(snapshot))
-
-    def _copy(self, snapshot: Snapshot) -> Claim | None:
-        """Copy the newest claim with the ledger and its record; None if there was never a claim.
-
-        Raises:
-            CommandFailed: The target has a claim that this one does not follow.
-        """
-        newest, ledger, target = snapshot.newest, snapshot.ledger.attempts, self.target
-        if newest is None:
-            return None
-        *earlier, last = [_moved(attempt, snapshot, self.version_id) for attempt in ledger]
-        claim = replace(newest, earlier=tuple(earlier), version_id=last.version_id)
-        before = target.newest().claim  # Left by an earlier move.
-        if not target.append(claim, after=before.claim_id if before else None):
-            found = target.find(claim.claim_id)
-            if found is None or found.claim_id != claim.claim_id:  # A repeated move finds its own claim.
+        if snapshot.missing_claim_id is not None:
+            if source.kind is ClaimStoreKind.TABLE:
                 raise CommandFailed(
-                    f"another run stored a claim on secret {self.secret.secret_id} meanwhile", fix=(_STAY, *self.again)
+                    f"{source} has lost the newest claims on {self.secret}",
+                    fix=("Let a run begin anew there: ", self.secret.command("refresh"), ". Then move them"),
                 )
-        fate = last.fate
-        if fate in _RECORDED:
-            target.record(claim, Record(fate=fate, error=None, recorded_at=snapshot.now))
-        return claim
+            if snapshot.now < snapshot.current.stored_at + SETTLED:
+                return None
+        made = fence(snapshot, replace(self.policy, claim_store=source), to, above=above, nonce=self.nonce())
+        if claims.append(made, after=newest.claim_id if newest else None):
+            return made
+        found = claims.find(made.claim_id)
+        if isinstance(found, Claim):
+            self.memory.newest_claim = found  # The label that led to an older one may be stale, or moved.
+        return None
 
-    def _store_document(self, snapshot: Snapshot, claim: Claim | None) -> None:
-        """Store the current document with the new claim store, if it is still current.
-
-        Raises:
-            CommandFailed: Another version became current meanwhile.
-        """
-        document, current, newest = snapshot.current.document, snapshot.current, snapshot.newest
-        origin = document.origin or Origin(
-            host=(newest.host if newest else None) or self.policy.host,
-            grace=snapshot.counted_grace(self.policy),
-            claim_store=self.to,
+    def _name_in_document(self, snapshot: Snapshot, to: StoreName, first: Claim) -> bool:
+        """Store the document again, with the new store's name; False if another version became current meanwhile."""
+        current = snapshot.current
+        origin = current.document.origin or Origin(
+            host=first.host or self.policy.host, grace=snapshot.counted_grace(self.policy), claim_store=to
         )
-        moved = replace(origin, claim_store=self.to)
-        if claim is not None and claim.number >= origin.number:
-            # So that a table that is lost before the next refresh is noticed.
-            moved = replace(moved, claim_id=claim.claim_id, number=claim.number)
-        # Not under AWSCURRENT: that label moves below, and only if no other version became current.
-        self.store.put(self.version_id, value_of({**document.fields, ORIGIN_KEY: moved.as_fields()}), label=OUTCOME)
-        if not self.store.move_label(CURRENT, to=self.version_id, remove_from=current.version_id):
-            raise CommandFailed(
-                f"another version of secret {self.secret.secret_id} than {current.version_id} became current meanwhile",
-                fix=(_STAY, *self.again),
-            )
+        named = replace(origin, claim_store=to, claim_id=first.claim_id, number=first.number)
+        version_id = moved_version_id(first.claim_id, current.version_id)
+        return self._store(current.version_id, current.document.fields, named, version_id)
 
-
-def _moved(attempt: Attempt, snapshot: Snapshot, moved_to: str) -> Attempt:
-    """Let an attempt on the current version count for the version that replaces it, which has the same tokens.
-
-    Under an attempt without a result tokens may still be found, at the version that it was on.
-    """
-    if attempt.version_id != snapshot.current.version_id:
-        return attempt
-    ended = attempt.fate in {Fate.REJECTED, Fate.NOT_REDEEMED}
-    return replace(attempt, version_id=moved_to) if ended else attempt
+    def _store(self, current: str, fields: Mapping[str, object], origin: Origin, version_id: str) -> bool:
+        # Not under AWSCURRENT: that label moves only if no other version became current.
+        self.store.put(version_id, value_of({**fields, ORIGIN_KEY: origin.as_fields()}), label=OUTCOME)
+        return self.store.move_label(CURRENT, to=version_id, remove_from=current)

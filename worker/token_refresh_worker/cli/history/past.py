@@ -22,7 +22,7 @@ from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimReader, SecretVersion
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.stored.origin import StoreName
 
 
 class TokenFate(StrEnum):
@@ -56,7 +56,7 @@ class Past:
     """The versions of a secret, and the attempts on its refresh tokens."""
 
     secret: SecretName
-    claim_store: ClaimStoreKind
+    claim_store: StoreName
     needs_refresh_token: bool
     listed: list[ListedVersion]
     """The newest first."""
@@ -74,7 +74,7 @@ class Past:
         reader = SnapshotReader(
             store=secret,
             claims=self.table or VersionClaimReader(secret),
-            claim_store=self.claim_store,
+            claim_store=self.claim_store.kind,
             published=None,
             secret=self.secret,
             needs_refresh_token=self.needs_refresh_token,

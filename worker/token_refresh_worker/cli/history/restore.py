@@ -25,7 +25,7 @@ from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import mismatch
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import ORIGIN_KEY, ClaimStoreKind
+from token_refresh_worker.stored.origin import ORIGIN_KEY, StoreName
 
 PREVIOUS = "AWSPREVIOUS"
 
@@ -67,11 +67,11 @@ def _check_claims(past: Past) -> None:
         ConfigurationError: The newest token set names another claim store than the settings.
     """
     newest = next((version.origin for version in past.listed if version.origin), None)
-    if newest is not None and newest.claim_store is not past.claim_store:
+    if newest is not None and not newest.claim_store.may_be(past.claim_store):
         raise mismatch(past.secret, Mismatch("CLAIM_TABLE", newest.claim_store, past.claim_store))
 
 
-def _with_claims_in(store: ClaimStoreKind, document: TokenDocument, value: SecretValue) -> SecretValue:
+def _with_claims_in(store: StoreName, document: TokenDocument, value: SecretValue) -> SecretValue:
     """Let an older token set name the claim store of today: the claims were moved, and this version was not."""
     if document.origin is None:
         return value

@@ -101,7 +101,7 @@ def _confirm_reserved(context: Context) -> None:
     """Ask before a forced refresh takes one of the claims that are left for scheduled runs."""
     state = read_state(context)
     now = state.snapshot.now
-    if state.snapshot.ledger.allowed_at(FORCED_CLAIMS_A_DAY, now, forced_only=True) > now:
+    if state.snapshot.ledger.forced_again_at(FORCED_CLAIMS_A_DAY, now) > now:
         used, limit = state.claims_today
         confirm(
             f"{FORCED_CLAIMS_A_DAY} refreshes were forced in the last 24 hours. Another one takes a claim that is "

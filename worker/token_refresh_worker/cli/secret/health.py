@@ -25,7 +25,8 @@ from token_refresh_worker.core.steps import (
     TokenUsed,
     Wait,
 )
-from token_refresh_worker.stored.origin import ClaimStoreKind
+from token_refresh_worker.run.failures import move_options
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
 _REFRESHES: Final = (Redeem, StoreKept, Promote, Carry)
 """The steps after which the tokens are new."""
@@ -75,6 +76,7 @@ def explain_attempt(past: PastAttempt) -> str:
         Result.KEPT: "tokens arrived, and the claim table keeps them",
         Result.SILENT: "no result: the run died",
         Result.UNKNOWN: "no response",
+        Result.MOVED: "the claims moved",
     }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
@@ -126,32 +128,25 @@ def _force(state: SecretState) -> Command:
 
 def _mismatch(state: SecretState, step: Mismatch) -> Finding:
     command = state.context.command
-    if step.setting == "TOKEN_ENDPOINT":
+    if not isinstance(step.configured, StoreName) or not isinstance(step.stored, StoreName):
         return Finding.broken(
             f"every run fails: the tokens belong to {step.stored}, and the settings name {step.configured}",
             "correct PROVIDER and TOKEN_ENDPOINT; if the provider moved, authorize again: ",
             command("authorize"),
         )
-    if step.configured == ClaimStoreKind.TABLE:
-        table = state.context.environment["CLAIM_TABLE"]
+    if step.moving:
         return Finding.broken(
-            f"a run with these settings fails: the claims are in the secret, and CLAIM_TABLE names table {table}",
-            "move the claims: ",
-            _move_claims(state, "table"),
+            f"a run with these settings fails: a move of the claims to {step.stored} is not complete",
+            *("complete it: ", command("claims move", *move_options(step.stored)), ", and deploy with that store"),
         )
     remedy: Advice = ("set claim_table in the function's deployment, and deploy. Or ",)
     if state.context.function is None:
         with_function = command("status", "--function", "FUNCTION")
-        remedy = ("take the deployed function's settings: ", with_function, ". If it has no table, ")
+        remedy = ("take the deployed function's settings: ", with_function, ". Or ")
     return Finding.broken(
-        "a run with these settings fails: the claims are in a table, and CLAIM_TABLE is not set",
-        *(*remedy, "move the claims back: ", _move_claims(state, "versions")),
+        f"a run with these settings fails: the claims are in {step.stored}, and these keep them in {step.configured}",
+        *(*remedy, "move the claims: ", command("claims move", *move_options(step.configured, step.stored))),
     )
-
-
-def _move_claims(state: SecretState, to: str) -> Command:
-    """Give the command; NAME stands for the table where no setting names one."""
-    return state.context.command("claims move", "--to", to, "--table", state.settings.claim_table or "NAME")
 
 
 def _expiry(state: SecretState) -> Iterator[Finding]:
@@ -238,8 +233,11 @@ def _lifetime(state: SecretState) -> Iterator[Finding]:
     if not lifetime_too_short(state.document, state.policy):
         return
     claims = state.claims_today[1]
-    moves = state.policy.claim_store is ClaimStoreKind.VERSIONS
-    move = ("move the claims to a table: ", _move_claims(state, "table"))
+    moves = state.policy.claim_store == IN_VERSIONS
+    move = (
+        "deploy with claim_table, and move the claims before that happens: ",
+        state.context.command("claims move", *move_options(StoreName(ClaimStoreKind.TABLE))),
+    )
     yield Finding.attention(
         f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
         "will wait",

@@ -17,7 +17,7 @@ from token_refresh_worker.core.schedule import Policy, due_at
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Step
 from token_refresh_worker.core.versions import CURRENT, published_version_id, staged_version_id
-from token_refresh_worker.providers.lifetime import CLAIMS_A_DAY
+from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimStore
@@ -42,6 +42,8 @@ class Result(StrEnum):
     UNKNOWN = "unknown"
     SILENT = "silent"
     """Nothing is stored under its claim: the run died."""
+    MOVED = "moved"
+    """It was no attempt: the claims were moved."""
 
     @property
     def is_fine(self) -> bool:
@@ -114,7 +116,9 @@ class SecretState:
     def claims_today(self) -> tuple[int, int]:
         """Count the claims of the last 24 hours, and say how many there may be."""
         recent = [a for a in self.snapshot.ledger.attempts if a.claimed_at > self.snapshot.now - DAY]
-        return len(recent), CLAIMS_A_DAY[self.policy.claim_store]
+        free = max(0, VERSIONS_A_DAY - sum(a.versions for a in recent))
+        used = sum(a.fate is not Fate.MOVED for a in recent)
+        return used, used + free // VERSIONS_A_CLAIM[self.policy.claim_store.kind]
 
     @property
     def published_lags(self) -> bool:
@@ -138,7 +142,7 @@ def read_state(context: Context) -> SecretState:
         snapshot = SnapshotReader(
             store=store,
             claims=claims,
-            claim_store=settings.policy.claim_store,
+            claim_store=settings.policy.claim_store.kind,
             published=context.store(published, setting="PUBLISHED_SECRET_ID") if published else None,
             secret=SecretName(secret_id=context.secret_id, region=context.region),
             needs_refresh_token=settings.provider.needs_refresh_token,

@@ -88,9 +88,7 @@ def _claims(state: SecretState) -> str:
     if isinstance(state.step, Mismatch) and state.step.setting == "CLAIM_TABLE":
         return "not read: they are not where the settings say"
     used, limit = state.claims_today
-    table = state.settings.claim_table
-    where = "in the secret" if table is None else f"in table {table}"
-    return f"{where}; {used} of {limit} in 24 h"
+    return f"in {state.policy.claim_store}; {used} of {limit} in 24 h"
 
 
 def _published(state: SecretState) -> str | None:
@@ -153,7 +151,7 @@ def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "host": state.host,
         "grace_seconds": state.snapshot.counted_grace(state.policy).total_seconds(),
         "claims": {
-            "store": state.policy.claim_store.value,
+            **state.policy.claim_store.as_fields(),
             "number": state.snapshot.claim_number,
             "used": used,
             "limit": limit,
