@@ -52,7 +52,7 @@ def test_a_published_secret(
     store.client().create_secret(Name=SECRET_ID, Tags=[{"Key": "team", "Value": "a"}, *tags], **content)
     variables = {"PUBLISHED_SECRET_ID": SECRET_ID} if known_by == "setting" else {}
 
-    ended = cli("authorize", f"--client-file={client_file}", "--yes", **variables)
+    ended = cli("authorize", f"--client-file={client_file}", "--yes", "--timeout=1", **variables)
 
     assert 0 != ended.code
     assert f"secret {SECRET_ID} in eu-central-1 is the published copy for consumers" in ended.screen
