@@ -42,7 +42,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 def test_examples_run_as_printed(running: Store, capsys: pytest.CaptureFixture[str]) -> None:
     """The page's examples run in the order of the page, each with what the ones before it have defined."""
-    assert 9 == len(EXAMPLES)
+    assert 11 == len(EXAMPLES)
     names: dict[str, Any] = {}
     for example in EXAMPLES:
         exec(compile(example, "docs/reader.md", "exec"), names)  # noqa: S102 - our own page
