@@ -25,7 +25,7 @@ def test_the_limits_are_the_code_s(text: str) -> None:
 
     for sentence in (
         f"| claims in 24 hours | {versions} | {table} |",
-        f"the last {REDEMPTIONS_KEPT} attempts that may have redeemed",
+        f"the last {REDEMPTIONS_KEPT} possible redemptions",
         f"Reads of Secrets Manager are at most {STALENESS.seconds // 60} minutes old",
         f"(`Date`, `CreatedDate`, both services) are at most {CLOCKS_APART.seconds // 60} minutes apart",
         f"outlives its run by {SETTLED.seconds // 60} minutes",
