@@ -222,7 +222,7 @@ def no_second_look() -> Patches:
     def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
         after = original(self, step, snapshot)
         if self.memory.rejected_version is not None:
-            raise dead_grant(self.redemption.secret, Rejected(snapshot.now, snapshot.now))
+            raise dead_grant(self.parts.secret, Rejected(snapshot.now, snapshot.now))
         return after
 
     return [(Actions, "_redeem", redeem)]
@@ -369,7 +369,7 @@ def refusal_not_remembered() -> Patches:
     """Look the newer claim up where one was refused, and forget it."""
 
     def after_refusal(actions: Actions, step: Any, snapshot: Any) -> Any:
-        actions.reader.find_claim(step.claim, snapshot)
+        actions.reader.claim_named(step.claim.claim_id, step.claim.number, snapshot.newest, snapshot.current)
         return actions.reader.read(actions.memory)
 
     return _redeem(after_refusal)

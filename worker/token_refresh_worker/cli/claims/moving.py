@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.secret.storing import fields_of, value_of
@@ -57,7 +56,7 @@ class Move:
             self.memory.clock.sleep(PAUSE_SECONDS)
         raise CommandFailed(
             f"other runs kept changing {self.secret}, or reads of it stayed old; the move is not complete",
-            fix=("Go on with ", self._again(to)),
+            fix=("Go on with ", self.secret.move_claims(to)),
         )
 
     def rename(self, to: StoreName) -> bool:
@@ -69,17 +68,18 @@ class Move:
             CommandFailed: No table is lost, or another version became current meanwhile.
             TokenRefreshError: A store refused.
         """
-        version = self.store.read(label=CURRENT)
+        version, move = self.store.read(label=CURRENT), self.secret.move_claims(to)
         origin = read_origin(fields_of(version))
         lost = origin.claim_store if origin else self.policy.claim_store
         if version is None or origin is None or lost.kind is not to.kind:
             raise CommandFailed(
-                f"{self.secret} names no claim table, so none is lost", fix=("To move the claims: ", self._again(to))
+                f"{self.secret} names no claim table, so none is lost",
+                fix=("To move the claims: ", move),
             )
         if lost == to:
             return False
         if lost.table is not None and self._has_claims(lost):
-            raise CommandFailed(f"{lost} is there, with claims on {self.secret}", fix=("Move them: ", self._again(to)))
+            raise CommandFailed(f"{lost} is there, with claims on {self.secret}", fix=("Move them: ", move))
         version_id = moved_version_id(str(to), version.version_id)
         if not self._store(version.version_id, fields_of(version), replace(origin, claim_store=to), version_id):
             raise CommandFailed(f"another version of {self.secret} became current meanwhile; run the command again")
@@ -90,9 +90,6 @@ class Move:
             return self.claims(table).newest().claim is not None
         except ConfigurationError:
             return False  # There is no such table.
-
-    def _again(self, to: StoreName) -> Command:
-        return self.secret.move_claims(to)
 
     def _source(self) -> StoreName:
         """Say where the claims are: by the document, if it names the store completely."""
@@ -151,7 +148,7 @@ class Move:
         if snapshot.kept is not None:
             raise CommandFailed(
                 f"{source} keeps new tokens for {self.secret} that Secrets Manager refused",
-                fix=("Store them first: ", self.secret.command("refresh"), ". Then: ", self._again(to)),
+                fix=("Store them first: ", self.secret.command("refresh"), ". Then: ", self.secret.move_claims(to)),
             )
         if snapshot.missing_claim_id is not None:
             if source.kind is ClaimStoreKind.TABLE:
