@@ -32,7 +32,6 @@ from token_refresh_worker.oauth import response as response_module
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run import parts as parts_module
 from token_refresh_worker.run import redemption as redemption_module
-from token_refresh_worker.run import request_sender as sender_module
 from token_refresh_worker.run import run as run_module
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.failures import dead_grant
@@ -434,7 +433,7 @@ def redeems_twice() -> Patches:
 
 def no_clock() -> Patches:
     """Send without a look at the clock."""
-    return [(module, "LEAST_REQUEST_SECONDS", -1e9) for module in (parts_module, sender_module)]
+    return [(parts_module, "LEAST_REQUEST_SECONDS", -1e9)]
 
 
 def rejected_for_ever() -> Patches:
