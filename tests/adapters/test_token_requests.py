@@ -76,7 +76,7 @@ def signed_request(algorithm: str = "RS256") -> TokenRequest:
 def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:
     """An assertion is signed anew each time a request is sent: its `jti` may be used once (RFC 7523 section 3)."""
     signer = Signer()
-    endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", signer=signer)
+    endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", sign=signer.sign)
     request = signed_request()
 
     for _ in range(2):
@@ -99,7 +99,7 @@ def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:
 )
 def test_without_a_signature_nothing_is_sent(recorder: Recorder, signer: Signer, kind: FailureKind, says: str) -> None:
     """A signature that can't be had is a named failure, and the endpoint sees nothing."""
-    endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", signer=signer)
+    endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", sign=signer.sign)
 
     found = endpoint.send(signed_request("ES256"), timeout_seconds=5.0)
 

@@ -69,15 +69,17 @@ def test_a_command_stores_first(  # noqa: PLR0917 - fixtures
     strike: Callable[[Any], None],
 ) -> None:
     """A write whose connection is cut is repeated, although something ends the command meanwhile."""
-    options = (f"--client-file={client_file}", "--paste", "--no-browser") if arguments == ("authorize",) else ()
+    pasted = arguments == ("authorize",)
+    options = () if arguments[0] == "claims" else ("--yes",)  # a move asks nothing
+    options += (f"--client-file={client_file}", "--paste", "--no-browser") if pasted else ()
     with DynamoDbServer() as table:
         table.create_table("claims", key="secret_arn")
         environment["AWS_ENDPOINT_URL_DYNAMODB"] = table.url
         before = [tokens.store(expires_in=DAY) for _ in range(2)]
         held = store.fault("hold_before", "PutSecretValue")
 
-        child = terminal(*arguments, "--yes", *options)
-        if options:
+        child = terminal(*arguments, *options)
+        if pasted:
             child.expect(r"(http://\S+authorize\S+)")
             child.sendline(consent(child.match[1]))
         held.wait()

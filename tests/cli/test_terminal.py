@@ -92,7 +92,6 @@ QUESTIONS = [
     pytest.param((*AUTHORIZE, "--client-file=client.json", "--yes"), "URL \\(hidden\\)", id="paste"),
     pytest.param(("restore",), "Make it current", id="restore"),
     pytest.param(("refresh", "--force"), "Send the refresh token to", id="refresh"),
-    pytest.param(("claims", "move", "--to=table", "--table=claims"), "Is the schedule paused", id="claims"),
 ]
 
 

@@ -32,7 +32,6 @@ from token_refresh_worker.oauth import response as response_module
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run import parts as parts_module
 from token_refresh_worker.run import redemption as redemption_module
-from token_refresh_worker.run import request_sender as sender_module
 from token_refresh_worker.run import run as run_module
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.failures import dead_grant
@@ -222,7 +221,7 @@ def no_second_look() -> Patches:
     def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
         after = original(self, step, snapshot)
         if self.memory.rejected_version is not None:
-            raise dead_grant(self.redemption.secret, Rejected(snapshot.now, snapshot.now))
+            raise dead_grant(self.parts.secret, Rejected(snapshot.now, snapshot.now))
         return after
 
     return [(Actions, "_redeem", redeem)]
@@ -369,7 +368,7 @@ def refusal_not_remembered() -> Patches:
     """Look the newer claim up where one was refused, and forget it."""
 
     def after_refusal(actions: Actions, step: Any, snapshot: Any) -> Any:
-        actions.reader.find_claim(step.claim, snapshot)
+        actions.reader.claim_named(step.claim.claim_id, step.claim.number, snapshot.newest, snapshot.current)
         return actions.reader.read(actions.memory)
 
     return _redeem(after_refusal)
@@ -434,7 +433,7 @@ def redeems_twice() -> Patches:
 
 def no_clock() -> Patches:
     """Send without a look at the clock."""
-    return [(module, "LEAST_REQUEST_SECONDS", -1e9) for module in (parts_module, sender_module)]
+    return [(parts_module, "LEAST_REQUEST_SECONDS", -1e9)]
 
 
 def rejected_for_ever() -> Patches:

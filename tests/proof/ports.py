@@ -249,6 +249,9 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
     claims = _claims(policy.claim_store, secret, ports)
     return Run(
         parts=Parts(
+            secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
+            policy=policy,
+            deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
             store=secret,
             claims=claims,
             keeper=claims if isinstance(claims, _Table) else None,
@@ -259,12 +262,9 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
             nonce=lambda: FRESH_NONCE,
             clock=ports,
             log=ports,
+            request_timeout_seconds=REQUEST_SECONDS,
         ),
-        policy=policy,
-        secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
         limit=timedelta(seconds=scenario.run_seconds),
-        deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
-        request_timeout_seconds=REQUEST_SECONDS,
         poll_seconds=(POLL_SECONDS,),
         force=kind in "fF",
         resend=named_claim(scenario) if kind == "n" else None,

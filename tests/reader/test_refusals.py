@@ -34,7 +34,7 @@ def test_missing(tokens: TokenReader) -> None:
     """The message about a missing secret says in which region it was looked up."""
     with pytest.raises(SecretNotFound) as caught:
         tokens.get()
-    assert f"{PLACE} was not found (secretsmanager:GetSecretValue): check the name and the region" in str(caught.value)
+    assert f"{PLACE} was not found (secretsmanager:GetSecretValue): check the name, the account" in str(caught.value)
 
 
 def test_wrong_region(store: Store) -> None:

@@ -91,6 +91,10 @@ class World:
         left_seconds = how.pop("time_left_seconds", 90.0)
         return Run(
             parts=Parts(
+                secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
+                policy=self.policy,
+                deadline=Deadline(clock=self.clock, at=self.clock.seconds + left_seconds),
+                request_timeout_seconds=how.pop("request_timeout_seconds", None),
                 store=self.store,
                 claims=self.table or VersionClaims(self.store),
                 keeper=self.table if self.keeps else None,
@@ -102,11 +106,7 @@ class World:
                 clock=self.clock,
                 log=self.log,
             ),
-            policy=self.policy,
-            secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
-            deadline=Deadline(clock=self.clock, at=self.clock.seconds + left_seconds),
             limit=timedelta(seconds=left_seconds),
-            request_timeout_seconds=how.pop("request_timeout_seconds", None),
             **how,
         )
 

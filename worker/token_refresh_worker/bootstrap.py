@@ -100,6 +100,9 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     claims = open_claims(settings, store, deadline, make_client)
     return Run(
         parts=Parts(
+            secret=SecretName(secret_id=secret_id, region=store.region),
+            policy=settings.policy,
+            deadline=deadline,
             store=store,
             claims=claims,
             keeper=open_keeper(settings, claims, store, deadline, make_client),
@@ -114,12 +117,9 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             nonce=lambda: secrets.token_hex(16),
             clock=clock,
             log=log,
+            request_timeout_seconds=settings.request_timeout_seconds,
         ),
-        policy=settings.policy,
-        secret=SecretName(secret_id=secret_id, region=store.region),
-        deadline=deadline,
         limit=timedelta(seconds=math.ceil(time_left_seconds)),
-        request_timeout_seconds=settings.request_timeout_seconds,
         force=trigger.force,
         resend=trigger.resend,
         # The limit is against a flood of events; a person at the command line is none.
@@ -228,8 +228,8 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None, client: Mak
     # Imported here: most runs find nothing due, and httpx takes a tenth of their cold start (`scripts/bench worker`).
     from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
 
-    signer = KmsSigner(client_key_id, client) if client_key_id else None
-    return HttpTokenEndpoint(provider.token_endpoint, provider.response, signer)
+    sign = KmsSigner(client_key_id, client).sign if client_key_id else None
+    return HttpTokenEndpoint(provider.token_endpoint, provider.response, sign)
 
 
 def open_bus(name: str) -> Bus:

@@ -54,6 +54,10 @@ def virtual_invocation(
         store = SecretsManagerSecret(client, secret_arn, deadline)
         return Run(
             parts=Parts(
+                secret=SecretName(secret_id=secret_arn, region=store.region),
+                policy=POLICY,
+                deadline=deadline,
+                request_timeout_seconds=REQUEST_SECONDS,
                 store=store,
                 claims=claims,
                 published=None,
@@ -64,11 +68,7 @@ def virtual_invocation(
                 clock=clock,
                 log=log,
             ),
-            policy=POLICY,
-            secret=SecretName(secret_id=secret_arn, region=store.region),
-            deadline=deadline,
             limit=timedelta(seconds=RUN_SECONDS),
-            request_timeout_seconds=REQUEST_SECONDS,
         )
 
     return Invocation(time_left_seconds=RUN_SECONDS, secret_id=secret_arn, clock=clock, log=log, build=build)

@@ -21,11 +21,9 @@ OVERRUN_SECONDS: Final = CALL_LIMITS.connect_seconds + CALL_LIMITS.read_seconds
 
 
 def until(deadline: Deadline, *, after_write: bool = False) -> Repeat:
-    """Repeat a call after each failure that may pass, with random waits.
+    """Repeat a call after each failure that may pass, with random waits; none begins after the deadline.
 
-    Args:
-        deadline: No repeat begins after it.
-        after_write: Whether the call follows a write. A new version can be unknown to the next call for a moment.
+    `after_write` says that the call follows a write: a new version can be unknown to the next call for a moment.
     """
     passing = {Cause.NOT_FOUND, Cause.NO_VALUE} if after_write else set()
 

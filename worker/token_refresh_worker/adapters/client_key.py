@@ -1,6 +1,7 @@
 """The client's private key, in AWS KMS: it signs assertions and never leaves the service."""
 
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import CallFailed, anything, call
@@ -25,20 +26,12 @@ class SigningError(Exception):
         """Whether the same call may succeed in a moment."""
 
 
-class Signer(Protocol):
-    """Signs client assertions."""
-
-    def sign(self, message: bytes, algorithm: str) -> bytes:
-        """Sign with an algorithm of JWS.
-
-        Raises:
-            SigningError: There is no signature.
-        """
-        ...
+Sign = Callable[[bytes, str], bytes]
+"""Signs a client assertion with an algorithm of JWS; raises `SigningError` if there is no signature."""
 
 
 class KmsSigner:
-    """An asymmetric KMS key, by its ARN or alias; implements `Signer`."""
+    """An asymmetric KMS key, by its ARN or alias; its `sign` is a `Sign`."""
 
     def __init__(self, key_id: str, client: MakeClient) -> None:
         self._key_id = key_id

@@ -24,11 +24,7 @@ class EventBridgeBus:
         self._name = name
 
     def send(self, announcement: Announcement) -> None:
-        """Send one event.
-
-        Raises:
-            TokenRefreshError: The bus did not take it.
-        """
+        """Send one event."""
         entry = {
             "Source": SOURCE,
             "DetailType": announcement.transition.value,

@@ -1,6 +1,7 @@
 """Calls on one DynamoDB table."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from token_refresh.aws.calls import CallFailed, Repeat, call, call_action, nothing, once
@@ -15,37 +16,23 @@ T = TypeVar("T")
 _CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
 
 
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table, by its name."""
 
-    def __init__(
-        self,
-        client: "DynamoDBClient",
-        name: str,
-        *,
-        kind: str = "table",
-        purpose: Callable[[], str | None] = lambda: None,
-        repeat: Repeat = once,
-    ) -> None:
-        """Remember the table.
-
-        Args:
-            client: The client.
-            name: The table's name.
-            kind: What messages call it.
-            purpose: Gives what the table is called for, for messages.
-            repeat: Tries a call again.
-        """
-        self.name = name
-        self._client = client
-        self._kind = kind
-        self._purpose = purpose
-        self._repeat = repeat
+    client: "DynamoDBClient"
+    name: str
+    _: KW_ONLY
+    kind: str = "table"
+    """What messages call it."""
+    purpose: Callable[[], str | None] = lambda: None
+    """Gives what the table is called for, for messages."""
+    repeat: Repeat = once
 
     @property
     def region(self) -> str:
         """The AWS region that is called."""
-        return self._client.meta.region_name
+        return self.client.meta.region_name
 
     def call(
         self,
@@ -59,16 +46,16 @@ class Table:
         # One action names its tables within.
         table = {} if action == "BatchGetItem" else {"TableName": self.name}
         return call(
-            lambda: read(call_action(self._client, action, **table, **what)),
+            lambda: read(call_action(self.client, action, **table, **what)),
             lambda: AwsRequest(
                 action=f"dynamodb:{action}",
                 name=self.name,
                 region=self.region,
-                kind=self._kind,
-                purpose=self._purpose(),
+                kind=self.kind,
+                purpose=self.purpose(),
             ),
             expected=expected,
-            repeat=self._repeat,
+            repeat=self.repeat,
         )
 
     def write(

@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, MutableMapping
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import structlog
 
@@ -98,15 +98,7 @@ class _LibraryHandler(logging.Handler):
 
 
 def _warning_writer(log: structlog.typing.FilteringBoundLogger) -> Callable[..., None]:
-    def write(  # noqa: PLR0913, PLR0917 - the signature of warnings.showwarning
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        del message, file, line
+    def write(_message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
         log.warning("library_warning", category=category.__name__, location=f"{filename}:{lineno}")
 
     return write

@@ -7,6 +7,7 @@ nothing more.
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import httpcore
@@ -52,39 +53,16 @@ def _now() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class LimitedTransport(httpx.BaseTransport):
-    """Sends one httpx request over httpcore, without an `httpx.Client`, within the time limit."""
-
-    def __init__(self, limit: TimeLimit, proxy: httpcore.Proxy | None = None) -> None:
-        self._pool = httpcore.ConnectionPool(proxy=proxy, network_backend=LimitedNetwork(limit))
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request. Errors are httpcore's."""
-        url = request.url
-        response = self._pool.handle_request(
-            httpcore.Request(
-                request.method,
-                httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                headers=request.headers.raw,
-                content=request.read(),
-            )
-        )
-        return httpx.Response(response.status, headers=response.headers, stream=_ResponseStream(response))
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._pool.close()
-
-
-class _ResponseStream(httpx.SyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._response.iter_stream()
-
-    def close(self) -> None:
-        self._response.close()
+@contextmanager
+def send_within(limit: TimeLimit, request: httpx.Request, proxy: httpcore.Proxy | None) -> Iterator[httpx.Response]:
+    """Send one httpx request over httpcore, without an `httpx.Client`. Errors are httpcore's."""
+    url, headers = request.url, request.headers.raw
+    target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+    with (
+        httpcore.ConnectionPool(proxy=proxy, network_backend=LimitedNetwork(limit)) as pool,
+        pool.stream(request.method, target, headers=headers, content=request.read() or None) as response,
+    ):
+        yield httpx.Response(response.status, headers=response.headers, content=response.iter_stream())
 
 
 class LimitedNetwork(httpcore.NetworkBackend):

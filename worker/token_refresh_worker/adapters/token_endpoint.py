@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Thread
@@ -16,8 +16,8 @@ import httpx
 
 from token_refresh import __version__
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.adapters.client_key import Signer, SigningError
-from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
+from token_refresh_worker.adapters.client_key import Sign, SigningError
+from token_refresh_worker.adapters.time_limit import TimeLimit, send_within
 from token_refresh_worker.oauth.client_auth import encode_signature
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
@@ -57,9 +57,7 @@ _HTTP_ERRORS: Final = (
 class HttpTokenEndpoint:
     """Sends one request at a time; implements the port `TokenEndpoint`."""
 
-    def __init__(
-        self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, signer: Signer | None = None
-    ) -> None:
+    def __init__(self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, sign: Sign | None = None) -> None:
         """Prepare for requests.
 
         Raises:
@@ -67,7 +65,7 @@ class HttpTokenEndpoint:
         """
         self.url = url
         self.response_format = response_format
-        self.signer = signer
+        self.sign = sign
         self.proxy = _proxy_for(url)
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
@@ -125,17 +123,16 @@ class _Call:
 
     def _signed(self) -> Mapping[str, str]:
         """Return a new client assertion, for the method that needs one."""
-        assertion = self._request.assertion
-        if assertion is None or self._endpoint.signer is None:
+        assertion, sign = self._request.assertion, self._endpoint.sign
+        if assertion is None or sign is None:
             return {}
         to_sign = assertion.to_sign(now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
-        signature = self._endpoint.signer.sign(to_sign.encode(), assertion.algorithm)
+        signature = sign(to_sign.encode(), assertion.algorithm)
         return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
 
     def _send(self, fields: Mapping[str, str]) -> EndpointResponse:
         # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
-        with closing(LimitedTransport(self._limit, self._endpoint.proxy)) as transport:
-            response = transport.handle_request(self._http_request(fields))
+        with send_within(self._limit, self._http_request(fields), self._endpoint.proxy) as response:
             status, retry_after = response.status_code, _retry_after(response.headers)
             without_body = read_response(status, None, retry_after, self._endpoint.response_format)
             if response.is_error:
@@ -149,13 +146,8 @@ class _Call:
         if request.encoding is Encoding.QUERY:
             url = url.copy_merge_params(fields)
         headers.update(request.headers)
-        return httpx.Request(request.method, url, headers=headers, **_content(request.encoding, fields))
-
-
-def _content(encoding: Encoding, fields: Mapping[str, str]) -> dict[str, Any]:
-    """Return httpx's argument for the fields, unless the URL has them."""
-    arguments = {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": fields}, Encoding.QUERY: {}}
-    return arguments[encoding]
+        content: dict[Encoding, Any] = {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": fields}}
+        return httpx.Request(request.method, url, headers=headers, **content.get(request.encoding, {}))
 
 
 def _proxy_for(url: str) -> httpcore.Proxy | None:

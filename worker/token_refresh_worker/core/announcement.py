@@ -54,11 +54,7 @@ def transition_of_run(
 ) -> tuple[Transition, datetime] | None:
     """Return the transition that a token request made known, and since when it holds.
 
-    Args:
-        snapshot: What the run knew at its end.
-        rejected: Whether the provider rejected the current refresh token in this run; otherwise the run has made new
-            tokens current.
-        replaced: What was current before the run made new tokens current.
+    The request was `rejected`, or its tokens are current by the end of the run, and have `replaced` others.
     """
     if rejected:
         # Announced once: a rejected token is sent again after an hour and a day, and then rejected again.

@@ -70,10 +70,6 @@ class Ledger:
         """The newest attempt."""
         return next((a for a in reversed(self.attempts) if a.fate is not Fate.MOVED), None)
 
-    def on_version(self, version_id: str) -> tuple[Attempt, ...]:
-        """Give the attempts on one version."""
-        return tuple(a for a in self.attempts if a.version_id == version_id)
-
     def on_token(self, fingerprint: str) -> tuple[Attempt, ...]:
         """Give the attempts on a refresh token since it was last issued.
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -175,7 +175,7 @@ def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) 
         fingerprint=_matching(_FINGERPRINT, fields["token"]),
         forced=fields["forced"] is True,
         time_to_live=timedelta(seconds=seconds),
-        earlier=tuple(_read_entry(*entry, *fate) for entry, fate in entries),
+        earlier=tuple(_read_entry(entry, fate) for entry, fate in entries),
         number=_whole(fields["number"]),
         host=_optional(HOST, fields["host"]),
         grace=None if fields["grace_seconds"] is None else _grace(fields["grace_seconds"]),
@@ -186,27 +186,19 @@ def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) 
     )
 
 
-def _read_entry(  # noqa: PLR0913, PLR0917 - the members of the two lists, in their order
-    claim_id: object,
-    version_id: object,
-    attempt_number: object,
-    claimed_at: object,
-    fingerprint: object,
-    fate: object,
-    next_fingerprint: object,
-    forced: object,
-    versions: object = _VERSIONS,
-) -> Attempt:
+def _read_entry(entry: Sequence[Any], ended: Sequence[Any]) -> Attempt:
+    claim_id, version_id, attempt_number, claimed_at = entry
+    fingerprint, fate, next_fingerprint, forced, *versions = ended
     return Attempt(
         claim_id=_matching(_ID, claim_id),
         version_id=_matching(_ID, version_id),
         attempt_number=_whole(attempt_number),
         claimed_at=read_unix(_number(claimed_at)),
         fingerprint=_matching(_FINGERPRINT, fingerprint),
-        fate=Fate(fate),  # type: ignore[arg-type]  # anything else is a ValueError
+        fate=Fate(fate),
         next_fingerprint=_optional(_FINGERPRINT, next_fingerprint),
         forced=forced is True,
-        versions=_whole(versions),
+        versions=_whole(*versions or [_VERSIONS]),
     )
 
 

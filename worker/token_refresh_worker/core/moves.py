@@ -19,14 +19,9 @@ _NO_TOKEN = "-" * 22  # as long as a fingerprint, and the fingerprint of none
 
 
 def fence(snapshot: Snapshot, policy: Policy, to: StoreName, *, above: int, nonce: str) -> Claim:
-    """Give the claim that ends the chain of claims.
+    """Give the claim that ends the chain of claims; `above` is the highest number in the store that they go to.
 
-    Args:
-        snapshot: What is stored.
-        policy: How long claims live, and which store the claims are in.
-        to: The store that they go to.
-        above: The highest number in that store: by its number the arrival is known to be there.
-        nonce: A random text.
+    By its number the arrival is known to be there.
     """
     newest, origin = snapshot.newest, snapshot.current.document.origin
     claim_id = snapshot.next_claim_id(policy.claim_store.kind)

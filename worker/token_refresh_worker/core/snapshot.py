@@ -58,7 +58,7 @@ class Snapshot:
     @property
     def on_version(self) -> tuple[Attempt, ...]:
         """The attempts on the current version."""
-        return self.ledger.on_version(self.current.version_id)
+        return tuple(a for a in self.ledger.attempts if a.version_id == self.current.version_id)
 
     @property
     def on_token(self) -> tuple[Attempt, ...]:

@@ -20,10 +20,10 @@ class Actions:
     """Everything that a run does."""
 
     parts: Parts
+    memory: Memory
     reader: SnapshotReader
     redemption: Redemption
     keeping: Keeping
-    memory: Memory
 
     def take(self, step: Action, snapshot: Snapshot) -> Snapshot | None:
         """Carry out `step`; None where another run was faster, and its claim can't be read yet.
@@ -55,7 +55,8 @@ class Actions:
         claim = step.claim
         prepared = self.redemption.prepare(snapshot)
         if not self.parts.claims.append(claim, after=step.after, kept=step.kept):
-            found = self.reader.find_claim(claim, snapshot)
+            # Another run appended this one.
+            found = self.reader.claim_named(claim.claim_id, claim.number, snapshot.newest, snapshot.current)
             if found is None:
                 return None
             self.memory.newest_claim = found

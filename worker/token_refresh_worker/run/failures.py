@@ -138,13 +138,7 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
 
 
 def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None = None) -> ReauthorizationRequired:
-    """Say that a person must authorize again.
-
-    Args:
-        secret: The token secret.
-        step: What the plan found.
-        seen: How the provider rejected the token, without any value of its response; None if an earlier run saw it.
-    """
+    """Say that a person must authorize again; `seen` says how the provider rejected the token, if this run saw it."""
     if isinstance(step, TokenUsed):
         return ReauthorizationRequired(
             f"the current refresh token of {secret} was redeemed at {_utc(step.since)}, "
@@ -202,12 +196,7 @@ def failed_request(
 ) -> TokenRefreshError:
     """Say why the token endpoint gave no tokens, in words of ours alone.
 
-    Args:
-        secret: The token secret.
-        failed: The last request.
-        claim_id: The attempt.
-        unsure: Whether any request may have redeemed the refresh token.
-        sent: How many requests this run sent.
+    `failed` is the last of the requests; `unsure` if any of them may have redeemed the refresh token.
     """
     # `seen` has the status and known codes, never a text of the provider: that may quote the token.
     seen = f"{failed.seen}, after {sent} request{'s' if sent > 1 else ''}"

@@ -1,16 +1,20 @@
 """One run of a function: event in, report out, and exactly one last log line either way."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from token_refresh.errors import InternalError, TokenRefreshError, raised_at
+from token_refresh.errors import InternalError, ReauthorizationRequired, TokenRefreshError, raised_at
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.last_line import last_line
 from token_refresh_worker.run.outcome import Outcome, RunReport
 from token_refresh_worker.run.ports import Bus, Clock, Log
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import token_secret_id
+
+if TYPE_CHECKING:
+    from token_refresh_worker.core.announcement import Announcement
 
 Start = Callable[[], tuple[Trigger, Mapping[str, str]]]
 """Gives what starts a run, and its environment; it may raise."""
@@ -27,38 +31,34 @@ class FunctionLog(Log, Protocol):
         ...
 
 
+@dataclass(slots=True, kw_only=True)
 class Invocation:
     """One run, and what its last log line says."""
 
-    def __init__(  # noqa: PLR0913 - what differs between single mode and fleet, each by its name
-        self,
-        *,
-        time_left_seconds: float,
-        secret_id: str,
-        clock: Clock,
-        log: FunctionLog,
-        build: BuildRun,
-        fleet: str | None = None,
-    ) -> None:
-        self._clock = clock
-        self._started = clock.monotonic()
-        self._time_left_seconds = time_left_seconds
-        self._log = log
-        self._build = build
-        self._fleet = fleet
-        self._secret_id = secret_id
-        self._trigger = Trigger(name="on_demand")
-        self._run: Run | None = None
+    time_left_seconds: float
+    secret_id: str
+    """What the log names where even the environment can't be made."""
+    clock: Clock
+    log: FunctionLog
+    build: BuildRun
+    fleet: str | None = None
+    _started: float = field(init=False)
+    _trigger: str = "on_demand"
+    _run: Run | None = None
+
+    def __post_init__(self) -> None:
+        """Start the stopwatch."""
+        self._started = self.clock.monotonic()
 
     def run(self, start: Start, *, secret_id: str | None = None, due_before: datetime | None = None) -> RunReport:
         """Run, and write the last log line. An error is reported, not raised.
 
         Args:
             start: Gives what starts the run, and its environment.
-            secret_id: The secret that the log names where even the environment can't be made.
+            secret_id: The secret, where the invocation began without one.
             due_before: When the secret was due, as a fleet's index knows it.
         """
-        self._secret_id = secret_id or self._secret_id
+        self.secret_id = secret_id or self.secret_id
         try:
             ended: Outcome | TokenRefreshError = self._execute(*start())
         except TokenRefreshError as error:
@@ -66,43 +66,61 @@ class Invocation:
         except Exception as error:  # noqa: BLE001 - its text may hold a secret, and Lambda would print it
             ended = _defect(error)
         report = self._run.report(ended) if self._run else RunReport(ended=ended)
-        self._write(report, due_before)
+        # The last line, which is also the metric: at every level, exactly once.
+        fields = last_line(
+            report,
+            trigger=self._trigger,
+            secret_id=self.secret_id,
+            duration_ms=round((self.clock.monotonic() - self._started) * 1000),
+            fleet=self.fleet,
+            due_before=due_before,
+        )
+        if report.outcome:
+            self.log.info("token_refresh_finished", **fields)
+        else:
+            self.log.error("token_refresh_failed", **fields)
         return report
 
     def _execute(self, trigger: Trigger, variables: Mapping[str, str]) -> Outcome:
-        self._trigger, self._secret_id = trigger, token_secret_id(variables)
+        self._trigger, self.secret_id = trigger.name, token_secret_id(variables)
         # A fleet has read the row by now, and perhaps the document; slow reads must not move the deadline.
-        left_seconds = self._time_left_seconds - (self._clock.monotonic() - self._started)
-        self._run = self._build(trigger, variables, left_seconds)
+        left_seconds = self.time_left_seconds - (self.clock.monotonic() - self._started)
+        self._run = self.build(trigger, variables, left_seconds)
         return self._run.execute()
 
     def announce(self, report: RunReport, open_bus: Callable[[], Bus]) -> None:
         """Send the event that the run calls for, if it calls for one. A failure is logged: the tokens are stored."""
-        # Imported here: few deployments have a bus.
-        from token_refresh_worker.run.announcing import announcement_of  # noqa: PLC0415
-
-        event = announcement_of(self._run, report.ended) if self._run else None
+        event = _event_of(self._run, report.ended) if self._run else None
         if event is None:
             return
         try:
             open_bus().send(event)
         except TokenRefreshError as error:
-            self._log.warning("event_not_sent", transition=event.transition.value, error=str(error))
+            self.log.warning("event_not_sent", transition=event.transition.value, error=str(error))
 
-    def _write(self, report: RunReport, due_before: datetime | None) -> None:
-        """Write the last line, which is also the metric: at every level, exactly once."""
-        fields = last_line(
-            report,
-            trigger=self._trigger.name,
-            secret_id=self._secret_id,
-            duration_ms=round((self._clock.monotonic() - self._started) * 1000),
-            fleet=self._fleet,
-            due_before=due_before,
-        )
-        if report.outcome:
-            self._log.info("token_refresh_finished", **fields)
-        else:
-            self._log.error("token_refresh_failed", **fields)
+
+def _event_of(run: Run, ended: Outcome | TokenRefreshError) -> "Announcement | None":
+    """Return the event that a run calls for. A fleet finds its events in its rows (`fleet/core/announcement.py`)."""
+    # Imported here: few deployments have a bus.
+    from token_refresh_worker.core.announcement import Announcement, transition_of_run  # noqa: PLC0415
+
+    # Only a request of this run shows a transition; a run that finds an old rejection would announce it again.
+    memory, snapshot = run.memory, run.memory.snapshot
+    rejected = isinstance(ended, ReauthorizationRequired) and memory.rejected_version is not None
+    # Also if the run failed afterwards, to publish a copy: the next one finds nothing due.
+    if snapshot is None or not (rejected or snapshot.current.version_id in memory.received | memory.recovered):
+        return None
+    found = transition_of_run(snapshot, rejected=rejected, replaced=memory.replaced)
+    if found is None:
+        return None
+    return Announcement(
+        transition=found[0],
+        secret_id=run.parts.secret.secret_id,
+        version_id=snapshot.current.version_id,
+        provider=run.parts.provider.name,
+        fleet=None,
+        since=found[1],
+    )
 
 
 def _defect(error: Exception) -> InternalError:

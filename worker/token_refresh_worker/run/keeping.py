@@ -23,7 +23,6 @@ class Keeping:
     """What a run does with tokens that the claim table keeps."""
 
     parts: Parts
-    secret: SecretName
     memory: Memory
 
     def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | str:
@@ -78,9 +77,9 @@ class Keeping:
             # The very text that was received: a late put of the run that kept it must find its own value.
             stored = self.parts.store.put(kept.version_id, text, label=OUTCOME)
         except TokenRefreshError as failure:
-            raise tokens_kept(self.secret, failure) from None
+            raise tokens_kept(self.parts.secret, failure) from None
         if not stored:
-            raise not_stored(self.secret, f"version {kept.version_id} is taken by another value")
+            raise not_stored(self.parts.secret, f"version {kept.version_id} is taken by another value")
         # Known from here on: the next read may be too old to show them.
         staged = TokenSet(version_id=kept.version_id, stored_at=snapshot.now, document=document)
         self.memory.note_staged(staged, received=False)
@@ -91,12 +90,12 @@ class Keeping:
     def _opened(self, kept: KeptTokens) -> tuple[SecretValue, TokenDocument]:
         keeper = self.parts.keeper
         if keeper is None:
-            raise kept_unreadable(self.secret, "KEPT_TOKENS_KEY_ID is not set")
+            raise kept_unreadable(self.parts.secret, "KEPT_TOKENS_KEY_ID is not set")
         try:
             text = keeper.open(kept)
             return text, read_document(text, needs_refresh_token=self.parts.provider.needs_refresh_token)
         except TokenRefreshError as failure:
-            raise kept_unreadable(self.secret, failure.facts, fix=failure.fix) from None
+            raise kept_unreadable(self.parts.secret, failure.facts, fix=failure.fix) from None
 
 
 def tokens_kept(secret: SecretName, failure: TokenRefreshError) -> TokensKept:

@@ -20,13 +20,7 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
 ) -> dict[str, object]:
     """Return the fields of a run's last line; what is not known is left out.
 
-    Args:
-        report: How the run ended.
-        trigger: What started it.
-        secret_id: The secret.
-        duration_ms: How long the run took.
-        fleet: The fleet's name.
-        due_before: When a fleet's secret was due, as its index knows it.
+    `due_before` says when a fleet's secret was due, as its index knows it.
     """
     expires_at = report.tokens.expires_at
     seconds_to_expiry = round((expires_at - report.at).total_seconds()) if expires_at and report.at else None

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run.ports import ClaimStore, Clock, Log, SecretStore, TokenEndpoint, TokenKeeper
+from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.run.ports import ClaimStore, Clock, Deadline, Log, SecretStore, TokenEndpoint, TokenKeeper
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
 
@@ -19,14 +21,14 @@ KEEP_RESERVE_SECONDS: Final = 20.0
 LEAST_REQUEST_SECONDS: Final = 5.0
 """How much time a token request must have."""
 
-PreviousCredentials = Callable[[ClientCredentials], ClientCredentials | None]
-"""Finds the client credentials from before a rotation; None where there are no others."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What a run acts with."""
 
+    secret: SecretName
+    policy: Policy
+    deadline: Deadline
     store: SecretStore
     claims: ClaimStore
     published: SecretStore | None
@@ -40,7 +42,10 @@ class Parts:
     nonce: Callable[[], str]
     clock: Clock
     log: Log
-    previous_credentials: PreviousCredentials = lambda _: None
+    previous_credentials: Callable[[ClientCredentials], ClientCredentials | None] = lambda _: None
+    """Finds the client credentials from before a rotation; None where there are no others."""
+    request_timeout_seconds: float | None = None
+    """None: the default, or at a single-use provider all the time that is left."""
     keeper: TokenKeeper | None = None
     """Keeps received tokens that Secrets Manager refuses; None without a claim table or a key for it."""
 

@@ -9,22 +9,14 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.kept import KeptTokens
-from token_refresh_worker.core.schedule import SETTLED, Policy, may_be_sent_again
+from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.run.failures import (
-    SecretName,
-    failed_request,
-    no_room,
-    not_stored,
-    too_large,
-    too_late,
-)
+from token_refresh_worker.run.failures import failed_request, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
-from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.request_sender import RequestSender, TimeOver
 from token_refresh_worker.run.requests import PreparedRefresh, prepare_refresh
 from token_refresh_worker.run.retry import repeat
@@ -40,11 +32,6 @@ class Redemption:
     """Redeems at most once in a run."""
 
     parts: Parts
-    policy: Policy
-    secret: SecretName
-    deadline: Deadline
-    request_timeout_seconds: float | None
-    """None: the default, or at a single-use provider all the time that is left."""
     memory: Memory
     keeping: Keeping
 
@@ -57,9 +44,9 @@ class Redemption:
         document = snapshot.current.document
         size_bytes = len(document.serialize().reveal())
         if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
-            raise no_room(self.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
+            raise no_room(self.parts.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
         prepared = prepare_refresh(document, self.parts)
-        if self.deadline.remaining_seconds < self.parts.needed_seconds:
+        if self.parts.deadline.remaining_seconds < self.parts.needed_seconds:
             raise self._too_late()
         return prepared
 
@@ -92,22 +79,20 @@ class Redemption:
             return None
         self._record(claim, Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED, response)
         raise failed_request(
-            self.secret, response, claim.claim_id, unsure=sender.unsure, sent=self.memory.requests_sent
+            self.parts.secret, response, claim.claim_id, unsure=sender.unsure, sent=self.memory.requests_sent
         )
 
     def _sender(self, claim: Claim, prepared: PreparedRefresh, snapshot: Snapshot) -> RequestSender:
-        grace = snapshot.counted_grace(self.policy)
+        grace = snapshot.counted_grace(self.parts.policy)
         since = (*snapshot.unresolved, claim)[0].claimed_at
         # A lost response can't be repeated without a grace period, so it gets all the time that is left.
         default_seconds = REQUEST_TIMEOUT_SECONDS if grace > timedelta(0) else math.inf
         return RequestSender(
+            parts=self.parts,
+            memory=self.memory,
             prepared=prepared,
             replay_allowed=lambda now: may_be_sent_again(since, now, grace),
-            timeout_seconds=self.request_timeout_seconds or default_seconds,
-            deadline=self.deadline,
-            reserve_seconds=self.parts.reserve_seconds,
-            memory=self.memory,
-            log=self.parts.log,
+            timeout_seconds=self.parts.request_timeout_seconds or default_seconds,
         )
 
     def _renewed(
@@ -121,9 +106,9 @@ class Redemption:
             issued_at=issued_at,
             kept=response.kept,
             origin=Origin(
-                host=claim.host or self.policy.host,
+                host=claim.host or self.parts.policy.host,
                 grace=claim.grace or timedelta(0),
-                claim_store=self.policy.claim_store,
+                claim_store=self.parts.policy.claim_store,
                 claim_id=claim.claim_id,
                 number=claim.number,
                 grant_ends_at=ends_at,
@@ -134,7 +119,7 @@ class Redemption:
         if size_bytes > SIZE_LIMIT_BYTES:
             self._record(claim, Fate.UNKNOWN)
             # The provider redeemed the token, and what it sent is lost: the record says so.
-            raise too_large(self.secret, size_bytes)
+            raise too_large(self.parts.secret, size_bytes)
         return renewed
 
     def _stage(self, claim: Claim, document: TokenDocument) -> TokenSet:
@@ -155,7 +140,7 @@ class Redemption:
             try:
                 return self.parts.store.put(version_id, value, label=OUTCOME)
             except Exception:
-                if not isinstance(kept, KeptTokens) and self.policy.claim_store != IN_VERSIONS:
+                if not isinstance(kept, KeptTokens) and self.parts.policy.claim_store != IN_VERSIONS:
                     kept = self.keeping.keep(claim, value)
                 raise
 
@@ -163,16 +148,16 @@ class Redemption:
             stored = repeat(
                 put,
                 clock=self.parts.clock,
-                until=self.deadline.at,
+                until=self.parts.deadline.at,
                 errors=lambda error: isinstance(error, TokenRefreshError),
             )
         except TokenRefreshError as error:
             if isinstance(kept, KeptTokens):
-                raise tokens_kept(self.secret, error) from None
+                raise tokens_kept(self.parts.secret, error) from None
             why = f"{type(error).__name__}: {error.facts}"
-            raise not_stored(self.secret, f"{why}; {kept}" if kept else why, fix=error.fix) from None
+            raise not_stored(self.parts.secret, f"{why}; {kept}" if kept else why, fix=error.fix) from None
         if not stored:
-            raise not_stored(self.secret, f"version {version_id} is taken by another value")
+            raise not_stored(self.parts.secret, f"version {version_id} is taken by another value")
         if isinstance(kept, KeptTokens):
             self.keeping.forget(kept, document)
         staged = TokenSet(version_id=version_id, stored_at=self.memory.service_now(), document=document)
@@ -180,7 +165,7 @@ class Redemption:
         self.parts.log.info("tokens_staged", staged_version_id=version_id)
         # Where the claim ends before all reads of the secret show the tokens, the table shows that they are there.
         short = claim.time_to_live < self.memory.state.limit + SETTLED
-        if short and self.policy.claim_store.kind is ClaimStoreKind.TABLE:
+        if short and self.parts.policy.claim_store.kind is ClaimStoreKind.TABLE:
             self._record(claim, Fate.STORED, brought=fingerprint_of(document.redeemed_token))
         return staged
 
@@ -204,4 +189,4 @@ class Redemption:
             self.parts.log.warning("record_not_stored", claim_id=claim.claim_id, error_type=type(failure).__name__)
 
     def _too_late(self) -> Exception:
-        return too_late(self.secret, self.deadline.remaining_seconds, self.parts.needed_seconds)
+        return too_late(self.parts.secret, self.parts.deadline.remaining_seconds, self.parts.needed_seconds)

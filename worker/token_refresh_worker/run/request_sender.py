@@ -8,9 +8,8 @@ from typing import Final
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.parts import LEAST_REQUEST_SECONDS
-from token_refresh_worker.run.ports import Deadline, Log
-from token_refresh_worker.run.requests import PreparedRefresh
+from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.requests import PreparedRefresh, build_request
 from token_refresh_worker.run.retry import repeat
 
 REQUESTS: Final = 4
@@ -25,16 +24,13 @@ class TimeOver(Exception):  # noqa: N818 - it never leaves the redemption
 class RequestSender:
     """One refresh request and its repeats."""
 
+    parts: Parts
+    memory: Memory
     prepared: PreparedRefresh
     replay_allowed: Callable[[datetime], bool]
     """Whether the provider still accepts the refresh token, if it may have been redeemed before."""
     timeout_seconds: float
     """One request, end to end."""
-    deadline: Deadline
-    reserve_seconds: float
-    """Kept back, so that new tokens can be stored."""
-    memory: Memory
-    log: Log
     sent_at: datetime = datetime.min  # noqa: DTZ901 - replaced at the first request
     unsure: bool = False
     """Whether a request may have redeemed the refresh token, and no response says so."""
@@ -49,14 +45,17 @@ class RequestSender:
         """
         response = self._repeated(self.prepared.request)
         rejected = isinstance(response, FailedRequest) and response.kind is FailureKind.CLIENT_REJECTED
-        other = self.prepared.with_previous_client() if rejected else None
-        return response if other is None else self._send(other)
+        # While a client secret is rotated, the provider may still want the previous one.
+        previous = self.parts.previous_credentials(self.prepared.client) if rejected else None
+        if previous is None:
+            return response
+        return self._send(build_request(self.prepared.provider, self.prepared.document, previous))
 
     def _repeated(self, request: TokenRequest) -> EndpointResponse:
         return repeat(
             lambda: self._send(request),
-            clock=self.deadline.clock,
-            until=self.deadline.at - self._needed_seconds,
+            clock=self.parts.clock,
+            until=self.parts.deadline.at - self.parts.needed_seconds,
             results=self._may_repeat,
             limit=REQUESTS,
             first_wait_seconds=0.5,
@@ -65,25 +64,21 @@ class RequestSender:
 
     def _send(self, request: TokenRequest) -> EndpointResponse:
         # The machine may have been suspended since the last look at the clock.
-        left_seconds = self.deadline.remaining_seconds
-        if left_seconds < self._needed_seconds or not self._replay_allowed():
+        left_seconds = self.parts.deadline.remaining_seconds
+        if left_seconds < self.parts.needed_seconds or not self._replay_allowed():
             self._stopped = True
             if self._failure is None:
                 raise TimeOver
             return self._failure
         self.sent_at = self.memory.service_now()
         self.memory.requests_sent += 1
-        timeout_seconds = min(self.timeout_seconds, left_seconds - self.reserve_seconds)
+        timeout_seconds = min(self.timeout_seconds, left_seconds - self.parts.reserve_seconds)
         response = self.prepared.endpoint.send(request, timeout_seconds=timeout_seconds)
         if isinstance(response, FailedRequest):
             self._failure = response
             self.unsure = self.unsure or response.kind.may_have_redeemed
-            self.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
+            self.parts.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
         return response
-
-    @property
-    def _needed_seconds(self) -> float:
-        return LEAST_REQUEST_SECONDS + self.reserve_seconds
 
     def _may_repeat(self, response: EndpointResponse) -> bool:
         if isinstance(response, TokenResponse) or self._stopped:

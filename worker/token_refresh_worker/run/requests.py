@@ -7,7 +7,7 @@ from typing import Final
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import TokenResponse
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run.parts import Parts, PreviousCredentials
+from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.ports import TokenEndpoint
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
@@ -23,17 +23,8 @@ class PreparedRefresh:
     """With the document's variables filled in."""
     document: TokenDocument
     client: ClientCredentials
-    previous: PreviousCredentials
     request: TokenRequest
     endpoint: TokenEndpoint
-
-    def with_previous_client(self) -> TokenRequest | None:
-        """Build the request with the client credentials from before a rotation; None where there are no others.
-
-        While a client secret is rotated, the provider may still want the previous one.
-        """
-        client = self.previous(self.client)
-        return None if client is None else _request(self.provider, self.document, client)
 
     def lifetime(self, response: TokenResponse, sent_at: datetime) -> timedelta | None:
         """Return how long the new access token lives: as the response says, else as before, else by the profile."""
@@ -72,12 +63,12 @@ def prepare_refresh(document: TokenDocument, parts: Parts) -> PreparedRefresh:
         provider=filled,
         document=document,
         client=client,
-        previous=parts.previous_credentials,
-        request=_request(filled, document, client),
+        request=build_request(filled, document, client),
         # Made here, before the claim: a wrong proxy variable must not cost an attempt.
         endpoint=parts.endpoint(filled),
     )
 
 
-def _request(provider: Provider, document: TokenDocument, client: ClientCredentials) -> TokenRequest:
+def build_request(provider: Provider, document: TokenDocument, client: ClientCredentials) -> TokenRequest:
+    """Build the request with these client credentials."""
     return refresh_request(document.redeemed_token, client, provider.request, endpoint=provider.token_endpoint)

@@ -3,13 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    retry_if_result,
-    wait_random_exponential,
-)
+from tenacity import RetryCallState, Retrying, retry_if_exception, retry_if_result, wait_random_exponential
 
 from token_refresh_worker.run.ports import Clock
 
@@ -30,16 +24,8 @@ def repeat(  # noqa: PLR0913 - all but the call by name
 ) -> T:
     """Call until it succeeds, and give the last result or raise the last error.
 
-    Args:
-        call: What is called, at least once.
-        clock: The stopwatch; it also sleeps.
-        until: When no repeat may begin any more, on the clock's stopwatch.
-        errors: Says of an error whether a repeat may succeed.
-        results: Says of a result whether a repeat may bring a better one.
-        limit: How many calls are made at most.
-        first_wait_seconds: The upper bound of the first random wait; it doubles from there.
-        longest_wait_seconds: The upper bound of every random wait.
-        asked_seconds: How long a result asks to wait at least.
+    `errors` and `results` say where a repeat may bring a better result; none begins after `until` on the stopwatch.
+    Waits are random. Their upper bound doubles from the first to the longest; `asked_seconds` of a result is the lower.
     """
     backoff = wait_random_exponential(multiplier=first_wait_seconds, max=longest_wait_seconds)
 

@@ -9,7 +9,7 @@ A crash needs no code: the next run takes the step that the crashed one would ha
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, assert_never
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.schedule import SETTLED, Policy, lifetime_too_short
+from token_refresh_worker.core.schedule import SETTLED, lifetime_too_short
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import (
     Action,
@@ -35,11 +35,10 @@ from token_refresh_worker.core.steps import (
     TokenUsed,
     Wait,
 )
-from token_refresh_worker.run.failures import SecretName, dead_grant, mismatch, too_many_steps, unknown_outcome
+from token_refresh_worker.run.failures import dead_grant, mismatch, too_many_steps, unknown_outcome
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
 from token_refresh_worker.run.parts import Parts
-from token_refresh_worker.run.ports import Deadline
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
@@ -52,49 +51,39 @@ POLL_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 """How long a forced run waits between looks at another run's claim; the last one repeats."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One run on one token secret. After it ended, either way, `memory` says how far it came."""
 
-    def __init__(  # noqa: PLR0913 - all by name; the composition root is the one caller
-        self,
-        *,
-        parts: Parts,
-        policy: Policy,
-        secret: SecretName,
-        deadline: Deadline,
-        limit: timedelta,
-        request_timeout_seconds: float | None = None,
-        poll_seconds: Sequence[float] = POLL_SECONDS,
-        force: bool = False,
-        resend: str | None = None,
-        forced_claims_a_day: int | None = None,
-        dry_run: bool = False,
-    ) -> None:
-        self.parts = parts
-        self._policy = policy
-        self.secret = secret
-        self._deadline = deadline
-        self._request_timeout_seconds = request_timeout_seconds
-        self._poll_seconds = poll_seconds
-        self._force = force
-        self._dry_run = dry_run
-        self.memory = Memory(
-            clock=parts.clock,
-            state=RunState(
-                limit=limit,
-                resend=resend,
-                forced_claims_a_day=forced_claims_a_day,
-                publishes=parts.published is not None and not dry_run,
-                nonce=parts.nonce(),
-            ),
+    parts: Parts
+    limit: timedelta
+    poll_seconds: Sequence[float] = POLL_SECONDS
+    force: bool = False
+    resend: str | None = None
+    forced_claims_a_day: int | None = None
+    dry_run: bool = False
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What the run remembers."""
+        state = RunState(
+            limit=self.limit,
+            resend=self.resend,
+            forced_claims_a_day=self.forced_claims_a_day,
+            publishes=self.parts.published is not None and not self.dry_run,
+            nonce=self.parts.nonce(),
         )
-        self._reader = SnapshotReader(
-            store=parts.store,
-            claims=parts.claims,
-            claim_store=policy.claim_store.kind,
-            published=parts.published,
-            secret=secret,
-            needs_refresh_token=parts.provider.needs_refresh_token,
+        return Memory(clock=self.parts.clock, state=state)
+
+    @cached_property
+    def _reader(self) -> SnapshotReader:
+        return SnapshotReader(
+            store=self.parts.store,
+            claims=self.parts.claims,
+            claim_store=self.parts.policy.claim_store.kind,
+            published=self.parts.published,
+            secret=self.parts.secret,
+            needs_refresh_token=self.parts.provider.needs_refresh_token,
         )
 
     @cached_property
@@ -104,19 +93,10 @@ class Run:
         from token_refresh_worker.run.keeping import Keeping  # noqa: PLC0415
         from token_refresh_worker.run.redemption import Redemption  # noqa: PLC0415
 
-        keeping = Keeping(parts=self.parts, secret=self.secret, memory=self.memory)
-        redemption = Redemption(
-            parts=self.parts,
-            policy=self._policy,
-            secret=self.secret,
-            deadline=self._deadline,
-            request_timeout_seconds=self._request_timeout_seconds,
-            memory=self.memory,
-            keeping=keeping,
-        )
-        return Actions(
-            parts=self.parts, reader=self._reader, redemption=redemption, keeping=keeping, memory=self.memory
-        )
+        parts, memory = self.parts, self.memory
+        keeping = Keeping(parts=parts, memory=memory)
+        redemption = Redemption(parts=parts, memory=memory, keeping=keeping)
+        return Actions(parts=parts, memory=memory, reader=self._reader, redemption=redemption, keeping=keeping)
 
     def read(self) -> Snapshot:
         """Read what is stored, and do nothing."""
@@ -144,12 +124,12 @@ class Run:
             at=memory.service_now(),
             requests=memory.requests_sent,
             provider=provider,
-            tokens=CurrentTokens.of(memory.snapshot.current, self._policy),
+            tokens=CurrentTokens.of(memory.snapshot.current, self.parts.policy),
         )
 
     def _steps(self) -> Outcome:
         memory, snapshot = self.memory, self.read()
-        if self._force:
+        if self.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
         polls = 0
@@ -168,12 +148,12 @@ class Run:
             if after is None:
                 return self._yield(Wait(memory.service_now() + SETTLED, Reason.UNREADABLE), snapshot)
             snapshot = after
-        raise too_many_steps(self.secret, STEPS)
+        raise too_many_steps(self.parts.secret, STEPS)
 
     def _plan(self, snapshot: Snapshot) -> Step:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
         filled = self.parts.provider.for_document(snapshot.current.document.fields)
-        policy = replace(self._policy, host=filled.host) if self.parts.provider.variables else self._policy
+        policy = replace(self.parts.policy, host=filled.host) if self.parts.provider.variables else self.parts.policy
         return plan(snapshot, self.memory.state, policy)
 
     def _ended(self, step: Step, snapshot: Snapshot) -> Outcome | None:
@@ -183,7 +163,7 @@ class Run:
             return self._outcome(OutcomeName.REFRESHED, snapshot)
         if isinstance(step, Rest):
             return self._rest(step, snapshot)
-        if self._dry_run:
+        if self.dry_run:
             recovers = isinstance(step, StoreKept | Promote | Carry)
             return self._outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH, snapshot)
         if (
@@ -196,12 +176,12 @@ class Run:
     def _rest(self, step: Rest, snapshot: Snapshot) -> Outcome:
         match step:
             case Mismatch():
-                raise mismatch(self.secret, step)
+                raise mismatch(self.parts.secret, step)
             case Rejected() | TokenUsed():
                 here = self.memory.rejected_version == snapshot.current.version_id
-                raise dead_grant(self.secret, step, self.memory.rejected_with if here else None)
+                raise dead_grant(self.parts.secret, step, self.memory.rejected_with if here else None)
             case Hold():
-                raise unknown_outcome(self.secret, step)
+                raise unknown_outcome(self.parts.secret, step)
             case Fresh() | Wait():
                 # The provider rejected a token that was replaced meanwhile: somebody else refreshes this secret.
                 rejected = self.memory.rejected_version
@@ -219,20 +199,20 @@ class Run:
         """Whether a forced run waits for another run's claim, within its deadline."""
         forced = snapshot.current.version_id == self.memory.state.forced_version
         waits = step.reason in {Reason.CLAIMED, Reason.UNREADABLE}
-        return forced and waits and not self._dry_run and self._deadline.remaining_seconds > 0
+        return forced and waits and not self.dry_run and self.parts.deadline.remaining_seconds > 0
 
     def _poll(self, polls: int) -> None:
-        seconds = self._poll_seconds[min(polls, len(self._poll_seconds) - 1)]
-        self.parts.clock.sleep(min(seconds, max(0.0, self._deadline.remaining_seconds)))
+        seconds = self.poll_seconds[min(polls, len(self.poll_seconds) - 1)]
+        self.parts.clock.sleep(min(seconds, max(0.0, self.parts.deadline.remaining_seconds)))
 
     def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
         log = self.parts.log
         log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat())
-        if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self._policy):
-            move = self.secret.move_claims(StoreName(ClaimStoreKind.TABLE))
+        if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self.parts.policy):
+            move = self.parts.secret.move_claims(StoreName(ClaimStoreKind.TABLE))
             log.warning(
                 "token_lifetime_too_short",
-                claim_store=self._policy.claim_store.kind.value,
+                claim_store=self.parts.policy.claim_store.kind.value,
                 remedy=in_words(
                     (
                         'deploy with claim_table = "create" and run ',
@@ -246,7 +226,7 @@ class Run:
     def _outcome(self, name: OutcomeName, snapshot: Snapshot, wait: Wait | None = None) -> Outcome:
         return Outcome(
             name=name,
-            secret_id=self.secret.secret_id,
-            tokens=CurrentTokens.of(snapshot.current, self._policy),
+            secret_id=self.parts.secret.secret_id,
+            tokens=CurrentTokens.of(snapshot.current, self.parts.policy),
             retry_at=wait.until if wait else None,
         )

@@ -46,12 +46,8 @@ class SnapshotReader:
         """
         return memory.note_read(_Reading(self, memory).snapshot())
 
-    def find_claim(self, refused: Claim, snapshot: Snapshot) -> Claim | None:
-        """Find the claim that another run appended where this run's was refused; None if it can't be read yet."""
-        return self.claim_named(refused.claim_id, refused.number, snapshot.newest, snapshot.current)
-
     def claim_named(self, claim_id: str, number: int, previous: Claim | None, current: TokenSet) -> Claim | None:
-        """Read a claim that is known by its ID and number."""
+        """Read a claim that is known by its ID and number; None if it can't be read yet."""
         found = self.claims.find(claim_id)
         if found is None:
             return None

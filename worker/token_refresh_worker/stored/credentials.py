@@ -34,13 +34,9 @@ def _read_either(fields: Mapping[str, object], camel: str, snake: str) -> str | 
     for key, value in found.items():
         if not isinstance(value, str):
             raise InvalidSecretDocument(f"{key} must be a string, and is a JSON {json_type(value)}")
-        if not _can_be_sent(value):
+        if any("\ud800" <= character <= "\udfff" for character in value):
             raise InvalidSecretDocument(f"{key} holds half of a surrogate pair, which can't be sent")
     # Equal ones are fine: some tools copy a key into the other spelling.
     if len(set(found.values())) > 1:
         raise InvalidSecretDocument(f"{camel} and {snake} are both in the secret and differ; keep one")
     return str(next(iter(found.values()))) if found else None
-
-
-def _can_be_sent(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)

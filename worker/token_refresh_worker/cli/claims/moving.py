@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.secret.storing import fields_of, value_of
@@ -58,7 +57,7 @@ class Move:
             self.memory.clock.sleep(PAUSE_SECONDS)
         raise CommandFailed(
             f"other runs kept changing {self.secret}, or reads of it stayed old; the move is not complete",
-            fix=("Go on with ", self._again(to)),
+            fix=("Go on with ", self.secret.move_claims(to)),
         )
 
     def rename(self, to: StoreName) -> bool:
@@ -70,12 +69,13 @@ class Move:
             CommandFailed: No table is lost, or another version became current meanwhile.
             TokenRefreshError: A store refused.
         """
-        version = self.store.read(label=CURRENT)
+        version, move = self.store.read(label=CURRENT), self.secret.move_claims(to)
         origin = read_origin(fields_of(version))
         lost = origin.claim_store if origin else self.policy.claim_store
         if version is None or origin is None or lost.kind is not ClaimStoreKind.TABLE:
             raise CommandFailed(
-                f"{self.secret} names no claim table, so none is lost", fix=("To move the claims: ", self._again(to))
+                f"{self.secret} names no claim table, so none is lost",
+                fix=("To move the claims: ", move),
             )
         if to.table is None:
             another = self.secret.command("claims move", "--to", "table", "--table", "NAME", "--lost")
@@ -83,7 +83,7 @@ class Move:
         if lost == to:
             return False
         if lost.table is not None and self._has_claims(lost, named=origin.number):
-            raise CommandFailed(f"{lost} is there, and has lost no claims", fix=("Move them: ", self._again(to)))
+            raise CommandFailed(f"{lost} is there, and has lost no claims", fix=("Move them: ", move))
         claims = self.claims(to)
         snapshot = self._reader(claims, to).read(self.memory)
         first = snapshot.newest
@@ -102,9 +102,6 @@ class Move:
             return self.claims(table).newest().claim is not None or named == 0
         except ConfigurationError:
             return False  # There is no such table.
-
-    def _again(self, to: StoreName) -> Command:
-        return self.secret.move_claims(to)
 
     def _source(self) -> StoreName:
         """Say where the claims are: by the document, if it names the store completely."""
@@ -165,7 +162,7 @@ class Move:
         if snapshot.kept is not None:
             raise CommandFailed(
                 f"{source} keeps new tokens for {self.secret} that Secrets Manager refused",
-                fix=("Store them first: ", self.secret.force, ". Then: ", self._again(to)),
+                fix=("Store them first: ", self.secret.force, ". Then: ", self.secret.move_claims(to)),
             )
         if snapshot.missing_claim_id is not None:
             if source.kind is ClaimStoreKind.TABLE:
