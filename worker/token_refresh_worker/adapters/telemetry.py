@@ -31,7 +31,7 @@ def open_log(level: str, **bound: object) -> structlog.typing.FilteringBoundLogg
         structlog.WriteLogger(sys.stdout),
         processors=[
             structlog.processors.add_log_level,
-            _mask_fields,
+            lambda _logger, _method, fields: mask(fields),
             _stamp_metrics,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.JSONRenderer(default=_describe),
@@ -62,10 +62,6 @@ def take_over_libraries(level: str, **bound: object) -> None:
 def mask(fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Mask every field whose name speaks of a secret. A `SecretValue` masks itself."""
     return {name: MASK if _SPEAK_OF_SECRETS.search(name) else value for name, value in fields.items()}
-
-
-def _mask_fields(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return mask(fields)
 
 
 def _stamp_metrics(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

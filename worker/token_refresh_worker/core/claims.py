@@ -12,7 +12,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh.stored.times import read_unix
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
-from token_refresh_worker.stored.origin import HIGHEST_NUMBER, HOST, LONGEST_GRACE, StoreName, read_store_name
+from token_refresh_worker.stored.origin import HIGHEST_NUMBER, HOST, LONGEST_GRACE, StoreName, matching, read_store_name
 
 LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
@@ -118,9 +118,29 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
     Raises:
         InvalidSecretDocument: It is not a claim.
     """
-    fields = read_object(text)
+    fields: Mapping[str, Any] = read_object(text)
     try:
-        return _read_claim(claim_id, fields, claimed_at)
+        # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
+        seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
+        entries = zip(fields["earlier"], fields["fates"], strict=True)
+        moved_to = read_store_name(fields["moved_to"]) if "moved_to" in fields else None
+        return Claim(
+            claim_id=matching(_ID, claim_id),
+            version_id=matching(_ID, fields["version_id"]),
+            attempt_number=_whole(fields["attempt"]),
+            claimed_at=claimed_at,
+            fingerprint=matching(_FINGERPRINT, fields["token"]),
+            forced=fields["forced"] is True,
+            time_to_live=timedelta(seconds=seconds),
+            earlier=tuple(_read_entry(entry, fate) for entry, fate in entries),
+            number=_whole(fields["number"]),
+            host=_optional(HOST, fields["host"]),
+            grace=None if fields["grace_seconds"] is None else _grace(fields["grace_seconds"]),
+            nonce=str(fields["nonce"]),
+            fate=Fate.SILENT if moved_to is None else Fate.MOVED,
+            versions=_whole(fields.get("versions", _VERSIONS)),
+            moved_to=moved_to,
+        )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {claim_id} is not a claim") from None
 
@@ -156,45 +176,21 @@ def read_record(version_id: str, text: SecretValue) -> Record:
             recorded_at=read_unix(_number(fields["at"])),
             retry_at=_moment(fields.get("retry_at")),
             # Without it a used token would count as good.
-            next_fingerprint=_matching(_FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
+            next_fingerprint=matching(_FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
-
-
-def _read_claim(claim_id: str, fields: Mapping[str, Any], claimed_at: datetime) -> Claim:
-    # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
-    seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
-    entries = zip(fields["earlier"], fields["fates"], strict=True)
-    moved_to = read_store_name(fields["moved_to"]) if "moved_to" in fields else None
-    return Claim(
-        claim_id=_matching(_ID, claim_id),
-        version_id=_matching(_ID, fields["version_id"]),
-        attempt_number=_whole(fields["attempt"]),
-        claimed_at=claimed_at,
-        fingerprint=_matching(_FINGERPRINT, fields["token"]),
-        forced=fields["forced"] is True,
-        time_to_live=timedelta(seconds=seconds),
-        earlier=tuple(_read_entry(entry, fate) for entry, fate in entries),
-        number=_whole(fields["number"]),
-        host=_optional(HOST, fields["host"]),
-        grace=None if fields["grace_seconds"] is None else _grace(fields["grace_seconds"]),
-        nonce=str(fields["nonce"]),
-        fate=Fate.SILENT if moved_to is None else Fate.MOVED,
-        versions=_whole(fields.get("versions", _VERSIONS)),
-        moved_to=moved_to,
-    )
 
 
 def _read_entry(entry: Sequence[Any], ended: Sequence[Any]) -> Attempt:
     claim_id, version_id, attempt_number, claimed_at = entry
     fingerprint, fate, next_fingerprint, forced, *versions = ended
     return Attempt(
-        claim_id=_matching(_ID, claim_id),
-        version_id=_matching(_ID, version_id),
+        claim_id=matching(_ID, claim_id),
+        version_id=matching(_ID, version_id),
         attempt_number=_whole(attempt_number),
         claimed_at=read_unix(_number(claimed_at)),
-        fingerprint=_matching(_FINGERPRINT, fingerprint),
+        fingerprint=matching(_FINGERPRINT, fingerprint),
         fate=Fate(fate),
         next_fingerprint=_optional(_FINGERPRINT, next_fingerprint),
         forced=forced is True,
@@ -207,14 +203,8 @@ def _dump(fields: Mapping[str, Any]) -> SecretValue:
     return SecretValue(json.dumps(fields, separators=(",", ":")))
 
 
-def _matching(pattern: re.Pattern[str], value: object) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise TypeError
-    return value
-
-
 def _optional(pattern: re.Pattern[str], value: object) -> str | None:
-    return None if value is None else _matching(pattern, value)
+    return None if value is None else matching(pattern, value)
 
 
 def _error(value: object) -> str | None:

@@ -53,7 +53,9 @@ def read_event(event: object) -> Trigger:
             quoted = f"key {key}" if isinstance(key, str) and re.fullmatch(r"[A-Za-z_-]{1,40}", key) else "a key"
             raise InvalidEvent(f"the event has {quoted}, which is unknown; expected are {', '.join(_EXPECTED)}")
         if not _fits(key, value):
-            raise InvalidEvent(f"the event's {key} must be {_EXPECTED[key]}, and is {_what(value)}")
+            # Without quoting the value.
+            what = "a string of another kind" if isinstance(value, str) else f"a JSON {json_type(value)}"
+            raise InvalidEvent(f"the event's {key} must be {_EXPECTED[key]}, and is {what}")
     return Trigger(
         name="on_demand",
         secret_id=event.get("secret_id"),
@@ -61,11 +63,6 @@ def read_event(event: object) -> Trigger:
         resend=event.get("resend"),
         dry_run=event.get("dry_run", False),
     )
-
-
-def _what(value: object) -> str:
-    """Say what is wrong with a value, without quoting it."""
-    return "a string of another kind" if isinstance(value, str) else f"a JSON {json_type(value)}"
 
 
 def is_queue_event(event: object) -> bool:

@@ -17,7 +17,7 @@ from token_refresh_worker.run.failures import failed_request, no_room, not_store
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
-from token_refresh_worker.run.request_sender import RequestSender, TimeOver
+from token_refresh_worker.run.request_sender import RequestSender
 from token_refresh_worker.run.requests import PreparedRefresh, prepare_refresh
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
@@ -65,12 +65,11 @@ class Redemption:
                 successor=prepared.provider.successor,
             )
         sender = self._sender(claim, prepared, snapshot)
-        try:
-            response = sender.send()
-        except TimeOver:
+        response = sender.send()
+        if response is None:
             # Recorded, so that the next run need not wait until the claim ends.
             self._record(claim, Fate.NOT_REDEEMED)
-            raise self._too_late() from None
+            raise self._too_late()
         if isinstance(response, TokenResponse):
             return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at))
         if response.kind is FailureKind.GRANT_REJECTED:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from token_refresh_worker.oauth.request import TokenRequest
-from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
+from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.requests import PreparedRefresh, build_request
@@ -14,10 +14,6 @@ from token_refresh_worker.run.retry import repeat
 
 REQUESTS: Final = 4
 """How many token requests a run sends at most."""
-
-
-class TimeOver(Exception):  # noqa: N818 - it never leaves the redemption
-    """Too little time was left for the first request."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,12 +33,8 @@ class RequestSender:
     _failure: FailedRequest | None = None
     _stopped: bool = False
 
-    def send(self) -> EndpointResponse:
-        """Send until there is a response that can't be repeated, or no more time.
-
-        Raises:
-            TimeOver: Nothing was sent.
-        """
+    def send(self) -> EndpointResponse | None:
+        """Send until there is a response that can't be repeated, or no more time; None if nothing was sent."""
         response = self._repeated(self.prepared.request)
         rejected = isinstance(response, FailedRequest) and response.kind is FailureKind.CLIENT_REJECTED
         # While a client secret is rotated, the provider may still want the previous one.
@@ -51,7 +43,7 @@ class RequestSender:
             return response
         return self._send(build_request(self.prepared.provider, self.prepared.document, previous))
 
-    def _repeated(self, request: TokenRequest) -> EndpointResponse:
+    def _repeated(self, request: TokenRequest) -> EndpointResponse | None:
         return repeat(
             lambda: self._send(request),
             clock=self.parts.clock,
@@ -62,13 +54,11 @@ class RequestSender:
             asked_seconds=_asked_seconds,
         )
 
-    def _send(self, request: TokenRequest) -> EndpointResponse:
+    def _send(self, request: TokenRequest) -> EndpointResponse | None:
         # The machine may have been suspended since the last look at the clock.
         left_seconds = self.parts.deadline.remaining_seconds
         if left_seconds < self.parts.needed_seconds or not self._replay_allowed():
             self._stopped = True
-            if self._failure is None:
-                raise TimeOver
             return self._failure
         self.sent_at = self.memory.service_now()
         self.memory.requests_sent += 1
@@ -80,8 +70,8 @@ class RequestSender:
             self.parts.log.warning("token_request_failed", kind=response.kind.name.lower(), seen=response.seen)
         return response
 
-    def _may_repeat(self, response: EndpointResponse) -> bool:
-        if isinstance(response, TokenResponse) or self._stopped:
+    def _may_repeat(self, response: EndpointResponse | None) -> bool:
+        if not isinstance(response, FailedRequest) or self._stopped:
             return False
         transient = response.kind.may_have_redeemed or response.kind in {FailureKind.NOT_SENT, FailureKind.BUSY}
         return transient and self._replay_allowed()
@@ -90,6 +80,6 @@ class RequestSender:
         return not self.unsure or self.replay_allowed(self.memory.service_now())
 
 
-def _asked_seconds(response: EndpointResponse) -> float:
+def _asked_seconds(response: EndpointResponse | None) -> float:
     """Give how long the endpoint asked us to wait."""
     return response.retry_after.total_seconds() if isinstance(response, FailedRequest) and response.retry_after else 0.0

@@ -98,10 +98,6 @@ class Run:
         redemption = Redemption(parts=parts, memory=memory, keeping=keeping)
         return Actions(parts=parts, memory=memory, reader=self._reader, redemption=redemption, keeping=keeping)
 
-    def read(self) -> Snapshot:
-        """Read what is stored, and do nothing."""
-        return self._reader.read(self.memory)
-
     def execute(self) -> Outcome:
         """Run until nothing is left to do.
 
@@ -128,7 +124,7 @@ class Run:
         )
 
     def _steps(self) -> Outcome:
-        memory, snapshot = self.memory, self.read()
+        memory, snapshot = self.memory, self._reader.read(self.memory)
         if self.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
@@ -138,7 +134,7 @@ class Run:
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
                 self._poll(polls)
-                polls, snapshot = polls + 1, self.read()
+                polls, snapshot = polls + 1, self._reader.read(memory)
                 step = self._plan(snapshot)
             outcome = self._ended(step, snapshot)
             if outcome is not None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeGuard
+from typing import Final
 
 from token_refresh.stored.times import iso, read_iso
 
@@ -140,29 +140,29 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
     found = fields.get(ORIGIN_KEY)
     if not isinstance(found, dict):
         return None
-    host, claim_id = found.get("host"), found.get("claim")
-    grace_seconds, number = found.get("grace_seconds"), found.get("number", 0)
+    claim_id = found.get("claim")
     try:
-        store = read_store_name(found)
-    except ValueError:
+        number = _whole(found.get("number", 0), HIGHEST_NUMBER)
+        return Origin(
+            host=matching(HOST, found.get("host")),
+            grace=timedelta(seconds=_whole(found.get("grace_seconds"), int(LONGEST_GRACE.total_seconds()))),
+            claim_store=read_store_name(found),
+            claim_id=None if claim_id is None else matching(_VERSION_ID, claim_id),
+            # A number without its claim leads to no claim.
+            number=number if claim_id is not None else 0,
+            authorized=found.get("authorized") is True,
+            grant_ends_at=_read_moment(found.get("grant_ends_at")),
+            grant_began_at=_read_moment(found.get("grant_began_at")),
+        )
+    except (TypeError, ValueError):
         return None
-    if not isinstance(host, str) or not HOST.fullmatch(host):
-        return None
-    if claim_id is not None and not (isinstance(claim_id, str) and _VERSION_ID.fullmatch(claim_id)):
-        return None
-    if not _is_whole(grace_seconds, int(LONGEST_GRACE.total_seconds())) or not _is_whole(number, HIGHEST_NUMBER):
-        return None
-    return Origin(
-        host=host,
-        grace=timedelta(seconds=grace_seconds),
-        claim_store=store,
-        claim_id=claim_id,
-        # A number without its claim leads to no claim.
-        number=number if claim_id is not None else 0,
-        authorized=found.get("authorized") is True,
-        grant_ends_at=_read_moment(found.get("grant_ends_at")),
-        grant_began_at=_read_moment(found.get("grant_began_at")),
-    )
+
+
+def matching(pattern: re.Pattern[str], value: object) -> str:
+    """Read a text that the pattern fits; any other value is a `TypeError`."""
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise TypeError
+    return value
 
 
 def _read_moment(value: object) -> datetime | None:
@@ -172,5 +172,7 @@ def _read_moment(value: object) -> datetime | None:
         return None
 
 
-def _is_whole(value: object, highest: int) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
+def _whole(value: object, highest: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= highest:
+        raise TypeError
+    return value
