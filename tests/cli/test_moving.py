@@ -1,11 +1,13 @@
 """A move of claims that dies at any of its calls: the same move again completes it, and no token is redeemed twice."""
 
 import itertools
+import json
 from typing import Any
 
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, origin
+from builders import fields as document_fields
 from fakes import FakeTable
 from run.grant import with_grant
 from run.world import Killed, World, killed, refuse
@@ -180,3 +182,13 @@ def test_claims_that_began_again_in_a_table() -> None:
     with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
     assert grant.alive
+
+
+def test_a_large_document() -> None:
+    """Whatever a run can refresh can be moved: the move stores the document as tightly as a run does."""
+    world = World(policy=SINGLE_USE)
+    world.save_text(json.dumps(document_fields(note=[1] * 24_000), separators=(",", ":")))
+
+    assert "refreshed" == world.outcome(force=True)
+    assert world.move(in_table("claims"))
+    assert "refreshed" == world.outcome(force=True)
