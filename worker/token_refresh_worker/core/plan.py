@@ -80,7 +80,8 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
     # A document that does not name its table fits one that has reached its number: any other may be another table.
     fits = store is None or store == ours or (store.may_be(ours) and snapshot.missing_claim_id is None)
     # After a fence the document names the old store until the move is complete.
-    moved_to = snapshot.newest.moved_to if snapshot.newest else None
+    # A document that is newer than the fence knows better.
+    moved_to = snapshot.newest.moved_to if snapshot.newest and snapshot.missing_claim_id is None else None
     if moved_to is not None and moved_to != ours:
         return Mismatch("CLAIM_TABLE", moved_to, ours, moving=fits)
     return None if fits or store is None else Mismatch("CLAIM_TABLE", store, ours)
