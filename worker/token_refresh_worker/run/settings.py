@@ -64,25 +64,12 @@ def token_secret_id(environment: Mapping[str, str]) -> str:
     return environment.get(Variable.TOKEN_SECRET_ID) or DEFAULT_SECRET_ID
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings:
+def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False) -> Settings:
     """Read and check all variables; an empty one counts as not set.
 
     Raises:
         ConfigurationError: One is wrong; the message names it and what it must be. Or the provider's tokens live too
-            short for the claim store.
-    """
-    settings = parse_settings(environment)
-    problem = claim_store_problem(settings)
-    if problem is not None:
-        raise problem
-    return settings
-
-
-def parse_settings(environment: Mapping[str, str]) -> Settings:
-    """Read each variable by itself, without `claim_store_problem`.
-
-    Raises:
-        ConfigurationError: One is wrong; the message names it and what it must be.
+            short for the claim store (`claim_store_problem`), unless `any_lifetime` is accepted.
     """
     given = {name: value for name, value in environment.items() if value}
     timeout = _read_seconds(given, Variable.REQUEST_TIMEOUT_SECONDS, range(1, 301))
@@ -104,6 +91,9 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
             "must be the ARN or alias of the KMS key that signs assertions, because the client authenticates with "
             "private_key_jwt",
         )
+    problem = None if any_lifetime else claim_store_problem(settings)
+    if problem is not None:
+        raise problem
     return settings
 
 
