@@ -73,7 +73,7 @@ class Run:
             publishes=self.parts.published is not None and not self.dry_run,
             nonce=self.parts.nonce(),
         )
-        return Memory(clock=self.parts.clock, state=state)
+        return Memory(clock=self.parts.deadline.clock, state=state)
 
     @cached_property
     def _reader(self) -> SnapshotReader:
@@ -199,7 +199,7 @@ class Run:
 
     def _poll(self, polls: int) -> None:
         seconds = self.poll_seconds[min(polls, len(self.poll_seconds) - 1)]
-        self.parts.clock.sleep(min(seconds, max(0.0, self.parts.deadline.remaining_seconds)))
+        self.parts.deadline.clock.sleep(min(seconds, max(0.0, self.parts.deadline.remaining_seconds)))
 
     def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
         log = self.parts.log
