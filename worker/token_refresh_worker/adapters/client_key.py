@@ -1,6 +1,7 @@
 """The client's private key, in AWS KMS: it signs assertions and never leaves the service."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from token_refresh.aws.arn import arn_region
@@ -30,12 +31,12 @@ Sign = Callable[[bytes, str], bytes]
 """Signs a client assertion with an algorithm of JWS; raises `SigningError` if there is no signature."""
 
 
+@dataclass(frozen=True, slots=True)
 class KmsSigner:
     """An asymmetric KMS key, by its ARN or alias; its `sign` is a `Sign`."""
 
-    def __init__(self, key_id: str, client: MakeClient) -> None:
-        self._key_id = key_id
-        self._client = client
+    key_id: str
+    client: MakeClient
 
     def sign(self, message: bytes, algorithm: str) -> bytes:
         """Sign, in the region of the key's ARN; see https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html.
@@ -44,11 +45,11 @@ class KmsSigner:
             SigningError: KMS refused, or can't be reached.
             TokenRefreshError: There is no AWS region, or the AWS configuration can't be used.
         """
-        client = self._client("kms", region=arn_region(self._key_id))
+        client = self.client("kms", region=arn_region(self.key_id))
 
         def sign() -> bytes:
             response = client.sign(
-                KeyId=self._key_id,
+                KeyId=self.key_id,
                 Message=message,
                 MessageType="RAW",
                 SigningAlgorithm=_ALGORITHMS[algorithm],
@@ -57,7 +58,7 @@ class KmsSigner:
 
         request = AwsRequest(
             action="kms:Sign",
-            name=self._key_id,
+            name=self.key_id,
             region=client.meta.region_name,
             kind="key",
             setting="CLIENT_KEY_ID",

@@ -110,13 +110,9 @@ def claim_store_problem(settings: Settings) -> ConfigurationError | None:
 
 
 def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
+    client_id, client_secret = given.get(Variable.UPWORK_CLIENT_ID), given.get(Variable.UPWORK_CLIENT_SECRET)
     try:
-        return read_credentials(
-            {
-                "client_id": given.get(Variable.UPWORK_CLIENT_ID),
-                "client_secret": given.get(Variable.UPWORK_CLIENT_SECRET),
-            }
-        )
+        return read_credentials({"client_id": client_id, "client_secret": client_secret})
     except InvalidSecretDocument:
         # os.environ turns bytes that are not UTF-8 into halves of surrogate pairs (PEP 383). The message has no value.
         raise ConfigurationError("UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET must be UTF-8 text") from None
@@ -124,11 +120,8 @@ def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
 
 def _read_provider(given: Mapping[str, str]) -> Provider:
     """Load the profile, then apply the deployment's variables."""
-    endpoint = (
-        read_endpoint(Variable.TOKEN_ENDPOINT, given[Variable.TOKEN_ENDPOINT])
-        if Variable.TOKEN_ENDPOINT in given
-        else None
-    )
+    url = given.get(Variable.TOKEN_ENDPOINT)
+    endpoint = None if url is None else read_endpoint(Variable.TOKEN_ENDPOINT, url)
     provider = _load_profile(given, endpoint)
     # Before the grace: at another host the profile's grace is dropped, and REPLAY_GRACE_SECONDS sets it again.
     if endpoint is not None:
