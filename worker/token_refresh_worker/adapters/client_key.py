@@ -1,7 +1,6 @@
 """The client's private key, in AWS KMS: it signs assertions and never leaves the service."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from token_refresh.aws.arn import arn_region
@@ -31,12 +30,12 @@ Sign = Callable[[bytes, str], bytes]
 """Signs a client assertion with an algorithm of JWS; raises `SigningError` if there is no signature."""
 
 
-@dataclass(frozen=True, slots=True)
 class KmsSigner:
     """An asymmetric KMS key, by its ARN or alias; its `sign` is a `Sign`."""
 
-    key_id: str
-    client: MakeClient
+    def __init__(self, key_id: str, client: MakeClient) -> None:
+        self._key_id = key_id
+        self._client = client
 
     def sign(self, message: bytes, algorithm: str) -> bytes:
         """Sign, in the region of the key's ARN; see https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html.
@@ -45,11 +44,11 @@ class KmsSigner:
             SigningError: KMS refused, or can't be reached.
             TokenRefreshError: There is no AWS region, or the AWS configuration can't be used.
         """
-        client = self.client("kms", region=arn_region(self.key_id))
+        client = self._client("kms", region=arn_region(self._key_id))
 
         def sign() -> bytes:
             response = client.sign(
-                KeyId=self.key_id,
+                KeyId=self._key_id,
                 Message=message,
                 MessageType="RAW",
                 SigningAlgorithm=_ALGORITHMS[algorithm],
@@ -58,7 +57,7 @@ class KmsSigner:
 
         request = AwsRequest(
             action="kms:Sign",
-            name=self.key_id,
+            name=self._key_id,
             region=client.meta.region_name,
             kind="key",
             setting="CLIENT_KEY_ID",

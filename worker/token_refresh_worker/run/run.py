@@ -51,7 +51,8 @@ POLL_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 """How long a forced run waits between looks at another run's claim; the last one repeats."""
 
 
-@dataclass(frozen=True, kw_only=True)
+# Nobody compares or prints a run, and what a dataclass makes for that takes time at each cold start.
+@dataclass(kw_only=True, eq=False, repr=False)
 class Run:
     """One run on one token secret. After it ended, either way, `memory` says how far it came."""
 
