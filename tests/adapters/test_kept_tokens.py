@@ -100,6 +100,16 @@ def test_the_item_stays_small(ground: Ground) -> None:
     assert SIZE_LIMIT_BYTES < sum(map(len, ciphertext(ground))) < ITEM_LIMIT_BYTES - LEDGER_BYTES
 
 
+def test_keeping_again_after_a_lost_response(ground: Ground) -> None:
+    """A run whose first try was stored, and does not know it, finds its own ciphertext."""
+    assert ground.claims().append(a_claim(), after=None)
+    keeper = ground.keeper()
+
+    assert keeper.keep(a_claim(), LARGEST) is not None
+    assert keeper.keep(a_claim(), LARGEST) == ground.kept()
+    assert 16 == len(ground.kms.actions)
+
+
 def pieces_of(ground: Ground, arn: str = ARN) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = ground.item(arn)["kept_tokens"]["L"]
     return found

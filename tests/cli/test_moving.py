@@ -1,17 +1,26 @@
 """A move of claims that dies at any of its calls: the same move again completes it, and no token is redeemed twice."""
 
 import itertools
+import json
 from typing import Any
 
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE, origin
+from builders import fields as document_fields
 from fakes import FakeTable
 from run.grant import with_grant
-from run.world import Killed, World, refuse
-from token_refresh.errors import ConfigurationError, SecretAccessDenied, TokensKept
+from run.world import Killed, World, killed, refuse
+from token_refresh.errors import (
+    ConfigurationError,
+    RefreshOutcomeUnknown,
+    SecretAccessDenied,
+    TokenRequestRejected,
+    TokensKept,
+)
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
 
 OTHER = in_table("others")
@@ -121,3 +130,65 @@ def test_kept_tokens_stop_a_move() -> None:
         world.mover().carry_out(IN_VERSIONS)
     assert "recovered" == world.outcome()
     assert world.move(IN_VERSIONS)
+
+
+def test_kept_tokens_that_a_new_grant_replaced() -> None:
+    """Where nobody can decrypt them, and nobody needs them, the printed command removes them."""
+    world = World(policy=SINGLE_USE_IN_TABLE, keeps=True, expires_at=NOW + HOUR)
+    world.store.before = refuse("put REFRESH_OUTCOME", SecretAccessDenied("denied"))
+    with pytest.raises(TokensKept):
+        world.execute()
+    world.store.before = lambda _: None
+    world.claim_table.before = refuse("open kept tokens", SecretAccessDenied("denied"))
+    world.authorize(in_table("claims"))
+    world.pass_claim()
+
+    with pytest.raises(CommandFailed, match=r"keeps new tokens.* --force`"):
+        world.mover().carry_out(IN_VERSIONS)
+    assert "refreshed" == world.outcome(force=True)
+    assert world.move(IN_VERSIONS)
+
+
+def test_claims_that_a_table_has_lost_while_nothing_is_due() -> None:
+    """A run that finds nothing due leaves a lost table alone, so the printed command forces one."""
+    world = World(policy=SINGLE_USE_IN_TABLE)
+    world.execute()
+    world.claim_table.item.clear()
+
+    with pytest.raises(CommandFailed, match=r"has lost the newest claims.* --force`"):
+        world.mover().carry_out(IN_VERSIONS)
+    assert "yielded" == world.outcome(force=True)
+    assert world.move(IN_VERSIONS)
+
+
+def test_claims_that_began_again_in_a_table() -> None:
+    """Claims in the secret from before a new grant are in the way of no later move, and no record is another's."""
+    world = World(policy=SINGLE_USE)
+    world.execute()
+    world.endpoint.responses = [FailedRequest(kind=FailureKind.REQUEST_REJECTED, seen="400", error="invalid_scope")]
+    with pytest.raises(TokenRequestRejected):
+        world.execute(force=True)
+    for _ in range(3):
+        world.execute(force=True)
+    world.authorize(in_table("claims"))
+    grant = with_grant(world, DAY)
+    world.pass_time(20 * HOUR)
+    assert "refreshed" == world.outcome()
+    world.pass_time(17 * HOUR)
+    killed(world, "put REFRESH_OUTCOME")
+
+    assert world.move(IN_VERSIONS)
+    world.pass_time(HOUR)
+    with pytest.raises(RefreshOutcomeUnknown):
+        world.execute()
+    assert grant.alive
+
+
+def test_a_large_document() -> None:
+    """Whatever a run can refresh can be moved: the move stores the document as tightly as a run does."""
+    world = World(policy=SINGLE_USE)
+    world.save_text(json.dumps(document_fields(note=[1] * 24_000), separators=(",", ":")))
+
+    assert "refreshed" == world.outcome(force=True)
+    assert world.move(in_table("claims"))
+    assert "refreshed" == world.outcome(force=True)

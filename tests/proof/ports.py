@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Final, NamedTuple
 from unittest.mock import patch
 
+from proof.starts import FIRST_VERSION
 from proof.store import (
     FRESH_NONCE,
     PUBLISHED,
@@ -271,7 +272,7 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
 
 def named_claim(scenario: Scenario) -> str:
     """Return the ID of the search's first claim, which a run of the letter `n` names."""
-    claim_id = versions.claim_version_id(None)
+    claim_id = versions.claim_version_id(None if scenario.claims == "versions" else FIRST_VERSION)
     for _ in range(scenario.before):
         claim_id = versions.claim_version_id(claim_id)
     return claim_id

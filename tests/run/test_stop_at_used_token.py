@@ -4,9 +4,9 @@ import pytest
 
 from builders import MINUTE, NOW, SINGLE_USE, SINGLE_USE_IN_TABLE
 from run.grant import with_grant
-from run.world import FIRST_CLAIM, World, refuse, stale_reads
+from run.world import World, refuse, stale_reads
 from token_refresh.errors import ReauthorizationRequired, SecretStoreUnavailable
-from token_refresh_worker.core.versions import CURRENT, staged_version_id
+from token_refresh_worker.core.versions import CURRENT, claim_version_id, staged_version_id
 
 
 def test_a_used_token_whose_successor_is_gone_is_not_sent() -> None:
@@ -35,7 +35,8 @@ def test_a_table_shows_that_tokens_are_stored_where_old_reads_do_not() -> None:
     """A claim on a short-lived token ends before every read shows what was stored: the item says it."""
     world = short_lived()
     grant = with_grant(world, 30 * MINUTE)
-    stale_reads(world, *world.labels(), staged_version_id(FIRST_CLAIM, world.labels()[CURRENT]))
+    first = world.labels()[CURRENT]
+    stale_reads(world, *world.labels(), staged_version_id(claim_version_id(first), first))
     world.execute()
     assert ["read claim", "append claim", "record"] == world.claim_table.calls
 

@@ -122,6 +122,20 @@ class World:
         self.table = self.tables[to.table] if to.table else None
         return moved
 
+    def rename(self, to: StoreName) -> None:
+        """Let the document name another table in place of a lost one, and deploy with it."""
+        self.mover().rename(to)
+        self.policy = replace(self.policy, claim_store=to)
+        self.table = self.tables[str(to.table)]
+
+    def authorize(self, to: StoreName) -> None:
+        """Authorize with the settings of a claim store: that names no claim of another one."""
+        now, single_use = self.clock.service_now, {"grace_seconds": 0, "host": self.policy.host}
+        place = {"tokenRefresh": single_use | to.as_fields() | {"authorized": True}}
+        self.save(refreshToken="refresh-new", issued_at=now, expires_at=now + timedelta(days=1), **place)
+        self.policy = replace(self.policy, claim_store=to)
+        self.table = self.tables.setdefault(to.table, self.new_table()) if to.table else None
+
     def new_table(self) -> FakeTable:
         return FakeTable(clock=self.clock)
 

@@ -23,7 +23,7 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
     By its number the arrival is known to be there.
     """
     newest, origin = snapshot.newest, snapshot.current.document.origin
-    claim_id = claim_version_id(snapshot.newest_claim_id)
+    claim_id = snapshot.next_claim_id(source.kind)
     return Claim(
         claim_id=claim_id,
         version_id=claim_id,

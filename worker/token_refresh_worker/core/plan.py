@@ -133,7 +133,7 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
     if snapshot.missing_claim_id is not None:
         # Reads of a table are consistent: a claim that is not there is lost. A version may only be invisible yet.
         if policy.claim_store.kind is ClaimStoreKind.TABLE:
-            return _replace_lost_table(snapshot, run, policy)
+            return replace_lost_table(snapshot, run, policy)
         visible_at = snapshot.current.stored_at + SETTLED
         if snapshot.now < visible_at:
             return Wait(visible_at, Reason.UNREADABLE)
@@ -217,7 +217,7 @@ def _claim_allowed_at(snapshot: Snapshot, policy: Policy) -> datetime:
 def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
     version_id, grace = snapshot.current.version_id, snapshot.counted_grace(policy)
     return Claim(
-        claim_id=claim_version_id(snapshot.newest_claim_id),
+        claim_id=snapshot.next_claim_id(policy.claim_store.kind),
         version_id=version_id,
         attempt_number=max((a.attempt_number for a in snapshot.on_version), default=0) + 1,
         claimed_at=snapshot.now,
@@ -233,18 +233,18 @@ def _next_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> Claim:
     )
 
 
-def _replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Step:
+def replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> ReplaceLostTable:
     """Append a claim that nobody holds, and list the claims that the lost table may have held as attempts.
 
-    They count from when the current version was stored: the provider's grace may have begun then.
+    They count from when the tokens were issued: the provider's grace may have begun then. Copies are stored later.
     """
-    following = _next_claim(snapshot, run, policy)
+    current, following = snapshot.current, _next_claim(snapshot, run, policy)
     lost = [
         Attempt(
             claim_id=following.claim_id,
             version_id=following.version_id,
             attempt_number=1,
-            claimed_at=snapshot.current.stored_at,
+            claimed_at=min(current.stored_at, current.document.issued_at or current.stored_at),
             fingerprint=following.fingerprint,
             versions=following.versions,
         )

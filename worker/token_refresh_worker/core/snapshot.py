@@ -7,8 +7,9 @@ from token_refresh_worker.core.attempts import Attempt, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,14 @@ class Snapshot:
     def newest_claim_id(self) -> str | None:
         """The claim that the next one follows, readable or not."""
         return self.missing_claim_id or (self.newest.claim_id if self.newest else None)
+
+    def next_claim_id(self, kind: ClaimStoreKind) -> str:
+        """Derive the ID of the next claim; the first in a table follows the current version.
+
+        The fixed root is the secret's own: claims that follow it may be there already, and so may their records.
+        """
+        first = self.current.version_id if kind is ClaimStoreKind.TABLE else None
+        return claim_version_id(self.newest_claim_id or first)
 
     @property
     def claim_store(self) -> StoreName | None:

@@ -115,7 +115,7 @@ class Origin:
 
     def placed_like(self, other: "Origin | None") -> "Origin":
         """Return it with the claim store and the claim of the newer of the two: claims may have been moved."""
-        if other is None or other.number <= self.number:
+        if other is None or other.number < self.number:
             return self
         return replace(self, claim_store=other.claim_store, claim_id=other.claim_id, number=other.number)
 

@@ -2,6 +2,7 @@
 
 import secrets
 from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -79,5 +80,5 @@ def _mover(context: Context, fallback: StoreName) -> Move:
         policy=replace(settings.policy, claim_store=fallback),
         needs_refresh_token=settings.provider.needs_refresh_token,
         nonce=lambda: secrets.token_hex(16),
-        memory=Memory(clock=clock, state=RunState()),
+        memory=Memory(clock=clock, state=RunState(limit=timedelta(seconds=TIME_LIMIT_SECONDS))),
     )

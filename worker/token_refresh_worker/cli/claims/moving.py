@@ -9,6 +9,7 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.secret.storing import fields_of, value_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.moves import arrival, fence
+from token_refresh_worker.core.plan import replace_lost_table
 from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import Mismatch
@@ -62,7 +63,7 @@ class Move:
     def rename(self, to: StoreName) -> bool:
         """Let the document name another table in place of one that is lost; False if it names that already.
 
-        A run then finds out by the number of the newest claim what the table has lost.
+        The claims begin anew there: those that a backup may lack count as attempts, as where a run finds a table lost.
 
         Raises:
             CommandFailed: No table is lost, or another version became current meanwhile.
@@ -71,23 +72,34 @@ class Move:
         version, move = self.store.read(label=CURRENT), self.secret.move_claims(to)
         origin = read_origin(fields_of(version))
         lost = origin.claim_store if origin else self.policy.claim_store
-        if version is None or origin is None or lost.kind is not to.kind:
+        if version is None or origin is None or lost.kind is not ClaimStoreKind.TABLE:
             raise CommandFailed(
                 f"{self.secret} names no claim table, so none is lost",
                 fix=("To move the claims: ", move),
             )
+        if to.table is None:
+            another = self.secret.command("claims move", "--to", "table", "--table", "NAME", "--lost")
+            raise CommandFailed("--lost names another table in place of the lost one", fix=("First: ", another))
         if lost == to:
             return False
-        if lost.table is not None and self._has_claims(lost):
-            raise CommandFailed(f"{lost} is there, with claims on {self.secret}", fix=("Move them: ", move))
-        version_id = moved_version_id(str(to), version.version_id)
-        if not self._store(version.version_id, fields_of(version), replace(origin, claim_store=to), version_id):
+        if lost.table is not None and self._has_claims(lost, named=origin.number):
+            raise CommandFailed(f"{lost} is there, and has lost no claims", fix=("Move them: ", move))
+        claims = self.claims(to)
+        snapshot = self._reader(claims, to).read(self.memory)
+        first = snapshot.newest
+        # No claim followed one that keeps tokens, and a run stores them.
+        if snapshot.kept is None or first is None:
+            run, policy = replace(self.memory.state, nonce=self.nonce()), replace(self.policy, claim_store=to)
+            step = replace_lost_table(snapshot, run, policy)
+            first = step.claim if claims.append(step.claim, after=step.after) else None
+        if first is None or not self._name_in_document(snapshot, to, first):
             raise CommandFailed(f"another version of {self.secret} became current meanwhile; run the command again")
         return True
 
-    def _has_claims(self, table: StoreName) -> bool:
+    def _has_claims(self, table: StoreName, *, named: int) -> bool:
+        """Whether the table has claims, or had none to lose: a run may be about to append the first."""
         try:
-            return self.claims(table).newest().claim is not None
+            return self.claims(table).newest().claim is not None or named == 0
         except ConfigurationError:
             return False  # There is no such table.
 
@@ -102,18 +114,20 @@ class Move:
             )
         return source
 
-    def _try(self, source: StoreName, to: StoreName) -> bool:
-        """Take each step that was not taken yet; False where something else was stored meanwhile."""
-        claims, target = self.claims(source), self.claims(to)
-        reader = SnapshotReader(
+    def _reader(self, claims: ClaimStore, name: StoreName) -> SnapshotReader:
+        return SnapshotReader(
             store=self.store,
             claims=claims,
-            claim_store=source.kind,
+            claim_store=name.kind,
             published=None,
             secret=self.secret,
             needs_refresh_token=self.needs_refresh_token,
         )
-        snapshot = reader.read(self.memory)
+
+    def _try(self, source: StoreName, to: StoreName) -> bool:
+        """Take each step that was not taken yet; False where something else was stored meanwhile."""
+        claims, target = self.claims(source), self.claims(to)
+        snapshot = self._reader(claims, source).read(self.memory)
         if snapshot.claims_in_versions:
             raise mismatch(self.secret, Mismatch("CLAIM_TABLE", IN_VERSIONS, source))
         # Read before the fence is stored: where the target can't be used, runs must not be stopped.
@@ -148,13 +162,13 @@ class Move:
         if snapshot.kept is not None:
             raise CommandFailed(
                 f"{source} keeps new tokens for {self.secret} that Secrets Manager refused",
-                fix=("Store them first: ", self.secret.command("refresh"), ". Then: ", self.secret.move_claims(to)),
+                fix=("Store them first: ", self.secret.force, ". Then: ", self.secret.move_claims(to)),
             )
         if snapshot.missing_claim_id is not None:
             if source.kind is ClaimStoreKind.TABLE:
                 raise CommandFailed(
                     f"{source} has lost the newest claims on {self.secret}",
-                    fix=("Let a run begin anew there: ", self.secret.command("refresh"), ". Then move them"),
+                    fix=("Let a run begin anew there: ", self.secret.force, ". Then move them"),
                 )
             if snapshot.now < snapshot.current.stored_at + SETTLED:
                 return None
