@@ -103,7 +103,6 @@ class World:
                 credentials=self._credentials,
                 provider=self.provider,
                 nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}-{next(self._nonces)}",
-                clock=self.clock,
                 log=self.log,
             ),
             limit=timedelta(seconds=left_seconds),
