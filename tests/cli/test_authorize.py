@@ -62,14 +62,20 @@ def test_first_time(
     assert "refreshed" == cli("refresh", "shop/prod/upwork", "--force", "--json").json["outcome"]
 
 
-def test_again(
-    cli: Cli, client_file: Path, store: SecretsManagerServer, person: Callable[..., Person], free_port: int
+@pytest.mark.parametrize("place", [{"store": "versions"}, {"store": "table", "table": "gone"}])
+def test_again(  # noqa: PLR0917 - fixtures
+    cli: Cli,
+    client_file: Path,
+    store: SecretsManagerServer,
+    person: Callable[..., Person],
+    free_port: int,
+    place: dict[str, str],
 ) -> None:
     """A new authorization keeps the document's spelling, its other keys, and the last claim; the client is from it."""
     client = json.loads(client_file.read_text())
     first = {"client_id": client["clientId"], "client_secret": client["clientSecret"], "note": "kept"}
     last_claim = {"claim": "c" * 36, "number": 7}
-    origin = {"host": "old.example", "grace_seconds": 60, "store": "versions", **last_claim}
+    origin = {"host": "old.example", "grace_seconds": 60, **place, **last_claim}
     store.client().create_secret(Name=SECRET_ID, SecretString=json.dumps(first | {"tokenRefresh": origin}))
     someone = person(consent)
     redirect = f"--redirect-uri=http://127.0.0.1:{free_port}/callback"

@@ -192,3 +192,15 @@ def test_a_large_document() -> None:
     assert "refreshed" == world.outcome(force=True)
     assert world.move(in_table("claims"))
     assert "refreshed" == world.outcome(force=True)
+
+
+def test_a_new_grant_after_a_table_is_gone() -> None:
+    """`authorize` with claims in the secret is enough: the fence there is older than the document."""
+    world = World(policy=SINGLE_USE)
+    world.execute()
+    world.move(in_table("claims"))
+    world.authorize(IN_VERSIONS)
+    world.pass_time(20 * HOUR)
+
+    assert "refreshed" == world.outcome()
+    assert world.move(in_table("others"))

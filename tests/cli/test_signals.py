@@ -70,7 +70,7 @@ def test_a_command_stores_first(  # noqa: PLR0917 - fixtures
 ) -> None:
     """A write whose connection is cut is repeated, although something ends the command meanwhile."""
     pasted = arguments == ("authorize",)
-    options = () if arguments[0] == "claims" else ("--yes",)  # a move asks nothing
+    options: tuple[str, ...] = () if arguments[0] == "claims" else ("--yes",)  # a move asks nothing
     options += (f"--client-file={client_file}", "--paste", "--no-browser") if pasted else ()
     with DynamoDbServer() as table:
         table.create_table("claims", key="secret_arn")

@@ -6,8 +6,8 @@ import pytest
 
 from builders import FORCED, HOUR, IN_TABLE, MINUTE, NOW, RUN, claim, mark, origin, policy, snapshot, token_set
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.plan import CLOCK_ERROR, LOST_CLAIMS, plan
-from token_refresh_worker.core.schedule import SETTLED
+from token_refresh_worker.core.plan import LOST_CLAIMS, plan
+from token_refresh_worker.core.schedule import CLOCK_ERROR, SETTLED
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Reason, Redeem, ReplaceLostTable, Wait
 from token_refresh_worker.core.versions import claim_version_id, unheld_claim_id

@@ -260,7 +260,6 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun:
             credentials=lambda _: ClientCredentials(client_id="client", client_secret=None),
             provider=PUBLIC_CLIENT,
             nonce=lambda: FRESH_NONCE,
-            clock=ports,
             log=ports,
             request_timeout_seconds=REQUEST_SECONDS,
         ),

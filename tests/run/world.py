@@ -103,7 +103,6 @@ class World:
                 credentials=self._credentials,
                 provider=self.provider,
                 nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}-{next(self._nonces)}",
-                clock=self.clock,
                 log=self.log,
             ),
             limit=timedelta(seconds=left_seconds),
@@ -130,9 +129,11 @@ class World:
         self.table = self.tables[str(to.table)]
 
     def authorize(self, to: StoreName) -> None:
-        """Authorize with the settings of a claim store: that names no claim of another one."""
+        """Authorize with the settings of a claim store; a table's document names no claim of another store."""
         now, single_use = self.clock.service_now, {"grace_seconds": 0, "host": self.policy.host}
-        place = {"tokenRefresh": single_use | to.as_fields() | {"authorized": True}}
+        before = self.current().get("tokenRefresh", {}) if to == IN_VERSIONS else {}
+        known = {name: before[name] for name in ("claim", "number") if name in before}
+        place = {"tokenRefresh": single_use | to.as_fields() | {"authorized": True} | known}
         self.save(refreshToken="refresh-new", issued_at=now, expires_at=now + timedelta(days=1), **place)
         self.policy = replace(self.policy, claim_store=to)
         self.table = self.tables.setdefault(to.table, self.new_table()) if to.table else None

@@ -115,7 +115,6 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             provider=settings.provider,
             # Random, so that equal claims of two runs are different values under one version ID.
             nonce=lambda: secrets.token_hex(16),
-            clock=clock,
             log=log,
             request_timeout_seconds=settings.request_timeout_seconds,
         ),

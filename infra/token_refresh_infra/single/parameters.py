@@ -5,24 +5,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
-from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_infra.common import CREATE, NONE, CommonParameters, event_bus, kept_tokens_key, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
-from token_refresh_worker.core.schedule import LEAST_MARGIN, STALENESS, claim_time_to_live
+from token_refresh_infra.single.checks import (
+    RUNS_IN_WINDOW,
+    check_claims,
+    check_lifetime,
+    check_protects,
+    check_published,
+    check_schedule,
+)
 from token_refresh_worker.oauth.formats import AuthMethod
-from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.run.settings import Settings, read_settings
-from token_refresh_worker.stored.origin import ClaimStoreKind
 
 DEFAULT_SERVICE = "upwork-oauth-tokens"
 MONTH_SECONDS = 30 * 24 * 3600
-
-# A schedule has to run this often while a refresh is due, so that one missed or failed run costs nothing.
-RUNS_IN_WINDOW = 3
-# With claims in the secret, a claim has to outlive its run until reads show what the run stored, with a reserve.
-CLAIM_OUTLIVES_RUN = STALENESS + LEAST_MARGIN
 
 _PROVIDER = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
 _ENDPOINT = r"https://[^\s/?#@]+(/[^\s#]*)?"
@@ -93,65 +92,19 @@ class SingleParameters(CommonParameters):
     def check(self) -> None:
         """Refuse times that don't fit together, and secrets of other places."""
         self.check_provider(self.settings.provider)  # read here: also what the worker itself refuses
-        self._check_lifetime()
-        self._check_claims()
-        self._check_schedule()
+        check_lifetime(self)
+        check_claims(self)
+        check_schedule(self)
         if self.consumers and not self.operators:
             raise ParameterError("consumers: needs operators; with an allow list, somebody has to be able to authorize")
         if self.operators:
-            self._check_protects()
+            check_protects(self)
         if self.kept_tokens_key not in {None, NONE} and self.claim_table is None:
             raise ParameterError("kept_tokens_key: needs claim_table, which is where tokens are kept")
         self.check_kept_tokens_key(self.kept_tokens_key_choice, self.timeout_seconds)
-        self._check_published()
+        check_published(self)
         for name in ("token_secret", "client_secret", "published_secret", "client_key"):
             self.check_place(name, getattr(self, name))
-
-    def _check_published(self) -> None:
-        """Refuse a copy for consumers that would replace the refresh token or the client credentials."""
-        for name, other in (("token_secret", self.token_secret_id), ("client_secret", self.client_secret)):
-            if other and self.published_secret_id and name_same_secret(other, self.published_secret_id):
-                raise ParameterError(f"published_secret: {self.published_secret_id} is {name}, which it would replace")
-
-    def _check_protects(self) -> None:
-        """Refuse an allow list that would protect nothing: the policy of an adopted secret is not changed."""
-        for name in ("token_secret", "published_secret"):
-            if (secret_id := getattr(self, name)) not in (CREATE, NONE):
-                raise ParameterError(
-                    f"operators: does not protect {name}, {secret_id}: it exists, and its policy is not changed. Leave "
-                    "operators out, and write the list into that policy yourself (docs/deploy.md#an-allow-list)"
-                )
-
-    def _check_lifetime(self) -> None:
-        problem = lifetime_problem(timedelta(seconds=self.lifetime_seconds), self.settings.policy.claim_store.kind)
-        if problem is not None:
-            raise ParameterError(f"token_lifetime_seconds: {problem}")
-
-    def _check_claims(self) -> None:
-        if self.settings.policy.claim_store.kind is ClaimStoreKind.TABLE:
-            return
-        limit = timedelta(seconds=self.timeout_seconds)
-        lives = claim_time_to_live(limit, timedelta(seconds=self.due_window_seconds))
-        if lives < limit + CLAIM_OUTLIVES_RUN:
-            raise ParameterError(
-                f"timeout_seconds: a claim must outlive its run by {CLAIM_OUTLIVES_RUN.seconds} s, and lives "
-                f"{lives.total_seconds():.0f} s, three quarters of the {self.due_window_seconds} s in which a refresh "
-                f"is due; is {self.timeout_seconds}. Lower it, raise refresh_window_seconds, or keep claims in a table "
-                f'(claim_table = "create")'
-            )
-
-    def _check_schedule(self) -> None:
-        if self.start_within_minutes >= self.run_every_minutes:
-            raise ParameterError(
-                f"flexible_minutes: must be below schedule_minutes ({self.run_every_minutes}), "
-                f"is {self.start_within_minutes}"
-            )
-        if RUNS_IN_WINDOW * self.longest_gap_seconds > self.due_window_seconds:
-            raise ParameterError(
-                f"schedule_minutes: {self.run_every_minutes} with flexible_minutes {self.start_within_minutes} does "
-                f"not fit {RUNS_IN_WINDOW} times into the {self.due_window_seconds} s in which a refresh is due (the "
-                "refresh window, or less where tokens live shorter)"
-            )
 
     @property
     def kept_tokens_key_choice(self) -> str | None:

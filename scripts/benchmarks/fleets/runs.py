@@ -65,7 +65,6 @@ def virtual_invocation(
                 credentials=_credentials,
                 provider=replace(SINGLE_USE, name=provider.name),
                 nonce=lambda: secrets.token_hex(16),
-                clock=clock,
                 log=log,
             ),
             limit=timedelta(seconds=RUN_SECONDS),

@@ -16,7 +16,7 @@ T = TypeVar("T")
 _CONDITION_NOT_MET: Final = "ConditionalCheckFailedException"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)  # as `Run`: for the cold start
 class Table:
     """A table, by its name."""
 

@@ -1,7 +1,5 @@
 """Claims as versions of the token secret itself; implements the ports `ClaimReader` and `ClaimStore`."""
 
-from dataclasses import dataclass
-
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
@@ -18,15 +16,15 @@ from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
 from token_refresh_worker.run.ports import NewestClaim, ReadableSecret, SecretStore, SecretVersion
 
 
-@dataclass(frozen=True, slots=True)
 class VersionClaimReader:
     """What is stored about claims."""
 
-    secret: ReadableSecret
+    def __init__(self, secret: ReadableSecret) -> None:
+        self._secret = secret
 
     def newest(self) -> NewestClaim:
         """Read what the label is on; something else than a claim counts as no label."""
-        version = self.secret.read(label=CLAIM)
+        version = self._secret.read(label=CLAIM)
         if version is None:
             return NewestClaim(claim=None)
         found = _claim_in(version)
@@ -34,12 +32,12 @@ class VersionClaimReader:
 
     def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
         """Read the claim with this ID."""
-        version = self.secret.read(version_id=claim_id)
+        version = self._secret.read(version_id=claim_id)
         return None if version is None else _claim_in(version)
 
     def record_of(self, claim_id: str) -> Record | None:
         """Read the record under the ID that follows from the claim; an unreadable one must not end an open claim."""
-        version = self.secret.read(version_id=record_version_id(claim_id))
+        version = self._secret.read(version_id=record_version_id(claim_id))
         if version is None:
             return None
         try:
@@ -48,20 +46,21 @@ class VersionClaimReader:
             return None
 
 
-@dataclass(frozen=True, slots=True)
 class VersionClaims(VersionClaimReader):
     """A claim's version ID is derived from the claim before it, so only one run can append after any claim."""
 
-    secret: SecretStore
+    def __init__(self, secret: SecretStore) -> None:
+        super().__init__(secret)
+        self._written = secret
 
     def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
         """Store the claim under the ID that follows from `after`."""
         del after, kept  # The claim's ID is derived from the one before, and nothing is kept in the secret.
-        return self.secret.put(claim.claim_id, write_claim(claim), label=CLAIM)
+        return self._written.put(claim.claim_id, write_claim(claim), label=CLAIM)
 
     def record(self, claim: Claim, record: Record) -> None:
         """Store the record under the ID that follows from the claim."""
-        self.secret.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
+        self._written.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
 
 
 def _claim_in(version: SecretVersion) -> Claim | UnreadableClaim:

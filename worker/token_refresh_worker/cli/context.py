@@ -18,7 +18,7 @@ from token_refresh_worker.adapters.calls import CALL_LIMITS as RUN_LIMITS
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.bootstrap import deadline_in, open_claims, open_secret
 from token_refresh_worker.run.ports import ClaimStore
-from token_refresh_worker.run.settings import Settings, claim_store_problem, parse_settings, token_secret_id
+from token_refresh_worker.run.settings import Settings, claim_store_problem, read_settings, token_secret_id
 
 TIME_LIMIT_SECONDS: Final = 60.0
 """How long the work on one secret may take."""
@@ -77,7 +77,7 @@ class Context:
         Raises:
             ConfigurationError: One is wrong or missing, or the provider's tokens live too short for the claim store.
         """
-        settings = parse_settings({**self.environment, **variables})
+        settings = read_settings({**self.environment, **variables}, any_lifetime=True)
         problem = None if self.any_lifetime else claim_store_problem(settings)
         if problem is None:
             return settings

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
-from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
@@ -18,13 +17,13 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 _NO_TOKEN = "-" * 22  # as long as a fingerprint, and the fingerprint of none
 
 
-def fence(snapshot: Snapshot, policy: Policy, to: StoreName, *, above: int, nonce: str) -> Claim:
+def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, nonce: str) -> Claim:
     """Give the claim that ends the chain of claims; `above` is the highest number in the store that they go to.
 
     By its number the arrival is known to be there.
     """
     newest, origin = snapshot.newest, snapshot.current.document.origin
-    claim_id = snapshot.next_claim_id(policy.claim_store.kind)
+    claim_id = snapshot.next_claim_id(source.kind)
     return Claim(
         claim_id=claim_id,
         version_id=claim_id,
@@ -32,7 +31,7 @@ def fence(snapshot: Snapshot, policy: Policy, to: StoreName, *, above: int, nonc
         claimed_at=snapshot.now,
         fingerprint=_NO_TOKEN,
         fate=Fate.MOVED,
-        versions=int(policy.claim_store == IN_VERSIONS),
+        versions=int(source == IN_VERSIONS),
         # An open claim stays open in the other store: it ends before this one does.
         time_to_live=newest.time_to_live if newest else timedelta(0),
         earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),

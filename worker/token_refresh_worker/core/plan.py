@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import (
+    CLOCK_ERROR,
     SETTLED,
     Policy,
     asked_until,
@@ -39,9 +40,6 @@ from token_refresh_worker.core.steps import (
 from token_refresh_worker.core.versions import claim_version_id, published_version_id, unheld_claim_id
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.stored.origin import ClaimStoreKind
-
-CLOCK_ERROR: Final = timedelta(hours=1)
-"""A claim from further in the future than this is not waited for, and does not count if a later one lists it."""
 
 LOST_CLAIMS: Final = 8
 """How many claims a lost table may have held after the one that the current version names."""
@@ -80,7 +78,8 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
     # A document that does not name its table fits one that has reached its number: any other may be another table.
     fits = store is None or store == ours or (store.may_be(ours) and snapshot.missing_claim_id is None)
     # After a fence the document names the old store until the move is complete.
-    moved_to = snapshot.newest.moved_to if snapshot.newest else None
+    # A document that is newer than the fence knows better.
+    moved_to = snapshot.newest.moved_to if snapshot.newest and snapshot.missing_claim_id is None else None
     if moved_to is not None and moved_to != ours:
         return Mismatch("CLAIM_TABLE", moved_to, ours, moving=fits)
     return None if fits or store is None else Mismatch("CLAIM_TABLE", store, ours)
@@ -240,28 +239,25 @@ def replace_lost_table(snapshot: Snapshot, run: RunState, policy: Policy) -> Rep
 
     They count from when the tokens were issued: the provider's grace may have begun then. Copies are stored later.
     """
-    current = snapshot.current
-    since = min(current.stored_at, current.document.issued_at or current.stored_at)
-    lost: list[Attempt] = []
-    claim_id = snapshot.next_claim_id(policy.claim_store.kind)
-    for _ in range(LOST_CLAIMS):
-        lost.append(
-            Attempt(
-                claim_id=claim_id,
-                version_id=snapshot.current.version_id,
-                attempt_number=1,
-                claimed_at=since,
-                fingerprint=snapshot.fingerprint,
-                versions=VERSIONS_A_CLAIM[policy.claim_store.kind],
-            )
+    current, following = snapshot.current, _next_claim(snapshot, run, policy)
+    lost = [
+        Attempt(
+            claim_id=following.claim_id,
+            version_id=following.version_id,
+            attempt_number=1,
+            claimed_at=min(current.stored_at, current.document.issued_at or current.stored_at),
+            fingerprint=following.fingerprint,
+            versions=following.versions,
         )
-        claim_id = claim_version_id(claim_id)
+    ]
+    while len(lost) < LOST_CLAIMS:
+        lost.append(replace(lost[-1], claim_id=claim_version_id(lost[-1].claim_id)))
     claim = replace(
-        _next_claim(snapshot, run, policy),
+        following,
         claim_id=unheld_claim_id(run.nonce),
         attempt_number=1,
         forced=False,
-        number=snapshot.claim_number + LOST_CLAIMS + 1,
+        number=following.number + LOST_CLAIMS,
+        earlier=(*following.earlier, *lost),
     )
-    after = snapshot.newest.claim_id if snapshot.newest else None
-    return ReplaceLostTable(replace(claim, earlier=(*claim.earlier, *lost)), after, snapshot.kept)
+    return ReplaceLostTable(claim, snapshot.newest.claim_id if snapshot.newest else None, snapshot.kept)

@@ -20,6 +20,8 @@ CLOCKS_APART: Final = timedelta(minutes=4)
 """How far the clocks of AWS may be apart: another assumption."""
 SETTLED: Final = STALENESS + CLOCKS_APART
 """After this time, by any clock of AWS, every read shows a write."""
+CLOCK_ERROR: Final = timedelta(hours=1)
+"""A claim from further in the future than this is not waited for, and does not count if a later one lists it."""
 LARGEST_PART_OF_WINDOW: Final = 3 / 4
 """The part of the refresh window to which a claim's life is cut: in the last quarter a held token is sent again."""
 LEAST_MARGIN: Final = timedelta(seconds=30)

@@ -31,7 +31,7 @@ class FunctionLog(Log, Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)  # as `Run`
 class Invocation:
     """One run, and what its last log line says."""
 

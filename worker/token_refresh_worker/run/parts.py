@@ -7,7 +7,7 @@ from typing import Final
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.ports import ClaimStore, Clock, Deadline, Log, SecretStore, TokenEndpoint, TokenKeeper
+from token_refresh_worker.run.ports import ClaimStore, Deadline, Log, SecretStore, TokenEndpoint, TokenKeeper
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
 
@@ -40,7 +40,6 @@ class Parts:
     provider: Provider
     """As configured; `Provider.for_document` applies what a document says."""
     nonce: Callable[[], str]
-    clock: Clock
     log: Log
     previous_credentials: Callable[[ClientCredentials], ClientCredentials | None] = lambda _: None
     """Finds the client credentials from before a rotation; None where there are no others."""

@@ -17,8 +17,7 @@ from token_refresh_worker.run.failures import failed_request, no_room, not_store
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
-from token_refresh_worker.run.request_sender import RequestSender
-from token_refresh_worker.run.requests import PreparedRefresh, prepare_refresh
+from token_refresh_worker.run.request_sender import PreparedRefresh, RequestSender, prepare_refresh
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Origin
@@ -146,7 +145,7 @@ class Redemption:
         try:
             stored = repeat(
                 put,
-                clock=self.parts.clock,
+                clock=self.parts.deadline.clock,
                 until=self.parts.deadline.at,
                 errors=lambda error: isinstance(error, TokenRefreshError),
             )

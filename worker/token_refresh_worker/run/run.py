@@ -51,7 +51,8 @@ POLL_SECONDS: Final = (1.0, 2.0, 4.0, 8.0)
 """How long a forced run waits between looks at another run's claim; the last one repeats."""
 
 
-@dataclass(frozen=True, kw_only=True)
+# Nobody compares or prints a run, and what a dataclass makes for that takes time at each cold start.
+@dataclass(kw_only=True, eq=False, repr=False)
 class Run:
     """One run on one token secret. After it ended, either way, `memory` says how far it came."""
 
@@ -73,7 +74,7 @@ class Run:
             publishes=self.parts.published is not None and not self.dry_run,
             nonce=self.parts.nonce(),
         )
-        return Memory(clock=self.parts.clock, state=state)
+        return Memory(clock=self.parts.deadline.clock, state=state)
 
     @cached_property
     def _reader(self) -> SnapshotReader:
@@ -199,7 +200,7 @@ class Run:
 
     def _poll(self, polls: int) -> None:
         seconds = self.poll_seconds[min(polls, len(self.poll_seconds) - 1)]
-        self.parts.clock.sleep(min(seconds, max(0.0, self.parts.deadline.remaining_seconds)))
+        self.parts.deadline.clock.sleep(min(seconds, max(0.0, self.parts.deadline.remaining_seconds)))
 
     def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
         log = self.parts.log

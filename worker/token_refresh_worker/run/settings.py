@@ -64,25 +64,12 @@ def token_secret_id(environment: Mapping[str, str]) -> str:
     return environment.get(Variable.TOKEN_SECRET_ID) or DEFAULT_SECRET_ID
 
 
-def read_settings(environment: Mapping[str, str]) -> Settings:
+def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False) -> Settings:
     """Read and check all variables; an empty one counts as not set.
 
     Raises:
         ConfigurationError: One is wrong; the message names it and what it must be. Or the provider's tokens live too
-            short for the claim store.
-    """
-    settings = parse_settings(environment)
-    problem = claim_store_problem(settings)
-    if problem is not None:
-        raise problem
-    return settings
-
-
-def parse_settings(environment: Mapping[str, str]) -> Settings:
-    """Read each variable by itself, without `claim_store_problem`.
-
-    Raises:
-        ConfigurationError: One is wrong; the message names it and what it must be.
+            short for the claim store (`claim_store_problem`), unless `any_lifetime` is accepted.
     """
     given = {name: value for name, value in environment.items() if value}
     timeout = _read_seconds(given, Variable.REQUEST_TIMEOUT_SECONDS, range(1, 301))
@@ -104,6 +91,9 @@ def parse_settings(environment: Mapping[str, str]) -> Settings:
             "must be the ARN or alias of the KMS key that signs assertions, because the client authenticates with "
             "private_key_jwt",
         )
+    problem = None if any_lifetime else claim_store_problem(settings)
+    if problem is not None:
+        raise problem
     return settings
 
 
@@ -120,13 +110,9 @@ def claim_store_problem(settings: Settings) -> ConfigurationError | None:
 
 
 def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
+    client_id, client_secret = given.get(Variable.UPWORK_CLIENT_ID), given.get(Variable.UPWORK_CLIENT_SECRET)
     try:
-        return read_credentials(
-            {
-                "client_id": given.get(Variable.UPWORK_CLIENT_ID),
-                "client_secret": given.get(Variable.UPWORK_CLIENT_SECRET),
-            }
-        )
+        return read_credentials({"client_id": client_id, "client_secret": client_secret})
     except InvalidSecretDocument:
         # os.environ turns bytes that are not UTF-8 into halves of surrogate pairs (PEP 383). The message has no value.
         raise ConfigurationError("UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET must be UTF-8 text") from None
@@ -134,11 +120,8 @@ def _read_client(given: Mapping[str, str]) -> ClientCredentials | None:
 
 def _read_provider(given: Mapping[str, str]) -> Provider:
     """Load the profile, then apply the deployment's variables."""
-    endpoint = (
-        read_endpoint(Variable.TOKEN_ENDPOINT, given[Variable.TOKEN_ENDPOINT])
-        if Variable.TOKEN_ENDPOINT in given
-        else None
-    )
+    url = given.get(Variable.TOKEN_ENDPOINT)
+    endpoint = None if url is None else read_endpoint(Variable.TOKEN_ENDPOINT, url)
     provider = _load_profile(given, endpoint)
     # Before the grace: at another host the profile's grace is dropped, and REPLAY_GRACE_SECONDS sets it again.
     if endpoint is not None:

@@ -14,7 +14,7 @@ from token_refresh.errors import InvalidSecretDocument, SecretStoreError
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.kept import KeptTokens
-from token_refresh_worker.core.plan import CLOCK_ERROR
+from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
 from token_refresh_worker.run.failures import SecretName, no_value, published_itself, unreadable_document

@@ -172,7 +172,7 @@ class Move:
                 )
             if snapshot.now < snapshot.current.stored_at + SETTLED:
                 return None
-        made = fence(snapshot, replace(self.policy, claim_store=source), to, above=above, nonce=self.nonce())
+        made = fence(snapshot, source, to, above=above, nonce=self.nonce())
         if claims.append(made, after=newest.claim_id if newest else None):
             return made
         found = claims.find(made.claim_id)

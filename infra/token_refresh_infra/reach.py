@@ -1,0 +1,104 @@
+"""Which secrets and parameters a grant reaches; `access.py` has the grants, and these names too."""
+
+from dataclasses import dataclass, replace
+
+from aws_cdk import Stack, Token
+from constructs import Construct
+
+# A `?` is any one character, and Secrets Manager appends six: the pattern is as long as the ARN, so that no longer name
+# fits.
+_SUFFIX = "-??????"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """The secrets that a grant reaches.
+
+    Attributes:
+        arns: Complete ARNs, or patterns of them.
+        key_arn: The customer-managed key that encrypts them all; nothing for the account's own AWS-managed key, which
+            needs no grant.
+    """
+
+    arns: tuple[str, ...]
+    key_arn: str | None = None
+
+    def encrypted_with(self, key_arn: str | None) -> "Secrets":
+        """Return the same secrets, encrypted with a key of your own."""
+        return replace(self, key_arn=key_arn)
+
+
+def one_secret(scope: Construct, name_or_arn: str) -> Secrets:
+    """Reach exactly one secret of this account and region, by its name or its complete ARN."""
+    if Token.is_unresolved(name_or_arn):
+        return Secrets(arns=(name_or_arn,))
+    _refuse_wildcards(name_or_arn)
+    if name_or_arn.startswith("arn:"):
+        return Secrets(arns=(name_or_arn,))
+    return Secrets(arns=(_arn(scope, name_or_arn + _SUFFIX),))
+
+
+def secrets_under(scope: Construct, prefix: str) -> Secrets:
+    """Reach a family of secrets by the prefix of their names, which ends in `/` so that it is a whole segment."""
+    _refuse_wildcards(prefix)
+    if not prefix.strip("/") or not prefix.endswith("/"):
+        raise ValueError(f"a family's prefix must be whole segments and end in '/', is {prefix!r}")
+    return Secrets(arns=(_arn(scope, f"{prefix}*"),))
+
+
+def environment_secrets(scope: Construct, app: str, environment: str) -> Secrets:
+    """Reach the secrets of one environment of one application, named `{app}/{environment}/{service}`."""
+    if "/" in app + environment:
+        raise ValueError(f"an application and an environment are one segment each, are {app!r} and {environment!r}")
+    return secrets_under(scope, f"{app}/{environment}/")
+
+
+def several(*which: Secrets) -> Secrets:
+    """Reach unrelated secrets that share a key, or have none; grant others one by one."""
+    keys = {secrets.key_arn for secrets in which}
+    if len(keys) != 1:
+        raise ValueError("secrets under different keys need a grant each, so that no key opens more than its own")
+    return Secrets(arns=tuple(arn for secrets in which for arn in secrets.arns), key_arn=keys.pop())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredParameters:
+    """The parameters of Parameter Store that a grant reaches: ARNs or patterns, and the key, as in `Secrets`."""
+
+    arns: tuple[str, ...]
+    key_arn: str | None = None
+
+    def encrypted_with(self, key_arn: str | None) -> "StoredParameters":
+        """Return the same parameters, encrypted with a key of your own."""
+        return replace(self, key_arn=key_arn)
+
+
+def one_parameter(scope: Construct, path: str) -> StoredParameters:
+    """Reach exactly one parameter of this account and region, by its path."""
+    _refuse_wildcards(path)
+    if not path.startswith("/") or not path.strip("/") or path.endswith("/"):
+        raise ValueError(f"a parameter's path must be as in '/myapp/dev/stripe', is {path!r}")
+    return StoredParameters(arns=(_parameter_arn(scope, path),))
+
+
+def parameters_under(scope: Construct, path: str) -> StoredParameters:
+    """Reach a family of parameters by their path, which ends in `/` so that it is a whole segment."""
+    _refuse_wildcards(path)
+    if not path.startswith("/") or not path.strip("/") or not path.endswith("/"):
+        raise ValueError(f"a family's path must be whole segments, begin and end in '/', is {path!r}")
+    return StoredParameters(arns=(_parameter_arn(scope, f"{path}*"),))
+
+
+def _arn(scope: Construct, name: str) -> str:
+    stack = Stack.of(scope)
+    return f"arn:{stack.partition}:secretsmanager:{stack.region}:{stack.account}:secret:{name}"
+
+
+def _parameter_arn(scope: Construct, path: str) -> str:
+    stack = Stack.of(scope)
+    return f"arn:{stack.partition}:ssm:{stack.region}:{stack.account}:parameter{path}"
+
+
+def _refuse_wildcards(name: str) -> None:
+    if "*" in name or "?" in name:
+        raise ValueError(f"a name has no wildcard; use secrets_under or parameters_under for a family: {name!r}")

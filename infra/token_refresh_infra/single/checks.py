@@ -1,0 +1,72 @@
+"""What a deployment's parameters must be together, so that no run, claim or copy does harm."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from token_refresh.aws.arn import name_same_secret
+from token_refresh_infra.common import CREATE, NONE
+from token_refresh_infra.context import ParameterError
+from token_refresh_worker.core.schedule import LEAST_MARGIN, STALENESS, claim_time_to_live
+from token_refresh_worker.providers.lifetime import lifetime_problem
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+if TYPE_CHECKING:
+    from token_refresh_infra.single.parameters import SingleParameters
+
+# A schedule has to run this often while a refresh is due, so that one missed or failed run costs nothing.
+RUNS_IN_WINDOW = 3
+# With claims in the secret, a claim has to outlive its run until reads show what the run stored, with a reserve.
+CLAIM_OUTLIVES_RUN = STALENESS + LEAST_MARGIN
+
+
+def check_published(of: "SingleParameters") -> None:
+    """Refuse a copy for consumers that would replace the refresh token or the client credentials."""
+    for name, other in (("token_secret", of.token_secret_id), ("client_secret", of.client_secret)):
+        if other and of.published_secret_id and name_same_secret(other, of.published_secret_id):
+            raise ParameterError(f"published_secret: {of.published_secret_id} is {name}, which it would replace")
+
+
+def check_protects(of: "SingleParameters") -> None:
+    """Refuse an allow list that would protect nothing: the policy of an adopted secret is not changed."""
+    for name in ("token_secret", "published_secret"):
+        if (secret_id := getattr(of, name)) not in (CREATE, NONE):
+            raise ParameterError(
+                f"operators: does not protect {name}, {secret_id}: it exists, and its policy is not changed. Leave "
+                "operators out, and write the list into that policy yourself (docs/deploy.md#an-allow-list)"
+            )
+
+
+def check_lifetime(of: "SingleParameters") -> None:
+    """Refuse tokens that live too short for the claim store."""
+    problem = lifetime_problem(timedelta(seconds=of.lifetime_seconds), of.settings.policy.claim_store.kind)
+    if problem is not None:
+        raise ParameterError(f"token_lifetime_seconds: {problem}")
+
+
+def check_claims(of: "SingleParameters") -> None:
+    """Refuse runs that outlive their claims."""
+    if of.settings.policy.claim_store.kind is ClaimStoreKind.TABLE:
+        return
+    limit = timedelta(seconds=of.timeout_seconds)
+    lives = claim_time_to_live(limit, timedelta(seconds=of.due_window_seconds))
+    if lives < limit + CLAIM_OUTLIVES_RUN:
+        raise ParameterError(
+            f"timeout_seconds: a claim must outlive its run by {CLAIM_OUTLIVES_RUN.seconds} s, and lives "
+            f"{lives.total_seconds():.0f} s, three quarters of the {of.due_window_seconds} s in which a refresh "
+            f"is due; is {of.timeout_seconds}. Lower it, raise refresh_window_seconds, or keep claims in a table "
+            f'(claim_table = "create")'
+        )
+
+
+def check_schedule(of: "SingleParameters") -> None:
+    """Refuse a schedule that leaves too few runs while a refresh is due."""
+    if of.start_within_minutes >= of.run_every_minutes:
+        raise ParameterError(
+            f"flexible_minutes: must be below schedule_minutes ({of.run_every_minutes}), is {of.start_within_minutes}"
+        )
+    if RUNS_IN_WINDOW * of.longest_gap_seconds > of.due_window_seconds:
+        raise ParameterError(
+            f"schedule_minutes: {of.run_every_minutes} with flexible_minutes {of.start_within_minutes} does "
+            f"not fit {RUNS_IN_WINDOW} times into the {of.due_window_seconds} s in which a refresh is due (the "
+            "refresh window, or less where tokens live shorter)"
+        )
