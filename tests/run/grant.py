@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from builders import DAY, NOW, policy
 from fakes import tokens
 from run.world import World
 from testbed.secrets_manager.limits import ServiceError
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+VERSIONS, TABLE = ClaimStoreKind.VERSIONS, ClaimStoreKind.TABLE
 
 REJECTED = FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="HTTP 400 with invalid_grant", error="invalid_grant")
 LOST = FailedRequest(kind=FailureKind.NO_RESPONSE, seen="ReadTimeout")
@@ -71,3 +75,20 @@ def refused_versions(world: World) -> list[str]:
 
     world.model.call = watched  # type: ignore[method-assign]
     return refused
+
+
+def single_use(store: ClaimStoreKind, lifetime: timedelta) -> tuple[World, SingleUseGrant]:
+    """A world whose tokens live that long, with a token set that is due."""
+    world = World(
+        policy=policy(grace=timedelta(0), claim_store=store), expires_at=NOW + lifetime / 4, issued_at=NOW - lifetime
+    )
+    return world, with_grant(world, lifetime)
+
+
+def outcomes(world: World, days: int, every: timedelta) -> list[str]:
+    """Run on schedule for some days."""
+    found = []
+    for _ in range(days * int(DAY / every)):
+        found.append(world.outcome())
+        world.pass_time(every)
+    return found
