@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from typing import Self
 
 import pytest
 
 from demos.fleets.demo import main, play
 from demos.fleets.story import STORY, Stage, Step
-from playing import NO_AWS, demo
+from playing import DEMO, NO_AWS, demo
 
 
 def test_story() -> None:
     """A deployed fleet does all that the demo says, the demo says what it changed for that, and exits with 0."""
+    subprocess.run([DEMO.with_name("install"), "emulator"], check=True)  # noqa: S603 - what is installed is said
     played = demo("fleet", "--secrets=10", **NO_AWS)
 
     assert (0, "") == (played.returncode, played.stderr), played.stdout
