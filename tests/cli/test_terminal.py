@@ -79,7 +79,6 @@ def asked(
     tokens.store(expires_in=timedelta(days=1))
     tokens.store(expires_in=timedelta(days=1), clientId=None, clientSecret=None)
     environment["AUTHORIZATION_ENDPOINT"] = provider.authorization_endpoint
-    environment["CLAIM_TABLE"] = ""
     return store
 
 
