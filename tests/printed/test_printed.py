@@ -72,7 +72,7 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             shell.environment["CLIENT_SECRET_ID"] = "upwork-client"
         case "reader.md":
             secrets.create_secret(Name="upwork-oauth-tokens-published", SecretString="{}")
-        case "beside-another-stack.md":
+        case "beside-another-stack.md" | "first-deployment.md":
             make_stack(emulator)
         case "tutorial.md":
             make_stack(emulator)
