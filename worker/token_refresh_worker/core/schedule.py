@@ -1,10 +1,10 @@
 """When things are due: the refresh of a token set, and the next attempt after one that failed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh.records import record
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.providers.lifetime import claims_a_day
@@ -36,7 +36,7 @@ FORCED_CLAIMS_A_DAY: Final = 12
 """How many of a day's claims a caller of the function may force: the rest is left for scheduled runs."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Policy:
     """What is configured about one secret."""
 

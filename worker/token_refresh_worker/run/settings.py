@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
+from token_refresh.records import record
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
@@ -27,7 +28,7 @@ _KEY_ARN: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Settings:
     """What is configured by the variables."""
 
