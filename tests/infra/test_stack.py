@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.conftest import FLEET, RECEIVER
 from infra.policy import Ask, Policy, as_list, resolve
 from infra.synthesis import Deployment, synthesise
 
@@ -170,6 +172,18 @@ def test_outputs(everything: Deployment) -> None:
         "KeyArn": everything.arn_of("KMS::Key"),
         "DashboardName": everything.one("CloudWatch::Dashboard")["DashboardName"],
     } == {name: output["Value"] for name, output in everything.template["Outputs"].items()}
+
+
+def test_functions_are_called_as_their_stack(plain: Deployment, code: Path) -> None:
+    """A function has the stack's name, which pages and messages print; a fleet's others add what they do."""
+
+    def names(deployment: Deployment) -> list[str]:
+        return sorted(function["Properties"]["FunctionName"] for function in deployment.resources("Lambda::Function"))
+
+    fleet = "token-refresh-prod-fleet-prod"
+    assert ["token-refresh-prod"] == names(plain)
+    assert [fleet, f"{fleet}-dispatcher", f"{fleet}-resync"] == names(synthesise(FLEET, code))
+    assert ["token-refresh-acme-prod-webhooks"] == names(synthesise(RECEIVER, code))
 
 
 def test_what_is_switched_off_is_not_there(bare: Deployment) -> None:

@@ -119,6 +119,7 @@ def shell(page: Path, served: dict[str, str], emulator: Emulator, files: Path) -
     environment["CDK_VALIDATION"] = "false"  # half of a synthesis; tests/infra validates the templates
     if page.name == "operations.md":
         account = {}
-    shell = Shell(environment | served | account, files)
+    configuration = {"AWS_CONFIG_FILE": str(files / ".aws" / "config")}
+    shell = Shell(environment | served | configuration | account, files)
     shell.environment["PATH"] = f"{programs}:{BIN}:{os.environ['PATH']}"
     return shell

@@ -71,8 +71,6 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
         case "rotate-a-client-secret.md":
             secrets.create_secret(Name="upwork-client", SecretString="{}")
             shell.environment["CLIENT_SECRET_ID"] = "upwork-client"
-        case "reader.md":
-            secrets.create_secret(Name="upwork-oauth-tokens-published", SecretString="{}")
         case "beside-another-stack.md":
             make_stack(emulator)
         case "tutorial.md":

@@ -32,6 +32,7 @@ class WorkerFunction(Construct):
         event_age_seconds: int,
         handler: str = HANDLER,
         description: str = "Refreshes OAuth 2.0 tokens in Secrets Manager before they expire",
+        name: str | None = None,
         log_group_name: str | None = None,
         log_key: str | None = None,
     ) -> None:
@@ -46,6 +47,7 @@ class WorkerFunction(Construct):
         grant_send(self.role, self.failed_runs.queue_arn)
         self.function = python_function(
             self,
+            name=name or parameters.stack_name,
             description=description,
             handler=handler,
             code=lambda_.Code.from_asset(str(code)),
@@ -89,6 +91,7 @@ def log_and_role(
 def python_function(
     scope: Construct,
     *,
+    name: str | None,
     description: str,
     handler: str,
     code: lambda_.Code,
@@ -106,6 +109,7 @@ def python_function(
     function = lambda_.Function(
         scope,
         "Function",
+        function_name=name,
         description=description,
         runtime=lambda_.Runtime.PYTHON_3_13,
         architecture=lambda_.Architecture.ARM_64,

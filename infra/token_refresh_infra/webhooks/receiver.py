@@ -47,6 +47,7 @@ class WebhookReceiver(Construct):
         timeout_seconds: int = 10,
         reserved_concurrency: int = 10,
         consumer_timeout_seconds: int = 60,
+        name: str | None = None,
         log_group_name: str | None = None,
         log_retention_days: int = 90,
         log_key: str | None = None,
@@ -67,6 +68,7 @@ class WebhookReceiver(Construct):
             timeout_seconds: GitHub waits 10 s. Under 8 s, a store that hangs ends the function with its cached secrets.
             reserved_concurrency: How many run at once, at most; 0 switches the endpoint off, and senders try again.
             consumer_timeout_seconds: The timeout of the function that reads the queue, which waits six times as long.
+            name: The function's name; by default one is made.
             log_group_name: Where the function logs; by default a name is made.
             log_retention_days: For how long.
             log_key: The ARN of a key that encrypts the log.
@@ -85,6 +87,7 @@ class WebhookReceiver(Construct):
             access.grant_read_parameters(self.role, some)
         self.function = python_function(
             self,
+            name=name,
             description="Verifies webhooks and puts them into a queue",
             handler=handler,
             code=code,

@@ -46,6 +46,7 @@ class WebhookStack(DeployedStack):
             memory_mb=parameters.memory_mb,
             timeout_seconds=parameters.timeout_seconds,
             reserved_concurrency=parameters.reserved_concurrency,
+            name=parameters.stack_name,
             log_group_name=parameters.log_group_name,
             log_retention_days=int(parameters.log_retention_days),
             log_key=parameters.kms_key if parameters.encrypt_logs else None,
