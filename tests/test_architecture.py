@@ -16,7 +16,7 @@ READER = ROOT / "reader" / "token_refresh"
 WORKER = ROOT / "worker" / "token_refresh_worker"
 PURE_ROOMS = (*(WORKER / room for room in ("core", "fleet/core", "oauth", "stored")), READER / "stored")
 PURE_FILES = (
-    *(READER / name for name in ("advice.py", "aws/arn.py", "errors.py", "secret_value.py")),
+    *(READER / name for name in ("advice.py", "aws/arn.py", "errors.py", "records.py", "secret_value.py")),
     *(WORKER / "run" / name for name in ("last_line.py", "metrics.py", "outcome.py")),
     WORKER / "providers" / "lifetime.py",
 )

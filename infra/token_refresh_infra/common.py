@@ -24,7 +24,7 @@ _KEY = r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
 _TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+"
 _BUS = r"[A-Za-z0-9_./-]{1,256}"
 _USUAL_ENVIRONMENTS = ("dev", "staging", "prod")
-_STACK_NAME_LIMIT = 64  # EventBridge Scheduler's, for a schedule's name
+STACK_NAME_LIMIT = 64  # Lambda's for a function's name, and EventBridge Scheduler's for a schedule's
 
 
 def part(*, default: str | None = None) -> Reader:
@@ -87,9 +87,9 @@ class CommonParameters:
     """Whether there is a dashboard."""
 
     def __post_init__(self) -> None:
-        if len(self.stack_name) > _STACK_NAME_LIMIT:
+        if len(self.stack_name) > self.stack_name_limit:
             raise ParameterError(
-                f"environment: the stack's name {self.stack_name} has over {_STACK_NAME_LIMIT} characters; "
+                f"environment: the stack's name {self.stack_name} has over {self.stack_name_limit} characters; "
                 "shorten environment, app or service"
             )
         if self.encrypt_logs and not self.kms_key:
@@ -160,6 +160,11 @@ class CommonParameters:
             case [self.app, environment, *_] if self.app and environment != self.environment:
                 return environment
         return usual[0] if usual else None
+
+    @property
+    def stack_name_limit(self) -> int:
+        """How long the stack's name may be: functions and schedules are named after it."""
+        return STACK_NAME_LIMIT
 
     @property
     def name_suffix(self) -> str | None:

@@ -2,11 +2,12 @@
 
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from token_refresh.records import positional_record
 
-@dataclass(frozen=True, slots=True)
+
+@positional_record
 class Command:
     """A command to copy into a shell: `str` quotes each word, wherever it comes from."""
 

@@ -170,14 +170,32 @@ def test_tagged_by_environment(plain: Deployment) -> None:
             assert {"Key": "environment", "Value": "prod"} in resource["Properties"]["Tags"]
 
 
-TAG = "token-refresh:published-from"
-
-
-def test_a_published_secret_names_its_source(plain: Deployment) -> None:
-    """The published secret has the tag by which `authorize` knows it while it is empty; the token secret has none."""
-    tagged = {
-        secret["Properties"]["Name"]: {tag["Key"]: tag["Value"] for tag in secret["Properties"]["Tags"]}.get(TAG)
-        for secret in plain.resources("SecretsManager::Secret")
+def tags_of(deployment: Deployment) -> dict[str, dict[str, str]]:
+    """The project's tags on each secret of a template, by the secret's name and without their prefix."""
+    return {
+        secret["Properties"]["Name"]: {
+            tag["Key"].removeprefix("token-refresh:"): tag["Value"]
+            for tag in secret["Properties"]["Tags"]
+            if tag["Key"].startswith("token-refresh:")
+        }
+        for secret in deployment.resources("SecretsManager::Secret")
     }
 
-    assert {"upwork-oauth-tokens": None, "upwork-oauth-tokens-published": "upwork-oauth-tokens"} == tagged
+
+def test_secrets_name_their_deployment(plain: Deployment, with_table: Deployment, bare: Deployment) -> None:
+    """The token secret's tags name function, published secret and claim table; the published one's its source."""
+    name, named = "upwork-oauth-tokens", "upwork/prod/upwork-oauth-tokens"
+
+    assert {
+        name: {"function": "token-refresh-prod", "published": f"{name}-published"},
+        f"{name}-published": {"published-from": name},
+    } == tags_of(plain)
+    assert {
+        named: {
+            "function": "token-refresh-upwork-prod",
+            "published": f"{named}-published",
+            "claim-table": "token-refresh-upwork-prod-claims",
+        },
+        f"{named}-published": {"published-from": named},
+    } == tags_of(with_table)
+    assert {name: {"function": "token-refresh-dev"}} == tags_of(bare)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.conftest import FLEET, RECEIVER
 from infra.policy import Ask, Policy, as_list, resolve
 from infra.synthesis import Deployment, synthesise
 
-ANY = ["plain", "everything", "adopted", "bare"]
+ANY = ["plain", "everything", "with_table", "adopted", "bare"]
 
 
 @pytest.fixture
@@ -34,10 +36,14 @@ def test_no_value_in_the_template(any_deployment: Deployment) -> None:
 
 @every_deployment
 def test_secrets_and_keys_outlive_the_stack(any_deployment: Deployment) -> None:
-    """Destroying the stack, or replacing a resource of it, destroys no grant: secret, its policy and its key stay."""
-    for kind in ("SecretsManager::Secret", "SecretsManager::ResourcePolicy", "KMS::Key"):
+    """Destroying the stack, or replacing a resource of it, destroys no grant: secret, its policy and its key stay.
+
+    Only what a failed first deployment made is deleted, so that nothing keeps the next try from making it.
+    """
+    for kind in ("SecretsManager::Secret", "SecretsManager::ResourcePolicy", "KMS::Key", "DynamoDB::Table"):
         for resource in any_deployment.resources(kind):
-            assert ("Retain", "Retain") == (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+            assert ("RetainExceptOnCreate", "Retain") == (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+            assert not resource["Properties"].get("DeletionProtectionEnabled")
 
 
 def test_an_upgrade_replaces_nothing(everything: Deployment) -> None:
@@ -170,6 +176,18 @@ def test_outputs(everything: Deployment) -> None:
         "KeyArn": everything.arn_of("KMS::Key"),
         "DashboardName": everything.one("CloudWatch::Dashboard")["DashboardName"],
     } == {name: output["Value"] for name, output in everything.template["Outputs"].items()}
+
+
+def test_functions_are_called_as_their_stack(plain: Deployment, code: Path) -> None:
+    """A function has the stack's name, which pages and messages print; a fleet's others add what they do."""
+
+    def names(deployment: Deployment) -> list[str]:
+        return sorted(function["Properties"]["FunctionName"] for function in deployment.resources("Lambda::Function"))
+
+    fleet = "token-refresh-prod-fleet-prod"
+    assert ["token-refresh-prod"] == names(plain)
+    assert [fleet, f"{fleet}-dispatcher", f"{fleet}-resync"] == names(synthesise(FLEET, code))
+    assert ["token-refresh-acme-prod-webhooks"] == names(synthesise(RECEIVER, code))
 
 
 def test_what_is_switched_off_is_not_there(bare: Deployment) -> None:

@@ -79,7 +79,8 @@ def test_a_method_that_needs_a_secret_says_so(method: AuthMethod) -> None:
 
 def test_credentials_do_not_show_themselves() -> None:
     """The repr of what a method adds has neither identifier nor secret."""
-    assert {"ClientAuthentication()"} == {repr(authenticate(CLIENT, method)) for method in AuthMethod}
+    shown = "".join(repr(authenticate(CLIENT, method)) for method in AuthMethod)
+    assert [] == [value for value in ("i d:", "p/w&", "i+d", "p%2F", "Basic") if value in shown]
 
 
 ASSERTION = Assertion(client_id="id", audience="https://example.com/token", algorithm="ES256", headers={"kid": "k1"})

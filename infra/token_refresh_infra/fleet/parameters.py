@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from token_refresh_infra.common import CREATE, NONE, CommonParameters, event_bus, kept_tokens_key
+from token_refresh_infra.common import CREATE, NONE, STACK_NAME_LIMIT, CommonParameters, event_bus, kept_tokens_key
 from token_refresh_infra.context import ParameterError, required, switch, text, whole
 from token_refresh_worker.providers.loader import load_provider, profile_names
 
@@ -81,6 +81,11 @@ class FleetParameters(CommonParameters):
             self.check_provider(load_provider(self.provider, own))
         for name in ("secrets_under", "client_secret"):
             self.check_place(name, getattr(self, name))
+
+    @property
+    def stack_name_limit(self) -> int:
+        """How long the stack's name may be, so that each function can have it."""
+        return STACK_NAME_LIMIT - len("-dispatcher")
 
     @property
     def name_suffix(self) -> str | None:

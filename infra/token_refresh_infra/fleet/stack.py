@@ -85,6 +85,7 @@ class FleetStack(DeployedStack):
             event_age_seconds=timeout_seconds,
             handler=handler,
             description=description,
+            name=f"{parameters.stack_name}{suffix}",
             log_group_name=f"{parameters.log_group_name}{suffix}",
             log_key=parameters.kms_key if parameters.encrypt_logs else None,
         )

@@ -22,7 +22,7 @@ from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_infra.single.dashboard import RefreshDashboard, save_queries
 from token_refresh_infra.single.metrics import Metrics
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_worker.stored.published import PUBLISHED_FROM_TAG
+from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_FROM_TAG, PUBLISHED_TAG
 
 
 class SingleStack(DeployedStack):
@@ -45,7 +45,9 @@ class SingleStack(DeployedStack):
             "Worker",
             parameters=parameters,
             code=code,
-            variables=parameters.variables | ({"KEPT_TOKENS_KEY_ID": self._kept_key} if self._kept_key else {}),
+            variables=parameters.variables
+            | {"RUN_PERIOD_SECONDS": str(parameters.longest_gap_seconds)}
+            | ({"KEPT_TOKENS_KEY_ID": self._kept_key} if self._kept_key else {}),
             timeout_seconds=parameters.timeout_seconds,
             event_age_seconds=60 * parameters.run_every_minutes,
             log_key=self._key_arn if parameters.encrypt_logs else None,
@@ -87,7 +89,17 @@ class SingleStack(DeployedStack):
     def _make_secrets(self) -> None:
         """Make or adopt the token secret and the published one; an allow list is in the policies of made ones."""
         parameters = self._parameters
-        self.token_secret = self._secret("TokenSecret", parameters.token_secret, parameters.token_secret_id)
+        tags = {
+            FUNCTION_TAG: parameters.stack_name,
+            PUBLISHED_TAG: parameters.published_secret_id,
+            CLAIM_TABLE_TAG: parameters.claim_table_name,
+        }
+        self.token_secret = self._secret(
+            "TokenSecret",
+            parameters.token_secret,
+            parameters.token_secret_id,
+            tags={tag: name for tag, name in tags.items() if name is not None},
+        )
         self.published_secret = None
         if parameters.published_secret_id:
             self.published_secret = self._secret(
@@ -226,6 +238,7 @@ class SingleStack(DeployedStack):
                 "DeniedAccessUrl": self.denied.queue.queue_url if self.denied else None,
                 "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
                 "KeyArn": self._key_arn,
+                "KeptTokensKeyArn": self._kept_key,
                 "DashboardName": self._parameters.stack_name if self._parameters.dashboard else None,
             }
         )

@@ -47,7 +47,9 @@ class WebhookReceiver(Construct):
         timeout_seconds: int = 10,
         reserved_concurrency: int = 10,
         consumer_timeout_seconds: int = 60,
+        name: str | None = None,
         log_group_name: str | None = None,
+        role_for: str | None = None,
         log_retention_days: int = 90,
         log_key: str | None = None,
         tracing: bool = False,
@@ -67,7 +69,9 @@ class WebhookReceiver(Construct):
             timeout_seconds: GitHub waits 10 s. Under 8 s, a store that hangs ends the function with its cached secrets.
             reserved_concurrency: How many run at once, at most; 0 switches the endpoint off, and senders try again.
             consumer_timeout_seconds: The timeout of the function that reads the queue, which waits six times as long.
+            name: The function's name; by default one is made.
             log_group_name: Where the function logs; by default a name is made.
+            role_for: Last part of the role's name, after those of stack and region; by default a name is made.
             log_retention_days: For how long.
             log_key: The ARN of a key that encrypts the log.
             tracing: Whether X-Ray records the function's calls.
@@ -75,7 +79,7 @@ class WebhookReceiver(Construct):
         super().__init__(scope, construct_id)
         self._make_queues(consumer_timeout_seconds)
         self.log_group, self.role = log_and_role(
-            self, name=log_group_name, retention_days=log_retention_days, key=log_key
+            self, name=log_group_name, role_for=role_for, retention_days=log_retention_days, key=log_key
         )
         access.grant_send(self.role, self.queue.queue_arn)
         labels = ("AWSCURRENT", "AWSPREVIOUS") if accept_previous else ("AWSCURRENT",)
@@ -85,6 +89,7 @@ class WebhookReceiver(Construct):
             access.grant_read_parameters(self.role, some)
         self.function = python_function(
             self,
+            name=name,
             description="Verifies webhooks and puts them into a queue",
             handler=handler,
             code=code,

@@ -9,11 +9,11 @@ A time may be an ISO 8601 string in either.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import json_type
 from token_refresh.stored.times import iso, read_iso, read_unix
@@ -22,7 +22,7 @@ _TOKEN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _TOKEN_RULE: Final = "printable ASCII characters without a space at either end"  # noqa: S105 - a description
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Spelling:
     """The keys of one spelling, and the unit of its times."""
 

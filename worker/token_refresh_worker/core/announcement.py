@@ -4,11 +4,11 @@ A fleet finds transitions in its rows. A worker with one secret has none: it fin
 in the token set that it replaces, so each of its events comes with the token request that shows the transition.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import takewhile
 
+from token_refresh.records import record
 from token_refresh.stored.times import iso
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
@@ -26,7 +26,7 @@ class Transition(StrEnum):
     """The grant ends within a week (a short one: within the last quarter of its life), and no refresh prolonged it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Announcement:
     """One event; it holds no secret."""
 

@@ -2,11 +2,11 @@
 
 import base64
 import hashlib
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from token_refresh.records import positional_record, record
 from token_refresh.secret_value import SecretValue
 
 DAY: Final = timedelta(hours=24)
@@ -37,7 +37,7 @@ class Fate(StrEnum):
         return self in {Fate.UNKNOWN, Fate.SILENT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Attempt:
     """One attempt to redeem a refresh token, as later claims list it."""
 
@@ -47,10 +47,10 @@ class Attempt:
     attempt_number: int
     """Which attempt on that version, from 1."""
     claimed_at: datetime
-    fingerprint: str = field(repr=False)
+    fingerprint: str
     """The fingerprint of that refresh token."""
     fate: Fate = Fate.SILENT
-    next_fingerprint: str | None = field(default=None, repr=False)
+    next_fingerprint: str | None = None
     """The fingerprint of the refresh token that it brought."""
     forced: bool = False
     versions: int = 2
@@ -59,7 +59,7 @@ class Attempt:
     """Until when the provider asked to wait, or reads may miss stored tokens."""
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class Ledger:
     """The known attempts on one secret, oldest first, the newest claim last."""
 

@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from token_refresh.errors import InvalidSecretDocument
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh.stored.times import read_unix
@@ -24,7 +24,7 @@ _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Claim(Attempt):
     """One run's exclusive right to redeem the refresh token of one version."""
 
@@ -52,7 +52,7 @@ class Claim(Attempt):
         return Ledger((*self.earlier, self))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class UnreadableClaim:
     """Something else is stored where a claim should be."""
 
@@ -75,7 +75,7 @@ class UnreadableClaim:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Record:
     """How an attempt ended: without tokens, or with tokens that reads don't show at once."""
 
@@ -85,7 +85,7 @@ class Record:
     recorded_at: datetime
     retry_at: datetime | None = None
     """Until when the provider asked to wait (`Retry-After`)."""
-    next_fingerprint: str | None = field(default=None, repr=False)
+    next_fingerprint: str | None = None
     """The fingerprint of the refresh token that is stored; None if none is."""
 
 

@@ -1,8 +1,9 @@
 """What one run has read, and what it knows about itself: all that the plan depends on."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
+from token_refresh.records import record
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.kept import KeptTokens
@@ -12,7 +13,7 @@ from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TokenSet:
     """A version of the token secret that holds a token document."""
 
@@ -22,7 +23,7 @@ class TokenSet:
     labels: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PublishedCopy:
     """The current version of the published secret."""
 
@@ -30,7 +31,7 @@ class PublishedCopy:
     stored_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Snapshot:
     """What one run has read, in the protocol's order."""
 
@@ -123,7 +124,7 @@ class Snapshot:
         return policy.replay_grace if stored is None else min(policy.replay_grace, stored)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunState:
     """What one run knows about itself."""
 
@@ -144,7 +145,7 @@ class RunState:
     refused_kept: frozenset[str] = frozenset()
     """Likewise of kept tokens that it could not decrypt or store."""
     publishes: bool = False
-    nonce: str = field(default="", repr=False)
+    nonce: str = ""
 
     def forces(self, snapshot: Snapshot) -> bool:
         """Whether it may override what spares the provider."""

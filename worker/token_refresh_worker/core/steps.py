@@ -1,9 +1,9 @@
 """What a run can do next: an action that changes what is stored, or a rest that ends the run."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from token_refresh.records import positional_record
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.snapshot import TokenSet
@@ -22,7 +22,7 @@ class Reason(StrEnum):
     REDEEMED = "this run has sent a refresh token already"
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class StoreKept:
     """Store what the claim table keeps, under its own version ID."""
 
@@ -31,14 +31,14 @@ class StoreKept:
     needed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class Promote:
     """Make stored tokens current, on the version that they were received for."""
 
     successor: TokenSet
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class Carry:
     """Stage stored tokens on top of the current version, an edited copy, and make that current."""
 
@@ -47,12 +47,12 @@ class Carry:
     claim_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class Publish:
     """Bring the published copy up to the current version."""
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class ReplaceLostTable:
     """Append a claim that nobody holds, after which the usual rules wait for runs that held a lost claim."""
 
@@ -61,7 +61,7 @@ class ReplaceLostTable:
     kept: KeptTokens | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class Redeem:
     """Append a claim, redeem under it, stage the tokens and make them current."""
 
@@ -71,12 +71,12 @@ class Redeem:
     kept: KeptTokens | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class Fresh:
     """Nothing is due."""
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class Wait:
     """Leave it to a later run."""
 
@@ -84,7 +84,7 @@ class Wait:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class Hold:
     """An outcome is unknown and a replay could cost the grant: send nothing before `until`."""
 
@@ -94,7 +94,7 @@ class Hold:
     claim_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class Mismatch:
     """The settings don't fit the stored token set."""
 
@@ -105,14 +105,14 @@ class Mismatch:
     """Whether claims are on their way to the stored claim store: somebody has to complete the move."""
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class TokenUsed:
     """The current refresh token was redeemed, and what it brought is not readable."""
 
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class Rejected:
     """The provider rejected the grant; it is asked again at `retry_at`."""
 

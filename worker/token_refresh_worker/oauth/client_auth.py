@@ -3,12 +3,13 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 from urllib.parse import quote_plus
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.records import record
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.stored.credentials import ClientCredentials
 
@@ -20,12 +21,12 @@ _DER_SEQUENCE: Final = 0x30
 _DER_INTEGER: Final = 0x02
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ClientAuthentication:
     """What one method adds to a request."""
 
-    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def authenticate(client: ClientCredentials, method: AuthMethod) -> ClientAuthentication:
@@ -52,7 +53,7 @@ def authenticate(client: ClientCredentials, method: AuthMethod) -> ClientAuthent
     assert_never(method)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Assertion:
     """A JWT that proves who the client is, before it is signed (RFC 7523 section 3)."""
 

@@ -1,9 +1,11 @@
 """How a provider's requests and responses differ from RFC 6749, as data. The defaults are the RFC's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Final
+
+from token_refresh.records import record
 
 
 class AuthMethod(StrEnum):
@@ -45,7 +47,7 @@ class Expiry(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RequestFormat:
     """How a provider wants its token requests."""
 
@@ -67,7 +69,7 @@ class RequestFormat:
     """Further JOSE headers, such as `kid`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Matcher:
     """Recognises a response by exact values, never by a part of a text."""
 
@@ -76,7 +78,7 @@ class Matcher:
     """Paths with a dot between the steps (`errors.0.code`), and the value that each must have; none: any body."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ResponseFormat:
     """How a provider responds. The matchers decide before the status and RFC 6749's own codes."""
 

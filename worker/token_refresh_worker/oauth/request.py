@@ -1,10 +1,10 @@
 """Token requests, built as the provider's `RequestFormat` says. Nothing here sends."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.client_auth import Assertion, authenticate
 from token_refresh_worker.oauth.formats import RFC_6749_REQUEST, AuthMethod, Encoding, Grant, RequestFormat
@@ -13,15 +13,15 @@ from token_refresh_worker.stored.credentials import ClientCredentials
 _REDEEMED_FIELDS: Final = {Grant.REFRESH_TOKEN: "refresh_token", Grant.EXCHANGE: "access_token"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TokenRequest:
-    """A token request that is ready to be sent. Its `repr` shows no value."""
+    """A token request that is ready to be sent."""
 
     method: str = "POST"
     encoding: Encoding = Encoding.FORM
-    fields: Mapping[str, str] = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    assertion: Assertion | None = field(default=None, repr=False)
+    fields: Mapping[str, str]
+    headers: Mapping[str, str]
+    assertion: Assertion | None = None
     """To be signed and added as `client_assertion` each time the request is sent."""
 
 

@@ -18,11 +18,12 @@ string `error`: `Retry-After` alone is in Varnish's stock error page.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.times import LONGEST_LIFETIME
 from token_refresh_worker.oauth.body import (
@@ -72,7 +73,7 @@ _ERROR_CODES: Final = {
 }  # RFC 6749 section 5.2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TokenResponse:
     """A successful response (RFC 6749 section 5.1)."""
 
@@ -85,7 +86,7 @@ class TokenResponse:
     """Where the response says it as a moment."""
     refresh_token_lifetime: timedelta | None = None
     """The shorter one where the response states two."""
-    kept: Mapping[str, str | int] = field(default_factory=dict, repr=False, hash=False)
+    kept: Mapping[str, str | int] = field(default_factory=dict, hash=False)
     """What the provider's profile keeps next to the tokens."""
 
     def lifetime_from(self, sent_at: datetime) -> timedelta | None:
@@ -96,7 +97,7 @@ class TokenResponse:
         return left if left >= timedelta(seconds=1) else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class FailedRequest:
     """A request that brought no tokens, or was not sent."""
 

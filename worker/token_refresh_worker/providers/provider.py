@@ -1,12 +1,13 @@
 """One provider: everything that a refresh, an authorization and a safe retry depend on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.records import record
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
@@ -43,7 +44,7 @@ class GraceEnd(StrEnum):
     """Nothing: the refresh token stays valid."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Grace:
     """How long the provider accepts a refresh token after it was redeemed, so that a lost response may be repeated."""
 
@@ -52,7 +53,7 @@ class Grace:
     ends_by: GraceEnd = GraceEnd.TIME
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RefreshTokenLife:
     """How long a grant lives. None where the provider documents nothing."""
 
@@ -75,7 +76,7 @@ class RefreshTokenLife:
         return None if lifetime is None else issued_at.replace(microsecond=0) + lifetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RateLimit:
     """How many token requests the provider accepts."""
 
@@ -85,7 +86,7 @@ class RateLimit:
     """What is counted: `ip`, `client` or `grant`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class AuthorizationPage:
     """The authorization page (RFC 6749 section 4.1.1)."""
 
@@ -111,7 +112,7 @@ class Basis(StrEnum):
     """Nobody verified it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Evidence:
     """Where a fact of the profile comes from."""
 
@@ -124,7 +125,7 @@ class Evidence:
     """From when it is so, where the provider has announced a change."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Provider:
     """A profile, with the deployment's settings and the document's variables applied."""
 
@@ -190,6 +191,14 @@ class Provider:
         """Whether a refresh moves the end of the grant."""
         # A refresh token that stays the same keeps the end that it was issued with.
         return self.rotation is not Rotation.NEVER and not self.refresh_token.is_fixed
+
+    def for_resource(self, resource: str) -> "Provider":
+        """Return the provider that names the API on its page, in the code's exchange and in a refresh (RFC 8707)."""
+        sent, page = {"resource": resource}, self.authorization
+        if page is not None:
+            page = replace(page, params={**page.params, **sent}, code_params={**page.code_params, **sent})
+        request = replace(self.request, params={**self.request.params, **sent})
+        return replace(self, request=request, authorization=page)
 
     def at_endpoint(self, url: str) -> "Provider":
         """Return the provider at the deployment's own endpoint.

@@ -6,11 +6,11 @@ either has a closed list of values, or stands to the left of a literal domain.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from token_refresh.errors import ConfigurationError
+from token_refresh.records import record
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
@@ -26,7 +26,7 @@ VARIABLE_IN_WORDS: Final = f"a pattern, or a list of up to {_MOST_CHOICES} value
 _LITERAL_DOMAIN: Final = re.compile(r"(?:\.[a-z0-9-]+){2,}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class EndpointVariable:
     """A place in an endpoint, and what may fill it."""
 

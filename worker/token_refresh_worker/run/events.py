@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import InvalidEvent
+from token_refresh.records import record
 from token_refresh.stored.json_object import json_type
 
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")  # `GetSecretValue`, SecretId: a name or an ARN
@@ -20,7 +20,7 @@ _EXPECTED: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Trigger:
     """What starts a run, and what the run should do."""
 

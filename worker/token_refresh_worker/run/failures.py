@@ -1,6 +1,5 @@
 """What a run says when it fails: what failed, why, and the command that fixes it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from token_refresh.advice import Advice, Command
@@ -19,13 +18,14 @@ from token_refresh.errors import (
     TokenRequestRejected,
     TokensNotStored,
 )
+from token_refresh.records import record
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, TokenUsed
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SecretName:
     """A secret, as messages name it."""
 

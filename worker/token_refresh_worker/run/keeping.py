@@ -1,9 +1,8 @@
 """Keep received tokens that Secrets Manager refuses in the claim table, and store them once it takes them."""
 
-from dataclasses import dataclass
-
 from token_refresh.advice import Advice
 from token_refresh.errors import KeptTokensUnreadable, TokenRefreshError, TokensKept, raised_at
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, Record
@@ -18,7 +17,7 @@ from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.stored.document import TokenDocument, read_document
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Keeping:
     """What a run does with tokens that the claim table keeps."""
 

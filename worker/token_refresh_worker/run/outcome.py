@@ -1,11 +1,11 @@
 """How a run ended: what its caller gets, and what its last log line and a fleet's row are made of."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
 from token_refresh.errors import TokenRefreshError
+from token_refresh.records import record
 from token_refresh.stored.times import iso
 from token_refresh_worker.core.schedule import Policy, due_at
 from token_refresh_worker.core.snapshot import TokenSet
@@ -30,7 +30,7 @@ class OutcomeName(StrEnum):
     """A dry run found stored tokens that are not current."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class CurrentTokens:
     """What a run knows of the current token set: no value of it."""
 
@@ -56,7 +56,7 @@ class CurrentTokens:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Outcome:
     """How a run ended that did not fail."""
 
@@ -78,7 +78,7 @@ class Outcome:
         return result if self.retry_at is None else {**result, "retry_at": _iso(self.retry_at)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class RunReport:
     """How a run ended and what it learned, whether it failed or not."""
 

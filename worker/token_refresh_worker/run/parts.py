@@ -1,9 +1,9 @@
 """What a run acts with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from token_refresh.records import record
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import SecretName
@@ -22,7 +22,7 @@ LEAST_REQUEST_SECONDS: Final = 5.0
 """How much time a token request must have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Parts:
     """What a run acts with."""
 

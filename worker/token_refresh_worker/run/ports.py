@@ -1,9 +1,9 @@
 """What a run needs of the world. The adapters implement it; tests have fakes that pass the same contract."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import Claim, Record, UnreadableClaim
 from token_refresh_worker.core.kept import KeptTokens
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from token_refresh_worker.oauth.request import TokenRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SecretVersion:
     """One version of a secret, as `GetSecretValue` gives it."""
 
@@ -52,7 +52,7 @@ class SecretStore(ReadableSecret, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class NewestClaim:
     """The newest claim that a store knows, and what came with it."""
 
@@ -163,7 +163,7 @@ class Bus(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Deadline:
     """When a run must have ended."""
 

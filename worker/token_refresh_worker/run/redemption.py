@@ -1,11 +1,11 @@
 """Redeem a refresh token under a claim, and store the tokens before anything else is done with them."""
 
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.errors import TokenRefreshError
+from token_refresh.records import record
 from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.kept import KeptTokens
@@ -33,7 +33,7 @@ def check_room(secret: SecretName, current: TokenSet) -> None:
         raise no_room(secret, current.version_id, size_bytes, ROOM_BYTES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Redemption:
     """Redeems at most once in a run."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh.records import record
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.providers.provider import Provider
@@ -20,7 +21,7 @@ REQUESTS: Final = 4
 _SAME_END: Final = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class PreparedRefresh:
     """Everything that a refresh of one document needs, checked before anything is claimed."""
 

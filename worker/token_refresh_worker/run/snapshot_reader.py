@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from token_refresh.errors import InvalidSecretDocument, SecretStoreError
+from token_refresh.records import record
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.kept import KeptTokens
@@ -24,7 +25,7 @@ from token_refresh_worker.stored.document import TokenDocument, read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SnapshotReader:
     """Reads one token secret, its claims and its published copy."""
 

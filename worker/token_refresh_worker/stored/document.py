@@ -6,12 +6,12 @@ key is kept.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
 from token_refresh.errors import InvalidSecretDocument
+from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import located, read_object
 from token_refresh.stored.spelling import CAMEL, Spelling, find_spelling, read_token
@@ -25,7 +25,7 @@ SIZE_LIMIT_BYTES: Final = 65_536
 """The limit of Secrets Manager for a value (`PutSecretValue`, SecretString)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class TokenDocument:
     """A token set as it is stored, with everything needed to write the next one in the same form."""
 
@@ -36,8 +36,8 @@ class TokenDocument:
     issued_at: datetime | None
     origin: Origin | None
     """The key `tokenRefresh`; None if it is missing or unreadable."""
-    _spelling: Spelling = field(repr=False)
-    fields: Mapping[str, object] = field(repr=False)
+    _spelling: Spelling
+    fields: Mapping[str, object]
     """Every key as it is stored, secrets included: for reading client credentials beside the tokens."""
 
     @property

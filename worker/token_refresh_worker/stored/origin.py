@@ -6,11 +6,12 @@ store, so that a deployment with other settings can't misuse the token. An unrea
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from token_refresh.records import positional_record, record
 from token_refresh.stored.times import iso, read_iso
 
 ORIGIN_KEY: Final = "tokenRefresh"
@@ -40,7 +41,7 @@ class ClaimStoreKind(StrEnum):
     """As one DynamoDB item."""
 
 
-@dataclass(frozen=True, slots=True)
+@positional_record
 class StoreName:
     """Names a claim store completely: another table is another store."""
 
@@ -78,7 +79,7 @@ def read_store_name(fields: Mapping[str, object]) -> StoreName:
     return IN_VERSIONS if kind is ClaimStoreKind.VERSIONS else in_table(matching(_TABLE, fields.get("table")))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class Origin:
     """What a token set says of itself."""
 

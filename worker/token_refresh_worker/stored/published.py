@@ -1,13 +1,9 @@
 """The published document: what consumers need of a token set, without the refresh token."""
 
 import json
-from typing import Final
 
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.stored.document import TokenDocument
-
-PUBLISHED_FROM_TAG: Final = "token-refresh:published-from"
-"""The tag that a deployment puts on its published secret: the name of the token secret."""
 
 
 def published_document(document: TokenDocument, source_version_id: str) -> SecretValue:

@@ -18,7 +18,7 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
-from token_refresh_worker.stored.published import PUBLISHED_FROM_TAG
+from token_refresh_worker.stored.tags import PUBLISHED_FROM_TAG
 
 _ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
 
