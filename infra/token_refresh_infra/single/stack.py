@@ -238,6 +238,7 @@ class SingleStack(DeployedStack):
                 "DeniedAccessUrl": self.denied.queue.queue_url if self.denied else None,
                 "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
                 "KeyArn": self._key_arn,
+                "KeptTokensKeyArn": self._kept_key,
                 "DashboardName": self._parameters.stack_name if self._parameters.dashboard else None,
             }
         )
