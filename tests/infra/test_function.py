@@ -39,7 +39,7 @@ def test_what_is_chosen_is_what_is_deployed(code: Path, everything: Deployment) 
     deployment = synthesise({"environment": "prod"} | parameters | sizes, code)
     function = deployment.one("Lambda::Function")
 
-    assert CHOSEN == function["Environment"]["Variables"]
+    assert CHOSEN | {"RUN_PERIOD_SECONDS": "2400"} == function["Environment"]["Variables"]
     assert (70, 512) == (function["Timeout"], function["MemorySize"])
     assert 30 == deployment.one("Logs::LogGroup")["RetentionInDays"]
     assert 1 == everything.one("Lambda::Function")["ReservedConcurrentExecutions"]
@@ -120,7 +120,7 @@ def test_logs(plain: Deployment, everything: Deployment) -> None:
 
 
 def test_the_role_as_client(code: Path, plain: Deployment) -> None:
-    """With `aws_iam_jwt` the function's role gets tokens for the audience that the deployment names, and no others do."""
+    """With `aws_iam_jwt` the function's role gets tokens for the deployment's audience; otherwise it gets none."""
     audience = {"token_endpoint_auth_method": "aws_iam_jwt", "client_assertion_audience": "api://provider"}
 
     statements = synthesise(code, **audience).policy_of_role("lambda.amazonaws.com")
