@@ -174,9 +174,9 @@ def only_from_function(
     """Refuse what the role may do to everything but this function's own code.
 
     Whoever may pass the role to another function, or copies its credentials, gets no secret, no item, no signature and
-    no token, and can send neither events nor messages to `queue_arn`. Outside are the log, traces, the queue that Lambda
-    polls with this role, and the one to which it sends failed runs: Lambda itself makes those calls. A policy of its
-    own, because the function depends on the role's other one.
+    no token, and can send neither events nor messages to `queue_arn`. Outside are the log, traces, the queue that
+    Lambda polls with this role, and the one to which it sends failed runs: Lambda itself makes those calls. A policy of
+    its own, because the function depends on the role's other one.
     """
     services = ("secretsmanager:*", "ssm:*", "dynamodb:*")
     refused = {"*": [*services, "kms:Sign", "sts:GetWebIdentityToken", "events:PutEvents"]}

@@ -121,9 +121,13 @@ def test_logs(plain: Deployment, everything: Deployment) -> None:
 
 def test_the_role_as_client(code: Path, plain: Deployment) -> None:
     """With `aws_iam_jwt` the function's role gets tokens for the deployment's audience; otherwise it gets none."""
-    audience = {"token_endpoint_auth_method": "aws_iam_jwt", "client_assertion_audience": "api://provider"}
+    chosen = {
+        "environment": "prod",
+        "token_endpoint_auth_method": "aws_iam_jwt",
+        "client_assertion_audience": "api://provider",
+    }
 
-    statements = synthesise(code, **audience).policy_of_role("lambda.amazonaws.com")
+    statements = synthesise(chosen, code).policy_of_role("lambda.amazonaws.com")
 
     (allowed,) = [s for s in statements if s["Effect"] == "Allow" and s["Action"] == "sts:GetWebIdentityToken"]
     (denied,) = [s for s in statements if s["Effect"] == "Deny" and "sts:GetWebIdentityToken" in s["Action"]]
