@@ -1,19 +1,24 @@
 """Run the CDK's command for one deployment: `scripts/deploy` with its requirements installed."""
 
 import hashlib
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
+
+from protect import NotProtected, protect_tables
 
 INFRA = Path(__file__).resolve().parent
 COMMANDS = ("deploy", "diff", "destroy", "bootstrap", "synth", "list", "rollback", "drift")
@@ -62,7 +67,30 @@ def main(arguments: list[str]) -> None:
     context = ("-c", f"deployment={request.name}") if request.name else ()
     os.environ["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     os.chdir(INFRA)
-    os.execv(node, [str(node), str(cdk), request.command, *context, *request.options])  # noqa: S606 - installed by hash
+    command = [str(node), str(cdk), request.command, *context, *request.options]
+    if request.command != "deploy":
+        os.execv(node, command)  # noqa: S606 - installed by hash
+    if ended := deploy(command, region_of(values)):
+        sys.exit(ended)
+
+
+def deploy(command: list[str], region: str) -> int:
+    """Run the CDK's command to its end, then protect what it made; return how this process ends."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the CDK's alone: it ends, and then we do
+    with TemporaryDirectory() as folder:
+        outputs = Path(folder) / "outputs.json"
+        ended = subprocess.run([*command, "--outputs-file", str(outputs)], check=False).returncode  # noqa: S603 - likewise
+        # Without outputs there was no deployment, as with --no-execute.
+        if ended or not outputs.exists():
+            return EX_INTERRUPTED if ended < 0 else ended
+        stacks = json.loads(outputs.read_text("utf-8"))
+    try:
+        for table in protect_tables(stacks, region):
+            print(f"scripts/deploy: table {table} is protected against deletion", file=sys.stderr)  # noqa: T201 - likewise
+    except NotProtected as problem:
+        print(f"scripts/deploy: deployed, but {problem}", file=sys.stderr)  # noqa: T201 - likewise
+        return EX_NOPERM
+    return 0
 
 
 def parse(arguments: list[str]) -> DeployCommand:
@@ -112,12 +140,9 @@ def read_file(name: str | None) -> Mapping[str, Any]:
 def check_credentials(values: Mapping[str, Any]) -> str:
     """Return which account and region the credentials are for."""
     try:
-        session = boto3.Session()
-        region = values.get("region") or os.environ.get("AWS_REGION") or session.region_name
-        if not region:
-            raise Refused('no AWS region is set. Set AWS_REGION, or write region = "..." into the file', EX_NOPERM)
+        region = region_of(values)
         config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
-        account = session.client("sts", region_name=region, config=config).get_caller_identity()["Account"]
+        account = boto3.client("sts", region_name=region, config=config).get_caller_identity()["Account"]
     except (ConnectionError, HTTPClientError):
         raise Refused(f"AWS can't be reached to check the credentials (sts in {region})", EX_UNAVAILABLE) from None
     except ClientError as error:
@@ -126,6 +151,14 @@ def check_credentials(values: Mapping[str, Any]) -> str:
     except BotoCoreError as error:
         raise Refused(f"no usable AWS credentials ({type(error).__name__}). {_SET_CREDENTIALS}", EX_NOPERM) from None
     return f"account {account}, region {region}"
+
+
+def region_of(values: Mapping[str, Any]) -> str:
+    """Return where a deployment goes: as its file says, else as the environment or the profile does."""
+    region = values.get("region") or os.environ.get("AWS_REGION") or boto3.Session().region_name
+    if not region:
+        raise Refused('no AWS region is set. Set AWS_REGION, or write region = "..." into the file', EX_NOPERM)
+    return str(region)
 
 
 def set_schedule(path: Path, *, enabled: bool) -> None:

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 import deploy
+import protect
 from infra.synthesis import ROOT
 
 REGION = {"AWS_REGION": "eu-central-1"}
@@ -71,7 +76,10 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 @pytest.fixture
 def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
-    """The commands that the process would have become, with a project whose only deployment is prod."""
+    """The commands of the CDK that the process runs or becomes, with a project whose only deployment is prod.
+
+    A deployment makes the stack `prod-stack`.
+    """
     commands: list[list[str]] = []
     (tmp_path / "deployments").mkdir()
     (tmp_path / "deployments" / "prod.toml").write_text('alarm_email = "a@b"\n')
@@ -80,8 +88,25 @@ def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     monkeypatch.setattr(deploy, "INFRA", tmp_path)
     monkeypatch.setattr(deploy, "install_cdk", lambda: (Path("/bin/node"), Path("cdk")))
     monkeypatch.setattr(deploy, "check_credentials", lambda _: "account 1, region x")
-    monkeypatch.setattr(os, "execv", lambda _, command: commands.append(command))
+
+    def become(_: Path, command: list[str]) -> None:
+        commands.append(command)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execv", become)
     monkeypatch.setattr(os, "chdir", lambda _: None)
+    monkeypatch.setattr(deploy, "region_of", lambda _: "eu-central-1")
+    monkeypatch.setattr(deploy, "protect_tables", lambda *_: [])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def deployed(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        *asked, option, outputs = command
+        assert "--outputs-file" == option
+        Path(outputs).write_text('{"prod-stack": {"ClaimTableName": "claims"}}')
+        commands.append(asked)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", deployed)
     return commands
 
 
@@ -101,9 +126,81 @@ def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
 )
 def test_what_the_cdk_is_asked_for(became: list[list[str]], line: str, cdk: str) -> None:
     """A deployment is named once; all that is not ours goes to the CDK as it is."""
-    deploy.main(line.split())
+    with contextlib.suppress(SystemExit):
+        deploy.main(line.split())
 
     assert [["/bin/node", "cdk", *cdk.split()]] == became
+
+
+def test_a_deployment_protects_its_tables(
+    became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once a deployment has succeeded, its tables are protected against deletion, and that is said."""
+    asked: list[tuple[list[str], str]] = []
+
+    def protects(stacks: Iterable[str], region: str) -> list[str]:
+        asked.append((list(stacks), region))
+        return ["claims"]
+
+    monkeypatch.setattr(deploy, "protect_tables", protects)
+
+    with contextlib.suppress(SystemExit):
+        deploy.main(["diff", "prod"])
+    deploy.main(["prod"])
+
+    assert 2 == len(became)
+    assert [(["prod-stack"], "eu-central-1")] == asked
+    assert capsys.readouterr().err.endswith("scripts/deploy: table claims is protected against deletion\n")
+
+
+def test_a_failed_deployment_protects_nothing(became: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment that failed ends with the CDK's exit code; what its rollback left is not touched."""
+
+    def failed(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", failed)
+    monkeypatch.setattr(deploy, "protect_tables", lambda *_: pytest.fail("it was asked"))
+
+    with pytest.raises(SystemExit) as ended:
+        deploy.main(["prod"])
+
+    assert 1 == ended.value.code
+    assert [] == became
+
+
+def test_a_table_that_stays_open(
+    became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where AWS refuses the protection, the deployment says which table can be deleted, and what protects it."""
+
+    class Refuses:
+        def describe_table(self, **_: str) -> dict[str, Any]:
+            return {"Table": {}}
+
+        def update_table(self, **_: object) -> None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "UpdateTable")
+
+        def get_paginator(self, _: str) -> Refuses:
+            return self
+
+        def paginate(self, **_: str) -> list[dict[str, Any]]:
+            table = {"ResourceType": "AWS::DynamoDB::Table", "PhysicalResourceId": "claims"}
+            return [{"StackResourceSummaries": [table, {"ResourceType": "AWS::SQS::Queue"}]}]
+
+    monkeypatch.setattr(deploy, "protect_tables", protect.protect_tables)
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: Refuses())
+
+    with pytest.raises(SystemExit) as ended:
+        deploy.main(["prod"])
+
+    assert 77 == ended.value.code
+    assert 1 == len(became)
+    assert capsys.readouterr().err.endswith(
+        "scripts/deploy: deployed, but table claims in eu-central-1 can still be deleted: dynamodb:UpdateTable failed "
+        "(AccessDeniedException). Protect it: aws dynamodb update-table --table-name claims "
+        "--deletion-protection-enabled --region eu-central-1\n"
+    )
 
 
 def test_a_pause_stays(became: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,11 +66,12 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             return {"OLD_VERSION_ID": old}
         case "providers.md":
             key: Any = emulator.client("kms").create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
-            return {"KEY_ID": key["KeyMetadata"]["KeyId"]}
+            issuer = shell.environment["AUTHORIZATION_ENDPOINT"].partition("/ab/")[0]
+            return {"KEY_ID": key["KeyMetadata"]["KeyId"], "ISSUER_URL": issuer}
         case "rotate-a-client-secret.md":
             secrets.create_secret(Name="upwork-client", SecretString="{}")
             shell.environment["CLIENT_SECRET_ID"] = "upwork-client"
-        case "beside-another-stack.md":
+        case "beside-another-stack.md" | "first-deployment.md":
             make_stack(emulator)
         case "tutorial.md":
             make_stack(emulator)
