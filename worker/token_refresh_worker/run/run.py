@@ -78,7 +78,8 @@ class Run:
         return Memory(clock=self.parts.deadline.clock, state=state)
 
     @cached_property
-    def _reader(self) -> SnapshotReader:
+    def reader(self) -> SnapshotReader:
+        """What reads the secret, its claims and its published copy."""
         return SnapshotReader(
             store=self.parts.store,
             claims=self.parts.claims,
@@ -98,7 +99,7 @@ class Run:
         parts, memory = self.parts, self.memory
         keeping = Keeping(parts=parts, memory=memory)
         redemption = Redemption(parts=parts, memory=memory, keeping=keeping)
-        return Actions(parts=parts, memory=memory, reader=self._reader, redemption=redemption, keeping=keeping)
+        return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption, keeping=keeping)
 
     def execute(self) -> Outcome:
         """Run until nothing is left to do.
@@ -126,7 +127,7 @@ class Run:
         )
 
     def _steps(self) -> Outcome:
-        memory, snapshot = self.memory, self._reader.read(self.memory)
+        memory, snapshot = self.memory, self.reader.read(self.memory)
         if self.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
@@ -136,7 +137,7 @@ class Run:
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
                 self._poll(polls)
-                polls, snapshot = polls + 1, self._reader.read(memory)
+                polls, snapshot = polls + 1, self.reader.read(memory)
                 step = self._plan(snapshot)
             outcome = self._ended(step, snapshot)
             if outcome is not None:

@@ -18,7 +18,7 @@ from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
-from token_refresh_worker.run.failures import SecretName, no_value, published_itself, unreadable_document
+from token_refresh_worker.run.failures import SecretName, grant_revoked, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimReader, ReadableSecret, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
@@ -40,7 +40,7 @@ class SnapshotReader:
         """Read everything that the next step depends on.
 
         Raises:
-            SecretEmpty: The secret has no current version.
+            SecretEmpty: The secret has no current version, or its grant was revoked.
             ConfigurationError: The token secret is named as its own published copy.
             InvalidSecretDocument: What is stored is not what it should be.
             SecretStoreError: A store refuses or can't be reached. For the published copy, `memory` keeps the error.
@@ -111,6 +111,8 @@ class _Reading:
             document = self._document_in(version)
         except InvalidSecretDocument as error:
             raise unreadable_document(self.reader.secret, version.version_id, str(error)) from None
+        if document.revoked_at is not None:
+            raise grant_revoked(self.reader.secret, document.revoked_at)
         return _token_set(version, document)
 
     def _newest_claim(self, current: TokenSet) -> Claim | None:
