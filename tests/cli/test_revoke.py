@@ -189,6 +189,6 @@ def test_a_member_of_a_fleet(cli: Cli, fleet: Fleet, grant: str, provider: Autho
 
 def test_a_member_without_a_row(cli: Cli, fleet: Fleet) -> None:
     """A fleet that has no row yet hears of it from its next run."""
-    fleet.index.remove(fleet.arn)
+    fleet.index.by_arn.clear()
 
     assert "The fleet has no row of it" in cli("revoke", "--fleet=prod", "--yes").screen
