@@ -22,6 +22,8 @@ class Simulator(LoopbackServer):
     def __init__(self) -> None:
         super().__init__(_Simulate)
         self.denied: set[str] = set()
+        self.context: dict[str, list[str]] = {}
+        """The context entries of the last request that had any."""
 
 
 class _Simulate(LoopbackHandler):
@@ -30,6 +32,11 @@ class _Simulate(LoopbackHandler):
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         form = parse_qs(self.read_body().decode())
         actions = [values[0] for name, values in sorted(form.items()) if name.startswith("ActionNames.")]
+        for place in range(1, 10):
+            name = form.get(f"ContextEntries.member.{place}.ContextKeyName", [""])[0]
+            values = f"ContextEntries.member.{place}.ContextKeyValues."
+            if name:
+                self.server.context[name] = [form[key][0] for key in sorted(form) if key.startswith(values)]
         members = "".join(
             f"<member><EvalActionName>{action}</EvalActionName><EvalDecision>"
             f"{'implicitDeny' if action in self.server.denied else 'allowed'}</EvalDecision></member>"

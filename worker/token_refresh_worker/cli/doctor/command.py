@@ -16,6 +16,7 @@ from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_region
 from token_refresh_worker.cli.doctor.check import Check, failed, tried
 from token_refresh_worker.cli.doctor.function import check_alarms, check_function
+from token_refresh_worker.cli.doctor.key import check_key
 from token_refresh_worker.cli.doctor.permissions import check_permissions
 from token_refresh_worker.cli.doctor.provider import check_token_endpoint
 from token_refresh_worker.cli.doctor.secret import (
@@ -105,6 +106,9 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         yield Check("secret", Finding.broken(f"{type(failure).__name__}: {failure.facts}", *failure.fix))
     else:
         yield from _of_secret(state, consumer_version)
+    key_arn = context.settings().kept_tokens_key_id
+    if key_arn and context.has_all_of_aws:
+        yield tried("kept tokens' key", lambda: check_key(context, key_arn))
     yield Check("token endpoint", check_token_endpoint(context, state))
     if context.function is not None:
         yield from check_function(operator)

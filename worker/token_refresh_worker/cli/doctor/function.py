@@ -8,9 +8,11 @@ from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, variables_of
 from token_refresh_worker.cli.doctor.check import Check, failed, tried
 from token_refresh_worker.cli.doctor.delivery import DEPLOY, check_delivery
+from token_refresh_worker.cli.doctor.key import KEEP_ACTIONS, encryption_context
 from token_refresh_worker.cli.secret.finding import Finding
 from token_refresh_worker.run.metrics import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
+from token_refresh_worker.run.variables import Variable
 
 _COMPARED: Final = [name for name in WORKER_VARIABLES if name not in {"UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"}]
 _ACTIONS: Final = tuple(
@@ -60,12 +62,17 @@ def _settings(context: Context, there: Mapping[str, str]) -> Finding:
 def _role(context: Context, deployed: dict[str, Any]) -> Finding:
     """Ask IAM's simulator, which changes nothing, whether the function's role may do what a run does."""
     arn, role = context.call("DescribeSecret", context.secret_id)["ARN"], deployed["Role"]
-    asked = {"PolicySourceArn": role, "ActionNames": list(_ACTIONS), "ResourceArns": [arn]}
-    results = context.ask("iam:SimulatePrincipalPolicy", "role", role, **asked)["EvaluationResults"]
-    denied = [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
-    if denied:
-        text = f"access denied, by IAM's simulator: {', '.join(denied)}"
-        return Finding.broken(text, f"allow them for {role} on {arn}")
+    key_arn = variables_of(deployed).get(Variable.KEPT_TOKENS_KEY_ID)
+    needed: list[tuple[tuple[str, ...], str, list[dict[str, Any]]]] = [(_ACTIONS, arn, [])]
+    if key_arn:
+        needed.append((KEEP_ACTIONS, key_arn, encryption_context(arn)))
+    for actions, on, entries in needed:
+        asked = {"PolicySourceArn": role, "ActionNames": list(actions), "ResourceArns": [on], "ContextEntries": entries}
+        results = context.ask("iam:SimulatePrincipalPolicy", "role", role, **asked)["EvaluationResults"]
+        denied = [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
+        if denied:
+            text = f"access denied, by IAM's simulator: {', '.join(denied)}"
+            return Finding.broken(text, f"allow them for {role} on {on}")
     return Finding.healthy("all that a run needs, by IAM's simulator")
 
 
