@@ -81,7 +81,7 @@ def test_a_role_that_may_not_use_the_key(cli: Cli, environment: dict[str, str], 
         simulator.denied = set()
         allowed = cli("doctor", "--function=worker")
 
-    assert f"access denied, by IAM's simulator: {denied} -> allow them for {ROLE} on {KEY}" in refused.screen
+    assert f"access denied to {ROLE}: {denied} on {KEY} (no policy of the role allows it)" in refused.screen
     assert "ok function's permissions: all that a run needs" in allowed.screen
     arn = simulator.context["kms:EncryptionContext:secret"][0]
     assert arn.partition("secret:")[2].startswith(SECRET_ID)

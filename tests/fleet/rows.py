@@ -108,5 +108,5 @@ def unread(error_type: str) -> Outcome:
     return Outcome(error=getattr(errors, error_type)(""), provider="another")
 
 
-def pause(duration: timedelta = HOUR) -> Pause:
-    return Pause(until=NOW + duration, by="operator", why="maintenance")
+def pause(duration: timedelta = HOUR, *, at: datetime = NOW) -> Pause:
+    return Pause(at=at, until=NOW + duration, by="operator", why="maintenance")

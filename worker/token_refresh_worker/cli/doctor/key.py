@@ -1,8 +1,8 @@
 """Check the key with which the claim table keeps tokens that Secrets Manager refuses. Nothing is encrypted with it."""
 
-from typing import Any, Final
+from typing import Final
 
-from token_refresh.advice import Command
+from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import arn_region
 from token_refresh.aws.calls import CallFailed
 from token_refresh.aws.causes import Cause
@@ -10,9 +10,6 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.finding import Finding
 from token_refresh_worker.run.variables import Variable
 
-KEEP_ACTIONS: Final = ("kms:Encrypt", "kms:Decrypt")
-
-_COMMANDS: Final = {"Disabled": "enable-key", "PendingDeletion": "cancel-key-deletion"}
 _LOST: Final = "tokens that Secrets Manager refuses would be lost, and none that are kept can be decrypted"
 
 
@@ -37,24 +34,19 @@ def check_key(context: Context, key_arn: str) -> Finding:
     if found["KeySpec"] != "SYMMETRIC_DEFAULT" or found["KeyUsage"] != "ENCRYPT_DECRYPT":
         return Finding.broken(f"key {key_arn} is not a symmetric key that encrypts: {_LOST}", another)
     if state != "Enabled":
-        action = _COMMANDS.get(state)
-        mend = Command.of(f"aws kms {action} --key-id {{}} --region {{}}", key_arn, region or context.region)
-        return Finding.broken(
-            f"key {key_arn} is {state}: {_LOST}",
-            *((mend,) if action else ("look at it in the KMS console",)),
-            *((". Then enable it",) if state == "PendingDeletion" else ()),
-        )
+        which = ("--key-id", key_arn, "--region", region or context.region)
+        remedies: dict[str, Advice] = {
+            "Disabled": (Command(("aws", "kms", "enable-key", *which)),),
+            "PendingDeletion": (Command(("aws", "kms", "cancel-key-deletion", *which)), ". Then enable it"),
+        }
+        remedy = remedies.get(state, ("look at it in the KMS console",))
+        return Finding.broken(f"key {key_arn} is {state}: {_LOST}", *remedy)
     return Finding.healthy(f"{key_arn}, enabled")
 
 
-def encryption_context(secret_arn: str) -> list[dict[str, Any]]:
-    """Give the context entries with which IAM's simulator judges a run's use of the key; the policies ask for them."""
-    name = "kms:EncryptionContext"
-    return [
-        {"ContextKeyName": f"{name}:secret", "ContextKeyType": "string", "ContextKeyValues": [secret_arn]},
-        {
-            "ContextKeyName": f"{name}Keys",
-            "ContextKeyType": "stringList",
-            "ContextKeyValues": ["secret", "claim", "piece"],
-        },
-    ]
+def encryption_context(secret_arn: str) -> dict[str, list[str]]:
+    """Give the context keys of a run's use of the key, on which the policies depend."""
+    return {
+        "kms:EncryptionContext:secret": [secret_arn],
+        "kms:EncryptionContextKeys": ["secret", "claim", "piece"],
+    }
