@@ -3,17 +3,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 import deploy
 from infra.synthesis import ROOT
+from testbed.secrets_manager.server import SecretsManagerServer
 
 REGION = {"AWS_REGION": "eu-central-1"}
 
@@ -69,10 +72,30 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
     )
 
 
+@dataclass
+class Cdk:
+    """Stands in for the CDK's command: what it is asked for, and what it says that it has deployed."""
+
+    asked: list[list[str]] = field(default_factory=list)
+    outputs: dict[str, dict[str, str]] | None = None
+
+    def become(self, _: Path, command: list[str]) -> NoReturn:
+        self.asked.append(command)
+        raise SystemExit(0)
+
+    def run(self, command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        *line, flag, path = command
+        assert "--outputs-file" == flag
+        self.asked.append(line)
+        if self.outputs is not None:
+            Path(path).write_text(json.dumps(self.outputs))
+        return subprocess.CompletedProcess(command, 0 if self.outputs is not None else 1)
+
+
 @pytest.fixture
-def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
-    """The commands that the process would have become, with a project whose only deployment is prod."""
-    commands: list[list[str]] = []
+def cdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cdk:
+    """A project whose only deployment is prod, and whose CDK deploys nothing."""
+    stand_in = Cdk()
     (tmp_path / "deployments").mkdir()
     (tmp_path / "deployments" / "prod.toml").write_text('alarm_email = "a@b"\n')
     (tmp_path / "package-lock.json").write_text("{}")
@@ -80,13 +103,22 @@ def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     monkeypatch.setattr(deploy, "INFRA", tmp_path)
     monkeypatch.setattr(deploy, "install_cdk", lambda: (Path("/bin/node"), Path("cdk")))
     monkeypatch.setattr(deploy, "check_credentials", lambda _: "account 1, region x")
-    monkeypatch.setattr(os, "execv", lambda _, command: commands.append(command))
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setattr(os, "execv", stand_in.become)
     monkeypatch.setattr(os, "chdir", lambda _: None)
-    return commands
+    monkeypatch.setattr(subprocess, "run", stand_in.run)
+    return stand_in
+
+
+@pytest.fixture(autouse=True)
+def _interrupts() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(
-    ("line", "cdk"),
+    ("line", "asked"),
     [
         ("prod", "deploy -c deployment=prod"),
         ("deploy prod --require-approval never", "deploy -c deployment=prod --require-approval never"),
@@ -96,27 +128,97 @@ def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
         ("prod -c schedule_minutes=20", "deploy -c deployment=prod -c schedule_minutes=20"),
         ("-c environment=prod", "deploy -c environment=prod"),
         ("diff -c environment=prod", "diff -c environment=prod"),
-        ("prod --pause", "deploy -c deployment=prod"),
     ],
 )
-def test_what_the_cdk_is_asked_for(became: list[list[str]], line: str, cdk: str) -> None:
+def test_what_the_cdk_is_asked_for(cdk: Cdk, line: str, asked: str) -> None:
     """A deployment is named once; all that is not ours goes to the CDK as it is."""
-    deploy.main(line.split())
+    cdk.outputs = {}
 
-    assert [["/bin/node", "cdk", *cdk.split()]] == became
+    with pytest.raises(SystemExit) as ended:
+        deploy.main(line.split())
+
+    assert 0 == ended.value.code
+    assert [["/bin/node", "cdk", *asked.split()]] == cdk.asked
 
 
-def test_a_pause_stays(became: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
-    """A pause is written into the file, so that no later deployment resumes by accident, and taken out to resume."""
-    path = deploy.file_of("prod")
+def tags(store: SecretsManagerServer, name: str) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in store.client().describe_secret(SecretId=name).get("Tags", ())}
 
-    for _ in range(2):
-        deploy.main(["prod", "--pause"])
-        assert 'alarm_email = "a@b"\nschedule_enabled = false\n' == path.read_text()
-    assert "prod.toml now says that the schedule is paused: commit it" in capsys.readouterr().err
-    deploy.main(["prod", "--resume"])
-    assert 'alarm_email = "a@b"\n' == path.read_text()
-    assert 3 == len(became)
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManagerServer]:
+    with SecretsManagerServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+def test_adopted_secrets_are_tagged(cdk: Cdk, store: SecretsManagerServer) -> None:
+    """After a deployment the tags of an adopted secret name what was deployed, and no more what it had before."""
+    there = [{"Key": "team", "Value": "billing"}, {"Key": "token-refresh:claim-table", "Value": "gone"}]
+    store.client().create_secret(Name="old-tokens", Tags=there)
+    store.client().create_secret(Name="copies")
+    cdk.outputs = {
+        "token-refresh-prod": {
+            "FunctionName": "token-refresh-prod",
+            "TokenSecretId": store.client().describe_secret(SecretId="old-tokens")["ARN"],
+            "PublishedSecretId": "copies",
+        },
+        "token-refresh-prod-fleet-prod": {"FunctionName": "token-refresh-prod-fleet-prod"},
+    }
+
+    with pytest.raises(SystemExit):
+        deploy.main(["prod"])
+
+    assert {
+        "team": "billing",
+        "token-refresh:function": "token-refresh-prod",
+        "token-refresh:published": "copies",
+    } == tags(store, "old-tokens")
+    assert {"token-refresh:published-from": "old-tokens"} == tags(store, "copies")
+
+
+def test_tags_that_are_right_are_left_alone(cdk: Cdk, store: SecretsManagerServer) -> None:
+    """Where the template has set the tags, nothing is called that changes a secret, and so no right to it is needed."""
+    named = {"token-refresh:function": "token-refresh-prod"}
+    store.client().create_secret(Name="tokens", Tags=[{"Key": key, "Value": value} for key, value in named.items()])
+    cdk.outputs = {"stack": {"FunctionName": "token-refresh-prod", "TokenSecretId": "tokens"}}
+    store.fault("deny", "TagResource", times=None)
+
+    with pytest.raises(SystemExit) as ended:
+        deploy.main(["prod"])
+
+    assert 0 == ended.value.code
+    assert named == tags(store, "tokens")
+
+
+def test_a_secret_that_can_not_be_tagged(
+    cdk: Cdk, store: SecretsManagerServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who deploys and may not tag the secret gets the command for somebody who may; the deployment is complete."""
+    store.fault("deny", "DescribeSecret", times=None)
+    cdk.outputs = {"stack": {"FunctionName": "worker", "TokenSecretId": "tokens", "ClaimTableName": "my-claims"}}
+
+    with pytest.raises(SystemExit) as ended:
+        deploy.main(["prod"])
+
+    said = capsys.readouterr().err
+    assert 0 == ended.value.code
+    assert "deployed, but secret tokens could not be tagged (AccessDeniedException)" in said
+    assert said.endswith(
+        "aws secretsmanager tag-resource --secret-id tokens --tags Key=token-refresh:function,Value=worker "
+        "Key=token-refresh:claim-table,Value=my-claims --region eu-central-1\n"
+    )
+
+
+def test_a_deployment_that_failed_tags_nothing(cdk: Cdk) -> None:
+    """The exit status is the CDK's, and a secret keeps the tags of what is deployed."""
+    cdk.outputs = None
+
+    with pytest.raises(SystemExit) as ended:
+        deploy.main(["prod"])
+
+    assert 1 == ended.value.code
 
 
 @pytest.mark.parametrize(
@@ -124,28 +226,23 @@ def test_a_pause_stays(became: list[list[str]], capsys: pytest.CaptureFixture[st
     [
         ("", "name a deployment: scripts/deploy deploy NAME, one of: prod"),
         ("diff", "name a deployment: scripts/deploy diff NAME, one of: prod"),
-        ("--pause", "name a deployment: scripts/deploy deploy NAME, one of: prod"),
-        ("diff prod --pause", "--pause or --resume goes with a deployment alone: scripts/deploy prod --pause"),
-        ("prod --pause --resume", "--pause or --resume goes with a deployment alone: scripts/deploy prod --pause"),
         (
             "qa",
             "infra/deployments/qa.toml does not exist (there are: prod). Make it: echo",
         ),
     ],
 )
-def test_wrong_use(became: list[list[str]], capsys: pytest.CaptureFixture[str], line: str, message: str) -> None:
+def test_wrong_use(cdk: Cdk, capsys: pytest.CaptureFixture[str], line: str, message: str) -> None:
     """A wrong command line changes nothing and says how to write it."""
     with pytest.raises(SystemExit) as ended:
         deploy.main(line.split())
 
     assert 64 == ended.value.code
     assert capsys.readouterr().err.startswith(f"scripts/deploy: {message}")
-    assert [] == became
+    assert [] == cdk.asked
 
 
-def test_interrupted(
-    became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_interrupted(cdk: Cdk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Ctrl-C before the CDK has begun ends with one line, not with a traceback, and nothing is deployed."""
 
     def interrupted() -> tuple[Path, Path]:
@@ -158,7 +255,7 @@ def test_interrupted(
 
     assert 130 == ended.value.code
     assert capsys.readouterr().err.endswith("scripts/deploy: interrupted; nothing was deployed\n")
-    assert [] == became
+    assert [] == cdk.asked
 
 
 def test_without_credentials(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ _CDK = """
 const { spawnSync } = require("node:child_process");
 const { cpSync } = require("node:fs");
 const [command, flag, deployment, ...others] = process.argv.slice(2);
+if (command === "deploy" && others[0] === "--outputs-file") others.splice(0, 2);
 if (process.env.REAL_CDK && ["bootstrap", "diff"].includes(command)) {
   const options = [REAL, ...process.argv.slice(2), "--no-notices"];
   process.exit(spawnSync(process.execPath, options, { stdio: "inherit" }).status);

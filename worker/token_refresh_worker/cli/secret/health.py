@@ -141,7 +141,7 @@ def _mismatch(state: SecretState, step: Mismatch) -> Finding:
         )
     remedy: Advice = ("set claim_table in the function's deployment, and deploy. Or ",)
     if state.context.function is None:
-        with_function = command("status", "--function", "FUNCTION")
+        with_function = command("status", "--function", state.context.function_name)
         remedy = ("take the deployed function's settings: ", with_function, ". Or ")
     return Finding.broken(
         f"a run with these settings fails: the claims are in {step.stored}, and these keep them in {step.configured}",
@@ -186,7 +186,7 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
             f"the refresh is overdue: it was due {relative(due - state.snapshot.now)}, and the access token expires "
             f"in {span(left)}",
             "check the schedule and the function: ",
-            state.context.command("doctor", "--function", "NAME"),
+            state.context.command("doctor", "--function", state.context.function_name),
         )
 
 
