@@ -3,14 +3,15 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
@@ -18,12 +19,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 
 from deployed import tag_secrets
+from protect import NotProtected, protect_tables
 
 INFRA = Path(__file__).resolve().parent
 COMMANDS = ("deploy", "diff", "destroy", "bootstrap", "synth", "list", "rollback", "drift")
 WITHOUT_AWS = ("synth", "list")
 EX_USAGE, EX_UNAVAILABLE, EX_NOPERM, EX_INTERRUPTED = 64, 69, 77, 130
 
+_PAUSED = "schedule_enabled"
 _SET_CREDENTIALS = "Set AWS_PROFILE to a profile of yours (aws configure sso makes one, aws sso login signs in)"
 
 
@@ -41,17 +44,20 @@ class DeployCommand:
 
     command: str
     name: str | None
+    schedule: bool | None
     options: tuple[str, ...]
 
 
 def main(arguments: list[str]) -> None:
-    """Check what can be checked without the CDK, then run the CDK's command."""
+    """Check what can be checked without the CDK, then become the CDK's command."""
     try:
         request = parse(arguments)
         values = read_file(request.name)
         if request.command not in WITHOUT_AWS:
             where = check_credentials(values)
             print(f"{request.name or 'deployment'}: {where}", file=sys.stderr)  # noqa: T201 - a command's own output
+        if request.schedule is not None and request.name:
+            set_schedule(file_of(request.name), enabled=request.schedule)
         node, cdk = install_cdk()
     except Refused as refusal:
         print(f"scripts/deploy: {refusal}", file=sys.stderr)  # noqa: T201 - likewise
@@ -62,39 +68,51 @@ def main(arguments: list[str]) -> None:
     context = ("-c", f"deployment={request.name}") if request.name else ()
     os.environ["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     os.chdir(INFRA)
-    line = [str(node), str(cdk), request.command, *context, *request.options]
+    command = [str(node), str(cdk), request.command, *context, *request.options]
     if request.command != "deploy":
-        os.execv(node, line)  # noqa: S606 - installed by hash
-    with tempfile.TemporaryDirectory() as folder:
+        os.execv(node, command)  # noqa: S606 - installed by hash
+    if ended := deploy(command, region_of(values)):
+        sys.exit(ended)
+
+
+def deploy(command: list[str], region: str) -> int:
+    """Run the CDK's command to its end, then name and protect what it made; return how this process ends."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the CDK's alone: it ends, and then we do
+    with TemporaryDirectory() as folder:
         outputs = Path(folder) / "outputs.json"
-        # Ctrl-C is for the CDK, whose end this waits for. A handler, since what is ignored stays so in the CDK.
-        signal.signal(signal.SIGINT, lambda *_: None)
-        done = subprocess.run([*line, "--outputs-file", str(outputs)], check=False)  # noqa: S603 - installed by hash
-        if done.returncode == 0 and outputs.exists():
-            finish(values, json.loads(outputs.read_text()))
-    sys.exit(done.returncode)
-
-
-def finish(values: Mapping[str, Any], stacks: Mapping[str, Mapping[str, str]]) -> None:
-    """Do what a template can't: tag the secrets that a stack has adopted."""
-    secrets = boto3.Session().client("secretsmanager", region_name=region_of(values))
-    for outputs in stacks.values():
-        tag_secrets(secrets, outputs)
-
-
-def region_of(values: Mapping[str, Any]) -> str | None:
-    """Return the region that is deployed to."""
-    return values.get("region") or os.environ.get("AWS_REGION") or boto3.Session().region_name
+        ended = subprocess.run([*command, "--outputs-file", str(outputs)], check=False).returncode  # noqa: S603 - likewise
+        # Without outputs there was no deployment, as with --no-execute.
+        if ended or not outputs.exists():
+            return EX_INTERRUPTED if ended < 0 else ended
+        stacks = json.loads(outputs.read_text("utf-8"))
+    secrets = boto3.client("secretsmanager", region_name=region)
+    for named in stacks.values():
+        tag_secrets(secrets, named)
+    try:
+        for table in protect_tables(stacks, region):
+            print(f"scripts/deploy: table {table} is protected against deletion", file=sys.stderr)  # noqa: T201 - likewise
+    except NotProtected as problem:
+        print(f"scripts/deploy: deployed, but {problem}", file=sys.stderr)  # noqa: T201 - likewise
+        return EX_NOPERM
+    return 0
 
 
 def parse(arguments: list[str]) -> DeployCommand:
-    """Read `[COMMAND] NAME [OPTION...]`; without a name, context says everything."""
+    """Read `[COMMAND] NAME [--pause | --resume] [OPTION...]`; without a name, context says everything."""
     rest = list(arguments)
     command = rest.pop(0) if rest and rest[0] in COMMANDS else "deploy"
     name = rest.pop(0) if rest and not rest[0].startswith("-") else None
-    if name is None and not {"-c", "--context"} & set(rest):
+    pause, resume = "--pause" in rest, "--resume" in rest
+    if name is None and (pause or resume or not {"-c", "--context"} & set(rest)):
         raise Refused(f"name a deployment: scripts/deploy {command} NAME, one of: {', '.join(there_are())}", EX_USAGE)
-    return DeployCommand(command=command, name=name, options=tuple(rest))
+    if (pause or resume) and (command != "deploy" or pause == resume):
+        raise Refused(f"--pause or --resume goes with a deployment alone: scripts/deploy {name} --pause", EX_USAGE)
+    return DeployCommand(
+        command=command,
+        name=name,
+        schedule=resume if pause or resume else None,
+        options=tuple(option for option in rest if option not in ("--pause", "--resume")),
+    )
 
 
 def there_are() -> list[str]:
@@ -126,11 +144,9 @@ def read_file(name: str | None) -> Mapping[str, Any]:
 def check_credentials(values: Mapping[str, Any]) -> str:
     """Return which account and region the credentials are for."""
     try:
-        session, region = boto3.Session(), region_of(values)
-        if not region:
-            raise Refused('no AWS region is set. Set AWS_REGION, or write region = "..." into the file', EX_NOPERM)
+        region = region_of(values)
         config = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
-        account = session.client("sts", region_name=region, config=config).get_caller_identity()["Account"]
+        account = boto3.client("sts", region_name=region, config=config).get_caller_identity()["Account"]
     except (ConnectionError, HTTPClientError):
         raise Refused(f"AWS can't be reached to check the credentials (sts in {region})", EX_UNAVAILABLE) from None
     except ClientError as error:
@@ -139,6 +155,22 @@ def check_credentials(values: Mapping[str, Any]) -> str:
     except BotoCoreError as error:
         raise Refused(f"no usable AWS credentials ({type(error).__name__}). {_SET_CREDENTIALS}", EX_NOPERM) from None
     return f"account {account}, region {region}"
+
+
+def region_of(values: Mapping[str, Any]) -> str:
+    """Return where a deployment goes: as its file says, else as the environment or the profile does."""
+    region = values.get("region") or os.environ.get("AWS_REGION") or boto3.Session().region_name
+    if not region:
+        raise Refused('no AWS region is set. Set AWS_REGION, or write region = "..." into the file', EX_NOPERM)
+    return str(region)
+
+
+def set_schedule(path: Path, *, enabled: bool) -> None:
+    """Write into a deployment's file whether its schedule runs, so that the next deployment leaves it so."""
+    lines = [line for line in path.read_text("utf-8").splitlines() if not re.match(rf"\s*{_PAUSED}\s*=", line)]
+    path.write_text("\n".join([*lines, *([] if enabled else [f"{_PAUSED} = false"])]) + "\n", "utf-8")
+    what = "runs" if enabled else "is paused"
+    print(f"infra/deployments/{path.name} now says that the schedule {what}: commit it", file=sys.stderr)  # noqa: T201
 
 
 def install_cdk() -> tuple[Path, Path]:

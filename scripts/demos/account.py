@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TOKEN_SECRET_ID = "upwork-oauth-tokens"  # noqa: S105 - a name
+PUBLISHED_SECRET_ID = "upwork-oauth-tokens-published"  # noqa: S105 - a name
 CLIENT_SECRET_ID = "upwork-client"  # noqa: S105 - a name
+FUNCTION_NAME = "token-refresh-prod"
+_STACK = {
+    "aws:cloudformation:stack-id": f"arn:aws:cloudformation:eu-central-1:123456789012:stack/{FUNCTION_NAME}/made-up"
+}
 _KINDS = {"refreshToken": "token set", "nonce": "claim", "outcome": "record"}
 
 
@@ -38,16 +43,17 @@ class Version:
 class Account:
     """An AWS account with the token secret, and its provider, for as long as the `with` block lasts."""
 
-    def __init__(self, handler: str = HANDLER, *, client_apart: bool = True) -> None:
+    def __init__(self, handler: str = HANDLER, *, as_deployed: bool = False) -> None:
         """Describe the account.
 
         Args:
             handler: The function's handler.
-            client_apart: Whether the client credentials have a secret of their own; else they stand beside the tokens.
+            as_deployed: Whether the secrets are those of the default deployment: the client credentials stand beside
+                the tokens, and a copy is published. Otherwise the credentials have a secret of their own.
         """
         self._handler = handler
         self._client: dict[str, str] = {}
-        self._client_apart = client_apart
+        self._as_deployed = as_deployed
         self._started = contextlib.ExitStack()
         self._versions: dict[str, str] = {}
         self.provider = AuthorizationServer()
@@ -63,9 +69,12 @@ class Account:
             client_id, client_secret = self.provider.client()
             self.secrets.add(client_secret)
             self._client = {"clientId": client_id, "clientSecret": client_secret}
-            if self._client_apart:
+            if self._as_deployed:
+                self._create(TOKEN_SECRET_ID, None, {"function": FUNCTION_NAME, "published": PUBLISHED_SECRET_ID})
+                self._create(PUBLISHED_SECRET_ID, None, {"published-from": TOKEN_SECRET_ID})
+            else:
+                self._create(TOKEN_SECRET_ID, None)
                 self._create(CLIENT_SECRET_ID, self._client)
-            self._create(TOKEN_SECRET_ID, None)
             self._started = starting.pop_all()
         return self
 
@@ -81,8 +90,8 @@ class Account:
     @property
     def settings(self) -> dict[str, str]:
         """What a deployment sets."""
-        apart = {"CLIENT_SECRET_ID": CLIENT_SECRET_ID} if self._client_apart else {}
-        return apart | {
+        published, apart = {"PUBLISHED_SECRET_ID": PUBLISHED_SECRET_ID}, {"CLIENT_SECRET_ID": CLIENT_SECRET_ID}
+        return (published if self._as_deployed else apart) | {
             "PROVIDER": "upwork",
             "TOKEN_ENDPOINT": self.provider.token_endpoint,
             "TOKEN_SECRET_ID": TOKEN_SECRET_ID,
@@ -91,7 +100,7 @@ class Account:
 
     def function(self) -> Function:
         """Describe a function process; the caller starts it."""
-        return Function(self.environment, handler=self._handler)
+        return Function(self.environment | {"AWS_LAMBDA_FUNCTION_NAME": FUNCTION_NAME}, handler=self._handler)
 
     def authorize(self) -> None:
         """Do what a person does with a browser: authorize, and store the token set as a new version."""
@@ -107,7 +116,7 @@ class Account:
                 "expiresAt": now_ms + response["expires_in"] * 1000,
                 "team": "billing",
             }
-            | ({} if self._client_apart else self._client),
+            | (self._client if self._as_deployed else {}),
         )
 
     def let_hours_pass(self, hours: int) -> None:
@@ -142,9 +151,11 @@ class Account:
         """Whether the authorization server accepts the refresh token that is stored."""
         return self.provider.accepts(self.current_document()["refreshToken"])
 
-    def _create(self, name: str, value: dict[str, str] | None) -> None:
+    def _create(self, name: str, value: dict[str, str] | None, named: Mapping[str, str] | None = None) -> None:
         text = {} if value is None else {"SecretString": json.dumps(value)}
-        self.store.call("CreateSecret", {"Name": name, "ClientRequestToken": str(uuid.uuid4()), **text})
+        tags = {f"token-refresh:{key}": other for key, other in named.items()} | _STACK if named else {}
+        tagged = [{"Key": key, "Value": other} for key, other in tags.items()]
+        self.store.call("CreateSecret", {"Name": name, "ClientRequestToken": str(uuid.uuid4()), "Tags": tagged, **text})
 
     def _call(self, operation: str, name: str, document: dict[str, Any]) -> None:
         value = {"ClientRequestToken": str(uuid.uuid4()), "SecretString": json.dumps(document)}

@@ -43,7 +43,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--serve",
         action="store_true",
-        help="start the servers with a first secret, print the exports that lead every command to them, and wait",
+        help="start the servers with a first token and publish it; print what leads every command to them, and the "
+        "first lines of a service in Python and in TypeScript; wait",
     )
     parser.add_argument(
         "--handler",

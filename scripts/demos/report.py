@@ -24,7 +24,7 @@ _READ_ON = (
     ("docs/configuration.md", "every setting, outcome and error"),
     ("docs/protocol.md", "what a race or a crash can do, and what it can't"),
     ("scripts/demo --logs", "this demo with the structured log of each run"),
-    ("scripts/demo --serve", "the same servers, to try every command yourself"),
+    ("scripts/demo --serve", "the same servers, to try a service and every command yourself"),
 )
 
 

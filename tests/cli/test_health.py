@@ -1,17 +1,19 @@
 """The health of a token secret: what is wrong with it, and the command that fixes it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from builders import DAY, HOUR
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
 
 
 def test_due(cli: Cli, tokens: Tokens) -> None:
-    """A token set that is due, and not yet overdue, is healthy: the next run refreshes it."""
-    tokens.store(expires_in=7 * HOUR)
+    """A token set that is due, and not yet for longer than one period, is healthy: the next run refreshes it."""
+    tokens.store(expires_in=8 * HOUR - timedelta(minutes=39))
 
     ended = cli("status")
 
@@ -20,14 +22,110 @@ def test_due(cli: Cli, tokens: Tokens) -> None:
 
 
 def test_overdue(cli: Cli, tokens: Tokens) -> None:
-    """Where half of the time in which a refresh is due has passed, no run seems to come: attention, exit status 1."""
-    tokens.store(expires_in=3 * HOUR - timedelta(seconds=30))
+    """A token set that has been due for longer than one period needs attention: a run should have refreshed it."""
+    tokens.store(expires_in=8 * HOUR - timedelta(minutes=41, seconds=30))
 
     ended = cli("status")
 
     assert 1 == ended.code
-    assert "the refresh is overdue: it was due 5 h ago" in ended.screen
+    assert "the refresh is overdue: it was due 41 min ago, a run comes every 40 min" in ended.screen
     assert f"token-refresh doctor {SECRET_ID} --function NAME --region eu-central-1" in ended.screen
+
+
+@pytest.mark.parametrize(("seconds", "code"), [("9000", 0), ("3600", 1)])
+def test_the_period_that_is_deployed(cli: Cli, tokens: Tokens, seconds: str, code: int) -> None:
+    """A deployment with another schedule says its period, and a refresh is late by that."""
+    tokens.store(expires_in=6 * HOUR)
+
+    assert code == cli("status", RUN_PERIOD_SECONDS=seconds).code
+
+
+def test_the_period_of_an_hour_s_tokens(cli: Cli, tokens: Tokens) -> None:
+    """Tokens that live an hour are due for 20 minutes, in which three runs fit: after 7 minutes one is late."""
+    now = datetime.now(UTC)
+    lives = {"issuedAt": int((now - timedelta(minutes=48, seconds=30)).timestamp() * 1000)}
+    tokens.store(expires_in=timedelta(minutes=11, seconds=30), **lives)
+
+    ended = cli("status")
+
+    assert "it was due 8 min ago, a run comes every 6 min" in ended.screen
+
+
+def test_each_run_fails_before_its_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Where runs may not write, no attempt tells: a late refresh needs attention, and an expired token is broken."""
+    tokens.store(expires_in=8 * HOUR + timedelta(minutes=10))
+    store.fault("deny", "PutSecretValue", times=None)
+    codes = []
+    for _ in range(7):
+        store.clock_offset_seconds += 4000
+        assert 1 == cli("refresh").code
+        codes.append(cli("status").code)
+    store.clock_offset_seconds += 4000
+
+    assert [1] * 7 == codes
+    assert 2 == cli("status").code
+
+
+@pytest.fixture
+def client_secret(tokens: Tokens, store: SecretsManagerServer, environment: dict[str, str]) -> Any:
+    """A token set that is fresh, whose client credentials are in a secret of their own."""
+    environment["CLIENT_SECRET_ID"] = "client"
+    tokens.store(expires_in=DAY)
+    client = store.client()
+    client.create_secret(Name="client", SecretString='{"clientId": "id", "clientSecret": "canary"}')
+    return client
+
+
+def test_client_credentials(cli: Cli, client_secret: Any, store: SecretsManagerServer) -> None:
+    """A client secret that is deleted or overwritten is broken long before a refresh is due: every one will fail."""
+    assert 0 == cli("status").code
+    client_secret.put_secret_value(SecretId="client", SecretString="canary")
+    overwritten = cli("status")
+    client_secret.delete_secret(SecretId="client")
+    deleted = cli("status")
+    store.clock_offset_seconds = int((17 * HOUR).total_seconds())
+    due, dry, real = cli("status"), cli("refresh", "--dry-run"), cli("refresh")
+
+    assert (2, 2, 2) == (overwritten.code, deleted.code, due.code)
+    assert "every refresh fails before it begins: secret client (CLIENT_SECRET_ID)" in overwritten.screen
+    assert "secret client in eu-central-1 is marked for deletion" in deleted.screen
+    assert "aws secretsmanager restore-secret --secret-id client --region eu-central-1" in deleted.screen
+    assert "next run fails: it finds no client credentials" in due.screen
+    assert (1, 1) == (dry.code, real.code)
+    assert "canary" not in overwritten.screen
+
+
+def test_client_credentials_that_the_operator_may_not_read(
+    cli: Cli, client_secret: Any, store: SecretsManagerServer
+) -> None:
+    """What this caller may not read says nothing about the function: no finding."""
+    del client_secret
+    store.fault("deny", "GetSecretValue", nth=4)  # After the token secret and its claims.
+
+    assert 0 == cli("status").code
+
+
+def test_a_token_secret_that_is_marked_for_deletion(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A token secret that waits for its deletion is broken, with the command that brings it back."""
+    tokens.store(expires_in=DAY)
+    store.client().delete_secret(SecretId=SECRET_ID)
+
+    ended, fields = cli("status"), cli("status", "--json")
+
+    assert (2, 2, "broken") == (ended.code, fields.code, fields.json["health"])
+    assert f"aws secretsmanager restore-secret --secret-id {SECRET_ID} --region eu-central-1" in ended.screen
+
+
+def test_what_was_not_looked_at(cli: Cli, tokens: Tokens) -> None:
+    """Without the function's settings nobody knows of a client secret or a copy: it says that it did not look."""
+    tokens.store(expires_in=DAY, clientId=None, clientSecret=None)
+
+    ended = cli("status")
+
+    assert 0 == ended.code
+    assert "client not looked at without --function NAME" in ended.screen
+    assert "published copy not looked at without --function NAME" in ended.screen
+    assert "client in the environment" in cli("status", UPWORK_CLIENT_ID="id", UPWORK_CLIENT_SECRET="made-up").screen
 
 
 def test_expired(cli: Cli, tokens: Tokens) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import re
 import signal
@@ -10,20 +9,16 @@ import time
 import uuid
 from pathlib import Path
 
-import httpx
 import pytest
 
 from demos.account import Account
 from demos.demo import play
 from demos.report import Report
-from demos.serve import FUNCTION_NAME
 from demos.story import STORY
 from playing import DEMO, NO_AWS, demo, handler_of
 from testbed.aws_lambda.function import Function
 
 ROOT = Path(__file__).parents[2]
-
-_CURL = re.compile(r"curl -d '(.*)' (\S+)")
 
 LIES = """
     def handler(event, context):
@@ -156,36 +151,6 @@ def test_story_is_explained() -> None:
     assert "a claim: a version of the secret that gives this run alone the right" in said
     assert "a record, a version that says how its attempt ended" in said
     assert "At a single-use provider the grant would be lost here: that is the one window." in said
-
-
-def test_serve() -> None:
-    """`--serve` prints exports with which the commands of the docs work, and a command that lets time pass."""
-    with subprocess.Popen([DEMO, "--serve"], stdout=subprocess.PIPE, text=True) as served:  # noqa: S603 - our own script
-        assert served.stdout is not None
-        parts = ("".join(itertools.takewhile("\n".__ne__, served.stdout)) for _ in range(2))
-        exports, hints = parts  # Each ends with an empty line.
-        invoke = next(line.removeprefix("#").strip() for line in hints.splitlines() if "--invoke" in line)
-
-        def shell(command: str) -> tuple[int, str]:
-            done = subprocess.run(  # noqa: S603 - what the demo printed
-                ["/bin/sh", "-c", f"{exports}\n{command}"], cwd=ROOT, capture_output=True, text=True, check=False
-            )
-            return done.returncode, done.stdout + done.stderr
-
-        try:
-            assert "fresh" in shell("token-refresh refresh")[1]
-            (later, revoked) = [httpx.Request("POST", url, content=body) for body, url in _CURL.findall(hints)]
-            with httpx.Client(trust_env=False) as client:
-                client.send(later).raise_for_status()
-                assert "refreshed" in shell(invoke)[1]
-                assert "works" in shell('token-refresh verify --url "$API_URL"')[1]
-                client.send(revoked).raise_for_status()
-                assert "rejects the access token" in shell('token-refresh verify --url "$API_URL"')[1]
-            assert 0 != shell(invoke.replace(f"--invoke {FUNCTION_NAME}", "--invoke other"))[0]
-            assert "AccessDenied" in shell("token-refresh doctor")[1]
-        finally:
-            served.send_signal(signal.SIGINT)
-        assert 130 == served.wait()
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ class Stack:
             storage.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         storage.put_object(Bucket=bucket, Key=key, Body=code.read_bytes())
         self._cloudformation.create_stack(
-            StackName=self.name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_IAM"]
+            StackName=self.name, TemplateBody=json.dumps(template), Capabilities=["CAPABILITY_NAMED_IAM"]
         )
         stack = self.wait_until("CREATE_COMPLETE")
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}

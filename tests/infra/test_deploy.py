@@ -1,22 +1,24 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, NoReturn
+from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 import deploy
+import protect
 from infra.synthesis import ROOT
-from testbed.secrets_manager.server import SecretsManagerServer
 
 REGION = {"AWS_REGION": "eu-central-1"}
 
@@ -72,30 +74,13 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
     )
 
 
-@dataclass
-class Cdk:
-    """Stands in for the CDK's command: what it is asked for, and what it says that it has deployed."""
-
-    asked: list[list[str]] = field(default_factory=list)
-    outputs: dict[str, dict[str, str]] | None = None
-
-    def become(self, _: Path, command: list[str]) -> NoReturn:
-        self.asked.append(command)
-        raise SystemExit(0)
-
-    def run(self, command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        *line, flag, path = command
-        assert "--outputs-file" == flag
-        self.asked.append(line)
-        if self.outputs is not None:
-            Path(path).write_text(json.dumps(self.outputs))
-        return subprocess.CompletedProcess(command, 0 if self.outputs is not None else 1)
-
-
 @pytest.fixture
-def cdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cdk:
-    """A project whose only deployment is prod, and whose CDK deploys nothing."""
-    stand_in = Cdk()
+def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """The commands of the CDK that the process runs or becomes, with a project whose only deployment is prod.
+
+    A deployment makes the stack `prod-stack`.
+    """
+    commands: list[list[str]] = []
     (tmp_path / "deployments").mkdir()
     (tmp_path / "deployments" / "prod.toml").write_text('alarm_email = "a@b"\n')
     (tmp_path / "package-lock.json").write_text("{}")
@@ -103,22 +88,30 @@ def cdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cdk:
     monkeypatch.setattr(deploy, "INFRA", tmp_path)
     monkeypatch.setattr(deploy, "install_cdk", lambda: (Path("/bin/node"), Path("cdk")))
     monkeypatch.setattr(deploy, "check_credentials", lambda _: "account 1, region x")
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    monkeypatch.setattr(os, "execv", stand_in.become)
+
+    def become(_: Path, command: list[str]) -> None:
+        commands.append(command)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execv", become)
     monkeypatch.setattr(os, "chdir", lambda _: None)
-    monkeypatch.setattr(subprocess, "run", stand_in.run)
-    return stand_in
+    monkeypatch.setattr(deploy, "region_of", lambda _: "eu-central-1")
+    monkeypatch.setattr(deploy, "protect_tables", lambda *_: [])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
 
+    def deployed(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        *asked, option, outputs = command
+        assert "--outputs-file" == option
+        Path(outputs).write_text('{"prod-stack": {"ClaimTableName": "claims"}}')
+        commands.append(asked)
+        return subprocess.CompletedProcess(command, 0)
 
-@pytest.fixture(autouse=True)
-def _interrupts() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
+    monkeypatch.setattr(subprocess, "run", deployed)
+    return commands
 
 
 @pytest.mark.parametrize(
-    ("line", "asked"),
+    ("line", "cdk"),
     [
         ("prod", "deploy -c deployment=prod"),
         ("deploy prod --require-approval never", "deploy -c deployment=prod --require-approval never"),
@@ -128,97 +121,102 @@ def _interrupts() -> Iterator[None]:
         ("prod -c schedule_minutes=20", "deploy -c deployment=prod -c schedule_minutes=20"),
         ("-c environment=prod", "deploy -c environment=prod"),
         ("diff -c environment=prod", "diff -c environment=prod"),
+        ("prod --pause", "deploy -c deployment=prod"),
     ],
 )
-def test_what_the_cdk_is_asked_for(cdk: Cdk, line: str, asked: str) -> None:
+def test_what_the_cdk_is_asked_for(became: list[list[str]], line: str, cdk: str) -> None:
     """A deployment is named once; all that is not ours goes to the CDK as it is."""
-    cdk.outputs = {}
-
-    with pytest.raises(SystemExit) as ended:
+    with contextlib.suppress(SystemExit):
         deploy.main(line.split())
 
-    assert 0 == ended.value.code
-    assert [["/bin/node", "cdk", *asked.split()]] == cdk.asked
+    assert [["/bin/node", "cdk", *cdk.split()]] == became
 
 
-def tags(store: SecretsManagerServer, name: str) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in store.client().describe_secret(SecretId=name).get("Tags", ())}
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManagerServer]:
-    with SecretsManagerServer() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        yield server
-
-
-def test_adopted_secrets_are_tagged(cdk: Cdk, store: SecretsManagerServer) -> None:
-    """After a deployment the tags of an adopted secret name what was deployed, and no more what it had before."""
-    there = [{"Key": "team", "Value": "billing"}, {"Key": "token-refresh:claim-table", "Value": "gone"}]
-    store.client().create_secret(Name="old-tokens", Tags=there)
-    store.client().create_secret(Name="copies")
-    cdk.outputs = {
-        "token-refresh-prod": {
-            "FunctionName": "token-refresh-prod",
-            "TokenSecretId": store.client().describe_secret(SecretId="old-tokens")["ARN"],
-            "PublishedSecretId": "copies",
-        },
-        "token-refresh-prod-fleet-prod": {"FunctionName": "token-refresh-prod-fleet-prod"},
-    }
-
-    with pytest.raises(SystemExit):
-        deploy.main(["prod"])
-
-    assert {
-        "team": "billing",
-        "token-refresh:function": "token-refresh-prod",
-        "token-refresh:published": "copies",
-    } == tags(store, "old-tokens")
-    assert {"token-refresh:published-from": "old-tokens"} == tags(store, "copies")
-
-
-def test_tags_that_are_right_are_left_alone(cdk: Cdk, store: SecretsManagerServer) -> None:
-    """Where the template has set the tags, nothing is called that changes a secret, and so no right to it is needed."""
-    named = {"token-refresh:function": "token-refresh-prod"}
-    store.client().create_secret(Name="tokens", Tags=[{"Key": key, "Value": value} for key, value in named.items()])
-    cdk.outputs = {"stack": {"FunctionName": "token-refresh-prod", "TokenSecretId": "tokens"}}
-    store.fault("deny", "TagResource", times=None)
-
-    with pytest.raises(SystemExit) as ended:
-        deploy.main(["prod"])
-
-    assert 0 == ended.value.code
-    assert named == tags(store, "tokens")
-
-
-def test_a_secret_that_can_not_be_tagged(
-    cdk: Cdk, store: SecretsManagerServer, capsys: pytest.CaptureFixture[str]
+def test_a_deployment_protects_its_tables(
+    became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who deploys and may not tag the secret gets the command for somebody who may; the deployment is complete."""
-    store.fault("deny", "DescribeSecret", times=None)
-    cdk.outputs = {"stack": {"FunctionName": "worker", "TokenSecretId": "tokens", "ClaimTableName": "my-claims"}}
+    """Once a deployment has succeeded, its secrets are tagged, and its tables protected, which is said."""
+    asked: list[tuple[list[str], str]] = []
+    tagged: list[dict[str, str]] = []
 
-    with pytest.raises(SystemExit) as ended:
-        deploy.main(["prod"])
+    def protects(stacks: Iterable[str], region: str) -> list[str]:
+        asked.append((list(stacks), region))
+        return ["claims"]
 
-    said = capsys.readouterr().err
-    assert 0 == ended.value.code
-    assert "deployed, but secret tokens could not be tagged (AccessDeniedException)" in said
-    assert said.endswith(
-        "aws secretsmanager tag-resource --secret-id tokens --tags Key=token-refresh:function,Value=worker "
-        "Key=token-refresh:claim-table,Value=my-claims --region eu-central-1\n"
-    )
+    monkeypatch.setattr(deploy, "protect_tables", protects)
+    monkeypatch.setattr(deploy, "tag_secrets", lambda _, outputs: tagged.append(outputs))
+
+    with contextlib.suppress(SystemExit):
+        deploy.main(["diff", "prod"])
+    deploy.main(["prod"])
+
+    assert 2 == len(became)
+    assert [(["prod-stack"], "eu-central-1")] == asked
+    assert [{"ClaimTableName": "claims"}] == tagged
+    assert capsys.readouterr().err.endswith("scripts/deploy: table claims is protected against deletion\n")
 
 
-def test_a_deployment_that_failed_tags_nothing(cdk: Cdk) -> None:
-    """The exit status is the CDK's, and a secret keeps the tags of what is deployed."""
-    cdk.outputs = None
+def test_a_failed_deployment_protects_nothing(became: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment that failed ends with the CDK's exit code; what its rollback left is not touched."""
+
+    def failed(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(subprocess, "run", failed)
+    monkeypatch.setattr(deploy, "protect_tables", lambda *_: pytest.fail("it was asked"))
 
     with pytest.raises(SystemExit) as ended:
         deploy.main(["prod"])
 
     assert 1 == ended.value.code
+    assert [] == became
+
+
+def test_a_table_that_stays_open(
+    became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where AWS refuses the protection, the deployment says which table can be deleted, and what protects it."""
+
+    class Refuses:
+        def describe_table(self, **_: str) -> dict[str, Any]:
+            return {"Table": {}}
+
+        def update_table(self, **_: object) -> None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "UpdateTable")
+
+        def get_paginator(self, _: str) -> Refuses:
+            return self
+
+        def paginate(self, **_: str) -> list[dict[str, Any]]:
+            table = {"ResourceType": "AWS::DynamoDB::Table", "PhysicalResourceId": "claims"}
+            return [{"StackResourceSummaries": [table, {"ResourceType": "AWS::SQS::Queue"}]}]
+
+    monkeypatch.setattr(deploy, "protect_tables", protect.protect_tables)
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: Refuses())
+
+    with pytest.raises(SystemExit) as ended:
+        deploy.main(["prod"])
+
+    assert 77 == ended.value.code
+    assert 1 == len(became)
+    assert capsys.readouterr().err.endswith(
+        "scripts/deploy: deployed, but table claims in eu-central-1 can still be deleted: dynamodb:UpdateTable failed "
+        "(AccessDeniedException). Protect it: aws dynamodb update-table --table-name claims "
+        "--deletion-protection-enabled --region eu-central-1\n"
+    )
+
+
+def test_a_pause_stays(became: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
+    """A pause is written into the file, so that no later deployment resumes by accident, and taken out to resume."""
+    path = deploy.file_of("prod")
+
+    for _ in range(2):
+        deploy.main(["prod", "--pause"])
+        assert 'alarm_email = "a@b"\nschedule_enabled = false\n' == path.read_text()
+    assert "prod.toml now says that the schedule is paused: commit it" in capsys.readouterr().err
+    deploy.main(["prod", "--resume"])
+    assert 'alarm_email = "a@b"\n' == path.read_text()
+    assert 3 == len(became)
 
 
 @pytest.mark.parametrize(
@@ -226,23 +224,28 @@ def test_a_deployment_that_failed_tags_nothing(cdk: Cdk) -> None:
     [
         ("", "name a deployment: scripts/deploy deploy NAME, one of: prod"),
         ("diff", "name a deployment: scripts/deploy diff NAME, one of: prod"),
+        ("--pause", "name a deployment: scripts/deploy deploy NAME, one of: prod"),
+        ("diff prod --pause", "--pause or --resume goes with a deployment alone: scripts/deploy prod --pause"),
+        ("prod --pause --resume", "--pause or --resume goes with a deployment alone: scripts/deploy prod --pause"),
         (
             "qa",
             "infra/deployments/qa.toml does not exist (there are: prod). Make it: echo",
         ),
     ],
 )
-def test_wrong_use(cdk: Cdk, capsys: pytest.CaptureFixture[str], line: str, message: str) -> None:
+def test_wrong_use(became: list[list[str]], capsys: pytest.CaptureFixture[str], line: str, message: str) -> None:
     """A wrong command line changes nothing and says how to write it."""
     with pytest.raises(SystemExit) as ended:
         deploy.main(line.split())
 
     assert 64 == ended.value.code
     assert capsys.readouterr().err.startswith(f"scripts/deploy: {message}")
-    assert [] == cdk.asked
+    assert [] == became
 
 
-def test_interrupted(cdk: Cdk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_interrupted(
+    became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Ctrl-C before the CDK has begun ends with one line, not with a traceback, and nothing is deployed."""
 
     def interrupted() -> tuple[Path, Path]:
@@ -255,7 +258,7 @@ def test_interrupted(cdk: Cdk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
     assert 130 == ended.value.code
     assert capsys.readouterr().err.endswith("scripts/deploy: interrupted; nothing was deployed\n")
-    assert [] == cdk.asked
+    assert [] == became
 
 
 def test_without_credentials(tmp_path: Path) -> None:

@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import json
-import time
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.policy import Ask, Policy, resolve
+from infra.enforced import FROM_THE_WORKER, FUNCTION, KEY, World
+from infra.policy import Ask, Policy
 from infra.synthesis import Deployment
 from testbed.aws_lambda.function import Function
 from testbed.provider.token_endpoint import TokenEndpoint
@@ -18,92 +14,7 @@ from token_refresh.errors import SecretAccessDenied, TokenRefreshError
 from token_refresh.reader import TokenReader
 from token_refresh_worker.handlers import refresh
 
-if TYPE_CHECKING:
-    from testbed.aws.faults import Call
-
-KEY = "arn:aws:kms:eu-central-1:123456789012:key/the-key"
 SECRETS_AND_KEY = ("secretsmanager:", "kms:")
-FUNCTION = "arn:aws:lambda:eu-central-1:123456789012:function:the-worker"
-FROM_THE_WORKER = {"lambda:SourceFunctionArn": FUNCTION}
-KEY_ACTION = {"GetSecretValue": "kms:Decrypt", "PutSecretValue": "kms:GenerateDataKey"}
-
-
-class World:
-    """The deployment, come true on this machine: its secrets in a store that enforces its policies, and a provider."""
-
-    def __init__(self, deployment: Deployment, store: SecretsManagerServer, endpoint: TokenEndpoint) -> None:
-        self.store, self.endpoint = store, endpoint
-        variables = deployment.one("Lambda::Function")["Environment"]["Variables"]
-        self.token, self.client = variables["TOKEN_SECRET_ID"], variables["CLIENT_SECRET_ID"]
-        self.published = variables["PUBLISHED_SECRET_ID"]
-        self.arns = {name: self.create(name) for name in (self.token, self.client, self.published)}
-        known = {"AWS::Partition": "aws", deployment.logical_id("KMS::Key") + ".Arn": KEY}
-        known[deployment.logical_id("Lambda::Function") + ".Arn"] = FUNCTION
-        for name in (self.token, self.published):
-            known[deployment.logical_id("SecretsManager::Secret", Name=name)] = self.arns[name]
-        self._known = Resolved(known)
-        self.environment = variables | store.environment | {"TOKEN_ENDPOINT": endpoint.url}
-
-    def create(self, name: str) -> str:
-        arn: str = self.store.call("CreateSecret", {"Name": name, "ClientRequestToken": str(uuid.uuid4())})["ARN"]
-        return arn
-
-    def fill(self, name: str, document: dict[str, Any]) -> None:
-        version = {"SecretString": json.dumps(document), "ClientRequestToken": str(uuid.uuid4())}
-        self.store.call("PutSecretValue", {"SecretId": name, **version})
-
-    def fill_all(self, *, lives_seconds: float) -> None:
-        tokens = self.endpoint.grant.authorize()
-        expires_at = round((time.time() + lives_seconds) * 1000)
-        credentials = {"clientId": self.endpoint.client_id, "clientSecret": self.endpoint.client_secret}
-        self.fill(self.client, credentials)
-        self.fill(
-            self.token,
-            {
-                "accessToken": tokens["access_token"],
-                "refreshToken": tokens["refresh_token"],
-                "expiresAt": expires_at,
-            },
-        )
-
-    def policy(self, statements: list[dict[str, Any]]) -> Policy:
-        return Policy(statements=resolve(statements, self._known))
-
-    def enforce(self, policy: Policy) -> None:
-        def authorize(call: Call) -> str | None:
-            refused = [ask for ask in asks(call) if not policy.allows(ask)]
-            return f"{refused[0].action} on {refused[0].resource}" if refused else None
-
-        self.store.authorize = authorize
-
-    @contextmanager
-    def running(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-        with monkeypatch.context() as patch:
-            for name, value in self.environment.items():
-                patch.setenv(name, value)
-            yield
-
-
-class Resolved(dict[str, str]):
-    """What references resolve to; what the tests say nothing about stands for itself."""
-
-    def __missing__(self, name: str) -> str:
-        return f"arn:aws:unnamed:::{name}"
-
-
-def asks(call: Call) -> list[Ask]:
-    """What AWS asks for a call on a secret that a customer-managed key encrypts."""
-    arn = call.arn or f"arn:aws:secretsmanager:{call.region}:123456789012:secret:{call.secret_id}-??????"
-    labels = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
-    context = FROM_THE_WORKER | labels
-    permissions = [Ask(action=f"secretsmanager:{call.operation}", resource=arn, context=context)]
-    if action := KEY_ACTION.get(call.operation):
-        key_context = {
-            "kms:ViaService": f"secretsmanager.{call.region}.amazonaws.com",
-            "kms:EncryptionContext:SecretARN": arn,
-        }
-        permissions.append(Ask(action=action, resource=KEY, context=key_context))
-    return permissions
 
 
 @pytest.fixture
@@ -114,7 +25,7 @@ def world(everything: Deployment) -> Iterator[World]:
 
 @pytest.fixture
 def worker_policy(world: World, everything: Deployment) -> Policy:
-    return world.policy(everything.policy_of_role("lambda.amazonaws.com"))
+    return world.policy(everything, everything.policy_of_role("lambda.amazonaws.com"))
 
 
 def test_worker_does_its_job(world: World, worker_policy: Policy) -> None:
@@ -157,7 +68,7 @@ def run_without(number: int, deployment: Deployment, monkeypatch: pytest.MonkeyP
     with SecretsManagerServer() as store, TokenEndpoint(reuse="revokes") as endpoint:
         world = World(deployment, store, endpoint)
         world.fill_all(lives_seconds=60)
-        policy = world.policy(deployment.policy_of_role("lambda.amazonaws.com"))
+        policy = world.policy(deployment, deployment.policy_of_role("lambda.amazonaws.com"))
         world.enforce(policy.without(policy.grants(SECRETS_AND_KEY)[number]))
         with world.running(monkeypatch):
             try:
@@ -168,7 +79,7 @@ def run_without(number: int, deployment: Deployment, monkeypatch: pytest.MonkeyP
 
 def test_consumers_only_read_what_is_published(world: World, everything: Deployment) -> None:
     """The policy for consumers reads and describes the published secret alone, and changes nothing."""
-    policy = world.policy(everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"])
+    policy = world.policy(everything, everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"])
     operations = ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage", "DescribeSecret", "DeleteSecret")
 
     allowed = {
@@ -196,7 +107,7 @@ def test_consumers_reader_works(world: World, everything: Deployment, monkeypatc
     world.fill_all(lives_seconds=60)
     with world.running(monkeypatch):
         refresh({}, None)
-    world.enforce(world.policy(everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]))
+    world.enforce(world.policy(everything, everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]))
 
     with world.running(monkeypatch):
         assert TokenReader(world.published).get()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from demos import account, serve
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.single.parameters import SingleParameters
@@ -25,6 +26,18 @@ def read(**context: Any) -> SingleParameters:
     parameters = parameters_of({"environment": "prod"} | context)
     assert isinstance(parameters, SingleParameters)
     return parameters
+
+
+def test_the_demo_uses_these_names() -> None:
+    """`scripts/demo --serve` calls function, secrets and table as the default deployment does."""
+    prod = read(claim_table="create")
+
+    assert (prod.stack_name, prod.token_secret_id, prod.published_secret_id, prod.claim_table_name) == (
+        account.FUNCTION_NAME,
+        account.TOKEN_SECRET_ID,
+        account.PUBLISHED_SECRET_ID,
+        serve.CLAIM_TABLE,
+    )
 
 
 def test_environment_is_required() -> None:

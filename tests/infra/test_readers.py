@@ -21,8 +21,8 @@ from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterEr
 from aws_secretsmanager_caching import SecretCache, SecretCacheConfig
 from botocore.exceptions import ClientError
 
+from infra.enforced import World
 from infra.synthesis import Deployment
-from infra.test_least_privilege import World
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.handlers import refresh
@@ -86,7 +86,8 @@ def world(everything: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
             refresh({}, None)
         for name, value in store.environment.items():
             monkeypatch.setenv(name, value)
-        found.enforce(found.policy(everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]))
+        consumers = everything.one("IAM::ManagedPolicy")["PolicyDocument"]["Statement"]
+        found.enforce(found.policy(everything, consumers))
         # As Powertools would make it for itself; it keeps one for the process, and its client with it.
         monkeypatch.setitem(DEFAULT_PROVIDERS, "secrets", SecretsProvider(boto3_client=boto3.client("secretsmanager")))
         yield found

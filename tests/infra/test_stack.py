@@ -9,7 +9,7 @@ from infra.conftest import FLEET, RECEIVER
 from infra.policy import Ask, Policy, as_list, resolve
 from infra.synthesis import Deployment, synthesise
 
-ANY = ["plain", "everything", "adopted", "bare"]
+ANY = ["plain", "everything", "with_table", "adopted", "bare"]
 
 
 @pytest.fixture
@@ -36,10 +36,14 @@ def test_no_value_in_the_template(any_deployment: Deployment) -> None:
 
 @every_deployment
 def test_secrets_and_keys_outlive_the_stack(any_deployment: Deployment) -> None:
-    """Destroying the stack, or replacing a resource of it, destroys no grant: secret, its policy and its key stay."""
-    for kind in ("SecretsManager::Secret", "SecretsManager::ResourcePolicy", "KMS::Key"):
+    """Destroying the stack, or replacing a resource of it, destroys no grant: secret, its policy and its key stay.
+
+    Only what a failed first deployment made is deleted, so that nothing keeps the next try from making it.
+    """
+    for kind in ("SecretsManager::Secret", "SecretsManager::ResourcePolicy", "KMS::Key", "DynamoDB::Table"):
         for resource in any_deployment.resources(kind):
-            assert ("Retain", "Retain") == (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+            assert ("RetainExceptOnCreate", "Retain") == (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+            assert not resource["Properties"].get("DeletionProtectionEnabled")
 
 
 def test_an_upgrade_replaces_nothing(everything: Deployment) -> None:

@@ -24,13 +24,13 @@ _CDK = """
 const { spawnSync } = require("node:child_process");
 const { cpSync } = require("node:fs");
 const [command, flag, deployment, ...others] = process.argv.slice(2);
-if (command === "deploy" && others[0] === "--outputs-file") others.splice(0, 2);
 if (process.env.REAL_CDK && ["bootstrap", "diff"].includes(command)) {
   const options = [REAL, ...process.argv.slice(2), "--no-notices"];
   process.exit(spawnSync(process.execPath, options, { stdio: "inherit" }).status);
 }
 const known = ["bootstrap", "diff", "deploy", "destroy", "synth"].includes(command);
-if (!known || flag !== "-c" || others.length) process.exit(64);
+const ours = !others.length || (command === "deploy" && others.length === 2 && others[0] === "--outputs-file");
+if (!known || flag !== "-c" || !ours) process.exit(64);
 cpSync("deployments", `../asked/${deployment.replace(/^deployment=/, "")}`, { recursive: true });
 """
 
@@ -120,6 +120,7 @@ def shell(page: Path, served: dict[str, str], emulator: Emulator, files: Path) -
     environment["CDK_VALIDATION"] = "false"  # half of a synthesis; tests/infra validates the templates
     if page.name == "operations.md":
         account = {}
-    shell = Shell(environment | served | account, files)
+    configuration = {"AWS_CONFIG_FILE": str(files / ".aws" / "config")}
+    shell = Shell(environment | served | configuration | account, files)
     shell.environment["PATH"] = f"{programs}:{BIN}:{os.environ['PATH']}"
     return shell

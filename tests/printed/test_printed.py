@@ -66,13 +66,12 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             return {"OLD_VERSION_ID": old}
         case "providers.md":
             key: Any = emulator.client("kms").create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
-            return {"KEY_ID": key["KeyMetadata"]["KeyId"]}
+            issuer = shell.environment["AUTHORIZATION_ENDPOINT"].partition("/ab/")[0]
+            return {"KEY_ID": key["KeyMetadata"]["KeyId"], "ISSUER_URL": issuer}
         case "rotate-a-client-secret.md":
             secrets.create_secret(Name="upwork-client", SecretString="{}")
             shell.environment["CLIENT_SECRET_ID"] = "upwork-client"
-        case "reader.md":
-            secrets.create_secret(Name="upwork-oauth-tokens-published", SecretString="{}")
-        case "beside-another-stack.md":
+        case "beside-another-stack.md" | "first-deployment.md":
             make_stack(emulator)
         case "tutorial.md":
             make_stack(emulator)
@@ -150,6 +149,6 @@ def test_every_page_is_run() -> None:
 def test_deploy_page_has_all() -> None:
     """docs/deploy.md has each form of `scripts/deploy`, and no other."""
     lines = {line for line in lines_of(DEPLOY) if line.startswith("scripts/deploy")}
-    forms = ("prod", "diff prod", "synth prod", "destroy prod", "bootstrap prod")
+    forms = ("prod", "prod --pause", "prod --resume", "diff prod", "synth prod", "destroy prod", "bootstrap prod")
 
     assert {f"scripts/deploy {form}" for form in forms} == lines

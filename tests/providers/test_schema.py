@@ -152,6 +152,18 @@ def test_every_key_is_read() -> None:
     )
 
 
+def test_the_api_is_named_in_each_request() -> None:
+    """`resource` goes to the page, into the exchange of the code and into a refresh; without a page, into the last."""
+    resource = "https://api.example.com/mcp"
+
+    found = read(resource=resource, authorization={"endpoint": "https://a.com/", "params": {"prompt": "consent"}})
+
+    assert found.authorization is not None
+    assert {"resource": resource} == found.request.params == found.authorization.code_params
+    assert {"prompt": "consent", "resource": resource} == found.authorization.params
+    assert {"resource": resource} == read(resource=resource).request.params
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -172,6 +172,8 @@ def without(key: str) -> dict[str, Any]:
         ({"old_access_token": "ends"}, "old_access_token must be one of dies, lives"),
         ({"revocation_endpoint": "https://{shop}.example.com"}, r"revocation_endpoint must be .*; shop doesn't"),
         ({"ends_on": date(2027, 2, 16)}, "ends_on must be the changes_on of a line of evidence"),
+        ({"resource": "https://api.example.com/#x"}, "resource must be a string that matches"),
+        ({"resource": "api.example.com"}, "resource must be a string that matches"),
         ({"successor": "other"}, "successor must be absent without ends_on"),
         ({"evidence": [EVIDENCE | {"source": "A forum"}]}, r"evidence\[0\]: source must be a link, because the basis"),
         ({"evidence": []}, "evidence must be a list with at least one source"),

@@ -24,6 +24,7 @@ def test_the_defaults_are_upwork_s() -> None:
         kept_tokens_key_id=None,
         provider=load_provider("upwork"),
         request_timeout_seconds=None,
+        run_period=None,
         log_level="INFO",
     )
 

@@ -13,6 +13,7 @@ from token_refresh_infra.access import grant_send
 from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.constructs.queues import dead_letters
+from token_refresh_infra.constructs.role import service_role
 
 HANDLER = "token_refresh_worker.handlers.refresh"
 
@@ -40,6 +41,7 @@ class WorkerFunction(Construct):
         self.log_group, self.role = log_and_role(
             self,
             name=log_group_name or parameters.log_group_name,
+            role_for=construct_id.lower(),
             retention_days=int(parameters.log_retention_days),
             key=log_key,
         )
@@ -76,12 +78,12 @@ class WorkerFunction(Construct):
 
 
 def log_and_role(
-    scope: Construct, *, name: str | None, retention_days: int, key: str | None
+    scope: Construct, *, name: str | None, role_for: str | None, retention_days: int, key: str | None
 ) -> tuple[logs.ILogGroup, iam.Role]:
-    """Make a function's log group, and its role, which may write it."""
+    """Make a function's log group, and its role, which may write it; without names, CloudFormation gives them some."""
     group = logs.CfnLogGroup(scope, "Logs", log_group_name=name, retention_in_days=retention_days, kms_key_id=key)
     group.apply_removal_policy(RemovalPolicy.DESTROY)  # nothing in a log is needed once the stack is gone
-    role = iam.Role(scope, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    role = service_role(scope, "Role", name=role_for, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
     role.add_to_principal_policy(
         iam.PolicyStatement(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.attr_arn])
     )

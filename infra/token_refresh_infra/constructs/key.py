@@ -32,7 +32,8 @@ class KeptTokensKey(Construct):
             "Key",
             description=f"Encrypts OAuth tokens that wait in table {table}",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,  # without it, tokens that wait in the table are lost
+            # Without it, tokens that wait in the table are lost.
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
 
 
@@ -51,7 +52,8 @@ class SecretKey(Construct):
             "Key",
             description=f"Encrypts OAuth token secrets ({environment})",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN,  # without its key, a secret that was kept is lost
+            # Without its key, a secret that was kept is lost.
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
 
     def allow_logs(self, log_group_name: str) -> None:

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from token_refresh_infra.access import grant_invoke, grant_send
 from token_refresh_infra.constructs.queues import dead_letters
+from token_refresh_infra.constructs.role import service_role
 
 _NAME_LIMIT = 64
 
@@ -21,9 +22,10 @@ class Schedules(Construct):
         self._enabled = enabled
         self._group = scheduler.CfnScheduleGroup(self, "Group", name=group_name)
         # Scheduler may take it for this group's schedules alone.
-        self._role = iam.Role(
+        self._role = service_role(
             self,
             "Role",
+            name="schedule",
             assumed_by=iam.ServicePrincipal(
                 "scheduler.amazonaws.com",
                 conditions={

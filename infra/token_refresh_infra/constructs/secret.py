@@ -57,8 +57,9 @@ class EmptySecret(Construct):
             kms_key_id=key,
             tags=[CfnTag(key=tag, value=text) for tag, text in {"environment": environment, **(tags or {})}.items()],
         )
-        # Destroying a stack must never destroy a grant: a new stack adopts the secret that the old one left.
-        secret.apply_removal_policy(RemovalPolicy.RETAIN)
+        # Destroying a stack must never destroy a grant: a new stack adopts the secret that the old one left. What a
+        # failed creation made holds none, and is deleted: it would block the next try.
+        secret.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         acknowledge(
             secret,
             "SMG4",
@@ -67,7 +68,7 @@ class EmptySecret(Construct):
         policy = secretsmanager.CfnResourcePolicy(
             self, "Policy", secret_id=secret.ref, resource_policy=self._policy(only), block_public_policy=True
         )
-        policy.apply_removal_policy(RemovalPolicy.RETAIN)
+        policy.apply_removal_policy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
         self.name = name
         self.secrets: Secrets = one_secret(self, secret.ref).encrypted_with(key)
 

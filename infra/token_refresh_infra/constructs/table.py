@@ -10,7 +10,7 @@ KEY = "secret_arn"
 
 
 class ClaimTable(Construct):
-    """One item a secret, protected against deletion, with point-in-time recovery."""
+    """One item a secret, with point-in-time recovery; `scripts/deploy` protects it against deletion."""
 
     def __init__(self, scope: Construct, construct_id: str, *, name: str, key_arn: str | None) -> None:
         super().__init__(scope, construct_id)
@@ -24,8 +24,9 @@ class ClaimTable(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            deletion_protection=True,
-            removal_policy=RemovalPolicy.RETAIN,
+            # No protection against deletion: it would block the rollback of a failed creation. The template leaves it
+            # open, and `scripts/deploy` switches it on afterwards.
+            removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
             encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED if key else dynamodb.TableEncryption.DEFAULT,
             encryption_key=key,
         )

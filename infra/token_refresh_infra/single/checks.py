@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 from token_refresh.aws.arn import name_same_secret
 from token_refresh_infra.common import CREATE, NONE
 from token_refresh_infra.context import ParameterError
-from token_refresh_worker.core.schedule import LEAST_MARGIN, STALENESS, claim_time_to_live
+from token_refresh_worker.core.schedule import LEAST_MARGIN, RUNS_IN_WINDOW, STALENESS, claim_time_to_live
 from token_refresh_worker.providers.lifetime import lifetime_problem
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 if TYPE_CHECKING:
     from token_refresh_infra.single.parameters import SingleParameters
 
-# A schedule has to run this often while a refresh is due, so that one missed or failed run costs nothing.
-RUNS_IN_WINDOW = 3
 # With claims in the secret, a claim has to outlive its run until reads show what the run stored, with a reserve.
 CLAIM_OUTLIVES_RUN = STALENESS + LEAST_MARGIN
 

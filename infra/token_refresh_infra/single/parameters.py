@@ -10,13 +10,13 @@ from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_infra.common import CREATE, NONE, CommonParameters, event_bus, kept_tokens_key, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 from token_refresh_infra.single.checks import (
-    RUNS_IN_WINDOW,
     check_claims,
     check_lifetime,
     check_protects,
     check_published,
     check_schedule,
 )
+from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.run.settings import Settings, read_settings
 

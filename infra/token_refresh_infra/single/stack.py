@@ -45,7 +45,9 @@ class SingleStack(DeployedStack):
             "Worker",
             parameters=parameters,
             code=code,
-            variables=parameters.variables | ({"KEPT_TOKENS_KEY_ID": self._kept_key} if self._kept_key else {}),
+            variables=parameters.variables
+            | {"RUN_PERIOD_SECONDS": str(parameters.longest_gap_seconds)}
+            | ({"KEPT_TOKENS_KEY_ID": self._kept_key} if self._kept_key else {}),
             timeout_seconds=parameters.timeout_seconds,
             event_age_seconds=60 * parameters.run_every_minutes,
             log_key=self._key_arn if parameters.encrypt_logs else None,
@@ -236,6 +238,7 @@ class SingleStack(DeployedStack):
                 "DeniedAccessUrl": self.denied.queue.queue_url if self.denied else None,
                 "AlarmTopicArn": self.topic.topic_arn if self.topic else None,
                 "KeyArn": self._key_arn,
+                "KeptTokensKeyArn": self._kept_key,
                 "DashboardName": self._parameters.stack_name if self._parameters.dashboard else None,
             }
         )

@@ -49,6 +49,7 @@ class WebhookReceiver(Construct):
         consumer_timeout_seconds: int = 60,
         name: str | None = None,
         log_group_name: str | None = None,
+        role_for: str | None = None,
         log_retention_days: int = 90,
         log_key: str | None = None,
         tracing: bool = False,
@@ -70,6 +71,7 @@ class WebhookReceiver(Construct):
             consumer_timeout_seconds: The timeout of the function that reads the queue, which waits six times as long.
             name: The function's name; by default one is made.
             log_group_name: Where the function logs; by default a name is made.
+            role_for: Last part of the role's name, after those of stack and region; by default a name is made.
             log_retention_days: For how long.
             log_key: The ARN of a key that encrypts the log.
             tracing: Whether X-Ray records the function's calls.
@@ -77,7 +79,7 @@ class WebhookReceiver(Construct):
         super().__init__(scope, construct_id)
         self._make_queues(consumer_timeout_seconds)
         self.log_group, self.role = log_and_role(
-            self, name=log_group_name, retention_days=log_retention_days, key=log_key
+            self, name=log_group_name, role_for=role_for, retention_days=log_retention_days, key=log_key
         )
         access.grant_send(self.role, self.queue.queue_arn)
         labels = ("AWSCURRENT", "AWSPREVIOUS") if accept_previous else ("AWSCURRENT",)

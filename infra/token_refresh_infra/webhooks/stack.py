@@ -48,6 +48,7 @@ class WebhookStack(DeployedStack):
             reserved_concurrency=parameters.reserved_concurrency,
             name=parameters.stack_name,
             log_group_name=parameters.log_group_name,
+            role_for="receiver",
             log_retention_days=int(parameters.log_retention_days),
             log_key=parameters.kms_key if parameters.encrypt_logs else None,
             tracing=parameters.tracing,

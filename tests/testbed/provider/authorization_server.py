@@ -31,6 +31,8 @@ class TokenRequest:
     status: int
     error: str | None
     """The error code of RFC 6749 section 5.2."""
+    resource: str | None = None
+    """The API that the token is for (RFC 8707)."""
 
 
 class AuthorizationServer(Child):
@@ -53,6 +55,11 @@ class AuthorizationServer(Child):
             f"--grace-seconds={grace_seconds}",
             *(f"--redirect-uri={uri}" for uri in redirect_uris),
         )
+
+    @property
+    def issuer(self) -> str:
+        """Where its metadata is found (RFC 8414), and that of the API (RFC 9728)."""
+        return str(self.announced["issuer"])
 
     @property
     def authorization_endpoint(self) -> str:

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import path
+from django.urls import include, path
 from django.utils import timezone
 
 from testbed.process import announce
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _AUTHORIZATION_PATH = "ab/account-security/oauth2/authorize"
 _TOKEN_PATH = "api/v3/oauth2/token"
+_REVOCATION_PATH = "api/v3/oauth2/revoke"
 _API_PATH = "api/v3/me"
 _CALLBACKS = ("http://127.0.0.1/callback", "http://[::1]/callback")
 # The toolkit's own page, in a frame that loads nothing from elsewhere.
@@ -40,15 +41,14 @@ _requests: list[dict[str, Any]] = []
 
 
 def _count_token_requests(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Keep grant type and status of each token request, and never a value."""
+    """Keep grant type, status and `resource` of each token request, and no token."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         if request.path == f"/{_TOKEN_PATH}":
             error = json.loads(response.content).get("error") if response.status_code >= 400 else None
-            _requests.append(
-                {"grant_type": request.POST.get("grant_type", ""), "status": response.status_code, "error": error}
-            )
+            asked = {name: request.POST.get(name) for name in ("grant_type", "resource")}
+            _requests.append({**asked, "status": response.status_code, "error": error})
         return response
 
     return middleware
@@ -94,6 +94,7 @@ def _configure(*, access_token_seconds: int, grace_seconds: int) -> None:
             "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": grace_seconds,
             "REFRESH_TOKEN_REUSE_PROTECTION": grace_seconds == 0,
             "SCOPES": {"read": "Read your contracts and messages"},
+            "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
         },
     )
     logging.getLogger("django.request").setLevel(logging.ERROR)  # a refused request is counted, not printed
@@ -121,7 +122,8 @@ def _register(redirect_uris: Iterable[str]) -> dict[str, str]:
 
 def _views(client: dict[str, str]) -> tuple[Any, ...]:
     from oauth2_provider.models import AccessToken, RefreshToken  # noqa: PLC0415 - importable only once Django is set up
-    from oauth2_provider.views import AuthorizationView, TokenView  # noqa: PLC0415 - likewise
+    from oauth2_provider.urls import metadata_urlpatterns  # noqa: PLC0415 - likewise
+    from oauth2_provider.views import AuthorizationView, RevokeTokenView, TokenView  # noqa: PLC0415 - likewise
 
     def revoke(request: HttpRequest) -> HttpResponse:
         one = {"token": request.POST["refresh_token"]} if "refresh_token" in request.POST else {}
@@ -139,10 +141,16 @@ def _views(client: dict[str, str]) -> tuple[Any, ...]:
         live = AccessToken.objects.filter(token=bearer, expires__gt=timezone.now())
         return JsonResponse({}, status=200 if live.exists() else 401)
 
+    # By these names the metadata finds them (RFC 8414, RFC 9728).
+    of_the_toolkit = (
+        *metadata_urlpatterns,
+        path(_AUTHORIZATION_PATH, AuthorizationView.as_view(), name="authorize"),
+        path(_TOKEN_PATH, TokenView.as_view(), name="token"),
+        path(_REVOCATION_PATH, RevokeTokenView.as_view(), name="revoke-token"),
+    )
     return (
         path(_API_PATH, api),
-        path(_AUTHORIZATION_PATH, AuthorizationView.as_view()),
-        path(_TOKEN_PATH, TokenView.as_view()),
+        path("", include((of_the_toolkit, "oauth2_provider"))),
         path("control/client", lambda _: JsonResponse(client)),
         path("control/requests", lambda _: JsonResponse(_requests, safe=False)),
         path("control/revoke", revoke),
@@ -191,6 +199,7 @@ def main() -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         announce(
+            issuer=url,
             authorization_endpoint=f"{url}/{_AUTHORIZATION_PATH}",
             token_endpoint=f"{url}/{_TOKEN_PATH}",
             api=f"{url}/{_API_PATH}",

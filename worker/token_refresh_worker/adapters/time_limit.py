@@ -54,12 +54,17 @@ def _now() -> float:
 
 
 @contextmanager
-def send_within(limit: TimeLimit, request: httpx.Request, proxy: httpcore.Proxy | None) -> Iterator[httpx.Response]:
+def send_within(
+    limit: TimeLimit,
+    request: httpx.Request,
+    proxy: httpcore.Proxy | None,
+    network: httpcore.NetworkBackend | None = None,
+) -> Iterator[httpx.Response]:
     """Send one httpx request over httpcore, without an `httpx.Client`. Errors are httpcore's."""
     url, headers = request.url, request.headers.raw
     target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
     with (
-        httpcore.ConnectionPool(proxy=proxy, network_backend=LimitedNetwork(limit)) as pool,
+        httpcore.ConnectionPool(proxy=proxy, network_backend=network or LimitedNetwork(limit)) as pool,
         pool.stream(request.method, target, headers=headers, content=request.read() or None) as response,
     ):
         yield httpx.Response(response.status, headers=response.headers, content=response.iter_stream())

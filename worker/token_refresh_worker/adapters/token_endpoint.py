@@ -30,7 +30,7 @@ from token_refresh_worker.oauth.response import (
 )
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
 
-_HEADERS: Final = {
+HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # An encoded body can be a thousand times what arrives.
     "Connection": "close",
@@ -38,7 +38,7 @@ _HEADERS: Final = {
 }
 
 _COMPRESSED: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"})
-_NOT_SENT: Final = (
+NOT_SENT: Final = (
     httpcore.ConnectError,
     httpcore.ConnectTimeout,
     httpcore.ProxyError,
@@ -46,7 +46,7 @@ _NOT_SENT: Final = (
     httpx.InvalidURL,
     UnicodeError,  # a host that is not valid in IDNA
 )
-_HTTP_ERRORS: Final = (
+HTTP_ERRORS: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
     httpcore.ProtocolError,
@@ -66,7 +66,7 @@ class HttpTokenEndpoint:
         self.url = url
         self.response_format = response_format
         self.sign = sign
-        self.proxy = _proxy_for(url)
+        self.proxy = proxy_for(url)
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send `request` and read the response, end to end within the time limit.
@@ -112,9 +112,9 @@ class _Call:
             )
         except ConfigurationError as error:
             return FailedRequest(kind=FailureKind.NOT_SIGNED, seen=str(error))
-        except _NOT_SENT as error:
+        except NOT_SENT as error:
             return FailedRequest(kind=FailureKind.NOT_SENT, seen=type(error).__name__)
-        except _HTTP_ERRORS as error:
+        except HTTP_ERRORS as error:
             return self._failure(error)
 
     def _failure(self, error: Exception) -> EndpointResponse:
@@ -139,10 +139,10 @@ class _Call:
                 self._by_status = without_body
             if response.is_redirect:
                 return without_body
-            return read_response(status, _read_body(response), retry_after, self._endpoint.response_format)
+            return read_response(status, read_body(response), retry_after, self._endpoint.response_format)
 
     def _http_request(self, fields: Mapping[str, str]) -> httpx.Request:
-        request, url, headers = self._request, httpx.URL(self._endpoint.url), httpx.Headers(_HEADERS)
+        request, url, headers = self._request, httpx.URL(self._endpoint.url), httpx.Headers(HEADERS)
         if request.encoding is Encoding.QUERY:
             url = url.copy_merge_params(fields)
         headers.update(request.headers)
@@ -150,7 +150,7 @@ class _Call:
         return httpx.Request(request.method, url, headers=headers, **content.get(request.encoding, {}))
 
 
-def _proxy_for(url: str) -> httpcore.Proxy | None:
+def proxy_for(url: str) -> httpcore.Proxy | None:
     """Return the proxy of the environment; a loopback request has none, because a proxy would see it in plain text."""
     host = host_of(url)
     if is_loopback(host) or proxy_bypass(host):
@@ -169,7 +169,7 @@ def _proxy_for(url: str) -> httpcore.Proxy | None:
     return httpcore.Proxy(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", auth=auth)
 
 
-def _read_body(response: httpx.Response) -> bytes | None:
+def read_body(response: httpx.Response) -> bytes | None:
     """Read up to the limit; None where the body is compressed or larger.
 
     A header that names no compression is a mistake of the server's, and must not cost the tokens below it.

@@ -27,6 +27,11 @@ LARGEST_PART_OF_WINDOW: Final = 3 / 4
 LEAST_MARGIN: Final = timedelta(seconds=30)
 """By how much a claim outlives its run at least, however short a token lives."""
 
+RUNS_IN_WINDOW: Final = 3
+"""How often a schedule runs at least while a refresh is due, so that one missed or failed run costs nothing."""
+LONGEST_PERIOD: Final = timedelta(minutes=40)
+"""The longest time between two runs of a schedule that nobody has changed."""
+
 FORCED_CLAIMS_A_DAY: Final = 12
 """How many of a day's claims a caller of the function may force: the rest is left for scheduled runs."""
 
@@ -49,6 +54,11 @@ def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
     if document.access_token is None or document.expires_at is None:
         return None
     return document.expires_at - window_of(document, policy)
+
+
+def run_period(document: TokenDocument, policy: Policy) -> timedelta:
+    """Return the longest time between two runs of the schedule that a deployment has by default."""
+    return min(LONGEST_PERIOD, window_of(document, policy) / RUNS_IN_WINDOW)
 
 
 def last_quarter_at(document: TokenDocument, policy: Policy) -> datetime | None:

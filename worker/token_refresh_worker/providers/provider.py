@@ -192,6 +192,14 @@ class Provider:
         # A refresh token that stays the same keeps the end that it was issued with.
         return self.rotation is not Rotation.NEVER and not self.refresh_token.is_fixed
 
+    def for_resource(self, resource: str) -> "Provider":
+        """Return the provider that names the API on its page, in the code's exchange and in a refresh (RFC 8707)."""
+        sent, page = {"resource": resource}, self.authorization
+        if page is not None:
+            page = replace(page, params={**page.params, **sent}, code_params={**page.code_params, **sent})
+        request = replace(self.request, params={**self.request.params, **sent})
+        return replace(self, request=request, authorization=page)
+
     def at_endpoint(self, url: str) -> "Provider":
         """Return the provider at the deployment's own endpoint.
 

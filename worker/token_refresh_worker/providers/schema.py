@@ -51,6 +51,7 @@ _URL_IN_WORDS: Final = (
     "a URL such as https://{shop}.example.com/token: https unless its host is 127.0.0.1 or localhost, a real port, and "
     "variables in lower case"
 )
+_RESOURCE: Final = '[A-Za-z][A-Za-z0-9+.-]*:[!-"$-~]+'  # an absolute URI without a fragment (RFC 8707 section 2)
 # None that routes or frames the request, carries credentials, or asks for a body that is not read.
 _HEADER: Final = "(?!(?i:host|authorization|cookie|accept-encoding|transfer-encoding|content-.*)$)[A-Za-z0-9-]+"
 # No space at either end: that is not part of a value (RFC 9110 section 5.5), and httpcore refuses to send it.
@@ -101,10 +102,11 @@ def _provider(name: str, table: TomlTable) -> Provider:
     if unused:
         raise table.error("variables", f"those of the endpoints; no endpoint has {{{unused[0]}}}")
     _check_end(table, provider)
+    resource = table.text("resource", None, pattern=_RESOURCE)
     # A profile nobody can check isn't accepted, not even a user's own.
     if not provider.evidence:
         raise table.error("evidence", "a list with at least one source ([[evidence]] with says, source and on)")
-    return provider
+    return provider if resource is None else provider.for_resource(resource)
 
 
 def _check_end(table: TomlTable, provider: Provider) -> None:

@@ -28,6 +28,7 @@ from token_refresh_worker.core.steps import (
     Promote,
     Publish,
     Reason,
+    Redeem,
     Rejected,
     Rest,
     Step,
@@ -162,6 +163,8 @@ class Run:
             return self._rest(step, snapshot)
         if self.dry_run:
             recovers = isinstance(step, StoreKept | Promote | Carry)
+            if isinstance(step, Redeem):
+                self._actions.redemption.prepare(snapshot)  # A real run fails here before it claims.
             return self._outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH, snapshot)
         if (
             isinstance(step, Promote)

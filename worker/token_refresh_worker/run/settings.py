@@ -47,6 +47,8 @@ class Settings:
     """With the deployment's variables applied; `Provider.for_document` applies the document's."""
     request_timeout_seconds: float | None
     """None where it is not set: 20 seconds, or with a grace of 0 all the time that the run can spare."""
+    run_period: timedelta | None
+    """The longest time between two scheduled runs; None where it is not set."""
     log_level: str
 
     @property
@@ -84,6 +86,7 @@ def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False)
         kept_tokens_key_id=_read_key(given, Variable.KEPT_TOKENS_KEY_ID),
         provider=_read_provider(given),
         request_timeout_seconds=timeout.total_seconds() if timeout else None,
+        run_period=_read_seconds(given, Variable.RUN_PERIOD_SECONDS, range(60, _MONTH_SECONDS + 1)),
         log_level=_read_choice(given, Variable.LOG_LEVEL, _LOG_LEVELS, normalise=str.upper) or "INFO",
     )
     if settings.provider.request.auth_method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:

@@ -30,6 +30,11 @@ class Variable(StrEnum):
     """How long the provider accepts a refresh token after it was redeemed; 0 for single use. Default: the profile's."""
     REQUEST_TIMEOUT_SECONDS = auto()
     """One token request, end to end. Default: 20; at single-use providers all the time that the run has left."""
+    RUN_PERIOD_SECONDS = auto()
+    """Longest time between two scheduled runs, set by the stack; with it `status` says that a refresh is late.
+
+    Default: a third of the time in which a refresh is due, at most 2400.
+    """
     CLAIM_TABLE = auto()
     """DynamoDB table that holds claims; without it claims are versions of the secret."""
     KEPT_TOKENS_KEY_ID = auto()

@@ -11,7 +11,7 @@ from typing import Final
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.cli.console.screen import relative, span, when
 from token_refresh_worker.cli.secret.finding import Finding, Health
-from token_refresh_worker.cli.secret.state import PastAttempt, Result, SecretState
+from token_refresh_worker.cli.secret.state import SECRET_IS_BROKEN, PastAttempt, Result, SecretState
 from token_refresh_worker.core.schedule import lifetime_too_short
 from token_refresh_worker.core.steps import (
     Carry,
@@ -21,10 +21,12 @@ from token_refresh_worker.core.steps import (
     Promote,
     Redeem,
     Rejected,
+    ReplaceLostTable,
     StoreKept,
     TokenUsed,
     Wait,
 )
+from token_refresh_worker.providers.provider import OldAccessToken
 from token_refresh_worker.run.failures import move_options
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
@@ -36,7 +38,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _expiry, _failed, _overdue, _ending, _provider_ends, _published, _lifetime)
+    checks = (_step, _expiry, _client, _failed, _overdue, _ending, _provider_ends, _published, _lifetime)
     return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
 
 
@@ -65,7 +67,7 @@ def next_step(state: SecretState) -> str:  # noqa: PLR0911 - one for each kind o
         case Promote() | Carry():
             return "makes the tokens current that an interrupted run received"
         case Redeem():
-            return "refreshes the tokens"
+            return "refreshes the tokens" if state.client_failure is None else "fails: it finds no client credentials"
         case _:
             return "starts the claim table again"
 
@@ -112,6 +114,13 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 f"tokens arrived after {when(kept.claim.claimed_at)}, and Secrets Manager refused them; the claim "
                 "table keeps them, encrypted. Don't delete the table, its item or its key",
                 "correct why it refuses them (the last run's error says it); the next run stores them. Now: ",
+                state.context.command("refresh"),
+            )
+        case ReplaceLostTable():
+            yield Finding.attention(
+                f"{state.policy.claim_store} has lost claims on this secret: it was emptied, restored from a backup or "
+                "made anew. The tokens are good",
+                "the next run starts the claims again there; now: ",
                 state.context.command("refresh"),
             )
         case Promote() | Carry():
@@ -175,19 +184,31 @@ def _failed(state: SecretState) -> Iterator[Finding]:
         )
 
 
+def _client(state: SecretState) -> Iterator[Finding]:
+    """Report client credentials that no run finds: it ends before its claim, so no attempt tells."""
+    if state.client_failure is not None:
+        failure = state.client_failure
+        yield Finding.broken(f"every refresh fails before it begins: {failure.facts}", *failure.fix)
+
+
 def _overdue(state: SecretState) -> Iterator[Finding]:
-    """Report a refresh that is late: half of the time in which it is due has passed, and no rule keeps a run back."""
-    expires_at, due, left = state.document.expires_at, state.due_at, state.left
+    """Report a refresh that is late: a scheduled run should have begun one, and no rule keeps it back."""
+    due, left = state.due_at, state.left
     # Where no run refreshes, another finding says why; the schedule is not the cause.
-    if expires_at is None or due is None or left is None or not isinstance(state.step, _REFRESHES):
+    if due is None or left is None or not isinstance(state.step, (*_REFRESHES, Wait)):
         return
-    if timedelta(0) < left <= (expires_at - due) / 2:
+    late = state.snapshot.now - due
+    if left > timedelta(0) and late > state.period:
         yield Finding.attention(
-            f"the refresh is overdue: it was due {relative(due - state.snapshot.now)}, and the access token expires "
-            f"in {span(left)}",
-            "check the schedule and the function: ",
-            state.context.command("doctor", "--function", state.context.function_name),
+            f"the refresh is overdue: it was due {relative(-late)}, a run comes every {span(state.period)}, and the "
+            f"access token expires in {span(left)}",
+            *("check the schedule and the function: ", _doctor(state)),
         )
+
+
+def _doctor(state: SecretState) -> Command:
+    named = () if state.context.function else ("--function", state.context.function_name)
+    return state.context.command("doctor", *named)
 
 
 def _ending(state: SecretState) -> Iterator[Finding]:
@@ -219,14 +240,29 @@ def _provider_ends(state: SecretState) -> Iterator[Finding]:
 
 
 def _published(state: SecretState) -> Iterator[Finding]:
-    failure = state.publish_failure
-    if not state.published_lags or isinstance(state.step, Mismatch):  # A run with other settings fails first.
-        return
-    if failure is not None:
+    """Report a copy that does not follow: services read it, and never the token secret."""
+    if isinstance(failure := state.publish_failure, SECRET_IS_BROKEN):
+        yield Finding.broken(f"services can't read the published copy: {failure.facts}", *failure.fix)
+    elif failure is not None:
         yield Finding.attention(f"the published copy can't be read: {failure.facts}", *failure.fix)
+    elif state.published_lags and not isinstance(state.step, Mismatch):  # A run with other settings fails first.
+        yield _older_copy(state)
+
+
+def _older_copy(state: SecretState) -> Finding:
+    now, expires_at = state.snapshot.now, state.published_expires_at
+    older = f"the published copy {state.settings.published_secret_id} is of an older version"
+    behind = now - state.snapshot.current.stored_at
+    publish = state.context.command("refresh")
+    if expires_at is not None and expires_at <= now:
+        older += f", and its access token expired {relative(expires_at - now)}"
+    elif state.settings.provider.old_access_token is OldAccessToken.DIES:
+        older += ", and the refresh ended its access token"
+    elif behind <= state.period:
+        return Finding.attention(older, "the next run updates it; now: ", publish)
     else:
-        older = f"the published copy {state.settings.published_secret_id} is of an older version"
-        yield Finding.attention(older, "the next run updates it; now: ", state.context.command("refresh"))
+        older += f" for {span(behind)}, and a run comes every {span(state.period)}"
+    return Finding.broken(older, "find out why no run updates it: ", _doctor(state), ". Update it now: ", publish)
 
 
 def _lifetime(state: SecretState) -> Iterator[Finding]:

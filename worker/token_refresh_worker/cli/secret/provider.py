@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.providers.loader import profile_names
+from token_refresh_worker.providers.loader import own_profiles, profile_names
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.origin import read_origin
 
@@ -36,7 +36,7 @@ def _claim_table_variable(context: Context, fields: Mapping[str, object]) -> dic
 def _check_provider(context: Context, fields: Mapping[str, object], settings: Settings) -> None:
     """Refuse settings of another provider than the document's."""
     theirs, ours = fields.get(PROVIDER_KEY), settings.provider.name
-    if theirs in (None, "", ours) or theirs not in profile_names():
+    if theirs in (None, "", ours) or theirs not in profile_names(own_profiles(context.environment)):
         return
     # Without the options that may have named the wrong provider.
     plain = context.without("--provider", "--token-endpoint", "--function")
@@ -67,7 +67,7 @@ def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[st
     name = fields.get(PROVIDER_KEY)
     if context.environment.get("PROVIDER") or name in (None, ""):
         return {}
-    if name not in profile_names():
+    if name not in profile_names(own_profiles(context.environment)):
         raise ConfigurationError(
             f"the key {PROVIDER_KEY} of secret {context.secret_id} in {context.region} is not the name of a profile",
             fix=("Correct it: ", context.command("authorize", "--provider", "NAME")),

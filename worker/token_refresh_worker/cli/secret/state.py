@@ -1,19 +1,27 @@
 """The state of one token secret, read as a run reads it: what is stored, and what the next scheduled run would do."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.bootstrap import SystemClock
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretEmpty,
+    SecretNotFound,
+    TokenRefreshError,
+)
+from token_refresh.stored.spelling import CAMEL
+from token_refresh_worker.bootstrap import SystemClock, find_credentials
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.schedule import Policy, due_at
+from token_refresh_worker.core.schedule import Policy, due_at, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Step
 from token_refresh_worker.core.versions import CURRENT, published_version_id, staged_version_id
@@ -26,6 +34,9 @@ from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument
 
 ATTEMPTS_LISTED: Final = 5
+
+SECRET_IS_BROKEN: Final = (SecretNotFound, SecretEmpty, InvalidSecretDocument, ConfigurationError)
+"""Errors that say how a secret is, and not who may read it."""
 
 
 class Result(StrEnum):
@@ -75,6 +86,10 @@ class SecretState:
     """The newest first."""
     publish_failure: TokenRefreshError | None
     """Why the published copy can't be read."""
+    published_expires_at: datetime | None
+    """When the token in a published copy of an older version expires; None if nobody knows."""
+    client_failure: TokenRefreshError | None
+    """Why a run would find no client credentials; None also where the settings don't say where they are."""
 
     @property
     def policy(self) -> Policy:
@@ -121,6 +136,11 @@ class SecretState:
         return used, used + free // VERSIONS_A_CLAIM[self.policy.claim_store.kind]
 
     @property
+    def period(self) -> timedelta:
+        """The longest time between two scheduled runs: as deployed, else as a deployment has it by default."""
+        return self.settings.run_period or run_period(self.document, self.policy)
+
+    @property
     def published_lags(self) -> bool:
         """Whether the published copy is of another version than the current one."""
         published, current = self.snapshot.published, published_version_id(self.snapshot.current.version_id)
@@ -151,16 +171,42 @@ def read_state(context: Context) -> SecretState:
             _past_attempt(claims, snapshot, attempt)
             for attempt in reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])
         )
-    if memory.publish_failure is not None:
-        context.complete(memory.publish_failure)
-    return SecretState(
+    for failure in (memory.publish_failure, client_failure := _client_failure(context, settings, snapshot)):
+        if failure is not None:
+            context.complete(failure)
+    state = SecretState(
         context=context,
         settings=settings,
         snapshot=snapshot,
         step=plan(snapshot, RunState(), settings.policy),
         attempts=attempts,
         publish_failure=memory.publish_failure,
+        published_expires_at=None,
+        client_failure=client_failure,
     )
+    return replace(state, published_expires_at=_expiry_of_copy(context, state)) if state.published_lags else state
+
+
+def _expiry_of_copy(context: Context, state: SecretState) -> datetime | None:
+    """Read when the token in the published copy expires; None if it holds none, or can't be read."""
+    with suppress(TokenRefreshError):
+        copy = context.store(state.settings.published_secret_id, setting="PUBLISHED_SECRET_ID").read(label=CURRENT)
+        return CAMEL.read_time(fields_of(copy), CAMEL.expires_at)
+    return None
+
+
+def _client_failure(context: Context, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
+    """Say why each refresh fails before its claim: the client credentials are gone, or are none."""
+    # Without the function's settings, a document without credentials says nothing: the function may have a secret.
+    if context.function is None and settings.client_secret_id is None:
+        return None
+    try:
+        find_credentials(snapshot.current.document, settings=settings, secret=context.client_secret)
+    except SECRET_IS_BROKEN as failure:
+        return failure
+    except TokenRefreshError:
+        return None  # The caller may not read them, or not now: that says nothing about the function.
+    return None
 
 
 def _past_attempt(claims: ClaimStore, snapshot: Snapshot, attempt: Attempt) -> PastAttempt:

@@ -21,7 +21,8 @@ _NAME_PARTS: Final = 3
 PROBE_VERSION_ID: Final = "9d0f6a1e-5b0c-4f43-8a52-7c1f3f2f5e10"
 """The version that `doctor` stores to try the caller's permissions; it holds no token."""
 
-_CLIENT_KEYS: Final = ("clientId", "clientSecret", "client_id", "client_secret")
+CLIENT_KEYS: Final = ("clientId", "clientSecret", "client_id", "client_secret")
+"""The keys of client credentials beside the tokens, in both spellings."""
 
 
 def fields_of(version: SecretVersion | None) -> dict[str, object]:
@@ -60,7 +61,7 @@ def base_document(fields: dict[str, object], client: ClientCredentials | None) -
         own[client_id] = client.client_id
         if client.client_secret is not None:
             own[client_secret] = client.client_secret.reveal()
-        fields = {name: value for name, value in fields.items() if name not in _CLIENT_KEYS}
+        fields = {name: value for name, value in fields.items() if name not in CLIENT_KEYS}
     # The received refresh token replaces `none yet`. Keys that don't fit a token document are dropped: with them no run
     # could read the new tokens.
     replaced = {refresh_token: "none yet", **own}

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 
 from token_refresh.advice import Advice
-from token_refresh.errors import InvalidSecretDocument, SecretEmpty, TokenRefreshError
+from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
 from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.options import Json
 from token_refresh_worker.cli.console.screen import message, output, print_json, show
@@ -19,8 +19,12 @@ from token_refresh_worker.cli.secret.health import examine, health_of
 from token_refresh_worker.cli.secret.state import read_state
 from token_refresh_worker.cli.status.layout import as_fields, lay_out
 
-_BROKEN = (SecretEmpty, InvalidSecretDocument)
-"""Errors that say how the secret is. After any other, its health is unknown."""
+
+def _health_after(failure: TokenRefreshError) -> Health:
+    """Say what an error tells: how the secret is, or nothing."""
+    is_gone = isinstance(failure, SecretNotFound) and failure.is_deleted
+    broken = is_gone or isinstance(failure, SecretEmpty | InvalidSecretDocument)
+    return Health.BROKEN if broken else Health.UNKNOWN
 
 
 @command(
@@ -54,7 +58,9 @@ def _read(context: Context) -> tuple[Health, list[RenderableType]]:
     """
     try:
         state = read_state(context)
-    except _BROKEN as failure:
+    except TokenRefreshError as failure:
+        if _health_after(failure) is Health.UNKNOWN:
+            raise
         return Health.BROKEN, message("  ", *_named(failure), head=("BROKEN", "bold red"))
     findings = examine(state)
     return health_of(findings), lay_out(state, findings)
@@ -86,7 +92,7 @@ def _print_json(context: Context) -> int:
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
-        health = Health.BROKEN if isinstance(failure, _BROKEN) else Health.UNKNOWN
+        health = _health_after(failure)
         print_json({"health": health.name.lower(), "error_type": type(failure).__name__, "error": str(failure)})
         return health
     findings = examine(state)

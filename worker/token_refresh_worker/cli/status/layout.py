@@ -23,12 +23,15 @@ from token_refresh_worker.cli.console.screen import (
 from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.health import explain_attempt, health_of, is_prolonged, next_step
 from token_refresh_worker.cli.secret.state import SecretState
+from token_refresh_worker.cli.secret.storing import CLIENT_KEYS
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, Wait
 
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}
 _NARROW: Final = 64
 """Below so many columns, the list of attempts keeps what matters most."""
+
+_NOT_LOOKED_AT: Final = "not looked at without --function NAME"
 
 
 def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]:
@@ -47,6 +50,7 @@ def lay_out(state: SecretState, findings: list[Finding]) -> list[RenderableType]
             ("grant ends", _grant_ends(state)),
             ("provider", _provider(state)),
             ("claims", _claims(state)),
+            ("client", _client(state)),
             ("published copy", _published(state)),
             ("caches", _caches(state)),
         ]
@@ -91,10 +95,26 @@ def _claims(state: SecretState) -> str:
     return f"in {state.policy.claim_store}; {used} of {limit} in 24 h"
 
 
+def _client(state: SecretState) -> str:
+    """Say where the client credentials are looked for, so that nobody takes what was not checked for healthy."""
+    named = state.settings.client_secret_id
+    if named is not None:
+        return f"in secret {named}"
+    if any(name in state.document.fields for name in CLIENT_KEYS):
+        return "beside the tokens"
+    if state.settings.client is not None:
+        return "in the environment"
+    if state.context.function is not None:
+        return "nowhere"
+    return _NOT_LOOKED_AT
+
+
 def _published(state: SecretState) -> str | None:
-    name = state.settings.published_secret_id
+    name, context = state.settings.published_secret_id, state.context
     if name is None:
-        return None
+        if doubtful := context.deployment.doubtful.get("PUBLISHED_SECRET_ID"):
+            return f"not looked at: nothing proves that {doubtful} is this secret's"
+        return None if context.function or context.deployment.is_named else _NOT_LOOKED_AT
     older = "can't be read" if state.publish_failure else "an older version"
     return f"{name}: {older if state.published_lags else 'the current version'}"
 

@@ -1,0 +1,117 @@
+"""Secrets of a deployment in a strict store that enforces policies, and a provider."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from infra.policy import Ask, Policy, resolve
+from infra.synthesis import Deployment
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+
+if TYPE_CHECKING:
+    from testbed.aws.faults import Call
+
+ACCOUNT = "123456789012"
+KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+FUNCTION = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:the-worker"
+FROM_THE_WORKER = {"lambda:SourceFunctionArn": FUNCTION}
+_KEY_ACTION = {"GetSecretValue": "kms:Decrypt", "PutSecretValue": "kms:GenerateDataKey"}
+
+
+class World:
+    """The deployment, come true on this machine: its secrets in a store that enforces its policies, and a provider."""
+
+    def __init__(self, deployment: Deployment, store: SecretsManagerServer, endpoint: TokenEndpoint) -> None:
+        self.store, self.endpoint = store, endpoint
+        variables = deployment.one("Lambda::Function")["Environment"]["Variables"]
+        self.token, self.client = variables["TOKEN_SECRET_ID"], variables["CLIENT_SECRET_ID"]
+        self.published = variables["PUBLISHED_SECRET_ID"]
+        self.arns = {name: self.create(name) for name in (self.token, self.client, self.published)}
+        self.environment = variables | store.environment | {"TOKEN_ENDPOINT": endpoint.url}
+
+    def create(self, name: str) -> str:
+        arn: str = self.store.call("CreateSecret", {"Name": name, "ClientRequestToken": str(uuid.uuid4())})["ARN"]
+        return arn
+
+    def fill(self, name: str, document: dict[str, Any]) -> None:
+        version = {"SecretString": json.dumps(document), "ClientRequestToken": str(uuid.uuid4())}
+        self.store.call("PutSecretValue", {"SecretId": name, **version})
+
+    def fill_all(self, *, lives_seconds: float) -> None:
+        tokens = self.endpoint.grant.authorize()
+        expires_at = round((time.time() + lives_seconds) * 1000)
+        credentials = {"clientId": self.endpoint.client_id, "clientSecret": self.endpoint.client_secret}
+        self.fill(self.client, credentials)
+        self.fill(
+            self.token,
+            {
+                "accessToken": tokens["access_token"],
+                "refreshToken": tokens["refresh_token"],
+                "expiresAt": expires_at,
+            },
+        )
+
+    def policy(self, deployment: Deployment, statements: list[dict[str, Any]]) -> Policy:
+        """Return a policy of a deployment whose references mean what is here."""
+        meaning = Resolved({"AWS::Partition": "aws", "AWS::AccountId": ACCOUNT})
+        for logical_id, resource in deployment.template["Resources"].items():
+            match resource["Type"].removeprefix("AWS::"):
+                case "KMS::Key":
+                    meaning[f"{logical_id}.Arn"] = KEY
+                case "Lambda::Function":
+                    meaning[f"{logical_id}.Arn"] = FUNCTION
+                case "IAM::Role":
+                    meaning[f"{logical_id}.Arn"] = role_arn(resource["Properties"]["RoleName"])
+                case "SecretsManager::Secret":
+                    meaning[logical_id] = self.arns[resource["Properties"]["Name"]]
+        return Policy(statements=resolve(statements, meaning))
+
+    def enforce(self, policy: Policy) -> None:
+        """Let calls be made by a role that has this identity policy."""
+
+        def authorize(call: Call) -> str | None:
+            refused = [ask for ask in asks(call) if not policy.allows(ask)]
+            return f"{refused[0].action} on {refused[0].resource}" if refused else None
+
+        self.store.authorize = authorize
+
+    @contextmanager
+    def running(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            yield
+
+
+class Resolved(dict[str, str]):
+    """What references resolve to; what the tests say nothing about stands for itself."""
+
+    def __missing__(self, name: str) -> str:
+        return f"arn:aws:unnamed:::{name}"
+
+
+def role_arn(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
+
+
+def asks(call: Call) -> list[Ask]:
+    """What AWS asks for a call on a secret that a customer-managed key encrypts."""
+    arn = call.arn or f"arn:aws:secretsmanager:{call.region}:{ACCOUNT}:secret:{call.secret_id}-??????"
+    labels = {"secretsmanager:VersionStage": call.version_stages[0]} if call.version_stages else {}
+    context = FROM_THE_WORKER | labels
+    permissions = [Ask(action=f"secretsmanager:{call.operation}", resource=arn, context=context)]
+    if action := _KEY_ACTION.get(call.operation):
+        key_context = {
+            "kms:ViaService": f"secretsmanager.{call.region}.amazonaws.com",
+            "kms:EncryptionContext:SecretARN": arn,
+        }
+        permissions.append(Ask(action=action, resource=KEY, context=key_context))
+    return permissions

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from infra.conftest import FLEET, RECEIVER
+from infra.synthesis import Deployment, synthesise
+from token_refresh_infra.constructs.role import NAME_LIMIT, role_name
+
+PLACES = st.tuples(
+    st.text("ab-", min_size=1, max_size=64),
+    st.sampled_from(["eu-central-1", "us-gov-east-1", "ap-southeast-1"]),
+    st.sampled_from(["worker", "schedule", "dispatcher", "resync", "receiver"]),
+)
+LONG = "a" * 63
+
+
+@example([(f"{LONG}a", "eu-central-1", "worker"), (f"{LONG}b", "eu-central-1", "worker")])
+@given(st.lists(PLACES, min_size=2, max_size=20, unique=True))
+def test_no_two_roles_share_a_name(places: list[tuple[str, str, str]]) -> None:
+    """Roles of other stacks, regions and functions have other names, of the 64 characters that IAM allows at most."""
+    names = {role_name(*place) for place in places}
+
+    assert len(places) == len(names)
+    assert all(len(name) <= NAME_LIMIT for name in names)
+
+
+def test_names_are_stable(plain: Deployment, everything: Deployment, code: Path, receiver_zip: Path) -> None:
+    """A stack that is made again has roles of the same names, which the policies of secrets that stayed know."""
+    assert ["token-refresh-upwork-prod-eu-central-1-schedule", "token-refresh-upwork-prod-eu-central-1-worker"] == (
+        names_of(everything)
+    )
+    anywhere = {"Fn::Join": ["", ["token-refresh-prod-", {"Ref": "AWS::Region"}, "-worker"]]}
+    assert anywhere in names_of(plain)
+    fleet, receiver = synthesise(FLEET, code), synthesise(RECEIVER, receiver_zip)
+    roles = ("dispatcher", "resync", "schedule", "worker")
+    assert [f"token-refresh-prod-fleet-prod-eu-central-1-{role}" for role in roles] == names_of(fleet)
+    assert ["token-refresh-acme-prod-webhooks-eu-central-1-receiver"] == names_of(receiver)
+
+
+def names_of(deployment: Deployment) -> list[object]:
+    return sorted((role["Properties"]["RoleName"] for role in deployment.resources("IAM::Role")), key=str)

@@ -1,0 +1,124 @@
+"""Read a JSON document that anybody may have written, such as an issuer's metadata, and follow it nowhere."""
+
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, Final
+
+import httpcore
+import httpx
+
+from token_refresh_worker.adapters.time_limit import LimitedNetwork, TimeLimit, send_within
+from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, proxy_for, read_body
+from token_refresh_worker.oauth.body import read_object
+from token_refresh_worker.oauth.formats import Encoding
+
+TIMEOUT_SECONDS: Final = 10.0
+"""For all of it, once the host's name is looked up."""
+
+
+class DocumentRefused(Exception):  # noqa: N818 - it never leaves the command
+    """A document, or the host that has it, is not what it must be; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """No document is at this URL; other places may have it."""
+
+    why: str
+
+
+def fetch_json(url: str, *, named: bool) -> dict[str, object] | NotThere:
+    """Read the JSON object at `url`.
+
+    Args:
+        url: A checked URL.
+        named: Whether a person named its host, which then may have a private address.
+
+    Raises:
+        DocumentRefused: It can't be read, or is not a JSON object of at most 64 KiB.
+    """
+    request, proxy = httpx.Request("GET", url, headers=HEADERS), proxy_for(url)
+    check_host(httpx.URL(url).host, named=named, addresses=())
+    limit = TimeLimit(TIMEOUT_SECONDS)
+    # A proxy looks names up itself.
+    network = LimitedNetwork(limit) if proxy else _CheckedNetwork(limit, named=named)
+    try:
+        with send_within(limit, request, proxy, network) as response:
+            return _read(response)
+    except (*NOT_SENT, *HTTP_ERRORS) as error:
+        raise DocumentRefused(f"{url} can't be read ({type(error).__name__})") from None
+
+
+def _read(response: httpx.Response) -> dict[str, object] | NotThere:
+    if response.is_redirect:
+        return NotThere("redirects to another place, and no redirect is followed")
+    if response.is_client_error:
+        return NotThere(f"HTTP {response.status_code}")
+    if response.status_code != httpx.codes.OK:
+        raise DocumentRefused(f"the document's server said HTTP {response.status_code}; try again later")
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":  # RFC 8414 section 3.2, RFC 9728 section 3.2
+        return NotThere("has another content type than application/json")
+    body = read_body(response)
+    if body is None:
+        raise DocumentRefused("the document is compressed, or has more than 64 KiB")
+    found = read_object(body, Encoding.JSON)
+    if found is None:
+        raise DocumentRefused("the document is not a JSON object, or is nested too deeply")
+    return found
+
+
+def addresses_of(host: str) -> list[str]:
+    """Look up the addresses of a host; none where nobody knows it."""
+    try:
+        return list(
+            dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM))
+        )
+    except (OSError, UnicodeError):
+        return []
+
+
+def check_host(host: str, *, named: bool, addresses: Iterable[str]) -> None:
+    """Refuse a host that is, or whose name leads to, an address that no stranger may choose.
+
+    Raises:
+        DocumentRefused: One of the addresses is link-local, or private and nobody named the host.
+    """
+    for address in (host.strip("[]"), *addresses):
+        try:
+            read = ip_address(address.partition("%")[0])
+        except ValueError:
+            continue  # A name.
+        kind = _kind(read, named=named)
+        if kind:
+            raise DocumentRefused(f"the host {host} has {kind}")
+
+
+def _kind(address: IPv4Address | IPv6Address, *, named: bool) -> str | None:
+    address = (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+    # Behind link-local addresses clouds have the credentials of a machine.
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
+        return "an address that no provider has, such as a link-local one"
+    if named or address.is_global:
+        return None
+    return "a private address, which must not be chosen by a document"
+
+
+class _CheckedNetwork(LimitedNetwork):
+    """Connects to the addresses that were checked: a second look-up could give others."""
+
+    def __init__(self, limit: TimeLimit, *, named: bool) -> None:
+        super().__init__(limit)
+        self._named = named
+
+    def connect_tcp(self, host: str, port: int, *arguments: Any, **options: Any) -> httpcore.NetworkStream:
+        addresses = addresses_of(host)
+        check_host(host, named=self._named, addresses=addresses)
+        for address in addresses:
+            try:
+                return super().connect_tcp(address, port, *arguments, **options)
+            except httpcore.ConnectError:  # Such as one of IPv6 on a machine without it.
+                continue
+        raise httpcore.ConnectError

@@ -1,0 +1,139 @@
+"""`providers --from-issuer URL`: write a profile from what an issuer, or an API such as an MCP server, publishes."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from token_refresh.advice import Command
+from token_refresh.errors import ConfigurationError
+from token_refresh_worker.adapters.json_document import DocumentRefused, NotThere, addresses_of, check_host, fetch_json
+from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.providers.metadata import (
+    Resource,
+    check_pkce,
+    issuer_places,
+    read_issuer,
+    read_resource,
+    resource_places,
+)
+from token_refresh_worker.cli.providers.toml import profile_text
+from token_refresh_worker.providers.endpoint import host_of, read_endpoint
+from token_refresh_worker.providers.loader import own_profiles
+from token_refresh_worker.providers.schema import NAME, read_provider
+from token_refresh_worker.providers.table import TomlTable
+
+_NOTHING: Final = "nothing was written"
+
+
+def write_profile(url: str, folder: Path | None, name: str | None, trusted: Sequence[str]) -> Path:
+    """Write `NAME.toml` into the folder, from the metadata of the issuer or the API at `url`.
+
+    Args:
+        url: As a person named it.
+        folder: Where the operator's own profiles are.
+        name: The profile's; by default made of the host.
+        trusted: Hosts beside that of the URL that a person named.
+
+    Raises:
+        CommandFailed: There is no metadata, it is refused, or there is a file of that name; nothing was written.
+        ConfigurationError: The URL, the name or the folder is wrong.
+    """
+    url = read_endpoint("--from-issuer", url)
+    if "?" in url:
+        raise ConfigurationError.of("--from-issuer", "must be the URL of an issuer or an API, without a query")
+    own = own_profiles({"PROVIDER_PROFILES": str(folder)} if folder else {})
+    if own is None:
+        raise CommandFailed("no folder is named for the profile", fix="Name one that exists: --profiles FOLDER")
+    name = name or re.sub(r"[^a-z0-9-]", "-", host_of(url)).strip("-")[:41]
+    if not NAME.fullmatch(name):
+        raise ConfigurationError(f"the name of a profile must match {NAME.pattern}")
+    path = own / f"{name}.toml"
+    if path.exists():
+        raise CommandFailed(
+            f"{path} exists, and {_NOTHING}", fix="remove it, or give another name: NAME after providers"
+        )
+    search = _Search(url=url, trusted=trusted, options=("--profiles", str(folder)))
+    try:
+        text = search.profile()
+    except DocumentRefused as refused:
+        raise CommandFailed(f"{url} gives no profile, and {_NOTHING}", why=str(refused)) from None
+    try:
+        read_provider(name, TomlTable(tomllib.loads(text), path.name))
+        with path.open("x", encoding="utf-8") as file:  # x: never through a link, and never over another file.
+            file.write(text)
+    except (ConfigurationError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise CommandFailed(f"{path} can't be written ({why})") from None
+    return path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Search:
+    """The search for metadata, from the URL that a person named.
+
+    No document adds a host: that of an endpoint receives refresh tokens.
+    """
+
+    url: str
+    trusted: Sequence[str]
+    options: tuple[str, ...]
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why there is no document, by its place."""
+
+    def profile(self) -> str:
+        """Find the metadata, and give the profile's text.
+
+        Raises:
+            DocumentRefused: There is none, or it can't be used.
+            CommandFailed: A person has to look at a host first.
+        """
+        resource = self._resource()
+        issuer_url = (resource and resource.issuer) or self.url
+        self._check({"authorization server": issuer_url})
+        for place, document in self._documents(issuer_places(issuer_url)):
+            issuer = read_issuer(document, issuer_url)
+            check_pkce(issuer, resource)
+            self._check(issuer.endpoints)
+            return profile_text(issuer, resource, title=host_of(self.url), source=place, today=datetime.now(UTC).date())
+        raise DocumentRefused("; ".join(f"{place}: {why}" for place, why in self.missing.items()))
+
+    def _resource(self) -> Resource | None:
+        for place, document in self._documents(resource_places(self.url)):
+            return read_resource(document, self.url, place)
+        return None
+
+    def _documents(self, places: Iterable[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
+        for place in places:
+            found = fetch_json(place, named=self._names(place))
+            if isinstance(found, NotThere):
+                self.missing[place] = found.why
+            else:
+                yield place, found
+
+    def _names(self, url: str) -> bool:
+        return host_of(url) in {host_of(self.url), *map(str.lower, self.trusted)}
+
+    def _check(self, urls: Mapping[str, str]) -> None:
+        """Refuse hosts that nobody named."""
+        others: dict[str, str] = {}
+        for key, url in urls.items():
+            host = host_of(url)
+            check_host(host, named=self._names(url), addresses=addresses_of(host))
+            if not self._names(url):
+                others.setdefault(host, key)
+        if not others:
+            return
+        trust = [word for host in (*self.trusted, *others) for word in ("--trust", host)]
+        again = "token-refresh", "providers", "--from-issuer", self.url, *self.options, *trust
+        raise CommandFailed(
+            f"the metadata names other hosts than {host_of(self.url)}: "
+            f"{', '.join(f'{host} ({key})' for host, key in others.items())}; {_NOTHING}",
+            fix=(
+                "If the provider's documentation names them too, trust them: ",
+                Command(again, is_complete=True),
+            ),
+        )
