@@ -24,7 +24,7 @@ def table(scene: Scene) -> Iterator[DynamoDbServer]:
 @pytest.fixture
 def in_table(scene: Scene, table: DynamoDbServer) -> Scene:
     """A secret whose claims are in the table, and an operator who has not set it."""
-    scene.create(hours=7)
+    scene.create(hours=9)
     moved = scene.shell.run(f"token-refresh claims move {SECRET} --to table --table {TABLE} --region {REGION}")
     assert 0 == moved.code, moved.screen
     assert table.tables[TABLE]
@@ -33,7 +33,7 @@ def in_table(scene: Scene, table: DynamoDbServer) -> Scene:
 
 def test_settings_without_the_table(in_table: Scene) -> None:
     """Claims in a table that the settings don't name take no option: the token document names the table."""
-    status, refreshed = in_table.shell.run(STATUS), in_table.shell.run(REFRESH)
+    refreshed, status = in_table.shell.run(REFRESH), in_table.shell.run(STATUS)
 
     assert "HEALTHY" in status.out
     assert f"in table {TABLE}" in status.out

@@ -270,7 +270,10 @@ def test_a_profile_of_one_s_own_that_could_not_work(tmp_path: Path) -> None:
         read(provider="my-crm", provider_profiles=str(tmp_path)).settings  # noqa: B018 - reading it checks it
 
 
-@pytest.mark.parametrize(("provider", "seconds"), [("upwork", 14_400), ("miro", 0)])
-def test_the_longest_safe_cache(provider: str, seconds: int) -> None:
-    """Consumers are told half of the refresh window, and nothing where a refresh ends the access token before."""
-    assert seconds == read(provider=provider).longest_safe_cache_seconds
+@pytest.mark.parametrize(("fact", "seconds"), [("lives", 14_400), ("dies", 0), (None, 0)])
+def test_the_longest_safe_cache(fact: str | None, seconds: int, tmp_path: Path) -> None:
+    """Consumers are told half of the refresh window, and 0 where a refresh ends the access token before, or might."""
+    stated = f'old_access_token = "{fact}"\n' if fact else ""
+    (tmp_path / "my-crm.toml").write_text(stated + UPWORK_PROFILE)
+
+    assert seconds == read(provider="my-crm", provider_profiles=str(tmp_path)).longest_safe_cache_seconds

@@ -90,7 +90,7 @@ class Exchange:
         provider, claim_store = self.settings.provider, self.settings.policy.claim_store
         before = read_origin(self.fields)
         # Claims in the secret also go on after those of a table, which may be lost: its fence is older than they are.
-        fits = before is not None and (claim_store == IN_VERSIONS or before.claim_store.may_be(claim_store))
+        fits = before is not None and claim_store in {IN_VERSIONS, before.claim_store}
         known = before if fits else None
         ends_at = provider.refresh_token.ends_at(issued_at, stated=tokens.refresh_token_lifetime, begins=True)
         return Origin(

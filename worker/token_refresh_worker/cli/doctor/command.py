@@ -13,9 +13,10 @@ from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.options import Json
 from token_refresh_worker.cli.console.screen import assemble, message, output, print_json, show, text
 from token_refresh_worker.cli.context import Context, variables_of
+from token_refresh_worker.cli.doctor.alarms import check_alarms
 from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_region
 from token_refresh_worker.cli.doctor.check import Check, failed, tried
-from token_refresh_worker.cli.doctor.function import check_alarms, check_function
+from token_refresh_worker.cli.doctor.function import check_function
 from token_refresh_worker.cli.doctor.permissions import check_permissions
 from token_refresh_worker.cli.doctor.provider import check_token_endpoint
 from token_refresh_worker.cli.doctor.secret import (
@@ -112,7 +113,7 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         how = "pass --function NAME to check the function, its role and its schedule"
         yield Check("function", Finding.unknown(how))
     if context.has_all_of_aws:
-        yield tried("alarms", lambda: check_alarms(context))
+        yield from check_alarms(context)
 
 
 def _of_secret(state: SecretState, consumer_version: str | None) -> Iterator[Check]:
