@@ -217,9 +217,10 @@ def test_tokens_of_another_host(cli: Cli, tokens: Tokens, endpoint: TokenEndpoin
     assert [] == endpoint.requests
 
 
-def test_claims_in_another_store(cli: Cli, tokens: Tokens) -> None:
-    """Claims in the other store are broken with these settings, and the command that moves them is printed."""
+def test_claims_in_another_store(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Claims in another store than the deployment's are broken, and the command that moves them is printed."""
     tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"})
+    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:function", "Value": "worker"}])
 
     ended = cli("status")
     checked = cli("doctor")

@@ -44,7 +44,7 @@ def variables_of(configuration: Mapping[str, Any]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What a token secret's tags name of its deployment; `secret/deployment.py` finds it."""
+    """What a token secret's tags name of its deployment; `deployment.py` finds it."""
 
     function: str | None = None
     """The deployed function, if that is proven."""

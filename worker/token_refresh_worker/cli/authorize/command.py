@@ -20,7 +20,7 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.prompts import ask_secret, confirm
 from token_refresh_worker.cli.console.screen import errors, output, text, when
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.cli.secret.deployment import take_word
+from token_refresh_worker.cli.secret.doubt import take_word
 from token_refresh_worker.cli.secret.lookups import other_regions, refuse_published_secret
 from token_refresh_worker.cli.secret.membership import find_index, join
 from token_refresh_worker.cli.secret.provider import provider_variable, settings_for

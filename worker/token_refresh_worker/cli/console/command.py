@@ -13,7 +13,7 @@ from typer.models import ArgumentInfo
 from token_refresh_worker.cli.console.failures import reported
 from token_refresh_worker.cli.console.options import OF_A_SECRET, SHARED, context_of
 from token_refresh_worker.cli.context import variables_of
-from token_refresh_worker.cli.secret.deployment import find_deployment
+from token_refresh_worker.cli.deployment import find_deployment
 
 
 class Declared(NamedTuple):

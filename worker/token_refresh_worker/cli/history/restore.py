@@ -15,7 +15,7 @@ from token_refresh_worker.cli.console.screen import errors, fields_table, messag
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, TokenFate, read_past, settings_of
 from token_refresh_worker.cli.history.versions import ListedVersion
-from token_refresh_worker.cli.secret.deployment import take_word
+from token_refresh_worker.cli.secret.doubt import take_word
 from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.publishing import publish

@@ -13,7 +13,7 @@ from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import Errors, errors, show_result, text
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_worker.cli.refresh.invoke import invoke
-from token_refresh_worker.cli.secret.deployment import take_word
+from token_refresh_worker.cli.secret.doubt import take_word
 from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.provider import names_provider, settings_for
 from token_refresh_worker.cli.secret.state import read_state

@@ -11,14 +11,11 @@ from typing import Any, Final
 from token_refresh.aws.arn import parse_arn
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.cli.console.prompts import confirm
-from token_refresh_worker.cli.console.screen import errors, message, show
 from token_refresh_worker.cli.context import Context, Deployment
-from token_refresh_worker.stored.origin import read_origin
 from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_TAG, STACK_TAG
 
 _ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
-_PUBLISHED, _TABLE = "PUBLISHED_SECRET_ID", "CLAIM_TABLE"
+PUBLISHED, TABLE = "PUBLISHED_SECRET_ID", "CLAIM_TABLE"
 
 
 def find_deployment(context: Context) -> Context:
@@ -30,7 +27,7 @@ def find_deployment(context: Context) -> Context:
         return context  # Its settings apply.
     secret = _ask(context, "secretsmanager:DescribeSecret", SecretId=context.secret_id)
     tags = tags_in(secret)
-    stack, named = tags.get(STACK_TAG), {_PUBLISHED: tags.get(PUBLISHED_TAG), _TABLE: tags.get(CLAIM_TABLE_TAG)}
+    stack, named = tags.get(STACK_TAG), {PUBLISHED: tags.get(PUBLISHED_TAG), TABLE: tags.get(CLAIM_TABLE_TAG)}
     wanted = {name: value for name, value in named.items() if value and not context.environment.get(name)}
     stacks = {name: _STACKS[name](context, secret, value) for name, value in wanted.items()} if stack else {}
     found = {name: wanted[name] for name, its_stack in stacks.items() if its_stack == stack}
@@ -45,28 +42,6 @@ def find_deployment(context: Context) -> Context:
             doubtful={name: value for name, value in wanted.items() if name not in found},
         ),
     )
-
-
-def take_word(context: Context, fields: Mapping[str, object], *, ask: bool) -> Context:
-    """Give the context with what tags name without a proof, if the operator says so; without a question, without it.
-
-    Raises:
-        Cancelled: The operator said no.
-    """
-    doubtful = dict(context.deployment.doubtful)
-    if read_origin(fields) is not None:
-        doubtful.pop(_TABLE, None)  # The document knows better.
-    if not doubtful:
-        return context
-    words = {_PUBLISHED: "the published secret {}", _TABLE: "the claim table {}"}
-    named = " and ".join(words[name].format(value) for name, value in doubtful.items())
-    tagged = f"The tags of secret {context.secret_id} name {named}, and nothing proves that they are of one deployment."
-    if ask:
-        confirm(f"{tagged} Act on them? (--yes goes on without them)")
-        return replace(context, environment={**context.environment, **doubtful})
-    command = context.command(context.name, "--function", "NAME")
-    show(errors(), *message(f"{tagged} They are left alone. With the settings of the deployed function: ", command))
-    return context
 
 
 def tags_in(described: Mapping[str, Any]) -> dict[str, str]:
@@ -91,7 +66,7 @@ def _stack_of_function(context: Context, secret: Mapping[str, Any], name: str) -
     return tags.get(STACK_TAG)
 
 
-_STACKS: Final = {_PUBLISHED: _stack_of_published, _TABLE: _stack_of_table}
+_STACKS: Final = {PUBLISHED: _stack_of_published, TABLE: _stack_of_table}
 
 
 def _arn(secret: Mapping[str, Any], service: str, resource: str) -> str:
