@@ -173,6 +173,7 @@ class Aws(LoopbackServer):
         self.deployed: Function | None = None
         """What runs where the function is invoked."""
         self.function: dict[str, Any] = {"FunctionArn": "arn", "Role": "role", "FunctionName": "worker"}
+        self.function_tags: dict[str, str] = {}
 
 
 class _Aws(LoopbackHandler):
@@ -181,6 +182,8 @@ class _Aws(LoopbackHandler):
     def do_GET(self) -> None:  # noqa: N802 - named by http.server
         if f"/functions/{self.server.function['FunctionName']}/configuration" in self.path:
             self.respond(200, json.dumps(self.server.function).encode())
+        elif f"{self.server.function['FunctionName']}" in self.path and "/tags/" in self.path:
+            self.respond(200, json.dumps({"Tags": self.server.function_tags}).encode())
         elif "/schedules" in self.path and self.server.schedules:
             self.respond(200, json.dumps(self.server.schedules.pop(0)).encode())
         else:

@@ -6,7 +6,8 @@ from typing import Any
 from builders import HOUR, NOW
 from token_refresh import errors
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh_worker.fleet.core.row import Pause, Row, Seen, State
+from token_refresh_worker.core.announcement import Transition
+from token_refresh_worker.fleet.core.row import Change, Pause, Row, Seen, State
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 
 WINDOW = refresh_window(HOUR, HOUR)
@@ -30,6 +31,8 @@ def seen(
     due_at: datetime | None = NOW,
     grant_ends_at: datetime | None = None,
     grant_ending_at: datetime | None = None,
+    rejected: bool = False,
+    ending: bool = False,
 ) -> Seen:
     """By default a one-hour token that is due at NOW."""
     return Seen(
@@ -41,6 +44,8 @@ def seen(
         requests=requests,
         failures=failures or int(error_type is not None),
         succeeded_at=at - HOUR if error_type else at,
+        rejected=rejected,
+        ending=ending,
         tokens=CurrentTokens(
             version_id="v1",
             expires_at=expires_at,
@@ -59,7 +64,7 @@ def row(
     found: Seen | None = None,
     new: bool = False,
     pause: Pause | None = None,
-    announced: str | None = None,
+    unsent: frozenset[Change] = frozenset(),
     added_at: datetime = NOW - 24 * HOUR,
 ) -> Row:
     return Row(
@@ -69,7 +74,7 @@ def row(
         next_at=next_at,
         seen=None if new else found or seen(),
         pause=pause,
-        announced=announced,
+        unsent=unsent,
     )
 
 
@@ -106,6 +111,10 @@ def ran_into(error_type: str, *, at: datetime = NOW, **known: Any) -> Outcome:
 def unread(error_type: str) -> Outcome:
     """A run that failed before it read the secret."""
     return Outcome(error=getattr(errors, error_type)(""), provider="another")
+
+
+def change(transition: Transition = Transition.REAUTHORIZED, *, since: datetime = NOW) -> Change:
+    return Change(transition=transition, since=since, found_at=since)
 
 
 def pause(duration: timedelta = HOUR, *, at: datetime = NOW) -> Pause:

@@ -44,6 +44,18 @@ def variables_of(configuration: Mapping[str, Any]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What a token secret's tags name of its deployment; `deployment.py` finds it."""
+
+    function: str | None = None
+    """The deployed function, if that is proven."""
+    is_named: bool = False
+    """Whether the tags name a function, proven or not: then they say where its claims are, too."""
+    doubtful: Mapping[str, str] = field(default_factory=dict)
+    """Variables that tags would set, without a proof."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """The operator's environment. A command never changes the environment of its process.
 
@@ -59,6 +71,7 @@ class Context:
     """Options with their values, such as `--profile`, that a printed command has to repeat."""
     name: str = "status"
     """The command."""
+    deployment: Deployment = Deployment()
     any_lifetime: bool = False
     """Whether tokens that live too short for the claim store are accepted, so that their claims can be moved."""
 
@@ -103,6 +116,11 @@ class Context:
         kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
         deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
         return replace(self, environment={**kept, **self.given, **deployed_settings})
+
+    @property
+    def function_name(self) -> str:
+        """Give the deployed function's name for a printed command; a word to replace if nobody knows it."""
+        return self.function or self.deployment.function or "NAME"
 
     def function_configuration(self) -> dict[str, Any]:
         """Read the configuration of the deployed function.

@@ -5,7 +5,7 @@ The run itself is that of a single secret, with an environment in which the secr
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import SystemRandom
 from typing import Any, NoReturn
 
@@ -15,9 +15,9 @@ from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
 from token_refresh_worker.bootstrap import open_secret, secrets_manager_client
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.fleet.core.announcement import announcement
+from token_refresh_worker.fleet.core.announcement import announcement, in_order
 from token_refresh_worker.fleet.core.outcome import after
-from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, pause_of
+from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of
 from token_refresh_worker.fleet.ports import Index, IndexEntry
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
@@ -154,25 +154,44 @@ def provider_of(entry: IndexEntry, read_document: Callable[[], Mapping[str, obje
 
 
 def report(crew: Crew, entry: IndexEntry, run: Outcome) -> None:
-    """Write the row that a run leaves, and announce a transition. Failures are logged: the tokens are stored."""
-    left = after(entry.row, run, began_at=entry.read_at, chance=crew.chance())
+    """Write the row that a run leaves, and announce what changed. Failures are logged: the tokens are stored."""
+    secret_arn = entry.row.secret_arn
     try:
+        left = _store_report(crew, entry, run)
         # A late run knows less than the row, so it announces nothing either.
-        if not crew.index.report(left):
-            crew.log.info("fleet_report_superseded", secret_id=left.secret_arn)
+        if left is None:
+            crew.log.info("fleet_report_superseded", secret_id=secret_arn)
             return
-        event = announcement(left, fleet=crew.fleet)
-        if crew.bus is None or event is None:
-            return
-        # Read again: a run that was under way at the same time may have sent the event.
-        latest = crew.index.entry(left.secret_arn)
-        if latest is not None and latest.row.announced == event.transition:
-            return
-        # In this order: a worker that dies in between sends the event twice, and never not at all.
-        crew.bus.send(event)
-        crew.index.announced(left.secret_arn, event.transition.value)
+        if crew.bus is not None:
+            _announce(crew, crew.bus, left)
     except TokenRefreshError as error:
-        crew.log.warning("fleet_report_failed", secret_id=left.secret_arn, error_type=type(error).__name__)
+        crew.log.warning("fleet_report_failed", secret_id=secret_arn, error_type=type(error).__name__)
+
+
+def _store_report(crew: Crew, entry: IndexEntry, run: Outcome) -> Row | None:
+    """Store the row that a run leaves; None if that is superseded."""
+
+    def left_of(before: Row) -> Row:
+        left = after(before, run, began_at=entry.read_at, chance=crew.chance())
+        # Where nobody sends events, none may pile up.
+        return left if crew.bus else replace(left, unsent=frozenset())
+
+    left = left_of(entry.row)
+    if crew.index.report(left, over=entry.row):
+        return left
+    latest = crew.index.entry(left.secret_arn)
+    if latest is None:
+        return None
+    # A run that was under way at the same time has reported: what it found is no change any more.
+    left = left_of(latest.row)
+    return left if crew.index.report(left) else None
+
+
+def _announce(crew: Crew, bus: Bus, left: Row) -> None:
+    for change in in_order(left.unsent):
+        # In this order: a worker that dies in between sends the event twice, and never not at all.
+        bus.send(announcement(left, change, fleet=crew.fleet))
+        crew.index.announced(left.secret_arn, change)
 
 
 def _read_fields(secret_arn: str) -> Mapping[str, object]:
