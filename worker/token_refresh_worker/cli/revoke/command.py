@@ -14,6 +14,7 @@ from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_worker.cli.revoke.revocation import SendRevocation, revoke_grant
+from token_refresh_worker.cli.secret.doubt import take_word
 from token_refresh_worker.cli.secret.lookups import read_clock, saying_where
 from token_refresh_worker.cli.secret.membership import find_index, fleet_of, report_revoked
 from token_refresh_worker.cli.secret.provider import settings_for
@@ -25,6 +26,7 @@ from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.endpoint import host_of
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
+from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.origin import read_origin
 from token_refresh_worker.stored.published import revoked_document
@@ -49,7 +51,10 @@ def revoke(
     if fleet:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     with saying_where(context):
-        settings, done = _look(context, fleet)
+        version = context.store().read(label=CURRENT)
+        _check_fleet(context, fleet)
+        context = take_word(context, fields_of(version), ask=not yes)
+        settings, done = settings_for(context, fields_of(version)), _revoked(version)
         if done is None:
             send = _sender(context, settings, by_hand=by_hand)
             if not yes:
@@ -63,20 +68,23 @@ def revoke(
     return 0
 
 
-def _look(context: Context, fleet: str | None) -> tuple[Settings, tuple[str, datetime] | None]:
-    """Read the settings, and which version says since when the grant is revoked; None if it is not."""
-    version = context.store().read(label=CURRENT)
-    fields = fields_of(version)
+def _check_fleet(context: Context, fleet: str | None) -> None:
+    """Refuse to leave out the fleet that the secret is in."""
     tagged = fleet_of(context)
     if tagged is not None and tagged != fleet:
         raise CommandFailed(
             f"secret {context.secret_id} is in fleet {tagged}, whose row has to say it, too; nothing was sent",
             fix=(context.command("revoke", "--fleet", tagged),),
         )
-    origin, settings = read_origin(fields), settings_for(context, fields)
+
+
+def _revoked(version: SecretVersion | None) -> tuple[str, datetime] | None:
+    """Give the version that says since when the grant is revoked; None if it is not."""
+    fields = fields_of(version)
+    origin = read_origin(fields)
     if version is None or origin is None or origin.revoked_at is None or document_of(fields) is not None:
-        return settings, None
-    return settings, (version.version_id, origin.revoked_at)
+        return None
+    return version.version_id, origin.revoked_at
 
 
 def _sender(context: Context, settings: Settings, *, by_hand: bool) -> SendRevocation:

@@ -120,7 +120,7 @@ def revoke_grant(run: Run, send: SendRevocation) -> tuple[str, datetime]:
     keeping = Keeping(parts=parts, memory=memory)
     revocation = Revocation(parts=parts, memory=memory, keeping=keeping, send=send)
     actions = Actions(parts=parts, memory=memory, reader=run.reader, redemption=revocation, keeping=keeping)
-    snapshot, step = run.reader.read(memory), None
+    snapshot, step = run.reader.read(), None
     for _ in range(STEPS):
         step = plan(snapshot, memory.state, parts.policy, _RULES)
         if isinstance(step, Mismatch):

@@ -11,7 +11,7 @@ from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, T
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.run.failures import SecretName, grant_revoked
-from token_refresh_worker.run.outcome import CurrentTokens, RunReport
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome
 
 
 def open_index(context: Context, fleet: str) -> Index:
@@ -47,8 +47,8 @@ def report_revoked(context: Context, index: Index, *, at: datetime, provider: st
     if entry is None:
         return False
     secret = SecretName(secret_id=context.secret_id, region=context.region)
-    found = RunReport(
-        ended=grant_revoked(secret, at), at=at, provider=provider, tokens=CurrentTokens(version_id=version_id)
+    found = Outcome(
+        error=grant_revoked(secret, at), at=at, provider=provider, tokens=CurrentTokens(version_id=version_id)
     )
     return index.report(after(entry.row, found, began_at=entry.read_at, chance=0.0))
 
