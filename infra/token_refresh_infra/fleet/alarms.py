@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from token_refresh_infra.constructs.alarms import BREACHING, Alarms, Watch, above, below, kept_tokens_metric
+from token_refresh_infra.constructs.alarms import BREACHING, NEVER, Alarms, Watch, above, below, kept_tokens_metric
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_worker.run.metrics import NAMESPACE
@@ -149,7 +149,7 @@ class FleetAlarms(Alarms):
             self._gauge("Size"),
             "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
             f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
-            limit=below(0),  # never: the alarm is for the metric that is missing
+            limit=NEVER,
             points=2,
             missing=BREACHING,
         )
