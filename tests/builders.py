@@ -80,6 +80,7 @@ def attempt(
     token: str = "refresh-0",  # noqa: S107 - a test value
     brought: str | None = None,
     forced: bool = False,
+    retry_at: datetime | None = None,
 ) -> Attempt:
     """An attempt on the refresh token `token`, which brought the refresh token `brought`."""
     return Attempt(
@@ -91,6 +92,7 @@ def attempt(
         fate=Fate.STORED if brought else fate,
         next_fingerprint=mark(brought) if brought else None,
         forced=forced,
+        retry_at=retry_at,
     )
 
 

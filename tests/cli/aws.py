@@ -17,11 +17,16 @@ KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "reg
 
 
 class Simulator(LoopbackServer):
-    """IAM's policy simulator, which moto does not have: it denies what a test says."""
+    """IAM's policy simulator, which moto does not have: it denies what a test says.
+
+    And everything, as the stack's own policy does, unless it is the function's code that asks.
+    """
 
     def __init__(self) -> None:
         super().__init__(_Simulate)
         self.denied: set[str] = set()
+        self.asked: list[str] = []
+        """The resources."""
 
 
 class _Simulate(LoopbackHandler):
@@ -30,9 +35,12 @@ class _Simulate(LoopbackHandler):
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         form = parse_qs(self.read_body().decode())
         actions = [values[0] for name, values in sorted(form.items()) if name.startswith("ActionNames.")]
+        self.server.asked += form["ResourceArns.member.1"]
+        code = {"lambda:SourceFunctionArn", *actions} <= {value for values in form.values() for value in values}
         members = "".join(
             f"<member><EvalActionName>{action}</EvalActionName><EvalDecision>"
-            f"{'implicitDeny' if action in self.server.denied else 'allowed'}</EvalDecision></member>"
+            f"{'implicitDeny' if action in self.server.denied else 'allowed' if code else 'explicitDeny'}"
+            "</EvalDecision></member>"
             for action in actions
         )
         result = f"<EvaluationResults>{members}</EvaluationResults><IsTruncated>false</IsTruncated>"
@@ -49,7 +57,7 @@ class Account:
     def __init__(self, url: str, **variables: str) -> None:
         self.url = url
         self.arn = ""
-        self._variables = {"TOKEN_SECRET_ID": SECRET_ID} | variables
+        self.variables = {"TOKEN_SECRET_ID": SECRET_ID} | variables
 
     def client(self, service: str) -> Any:
         return boto3.client(service, endpoint_url=self.url, **KEYS)  # type: ignore[call-overload]  # any service
@@ -60,7 +68,7 @@ class Account:
         code = io.BytesIO()
         with zipfile.ZipFile(code, "w") as archive:
             archive.writestr("handler.py", "")
-        options = {"Timeout": 60, "Environment": {"Variables": self._variables | (variables or {})}} | changes
+        options = {"Timeout": 60, "Environment": {"Variables": self.variables | (variables or {})}} | changes
         self.arn = self.client("lambda").create_function(
             FunctionName="worker",
             Runtime="python3.13",
@@ -100,20 +108,51 @@ class Account:
             Target={"Arn": target or self.arn, "RoleArn": "arn:aws:iam::123456789012:role/scheduler", **kept},
         )
 
-    def alarm(self, state: str) -> None:
+    def alarm(self, state: str = "OK", name: str = "renewal-overdue", **changes: Any) -> None:
+        """Make an alarm, by default on one of the secret's metrics."""
         cloudwatch = self.client("cloudwatch")
+        metric = {
+            "Namespace": "TokenRefresh",
+            "MetricName": "SecondsToExpiry",
+            "Dimensions": [{"Name": "SecretId", "Value": SECRET_ID}],
+            "Period": 60,
+            "Statistic": "Minimum",
+        }
         cloudwatch.put_metric_alarm(
-            AlarmName="renewal-overdue",
-            Namespace="TokenRefresh",
-            MetricName="SecondsToExpiry",
-            Dimensions=[{"Name": "SecretId", "Value": SECRET_ID}],
+            AlarmName=name,
             ComparisonOperator="LessThanThreshold",
             EvaluationPeriods=1,
-            Period=60,
-            Statistic="Minimum",
             Threshold=1,
+            **(changes if "Metrics" in changes else metric | changes),
         )
-        cloudwatch.set_alarm_state(AlarmName="renewal-overdue", StateValue=state, StateReason="a test's")
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="a test's")
+
+    def topic(self, *addresses: str) -> str:
+        """Make a topic with subscriptions, which moto confirms at once; gives its ARN."""
+        sns = self.client("sns")
+        arn = str(sns.create_topic(Name="alarms")["TopicArn"])
+        for address in addresses:
+            sns.subscribe(TopicArn=arn, Protocol="email", Endpoint=address)
+        return arn
+
+
+class Topics(LoopbackServer):
+    """SNS with one subscription that waits for its confirmation, which moto does not have."""
+
+    def __init__(self) -> None:
+        super().__init__(_Topics)
+
+
+class _Topics(LoopbackHandler):
+    def do_POST(self) -> None:  # noqa: N802 - named by http.server
+        self.read_body()
+        member = "<member><SubscriptionArn>PendingConfirmation</SubscriptionArn></member>"
+        text = (
+            '<ListSubscriptionsByTopicResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">'
+            f"<ListSubscriptionsByTopicResult><Subscriptions>{member}</Subscriptions></ListSubscriptionsByTopicResult>"
+            "</ListSubscriptionsByTopicResponse>"
+        )
+        self.respond(200, text.encode(), {"Content-Type": "text/xml"})
 
 
 class Aws(LoopbackServer):

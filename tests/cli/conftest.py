@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import httpx
 import pexpect
 import pytest
 import typer.main
 
+from builders import DAY
 from cli.authorizing import Person, written
+from cli.aws import Account, Simulator
 from cli.forked import PROGRAM
 from cli.scene import Cli, Ended, Terminal, Tokens
 from cli.shell import Shell
@@ -23,6 +26,7 @@ from cli.ways import Scene
 from testbed.process import Child
 from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh_worker.cli import main
 
@@ -184,3 +188,25 @@ def scene(
     shell = Shell(environment, tmp_path)
     shell.environment["PATH"] = f"{programs}:{shell.environment['PATH']}"
     return Scene(store, provider, shell)
+
+
+@pytest.fixture(scope="module")
+def moto() -> Iterator[MotoServer]:
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def simulator(environment: dict[str, str]) -> Iterator[Simulator]:
+    with Simulator() as server:
+        environment["AWS_ENDPOINT_URL_IAM"] = f"http://{server.address}"
+        yield server
+
+
+@pytest.fixture
+def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simulator: Simulator) -> Iterator[Account]:
+    del simulator
+    tokens.store(expires_in=DAY)
+    environment["AWS_ENDPOINT_URL"] = moto.url
+    yield Account(moto.url, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
+    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False)

@@ -168,7 +168,8 @@ def of_another_host_and_overdue(stage: Stage) -> None:
 
 
 def claims_in_a_table(stage: Stage) -> None:
-    stage.tokens.store(expires_in=7 * HOUR, tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table"})
+    origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"}
+    stage.tokens.store(expires_in=7 * HOUR, tokenRefresh=origin)
 
 
 def published_before(stage: Stage) -> dict[str, str]:

@@ -122,14 +122,23 @@ def test_nothing_was_ever_claimed(cli: Cli, tokens: Tokens, table: DynamoDbServe
     assert table.tables[TABLE]
 
 
-def test_an_open_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:
-    """While a run holds a claim the claims move, and it is open in the new store, too."""
+def test_an_open_claim(
+    cli: Cli,
+    tokens: Tokens,
+    store: SecretsManagerServer,
+    table: DynamoDbServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While a run holds a claim nothing moves: the message says until when, and the command that goes on."""
     claim(store, tokens.store())
+    monkeypatch.setattr(moving, "PAUSE_SECONDS", 0)
 
-    to_table(cli)
+    ended = cli("claims", "move", "--to=table", f"--table={TABLE}")
 
-    assert "another run holds the claim" in cli("status", CLAIM_TABLE=TABLE).screen
-    assert table.tables[TABLE]
+    assert 1 == ended.code
+    assert "may be redeeming the refresh token of secret" in ended.screen
+    assert f"Go on with token-refresh claims move {SECRET_ID} --region eu-central-1 --to table" in ended.screen
+    assert {} == table.tables[TABLE]
 
 
 def test_staged_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer, table: DynamoDbServer) -> None:
@@ -220,25 +229,6 @@ def test_no_table_is_named(cli: Cli, tokens: Tokens) -> None:
     assert 1 == ended.code
     assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen
     assert "are in the secret already" in there.screen
-
-
-@pytest.mark.usefixtures("table")
-def test_a_document_of_an_older_release(cli: Cli, tokens: Tokens) -> None:
-    """It does not name its table: the settings must, and a table that has not reached its number is refused."""
-    tokens.store(expires_in=DAY)
-    outcome(cli, TABLE)
-    document = tokens.current()
-    document["tokenRefresh"].pop("table")
-    tokens.put(document)
-
-    unnamed = cli("claims", "move", "--to=versions")
-    refused = outcome(cli, OTHER)
-    moved = cli("claims", "move", "--to=versions", CLAIM_TABLE=TABLE)
-
-    assert "does not say in which table" in unnamed.screen
-    assert "are in a table, and the settings keep them in table restored" in refused
-    assert 0 == moved.code
-    assert "refreshed" == outcome(cli)
 
 
 def test_claims_in_the_secret_after_all(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:

@@ -3,51 +3,31 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from builders import DAY
 from cli.aws import Account, Aws, Simulator
 from cli.scene import SECRET_ID, Cli, Tokens, grades
-from testbed.secrets_manager.moto_server import MotoServer
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[MotoServer]:
-    with MotoServer() as server:
-        yield server
-
-
-@pytest.fixture
-def simulator(environment: dict[str, str]) -> Iterator[Simulator]:
-    with Simulator() as server:
-        environment["AWS_ENDPOINT_URL_IAM"] = f"http://{server.address}"
-        yield server
-
-
-@pytest.fixture
-def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simulator: Simulator) -> Iterator[Account]:
-    del simulator
-    tokens.store(expires_in=DAY)
-    environment["AWS_ENDPOINT_URL"] = moto.url
-    yield Account(moto.url, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
-    httpx.post(f"{moto.url}/moto-api/reset", trust_env=False)
 
 
 def test_deployed(cli: Cli, account: Account) -> None:
-    """The caller, the function, its role, its schedule and the alarms are looked at where AWS can be asked."""
+    """On a healthy deployment every check is ok: caller, function, role, schedule, queues, alarms and their topic."""
     account.deploy()
-    account.schedule()
-    account.alarm("OK")
+    account.schedule(dead_letters=account.queue("dead"))
+    account.keep_failed_runs(account.queue("failed"))
+    account.alarm(AlarmActions=[account.topic("me@example.com")])
 
     ended = cli("doctor", "--function=worker")
 
     assert 0 == ended.code
+    found = grades(cli("doctor", "--function=worker", "--json"))
+    assert {"ok"} == {grade for name, grade in found.items() if name != "your permissions"}, found
     assert "ok credentials: arn:aws:" in ended.screen
     assert "ok function: worker, deployed 20" in ended.screen
-    assert "ok function's permissions: all that a run needs, by IAM's simulator" in ended.screen
+    assert "ok function's permissions: all that a run needs, by IAM's simulator and" in ended.screen
     assert "ok schedule: worker, enabled" in ended.screen
-    assert "ok alarms: 1 on this secret's metrics, none in alarm" in ended.screen
+    assert "ok alarms: 1, none in alarm" in ended.screen
+    assert "ok alarm topic: 1 subscribed to arn:aws:sns:eu-central-1:123456789012:alarms" in ended.screen
 
 
 def test_nothing_deployed(cli: Cli, account: Account) -> None:
@@ -56,7 +36,7 @@ def test_nothing_deployed(cli: Cli, account: Account) -> None:
 
     assert 1 == ended.code
     assert "FAILED function: function worker in eu-central-1 does not exist" in ended.screen
-    assert "look alarms: no alarm watches this secret's metrics" in ended.screen
+    assert "look alarms: no alarm watches this secret" in ended.screen
     del account
 
 
@@ -70,7 +50,9 @@ def test_function_unscheduled_and_denied(cli: Cli, account: Account, simulator: 
     ended = cli("doctor", "--function=worker")
 
     assert "FAILED schedule: nothing schedules the function" in ended.screen
-    assert "access denied, by IAM's simulator: secretsmanager:PutSecretValue" in ended.screen
+    assert "access denied to arn:aws:iam::" in ended.screen
+    assert "role/worker: secretsmanager:PutSecretValue on arn:aws:secretsmanager:" in ended.screen
+    assert "(no policy of the role allows it)" in ended.screen
     assert "FAILED alarms: in alarm: renewal-overdue" in ended.screen
     assert "3 failed." in ended.screen
 

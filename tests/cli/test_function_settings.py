@@ -134,7 +134,7 @@ def test_a_function_that_does_not_name_the_table(
 ) -> None:
     """The deployed function's settings don't fit the tokens: the message says to deploy it with the table."""
     host = urlsplit(environment["TOKEN_ENDPOINT"]).hostname
-    tokens.store(tokenRefresh={"host": host, "grace_seconds": 0, "store": "table"})
+    tokens.store(tokenRefresh={"host": host, "grace_seconds": 0, "store": "table", "table": "claims"})
     aws.function = deployed(TOKEN_SECRET_ID=SECRET_ID, PROVIDER="upwork", TOKEN_ENDPOINT=environment["TOKEN_ENDPOINT"])
 
     ended = cli("status", "--function=worker")

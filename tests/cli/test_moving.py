@@ -13,8 +13,10 @@ from run.grant import with_grant
 from run.world import Killed, World, killed, refuse
 from token_refresh.errors import (
     ConfigurationError,
+    InvalidSecretDocument,
     RefreshOutcomeUnknown,
     SecretAccessDenied,
+    TokenEndpointUnavailable,
     TokenRequestRejected,
     TokensKept,
 )
@@ -118,6 +120,51 @@ def test_a_claim_that_can_not_be_read_yet() -> None:
     assert 11 == world.current()["tokenRefresh"]["number"]
 
 
+def test_an_open_claim_stops_a_move() -> None:
+    """A run that redeemed may have to keep its tokens in the old table, where no run of the new store looks."""
+    world = World(policy=SINGLE_USE_IN_TABLE, keeps=True, expires_at=NOW + HOUR)
+    grant = with_grant(world, DAY)
+    tried = []
+
+    def move(_call: str) -> None:
+        world.store.before = refuse("put REFRESH_OUTCOME", SecretAccessDenied("denied"))
+        with pytest.raises(CommandFailed, match=r"may be redeeming .* until 2026-11-24 12:10:30 UTC"):
+            world.mover().carry_out(IN_VERSIONS)
+        tried.append(True)
+
+    world.claim_table.after = lambda call: move(call) if call == "append claim" else None
+    with pytest.raises(TokensKept):
+        world.execute()
+    world.store.before = world.claim_table.after = lambda _: None
+
+    assert "recovered" == world.outcome()
+    assert world.move(IN_VERSIONS)
+    assert (1, True, [True]) == (grant.refreshes, grant.alive, tried)
+
+
+def test_an_open_claim_that_ends() -> None:
+    """A move waits for a run that is under way, and goes on as soon as its tokens are stored."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + HOUR)
+    killed(world, "put REFRESH_OUTCOME")
+    world.clock.oversleep = world.pass_claim
+
+    assert world.move(in_table("claims"))
+
+
+def test_how_long_to_wait_comes_along() -> None:
+    """A move forgets no `Retry-After`: runs of the new store wait as long as the provider asked."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + 5 * HOUR)
+    busy = FailedRequest(kind=FailureKind.BUSY, seen="HTTP 429", retry_after=2 * HOUR)
+    world.endpoint.responses = [busy]
+    with pytest.raises(TokenEndpointUnavailable):
+        world.execute()
+
+    assert world.move(in_table("claims"))
+    ended = world.execute()
+
+    assert ("yielded", NOW + 2 * HOUR) == (ended.name, ended.retry_at)
+
+
 def test_kept_tokens_stop_a_move() -> None:
     """Tokens that the table keeps would stay behind: the next run stores them first."""
     world = World(policy=SINGLE_USE_IN_TABLE, keeps=True, expires_at=NOW + HOUR)
@@ -158,6 +205,7 @@ def test_claims_that_a_table_has_lost_while_nothing_is_due() -> None:
     with pytest.raises(CommandFailed, match=r"has lost the newest claims.* --force`"):
         world.mover().carry_out(IN_VERSIONS)
     assert "yielded" == world.outcome(force=True)
+    world.pass_claim()
     assert world.move(IN_VERSIONS)
 
 
@@ -176,6 +224,7 @@ def test_claims_that_began_again_in_a_table() -> None:
     assert "refreshed" == world.outcome()
     world.pass_time(17 * HOUR)
     killed(world, "put REFRESH_OUTCOME")
+    world.pass_claim()
 
     assert world.move(IN_VERSIONS)
     world.pass_time(HOUR)
@@ -192,6 +241,18 @@ def test_a_large_document() -> None:
     assert "refreshed" == world.outcome(force=True)
     assert world.move(in_table("claims"))
     assert "refreshed" == world.outcome(force=True)
+
+
+def test_a_document_that_is_too_large() -> None:
+    """What no run can refresh is not moved: a move that could not store it would stop the runs at its fence."""
+    world = World(policy=SINGLE_USE)
+    world.save_text(json.dumps(document_fields(note=[1] * 32_000), separators=(",", ":")))
+    before = world.model.snapshot()
+
+    with pytest.raises(InvalidSecretDocument, match="leaves no room for new tokens"):
+        world.mover().carry_out(in_table("claims"))
+
+    assert before == world.model.snapshot()
 
 
 def test_a_new_grant_after_a_table_is_gone() -> None:

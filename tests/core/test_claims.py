@@ -25,15 +25,14 @@ GOOD_CLAIM = {
     "ttl_seconds": 60,
     "nonce": "n",
     "earlier": [],
-    "fates": [],
     "number": 1,
     "token": mark("refresh-0"),
     "host": None,
     "grace_seconds": None,
     "forced": False,
+    "versions": 2,
 }
-ENTRY = ["c", "v", 1, 1_800_000_000]
-FATE = [mark("refresh-0"), "stored", None, False]
+ENTRY = ["c", "v", 1, 1_800_000_000, mark("refresh-0"), "stored", None, False, 2, None]
 GOOD_RECORD = {"version_id": "v", "attempt": 1, "outcome": "unknown", "error": None, "at": 1_800_000_000}
 
 
@@ -50,7 +49,10 @@ def read(**changes: object) -> object:
 
 def test_a_claim_is_read_as_it_was_written() -> None:
     """Nothing of a claim is lost by storing it; its time is the service's, given at reading."""
-    earlier = (attempt("c0", claimed_at=NOW - DAY, brought="refresh-1", forced=True), attempt("c1", Fate.REJECTED))
+    earlier = (
+        attempt("c0", claimed_at=NOW - DAY, brought="refresh-1", forced=True),
+        attempt("c1", Fate.REJECTED, retry_at=NOW + HOUR),
+    )
     written = claim("c2", number=2, claim_number=7, forced=True, grace=HOUR, earlier=earlier)
 
     assert written == read_claim("c2", write_claim(written), written.claimed_at)
@@ -73,18 +75,13 @@ def test_a_time_to_live_is_cut(stored: float, seconds: float) -> None:
         {"attempt": True},
         {"ttl_seconds": None},
         {"earlier": None},
-        {"earlier": [["c"]], "fates": [FATE]},
-        {"earlier": [[["c"], *ENTRY[1:]]], "fates": [FATE]},
-        {"earlier": [[*ENTRY[:3], "soon"]], "fates": [FATE]},
-        {"earlier": [[*ENTRY[:3], 1e18]], "fates": [FATE]},
-        {"earlier": [[*ENTRY[:3], 1]], "fates": [FATE]},
-        {"earlier": [ENTRY]},
-        {"earlier": [ENTRY], "fates": None},
-        {"earlier": [ENTRY], "fates": [FATE, FATE]},
-        {"earlier": [ENTRY], "fates": [["short", *FATE[1:]]]},
-        {"earlier": [ENTRY], "fates": [[None, *FATE[1:]]]},
-        {"earlier": [ENTRY], "fates": [[FATE[0], "lost", None, False]]},
-        {"earlier": [ENTRY], "fates": [[FATE[0], [], None, False]]},
+        {"earlier": [["c"]]},
+        {"earlier": [ENTRY[:-1]]},
+        {"earlier": [[*ENTRY, 1]]},
+        {"earlier": [[["c"], *ENTRY[1:]]]},
+        *({"earlier": [[*ENTRY[:3], moment, *ENTRY[4:]]]} for moment in ("soon", 1e18, 1)),
+        *({"earlier": [[*ENTRY[:4], fingerprint, *ENTRY[5:]]]} for fingerprint in ("short", None)),
+        *({"earlier": [[*ENTRY[:5], fate, *ENTRY[6:]]]} for fate in ("lost", None)),
         {"token": 5},
         {"token": None},
         {"host": "a b"},
@@ -123,7 +120,7 @@ def test_a_claim_is_stored_in_this_form() -> None:
     at = before.claimed_at.timestamp()
     assert (
         '{"version_id":"v7","attempt":2,"ttl_seconds":120.0,"nonce":"nonce",'
-        f'"earlier":[["c0","v0",1,{at}]],"fates":[["{mark("refresh-0")}","stored","{mark("refresh-1")}",false,2]],'
+        f'"earlier":[["c0","v0",1,{at},"{mark("refresh-0")}","stored","{mark("refresh-1")}",false,2,null]],'
         f'"number":9,"token":"{mark("refresh-0")}","host":"provider.example","grace_seconds":86400.0,"forced":false,"versions":2}}'
         == stored.reveal()
     )

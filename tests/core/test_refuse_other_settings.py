@@ -10,7 +10,7 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.steps import Mismatch, Redeem
-from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName, in_table
+from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,6 @@ def test_the_document_s_host_counts_before_the_claim_s() -> None:
 
 
 TABLE, OTHER = in_table("claims"), in_table("others")
-UNNAMED = StoreName(ClaimStoreKind.TABLE)
 
 
 @pytest.mark.parametrize("stored", [IN_VERSIONS, OTHER])
@@ -47,16 +46,6 @@ def test_claims_are_in_one_store(stored: StoreName) -> None:
     current = token_set(**origin(claim_store=stored))
 
     assert Mismatch("CLAIM_TABLE", stored, TABLE) == plan(snapshot(current=current), RUN, IN_TABLE)
-
-
-@pytest.mark.parametrize(("newest", "refused"), [(claim(fate=Fate.NOT_REDEEMED, claim_number=4), False), (None, True)])
-def test_a_document_that_does_not_name_its_table(newest: Claim | None, *, refused: bool) -> None:
-    """A table whose number is at least the document's is accepted; a lower one may be another table's."""
-    current = token_set(**origin(claim_store=UNNAMED, claim_id="c" * 36, number=4))
-    found = plan(snapshot(newest, current=current), FORCED, IN_TABLE)
-
-    assert (found == Mismatch("CLAIM_TABLE", UNNAMED, TABLE)) is refused
-    assert isinstance(found, Redeem) is not refused
 
 
 def test_a_table_does_not_hide_the_claims_in_a_secret() -> None:

@@ -112,5 +112,5 @@ def unread(error_type: str) -> RunReport:
     return RunReport(ended=ended, provider="another")
 
 
-def pause(duration: timedelta = HOUR) -> Pause:
-    return Pause(until=NOW + duration, by="operator", why="maintenance")
+def pause(duration: timedelta = HOUR, *, at: datetime = NOW) -> Pause:
+    return Pause(at=at, until=NOW + duration, by="operator", why="maintenance")

@@ -160,7 +160,9 @@ def test_slow_reads_do_not_move_the_deadline(stage: FleetStage, monkeypatch: pyt
 def test_strangers_are_left_alone(stage: FleetStage) -> None:
     """A secret that is not in the index is not touched, even if a message names it; a paused one is neither."""
     paused = stage.enrol("paused")
-    stage.index.pause(Pause(until=stage.since + timedelta(hours=1), by="me", why="test"), secret_arn=paused)
+    stage.index.pause(
+        Pause(at=stage.since, until=stage.since + timedelta(hours=1), by="me", why="test"), secret_arn=paused
+    )
     stage.store("stranger", provider="upwork")
     stranger = str(stage.client.describe_secret(SecretId="stranger")["ARN"])
 

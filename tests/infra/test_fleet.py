@@ -87,8 +87,8 @@ def test_functions(whole_fleet: Template) -> None:
 
 
 def test_schedules(fleet: Template, code: Path) -> None:
-    """The dispatcher runs each minute and the resync each hour, unless the schedules are paused."""
-    assert [("rate(1 minute)", "ENABLED"), ("rate(1 hour)", "ENABLED")] == [
+    """The dispatcher runs each minute and the resync every five, unless the schedules are paused."""
+    assert [("rate(1 minute)", "ENABLED"), ("rate(5 minutes)", "ENABLED")] == [
         (schedule["ScheduleExpression"], schedule["State"]) for schedule in resources(fleet, "Scheduler::Schedule")
     ]
     paused = synthesise(FLEET | {"schedule_enabled": "false"}, code).template

@@ -111,6 +111,7 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"provider_profiles": "/nowhere"}, r"^provider_profiles: must be a folder"),
         ({"provider": "nobody"}, r"^provider: must be one of "),
         ({"token_endpoint_auth_method": "private_key_jwt"}, r"^client_key: must be the ARN"),
+        ({"token_endpoint_auth_method": "aws_iam_jwt"}, r"^client_assertion_audience: needed with aws_iam_jwt"),
         ({"consumers": OPERATOR}, r"^consumers: needs operators"),
         (
             {"operators": OPERATOR, "token_secret": "mine"},
@@ -271,7 +272,10 @@ def test_a_profile_of_one_s_own_that_could_not_work(tmp_path: Path) -> None:
         read(provider="my-crm", provider_profiles=str(tmp_path)).settings  # noqa: B018 - reading it checks it
 
 
-@pytest.mark.parametrize(("provider", "seconds"), [("upwork", 14_400), ("miro", 0)])
-def test_the_longest_safe_cache(provider: str, seconds: int) -> None:
-    """Consumers are told half of the refresh window, and nothing where a refresh ends the access token before."""
-    assert seconds == read(provider=provider).longest_safe_cache_seconds
+@pytest.mark.parametrize(("fact", "seconds"), [("lives", 14_400), ("dies", 0), (None, 0)])
+def test_the_longest_safe_cache(fact: str | None, seconds: int, tmp_path: Path) -> None:
+    """Consumers are told half of the refresh window, and 0 where a refresh ends the access token before, or might."""
+    stated = f'old_access_token = "{fact}"\n' if fact else ""
+    (tmp_path / "my-crm.toml").write_text(stated + UPWORK_PROFILE)
+
+    assert seconds == read(provider="my-crm", provider_profiles=str(tmp_path)).longest_safe_cache_seconds

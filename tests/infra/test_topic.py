@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from infra.synthesis import Deployment
+from token_refresh_infra.modes import mode_of, parameters_of
+
+from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
 
 
 def account(deployment: Deployment) -> Any:
@@ -34,3 +40,18 @@ def test_cloudwatch_may_publish(plain: Deployment, everything: Deployment) -> No
     } == through["Condition"]
     assert everything.arn_of("KMS::Key") == everything.one("SNS::Topic")["KmsMasterKeyId"]
     assert "operator@example.com" == everything.one("SNS::Subscription")["Endpoint"]
+
+
+@pytest.mark.parametrize(
+    ("values", "warned"), [({}, True), ({"alarm_email": "a@example.com"}, False), ({"alarms": False}, False)]
+)
+def test_nobody_hears_of_alarms(code: Path, values: dict[str, Any], *, warned: bool) -> None:
+    """A deployment whose alarms nobody would hear of is warned of at synthesis."""
+    chosen = {"environment": "dev"} | values
+    parameters = parameters_of(chosen)
+    stack = mode_of(chosen).stack(App(), parameters.stack_name, parameters=parameters, code=code)
+
+    found = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
+
+    texts = [str(warning.entry.data) for warning in found]
+    assert warned == any("nobody hears of an alarm: set alarm_email or alarm_topic" in text for text in texts)

@@ -11,12 +11,10 @@ from proof import ports as ports_module
 from proof.store import Keep, Store
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.cli.claims import moving
 from token_refresh_worker.cli.claims.moving import Move as ClaimMove
 from token_refresh_worker.core import plan as plan_module
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate, Ledger
 from token_refresh_worker.core.claims import write_claim
-from token_refresh_worker.core.moves import fence
 from token_refresh_worker.core.plan import RULES, Rule, plan, wait_for_open_claim
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Reason, Redeem, Rejected, TokenUsed, Wait
@@ -40,7 +38,7 @@ from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
-from token_refresh_worker.stored.origin import ClaimStoreKind, Origin, StoreName
+from token_refresh_worker.stored.origin import ClaimStoreKind, Origin
 
 Patches = list[tuple[object, str, object]]
 Bug = Callable[[], Patches]
@@ -446,17 +444,6 @@ def store_not_compared() -> Patches:
     return [(Snapshot, "claim_store", property(lambda _: None))]
 
 
-def unnamed_is_any() -> Patches:
-    """Accept any table where the document does not name its own."""
-    original: Any = Snapshot.claim_store
-
-    def claim_store(snapshot: Snapshot) -> Any:
-        found = original.__get__(snapshot)
-        return None if found == StoreName(ClaimStoreKind.TABLE) else found
-
-    return [(Snapshot, "claim_store", property(claim_store))]
-
-
 def no_fence() -> Patches:
     """Move without a fence in the old store."""
     original = ClaimMove._fenced  # noqa: SLF001 - to break it
@@ -478,9 +465,15 @@ def fence_ignored() -> Patches:
     return _instead("refuse_other_settings", check)
 
 
-def fence_hides_open_claims() -> Patches:
-    """Let a fence end at once, though a claim before it is open."""
-    return [(moving, "fence", lambda *args, **how: replace(fence(*args, **how), time_to_live=timedelta(seconds=1)))]
+def open_claims_moved() -> Patches:
+    """Move the claims, though a run may be redeeming under the newest one."""
+    original = ClaimMove._fenced  # noqa: SLF001 - to break it
+
+    def fenced(self: ClaimMove, snapshot: Any, *args: Any, **how: Any) -> Any:
+        ended = snapshot.newest and replace(snapshot.newest, time_to_live=timedelta(0))
+        return original(self, replace(snapshot, newest=ended), *args, **how)
+
+    return [(ClaimMove, "_fenced", fenced)]
 
 
 def arrives_again() -> Patches:

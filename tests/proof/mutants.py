@@ -123,10 +123,9 @@ MUTANTS: Final = (
     ),
     Mutant(name="one claim expected in a lost table", patches=bugs.one_lost_claim, scenario=small.TABLE_LOST_TWO),
     Mutant(name="another table accepted", patches=bugs.store_not_compared, scenario=small.TWO_TABLES),
-    Mutant(name="any table for an unnamed one", patches=bugs.unnamed_is_any, scenario=small.TWO_TABLES_UNNAMED),
     Mutant(name="claims moved without a fence", patches=bugs.no_fence, scenario=small.MOVED),
     Mutant(name="fence ignored", patches=bugs.fence_ignored, scenario=small.MOVED),
-    Mutant(name="fence hides an open claim", patches=bugs.fence_hides_open_claims, scenario=small.MOVED_OPEN),
+    Mutant(name="open claims moved", patches=bugs.open_claims_moved, scenario=outages.MOVED),
     Mutant(name="claims arrive twice", patches=bugs.arrives_again, scenario=small.MOVED_TWICE),
     Mutant(name="carried tokens name the old claim store", patches=bugs.carry_goes_back, scenario=small.MOVED_DYING),
     Mutant(

@@ -21,7 +21,6 @@ from proof.small import (
     SHORT_LIVED,
     TABLE_LOST_FORCED,
     TWO_TABLES,
-    TWO_TABLES_UNNAMED,
 )
 from proof.world import (
     CLAIM_ENDS,
@@ -203,6 +202,5 @@ TABLE: Final = (
     *_moves("versions"),
     *_moves(OTHER_TABLE),
     TWO_TABLES,
-    TWO_TABLES_UNNAMED,
     MOVED_LOST,
 )

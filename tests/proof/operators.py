@@ -37,7 +37,6 @@ EDIT: Final = "save an edited copy"
 EDIT_BARE: Final = "save an edited copy without the key"
 COPY_BACK: Final = "save a copy of one of the last 3 sets"
 COPY_BACK_BARE: Final = "save such a copy without the key"
-UNNAME_TABLE: Final = "save a copy without the table's name"
 MOVE_BACK: Final = "move AWSCURRENT back by 1 to 3 sets"
 UNLABEL: Final = "take REFRESH_CLAIM off"
 MOVE_LABEL: Final = "move REFRESH_CLAIM to another version"
@@ -155,12 +154,6 @@ def _edit(scene: Scene, name: str) -> Iterator[Action]:
     yield Action(name, scene.copy(scene.current, bare=name == EDIT_BARE), scene.provider)
 
 
-def _unname_table(scene: Scene, name: str) -> Iterator[Action]:
-    document = json.loads(scene.versions[scene.current])
-    if document.get("tokenRefresh", {}).pop("table", None):
-        yield Action(name, scene.saved(document), scene.provider)
-
-
 def _copy_back(scene: Scene, name: str) -> Iterator[Action]:
     for back, version_id in enumerate(scene.older_sets(), 1):
         copy = scene.copy(version_id, bare=name == COPY_BACK_BARE)
@@ -244,7 +237,6 @@ _ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
     EDIT_BARE: _edit,
     COPY_BACK: _copy_back,
     COPY_BACK_BARE: _copy_back,
-    UNNAME_TABLE: _unname_table,
     MOVE_BACK: _move_back,
     UNLABEL: _unlabel,
     MOVE_LABEL: _move_label,

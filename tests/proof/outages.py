@@ -13,7 +13,16 @@ from proof.operators import (
     REAUTHORIZE,
     RESTORE_TABLE,
 )
-from proof.world import CLAIM_ENDS, DUE_SECONDS, LIFETIME_SECONDS, WINDOW_SECONDS, Budget, Scenario
+from proof.world import (
+    CLAIM_ENDS,
+    DUE_SECONDS,
+    LIFETIME_SECONDS,
+    OTHER_TABLE,
+    WINDOW_SECONDS,
+    Budget,
+    Deployment,
+    Scenario,
+)
 
 LAST_QUARTER: Final = DUE_SECONDS - WINDOW_SECONDS // 4 + 1
 """After so many seconds a run may send a token whose outcome is unknown."""
@@ -66,6 +75,16 @@ STALE: Final = Scenario(
     before=1,
 )
 
+MOVED: Final = Scenario(
+    name="writes refused, moved to versions",
+    plans=("s", "m"),
+    claims="table",
+    budget=Budget(outages=1, jumps=1),
+    jumps=(CLAIM_ENDS,),
+    other=Deployment(claims="versions"),
+    before=1,
+)
+
 OUTAGES: Final = (
     Scenario(
         name="writes refused",
@@ -112,6 +131,15 @@ OUTAGES: Final = (
         plans=("s", "s"),
         budget=Budget(outages=1, late=1, losses=1, jumps=1),
         jumps=(LAST_QUARTER,),
+    ),
+    MOVED,
+    Scenario(
+        name="writes refused, moved to other-table",
+        plans=("s", "mS"),
+        budget=Budget(outages=1, crashes=1, jumps=1),
+        jumps=(CLAIM_ENDS,),
+        other=Deployment(claims=OTHER_TABLE),
+        before=1,
     ),
     Scenario(name="writes refused twice", plans=("ss", "s"), budget=Budget(outages=2, crashes=1), before=1),
 )

@@ -33,6 +33,7 @@ from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters import version_claims
 from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.cli.claims import moving
 from token_refresh_worker.cli.claims.moving import Move as ClaimMove
 from token_refresh_worker.core import plan, snapshot, versions
 from token_refresh_worker.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
@@ -55,6 +56,8 @@ from token_refresh_worker.stored.origin import StoreName
 
 PUBLIC_CLIENT: Final = replace(load_provider("upwork"), request=RequestFormat(auth_method=AuthMethod.NONE))
 REQUEST_SECONDS: Final = 20.0
+MOVE_TRIES: Final = 3
+"""How often a move of the search reads again: more would only wait longer."""
 POLL_SECONDS: Final = 0.75
 """By its length a poll is distinguished from the sleeps between repeats."""
 
@@ -301,6 +304,7 @@ def searching(scenario: Scenario) -> Iterator[None]:
     limit = VERSIONS_A_DAY if scenario.claims_a_day is None else scenario.claims_a_day * per_claim
     with ExitStack() as stack:
         stack.enter_context(patch.object(plan, "VERSIONS_A_DAY", limit))
+        stack.enter_context(patch.object(moving, "TRIES", MOVE_TRIES))
         for module, name in _PURE:
             stack.enter_context(patch.object(module, name, functools.cache(getattr(module, name))))
         yield

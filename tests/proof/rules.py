@@ -163,12 +163,10 @@ class Rules:
         except Violation as violation:
             yield Change(event, None, str(violation))
             return
-        claims, moves = isinstance(call, Append | Put) and call.is_claim, worker.plan[0] in MOVES
-        if claims and not moves and self.workers.claims(worker.node):
+        claims = isinstance(call, Append | Put) and call.is_claim and worker.plan[0] not in MOVES
+        if claims and self.workers.claims(worker.node):
             yield Change(event, None, "a run claimed twice")
             return
-        # A run under way that ends without tokens can't say so in the other store.
-        after = after._replace(unknown=after.unknown or (claims and moves))
         stored = self._holding(worker, call, reply, state)
         budget = world.budget
         yield self._advance(after, place, stored, event)
@@ -307,7 +305,9 @@ class Rules:
             return Change(event, None, str(violation))
         event = event._replace(how=f"{event.how}; its run ends: {ended.outcome}")
         after = self._died(world, worker) if worker.unstored >= 0 else world
-        return Change(event, self._with(after, place, self._next(worker)))
+        # Nobody deploys with another claim store before the claims are moved there.
+        then = worker._replace(plan="") if ended.outcome == "CommandFailed" else worker
+        return Change(event, self._with(after, place, self._next(then)))
 
     def _with(self, world: World, place: int, worker: Worker) -> World:
         workers = world.workers

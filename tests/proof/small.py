@@ -14,7 +14,6 @@ from proof.operators import (
     RESTORE_TABLE,
     SPOIL_CLAIM,
     UNLABEL,
-    UNNAME_TABLE,
 )
 from proof.world import (
     CLAIM_ENDS,
@@ -259,20 +258,10 @@ MOVED_AT_THE_LIMIT: Final = Scenario(
 )
 
 
-TWO_TABLES_UNNAMED: Final = replace(
-    TWO_TABLES, name="two tables, unnamed", budget=Budget(jumps=1, operator=1), operator=(UNNAME_TABLE,)
-)
-
-
 MOVED_TWICE: Final = replace(MOVED, name="moved twice", plans=("mS", "m"), budget=Budget(crashes=1))
 
 
 MOVED_DYING: Final = replace(MOVED, name="moved, dying", budget=Budget(crashes=1))
-
-
-MOVED_OPEN: Final = replace(
-    MOVED, name="moved, open claim", provider="grace", plans=("s", "mS"), budget=Budget(jumps=1), jumps=(20,)
-)
 
 
 MOVED_LOST: Final = Scenario(

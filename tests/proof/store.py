@@ -179,7 +179,7 @@ class Store:
         self._behind_seconds = behind_seconds
         self.states: Interned[State] = Interned()
         self._model = SecretsModel(quota=quota)
-        self._done: dict[tuple[int, AnyCall, int], tuple[int, StoreReply]] = {}
+        self._done: dict[tuple[int, type[AnyCall], AnyCall, int], tuple[int, StoreReply]] = {}
         self._texts: dict[int, dict[str, str]] = {}
         self._labels: dict[tuple[int, str], dict[str, str]] = {}
 
@@ -206,7 +206,8 @@ class Store:
             secret = self.texts(state)
             if call.version_id in secret:
                 return state, False
-        key = (state, call, now)
+        # With its type: tuples of two types that hold the same are equal.
+        key = (state, type(call), call, now)
         done = self._done.get(key)
         if done is None:
             done = self._done[key] = self._carry_out(state, call, now)

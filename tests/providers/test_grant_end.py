@@ -85,7 +85,7 @@ def test_a_consent_begins_the_grant(name: str, days: int | None) -> None:
 @pytest.mark.parametrize("value", [None, 7, "", "soon", "0001-01-01T00:00:00Z", ["2026-12-24T00:00:00Z"]])
 def test_an_end_that_can_t_be_read_is_unknown(value: object) -> None:
     """Somebody's edit of the end must not hide host, grace and claim store."""
-    fields = {"host": "example.com", "grace_seconds": 0, "store": "table", "grant_ends_at": value}
+    fields = {"host": "example.com", "grace_seconds": 0, "store": "table", "table": "claims", "grant_ends_at": value}
 
     origin = read_origin({"tokenRefresh": fields})
 

@@ -53,8 +53,8 @@ DOCUMENT = changed(
 )
 ORIGIN = changed("claim", "number", "host", "grace_seconds", "store")
 CLAIMED = changed(
-    *("version_id", "attempt", "ttl_seconds", "nonce", "earlier", "fates"),
-    *("number", "token", "host", "grace_seconds", "forced"),
+    *("version_id", "attempt", "ttl_seconds", "nonce", "earlier"),
+    *("number", "token", "host", "grace_seconds", "forced", "versions"),
 )
 RECORDED = changed("version_id", "attempt", "outcome", "error", "at", "retry_at")
 ATTRIBUTES: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
@@ -82,19 +82,19 @@ def table() -> Iterator[Ground]:
 
 
 def claim(now: float) -> dict[str, Any]:
-    entry = ["0" * 36, BASE, 1, now - 7200]
+    entry = ["0" * 36, BASE, 1, now - 7200, REDEEMED, "silent", None, False, 2, None]
     return {
         "version_id": BASE,
         "attempt": 1,
         "ttl_seconds": 120.0,
         "nonce": "n",
         "earlier": [entry],
-        "fates": [[REDEEMED, "silent", None, False]],
         "number": 1,
         "token": REDEEMED,
         "host": "127.0.0.1",
         "grace_seconds": 0.0,
         "forced": False,
+        "versions": 2,
     }
 
 

@@ -2,7 +2,7 @@
 
     refresh    the function of one secret, and a fleet's worker: event in, outcome out, one last log line either way
     dispatch   a fleet's dispatcher, once a minute
-    resync     a fleet's resync, once an hour
+    resync     a fleet's resync, every five minutes
 
 https://docs.aws.amazon.com/lambda/latest/dg/python-handler.html
 """

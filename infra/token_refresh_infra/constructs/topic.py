@@ -1,6 +1,6 @@
 """Where alarms are announced: a topic of the stack's own, or one that is there already."""
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Annotations, ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
@@ -39,6 +39,11 @@ def alarm_topic(scope: Construct, *, parameters: CommonParameters, key: kms.IKey
             },
         )
     )
-    if parameters.alarm_email:
+    if not parameters.alarm_email:
+        Annotations.of(topic).add_warning_v2(
+            "token-refresh:nobody-hears-of-alarms",
+            "nobody hears of an alarm: set alarm_email or alarm_topic, or subscribe to the output AlarmTopicArn",
+        )
+    else:
         topic.add_subscription(subscriptions.EmailSubscription(parameters.alarm_email))
     return topic

@@ -15,6 +15,7 @@ from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import LEASE
 from token_refresh_worker.fleet.core.row import Pauses
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.fleet.ports import Index
 
 
@@ -88,14 +89,31 @@ def test_a_report_changes_nothing_else(index: Index) -> None:
 def test_a_secret_that_left_stays_out(index: Index) -> None:
     """No report, no announcement, no pause and no wish to look brings back a row that was removed."""
     index.add(row())
-    index.remove(arn("tokens"))
+    assert index.remove(arn("tokens"), NOW, quietly=False)
 
     assert not index.report(row())
     assert not index.look_at(arn("tokens"), NOW)
     assert not index.pause(pause(), secret_arn=arn("tokens"))
     index.announced(arn("tokens"), "Reauthorized")
-    index.remove(arn("tokens"))
+    assert not index.remove(arn("tokens"), NOW, quietly=False)
+    assert not index.remove(arn("another"), NOW, quietly=True)
     assert ([], None) == (list(index.rows()), index.entry(arn("tokens")))
+
+
+def test_tombstones(index: Index) -> None:
+    """A secret that left is remembered, quietly if anybody asked for it, and forgotten when it comes back."""
+    index.add(row())
+    stone = Tombstone(secret_arn=arn("tokens"), provider="xero", left_at=NOW, quietly=False)
+
+    index.remove(arn("tokens"), NOW, quietly=False)
+    assert [stone] == list(index.tombstones())
+    assert "tokens" == stone.name
+    assert index.remove(arn("tokens"), NOW + HOUR, quietly=True)
+    assert [replace(stone, quietly=True)] == list(index.tombstones()), "it left when it left"
+    assert index.add(row())
+    assert ([row()], []) == (list(index.rows()), list(index.tombstones()))
+    index.remove(arn("tokens"), NOW + HOUR, quietly=True)
+    assert [replace(stone, left_at=NOW + HOUR, quietly=True)] == list(index.tombstones())
 
 
 def test_look_at(index: Index) -> None:
@@ -184,7 +202,7 @@ def test_claims_are_left_alone(dynamodb: DynamoDBClient) -> None:
     dynamodb.put_item(TableName=TABLE, Item=claims)
     index = TableIndex(dynamodb, TABLE, "prod")
     index.add(row())
-    index.remove(arn("tokens"))
+    index.remove(arn("tokens"), NOW, quietly=True)
 
     assert [] == list(index.rows())
     assert claims == dynamodb.get_item(TableName=TABLE, Key={"secret_arn": {"S": arn("tokens")}})["Item"]

@@ -224,6 +224,13 @@ class SecretsModel:
     def _list_secrets(self, request: Request, _now: float) -> Response:
         return list_secrets(self._secrets.values(), request)
 
+    def _get_resource_policy(self, request: Request, _now: float) -> Response:
+        secret = self._described(request)
+        return {**secret.identity, **({"ResourcePolicy": secret.policy} if secret.policy else {})}
+
+    def _put_resource_policy(self, request: Request, now: float) -> Response:
+        return self._keep(self._secret(request), now, policy=request["ResourcePolicy"]).identity
+
     def _tag_resource(self, request: Request, now: float) -> Response:
         secret = self._secret(request)
         tags = {**dict(secret.tags), **{tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}}
@@ -243,9 +250,11 @@ class SecretsModel:
         "CreateSecret": _create_secret,
         "DeleteSecret": _delete_secret,
         "DescribeSecret": _describe_secret,
+        "GetResourcePolicy": _get_resource_policy,
         "GetSecretValue": _get_secret_value,
         "ListSecretVersionIds": _list_secret_version_ids,
         "ListSecrets": _list_secrets,
+        "PutResourcePolicy": _put_resource_policy,
         "PutSecretValue": _put_secret_value,
         "TagResource": _tag_resource,
         "UpdateSecretVersionStage": _update_secret_version_stage,

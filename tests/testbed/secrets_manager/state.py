@@ -34,6 +34,8 @@ class Secret:
     versions: tuple[Version, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+    policy: str | None = None
+    """Kept for those that ask, and not enforced."""
 
     def version(self, version_id: str | None) -> Version | None:
         """Find a version by its ID."""

@@ -56,7 +56,7 @@ class Attempt:
     versions: int = 2
     """How many versions of the secret it takes: a claim that is one, and what follows it."""
     retry_at: datetime | None = None
-    """Until when the provider asked to wait, or reads may miss stored tokens; known of the newest attempt alone."""
+    """Until when the provider asked to wait, or reads may miss stored tokens."""
 
 
 @positional_record
@@ -64,11 +64,6 @@ class Ledger:
     """The known attempts on one secret, oldest first, the newest claim last."""
 
     attempts: tuple[Attempt, ...] = ()
-
-    @property
-    def last(self) -> Attempt | None:
-        """The newest attempt."""
-        return next((a for a in reversed(self.attempts) if a.fate is not Fate.MOVED), None)
 
     def on_token(self, fingerprint: str) -> tuple[Attempt, ...]:
         """Give the attempts on a refresh token since it was last issued.

@@ -20,7 +20,6 @@ _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 # Silence is the lack of a record, and a move is no attempt.
 _RECORDED: Final = {fate.value: fate for fate in Fate if fate not in {Fate.SILENT, Fate.MOVED}}
-_VERSIONS: Final = 2  # what an older claim takes, which does not say it
 _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
 
@@ -98,9 +97,7 @@ def write_claim(claim: Claim) -> SecretValue:
             "attempt": claim.attempt_number,
             "ttl_seconds": claim.time_to_live.total_seconds(),
             "nonce": claim.nonce,
-            # Two lists that belong together: `fates` has an entry for each of `earlier`.
-            "earlier": [[a.claim_id, a.version_id, a.attempt_number, a.claimed_at.timestamp()] for a in claim.earlier],
-            "fates": [[a.fingerprint, a.fate.value, a.next_fingerprint, a.forced, a.versions] for a in claim.earlier],
+            "earlier": [_entry(attempt) for attempt in claim.earlier],
             "number": claim.number,
             "token": claim.fingerprint,
             "host": claim.host,
@@ -122,7 +119,6 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
     try:
         # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
         seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
-        entries = zip(fields["earlier"], fields["fates"], strict=True)
         moved_to = read_store_name(fields["moved_to"]) if "moved_to" in fields else None
         return Claim(
             claim_id=matching(_ID, claim_id),
@@ -132,13 +128,13 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
             fingerprint=matching(_FINGERPRINT, fields["token"]),
             forced=fields["forced"] is True,
             time_to_live=timedelta(seconds=seconds),
-            earlier=tuple(_read_entry(entry, fate) for entry, fate in entries),
+            earlier=tuple(map(_read_entry, fields["earlier"])),
             number=_whole(fields["number"]),
             host=_optional(HOST, fields["host"]),
             grace=None if fields["grace_seconds"] is None else _grace(fields["grace_seconds"]),
             nonce=str(fields["nonce"]),
             fate=Fate.SILENT if moved_to is None else Fate.MOVED,
-            versions=_whole(fields.get("versions", _VERSIONS)),
+            versions=_whole(fields["versions"]),
             moved_to=moved_to,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
@@ -147,8 +143,7 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
 
 def write_record(record: Record, claim: Attempt) -> SecretValue:
     """Serialise the record of the attempt under `claim`."""
-    retry_at = None if record.retry_at is None else record.retry_at.timestamp()
-    optional = {"next": record.next_fingerprint, "retry_at": retry_at}
+    optional = {"next": record.next_fingerprint, "retry_at": _seconds(record.retry_at)}
     return _dump(
         {
             "version_id": claim.version_id,
@@ -182,19 +177,27 @@ def read_record(version_id: str, text: SecretValue) -> Record:
         raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
 
 
-def _read_entry(entry: Sequence[Any], ended: Sequence[Any]) -> Attempt:
-    claim_id, version_id, attempt_number, claimed_at = entry
-    fingerprint, fate, next_fingerprint, forced, *versions = ended
+def _entry(attempt: Attempt) -> list[object]:
+    return [
+        *(attempt.claim_id, attempt.version_id, attempt.attempt_number, attempt.claimed_at.timestamp()),
+        *(attempt.fingerprint, attempt.fate.value, attempt.next_fingerprint),
+        *(attempt.forced, attempt.versions, _seconds(attempt.retry_at)),
+    ]
+
+
+def _read_entry(entry: Sequence[Any]) -> Attempt:
+    claim_id, version_id, number, claimed_at, fingerprint, fate, next_fingerprint, forced, versions, retry_at = entry
     return Attempt(
         claim_id=matching(_ID, claim_id),
         version_id=matching(_ID, version_id),
-        attempt_number=_whole(attempt_number),
+        attempt_number=_whole(number),
         claimed_at=read_unix(_number(claimed_at)),
         fingerprint=matching(_FINGERPRINT, fingerprint),
         fate=Fate(fate),
         next_fingerprint=_optional(_FINGERPRINT, next_fingerprint),
         forced=forced is True,
-        versions=_whole(*versions or [_VERSIONS]),
+        versions=_whole(versions),
+        retry_at=_moment(retry_at),
     )
 
 
@@ -211,6 +214,10 @@ def _error(value: object) -> str | None:
     """Read a text for people: nothing depends on it, so a strange one doesn't make the record unreadable."""
     # `history` and `status` print it.
     return value if isinstance(value, str) and _ERROR.fullmatch(value) else None
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
 
 
 def _moment(value: object) -> datetime | None:

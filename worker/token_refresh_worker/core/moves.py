@@ -1,8 +1,9 @@
 """How claims go to another claim store: a fence ends their chain in the old one, and an arrival begins a new one.
 
 Both are claims under which nobody redeems. The fence is appended as any claim is, so no run can claim in the old store
-after it; a run that held a claim before it still ends as usual. The arrival is the claim that follows the fence: all
-claims on a secret form one chain, through all stores, and a move that was interrupted can be carried out again.
+after it. It follows no open claim: a run may have to keep its tokens in the old store, where nobody would look. The
+arrival is the claim that follows the fence: all claims on a secret form one chain, through all stores, and a move that
+was interrupted can be carried out again.
 """
 
 from dataclasses import replace
@@ -11,9 +12,11 @@ from datetime import timedelta
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.snapshot import Snapshot
-from token_refresh_worker.core.versions import claim_version_id
+from token_refresh_worker.core.versions import claim_version_id, moved_version_id
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 
+# Nothing is staged under them any more: an attempt's version leads to its tokens.
+_ENDED = {Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN}
 _NO_TOKEN = "-" * 22  # as long as a fingerprint, and the fingerprint of none
 
 
@@ -32,8 +35,7 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
         fingerprint=_NO_TOKEN,
         fate=Fate.MOVED,
         versions=int(source == IN_VERSIONS),
-        # An open claim stays open in the other store: it ends before this one does.
-        time_to_live=newest.time_to_live if newest else timedelta(0),
+        time_to_live=timedelta(0),
         earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
         number=max(snapshot.claim_number, above) + 1,
         host=origin.host if origin else newest.host if newest else None,
@@ -43,16 +45,19 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
     )
 
 
-def arrival(fence: Claim, *, nonce: str) -> Claim:
-    """Give the first claim in the store that a fence names."""
+def arrival(fence: Claim, *, base: str, nonce: str) -> Claim:
+    """Give the first claim in the store that a fence names; the document in version `base` will name that store."""
     claim_id = claim_version_id(fence.claim_id)
+    named = moved_version_id(claim_id, base)
+    # The move stores the document as another version, on which a rejection, a backoff and `Retry-After` still count.
+    earlier = (replace(a, version_id=named) if a.version_id == base and a.fate in _ENDED else a for a in fence.earlier)
     return replace(
         fence,
         claim_id=claim_id,
         version_id=claim_id,
         # The document that names the store is a version, too.
         versions=1 + (fence.moved_to == IN_VERSIONS),
-        earlier=fence.ledger.attempts,
+        earlier=(*earlier, fence),
         number=fence.number + 1,
         nonce=nonce,
     )

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import (
-    CLOCK_ERROR,
     SETTLED,
     Policy,
     asked_until,
@@ -75,11 +74,10 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
     if host is not None and host != policy.host:
         return Mismatch("TOKEN_ENDPOINT", host, policy.host)
     store, ours = snapshot.claim_store, policy.claim_store
-    # A document that does not name its table fits one that has reached its number: any other may be another table.
-    fits = store is None or store == ours or (store.may_be(ours) and snapshot.missing_claim_id is None)
+    fits = store in {None, ours}
     # After a fence the document names the old store until the move is complete.
     # A document that is newer than the fence knows better.
-    moved_to = snapshot.newest.moved_to if snapshot.newest and snapshot.missing_claim_id is None else None
+    moved_to = newest.moved_to if newest and snapshot.missing_claim_id is None else None
     if moved_to is not None and moved_to != ours:
         return Mismatch("CLAIM_TABLE", moved_to, ours, moving=fits)
     return None if fits or store is None else Mismatch("CLAIM_TABLE", store, ours)
@@ -138,11 +136,7 @@ def wait_for_open_claim(snapshot: Snapshot, run: RunState, policy: Policy) -> St
         visible_at = snapshot.current.stored_at + SETTLED
         if snapshot.now < visible_at:
             return Wait(visible_at, Reason.UNREADABLE)
-    newest, last = snapshot.newest, snapshot.ledger.last
-    if newest is None or last is None or last.fate is not Fate.SILENT:
-        return None
-    is_open = newest.claimed_at - CLOCK_ERROR <= snapshot.now < newest.ends_at
-    return Wait(newest.ends_at, Reason.CLAIMED) if is_open else None
+    return Wait(snapshot.open_until, Reason.CLAIMED) if snapshot.open_until else None
 
 
 def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:

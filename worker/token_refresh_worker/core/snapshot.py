@@ -4,10 +4,10 @@ from dataclasses import field
 from datetime import datetime, timedelta
 
 from token_refresh.records import record
-from token_refresh_worker.core.attempts import Attempt, Ledger, fingerprint_of
+from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.kept import KeptTokens
-from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
@@ -93,6 +93,14 @@ class Snapshot:
     def newest_claim_id(self) -> str | None:
         """The claim that the next one follows, readable or not."""
         return self.missing_claim_id or (self.newest.claim_id if self.newest else None)
+
+    @property
+    def open_until(self) -> datetime | None:
+        """When the newest claim ends, if it is open: nothing is stored under it, so a run may be redeeming."""
+        newest = self.newest
+        if newest is None or self.ledger.attempts[-1].fate is not Fate.SILENT:
+            return None
+        return newest.ends_at if newest.claimed_at - CLOCK_ERROR <= self.now < newest.ends_at else None
 
     def next_claim_id(self, kind: ClaimStoreKind) -> str:
         """Derive the ID of the next claim; the first in a table follows the current version.

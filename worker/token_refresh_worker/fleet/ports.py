@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from token_refresh_worker.fleet.core.dispatch import Message
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 CLOCK_TICK: Final = timedelta(seconds=1)
 """AWS gives the time in whole seconds, so the order of two runs this close is unknown: the later report counts."""
@@ -51,8 +52,14 @@ class Index(Protocol):
     def look_at(self, secret_arn: str, now: datetime) -> bool:
         """Make a secret due; False if it is not in the fleet."""
 
-    def remove(self, secret_arn: str) -> None:
-        """Remove a row; the secret and its claims stay."""
+    def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> bool:
+        """Turn a row into a tombstone, or `quietly` a tombstone into a quiet one; False if there is neither.
+
+        The secret and its claims stay.
+        """
+
+    def tombstones(self) -> Iterator[Tombstone]:
+        """Read the secrets that left within a week, and some that left earlier."""
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         """Pause one secret, one provider, or the fleet, or resume it; False if the secret is not in the fleet."""

@@ -141,15 +141,15 @@ def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None 
     """Say that a person must authorize again; `seen` says how the provider rejected the token, if this run saw it."""
     if isinstance(step, TokenUsed):
         return ReauthorizationRequired(
-            f"the current refresh token of {secret} was redeemed at {_utc(step.since)}, "
+            f"the current refresh token of {secret} was redeemed at {utc(step.since)}, "
             "and the tokens that it brought are gone",
             fix=("Get a new grant with ", secret.authorize),
         )
     # A record has the code too, but anyone who may write to the secret can write a record.
     how = f" ({seen})" if seen else ""
     return ReauthorizationRequired(
-        f"the provider rejected the refresh token of {secret}{how} at {_utc(step.since)}; "
-        f"the next scheduled attempt is after {_utc(step.retry_at)}",
+        f"the provider rejected the refresh token of {secret}{how} at {utc(step.since)}; "
+        f"the next scheduled attempt is after {utc(step.retry_at)}",
         fix=(
             *("Get a new grant with ", secret.authorize),
             *(". If the client credentials were wrong, correct them and run ", secret.force),
@@ -160,9 +160,9 @@ def dead_grant(secret: SecretName, step: Rejected | TokenUsed, seen: str | None 
 def unknown_outcome(secret: SecretName, step: Hold) -> RefreshOutcomeUnknown:
     """Say that a refresh token may have been used."""
     return RefreshOutcomeUnknown(
-        f"a refresh of {secret} began at {_utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
+        f"a refresh of {secret} began at {utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
         "sent again, it could make the provider revoke the grant. "
-        f"The next scheduled attempt is after {_utc(step.until)}",
+        f"The next scheduled attempt is after {utc(step.until)}",
         fix=("Safest: ", *_unresolved(secret, step.claim_id)),
     )
 
@@ -247,5 +247,6 @@ def failed_request(
             )
 
 
-def _utc(moment: datetime) -> str:
+def utc(moment: datetime) -> str:
+    """Write a moment for people."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -13,7 +13,7 @@ from token_refresh_worker.core.schedule import SETTLED, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
-from token_refresh_worker.run.failures import failed_request, no_room, not_stored, too_large, too_late
+from token_refresh_worker.run.failures import SecretName, failed_request, no_room, not_stored, too_large, too_late
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
@@ -24,6 +24,13 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Orig
 
 ROOM_BYTES: Final = 16_384
 """How much a token document may grow by new tokens; one without that room is refused before anything is sent."""
+
+
+def check_room(secret: SecretName, current: TokenSet) -> None:
+    """Raise `InvalidSecretDocument` if the document leaves no room for what replaces it."""
+    size_bytes = len(current.document.serialize().reveal())
+    if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
+        raise no_room(secret, current.version_id, size_bytes, ROOM_BYTES)
 
 
 @record
@@ -40,11 +47,8 @@ class Redemption:
         Raises:
             TokenRefreshError: The refresh can't succeed; nothing was claimed.
         """
-        document = snapshot.current.document
-        size_bytes = len(document.serialize().reveal())
-        if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
-            raise no_room(self.parts.secret, snapshot.current.version_id, size_bytes, ROOM_BYTES)
-        prepared = prepare_refresh(document, self.parts)
+        check_room(self.parts.secret, snapshot.current)
+        prepared = prepare_refresh(snapshot.current.document, self.parts)
         if self.parts.deadline.remaining_seconds < self.parts.needed_seconds:
             raise self._too_late()
         return prepared

@@ -139,7 +139,7 @@ class _Reading:
         on_token = {a.claim_id for a in ledger.on_token(fingerprint)}
 
         def resolve(attempt: Attempt) -> Attempt:
-            asked = attempt.claim_id in on_token or attempt is ledger.last
+            asked = attempt.claim_id in on_token or attempt is newest
             return self._resolve(attempt, current) if asked and attempt.fate is Fate.SILENT else attempt
 
         return Ledger(tuple(map(resolve, ledger.attempts)))

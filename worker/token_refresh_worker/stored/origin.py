@@ -47,17 +47,13 @@ class StoreName:
 
     kind: ClaimStoreKind
     table: str | None = None
-    """The table's name; None for versions, and in an older document, which does not say which table."""
+    """The table's name; None for versions, and in advice on a table that has no name yet."""
 
     def __str__(self) -> str:
         """Name it in a sentence."""
         if self.kind is ClaimStoreKind.VERSIONS:
             return "the secret"
         return f"table {self.table}" if self.table else "a table"
-
-    def may_be(self, other: "StoreName") -> bool:
-        """Whether it is the other one, as far as it says."""
-        return self == other or (self.table is None and self.kind is other.kind)
 
     def as_fields(self) -> dict[str, object]:
         """Give the members of a JSON object that name it."""
@@ -76,11 +72,11 @@ def read_store_name(fields: Mapping[str, object]) -> StoreName:
     """Read the members of a JSON object that name a claim store.
 
     Raises:
-        ValueError: They name none.
+        ValueError: They name no kind of store.
+        TypeError: They name no table.
     """
-    kind, table = ClaimStoreKind(str(fields.get("store"))), fields.get("table")
-    named = kind is ClaimStoreKind.TABLE and isinstance(table, str) and _TABLE.fullmatch(table)
-    return StoreName(kind, str(table) if named else None)
+    kind = ClaimStoreKind(str(fields.get("store")))
+    return IN_VERSIONS if kind is ClaimStoreKind.VERSIONS else in_table(matching(_TABLE, fields.get("table")))
 
 
 @record

@@ -14,15 +14,16 @@ from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, moved_version_id
-from token_refresh_worker.run.failures import SecretName, mismatch
+from token_refresh_worker.run.failures import SecretName, mismatch, utc
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimStore, SecretStore
+from token_refresh_worker.run.redemption import check_room
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import IN_VERSIONS, ORIGIN_KEY, ClaimStoreKind, Origin, StoreName, read_origin
 
 TRIES: Final = 15
 PAUSE_SECONDS: Final = 3.0
-"""Runs that claim or promote meanwhile, and stale reads, let a try fail: the next one reads again."""
+"""An open claim, runs that promote meanwhile, and stale reads let a try fail: the next one reads again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,11 @@ class Move:
             if self._try(source, to):
                 return moves
             self.memory.clock.sleep(PAUSE_SECONDS)
+        open_until = self.memory.snapshot and self.memory.snapshot.open_until
         raise CommandFailed(
-            f"other runs kept changing {self.secret}, or reads of it stayed old; the move is not complete",
+            f"a run may be redeeming the refresh token of {self.secret} until {utc(open_until)}; nothing was moved"
+            if open_until
+            else f"other runs kept changing {self.secret}, or reads of it stayed old; the move is not complete",
             fix=("Go on with ", self.secret.move_claims(to)),
         )
 
@@ -82,7 +86,7 @@ class Move:
             raise CommandFailed("--lost names another table in place of the lost one", fix=("First: ", another))
         if lost == to:
             return False
-        if lost.table is not None and self._has_claims(lost, named=origin.number):
+        if self._has_claims(lost, named=origin.number):
             raise CommandFailed(f"{lost} is there, and has lost no claims", fix=("Move them: ", move))
         claims = self.claims(to)
         snapshot = self._reader(claims, to).read(self.memory)
@@ -104,15 +108,9 @@ class Move:
             return False  # There is no such table.
 
     def _source(self) -> StoreName:
-        """Say where the claims are: by the document, if it names the store completely."""
+        """Say where the claims are."""
         origin = read_origin(fields_of(self.store.read(label=CURRENT)))
-        named = origin.claim_store if origin else self.policy.claim_store
-        source = self.policy.claim_store if named.may_be(self.policy.claim_store) else named
-        if source == StoreName(ClaimStoreKind.TABLE):
-            raise CommandFailed(
-                f"the document in {self.secret} does not say in which table its claims are: set CLAIM_TABLE"
-            )
-        return source
+        return origin.claim_store if origin else self.policy.claim_store
 
     def _reader(self, claims: ClaimStore, name: StoreName) -> SnapshotReader:
         return SnapshotReader(
@@ -130,12 +128,13 @@ class Move:
         snapshot = self._reader(claims, source).read(self.memory)
         if snapshot.claims_in_versions:
             raise mismatch(self.secret, Mismatch("CLAIM_TABLE", IN_VERSIONS, source))
-        # Read before the fence is stored: where the target can't be used, runs must not be stopped.
+        # Before the fence is stored: where the move can't be completed, runs must not be stopped.
+        check_room(self.secret, snapshot.current)
         present = target.newest().claim
         fenced = self._fenced(snapshot, claims, source, to, above=present.number if present else 0)
         if fenced is None:
             return False
-        first = arrival(fenced, nonce=self.nonce())
+        first = arrival(fenced, base=snapshot.current.version_id, nonce=self.nonce())
         if not self._arrived(present, first):
             appended = target.append(first, after=present.claim_id if present else None)
             if not appended and not self._arrived(target.find(first.claim_id), first):
@@ -172,6 +171,8 @@ class Move:
                 )
             if snapshot.now < snapshot.current.stored_at + SETTLED:
                 return None
+        if snapshot.open_until is not None:
+            return None
         made = fence(snapshot, source, to, above=above, nonce=self.nonce())
         if claims.append(made, after=newest.claim_id if newest else None):
             return made

@@ -1,4 +1,4 @@
-"""Checks of what is deployed: the function, its role and the alarms."""
+"""Checks of what is deployed: the function, its settings and its role."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -6,16 +6,13 @@ from typing import Any, Final
 from token_refresh.aws.arn import name_same_secret
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, variables_of
+from token_refresh_worker.cli.doctor.access import check_access
 from token_refresh_worker.cli.doctor.check import Check, failed, tried
-from token_refresh_worker.cli.doctor.delivery import DEPLOY, check_delivery
+from token_refresh_worker.cli.doctor.delivery import check_delivery
 from token_refresh_worker.cli.secret.finding import Finding
-from token_refresh_worker.run.metrics import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
 
 _COMPARED: Final = [name for name in WORKER_VARIABLES if name not in {"UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"}]
-_ACTIONS: Final = tuple(
-    f"secretsmanager:{action}" for action in ("GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
-)
 
 
 def check_function(context: Context) -> Iterator[Check]:
@@ -27,7 +24,7 @@ def check_function(context: Context) -> Iterator[Check]:
         return
     yield Check("function", _configuration(deployed))
     yield Check("function's settings", _settings(context, variables_of(deployed)))
-    yield tried("function's permissions", lambda: _role(context, deployed))
+    yield tried("function's permissions", lambda: check_access(context, deployed))
     yield from check_delivery(context, deployed)
 
 
@@ -55,37 +52,3 @@ def _settings(context: Context, there: Mapping[str, str]) -> Finding:
         remedy = "unset them here, since --function applies the function's; if the function is wrong, correct it"
         return Finding.broken("; ".join(differing), remedy)
     return Finding.healthy("used by the checks above")
-
-
-def _role(context: Context, deployed: dict[str, Any]) -> Finding:
-    """Ask IAM's simulator, which changes nothing, whether the function's role may do what a run does."""
-    arn, role = context.call("DescribeSecret", context.secret_id)["ARN"], deployed["Role"]
-    asked = {"PolicySourceArn": role, "ActionNames": list(_ACTIONS), "ResourceArns": [arn]}
-    results = context.ask("iam:SimulatePrincipalPolicy", "role", role, **asked)["EvaluationResults"]
-    denied = [result["EvalActionName"] for result in results if result["EvalDecision"] != "allowed"]
-    if denied:
-        text = f"access denied, by IAM's simulator: {', '.join(denied)}"
-        return Finding.broken(text, f"allow them for {role} on {arn}")
-    return Finding.healthy("all that a run needs, by IAM's simulator")
-
-
-def check_alarms(context: Context) -> Finding:
-    """Check the alarms on this secret's metrics.
-
-    Raises:
-        TokenRefreshError: They can't be listed.
-    """
-    # DescribeAlarms has no filter for metrics; DescribeAlarmsForMetric takes one metric at a time.
-    wanted = {"Name": "SecretId", "Value": context.secret_id}
-    ours = [
-        alarm
-        for page in context.pages("cloudwatch:DescribeAlarms", "all alarms")
-        for alarm in page.get("MetricAlarms", ())
-        if alarm.get("Namespace") == NAMESPACE and wanted in alarm.get("Dimensions", ())
-    ]
-    if not ours:
-        return Finding.attention("no alarm watches this secret's metrics", "deploy them: ", DEPLOY)
-    ringing = [alarm["AlarmName"] for alarm in ours if alarm["StateValue"] == "ALARM"]
-    if ringing:
-        return Finding.broken(f"in alarm: {', '.join(ringing)}", "the description of each names the first command")
-    return Finding.healthy(f"{len(ours)} on this secret's metrics, none in alarm")

@@ -29,6 +29,8 @@ def check_last_refresh(state: SecretState) -> Finding:
     """Say how the last attempt to refresh ended."""
     if not state.attempts:
         text = "no run has refreshed this secret yet (a run that finds nothing due stores nothing)"
+        if state.due_at is not None and state.snapshot.now < state.due_at:
+            return Finding.healthy(text)
         return Finding.attention(text, "try one: ", state.context.command("refresh", "--dry-run"))
     last = state.attempts[0]
     text = f"{ago(last.attempt.claimed_at, state.snapshot.now)}: {explain_attempt(last)}"

@@ -67,7 +67,7 @@ def _check_claims(past: Past) -> None:
         ConfigurationError: The newest token set names another claim store than the settings.
     """
     newest = next((version.origin for version in past.listed if version.origin), None)
-    if newest is not None and not newest.claim_store.may_be(past.claim_store):
+    if newest is not None and newest.claim_store != past.claim_store:
         raise mismatch(past.secret, Mismatch("CLAIM_TABLE", newest.claim_store, past.claim_store))
 
 

@@ -122,10 +122,10 @@ def _caches(state: SecretState) -> str | None:
     if state.settings.published_secret_id is None:
         return None
     longest, provider = state.longest_safe_cache, state.settings.provider
-    if not longest:
-        return "none of a fixed life is safe: a refresh ends the access token before"
-    unknown = "" if provider.old_access_token else ", if a refresh doesn't end the access token before"
-    return f"safe for up to {span(longest)}{unknown}"
+    if longest:
+        return f"safe for up to {span(longest)}"
+    ends = "ends" if provider.old_access_token else "may end"
+    return f"read again after a 401: a refresh {ends} the access token before"
 
 
 def _attempts(state: SecretState) -> Table:

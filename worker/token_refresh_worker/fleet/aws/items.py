@@ -1,7 +1,8 @@
 """Rows and pauses as DynamoDB items.
 
     key `secret_arn`       holds
-    `row#ARN`              a row; `fleet` puts it into the index of that name, `ran_at` makes a report conditional
+    `row#ARN`              a row; `fleet` puts it into the index of that name, `ran_at` makes a report conditional.
+                           Of a secret that left, a tombstone: `fleet` is `NAME#left`, and DynamoDB deletes it
     `fleet#NAME`           pauses of the fleet (`pause`) and of its providers (`pause:PROVIDER`)
     `sent#NAME#MINUTE`     message IDs of one minute; DynamoDB deletes it after `gone_at`
     `breakers#NAME`        `providers` whose breaker is open, until `open_until`
@@ -21,6 +22,7 @@ from typing import Any, Final, Literal, TypeVar
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Pause, Pauses, Row, Seen, State
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.providers.schema import NAME
 from token_refresh_worker.run.outcome import CurrentTokens
 
@@ -40,6 +42,11 @@ _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def key(kind: Literal["row", "fleet", "sent", "breakers"], name: str) -> dict[str, dict[str, str]]:
     """Give the key of an item; the table above says what each kind holds."""
     return {KEY: {"S": f"{kind}#{name}"}}
+
+
+def left(fleet: str) -> str:
+    """Name the listing of a fleet's tombstones; no fleet can have this name."""
+    return f"{fleet}#left"
 
 
 def write_row(row: Row, fleet: str) -> dict[str, dict[str, Any]]:
@@ -88,6 +95,16 @@ def read_row(item: Item, now: datetime) -> Row:
     )
 
 
+def read_tombstone(item: Item) -> Tombstone:
+    """Read a tombstone; one that can't be read is an old one, which nobody is shown."""
+    return Tombstone(
+        secret_arn=item[KEY]["S"].removeprefix("row#"),
+        provider=_readable(item, "provider", "S", _provider) or UNKNOWN_PROVIDER,
+        left_at=_readable(item, "left_at", "N", moment) or _LONG_AGO,
+        quietly=_readable(item, "quietly", "BOOL", bool) or False,
+    )
+
+
 def read_pauses(item: Item) -> Pauses:
     """Read the pauses of a fleet and of its providers."""
     found = {name: _readable(item, name, "S", read_pause) for name in item}
@@ -127,13 +144,14 @@ def _readable(item: Item, name: str, kind: str, read: Callable[[Any], T]) -> T |
 
 def write_pause(pause: Pause) -> str:
     """Write a pause as JSON."""
-    return json.dumps({"until": seconds(pause.until), "by": pause.by, "why": pause.why})
+    return json.dumps({"at": seconds(pause.at), "until": seconds(pause.until), "by": pause.by, "why": pause.why})
 
 
 def read_pause(text: str) -> Pause:
     """Read a pause from JSON."""
     found = json.loads(text)
-    return Pause(until=moment(found["until"]), by=str(found["by"]), why=str(found["why"]))
+    times = {name: moment(found[name]) for name in ("at", "until")}
+    return Pause(**times, by=str(found["by"]), why=str(found["why"]))
 
 
 def seconds(when: datetime) -> str:

@@ -52,6 +52,7 @@ class State(StrEnum):
 class Pause:
     """An operator's wish to leave secrets alone; it always ends."""
 
+    at: datetime
     until: datetime
     by: str
     why: str
@@ -137,8 +138,14 @@ class Row:
 
 
 def is_due(row: Row, now: datetime) -> bool:
-    """Whether to look at a secret: at `next_at`, and once a day whatever the row says, since a row may be wrong."""
-    return row.next_at <= now or row.seen is None or row.seen.at <= now - LONGEST_SLEEP
+    """Whether to look at a secret: at `next_at`, and whatever that says once a day, and before its tokens expire.
+
+    A row may be wrong. Each time that a run writes itself is earlier, so only a wrong one waits for these.
+    """
+    if row.next_at <= now or row.seen is None or row.seen.at <= now - LONGEST_SLEEP:
+        return True
+    quarter = row.last_quarter_at
+    return quarter is not None and row.seen.at < quarter <= now
 
 
 def pause_of(row: Row, pauses: Pauses, now: datetime) -> Pause | None:

@@ -1,0 +1,138 @@
+"""`doctor` and the alarms: those that ring, whatever they are on, and whether anybody hears of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cli.aws import Account, Topics
+from cli.scene import Cli, grades
+from token_refresh_worker.cli.context import Context
+
+FUNCTION = "--function=worker"
+
+
+def metric(namespace: str, **dimensions: str) -> dict[str, object]:
+    names = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+    return {"Namespace": namespace, "MetricName": "m", "Dimensions": names}
+
+
+@pytest.mark.parametrize(
+    "watched",
+    [
+        metric("AWS/Lambda", FunctionName="worker"),
+        metric("TokenRefresh/worker"),
+        metric("AWS/SQS", QueueName="worker-ScheduleDeadLetters1A2B3C-XYZ"),
+        metric("AWS/Events", RuleName="worker-DeniedAccessRule1A2B3C-XYZ"),
+    ],
+    ids=["function", "log", "queue", "rule"],
+)
+def test_an_alarm_without_the_secret(cli: Cli, account: Account, watched: dict[str, object]) -> None:
+    """An alarm on the function, its log, a queue or a rule of the stack is seen, with the command that shows why."""
+    account.deploy()
+    account.alarm("ALARM", "worker-rings", **watched)
+
+    ended, without = cli("doctor", FUNCTION), cli("doctor")
+
+    assert "FAILED alarms: in alarm: worker-rings" in ended.screen
+    assert (
+        "aws cloudwatch describe-alarms --alarm-types MetricAlarm CompositeAlarm --alarm-names worker-rings "
+        "--query '[MetricAlarms,CompositeAlarms][].AlarmDescription' --region eu-central-1" in ended.screen
+    )
+    assert "worker-rings" not in without.screen
+
+
+@pytest.mark.parametrize(
+    "watched",
+    [
+        metric("AWS/Lambda", FunctionName="worker-b"),
+        metric("TokenRefresh/worker-b"),
+        metric("AWS/SQS", QueueName="worker-b-ScheduleDeadLetters1A2B3C-XYZ"),
+        metric("TokenRefresh", SecretId="another"),
+    ],
+    ids=["function", "log", "queue", "secret"],
+)
+def test_an_alarm_of_another_deployment(cli: Cli, account: Account, watched: dict[str, object]) -> None:
+    """An alarm of a deployment whose name begins with this one's is not this one's."""
+    account.deploy()
+    account.alarm("ALARM", "worker-b-rings", **watched)
+
+    assert "worker-b-rings" not in cli("doctor", FUNCTION).screen
+
+
+def test_an_alarm_on_an_expression(cli: Cli, account: Account) -> None:
+    """An alarm that calculates with a metric of this secret is seen."""
+    stat = {"Metric": metric("TokenRefresh", SecretId="upwork-oauth-tokens"), "Period": 60, "Stat": "Sum"}
+    queries = [{"Id": "a", "MetricStat": stat, "ReturnData": False}, {"Id": "b", "Expression": "a*2"}]
+    account.alarm("ALARM", "twice", Metrics=queries)
+
+    assert "in alarm: twice" in cli("doctor").screen
+
+
+def test_a_composite_alarm(cli: Cli, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A composite alarm around one of ours is seen where it rings, and one around another's is not."""
+    account.alarm("OK", "measured", AlarmActions=[account.topic("me@example.com")])
+    rules = {"renewal-overdue": 'ALARM("measured")', "of-another": 'ALARM("another")'}
+    composites = [{"AlarmName": n, "AlarmRule": rule, "StateValue": "ALARM"} for n, rule in rules.items()]
+    pages = Context.pages
+
+    def with_composites(context: Context, action: str, *kind: str, **members: Any) -> Iterator[dict[str, Any]]:
+        """Add what moto does not have, for those that ask for it."""
+        yield from pages(context, action, *kind, **members)
+        if "CompositeAlarm" in members.get("AlarmTypes", ()):
+            yield {"CompositeAlarms": composites}
+
+    monkeypatch.setattr(Context, "pages", with_composites)
+    ended = cli("doctor")
+
+    assert "in alarm: renewal-overdue ->" in ended.screen
+    assert "ok alarm topic: 1 subscribed" in ended.screen
+    assert "of-another" not in ended.screen
+
+
+def test_nobody_subscribed(cli: Cli, account: Account) -> None:
+    """A topic without a subscription tells nobody: that is worth a look, with the command that subscribes."""
+    account.alarm(AlarmActions=[account.topic()])
+
+    ended = cli("doctor")
+
+    assert "look alarm topic: nobody hears of an alarm: no subscription to arn:aws:sns:" in ended.screen
+    topic = "arn:aws:sns:eu-central-1:123456789012:alarms"
+    assert f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint ADDRESS" in ended.screen
+
+
+@pytest.fixture
+def waiting(environment: dict[str, str]) -> Iterator[None]:
+    with Topics() as topics:
+        environment["AWS_ENDPOINT_URL_SNS"] = f"http://{topics.address}"
+        yield
+
+
+def test_nobody_has_confirmed(cli: Cli, account: Account, waiting: None) -> None:
+    """A subscription that nobody has confirmed gets no mail."""
+    del waiting
+    account.alarm(AlarmActions=[account.topic()])
+
+    ended = cli("doctor")
+
+    assert "look alarm topic: nobody hears of an alarm: 1 subscription(s) to" in ended.screen
+    assert "open the link in the message that AWS sent" in ended.screen
+
+
+def test_alarms_that_do_nothing(cli: Cli, account: Account) -> None:
+    """Alarms without an action tell nobody; alarms whose actions are disabled don't either."""
+    account.alarm()
+    silent = cli("doctor").screen
+    account.alarm(AlarmActions=[account.topic("me@example.com")], ActionsEnabled=False)
+    disabled = cli("doctor").screen
+
+    assert "look alarm topic: no alarm tells anybody -> set alarm_email or alarm_topic, and deploy:" in silent
+    assert "look alarm topic: the actions of renewal-overdue are disabled" in disabled
+    assert "aws cloudwatch enable-alarm-actions --alarm-names renewal-overdue --region eu-central-1" in disabled
+
+
+def test_an_action_that_is_no_topic(cli: Cli, account: Account) -> None:
+    """An alarm that starts a function tells somebody, whoever that is."""
+    account.alarm(AlarmActions=["arn:aws:lambda:eu-central-1:123456789012:function:pager"])
+
+    assert "ok" == grades(cli("doctor", "--json"))["alarm topic"]

@@ -1,0 +1,115 @@
+"""`doctor` on the policies that are deployed: what it takes for denied, the function is denied, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from infra.policy import Ask, Policy, resolve
+from infra.synthesis import Deployment
+from token_refresh_worker.cli.doctor.access import check_access
+from token_refresh_worker.cli.secret.finding import Health
+
+REGION = "eu-central-1:123456789012"
+FUNCTION = f"arn:aws:lambda:{REGION}:function:the-worker"
+ROLE = "arn:aws:iam::123456789012:role/the-worker"
+
+
+class Known(dict[str, str]):
+    """What references resolve to; what the tests say nothing about stands for itself."""
+
+    def __missing__(self, name: str) -> str:
+        return f"arn:aws:unnamed:::{name}"
+
+
+class Account:
+    """IAM's simulator and Secrets Manager, with what a template deploys."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.variables = deployment.one("Lambda::Function")["Environment"]["Variables"]
+        self.names = [self.variables[f"{kind}_SECRET_ID"] for kind in ("TOKEN", "PUBLISHED", "CLIENT")]
+        known = Known({"AWS::Partition": "aws", "AWS::AccountId": "123456789012", "AWS::Region": "eu-central-1"})
+        known[deployment.logical_id("Lambda::Function") + ".Arn"] = FUNCTION
+        known[str(deployment.one("Lambda::Function")["Role"]["Fn::GetAtt"][0]) + ".Arn"] = ROLE
+        for name in self.names[:2]:
+            known[deployment.logical_id("SecretsManager::Secret", Name=name)] = self.arn(name)
+        if table := self.variables.get("CLAIM_TABLE"):
+            known[deployment.logical_id("DynamoDB::Table") + ".Arn"] = f"arn:aws:dynamodb:{REGION}:table/{table}"
+        self.of_role = resolve(deployment.policy_of_role("lambda.amazonaws.com"), known)
+        self.of_secrets = {
+            secret["Properties"]["SecretId"]: secret["Properties"]["ResourcePolicy"]
+            for secret in resolve(deployment.resources("SecretsManager::ResourcePolicy"), known)
+        }
+
+    def arn(self, name: str) -> str:
+        return f"arn:aws:secretsmanager:{REGION}:secret:{name}-AbCdEf"
+
+    def call(self, _action: str, secret_id: str) -> dict[str, Any]:
+        policy = self.of_secrets.get(self.arn(secret_id))
+        return {"ARN": self.arn(secret_id), **({"ResourcePolicy": json.dumps(policy)} if policy else {})}
+
+    def ask(self, action: str, _kind: str, name: str, **asked: Any) -> dict[str, Any]:
+        assert ("iam:SimulatePrincipalPolicy", ROLE) == (action, name)
+        context = {entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in asked["ContextEntries"]}
+        policy = Policy(statements=self.of_role)
+        decided = {
+            name: policy.allows(Ask(action=name, resource=arn, context=context))
+            for name in asked["ActionNames"]
+            for arn in asked["ResourceArns"]
+        }
+        names = {True: "allowed", False: "implicitDeny"}
+        return {"EvaluationResults": [{"EvalActionName": n, "EvalDecision": names[d]} for n, d in decided.items()]}
+
+    def check(self) -> Any:
+        deployed = {"Role": ROLE, "FunctionArn": FUNCTION, "Environment": {"Variables": self.variables}}
+        context: Any = SimpleNamespace(secret_id=self.names[0], call=self.call, ask=self.ask)
+        return check_access(context, deployed)
+
+
+@pytest.fixture(params=["everything", "with_table"])
+def account(request: pytest.FixtureRequest) -> Account:
+    return Account(request.getfixturevalue(request.param))
+
+
+def test_a_healthy_deployment(account: Account) -> None:
+    """Its own denials, of other functions and of everybody who isn't listed, are not about the function's code."""
+    found = account.check()
+
+    assert Health.HEALTHY is found.health, found.text
+    assert any(statement["Effect"] == "Deny" for statement in account.of_role)
+    assert any("RefuseWhoIsNotListed" in json.dumps(policy) for policy in account.of_secrets.values())
+
+
+def test_a_statement_that_is_missing(account: Account) -> None:
+    """Without the statement that lets it refresh, each action is named with its secret."""
+    account.of_role = [s for s in account.of_role if "secretsmanager:PutSecretValue" not in s.get("Action", ())]
+
+    found = account.check()
+
+    assert Health.BROKEN is found.health
+    for name in account.names[:2]:
+        assert f"secretsmanager:PutSecretValue on {account.arn(name)} (no policy of the role allows it)" in found.text
+
+
+def test_a_list_that_names_another_role(account: Account) -> None:
+    """A policy that a deleted stack left names its old role, and denies the new one: that is found."""
+    old = json.dumps(account.of_secrets).replace(ROLE, "arn:aws:iam::123456789012:role/the-old-worker")
+    account.of_secrets = json.loads(old)
+
+    found = account.check()
+
+    assert Health.BROKEN is found.health
+    assert (
+        f"secretsmanager:GetSecretValue on {account.names[0]} (RefuseWhoIsNotListed of the secret's own policy "
+        "denies it)" in found.text
+    )
+
+
+def test_an_account_that_is_another(account: Account) -> None:
+    """A policy that refuses other accounts is found where the function's is another."""
+    account.of_secrets = json.loads(json.dumps(account.of_secrets).replace('"123456789012"', '"999999999999"'))
+
+    assert "RefuseOtherAccounts" in account.check().text

@@ -1,0 +1,136 @@
+"""Check what the function's role may do: by IAM's simulator, and by the policies of the secrets themselves.
+
+The simulator reads the role's policies alone. It can't judge a secret's own policy for a role: `CallerArn` must be a
+user (API page of `SimulatePrincipalPolicy`). So what such a policy denies to all but some is judged here.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from token_refresh.aws.arn import parse_arn
+from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied
+from token_refresh.secret_value import SecretValue
+from token_refresh.stored.json_object import read_object
+from token_refresh_worker.cli.context import Context, variables_of
+from token_refresh_worker.cli.secret.finding import Finding
+
+_READ: Final = ("secretsmanager:GetSecretValue",)
+_REFRESH: Final = (*_READ, "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
+_CLAIM: Final = ("dynamodb:GetItem", "dynamodb:UpdateItem")
+
+_USES: Final = {"TOKEN_SECRET_ID": _REFRESH, "PUBLISHED_SECRET_ID": _REFRESH, "CLIENT_SECRET_ID": _READ}
+"""What a run does with each secret."""
+
+_OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "ArnLike": fnmatchcase,
+    "ArnEquals": fnmatchcase,
+    "StringLike": fnmatchcase,
+    "StringEquals": str.__eq__,
+    "Bool": lambda value, wanted: value == wanted.lower(),
+}
+
+
+def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
+    """Say what the role may not do that a run does.
+
+    Raises:
+        TokenRefreshError: The policies can't be read, or not be simulated.
+    """
+    role, function_arn, there = str(deployed["Role"]), str(deployed["FunctionArn"]), variables_of(deployed)
+    refused, unread = [], []
+    for setting, actions in _USES.items():
+        secret_id = context.secret_id if setting == "TOKEN_SECRET_ID" else there.get(setting)
+        if not secret_id or "{" in secret_id:  # A fleet has one client secret for each provider.
+            continue
+        arn = context.call("DescribeSecret", secret_id)["ARN"]
+        refused += _simulate(context, role, function_arn, arn, actions)
+        try:
+            refused += _refused_by_policy(context, role, secret_id, actions)
+        except SecretAccessDenied:
+            unread.append(secret_id)
+    if (table := there.get("CLAIM_TABLE")) and (place := parse_arn(function_arn)):
+        arn = f"arn:{place.partition}:dynamodb:{place.region}:{place.account}:table/{table}"
+        refused += _simulate(context, role, function_arn, arn, _CLAIM)
+    if refused:
+        return Finding.broken(f"access denied to {role}: {'; '.join(refused)}", "allow that, and deploy again")
+    policies = f"the own policies of {', '.join(unread)} were not read, which takes secretsmanager:GetResourcePolicy"
+    return Finding.healthy(
+        "all that a run needs, by IAM's simulator" + (f"; {policies}" if unread else " and the secrets' own policies")
+    )
+
+
+def _simulate(context: Context, role: str, function_arn: str, arn: str, actions: tuple[str, ...]) -> list[str]:
+    """Ask IAM's simulator, which changes nothing."""
+    # The stack denies the role to everything but the function's own code: simulate that code, or all is denied.
+    known = {"lambda:SourceFunctionArn": function_arn, "secretsmanager:VersionStage": "AWSCURRENT"}
+    entries = [
+        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"} for key, value in known.items()
+    ]
+    asked: dict[str, Any] = {
+        "PolicySourceArn": role,
+        "ActionNames": list(actions),
+        "ResourceArns": [arn],
+        "ContextEntries": entries,
+    }
+    results = context.ask("iam:SimulatePrincipalPolicy", "role", role, **asked)["EvaluationResults"]
+    ways = {"implicitDeny": "no policy of the role allows it", "explicitDeny": "a policy of the role denies it"}
+    return [
+        f"{result['EvalActionName']} on {arn} ({ways.get(result['EvalDecision'], result['EvalDecision'])})"
+        for result in results
+        if result["EvalDecision"] != "allowed"
+    ]
+
+
+def _refused_by_policy(context: Context, role: str, secret_id: str, actions: tuple[str, ...]) -> list[str]:
+    """Find the statements of a secret's own policy that deny the role what a run does."""
+    text = context.call("GetResourcePolicy", secret_id).get("ResourcePolicy")
+    try:
+        statements = read_object(SecretValue(text)).get("Statement") if text else None
+    except InvalidSecretDocument:
+        return []
+    found = [s for s in _listed(statements) if isinstance(s, dict) and s.get("Effect") == "Deny"]
+    return [
+        f"{action} on {secret_id} ({statement.get('Sid', 'a statement')} of the secret's own policy denies it)"
+        for action in actions
+        for statement in found
+        if _covers(statement, action) and _means(statement, role)
+    ]
+
+
+def _covers(statement: Mapping[str, Any], action: str) -> bool:
+    patterns = _listed(statement.get("Action", statement.get("NotAction")))
+    named = any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns)
+    return named == ("Action" in statement)
+
+
+def _means(statement: Mapping[str, Any], role: str) -> bool:
+    """Whether a statement is about this role; one whose conditions are not known here is taken to mean others."""
+    arn, principal = parse_arn(role), statement.get("Principal")
+    account, partition = (arn.account, arn.partition) if arn else ("", "")
+    named = _listed(principal.get("AWS") if isinstance(principal, dict) else principal)
+    if not {"*", role, account, f"arn:{partition}:iam::{account}:root"} & set(map(str, named)):
+        return False
+    known = {
+        "aws:principalarn": role,
+        "aws:principalaccount": account,
+        "aws:securetransport": "true",
+        "aws:principalisawsservice": "false",
+    }
+    conditions = [
+        (operator.removesuffix("IfExists"), known.get(key.lower()), _listed(values))
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, values in keys.items()
+    ]
+    return all(_holds(*condition) for condition in conditions)
+
+
+def _holds(operator: str, value: str | None, wanted: Iterable[object]) -> bool:
+    matches = _OPERATORS.get(operator.replace("Not", ""))
+    if matches is None or value is None:
+        return False
+    return any(matches(value, str(one)) for one in wanted) != ("Not" in operator)
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
