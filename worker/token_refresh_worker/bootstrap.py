@@ -15,13 +15,14 @@ from token_refresh.aws.request import TOKEN_SECRET_SETTING
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.stored.json_object import located, read_object
 from token_refresh_worker.adapters.calls import CALL_LIMITS, OVERRUN_SECONDS
-from token_refresh_worker.adapters.client_key import KmsSigner
+from token_refresh_worker.adapters.client_assertion import KmsSigner, MakeAssertion, StsIdentity
 from token_refresh_worker.adapters.kept_tokens import TableKeeper
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
@@ -227,8 +228,10 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None, client: Mak
     # Imported here: most runs find nothing due, and httpx takes a tenth of their cold start (`scripts/bench worker`).
     from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
 
-    sign = KmsSigner(client_key_id, client).sign if client_key_id else None
-    return HttpTokenEndpoint(provider.token_endpoint, provider.response, sign)
+    make_assertion: MakeAssertion | None = KmsSigner(client_key_id, client).make_assertion if client_key_id else None
+    if provider.request.auth_method is AuthMethod.AWS_IAM_JWT:
+        make_assertion = StsIdentity(client).make_assertion
+    return HttpTokenEndpoint(provider.token_endpoint, provider.response, make_assertion)
 
 
 def open_bus(name: str) -> Bus:

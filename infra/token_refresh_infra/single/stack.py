@@ -153,6 +153,9 @@ class SingleStack(DeployedStack):
             access.grant_read(role, client, labels=("AWSCURRENT", "AWSPREVIOUS"))
         if parameters.client_key:
             access.grant_sign(role, parameters.client_key)
+        if parameters.uses_role_as_client and parameters.assertion_audience:
+            algorithm = parameters.settings.provider.request.assertion_algorithm
+            access.grant_identity_token(role, parameters.assertion_audience, algorithm)
         if parameters.event_bus:
             access.grant_announce(role, self, parameters.event_bus)
         if parameters.claim_table_name:

@@ -1,6 +1,5 @@
 """The provider's token endpoint, over HTTP."""
 
-import secrets
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -16,9 +15,8 @@ import httpx
 
 from token_refresh import __version__
 from token_refresh.errors import ConfigurationError
-from token_refresh_worker.adapters.client_key import Sign, SigningError
+from token_refresh_worker.adapters.client_assertion import MakeAssertion, SigningError
 from token_refresh_worker.adapters.time_limit import TimeLimit, send_within
-from token_refresh_worker.oauth.client_auth import encode_signature
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, ResponseFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import (
@@ -57,7 +55,12 @@ HTTP_ERRORS: Final = (
 class HttpTokenEndpoint:
     """Sends one request at a time; implements the port `TokenEndpoint`."""
 
-    def __init__(self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, sign: Sign | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        response_format: ResponseFormat = RFC_6749_RESPONSE,
+        make_assertion: MakeAssertion | None = None,
+    ) -> None:
         """Prepare for requests.
 
         Raises:
@@ -65,7 +68,7 @@ class HttpTokenEndpoint:
         """
         self.url = url
         self.response_format = response_format
-        self.sign = sign
+        self.make_assertion = make_assertion
         self.proxy = proxy_for(url)
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
@@ -105,7 +108,7 @@ class _Call:
 
     def _respond(self) -> EndpointResponse:
         try:
-            return self._send({**self._request.fields, **self._signed()})
+            return self._send({**self._request.fields, **self._assertion()})
         except SigningError as error:
             return FailedRequest(
                 kind=FailureKind.NOT_SENT if error.is_transient else FailureKind.NOT_SIGNED, seen=str(error)
@@ -121,14 +124,10 @@ class _Call:
         kind = FailureKind.NO_RESPONSE if self._limit.begun else FailureKind.NOT_SENT
         return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
 
-    def _signed(self) -> Mapping[str, str]:
-        """Return a new client assertion, for the method that needs one."""
-        assertion, sign = self._request.assertion, self._endpoint.sign
-        if assertion is None or sign is None:
-            return {}
-        to_sign = assertion.to_sign(now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
-        signature = sign(to_sign.encode(), assertion.algorithm)
-        return {"client_assertion": f"{to_sign}.{encode_signature(signature, assertion.algorithm)}"}
+    def _assertion(self) -> Mapping[str, str]:
+        """Return a new client assertion, for the methods that need one."""
+        assertion, make = self._request.assertion, self._endpoint.make_assertion
+        return {} if assertion is None or make is None else {"client_assertion": make(assertion)}
 
     def _send(self, fields: Mapping[str, str]) -> EndpointResponse:
         # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
