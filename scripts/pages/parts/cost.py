@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pages.docstrings import table
 from pages.template import resources
 from token_refresh_worker.run.last_line import last_line
-from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,7 +72,7 @@ def metrics() -> list[str]:
     tokens = CurrentTokens(version_id="v", expires_at=now + timedelta(days=1))
     sent: dict[str, None] = {}
     for name in (OutcomeName.FRESH, OutcomeName.REFRESHED):
-        report = RunReport(ended=Outcome(name=name, secret_id=name, tokens=tokens), at=now, tokens=tokens)
+        report = Outcome(name=name, secret_id=name, tokens=tokens, at=now)
         line: Any = last_line(report, trigger="schedule", secret_id=name, duration_ms=1)
         sent |= {metric["Name"]: None for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
     return sorted(sent)

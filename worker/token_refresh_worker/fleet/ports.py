@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from token_refresh_worker.fleet.core.dispatch import Message
-from token_refresh_worker.fleet.core.row import Pause, Pauses, Row
+from token_refresh_worker.fleet.core.row import Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 CLOCK_TICK: Final = timedelta(seconds=1)
@@ -40,11 +40,15 @@ class Index(Protocol):
     def entry(self, secret_arn: str) -> IndexEntry | None:
         """Read one secret's row, pauses and open breakers, consistently; None if the secret is not in the fleet."""
 
-    def report(self, row: Row) -> bool:
-        """Store what a run left; False if a newer run has reported, or the secret has left the fleet."""
+    def report(self, row: Row, *, over: Row | None = None) -> bool:
+        """Store what a run left.
 
-    def announced(self, secret_arn: str, transition: str) -> None:
-        """Remember that a transition was announced."""
+        False if a newer run has reported, or the secret has left the fleet; with `over` also if any run has reported
+        since that row was read.
+        """
+
+    def announced(self, secret_arn: str, change: Change) -> None:
+        """Remember that the bus took the event of a change."""
 
     def add(self, row: Row) -> bool:
         """Add a row; False if the secret has one."""

@@ -9,7 +9,7 @@ from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.dispatch import LEASE
-from token_refresh_worker.fleet.core.row import AHEAD, Pause, Pauses, Row
+from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
 from token_refresh_worker.fleet.core.tombstone import REMEMBERED, Tombstone
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
@@ -63,17 +63,23 @@ class TableIndex:
         breakers = items.read_breakers(found.get(f"breakers#{self._fleet}", {}), now)
         return IndexEntry(row=items.read_row(item, now), pauses=pauses, breakers=breakers, read_at=now)
 
-    def report(self, row: Row) -> bool:
+    def report(self, row: Row, *, over: Row | None = None) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
         values = items.report_values(row, prefix=":")
         changes = ", ".join(f"{name[1:]} = {name}" for name in values)
+        condition = _IS_MEMBER
+        if over is not None and over.seen is not None:
+            condition += " AND ran_at = :read"
+            values |= {":read": {"N": items.seconds(over.seen.at)}}
+        elif over is not None:
+            condition += " AND attribute_not_exists(ran_at)"
         at = row.seen.at if row.seen else row.added_at
         # A time that no run can have had is a broken one, and so is a text: both would lock the row forever.
         newer = "attribute_type(ran_at, :number) AND ran_at > :newest AND ran_at < :latest"
         return self._update_member(
             row.secret_arn,
             f"SET {changes}",
-            f"{_IS_MEMBER} AND NOT ({newer})",
+            f"{condition} AND NOT ({newer})",
             {
                 **values,
                 ":number": {"S": "N"},
@@ -82,10 +88,10 @@ class TableIndex:
             },
         )
 
-    def announced(self, secret_arn: str, transition: str) -> None:
-        """Remember that a transition was announced."""
-        # Not a part of the report: it is written only once the bus has taken the event.
-        self._update_member(secret_arn, "SET announced = :it", _IS_MEMBER, {":it": {"S": transition}})
+    def announced(self, secret_arn: str, change: Change) -> None:
+        """Remember that the bus took the event of a change."""
+        gone = {":it": items.write_changes([change])}
+        self._update_member(secret_arn, "DELETE unsent :it", _IS_MEMBER, gone)
 
     def add(self, row: Row) -> bool:
         """Add a row, unless the secret has one."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from token_refresh.aws.arn import secret_name
+from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.run.outcome import CurrentTokens
 
 UNKNOWN_PROVIDER: Final = "unknown"
@@ -83,11 +84,21 @@ class Seen:
     """Failed runs in a row."""
     succeeded_at: datetime | None
     tokens: CurrentTokens
+    rejected: bool = False
+    """Whether the provider rejected the grant, and no run has succeeded since."""
+    ending: bool = False
+    """Whether it was time to say that the grant ends when a run last succeeded."""
 
-    @property
-    def grant_is_ending(self) -> bool:
-        """Whether it was time to say that the grant ends."""
-        return self.tokens.grant_ending_at is not None and self.at >= self.tokens.grant_ending_at
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A transition that calls for an event."""
+
+    transition: Transition
+    since: datetime
+    """What the event says, each time that it is sent."""
+    found_at: datetime
+    """Time of the run that found it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +112,8 @@ class Row:
     """When to look at the secret next."""
     seen: Seen | None = None
     pause: Pause | None = None
-    announced: str | None = None
-    """The last transition of which an event was sent."""
+    unsent: frozenset[Change] = frozenset()
+    """Transitions that the bus has not taken yet."""
 
     @property
     def name(self) -> str:
