@@ -29,6 +29,7 @@ CLOUDFRONT = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "w
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
     "pip install PATH/TO/token-refresh-worker": "takes a registry; tests/package installs the wheel",
+    'pip install "PATH/TO/token-refresh-worker/reader[httpx]"': "likewise",
     "aws secretsmanager replicate-secret-to-regions --secret-id origin-verify --add-replica-regions Region=us-east-1": (
         "the demo's Secrets Manager has one region"
     ),
