@@ -14,6 +14,7 @@ from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.lookups import read_clock
+from token_refresh_worker.cli.secret.publishing import publish
 from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
@@ -84,6 +85,7 @@ class Exchange:
                 ]
             )
         )
+        publish(context, self.settings, version_id, document)
         show(output(), *message("Next: ", context.command("status")))
         return page.authorized(context.secret_id, context.command("status"))
 

@@ -112,7 +112,9 @@ def _client(state: SecretState) -> str:
 def _published(state: SecretState) -> str | None:
     name, context = state.settings.published_secret_id, state.context
     if name is None:
-        return None if context.function else _NOT_LOOKED_AT
+        if doubtful := context.deployment.doubtful.get("PUBLISHED_SECRET_ID"):
+            return f"not looked at: nothing proves that {doubtful} is this secret's"
+        return None if context.function or context.deployment.is_named else _NOT_LOOKED_AT
     older = "can't be read" if state.publish_failure else "an older version"
     return f"{name}: {older if state.published_lags else 'the current version'}"
 
