@@ -202,12 +202,12 @@ def recorded(fate: Fate, as_: Fate) -> Bug:
     """Record one fate as another."""
 
     def patches() -> Patches:
-        original = Redemption._record  # noqa: SLF001 - to break it
+        original = Redemption.record
 
         def record(self: Any, claim: Any, found: Fate, response: Any = None) -> None:
             original(self, claim, as_ if found is fate else found, response)
 
-        return [(Redemption, "_record", record)]
+        return [(Redemption, "record", record)]
 
     return patches
 

@@ -78,7 +78,8 @@ class Run:
         )
 
     @cached_property
-    def _reader(self) -> SnapshotReader:
+    def reader(self) -> SnapshotReader:
+        """What reads the secret, its claims and its published copy."""
         return SnapshotReader(
             store=self.parts.store,
             claims=self.parts.claims,
@@ -99,7 +100,7 @@ class Run:
         parts, memory = self.parts, self.memory
         keeping = Keeping(parts=parts, memory=memory)
         redemption = Redemption(parts=parts, memory=memory, keeping=keeping)
-        return Actions(parts=parts, memory=memory, reader=self._reader, redemption=redemption, keeping=keeping)
+        return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption, keeping=keeping)
 
     def execute(self) -> Outcome:
         """Run until nothing is left to do.
@@ -134,7 +135,7 @@ class Run:
         )
 
     def _steps(self) -> Outcome:
-        memory, snapshot = self.memory, self._reader.read()
+        memory, snapshot = self.memory, self.reader.read()
         if self.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.forced_version = snapshot.current.version_id
@@ -144,7 +145,7 @@ class Run:
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
                 self._poll(polls)
-                polls, snapshot = polls + 1, self._reader.read()
+                polls, snapshot = polls + 1, self.reader.read()
                 step = self._plan(snapshot)
             outcome = self._ended(step, snapshot)
             if outcome is not None:
