@@ -39,7 +39,6 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "error": str(report.error) if report.error else None,
     }
     metrics = {
-        # Zeros too: without them an alarm could not tell a run without success from no run.
         "Refreshed": int(report.name is OutcomeName.REFRESHED),
         "Recovered": int(report.name is OutcomeName.RECOVERED),
         "Superseded": int(report.name is OutcomeName.SUPERSEDED),
@@ -52,7 +51,20 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
     measured = {name: value for name, value in metrics.items() if value is not None}
     return {
         **{name: value for name, value in known.items() if value is not None},
-        **metric_fields(measured, *_dimensions(secret_id, fleet, report.provider)),
+        **measured,
+        **metric_fields(_sent(measured, fleet), *_dimensions(secret_id, fleet, report.provider)),
+    }
+
+
+def _sent(measured: dict[str, int], fleet: str | None) -> dict[str, int]:
+    """Return what CloudWatch keeps as a metric: it bills each one for every hour in which a value arrives.
+
+    Of one secret: how long the token lives, and what happened. Lambda itself has the duration. A fleet pays once.
+    """
+    if fleet is not None:
+        return measured
+    return {
+        name: value for name, value in measured.items() if name == "SecondsToExpiry" or (value and name != "DurationMs")
     }
 
 
