@@ -18,6 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 
+from deployed import tag_secrets
 from protect import NotProtected, protect_tables
 
 INFRA = Path(__file__).resolve().parent
@@ -75,7 +76,7 @@ def main(arguments: list[str]) -> None:
 
 
 def deploy(command: list[str], region: str) -> int:
-    """Run the CDK's command to its end, then protect what it made; return how this process ends."""
+    """Run the CDK's command to its end, then name and protect what it made; return how this process ends."""
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is the CDK's alone: it ends, and then we do
     with TemporaryDirectory() as folder:
         outputs = Path(folder) / "outputs.json"
@@ -84,6 +85,9 @@ def deploy(command: list[str], region: str) -> int:
         if ended or not outputs.exists():
             return EX_INTERRUPTED if ended < 0 else ended
         stacks = json.loads(outputs.read_text("utf-8"))
+    secrets = boto3.client("secretsmanager", region_name=region)
+    for named in stacks.values():
+        tag_secrets(secrets, named)
     try:
         for table in protect_tables(stacks, region):
             print(f"scripts/deploy: table {table} is protected against deletion", file=sys.stderr)  # noqa: T201 - likewise

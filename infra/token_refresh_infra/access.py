@@ -148,6 +148,20 @@ def grant_sign(grantee: iam.IGrantable, key_arn: str) -> None:
     _grant(grantee, ("kms:Sign",), (key_arn,))
 
 
+def grant_identity_token(grantee: iam.IGrantable, audience: str, algorithm: str) -> None:
+    """Let `grantee` ask AWS STS for tokens that state its role, for one audience and five minutes (`aws_iam_jwt`).
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_outbound_policies.html
+    """
+    conditions: dict[str, dict[str, list[str] | str]] = {
+        "ForAllValues:StringEquals": {"sts:IdentityTokenAudience": [audience]},
+        "Null": {"sts:IdentityTokenAudience": "false"},  # "for all" is also true of none
+        "NumericLessThanEquals": {"sts:DurationSeconds": "300"},
+        "StringEquals": {"sts:SigningAlgorithm": algorithm},
+    }
+    _grant(grantee, ("sts:GetWebIdentityToken",), ("*",), conditions)
+
+
 def grant_announce(grantee: iam.IGrantable, scope: IConstruct, event_bus: str) -> None:
     """Let `grantee` send events to one bus, and only those of this project."""
     bus = Stack.of(scope).format_arn(service="events", resource="event-bus", resource_name=event_bus)
@@ -159,12 +173,13 @@ def only_from_function(
 ) -> None:
     """Refuse what the role may do to everything but this function's own code.
 
-    Whoever may pass the role to another function, or copies its credentials, gets no secret, no item and no signature,
-    and can send neither events nor messages to `queue_arn`. Outside are the log, traces, the queue that Lambda polls
-    with this role, and the one to which it sends failed runs: Lambda itself makes those calls. A policy of its own,
-    because the function depends on the role's other one.
+    Whoever may pass the role to another function, or copies its credentials, gets no secret, no item, no signature and
+    no token, and can send neither events nor messages to `queue_arn`. Outside are the log, traces, the queue that
+    Lambda polls with this role, and the one to which it sends failed runs: Lambda itself makes those calls. A policy of
+    its own, because the function depends on the role's other one.
     """
-    refused = {"*": ["secretsmanager:*", "ssm:*", "dynamodb:*", "kms:Sign", "events:PutEvents"]}
+    services = ("secretsmanager:*", "ssm:*", "dynamodb:*")
+    refused = {"*": [*services, "kms:Sign", "sts:GetWebIdentityToken", "events:PutEvents"]}
     if queue_arn is not None:
         refused[queue_arn] = ["sqs:SendMessage"]
     if keep_key is not None:

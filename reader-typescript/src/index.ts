@@ -36,8 +36,19 @@ export interface TokenReaderOptions {
   chance?: () => number;
 }
 
+/** What a reader knows about its token, for health checks and metrics; there is no secret in it. */
+export interface TokenHealth {
+  /** How long the cached token still lives, negative once it is expired; `undefined` before the first read that worked. */
+  secondsToExpiry: number | undefined;
+  /** How long ago the secret was read; `undefined` before the first read that worked. */
+  ageSeconds: number | undefined;
+  /** Why the last read failed; `undefined` if it worked. */
+  lastError: TokenRefreshError | undefined;
+}
+
 interface Entry {
   readonly token: Token;
+  readonly readAt: number;
   readonly refreshAt: number;
 }
 
@@ -108,6 +119,16 @@ export class TokenReader {
       await this.#wait(found);
       if (found.error && !this.#usable(this.#clock())) throw found.error;
     }
+  }
+
+  /** How the cached token is: reads nothing, and never fails. */
+  health(): TokenHealth {
+    const now = this.#clock();
+    return {
+      secondsToExpiry: this.#entry && this.#entry.token.expiresAtSeconds - now,
+      ageSeconds: this.#entry && now - this.#entry.readAt,
+      lastError: this.#pauses.error,
+    };
   }
 
   /**
@@ -224,7 +245,7 @@ export class TokenReader {
     this.#finished = read.number;
     const cached = this.#entry?.token;
     if (cached) this.#pattern.learn(cached, token);
-    this.#entry = { token, refreshAt: this.#pattern.nextReadAt(token, now, this.#chance()) };
+    this.#entry = { token, readAt: now, refreshAt: this.#pattern.nextReadAt(token, now, this.#chance()) };
     if (cached && cached.equals(token)) this.#pauses.unchanged(now, read.rejecting);
     else this.#pauses.changed();
     this.#idleUntil = Math.min(this.#entry.refreshAt, token.expiresAtSeconds);

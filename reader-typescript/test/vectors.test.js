@@ -48,8 +48,10 @@ async function take(step, store, reader, background) {
       );
       const result = background ? await Promise.race([asked, settled().then(() => undefined)]) : await asked;
       if (result === undefined) release(store);
-      const { do: _, reads: __, ...expected } = step;
+      const { do: _, reads: __, health, ...expected } = step;
       assert.deepEqual(result ?? (await asked), expected);
+      const { secondsToExpiry, ageSeconds, lastError } = reader.health();
+      assert.deepEqual([secondsToExpiry ?? null, ageSeconds ?? null, lastError?.name ?? null], health);
       break;
     }
     case "reject": {

@@ -1,4 +1,4 @@
-"""How a token request is sent: where its fields go, and the assertion that is signed for it."""
+"""How a token request is sent: where its fields go, and the assertion that is made for it."""
 
 import json
 from urllib.parse import parse_qs, urlsplit
@@ -6,10 +6,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from adapters.endpoints import CLIENT, Recorder, sent_as
+from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.adapters.client_key import SigningError
+from token_refresh_worker.adapters.client_assertion import SigningError
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
-from token_refresh_worker.oauth.client_auth import encode_signature
+from token_refresh_worker.oauth.client_auth import Assertion
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Grant, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
@@ -51,19 +52,19 @@ def test_a_query_of_the_endpoint_is_kept(recorder: Recorder) -> None:
     assert recorder.seen[0][1].startswith("/token?a=b&grant_type=refresh_token&")
 
 
-class Signer:
-    """Signs everything in the same way, or fails."""
+class Maker:
+    """Makes assertions, or fails."""
 
-    def __init__(self, failure: Exception | None = None, signature: bytes = b"signed") -> None:
-        self.failure, self.signature = failure, signature
-        self.signed: list[bytes] = []
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.made: list[str] = []
 
-    def sign(self, message: bytes, algorithm: str) -> bytes:
-        assert algorithm in {"RS256", "ES256"}
-        self.signed.append(message)
+    def make(self, assertion: Assertion) -> str:
+        assert "https://example.com/token" == assertion.audience
         if self.failure:
             raise self.failure
-        return self.signature
+        self.made.append(f"assertion-{len(self.made)}")
+        return self.made[-1]
 
 
 def signed_request(algorithm: str = "RS256") -> TokenRequest:
@@ -74,32 +75,32 @@ def signed_request(algorithm: str = "RS256") -> TokenRequest:
 
 
 def test_each_request_has_an_assertion_of_its_own(recorder: Recorder) -> None:
-    """An assertion is signed anew each time a request is sent: its `jti` may be used once (RFC 7523 section 3)."""
-    signer = Signer()
-    endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", sign=signer.sign)
+    """An assertion is made anew each time a request is sent: its `jti` may be used once (RFC 7523 section 3)."""
+    maker = Maker()
+    endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", make_assertion=maker.make)
     request = signed_request()
 
     for _ in range(2):
         assert isinstance(endpoint.send(request, timeout_seconds=5.0), TokenResponse)
 
     bodies = [parse_qs(body) for _, _, _, body in recorder.seen]
-    assertions = [body["client_assertion"][0] for body in bodies]
-    assert 2 == len(set(assertions))
-    assert [f"{message.decode()}.{encode_signature(b'signed', 'RS256')}" for message in signer.signed] == assertions
+    assert ["assertion-0", "assertion-1"] == [body["client_assertion"][0] for body in bodies]
     assert all("client_secret" not in body for body in bodies)
 
 
 @pytest.mark.parametrize(
-    ("signer", "kind", "says"),
+    ("failure", "kind", "says"),
     [
-        (Signer(SigningError("no key", is_transient=False)), FailureKind.NOT_SIGNED, "no key"),
-        (Signer(SigningError("throttled", is_transient=True)), FailureKind.NOT_SENT, "throttled"),
-        (Signer(signature=b"not DER"), FailureKind.NOT_SIGNED, "the key that CLIENT_KEY_ID names makes no ES256"),
+        (SigningError("no key", is_transient=False), FailureKind.NOT_SIGNED, "no key"),
+        (SigningError("throttled", is_transient=True), FailureKind.NOT_SENT, "throttled"),
+        (ConfigurationError("no region is set"), FailureKind.NOT_SIGNED, "no region is set"),
     ],
 )
-def test_without_a_signature_nothing_is_sent(recorder: Recorder, signer: Signer, kind: FailureKind, says: str) -> None:
+def test_without_a_signature_nothing_is_sent(
+    recorder: Recorder, failure: Exception, kind: FailureKind, says: str
+) -> None:
     """A signature that can't be had is a named failure, and the endpoint sees nothing."""
-    endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", sign=signer.sign)
+    endpoint = HttpTokenEndpoint(f"http://{recorder.address}/token", make_assertion=Maker(failure).make)
 
     found = endpoint.send(signed_request("ES256"), timeout_seconds=5.0)
 

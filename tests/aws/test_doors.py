@@ -16,7 +16,7 @@ from token_refresh.errors import ConfigurationError, SecretAccessDenied, SecretS
 from token_refresh.reader import Runtime, SecretReader, TokenReader
 from token_refresh.reader.on_demand import RefreshFunction
 from token_refresh.webhooks import Delivery, DeliveryNotQueued, EventBus, SqsQueue, VerifiedWith
-from token_refresh_worker.adapters.client_key import KmsSigner, SigningError
+from token_refresh_worker.adapters.client_assertion import KmsSigner, SigningError, StsIdentity
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
 from token_refresh_worker.cli.console.options import context_of
@@ -26,6 +26,7 @@ from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.dispatch import Message
 from token_refresh_worker.fleet.settings import FleetSettings
 from token_refresh_worker.handlers import refresh
+from token_refresh_worker.oauth.client_auth import Assertion
 from token_refresh_worker.run.ports import Deadline
 
 REGION: Final = "eu-central-1"
@@ -65,6 +66,7 @@ def ask_function() -> None:
     raise Note(in_words(RefreshFunction("f", client=None, runtime=Runtime()).refresh_expired()))
 
 
+ASSERTION = Assertion(client_id="c", audience="api://p", algorithm="RS256", headers={})
 READ = f"secretsmanager:GetSecretValue on secret tokens in {REGION}"
 DESCRIBE = f"secretsmanager:DescribeSecret on secret tokens in {REGION}"
 QUERY = f"dynamodb:Query on fleet table prod in {REGION}"
@@ -73,7 +75,11 @@ DOORS: Final[dict[str, tuple[str, Callable[[], object]]]] = {
     "claims": (f"dynamodb:GetItem on table claims in {REGION} for secret tokens", lambda: table_claims().newest()),
     "client key": (
         f"kms:Sign on key alias/k in {REGION} for RS256",
-        lambda: KmsSigner("alias/k", aws_client).sign(b"", "RS256"),
+        lambda: KmsSigner("alias/k", aws_client).make_assertion(ASSERTION),
+    ),
+    "client identity": (
+        f"sts:GetWebIdentityToken on audience api://p in {REGION} for RS256",
+        lambda: StsIdentity(aws_client).make_assertion(ASSERTION),
     ),
     "fleet index": (QUERY, lambda: list(FLEET.index().rows())),
     "fleet queue": (
@@ -103,6 +109,7 @@ CLOCKS: Final = ("run", "claims", "fleet index", "command", "command on a fleet"
 
 OTHER_CLASSES: Final[dict[str, tuple[type[Exception], ...]]] = {
     "client key": (SigningError, ConfigurationError),  # a run's record says whether something was sent
+    "client identity": (SigningError, ConfigurationError),  # likewise
     "reader's function": (Note,),
     "webhooks' queue": (DeliveryNotQueued,),  # whose status keeps the sender trying
     "webhooks' bus": (DeliveryNotQueued,),
@@ -128,10 +135,14 @@ class _Handler(LoopbackHandler):
 
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         self.read_body()
+        target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         if self.server.code:
-            self.respond(400, json.dumps({"__type": self.server.code, "message": "canary"}).encode())
+            error = json.dumps({"__type": self.server.code, "message": "canary"})
+            if "form" in self.headers.get("Content-Type", ""):  # STS speaks XML
+                error = f"<Error><Code>{self.server.code}</Code><Message>canary</Message></Error>"
+                error = f"<ErrorResponse>{error}</ErrorResponse>"
+            self.respond(400, error.encode())
             return
-        target = self.headers["X-Amz-Target"].rpartition(".")[2]
         version = {"ARN": "arn:aws:a:b:c:d", "VersionId": "0" * 36, "CreatedDate": NOW.timestamp()}
         responses = {"GetSecretValue": version | {"SecretString": "{}"}, "Query": {"Items": []}}
         self.respond(200, json.dumps(responses.get(target, {})).encode())

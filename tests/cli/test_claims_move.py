@@ -41,20 +41,19 @@ def outcome(cli: Cli, table: str | None = None) -> str:
 
 
 def test_there_and_back(cli: Cli, tokens: Tokens, table: DynamoDbServer, endpoint: TokenEndpoint) -> None:
-    """Refreshes go on after each move; the other store's settings are refused, with the command that moves."""
+    """After each move refreshes go on without an option; settings of the other store are refused."""
     tokens.store(expires_in=DAY)
     cli("refresh", "--force")
 
     to_table(cli)
     (item,) = table.tables[TABLE].values()
-    refused = outcome(cli)
-    refreshed = outcome(cli, TABLE)
+    refreshed = outcome(cli)
     back = cli("claims", "move", "--to=versions")
-    again = outcome(cli)
+    again, refused = outcome(cli), outcome(cli, TABLE)
 
     assert "claim" in item
     assert "ConfigurationError" in refused
-    assert f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to versions" in refused
+    assert f"token-refresh claims move {SECRET_ID} --region eu-central-1 --to table --table {TABLE}" in refused
     assert ("refreshed", "refreshed") == (refreshed, again)
     assert 0 == back.code
     assert 3 == endpoint.grant.redemptions

@@ -217,16 +217,17 @@ def test_tokens_of_another_host(cli: Cli, tokens: Tokens, endpoint: TokenEndpoin
     assert [] == endpoint.requests
 
 
-def test_claims_in_another_store(cli: Cli, tokens: Tokens) -> None:
-    """Claims in the other store are broken with these settings, and the command that moves them is printed."""
+def test_claims_in_another_store(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Claims in another store than the deployment's are broken, and the command that moves them is printed."""
     tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "claims"})
+    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:function", "Value": "worker"}])
 
     ended = cli("status")
     checked = cli("doctor")
 
     assert 2 == ended.code
     assert "the claims are in table claims, and these keep them in the secret" in ended.screen
-    assert f"token-refresh status {SECRET_ID} --function FUNCTION --region eu-central-1" in ended.screen
+    assert f"token-refresh status {SECRET_ID} --function NAME --region eu-central-1" in ended.screen
     assert f"claims move {SECRET_ID} --to versions --region eu-central-1" in ended.screen
     assert "the tokens belong to" not in checked.screen
 

@@ -1,6 +1,7 @@
 """`status`: what the last runs left, from a refresh that went well to a claim of a run that died."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from cli.states import lose_received_tokens
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.providers.loader import PROFILES
 
 
 def test_status_of_a_refreshed_secret(cli: Cli, tokens: Tokens) -> None:
@@ -145,7 +147,7 @@ def test_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> Non
     assert (1, 0) == (before.code, after.code)
     assert "published: an older version" in before.screen
     assert "published: the current version" in after.screen
-    assert "caches safe for up to 4 h" in after.screen
+    assert "caches read again after a 401: a refresh may end" in after.screen
     assert {"secret_id": "published", "lags": False} == cli("status", "--json", PUBLISHED_SECRET_ID="published").json[
         "published"
     ]
@@ -154,17 +156,19 @@ def test_published(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> Non
 @pytest.mark.parametrize(
     ("provider", "seconds", "says"),
     [
-        ("upwork", 1800, "safe for up to 30 min, if a refresh doesn't end the access token before"),
-        ("miro", 0, "none of a fixed life is safe: a refresh ends the access token before"),
+        ("my-crm", 1800, "safe for up to 30 min"),
+        ("miro", 0, "read again after a 401: a refresh ends the access token before"),
+        ("upwork", 0, "read again after a 401: a refresh may end the access token before"),
     ],
 )
 def test_safe_caches(  # noqa: PLR0917 - fixtures
-    cli: Cli, tokens: Tokens, store: SecretsManagerServer, provider: str, seconds: int, says: str
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, tmp_path: Path, provider: str, seconds: int, says: str
 ) -> None:
-    """A cache of a fixed life is safe for half of the refresh window, and not at all where a refresh ends a token."""
+    """A cache of a fixed life is safe for half of the refresh window, and only where a refresh is known to end none."""
+    (tmp_path / "my-crm.toml").write_text('old_access_token = "lives"\n' + (PROFILES / "upwork.toml").read_text())
     tokens.store(expires_in=3 * HOUR, issuedAt=int(datetime.now(UTC).timestamp() * 1000))
     store.client().create_secret(Name="published")
-    settings = {"PROVIDER": provider, "PUBLISHED_SECRET_ID": "published"}
+    settings = {"PROVIDER": provider, "PUBLISHED_SECRET_ID": "published", "PROVIDER_PROFILES": str(tmp_path)}
 
     assert seconds == cli("status", "--json", **settings).json["longest_safe_cache_seconds"]
     assert f"caches {says}" in cli("status", **settings).screen

@@ -16,7 +16,7 @@ NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
 
 
-IN_FORCE = Pause(until=NOW + 2 * HOUR, by="operator", why="maintenance")
+IN_FORCE = Pause(at=NOW, until=NOW + 2 * HOUR, by="operator", why="maintenance")
 
 
 def run(*arguments: str) -> Result:

@@ -7,7 +7,8 @@ from datetime import datetime
 from builders import NOW
 from token_refresh_worker.core.announcement import Announcement
 from token_refresh_worker.fleet.core.dispatch import LEASE, Message
-from token_refresh_worker.fleet.core.row import AHEAD, Pause, Pauses, Row
+from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
 
@@ -19,6 +20,7 @@ class MemoryIndex:
     paused: Pauses = field(default_factory=Pauses)
     sent: list[tuple[datetime, frozenset[str]]] = field(default_factory=list)
     now: datetime = NOW
+    stones: dict[str, Tombstone] = field(default_factory=dict)
     told: tuple[datetime, frozenset[str]] = (NOW, frozenset())
 
     def rows(self) -> Iterator[Row]:
@@ -36,22 +38,26 @@ class MemoryIndex:
         breakers = breakers if self.now < told_at + LEASE else frozenset()
         return None if row is None else IndexEntry(row=row, pauses=self.paused, breakers=breakers, read_at=self.now)
 
-    def report(self, row: Row) -> bool:
+    def report(self, row: Row, *, over: Row | None = None) -> bool:
         stored = self.by_arn.get(row.secret_arn)
         if (
             stored is None
+            or (over is not None and stored.seen != over.seen)
             or row.seen is None
             or (stored.seen and row.seen.at + CLOCK_TICK < stored.seen.at < row.seen.at + AHEAD)
         ):
             return False
-        self.by_arn[row.secret_arn] = replace(stored, seen=row.seen, next_at=row.next_at, provider=row.provider)
+        left = replace(stored, seen=row.seen, next_at=row.next_at, provider=row.provider)
+        self.by_arn[row.secret_arn] = replace(left, unsent=row.unsent or stored.unsent)
         return True
 
-    def announced(self, secret_arn: str, transition: str) -> None:
+    def announced(self, secret_arn: str, change: Change) -> None:
         if secret_arn in self.by_arn:
-            self.by_arn[secret_arn] = replace(self.by_arn[secret_arn], announced=transition)
+            row = self.by_arn[secret_arn]
+            self.by_arn[secret_arn] = replace(row, unsent=row.unsent - {change})
 
     def add(self, row: Row) -> bool:
+        self.stones.pop(row.secret_arn, None)
         return self.by_arn.setdefault(row.secret_arn, row) is row
 
     def look_at(self, secret_arn: str, now: datetime) -> bool:
@@ -60,8 +66,17 @@ class MemoryIndex:
         self.by_arn[secret_arn] = replace(self.by_arn[secret_arn], next_at=now)
         return True
 
-    def remove(self, secret_arn: str) -> None:
-        self.by_arn.pop(secret_arn, None)
+    def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> bool:
+        row, stone = self.by_arn.pop(secret_arn, None), self.stones.get(secret_arn)
+        if row is not None:
+            stone = Tombstone(secret_arn=secret_arn, provider=row.provider, left_at=now, quietly=quietly)
+        elif stone is None or not quietly:
+            return False
+        self.stones[secret_arn] = replace(stone, quietly=quietly)
+        return True
+
+    def tombstones(self) -> Iterator[Tombstone]:
+        return iter(list(self.stones.values()))
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         if secret_arn is not None:

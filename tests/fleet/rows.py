@@ -5,10 +5,10 @@ from typing import Any
 
 from builders import HOUR, NOW
 from token_refresh import errors
-from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh_worker.fleet.core.row import Pause, Row, Seen, State
-from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
+from token_refresh_worker.core.announcement import Transition
+from token_refresh_worker.fleet.core.row import Change, Pause, Row, Seen, State
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 
 WINDOW = refresh_window(HOUR, HOUR)
 """The refresh window of a one-hour token."""
@@ -31,6 +31,8 @@ def seen(
     due_at: datetime | None = NOW,
     grant_ends_at: datetime | None = None,
     grant_ending_at: datetime | None = None,
+    rejected: bool = False,
+    ending: bool = False,
 ) -> Seen:
     """By default a one-hour token that is due at NOW."""
     return Seen(
@@ -42,6 +44,8 @@ def seen(
         requests=requests,
         failures=failures or int(error_type is not None),
         succeeded_at=at - HOUR if error_type else at,
+        rejected=rejected,
+        ending=ending,
         tokens=CurrentTokens(
             version_id="v1",
             expires_at=expires_at,
@@ -60,7 +64,7 @@ def row(
     found: Seen | None = None,
     new: bool = False,
     pause: Pause | None = None,
-    announced: str | None = None,
+    unsent: frozenset[Change] = frozenset(),
     added_at: datetime = NOW - 24 * HOUR,
 ) -> Row:
     return Row(
@@ -70,7 +74,7 @@ def row(
         next_at=next_at,
         seen=None if new else found or seen(),
         pause=pause,
-        announced=announced,
+        unsent=unsent,
     )
 
 
@@ -90,27 +94,28 @@ def failed(error_type: str, *, at: datetime, state: State = State.HEALTHY, reque
     return seen(at=at, error_type=error_type, state=state, requests=requests)
 
 
-def ran(outcome: str = "refreshed", *, at: datetime = NOW, retry_at: datetime | None = None, **known: Any) -> RunReport:
+def ran(outcome: str = "refreshed", *, at: datetime = NOW, retry_at: datetime | None = None, **known: Any) -> Outcome:
     """By default a run that received a one-hour token."""
     usual: dict[str, Any] = {"version_id": "v2", "expires_at": NOW + HOUR, "due_at": NOW + HOUR - WINDOW}
     tokens = CurrentTokens(**usual | known)
-    ended = Outcome(name=OutcomeName(outcome), secret_id="tokens", tokens=tokens, retry_at=retry_at)
-    return RunReport(ended=ended, at=at, requests=1, provider="xero", tokens=tokens)
+    return Outcome(name=OutcomeName(outcome), at=at, requests=1, provider="xero", tokens=tokens, retry_at=retry_at)
 
 
-def ran_into(error_type: str, *, at: datetime = NOW, **known: Any) -> RunReport:
+def ran_into(error_type: str, *, at: datetime = NOW, **known: Any) -> Outcome:
     """By default the run read a token that is due."""
     usual: dict[str, Any] = {"version_id": "v2", "expires_at": NOW + WINDOW, "due_at": NOW}
     tokens = CurrentTokens(**usual | known)
-    ended: TokenRefreshError = getattr(errors, error_type)("")
-    return RunReport(ended=ended, at=at, requests=1, provider="xero", tokens=tokens)
+    return Outcome(error=getattr(errors, error_type)(""), at=at, requests=1, provider="xero", tokens=tokens)
 
 
-def unread(error_type: str) -> RunReport:
+def unread(error_type: str) -> Outcome:
     """A run that failed before it read the secret."""
-    ended: TokenRefreshError = getattr(errors, error_type)("")
-    return RunReport(ended=ended, provider="another")
+    return Outcome(error=getattr(errors, error_type)(""), provider="another")
 
 
-def pause(duration: timedelta = HOUR) -> Pause:
-    return Pause(until=NOW + duration, by="operator", why="maintenance")
+def change(transition: Transition = Transition.REAUTHORIZED, *, since: datetime = NOW) -> Change:
+    return Change(transition=transition, since=since, found_at=since)
+
+
+def pause(duration: timedelta = HOUR, *, at: datetime = NOW) -> Pause:
+    return Pause(at=at, until=NOW + duration, by="operator", why="maintenance")

@@ -1,30 +1,117 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from builders import DAY, HOUR, MINUTE, NOW
-from fleet.rows import arn, failed, row, seen
+from fleet.rows import arn, change, ran, ran_into, row, seen
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.core.announcement import announcement
+from token_refresh_worker.fleet.core.announcement import MOST_UNSENT, announcement, changes, in_order
+from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import Row, Seen, State
 
-DEAD = seen(state=State.REAUTHORIZE, error_type="ReauthorizationRequired", since=NOW)
+BROKEN = {
+    State.REAUTHORIZE: Transition.REAUTHORIZATION_REQUIRED,
+    State.ERROR: Transition.CORRECTION_REQUIRED,
+    State.HELD: Transition.REFRESH_HELD,
+    State.EMPTY: Transition.DOCUMENT_MISSING,
+}
 
 
-def announced(found: Seen | None, before: str | None = None) -> Transition | None:
-    event = announcement(row(found=found, new=found is None, announced=before), fleet="prod")
-    return event.transition if event else None
+def changed(before: Seen | None, found: Seen) -> list[Transition]:
+    return [found.transition for found in changes(before, found)]
 
 
-def test_a_dead_grant_is_announced_once() -> None:
-    """A dead grant is one event, however many runs find it dead."""
-    assert Transition.REAUTHORIZATION_REQUIRED is announced(DEAD)
-    assert announced(DEAD, "Reauthorization Required") is None
+@pytest.mark.parametrize("state", BROKEN)
+def test_each_state_is_an_event(state: State) -> None:
+    """A secret that comes into a state in which somebody has to know of it is one event, and none while it stays."""
+    found = seen(state=state, since=NOW)
+
+    assert [BROKEN[state]] == changed(seen(), found) == changed(None, found)
+    assert [] == changed(found, found)
+    assert all([BROKEN[state]] == changed(seen(state=other), found) for other in BROKEN if other is not state)
+
+
+@pytest.mark.parametrize("state", BROKEN)
+def test_the_way_back_is_an_event(state: State) -> None:
+    """A secret that works again is an event, which says of a rejected grant that it was authorized again.
+
+    Also if the secret had other troubles in between.
+    """
+    before = seen(state=state, rejected=state is State.REAUTHORIZE)
+
+    works = Transition.REAUTHORIZED if state is State.REAUTHORIZE else Transition.WORKING_AGAIN
+    assert [works] == changed(before, seen())
+    assert [Transition.REAUTHORIZED] == changed(replace(before, rejected=True), seen())
+
+
+def test_a_healthy_secret_is_no_event() -> None:
+    """A secret that works as before, or works when it is first looked at, calls for no event."""
+    assert [[], []] == [changed(before, seen()) for before in (seen(), None)]
+
+
+def test_a_grant_that_ends() -> None:
+    """A grant that ends soon is announced once, with the time from which it did, and so is a new one after it."""
+    ending = seen(grant_ending_at=NOW - 2 * DAY, at=NOW, ending=True)
+
+    assert [change(Transition.GRANT_ENDING, since=NOW - 2 * DAY)] == [
+        replace(found, found_at=NOW - 2 * DAY) for found in changes(seen(), ending)
+    ]
+    assert [] == changed(ending, ending)
+    assert [Transition.REAUTHORIZED] == changed(ending, seen())
+
+
+def test_a_new_grant_that_ends_soon() -> None:
+    """A person who authorizes again for less than a week gets both events: that it worked, and that it ends."""
+    soon = seen(grant_ending_at=NOW - HOUR, at=NOW, ending=True)
+
+    both = changes(seen(state=State.REAUTHORIZE, rejected=True), soon)
+    assert [Transition.REAUTHORIZED, Transition.GRANT_ENDING] == [
+        found.transition for found in in_order(frozenset(both))
+    ]
+
+
+def test_what_a_failed_run_shows_of_the_grant() -> None:
+    """That a grant ends is said by a run that succeeded; after one that failed it may still be prolonged."""
+    ends: Any = {"grant_ending_at": NOW - MINUTE}
+    before = row(found=seen(**ends))
+    failed = after(before, ran_into("TokenEndpointUnavailable", **ends), began_at=NOW, chance=0)
+    good = after(failed, ran("fresh", at=NOW + MINUTE, **ends), began_at=NOW, chance=0)
+    again = after(good, ran_into("TokenEndpointUnavailable", at=NOW + HOUR, **ends), began_at=NOW, chance=0)
+    rejected = after(again, ran_into("ReauthorizationRequired", at=NOW + HOUR, **ends), began_at=NOW, chance=0)
+
+    assert [False, True, True, False] == [made.seen.ending for made in (failed, good, again, rejected) if made.seen]
+    assert [0, 1, 1, 2] == [len(made.unsent) for made in (failed, good, again, rejected)]
+
+
+def test_other_troubles_end_no_rejection() -> None:
+    """A grant stays rejected until a run succeeds, whatever the runs in between run into."""
+
+    def through(*errors: str) -> Row:
+        current = row()
+        for number, error in enumerate(errors):
+            current = after(current, ran_into(error, at=NOW + number * HOUR), began_at=NOW, chance=0)
+        return after(current, ran("refreshed", at=NOW + 9 * HOUR), began_at=NOW, chance=0)
+
+    def order(current: Row) -> list[str]:
+        return [found.transition.value for found in in_order(current.unsent)]
+
+    assert ["Reauthorization Required", "Correction Required", "Reauthorized"] == order(
+        through("ReauthorizationRequired", "ClientRejected", "SecretStoreUnavailable")
+    )
+    assert ["Correction Required", "Working Again"] == order(through("ClientRejected"))
+
+
+def test_no_row_grows_without_end() -> None:
+    """A bus that never takes an event leaves twenty on the row, and later ones are lost."""
+    full = frozenset(change(since=NOW - number * HOUR) for number in range(MOST_UNSENT))
+
+    assert full == after(row(unsent=full), ran_into("ClientRejected"), began_at=NOW, chance=0).unsent
 
 
 def test_what_the_event_says() -> None:
     """The event names secret, version, provider, fleet and since when, and has nothing else in it."""
-    event = announcement(row("a", found=DEAD), fleet="prod")
+    event = announcement(row("a"), change(Transition.REAUTHORIZATION_REQUIRED), fleet="prod")
 
     assert (
         Announcement(
@@ -44,46 +131,4 @@ def test_what_the_event_says() -> None:
         "fleet": "prod",
         "since": "2026-11-24T12:00:00Z",
     } == event.detail
-
-
-def test_reauthorized() -> None:
-    """The first success after a dead grant is announced once; a secret that was never dead is not announced."""
-    assert Transition.REAUTHORIZED is announced(seen(), "Reauthorization Required")
-    assert announced(seen(), "Reauthorized") is None
-    assert announced(seen()) is None
-    assert Transition.REAUTHORIZATION_REQUIRED is announced(DEAD, "Reauthorized")
-
-
-@pytest.mark.parametrize(
-    "found", [failed("SecretStoreUnavailable", at=NOW), seen(state=State.HELD), seen(outcome="yielded"), None]
-)
-def test_failures_announce_nothing(found: Seen | None) -> None:
-    """A run that yielded, or failed for another reason, announces nothing, whatever was announced before."""
-    assert announced(found, "Reauthorization Required") is None
-
-
-def test_a_grant_that_ends() -> None:
-    """A grant that ends soon is announced once, with the time from which it did."""
-    ending = seen(grant_ending_at=NOW - 2 * DAY, at=NOW)
-    event = announcement(row(found=ending), fleet="prod")
-
-    assert event is not None
-    assert (Transition.GRANT_ENDING, NOW - 2 * DAY) == (event.transition, event.since)
-    assert announced(ending, "Grant Ending") is None
-    assert announced(seen(grant_ending_at=NOW + MINUTE, at=NOW)) is None
-    assert Transition.REAUTHORIZED is announced(seen(grant_ending_at=NOW + 83 * DAY, at=NOW), "Grant Ending")
-
-
-def test_a_new_grant_that_ends_soon() -> None:
-    """A person who authorizes again for less than a week gets both events: that it worked, and that it ends."""
-    soon = row(found=seen(grant_ending_at=NOW - HOUR, at=NOW - MINUTE), announced="Reauthorization Required")
-
-    assert [Transition.REAUTHORIZED, Transition.GRANT_ENDING] == _all_of(soon)
-
-
-def _all_of(current: Row) -> list[Transition]:
-    events = []
-    while (event := announcement(current, fleet="prod")) is not None:
-        events.append(event.transition)
-        current = replace(current, announced=event.transition)
-    return events
+    assert announcement(row(new=True), change(), fleet="prod").version_id is None

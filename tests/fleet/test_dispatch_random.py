@@ -38,7 +38,7 @@ VALUES = st.one_of(
     st.text(max_size=9).map(lambda text: {"S": text}),
     st.sampled_from([{"NULL": True}, {"BOOL": False}, {"L": []}, {"M": {}}, {"SS": ["a"]}, {"S": "[]"}, {"S": "{}"}]),
 )
-ATTRIBUTES = st.sampled_from(["fleet", "added_at", "provider", "next_at", "seen", "ran_at", "pause", "announced"])
+ATTRIBUTES = st.sampled_from(["fleet", "added_at", "provider", "next_at", "seen", "ran_at", "pause", "unsent"])
 FIELDS = st.sampled_from(
     ["at", "since", "state", "requests", "failures", "version_id", "expires_at", "due_at", "grant_ends_at"]
 )
@@ -119,7 +119,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
     for found, end in itertools.product(rows, ENDS):
         left = after(found, end, began_at=NOW, chance=0.5)
         assert left.next_at > NOW
-        announcement(left, fleet="prod")
+        assert all(announcement(left, change, fleet="prod") for change in left.unsent)
         assert left == items.read_row(items.write_row(left, "prod"), NOW)
 
 

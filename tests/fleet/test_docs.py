@@ -11,10 +11,11 @@ from token_refresh_worker.fleet.core.dispatch import Limits
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fleet.md").read_text()
+OPERATIONS = (ROOT / "docs" / "fleet-operations.md").read_text()
 
 
 def section(heading: str) -> str:
-    return PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return f"{PAGE}\n{OPERATIONS}".split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
 def test_what_fits() -> None:

@@ -6,6 +6,7 @@ from builders import HOUR, MINUTE, NOW
 from fleet.rows import arn, row, seen
 from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, resync
 from token_refresh_worker.fleet.core.row import Row, State
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 
 def listed(name: str, *, fleet: str = "prod", changed_at: datetime | None = NOW - HOUR, **tags: str) -> TaggedSecret:
@@ -37,7 +38,7 @@ def test_other_fleets_stay_out() -> None:
 
 def test_known_members_stay_as_they_are() -> None:
     """A member with a row is neither added nor removed nor looked at."""
-    assert Resync(add=[], look_at=[], remove=[], not_believed=0) == compare([listed("a")], [row("a")])
+    assert Resync(add=[], look_at=[], remove=[], not_believed=0, size=1) == compare([listed("a")], [row("a")])
 
 
 def test_members_leave() -> None:
@@ -45,6 +46,19 @@ def test_members_leave() -> None:
     gone, young = row("gone"), row("young", added_at=NOW - 9 * MINUTE)
 
     assert [gone] == compare([], [gone, young]).remove
+
+
+@pytest.mark.parametrize(
+    ("quietly", "left_at", "added"),
+    [(True, NOW - 9 * MINUTE, []), (True, NOW - 11 * MINUTE, [arn("a")]), (False, NOW, [arn("a")])],
+)
+def test_a_removed_member_stays_out(quietly: bool, left_at: datetime, added: list[str]) -> None:  # noqa: FBT001 - a case
+    """A listing may still show the tag that `fleet remove` took off; what vanished by itself and is back is welcome."""
+    stone = Tombstone(secret_arn=arn("a"), provider="xero", left_at=left_at, quietly=quietly)
+
+    found = resync([listed("a")], [], [stone], fleet="prod", now=NOW)
+
+    assert added == [member.secret_arn for member in found.add]
 
 
 @pytest.mark.parametrize(("members", "lost", "removed"), [(0, 5, 5), (0, 6, 0), (40, 10, 10), (40, 11, 0)])

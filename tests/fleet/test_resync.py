@@ -39,6 +39,7 @@ def test_the_index_follows_the_tags() -> None:
         member.secret_arn: member.next_at for member in index.rows()
     }
     assert [(0, 3), (1, 3), (2, 3), (3, 3)] == progress
+    assert [(arn("gone"), False)] == [(stone.secret_arn, stone.quietly) for stone in index.tombstones()]
 
 
 def test_a_lost_table_is_rebuilt() -> None:
@@ -58,7 +59,10 @@ def test_the_handler(
     rows: int,
     level: str,
 ) -> None:
-    """The deployed handler lists by tag and writes the table; a listing that lacks too much is a warning."""
+    """The deployed handler lists by tag and writes the table; a listing that lacks too much is a warning.
+
+    It is a metric, too: the dispatcher knows only those that are out already.
+    """
     monkeypatch.setenv("FLEET_NAME", "prod")
     monkeypatch.setenv("CLAIM_TABLE", TABLE)
     tags = cast("Any", [{"Key": "token-refresh:fleet", "Value": "prod"}])
@@ -71,3 +75,4 @@ def test_the_handler(
     assert 1 + rows == len(list(index.rows()))
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert ("fleet_resync", level, "prod") == (line["event"], line["level"], line["fleet"])
+    assert (100.0 if rows else 0.0, "prod") == (line["MembersLeftPercent"], line["Fleet"])

@@ -4,7 +4,7 @@ import pytest
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, pause, row, seen
-from token_refresh_worker.fleet.core.row import Pauses, State, pause_of, state_of
+from token_refresh_worker.fleet.core.row import Pauses, State, is_due, pause_of, state_of
 
 NOBODY = Pauses()
 
@@ -79,3 +79,17 @@ def test_marks_of_the_window() -> None:
     assert row(found=seen(due_at=None)).last_quarter_at is None
     assert row(found=seen(expires_at=None)).last_quarter_at is None
     assert NOW + WINDOW == row(found=seen(due_at=NOW + HOUR)).half_window_at
+
+
+def test_no_row_sleeps_through_its_last_quarter() -> None:
+    """A `next_at` that is wrong by a day costs no token: the secret is due once its window's last quarter begins.
+
+    It is looked at once for that, and what the run writes then counts.
+    """
+    quarter = NOW + WINDOW * 3 / 4
+    wrong = row(next_at=NOW + 23 * HOUR)
+
+    assert [False, True] == [is_due(wrong, now) for now in (quarter - MINUTE, quarter)]
+    assert not is_due(row(next_at=NOW + 23 * HOUR, found=seen(at=quarter)), quarter + MINUTE)
+    unread = row(next_at=NOW + HOUR, found=seen(due_at=None, expires_at=None))
+    assert [False, True] == [is_due(unread, now) for now in (NOW, NOW + 23 * HOUR)], "once a day"

@@ -8,11 +8,11 @@ from fakes import FakeLog
 from fleet.memory import MemoryBus, MemoryIndex
 from fleet.rows import arn, pause, ran, ran_into, row, seen
 from token_refresh.errors import SecretStoreUnavailable
-from token_refresh_worker.core.announcement import Transition
+from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 from token_refresh_worker.fleet.ports import IndexEntry
 from token_refresh_worker.fleet.worker import Crew, find_member, provider_of, report
-from token_refresh_worker.run.outcome import RunReport
+from token_refresh_worker.run.outcome import Outcome
 
 
 def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None) -> Crew:
@@ -24,12 +24,16 @@ def entry(member: Row) -> IndexEntry:
     return IndexEntry(row=member, pauses=Pauses(), read_at=NOW)
 
 
-def rejected(at: datetime = NOW) -> RunReport:
+def rejected(at: datetime = NOW) -> Outcome:
     return ran_into("ReauthorizationRequired", at=at, version_id="v1")
 
 
-def good(at: datetime = NOW, **known: Any) -> RunReport:
+def good(at: datetime = NOW, **known: Any) -> Outcome:
     return ran(at=at, **{"due_at": NOW + HOUR} | known)
+
+
+def in_error(at: datetime) -> Outcome:
+    return ran_into("ClientRejected", at=at)
 
 
 def test_only_members_run() -> None:
@@ -102,6 +106,40 @@ def test_a_lost_event_is_sent_by_the_next_run() -> None:
     assert ["fleet_report_failed"] == workers.log.events
 
 
+def test_no_transition_is_lost() -> None:
+    """A secret that was in error for less time than the bus was away is two events, in order, with their own times."""
+    bus = MemoryBus()
+    workers = crew(row(), bus=bus)
+
+    for hours, make in enumerate((in_error, good, good)):
+        (member,) = workers.index.rows()
+        bus.error = SecretStoreUnavailable("the bus is out of reach") if hours < 2 else None
+        report(workers, entry(member), make(NOW + hours * HOUR))
+
+    assert [(Transition.CORRECTION_REQUIRED, NOW), (Transition.WORKING_AGAIN, NOW + HOUR)] == [
+        (event.transition, event.since) for event in bus.sent
+    ]
+
+
+def test_a_repeated_event_has_the_same_since() -> None:
+    """A worker that dies between the event and its row, or loses the bus's response, sends the same event again."""
+
+    class DeafBus(MemoryBus):
+        def send(self, announcement: Announcement) -> None:
+            super().send(announcement)
+            if 1 == len(self.sent):
+                raise SecretStoreUnavailable("the response was lost")
+
+    bus = DeafBus()
+    workers = crew(row(), bus=bus)
+
+    for hours in range(3):
+        (member,) = workers.index.rows()
+        report(workers, entry(member), rejected(NOW + hours * HOUR))
+
+    assert [(Transition.REAUTHORIZATION_REQUIRED, NOW)] * 2 == [(event.transition, event.since) for event in bus.sent]
+
+
 def test_two_runs_at_once_are_one_event() -> None:
     """A run whose row was read before another run's event was sent does not send it again."""
     bus = MemoryBus()
@@ -168,5 +206,8 @@ def test_without_a_bus(bus: MemoryBus | None) -> None:
     report(workers, entry(row()), good())
 
     (member,) = workers.index.rows()
-    assert member.announced is None
+    assert frozenset() == member.unsent
     assert NOW + HOUR == member.next_at
+    if bus is None:
+        report(workers, entry(member), rejected(NOW + HOUR))
+        assert [frozenset()] == [found.unsent for found in workers.index.rows()], "nobody will ever send it"

@@ -1,5 +1,6 @@
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -160,7 +161,9 @@ def test_slow_reads_do_not_move_the_deadline(stage: FleetStage, monkeypatch: pyt
 def test_strangers_are_left_alone(stage: FleetStage) -> None:
     """A secret that is not in the index is not touched, even if a message names it; a paused one is neither."""
     paused = stage.enrol("paused")
-    stage.index.pause(Pause(until=stage.since + timedelta(hours=1), by="me", why="test"), secret_arn=paused)
+    stage.index.pause(
+        Pause(at=stage.since, until=stage.since + timedelta(hours=1), by="me", why="test"), secret_arn=paused
+    )
     stage.store("stranger", provider="upwork")
     stranger = str(stage.client.describe_secret(SecretId="stranger")["ARN"])
 
@@ -170,21 +173,37 @@ def test_strangers_are_left_alone(stage: FleetStage) -> None:
     assert ["fleet_run_skipped", "fleet_run_skipped"] == stage.events()
 
 
+def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[str, str]]]:
+    """Make a bus, and return what gives the events that came since the last call."""
+    events, queues = boto3.client("events"), boto3.client("sqs")
+    events.create_event_bus(Name=BUS)
+    monkeypatch.setenv("EVENT_BUS", BUS)
+    url = queues.create_queue(QueueName="events")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="all", EventBusName=BUS, EventPattern=json.dumps({"source": ["token-refresh"]}))
+    events.put_targets(Rule="all", EventBusName=BUS, Targets=[{"Id": "queue", "Arn": arn}])
+
+    def sent() -> list[tuple[str, str]]:
+        bodies = [json.loads(m["Body"]) for m in queues.receive_message(QueueUrl=url).get("Messages", ())]
+        return [(body["detail-type"], body["detail"]["secret_id"]) for body in bodies]
+
+    return sent
+
+
 def test_events_are_sent(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dead grant is announced on the bus that EVENT_BUS names, once."""
-    boto3.client("events").create_event_bus(Name=BUS)
-    monkeypatch.setenv("EVENT_BUS", BUS)
+    sent = listen(monkeypatch)
     dead = stage.enrol("dead", refreshToken="long-gone")
 
     stage.message(dead, dead)
 
-    assert "Reauthorization Required" == stage.row(dead).announced
+    assert [("Reauthorization Required", dead)] == sent()
+    assert frozenset() == stage.row(dead).unsent
 
 
 def test_a_used_token_that_came_back_is_announced(stage: FleetStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A used token that is current again, and whose tokens are gone, calls for a person and is sent to nobody."""
-    boto3.client("events").create_event_bus(Name=BUS)
-    monkeypatch.setenv("EVENT_BUS", BUS)
+    sent = listen(monkeypatch)
     secret_arn = stage.enrol("customers/1")
     backup = stage.client.get_secret_value(SecretId=secret_arn)["SecretString"]
     for _ in range(2):
@@ -196,7 +215,7 @@ def test_a_used_token_that_came_back_is_announced(stage: FleetStage, monkeypatch
     stage.message(secret_arn)
 
     assert (State.REAUTHORIZE, 0) == (stage.seen(secret_arn).state, stage.seen(secret_arn).requests)
-    assert "Reauthorization Required" == stage.row(secret_arn).announced
+    assert [("Reauthorization Required", secret_arn)] == sent()
 
 
 def test_a_hanging_provider_holds_the_secret(stage: FleetStage) -> None:

@@ -110,9 +110,12 @@ def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:  # noq
             return actual not in wanted
         case "ArnNotLike":
             return not any(matches(pattern, actual or "") for pattern in wanted)
-        case "ForAllValues:StringLike":  # several values of one key are written with | between them
+        case "ForAllValues:StringLike" | "ForAllValues:StringEquals":  # several values of one key have | between them
             values = [] if actual is None else actual.split("|")
-            return all(any(matches(pattern, value) for pattern in wanted) for value in values)
+            same = matches if operator.endswith("Like") else str.__eq__
+            return all(any(same(pattern, value) for pattern in wanted) for value in values)
+        case "NumericLessThanEquals":
+            return actual is not None and float(actual) <= float(wanted[0])
         case "Null":
             return wanted == ["true" if actual is None else "false"]
         case "StringLike" | "ArnLike":

@@ -161,6 +161,26 @@ def test_signing() -> None:
     assert [("kms:Sign", KEY)] == [(action, resource) for _, action, resource in policy.grants([""])]
 
 
+def test_identity_tokens() -> None:
+    """A client that is its role gets tokens for one audience, of five minutes, with one algorithm, and no others."""
+    policy = granted(lambda _, role: access.grant_identity_token(role, "api://provider", "RS256"))
+    wanted = {
+        "sts:IdentityTokenAudience": "api://provider",
+        "sts:DurationSeconds": "300",
+        "sts:SigningAlgorithm": "RS256",
+    }
+
+    def opens(**changes: str) -> bool:
+        context = wanted | {f"sts:{name}": value for name, value in changes.items()}
+        return policy.allows(Ask(action="sts:GetWebIdentityToken", resource="*", context=context))
+
+    assert opens()
+    assert not opens(IdentityTokenAudience="api://other")
+    assert not opens(IdentityTokenAudience="api://provider|api://other")
+    assert not opens(DurationSeconds="301")
+    assert not opens(SigningAlgorithm="ES384")
+
+
 def test_invoke() -> None:
     """Running the worker on demand is one action on one function."""
     function = "arn:aws:lambda:eu-central-1:123456789012:function:worker"

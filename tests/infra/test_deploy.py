@@ -135,14 +135,16 @@ def test_what_the_cdk_is_asked_for(became: list[list[str]], line: str, cdk: str)
 def test_a_deployment_protects_its_tables(
     became: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Once a deployment has succeeded, its tables are protected against deletion, and that is said."""
+    """Once a deployment has succeeded, its secrets are tagged, and its tables protected, which is said."""
     asked: list[tuple[list[str], str]] = []
+    tagged: list[dict[str, str]] = []
 
     def protects(stacks: Iterable[str], region: str) -> list[str]:
         asked.append((list(stacks), region))
         return ["claims"]
 
     monkeypatch.setattr(deploy, "protect_tables", protects)
+    monkeypatch.setattr(deploy, "tag_secrets", lambda _, outputs: tagged.append(outputs))
 
     with contextlib.suppress(SystemExit):
         deploy.main(["diff", "prod"])
@@ -150,6 +152,7 @@ def test_a_deployment_protects_its_tables(
 
     assert 2 == len(became)
     assert [(["prod-stack"], "eu-central-1")] == asked
+    assert [{"ClaimTableName": "claims"}] == tagged
     assert capsys.readouterr().err.endswith("scripts/deploy: table claims is protected against deletion\n")
 
 

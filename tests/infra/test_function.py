@@ -119,6 +119,27 @@ def test_logs(plain: Deployment, everything: Deployment) -> None:
     assert {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"} <= set(logs["Action"])
 
 
+def test_the_role_as_client(code: Path, plain: Deployment) -> None:
+    """With `aws_iam_jwt` the function's role gets tokens for the deployment's audience; otherwise it gets none."""
+    chosen = {
+        "environment": "prod",
+        "token_endpoint_auth_method": "aws_iam_jwt",
+        "client_assertion_audience": "api://provider",
+    }
+
+    statements = synthesise(chosen, code).policy_of_role("lambda.amazonaws.com")
+
+    (allowed,) = [s for s in statements if s["Effect"] == "Allow" and s["Action"] == "sts:GetWebIdentityToken"]
+    (denied,) = [s for s in statements if s["Effect"] == "Deny" and "sts:GetWebIdentityToken" in s["Action"]]
+    assert ["api://provider"] == allowed["Condition"]["ForAllValues:StringEquals"]["sts:IdentityTokenAudience"]
+    assert "lambda:SourceFunctionArn" in str(denied["Condition"])
+    assert [] == [
+        statement
+        for statement in plain.policy_of_role("lambda.amazonaws.com")
+        if statement["Effect"] == "Allow" and "GetWebIdentityToken" in str(statement)
+    ]
+
+
 def test_no_deployed_function_has_a_client_secret(
     plain: Deployment, adopted: Deployment, everything: Deployment
 ) -> None:

@@ -111,6 +111,7 @@ def test_wrong_value(name: str, value: Any) -> None:
         ({"provider_profiles": "/nowhere"}, r"^provider_profiles: must be a folder"),
         ({"provider": "nobody"}, r"^provider: must be one of "),
         ({"token_endpoint_auth_method": "private_key_jwt"}, r"^client_key: must be the ARN"),
+        ({"token_endpoint_auth_method": "aws_iam_jwt"}, r"^client_assertion_audience: needed with aws_iam_jwt"),
         ({"consumers": OPERATOR}, r"^consumers: needs operators"),
         (
             {"operators": OPERATOR, "token_secret": "mine"},
@@ -193,7 +194,8 @@ def test_overdue_is_later_than_any_normal_refresh() -> None:
     for context in ({}, {"schedule_minutes": 149}, {"token_lifetime_seconds": 3600, "schedule_minutes": 5}):
         parameters = read(**{"flexible_minutes": 1} | context)
 
-        assert parameters.overdue_below_seconds < parameters.due_window_seconds - parameters.longest_gap_seconds
+        latest = parameters.due_window_seconds - parameters.longest_gap_seconds
+        assert parameters.alarm_timing.overdue_below_seconds < latest
 
 
 @pytest.mark.parametrize(
@@ -226,9 +228,9 @@ def test_defaults_are_the_workers() -> None:
     [
         (86400, None, (30, 10)),
         (3600, None, (5, 1)),
-        (SHORTEST, None, (5, 1)),
-        (1800, "create", (3, 0)),
-        (IN_TABLE, "t-1", (3, 0)),
+        (SHORTEST, None, (4, 1)),
+        (1800, "create", (1, 0)),
+        (IN_TABLE, "t-1", (1, 0)),
     ],
 )
 def test_schedule_follows_the_tokens(lifetime_seconds: int, claim_table: str | None, schedule: tuple[int, int]) -> None:
@@ -270,7 +272,10 @@ def test_a_profile_of_one_s_own_that_could_not_work(tmp_path: Path) -> None:
         read(provider="my-crm", provider_profiles=str(tmp_path)).settings  # noqa: B018 - reading it checks it
 
 
-@pytest.mark.parametrize(("provider", "seconds"), [("upwork", 14_400), ("miro", 0)])
-def test_the_longest_safe_cache(provider: str, seconds: int) -> None:
-    """Consumers are told half of the refresh window, and nothing where a refresh ends the access token before."""
-    assert seconds == read(provider=provider).longest_safe_cache_seconds
+@pytest.mark.parametrize(("fact", "seconds"), [("lives", 14_400), ("dies", 0), (None, 0)])
+def test_the_longest_safe_cache(fact: str | None, seconds: int, tmp_path: Path) -> None:
+    """Consumers are told half of the refresh window, and 0 where a refresh ends the access token before, or might."""
+    stated = f'old_access_token = "{fact}"\n' if fact else ""
+    (tmp_path / "my-crm.toml").write_text(stated + UPWORK_PROFILE)
+
+    assert seconds == read(provider="my-crm", provider_profiles=str(tmp_path)).longest_safe_cache_seconds

@@ -31,9 +31,8 @@ SAID = {
         f"A token is due after {USE} of its life",
         f"lifetimes from {VERSIONS} minutes, claims in a table (`-c claim_table=create`) from {TABLE} minutes",
     ],
-    "docs/reader.md": [f"comes at {USE} of the token's life"],
     "docs/tutorial.md": ["refreshed eight hours before it expires"],
-    "docs/why-not-rotation.md": [f"live less than {TABLE} minutes"],
+    "docs/why-not-rotation.md": [f"comes at {USE} of the token's life", f"live less than {TABLE} minutes"],
 }
 """Where the rule, its default and the shortest lifetimes stand in words."""
 

@@ -29,9 +29,12 @@ CLOUDFRONT = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "w
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
     "pip install PATH/TO/token-refresh-worker": "takes a registry; tests/package installs the wheel",
+    'pip install "PATH/TO/token-refresh-worker/reader[httpx]"': "likewise",
     "aws secretsmanager replicate-secret-to-regions --secret-id origin-verify --add-replica-regions Region=us-east-1": (
         "the demo's Secrets Manager has one region"
     ),
+    "token-refresh revoke upwork-oauth-tokens": "other pages need the demo's grant; tests/cli/test_revoke.py runs it",
+    "aws iam enable-outbound-web-identity-federation": "the emulator does not know the action",
     CLOUDFRONT: "the emulator has no CloudFront; tests/webhooks/test_examples.py checks the template",
     GRANT_EVENTS: "the emulator has no API destinations; tests/fleet/test_docs.py checks the template",
 }
@@ -55,8 +58,9 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
     """What a reader puts in the place of the words in capitals, and what is there already."""
     secrets = client("secretsmanager")
     match page.name:
-        case "fleet.md":
-            secrets.create_secret(Name="customers/8/xero", SecretString=json.dumps({"refreshToken": "made-up"}))
+        case "fleet.md" | "fleet-operations.md":
+            name = "customers/8/xero" if page.name == "fleet.md" else "customers/9/xero"
+            secrets.create_secret(Name=name, SecretString=json.dumps({"refreshToken": "made-up"}))
             shell.environment["AWS_ENDPOINT_URL_DYNAMODB"] = emulator.url
             make_fleet_table(emulator)
         case "deploy.md":
@@ -94,6 +98,8 @@ def make_stack(emulator: Emulator) -> None:
 
 def make_fleet_table(emulator: Emulator) -> None:
     tables: Any = emulator.client("dynamodb")
+    if "prod" in tables.list_tables()["TableNames"]:  # of the other page about fleets
+        return
     tables.create_table(
         TableName="prod",
         BillingMode="PAY_PER_REQUEST",

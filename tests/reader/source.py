@@ -25,7 +25,7 @@ class Source:
         self.rejecting.append(rejecting())
         if self.error is not None:
             raise self.error
-        return Entry(value=value, refresh_at=now + 100, wait_at=now + 150, expires_at=now + 200)
+        return Entry(value=value, read_at=now, refresh_at=now + 100, wait_at=now + 150, expires_at=now + 200)
 
 
 def down() -> SecretStoreUnavailable:

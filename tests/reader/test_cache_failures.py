@@ -47,7 +47,7 @@ def test_backoff_grows_to_thirty_seconds_while_a_value_is_served(
 ) -> None:
     """While a good value is served, failed reads are repeated after 1, 2, 4 ... 30 s, less some jitter."""
     inline.get()
-    inline._entry = Entry(value="first", refresh_at=clock(), wait_at=math.inf, expires_at=math.inf)  # noqa: SLF001 - one that lasts
+    inline._entry = Entry(value="first", read_at=clock(), refresh_at=clock(), wait_at=math.inf, expires_at=math.inf)  # noqa: SLF001 - one that lasts
     inline.after_restore()
     source.error = down()
     moments = []

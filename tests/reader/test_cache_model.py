@@ -47,7 +47,7 @@ class CacheModel(RuleBasedStateMachine):
             if previous is None or previous.value[1] <= now:
                 raise TokenExpired("expired")
             value = previous.value
-        return Entry(value=value, refresh_at=now + 20, wait_at=now + 60, expires_at=value[1])
+        return Entry(value=value, read_at=now, refresh_at=now + 20, wait_at=now + 60, expires_at=value[1])
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 7.0, 31.0, 120.0]))
     def time_passes(self, seconds: float) -> None:

@@ -1,7 +1,9 @@
-"""Every example of docs/reader.md runs, as printed, one after the other."""
+"""Every example of docs/reader.md and docs/other-secrets.md runs, as printed, one after the other."""
 
 import json
+import logging
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,8 @@ from testbed.parameter_store import ParameterStoreServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import amplify_branch, amplify_sandbox
 
-PAGE = (Path(__file__).parents[2] / "docs" / "reader.md").read_text()
-EXAMPLES = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+TOKEN, OTHERS = ((DOCS / name).read_text() for name in ("reader.md", "other-secrets.md"))
 
 
 @pytest.fixture
@@ -34,29 +36,87 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         store = Store(server, Clock(time.time()))
         store.put("canary", secret_id="upwork-oauth-tokens-published")
         store.put_text('{"key": 1}', secret_id="stripe-key")
+        for password in ("old", "new"):
+            store.put_text(json.dumps({"username": "app", "password": password}), secret_id="my-app/prod/database")
         store.put_text('{"signingSecret": ["new", "old"]}', secret_id="stripe")
         for value in ("old", "new"):
             store.put_text(value, secret_id="webhook-secret")
         yield store
 
 
-def test_examples_run_as_printed(running: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    """The page's examples run in the order of the page, each with what the ones before it have defined."""
-    assert 11 == len(EXAMPLES)
-    names: dict[str, Any] = {}
-    for example in EXAMPLES:
-        exec(compile(example, "docs/reader.md", "exec"), names)  # noqa: S102 - our own page
+def run(page: str, expected: int, **names: Any) -> dict[str, Any]:
+    """Run a page's examples in its order, each with what the ones before it have defined."""
+    examples = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert expected == len(examples)
+    for example in examples:
+        exec(compile(example, "a page", "exec"), names)  # noqa: S102 - our own page
+    return names
+
+
+def test_use_a_token(running: Store) -> None:
+    """The examples of *Use a token* run: the token, a 401, an error, other caches, health, and HTTP clients."""
+    statuses = iter([401, 200])
+
+    names = run(TOKEN, 9, logging=logging, call_api=lambda _token: next(statuses))
+
     assert "canary" == names["tokens"].get()
+    assert [] == list(statuses) or running.reads
+    assert names["health"].seconds_to_expiry > 0
+    assert "never an expired one" in TOKEN
+
+
+def test_other_secrets(running: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The examples of *Other secrets* run, and a database login follows a rotation without a failed call."""
+    database = Database()
+    monkeypatch.setitem(sys.modules, "psycopg", database)
+
+    names = run(OTHERS, 6)
+
     assert names["mine"].text().startswith("value of ssm:/amplify/myapp/alice-sandbox-")
     assert names["main"].text().startswith("value of ssm:/amplify/d1a2b3c4/main-branch-")
     assert ["new", "old"] == [secret.value for secret in names["signing"].accepted()]
     assert {"key": 1} == json.loads(names["group"]["stripe-key"].text())
     assert ["current", "previous"] == [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert running.reads
+    assert "logged in with new" == names["connect"]()
+    database.password = "newer"
+    running.put_text(json.dumps({"username": "app", "password": "newer"}), secret_id="my-app/prod/database")
+    assert "logged in with newer" == names["connect"]()
+    database.password = "unknown"
+    with pytest.raises(OSError, match="password authentication failed"):
+        names["connect"]()
 
 
-@pytest.mark.parametrize("name", ["fastapi_service.py", "lambda_handler.py", "upwork_graphql.py"])
+class Database:
+    """Stands in for psycopg, which the tests don't install."""
+
+    OperationalError = OSError
+    Connection = str
+
+    def __init__(self) -> None:
+        self.password = "new"
+
+    def connect(self, **login: Any) -> str:
+        """Log in, as psycopg does."""
+        if login["password"] != self.password:
+            raise self.OperationalError("password authentication failed")
+        return f"logged in with {login['password']}"
+
+
+@pytest.mark.parametrize("page", [TOKEN, OTHERS], ids=["token", "others"])
+def test_short(page: str) -> None:
+    """Each of the two pages has at most 2,000 words."""
+    assert len(page.split()) <= 2_000
+
+
+def test_no_paragraph_twice() -> None:
+    """Nothing is said on both pages, or twice on one."""
+    paragraphs = [text.strip() for page in (TOKEN, OTHERS) for text in page.split("\n\n") if len(text.split()) > 12]
+
+    assert len(set(paragraphs)) == len(paragraphs)
+
+
+@pytest.mark.parametrize("name", ["agent.py", "fastapi_service.py", "lambda_handler.py", "upwork_graphql.py"])
 def test_programs_are_there(name: str) -> None:
-    """The programs that the page names exist; `test_examples.py` runs them."""
-    assert f"../examples/{name}" in PAGE
-    assert (Path(__file__).parents[2] / "examples" / name).is_file()
+    """The programs that the page names exist; `test_examples.py` and `test_agent.py` run them."""
+    assert f"../examples/{name}" in TOKEN
+    assert (DOCS.parent / "examples" / name).is_file()

@@ -9,6 +9,7 @@ import pytest
 from reader.surroundings import START, Clock, Store, runtime
 from token_refresh.reader import (
     InvalidSecretDocument,
+    SecretAccessDenied,
     SecretEmpty,
     SecretNotFound,
     SecretReader,
@@ -32,6 +33,39 @@ def test_token_with_expiry_and_version(store: Store, tokens: TokenReader) -> Non
     assert expected == tokens.token() == tokens.token() == asyncio.run(tokens.atoken())
     assert "one" == tokens.get() == asyncio.run(tokens.aget())
     assert 1 == store.reads
+
+
+def test_health(store: Store, tokens: TokenReader, clock: Clock) -> None:
+    """Without a read, `health` says how long the token lives, when it was read, and why the last read failed."""
+    assert (None, None, None) == health_of(tokens)
+    store.put("canary-token")
+    tokens.get()
+    clock.advance(600)
+    assert (3000, 600, None) == health_of(tokens)
+
+    store.server.fault("deny", "GetSecretValue", times=None)
+    clock.advance(2400)
+    assert "canary-token" == tokens.get()
+    assert (600, 3000, SecretAccessDenied) == health_of(tokens)
+    clock.advance(700)
+    with pytest.raises(SecretAccessDenied):
+        tokens.get()
+
+    assert (-100, 3700, SecretAccessDenied) == health_of(tokens)
+    error = tokens.health().last_error
+    assert error is not None
+    assert error.__traceback__ is None
+    assert "canary" not in f"{tokens.health()!r}"
+    store.server.faults.clear()
+    store.put("two")
+    clock.advance(10)
+    tokens.get()
+    assert (3590, 0, None) == health_of(tokens)
+
+
+def health_of(tokens: TokenReader) -> tuple[float | None, float | None, type[Exception] | None]:
+    health = tokens.health()
+    return health.seconds_to_expiry, health.age_seconds, type(health.last_error) if health.last_error else None
 
 
 def test_token_is_masked(store: Store, tokens: TokenReader) -> None:

@@ -5,7 +5,7 @@ Each vector is a list of steps, taken with one reader of one secret, from Unix t
     {"do": "store", "text": ..., "version": ...}       another version is current
     {"do": "fail", "code": ..., "message": ...}        GetSecretValue ends with this error; without a code: no longer
     {"do": "pass", "seconds": ...}                     the clock goes on, or back
-    {"do": "get", "times": n, "token" or "error": ..., "reads": n}
+    {"do": "get", "token" or "error": ..., "reads": n, "health": [seconds to expiry, age in seconds, last error]}
     {"do": "reject", "token": ..., "gives": true or false, "reads": n}
     {"do": "finish", "reads": n}                       reads that run in the background end
 
@@ -123,7 +123,12 @@ class Stage:
             result = {"token": self._reader.get()}
         except TokenRefreshError as error:
             result = {"error": type(error).__name__}
-        self.steps.append({"do": "get", **result, "reads": self._reads - reads})
+        self.steps.append({"do": "get", **result, "reads": self._reads - reads, "health": self._health()})
+
+    def _health(self) -> list[float | str | None]:
+        health = self._reader.health()
+        error = type(health.last_error).__name__ if health.last_error else None
+        return [health.seconds_to_expiry, health.age_seconds, error]
 
     def reject(self, token: str) -> None:
         reads = self._reads

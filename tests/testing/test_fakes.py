@@ -57,6 +57,17 @@ def test_no_expired_token() -> None:
         asyncio.run(tokens.aget())
 
 
+def test_health() -> None:
+    """A fake's health is that of the token and the error that the test set."""
+    tokens = FakeTokenReader("one", lifetime=timedelta(hours=1))
+    first = tokens.health()
+    tokens.fail(SecretStoreUnavailable("down"))
+
+    assert (0, 3500) < (first.age_seconds, first.seconds_to_expiry) < (100, 3601)
+    assert first.last_error is None
+    assert isinstance(tokens.health().last_error, SecretStoreUnavailable)
+
+
 def test_a_rejected_token_is_worth_a_retry_only_if_there_is_another() -> None:
     """`reject` notes the token, and is True once another is current."""
     tokens = FakeTokenReader("first")

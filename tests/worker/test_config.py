@@ -136,7 +136,7 @@ def test_http_is_allowed_on_loopback(url: str) -> None:
         (
             "TOKEN_ENDPOINT_AUTH_METHOD",
             "canary",
-            "must be one of client_secret_post, client_secret_basic, none, private_key_jwt, secret_as_user",
+            "must be one of client_secret_post, client_secret_basic, none, private_key_jwt, aws_iam_jwt, secret_",
         ),
         ("REFRESH_WINDOW_SECONDS", "0", "must be a whole number of seconds from 1 to 2592000"),
         ("REFRESH_WINDOW_SECONDS", "8h", "must be a whole number of seconds"),

@@ -53,7 +53,7 @@ class FleetAccess:
         self._allow(role, ["secretsmanager:ListSecrets"], "*")
         acknowledge(role, "IAM5[Resource::*]", "ListSecrets knows no resource, and returns no value")
         self._allow(role, ["dynamodb:Query"], f"{self.table.table_arn}/index/{INDEX}")
-        self._allow_items(role, ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"], "row#*")
+        self._allow_items(role, ["dynamodb:PutItem", "dynamodb:UpdateItem"], "row#*")
         self._allow_key(role)
 
     def let_worker(self, role: iam.Role) -> None:

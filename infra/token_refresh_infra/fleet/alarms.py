@@ -9,15 +9,30 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from token_refresh_infra.constructs.alarms import BREACHING, Alarms, Watch, above, below, kept_tokens_metric
+from token_refresh_infra.constructs.alarms import (
+    ANY,
+    BREACHING,
+    NEVER,
+    ONCE,
+    Alarms,
+    Watch,
+    above,
+    below,
+    kept_tokens_metric,
+)
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_worker.run.metrics import NAMESPACE
 
 OBJECTIVE_PERCENT = 99.9
 STORED_WITHIN_SECONDS = 300
-OLDEST_DUE_SECONDS = 900
+EXPIRED_PERCENT = 0.5
+LEFT_PERCENT = 0.5
+HELD_BACK_PERCENT = 1
+KEPT_BY_ONE_SECRET = 2
+"""Runs in five minutes: each failure doubles the time to the next run."""
 _FIVE_MINUTES = Duration.minutes(5)
+LEFT = "MembersLeftPercent"
 STATES = ("Healthy", "Due", "Overdue", "Held", "Reauthorize", "Empty", "Error", "Paused")
 
 
@@ -65,7 +80,11 @@ class FleetAlarms(Alarms):
         )
         board.add_widgets(
             self._graph("Within the objective, percent", [gauge("WithinWindowPercent", "Minimum")]),
-            self._graph("Open breakers", [gauge("BreakersOpen"), gauge("RejectedGrantsBursts")]),
+            self._graph("Open breakers", [gauge("BreakersOpen"), gauge("BehindBreakersPercent")]),
+        )
+        board.add_widgets(
+            self._graph("New within a day, percent", [gauge("NewDeathsPercent"), gauge("NewErrorsPercent")]),
+            self._graph("Expired, and vanished within a day, percent", [gauge(n) for n in ("ExpiredPercent", LEFT)]),
         )
 
     def objective_missed(self) -> Watch:
@@ -88,59 +107,78 @@ class FleetAlarms(Alarms):
             points=3,
         )
 
-    def due_and_waiting(self) -> Watch:
-        """A secret has been due for over 15 minutes."""
+    def expired(self) -> Watch:
+        """Over 0.5 % of the secrets have an expired token, those of a pause included, those of dead grants not."""
         return Watch(
-            self._gauge("OldestDueSeconds"),
-            f"A secret has been due for over {OLDEST_DUE_SECONDS // 60} minutes. First: {self._status} --state due",
-            limit=above(OLDEST_DUE_SECONDS),
+            self._gauge("ExpiredPercent"),
+            f"Over {EXPIRED_PERCENT} % of the secrets have an expired token: consumers fail. Secrets of a pause count, "
+            f"too. First: {self._status} --state overdue",
+            limit=above(EXPIRED_PERCENT),
             points=2,
         )
 
-    def reauthorize(self) -> Watch:
-        """Grants are dead."""
+    def new_deaths(self) -> Watch:
+        """0.5 % of the grants died within an hour, or 1 % within a day. It stays on for an hour after that."""
         return Watch(
-            self._gauge("Reauthorize"),
-            "Grants are dead: a person has to authorize again. Each has an event of its own on the event bus. "
-            f"First: {self._status} --state reauthorize",
+            self._gauge("NewDeathsPercent"),
+            "Many grants died within an hour or a day. If a provider rejected them at once, that is probably its own "
+            f"error: ask it before anybody authorizes again. First: {self._status} --state reauthorize",
+            limit=ONCE,
+            points=(1, 12),
         )
 
-    def errors(self) -> Watch:
-        """Secrets can't be refreshed as they are."""
+    def new_errors(self) -> Watch:
+        """0.5 % of the secrets came into state `error` within an hour, or 1 % within a day; on as `new-deaths`."""
         return Watch(
-            self._gauge("Error"),
-            "Secrets can't be refreshed as they are: a document, a setting or a permission is wrong. "
-            f"First: {self._status} --state error",
+            self._gauge("NewErrorsPercent"),
+            "Many secrets can't be refreshed as they are, since an hour or a day: a document, a setting or a "
+            f"permission is wrong. First: {self._status} --state error",
+            limit=ONCE,
+            points=(1, 12),
+        )
+
+    def paused_too_long(self) -> Watch:
+        """A pause of the last hour ends after half of a secret's refresh window is over."""
+        return Watch(
+            self._gauge("PausedTooLong"),
+            "Somebody made a pause that ends when half of a secret's refresh window is over. Is that meant? "
+            f"First: {self._status} --state paused",
+            limit=ANY,
+        )
+
+    def members_left(self) -> Watch:
+        """Over 0.5 % of the secrets lost their tag, or were deleted, within a day, without `fleet remove`."""
+        return Watch(
+            self._gauge(LEFT, minutes=1),
+            f"Over {LEFT_PERCENT} % of the secrets lost the fleet's tag, or were deleted, within a day. Nothing "
+            f"refreshes them. If that is wrong, tag them again. First: {self._status} --limit 0",
+            limit=above(LEFT_PERCENT),
+            # A resync that does not believe its listing says so once in five minutes.
+            points=(1, 12),
         )
 
     def tokens_kept(self) -> Watch:
-        """Secrets Manager refuses new tokens, and the table keeps them."""
+        """Secrets Manager refuses new tokens of several secrets, and the table keeps them."""
         return Watch(
             kept_tokens_metric(self, self._log_group, stack_name=self._parameters.stack_name, period=_FIVE_MINUTES),
             "Secrets Manager refuses to store new tokens, and the table keeps them. Nothing is lost, and those secrets "
             "are not refreshed until it takes them: correct what the error in the log names, such as a permission or a "
             "disabled key. Don't delete the table, its items or its key. "
             f"First: aws logs tail {self._parameters.log_group_name} --since 1h --filter-pattern token_refresh_failed",
+            limit=above(KEPT_BY_ONE_SECRET),
         )
 
     def _wants(self, name: str) -> bool:
         return name != "tokens-kept" or self._parameters.kept_tokens_key_choice is not None
 
-    def breaker_open(self) -> Watch:
-        """A provider does not respond, or rejects the client credentials."""
+    def behind_breakers(self) -> Watch:
+        """Open breakers hold back over 1 % of the secrets: a provider does not respond, or rejects the client."""
         return Watch(
-            self._gauge("BreakersOpen"),
-            "A provider does not respond, or rejects the client credentials; its secrets wait and the others go "
-            f"on. First: {self._status}",
+            self._gauge("BehindBreakersPercent"),
+            f"Open breakers hold back over {HELD_BACK_PERCENT} % of the secrets: a provider does not respond, rejects "
+            f"the client credentials, or rejects many grants. The others go on. First: {self._status}",
+            limit=above(HELD_BACK_PERCENT),
             points=2,
-        )
-
-    def rejected_grants(self) -> Watch:
-        """A provider rejects many grants at once."""
-        return Watch(
-            self._gauge("RejectedGrantsBursts"),
-            "A provider rejects many grants at once, which is probably its own error, so its runs were stopped. "
-            f"Ask the provider before anybody authorizes again. First: {self._status} --state reauthorize",
         )
 
     def dispatcher_silent(self) -> Watch:
@@ -149,7 +187,7 @@ class FleetAlarms(Alarms):
             self._gauge("Size"),
             "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
             f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
-            limit=below(0),  # never: the alarm is for the metric that is missing
+            limit=NEVER,
             points=2,
             missing=BREACHING,
         )
@@ -167,7 +205,8 @@ class FleetAlarms(Alarms):
             errors,
             "Dispatcher or resync fail. What is due stays due, and nothing is handed out. "
             f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
-            points=3,
+            # The resync may fail in each run, and has a run in every period at most.
+            points=(3, 6),
         )
 
     def throttled(self) -> Watch:
@@ -208,13 +247,13 @@ class FleetAlarms(Alarms):
             f"First: aws sqs receive-message --attribute-names All --queue-url {crashed.queue_url}",
         )
 
-    def _gauge(self, name: str, statistic: str = "Maximum") -> cloudwatch.Metric:
+    def _gauge(self, name: str, statistic: str = "Maximum", *, minutes: int = 5) -> cloudwatch.Metric:
         return cloudwatch.Metric(
             namespace=NAMESPACE,
             metric_name=name,
             dimensions_map={"Fleet": self._parameters.fleet},
             statistic=statistic,
-            period=_FIVE_MINUTES,
+            period=Duration.minutes(minutes),
         )
 
     def _graph(self, title: str, metrics: list[cloudwatch.IMetric], *, stacked: bool = False) -> cloudwatch.IWidget:

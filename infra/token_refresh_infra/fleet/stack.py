@@ -104,12 +104,13 @@ class FleetStack(DeployedStack):
         self.queue.source.node.add_dependency(self.worker.role)
 
     def _schedule(self) -> None:
-        """Start the dispatcher each minute, and the resync each hour."""
+        """Start the dispatcher each minute, and the resync every five."""
         name = self._parameters.stack_name
         self.schedules = Schedules(self, "Schedules", group_name=name, enabled=self._parameters.schedule_enabled)
         for what, function, every, seconds in (
             ("dispatch", self.dispatcher, "1 minute", 60),
-            ("resync", self.resync, "1 hour", 3600),
+            # ListSecrets may be five minutes behind: with as much again, somebody hears within 15 of who vanished.
+            ("resync", self.resync, "5 minutes", 300),
         ):
             self.schedules.run(
                 what, function.function, name=f"{name}-{what}", every=every, event_age_seconds=seconds, attempts=1

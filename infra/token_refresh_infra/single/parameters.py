@@ -16,7 +16,7 @@ from token_refresh_infra.single.checks import (
     check_published,
     check_schedule,
 )
-from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
+from token_refresh_infra.single.timing import AlarmTiming, longest_gap_minutes
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.run.settings import Settings, read_settings
 
@@ -27,6 +27,7 @@ _PROVIDER = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
 _ENDPOINT = r"https://[^\s/?#@]+(/[^\s#]*)?"
 _TABLE = r"[A-Za-z0-9_.-]{3,255}"
 _SIGNING_KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
+_AUDIENCE = r"[!-~]{1,1000}"
 _PRINCIPAL = r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+\*?"
 _PRINCIPAL_MUST_BE = "ARNs of roles or users, of which the last character may be *"
 _ARN = r"^arn:.*:secret:(.+)-[A-Za-z0-9]{6}$"
@@ -67,6 +68,11 @@ class SingleParameters(CommonParameters):
     """How the client authenticates. Default: the profile's."""
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
     """ARN of the KMS key that signs for `private_key_jwt`."""
+    client_assertion_audience: Annotated[str | None, text(_AUDIENCE, "printable text without spaces")]
+    """The `aud` of client assertions. With `aws_iam_jwt` the function gets tokens for no other one.
+
+    Default: the profile's; with `aws_iam_jwt` one of both is needed.
+    """
     event_bus: Annotated[str | None, event_bus()]
     """Name of an EventBridge bus of this account and region (docs/events.md)."""
     token_lifetime_seconds: Annotated[int | None, optional(whole(1, low=60, high=12 * MONTH_SECONDS))]
@@ -86,6 +92,8 @@ class SingleParameters(CommonParameters):
     """
     flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
     """Each run starts within so many minutes. Default: 10 for a day's tokens, 1 for an hour's."""
+    dashboard: Annotated[bool, switch(default=False)]
+    """Whether there is a dashboard; 3 USD a month."""
     schedule_enabled: Annotated[bool, switch(default=True)]
     """`--pause` sets it."""
 
@@ -103,6 +111,8 @@ class SingleParameters(CommonParameters):
             raise ParameterError("kept_tokens_key: needs claim_table, which is where tokens are kept")
         self.check_kept_tokens_key(self.kept_tokens_key_choice, self.timeout_seconds)
         check_published(self)
+        if self.uses_role_as_client and self.assertion_audience is None:
+            raise ParameterError("client_assertion_audience: needed with aws_iam_jwt; the provider says which it wants")
         for name in ("token_secret", "client_secret", "published_secret", "client_key"):
             self.check_place(name, getattr(self, name))
 
@@ -125,6 +135,7 @@ class SingleParameters(CommonParameters):
             "TOKEN_ENDPOINT": self.token_endpoint,
             "TOKEN_ENDPOINT_AUTH_METHOD": self.token_endpoint_auth_method,
             "CLIENT_KEY_ID": self.client_key,
+            "CLIENT_ASSERTION_AUDIENCE": self.client_assertion_audience,
             "EVENT_BUS": self.event_bus,
             "REFRESH_WINDOW_SECONDS": self.refresh_window_seconds,
             "REPLAY_GRACE_SECONDS": self.replay_grace_seconds,
@@ -132,6 +143,16 @@ class SingleParameters(CommonParameters):
             "LOG_LEVEL": self.log_level,
         }
         return {name: str(value) for name, value in variables.items() if value is not None}
+
+    @property
+    def uses_role_as_client(self) -> bool:
+        """Whether the function's role is the client, with tokens of AWS STS."""
+        return self.settings.provider.request.auth_method is AuthMethod.AWS_IAM_JWT
+
+    @property
+    def assertion_audience(self) -> str | None:
+        """The `aud` of client assertions: as given, else by the profile."""
+        return self.settings.provider.request.assertion_audience
 
     @property
     def settings(self) -> Settings:
@@ -185,8 +206,8 @@ class SingleParameters(CommonParameters):
 
     @property
     def _gap_minutes(self) -> int:
-        """The longest time between two runs that leaves enough runs while a refresh is due."""
-        return self.due_window_seconds // RUNS_IN_WINDOW // 60
+        """The longest time between two runs that leaves enough runs, and alarms in time, while a refresh is due."""
+        return longest_gap_minutes(self.due_window_seconds)
 
     @property
     def longest_gap_seconds(self) -> int:
@@ -194,9 +215,13 @@ class SingleParameters(CommonParameters):
         return 60 * (self.run_every_minutes + self.start_within_minutes)
 
     @property
-    def overdue_below_seconds(self) -> int:
-        """When to alarm: later than any normal refresh, and with half of the time in which it is due still left."""
-        return self.due_window_seconds // 2
+    def alarm_timing(self) -> AlarmTiming:
+        """When the alarms ring that say that the token is about to expire."""
+        return AlarmTiming(
+            window_seconds=self.due_window_seconds,
+            run_every_seconds=60 * self.run_every_minutes,
+            start_within_seconds=60 * self.start_within_minutes,
+        )
 
     @property
     def name_suffix(self) -> str | None:

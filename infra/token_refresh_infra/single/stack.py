@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aws_cdk import Annotations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -153,6 +154,9 @@ class SingleStack(DeployedStack):
             access.grant_read(role, client, labels=("AWSCURRENT", "AWSPREVIOUS"))
         if parameters.client_key:
             access.grant_sign(role, parameters.client_key)
+        if parameters.uses_role_as_client and parameters.assertion_audience:
+            algorithm = parameters.settings.provider.request.assertion_algorithm
+            access.grant_identity_token(role, parameters.assertion_audience, algorithm)
         if parameters.event_bus:
             access.grant_announce(role, self, parameters.event_bus)
         if parameters.claim_table_name:
@@ -192,6 +196,12 @@ class SingleStack(DeployedStack):
         self.denied = None
         alarms: list[cloudwatch.AlarmBase] = []
         if parameters.alarms:
+            if not parameters.alarm_timing.rings_in_time:
+                Annotations.of(self).add_warning_v2(
+                    "token-refresh:late-alarm",
+                    f"schedule_minutes: runs every {parameters.run_every_minutes} minutes are too seldom for an alarm "
+                    "before a token expires; leave schedule_minutes and flexible_minutes out",
+                )
             self.topic = alarm_topic(self, parameters=parameters, key=self._key)
             self.denied = DeniedAccess(self, "DeniedAccess", names=[f"*{parameters.token_secret_name}*"])
             alarms = RefreshAlarms(

@@ -43,6 +43,8 @@ class Cause(Enum):
     UNREACHABLE = auto()
     MALFORMED = auto()
     """The response lacks a member; the code names it."""
+    NO_IDENTITY_TOKENS = auto()
+    """The account has not enabled outbound federation."""
     LIMIT = auto()
     OTHER = auto()
 
@@ -93,6 +95,7 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "NotAuthorized": Cause.DENIED,
     "NotFoundException": Cause.NOT_FOUND,
     "OptInRequired": Cause.DENIED,
+    "OutboundWebIdentityFederationDisabledException": Cause.NO_IDENTITY_TOKENS,
     "ParameterNotFound": Cause.NOT_FOUND,
     "ProvisionedThroughputExceededException": Cause.THROTTLED,
     "QueueDoesNotExist": Cause.NOT_FOUND,

@@ -106,6 +106,11 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
             "--profile and --endpoint-url"
         ),
     ),
+    Cause.NO_IDENTITY_TOKENS: _ErrorText(
+        ConfigurationError,
+        "{call} failed because this AWS account issues no identity tokens yet ({code})",
+        ("let an administrator enable them: ", Command.of("aws iam enable-outbound-web-identity-federation")),
+    ),
     Cause.BAD_NAME: _ErrorText(ConfigurationError, "{name!r} can't be the name or ARN of a {kind}", _correct),
     Cause.LIMIT: _ErrorText(
         SecretStoreUnavailable,

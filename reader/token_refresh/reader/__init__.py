@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from token_refresh.reader.group import SecretGroup
     from token_refresh.reader.secrets import SecretReader
     from token_refresh.reader.sources.amplify import amplify_branch, amplify_sandbox
-    from token_refresh.reader.token import Token
+    from token_refresh.reader.token import Token, TokenHealth
     from token_refresh.reader.tokens import TokenReader
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "SecretStoreUnavailable",
     "Token",
     "TokenExpired",
+    "TokenHealth",
     "TokenReader",
     "TokenRefreshError",
     "amplify_branch",
@@ -51,6 +52,7 @@ __all__ = [
 ]
 
 _ON_FIRST_USE: Final = {
+    "TokenHealth": "token",
     "SecretGroup": "group",
     "SecretReader": "secrets",
     "Token": "token",

@@ -81,6 +81,11 @@ class Cache(Generic[T]):
             await self._acomplete(found)
             self._raise_if_empty(found.error)
 
+    def state(self) -> tuple[Entry[T] | None, TokenRefreshError | None]:
+        """Return the cached entry, expired or not, and why the last read failed, if it did."""
+        with self._lock:
+            return self._entry, self._pauses.error
+
     def reject(self, rejected: Callable[[T], bool]) -> bool:
         """Read the newest value because the cached one was rejected; return whether there is another one now.
 

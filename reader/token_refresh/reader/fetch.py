@@ -24,9 +24,10 @@ SET_BACK_SECONDS: Final = 60.0
 
 
 class Entry(NamedTuple, Generic[T]):
-    """A value with the Unix times, in seconds, at which its zones begin."""
+    """A value with the Unix times, in seconds, at which it was read and its zones begin."""
 
     value: T
+    read_at: float
     refresh_at: float
     wait_at: float
     expires_at: float

@@ -46,7 +46,11 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
         # Readers that began together part ways. Without a background a read ahead would only cost calls.
         soft_seconds = ttl_seconds * (SOFT_SHARE - 0.1 * runtime.chance()) if ahead else ttl_seconds
         return Entry(
-            value=value, refresh_at=now + soft_seconds, wait_at=now + ttl_seconds, expires_at=now + stale_seconds
+            value=value,
+            read_at=now,
+            refresh_at=now + soft_seconds,
+            wait_at=now + ttl_seconds,
+            expires_at=now + stale_seconds,
         )
 
     pause_seconds = min(ttl_seconds, LONGEST_PAUSE_SECONDS)

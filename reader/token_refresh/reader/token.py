@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
 
 # How long after the latest expected refresh to read. The old token is valid for much longer.
@@ -30,6 +31,22 @@ class Token:
     expires_at: datetime
     version_id: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenHealth:
+    """What a reader knows about its token, for health checks and metrics; there is no secret in it.
+
+    Attributes:
+        seconds_to_expiry: How long the cached token still lives, negative once it is expired; None before the first
+            read that worked.
+        age_seconds: How long ago the secret was read; None before the first read that worked.
+        last_error: Why the last read failed; None if it worked.
+    """
+
+    seconds_to_expiry: float | None
+    age_seconds: float | None
+    last_error: TokenRefreshError | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

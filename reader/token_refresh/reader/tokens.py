@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from token_refresh.advice import Advice
-from token_refresh.errors import InvalidSecretDocument, SecretEmpty
+from token_refresh.errors import InvalidSecretDocument, SecretEmpty, without_traceback
 from token_refresh.reader.cache import Cache
 from token_refresh.reader.errors import TokenExpired
 from token_refresh.reader.fetch import FETCH_SECONDS, Entry
@@ -15,7 +15,7 @@ from token_refresh.reader.on_demand import INVOKE_LIMITS, RefreshFunction
 from token_refresh.reader.reference import parse_reference
 from token_refresh.reader.runtime import Runtime, in_lambda
 from token_refresh.reader.sources.choice import open_sources
-from token_refresh.reader.token import RefreshPattern, Token
+from token_refresh.reader.token import RefreshPattern, Token, TokenHealth
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.access_token import read_access_token
 from token_refresh.stored.times import iso
@@ -115,6 +115,16 @@ class TokenReader:
         token, fresh_until = self._cache.fresh
         return token if self._clock() < fresh_until else await self._cache.aget()
 
+    def health(self) -> TokenHealth:
+        """Say how the cached token is, for health checks and metrics: reads nothing, and never fails."""
+        entry, error = self._cache.state()
+        now = self._clock()
+        return TokenHealth(
+            seconds_to_expiry=None if entry is None else entry.expires_at - now,
+            age_seconds=None if entry is None else now - entry.read_at,
+            last_error=error and without_traceback(error),
+        )
+
     def reject(self, token: str | Token) -> bool:
         """Report that the API responded with 401 to this token; return True if another one is worth one more try.
 
@@ -173,6 +183,7 @@ class TokenReader:
         read_at = self._pattern.next_read_at(token, now=now, chance=chance)
         return Entry(
             value=token,
+            read_at=now,
             # Infinity without `max_age`, so the pattern alone decides.
             refresh_at=min(read_at, now + SOFT_SHARE * self._max_age_seconds),
             wait_at=now + self._max_age_seconds,

@@ -5,7 +5,7 @@ from itertools import count
 from typing import Final
 
 from token_refresh.errors import without_traceback
-from token_refresh.reader import Secret, SecretReader, Token, TokenExpired, TokenReader, TokenRefreshError
+from token_refresh.reader import Secret, SecretReader, Token, TokenExpired, TokenHealth, TokenReader, TokenRefreshError
 from token_refresh.reader.secret import Stage
 from token_refresh.stored.times import iso
 
@@ -71,6 +71,15 @@ class FakeTokenReader(TokenReader):
     def get(self) -> str:
         """Return the value of the token."""
         return self.token().value
+
+    def health(self) -> TokenHealth:
+        """Say how the token that was set is, and which error."""
+        now = datetime.now(UTC)
+        return TokenHealth(
+            seconds_to_expiry=(self._token.expires_at - now).total_seconds(),
+            age_seconds=(now - self._token.created_at).total_seconds(),
+            last_error=self._failure,
+        )
 
     def reject(self, token: str | Token) -> bool:
         """Note the rejection; return True if another token is current."""

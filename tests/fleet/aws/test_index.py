@@ -9,12 +9,14 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from builders import HOUR, MINUTE, NOW
 from fleet.conftest import TABLE, Stub
 from fleet.memory import MemoryIndex
-from fleet.rows import arn, failed, pause, row, seen
+from fleet.rows import arn, change, failed, pause, row, seen
 from token_refresh.errors import SecretStoreUnavailable
+from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import LEASE
 from token_refresh_worker.fleet.core.row import Pauses
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.fleet.ports import Index
 
 
@@ -31,7 +33,7 @@ def index(request: pytest.FixtureRequest) -> Index:
     "stored",
     [
         row(new=True),
-        row(found=seen(grant_ends_at=NOW + HOUR, grant_ending_at=NOW), pause=pause(), announced="Reauthorized"),
+        row(found=seen(grant_ends_at=NOW + HOUR, grant_ending_at=NOW), pause=pause(), unsent=frozenset({change()})),
         row(found=failed("TokenEndpointUnavailable", at=NOW)),
         row(found=seen(expires_at=None, due_at=None)),
     ],
@@ -75,27 +77,68 @@ def test_runs_within_a_second(index: Index) -> None:
 
 
 def test_a_report_changes_nothing_else(index: Index) -> None:
-    """A pause and an announcement that came while a run was under way stay."""
-    index.add(row(new=True))
+    """A pause that came while a run was under way stays, and so does what is still to be sent."""
+    index.add(row(new=True, unsent=frozenset({change()})))
     index.pause(pause(), secret_arn=arn("tokens"))
-    index.announced(arn("tokens"), "Reauthorized")
 
     index.report(row())
 
-    assert [row(pause=pause(), announced="Reauthorized")] == list(index.rows())
+    assert [row(pause=pause(), unsent=frozenset({change()}))] == list(index.rows())
+
+
+def test_what_is_to_be_sent(index: Index) -> None:
+    """What a run has to announce is stored with its report, and is gone once it is announced."""
+    both = frozenset({change(), change(Transition.GRANT_ENDING)})
+    index.add(row(new=True))
+
+    index.report(row(unsent=both))
+    assert [row(unsent=both)] == list(index.rows())
+    index.announced(arn("tokens"), change())
+    index.announced(arn("tokens"), change())
+    assert [row(unsent=both - {change()})] == list(index.rows())
+    index.announced(arn("tokens"), change(Transition.GRANT_ENDING))
+    assert [row()] == list(index.rows())
+
+
+def test_a_report_over_what_was_read(index: Index) -> None:
+    """A report over a row that another run has changed since is refused, so that the run can look at what it found."""
+    index.add(row(new=True))
+    new, first, second = row(new=True), row(found=seen(at=NOW)), row(found=seen(at=NOW + MINUTE))
+
+    assert [True, False, True] == [
+        index.report(report, over=over) for report, over in ((first, new), (second, new), (second, first))
+    ]
+    assert [second] == list(index.rows())
 
 
 def test_a_secret_that_left_stays_out(index: Index) -> None:
     """No report, no announcement, no pause and no wish to look brings back a row that was removed."""
     index.add(row())
-    index.remove(arn("tokens"))
+    assert index.remove(arn("tokens"), NOW, quietly=False)
 
     assert not index.report(row())
     assert not index.look_at(arn("tokens"), NOW)
     assert not index.pause(pause(), secret_arn=arn("tokens"))
-    index.announced(arn("tokens"), "Reauthorized")
-    index.remove(arn("tokens"))
+    index.announced(arn("tokens"), change())
+    assert not index.remove(arn("tokens"), NOW, quietly=False)
+    assert not index.remove(arn("another"), NOW, quietly=True)
     assert ([], None) == (list(index.rows()), index.entry(arn("tokens")))
+
+
+def test_tombstones(index: Index) -> None:
+    """A secret that left is remembered, quietly if anybody asked for it, and forgotten when it comes back."""
+    index.add(row())
+    stone = Tombstone(secret_arn=arn("tokens"), provider="xero", left_at=NOW, quietly=False)
+
+    index.remove(arn("tokens"), NOW, quietly=False)
+    assert [stone] == list(index.tombstones())
+    assert "tokens" == stone.name
+    assert index.remove(arn("tokens"), NOW + HOUR, quietly=True)
+    assert [replace(stone, quietly=True)] == list(index.tombstones()), "it left when it left"
+    assert index.add(row())
+    assert ([row()], []) == (list(index.rows()), list(index.tombstones()))
+    index.remove(arn("tokens"), NOW + HOUR, quietly=True)
+    assert [replace(stone, left_at=NOW + HOUR, quietly=True)] == list(index.tombstones())
 
 
 def test_look_at(index: Index) -> None:
@@ -184,7 +227,7 @@ def test_claims_are_left_alone(dynamodb: DynamoDBClient) -> None:
     dynamodb.put_item(TableName=TABLE, Item=claims)
     index = TableIndex(dynamodb, TABLE, "prod")
     index.add(row())
-    index.remove(arn("tokens"))
+    index.remove(arn("tokens"), NOW, quietly=True)
 
     assert [] == list(index.rows())
     assert claims == dynamodb.get_item(TableName=TABLE, Key={"secret_arn": {"S": arn("tokens")}})["Item"]

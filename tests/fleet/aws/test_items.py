@@ -16,6 +16,7 @@ from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import Fleet, decide
 from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import Pauses
+from token_refresh_worker.fleet.core.tombstone import standing
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,8 @@ SEEN = items.report_values(row(), prefix="")["seen"]["S"]
         ("seen", {"S": SEEN.replace('"healthy"', '"canary"')}),
         ("pause", {"S": '{"until": "canary"}'}),
         ("pause", {"BOOL": True}),
-        ("announced", {"N": "1"}),
+        ("unsent", {"N": "1"}),
+        ("unsent", {"SS": ["Reauthorized"]}),
         ("provider", {"S": "no provider's name"}),
         ("seen", {"S": SEEN.replace('"failures": 0', '"failures": -9')}),
         ("seen", {"S": SEEN.replace('"at": "', '"at": "9')}),
@@ -136,6 +138,15 @@ def test_an_unreadable_pause_stops_nobody(dynamodb: DynamoDBClient, odd: Any) ->
     )
 
     assert Pauses(providers={"xero": pause()}) == index.pauses()
+
+
+def test_an_unreadable_tombstone_is_an_old_one(dynamodb: DynamoDBClient) -> None:
+    """A tombstone that says nothing of its time is shown to nobody, and stops nothing."""
+    dynamodb.put_item(TableName=TABLE, Item=items.key("row", arn("a")) | {"fleet": {"S": "prod#left"}})
+
+    (stone,) = TableIndex(dynamodb, TABLE, "prod").tombstones()
+
+    assert ([], False) == (standing([stone], NOW), stone.quietly)
 
 
 @pytest.mark.parametrize("text", ["[" * 99_999, json.dumps({"failures": 10**4300 - 1})])

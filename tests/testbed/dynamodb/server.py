@@ -30,6 +30,8 @@ class DynamoDbServer(AwsServer):
         self._keys: dict[str, str] = {}
         self.tables: dict[str, dict[str, Item]] = {}
         """The items of each table, by key."""
+        self.tags: dict[str, dict[str, str]] = {}
+        """The tags of each table."""
         self._before: dict[tuple[str, str], Item | None] = {}
 
     def create_table(self, name: str, *, key: str) -> None:
@@ -43,6 +45,9 @@ class DynamoDbServer(AwsServer):
 
     def _carry_out(self, operation: str, request: Request, region: str) -> Response:
         del region
+        if operation == "ListTagsOfResource":
+            tags = self.tags.get(request["ResourceArn"].rpartition("/")[2], {})
+            return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
         if operation not in {"GetItem", "UpdateItem"}:
             raise ServiceError("UnknownOperationException", f"This server does not know {operation}.")
         table = _table(request)

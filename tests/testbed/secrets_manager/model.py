@@ -237,6 +237,12 @@ class SecretsModel:
         self._keep(secret, now, tags=tuple(sorted(tags.items())))
         return {}
 
+    def _untag_resource(self, request: Request, now: float) -> Response:
+        secret = self._secret(request)
+        kept = tuple((key, value) for key, value in secret.tags if key not in request.get("TagKeys", ()))
+        self._keep(secret, now, tags=kept)
+        return {}
+
     def _delete_secret(self, request: Request, now: float) -> Response:
         secret = self._described(request)
         if request.get("ForceDeleteWithoutRecovery"):
@@ -257,5 +263,6 @@ class SecretsModel:
         "PutResourcePolicy": _put_resource_policy,
         "PutSecretValue": _put_secret_value,
         "TagResource": _tag_resource,
+        "UntagResource": _untag_resource,
         "UpdateSecretVersionStage": _update_secret_version_stage,
     }

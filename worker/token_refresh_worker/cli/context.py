@@ -28,8 +28,9 @@ _AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _SECRETS_MANAGER: Final = "secretsmanager"
 
 WORKER_VARIABLES: Final = (
-    *("TOKEN_SECRET_ID", "CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID", "CLAIM_TABLE"),
+    *("TOKEN_SECRET_ID", "CLIENT_SECRET_ID", "PUBLISHED_SECRET_ID", "CLAIM_TABLE", "KEPT_TOKENS_KEY_ID"),
     *("PROVIDER", "TOKEN_ENDPOINT", "TOKEN_ENDPOINT_AUTH_METHOD", "CLIENT_KEY_ID"),
+    "CLIENT_ASSERTION_AUDIENCE",
     *("REFRESH_WINDOW_SECONDS", "REPLAY_GRACE_SECONDS", "REQUEST_TIMEOUT_SECONDS", "RUN_PERIOD_SECONDS"),
     *("UPWORK_CLIENT_ID", "UPWORK_CLIENT_SECRET"),
 )
@@ -40,6 +41,18 @@ def variables_of(configuration: Mapping[str, Any]) -> dict[str, str]:
     """Give the environment variables in the configuration of a function."""
     variables: dict[str, str] = configuration.get("Environment", {}).get("Variables", {})
     return variables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What a token secret's tags name of its deployment; `deployment.py` finds it."""
+
+    function: str | None = None
+    """The deployed function, if that is proven."""
+    is_named: bool = False
+    """Whether the tags name a function, proven or not: then they say where its claims are, too."""
+    doubtful: Mapping[str, str] = field(default_factory=dict)
+    """Variables that tags would set, without a proof."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +71,7 @@ class Context:
     """Options with their values, such as `--profile`, that a printed command has to repeat."""
     name: str = "status"
     """The command."""
+    deployment: Deployment = Deployment()
     any_lifetime: bool = False
     """Whether tokens that live too short for the claim store are accepted, so that their claims can be moved."""
 
@@ -102,6 +116,11 @@ class Context:
         kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES[1:]}
         deployed_settings = {name: value for name, value in variables.items() if name in WORKER_VARIABLES}
         return replace(self, environment={**kept, **self.given, **deployed_settings})
+
+    @property
+    def function_name(self) -> str:
+        """Give the deployed function's name for a printed command; a word to replace if nobody knows it."""
+        return self.function or self.deployment.function or "NAME"
 
     def function_configuration(self) -> dict[str, Any]:
         """Read the configuration of the deployed function.

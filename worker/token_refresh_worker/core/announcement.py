@@ -24,6 +24,14 @@ class Transition(StrEnum):
     """A grant works again."""
     GRANT_ENDING = "Grant Ending"
     """The grant ends within a week (a short one: within the last quarter of its life), and no refresh prolonged it."""
+    CORRECTION_REQUIRED = "Correction Required"
+    """The secret can't be refreshed as it is: a document, a setting or a permission is wrong. Of a fleet alone."""
+    REFRESH_HELD = "Refresh Held"
+    """A request may have been received, and a repeat may revoke the grant: the refresh waits. Of a fleet alone."""
+    DOCUMENT_MISSING = "Document Missing"
+    """The secret has no tokens yet, or its grant was revoked: run `token-refresh authorize`. Of a fleet alone."""
+    WORKING_AGAIN = "Working Again"
+    """A secret that was in one of these three states is refreshed again. Of a fleet alone."""
 
 
 @record

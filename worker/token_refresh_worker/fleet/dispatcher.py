@@ -17,7 +17,7 @@ def dispatch_minute(log: Log) -> dict[str, int]:
     index, clock = settings.index(), SystemClock()
     now = index.read_clock()
     fleet, decision = take_stock(index, settings, now)
-    gauges = measure(fleet, decision, now)
+    gauges = measure(fleet, decision, now, tombstones=index.tombstones())
     log.info("fleet_dispatch", **gauges.fields(settings.name))
     for fields in gauges.provider_fields(settings.name):
         log.info("fleet_provider", **fields)

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from token_refresh_worker.fleet.core.dispatch import Message
-from token_refresh_worker.fleet.core.row import Pause, Pauses, Row
+from token_refresh_worker.fleet.core.row import Change, Pause, Pauses, Row
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 CLOCK_TICK: Final = timedelta(seconds=1)
 """AWS gives the time in whole seconds, so the order of two runs this close is unknown: the later report counts."""
@@ -39,11 +40,15 @@ class Index(Protocol):
     def entry(self, secret_arn: str) -> IndexEntry | None:
         """Read one secret's row, pauses and open breakers, consistently; None if the secret is not in the fleet."""
 
-    def report(self, row: Row) -> bool:
-        """Store what a run left; False if a newer run has reported, or the secret has left the fleet."""
+    def report(self, row: Row, *, over: Row | None = None) -> bool:
+        """Store what a run left.
 
-    def announced(self, secret_arn: str, transition: str) -> None:
-        """Remember that a transition was announced."""
+        False if a newer run has reported, or the secret has left the fleet; with `over` also if any run has reported
+        since that row was read.
+        """
+
+    def announced(self, secret_arn: str, change: Change) -> None:
+        """Remember that the bus took the event of a change."""
 
     def add(self, row: Row) -> bool:
         """Add a row; False if the secret has one."""
@@ -51,8 +56,14 @@ class Index(Protocol):
     def look_at(self, secret_arn: str, now: datetime) -> bool:
         """Make a secret due; False if it is not in the fleet."""
 
-    def remove(self, secret_arn: str) -> None:
-        """Remove a row; the secret and its claims stay."""
+    def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> bool:
+        """Turn a row into a tombstone, or `quietly` a tombstone into a quiet one; False if there is neither.
+
+        The secret and its claims stay.
+        """
+
+    def tombstones(self) -> Iterator[Tombstone]:
+        """Read the secrets that left within a week, and some that left earlier."""
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         """Pause one secret, one provider, or the fleet, or resume it; False if the secret is not in the fleet."""

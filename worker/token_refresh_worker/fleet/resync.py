@@ -1,4 +1,4 @@
-"""The resync: once an hour, compare the index with the secrets that carry the fleet's tag."""
+"""The resync: every five minutes, compare the index with the secrets that carry the fleet's tag."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -7,8 +7,10 @@ from typing import Final
 
 from token_refresh_worker.fleet.core.enrolment import Resync, TaggedSecret, resync
 from token_refresh_worker.fleet.core.row import Row
+from token_refresh_worker.fleet.core.shares import members_left
 from token_refresh_worker.fleet.ports import Index
 from token_refresh_worker.fleet.settings import read_fleet_settings
+from token_refresh_worker.run.metrics import metric_fields
 from token_refresh_worker.run.ports import Log
 
 THREADS: Final = 8
@@ -20,7 +22,9 @@ def resync_index(log: Log) -> dict[str, int]:
     settings = read_fleet_settings(os.environ)
     found = synchronise(settings.index(), settings.members(), fleet=settings.name)
     counts = counts_of(found)
-    (log.warning if found.not_believed else log.info)("fleet_resync", fleet=settings.name, **counts)
+    # The dispatcher counts those that left. Those that a listing lacks and that stay are known here alone.
+    lacks = metric_fields(members_left(found.not_believed, found.size), {"Fleet": settings.name})
+    (log.warning if found.not_believed else log.info)("fleet_resync", fleet=settings.name, **counts, **lacks)
     return counts
 
 
@@ -41,11 +45,13 @@ def synchronise(
         believe: Whether to remove the rows that the listing lacks, however many there are.
         progress: Is given how many changes are done, and how many there are.
     """
-    found = resync(members, index.rows(), fleet=fleet, now=index.read_clock(), believe=believe)
+    now = index.read_clock()
+    tombstones = list(index.tombstones())
+    found = resync(members, index.rows(), tombstones, fleet=fleet, now=now, believe=believe)
     changes: list[tuple[Callable[[Row], object], Row]] = [
         *((index.add, row) for row in found.add),
         *((lambda row: index.look_at(row.secret_arn, row.next_at), row) for row in found.look_at),
-        *((lambda row: index.remove(row.secret_arn), row) for row in found.remove),
+        *((lambda row: index.remove(row.secret_arn, now, quietly=False), row) for row in found.remove),
     ]
     progress(0, len(changes))
     # Each change holds by itself, so a resync that dies is finished by the next one.

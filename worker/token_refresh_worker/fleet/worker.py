@@ -5,7 +5,7 @@ The run itself is that of a single secret, with an environment in which the secr
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import SystemRandom
 from typing import Any, NoReturn
 
@@ -15,15 +15,15 @@ from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
 from token_refresh_worker.bootstrap import open_secret, secrets_manager_client
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.fleet.core.announcement import announcement
+from token_refresh_worker.fleet.core.announcement import announcement, in_order
 from token_refresh_worker.fleet.core.outcome import after
-from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, pause_of
+from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, pause_of
 from token_refresh_worker.fleet.ports import Index, IndexEntry
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.invocation import Invocation
-from token_refresh_worker.run.outcome import Outcome, RunReport
+from token_refresh_worker.run.outcome import Outcome
 from token_refresh_worker.run.ports import Bus, Log
 from token_refresh_worker.run.settings import GENERIC_PROVIDER
 
@@ -47,7 +47,7 @@ class Crew:
     chance: Callable[[], float] = SystemRandom().random
 
 
-def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | TokenRefreshError | dict[str, Any]:
+def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | dict[str, Any]:
     """Run on the secrets of a batch, or on the one that an on-demand event names.
 
     A batch never fails: the index repeats what failed, with a backoff that the queue does not have. What crashes is
@@ -70,17 +70,17 @@ def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | Token
         return _run_on_demand(crew, read_event(event), open_invocation(settings.name))
     except Exception as error:  # noqa: BLE001 - a malformed row or response raises whatever its reader meets
         # No run could log it, since none began.
-        return _failed(open_invocation(os.environ.get("FLEET_NAME")), error).ended
+        return _failed(open_invocation(os.environ.get("FLEET_NAME")), error)
 
 
-def _failed(invocation: Invocation, error: Exception, *, secret_id: str | None = None) -> RunReport:
+def _failed(invocation: Invocation, error: Exception, *, secret_id: str | None = None) -> Outcome:
     def fail() -> NoReturn:
         raise error
 
     return invocation.run(fail, secret_id=secret_id)
 
 
-def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | TokenRefreshError:
+def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome:
     if trigger.secret_id is None:
         raise InvalidEvent("in a fleet the event must name a secret: secret_id, its complete ARN")
     run = run_member(crew, trigger, invocation)
@@ -92,10 +92,10 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outc
             f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused",
             fix=("Use its complete ARN, and add it with ", add, ", or resume it with ", resume),
         )
-    return run.ended
+    return run
 
 
-def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> RunReport | None:
+def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | None:
     """Run on one member and report; None if it is none, or held up."""
     secret_arn = trigger.secret_id or ""
     try:
@@ -153,26 +153,45 @@ def provider_of(entry: IndexEntry, read_document: Callable[[], Mapping[str, obje
     return stored if isinstance(stored, str) and stored else default
 
 
-def report(crew: Crew, entry: IndexEntry, run: RunReport) -> None:
-    """Write the row that a run leaves, and announce a transition. Failures are logged: the tokens are stored."""
-    left = after(entry.row, run, began_at=entry.read_at, chance=crew.chance())
+def report(crew: Crew, entry: IndexEntry, run: Outcome) -> None:
+    """Write the row that a run leaves, and announce what changed. Failures are logged: the tokens are stored."""
+    secret_arn = entry.row.secret_arn
     try:
+        left = _store_report(crew, entry, run)
         # A late run knows less than the row, so it announces nothing either.
-        if not crew.index.report(left):
-            crew.log.info("fleet_report_superseded", secret_id=left.secret_arn)
+        if left is None:
+            crew.log.info("fleet_report_superseded", secret_id=secret_arn)
             return
-        event = announcement(left, fleet=crew.fleet)
-        if crew.bus is None or event is None:
-            return
-        # Read again: a run that was under way at the same time may have sent the event.
-        latest = crew.index.entry(left.secret_arn)
-        if latest is not None and latest.row.announced == event.transition:
-            return
-        # In this order: a worker that dies in between sends the event twice, and never not at all.
-        crew.bus.send(event)
-        crew.index.announced(left.secret_arn, event.transition.value)
+        if crew.bus is not None:
+            _announce(crew, crew.bus, left)
     except TokenRefreshError as error:
-        crew.log.warning("fleet_report_failed", secret_id=left.secret_arn, error_type=type(error).__name__)
+        crew.log.warning("fleet_report_failed", secret_id=secret_arn, error_type=type(error).__name__)
+
+
+def _store_report(crew: Crew, entry: IndexEntry, run: Outcome) -> Row | None:
+    """Store the row that a run leaves; None if that is superseded."""
+
+    def left_of(before: Row) -> Row:
+        left = after(before, run, began_at=entry.read_at, chance=crew.chance())
+        # Where nobody sends events, none may pile up.
+        return left if crew.bus else replace(left, unsent=frozenset())
+
+    left = left_of(entry.row)
+    if crew.index.report(left, over=entry.row):
+        return left
+    latest = crew.index.entry(left.secret_arn)
+    if latest is None:
+        return None
+    # A run that was under way at the same time has reported: what it found is no change any more.
+    left = left_of(latest.row)
+    return left if crew.index.report(left) else None
+
+
+def _announce(crew: Crew, bus: Bus, left: Row) -> None:
+    for change in in_order(left.unsent):
+        # In this order: a worker that dies in between sends the event twice, and never not at all.
+        bus.send(announcement(left, change, fleet=crew.fleet))
+        crew.index.announced(left.secret_arn, change)
 
 
 def _read_fields(secret_arn: str) -> Mapping[str, object]:

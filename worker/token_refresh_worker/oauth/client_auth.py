@@ -1,4 +1,4 @@
-"""How the client authenticates to the token endpoint: by one of five methods (RFC 6749 section 2.3)."""
+"""How the client authenticates to the token endpoint: by one of six methods (RFC 6749 section 2.3)."""
 
 import base64
 import json
@@ -45,8 +45,8 @@ def authenticate(client: ClientCredentials, method: AuthMethod) -> ClientAuthent
             return ClientAuthentication(headers=_basic(pair))
         case AuthMethod.NONE:  # RFC 6749 section 3.2.1
             return ClientAuthentication(fields=client_id)
-        case AuthMethod.PRIVATE_KEY_JWT:
-            # The adapter adds a signed `Assertion`, because each request needs a new one.
+        case AuthMethod.PRIVATE_KEY_JWT | AuthMethod.AWS_IAM_JWT:
+            # The adapter adds the assertion itself, because each request needs a new one.
             return ClientAuthentication(fields={**client_id, "client_assertion_type": ASSERTION_TYPE})
         case AuthMethod.SECRET_AS_USER:  # without a password and without an identifier (Stripe)
             return ClientAuthentication(headers=_basic(f"{_secret(client, method)}:"))
@@ -55,7 +55,10 @@ def authenticate(client: ClientCredentials, method: AuthMethod) -> ClientAuthent
 
 @record
 class Assertion:
-    """A JWT that proves who the client is, before it is signed (RFC 7523 section 3)."""
+    """A JWT that proves who the client is, before it is signed (RFC 7523 section 3).
+
+    Of one that AWS STS makes (`aws_iam_jwt`), audience and algorithm are asked for; the rest is the service's.
+    """
 
     client_id: str
     audience: str

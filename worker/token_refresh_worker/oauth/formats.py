@@ -9,13 +9,19 @@ from token_refresh.records import record
 
 
 class AuthMethod(StrEnum):
-    """How the client authenticates: the names of RFC 7591 section 2, and one that no RFC has."""
+    """How the client authenticates: the names of RFC 7591 section 2, and two that no RFC has."""
 
     POST = "client_secret_post"
     BASIC = "client_secret_basic"
     NONE = "none"
     PRIVATE_KEY_JWT = "private_key_jwt"
+    AWS_IAM_JWT = "aws_iam_jwt"
+    """The assertion names the function's role, and AWS STS signs it: no secret and no key of one's own."""
     SECRET_AS_USER = "secret_as_user"  # noqa: S105 - the name of a method: Basic, with the secret as user name (Stripe)
+
+
+ASSERTED: Final = frozenset({AuthMethod.PRIVATE_KEY_JWT, AuthMethod.AWS_IAM_JWT})
+"""The methods that send a client assertion (RFC 7523)."""
 
 
 class Grant(StrEnum):
@@ -64,7 +70,7 @@ class RequestFormat:
     headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     assertion_algorithm: str = "RS256"
     assertion_audience: str | None = None
-    """The `aud` of a `private_key_jwt` assertion; None for the token endpoint."""
+    """The `aud` of a client assertion; None for the token endpoint."""
     assertion_headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Further JOSE headers, such as `kid`."""
 

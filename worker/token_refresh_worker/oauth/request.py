@@ -7,7 +7,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.oauth.client_auth import Assertion, authenticate
-from token_refresh_worker.oauth.formats import RFC_6749_REQUEST, AuthMethod, Encoding, Grant, RequestFormat
+from token_refresh_worker.oauth.formats import ASSERTED, RFC_6749_REQUEST, Encoding, Grant, RequestFormat
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 _REDEEMED_FIELDS: Final = {Grant.REFRESH_TOKEN: "refresh_token", Grant.EXCHANGE: "access_token"}
@@ -22,7 +22,7 @@ class TokenRequest:
     fields: Mapping[str, str]
     headers: Mapping[str, str]
     assertion: Assertion | None = None
-    """To be signed and added as `client_assertion` each time the request is sent."""
+    """To be made and added as `client_assertion` each time the request is sent."""
 
 
 def refresh_request(
@@ -79,5 +79,5 @@ def token_request(
         encoding=request_format.encoding,
         fields=named,
         headers={**request_format.headers, **authentication.headers},
-        assertion=assertion if request_format.auth_method is AuthMethod.PRIVATE_KEY_JWT else None,
+        assertion=assertion if request_format.auth_method in ASSERTED else None,
     )

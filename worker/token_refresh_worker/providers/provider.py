@@ -159,9 +159,9 @@ class Provider:
         """Return how long a consumer may keep a token without a look at its expiry; zero if not at all.
 
         Half of the refresh window: with less left the alarm `renewal-overdue` has been raised. Where a refresh ends the
-        access token before, no cache of a fixed life is safe.
+        access token before, or might, no cache of a fixed life is safe.
         """
-        if self.old_access_token is OldAccessToken.DIES:
+        if self.old_access_token is not OldAccessToken.LIVES:
             return timedelta()
         return refresh_window(self.refresh_window, lifetime) / 2
 

@@ -150,7 +150,7 @@ def _request(table: TomlTable) -> RequestFormat:
         names=table.texts_by_key("names", keys="|".join(_RENAMED), values=f"{FIELD}|"),
         params=table.texts_by_key("params", keys=FIELD),
         headers=table.texts_by_key("headers", keys=_HEADER, values=_HEADER_VALUE),
-        assertion_algorithm=table.text("assertion_algorithm", "RS256", pattern="RS256|PS256|ES256"),
+        assertion_algorithm=table.text("assertion_algorithm", "RS256", pattern="RS256|PS256|ES256|ES384"),
         assertion_audience=table.text("assertion_audience", None),
         assertion_headers=table.texts_by_key("assertion_headers", keys="kid|x5t|x5t#S256"),
     )

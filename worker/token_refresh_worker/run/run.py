@@ -10,7 +10,7 @@ A crash needs no code: the next run takes the step that the crashed one would ha
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -38,7 +38,7 @@ from token_refresh_worker.core.steps import (
 )
 from token_refresh_worker.run.failures import dead_grant, mismatch, too_many_steps, unknown_outcome
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
@@ -78,7 +78,8 @@ class Run:
         return Memory(clock=self.parts.deadline.clock, state=state)
 
     @cached_property
-    def _reader(self) -> SnapshotReader:
+    def reader(self) -> SnapshotReader:
+        """What reads the secret, its claims and its published copy."""
         return SnapshotReader(
             store=self.parts.store,
             claims=self.parts.claims,
@@ -86,6 +87,7 @@ class Run:
             published=self.parts.published,
             secret=self.parts.secret,
             needs_refresh_token=self.parts.provider.needs_refresh_token,
+            memory=self.memory,
         )
 
     @cached_property
@@ -98,7 +100,7 @@ class Run:
         parts, memory = self.parts, self.memory
         keeping = Keeping(parts=parts, memory=memory)
         redemption = Redemption(parts=parts, memory=memory, keeping=keeping)
-        return Actions(parts=parts, memory=memory, reader=self._reader, redemption=redemption, keeping=keeping)
+        return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption, keeping=keeping)
 
     def execute(self) -> Outcome:
         """Run until nothing is left to do.
@@ -112,21 +114,28 @@ class Run:
             raise self.memory.publish_failure
         return outcome
 
-    def report(self, ended: Outcome | TokenRefreshError) -> RunReport:
-        """Report how the run ended, and what it learned."""
-        memory, provider = self.memory, self.parts.provider.name
-        if memory.snapshot is None:
-            return RunReport(ended=ended, provider=provider)
-        return RunReport(
-            ended=ended,
-            at=memory.service_now(),
+    def outcome(
+        self,
+        name: OutcomeName | None = None,
+        *,
+        retry_at: datetime | None = None,
+        error: TokenRefreshError | None = None,
+    ) -> Outcome:
+        """Say how the run ended, and what it learned."""
+        memory, known = self.memory, self.memory.snapshot
+        return Outcome(
+            name=name,
+            error=error,
+            retry_at=retry_at,
+            secret_id=self.parts.secret.secret_id,
+            tokens=CurrentTokens.of(known.current, self.parts.policy) if known else CurrentTokens(),
+            at=memory.service_now() if known else None,
             requests=memory.requests_sent,
-            provider=provider,
-            tokens=CurrentTokens.of(memory.snapshot.current, self.parts.policy),
+            provider=self.parts.provider.name,
         )
 
     def _steps(self) -> Outcome:
-        memory, snapshot = self.memory, self._reader.read(self.memory)
+        memory, snapshot = self.memory, self.reader.read()
         if self.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
@@ -136,7 +145,7 @@ class Run:
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
                 self._poll(polls)
-                polls, snapshot = polls + 1, self._reader.read(memory)
+                polls, snapshot = polls + 1, self.reader.read()
                 step = self._plan(snapshot)
             outcome = self._ended(step, snapshot)
             if outcome is not None:
@@ -158,14 +167,14 @@ class Run:
         """End the run if there is nothing to do; None for an action that is to be carried out."""
         # Done, even if the new tokens are due at once: the next run refreshes them.
         if snapshot.current.version_id in self.memory.received and not isinstance(step, Publish):
-            return self._outcome(OutcomeName.REFRESHED, snapshot)
+            return self.outcome(OutcomeName.REFRESHED)
         if isinstance(step, Rest):
             return self._rest(step, snapshot)
         if self.dry_run:
             recovers = isinstance(step, StoreKept | Promote | Carry)
             if isinstance(step, Redeem):
                 self._actions.redemption.prepare(snapshot)  # A real run fails here before it claims.
-            return self._outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH, snapshot)
+            return self.outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH)
         if (
             isinstance(step, Promote)
             and (snapshot.current.version_id, step.successor.version_id) in self.memory.refused
@@ -187,11 +196,11 @@ class Run:
                 rejected = self.memory.rejected_version
                 if rejected is not None and rejected != snapshot.current.version_id:
                     self.parts.log.warning("refresh_superseded", version_id=snapshot.current.version_id)
-                    return self._outcome(OutcomeName.SUPERSEDED, snapshot)
+                    return self.outcome(OutcomeName.SUPERSEDED)
                 if isinstance(step, Wait):
                     return self._yield(step, snapshot)
                 recovered = snapshot.current.version_id in self.memory.recovered
-                return self._outcome(OutcomeName.RECOVERED if recovered else OutcomeName.FRESH, snapshot)
+                return self.outcome(OutcomeName.RECOVERED if recovered else OutcomeName.FRESH)
             case _:
                 assert_never(step)
 
@@ -221,12 +230,4 @@ class Run:
                     )
                 ),
             )
-        return self._outcome(OutcomeName.YIELDED, snapshot, step)
-
-    def _outcome(self, name: OutcomeName, snapshot: Snapshot, wait: Wait | None = None) -> Outcome:
-        return Outcome(
-            name=name,
-            secret_id=self.parts.secret.secret_id,
-            tokens=CurrentTokens.of(snapshot.current, self.parts.policy),
-            retry_at=wait.until if wait else None,
-        )
+        return self.outcome(OutcomeName.YIELDED, retry_at=step.until)

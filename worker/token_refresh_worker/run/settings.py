@@ -25,6 +25,10 @@ GENERIC_PROVIDER: Final = "generic"
 _UPWORK_DOMAIN: Final = "upwork.com"
 _MONTH_SECONDS: Final = 30 * 24 * 3600
 _KEY_ARN: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+_SIGNED_BY: Final = {
+    AuthMethod.PRIVATE_KEY_JWT: ("RS256", "PS256", "ES256"),  # what KMS signs
+    AuthMethod.AWS_IAM_JWT: ("RS256", "ES384"),  # what AWS STS signs
+}
 _LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -89,16 +93,26 @@ def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False)
         run_period=_read_seconds(given, Variable.RUN_PERIOD_SECONDS, range(60, _MONTH_SECONDS + 1)),
         log_level=_read_choice(given, Variable.LOG_LEVEL, _LOG_LEVELS, normalise=str.upper) or "INFO",
     )
-    if settings.provider.request.auth_method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:
+    _check_assertions(settings)
+    problem = None if any_lifetime else claim_store_problem(settings)
+    if problem is not None:
+        raise problem
+    return settings
+
+
+def _check_assertions(settings: Settings) -> None:
+    method, algorithm = settings.provider.request.auth_method, settings.provider.request.assertion_algorithm
+    if method is AuthMethod.PRIVATE_KEY_JWT and settings.client_key_id is None:
         raise ConfigurationError.of(
             Variable.CLIENT_KEY_ID,
             "must be the ARN or alias of the KMS key that signs assertions, because the client authenticates with "
             "private_key_jwt",
         )
-    problem = None if any_lifetime else claim_store_problem(settings)
-    if problem is not None:
-        raise problem
-    return settings
+    if algorithm not in _SIGNED_BY.get(method, (algorithm,)):
+        raise ConfigurationError(
+            f"assertion_algorithm in the profile {settings.provider.name} is {algorithm}, and with {method} it must be "
+            f"one of {', '.join(_SIGNED_BY[method])}"
+        )
 
 
 def claim_store_problem(settings: Settings) -> ConfigurationError | None:
@@ -136,6 +150,8 @@ def _read_provider(given: Mapping[str, str]) -> Provider:
     auth_method = _read_choice(given, Variable.TOKEN_ENDPOINT_AUTH_METHOD, tuple(AuthMethod))
     if auth_method is not None:
         provider = replace(provider, request=replace(provider.request, auth_method=AuthMethod(auth_method)))
+    if audience := given.get(Variable.CLIENT_ASSERTION_AUDIENCE):
+        provider = replace(provider, request=replace(provider.request, assertion_audience=audience))
     window = _read_seconds(given, Variable.REFRESH_WINDOW_SECONDS, range(1, _MONTH_SECONDS + 1))
     if window is not None:
         provider = replace(provider, refresh_window=window)

@@ -24,6 +24,8 @@ class Variable(StrEnum):
     """How the client authenticates; docs/providers.md has the methods. Default: the profile's."""
     CLIENT_KEY_ID = auto()
     """ARN or alias of the KMS key that signs `private_key_jwt` assertions."""
+    CLIENT_ASSERTION_AUDIENCE = auto()
+    """The `aud` of client assertions. Default: the profile's, else the token endpoint."""
     REFRESH_WINDOW_SECONDS = auto()
     """How long before expiry a token set is due; at most a third of its life. Default: the profile's, else 28800."""
     REPLAY_GRACE_SECONDS = auto()

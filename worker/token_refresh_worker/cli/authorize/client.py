@@ -12,7 +12,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.prompts import ask, ask_secret
-from token_refresh_worker.oauth.formats import AuthMethod
+from token_refresh_worker.oauth.formats import ASSERTED, AuthMethod
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
@@ -55,5 +55,5 @@ def ask_client(settings: Settings, client_id: str | None) -> ClientCredentials:
     """Ask for what is not known yet."""
     what = "Client ID (the API key)" if settings.provider.name == "upwork" else "Client ID"
     client_id = client_id or ask(f"{what} at {settings.provider.title}")
-    is_public = settings.provider.request.auth_method is AuthMethod.NONE
-    return ClientCredentials(client_id=client_id, client_secret=None if is_public else ask_secret("Client secret"))
+    has_secret = settings.provider.request.auth_method not in {AuthMethod.NONE, *ASSERTED}
+    return ClientCredentials(client_id=client_id, client_secret=ask_secret("Client secret") if has_secret else None)

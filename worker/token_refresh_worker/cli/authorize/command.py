@@ -20,6 +20,7 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.prompts import ask_secret, confirm
 from token_refresh_worker.cli.console.screen import errors, output, text, when
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.doubt import take_word
 from token_refresh_worker.cli.secret.lookups import other_regions, refuse_published_secret
 from token_refresh_worker.cli.secret.membership import find_index, join
 from token_refresh_worker.cli.secret.provider import provider_variable, settings_for
@@ -90,6 +91,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if fleet:  # Its table has its name, and holds the claims.
         context = replace(context, environment={**context.environment, "CLAIM_TABLE": fleet})
     version, creates = _find(context, create=create)
+    context = take_word(context, fields_of(version), ask=not yes)
     fields = with_provider_keys(context, fields_of(version), variable or ())
     settings = settings_for(context, fields)
     given = None if client_file is None else read_client_file(client_file)

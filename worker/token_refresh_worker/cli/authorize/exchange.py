@@ -14,7 +14,9 @@ from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.lookups import read_clock
+from token_refresh_worker.cli.secret.publishing import publish
 from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
+from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh_worker.run.settings import Settings
@@ -24,7 +26,10 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, Origin, read_origin
 _REMEDIES = {
     FailureKind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; run "
     "authorize again",
-    FailureKind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key, then run authorize again",
+    FailureKind.NOT_SIGNED: (
+        "correct CLIENT_KEY_ID, or allow kms:Sign on that key (with aws_iam_jwt: CLIENT_ASSERTION_AUDIENCE, and "
+        "sts:GetWebIdentityToken), then run authorize again"
+    ),
     FailureKind.NOT_SENT: "check --token-endpoint and the network, then run authorize again",
     FailureKind.UNEXPECTED: "check --token-endpoint",
 }
@@ -80,6 +85,7 @@ class Exchange:
                 ]
             )
         )
+        publish(context, self.settings, version_id, document)
         show(output(), *message("Next: ", context.command("status")))
         return page.authorized(context.secret_id, context.command("status"))
 
@@ -123,6 +129,18 @@ class Exchange:
     def _refused(self, failure: FailedRequest) -> ClientRejected | CommandFailed:
         if failure.kind is FailureKind.CLIENT_REJECTED:
             again = self.context.command("authorize", "--client-id", "ID")
+            if self.settings.provider.request.auth_method is AuthMethod.AWS_IAM_JWT:
+                return ClientRejected(
+                    f"the token endpoint rejected the client assertion ({failure.seen}), which names your own AWS role",
+                    fix=(
+                        "Register your role at the provider beside the function's, for as long as it takes; ",
+                        *(
+                            Command.of("aws sts get-caller-identity"),
+                            " shows it. Then run ",
+                            self.context.command("authorize"),
+                        ),
+                    ),
+                )
             return ClientRejected(
                 f"the token endpoint rejected the client credentials ({failure.seen})",
                 fix=("Enter others: ", again),

@@ -13,6 +13,7 @@ from typer.models import ArgumentInfo
 from token_refresh_worker.cli.console.failures import reported
 from token_refresh_worker.cli.console.options import OF_A_SECRET, SHARED, context_of
 from token_refresh_worker.cli.context import variables_of
+from token_refresh_worker.cli.deployment import find_deployment
 
 
 class Declared(NamedTuple):
@@ -51,6 +52,8 @@ def command(
             with reported(debug=given.pop("debug"), failed=failed, look=look), context.completing():
                 if as_deployed and context.function is not None:
                     context = context.as_deployed(variables_of(context.function_configuration()))
+                if "secret" in shares:
+                    context = find_deployment(context)
                 code = function(context, **given)
                 sys.stdout.flush()  # Here, so that a full disk is reported; at exit nothing could.
                 raise typer.Exit(code)

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from token_refresh.advice import Command
+from token_refresh.aws.calls import CallFailed
 from token_refresh.errors import SecretAccessDenied
 from token_refresh_worker.cli.console.screen import span
 from token_refresh_worker.cli.context import Context
@@ -38,6 +40,26 @@ def check_caller(context: Context) -> Finding:
         return Finding.healthy(str(context.ask("sts:GetCallerIdentity", "")["Arn"]))
     except SecretAccessDenied as failure:
         return failed(failure)
+
+
+def check_identity_tokens(context: Context) -> Finding:
+    """Say whether the account issues the tokens that `aws_iam_jwt` needs, and under which issuer's name.
+
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetOutboundWebIdentityFederationInfo.html
+
+    Raises:
+        TokenRefreshError: Nobody says so.
+    """
+    try:
+        info = context.ask(
+            "iam:GetOutboundWebIdentityFederationInfo", "", expected=lambda failure: failure.code == "FeatureDisabled"
+        )
+    except CallFailed:
+        info = {}
+    if info.get("JwtVendingEnabled") is True:
+        return Finding.healthy(f"issued by {info.get('IssuerIdentifier')}; the provider has to trust this issuer")
+    enable = Command.of("aws iam enable-outbound-web-identity-federation")
+    return Finding.broken("this AWS account issues none", "let an administrator enable them: ", enable)
 
 
 def check_clock(context: Context) -> Finding:

@@ -14,9 +14,10 @@ from token_refresh_worker.cli.console.options import Json
 from token_refresh_worker.cli.console.screen import assemble, message, output, print_json, show, text
 from token_refresh_worker.cli.context import Context, variables_of
 from token_refresh_worker.cli.doctor.alarms import check_alarms
-from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_region
+from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_identity_tokens, check_region
 from token_refresh_worker.cli.doctor.check import Check, failed, tried
 from token_refresh_worker.cli.doctor.function import check_function
+from token_refresh_worker.cli.doctor.key import check_key
 from token_refresh_worker.cli.doctor.permissions import check_permissions
 from token_refresh_worker.cli.doctor.provider import check_token_endpoint
 from token_refresh_worker.cli.doctor.secret import (
@@ -28,6 +29,7 @@ from token_refresh_worker.cli.doctor.secret import (
 )
 from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.state import SecretState, read_state
+from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.run.settings import read_settings
 
 _WORDS = {Health.HEALTHY: "ok", Health.ATTENTION: "look", Health.BROKEN: "FAILED", Health.UNKNOWN: "skipped"}
@@ -107,6 +109,12 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         yield Check("secret", Finding.broken(f"{type(failure).__name__}: {failure.facts}", *failure.fix))
     else:
         yield from _of_secret(state, consumer_version)
+    key_arn = context.settings().kept_tokens_key_id
+    if key_arn and context.has_all_of_aws:
+        yield tried("kept tokens' key", lambda: check_key(context, key_arn))
+    auth_method = (context.settings() if state is None else state.settings).provider.request.auth_method
+    if auth_method is AuthMethod.AWS_IAM_JWT and context.has_all_of_aws:
+        yield tried("identity tokens", lambda: check_identity_tokens(context))
     yield Check("token endpoint", check_token_endpoint(context, state))
     if context.function is not None:
         yield from check_function(operator)

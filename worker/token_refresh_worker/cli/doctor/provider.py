@@ -18,7 +18,10 @@ from token_refresh_worker.run.settings import Settings
 
 _NOT_SENT = {
     FailureKind.NOT_SENT: "check TOKEN_ENDPOINT, and the network of this machine and of the function",
-    FailureKind.NOT_SIGNED: "correct CLIENT_KEY_ID, or allow kms:Sign on that key",
+    FailureKind.NOT_SIGNED: (
+        "correct CLIENT_KEY_ID, or allow kms:Sign on that key; with aws_iam_jwt, correct CLIENT_ASSERTION_AUDIENCE, or "
+        "allow sts:GetWebIdentityToken"
+    ),
 }
 _RESPONDED = {FailureKind.GRANT_REJECTED, FailureKind.CLIENT_REJECTED, FailureKind.REQUEST_REJECTED}
 

@@ -130,7 +130,7 @@ def resync(
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Compare the index with the secrets that carry the fleet's tag; the fleet does so by itself each hour."""
+    """Compare the index with the secrets that carry the fleet's tag; the fleet does so by itself every five minutes."""
     with _progress("resync", None) as progress:
         found = synchronise(
             open_index(context, fleet),
@@ -179,7 +179,8 @@ def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
     if len(why) > LONGEST_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most, since each run reads it")
     index = find_index(context, fleet)
-    pause = None if lasts is None else Pause(until=index.read_clock() + lasts, by=_user(), why=why)
+    now = index.read_clock()
+    pause = None if lasts is None else Pause(at=now, until=now + lasts, by=_user(), why=why)
     secret_arn = None if secret is None else arn_of(context, secret)
     if not index.pause(pause, secret_arn=secret_arn, provider=provider):
         add_it = Command.of("token-refresh fleet add {} --fleet {} --region {}", str(secret), fleet, context.region)

@@ -15,8 +15,11 @@ from token_refresh_worker.cli.console.screen import errors, fields_table, messag
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.past import Past, TokenFate, read_past, settings_of
 from token_refresh_worker.cli.history.versions import ListedVersion
+from token_refresh_worker.cli.secret.doubt import take_word
 from token_refresh_worker.cli.secret.finding import Finding, Health
-from token_refresh_worker.cli.secret.storing import store_version, value_of
+from token_refresh_worker.cli.secret.lookups import saying_where
+from token_refresh_worker.cli.secret.publishing import publish
+from token_refresh_worker.cli.secret.storing import fields_of, store_version, value_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import RunState, Snapshot
@@ -24,6 +27,7 @@ from token_refresh_worker.core.steps import Carry, Mismatch, Promote, Step
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import mismatch
 from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ORIGIN_KEY, StoreName
 
@@ -43,6 +47,8 @@ def restore(
 
     It is refused if no run could refresh it, or not without a risk: authorize again instead.
     """
+    with saying_where(context):
+        context = take_word(context, fields_of(context.store().read(label=CURRENT)), ask=not yes)
     past = read_past(context)
     _check_claims(past)
     chosen = _choose(context, past.listed, version_id)
@@ -50,13 +56,16 @@ def restore(
     if chosen.document is None or version is None or version.value is None:
         raise CommandFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(context))
     value = _with_claims_in(past.claim_store, chosen.document, version.value)
-    note = _explain(context, past, replace(version, value=value))
+    note, settings = _explain(context, past, replace(version, value=value))
     expires = None if chosen.document.expires_at is None else when(chosen.document.expires_at)
     about = [("version", chosen.version_id), ("stored", when(chosen.created_at)), ("expires", expires), ("note", note)]
     errors().print(fields_table(about))
     if not yes:
         confirm("Make it current, as a new version?")
-    _store(context, value)
+    version_id = _store(context, value)
+    if settings is not None:
+        publish(context, settings, version_id, chosen.document)
+    show(output(), *message("Next: ", context.command("status")))
     return 0
 
 
@@ -103,22 +112,22 @@ def _alternatives(context: Context) -> Advice:
     return "List the versions: ", history, "; or get a new token set: ", authorize
 
 
-def _explain(context: Context, past: Past, version: SecretVersion) -> str:
-    """Say what runs make of a restored set.
+def _explain(context: Context, past: Past, version: SecretVersion) -> tuple[str, Settings | None]:
+    """Say what runs make of a restored set; with the settings to publish it by, if no run replaces it at once.
 
     Raises:
         CommandFailed: They could not refresh it, or not without a risk.
         ConfigurationError: The settings don't fit it.
     """
     snapshot = past.snapshot(version)
-    policy = settings_of(context, snapshot.current.document.fields).policy
-    step = plan(snapshot, RunState(), policy)
+    settings = settings_of(context, snapshot.current.document.fields)
+    step = plan(snapshot, RunState(), settings.policy)
     if isinstance(step, Mismatch):
         raise mismatch(past.secret, step)
-    verdict = judge(past, snapshot, step, policy)
+    verdict = judge(past, snapshot, step, settings.policy)
     if verdict.health is Health.BROKEN:
         raise CommandFailed(verdict.text, fix=("Get a new token set: ", context.command("authorize")))
-    return verdict.text
+    return verdict.text, None if isinstance(step, Promote | Carry) else settings
 
 
 def judge(past: Past, snapshot: Snapshot, step: Step, policy: Policy) -> Finding:
@@ -153,7 +162,7 @@ def _judge_unresolved(snapshot: Snapshot, policy: Policy, token: str, since: dat
     )
 
 
-def _store(context: Context, value: SecretValue) -> None:
+def _store(context: Context, value: SecretValue) -> str:
     store = context.store()
     replaced = store.read(label=CURRENT)  # Now, not from `past`: the question may have waited long.
     with finishing("The token set is stored first."):
@@ -161,4 +170,4 @@ def _store(context: Context, value: SecretValue) -> None:
     old = None if replaced is None else f"{replaced.version_id}, now {PREVIOUS}"
     output().print(text("Restored.", "bold green"))
     output().print(fields_table([("current version", new), ("replaced", old)]))
-    show(output(), *message("Next: ", context.command("status")))
+    return new

@@ -27,7 +27,7 @@ _BASES: Final = {
     Basis.ASSUMED: " (assumed, not verified)",
 }
 _OLD: Final = {
-    None: None,
+    None: "not stated; it counts as ended",
     OldAccessToken.DIES: "dies with the refresh",
     OldAccessToken.LIVES: "works until it expires",
 }

@@ -13,6 +13,7 @@ from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import Errors, errors, show_result, text
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_worker.cli.refresh.invoke import invoke
+from token_refresh_worker.cli.secret.doubt import take_word
 from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.provider import names_provider, settings_for
 from token_refresh_worker.cli.secret.state import read_state
@@ -68,19 +69,20 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     with saying_where(context):
         if force and not (dry_run or yes):
             _confirm_reserved(context)
-        settings = _settings(context, ask=not (dry_run or yes))
+        context, settings = _settings(context, ask=not (dry_run or yes))
         with console.status("refreshing"):  # After the questions: it would draw over them.
             result = _run(context, settings, console, trigger)
     show_result(result, as_json=as_json)
     return 0
 
 
-def _settings(context: Context, *, ask: bool) -> Settings:
+def _settings(context: Context, *, ask: bool) -> tuple[Context, Settings]:
     fields = fields_of(context.store().read(label=CURRENT))
+    context = take_word(context, fields, ask=ask)
     settings = settings_for(context, fields)
     if ask and not names_provider(context, fields):
         confirm(f"Nothing names the provider of these tokens. Send the refresh token to {settings.provider.host}?")
-    return settings
+    return context, settings
 
 
 def _run(context: Context, settings: Settings, console: Errors, trigger: Trigger) -> dict[str, str | None]:

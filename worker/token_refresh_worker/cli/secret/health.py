@@ -142,7 +142,7 @@ def _mismatch(state: SecretState, step: Mismatch) -> Finding:
         )
     remedy: Advice = ("set claim_table in the function's deployment, and deploy. Or ",)
     if state.context.function is None:
-        with_function = command("status", "--function", "FUNCTION")
+        with_function = command("status", "--function", state.context.function_name)
         remedy = ("take the deployed function's settings: ", with_function, ". Or ")
     return Finding.broken(
         f"a run with these settings fails: the claims are in {step.stored}, and these keep them in {step.configured}",
@@ -213,7 +213,7 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
 
 
 def _doctor(state: SecretState) -> Command:
-    named = () if state.context.function else ("--function", "NAME")
+    named = () if state.context.function else ("--function", state.context.function_name)
     return state.context.command("doctor", *named)
 
 

@@ -7,6 +7,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.providers.loader import own_profiles, profile_names
 from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.stored.origin import read_origin
 
 PROVIDER_KEY = "provider"
 
@@ -17,9 +18,19 @@ def settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
     Raises:
         ConfigurationError: A setting is wrong, or does not fit the document.
     """
-    settings = context.settings(**provider_variable(context, fields))
+    settings = context.settings(**provider_variable(context, fields), **_claim_table_variable(context, fields))
     _check_provider(context, fields, settings)
     return replace(settings, provider=settings.provider.for_document(fields))
+
+
+def _claim_table_variable(context: Context, fields: Mapping[str, object]) -> dict[str, str]:
+    """Give CLAIM_TABLE as the document names it, unless the settings or the deployment say something else."""
+    origin, deployment = read_origin(fields), context.deployment
+    table = origin.claim_store.table if origin else None
+    if table is None or context.function is not None or context.environment.get("CLAIM_TABLE"):
+        return {}
+    fits = not deployment.is_named or deployment.doubtful.get("CLAIM_TABLE") == table
+    return {"CLAIM_TABLE": table} if fits else {}
 
 
 def _check_provider(context: Context, fields: Mapping[str, object], settings: Settings) -> None:

@@ -112,7 +112,9 @@ def _client(state: SecretState) -> str:
 def _published(state: SecretState) -> str | None:
     name, context = state.settings.published_secret_id, state.context
     if name is None:
-        return None if context.function else _NOT_LOOKED_AT
+        if doubtful := context.deployment.doubtful.get("PUBLISHED_SECRET_ID"):
+            return f"not looked at: nothing proves that {doubtful} is this secret's"
+        return None if context.function or context.deployment.is_named else _NOT_LOOKED_AT
     older = "can't be read" if state.publish_failure else "an older version"
     return f"{name}: {older if state.published_lags else 'the current version'}"
 
@@ -122,10 +124,10 @@ def _caches(state: SecretState) -> str | None:
     if state.settings.published_secret_id is None:
         return None
     longest, provider = state.longest_safe_cache, state.settings.provider
-    if not longest:
-        return "none of a fixed life is safe: a refresh ends the access token before"
-    unknown = "" if provider.old_access_token else ", if a refresh doesn't end the access token before"
-    return f"safe for up to {span(longest)}{unknown}"
+    if longest:
+        return f"safe for up to {span(longest)}"
+    ends = "ends" if provider.old_access_token else "may end"
+    return f"read again after a 401: a refresh {ends} the access token before"
 
 
 def _attempts(state: SecretState) -> Table:

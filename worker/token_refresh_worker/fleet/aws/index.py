@@ -9,7 +9,8 @@ from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.core.dispatch import LEASE
-from token_refresh_worker.fleet.core.row import AHEAD, Pause, Pauses, Row
+from token_refresh_worker.fleet.core.row import AHEAD, Change, Pause, Pauses, Row
+from token_refresh_worker.fleet.core.tombstone import REMEMBERED, Tombstone
 from token_refresh_worker.fleet.ports import CLOCK_TICK, IndexEntry
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 INDEX: Final = "fleet"
 """The global secondary index over `fleet`: all rows, and no claims."""
 
-_EXISTS: Final = "attribute_exists(secret_arn)"
+_IS_MEMBER: Final = "fleet = :fleet"
 _MINUTE: Final = 60
 _BATCHES: Final = 10
 """How many calls one batch may take; a table that is not throttled needs one."""
@@ -33,17 +34,15 @@ class TableIndex:
 
     def rows(self) -> Iterator[Row]:
         """Read all rows with as few calls as there are megabytes."""
-        what = self._all_rows()
-        while True:
-            page, last, now = self._table.call("Query", what, _read_page)
-            yield from (items.read_row(item, now) for item in page if items.is_row(item))
-            if last is None:
-                return
-            what = {**what, "ExclusiveStartKey": last}
+        yield from (items.read_row(item, now) for item, now in self._all_items(self._fleet))
+
+    def tombstones(self) -> Iterator[Tombstone]:
+        """Read the tombstones."""
+        yield from (items.read_tombstone(item) for item, _ in self._all_items(items.left(self._fleet)))
 
     def read_clock(self) -> datetime:
         """Read the time."""
-        *_, now = self._table.call("Query", {**self._all_rows(), "Limit": 1}, _read_page)
+        *_, now = self._table.call("Query", {**_listing(self._fleet), "Limit": 1}, _read_page)
         return now
 
     def pauses(self) -> Pauses:
@@ -64,17 +63,23 @@ class TableIndex:
         breakers = items.read_breakers(found.get(f"breakers#{self._fleet}", {}), now)
         return IndexEntry(row=items.read_row(item, now), pauses=pauses, breakers=breakers, read_at=now)
 
-    def report(self, row: Row) -> bool:
+    def report(self, row: Row, *, over: Row | None = None) -> bool:
         """Store what a run left, unless a newer run has reported or the secret has left the fleet."""
         values = items.report_values(row, prefix=":")
         changes = ", ".join(f"{name[1:]} = {name}" for name in values)
+        condition = _IS_MEMBER
+        if over is not None and over.seen is not None:
+            condition += " AND ran_at = :read"
+            values |= {":read": {"N": items.seconds(over.seen.at)}}
+        elif over is not None:
+            condition += " AND attribute_not_exists(ran_at)"
         at = row.seen.at if row.seen else row.added_at
         # A time that no run can have had is a broken one, and so is a text: both would lock the row forever.
         newer = "attribute_type(ran_at, :number) AND ran_at > :newest AND ran_at < :latest"
-        return self._update(
-            items.key("row", row.secret_arn),
+        return self._update_member(
+            row.secret_arn,
             f"SET {changes}",
-            f"{_EXISTS} AND NOT ({newer})",
+            f"{condition} AND NOT ({newer})",
             {
                 **values,
                 ":number": {"S": "N"},
@@ -83,10 +88,10 @@ class TableIndex:
             },
         )
 
-    def announced(self, secret_arn: str, transition: str) -> None:
-        """Remember that a transition was announced."""
-        # Not a part of the report: it is written only once the bus has taken the event.
-        self._update(items.key("row", secret_arn), "SET announced = :it", _EXISTS, {":it": {"S": transition}})
+    def announced(self, secret_arn: str, change: Change) -> None:
+        """Remember that the bus took the event of a change."""
+        gone = {":it": items.write_changes([change])}
+        self._update_member(secret_arn, "DELETE unsent :it", _IS_MEMBER, gone)
 
     def add(self, row: Row) -> bool:
         """Add a row, unless the secret has one."""
@@ -100,26 +105,32 @@ class TableIndex:
 
     def look_at(self, secret_arn: str, now: datetime) -> bool:
         """Make a secret due."""
-        return self._update(
-            items.key("row", secret_arn), "SET next_at = :now", _EXISTS, {":now": {"N": items.seconds(now)}}
-        )
+        return self._update_member(secret_arn, "SET next_at = :now", _IS_MEMBER, {":now": {"N": items.seconds(now)}})
 
-    def remove(self, secret_arn: str) -> None:
-        """Remove a row."""
-        self._table.write("DeleteItem", {"Key": items.key("row", secret_arn)})
+    def remove(self, secret_arn: str, now: datetime, *, quietly: bool) -> bool:
+        """Turn a row into a tombstone."""
+        values = {
+            ":left": {"S": items.left(self._fleet)},
+            ":now": {"N": items.seconds(now)},
+            ":quietly": {"BOOL": quietly},
+            ":gone": {"N": str(int((now + REMEMBERED).timestamp()))},
+        }
+        # A resync may have seen that the tag is gone before the command that took it off came to the row.
+        condition = f"{_IS_MEMBER} OR fleet = :left" if quietly else _IS_MEMBER
+        update = "SET fleet = :left, left_at = if_not_exists(left_at, :now), quietly = :quietly, gone_at = :gone"
+        return self._update_member(secret_arn, update, condition, values)
 
     def pause(self, pause: Pause | None, *, secret_arn: str | None = None, provider: str | None = None) -> bool:
         """Pause one secret, one provider or the fleet, or resume it."""
         # An empty name must not mean the whole fleet.
         name = items.PAUSE if provider is None else f"{items.PAUSE}:{provider}"
-        if secret_arn is None:
-            key, condition = items.key("fleet", self._fleet), "attribute_not_exists(fleet)"  # which this item never has
-        else:
-            key, condition = items.key("row", secret_arn), _EXISTS
-        if pause is None:
-            return self._update(key, "REMOVE #pause", condition, {}, names={"#pause": name})
-        values = {":pause": {"S": items.write_pause(pause)}}
-        return self._update(key, "SET #pause = :pause", condition, values, names={"#pause": name})
+        update, values = "REMOVE #pause", {}
+        if pause is not None:
+            update, values = "SET #pause = :pause", {":pause": {"S": items.write_pause(pause)}}
+        if secret_arn is not None:
+            return self._update_member(secret_arn, update, _IS_MEMBER, values, names={"#pause": name})
+        never_has = "attribute_not_exists(fleet)"
+        return self._update(items.key("fleet", self._fleet), update, never_has, values, names={"#pause": name})
 
     def handed_out(self, now: datetime) -> frozenset[str]:
         """Give the IDs of the messages of the last five minutes."""
@@ -142,12 +153,14 @@ class TableIndex:
         values = {":open": {"L": names}, ":until": {"N": items.seconds(now + LEASE)}}
         self._update(items.key("breakers", self._fleet), "SET providers = :open, open_until = :until", None, values)
 
-    def _all_rows(self) -> dict[str, Any]:
-        return {
-            "IndexName": INDEX,
-            "KeyConditionExpression": "fleet = :fleet",
-            "ExpressionAttributeValues": {":fleet": {"S": self._fleet}},
-        }
+    def _all_items(self, listing: str) -> Iterator[tuple[items.Item, datetime]]:
+        what = _listing(listing)
+        while True:
+            page, last, now = self._table.call("Query", what, _read_page)
+            yield from ((item, now) for item in page if items.is_row(item))
+            if last is None:
+                return
+            what = {**what, "ExclusiveStartKey": last}
 
     def _get(self, keys: list[dict[str, dict[str, str]]]) -> tuple[dict[str, items.Item], datetime]:
         """Read several items consistently, by their keys."""
@@ -168,6 +181,18 @@ class TableIndex:
         where = f"fleet table {self._table.name} in {self._table.region}"
         raise SecretStoreUnavailable(f"dynamodb:BatchGetItem on {where} left items unread: it is throttled")
 
+    def _update_member(
+        self,
+        secret_arn: str,
+        update: str,
+        condition: str,
+        values: Mapping[str, Any],
+        *,
+        names: Mapping[str, str] | None = None,
+    ) -> bool:
+        values = {**values, ":fleet": {"S": self._fleet}}
+        return self._update(items.key("row", secret_arn), update, condition, values, names=names)
+
     def _update(
         self,
         key: Mapping[str, Any],
@@ -184,6 +209,14 @@ class TableIndex:
         }
         what = {"Key": key, "UpdateExpression": update, **{name: value for name, value in given.items() if value}}
         return self._table.write("UpdateItem", what)
+
+
+def _listing(name: str) -> dict[str, Any]:
+    return {
+        "IndexName": INDEX,
+        "KeyConditionExpression": "fleet = :fleet",
+        "ExpressionAttributeValues": {":fleet": {"S": name}},
+    }
 
 
 def _read_page(page: Any) -> tuple[list[items.Item], Any, datetime]:

@@ -1,7 +1,8 @@
 """Rows and pauses as DynamoDB items.
 
     key `secret_arn`       holds
-    `row#ARN`              a row; `fleet` puts it into the index of that name, `ran_at` makes a report conditional
+    `row#ARN`              a row; `fleet` puts it into the index of that name, `ran_at` makes a report conditional.
+                           Of a secret that left, a tombstone: `fleet` is `NAME#left`, and DynamoDB deletes it
     `fleet#NAME`           pauses of the fleet (`pause`) and of its providers (`pause:PROVIDER`)
     `sent#NAME#MINUTE`     message IDs of one minute; DynamoDB deletes it after `gone_at`
     `breakers#NAME`        `providers` whose breaker is open, until `open_until`
@@ -13,14 +14,15 @@ bytes costs less to write than the claims beside it would.
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar
 
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh_worker.core.announcement import Transition
-from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Pause, Pauses, Row, Seen, State
+from token_refresh_worker.fleet.core.row import AHEAD, UNKNOWN_PROVIDER, Change, Pause, Pauses, Row, Seen, State
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.providers.schema import NAME
 from token_refresh_worker.run.outcome import CurrentTokens
 
@@ -42,6 +44,11 @@ def key(kind: Literal["row", "fleet", "sent", "breakers"], name: str) -> dict[st
     return {KEY: {"S": f"{kind}#{name}"}}
 
 
+def left(fleet: str) -> str:
+    """Name the listing of a fleet's tombstones; no fleet can have this name."""
+    return f"{fleet}#left"
+
+
 def write_row(row: Row, fleet: str) -> dict[str, dict[str, Any]]:
     """Write a row as an item."""
     item: dict[str, dict[str, Any]] = {
@@ -52,17 +59,30 @@ def write_row(row: Row, fleet: str) -> dict[str, dict[str, Any]]:
     }
     if row.pause is not None:
         item[PAUSE] = {"S": write_pause(row.pause)}
-    if row.announced is not None:
-        item["announced"] = {"S": row.announced}
     return item
 
 
-def report_values(row: Row, *, prefix: str) -> dict[str, dict[str, str]]:
+def report_values(row: Row, *, prefix: str) -> dict[str, dict[str, Any]]:
     """Give the attributes that a run writes."""
-    values = {"provider": {"S": row.provider}, "next_at": {"N": seconds(row.next_at)}}
+    values: dict[str, dict[str, Any]] = {"provider": {"S": row.provider}, "next_at": {"N": seconds(row.next_at)}}
     if row.seen is not None:
         values |= {"seen": {"S": _write_seen(row.seen)}, "ran_at": {"N": seconds(row.seen.at)}}
+    if row.unsent:
+        values["unsent"] = write_changes(row.unsent)
     return {f"{prefix}{name}": value for name, value in values.items()}
+
+
+def write_changes(changes: Iterable[Change]) -> dict[str, list[str]]:
+    """Write changes as a set, from which each can be taken without reading the others."""
+    return {"SS": sorted(f"{seconds(c.found_at)} {seconds(c.since)} {c.transition.value}" for c in changes)}
+
+
+def _read_changes(texts: Iterable[str]) -> frozenset[Change]:
+    parts = (text.split(" ", 2) for text in texts)
+    return frozenset(
+        Change(found_at=moment(found_at), since=moment(since), transition=Transition(name))
+        for found_at, since, name in parts
+    )
 
 
 def is_row(item: Item) -> bool:
@@ -84,7 +104,17 @@ def read_row(item: Item, now: datetime) -> Row:
         next_at=_readable(item, "next_at", "N", moment) or _LONG_AGO,
         seen=seen if seen is not None and seen.at <= now + AHEAD else None,
         pause=_readable(item, PAUSE, "S", read_pause),
-        announced=_readable(item, "announced", "S", Transition),
+        unsent=_readable(item, "unsent", "SS", _read_changes) or frozenset(),
+    )
+
+
+def read_tombstone(item: Item) -> Tombstone:
+    """Read a tombstone; one that can't be read is an old one, which nobody is shown."""
+    return Tombstone(
+        secret_arn=item[KEY]["S"].removeprefix("row#"),
+        provider=_readable(item, "provider", "S", _provider) or UNKNOWN_PROVIDER,
+        left_at=_readable(item, "left_at", "N", moment) or _LONG_AGO,
+        quietly=_readable(item, "quietly", "BOOL", bool) or False,
     )
 
 
@@ -127,13 +157,14 @@ def _readable(item: Item, name: str, kind: str, read: Callable[[Any], T]) -> T |
 
 def write_pause(pause: Pause) -> str:
     """Write a pause as JSON."""
-    return json.dumps({"until": seconds(pause.until), "by": pause.by, "why": pause.why})
+    return json.dumps({"at": seconds(pause.at), "until": seconds(pause.until), "by": pause.by, "why": pause.why})
 
 
 def read_pause(text: str) -> Pause:
     """Read a pause from JSON."""
     found = json.loads(text)
-    return Pause(until=moment(found["until"]), by=str(found["by"]), why=str(found["why"]))
+    times = {name: moment(found[name]) for name in ("at", "until")}
+    return Pause(**times, by=str(found["by"]), why=str(found["why"]))
 
 
 def seconds(when: datetime) -> str:
@@ -161,6 +192,7 @@ def _provider(name: str) -> str:
     return name
 
 
+_FLAGS: Final = ("rejected", "ending")
 _TOKENS: Final = frozenset(field.name for field in fields(CurrentTokens))
 _SEEN: Final = frozenset(field.name for field in fields(Seen)) - {"tokens"}
 _TIMES: Final = frozenset(name for name in _TOKENS | _SEEN if name.endswith("at")) | {"since"}
@@ -177,6 +209,7 @@ def _read_seen(text: str) -> Seen:
     found = json.loads(text)
     known: dict[str, Any] = {name: found.get(name) for name in _SEEN | _TOKENS}
     known |= {name: moment(known[name]) for name in _TIMES if known[name] is not None}
+    known |= {name: known[name] is True for name in _FLAGS}
     # `type`, not `isinstance`: JSON's true is an `int` of Python.
     numbers = (known["requests"], known["failures"])
     texts = (known["outcome"] or "", known["error_type"] or "", known["version_id"] or "")

@@ -1,39 +1,61 @@
-"""Which event a run's outcome calls for.
+"""Which events a run's outcome calls for: each transition of a secret to another state, and the end of its grant.
 
-The row remembers the last transition that was announced. A run that dies between the event and the row announces it
-again: consumers tell a repetition by `since`, which stays the same.
+What a run has to announce is written with its report, as one write, and taken off the row once the bus has it. A run
+that dies in between leaves it to the next one, with the same `since`: by that, consumers drop a repetition.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.core.outcome import SUCCESSES
-from token_refresh_worker.fleet.core.row import Row, Seen, State
+from token_refresh_worker.fleet.core.row import Change, Row, Seen, State
+
+MOST_UNSENT: Final = 20
+"""A bus that never takes an event must not let a row grow without end."""
+
+_TRANSITIONS: Final[Mapping[State, Transition]] = {
+    State.REAUTHORIZE: Transition.REAUTHORIZATION_REQUIRED,
+    State.ERROR: Transition.CORRECTION_REQUIRED,
+    State.HELD: Transition.REFRESH_HELD,
+    State.EMPTY: Transition.DOCUMENT_MISSING,
+}
 
 
-def announcement(row: Row, *, fleet: str) -> Announcement | None:
-    """Return the event that a row calls for, as a run has just left it."""
-    seen = row.seen
-    transition = _transition(row, seen) if seen else None
-    if seen is None or transition is None or row.announced == transition:
-        return None
+def changes(before: Seen | None, seen: Seen) -> list[Change]:
+    """Return what a run changed, in the order in which to announce it."""
+    found: list[Change] = []
+    transition = _of_state(before, seen)
+    if transition is not None:
+        found.append(Change(found_at=seen.at, transition=transition, since=seen.since))
+    if seen.ending and not (before and before.ending):
+        since = seen.tokens.grant_ending_at or seen.since
+        found.append(Change(found_at=seen.at, transition=Transition.GRANT_ENDING, since=since))
+    return found
+
+
+def _of_state(before: Seen | None, seen: Seen) -> Transition | None:
+    was = before.state if before else State.HEALTHY
+    if seen.state is not State.HEALTHY:
+        return _TRANSITIONS[seen.state] if seen.state is not was else None
+    # Whatever else happened to the secret since its grant was rejected.
+    if before and (before.rejected or (before.ending and not seen.ending)):
+        return Transition.REAUTHORIZED
+    return None if was is State.HEALTHY else Transition.WORKING_AGAIN
+
+
+def in_order(unsent: frozenset[Change]) -> list[Change]:
+    """Return changes in the order in which runs found them; a new grant works before it ends."""
+    order = list(Transition)
+    return sorted(unsent, key=lambda change: (change.found_at, order.index(change.transition)))
+
+
+def announcement(row: Row, change: Change, *, fleet: str) -> Announcement:
+    """Return the event of a change."""
     return Announcement(
-        transition=transition,
+        transition=change.transition,
         secret_id=row.secret_arn,
-        version_id=seen.tokens.version_id,
+        version_id=row.seen.tokens.version_id if row.seen else None,
         provider=row.provider,
         fleet=fleet,
-        since=(seen.tokens.grant_ending_at if transition is Transition.GRANT_ENDING else None) or seen.since,
+        since=change.since,
     )
-
-
-def _transition(row: Row, seen: Seen) -> Transition | None:
-    if seen.state is State.REAUTHORIZE:
-        return Transition.REAUTHORIZATION_REQUIRED
-    # A run that yielded, or failed for another reason, shows nothing about the grant.
-    if seen.state is not State.HEALTHY or seen.outcome not in SUCCESSES:
-        return None
-    # Before "Grant Ending": a new grant that ends soon sends both, in this order.
-    if row.announced == Transition.REAUTHORIZATION_REQUIRED:
-        return Transition.REAUTHORIZED
-    if seen.grant_is_ending:
-        return Transition.GRANT_ENDING
-    return Transition.REAUTHORIZED if row.announced is not None else None

@@ -3,12 +3,13 @@
 A secret joins by the tag `token-refresh:fleet` with the fleet's name, and leaves when the tag or the secret is gone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Row, State
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 FLEET_TAG: Final = "token-refresh:fleet"
 PROVIDER_TAG: Final = "token-refresh:provider"
@@ -42,10 +43,18 @@ class Resync:
     remove: Sequence[Row]
     not_believed: int
     """Rows that the listing lacks and that were kept, because it lacks too many."""
+    size: int
+    """Rows before the changes."""
 
 
-def resync(
-    listed: Iterable[TaggedSecret], rows: Iterable[Row], *, fleet: str, now: datetime, believe: bool = False
+def resync(  # noqa: PLR0913 - what there is, and how to compare it, each by its name
+    listed: Iterable[TaggedSecret],
+    rows: Iterable[Row],
+    tombstones: Collection[Tombstone] = (),
+    *,
+    fleet: str,
+    now: datetime,
+    believe: bool = False,
 ) -> Resync:
     """Compare a complete listing with all rows of the fleet.
 
@@ -55,10 +64,12 @@ def resync(
     known = {row.secret_arn: row for row in rows}
     # A secret that was added a moment ago may not be in the listing yet.
     gone = [row for arn, row in known.items() if arn not in members and row.added_at < now - STALE]
+    # Nor is the tag gone from it that `fleet remove` took off a moment ago.
+    removed = {stone.secret_arn for stone in tombstones if stone.quietly and stone.left_at > now - STALE}
     believed = believe or len(gone) <= max(BELIEVABLE_LOSS, len(known) // 5)
     return Resync(
         # By equality: the filter of `ListSecrets` matches prefixes, so `prod` also lists `prod-eu`.
-        add=[enrol(secret, now) for arn, secret in members.items() if arn not in known],
+        add=[enrol(secret, now) for arn, secret in members.items() if arn not in known and arn not in removed],
         look_at=[
             replace(row, next_at=now)
             for arn, row in known.items()
@@ -66,6 +77,7 @@ def resync(
         ],
         remove=gone if believed else [],
         not_believed=0 if believed else len(gone),
+        size=len(known),
     )
 
 

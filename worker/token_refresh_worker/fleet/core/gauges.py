@@ -4,14 +4,15 @@ No metric has "secret" or "token" in its name: the log masks the values of such 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from token_refresh_worker.fleet.core.breaker import BreakerReason
 from token_refresh_worker.fleet.core.dispatch import Decision, Fleet
 from token_refresh_worker.fleet.core.row import Row, State, state_of
+from token_refresh_worker.fleet.core.shares import percent, shares
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 from token_refresh_worker.run.metrics import metric_fields
 
 _MANAGED: Final = frozenset({State.HEALTHY, State.DUE, State.OVERDUE, State.HELD})
@@ -37,11 +38,11 @@ class Gauges:
         ]
 
 
-def measure(fleet: Fleet, decision: Decision, now: datetime) -> Gauges:
+def measure(fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iterable[Tombstone] = ()) -> Gauges:
     """Count the rows by state, and what this minute hands out and leaves."""
     states = {row.secret_arn: state_of(row, fleet.pauses, now) for row in fleet.rows}
     counted = Counter(states.values())
-    reasons = [breaker.reason for breaker in decision.breakers.values()]
+    held_back = {row.secret_arn for row in fleet.rows if row.provider in decision.breakers}
     managed = [row for row in fleet.rows if states[row.secret_arn] in _MANAGED]
     return Gauges(
         fleet={
@@ -50,10 +51,9 @@ def measure(fleet: Fleet, decision: Decision, now: datetime) -> Gauges:
             "HandedOut": len(decision.messages),
             "UnderWay": decision.under_way,
             "Waiting": decision.waiting,
-            "OldestDueSeconds": _oldest_due_seconds(managed, now),
             "WithinWindowPercent": _within_window_percent(managed, now),
-            "BreakersOpen": len(reasons),
-            "RejectedGrantsBursts": reasons.count(BreakerReason.REJECTED_GRANTS),
+            "BreakersOpen": len(decision.breakers),
+            **shares(fleet.rows, fleet.pauses, tombstones, held_back=held_back, now=now),
         },
         providers=_by_provider(fleet, decision, states),
     )
@@ -74,17 +74,8 @@ def _by_provider(fleet: Fleet, decision: Decision, states: Mapping[str, State]) 
     }
 
 
-def _oldest_due_seconds(rows: list[Row], now: datetime) -> float:
-    """Say for how long the longest waiting secret has been due."""
-    # A retry moves `next_at`, and must not make a secret look less late.
-    due = [row.due_at or row.next_at for row in rows]
-    return max((max(0.0, (now - moment).total_seconds()) for moment in due), default=0.0)
-
-
 def _within_window_percent(rows: list[Row], now: datetime) -> float:
     """Say how many have more than half of their refresh window left; the objective is 99.9 percent."""
-    if not rows:
-        return 100.0
     # A secret without a known window counts against the objective: nobody can say that it is fresh.
     halves = [row.half_window_at for row in rows]
-    return round(100 * sum(half is not None and now < half for half in halves) / len(rows), 3)
+    return 100.0 - percent(sum(half is None or now >= half for half in halves), len(rows))

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh_worker.fleet.core.announcement import MOST_UNSENT, changes
 from token_refresh_worker.fleet.core.row import Row, Seen, State
-from token_refresh_worker.run.outcome import OutcomeName, RunReport
+from token_refresh_worker.run.outcome import Outcome, OutcomeName
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -31,7 +32,7 @@ _STATES: Final = {
 """
 
 
-def after(row: Row, run: RunReport, *, began_at: datetime, chance: float) -> Row:
+def after(row: Row, run: Outcome, *, began_at: datetime, chance: float) -> Row:
     """Return the row as this run leaves it.
 
     `began_at`, by the clock of DynamoDB, is the time of a run that read nothing; `chance` (0 to 1) spreads retries.
@@ -39,46 +40,52 @@ def after(row: Row, run: RunReport, *, began_at: datetime, chance: float) -> Row
     seen = _seen(row.seen, run, run.at or began_at)
     # Nothing confirms the provider of a run that read nothing.
     provider = run.provider if run.at else None
-    row = replace(row, seen=seen, provider=provider or row.provider)
+    unsent = row.unsent
+    if len(unsent) < MOST_UNSENT:
+        unsent = unsent.union(changes(row.seen, seen))
+    row = replace(row, seen=seen, provider=provider or row.provider, unsent=unsent)
     return replace(row, next_at=_next_look(row, seen, run.retry_at, JITTER * chance))
 
 
-def _seen(before: Seen | None, run: RunReport, at: datetime) -> Seen:
+def _seen(before: Seen | None, run: Outcome, at: datetime) -> Seen:
     """Merge: what a failed run could not read stays as the run before it found it."""
-    succeeded = run.outcome in SUCCESSES
+    succeeded = run.name in SUCCESSES
     state = _state(before, run)
     # What the run did not see has not changed.
     tokens = before.tokens if before and run.at is None else run.tokens
+    ending = before is not None and before.ending and state is not State.REAUTHORIZE
+    prolonged = False
+    if succeeded:
+        # A run that yielded, or failed for another reason, shows nothing about the grant.
+        ends_soon = tokens.grant_ending_at is not None and at >= tokens.grant_ending_at
+        ending, prolonged = ends_soon, ending and not ends_soon
     return Seen(
         at=at,
         state=state,
-        since=before.since if before and before.state is state and not _prolonged(before, run) else at,
-        outcome=run.outcome,
+        # An event about a new grant needs a time of its own.
+        since=before.since if before and before.state is state and not prolonged else at,
+        outcome=run.name,
         error_type=run.error_type,
         requests=run.requests,
         failures=(before.failures if before else 0) + 1 if run.error_type else 0,
         succeeded_at=at if succeeded else before.succeeded_at if before else None,
         tokens=tokens,
+        rejected=state is State.REAUTHORIZE or (before is not None and before.rejected and state is not State.HEALTHY),
+        ending=ending,
     )
 
 
-def _prolonged(before: Seen, run: RunReport) -> bool:
-    """Whether a grant that was ending no longer is: an event about it needs a time of its own."""
-    ending_at = run.tokens.grant_ending_at
-    return before.grant_is_ending and run.at is not None and (ending_at is None or run.at < ending_at)
-
-
-def _state(before: Seen | None, run: RunReport) -> State:
+def _state(before: Seen | None, run: Outcome) -> State:
     if run.error_type is not None and run.error_type in _STATES:
         return _STATES[run.error_type]
     # A forced run finds a dead grant before its tokens are due: they are fresh, and the grant is as dead.
     if (
         before is not None
         and before.state is State.REAUTHORIZE
-        and (run.outcome, run.tokens.version_id) == (OutcomeName.FRESH, before.tokens.version_id)
+        and (run.name, run.tokens.version_id) == (OutcomeName.FRESH, before.tokens.version_id)
     ):
         return State.REAUTHORIZE
-    if run.outcome in SUCCESSES or before is None:
+    if run.name in SUCCESSES or before is None:
         return State.HEALTHY
     return before.state
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from token_refresh.aws.arn import secret_name
+from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.run.outcome import CurrentTokens
 
 UNKNOWN_PROVIDER: Final = "unknown"
@@ -37,7 +38,7 @@ class State(StrEnum):
     REAUTHORIZE = "reauthorize"
     """The provider rejected the grant. Fix: `token-refresh authorize SECRET --fleet prod`."""
     EMPTY = "empty"
-    """No token document yet. Fix: as for `reauthorize`."""
+    """No tokens: nobody has authorized yet, or the grant was revoked on purpose. Fix: as for `reauthorize`."""
     ERROR = "error"
     """A document, a setting or a permission is wrong. Fix: the worker's log has the error, with the command."""
     DUE = "due"
@@ -52,6 +53,7 @@ class State(StrEnum):
 class Pause:
     """An operator's wish to leave secrets alone; it always ends."""
 
+    at: datetime
     until: datetime
     by: str
     why: str
@@ -82,11 +84,21 @@ class Seen:
     """Failed runs in a row."""
     succeeded_at: datetime | None
     tokens: CurrentTokens
+    rejected: bool = False
+    """Whether the provider rejected the grant, and no run has succeeded since."""
+    ending: bool = False
+    """Whether it was time to say that the grant ends when a run last succeeded."""
 
-    @property
-    def grant_is_ending(self) -> bool:
-        """Whether it was time to say that the grant ends."""
-        return self.tokens.grant_ending_at is not None and self.at >= self.tokens.grant_ending_at
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A transition that calls for an event."""
+
+    transition: Transition
+    since: datetime
+    """What the event says, each time that it is sent."""
+    found_at: datetime
+    """Time of the run that found it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +112,8 @@ class Row:
     """When to look at the secret next."""
     seen: Seen | None = None
     pause: Pause | None = None
-    announced: str | None = None
-    """The last transition of which an event was sent."""
+    unsent: frozenset[Change] = frozenset()
+    """Transitions that the bus has not taken yet."""
 
     @property
     def name(self) -> str:
@@ -137,8 +149,14 @@ class Row:
 
 
 def is_due(row: Row, now: datetime) -> bool:
-    """Whether to look at a secret: at `next_at`, and once a day whatever the row says, since a row may be wrong."""
-    return row.next_at <= now or row.seen is None or row.seen.at <= now - LONGEST_SLEEP
+    """Whether to look at a secret: at `next_at`, and whatever that says once a day, and before its tokens expire.
+
+    A row may be wrong. Each time that a run writes itself is earlier, so only a wrong one waits for these.
+    """
+    if row.next_at <= now or row.seen is None or row.seen.at <= now - LONGEST_SLEEP:
+        return True
+    quarter = row.last_quarter_at
+    return quarter is not None and row.seen.at < quarter <= now
 
 
 def pause_of(row: Row, pauses: Pauses, now: datetime) -> Pause | None:

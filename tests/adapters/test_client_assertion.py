@@ -1,15 +1,24 @@
-"""The client's key in KMS: what is asked of the service, and what a failure says."""
+"""Assertions by the client's key in KMS, and by STS: what is asked of the service, and what a failure says."""
 
+import base64
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from testbed.loopback import LoopbackHandler, LoopbackServer
-from token_refresh_worker.adapters.client_key import KmsSigner, SigningError
+from testbed.sts import ROLE, Sts
+from token_refresh_worker.adapters.client_assertion import KmsSigner, SigningError, StsIdentity
 from token_refresh_worker.bootstrap import aws_client
+from token_refresh_worker.oauth.client_auth import Assertion
 
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234"
+AUDIENCE = "https://provider.example/token"
+
+
+def assertion(algorithm: str = "RS256") -> Assertion:
+    return Assertion(client_id="client", audience=AUDIENCE, algorithm=algorithm, headers={})
 
 
 class Kms(LoopbackServer):
@@ -48,9 +57,13 @@ def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kms]:
 )
 def test_kms_signs_the_message(kms: Kms, algorithm: str, name: str) -> None:
     """One call of Sign, with the message itself and the algorithm under KMS's name."""
-    assert b"signed" == KmsSigner(KEY, aws_client).sign(b"message", algorithm)
+    if algorithm == "ES256":
+        kms.body = {"Signature": base64.b64encode(bytes([0x30, 6, 2, 1, 7, 2, 1, 9])).decode()}
 
-    expected = {"KeyId": KEY, "Message": "bWVzc2FnZQ==", "MessageType": "RAW", "SigningAlgorithm": name}
+    made = KmsSigner(KEY, aws_client).make_assertion(assertion(algorithm))
+
+    message = base64.b64encode(made.rpartition(".")[0].encode()).decode()
+    expected = {"KeyId": KEY, "Message": message, "MessageType": "RAW", "SigningAlgorithm": name}
     assert [("TrentService.Sign", expected)] == kms.asked
 
 
@@ -63,7 +76,7 @@ def test_a_failure_says_what_to_check(kms: Kms, status: int, code: str, *, trans
     kms.status, kms.body = status, {"__type": code, "message": "canary"}
 
     with pytest.raises(SigningError, match=rf"^kms:Sign on key {KEY} in eu-central-1 for RS256 .*\({code}\)") as caught:
-        KmsSigner(KEY, aws_client).sign(b"message", "RS256")
+        KmsSigner(KEY, aws_client).make_assertion(assertion())
 
     assert transient is caught.value.is_transient
     assert "canary" not in str(caught.value)
@@ -74,7 +87,7 @@ def test_an_unreachable_service_is_transient(kms: Kms, monkeypatch: pytest.Monke
     monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:1")
 
     with pytest.raises(SigningError, match="EndpointConnectionError") as caught:
-        KmsSigner(KEY, aws_client).sign(b"message", "RS256")
+        KmsSigner(KEY, aws_client).make_assertion(assertion())
 
     assert caught.value.is_transient
     assert [] == kms.asked
@@ -90,7 +103,7 @@ def test_an_unreachable_service_is_transient(kms: Kms, monkeypatch: pytest.Monke
 )
 def test_the_region_is_the_key_s(kms: Kms, key: str, region: str) -> None:
     """An ARN names the region of its key; an alias is looked for in the process's region."""
-    KmsSigner(key, aws_client).sign(b"message", "RS256")
+    KmsSigner(key, aws_client).make_assertion(assertion())
 
     assert [region] == kms.regions
 
@@ -104,6 +117,71 @@ def test_a_response_without_a_signature_is_none(kms: Kms, body: object) -> None:
     kms.body = body
 
     with pytest.raises(SigningError, match=r"^kms:Sign on key ") as caught:
-        KmsSigner(KEY, aws_client).sign(b"message", "RS256")
+        KmsSigner(KEY, aws_client).make_assertion(assertion())
 
     assert "canary" not in str(caught.value)
+
+
+@pytest.fixture
+def sts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sts]:
+    with Sts() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://{server.address}")
+        monkeypatch.setenv("AWS_REGION", "eu-central-1")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        yield server
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES384"])
+def test_sts_states_the_role(sts: Sts, algorithm: str) -> None:
+    """A verifier that trusts the account's issuer finds the role, and the audience that was asked for."""
+    made = StsIdentity(aws_client).make_assertion(assertion(algorithm))
+
+    claims = sts.verify(made, AUDIENCE)
+    assert (ROLE, 300) == (claims["sub"], claims["exp"] - claims["iat"])
+    assert [algorithm] == [asked["SigningAlgorithm"] for asked in sts.asked]
+
+
+@pytest.mark.usefixtures("sts")
+def test_each_assertion_of_sts_is_new() -> None:
+    """No assertion is used twice."""
+    identity = StsIdentity(aws_client)
+
+    assert identity.make_assertion(assertion()) != identity.make_assertion(assertion())
+
+
+@pytest.mark.parametrize(
+    ("code", "says", "transient"),
+    [
+        (
+            "OutboundWebIdentityFederationDisabledException",
+            "this AWS account issues no identity tokens yet .*aws iam enable-outbound-web-identity-federation",
+            False,
+        ),
+        (
+            "AccessDenied",
+            f"^sts:GetWebIdentityToken on audience {AUDIENCE} in eu-central-1 for RS256 was denied",
+            False,
+        ),
+        ("Throttling", "was throttled", True),
+    ],
+)
+def test_a_refusal_of_sts_says_what_to_do(sts: Sts, code: str, says: str, *, transient: bool) -> None:
+    """The error names the action, the audience and the remedy, and quotes nothing that the service sent."""
+    sts.code = code
+
+    with pytest.raises(SigningError, match=f"(?s){says}") as caught:
+        StsIdentity(aws_client).make_assertion(assertion())
+
+    assert transient is caught.value.is_transient
+    assert "canary" not in str(caught.value)
+
+
+def test_an_older_sdk_is_named() -> None:
+    """Where the runtime's SDK does not know the action, the error says so and what to add."""
+    old = SimpleNamespace(meta=SimpleNamespace(region_name="eu-central-1"))
+
+    with pytest.raises(SigningError, match=r"does not know sts:GetWebIdentityToken.*newer boto3") as caught:
+        StsIdentity(lambda *_, **__: old).make_assertion(assertion())
+
+    assert not caught.value.is_transient

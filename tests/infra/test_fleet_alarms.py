@@ -1,0 +1,238 @@
+"""A simulated month of a fleet, and the template's alarms as a small model of CloudWatch evaluates them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import DAY, HOUR, MINUTE, NOW
+from fleet.rows import arn, failed, row, seen
+from infra.cloudwatch import ModelAlarm, alarms_of
+from infra.conftest import FLEET
+from infra.synthesis import resources, synthesise
+from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason
+from token_refresh_worker.fleet.core.dispatch import Decision, Fleet
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret, resync
+from token_refresh_worker.fleet.core.gauges import measure
+from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
+from token_refresh_worker.fleet.core.shares import members_left
+from token_refresh_worker.fleet.core.tombstone import Tombstone
+
+SIZE = 1000
+MONTH = 30 * DAY
+BEHIND = timedelta(minutes=5)
+"""How late `ListSecrets` may be."""
+
+Templates = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def templates(code: Path) -> Templates:
+    """The alarms as they are deployed."""
+    return resources(synthesise(FLEET, code).template, "CloudWatch::Alarm")
+
+
+def living(number: int) -> Row:
+    """A member whose tokens outlive the month."""
+    found = seen(due_at=NOW + 2 * MONTH, expires_at=NOW + 3 * MONTH)
+    return row(f"c/{number}", found=found, next_at=NOW + 2 * MONTH, provider=f"p{number % 5}")
+
+
+def short(number: int, now: datetime) -> Row:
+    """A member whose one-hour token was refreshed at this time."""
+    found = seen(at=now, due_at=now + 40 * MINUTE, expires_at=now + HOUR)
+    return row(f"c/{number}", found=found, next_at=now + 40 * MINUTE, provider=f"p{number % 5}")
+
+
+def dead(number: int, now: datetime) -> Row:
+    """A member whose grant died now."""
+    return row(
+        f"c/{number}", found=replace(failed("ReauthorizationRequired", at=now), state=State.REAUTHORIZE, since=now)
+    )
+
+
+@dataclass(slots=True)
+class Month:
+    """A fleet that is quiet by itself: rows, a clock, and the alarms that watch them."""
+
+    alarms: dict[str, ModelAlarm]
+    rows: dict[str, Row] = field(default_factory=lambda: {arn(f"c/{n}"): living(n) for n in range(SIZE)})
+    tombstones: dict[str, Tombstone] = field(default_factory=dict)
+    pauses: Pauses = field(default_factory=Pauses)
+    breakers: frozenset[str] = frozenset()
+    untagged: dict[str, datetime] = field(default_factory=dict)
+    """Since when secrets have lost their tag."""
+    minute: int = 0
+    gauges: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def now(self) -> datetime:
+        return NOW + self.minute * MINUTE
+
+    def put(self, *rows: Row) -> None:
+        self.rows |= {found.secret_arn: found for found in rows}
+
+    def live(self, duration: timedelta, *, step: timedelta, also: Callable[[int], Mapping[str, float]]) -> None:
+        """Let time pass. Rows are measured once a step; what they gave is reported each minute, as a dispatcher does.
+
+        The functions `also` report by the minute.
+        """
+        end, every = self.minute + duration // MINUTE, step // MINUTE
+        while self.minute < end:
+            if self.minute % every == 0:
+                self.gauges = self._measures()
+            listed = self._resync() if self.minute % 5 == 0 else {}
+            others = also(self.minute)
+            for alarm in self.alarms.values():
+                alarm.minute(self.minute, self.gauges, listed, others)
+            self.minute += 1
+
+    def _measures(self) -> Mapping[str, float]:
+        breaker = Breaker(reason=BreakerReason.NO_RESPONSE, allowed=0)
+        decision = Decision(seconds=[], breakers=dict.fromkeys(self.breakers, breaker), under_way=0, waiting=0)
+        fleet = Fleet(rows=list(self.rows.values()), pauses=self.pauses)
+        return measure(fleet, decision, self.now, tombstones=self.tombstones.values()).fleet
+
+    def _resync(self) -> Mapping[str, float]:
+        """Do what the resync does, with a listing that is as late as it may be."""
+        lost = {name for name, since in self.untagged.items() if since <= self.now - BEHIND}
+        if not lost & self.rows.keys():
+            return {}
+        tags = {FLEET_TAG: "prod"}
+        listed = [TaggedSecret(secret_arn=n, tags=tags, changed_at=None) for n in self.rows if n not in lost]
+        found = resync(listed, self.rows.values(), fleet="prod", now=self.now)
+        for gone in found.remove:
+            del self.rows[gone.secret_arn]
+            stone = Tombstone(secret_arn=gone.secret_arn, provider="p", left_at=self.now, quietly=False)
+            self.tombstones[gone.secret_arn] = stone
+        return members_left(found.not_believed, found.size)
+
+    def on(self) -> dict[str, list[tuple[int, int]]]:
+        """Say which alarms were on, and when."""
+        return {name: alarm.on for name, alarm in self.alarms.items() if alarm.on}
+
+
+def one_customer(minute: int) -> Mapping[str, float]:
+    """What the runs report of a secret that can't be written, and of one whose provider is slow, once an hour each."""
+    return {"TokensKept": 1, "SecondsAfterDue": 900} if minute % 60 == 0 else {"SecondsAfterDue": 5}
+
+
+def live_through_single_troubles(month: Month) -> None:
+    """Let customers have troubles of their own for a month, in a fleet in which 1 % of the grants are dead already."""
+    month.put(*[dead(number, NOW - 9 * DAY) for number in range(100, 100 + SIZE // 100)])
+    month.put(row("c/3", found=replace(failed("ClientRejected", at=NOW, state=State.ERROR), since=NOW)))
+    month.put(row("c/4", found=failed("TokenEndpointUnavailable", at=NOW), provider="gone"))
+    month.put(replace(short(5, NOW), pause=Pause(at=NOW, until=NOW + 31 * DAY, by="me", why="their wish")))
+    month.breakers = frozenset({"gone"})
+    month.live(6 * HOUR, step=5 * MINUTE, also=one_customer)
+    for day in range(MONTH // DAY):
+        if day % 2:
+            month.put(dead(10 + day, month.now))
+        else:
+            month.untagged[arn(f"c/{10 + day}")] = month.now
+        month.live(DAY, step=6 * HOUR, also=one_customer)
+
+
+@pytest.fixture(scope="session")
+def quiet(templates: Templates) -> Month:
+    """A month with nothing but the troubles of single customers, and an alarm that is deployed no longer."""
+    noisy = {"AlarmName": "token-refresh-prod-fleet-prod-reauthorize", "MetricName": "Reauthorize", "Period": 300}
+    noisy |= {"Statistic": "Maximum", "ComparisonOperator": "GreaterThanThreshold", "Threshold": 0}
+    month = Month(alarms_of([*templates, noisy | {"EvaluationPeriods": 1, "TreatMissingData": "notBreaching"}]))
+    live_through_single_troubles(month)
+    return month
+
+
+def test_no_alarm_is_on_for_weeks_for_one_customer(quiet: Month) -> None:
+    """A month of single customers' troubles raises one alarm, once, for an hour: somebody paused a secret for a month.
+
+    The same month has an alarm on the number of dead grants on from its first minutes to its end.
+    """
+    on = quiet.on()
+    ((began, ended),) = on.pop("reauthorize")
+    ((first, last),) = on.pop("paused-too-long")
+
+    assert (True, True) == (began <= 10, ended >= quiet.minute), "the model sees a noisy alarm"
+    assert (True, True) == (first <= 10, last <= 70)
+    assert {} == on
+
+
+def many_die(month: Month) -> None:
+    month.put(*[dead(number, month.now) for number in range(200, 200 + SIZE // 100)])
+
+
+def many_err(month: Month) -> None:
+    errs = replace(failed("SecretAccessDenied", at=month.now, state=State.ERROR), since=month.now)
+    month.put(*[row(f"c/{number}", found=errs) for number in range(200, 200 + SIZE // 100)])
+
+
+def pause_outlasts_half_a_window(month: Month) -> None:
+    month.put(short(100, month.now))
+    until = month.now + 51 * MINUTE  # the window is 20 minutes, and half of it is over after 50
+    month.pauses = Pauses(fleet=Pause(at=month.now, until=until, by="me", why="their maintenance"))
+
+
+def a_seventh_vanishes(month: Month) -> None:
+    month.untagged |= {arn(f"c/{number}"): month.now for number in range(200, 200 + SIZE * 15 // 100)}
+
+
+def half_vanishes(month: Month) -> None:
+    month.untagged |= {arn(f"c/{number}"): month.now for number in range(200, 200 + SIZE // 2)}
+
+
+def tokens_expire_behind_a_pause(month: Month) -> None:
+    month.put(*[short(number, month.now - HOUR) for number in range(200, 200 + SIZE // 100)])
+    began = month.now - 9 * HOUR
+    month.pauses = Pauses(fleet=Pause(at=began, until=month.now + DAY, by="me", why="their maintenance"))
+
+
+def a_provider_is_away(month: Month) -> None:
+    month.breakers |= {"p1"}
+
+
+@pytest.mark.parametrize(
+    ("happens", "alarm"),
+    [
+        (many_die, "new-deaths"),
+        (many_err, "new-errors"),
+        (pause_outlasts_half_a_window, "paused-too-long"),
+        (a_seventh_vanishes, "members-left"),
+        (half_vanishes, "members-left"),
+        (tokens_expire_behind_a_pause, "expired"),
+        (a_provider_is_away, "behind-breakers"),
+    ],
+)
+def test_an_operator_learns_within_15_minutes(quiet: Month, happens: Callable[[Month], None], alarm: str) -> None:
+    """After that month, 1 % new deaths, and each other trouble of many, is known within 15 minutes.
+
+    Of members that vanish, also if the listing is five minutes behind, and if it lacks too many to be believed.
+    """
+    month = deepcopy(quiet)
+    before = {name: list(on) for name, on in month.on().items()}
+    # The worst minute: a resync and a period have just begun.
+    month.live(MINUTE, step=MINUTE, also=one_customer)
+    began = month.minute
+    happens(month)
+    month.live(HOUR, step=MINUTE, also=one_customer)
+
+    new = {name: on[len(before.get(name, [])) :] for name, on in month.on().items()}
+    learned = {name: on[0][0] - began for name, on in new.items() if on and name != "reauthorize"}
+    assert learned.get(alarm, HOUR // MINUTE) <= 15, learned
+
+
+def test_a_silent_dispatcher(quiet: Month) -> None:
+    """Gauges that stop are an alarm: `dispatcher-silent`, and no other one, since none of them has a value."""
+    month = deepcopy(quiet)
+    began, month.gauges = month.minute + 1, {}
+    month.minute = began  # no step of the month begins here
+    month.live(HOUR / 2, step=100 * DAY, also=lambda _: {})
+
+    on = {name: on[-1] for name, on in month.on().items() if on[-1][0] > began}
+    assert ["dispatcher-silent"] == list(on)
+    assert on["dispatcher-silent"][0] - began <= 15

@@ -1,0 +1,136 @@
+"""`examples/agent.py`, at a stand-in that speaks the documented protocol of the AWS Secrets Manager Agent.
+
+It stands in for version 2 of the agent, as its README and its source (server.rs, parse.rs) have it. The agent itself is
+a Rust program that is built from crates, and was not run here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import time
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from testbed.loopback import LoopbackHandler, LoopbackServer
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAME = "upwork-oauth-tokens-published"
+TTL_SECONDS = 300
+PARAMETERS = {"secretId", "versionId", "versionStage", "refreshNow"}
+
+
+class Agent(LoopbackServer):
+    """Keeps what Secrets Manager holds for 300 s, unless it is told to read now."""
+
+    token = "made-up-ssrf-token"
+
+    def __init__(self) -> None:
+        super().__init__(_Handler)
+        self.stored = ""
+        self.now = 0.0
+        self.reads = 0
+        self._cached: tuple[str, float] | None = None
+
+    def store(self, token: str, *, lives_seconds: float = 3600) -> None:
+        """Make another token current in Secrets Manager."""
+        self.stored = json.dumps({"accessToken": token, "expiresAt": int((time.time() + lives_seconds) * 1000)})
+
+    def read(self, *, now: bool) -> str:
+        """Give what is cached, or read it."""
+        if now or self._cached is None or self.now >= self._cached[1] + TTL_SECONDS:
+            self.reads += 1
+            self._cached = self.stored, self.now
+        return self._cached[0]
+
+
+class _Handler(LoopbackHandler):
+    server: Agent
+
+    def do_GET(self) -> None:  # noqa: N802 - named by http.server
+        """Check a request in the order of the agent, and respond as `GetSecretValue` does."""
+        asked = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(asked.query).items()}
+        if "X-Forwarded-For" in self.headers:
+            self.respond(400, b"Forwarded")
+        elif self.headers.get("X-Aws-Parameters-Secrets-Token") != self.server.token:
+            self.respond(403, b"Bad Token")
+        elif asked.path != "/secretsmanager/get":
+            self.respond(404, b"Not found")
+        elif set(query) - PARAMETERS or query.get("secretId") != NAME:
+            self.respond(400, b"unknown parameter")
+        else:
+            value = self.server.read(now=query.get("refreshNow", "false") in {"true", "1"})
+            self.respond(
+                200, json.dumps({"Name": NAME, "SecretString": value, "VersionStages": ["AWSCURRENT"]}).encode()
+            )
+
+
+@pytest.fixture
+def agent() -> Iterator[Agent]:
+    with Agent() as running:
+        yield running
+
+
+@pytest.fixture
+def example(agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The example, set up as the agent's installation sets up a host."""
+    (tmp_path / "awssmatoken").write_text(f"{agent.token}\n")
+    monkeypatch.syspath_prepend(EXAMPLES)
+    module = importlib.import_module("agent")
+    monkeypatch.setattr(module, "AGENT", f"http://{agent.address}")
+    monkeypatch.setattr(module, "AGENT_TOKEN_FILE", str(tmp_path / "awssmatoken"))
+    return module
+
+
+def test_the_agent_s_cache(agent: Agent, example: Any) -> None:
+    """Within the agent's 300 s it gives the cached token, and afterwards the new one."""
+    agent.store("first")
+    assert "first" == example.access_token()
+    agent.store("second")
+    assert "first" == example.access_token()
+    agent.now += TTL_SECONDS
+    assert "second" == example.access_token()
+    assert 2 == agent.reads
+
+
+def test_a_rejected_token(agent: Agent, example: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """After a 401 the agent reads again, once, and the log says so; a real 401 reaches the caller."""
+    sent = []
+
+    def api(token: str) -> int:
+        sent.append(token)
+        return 200 if token == "second" else 401
+
+    agent.store("first")
+    assert 401 == example.call(api)
+    agent.store("second")
+    assert 200 == example.call(api)
+    assert ["first", "first", "first", "second"] == sent
+    assert "asking the agent to read upwork-oauth-tokens-published again" in caplog.text
+
+
+def test_an_expired_token(agent: Agent, example: Any) -> None:
+    """It never gives an expired token: the agent reads again, and then it is an error that says what to run."""
+    agent.store("first", lives_seconds=-1)
+    with pytest.raises(RuntimeError, match="is expired: token-refresh status of the token secret says why"):
+        example.access_token()
+    agent.store("second")
+    assert "second" == example.access_token()
+    assert 3 == agent.reads
+
+
+def test_another_user(agent: Agent, example: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who can't read the agent's token gets nothing."""
+    agent.store("first")
+    (tmp_path / "other").write_text("guessed")
+    monkeypatch.setattr(example, "AGENT_TOKEN_FILE", str(tmp_path / "other"))
+
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        example.access_token()
+    assert 0 == agent.reads

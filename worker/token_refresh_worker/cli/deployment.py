@@ -1,0 +1,84 @@
+"""Which deployment a token secret belongs to: by its tags, as far as CloudFormation's own tag proves them.
+
+Whoever may tag the secret could name a published secret of their own, and get the next access token. So what a tag
+names counts only if CloudFormation made both in one stack. Anything else takes the operator's word.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from token_refresh.aws.arn import parse_arn
+from token_refresh.aws.clients import ClientLimits
+from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.cli.context import Context, Deployment
+from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_TAG, STACK_TAG
+
+_ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
+PUBLISHED, TABLE = "PUBLISHED_SECRET_ID", "CLAIM_TABLE"
+
+
+def find_deployment(context: Context) -> Context:
+    """Give the context with the published secret and the claim table that the secret's tags name.
+
+    What an option or a variable names stays. Where the secret can't be described, nothing is found.
+    """
+    if context.function is not None:
+        return context  # Its settings apply.
+    secret = _ask(context, "secretsmanager:DescribeSecret", SecretId=context.secret_id)
+    tags = tags_in(secret)
+    stack, named = tags.get(STACK_TAG), {PUBLISHED: tags.get(PUBLISHED_TAG), TABLE: tags.get(CLAIM_TABLE_TAG)}
+    wanted = {name: value for name, value in named.items() if value and not context.environment.get(name)}
+    stacks = {name: _STACKS[name](context, secret, value) for name, value in wanted.items()} if stack else {}
+    found = {name: wanted[name] for name, its_stack in stacks.items() if its_stack == stack}
+    function = tags.get(FUNCTION_TAG)
+    is_function = stack is not None and function is not None and _stack_of_function(context, secret, function) == stack
+    return replace(
+        context,
+        environment={**context.environment, **found},
+        deployment=Deployment(
+            function=function if is_function else None,
+            is_named=function is not None,
+            doubtful={name: value for name, value in wanted.items() if name not in found},
+        ),
+    )
+
+
+def tags_in(described: Mapping[str, Any]) -> dict[str, str]:
+    """Give the tags in a response of Secrets Manager or DynamoDB."""
+    return {str(tag["Key"]): str(tag["Value"]) for tag in described.get("Tags", ())}
+
+
+def _stack_of_published(context: Context, secret: Mapping[str, Any], name: str) -> str | None:
+    published = _ask(context, "secretsmanager:DescribeSecret", SecretId=name)
+    # A copy over the token secret itself would cost the refresh token.
+    return None if published.get("ARN") == secret["ARN"] else tags_in(published).get(STACK_TAG)
+
+
+def _stack_of_table(context: Context, secret: Mapping[str, Any], name: str) -> str | None:
+    listed = _ask(context, "dynamodb:ListTagsOfResource", ResourceArn=_arn(secret, "dynamodb", f"table/{name}"))
+    return tags_in(listed).get(STACK_TAG)
+
+
+def _stack_of_function(context: Context, secret: Mapping[str, Any], name: str) -> str | None:
+    listed = _ask(context, "lambda:ListTags", Resource=_arn(secret, "lambda", f"function:{name}"))
+    tags: Mapping[str, str] = listed.get("Tags", {})
+    return tags.get(STACK_TAG)
+
+
+_STACKS: Final = {PUBLISHED: _stack_of_published, TABLE: _stack_of_table}
+
+
+def _arn(secret: Mapping[str, Any], service: str, resource: str) -> str:
+    """Give the ARN of something beside the secret, in its account and region."""
+    arn = parse_arn(secret["ARN"])
+    assert arn is not None  # noqa: S101 - Secrets Manager gives complete ARNs
+    return f"arn:{arn.partition}:{service}:{arn.region}:{arn.account}:{resource}"
+
+
+def _ask(context: Context, action: str, **members: Any) -> Mapping[str, Any]:
+    """Ask AWS once; nothing if it refuses, or can't be reached."""
+    try:
+        return context.ask(action, "tags", limits=_ONE_TRY, **members)
+    except TokenRefreshError:
+        return {}

@@ -1,0 +1,73 @@
+"""What a fleet's alarms watch: shares that the troubles of single customers don't move.
+
+A customer whose grant is dead stays dead until a person authorizes again, for weeks at times. An alarm on the number of
+dead grants would be on all that time, and 900 more would change nothing. So what waits for a person counts by when it
+began, and fewer than three secrets count as none, unless they are the whole fleet. Each has its event and its row.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of
+from token_refresh_worker.fleet.core.tombstone import Tombstone
+
+FEW: Final = 3
+FEW_A_DAY: Final = 5
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+
+_NO_TOKENS: Final = frozenset({State.REAUTHORIZE, State.EMPTY})
+"""What the run found there can't be kept fresh by anything that a fleet does."""
+
+
+def shares(
+    rows: Sequence[Row],
+    pauses: Pauses,
+    tombstones: Iterable[Tombstone],
+    *,
+    held_back: Collection[str],
+    now: datetime,
+) -> dict[str, float]:
+    """Return the metrics; `held_back` has the secrets that an open breaker holds back."""
+    living = [row for row in rows if row.seen is None or row.seen.state not in _NO_TOKENS]
+    left = sum(stone.left_at > now - DAY and not stone.quietly for stone in tombstones)
+    return {
+        "NewDeathsPercent": _new(rows, State.REAUTHORIZE, now),
+        "NewErrorsPercent": _new(rows, State.ERROR, now),
+        "ExpiredPercent": percent(sum(_is_expired(row, now) for row in living), len(rows)),
+        "PausedTooLong": sum(_is_paused_too_long(row, pauses, now) for row in living),
+        "BehindBreakersPercent": percent(sum(row.secret_arn in held_back for row in living), len(rows)),
+        **members_left(left, len(rows) + left),
+    }
+
+
+def members_left(count: int, of: int) -> Mapping[str, float]:
+    """Return the metric of members that vanished."""
+    return {"MembersLeftPercent": percent(count, of)}
+
+
+def percent(count: int, of: int, *, few: int = FEW) -> float:
+    """Return the percentage; 0 for a few."""
+    return 0.0 if not count or count < min(few, of) else round(100 * count / of, 3)
+
+
+def _new(rows: Sequence[Row], state: State, now: datetime) -> float:
+    """Return what came into a state within a day, or twice what did within an hour if that is more."""
+    since = [row.seen.since for row in rows if row.seen and row.seen.state is state]
+    hour, day = (sum(moment > now - time for moment in since) for time in (HOUR, DAY))
+    return max(2 * percent(hour, len(rows)), percent(day, len(rows), few=FEW_A_DAY))
+
+
+def _is_expired(row: Row, now: datetime) -> bool:
+    """Whether consumers have an expired token, whoever wanted that: a pause is no excuse."""
+    return row.expires_at is not None and row.expires_at <= now
+
+
+def _is_paused_too_long(row: Row, pauses: Pauses, now: datetime) -> bool:
+    """Whether a pause of the last hour ends when half of the secret's window is over.
+
+    Whoever paused a single customer for a month is told once. Where many expire, their share goes on telling.
+    """
+    pause, half = pause_of(row, pauses, now), row.half_window_at
+    return pause is not None and pause.at > now - HOUR and half is not None and pause.until > half
