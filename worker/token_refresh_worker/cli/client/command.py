@@ -9,12 +9,12 @@ import typer
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretEmpty
 from token_refresh_worker.bootstrap import client_secret_name, find_credentials
-from token_refresh_worker.cli.authorize.client import ask_client, read_client_file
 from token_refresh_worker.cli.console.command import command
 from token_refresh_worker.cli.console.failures import CommandFailed, finishing
 from token_refresh_worker.cli.console.prompts import confirm
 from token_refresh_worker.cli.console.screen import fields_table, message, output, show, text
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.client import ask_client, read_client_file
 from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.storing import (

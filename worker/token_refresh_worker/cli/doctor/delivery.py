@@ -54,8 +54,8 @@ def _queues(context: Context, what: str, arns: list[str]) -> Finding:
     for url, count in found:
         if count:
             read, purge = (
-                Command.of(f"aws sqs {line} --queue-url {{}} --region {{}}", url, context.region)
-                for line in ("receive-message --message-attribute-names All", "purge-queue")
+                Command.of("aws sqs {} --queue-url {} --region {}", action, url, context.region)
+                for action in ("receive-message", "purge-queue")
             )
             remedy += ("read what happened: ", read, ". Correct it, then empty the queue: ", purge)
     return Finding.attention(f"{waiting} in {queues}: {what}", *remedy)
