@@ -7,6 +7,7 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
+from token_refresh_worker.oauth.scopes import lost_scopes
 from token_refresh_worker.run.ports import Clock
 
 
@@ -74,6 +75,15 @@ class Memory:
             if stored
             else replace(known, refused_kept=known.refused_kept | of_it)
         )
+
+    @property
+    def scopes_lost(self) -> tuple[str, ...]:
+        """The scopes of the tokens that this run replaced which the current ones lack, by what both documents say."""
+        replaced, known = self.replaced, self.snapshot
+        if replaced is None or known is None or known.current.version_id not in self.received | self.recovered:
+            return ()
+        before, now = (tokens.document.origin for tokens in (replaced, known.current))
+        return lost_scopes(before.scopes if before else None, now.scopes if now else None)
 
     def stop_publishing(self, failure: TokenRefreshError | None = None) -> None:
         """Publish no more in this run."""
