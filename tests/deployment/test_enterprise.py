@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from deployment.conftest import World
+from deployment.emulator import ACCOUNT, Emulator
+from testbed.aws_lambda.function import SCHEDULED_EVENT
+
+
+def test_what_organisations_ask_for(deploy: Callable[..., World], emulator: Emulator) -> None:
+    """Bounded roles, a VPC, tags, and a key for messages: a stack with all of them is created, and its worker works.
+
+    The emulator's CloudFormation takes a VPC, and its Lambda has none: tests/infra/test_enterprise.py checks the template.
+    """
+    anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam = emulator.client("iam")
+    boundary = iam.create_policy(PolicyName="boundary", PolicyDocument=json.dumps(anything))["Policy"]["Arn"]
+    network = emulator.client("ec2")
+    vpc = network.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+    subnet = network.create_subnet(VpcId=vpc, CidrBlock="10.1.1.0/24")["Subnet"]["SubnetId"]
+    group = network.create_security_group(VpcId=vpc, GroupName="worker", Description="worker")["GroupId"]
+
+    world = deploy(
+        permissions_boundary=boundary,
+        vpc_subnets=[subnet],
+        vpc_security_groups=[group],
+        tags=["team=growth"],
+        kms_key="create",
+        operators=[f"arn:aws:iam::{ACCOUNT}:role/operators"],
+        consumers=[f"arn:aws:iam::{ACCOUNT}:role/consumer"],
+    )
+    world.authorize(expires_in_seconds=60)
+
+    ended = world.stack.invoke(SCHEDULED_EVENT)
+    assert "refreshed" == ended.get("outcome"), ended
+    outputs = world.stack.outputs
+    made = emulator.client("lambda").get_function_configuration(FunctionName=outputs["FunctionName"])
+    role: dict[str, Any] = iam.get_role(RoleName=made["Role"].rpartition("/")[2])["Role"]
+    assert boundary == role["PermissionsBoundary"]["PermissionsBoundaryArn"]
+    assert {"Key": "team", "Value": "growth"} in role["Tags"]
+    key = outputs["KeyArn"]
+    for name in ("DeadLettersUrl", "FailedRunsUrl", "DeniedAccessUrl"):
+        queue = emulator.client("sqs").get_queue_attributes(QueueUrl=outputs[name], AttributeNames=["All"])
+        assert key == queue["Attributes"]["KmsMasterKeyId"]
+    topic = emulator.client("sns").get_topic_attributes(TopicArn=outputs["AlarmTopicArn"])["Attributes"]
+    assert key == topic["KmsMasterKeyId"]
