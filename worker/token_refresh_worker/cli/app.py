@@ -13,10 +13,12 @@ from token_refresh_worker.cli.claims.command import move
 from token_refresh_worker.cli.console.screen import discard, open_closed_streams, replace_unencodable
 from token_refresh_worker.cli.doctor.command import doctor
 from token_refresh_worker.cli.fleet import command as fleet
+from token_refresh_worker.cli.fleet import members
 from token_refresh_worker.cli.history.command import history
 from token_refresh_worker.cli.history.restore import restore
 from token_refresh_worker.cli.providers.command import providers
 from token_refresh_worker.cli.refresh.command import refresh
+from token_refresh_worker.cli.revoke.command import revoke
 from token_refresh_worker.cli.status.command import status
 from token_refresh_worker.cli.verify import verify
 
@@ -39,8 +41,8 @@ _GROUPS = {
 }
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
-    *(authorize, status, refresh, doctor, history, restore, verify, providers),
-    *(fleet.status, fleet.pause, fleet.resume, fleet.add, fleet.resync),
+    *(authorize, status, refresh, doctor, history, restore, verify, providers, revoke),
+    *(fleet.status, fleet.pause, fleet.resume, members.add, members.remove, members.resync),
     move,
 ):
     group, _, last = declared.name.rpartition(" ")

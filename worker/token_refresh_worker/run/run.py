@@ -18,7 +18,7 @@ from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import SETTLED, lifetime_too_short
-from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import (
     Action,
     Carry,
@@ -68,17 +68,18 @@ class Run:
     @cached_property
     def memory(self) -> Memory:
         """What the run remembers."""
-        state = RunState(
+        return Memory(
+            clock=self.parts.deadline.clock,
             limit=self.limit,
             resend=self.resend,
             forced_claims_a_day=self.forced_claims_a_day,
             publishes=self.parts.published is not None and not self.dry_run,
             nonce=self.parts.nonce(),
         )
-        return Memory(clock=self.parts.deadline.clock, state=state)
 
     @cached_property
-    def _reader(self) -> SnapshotReader:
+    def reader(self) -> SnapshotReader:
+        """What reads the secret, its claims and its published copy."""
         return SnapshotReader(
             store=self.parts.store,
             claims=self.parts.claims,
@@ -99,7 +100,7 @@ class Run:
         parts, memory = self.parts, self.memory
         keeping = Keeping(parts=parts, memory=memory)
         redemption = Redemption(parts=parts, memory=memory, keeping=keeping)
-        return Actions(parts=parts, memory=memory, reader=self._reader, redemption=redemption, keeping=keeping)
+        return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption, keeping=keeping)
 
     def execute(self) -> Outcome:
         """Run until nothing is left to do.
@@ -134,17 +135,17 @@ class Run:
         )
 
     def _steps(self) -> Outcome:
-        memory, snapshot = self.memory, self._reader.read()
+        memory, snapshot = self.memory, self.reader.read()
         if self.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
-            memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
+            memory.forced_version = snapshot.current.version_id
         polls = 0
         # Something else that keeps changing the secret must not keep a run busy (test_forward_stored_tokens.py).
         for _ in range(STEPS):
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
                 self._poll(polls)
-                polls, snapshot = polls + 1, self._reader.read()
+                polls, snapshot = polls + 1, self.reader.read()
                 step = self._plan(snapshot)
             outcome = self._ended(step, snapshot)
             if outcome is not None:
@@ -160,7 +161,7 @@ class Run:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
         filled = self.parts.provider.for_document(snapshot.current.document.fields)
         policy = replace(self.parts.policy, host=filled.host) if self.parts.provider.variables else self.parts.policy
-        return plan(snapshot, self.memory.state, policy)
+        return plan(snapshot, self.memory, policy)
 
     def _ended(self, step: Step, snapshot: Snapshot) -> Outcome | None:
         """End the run if there is nothing to do; None for an action that is to be carried out."""
@@ -205,7 +206,7 @@ class Run:
 
     def _polls(self, step: Wait, snapshot: Snapshot) -> bool:
         """Whether a forced run waits for another run's claim, within its deadline."""
-        forced = snapshot.current.version_id == self.memory.state.forced_version
+        forced = snapshot.current.version_id == self.memory.forced_version
         waits = step.reason in {Reason.CLAIMED, Reason.UNREADABLE}
         return forced and waits and not self.dry_run and self.parts.deadline.remaining_seconds > 0
 

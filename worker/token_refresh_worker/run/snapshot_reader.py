@@ -18,7 +18,7 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, staged_version_id
-from token_refresh_worker.run.failures import SecretName, no_value, published_itself, unreadable_document
+from token_refresh_worker.run.failures import SecretName, grant_revoked, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimStore, SecretStore, SecretVersion
 from token_refresh_worker.stored.document import read_document
@@ -46,7 +46,7 @@ class SnapshotReader:
         """Read everything that the next step depends on.
 
         Raises:
-            SecretEmpty: The secret has no current version.
+            SecretEmpty: The secret has no current version, or its grant was revoked.
             ConfigurationError: The token secret is named as its own published copy.
             InvalidSecretDocument: What is stored is not what it should be.
             SecretStoreError: A store refuses or can't be reached. For the published copy, `memory` keeps the error.
@@ -75,11 +75,16 @@ class SnapshotReader:
         found = self.claims.find(claim_id)
         if found is None:
             return None
-        if isinstance(found, Claim):
-            return replace(found, number=max(found.number, number))
-        return found.counted_as(
-            number, previous, version_id=current.version_id, fingerprint=fingerprint_of(current.document.redeemed_token)
-        )
+        if not found.nonce:  # It may hide a run that redeems the current token.
+            found = replace(
+                found,
+                version_id=current.version_id,
+                fingerprint=fingerprint_of(current.document.redeemed_token),
+                earlier=previous.ledger.attempts if previous else (),
+                host=previous.host if previous else None,
+                grace=previous.grace if previous else None,
+            )
+        return replace(found, number=max(found.number, number))
 
     def _published_copy(self) -> SecretVersion | None:
         if self.published is None or self.memory.publish_failure is not None:
@@ -98,9 +103,12 @@ class SnapshotReader:
         if copy is not None and version.arn == copy.arn:
             raise published_itself(self.secret)
         try:
-            return self._token_set(version)
+            current = self._token_set(version)
         except InvalidSecretDocument as error:
             raise unreadable_document(self.secret, version.version_id, str(error)) from None
+        if current.document.revoked_at is not None:
+            raise grant_revoked(self.secret, current.document.revoked_at)
+        return current
 
     def _newest_claim(self, found: Claim | None, current: TokenSet) -> Claim | None:
         """Find the claim with the highest number: by the store, by this run's memory, or named by the document."""
