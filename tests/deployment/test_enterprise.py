@@ -12,8 +12,8 @@ from testbed.aws_lambda.function import SCHEDULED_EVENT
 def test_what_organisations_ask_for(deploy: Callable[..., World], emulator: Emulator) -> None:
     """Bounded roles, a VPC, tags, and a key for messages: a stack with all of them is created, and its worker works.
 
-    The emulator's CloudFormation takes boundary and VPC, and its services have neither; its queues refuse who comes without
-    TLS. tests/infra/test_enterprise.py checks the template.
+    The emulator's CloudFormation takes boundary and VPC, and its services have neither; its queues refuse who comes
+    without TLS. tests/infra/test_enterprise.py checks the template.
     """
     anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
     iam = emulator.client("iam")

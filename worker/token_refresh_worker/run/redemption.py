@@ -101,6 +101,7 @@ class Redemption:
         self, prepared: PreparedRefresh, claim: Claim, response: TokenResponse, issued_at: datetime
     ) -> TokenDocument:
         ends_at = prepared.grant_ends_at(response, issued_at)
+        before = prepared.document.origin.scopes if prepared.document.origin else None
         renewed = prepared.document.renewed(
             access_token=response.access_token,
             refresh_token=response.refresh_token,
@@ -115,6 +116,7 @@ class Redemption:
                 number=claim.number,
                 grant_ends_at=ends_at,
                 grant_began_at=prepared.grant_began_at(ends_at, issued_at),
+                scopes=response.scopes or before,
             ),
         )
         size_bytes = len(renewed.serialize().reveal())
