@@ -152,14 +152,9 @@ class CommonParameters:
                 raise ParameterError(f"{name}: {value} is in {what} {there}, and this deployment is in {here}")
 
     def check_account(self, name: str, arn: str) -> None:
-        """Refuse what IAM has in another account than this deployment's."""
+        """Refuse what IAM has in another account than this deployment's, as far as that is known without credentials."""
         account = arn.split(":")[4]
-        if self.account is None:
-            raise ParameterError(
-                f'account: is needed to check the ARN in {name}: write account = "{account}" into the deployment\'s '
-                f"file (cdk: -c account={account})"
-            )
-        if account != self.account:
+        if self.account is not None and account != self.account:
             raise ParameterError(
                 f"{name}: {arn} is in account {account}, and this deployment is in {self.account}, whose secrets "
                 "refuse every other account; make a role in this account that it may assume, and name that one"

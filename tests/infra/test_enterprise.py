@@ -110,7 +110,6 @@ OPERATORS = {"operators": [ROLE.format("123456789012")]}
             r"^consumers: .*my-service is in account 210987654321, and .* whose secrets refuse every other account",
         ),
         ({"operators": [ROLE.format("210987654321")]}, r"^operators: .* is in account 210987654321"),
-        (OPERATORS | {"account": None}, r"^account: is needed to check the ARN in operators"),
         ({"permissions_boundary": BOUNDARY.replace("123", "321")}, r"^permissions_boundary: .* is in account 321"),
         ({"permissions_boundary": "boundary"}, r"^permissions_boundary: must be the ARN of a managed policy"),
         ({"vpc_subnets": "subnet-0a1b2c3d"}, r"^vpc_subnets: goes with vpc_security_groups"),
