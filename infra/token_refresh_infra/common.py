@@ -152,7 +152,7 @@ class CommonParameters:
                 raise ParameterError(f"{name}: {value} is in {what} {there}, and this deployment is in {here}")
 
     def check_account(self, name: str, arn: str) -> None:
-        """Refuse what IAM has in another account than this deployment's, as far as that is known without credentials."""
+        """Refuse what IAM has in another account than this deployment, if that is known."""
         account = arn.split(":")[4]
         if self.account is not None and account != self.account:
             raise ParameterError(
