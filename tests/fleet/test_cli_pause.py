@@ -6,9 +6,9 @@ import pytest
 import typer
 
 from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, tagged_secret
-from token_refresh_worker.cli.fleet.command import read_duration
+from token_refresh_worker.cli.console.durations import read_duration
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.row import Pauses, Row
+from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pauses, Row
 
 
 def test_pause_and_resume(index: TableIndex) -> None:
@@ -79,7 +79,7 @@ def test_wrong_pauses(index: TableIndex, what: list[str]) -> None:
 def test_durations(text: str, seconds: int) -> None:
     """Durations are a number and a unit, up to a month."""
     if seconds:
-        assert seconds == read_duration(text).total_seconds()
+        assert seconds == read_duration(text, LONGEST_PAUSE).total_seconds()
     else:
         with pytest.raises(typer.BadParameter, match="such as 2h"):
-            read_duration(text)
+            read_duration(text, LONGEST_PAUSE)

@@ -9,7 +9,7 @@ was interrupted can be carried out again.
 from dataclasses import replace
 from datetime import timedelta
 
-from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.attempts import NO_TOKEN, Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import claim_version_id, moved_version_id
@@ -17,7 +17,6 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 
 # Nothing is staged under them any more: an attempt's version leads to its tokens.
 _ENDED = {Fate.NOT_REDEEMED, Fate.REJECTED, Fate.UNKNOWN}
-_NO_TOKEN = "-" * 22  # as long as a fingerprint, and the fingerprint of none
 
 
 def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, nonce: str) -> Claim:
@@ -32,7 +31,7 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
         version_id=claim_id,
         attempt_number=0,
         claimed_at=snapshot.now,
-        fingerprint=_NO_TOKEN,
+        fingerprint=NO_TOKEN,
         fate=Fate.MOVED,
         versions=int(source == IN_VERSIONS),
         time_to_live=timedelta(0),
@@ -42,6 +41,7 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
         grace=origin.grace if origin else newest.grace if newest else None,
         nonce=nonce,
         moved_to=to,
+        pause=newest.pause if newest else None,
     )
 
 

@@ -34,6 +34,7 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "attempts": report.requests,
         "provider": report.provider,
         "outcome": report.outcome,
+        "paused": report.paused,
         "retry_at": iso(report.retry_at) if report.retry_at else None,
         "error_type": report.error_type,
         "error": str(report.ended) if report.error_type else None,
@@ -45,6 +46,8 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "Superseded": int(report.outcome is OutcomeName.SUPERSEDED),
         "Failed": int(report.outcome is None),
         "ReauthorizationRequired": int(isinstance(report.ended, ReauthorizationRequired)),
+        # Only then, since a metric costs by the hours in which it is sent.
+        "Paused": None if report.paused is None else 1,
         "DurationMs": duration_ms,
         "SecondsToExpiry": seconds_to_expiry,
         "SecondsAfterDue": seconds_after_due,

@@ -23,7 +23,7 @@ class OutcomeName(StrEnum):
     SUPERSEDED = "superseded"
     """The provider rejected the refresh token, and newer tokens are current: something else refreshes this secret."""
     YIELDED = "yielded"
-    """Another run holds the claim, or a backoff or a limit is not over; `retry_at` says until when."""
+    """Another run holds the claim, or a backoff, a limit or a pause is not over; `retry_at` says until when."""
     WOULD_REFRESH = "would_refresh"
     """A dry run found tokens that are due."""
     WOULD_RECOVER = "would_recover"
@@ -64,6 +64,8 @@ class Outcome:
     secret_id: str
     tokens: CurrentTokens
     retry_at: datetime | None = None
+    paused: str | None = None
+    """Why an operator paused the refreshes, if one did."""
 
     def as_result(self, request_id: str | None) -> dict[str, str | None]:
         """Give what the invocation returns: no value of any secret."""
@@ -104,6 +106,11 @@ class RunReport:
     def error_type(self) -> str | None:
         """How the run failed; None if it did not."""
         return None if isinstance(self.ended, Outcome) else type(self.ended).__name__
+
+    @property
+    def paused(self) -> str | None:
+        """Why an operator paused the refreshes, if one did."""
+        return self.ended.paused if isinstance(self.ended, Outcome) else None
 
     @property
     def retry_at(self) -> datetime | None:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.core.claims import Pause
+from token_refresh_worker.core.pauses import heed, pause_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import SETTLED, lifetime_too_short
 from token_refresh_worker.core.snapshot import RunState, Snapshot
@@ -152,7 +154,7 @@ class Run:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
         filled = self.parts.provider.for_document(snapshot.current.document.fields)
         policy = replace(self.parts.policy, host=filled.host) if self.parts.provider.variables else self.parts.policy
-        return plan(snapshot, self.memory.state, policy)
+        return heed(plan(snapshot, self.memory.state, policy), snapshot)
 
     def _ended(self, step: Step, snapshot: Snapshot) -> Outcome | None:
         """End the run if there is nothing to do; None for an action that is to be carried out."""
@@ -207,7 +209,9 @@ class Run:
 
     def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
         log = self.parts.log
-        log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat())
+        pause = pause_of(snapshot) if step.reason is Reason.PAUSED else None
+        said = {} if pause is None else {"why": pause.why}
+        log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat(), **said)
         if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self.parts.policy):
             move = self.parts.secret.move_claims(StoreName(ClaimStoreKind.TABLE))
             log.warning(
@@ -221,12 +225,15 @@ class Run:
                     )
                 ),
             )
-        return self._outcome(OutcomeName.YIELDED, snapshot, step)
+        return self._outcome(OutcomeName.YIELDED, snapshot, step, pause)
 
-    def _outcome(self, name: OutcomeName, snapshot: Snapshot, wait: Wait | None = None) -> Outcome:
+    def _outcome(
+        self, name: OutcomeName, snapshot: Snapshot, wait: Wait | None = None, pause: Pause | None = None
+    ) -> Outcome:
         return Outcome(
             name=name,
             secret_id=self.parts.secret.secret_id,
             tokens=CurrentTokens.of(snapshot.current, self.parts.policy),
             retry_at=wait.until if wait else None,
+            paused=pause.why if pause else None,
         )

@@ -1,7 +1,6 @@
 """`token-refresh fleet`: status, pause, resume, add and resync."""
 
 import getpass
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.console.command import command
+from token_refresh_worker.cli.console.durations import read_duration
 from token_refresh_worker.cli.console.options import OF_A_FLEET, Json, names_beginning
 from token_refresh_worker.cli.console.screen import errors, message, output, print_json, show, text, when
 from token_refresh_worker.cli.context import Context
@@ -28,7 +28,6 @@ from token_refresh_worker.fleet.resync import counts_of, synchronise
 from token_refresh_worker.fleet.settings import provider_limits
 
 LONGEST_REASON: Final = 500
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
 SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.")]
@@ -78,7 +77,7 @@ def pause(  # noqa: PLR0913 - options, each by its name
     why: Annotated[str, typer.Option(help="The reason, for the next reader.")] = "no reason given",
 ) -> int:
     """Leave one secret, one provider or the whole fleet alone for a while. A pause always ends by itself."""
-    lasts = read_duration(duration)
+    lasts = read_duration(duration, LONGEST_PAUSE)
     return _set_pause(lasts, fleet, secret, provider, everything=everything, why=why, context=context)
 
 
@@ -148,20 +147,6 @@ def resync(
             kept = f"{found.not_believed} rows stay, since the listing lacks a large part of the fleet."
             errors().print(text(f"{kept} If those secrets have left, run this again with --believe.", "yellow"))
     return 0
-
-
-def read_duration(text: str) -> timedelta:
-    """Read a duration as people write it: `90s`, `30m`, `2h`, `7d`.
-
-    Raises:
-        BadParameter: It is none, or longer than a month.
-    """
-    # Six digits at most: more days overflow a timedelta before they can be compared.
-    match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text.strip())
-    duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
-    if duration is None or duration > LONGEST_PAUSE:
-        raise typer.BadParameter("must be a number with s, m, h or d, such as 2h, and at most 31d")
-    return duration
 
 
 def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name
