@@ -1,9 +1,9 @@
-"""A FastAPI service that passes on what Upwork says about its user.
+"""A FastAPI service that passes on what Upwork says about its user; `test_fastapi_service.py` tests it without AWS.
 
-    uvicorn examples.fastapi_service:app
+    uvicorn --factory fastapi_service:create_app
 
 Needs `pip install "token-refresh[httpx]" fastapi uvicorn` and AWS credentials that may read the secret. If the
-secret isn't called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN.
+secret isn't called `upwork-oauth-tokens-published`, set TOKEN_SECRET_ID to its name or ARN. No endpoint reads a body.
 """
 
 import logging
@@ -18,40 +18,65 @@ from fastapi.responses import JSONResponse
 from token_refresh.reader import TokenReader, TokenRefreshError
 from token_refresh.reader.httpx_auth import TokenAuth
 
-logger = logging.getLogger("uvicorn.error")
+SECRET_ID = os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens-published")
+UPWORK = os.environ.get("UPWORK_API", "https://api.upwork.com")
 WHO_AM_I = "query { user { id nid rid } organization { id } }"
 
-
-@asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Share one reader and one client among all requests; neither ever blocks the event loop."""
-    tokens = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens-published"))
-    base_url = os.environ.get("UPWORK_API", "https://api.upwork.com")
-    headers = {"User-Agent": "fastapi-example/1.0"}
-    async with httpx.AsyncClient(base_url=base_url, auth=TokenAuth(tokens), headers=headers) as upwork:
-        app.state.tokens, app.state.upwork = tokens, upwork
-        yield
+logger = logging.getLogger("uvicorn.error")
 
 
-app = FastAPI(lifespan=lifespan)
+def create_app(tokens: TokenReader | None = None, transport: httpx.AsyncBaseTransport | None = None) -> FastAPI:
+    """Make the service; a test passes a fake of the reader, and of Upwork."""
+    tokens = tokens or TokenReader(SECRET_ID)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Share one reader and one client among all requests; neither ever blocks the event loop."""
+        headers = {"User-Agent": "fastapi-example/1.0"}
+        auth = TokenAuth(tokens)
+        async with httpx.AsyncClient(
+            base_url=UPWORK, auth=auth, headers=headers, transport=transport
+        ) as app.state.upwork:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    app.state.tokens = tokens
+    app.add_api_route("/me", me)
+    app.add_api_route("/health", health)
+    app.add_exception_handler(TokenRefreshError, no_token)
+    app.add_exception_handler(httpx.HTTPError, no_upwork)
+    return app
 
 
-@app.exception_handler(TokenRefreshError)
-async def no_token(_request: Request, error: TokenRefreshError) -> JSONResponse:
+async def me(request: Request) -> JSONResponse:
+    """Ask Upwork with the current token."""
+    response = await request.app.state.upwork.post("/graphql", json={"query": WHO_AM_I})
+    if response.is_error:
+        logger.error("Upwork responded with %s to a query of /me", response.status_code)
+        return JSONResponse({"detail": f"Upwork responded with {response.status_code}"}, status_code=502)
+    return JSONResponse(response.json())
+
+
+async def health(request: Request) -> JSONResponse:
+    """Say how the token is; nothing is read for that, so it may be asked often."""
+    found = request.app.state.tokens.health()
+    about = {
+        "seconds_to_expiry": found.seconds_to_expiry,
+        "age_seconds": found.age_seconds,
+        "last_error": found.last_error and type(found.last_error).__name__,
+    }
+    # Before the first request nothing is known, and nothing is wrong.
+    expired = found.seconds_to_expiry is not None and found.seconds_to_expiry <= 0
+    return JSONResponse(about, status_code=503 if expired else 200)
+
+
+async def no_token(_request: Request, error: Exception) -> JSONResponse:
     """Log why, and return 503; the error's message is for our log, not for the clients."""
     logger.error("no Upwork token: %s: %s", type(error).__name__, error)
     return JSONResponse({"detail": f"no Upwork token: {type(error).__name__}"}, status_code=503)
 
 
-@app.get("/me")
-async def me(request: Request) -> JSONResponse:
-    """Ask Upwork with the current token."""
-    response = await request.app.state.upwork.post("/graphql", json={"query": WHO_AM_I})
-    return JSONResponse(response.json(), status_code=response.status_code)
-
-
-@app.get("/health")
-async def health(request: Request) -> dict[str, str]:
-    """Show when the token expires, and which version of the secret it is from."""
-    token = await request.app.state.tokens.atoken()
-    return {"expires_at": token.expires_at.isoformat(), "version_id": token.version_id}
+async def no_upwork(_request: Request, error: Exception) -> JSONResponse:
+    """Log why, and return 502."""
+    logger.error("no response from Upwork: %s: %s", type(error).__name__, error)
+    return JSONResponse({"detail": "no response from Upwork"}, status_code=502)

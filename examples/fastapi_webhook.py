@@ -45,12 +45,15 @@ async def refuse(_request: Request, error: TokenRefreshError) -> Response:
 
 
 async def body_of(request: Request) -> bytes:
-    """Read the body, and stop at the limit: everybody may send a large one."""
+    """Refuse a large body before it is read; where its length isn't declared, stop at the limit."""
+    too_large = WebhookTooLarge(f"the body has more than {LIMIT_BYTES} bytes")
+    if int(request.headers.get("Content-Length", "0")) > LIMIT_BYTES:
+        raise too_large
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > LIMIT_BYTES:
-            raise WebhookTooLarge(f"the body has more than {LIMIT_BYTES} bytes")
+            raise too_large
     return bytes(body)
 
 

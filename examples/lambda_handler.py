@@ -1,10 +1,12 @@
-"""A Lambda function that asks Upwork who we are. Handler: `lambda_handler.handler`.
+"""A Lambda function that asks Upwork who we are. Handler: `lambda_handler.handler`; `test_lambda_handler.py` tests it.
 
 The package comes as a layer or in the function's zip; boto3 is there already. The role needs
-`secretsmanager:GetSecretValue` on the secret that TOKEN_SECRET_ID names.
+`secretsmanager:GetSecretValue` on the secret that TOKEN_SECRET_ID names. A `TokenRefreshError` ends the invocation:
+Lambda logs its message, which says what to do and holds no secret.
 """
 
 import json
+import logging
 import os
 import urllib.error
 import urllib.request
@@ -17,6 +19,8 @@ TOKENS = TokenReader(os.environ.get("TOKEN_SECRET_ID", "upwork-oauth-tokens-publ
 API = os.environ.get("UPWORK_API", "https://api.upwork.com")
 WHO_AM_I = {"query": "query { user { id nid rid } organization { id } }"}
 
+logger = logging.getLogger()
+
 
 def handler(_event: object, _context: object) -> Any:
     """Ask once, and once more if the token was rejected and another one is current."""
@@ -25,7 +29,9 @@ def handler(_event: object, _context: object) -> Any:
         return ask(token)
     except urllib.error.HTTPError as rejected:
         if rejected.code != 401 or not TOKENS.reject(token):  # noqa: PLR2004 - Unauthorized
+            logger.error("Upwork refused the token of version %s: %s", token.version_id, rejected)  # noqa: TRY400 - raised
             raise
+    logger.warning("Upwork rejected the token of version %s; another one is current", token.version_id)
     return ask(TOKENS.token())
 
 

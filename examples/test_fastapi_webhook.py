@@ -46,8 +46,9 @@ def test_what_is_refused_is_logged(queued: list[Delivery], caplog: pytest.LogCap
     assert "WebhookMalformed: the header stripe-signature is missing" in caplog.text
 
 
-def test_a_large_body_is_not_read_to_its_end(queued: list[Delivery]) -> None:
-    """A body beyond the limit is refused before it is verified."""
+def test_a_large_body_is_not_read(queued: list[Delivery]) -> None:
+    """A body beyond the limit is refused before it is read; one of unknown length as soon as it is beyond."""
     body = b" " * (service.LIMIT_BYTES + 1)
     assert post(body, sign(STRIPE, body, SECRET)) == 413
+    assert TestClient(service.app).post("/webhooks/stripe", content=iter([body, body])).status_code == 413
     assert not queued

@@ -1,5 +1,7 @@
 """A Lambda function that works off what `webhook_router.py` queued. Handler: `webhook_consumer.handler`.
 
+`test_webhooks.py` tests it without AWS.
+
     pip install "token-refresh[webhooks-consumer]"
 
     IDEMPOTENCY_TABLE    a DynamoDB table with the key `id` (a string) and the TTL attribute `expiration`

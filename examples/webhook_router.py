@@ -10,30 +10,30 @@ The variables say where the signing secrets are (a name or ARN in Secrets Manage
     ORIGIN_SECRET_ID              what the header x-origin-verify must say, if a distribution in front adds it
     WEBHOOK_OVERLAP_SECONDS       how long a previous secret is accepted after a change, 3600 if not set
 
-`infra/` deploys it: `scripts/deploy -c mode=webhooks`, see docs/webhooks.md.
+`infra/` deploys it: `scripts/deploy -c mode=webhooks`, see docs/webhooks.md. `test_webhooks.py` tests it without AWS.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 from token_refresh.reader import SecretReader
-from token_refresh.webhooks import SENDERS, Receiver, SqsQueue, Verifier
+from token_refresh.webhooks import SENDERS, Delivery, Receiver, SqsQueue, Verifier
 
 OVERLAP = timedelta(seconds=int(os.environ.get("WEBHOOK_OVERLAP_SECONDS", "3600")))
 
 
-def endpoints() -> Iterator[tuple[str, Verifier]]:
-    """Open an endpoint for each secret that is configured."""
-    for scheme in SENDERS.values():
-        if secret_id := os.environ.get(scheme.variable):
-            yield scheme.path, Verifier(scheme, SecretReader(secret_id, overlap=OVERLAP))
-
-
-def origin() -> SecretReader | None:
-    """Read what a distribution in front adds to each request."""
-    secret_id = os.environ.get("ORIGIN_SECRET_ID")
+def secret(variable: str) -> SecretReader | None:
+    """Make a reader of the secret that a variable names, if it is set."""
+    secret_id = os.environ.get(variable)
     return SecretReader(secret_id, overlap=OVERLAP) if secret_id else None
 
 
-handler = Receiver(dict(endpoints()), deliver_to=SqsQueue(os.environ["WEBHOOK_QUEUE_URL"]), origin=origin()).handle
+def receiver(read: Callable[[str], SecretReader | None], deliver_to: Callable[[str, Delivery], None]) -> Receiver:
+    """Open an endpoint for each secret that is configured; a test passes fakes."""
+    secrets = ((scheme, read(scheme.variable)) for scheme in SENDERS.values())
+    endpoints = {scheme.path: Verifier(scheme, found) for scheme, found in secrets if found}
+    return Receiver(endpoints, deliver_to=deliver_to, origin=read("ORIGIN_SECRET_ID"))
+
+
+handler = receiver(secret, SqsQueue(os.environ["WEBHOOK_QUEUE_URL"])).handle

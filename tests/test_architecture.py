@@ -108,11 +108,11 @@ def test_importing_the_handler_reads_no_configuration() -> None:
 def test_the_collector_is_off_during_a_cold_start_alone(entry_point: str) -> None:
     """Python's garbage collector is off until the first event has its result, even an error, and on from then."""
     code = f"""if True:
-        import gc, token_refresh_worker.handlers
+        import gc, token_refresh.errors, token_refresh_worker.handlers
         assert not gc.isenabled()
         try:
             token_refresh_worker.handlers.{entry_point}({{}}, None)
-        except token_refresh_worker.handlers.TokenRefreshError:
+        except token_refresh.errors.TokenRefreshError:
             assert gc.isenabled()
             assert gc.get_freeze_count() > 10_000
         else:

@@ -113,7 +113,10 @@ class SecretNotFound(SecretStoreError):
 
 
 class SecretEmpty(SecretStoreError):
-    """The secret exists and has no value yet. Fix: `token-refresh authorize`."""
+    """The secret exists and has no value yet, or no token any more: its grant was revoked on purpose.
+
+    Fix: `token-refresh authorize`.
+    """
 
 
 class SecretAccessDenied(SecretStoreError):

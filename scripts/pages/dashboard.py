@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import re
 import statistics
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from pages.chart import Box, Graph, Line, Points, chart, frame, picture, table, text
 from pages.days import HOURS, Logged, play
-from token_refresh_infra.modes import mode_of, parameters_of
-
-from aws_cdk import App, assertions  # isort: skip - after our package, which chooses the node that this starts
+from pages.template import resources
 
 COLUMN, ROW = 50, 40
 """Pixels of the grid that the definition counts in."""
+_LOGGED = {"Duration": "DurationMs"}
+"""What Lambda measures itself, by what the worker logs."""
 _STATISTICS: dict[str, Callable[[list[float]], float]] = {"Sum": sum, "Minimum": min, "Maximum": max}
 
 
@@ -31,19 +30,16 @@ def dashboard() -> str:
 
 
 def defined() -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the widgets of the default deployment, and the names of its alarms in the widget's order."""
-    values = {"environment": "prod"}
-    parameters = parameters_of(values)
-    with tempfile.TemporaryDirectory() as code:
-        stack = mode_of(values).stack(App(), parameters.stack_name, parameters=parameters, code=code)
-        resources = assertions.Template.from_stack(stack).to_json()["Resources"]
-    (found,) = [found for found in resources.values() if found["Type"] == "AWS::CloudWatch::Dashboard"]
+    """Return the widgets of a deployment with a dashboard, and the names of its alarms in the widget's order."""
+    made = resources({"environment": "prod", "dashboard": True})
+    (found,) = [found for found in made.values() if found["Type"] == "AWS::CloudWatch::Dashboard"]
     joined = found["Properties"]["DashboardBody"]["Fn::Join"][1]
     parts = [part if isinstance(part, str) else _name(part) for part in joined]
     widgets: list[dict[str, Any]] = json.loads("".join(parts))["widgets"]
     (first,) = [widget for widget in widgets if widget["type"] == "alarm"]
-    prefix = f"{parameters.stack_name}-"
-    names = [resources[i]["Properties"]["AlarmName"].removeprefix(prefix) for i in first["properties"]["alarms"]]
+    names = [
+        made[i]["Properties"]["AlarmName"].removeprefix("token-refresh-prod-") for i in first["properties"]["alarms"]
+    ]
     return widgets, names
 
 
@@ -96,7 +92,7 @@ def _series(metric: tuple[str, str, float], runs: list[Logged]) -> tuple[str, Po
     name, statistic, period_hours = metric
     periods: dict[int, list[float]] = defaultdict(list)
     for run in runs:
-        value = {"Invocations": 1, "Errors": int(run.failed)}.get(name, run.fields.get(name))
+        value = {"Invocations": 1, "Errors": int(run.failed)}.get(name, run.fields.get(_LOGGED.get(name, name)))
         if value is not None:
             periods[int(run.hour // period_hours)].append(value)
     several = statistic.startswith("p")

@@ -13,8 +13,9 @@ from builders import NOW, claim
 from fakes import FakeClock
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.kms import Kms
-from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, TokenRefreshError
+from token_refresh.errors import DeadlineExceeded, InvalidSecretDocument, SecretAccessDenied, TokenRefreshError
 from token_refresh.secret_value import SecretValue
+from token_refresh_worker.adapters.calls import OVERRUN_SECONDS
 from token_refresh_worker.adapters.kept_tokens import PIECE_BYTES, TableKeeper
 from token_refresh_worker.adapters.table_claims import TableClaims
 from token_refresh_worker.bootstrap import aws_client
@@ -79,6 +80,26 @@ def keep(ground: Ground, tokens: SecretValue = LARGEST, arn: str = ARN) -> KeptT
     kept = ground.keeper(arn).keep(a_claim(), tokens)
     assert kept is not None
     return kept
+
+
+@pytest.mark.parametrize("action", ["Encrypt", "Decrypt"])
+def test_a_slow_key_does_not_outlast_the_run(ground: Ground, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
+    """No call of KMS begins after the deadline, so the last one ends within its own time limits."""
+    kept = keep(ground)
+    clock, act = FakeClock(), ground.kms.act
+
+    def slow(asked_for: str, asked: dict[str, Any]) -> dict[str, Any]:
+        clock.seconds += OVERRUN_SECONDS
+        return act(asked_for, asked)
+
+    monkeypatch.setattr(ground.kms, "act", slow)
+    deadline = Deadline(clock=clock, at=20.0)
+    keeper = TableKeeper(ground.claims(), KEY, client=aws_client, secret_arn=lambda: ARN, deadline=deadline)
+
+    with pytest.raises(DeadlineExceeded, match=f"no time was left for kms:{action} on key {KEY}"):
+        keeper.open(kept) if action == "Decrypt" else keeper.keep(a_claim(), LARGEST)
+
+    assert 24.0 == clock.seconds
 
 
 @pytest.mark.parametrize("size", [1, PIECE_BYTES, PIECE_BYTES + 1, SIZE_LIMIT_BYTES])

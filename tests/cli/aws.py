@@ -25,6 +25,8 @@ class Simulator(LoopbackServer):
     def __init__(self) -> None:
         super().__init__(_Simulate)
         self.denied: set[str] = set()
+        self.context: dict[str, list[str]] = {}
+        """The context entries of the last request that had any."""
         self.asked: list[str] = []
         """The resources."""
 
@@ -35,6 +37,11 @@ class _Simulate(LoopbackHandler):
     def do_POST(self) -> None:  # noqa: N802 - named by http.server
         form = parse_qs(self.read_body().decode())
         actions = [values[0] for name, values in sorted(form.items()) if name.startswith("ActionNames.")]
+        for place in range(1, 10):
+            name = form.get(f"ContextEntries.member.{place}.ContextKeyName", [""])[0]
+            values = f"ContextEntries.member.{place}.ContextKeyValues."
+            if name:
+                self.server.context[name] = [form[key][0] for key in sorted(form) if key.startswith(values)]
         self.server.asked += form["ResourceArns.member.1"]
         code = {"lambda:SourceFunctionArn", *actions} <= {value for values in form.values() for value in values}
         members = "".join(

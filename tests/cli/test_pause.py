@@ -14,6 +14,7 @@ from cli.states import Stage
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.pause import appending
 
 TABLE = "claims"
@@ -42,7 +43,7 @@ def waits(monkeypatch: pytest.MonkeyPatch, store: SecretsManagerServer) -> None:
         assert seconds == appending.WAIT_SECONDS
         store.clock_offset_seconds += 60
 
-    monkeypatch.setattr(appending.SystemClock, "sleep", sleep)
+    monkeypatch.setattr(SystemClock, "sleep", sleep)
 
 
 @pytest.mark.usefixtures("anywhere")
@@ -234,6 +235,5 @@ def test_the_first_claim_is_a_pause(cli: Cli, tokens: Tokens, store: SecretsMana
     stored = json.loads(str(secret.versions[-1].value))
     assert "before the first run" == stored["pause"][1]
     assert refresh_token not in str(secret.versions[-1].value)
-    assert timedelta(hours=2).total_seconds() == pytest.approx(
-        stored["pause"][0] - secret.versions[-1].created_at, abs=2
-    )
+    lasts = stored["pause"][0] - secret.versions[-1].created_at
+    assert timedelta(hours=2).total_seconds() == pytest.approx(lasts, abs=2)

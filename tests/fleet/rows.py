@@ -5,11 +5,10 @@ from typing import Any
 
 from builders import HOUR, NOW
 from token_refresh import errors
-from token_refresh.errors import TokenRefreshError
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.row import Change, Pause, Row, Seen, State
-from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 
 WINDOW = refresh_window(HOUR, HOUR)
 """The refresh window of a one-hour token."""
@@ -95,26 +94,23 @@ def failed(error_type: str, *, at: datetime, state: State = State.HEALTHY, reque
     return seen(at=at, error_type=error_type, state=state, requests=requests)
 
 
-def ran(outcome: str = "refreshed", *, at: datetime = NOW, retry_at: datetime | None = None, **known: Any) -> RunReport:
+def ran(outcome: str = "refreshed", *, at: datetime = NOW, retry_at: datetime | None = None, **known: Any) -> Outcome:
     """By default a run that received a one-hour token."""
     usual: dict[str, Any] = {"version_id": "v2", "expires_at": NOW + HOUR, "due_at": NOW + HOUR - WINDOW}
     tokens = CurrentTokens(**usual | known)
-    ended = Outcome(name=OutcomeName(outcome), secret_id="tokens", tokens=tokens, retry_at=retry_at)
-    return RunReport(ended=ended, at=at, requests=1, provider="xero", tokens=tokens)
+    return Outcome(name=OutcomeName(outcome), at=at, requests=1, provider="xero", tokens=tokens, retry_at=retry_at)
 
 
-def ran_into(error_type: str, *, at: datetime = NOW, **known: Any) -> RunReport:
+def ran_into(error_type: str, *, at: datetime = NOW, **known: Any) -> Outcome:
     """By default the run read a token that is due."""
     usual: dict[str, Any] = {"version_id": "v2", "expires_at": NOW + WINDOW, "due_at": NOW}
     tokens = CurrentTokens(**usual | known)
-    ended: TokenRefreshError = getattr(errors, error_type)("")
-    return RunReport(ended=ended, at=at, requests=1, provider="xero", tokens=tokens)
+    return Outcome(error=getattr(errors, error_type)(""), at=at, requests=1, provider="xero", tokens=tokens)
 
 
-def unread(error_type: str) -> RunReport:
+def unread(error_type: str) -> Outcome:
     """A run that failed before it read the secret."""
-    ended: TokenRefreshError = getattr(errors, error_type)("")
-    return RunReport(ended=ended, provider="another")
+    return Outcome(error=getattr(errors, error_type)(""), provider="another")
 
 
 def change(transition: Transition = Transition.REAUTHORIZED, *, since: datetime = NOW) -> Change:

@@ -6,10 +6,10 @@ from builders import HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, ran, ran_into, row, seen, unread
 from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, after
 from token_refresh_worker.fleet.core.row import Row, State
-from token_refresh_worker.run.outcome import RunReport
+from token_refresh_worker.run.outcome import Outcome
 
 
-def left(before: Row, how: RunReport, chance: float = 0.0) -> Row:
+def left(before: Row, how: Outcome, chance: float = 0.0) -> Row:
     return after(before, how, began_at=NOW, chance=chance)
 
 

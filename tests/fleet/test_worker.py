@@ -12,7 +12,7 @@ from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 from token_refresh_worker.fleet.ports import IndexEntry
 from token_refresh_worker.fleet.worker import Crew, find_member, provider_of, report
-from token_refresh_worker.run.outcome import RunReport
+from token_refresh_worker.run.outcome import Outcome
 
 
 def crew(*rows: Row, bus: MemoryBus | None = None, pauses: Pauses | None = None) -> Crew:
@@ -24,15 +24,15 @@ def entry(member: Row) -> IndexEntry:
     return IndexEntry(row=member, pauses=Pauses(), read_at=NOW)
 
 
-def rejected(at: datetime = NOW) -> RunReport:
+def rejected(at: datetime = NOW) -> Outcome:
     return ran_into("ReauthorizationRequired", at=at, version_id="v1")
 
 
-def good(at: datetime = NOW, **known: Any) -> RunReport:
+def good(at: datetime = NOW, **known: Any) -> Outcome:
     return ran(at=at, **{"due_at": NOW + HOUR} | known)
 
 
-def in_error(at: datetime) -> RunReport:
+def in_error(at: datetime) -> Outcome:
     return ran_into("ClientRejected", at=at)
 
 

@@ -19,6 +19,7 @@ EVERYTHING = {
     "tracing": "true",
     "reserved_concurrency": "1",
     "alarm_email": "operator@example.com",
+    "dashboard": "true",
     "operators": "arn:aws:iam::123456789012:role/operators,arn:aws:iam::123456789012:role/aws-reserved/sso/Admin_*",
     "consumers": "arn:aws:iam::123456789012:role/consumer",
 }
@@ -37,7 +38,7 @@ ADOPTED = {
 }
 """Everything that may be there already is, and the schedule is paused."""
 
-BARE: dict[str, Any] = {"environment": "dev", "alarms": False, "dashboard": False, "published_secret": "none"}
+BARE: dict[str, Any] = {"environment": "dev", "alarms": False, "published_secret": "none"}
 """Nothing that can be left out."""
 
 FLEET = {

@@ -28,6 +28,7 @@ class Deployment:
     parameters: Any
     """Those of its mode."""
     template: dict[str, Any]
+    warnings: list[str]
 
     def resources(self, kind: str, **properties: Any) -> list[Resource]:
         """Return the resources of a type (`Lambda::Function`) whose properties are these, among others."""
@@ -114,12 +115,14 @@ def resources(template: dict[str, Any], kind: str) -> list[Resource]:
 
 def synthesise(values: dict[str, Any], code: Path) -> Deployment:
     """Synthesise a deployment in this process, without cdk-nag: whole applications are checked in `test_app`."""
-    template = json.loads(_template(json.dumps(values), code))
-    return Deployment(parameters=parameters_of(values), template=template)
+    template, *warnings = json.loads(_template(json.dumps(values), code))
+    return Deployment(parameters=parameters_of(values), template=template, warnings=warnings)
 
 
 @functools.cache
 def _template(values: str, code: Path) -> str:
     parameters, mode = parameters_of(json.loads(values)), mode_of(json.loads(values))
     stack = mode.stack(App(context=FLAGS), parameters.stack_name, parameters=parameters, code=code)
-    return json.dumps(assertions.Template.from_stack(stack).to_json())
+    template = assertions.Template.from_stack(stack).to_json()
+    found = assertions.Annotations.from_stack(stack).find_warning("*", assertions.Match.any_value())
+    return json.dumps([template, *(warning.entry.data for warning in found)])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -43,20 +44,19 @@ def test_announced(plain: Deployment, adopted: Deployment, name: str) -> None:
         assert len(json.dumps(raised["AlarmDescription"])) < 1024
 
 
-def test_overdue_with_an_adopted_secret(adopted: Deployment) -> None:
-    """A worker that stops, or never starts, raises the alarm as surely as one that fails."""
+def test_overdue(adopted: Deployment) -> None:
+    """A token that expires soon is an alarm at once; a time without runs changes nothing about it."""
     overdue = alarm(adopted, "renewal-overdue")
 
     assert ("SecondsToExpiry", "Minimum") == (overdue["MetricName"], overdue["Statistic"])
     assert ("LessThanThreshold", 14400) == (overdue["ComparisonOperator"], overdue["Threshold"])
-    assert "breaching" == overdue["TreatMissingData"]
-    assert (1800, 2, 2) == (overdue["Period"], overdue["EvaluationPeriods"], overdue["DatapointsToAlarm"])
+    assert "ignore" == overdue["TreatMissingData"]
+    assert (300, 1, 1) == (overdue["Period"], overdue["EvaluationPeriods"], overdue["DatapointsToAlarm"])
 
 
 @pytest.mark.parametrize(
     ("name", "metric", "points"),
     [
-        ("runs-failing", ("AWS/Lambda", "Errors", "Sum"), (2, 3)),
         ("reauthorization-required", ("TokenRefresh", "ReauthorizationRequired", "Maximum"), (1, 1)),
         ("superseded", ("TokenRefresh", "Superseded", "Sum"), (1, 1)),
         ("lifetime-too-short", ("TokenRefresh/token-refresh-prod", "TokenLifetimeTooShort", "Sum"), (1, 1)),
@@ -75,48 +75,71 @@ def test_one_occurrence(adopted: Deployment, name: str, metric: tuple[str, str, 
     assert ("notBreaching", 1800) == (raised["TreatMissingData"], raised["Period"])
 
 
+def test_failed_runs(adopted: Deployment) -> None:
+    """Runs that fail in two of three periods count, and an alarm over them stays while none runs."""
+    failed = measured(adopted, "runs-failing-errors")
+
+    assert ("AWS/Lambda", "Errors", "Sum") == (failed["Namespace"], failed["MetricName"], failed["Statistic"])
+    assert (2, 3) == (failed["DatapointsToAlarm"], failed["EvaluationPeriods"])
+    assert ("ignore", 1800) == (failed["TreatMissingData"], failed["Period"])
+
+
 def test_alarms_watch_what_the_stack_made(adopted: Deployment) -> None:
     """Failing and throttled runs are those of this function, and dead letters those of the schedule's queue."""
     function = {"Ref": adopted.logical_id("Lambda::Function")}
     queue = adopted.one("Scheduler::Schedule")["Target"]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
 
-    assert [[{"Name": "FunctionName", "Value": function}]] * 2 == [
-        alarm(adopted, name)["Dimensions"] for name in ("runs-failing", "throttled")
+    assert [[{"Name": "FunctionName", "Value": function}]] * 3 == [
+        measured(adopted, name)["Dimensions"] for name in ("runs-failing-errors", "runs-failing-silence", "throttled")
     ]
     assert [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}] == (
         alarm(adopted, "dead-letters")["Dimensions"]
     )
 
 
-@pytest.mark.parametrize("name", ["renewal-overdue", "runs-failing"])
-def test_held_back_before_the_first_authorization(plain: Deployment, name: str) -> None:
-    """While a created secret has never been filled, these alarms tell nobody."""
-    held, inner = alarm(plain, name), measured(plain, f"{name}-measured")
-    empty = plain.logical_id("CloudWatch::Alarm", AlarmName="token-refresh-prod-awaiting-authorization")
-
-    assert {"Fn::GetAtt": [empty, "Arn"]} == held["ActionsSuppressor"]
-    assert "AlarmActions" not in inner
-    assert f'ALARM("{inner_arn(plain, name)}")' == rule(held)
-    assert "notBreaching" == measured(plain, "awaiting-authorization")["TreatMissingData"]
-    # An alarm is held until its own metric, too, has noticed that the secret was filled.
-    assert plain.parameters.longest_gap_seconds < held["ActionsSuppressorExtensionPeriod"]
-    assert held["ActionsSuppressorWaitPeriod"] > 0
+STATES = ("OK", "ALARM", "INSUFFICIENT_DATA")
 
 
-def inner_arn(deployment: Deployment, name: str) -> str:
-    return deployment.logical_id("CloudWatch::Alarm", AlarmName=f"{deployment.parameters.stack_name}-{name}-measured")
+def tells(deployment: Deployment, **states: str) -> bool:
+    """Whether the alarm on runs is up, by the rule that is deployed, with its parts in these states."""
+    parts = deployment.one("CloudWatch::CompositeAlarm")["AlarmRule"]["Fn::Join"][1]
+    rule = "".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts)
+    for name, state in states.items():
+        full = f"{deployment.parameters.stack_name}-{name.replace('_', '-')}"
+        part = re.escape(f'("{deployment.logical_id("CloudWatch::Alarm", AlarmName=full)}")')
+        rule = re.sub(state + part, "True", rule)
+        rule = re.sub(rf"\w+{part}", "False", rule)
+    assert not re.search(r"[^A-Za-z() ]", rule), rule
+    words = {"AND": "and", "OR": "or", "NOT": "not"}
+    return bool(eval(re.sub("AND|OR|NOT", lambda word: words[word[0]], rule)))  # noqa: S307 - True, False and these words
 
 
-def rule(held: dict[str, Any]) -> str:
-    """A composite alarm's rule, with the logical ID in place of an ARN."""
-    parts = held["AlarmRule"]["Fn::Join"][1]
-    return "".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts)
+@pytest.mark.parametrize("errors", STATES)
+@pytest.mark.parametrize("silence", STATES)
+@pytest.mark.parametrize("empty", STATES)
+def test_when_runs_are_an_alarm(plain: Deployment, adopted: Deployment, errors: str, silence: str, empty: str) -> None:
+    """Failing runs tell somebody unless the secret was never filled; silence does once a run was seen."""
+    parts = {"runs_failing_errors": errors, "runs_failing_silence": silence}
+    stopped = silence == "ALARM" and errors != "INSUFFICIENT_DATA"
+
+    assert tells(plain, **parts, awaiting_authorization=empty) == (stopped or (errors == "ALARM" and empty != "ALARM"))
+    assert tells(adopted, **parts) == (stopped or errors == "ALARM")
 
 
-def test_no_alarm_in_the_time_before_the_first_run(plain: Deployment) -> None:
-    """A new stack waits for its first run to say that the secret is empty, before it tells anyone of missing data."""
-    assert "breaching" == measured(plain, "renewal-overdue-measured")["TreatMissingData"]
-    assert plain.parameters.longest_gap_seconds < alarm(plain, "renewal-overdue")["ActionsSuppressorWaitPeriod"]
+def test_the_alarms_that_measure_tell_nobody(plain: Deployment) -> None:
+    """Of the alarm on runs only the one around the others has actions, and nothing delays it."""
+    for name in ("runs-failing-errors", "runs-failing-silence", "awaiting-authorization"):
+        assert "AlarmActions" not in measured(plain, name)
+    assert "ActionsSuppressor" not in alarm(plain, "runs-failing")
+
+
+def test_authorized_just_now(plain: Deployment) -> None:
+    """The first authorization ends failed runs before it ends what holds them back."""
+    failed, waiting = measured(plain, "runs-failing-errors"), measured(plain, "awaiting-authorization")
+
+    assert "notBreaching" == waiting["TreatMissingData"]
+    assert (1, failed["Period"]) == (waiting["DatapointsToAlarm"], waiting["Period"])
+    assert failed["EvaluationPeriods"] < waiting["EvaluationPeriods"]
 
 
 def test_empty_secret_is_what_the_filter_finds(

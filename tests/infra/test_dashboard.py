@@ -27,7 +27,7 @@ def patched(environment: dict[str, str]) -> Any:
     return mock.patch.dict(os.environ, environment)
 
 
-def test_worker_metrics_have_the_workers_names(plain: Deployment, everything: Deployment) -> None:
+def test_worker_metrics_have_the_workers_names(with_table: Deployment, everything: Deployment) -> None:
     """Alarms and dashboard ask for metrics that the worker logs, under the secret's ID as it is configured."""
     logged = {
         "Refreshed",
@@ -36,11 +36,10 @@ def test_worker_metrics_have_the_workers_names(plain: Deployment, everything: De
         "ReauthorizationRequired",
         "Superseded",
         "SecondsToExpiry",
-        "DurationMs",
         "SecretEmpty",
     }
 
-    for deployment in (plain, everything):
+    for deployment in (with_table, everything):
         secret = deployment.one("Lambda::Function")["Environment"]["Variables"]["TOKEN_SECRET_ID"]
         alarms = [
             a["Properties"]
@@ -52,7 +51,7 @@ def test_worker_metrics_have_the_workers_names(plain: Deployment, everything: De
         assert [] == [a["MetricName"] for a in alarms if a["MetricName"] not in logged]
         assert {("SecretId", secret)} == {(d["Name"], d["Value"]) for a in alarms for d in a["Dimensions"]}
         assert [] == [m for m in widgets if m[1] not in logged or m[2:4] != ["SecretId", secret]]
-        assert 9 == len(widgets)
+        assert 6 == len(widgets)
 
 
 def widgets_of(deployment: Deployment) -> list[dict[str, Any]]:
@@ -63,14 +62,14 @@ def widgets_of(deployment: Deployment) -> list[dict[str, Any]]:
     return widgets
 
 
-def test_dashboard(plain: Deployment) -> None:
+def test_dashboard(everything: Deployment) -> None:
     """The dashboard shows alarms, the sawtooth with its two thresholds, outcomes, durations and the last runs."""
-    titles = {widget["properties"]["title"]: widget["properties"] for widget in widgets_of(plain)}
+    titles = {widget["properties"]["title"]: widget["properties"] for widget in widgets_of(everything)}
 
     assert {"Alarms", "Outcomes", "Duration of a run", "Last runs"} <= titles.keys()
     thresholds = titles["Seconds to expiry of the current access token"]["annotations"]["horizontal"]
     assert [(28800, "due"), (14400, "overdue")] == [(line["value"], line["label"]) for line in thresholds]
-    assert titles["Last runs"]["query"].startswith("SOURCE '/aws/lambda/token-refresh-prod' | filter event in [")
+    assert titles["Last runs"]["query"].startswith("SOURCE '/aws/lambda/token-refresh-upwork-prod' | filter event in [")
     assert QUERIES["last runs"].split(" | ")[1] in titles["Last runs"]["query"]
 
 

@@ -194,7 +194,8 @@ def test_overdue_is_later_than_any_normal_refresh() -> None:
     for context in ({}, {"schedule_minutes": 149}, {"token_lifetime_seconds": 3600, "schedule_minutes": 5}):
         parameters = read(**{"flexible_minutes": 1} | context)
 
-        assert parameters.overdue_below_seconds < parameters.due_window_seconds - parameters.longest_gap_seconds
+        latest = parameters.due_window_seconds - parameters.longest_gap_seconds
+        assert parameters.alarm_timing.overdue_below_seconds < latest
 
 
 @pytest.mark.parametrize(
@@ -227,9 +228,9 @@ def test_defaults_are_the_workers() -> None:
     [
         (86400, None, (30, 10)),
         (3600, None, (5, 1)),
-        (SHORTEST, None, (5, 1)),
-        (1800, "create", (3, 0)),
-        (IN_TABLE, "t-1", (3, 0)),
+        (SHORTEST, None, (4, 1)),
+        (1800, "create", (1, 0)),
+        (IN_TABLE, "t-1", (1, 0)),
     ],
 )
 def test_schedule_follows_the_tokens(lifetime_seconds: int, claim_table: str | None, schedule: tuple[int, int]) -> None:

@@ -29,9 +29,11 @@ CLOUDFRONT = next(line for line in commands(ROOT / "docs" / "webhooks.md") if "w
 NOT_RUN = {
     "scripts/demo": "tests/demos/test_demo.py plays it",
     "pip install PATH/TO/token-refresh-worker": "takes a registry; tests/package installs the wheel",
+    'pip install "PATH/TO/token-refresh-worker/reader[httpx]"': "likewise",
     "aws secretsmanager replicate-secret-to-regions --secret-id origin-verify --add-replica-regions Region=us-east-1": (
         "the demo's Secrets Manager has one region"
     ),
+    "token-refresh revoke upwork-oauth-tokens": "other pages need the demo's grant; tests/cli/test_revoke.py runs it",
     "aws iam enable-outbound-web-identity-federation": "the emulator does not know the action",
     CLOUDFRONT: "the emulator has no CloudFront; tests/webhooks/test_examples.py checks the template",
     GRANT_EVENTS: "the emulator has no API destinations; tests/fleet/test_docs.py checks the template",

@@ -72,7 +72,7 @@ def _redeem(after_refusal: Callable[[Actions, Any, Any], Any]) -> Patches:
             return after_refusal(self, step, snapshot)
         self.memory.note_claimed(step.claim)
         staged = self.redemption.redeem(step.claim, request, snapshot)
-        return self.reader.read(self.memory) if staged is None else self._promote(staged, snapshot)
+        return self.reader.read() if staged is None else self._promote(staged, snapshot)
 
     return [(Actions, "_redeem", redeem)]
 
@@ -83,7 +83,7 @@ def no_claim() -> Patches:
     def redeem(self: Actions, step: Any, snapshot: Any) -> Any:
         self.memory.note_claimed(step.claim)
         staged = self.redemption.redeem(step.claim, self.redemption.prepare(snapshot), snapshot)
-        return self.reader.read(self.memory) if staged is None else self._promote(staged, snapshot)
+        return self.reader.read() if staged is None else self._promote(staged, snapshot)
 
     return [(Actions, "_redeem", redeem)]
 
@@ -181,7 +181,7 @@ def from_wherever() -> Patches:
         current = store.read(label=CURRENT)
         assert current is not None
         store.move_label(CURRENT, to=successor.version_id, remove_from=current.version_id)
-        return self.reader.read(self.memory)
+        return self.reader.read()
 
     return [(Actions, "_promote", promote)]
 
@@ -202,12 +202,12 @@ def recorded(fate: Fate, as_: Fate) -> Bug:
     """Record one fate as another."""
 
     def patches() -> Patches:
-        original = Redemption._record  # noqa: SLF001 - to break it
+        original = Redemption.record
 
         def record(self: Any, claim: Any, found: Fate, response: Any = None) -> None:
             original(self, claim, as_ if found is fate else found, response)
 
-        return [(Redemption, "_record", record)]
+        return [(Redemption, "record", record)]
 
     return patches
 
@@ -359,7 +359,7 @@ def by_version() -> Patches:
 
 def refusal_not_looked_up() -> Patches:
     """Only read again where a claim was refused."""
-    return _redeem(lambda actions, _step, _snapshot: actions.reader.read(actions.memory))
+    return _redeem(lambda actions, _step, _snapshot: actions.reader.read())
 
 
 def refusal_not_remembered() -> Patches:
@@ -367,7 +367,7 @@ def refusal_not_remembered() -> Patches:
 
     def after_refusal(actions: Actions, step: Any, snapshot: Any) -> Any:
         actions.reader.claim_named(step.claim.claim_id, step.claim.number, snapshot.newest, snapshot.current)
-        return actions.reader.read(actions.memory)
+        return actions.reader.read()
 
     return _redeem(after_refusal)
 

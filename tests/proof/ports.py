@@ -294,7 +294,7 @@ def settle(run: Run | MoveRun) -> Ended:
     if outcome is None:
         return Ended("moved", named=True)
     retry_at = None if outcome.retry_at is None else int(outcome.retry_at.timestamp())
-    return Ended(outcome.name, named=True, retry_at=retry_at)
+    return Ended(str(outcome.name), named=True, retry_at=retry_at)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class Ground:
         settings = read_settings(self.testbed.environment)
         run = build_run(settings, Trigger(name="schedule"), clock=FakeClock(), log=self.log, time_left_seconds=90.0)
         try:
-            return run.execute().name
+            return str(run.execute().name)
         except TokenRefreshError as error:
             return type(error).__name__
 

@@ -5,17 +5,13 @@ from datetime import timedelta
 import pytest
 
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, policy
-from fakes import SECRET_ID
 from run.world import World, killed
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core.claims import Pause
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.core.schedule import Policy
-from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.run.failures import SecretName
+from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.run.last_line import last_line
-from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.snapshot_reader import SnapshotReader
 
 STORES = pytest.mark.parametrize("settings", [policy(), IN_TABLE], ids=["in versions", "in a table"])
 
@@ -29,14 +25,7 @@ def pause(world: World, lasts: timedelta = 2 * HOUR) -> bool:
 
 
 def read(world: World) -> Snapshot:
-    return SnapshotReader(
-        store=world.store,
-        claims=world.table or VersionClaims(world.store),
-        claim_store=world.policy.claim_store.kind,
-        published=None,
-        secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
-        needs_refresh_token=True,
-    ).read(Memory(clock=world.clock, state=RunState()))
+    return world.run().reader.read()
 
 
 @STORES
@@ -131,7 +120,7 @@ def test_a_pause_is_in_log_and_metric() -> None:
     pause(world)
     run = world.run()
 
-    line = last_line(run.report(run.execute()), trigger="schedule", secret_id="s", duration_ms=1)
+    line = last_line(run.execute(), trigger="schedule", secret_id="s", duration_ms=1)
 
     said = world.log.fields[world.log.events.index("refresh_yielded")]
     assert ("an operator paused the refreshes", "maintenance") == (said["reason"], said["why"])
@@ -147,7 +136,7 @@ def test_without_a_pause_there_is_no_metric() -> None:
     """A metric costs by the hours in which it is sent."""
     run = World().run()
 
-    line = last_line(run.report(run.execute()), trigger="schedule", secret_id="s", duration_ms=1)
+    line = last_line(run.execute(), trigger="schedule", secret_id="s", duration_ms=1)
 
     assert "Paused" not in line
     assert "paused" not in line

@@ -113,7 +113,7 @@ class World:
         return self.run(**how).execute()
 
     def outcome(self, **how: Any) -> str:
-        return self.execute(**how).name
+        return str(self.execute(**how).name)
 
     def move(self, to: StoreName) -> bool:
         """Move the claims, and deploy with the new claim store."""

@@ -33,13 +33,15 @@ class Kms(LoopbackServer):
         self.contexts: list[dict[str, str]] = []
         """The encryption contexts, in turn."""
         self.refuses = False
+        self.described = {"KeyState": "Enabled", "KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": "SYMMETRIC_DEFAULT"}
+        """What `DescribeKey` says; nothing if there is no such key."""
 
     @property
     def environment(self) -> dict[str, str]:
         """Give what leads a client here."""
         return {"AWS_ENDPOINT_URL_KMS": f"http://{self.address}"}
 
-    def act(self, action: str, asked: dict[str, Any]) -> dict[str, str]:
+    def act(self, action: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Carry an action out.
 
         Raises:
@@ -53,6 +55,10 @@ class Kms(LoopbackServer):
         # As in KMS: the context is authenticated, whatever the order of its keys.
         context = json.dumps(asked.get("EncryptionContext", {}), sort_keys=True).encode()
         match action:
+            case "DescribeKey":
+                if not self.described:
+                    raise Refused("NotFoundException")
+                return {"KeyMetadata": {"KeyId": "1234", **self.described}}
             case "Sign":
                 message = base64.b64decode(asked["Message"])
                 return {"Signature": _encoded(self.key.sign(message, padding.PKCS1v15(), hashes.SHA256()))}
@@ -93,7 +99,7 @@ class _Handler(LoopbackHandler):
         asked: dict[str, Any] = json.loads(self.read_body())
         action = self.headers["X-Amz-Target"].rpartition(".")[2]
         status: int
-        response: dict[str, str]
+        response: dict[str, Any]
         try:
             status, response = 200, self.server.act(action, asked)
         except Refused as refused:

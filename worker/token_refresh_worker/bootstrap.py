@@ -4,6 +4,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -26,7 +27,7 @@ from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
-from token_refresh_worker.run.parts import Parts
+from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.run.ports import (
     Bus,
     ClaimStore,
@@ -35,7 +36,6 @@ from token_refresh_worker.run.ports import (
     Log,
     SecretStore,
     SecretVersion,
-    TokenEndpoint,
     TokenKeeper,
 )
 from token_refresh_worker.run.run import Run
@@ -45,6 +45,11 @@ from token_refresh_worker.stored.document import TokenDocument
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+    from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
+    from token_refresh_worker.oauth.request import TokenRequest
+    from token_refresh_worker.oauth.response import FailedRequest
+    from token_refresh_worker.oauth.revocation import Revoked
 
 _PREVIOUS: Final = "AWSPREVIOUS"
 
@@ -223,7 +228,7 @@ def _stored_credentials(version: SecretVersion | None, where: str) -> ClientCred
     return located(lambda: read_credentials(read_object(value)), where)
 
 
-def token_endpoint(provider: Provider, *, client_key_id: str | None, client: MakeClient) -> TokenEndpoint:
+def token_endpoint(provider: Provider, *, client_key_id: str | None, client: MakeClient) -> "HttpTokenEndpoint":
     """Make the HTTP client's adapter for the endpoint of a provider whose variables are filled in."""
     # Imported here: most runs find nothing due, and httpx takes a tenth of their cold start (`scripts/bench worker`).
     from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint  # noqa: PLC0415
@@ -232,6 +237,15 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None, client: Mak
     if provider.request.auth_method is AuthMethod.AWS_IAM_JWT:
         make_assertion = StsIdentity(client).make_assertion
     return HttpTokenEndpoint(provider.token_endpoint, provider.response, make_assertion)
+
+
+def revocation_sender(
+    provider: Provider, *, client_key_id: str | None, client: MakeClient
+) -> Callable[["TokenRequest"], "Revoked | FailedRequest"]:
+    """Give what sends a request to the provider's revocation endpoint, and to no other place."""
+    at_revocation = replace(provider, token_endpoint=provider.revocation_endpoint)
+    endpoint = token_endpoint(at_revocation, client_key_id=client_key_id, client=client)
+    return partial(endpoint.revoke, timeout_seconds=REQUEST_TIMEOUT_SECONDS)
 
 
 def open_bus(name: str) -> Bus:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from token_refresh.errors import TokenRefreshError
 from token_refresh_worker import cold_start
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log, take_over_libraries
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_bus
@@ -45,14 +44,14 @@ def refresh(event: object, context: Any) -> dict[str, Any]:
     fleet = os.environ.get("FLEET_NAME") or is_queue_event(event)
     ended = (_run_in_fleet if fleet else _run)(event, context)
     cold_start.end()
-    if isinstance(ended, Outcome):
-        return ended.as_result(getattr(context, "aws_request_id", None))
-    if not isinstance(ended, TokenRefreshError):
+    if not isinstance(ended, Outcome):
         return ended
+    if ended.error is None:
+        return ended.as_result(getattr(context, "aws_request_id", None))
     del event, context  # Error reporters print the variables of this frame, and an event can hold anything.
     # Without its context, whose text may quote a request: Lambda's runtime prints what is raised.
-    ended.__context__ = None
-    raise ended.with_traceback(None) from None
+    ended.error.__context__ = None
+    raise ended.error.with_traceback(None) from None
 
 
 def dispatch(event: object, context: Any) -> dict[str, int]:  # noqa: ARG001 - Lambda gives it
@@ -118,15 +117,15 @@ def open_invocation(context: Any, fleet: str | None = None) -> Invocation:
     )
 
 
-def _run(event: object, context: Any) -> Outcome | TokenRefreshError:
+def _run(event: object, context: Any) -> Outcome:
     invocation = open_invocation(context)
     report = invocation.run(lambda: (read_event(event), os.environ))
     if bus := os.environ.get("EVENT_BUS"):
         invocation.announce(report, partial(open_bus, bus))
-    return report.ended
+    return report
 
 
-def _run_in_fleet(event: object, context: Any) -> Outcome | TokenRefreshError | dict[str, Any]:
+def _run_in_fleet(event: object, context: Any) -> Outcome | dict[str, Any]:
     from token_refresh_worker.fleet.worker import run_event  # noqa: PLC0415 - see `dispatch`
 
     return run_event(event, partial(open_invocation, context))

@@ -17,6 +17,7 @@ from token_refresh_worker.run.metrics import NAMESPACE
 
 BREACHING: Final = cloudwatch.TreatMissingData.BREACHING
 NOT_BREACHING: Final = cloudwatch.TreatMissingData.NOT_BREACHING
+IGNORED: Final = cloudwatch.TreatMissingData.IGNORE
 _COMPARE: Final = cloudwatch.ComparisonOperator
 
 
@@ -39,6 +40,8 @@ def below(threshold: float) -> Limit:
 
 
 ANY: Final = above(0)
+NEVER: Final = below(0)
+"""Of a count: the alarm is for the metric that is missing."""
 ONCE: Final = Limit(_COMPARE.GREATER_THAN_OR_EQUAL_TO_THRESHOLD, 1)
 
 

@@ -12,6 +12,7 @@ from constructs import Construct
 from token_refresh_infra.constructs.alarms import (
     ANY,
     BREACHING,
+    NEVER,
     ONCE,
     Alarms,
     Watch,
@@ -186,7 +187,7 @@ class FleetAlarms(Alarms):
             self._gauge("Size"),
             "The dispatcher has not reported for ten minutes, so nothing is refreshed. "
             f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
-            limit=below(0),  # never: the alarm is for the metric that is missing
+            limit=NEVER,
             points=2,
             missing=BREACHING,
         )

@@ -9,25 +9,35 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from token_refresh_infra.common import CREATE
-from token_refresh_infra.constructs.alarms import BREACHING, ONCE, Alarms, Watch, below, kept_tokens_metric
+from token_refresh_infra.constructs.alarms import (
+    BREACHING,
+    IGNORED,
+    NEVER,
+    ONCE,
+    Alarms,
+    Watch,
+    below,
+    kept_tokens_metric,
+)
 from token_refresh_infra.constructs.denied_access import DeniedAccess
 from token_refresh_infra.single.metrics import DIMENSION, NEVER_AUTHORIZED, Metrics
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.run.metrics import NAMESPACE
 
-_NOTICED = Duration.minutes(10)  # what CloudWatch takes to turn a log line into an alarm, generously
+_SHORT = Duration.minutes(5)  # an alarm ends so long after what raised it, and no value that comes late is missed
+_AWAITED_PERIODS = 4  # longer than runs that failed for want of a value keep `runs-failing` up
 _once = partial(Watch, limit=ONCE, points=(1, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldWatch(Watch):
-    """An alarm that is held back while the secret has never been filled, after a wait for that to be known."""
+class RunsWatch(Watch):
+    """An alarm on failed runs, and on no runs; it is one around both."""
 
-    wait: Duration
+    silent: Watch
 
 
 class RefreshAlarms(Alarms):
-    """The alarms of one worker; those that an empty secret would raise wait for the first authorization."""
+    """The alarms of one worker; the one that an empty secret would raise waits for the first authorization."""
 
     def __init__(
         self,
@@ -46,38 +56,47 @@ class RefreshAlarms(Alarms):
         self._on_secret = f"{parameters.token_secret_id} {self._region}"
         self._empty = self._awaiting_authorization() if parameters.token_secret == CREATE else None
 
-    def renewal_overdue(self) -> HeldWatch:
-        """The token expires in less than half of the refresh window (4 hours for a day's tokens), or no run reported.
+    def renewal_overdue(self) -> Watch:
+        """The token was not refreshed, and half of the refresh window is over (4 hours of a day's tokens are left).
 
-        Fix: `doctor --function`: is the schedule paused, does the function exist, is its role allowed? `refresh`
-        refreshes from your machine.
+        Fix: `doctor --function`; `refresh` refreshes from your machine.
         """
-        threshold = self._parameters.overdue_below_seconds
-        return HeldWatch(
-            self._metrics.seconds_to_expiry(),
-            f"The access token expires in less than {threshold // 60} minutes and was not refreshed, or no run has "
-            "reported for two periods. Consumers fail when it expires. "
-            f"First: token-refresh status {self._on_secret}",
+        threshold = self._parameters.alarm_timing.overdue_below_seconds
+        return Watch(
+            self._metrics.seconds_to_expiry(_SHORT),
+            f"The access token expires in less than {threshold // 60} minutes and was not refreshed. Consumers fail "
+            f"when it expires. First: token-refresh status {self._on_secret}",
             limit=below(threshold),
-            points=(2, 2),
-            missing=BREACHING,
-            # An empty secret is known as such only once the first run has said so.
-            wait=self._metrics.period.plus(_NOTICED),
+            points=(1, 1),
+            # Runs that stop report nothing: the next alarm is theirs, and this one stays as it is.
+            missing=IGNORED,
         )
 
-    def runs_failing(self) -> HeldWatch:
-        """Runs failed in two of three periods, also those that ended without a log line.
+    def runs_failing(self) -> RunsWatch:
+        """Runs failed in two of three periods, also those without a log line, or none started for over two periods.
 
-        Fix: `doctor --function`; the error in the log ends with its command.
+        Fix: `doctor --function`: is the schedule paused, does the function exist, is its role allowed? The error in
+        the log ends with its command.
         """
-        return HeldWatch(
+        silence = self._parameters.alarm_timing.silence
+        runs = self._metrics.runs(Duration.seconds(silence.period_seconds))
+        minutes = silence.periods * silence.period_seconds // 60
+        return RunsWatch(
             self._metrics.failed_runs(),
-            "Runs failed in two of the last three periods. The log line's error says why, and which command corrects "
-            f"it. First: aws logs tail {self._parameters.log_group_name} --since 2h "
-            f"--filter-pattern token_refresh_failed {self._region}",
+            f"Runs failed in two of the last three periods, or none started for {minutes} minutes. The log line's "
+            "error says why, and which command corrects it. First: "
+            f"aws logs tail {self._parameters.log_group_name} --since 2h --filter-pattern token_refresh_failed "
+            f"{self._region}",
             limit=ONCE,
             points=(2, 3),
-            wait=_NOTICED,
+            missing=IGNORED,
+            silent=Watch(
+                runs,
+                f"No run started for {minutes} minutes.",
+                limit=NEVER,
+                points=silence.periods,
+                missing=BREACHING,
+            ),
         )
 
     def reauthorization_required(self) -> Watch:
@@ -177,10 +196,12 @@ class RefreshAlarms(Alarms):
             metric_name=NEVER_AUTHORIZED,
             dimensions={DIMENSION: f"$.{DIMENSION}"},
         )
-        watch = _once(
+        watch = Watch(
             self._metrics.worker(NEVER_AUTHORIZED, "Maximum"),
-            "The secret has no value yet, so the alarms on renewal and on failing runs are held back. "
+            "The secret has no value yet, so the alarm on failing runs is held back. "
             f"First: token-refresh authorize {self._on_secret}",
+            limit=ONCE,
+            points=(1, _AWAITED_PERIODS),
         )
         return super()._make("awaiting-authorization", watch)
 
@@ -188,17 +209,21 @@ class RefreshAlarms(Alarms):
         return name != "tokens-kept" or self._parameters.kept_tokens_key_choice is not None
 
     def _make(self, name: str, watch: Watch) -> cloudwatch.AlarmBase:
-        """Make the alarm itself, or one around it that can be held back."""
-        if self._empty is None or not isinstance(watch, HeldWatch):
+        """Make the alarm itself, or those that measure, and one around them."""
+        if not isinstance(watch, RunsWatch):
             return super()._make(name, watch)
-        alarm = super()._make(f"{name}-measured", watch)
+        rule = cloudwatch.AlarmRule
+        failing, silent = super()._make(f"{name}-errors", watch), super()._make(f"{name}-silence", watch.silent)
+        failed = rule.from_alarm(failing, cloudwatch.AlarmState.ALARM)
+        if self._empty:
+            failed = rule.all_of(failed, rule.not_(rule.from_alarm(self._empty, cloudwatch.AlarmState.ALARM)))
+        # Until the first run, a new stack is not silent: CloudWatch knows no error count of it either.
+        ran = rule.not_(rule.from_alarm(failing, cloudwatch.AlarmState.INSUFFICIENT_DATA))
+        stopped = rule.all_of(rule.from_alarm(silent, cloudwatch.AlarmState.ALARM), ran)
         return cloudwatch.CompositeAlarm(
             self,
             name,
             composite_alarm_name=f"{self._stack_name}-{name}",
             alarm_description=watch.text,
-            alarm_rule=cloudwatch.AlarmRule.from_alarm(alarm, cloudwatch.AlarmState.ALARM),
-            actions_suppressor=self._empty,
-            actions_suppressor_wait_period=watch.wait,
-            actions_suppressor_extension_period=self._metrics.period.plus(_NOTICED),
+            alarm_rule=rule.any_of(failed, stopped),
         )

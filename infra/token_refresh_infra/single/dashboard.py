@@ -76,7 +76,7 @@ def _sawtooth(parameters: SingleParameters, metrics: Metrics) -> cloudwatch.Grap
                 value=parameters.due_window_seconds, label="due", color=cloudwatch.Color.GREEN
             ),
             cloudwatch.HorizontalAnnotation(
-                value=parameters.overdue_below_seconds, label="overdue", color=cloudwatch.Color.RED
+                value=parameters.alarm_timing.overdue_below_seconds, label="overdue", color=cloudwatch.Color.RED
             ),
         ],
         left_y_axis=cloudwatch.YAxisProps(min=0, label="seconds", show_units=False),
@@ -97,7 +97,7 @@ def _outcomes(metrics: Metrics) -> cloudwatch.GraphWidget:
 def _durations(metrics: Metrics) -> cloudwatch.GraphWidget:
     return cloudwatch.GraphWidget(
         title="Duration of a run",
-        left=[metrics.worker("DurationMs", statistic) for statistic in ("p50", "p99", "Maximum")],
+        left=[metrics.durations(statistic) for statistic in ("p50", "p99", "Maximum")],
         left_y_axis=cloudwatch.YAxisProps(min=0, label="ms", show_units=False),
         width=12,
     )

@@ -28,19 +28,23 @@ class Metrics:
         """Each period of this length has at least one scheduled run, whatever the flexible window makes of it."""
         return Duration.seconds(self.parameters.longest_gap_seconds)
 
-    def worker(self, name: str, statistic: str) -> cloudwatch.Metric:
-        """Return one of the metrics that the worker logs with each run."""
+    def worker(self, name: str, statistic: str, period: Duration | None = None) -> cloudwatch.Metric:
+        """Return one of the metrics that the worker logs with a run."""
         return cloudwatch.Metric(
             namespace=NAMESPACE,
             metric_name=name,
             dimensions_map={DIMENSION: self.parameters.token_secret_id},
             statistic=statistic,
-            period=self.period,
+            period=period or self.period,
         )
 
-    def seconds_to_expiry(self) -> cloudwatch.Metric:
+    def seconds_to_expiry(self, period: Duration | None = None) -> cloudwatch.Metric:
         """Return how long the current access token still lives."""
-        return self.worker("SecondsToExpiry", "Minimum")
+        return self.worker("SecondsToExpiry", "Minimum", period)
+
+    def runs(self, period: Duration) -> cloudwatch.Metric:
+        """Return how many runs started, as Lambda counts them."""
+        return self.function.metric_invocations(period=period)
 
     def lifetimes_too_short(self) -> cloudwatch.Metric:
         """Return how often a run reached the daily limit of its claim store, as the log says it."""
@@ -54,6 +58,10 @@ class Metrics:
     def failed_runs(self) -> cloudwatch.Metric:
         """Return failed runs as Lambda counts them, the ones that died without a line in the log included."""
         return self.function.metric_errors(period=self.period)
+
+    def durations(self, statistic: str) -> cloudwatch.Metric:
+        """Return how long runs take, in milliseconds."""
+        return self.function.metric_duration(period=self.period, statistic=statistic)
 
     def throttles(self) -> cloudwatch.Metric:
         """Return invocations that Lambda refused."""

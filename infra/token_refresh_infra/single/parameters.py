@@ -16,7 +16,7 @@ from token_refresh_infra.single.checks import (
     check_published,
     check_schedule,
 )
-from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
+from token_refresh_infra.single.timing import AlarmTiming, longest_gap_minutes
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.run.settings import Settings, read_settings
 
@@ -92,6 +92,8 @@ class SingleParameters(CommonParameters):
     """
     flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
     """Each run starts within so many minutes. Default: 10 for a day's tokens, 1 for an hour's."""
+    dashboard: Annotated[bool, switch(default=False)]
+    """Whether there is a dashboard; 3 USD a month."""
     schedule_enabled: Annotated[bool, switch(default=True)]
     """`--pause` sets it."""
 
@@ -204,8 +206,8 @@ class SingleParameters(CommonParameters):
 
     @property
     def _gap_minutes(self) -> int:
-        """The longest time between two runs that leaves enough runs while a refresh is due."""
-        return self.due_window_seconds // RUNS_IN_WINDOW // 60
+        """The longest time between two runs that leaves enough runs, and alarms in time, while a refresh is due."""
+        return longest_gap_minutes(self.due_window_seconds)
 
     @property
     def longest_gap_seconds(self) -> int:
@@ -213,9 +215,13 @@ class SingleParameters(CommonParameters):
         return 60 * (self.run_every_minutes + self.start_within_minutes)
 
     @property
-    def overdue_below_seconds(self) -> int:
-        """When to alarm: later than any normal refresh, and with half of the time in which it is due still left."""
-        return self.due_window_seconds // 2
+    def alarm_timing(self) -> AlarmTiming:
+        """When the alarms ring that say that the token is about to expire."""
+        return AlarmTiming(
+            window_seconds=self.due_window_seconds,
+            run_every_seconds=60 * self.run_every_minutes,
+            start_within_seconds=60 * self.start_within_minutes,
+        )
 
     @property
     def name_suffix(self) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from aws_cdk import Annotations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -195,6 +196,12 @@ class SingleStack(DeployedStack):
         self.denied = None
         alarms: list[cloudwatch.AlarmBase] = []
         if parameters.alarms:
+            if not parameters.alarm_timing.rings_in_time:
+                Annotations.of(self).add_warning_v2(
+                    "token-refresh:late-alarm",
+                    f"schedule_minutes: runs every {parameters.run_every_minutes} minutes are too seldom for an alarm "
+                    "before a token expires; leave schedule_minutes and flexible_minutes out",
+                )
             self.topic = alarm_topic(self, parameters=parameters, key=self._key)
             self.denied = DeniedAccess(self, "DeniedAccess", names=[f"*{parameters.token_secret_name}*"])
             alarms = RefreshAlarms(

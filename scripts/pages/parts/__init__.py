@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pages.parts import alarms, commands, fleets, profiles, proof, webhooks, worker
+from pages.parts import alarms, commands, cost, fleets, profiles, proof, webhooks, worker
 from pages.parts.deployments import parameters
 from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.fleet.parameters import FleetParameters
@@ -30,7 +30,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "fleet-parameters": partial(parameters, FleetParameters),
     "webhook-parameters": partial(parameters, WebhookParameters),
     "single-alarms": alarms.single,
-    "alarm-cost": alarms.cost,
+    "cost": cost.default,
     "fleet-alarms": alarms.fleet,
     "webhook-alarms": alarms.webhooks,
     "senders": webhooks.senders,

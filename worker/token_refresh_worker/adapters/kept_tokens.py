@@ -12,7 +12,7 @@ from token_refresh.aws.calls import call
 from token_refresh.aws.clients import MakeClient
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import member
-from token_refresh.errors import InvalidSecretDocument
+from token_refresh.errors import DeadlineExceeded, InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.adapters.calls import until
 from token_refresh_worker.adapters.table_claims import TableClaims
@@ -43,7 +43,7 @@ class TableKeeper:
         self._key_id = key_id
         self._client = client
         self._secret_arn = secret_arn
-        self._repeat = until(deadline)
+        self._deadline = deadline
         self._kept: KeptTokens | None = None
 
     def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | None:
@@ -95,6 +95,9 @@ class TableKeeper:
         return {"secret": self._secret_arn(), "claim": claim_id, "piece": f"{place + 1}/{count}"}
 
     def _call(self, action: str, ask: Callable[[Any], Any], read: Callable[[Any], T]) -> T:
+        # A document has up to 16 pieces: where KMS is slow, only the call that is under way may outlast the deadline.
+        if self._deadline.remaining_seconds <= 0:
+            raise DeadlineExceeded(f"no time was left for kms:{action} on key {self._key_id}")
         region = arn_region(self._key_id)
         return call(
             lambda: read(ask(self._client("kms", region=region))),
@@ -106,7 +109,7 @@ class TableKeeper:
                 setting=Variable.KEPT_TOKENS_KEY_ID,
                 purpose=f"tokens of secret {self._secret_arn()}",
             ),
-            repeat=self._repeat,
+            repeat=until(self._deadline),
         )
 
 

@@ -1,12 +1,13 @@
 """The provider's token endpoint, over HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -26,6 +27,7 @@ from token_refresh_worker.oauth.response import (
     FailureKind,
     read_response,
 )
+from token_refresh_worker.oauth.revocation import Revoked, read_revocation
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
 
 HEADERS: Final = {
@@ -50,6 +52,10 @@ HTTP_ERRORS: Final = (
     httpcore.ProtocolError,
     OSError,
 )
+
+_T = TypeVar("_T")
+_Read: TypeAlias = Callable[[int, bytes | None, timedelta | None], _T | FailedRequest]
+"""Decides what a status, a body (None if it was not read) and `Retry-After` prove."""
 
 
 class HttpTokenEndpoint:
@@ -77,23 +83,31 @@ class HttpTokenEndpoint:
         A thread does it, because a name lookup has no time limit. If the lookup ends late, the thread finds that no
         time is left, and sends nothing. A connection that isn't there after `CONNECT_SECONDS` counts as not sent.
         """
-        call = _Call(self, request, TimeLimit(timeout_seconds))
+        return self._call(request, partial(read_response, response_format=self.response_format), timeout_seconds)
+
+    def revoke(self, request: TokenRequest, *, timeout_seconds: float) -> Revoked | FailedRequest:
+        """Send `request` to what is a revocation endpoint, as `send` does."""
+        return self._call(request, read_revocation, timeout_seconds)
+
+    def _call(self, request: TokenRequest, read: _Read[_T], timeout_seconds: float) -> _T | FailedRequest:
+        call = _Call(self, request, read, TimeLimit(timeout_seconds))
         Thread(target=call.run, name="token-request", daemon=True).start()
         return call.wait()
 
 
-class _Call:
+class _Call(Generic[_T]):
     """One request and its response, and how far they came."""
 
-    def __init__(self, endpoint: HttpTokenEndpoint, request: TokenRequest, limit: TimeLimit) -> None:
+    def __init__(self, endpoint: HttpTokenEndpoint, request: TokenRequest, read: _Read[_T], limit: TimeLimit) -> None:
         self._endpoint = endpoint
         self._request = request
+        self._read = read
         self._limit = limit
-        self._done: Future[EndpointResponse] = Future()
-        self._by_status: EndpointResponse | None = None
+        self._done: Future[_T | FailedRequest] = Future()
+        self._by_status: _T | FailedRequest | None = None
         """What a 4xx or 5xx proves by its status, whatever becomes of its body."""
 
-    def wait(self) -> EndpointResponse:
+    def wait(self) -> _T | FailedRequest:
         """Wait for the response. At the time limit, return what is known by then."""
         while (left_seconds := self._limit.remaining_seconds) > 0:
             with suppress(TimeoutError):
@@ -106,7 +120,7 @@ class _Call:
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             self._done.set_exception(error)
 
-    def _respond(self) -> EndpointResponse:
+    def _respond(self) -> _T | FailedRequest:
         try:
             return self._send({**self._request.fields, **self._assertion()})
         except SigningError as error:
@@ -120,7 +134,7 @@ class _Call:
         except HTTP_ERRORS as error:
             return self._failure(error)
 
-    def _failure(self, error: Exception) -> EndpointResponse:
+    def _failure(self, error: Exception) -> _T | FailedRequest:
         kind = FailureKind.NO_RESPONSE if self._limit.begun else FailureKind.NOT_SENT
         return self._by_status or FailedRequest(kind=kind, seen=type(error).__name__)
 
@@ -129,16 +143,16 @@ class _Call:
         assertion, make = self._request.assertion, self._endpoint.make_assertion
         return {} if assertion is None or make is None else {"client_assertion": make(assertion)}
 
-    def _send(self, fields: Mapping[str, str]) -> EndpointResponse:
+    def _send(self, fields: Mapping[str, str]) -> _T | FailedRequest:
         # Without an httpx.Client: tracers patch it and record the URL, where some providers want the token.
         with send_within(self._limit, self._http_request(fields), self._endpoint.proxy) as response:
             status, retry_after = response.status_code, _retry_after(response.headers)
-            without_body = read_response(status, None, retry_after, self._endpoint.response_format)
+            without_body = self._read(status, None, retry_after)
             if response.is_error:
                 self._by_status = without_body
             if response.is_redirect:
                 return without_body
-            return read_response(status, read_body(response), retry_after, self._endpoint.response_format)
+            return self._read(status, read_body(response), retry_after)
 
     def _http_request(self, fields: Mapping[str, str]) -> httpx.Request:
         request, url, headers = self._request, httpx.URL(self._endpoint.url), httpx.Headers(HEADERS)

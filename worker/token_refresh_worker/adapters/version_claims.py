@@ -1,4 +1,4 @@
-"""Claims as versions of the token secret itself; implements the ports `ClaimReader` and `ClaimStore`."""
+"""Claims as versions of the token secret itself; implements the port `ClaimStore`."""
 
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
@@ -13,13 +13,13 @@ from token_refresh_worker.core.claims import (
 )
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
-from token_refresh_worker.run.ports import NewestClaim, ReadableSecret, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import NewestClaim, SecretStore, SecretVersion
 
 
-class VersionClaimReader:
-    """What is stored about claims."""
+class VersionClaims:
+    """A claim's version ID is derived from the claim before it, so only one run can append after any claim."""
 
-    def __init__(self, secret: ReadableSecret) -> None:
+    def __init__(self, secret: SecretStore) -> None:
         self._secret = secret
 
     def newest(self) -> NewestClaim:
@@ -45,22 +45,14 @@ class VersionClaimReader:
         except InvalidSecretDocument:
             return None
 
-
-class VersionClaims(VersionClaimReader):
-    """A claim's version ID is derived from the claim before it, so only one run can append after any claim."""
-
-    def __init__(self, secret: SecretStore) -> None:
-        super().__init__(secret)
-        self._written = secret
-
     def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
         """Store the claim under the ID that follows from `after`."""
         del after, kept  # The claim's ID is derived from the one before, and nothing is kept in the secret.
-        return self._written.put(claim.claim_id, write_claim(claim), label=CLAIM)
+        return self._secret.put(claim.claim_id, write_claim(claim), label=CLAIM)
 
     def record(self, claim: Claim, record: Record) -> None:
         """Store the record under the ID that follows from the claim."""
-        self._written.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
+        self._secret.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
 
 
 def _claim_in(version: SecretVersion) -> Claim | UnreadableClaim:

@@ -18,6 +18,7 @@ from token_refresh_worker.cli.history.restore import restore
 from token_refresh_worker.cli.pause.command import pause, resume
 from token_refresh_worker.cli.providers.command import providers
 from token_refresh_worker.cli.refresh.command import refresh
+from token_refresh_worker.cli.revoke.command import revoke
 from token_refresh_worker.cli.status.command import status
 from token_refresh_worker.cli.verify import verify
 
@@ -40,7 +41,7 @@ _GROUPS = {
 }
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
-    *(authorize, status, refresh, doctor, pause, resume, history, restore, verify, providers),
+    *(authorize, status, refresh, doctor, pause, resume, history, restore, verify, providers, revoke),
     *(fleet.status, fleet.pause, fleet.resume, fleet.add, fleet.resync),
     move,
 ):

@@ -29,7 +29,7 @@ class Transition(StrEnum):
     REFRESH_HELD = "Refresh Held"
     """A request may have been received, and a repeat may revoke the grant: the refresh waits. Of a fleet alone."""
     DOCUMENT_MISSING = "Document Missing"
-    """The secret has no token document yet: run `token-refresh authorize`. Of a fleet alone."""
+    """The secret has no tokens yet, or its grant was revoked: run `token-refresh authorize`. Of a fleet alone."""
     WORKING_AGAIN = "Working Again"
     """A secret that was in one of these three states is refreshed again. Of a fleet alone."""
 

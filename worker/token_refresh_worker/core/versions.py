@@ -45,6 +45,11 @@ def moved_version_id(arrival: str, base: str) -> str:
     return _derive("moved", arrival, base)
 
 
+def revoked_version_id(claim: str, base: str) -> str:
+    """Derive where it is stored that the grant in version `base` was revoked under `claim`."""
+    return _derive("revoked", claim, base)
+
+
 def unheld_claim_id(nonce: str) -> str:
     """Give the ID of a claim that nobody holds; the nonce is random, and so no chain leads there."""
     return _derive("unheld", nonce)

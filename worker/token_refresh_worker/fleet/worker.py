@@ -23,7 +23,7 @@ from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.invocation import Invocation
-from token_refresh_worker.run.outcome import Outcome, RunReport
+from token_refresh_worker.run.outcome import Outcome
 from token_refresh_worker.run.ports import Bus, Log
 from token_refresh_worker.run.settings import GENERIC_PROVIDER
 
@@ -47,7 +47,7 @@ class Crew:
     chance: Callable[[], float] = SystemRandom().random
 
 
-def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | TokenRefreshError | dict[str, Any]:
+def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | dict[str, Any]:
     """Run on the secrets of a batch, or on the one that an on-demand event names.
 
     A batch never fails: the index repeats what failed, with a backoff that the queue does not have. What crashes is
@@ -70,17 +70,17 @@ def run_event(event: object, open_invocation: OpenInvocation) -> Outcome | Token
         return _run_on_demand(crew, read_event(event), open_invocation(settings.name))
     except Exception as error:  # noqa: BLE001 - a malformed row or response raises whatever its reader meets
         # No run could log it, since none began.
-        return _failed(open_invocation(os.environ.get("FLEET_NAME")), error).ended
+        return _failed(open_invocation(os.environ.get("FLEET_NAME")), error)
 
 
-def _failed(invocation: Invocation, error: Exception, *, secret_id: str | None = None) -> RunReport:
+def _failed(invocation: Invocation, error: Exception, *, secret_id: str | None = None) -> Outcome:
     def fail() -> NoReturn:
         raise error
 
     return invocation.run(fail, secret_id=secret_id)
 
 
-def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | TokenRefreshError:
+def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome:
     if trigger.secret_id is None:
         raise InvalidEvent("in a fleet the event must name a secret: secret_id, its complete ARN")
     run = run_member(crew, trigger, invocation)
@@ -92,10 +92,10 @@ def _run_on_demand(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outc
             f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused",
             fix=("Use its complete ARN, and add it with ", add, ", or resume it with ", resume),
         )
-    return run.ended
+    return run
 
 
-def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> RunReport | None:
+def run_member(crew: Crew, trigger: Trigger, invocation: Invocation) -> Outcome | None:
     """Run on one member and report; None if it is none, or held up."""
     secret_arn = trigger.secret_id or ""
     try:
@@ -153,7 +153,7 @@ def provider_of(entry: IndexEntry, read_document: Callable[[], Mapping[str, obje
     return stored if isinstance(stored, str) and stored else default
 
 
-def report(crew: Crew, entry: IndexEntry, run: RunReport) -> None:
+def report(crew: Crew, entry: IndexEntry, run: Outcome) -> None:
     """Write the row that a run leaves, and announce what changed. Failures are logged: the tokens are stored."""
     secret_arn = entry.row.secret_arn
     try:
@@ -168,7 +168,7 @@ def report(crew: Crew, entry: IndexEntry, run: RunReport) -> None:
         crew.log.warning("fleet_report_failed", secret_id=secret_arn, error_type=type(error).__name__)
 
 
-def _store_report(crew: Crew, entry: IndexEntry, run: RunReport) -> Row | None:
+def _store_report(crew: Crew, entry: IndexEntry, run: Outcome) -> Row | None:
     """Store the row that a run leaves; None if that is superseded."""
 
     def left_of(before: Row) -> Row:

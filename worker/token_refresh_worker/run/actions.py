@@ -35,7 +35,7 @@ class Actions:
         match step:
             case StoreKept():
                 self.keeping.store(step, snapshot)
-                return self.reader.read(self.memory)
+                return self.reader.read()
             case Promote(successor):
                 return self._promote(successor, snapshot)
             case Carry(successor, claim_id):
@@ -46,7 +46,7 @@ class Actions:
                 if self._is_current(snapshot.current):
                     self.parts.log.warning("claim_table_lost", claim_id=claim.claim_id)
                     self.parts.claims.append(claim, after=after, kept=kept)
-                return self.reader.read(self.memory)
+                return self.reader.read()
             case Redeem():
                 return self._redeem(step, snapshot)
             case _:
@@ -61,7 +61,7 @@ class Actions:
             if found is None:
                 return None
             self.memory.newest_claim = found
-            return self.reader.read(self.memory)
+            return self.reader.read()
         self.memory.note_claimed(claim)
         self.parts.log.info(
             "refresh_claimed",
@@ -70,7 +70,7 @@ class Actions:
             claimed_version_id=claim.version_id,
         )
         staged = self.redemption.redeem(claim, prepared, snapshot)
-        return self.reader.read(self.memory) if staged is None else self._promote(staged, snapshot)
+        return self.reader.read() if staged is None else self._promote(staged, snapshot)
 
     def _is_current(self, token_set: TokenSet) -> bool:
         """Read again, now that the table is known to be lost: it may have held claims on a newer version."""
@@ -85,7 +85,7 @@ class Actions:
             # After a lost response the repeat is refused too: the label has moved already. The next read shows it.
             memory.refused.add((current.version_id, successor.version_id))
             self.parts.log.warning("promotion_refused", staged_version_id=successor.version_id)
-            return self.reader.read(memory)
+            return self.reader.read()
         self.parts.log.info("tokens_promoted", version_id=successor.version_id, previous_version_id=current.version_id)
         if successor.version_id not in memory.received:
             memory.recovered.add(successor.version_id)

@@ -66,6 +66,14 @@ def no_value(secret: SecretName) -> SecretEmpty:
     return SecretEmpty(f"{secret} has no value yet", fix=("store the first token set with ", secret.authorize))
 
 
+def grant_revoked(secret: SecretName, revoked_at: datetime) -> SecretEmpty:
+    """Say that somebody ended the grant for good: nothing is broken, and no token is left."""
+    return SecretEmpty(
+        f"the grant in {secret} was revoked on purpose at {revoked_at:%Y-%m-%d %H:%M:%S} UTC; nothing was sent",
+        fix=("To get a new one: ", secret.authorize),
+    )
+
+
 def unreadable_document(secret: SecretName, version_id: str, why: str) -> InvalidSecretDocument:
     """Say what is wrong with the current version."""
     return InvalidSecretDocument(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from token_refresh.errors import InternalError, ReauthorizationRequired, TokenRefreshError, raised_at
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.last_line import last_line
-from token_refresh_worker.run.outcome import Outcome, RunReport
+from token_refresh_worker.run.outcome import Outcome
 from token_refresh_worker.run.ports import Bus, Clock, Log
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import token_secret_id
@@ -50,7 +50,7 @@ class Invocation:
         """Start the stopwatch."""
         self._started = self.clock.monotonic()
 
-    def run(self, start: Start, *, secret_id: str | None = None, due_before: datetime | None = None) -> RunReport:
+    def run(self, start: Start, *, secret_id: str | None = None, due_before: datetime | None = None) -> Outcome:
         """Run, and write the last log line. An error is reported, not raised.
 
         Args:
@@ -60,12 +60,11 @@ class Invocation:
         """
         self.secret_id = secret_id or self.secret_id
         try:
-            ended: Outcome | TokenRefreshError = self._execute(*start())
+            report = self._execute(*start())
         except TokenRefreshError as error:
-            ended = error
+            report = self._failed(error)
         except Exception as error:  # noqa: BLE001 - its text may hold a secret, and Lambda would print it
-            ended = _defect(error)
-        report = self._run.report(ended) if self._run else RunReport(ended=ended)
+            report = self._failed(_defect(error))
         # The last line, which is also the metric: at every level, exactly once.
         fields = last_line(
             report,
@@ -75,7 +74,7 @@ class Invocation:
             fleet=self.fleet,
             due_before=due_before,
         )
-        if report.outcome:
+        if report.name:
             self.log.info("token_refresh_finished", **fields)
         else:
             self.log.error("token_refresh_failed", **fields)
@@ -88,9 +87,12 @@ class Invocation:
         self._run = self.build(trigger, variables, left_seconds)
         return self._run.execute()
 
-    def announce(self, report: RunReport, open_bus: Callable[[], Bus]) -> None:
+    def _failed(self, error: TokenRefreshError) -> Outcome:
+        return self._run.outcome(error=error) if self._run else Outcome(error=error)
+
+    def announce(self, report: Outcome, open_bus: Callable[[], Bus]) -> None:
         """Send the event that the run calls for, if it calls for one. A failure is logged: the tokens are stored."""
-        event = _event_of(self._run, report.ended) if self._run else None
+        event = _event_of(self._run, report) if self._run else None
         if event is None:
             return
         try:
@@ -99,14 +101,14 @@ class Invocation:
             self.log.warning("event_not_sent", transition=event.transition.value, error=str(error))
 
 
-def _event_of(run: Run, ended: Outcome | TokenRefreshError) -> "Announcement | None":
+def _event_of(run: Run, report: Outcome) -> "Announcement | None":
     """Return the event that a run calls for. A fleet finds its events in its rows (`fleet/core/announcement.py`)."""
     # Imported here: few deployments have a bus.
     from token_refresh_worker.core.announcement import Announcement, transition_of_run  # noqa: PLC0415
 
     # Only a request of this run shows a transition; a run that finds an old rejection would announce it again.
     memory, snapshot = run.memory, run.memory.snapshot
-    rejected = isinstance(ended, ReauthorizationRequired) and memory.rejected_version is not None
+    rejected = isinstance(report.error, ReauthorizationRequired) and memory.rejected_version is not None
     # Also if the run failed afterwards, to publish a copy: the next one finds nothing due.
     if snapshot is None or not (rejected or snapshot.current.version_id in memory.received | memory.recovered):
         return None

@@ -6,11 +6,11 @@ from datetime import datetime
 from token_refresh.errors import ReauthorizationRequired
 from token_refresh.stored.times import iso
 from token_refresh_worker.run.metrics import metric_fields
-from token_refresh_worker.run.outcome import OutcomeName, RunReport
+from token_refresh_worker.run.outcome import Outcome, OutcomeName
 
 
 def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
-    report: RunReport,
+    report: Outcome,
     *,
     trigger: str,
     secret_id: str,
@@ -33,19 +33,18 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "seconds_to_expiry": seconds_to_expiry,
         "attempts": report.requests,
         "provider": report.provider,
-        "outcome": report.outcome,
+        "outcome": report.name,
         "paused": report.paused,
         "retry_at": iso(report.retry_at) if report.retry_at else None,
         "error_type": report.error_type,
-        "error": str(report.ended) if report.error_type else None,
+        "error": str(report.error) if report.error else None,
     }
     metrics = {
-        # Zeros too: without them an alarm could not tell a run without success from no run.
-        "Refreshed": int(report.outcome is OutcomeName.REFRESHED),
-        "Recovered": int(report.outcome is OutcomeName.RECOVERED),
-        "Superseded": int(report.outcome is OutcomeName.SUPERSEDED),
-        "Failed": int(report.outcome is None),
-        "ReauthorizationRequired": int(isinstance(report.ended, ReauthorizationRequired)),
+        "Refreshed": int(report.name is OutcomeName.REFRESHED),
+        "Recovered": int(report.name is OutcomeName.RECOVERED),
+        "Superseded": int(report.name is OutcomeName.SUPERSEDED),
+        "Failed": int(report.name is None),
+        "ReauthorizationRequired": int(isinstance(report.error, ReauthorizationRequired)),
         # Only then, since a metric costs by the hours in which it is sent.
         "Paused": None if report.paused is None else 1,
         "DurationMs": duration_ms,
@@ -55,11 +54,24 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
     measured = {name: value for name, value in metrics.items() if value is not None}
     return {
         **{name: value for name, value in known.items() if value is not None},
-        **metric_fields(measured, *_dimensions(secret_id, fleet, report.provider)),
+        **measured,
+        **metric_fields(_sent(measured, fleet), *_dimensions(secret_id, fleet, report.provider)),
     }
 
 
-def _seconds_after_due(report: RunReport, due_before: datetime | None) -> int | None:
+def _sent(measured: dict[str, int], fleet: str | None) -> dict[str, int]:
+    """Return what CloudWatch keeps as a metric: it bills each one for every hour in which a value arrives.
+
+    Of one secret: how long the token lives, and what happened. Lambda itself has the duration. A fleet pays once.
+    """
+    if fleet is not None:
+        return measured
+    return {
+        name: value for name, value in measured.items() if name == "SecondsToExpiry" or (value and name != "DurationMs")
+    }
+
+
+def _seconds_after_due(report: Outcome, due_before: datetime | None) -> int | None:
     """Say how long after it was due a secret was refreshed; None if it was not."""
     if due_before is None or report.at is None or not report.made_current:
         return None

@@ -58,19 +58,37 @@ class CurrentTokens:
 
 @record
 class Outcome:
-    """How a run ended that did not fail."""
+    """How a run ended, whether it failed or not, and what it learned: no value of any secret."""
 
-    name: OutcomeName
-    secret_id: str
-    tokens: CurrentTokens
+    name: OutcomeName | None = None
+    """None if it failed."""
+    error: TokenRefreshError | None = None
     retry_at: datetime | None = None
+    """From when on another run may go on, if this one yielded."""
     paused: str | None = None
-    """Why an operator paused the refreshes, if one did."""
+    """Why an operator paused the refreshes, if it yielded to that."""
+    secret_id: str | None = None
+    tokens: CurrentTokens = CurrentTokens()
+    at: datetime | None = None
+    """By the clock of Secrets Manager; None if the run did not read the secret."""
+    requests: int = 0
+    """Token requests that the run sent."""
+    provider: str | None = None
+
+    @property
+    def made_current(self) -> bool:
+        """Whether the run made new tokens current."""
+        return self.name in {OutcomeName.REFRESHED, OutcomeName.RECOVERED}
+
+    @property
+    def error_type(self) -> str | None:
+        """How the run failed; None if it did not."""
+        return type(self.error).__name__ if self.error else None
 
     def as_result(self, request_id: str | None) -> dict[str, str | None]:
-        """Give what the invocation returns: no value of any secret."""
+        """Give what the invocation returns, if the run did not fail."""
         result = {
-            "outcome": self.name.value,
+            "outcome": self.name,
             "secret_id": self.secret_id,
             "version_id": self.tokens.version_id,
             "expires_at": _iso(self.tokens.expires_at),
@@ -78,44 +96,6 @@ class Outcome:
             "request_id": request_id,
         }
         return result if self.retry_at is None else {**result, "retry_at": _iso(self.retry_at)}
-
-
-@record
-class RunReport:
-    """How a run ended and what it learned, whether it failed or not."""
-
-    ended: Outcome | TokenRefreshError
-    at: datetime | None = None
-    """By the clock of Secrets Manager; None if the run did not read the secret."""
-    requests: int = 0
-    """Token requests that the run sent."""
-    provider: str | None = None
-    tokens: CurrentTokens = CurrentTokens()
-
-    @property
-    def outcome(self) -> OutcomeName | None:
-        """How the run ended; None if it failed."""
-        return self.ended.name if isinstance(self.ended, Outcome) else None
-
-    @property
-    def made_current(self) -> bool:
-        """Whether the run made new tokens current."""
-        return self.outcome in {OutcomeName.REFRESHED, OutcomeName.RECOVERED}
-
-    @property
-    def error_type(self) -> str | None:
-        """How the run failed; None if it did not."""
-        return None if isinstance(self.ended, Outcome) else type(self.ended).__name__
-
-    @property
-    def paused(self) -> str | None:
-        """Why an operator paused the refreshes, if one did."""
-        return self.ended.paused if isinstance(self.ended, Outcome) else None
-
-    @property
-    def retry_at(self) -> datetime | None:
-        """From when on another run may go on, if this one yielded."""
-        return self.ended.retry_at if isinstance(self.ended, Outcome) else None
 
 
 def _iso(moment: datetime | None) -> str | None:

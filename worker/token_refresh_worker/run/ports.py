@@ -29,16 +29,12 @@ class SecretVersion:
     """None if the value is binary."""
 
 
-class ReadableSecret(Protocol):
+class SecretStore(Protocol):
     """One secret. Every method raises `SecretStoreError` if the store refuses or can't be reached."""
 
     def read(self, *, label: str | None = None, version_id: str | None = None) -> SecretVersion | None:
         """Read the version with this label or version ID; None if there is none (`GetSecretValue`)."""
         ...
-
-
-class SecretStore(ReadableSecret, Protocol):
-    """One secret that can be written, too."""
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append a version; False if its ID is taken by another value (`PutSecretValue`).
@@ -63,11 +59,11 @@ class NewestClaim:
     """What a table keeps beside the claim."""
 
 
-class ClaimReader(Protocol):
+class ClaimStore(Protocol):
     """The claims on one token secret.
 
     Every method raises `SecretStoreError` if the store refuses or can't be reached, and `ConfigurationError` if it does
-    not exist.
+    not exist. After a lost response the adapter repeats a write; the claim's nonce tells its own.
     """
 
     def newest(self) -> NewestClaim:
@@ -87,13 +83,6 @@ class ClaimReader(Protocol):
         A table knows the record of the newest claim alone, from when it was read; the ledger has the others.
         """
         ...
-
-
-class ClaimStore(ClaimReader, Protocol):
-    """Claims that can be written, too.
-
-    After a lost response the adapter repeats the call; the claim's nonce tells its own write.
-    """
 
     def append(self, claim: Claim, *, after: str | None, kept: KeptTokens | None = None) -> bool:
         """Append a claim to the claim `after`; False if another claim follows it already.

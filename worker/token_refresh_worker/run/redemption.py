@@ -71,15 +71,15 @@ class Redemption:
         response = sender.send()
         if response is None:
             # Recorded, so that the next run need not wait until the claim ends.
-            self._record(claim, Fate.NOT_REDEEMED)
+            self.record(claim, Fate.NOT_REDEEMED)
             raise self._too_late()
         if isinstance(response, TokenResponse):
             return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at))
         if response.kind is FailureKind.GRANT_REJECTED:
-            self._record(claim, Fate.REJECTED, response)
+            self.record(claim, Fate.REJECTED, response)
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
             return None
-        self._record(claim, Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED, response)
+        self.record(claim, Fate.UNKNOWN if sender.unsure else Fate.NOT_REDEEMED, response)
         raise failed_request(
             self.parts.secret, response, claim.claim_id, unsure=sender.unsure, sent=self.memory.requests_sent
         )
@@ -119,7 +119,7 @@ class Redemption:
         )
         size_bytes = len(renewed.serialize().reveal())
         if size_bytes > SIZE_LIMIT_BYTES:
-            self._record(claim, Fate.UNKNOWN)
+            self.record(claim, Fate.UNKNOWN)
             # The provider redeemed the token, and what it sent is lost: the record says so.
             raise too_large(self.parts.secret, size_bytes)
         return renewed
@@ -168,10 +168,10 @@ class Redemption:
         # Where the claim ends before all reads of the secret show the tokens, the table shows that they are there.
         short = claim.time_to_live < self.memory.state.limit + SETTLED
         if short and self.parts.policy.claim_store.kind is ClaimStoreKind.TABLE:
-            self._record(claim, Fate.STORED, brought=fingerprint_of(document.redeemed_token))
+            self.record(claim, Fate.STORED, brought=fingerprint_of(document.redeemed_token))
         return staged
 
-    def _record(
+    def record(
         self, claim: Claim, fate: Fate, response: FailedRequest | None = None, *, brought: str | None = None
     ) -> None:
         """Record how an attempt ended; if that fails, the claim ends with its time to live."""

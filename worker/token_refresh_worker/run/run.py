@@ -10,13 +10,12 @@ A crash needs no code: the next run takes the step that the crashed one would ha
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, assert_never
 
 from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.core.claims import Pause
 from token_refresh_worker.core.pauses import heed, pause_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import SETTLED, lifetime_too_short
@@ -40,7 +39,7 @@ from token_refresh_worker.core.steps import (
 )
 from token_refresh_worker.run.failures import dead_grant, mismatch, too_many_steps, unknown_outcome
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName, RunReport
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome, OutcomeName
 from token_refresh_worker.run.parts import Parts
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind, StoreName
@@ -80,7 +79,8 @@ class Run:
         return Memory(clock=self.parts.deadline.clock, state=state)
 
     @cached_property
-    def _reader(self) -> SnapshotReader:
+    def reader(self) -> SnapshotReader:
+        """What reads the secret, its claims and its published copy."""
         return SnapshotReader(
             store=self.parts.store,
             claims=self.parts.claims,
@@ -88,6 +88,7 @@ class Run:
             published=self.parts.published,
             secret=self.parts.secret,
             needs_refresh_token=self.parts.provider.needs_refresh_token,
+            memory=self.memory,
         )
 
     @cached_property
@@ -100,7 +101,7 @@ class Run:
         parts, memory = self.parts, self.memory
         keeping = Keeping(parts=parts, memory=memory)
         redemption = Redemption(parts=parts, memory=memory, keeping=keeping)
-        return Actions(parts=parts, memory=memory, reader=self._reader, redemption=redemption, keeping=keeping)
+        return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption, keeping=keeping)
 
     def execute(self) -> Outcome:
         """Run until nothing is left to do.
@@ -114,21 +115,30 @@ class Run:
             raise self.memory.publish_failure
         return outcome
 
-    def report(self, ended: Outcome | TokenRefreshError) -> RunReport:
-        """Report how the run ended, and what it learned."""
-        memory, provider = self.memory, self.parts.provider.name
-        if memory.snapshot is None:
-            return RunReport(ended=ended, provider=provider)
-        return RunReport(
-            ended=ended,
-            at=memory.service_now(),
+    def outcome(
+        self,
+        name: OutcomeName | None = None,
+        *,
+        retry_at: datetime | None = None,
+        paused: str | None = None,
+        error: TokenRefreshError | None = None,
+    ) -> Outcome:
+        """Say how the run ended, and what it learned."""
+        memory, known = self.memory, self.memory.snapshot
+        return Outcome(
+            name=name,
+            error=error,
+            retry_at=retry_at,
+            paused=paused,
+            secret_id=self.parts.secret.secret_id,
+            tokens=CurrentTokens.of(known.current, self.parts.policy) if known else CurrentTokens(),
+            at=memory.service_now() if known else None,
             requests=memory.requests_sent,
-            provider=provider,
-            tokens=CurrentTokens.of(memory.snapshot.current, self.parts.policy),
+            provider=self.parts.provider.name,
         )
 
     def _steps(self) -> Outcome:
-        memory, snapshot = self.memory, self._reader.read(self.memory)
+        memory, snapshot = self.memory, self.reader.read()
         if self.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
@@ -138,7 +148,7 @@ class Run:
             step = self._plan(snapshot)
             while isinstance(step, Wait) and self._polls(step, snapshot):
                 self._poll(polls)
-                polls, snapshot = polls + 1, self._reader.read(memory)
+                polls, snapshot = polls + 1, self.reader.read()
                 step = self._plan(snapshot)
             outcome = self._ended(step, snapshot)
             if outcome is not None:
@@ -160,14 +170,14 @@ class Run:
         """End the run if there is nothing to do; None for an action that is to be carried out."""
         # Done, even if the new tokens are due at once: the next run refreshes them.
         if snapshot.current.version_id in self.memory.received and not isinstance(step, Publish):
-            return self._outcome(OutcomeName.REFRESHED, snapshot)
+            return self.outcome(OutcomeName.REFRESHED)
         if isinstance(step, Rest):
             return self._rest(step, snapshot)
         if self.dry_run:
             recovers = isinstance(step, StoreKept | Promote | Carry)
             if isinstance(step, Redeem):
                 self._actions.redemption.prepare(snapshot)  # A real run fails here before it claims.
-            return self._outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH, snapshot)
+            return self.outcome(OutcomeName.WOULD_RECOVER if recovers else OutcomeName.WOULD_REFRESH)
         if (
             isinstance(step, Promote)
             and (snapshot.current.version_id, step.successor.version_id) in self.memory.refused
@@ -189,11 +199,11 @@ class Run:
                 rejected = self.memory.rejected_version
                 if rejected is not None and rejected != snapshot.current.version_id:
                     self.parts.log.warning("refresh_superseded", version_id=snapshot.current.version_id)
-                    return self._outcome(OutcomeName.SUPERSEDED, snapshot)
+                    return self.outcome(OutcomeName.SUPERSEDED)
                 if isinstance(step, Wait):
                     return self._yield(step, snapshot)
                 recovered = snapshot.current.version_id in self.memory.recovered
-                return self._outcome(OutcomeName.RECOVERED if recovered else OutcomeName.FRESH, snapshot)
+                return self.outcome(OutcomeName.RECOVERED if recovered else OutcomeName.FRESH)
             case _:
                 assert_never(step)
 
@@ -225,15 +235,4 @@ class Run:
                     )
                 ),
             )
-        return self._outcome(OutcomeName.YIELDED, snapshot, step, pause)
-
-    def _outcome(
-        self, name: OutcomeName, snapshot: Snapshot, wait: Wait | None = None, pause: Pause | None = None
-    ) -> Outcome:
-        return Outcome(
-            name=name,
-            secret_id=self.parts.secret.secret_id,
-            tokens=CurrentTokens.of(snapshot.current, self.parts.policy),
-            retry_at=wait.until if wait else None,
-            paused=pause.why if pause else None,
-        )
+        return self.outcome(OutcomeName.YIELDED, retry_at=step.until, paused=pause.why if pause else None)

@@ -98,6 +98,26 @@ class TokenDocument:
             },
         )
 
+    @property
+    def revoked_at(self) -> datetime | None:
+        """When the grant was revoked; None if it was not, or if tokens were stored since then."""
+        return self.origin.revoked_at if self.origin and not self.redeemed_token else None
+
+    def revoked(self, origin: Origin) -> "TokenDocument":
+        """Return the document without its tokens; `origin` says when the grant was revoked."""
+        spelling = self._spelling
+        gone = {spelling.access_token, spelling.refresh_token, spelling.expires_at, spelling.issued_at}
+        others = {name: value for name, value in self.fields.items() if name not in gone}
+        return TokenDocument(
+            refresh_token=SecretValue(""),
+            access_token=None,
+            expires_at=None,
+            issued_at=None,
+            origin=origin,
+            _spelling=spelling,
+            fields={**others, ORIGIN_KEY: origin.as_fields()},
+        )
+
     def carried(self, onto: "TokenDocument", *, keep: Iterable[str] = ()) -> "TokenDocument":
         """Return `onto`, which someone saved meanwhile, with this document's token set in its own spelling.
 
@@ -131,8 +151,9 @@ def read_document(text: SecretValue, *, needs_refresh_token: bool = True) -> Tok
 def _read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocument:
     fields = read_object(text)
     spelling = find_spelling(fields)
-    refresh_token = read_token(fields, spelling.refresh_token) if spelling else None
-    if not needs_refresh_token:
+    origin, refresh_token = read_origin(fields), read_token(fields, spelling.refresh_token) if spelling else None
+    revoked = refresh_token is None and origin is not None and origin.revoked_at is not None
+    if revoked or not needs_refresh_token:
         spelling, refresh_token = spelling or CAMEL, SecretValue("")  # A leftover one is never redeemed.
     if spelling is None or refresh_token is None:
         key = spelling.refresh_token if spelling else "refreshToken or refresh_token"
@@ -142,7 +163,7 @@ def _read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocu
         access_token=read_token(fields, spelling.access_token),
         expires_at=spelling.read_time(fields, spelling.expires_at),
         issued_at=spelling.read_time(fields, spelling.issued_at),
-        origin=read_origin(fields),
+        origin=origin,
         _spelling=spelling,
         fields=fields,
     )

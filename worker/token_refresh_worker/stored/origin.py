@@ -98,6 +98,8 @@ class Origin:
     """When the provider will reject the refresh token, unless a refresh prolongs the grant; None if nobody knows."""
     grant_began_at: datetime | None = None
     """When that grant began, or a refresh last moved its end; None if nobody knows."""
+    revoked_at: datetime | None = None
+    """When `token-refresh revoke` ended the grant. It counts where the document holds no token."""
 
     @property
     def grant_ending_at(self) -> datetime | None:
@@ -129,6 +131,8 @@ class Origin:
             fields["grant_ends_at"] = iso(self.grant_ends_at)
         if self.grant_began_at is not None:
             fields["grant_began_at"] = iso(self.grant_began_at)
+        if self.revoked_at is not None:
+            fields["revoked_at"] = iso(self.revoked_at)
         return fields if self.claim_id is None else {"claim": self.claim_id, "number": self.number, **fields}
 
 
@@ -150,6 +154,7 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
             authorized=found.get("authorized") is True,
             grant_ends_at=_read_moment(found.get("grant_ends_at")),
             grant_began_at=_read_moment(found.get("grant_began_at")),
+            revoked_at=_read_moment(found.get("revoked_at")),
         )
     except (TypeError, ValueError):
         return None

@@ -1,9 +1,18 @@
 """The published document: what consumers need of a token set, without the refresh token."""
 
 import json
+from datetime import datetime
 
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.times import iso
 from token_refresh_worker.stored.document import TokenDocument
+
+
+def revoked_document(revoked_at: datetime, source_version_id: str) -> SecretValue:
+    """Write that there is no access token any more, and since when."""
+    return SecretValue(
+        json.dumps({"revokedAt": iso(revoked_at), "sourceVersionId": source_version_id}, separators=(",", ":"))
+    )
 
 
 def published_document(document: TokenDocument, source_version_id: str) -> SecretValue:

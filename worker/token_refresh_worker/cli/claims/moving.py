@@ -1,6 +1,6 @@
 """Move the claims on one secret to another store, through the ports of a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -89,7 +89,7 @@ class Move:
         if self._has_claims(lost, named=origin.number):
             raise CommandFailed(f"{lost} is there, and has lost no claims", fix=("Move them: ", move))
         claims = self.claims(to)
-        snapshot = self._reader(claims, to).read(self.memory)
+        snapshot = self._read(claims, to)
         first = snapshot.newest
         # No claim followed one that keeps tokens, and a run stores them.
         if snapshot.kept is None or first is None:
@@ -112,24 +112,23 @@ class Move:
         origin = read_origin(fields_of(self.store.read(label=CURRENT)))
         return origin.claim_store if origin else self.policy.claim_store
 
-    def _reader(self, claims: ClaimStore, name: StoreName) -> SnapshotReader:
+    def _read(self, claims: ClaimStore, name: StoreName) -> Snapshot:
         return SnapshotReader(
             store=self.store,
             claims=claims,
             claim_store=name.kind,
-            published=None,
             secret=self.secret,
             needs_refresh_token=self.needs_refresh_token,
-        )
+            memory=self.memory,
+        ).read()
 
     def _try(self, source: StoreName, to: StoreName) -> bool:
         """Take each step that was not taken yet; False where something else was stored meanwhile."""
         claims, target = self.claims(source), self.claims(to)
-        snapshot = self._reader(claims, source).read(self.memory)
+        snapshot = self._read(claims, source)
         if snapshot.claims_in_versions:
             raise mismatch(self.secret, Mismatch("CLAIM_TABLE", IN_VERSIONS, source))
-        # Before the fence is stored: where the move can't be completed, runs must not be stopped.
-        check_room(self.secret, snapshot.current)
+        # Read before the fence is stored: where the target can't be used, runs must not be stopped.
         present = target.newest().claim
         fenced = self._fenced(snapshot, claims, source, to, above=present.number if present else 0)
         if fenced is None:
@@ -173,6 +172,7 @@ class Move:
                 return None
         if snapshot.open_until is not None:
             return None
+        check_room(self.secret, snapshot.current)  # Likewise before the fence: the move has to store the document.
         made = fence(snapshot, source, to, above=above, nonce=self.nonce())
         if claims.append(made, after=newest.claim_id if newest else None):
             return made
@@ -189,9 +189,7 @@ class Move:
         )
         named = replace(origin, claim_store=to, claim_id=first.claim_id, number=first.number)
         version_id = moved_version_id(first.claim_id, current.version_id)
-        return self._store(current.version_id, current.document.fields, named, version_id)
-
-    def _store(self, current: str, fields: Mapping[str, object], origin: Origin, version_id: str) -> bool:
         # Not under AWSCURRENT: that label moves only if no other version became current.
-        self.store.put(version_id, value_of({**fields, ORIGIN_KEY: origin.as_fields()}), label=OUTCOME)
-        return self.store.move_label(CURRENT, to=version_id, remove_from=current)
+        value = value_of({**current.document.fields, ORIGIN_KEY: named.as_fields()})
+        self.store.put(version_id, value, label=OUTCOME)
+        return self.store.move_label(CURRENT, to=version_id, remove_from=current.version_id)

@@ -13,11 +13,15 @@ from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.cli.context import Context, variables_of
+from token_refresh_worker.cli.doctor.key import encryption_context
 from token_refresh_worker.cli.secret.finding import Finding
+from token_refresh_worker.run.variables import Variable
 
 _READ: Final = ("secretsmanager:GetSecretValue",)
 _REFRESH: Final = (*_READ, "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
 _CLAIM: Final = ("dynamodb:GetItem", "dynamodb:UpdateItem")
+
+_KEEP: Final = ("kms:Encrypt", "kms:Decrypt")
 
 _USES: Final = {"TOKEN_SECRET_ID": _REFRESH, "PUBLISHED_SECRET_ID": _REFRESH, "CLIENT_SECRET_ID": _READ}
 """What a run does with each secret."""
@@ -52,6 +56,9 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
     if (table := there.get("CLAIM_TABLE")) and (place := parse_arn(function_arn)):
         arn = f"arn:{place.partition}:dynamodb:{place.region}:{place.account}:table/{table}"
         refused += _simulate(context, role, function_arn, arn, _CLAIM)
+    if key_arn := there.get(Variable.KEPT_TOKENS_KEY_ID):
+        secret_arn = context.call("DescribeSecret", context.secret_id)["ARN"]
+        refused += _simulate(context, role, function_arn, key_arn, _KEEP, encryption_context(secret_arn))
     if refused:
         return Finding.broken(f"access denied to {role}: {'; '.join(refused)}", "allow that, and deploy again")
     policies = f"the own policies of {', '.join(unread)} were not read, which takes secretsmanager:GetResourcePolicy"
@@ -60,12 +67,20 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
     )
 
 
-def _simulate(context: Context, role: str, function_arn: str, arn: str, actions: tuple[str, ...]) -> list[str]:
-    """Ask IAM's simulator, which changes nothing."""
+def _simulate(  # noqa: PLR0913, PLR0917 - as the simulator has them
+    context: Context,
+    role: str,
+    function_arn: str,
+    arn: str,
+    actions: tuple[str, ...],
+    sent: Mapping[str, list[str]] = {},
+) -> list[str]:
+    """Ask IAM's simulator, which changes nothing; `sent` are context keys of the call."""
     # The stack denies the role to everything but the function's own code: simulate that code, or all is denied.
-    known = {"lambda:SourceFunctionArn": function_arn, "secretsmanager:VersionStage": "AWSCURRENT"}
+    known = {"lambda:SourceFunctionArn": [function_arn], "secretsmanager:VersionStage": ["AWSCURRENT"], **sent}
     entries = [
-        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"} for key, value in known.items()
+        {"ContextKeyName": key, "ContextKeyValues": values, "ContextKeyType": "stringList" if values[1:] else "string"}
+        for key, values in known.items()
     ]
     asked: dict[str, Any] = {
         "PolicySourceArn": role,

@@ -17,6 +17,7 @@ from token_refresh_worker.cli.doctor.alarms import check_alarms
 from token_refresh_worker.cli.doctor.caller import check_caller, check_clock, check_identity_tokens, check_region
 from token_refresh_worker.cli.doctor.check import Check, failed, tried
 from token_refresh_worker.cli.doctor.function import check_function
+from token_refresh_worker.cli.doctor.key import check_key
 from token_refresh_worker.cli.doctor.permissions import check_permissions
 from token_refresh_worker.cli.doctor.provider import check_token_endpoint
 from token_refresh_worker.cli.doctor.secret import (
@@ -107,6 +108,9 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         yield Check("secret", Finding.broken(f"{type(failure).__name__}: {failure.facts}", *failure.fix))
     else:
         yield from _of_secret(state, consumer_version)
+    key_arn = context.settings().kept_tokens_key_id
+    if key_arn and context.has_all_of_aws:
+        yield tried("kept tokens' key", lambda: check_key(context, key_arn))
     auth_method = (context.settings() if state is None else state.settings).provider.request.auth_method
     if auth_method is AuthMethod.AWS_IAM_JWT and context.has_all_of_aws:
         yield tried("identity tokens", lambda: check_identity_tokens(context))

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import cast
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
-from token_refresh_worker.adapters.version_claims import VersionClaimReader
+from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.history.versions import ListedVersion, VersionKind, list_versions
@@ -21,7 +22,7 @@ from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import ClaimReader, SecretVersion
+from token_refresh_worker.run.ports import ClaimStore, SecretStore, SecretVersion
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import StoreName
@@ -39,7 +40,7 @@ class TokenFate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedSecret:
-    """The versions of a secret in memory, with one of them as the current one; implements the port `ReadableSecret`."""
+    """The versions of a secret in memory, with one of them as the current one; reads as a `SecretStore` does."""
 
     versions: Mapping[str, SecretVersion]
     current: SecretVersion
@@ -62,7 +63,7 @@ class Past:
     needs_refresh_token: bool
     listed: list[ListedVersion]
     """The newest first."""
-    table: ClaimReader | None
+    table: ClaimStore | None
     """The claims, unless they are versions."""
 
     def snapshot(self, current: SecretVersion) -> Snapshot:
@@ -72,19 +73,20 @@ class Past:
             InvalidSecretDocument: The claim table's item is not a claim.
             SecretStoreError: The claim table refused.
         """
-        secret = ListedSecret(versions=self.versions, current=current)
-        reader = SnapshotReader(
-            store=secret,
-            claims=self.table or VersionClaimReader(secret),
-            claim_store=self.claim_store.kind,
-            published=None,
-            secret=self.secret,
-            needs_refresh_token=self.needs_refresh_token,
-        )
+        # Its other methods write, and nothing here does.
+        secret = cast("SecretStore", ListedSecret(versions=self.versions, current=current))
         claims = [listed.claim for listed in self.listed if listed.claim and listed.kind is VersionKind.CLAIM]
         # A run whose claim is refused finds the newest one too, wherever the label is.
         newest = max(claims, key=lambda claim: claim.number, default=None)
-        return reader.read(Memory(clock=SystemClock(), state=RunState(), newest_claim=newest))
+        reader = SnapshotReader(
+            store=secret,
+            claims=self.table or VersionClaims(secret),
+            claim_store=self.claim_store.kind,
+            secret=self.secret,
+            needs_refresh_token=self.needs_refresh_token,
+            memory=Memory(clock=SystemClock(), state=RunState(), newest_claim=newest),
+        )
+        return reader.read()
 
     @cached_property
     def versions(self) -> Mapping[str, SecretVersion]:

@@ -12,7 +12,7 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.cli.secret.storing import PROBE_VERSION_ID, document_of, fields_of
 from token_refresh_worker.core.claims import Claim, Record, read_claim, read_record
 from token_refresh_worker.core.versions import staged_version_id
-from token_refresh_worker.run.ports import ReadableSecret, SecretVersion
+from token_refresh_worker.run.ports import SecretStore, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import Origin
 
@@ -54,7 +54,7 @@ class ListedVersion:
 
 
 def list_versions(
-    entries: Iterable[Mapping[str, Any]], store: ReadableSecret, *, needs_refresh_token: bool
+    entries: Iterable[Mapping[str, Any]], store: SecretStore, *, needs_refresh_token: bool
 ) -> list[ListedVersion]:
     """Read the versions that `ListSecretVersionIds` lists in `entries`, the newest first.
 

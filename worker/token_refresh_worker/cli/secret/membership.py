@@ -1,11 +1,17 @@
 """Membership in a fleet: the tag that makes a secret a member, and its row in the fleet's index."""
 
+from datetime import datetime
+
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.lookups import arn_of
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
+from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.ports import Index
+from token_refresh_worker.run.failures import SecretName, grant_revoked
+from token_refresh_worker.run.outcome import CurrentTokens, Outcome
 
 
 def open_index(context: Context, fleet: str) -> Index:
@@ -23,6 +29,28 @@ def find_index(context: Context, fleet: str) -> Index:
     index = open_index(context, fleet)
     index.read_clock()  # a table of claims alone has no index of rows
     return index
+
+
+def fleet_of(context: Context) -> str | None:
+    """Name the fleet that the token secret is in, by its tag; None if it is in none.
+
+    Raises:
+        TokenRefreshError: Its tags can't be read.
+    """
+    tags = context.call("DescribeSecret", context.secret_id).get("Tags", ())
+    return next((str(tag["Value"]) for tag in tags if tag["Key"] == FLEET_TAG), None)
+
+
+def report_revoked(context: Context, index: Index, *, at: datetime, provider: str, version_id: str) -> bool:
+    """Let a fleet's row say what each run on the secret will find; False if there is none, or a run reported later."""
+    entry = index.entry(arn_of(context, context.secret_id))
+    if entry is None:
+        return False
+    secret = SecretName(secret_id=context.secret_id, region=context.region)
+    found = Outcome(
+        error=grant_revoked(secret, at), at=at, provider=provider, tokens=CurrentTokens(version_id=version_id)
+    )
+    return index.report(after(entry.row, found, began_at=entry.read_at, chance=0.0))
 
 
 def join(context: Context, index: Index, *, fleet: str, secret_id: str) -> None:

@@ -169,7 +169,8 @@ def read_state(context: Context) -> SecretState:
             published=context.store(published, setting="PUBLISHED_SECRET_ID") if published else None,
             secret=SecretName(secret_id=context.secret_id, region=context.region),
             needs_refresh_token=settings.provider.needs_refresh_token,
-        ).read(memory)
+            memory=memory,
+        ).read()
         attempts = tuple(
             _past_attempt(claims, snapshot, attempt)
             for attempt in reversed(snapshot.ledger.attempts[-ATTEMPTS_LISTED:])

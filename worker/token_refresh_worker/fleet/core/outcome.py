@@ -6,7 +6,7 @@ from typing import Final
 
 from token_refresh_worker.fleet.core.announcement import MOST_UNSENT, changes
 from token_refresh_worker.fleet.core.row import Row, Seen, State
-from token_refresh_worker.run.outcome import OutcomeName, RunReport
+from token_refresh_worker.run.outcome import Outcome, OutcomeName
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -32,7 +32,7 @@ _STATES: Final = {
 """
 
 
-def after(row: Row, run: RunReport, *, began_at: datetime, chance: float) -> Row:
+def after(row: Row, run: Outcome, *, began_at: datetime, chance: float) -> Row:
     """Return the row as this run leaves it.
 
     `began_at`, by the clock of DynamoDB, is the time of a run that read nothing; `chance` (0 to 1) spreads retries.
@@ -47,9 +47,9 @@ def after(row: Row, run: RunReport, *, began_at: datetime, chance: float) -> Row
     return replace(row, next_at=_next_look(row, seen, run.retry_at, JITTER * chance))
 
 
-def _seen(before: Seen | None, run: RunReport, at: datetime) -> Seen:
+def _seen(before: Seen | None, run: Outcome, at: datetime) -> Seen:
     """Merge: what a failed run could not read stays as the run before it found it."""
-    succeeded = run.outcome in SUCCESSES
+    succeeded = run.name in SUCCESSES
     state = _state(before, run)
     # What the run did not see has not changed.
     tokens = before.tokens if before and run.at is None else run.tokens
@@ -64,7 +64,7 @@ def _seen(before: Seen | None, run: RunReport, at: datetime) -> Seen:
         state=state,
         # An event about a new grant needs a time of its own.
         since=before.since if before and before.state is state and not prolonged else at,
-        outcome=run.outcome,
+        outcome=run.name,
         error_type=run.error_type,
         requests=run.requests,
         failures=(before.failures if before else 0) + 1 if run.error_type else 0,
@@ -75,17 +75,17 @@ def _seen(before: Seen | None, run: RunReport, at: datetime) -> Seen:
     )
 
 
-def _state(before: Seen | None, run: RunReport) -> State:
+def _state(before: Seen | None, run: Outcome) -> State:
     if run.error_type is not None and run.error_type in _STATES:
         return _STATES[run.error_type]
     # A forced run finds a dead grant before its tokens are due: they are fresh, and the grant is as dead.
     if (
         before is not None
         and before.state is State.REAUTHORIZE
-        and (run.outcome, run.tokens.version_id) == (OutcomeName.FRESH, before.tokens.version_id)
+        and (run.name, run.tokens.version_id) == (OutcomeName.FRESH, before.tokens.version_id)
     ):
         return State.REAUTHORIZE
-    if run.outcome in SUCCESSES or before is None:
+    if run.name in SUCCESSES or before is None:
         return State.HEALTHY
     return before.state
 

@@ -38,7 +38,7 @@ class State(StrEnum):
     REAUTHORIZE = "reauthorize"
     """The provider rejected the grant. Fix: `token-refresh authorize SECRET --fleet prod`."""
     EMPTY = "empty"
-    """No token document yet. Fix: as for `reauthorize`."""
+    """No tokens: nobody has authorized yet, or the grant was revoked on purpose. Fix: as for `reauthorize`."""
     ERROR = "error"
     """A document, a setting or a permission is wrong. Fix: the worker's log has the error, with the command."""
     DUE = "due"

@@ -1,0 +1,253 @@
+"""A revocation that dies, fails or meets other runs: what is stored then, and what the next run makes of it."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+
+from builders import NOW, policy
+from run.grant import SingleUseGrant, with_grant
+from run.world import Killed, World, fail
+from token_refresh.errors import (
+    ClientRejected,
+    ConfigurationError,
+    ReauthorizationRequired,
+    SecretEmpty,
+    SecretStoreUnavailable,
+    TokenRefreshError,
+)
+from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.revoke import revocation
+from token_refresh_worker.cli.revoke.revocation import revoke_grant
+from token_refresh_worker.oauth.formats import Encoding
+from token_refresh_worker.oauth.request import TokenRequest
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.oauth.revocation import Revoked
+from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.run.actions import Actions
+from token_refresh_worker.stored.origin import ClaimStoreKind
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass
+class Endpoint:
+    """A revocation endpoint that ends the grant of the world's provider."""
+
+    grant: SingleUseGrant
+    fails: list[FailedRequest] = field(default_factory=list)
+    asked: list[TokenRequest] = field(default_factory=list)
+
+    def __call__(self, request: TokenRequest) -> Revoked | FailedRequest:
+        self.asked.append(request)
+        if self.fails:
+            return self.fails.pop()
+        self.grant.alive = False
+        return Revoked()
+
+
+@pytest.fixture(params=list(ClaimStoreKind))
+def world(request: pytest.FixtureRequest) -> World:
+    """A world at a single-use provider, with tokens that are due, and claims in either store."""
+    return World(policy=policy(grace=timedelta(0), claim_store=request.param), expires_at=NOW, issued_at=NOW - HOUR)
+
+
+@pytest.fixture
+def endpoint(world: World) -> Endpoint:
+    return Endpoint(with_grant(world, HOUR))
+
+
+def test_no_run_resurrects_it(world: World, endpoint: Endpoint) -> None:
+    """The secret keeps what is no token, says when the grant was revoked, and no run sends anything."""
+    before = world.current()
+
+    version_id, at = revoke_grant(world.run(), endpoint)
+
+    (request,) = endpoint.asked
+    assert {"token": before["refreshToken"], "token_type_hint": "refresh_token"}.items() <= request.fields.items()
+    assert version_id == world.labels()["AWSCURRENT"]
+    after = world.current()
+    assert {"clientId", "clientSecret"} <= set(after)
+    assert not {"accessToken", "refreshToken", "expiresAt", "issuedAt"} & set(after)
+    assert f"{at:%Y-%m-%dT%H:%M:%S}Z" == after["tokenRefresh"]["revoked_at"]
+    for force in (False, True):
+        with pytest.raises(SecretEmpty, match=r"was revoked on purpose at .*`token-refresh authorize tokens"):
+            world.execute(force=force)
+    assert 0 == endpoint.grant.refreshes
+
+
+def test_tokens_that_are_stored_later_count(world: World, endpoint: Endpoint) -> None:
+    """Once somebody authorized again, the secret is like any other, also if the mark was left in it."""
+    revoke_grant(world.run(), endpoint)
+    endpoint.grant.alive = True
+
+    world.save(refreshToken="new", tokenRefresh=world.current()["tokenRefresh"])
+
+    assert "refreshed" == world.outcome()
+
+
+@pytest.mark.parametrize("call", ["put OUTCOME", "move AWSCURRENT"])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_revocation_that_dies(world: World, endpoint: Endpoint, call: str, after: bool) -> None:  # noqa: FBT001 - a case
+    """A run finds a dead grant where the command died after the request; the command, run again, completes it."""
+    call = call.replace("OUTCOME", "REFRESH_OUTCOME")
+    with world.at(call, fail(Killed()), after=after), pytest.raises(Killed):
+        revoke_grant(world.run(), endpoint)
+    world.pass_time(HOUR)
+
+    with pytest.raises((ReauthorizationRequired, SecretEmpty)) as found:
+        world.execute()
+
+    assert 0 == endpoint.grant.refreshes
+    if isinstance(found.value, ReauthorizationRequired):
+        world.pass_time(HOUR)
+        revoke_grant(world.run(), endpoint)
+    with pytest.raises(SecretEmpty, match="was revoked"):
+        world.execute()
+
+
+def test_a_revocation_that_dies_before_its_request(world: World, endpoint: Endpoint) -> None:
+    """Nobody told the provider: the grant lives, and runs wait for the claim, and then refresh as before."""
+
+    def die(_: TokenRequest) -> Revoked:
+        raise Killed
+
+    with pytest.raises(Killed):
+        revoke_grant(world.run(), die)
+
+    assert "yielded" == world.outcome()
+    world.pass_time(HOUR)
+    assert "refreshed" == world.outcome()
+    assert endpoint.grant.alive
+
+
+@pytest.mark.parametrize(
+    ("failed", "error", "said"),
+    [
+        (FailedRequest(kind=FailureKind.NO_RESPONSE, seen="ReadTimeout"), CommandFailed, "as far as is known"),
+        (FailedRequest(kind=FailureKind.BUSY, seen="HTTP 503"), CommandFailed, "Try again: `token-refresh revoke"),
+        (FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen="HTTP 401"), ClientRejected, "Correct the client"),
+    ],
+)
+def test_a_provider_that_does_not_revoke(
+    world: World, endpoint: Endpoint, failed: FailedRequest, error: type[TokenRefreshError], said: str
+) -> None:
+    """Nothing is stored but that nothing was redeemed: runs go on at once, and so does the next try."""
+    endpoint.fails = [failed]
+
+    with pytest.raises(error, match=said):
+        revoke_grant(world.run(), endpoint)
+
+    assert "refreshed" == world.outcome()
+    world.pass_time(HOUR)
+    revoke_grant(world.run(), endpoint)
+    assert not endpoint.grant.alive
+
+
+def test_a_run_that_holds_the_claim(world: World, endpoint: Endpoint) -> None:
+    """While a run may be redeeming, nothing is sent: its new token would live on."""
+    with world.at("put REFRESH_OUTCOME", fail(Killed())), pytest.raises(Killed):
+        world.execute()
+
+    with pytest.raises(CommandFailed, match=r"another run holds the claim on secret tokens .* until .*; nothing was"):
+        revoke_grant(world.run(), endpoint)
+
+    assert [] == endpoint.asked
+
+
+def test_the_newest_token_is_revoked(world: World, endpoint: Endpoint) -> None:
+    """Tokens that a dead run received become current first, and theirs is the token that is revoked."""
+    with world.at("move AWSCURRENT", fail(Killed())), pytest.raises(Killed):
+        world.execute()
+
+    revoke_grant(world.run(), endpoint)
+
+    assert ["refresh-1"] == [request.fields["token"] for request in endpoint.asked]
+    with pytest.raises(SecretEmpty):
+        world.execute()
+
+
+def test_a_token_set_that_is_stored_meanwhile(world: World, endpoint: Endpoint) -> None:
+    """A grant that somebody stores during the revocation stays, and the command says so."""
+    with (
+        world.at("move AWSCURRENT", lambda: world.save(refreshToken="of another grant")),
+        pytest.raises(CommandFailed, match="the grant is revoked, and somebody stored another token set"),
+    ):
+        revoke_grant(world.run(), endpoint)
+
+    assert "of another grant" == world.current()["refreshToken"]
+
+
+def test_a_label_that_had_moved(world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a lost response the repeated move is refused, and the next read shows that it is done."""
+    move = world.store.move_label
+
+    def lost(*arguments: str, **where: str | None) -> bool:
+        move(*arguments, **where)  # type: ignore[arg-type]  # as it was called
+        return False
+
+    monkeypatch.setattr(type(world.store), "move_label", lambda _, *a, **k: lost(*a, **k))
+
+    version_id, _ = revoke_grant(world.run(), endpoint)
+
+    assert version_id == world.labels()["AWSCURRENT"]
+
+
+def test_a_secret_that_can_t_be_written(world: World, endpoint: Endpoint) -> None:
+    """The command says that the grant is revoked, and what to correct; run again, it completes."""
+    refused = SecretStoreUnavailable("secretsmanager:PutSecretValue is throttled")
+    stored = 0
+
+    def hook(called: str) -> None:
+        nonlocal stored
+        stored += called == "put REFRESH_OUTCOME"
+        if called == "put REFRESH_OUTCOME" and stored == (2 if world.table is None else 1):
+            raise refused
+
+    world.store.before = hook
+    with pytest.raises(CommandFailed, match=r"is revoked, and the secret can't say so: .* is throttled. Correct that"):
+        revoke_grant(world.run(), endpoint)
+    world.store.before = lambda _: None
+
+    revoke_grant(world.run(), endpoint)
+
+    with pytest.raises(SecretEmpty):
+        world.execute()
+
+
+@pytest.mark.parametrize("steps", [0, 50])
+def test_a_secret_that_gives_no_claim(
+    world: World, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    """Where other runs are faster again and again, nothing is sent, and the command says so."""
+    monkeypatch.setattr(revocation, "STEPS", steps)
+    monkeypatch.setattr(Actions, "take", lambda *_: None)
+
+    with pytest.raises(CommandFailed, match="another run holds the claim on secret tokens in eu-central-1; nothing"):
+        revoke_grant(world.run(), endpoint)
+
+    assert [] == endpoint.asked
+
+
+def test_another_provider_s_token(world: World, endpoint: Endpoint) -> None:
+    """With settings for another host than the token's nothing is sent."""
+    run = world.run()
+    run.parts = replace(run.parts, policy=replace(run.parts.policy, host="other.example"))
+    world.save(tokenRefresh={"host": "a.example", "grace_seconds": 0, "store": "versions"})
+
+    with pytest.raises(ConfigurationError, match=r"belongs to a.example"):
+        revoke_grant(run, endpoint)
+
+    assert [] == endpoint.asked
+
+
+def test_an_access_token_alone(world: World, endpoint: Endpoint) -> None:
+    """Where there are no refresh tokens, the access token is revoked, named as one, and never in a URL."""
+    world.provider = load_provider("instagram")
+    world.save(refreshToken=None)
+
+    revoke_grant(world.run(), endpoint)
+
+    (request,) = endpoint.asked
+    assert {"token": "access-0", "token_type_hint": "access_token"}.items() <= request.fields.items()
+    assert ("POST", Encoding.FORM) == (request.method, request.encoding)

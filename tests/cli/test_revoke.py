@@ -1,0 +1,194 @@
+"""`revoke`: a grant ends at its provider, and the secret, its published copy and the fleet's row say so."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builders import NOW
+from cli.scene import SECRET_ID, Cli, Tokens
+from cli.shell import commands_in
+from fleet.memory import MemoryIndex
+from testbed.dynamodb.server import DynamoDbServer
+from testbed.provider.authorization_server import AuthorizationServer
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
+from token_refresh_worker.fleet.core.row import Row, State
+
+PUBLISHED = "published"
+
+
+def current(store: SecretsManagerServer, secret_id: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(store.client().get_secret_value(SecretId=secret_id)["SecretString"])
+    return value
+
+
+@pytest.fixture
+def grant(
+    cli: Cli,
+    provider: AuthorizationServer,
+    store: SecretsManagerServer,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> str:
+    """A grant at the real authorization server, in a secret with a published copy; its refresh token."""
+    environment |= {"PROVIDER_PROFILES": str(tmp_path), "PUBLISHED_SECRET_ID": PUBLISHED}
+    assert 0 == cli("providers", "my-idp", "--from-issuer", provider.issuer, "--profiles", str(tmp_path)).code
+    tokens, (client_id, client_secret) = provider.authorize(), provider.client()
+    document = {
+        "accessToken": tokens["access_token"],
+        "refreshToken": tokens["refresh_token"],
+        "clientId": client_id,
+        "clientSecret": client_secret,
+        "provider": "my-idp",
+    }
+    store.client().create_secret(Name=SECRET_ID, SecretString=json.dumps(document))
+    store.client().create_secret(Name=PUBLISHED, SecretString=json.dumps({"accessToken": tokens["access_token"]}))
+    return str(tokens["refresh_token"])
+
+
+def test_a_grant_is_revoked(cli: Cli, grant: str, provider: AuthorizationServer, store: SecretsManagerServer) -> None:
+    """After a yes the provider accepts the token no more, and secret and copy hold none and say since when."""
+    assert provider.accepts(grant)
+
+    ended = cli("revoke", stdin="y\n")
+
+    assert 0 == ended.code, ended.screen
+    assert f"Revoke the grant in secret {SECRET_ID} in eu-central-1 at 127.0.0.1? No token of it works" in ended.screen
+    assert "Revoked: the secret holds no tokens." in ended.screen
+    assert not provider.accepts(grant)
+    document, copy = current(store, SECRET_ID), current(store, PUBLISHED)
+    assert {"clientId", "clientSecret", "provider", "tokenRefresh"} == set(document)
+    assert {"revokedAt", "sourceVersionId"} == set(copy)
+    assert document["tokenRefresh"]["revoked_at"] == copy["revokedAt"]
+    status = cli("status")
+    assert (2, True) == (status.code, "was revoked on purpose at" in status.screen)
+    assert [f"token-refresh authorize {SECRET_ID} --region eu-central-1"] == commands_in(status)
+    assert (1, True) == ((failed := cli("refresh", "--force", "--yes")).code, "SecretEmpty" in failed.screen)
+
+
+def test_nothing_without_a_yes(cli: Cli, grant: str, provider: AuthorizationServer) -> None:
+    """A no ends the command before anything is sent or stored."""
+    ended = cli("revoke", stdin="n\n")
+
+    assert (1, True) == (ended.code, ended.screen.endswith("Cancelled: nothing was stored."))
+    assert provider.accepts(grant)
+
+
+@pytest.mark.usefixtures("grant")
+def test_a_copy_that_was_left_behind(cli: Cli, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the copy could not be updated, the same command does that alone, and asks and sends nothing."""
+    with monkeypatch.context() as patched:
+        move = SecretsManagerSecret.move_label
+        patched.setattr(
+            SecretsManagerSecret,
+            "move_label",
+            lambda self, *label, **where: PUBLISHED not in self.arn and move(self, *label, **where),
+        )
+        ended = cli("revoke", "--yes")
+    assert (1, True) == (ended.code, "a run published to secret published meanwhile" in ended.screen)
+    assert [f"token-refresh revoke {SECRET_ID} --region eu-central-1"] == commands_in(ended)
+    version_id = store.client().describe_secret(SecretId=SECRET_ID)
+
+    again, once_more = cli("revoke"), cli("revoke")
+
+    assert [0, 0] == [again.code, once_more.code], again.screen
+    assert "revokedAt" in current(store, PUBLISHED)
+    assert version_id["VersionIdsToStages"] == store.client().describe_secret(SecretId=SECRET_ID)["VersionIdsToStages"]
+
+
+@pytest.mark.usefixtures("grant")
+def test_a_copy_that_was_never_published(cli: Cli, store: SecretsManagerServer) -> None:
+    """An empty published secret says it, too; and a secret is never its own copy."""
+    store.client().create_secret(Name="empty")
+
+    assert 0 == cli("revoke", "--yes", PUBLISHED_SECRET_ID="empty").code
+
+    assert "revokedAt" in current(store, "empty")
+    assert 0 == cli("revoke", PUBLISHED_SECRET_ID="").code
+
+
+def test_a_provider_without_an_endpoint(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """The error says where to end the grant by hand, and with which command the secret then says so."""
+    tokens.store()
+
+    refused = cli("revoke", "--yes")
+
+    assert 1 == refused.code
+    assert "the profile upwork has no revocation endpoint for 127.0.0.1; nothing was sent or stored" in refused.screen
+    assert (
+        "Sign in to Upwork (www.upwork.com) as who gave the grant, and disconnect this client there" in refused.screen
+    )
+    by_hand = f"token-refresh revoke {SECRET_ID} --by-hand --region eu-central-1 --provider"
+    assert [True] == [line.startswith(by_hand.removesuffix(" --provider")) for line in commands_in(refused)]
+    assert "refreshToken" in tokens.current()
+    asked = cli("revoke", "--by-hand", stdin="y\n")
+    assert (0, True) == (asked.code, "because you have revoked them at Upwork?" in asked.screen)
+    assert "refreshToken" not in tokens.current()
+    assert [] == endpoint.requests
+
+
+def test_a_profile_without_a_page(cli: Cli, tokens: Tokens) -> None:
+    """Where the profile knows no page, the error names the provider alone."""
+    tokens.store()
+
+    assert "Sign in to Any RFC 6749 server as who" in cli("revoke", "--yes", PROVIDER="generic").screen
+
+
+def test_a_client_without_a_grant(cli: Cli, tokens: Tokens) -> None:
+    """Client credentials have no grant that could end: their owner deletes the client."""
+    tokens.put({"clientId": "me", "clientSecret": "made-up"})
+
+    ended = cli("revoke", "--yes", PROVIDER="paypal", TOKEN_ENDPOINT="")
+
+    assert (1, True) == (ended.code, "PayPal has no grant" in ended.screen)
+
+
+class Fleet:
+    """A fleet with its table of claims, and one row for the secret."""
+
+    def __init__(self, store: SecretsManagerServer, environment: dict[str, str], tables: DynamoDbServer) -> None:
+        tables.create_table("prod", key="secret_arn")
+        environment[tables.endpoint_variable] = tables.url
+        tag = {"Key": "token-refresh:fleet", "Value": "prod"}
+        store.client().tag_resource(SecretId=SECRET_ID, Tags=[tag])
+        self.arn = store.client().describe_secret(SecretId=SECRET_ID)["ARN"]
+        self.index = MemoryIndex()
+        self.index.add(Row(secret_arn=self.arn, provider="my-idp", added_at=NOW, next_at=NOW))
+
+
+@pytest.fixture
+def fleet(
+    grant: str, store: SecretsManagerServer, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Fleet]:
+    assert grant
+    with DynamoDbServer() as tables:
+        made = Fleet(store, environment, tables)
+        monkeypatch.setattr("token_refresh_worker.cli.revoke.command.find_index", lambda *_: made.index)
+        yield made
+
+
+def test_a_member_of_a_fleet(cli: Cli, fleet: Fleet, grant: str, provider: AuthorizationServer) -> None:
+    """A member is revoked with its fleet's claims, and its row says at once what each run would find."""
+    refused = cli("revoke", "--yes")
+    assert (1, True) == (refused.code, f"secret {SECRET_ID} is in fleet prod" in refused.screen)
+    assert [f"token-refresh revoke {SECRET_ID} --fleet prod --region eu-central-1"] == commands_in(refused)
+    assert provider.accepts(grant)
+
+    ended = cli("revoke", "--fleet=prod", "--yes")
+
+    assert 0 == ended.code, ended.screen
+    assert not provider.accepts(grant)
+    seen = fleet.index.by_arn[fleet.arn].seen
+    assert seen is not None
+    assert (State.EMPTY, "SecretEmpty", None) == (seen.state, seen.error_type, seen.tokens.expires_at)
+
+
+def test_a_member_without_a_row(cli: Cli, fleet: Fleet) -> None:
+    """A fleet that has no row yet hears of it from its next run."""
+    fleet.index.by_arn.clear()
+
+    assert "The fleet has no row of it" in cli("revoke", "--fleet=prod", "--yes").screen

@@ -1,0 +1,56 @@
+"""The request that revokes a token, and what its response says (RFC 7009). Nothing here sends or receives."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from token_refresh.records import record
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.oauth.body import read_object
+from token_refresh_worker.oauth.formats import Encoding, RequestFormat
+from token_refresh_worker.oauth.request import TokenRequest, token_request
+from token_refresh_worker.oauth.response import FailedRequest, FailureKind
+from token_refresh_worker.stored.credentials import ClientCredentials
+
+_UNKNOWN_TOKEN: Final = frozenset({"invalid_token", "invalid_grant"})
+"""Errors that some providers send for a token that has ended; RFC 7009 section 2.2 has 200 for it."""
+_CLIENT: Final = frozenset({"invalid_client", "unauthorized_client"})
+
+
+def revocation_request(
+    token: SecretValue, kind: str, client: ClientCredentials, request_format: RequestFormat, *, endpoint: str
+) -> TokenRequest:
+    """Build the request, with the client authentication of a token request (RFC 7009 section 2.1).
+
+    Args:
+        token: The token that is revoked.
+        kind: `refresh_token` or `access_token`.
+        client: The client credentials.
+        request_format: The provider's format of token requests.
+        endpoint: The token endpoint, for the `aud` of an assertion.
+
+    Raises:
+        ConfigurationError: The method needs a client secret and there is none.
+    """
+    fields = {"token": token.reveal(), "token_type_hint": kind}
+    # A token is never put into a URL, which servers log.
+    encoding = Encoding.FORM if request_format.encoding is Encoding.QUERY else request_format.encoding
+    return token_request(fields, client, replace(request_format, method="POST", encoding=encoding), endpoint=endpoint)
+
+
+@record
+class Revoked:
+    """The token works no more."""
+
+
+def read_revocation(status: int, body: bytes | None, retry_after: timedelta | None = None) -> Revoked | FailedRequest:
+    """Decide what a response proves: whether the token works no more."""
+    error = ((body and read_object(body, Encoding.JSON)) or {}).get("error")
+    code = error if isinstance(error, str) else None
+    if 200 <= status < 300 or (status == 400 and code in _UNKNOWN_TOKEN):  # noqa: PLR2004 - RFC 7009 section 2.2
+        return Revoked()
+    if code in _CLIENT or status == 401:  # noqa: PLR2004 - RFC 6749 section 5.2
+        return FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen=f"HTTP {status}")
+    busy = status in {429, 503}
+    kind = FailureKind.BUSY if busy else FailureKind.REQUEST_REJECTED
+    return FailedRequest(kind=kind, seen=f"HTTP {status}", retry_after=retry_after)
