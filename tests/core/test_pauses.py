@@ -10,7 +10,7 @@ from builders import DAY, HOUR, MINUTE, NOW, claim, snapshot, token_set
 from token_refresh.errors import InvalidSecretDocument
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
-from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, Claim, Pause, read_claim, write_claim
+from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, Claim, ClaimPause, read_claim, write_claim
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.pauses import heed, pause_claim, pause_of
@@ -32,10 +32,10 @@ from token_refresh_worker.core.steps import (
 )
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
 
-PAUSE = Pause(until=NOW + HOUR, why="maintenance")
+PAUSE = ClaimPause(until=NOW + HOUR, why="maintenance")
 
 
-def paused(store: StoreName = IN_VERSIONS, pause: Pause = PAUSE) -> Claim:
+def paused(store: StoreName = IN_VERSIONS, pause: ClaimPause = PAUSE) -> Claim:
     return pause_claim(snapshot(claim(fate=Fate.NOT_REDEEMED)), store, pause, nonce="nonce")
 
 
@@ -91,7 +91,7 @@ def test_a_pause_is_read_as_it_was_written() -> None:
 
 def test_no_pause_is_for_good() -> None:
     """Whatever is stored as a pause, it ends within a week, and its reason has a limit."""
-    endless = paused(pause=Pause(until=NOW + 365 * DAY, why="x" * 1000))
+    endless = paused(pause=ClaimPause(until=NOW + 365 * DAY, why="x" * 1000))
 
     found = read_claim(endless.claim_id, write_claim(endless), NOW).pause
 

@@ -7,7 +7,7 @@ import pytest
 from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, policy
 from run.world import World, killed
 from token_refresh_worker.adapters.version_claims import VersionClaims
-from token_refresh_worker.core.claims import Pause
+from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import Snapshot
@@ -19,7 +19,7 @@ STORES = pytest.mark.parametrize("settings", [policy(), IN_TABLE], ids=["in vers
 def pause(world: World, lasts: timedelta = 2 * HOUR) -> bool:
     claims = world.table or VersionClaims(world.store)
     found = read(world)
-    made = Pause(until=found.now + lasts, why="maintenance")
+    made = ClaimPause(until=found.now + lasts, why="maintenance")
     claim = pause_claim(found, world.policy.claim_store, made, nonce="pause")
     return claims.append(claim, after=found.newest_claim_id)
 

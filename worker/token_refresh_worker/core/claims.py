@@ -30,7 +30,7 @@ _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 
 
 @record
-class Pause:
+class ClaimPause:
     """What an operator decided: runs send nothing before `until`."""
 
     until: datetime
@@ -53,7 +53,7 @@ class Claim(Attempt):
     """Random, so that equal claims of two runs are not taken for one."""
     moved_to: StoreName | None = None
     """Nobody redeems under this claim: from here on the claims are in this store."""
-    pause: Pause | None = None
+    pause: ClaimPause | None = None
     """Nor under one with a pause: it holds back the next claim."""
 
     @property
@@ -203,9 +203,9 @@ def _entry(attempt: Attempt) -> list[object]:
     ]
 
 
-def _read_pause(value: Sequence[Any], claimed_at: datetime) -> Pause:
+def _read_pause(value: Sequence[Any], claimed_at: datetime) -> ClaimPause:
     until, why = value
-    return Pause(until=min(read_unix(_number(until)), claimed_at + LONGEST_PAUSE), why=str(why)[:LONGEST_REASON])
+    return ClaimPause(until=min(read_unix(_number(until)), claimed_at + LONGEST_PAUSE), why=str(why)[:LONGEST_REASON])
 
 
 def _read_entry(entry: Sequence[Any]) -> Attempt:

@@ -7,13 +7,13 @@ did not see it can't claim, since claims are compared and appended. No token set
 from datetime import timedelta
 
 from token_refresh_worker.core.attempts import NO_TOKEN, Fate
-from token_refresh_worker.core.claims import Claim, Pause
+from token_refresh_worker.core.claims import Claim, ClaimPause
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import Fresh, Reason, Redeem, ReplaceLostTable, Step, Wait
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
 
 
-def pause_claim(snapshot: Snapshot, store: StoreName, pause: Pause, *, nonce: str) -> Claim:
+def pause_claim(snapshot: Snapshot, store: StoreName, pause: ClaimPause, *, nonce: str) -> Claim:
     """Give the claim that begins a pause, or ends one before its time. It must follow no open claim, as a fence."""
     origin, newest, claim_id = snapshot.current.document.origin, snapshot.newest, snapshot.next_claim_id(store.kind)
     return Claim(
@@ -34,7 +34,7 @@ def pause_claim(snapshot: Snapshot, store: StoreName, pause: Pause, *, nonce: st
     )
 
 
-def pause_of(snapshot: Snapshot) -> Pause | None:
+def pause_of(snapshot: Snapshot) -> ClaimPause | None:
     """Give the pause that holds now."""
     pause = snapshot.newest.pause if snapshot.newest else None
     return pause if pause is not None and snapshot.now < pause.until else None

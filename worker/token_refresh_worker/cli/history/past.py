@@ -16,7 +16,7 @@ from token_refresh_worker.cli.secret.lookups import each_version, saying_where
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
-from token_refresh_worker.core.claims import Pause
+from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.versions import CURRENT
@@ -108,7 +108,7 @@ class Past:
         return next((s.kept.claim.claimed_at for s in self.snapshots.values() if s.kept), None)
 
     @property
-    def pause(self) -> Pause | None:
+    def pause(self) -> ClaimPause | None:
         """Give the pause that holds now."""
         return next((pause for s in self.snapshots.values() if (pause := pause_of(s))), None)
 

@@ -10,7 +10,7 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.screen import errors, when
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.state import SecretState, read_state
-from token_refresh_worker.core.claims import Pause
+from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.core.versions import CURRENT
@@ -21,7 +21,7 @@ WAIT_SECONDS: Final = 3.0
 """Runs that claim meanwhile, and stale reads, let a try fail: the next one reads again."""
 
 
-def append_pause(context: Context, pause_at: Callable[[datetime], Pause]) -> tuple[SecretState, Pause]:
+def append_pause(context: Context, pause_at: Callable[[datetime], ClaimPause]) -> tuple[SecretState, ClaimPause]:
     """Append the pause, after the run that is under way, if there is one.
 
     Raises:
@@ -54,7 +54,7 @@ def append_pause(context: Context, pause_at: Callable[[datetime], Pause]) -> tup
     )
 
 
-def _append(context: Context, state: SecretState, pause: Pause) -> bool:
+def _append(context: Context, state: SecretState, pause: ClaimPause) -> bool:
     store = context.store()
     store.read(label=CURRENT)  # A table's key is the ARN that is found then.
     claims, snapshot = context.claims(state.settings, store), state.snapshot

@@ -12,7 +12,7 @@ from token_refresh_worker.cli.console.screen import message, output, printable, 
 from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.pause.appending import append_pause
 from token_refresh_worker.cli.secret.state import SecretState, read_state
-from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, Pause
+from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
 from token_refresh_worker.core.pauses import pause_of
 
 
@@ -28,7 +28,7 @@ def pause(
     if len(reason) > LONGEST_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most")
     _refuse_in_fleet(context, "pause", "--for", duration, "--why", why)
-    state, made = append_pause(context, lambda now: Pause(until=now + lasts, why=reason))
+    state, made = append_pause(context, lambda now: ClaimPause(until=now + lasts, why=reason))
     output().print(text(f"Paused until {when(made.until)}: {reason}", "bold yellow"))
     _warn(state, made)
     show(output(), *message("To go on before that: ", context.command("resume")))
@@ -38,17 +38,17 @@ def pause(
 @command("resume", "")
 def resume(context: Context) -> int:
     """End a pause of one secret: the next run goes on."""
-    _refuse_in_fleet(context, "resume")
     if pause_of(read_state(context).snapshot) is None:
+        _refuse_in_fleet(context, "resume")
         output().print(text(f"Secret {context.secret_id} is not paused."))
         return 0
-    append_pause(context, lambda now: Pause(until=now, why="resumed"))
+    append_pause(context, lambda now: ClaimPause(until=now, why="resumed"))
     output().print(text(f"Resumed: the next run on secret {context.secret_id} goes on.", "bold green"))
     show(output(), *message("Next: ", context.command("status")))
     return 0
 
 
-def _warn(state: SecretState, made: Pause) -> None:
+def _warn(state: SecretState, made: ClaimPause) -> None:
     """Say what the pause costs, if it is over too late."""
     expires_at, due = state.document.expires_at, state.due_at
     if expires_at is None or due is None or made.until <= due:
