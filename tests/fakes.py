@@ -12,7 +12,6 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
     Claim,
     Record,
-    UnreadableClaim,
     read_claim,
     read_record,
     write_claim,
@@ -127,7 +126,7 @@ class FakeTable:
 
         return self._call("append claim", appended)
 
-    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+    def find(self, claim_id: str) -> Claim | None:
         del claim_id
         return self.newest().claim
 

@@ -34,7 +34,7 @@ def test_kept_tokens_belong_under_the_id_of_their_own_claim() -> None:
 
 def test_stored_tokens_are_not_stored_again() -> None:
     """A run whose removal failed goes on; the next claim removes them, and names them for that."""
-    done = replace(RUN, stored_kept=frozenset({KEPT.version_id}))
+    done = replace(RUN, stored_kept={KEPT.version_id})
 
     step = plan(kept(), done, IN_TABLE)
 
@@ -45,7 +45,7 @@ def test_stored_tokens_are_not_stored_again() -> None:
 def test_a_new_grant_does_without_kept_tokens() -> None:
     """After `token-refresh authorize` a run tries to store them once, and then goes on."""
     authorized = kept(token_set("v1", refreshToken="refresh-new", **AUTHORIZED))
-    refused = replace(RUN, refused_kept=frozenset({KEPT.version_id}))
+    refused = replace(RUN, refused_kept={KEPT.version_id})
 
     assert StoreKept(KEPT, needed=False) == plan(authorized, RUN, IN_TABLE)
     assert isinstance(plan(authorized, refused, IN_TABLE), Redeem)
@@ -54,7 +54,7 @@ def test_a_new_grant_does_without_kept_tokens() -> None:
 def test_the_token_that_was_redeemed_is_never_sent_past_kept_tokens() -> None:
     """A copy of the token set that they follow may say that a person brought it; its token is used all the same."""
     copy = kept(token_set("copy", **AUTHORIZED))
-    refused = replace(RUN, refused_kept=frozenset({KEPT.version_id}))
+    refused = replace(RUN, refused_kept={KEPT.version_id})
 
     assert StoreKept(KEPT, needed=True) == plan(copy, refused, IN_TABLE)
 

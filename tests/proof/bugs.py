@@ -269,8 +269,8 @@ def named_when_it_began() -> Patches:
     plans, names = Run._plan, RunState.names  # noqa: SLF001 - to break it
 
     def began(self: Run, snapshot: Snapshot) -> Any:
-        if names(self.memory.state, snapshot):
-            self.memory.state = replace(self.memory.state, resend="any")
+        if names(self.memory, snapshot):
+            self.memory.resend = "any"
         return plans(self, snapshot)
 
     return [(Run, "_plan", began), (RunState, "names", lambda self, s: self.resend == "any" and bool(s.unresolved))]

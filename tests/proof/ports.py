@@ -36,10 +36,9 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.cli.claims import moving
 from token_refresh_worker.cli.claims.moving import Move as ClaimMove
 from token_refresh_worker.core import plan, snapshot, versions
-from token_refresh_worker.core.claims import Claim, UnreadableClaim, read_claim, read_record, write_claim, write_record
+from token_refresh_worker.core.claims import Claim, read_claim, read_record, write_claim, write_record
 from token_refresh_worker.core.claims import Record as ClaimRecord
 from token_refresh_worker.core.kept import KeptTokens
-from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse
@@ -198,7 +197,7 @@ class _Table:
         """Remove kept tokens."""
         self._ports.ask(Drop(str(kept.stored), self._name))
 
-    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+    def find(self, claim_id: str) -> Claim | None:
         """Read the item: its claim is the one that was asked for, or a newer one."""
         del claim_id
         return self.newest().claim
@@ -231,7 +230,7 @@ class MoveRun:
             policy=replace(scenario.policy(), claim_store=source),
             needs_refresh_token=True,
             nonce=lambda: FRESH_NONCE,
-            memory=Memory(clock=ports, state=RunState()),
+            memory=Memory(clock=ports),
         )
 
     def execute(self) -> None:

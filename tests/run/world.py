@@ -18,7 +18,6 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.cli.claims.moving import Move
 from token_refresh_worker.core.claims import Record, read_record
 from token_refresh_worker.core.schedule import SETTLED, Policy
-from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.versions import OUTCOME, claim_version_id
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Provider
@@ -151,7 +150,7 @@ class World:
             policy=self.policy,
             needs_refresh_token=True,
             nonce=lambda: f"move-{next(self._nonces)}",
-            memory=Memory(clock=self.clock, state=RunState()),
+            memory=Memory(clock=self.clock),
         )
 
     def _open_endpoint(self, _: Provider) -> FakeEndpoint:

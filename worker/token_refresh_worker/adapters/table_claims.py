@@ -19,7 +19,6 @@ from token_refresh_worker.adapters.table import Table
 from token_refresh_worker.core.claims import (
     Claim,
     Record,
-    UnreadableClaim,
     read_claim,
     read_record,
     write_claim,
@@ -92,7 +91,7 @@ class TableClaims:
             values,
         )
 
-    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+    def find(self, claim_id: str) -> Claim | None:
         """Read the item: its claim is the one that was asked for, or a newer one."""
         # A table has one claim: the newest.
         del claim_id

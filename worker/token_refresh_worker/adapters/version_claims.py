@@ -5,9 +5,9 @@ from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.claims import (
     Claim,
     Record,
-    UnreadableClaim,
     read_claim,
     read_record,
+    unreadable_claim,
     write_claim,
     write_record,
 )
@@ -28,9 +28,9 @@ class VersionClaims:
         if version is None:
             return NewestClaim(claim=None)
         found = _claim_in(version)
-        return NewestClaim(claim=found if isinstance(found, Claim) else None, read_at=version.read_at)
+        return NewestClaim(claim=found if found.nonce else None, read_at=version.read_at)
 
-    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+    def find(self, claim_id: str) -> Claim | None:
         """Read the claim with this ID."""
         version = self._secret.read(version_id=claim_id)
         return None if version is None else _claim_in(version)
@@ -55,9 +55,9 @@ class VersionClaims:
         self._secret.put(record_version_id(claim.claim_id), write_record(record, claim), label=OUTCOME)
 
 
-def _claim_in(version: SecretVersion) -> Claim | UnreadableClaim:
+def _claim_in(version: SecretVersion) -> Claim:
     try:
         # Aged by when the service stored it: a time that the claim itself names could be wrong.
         return read_claim(version.version_id, version.value or SecretValue(""), version.created_at)
     except InvalidSecretDocument:
-        return UnreadableClaim(claim_id=version.version_id, created_at=version.created_at)
+        return unreadable_claim(version.version_id, version.created_at)

@@ -13,6 +13,7 @@ from token_refresh_worker.cli.claims.command import move
 from token_refresh_worker.cli.console.screen import discard, open_closed_streams, replace_unencodable
 from token_refresh_worker.cli.doctor.command import doctor
 from token_refresh_worker.cli.fleet import command as fleet
+from token_refresh_worker.cli.fleet import members
 from token_refresh_worker.cli.history.command import history
 from token_refresh_worker.cli.history.restore import restore
 from token_refresh_worker.cli.pause.command import pause, resume
@@ -42,7 +43,7 @@ _GROUPS = {
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
     *(authorize, status, refresh, doctor, pause, resume, history, restore, verify, providers, revoke),
-    *(fleet.status, fleet.pause, fleet.resume, fleet.add, fleet.resync),
+    *(fleet.status, fleet.pause, fleet.resume, members.add, members.remove, members.resync),
     move,
 ):
     group, _, last = declared.name.rpartition(" ")

@@ -23,7 +23,7 @@ from token_refresh_worker.run.settings import Settings, claim_store_problem, rea
 TIME_LIMIT_SECONDS: Final = 60.0
 """How long the work on one secret may take."""
 
-_PATIENT: Final = ClientLimits(connect_seconds=3, read_seconds=10, attempts=3)
+_PATIENT: Final = ClientLimits(connect_seconds=3, read_seconds=10, attempts=3, connections=32)
 _AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _SECRETS_MANAGER: Final = "secretsmanager"
 

@@ -17,10 +17,6 @@ REDEMPTIONS_KEPT: Final = 50
 """How many attempts that may have redeemed a token a ledger keeps, however old they are."""
 
 
-NO_TOKEN: Final = "-" * 22
-"""As long as a fingerprint, and the fingerprint of none."""
-
-
 class Fate(StrEnum):
     """What became of the refresh token of an attempt."""
 

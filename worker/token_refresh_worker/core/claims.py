@@ -16,6 +16,9 @@ from token_refresh_worker.stored.origin import HIGHEST_NUMBER, HOST, LONGEST_GRA
 
 LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
+NO_TOKEN: Final = "-" * 22
+"""As long as a fingerprint, and the fingerprint of none."""
+
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 LONGEST_PAUSE: Final = timedelta(days=7)
@@ -50,7 +53,7 @@ class Claim(Attempt):
     grace: timedelta | None = None
     """Host and grace that counted; None if nothing readable says it."""
     nonce: str = ""
-    """Random, so that equal claims of two runs are not taken for one."""
+    """Random, so that equal claims of two runs are not taken for one. Empty where no claim can be read."""
     moved_to: StoreName | None = None
     """Nobody redeems under this claim: from here on the claims are in this store."""
     pause: ClaimPause | None = None
@@ -65,29 +68,6 @@ class Claim(Attempt):
     def ledger(self) -> Ledger:
         """The attempts that it knows, itself last."""
         return Ledger((*self.earlier, self))
-
-
-@record
-class UnreadableClaim:
-    """Something else is stored where a claim should be."""
-
-    claim_id: str
-    created_at: datetime
-
-    def counted_as(self, number: int, previous: Claim | None, *, version_id: str, fingerprint: str) -> Claim:
-        """Give the claim that it counts as: an hour long, on the current token, after `previous`."""
-        return Claim(
-            claim_id=self.claim_id,
-            version_id=version_id,
-            attempt_number=1,
-            claimed_at=self.created_at,
-            fingerprint=fingerprint,
-            time_to_live=LONGEST_TIME_TO_LIVE,
-            earlier=previous.ledger.attempts if previous else (),
-            number=number,
-            host=previous.host if previous else None,
-            grace=previous.grace if previous else None,
-        )
 
 
 @record
@@ -157,6 +137,20 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {claim_id} is not a claim") from None
+
+
+def unreadable_claim(claim_id: str, created_at: datetime) -> Claim:
+    """Give what something unreadable in a claim's place counts as: a claim of an hour, and nobody knows on what."""
+    return Claim(
+        claim_id=claim_id,
+        version_id=claim_id,
+        attempt_number=1,
+        claimed_at=created_at,
+        fingerprint=NO_TOKEN,
+        time_to_live=LONGEST_TIME_TO_LIVE,
+        earlier=(),
+        number=0,
+    )
 
 
 def write_record(record: Record, claim: Attempt) -> SecretValue:

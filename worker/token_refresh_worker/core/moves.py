@@ -9,8 +9,8 @@ was interrupted can be carried out again.
 from dataclasses import replace
 from datetime import timedelta
 
-from token_refresh_worker.core.attempts import NO_TOKEN, Fate
-from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import NO_TOKEN, Claim
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import claim_version_id, moved_version_id
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName

@@ -6,8 +6,8 @@ did not see it can't claim, since claims are compared and appended. No token set
 
 from datetime import timedelta
 
-from token_refresh_worker.core.attempts import NO_TOKEN, Fate
-from token_refresh_worker.core.claims import Claim, ClaimPause
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import NO_TOKEN, Claim, ClaimPause
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import Fresh, Reason, Redeem, ReplaceLostTable, Step, Wait
 from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName

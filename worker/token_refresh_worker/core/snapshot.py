@@ -1,6 +1,6 @@
 """What one run has read, and what it knows about itself: all that the plan depends on."""
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from token_refresh.records import record
@@ -124,7 +124,7 @@ class Snapshot:
         return policy.replay_grace if stored is None else min(policy.replay_grace, stored)
 
 
-@record
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)  # as `record`, and a run changes it
 class RunState:
     """What one run knows about itself."""
 
@@ -140,9 +140,9 @@ class RunState:
     """Whether it has claimed and redeemed: it does so once."""
     promoted_version: str | None = None
     """The version that it made current, if it has read nothing since."""
-    stored_kept: frozenset[str] = frozenset()
+    stored_kept: set[str] = field(default_factory=set)
     """The version IDs of kept tokens that it has stored."""
-    refused_kept: frozenset[str] = frozenset()
+    refused_kept: set[str] = field(default_factory=set)
     """Likewise of kept tokens that it could not decrypt or store."""
     publishes: bool = False
     nonce: str = ""

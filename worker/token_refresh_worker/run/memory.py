@@ -10,12 +10,11 @@ from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
 from token_refresh_worker.run.ports import Clock
 
 
-@dataclass(slots=True, kw_only=True)
-class Memory:
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
+class Memory(RunState):
     """State of one run: the last snapshot, what this run wrote, and which promotions were refused."""
 
     clock: Clock
-    state: RunState
     snapshot: Snapshot | None = None
     """What was read last."""
     newest_claim: Claim | None = None
@@ -45,20 +44,20 @@ class Memory:
         """Remember what was just read."""
         self._read_at = self.clock.monotonic()
         # What was just read may be stale, also about this run's own promotion.
-        self.state = replace(self.state, promoted_version=None)
+        self.promoted_version = None
         self.snapshot = snapshot
         return snapshot
 
     def note_promoted(self, snapshot: Snapshot, promoted: TokenSet) -> Snapshot:
         """Remember that this run made a token set current; nothing has to be read to know that."""
-        self.state = replace(self.state, promoted_version=promoted.version_id)
+        self.promoted_version = promoted.version_id
         self.snapshot = replace(snapshot, current=promoted, successor=None)
         return self.snapshot
 
     def note_claimed(self, claim: Claim) -> None:
         """Remember that this run holds a claim: from here on it is no longer forced, and claims no more."""
         self.newest_claim = claim
-        self.state = replace(self.state, redeemed=True, forced_version=None, resend=None)
+        self.redeemed, self.forced_version, self.resend = True, None, None
 
     def note_staged(self, staged: TokenSet, *, received: bool) -> None:
         """Remember a token set that this run stored."""
@@ -68,17 +67,12 @@ class Memory:
 
     def note_kept(self, kept: KeptTokens, *, stored: bool) -> None:
         """Remember that kept tokens are stored by now, or that they could not be."""
-        known, of_it = self.state, {kept.version_id}
-        self.state = (
-            replace(known, stored_kept=known.stored_kept | of_it)
-            if stored
-            else replace(known, refused_kept=known.refused_kept | of_it)
-        )
+        (self.stored_kept if stored else self.refused_kept).add(kept.version_id)
 
     def stop_publishing(self, failure: TokenRefreshError | None = None) -> None:
         """Publish no more in this run."""
         self.publish_failure = failure
-        self.state = replace(self.state, publishes=False)
+        self.publishes = False
 
     def service_now(self) -> datetime:
         """Give the services' time: what they said last, and what has passed since."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from token_refresh.records import record
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.claims import Claim, Record, UnreadableClaim
+from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.oauth.response import EndpointResponse
 
@@ -73,7 +73,7 @@ class ClaimStore(Protocol):
         """
         ...
 
-    def find(self, claim_id: str) -> Claim | UnreadableClaim | None:
+    def find(self, claim_id: str) -> Claim | None:
         """Read the claim that has this ID, or a newer one; None if there is none, or none yet."""
         ...
 

@@ -166,7 +166,7 @@ class Redemption:
         self.memory.note_staged(staged, received=True)
         self.parts.log.info("tokens_staged", staged_version_id=version_id)
         # Where the claim ends before all reads of the secret show the tokens, the table shows that they are there.
-        short = claim.time_to_live < self.memory.state.limit + SETTLED
+        short = claim.time_to_live < self.memory.limit + SETTLED
         if short and self.parts.policy.claim_store.kind is ClaimStoreKind.TABLE:
             self.record(claim, Fate.STORED, brought=fingerprint_of(document.redeemed_token))
         return staged

@@ -19,7 +19,7 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.pauses import heed, pause_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import SETTLED, lifetime_too_short
-from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import (
     Action,
     Carry,
@@ -69,14 +69,14 @@ class Run:
     @cached_property
     def memory(self) -> Memory:
         """What the run remembers."""
-        state = RunState(
+        return Memory(
+            clock=self.parts.deadline.clock,
             limit=self.limit,
             resend=self.resend,
             forced_claims_a_day=self.forced_claims_a_day,
             publishes=self.parts.published is not None and not self.dry_run,
             nonce=self.parts.nonce(),
         )
-        return Memory(clock=self.parts.deadline.clock, state=state)
 
     @cached_property
     def reader(self) -> SnapshotReader:
@@ -141,7 +141,7 @@ class Run:
         memory, snapshot = self.memory, self.reader.read()
         if self.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
-            memory.state = replace(memory.state, forced_version=snapshot.current.version_id)
+            memory.forced_version = snapshot.current.version_id
         polls = 0
         # Something else that keeps changing the secret must not keep a run busy (test_forward_stored_tokens.py).
         for _ in range(STEPS):
@@ -164,7 +164,7 @@ class Run:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
         filled = self.parts.provider.for_document(snapshot.current.document.fields)
         policy = replace(self.parts.policy, host=filled.host) if self.parts.provider.variables else self.parts.policy
-        return heed(plan(snapshot, self.memory.state, policy), snapshot)
+        return heed(plan(snapshot, self.memory, policy), snapshot)
 
     def _ended(self, step: Step, snapshot: Snapshot) -> Outcome | None:
         """End the run if there is nothing to do; None for an action that is to be carried out."""
@@ -209,7 +209,7 @@ class Run:
 
     def _polls(self, step: Wait, snapshot: Snapshot) -> bool:
         """Whether a forced run waits for another run's claim, within its deadline."""
-        forced = snapshot.current.version_id == self.memory.state.forced_version
+        forced = snapshot.current.version_id == self.memory.forced_version
         waits = step.reason in {Reason.CLAIMED, Reason.UNREADABLE}
         return forced and waits and not self.dry_run and self.parts.deadline.remaining_seconds > 0
 

@@ -75,11 +75,16 @@ class SnapshotReader:
         found = self.claims.find(claim_id)
         if found is None:
             return None
-        if isinstance(found, Claim):
-            return replace(found, number=max(found.number, number))
-        return found.counted_as(
-            number, previous, version_id=current.version_id, fingerprint=fingerprint_of(current.document.redeemed_token)
-        )
+        if not found.nonce:  # It may hide a run that redeems the current token.
+            found = replace(
+                found,
+                version_id=current.version_id,
+                fingerprint=fingerprint_of(current.document.redeemed_token),
+                earlier=previous.ledger.attempts if previous else (),
+                host=previous.host if previous else None,
+                grace=previous.grace if previous else None,
+            )
+        return replace(found, number=max(found.number, number))
 
     def _published_copy(self) -> SecretVersion | None:
         if self.published is None or self.memory.publish_failure is not None:

@@ -15,7 +15,6 @@ from token_refresh_worker.cli.console.screen import message, output, show, text
 from token_refresh_worker.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.storing import fields_of
-from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
@@ -80,5 +79,5 @@ def _mover(context: Context, fallback: StoreName) -> Move:
         policy=replace(settings.policy, claim_store=fallback),
         needs_refresh_token=settings.provider.needs_refresh_token,
         nonce=lambda: secrets.token_hex(16),
-        memory=Memory(clock=clock, state=RunState(limit=timedelta(seconds=TIME_LIMIT_SECONDS))),
+        memory=Memory(clock=clock, limit=timedelta(seconds=TIME_LIMIT_SECONDS)),
     )

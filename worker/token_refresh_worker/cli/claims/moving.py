@@ -11,7 +11,7 @@ from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.plan import replace_lost_table
 from token_refresh_worker.core.schedule import SETTLED, Policy
-from token_refresh_worker.core.snapshot import Snapshot
+from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Mismatch
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, moved_version_id
 from token_refresh_worker.run.failures import SecretName, mismatch, utc
@@ -93,7 +93,8 @@ class Move:
         first = snapshot.newest
         # No claim followed one that keeps tokens, and a run stores them.
         if snapshot.kept is None or first is None:
-            run, policy = replace(self.memory.state, nonce=self.nonce()), replace(self.policy, claim_store=to)
+            run = RunState(limit=self.memory.limit, nonce=self.nonce())
+            policy = replace(self.policy, claim_store=to)
             step = replace_lost_table(snapshot, run, policy)
             first = step.claim if claims.append(step.claim, after=step.after) else None
         if first is None or not self._name_in_document(snapshot, to, first):
@@ -141,9 +142,9 @@ class Move:
         return self._name_in_document(snapshot, to, first)
 
     @staticmethod
-    def _arrived(found: object, first: Claim) -> bool:
+    def _arrived(found: Claim | None, first: Claim) -> bool:
         """Whether the arrival, or a claim that follows it, is in the new store."""
-        return isinstance(found, Claim) and found.number >= first.number
+        return found is not None and found.number >= first.number
 
     def _fenced(
         self, snapshot: Snapshot, claims: ClaimStore, source: StoreName, to: StoreName, *, above: int
@@ -177,7 +178,7 @@ class Move:
         if claims.append(made, after=newest.claim_id if newest else None):
             return made
         found = claims.find(made.claim_id)
-        if isinstance(found, Claim):
+        if found is not None and found.nonce:
             self.memory.newest_claim = found  # The label that led to an older one may be stale, or moved.
         return None
 

@@ -18,7 +18,7 @@ from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_of
-from token_refresh_worker.core.snapshot import RunState, Snapshot
+from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.memory import Memory
@@ -84,7 +84,7 @@ class Past:
             claim_store=self.claim_store.kind,
             secret=self.secret,
             needs_refresh_token=self.needs_refresh_token,
-            memory=Memory(clock=SystemClock(), state=RunState(), newest_claim=newest),
+            memory=Memory(clock=SystemClock(), newest_claim=newest),
         )
         return reader.read()
 

@@ -122,7 +122,7 @@ def revoke_grant(run: Run, send: SendRevocation) -> tuple[str, datetime]:
     actions = Actions(parts=parts, memory=memory, reader=run.reader, redemption=revocation, keeping=keeping)
     snapshot, step = run.reader.read(), None
     for _ in range(STEPS):
-        step = plan(snapshot, memory.state, parts.policy, _RULES)
+        step = plan(snapshot, memory, parts.policy, _RULES)
         if isinstance(step, Mismatch):
             raise mismatch(parts.secret, step)
         if not isinstance(step, Action):

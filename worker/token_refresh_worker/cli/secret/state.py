@@ -156,7 +156,7 @@ def read_state(context: Context) -> SecretState:
     Raises:
         TokenRefreshError: It can't be read, or is not a token document.
     """
-    memory = Memory(clock=SystemClock(), state=RunState())
+    memory = Memory(clock=SystemClock())
     with context.completing(), saying_where(context):
         context.settings()  # A wrong variable is reported first.
         store = context.store()
