@@ -10,6 +10,7 @@ import typer
 from token_refresh import __version__
 from token_refresh_worker.cli.authorize.command import authorize
 from token_refresh_worker.cli.claims.command import move
+from token_refresh_worker.cli.client.command import client
 from token_refresh_worker.cli.console.screen import discard, open_closed_streams, replace_unencodable
 from token_refresh_worker.cli.doctor.command import doctor
 from token_refresh_worker.cli.fleet import command as fleet
@@ -42,7 +43,7 @@ _GROUPS = {
 }
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
-    *(authorize, status, refresh, doctor, pause, resume, history, restore, verify, providers, revoke),
+    *(authorize, status, refresh, doctor, pause, resume, history, restore, client, verify, providers, revoke),
     *(fleet.status, fleet.pause, fleet.resume, members.add, members.remove, members.resync),
     move,
 ):
