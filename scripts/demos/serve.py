@@ -30,7 +30,7 @@ PYTHON = (
     "print(tokens.token())",
 )
 TYPESCRIPT = (
-    'import { TokenReader } from "token-refresh";',
+    'import { TokenReader } from "token-refresh-reader";',
     f'const tokens = new TokenReader("{PUBLISHED_SECRET_ID}");',
     "console.log(await tokens.token());",
 )
@@ -143,7 +143,7 @@ def serve(handler: str) -> int:
 
 def service_in_typescript(folder: Path) -> None:
     """Install the reader for TypeScript and the AWS SDK, as a service has them."""
-    package = folder / "node_modules" / "token-refresh"
+    package = folder / "node_modules" / "token-refresh-reader"
     package.mkdir(parents=True)
     (package.parent / "@aws-sdk").symlink_to(_TYPESCRIPT / "node_modules" / "@aws-sdk")
     shutil.copy(_TYPESCRIPT / "package.json", package)

@@ -8,6 +8,7 @@ import pytest
 
 from cli.authorizing import Person, consent, paste_into, redirected
 from cli.scene import SECRET_ID, Cli
+from deployed import tag_secrets
 from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -60,6 +61,25 @@ def test_a_published_secret(
         assert "token-refresh authorize 'my tokens' --region eu-central-1" in ended.screen
     assert not someone.pages
     assert (known_by == "content") == bool(store.client().list_secret_version_ids(SecretId=SECRET_ID)["Versions"])
+
+
+def test_an_adopted_published_secret(
+    cli: Cli, client_file: Path, store: SecretsManagerServer, person: Callable[..., Person]
+) -> None:
+    """What `scripts/deploy` does to an adopted published secret is enough to refuse it while it is empty."""
+    someone = person()
+    for name in (SECRET_ID, "old-tokens"):
+        store.client().create_secret(Name=name)
+    outputs = {"FunctionName": "token-refresh-prod", "TokenSecretId": "old-tokens", "PublishedSecretId": SECRET_ID}
+    tag_secrets(store.client(), outputs)
+
+    ended = cli("authorize", f"--client-file={client_file}", "--yes", "--timeout=1")
+
+    assert 0 != ended.code
+    assert f"secret {SECRET_ID} in eu-central-1 is the published copy for consumers" in ended.screen
+    assert "token-refresh authorize old-tokens --region eu-central-1" in ended.screen
+    assert not someone.pages
+    assert not store.client().list_secret_version_ids(SecretId=SECRET_ID)["Versions"]
 
 
 def test_a_secret_that_may_not_be_described(

@@ -84,7 +84,7 @@ def test_names_of_the_template(printed: list[str], shell: Shell) -> None:
 
     assert wanted.items() <= names.items()
     assert "CLIENT_SECRET_ID" not in names
-    assert "upwork-oauth-tokens-published: the current" in shell("token-refresh status --function token-refresh-prod")
+    assert "published copy   upwork-oauth-tokens-published: the current version" in shell("token-refresh status")
     assert "function other in eu-central-1 does not exist" in shell("token-refresh refresh --invoke other")
 
 

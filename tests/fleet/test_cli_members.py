@@ -1,11 +1,15 @@
-"""`token-refresh fleet add` and `resync`: who is in a fleet."""
+"""`token-refresh fleet add`, `remove` and `resync`: who is in a fleet."""
 
 import json
 
+import boto3
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
+from typer.testing import CliRunner
 
 from fleet.command import HOUR, NOW, healthy, run, tagged_secret, tags_of
+from fleet.rows import failed
+from token_refresh_worker.cli.app import app
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
 
@@ -21,7 +25,7 @@ def test_a_table_of_claims_is_no_fleet(index: TableIndex, dynamodb: DynamoDBClie
         KeySchema=[{"AttributeName": "secret_arn", "KeyType": "HASH"}],
     )
 
-    ended = [run(*what, "--fleet", "claims").exit_code for what in (["add", "a"], ["pause", "--all"], ["resync"])]
+    ended = [run(*what, "--fleet", "claims").exit_code for what in (["add", "a"], ["remove", "a"], ["resync"])]
 
     assert ([1, 1, 1], {}) == (ended, tags_of(secret_arn))
     assert [] == dynamodb.scan(TableName="claims")["Items"]
@@ -91,3 +95,81 @@ def test_a_large_part_that_has_left(index: TableIndex) -> None:
     ended = run("resync", "--believe")
     assert ("0 added, 6 removed, 0 looked at, 0 not believed", "") == (ended.stdout.strip(), ended.stderr.strip())
     assert [] == list(index.rows())
+
+
+def test_names_from_standard_input(index: TableIndex) -> None:
+    """Thousands of names come from standard input, one a line; empty lines and repetitions count as nothing."""
+    for name in ("a", "b"):
+        tagged_secret(name)
+
+    ended = CliRunner().invoke(app, ["fleet", "add", "-"], input="a\n\nb\na\n")
+
+    assert (0, "2 of 2 secrets are in fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert 2 == len(list(index.rows()))
+
+
+def test_progress_in_a_log(monkeypatch: pytest.MonkeyPatch, index: TableIndex) -> None:
+    """Where standard error is no terminal, it gets a line now and then, and standard output the result alone."""
+    monkeypatch.setattr("token_refresh_worker.cli.fleet.members.PROGRESS_EVERY", 2)
+    for name in "abc":
+        tagged_secret(name)
+
+    ended = run("add", "a", "b", "c")
+
+    assert ("adding: 2 of 3", "3 of 3 secrets are in fleet prod") == (ended.stderr.strip(), ended.stdout.strip())
+    assert 3 == len(list(index.rows()))
+
+
+def test_remove(index: TableIndex) -> None:
+    """Removing takes the tags off and leaves a quiet tombstone; the secret stays as it is."""
+    secret_arn = tagged_secret("a", fleet="prod", provider="xero")
+    index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
+
+    ended = run("remove", "a")
+
+    assert (0, "1 of 1 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert ({}, []) == (tags_of("a"), list(index.rows()))
+    assert [(secret_arn, True)] == [(stone.secret_arn, stone.quietly) for stone in index.tombstones()]
+    assert 0 == run("remove", "a").exit_code, "again, it changes nothing"
+
+
+def test_remove_after_the_resync(index: TableIndex) -> None:
+    """A removal that died after it took the tag off is finished by the next one, although a resync came between."""
+    secret_arn = tagged_secret("a")
+    index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
+    index.remove(secret_arn, NOW, quietly=False)
+
+    assert 0 == run("remove", "a").exit_code
+    assert [True] == [stone.quietly for stone in index.tombstones()]
+
+
+def test_remove_a_secret_that_is_deleted(index: TableIndex) -> None:
+    """A member whose secret is deleted, or is marked for it, is removed all the same, by its name or its ARN."""
+    client = boto3.client("secretsmanager", region_name="eu-central-1")
+    for name in ("marked", "gone", "gone-too"):
+        secret_arn = tagged_secret(name, fleet="prod")
+        index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
+        client.delete_secret(SecretId=name, **({} if name == "marked" else {"ForceDeleteWithoutRecovery": True}))
+
+    ended = run("remove", "marked", "gone", secret_arn)
+
+    assert (0, "") == (ended.exit_code, ended.stderr)
+    assert [True] * 3 == [stone.quietly for stone in index.tombstones()]
+
+
+def test_remove_what_can_not_be_removed(index: TableIndex) -> None:
+    """What is no member is refused, and so is a secret whose new tokens the table keeps: nothing would store them."""
+    tagged_secret("stranger", fleet="test")
+    kept = tagged_secret("kept", fleet="prod")
+    found = failed("TokensKept", at=NOW)
+    index.add(Row(secret_arn=kept, provider="xero", added_at=NOW, next_at=NOW, seen=found))
+
+    ended = run("remove", "missing", "stranger", "kept")
+
+    printed = " ".join(ended.stderr.split())
+    assert (1, "0 of 3 secrets have left fleet prod") == (ended.exit_code, ended.stdout.strip())
+    assert "missing: SecretNotFound" in printed
+    assert "secret stranger is not in fleet prod" in printed
+    assert "keeps new tokens of secret kept" in printed
+    assert [kept] == [member.secret_arn for member in index.rows()]
+    assert {"token-refresh:fleet": "test"} == tags_of("stranger")

@@ -1,21 +1,25 @@
 """`token-refresh fleet pause` and `resume`: of all, of a provider, of one secret, and for how long."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import typer
 
 from fleet.command import HOUR, IN_FORCE, NOW, healthy, run, tagged_secret
+from fleet.rows import row, seen
 from token_refresh_worker.cli.fleet.command import read_duration
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Pauses, Row
+
+FOR_A_WHILE = ("--for", "2h", "--why", "maintenance")
 
 
 def test_pause_and_resume(index: TableIndex) -> None:
     """A pause has an end, a person and a reason; `status` prints the fleet's on top."""
     index.add(healthy("a"))
     assert 0 == run("pause", "--all", "--for", "30m", "--why", "maintenance").exit_code
-    assert 0 == run("pause", "--provider", "xero").exit_code
+    assert 0 == run("pause", "--provider", "xero", *FOR_A_WHILE).exit_code
 
     pauses = index.pauses()
     assert pauses.fleet is not None
@@ -36,7 +40,7 @@ def test_a_user_without_a_name(index: TableIndex, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("getpass.getuser", nobody)
 
-    assert 0 == run("pause", "--all").exit_code
+    assert 0 == run("pause", "--all", *FOR_A_WHILE).exit_code
     pauses = index.pauses()
     assert pauses.fleet is not None
     assert "somebody" == pauses.fleet.by
@@ -45,10 +49,12 @@ def test_a_user_without_a_name(index: TableIndex, monkeypatch: pytest.MonkeyPatc
 def test_pause_one_secret(index: TableIndex) -> None:
     """One secret is named by its name; one that is not in the fleet is refused, with the command that adds it."""
     secret_arn = tagged_secret("customers/1")
-    assert "fleet add customers/1 --fleet prod" in " ".join(run("pause", "--secret", "customers/1").stderr.split())
+    assert "fleet add customers/1 --fleet prod" in " ".join(
+        run("pause", "--secret", "customers/1", *FOR_A_WHILE).stderr.split()
+    )
 
     index.add(Row(secret_arn=secret_arn, provider="xero", added_at=NOW, next_at=NOW))
-    ended = run("pause", "--secret", "customers/1")
+    ended = run("pause", "--secret", "customers/1", *FOR_A_WHILE)
     assert (0, "") == (ended.exit_code, ended.stderr)
 
     (member,) = index.rows()
@@ -58,19 +64,41 @@ def test_pause_one_secret(index: TableIndex) -> None:
 @pytest.mark.parametrize(
     "what",
     [
-        [],
-        ["--all", "--provider", "xero"],
-        ["--all", "--for", "2 hours"],
-        ["--all", "--why", "x" * 501],
-        ["--secret", ""],
-        ["--provider", " "],
+        FOR_A_WHILE,
+        ["--all", "--provider", "xero", *FOR_A_WHILE],
+        ["--all", "--for", "2 hours", "--why", "maintenance"],
+        ["--all", "--for", "2h", "--why", "x" * 501],
+        ["--all", "--for", "2h"],
+        ["--all", "--for", "2h", "--why", ""],
+        ["--all", "--why", "maintenance"],
+        ["--secret", "", *FOR_A_WHILE],
+        ["--provider", " ", *FOR_A_WHILE],
     ],
 )
-def test_wrong_pauses(index: TableIndex, what: list[str]) -> None:
-    """A pause of nothing, of two things, of a script's empty variable or of an unreadable length is a wrong option."""
+def test_wrong_pauses(index: TableIndex, what: Sequence[str]) -> None:
+    """A pause needs one thing to pause, a length and a reason; a script's empty variable is none of them."""
     assert run("pause", *what).exit_code not in {0, 1}
     assert Pauses() == index.pauses()
     assert not index.pause(IN_FORCE, secret_arn="")
+
+
+def test_no_pause_outlasts_a_grant(index: TableIndex) -> None:
+    """A pause during which a grant would end is refused, with the first such grant; ended and dead ones don't count."""
+    ends = {"soon": 3 * HOUR, "sooner": HOUR, "over": -HOUR, "later": 99 * HOUR}
+    for name, after in ends.items():
+        index.add(row(name, found=seen(grant_ends_at=NOW + after)))
+    index.add(row("dead", found=seen(grant_ends_at=NOW + HOUR / 2, rejected=True)))
+    index.add(row("new", new=True))
+
+    ended = run("pause", "--all", "--for", "1d", "--why", "maintenance")
+
+    assert (1, Pauses()) == (ended.exit_code, index.pauses())
+    assert "2 grants would end during the pause, the first, of secret sooner, at" in " ".join(ended.stderr.split())
+    assert [1, 0] == [
+        run("pause", *what, "--for", "1d", "--why", "x").exit_code
+        for what in (["--provider", "xero"], ["--provider", "hubspot"])
+    ]
+    assert 0 == run("pause", "--all", "--for", "30m", "--why", "maintenance").exit_code
 
 
 @pytest.mark.parametrize(

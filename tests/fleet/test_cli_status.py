@@ -137,6 +137,30 @@ def test_json(index: TableIndex) -> None:
     assert None not in whole["rows"][1].values()
 
 
+def test_who_left(index: TableIndex) -> None:
+    """For a week `status` says who left; those whose tag or secret vanished within a day need somebody."""
+    now = datetime.now(UTC)
+    for name in ("stays", "removed", "vanished", "long-gone", "of-yesterday"):
+        index.add(healthy(name))
+    index.remove(arn("removed"), now, quietly=True)
+    index.remove(arn("of-yesterday"), now - 25 * HOUR, quietly=False)
+    index.remove(arn("long-gone"), now - 8 * 24 * HOUR, quietly=False)
+
+    def status(*options: str) -> tuple[int, list[str]]:
+        ended = run("status", "--json", *options)
+        return ended.exit_code, [found["secret_id"] for found in json.loads(ended.stdout)["left"]]
+
+    assert (0, [arn("removed"), arn("of-yesterday")]) == status()
+    index.remove(arn("vanished"), now, quietly=False)
+    assert (1, [arn("vanished"), arn("removed"), arn("of-yesterday")]) == status()
+    assert [(0, []), (1, 3)] == [status("--state", "healthy"), (1, len(status("--provider", "xero")[1]))]
+    shown = run("status").stdout
+    assert "left within a week: 1 by fleet remove, 2 since their tag or secret vanished" in shown
+    assert "vanished" in shown.splitlines()[-2]
+    assert "removed  " not in shown
+    assert "of-yesterday" not in run("status", "--limit", "0").stdout
+
+
 def test_open_breakers(index: TableIndex) -> None:
     """The summary names the providers whose breaker is open and why; with --provider, that provider's alone."""
     now = datetime.now(UTC)  # In a long test run, a breaker that opened at NOW lets a run through.
@@ -156,5 +180,7 @@ def test_a_misspelt_provider(index: TableIndex) -> None:
     index.add(late("a"))
 
     assert 3 == run("status", "--provider", "xreo").exit_code
-    assert "No secret of fleet prod has the provider xreo" in run("pause", "--provider", "xreo").stderr
-    assert "" == run("pause", "--provider", "xero").stderr + run("resume", "--provider", "xreo").stderr
+    for_a_while = ("--for", "2h", "--why", "maintenance")
+    misspelt, right = (run("pause", "--provider", name, *for_a_while).stderr for name in ("xreo", "xero"))
+    assert "No secret of fleet prod has the provider xreo" in misspelt
+    assert "" == right + run("resume", "--provider", "xreo").stderr

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from builders import HOUR, MINUTE, NOW
 from fleet.rows import WINDOW, ran, ran_into, row, seen, unread
+from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.outcome import JITTER, LONGEST_WAIT, after
 from token_refresh_worker.fleet.core.row import Row, State
 from token_refresh_worker.run.outcome import Outcome
@@ -138,3 +140,11 @@ def test_jitter_spreads_retries_alone() -> None:
 
     assert JITTER == left(row(), retry, 1.0).next_at - left(row(), retry, 0.0).next_at
     assert timedelta(0) == left(row(), ran(), 1.0).next_at - left(row(), ran(), 0.0).next_at
+
+
+def test_scopes_that_are_gone_are_announced() -> None:
+    """A refresh that took scopes leaves an event for the bus, and the secret is healthy."""
+    now = left(row(), replace(ran(), scopes_lost=1))
+
+    assert now.seen is not None
+    assert (State.HEALTHY, {Transition.SCOPES_SHRUNK}) == (now.seen.state, {change.transition for change in now.unsent})

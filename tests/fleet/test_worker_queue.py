@@ -55,7 +55,8 @@ def test_a_member_without_a_refresh_token(stage: FleetStage, provider: str) -> N
 
 def test_the_end_of_a_grant_reaches_the_index(stage: FleetStage) -> None:
     """The end that the token set states is in the row, from which "Grant Ending" is announced."""
-    origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "grant_ends_at": "2027-12-24T00:00:00Z"}
+    origin = {"host": "127.0.0.1", "grace_seconds": 0, "store": "table", "table": "fleet-table"}
+    origin |= {"grant_ends_at": "2027-12-24T00:00:00Z"}
     secret_arn = stage.enrol("customers/1", tokenRefresh=origin)
 
     stage.message(secret_arn)

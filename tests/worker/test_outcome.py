@@ -131,3 +131,9 @@ def test_what_is_not_known_is_left_out_of_the_metric() -> None:
 
     assert "SecondsToExpiry" not in str(fields)
     assert "seconds_to_expiry" not in fields
+
+
+def test_scopes_that_are_gone_are_a_metric() -> None:
+    """A run that lost scopes counts them in its last line; no other run has the metric, which costs something."""
+    assert 2 == line(outcome(scopes_lost=2))["ScopesLost"]
+    assert "ScopesLost" not in line(outcome())

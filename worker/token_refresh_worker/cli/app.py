@@ -10,9 +10,11 @@ import typer
 from token_refresh import __version__
 from token_refresh_worker.cli.authorize.command import authorize
 from token_refresh_worker.cli.claims.command import move
+from token_refresh_worker.cli.client.command import client
 from token_refresh_worker.cli.console.screen import discard, open_closed_streams, replace_unencodable
 from token_refresh_worker.cli.doctor.command import doctor
 from token_refresh_worker.cli.fleet import command as fleet
+from token_refresh_worker.cli.fleet import members
 from token_refresh_worker.cli.history.command import history
 from token_refresh_worker.cli.history.restore import restore
 from token_refresh_worker.cli.providers.command import providers
@@ -40,8 +42,8 @@ _GROUPS = {
 }
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
-    *(authorize, status, refresh, doctor, history, restore, verify, providers, revoke),
-    *(fleet.status, fleet.pause, fleet.resume, fleet.add, fleet.resync),
+    *(authorize, status, refresh, doctor, history, restore, client, verify, providers, revoke),
+    *(fleet.status, fleet.pause, fleet.resume, members.add, members.remove, members.resync),
     move,
 ):
     group, _, last = declared.name.rpartition(" ")

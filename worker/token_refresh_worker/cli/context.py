@@ -23,7 +23,7 @@ from token_refresh_worker.run.settings import Settings, claim_store_problem, rea
 TIME_LIMIT_SECONDS: Final = 60.0
 """How long the work on one secret may take."""
 
-_PATIENT: Final = ClientLimits(connect_seconds=3, read_seconds=10, attempts=3)
+_PATIENT: Final = ClientLimits(connect_seconds=3, read_seconds=10, attempts=3, connections=32)
 _AWS_DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
 _SECRETS_MANAGER: Final = "secretsmanager"
 
@@ -188,11 +188,12 @@ class Context:
         """
         service, _, operation = action.partition(":")
         client = self.client(service, limits, region=region)
-        response: dict[str, Any] = call(
-            lambda: call_action(client, operation, **members),
-            lambda: AwsRequest(action, name, client.meta.region_name, kind),
-            expected=expected,
-        )
+        with self.completing():
+            response: dict[str, Any] = call(
+                lambda: call_action(client, operation, **members),
+                lambda: AwsRequest(action, name, client.meta.region_name, kind),
+                expected=expected,
+            )
         return response
 
     def pages(self, action: str, kind: str, name: str = "", **members: Any) -> Iterator[dict[str, Any]]:
@@ -242,5 +243,8 @@ class Context:
         if command.is_complete:
             return command
         of_aws = [pair for pair in self.repeated if pair[0] == "--profile"]
+        profile = self.environment.get("AWS_PROFILE") or self.environment.get("AWS_DEFAULT_PROFILE")
+        if command.words[-1] == "login" and profile:  # The shell in which somebody signs in may be another.
+            of_aws = [("--profile", profile)]
         options = {"token-refresh": self.repeated, "aws": of_aws}.get(command.words[0], ())
         return Command((*command.words, *chain.from_iterable(options)), is_complete=True)

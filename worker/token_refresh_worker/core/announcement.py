@@ -24,6 +24,8 @@ class Transition(StrEnum):
     """A grant works again."""
     GRANT_ENDING = "Grant Ending"
     """The grant ends within a week (a short one: within the last quarter of its life), and no refresh prolonged it."""
+    SCOPES_SHRUNK = "Scopes Shrunk"
+    """A refresh brought tokens with fewer scopes than before: the provider rejects some requests from now on."""
     CORRECTION_REQUIRED = "Correction Required"
     """The secret can't be refreshed as it is: a document, a setting or a permission is wrong. Of a fleet alone."""
     REFRESH_HELD = "Refresh Held"

@@ -36,6 +36,7 @@ from token_refresh_worker.oauth.body import (
     read_token,
 )
 from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, Matcher, ResponseFormat
+from token_refresh_worker.oauth.scopes import read_scopes
 
 BODY_LIMIT_BYTES: Final = 65_536
 """How much of a response is read; a token response has a few kilobytes."""
@@ -86,6 +87,8 @@ class TokenResponse:
     """Where the response says it as a moment."""
     refresh_token_lifetime: timedelta | None = None
     """The shorter one where the response states two."""
+    scopes: tuple[str, ...] | None = None
+    """None where the response names none: they are unchanged (RFC 6749 section 6)."""
     kept: Mapping[str, str | int] = field(default_factory=dict, hash=False)
     """What the provider's profile keeps next to the tokens."""
 
@@ -218,6 +221,7 @@ def _read_tokens(tokens: Mapping[str, object], response_format: ResponseFormat) 
         lifetime=read_lifetime(named("expires_in")) if response_format.expiry is Expiry.EXPIRES_IN else None,
         expires_at=read_moment(named("expires_in"), response_format.expiry),
         refresh_token_lifetime=min(filter(None, ends), default=None),
+        scopes=read_scopes(tokens.get("scope")),
         kept={name: value for name in response_format.keep if (value := read_kept(tokens.get(name))) is not None},
     )
 

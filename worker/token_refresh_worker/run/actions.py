@@ -8,6 +8,7 @@ from token_refresh.records import record
 from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.steps import Action, Carry, Promote, Publish, Redeem, ReplaceLostTable, StoreKept
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, published_version_id, staged_version_id
+from token_refresh_worker.oauth.scopes import shown
 from token_refresh_worker.run.keeping import Keeping
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.parts import Parts
@@ -89,7 +90,10 @@ class Actions:
         self.parts.log.info("tokens_promoted", version_id=successor.version_id, previous_version_id=current.version_id)
         if successor.version_id not in memory.received:
             memory.recovered.add(successor.version_id)
-        return memory.note_promoted(snapshot, successor)
+        promoted = memory.note_promoted(snapshot, successor)
+        if memory.scopes_lost:
+            self.parts.log.warning("scopes_shrunk", lost=len(memory.scopes_lost), scopes=shown(memory.scopes_lost))
+        return promoted
 
     def _carry(self, successor: TokenSet, claim_id: str, snapshot: Snapshot) -> Snapshot:
         """Stage stored tokens on top of the version that someone saved meanwhile, with its other keys."""

@@ -91,38 +91,38 @@ class Invocation:
         return self._run.outcome(error=error) if self._run else Outcome(error=error)
 
     def announce(self, report: Outcome, open_bus: Callable[[], Bus]) -> None:
-        """Send the event that the run calls for, if it calls for one. A failure is logged: the tokens are stored."""
-        event = _event_of(self._run, report) if self._run else None
-        if event is None:
-            return
-        try:
-            open_bus().send(event)
-        except TokenRefreshError as error:
-            self.log.warning("event_not_sent", transition=event.transition.value, error=str(error))
+        """Send the events that the run calls for. A failure is logged: the tokens are stored."""
+        for event in _events_of(self._run, report) if self._run else ():
+            try:
+                open_bus().send(event)
+            except TokenRefreshError as error:
+                self.log.warning("event_not_sent", transition=event.transition.value, error=str(error))
 
 
-def _event_of(run: Run, report: Outcome) -> "Announcement | None":
-    """Return the event that a run calls for. A fleet finds its events in its rows (`fleet/core/announcement.py`)."""
+def _events_of(run: Run, report: Outcome) -> "list[Announcement]":
+    """Return the events that a run calls for. A fleet finds its events in its rows (`fleet/core/announcement.py`)."""
     # Imported here: few deployments have a bus.
-    from token_refresh_worker.core.announcement import Announcement, transition_of_run  # noqa: PLC0415
+    from token_refresh_worker.core.announcement import Announcement, Transition, transition_of_run  # noqa: PLC0415
 
     # Only a request of this run shows a transition; a run that finds an old rejection would announce it again.
     memory, snapshot = run.memory, run.memory.snapshot
     rejected = isinstance(report.error, ReauthorizationRequired) and memory.rejected_version is not None
     # Also if the run failed afterwards, to publish a copy: the next one finds nothing due.
     if snapshot is None or not (rejected or snapshot.current.version_id in memory.received | memory.recovered):
-        return None
-    found = transition_of_run(snapshot, rejected=rejected, replaced=memory.replaced)
-    if found is None:
-        return None
-    return Announcement(
-        transition=found[0],
-        secret_id=run.parts.secret.secret_id,
-        version_id=snapshot.current.version_id,
-        provider=run.parts.provider.name,
-        fleet=None,
-        since=found[1],
-    )
+        return []
+    of_grant = transition_of_run(snapshot, rejected=rejected, replaced=memory.replaced)
+    shrunk = (Transition.SCOPES_SHRUNK, memory.service_now()) if report.scopes_lost else None
+    return [
+        Announcement(
+            transition=transition,
+            secret_id=run.parts.secret.secret_id,
+            version_id=snapshot.current.version_id,
+            provider=run.parts.provider.name,
+            fleet=None,
+            since=since,
+        )
+        for transition, since in filter(None, (of_grant, shrunk))
+    ]
 
 
 def _defect(error: Exception) -> InternalError:

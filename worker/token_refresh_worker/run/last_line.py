@@ -47,6 +47,8 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "DurationMs": duration_ms,
         "SecondsToExpiry": seconds_to_expiry,
         "SecondsAfterDue": seconds_after_due,
+        # Without zeros: the metric costs something only where it says something.
+        "ScopesLost": report.scopes_lost or None,
     }
     measured = {name: value for name, value in metrics.items() if value is not None}
     return {

@@ -7,6 +7,7 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
+from token_refresh_worker.oauth.scopes import lost_scopes
 from token_refresh_worker.run.ports import Clock
 
 
@@ -68,6 +69,15 @@ class Memory(RunState):
     def note_kept(self, kept: KeptTokens, *, stored: bool) -> None:
         """Remember that kept tokens are stored by now, or that they could not be."""
         (self.stored_kept if stored else self.refused_kept).add(kept.version_id)
+
+    @property
+    def scopes_lost(self) -> tuple[str, ...]:
+        """The scopes of the tokens that this run replaced which the current ones lack, by what both documents say."""
+        replaced, known = self.replaced, self.snapshot
+        if replaced is None or known is None or known.current.version_id not in self.received | self.recovered:
+            return ()
+        before, now = (tokens.document.origin for tokens in (replaced, known.current))
+        return lost_scopes(before.scopes if before else None, now.scopes if now else None)
 
     def stop_publishing(self, failure: TokenRefreshError | None = None) -> None:
         """Publish no more in this run."""

@@ -71,6 +71,8 @@ class Outcome:
     """By the clock of Secrets Manager; None if the run did not read the secret."""
     requests: int = 0
     """Token requests that the run sent."""
+    scopes_lost: int = 0
+    """How many scopes the grant had that its new tokens lack."""
     provider: str | None = None
 
     @property

@@ -101,6 +101,7 @@ class Redemption:
         self, prepared: PreparedRefresh, claim: Claim, response: TokenResponse, issued_at: datetime
     ) -> TokenDocument:
         ends_at = prepared.grant_ends_at(response, issued_at)
+        before = prepared.document.origin.scopes if prepared.document.origin else None
         renewed = prepared.document.renewed(
             access_token=response.access_token,
             refresh_token=response.refresh_token,
@@ -115,6 +116,7 @@ class Redemption:
                 number=claim.number,
                 grant_ends_at=ends_at,
                 grant_began_at=prepared.grant_began_at(ends_at, issued_at),
+                scopes=response.scopes or before,
             ),
         )
         size_bytes = len(renewed.serialize().reveal())
@@ -191,4 +193,6 @@ class Redemption:
             self.parts.log.warning("record_not_stored", claim_id=claim.claim_id, error_type=type(failure).__name__)
 
     def _too_late(self) -> Exception:
-        return too_late(self.parts.secret, self.parts.deadline.remaining_seconds, self.parts.needed_seconds)
+        parts, tells = self.parts, self.parts.time_of_day
+        ahead = tells() - self.memory.service_now() if tells else timedelta(0)
+        return too_late(parts.secret, parts.deadline.remaining_seconds, parts.needed_seconds, ahead)

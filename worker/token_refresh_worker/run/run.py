@@ -131,6 +131,7 @@ class Run:
             tokens=CurrentTokens.of(known.current, self.parts.policy) if known else CurrentTokens(),
             at=memory.service_now() if known else None,
             requests=memory.requests_sent,
+            scopes_lost=len(memory.scopes_lost),
             provider=self.parts.provider.name,
         )
 

@@ -100,6 +100,8 @@ class Origin:
     """When that grant began, or a refresh last moved its end; None if nobody knows."""
     revoked_at: datetime | None = None
     """When `token-refresh revoke` ended the grant. It counts where the document holds no token."""
+    scopes: tuple[str, ...] | None = None
+    """What the tokens are good for; None if no response has said it."""
 
     @property
     def grant_ending_at(self) -> datetime | None:
@@ -131,6 +133,8 @@ class Origin:
             fields["grant_ends_at"] = iso(self.grant_ends_at)
         if self.grant_began_at is not None:
             fields["grant_began_at"] = iso(self.grant_began_at)
+        if self.scopes is not None:
+            fields["scopes"] = list(self.scopes)
         if self.revoked_at is not None:
             fields["revoked_at"] = iso(self.revoked_at)
         return fields if self.claim_id is None else {"claim": self.claim_id, "number": self.number, **fields}
@@ -155,6 +159,7 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
             grant_ends_at=_read_moment(found.get("grant_ends_at")),
             grant_began_at=_read_moment(found.get("grant_began_at")),
             revoked_at=_read_moment(found.get("revoked_at")),
+            scopes=_read_texts(found.get("scopes")),
         )
     except (TypeError, ValueError):
         return None
@@ -165,6 +170,11 @@ def matching(pattern: re.Pattern[str], value: object) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise TypeError
     return value
+
+
+def _read_texts(value: object) -> tuple[str, ...] | None:
+    is_list = isinstance(value, list) and all(isinstance(text, str) for text in value)
+    return tuple(value) if is_list else None  # type: ignore[arg-type]  # a list
 
 
 def _read_moment(value: object) -> datetime | None:

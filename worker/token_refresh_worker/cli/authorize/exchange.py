@@ -18,6 +18,7 @@ from token_refresh_worker.cli.secret.publishing import publish
 from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
+from token_refresh_worker.oauth.scopes import read_scopes
 from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
@@ -67,7 +68,7 @@ class Exchange:
                 refresh_token=tokens.refresh_token,
                 lifetime=tokens.lifetime_from(sent_at) or provider.access_token_lifetime,
                 issued_at=sent_at,
-                origin=self._origin(tokens, sent_at),
+                origin=self._origin(tokens, sent_at, asked=authorization.scope),
             )
             if self.creates:
                 version_id = create_secret(context, document.serialize(), tags_for(context.secret_id, self.tags))
@@ -89,7 +90,7 @@ class Exchange:
         show(output(), *message("Next: ", context.command("status")))
         return page.authorized(context.secret_id, context.command("status"))
 
-    def _origin(self, tokens: TokenResponse, issued_at: datetime) -> Origin:
+    def _origin(self, tokens: TokenResponse, issued_at: datetime, *, asked: str | None) -> Origin:
         """Name the last known claim too: from there a run finds the newest one, if a label or a table is lost."""
         provider, claim_store = self.settings.provider, self.settings.policy.claim_store
         before = read_origin(self.fields)
@@ -106,6 +107,7 @@ class Exchange:
             authorized=True,
             grant_ends_at=ends_at,
             grant_began_at=issued_at.replace(microsecond=0) if ends_at else None,
+            scopes=tokens.scopes or read_scopes(asked),  # Omitted: as asked for (RFC 6749 section 5.1).
         )
 
     def _redeem(self, authorization: AuthorizationRequest, code: SecretValue) -> TokenResponse:

@@ -8,6 +8,7 @@ from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_worker.cli.context import WORKER_VARIABLES, Context, variables_of
 from token_refresh_worker.cli.doctor.access import check_access
 from token_refresh_worker.cli.doctor.check import Check, failed, tried
+from token_refresh_worker.cli.doctor.concurrency import check_concurrency
 from token_refresh_worker.cli.doctor.delivery import check_delivery
 from token_refresh_worker.cli.secret.finding import Finding
 from token_refresh_worker.run.settings import read_settings
@@ -25,6 +26,10 @@ def check_function(context: Context) -> Iterator[Check]:
     yield Check("function", _configuration(deployed))
     yield Check("function's settings", _settings(context, variables_of(deployed)))
     yield tried("function's permissions", lambda: check_access(context, deployed))
+    if variables_of(deployed).get("FLEET_NAME"):
+        # The dispatcher has the schedule, and the fleet's alarms watch it and the queues.
+        yield tried("concurrent runs", lambda: check_concurrency(context, deployed["FunctionName"]))
+        return
     yield from check_delivery(context, deployed)
 
 

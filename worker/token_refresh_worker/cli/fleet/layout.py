@@ -14,6 +14,8 @@ from token_refresh_worker.cli.console.screen import assemble, iso, span, text, w
 from token_refresh_worker.cli.secret.finding import Health
 from token_refresh_worker.fleet.core.breaker import Breaker
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of, state_of
+from token_refresh_worker.fleet.core.shares import DAY
+from token_refresh_worker.fleet.core.tombstone import Tombstone
 
 
 class _Look(NamedTuple):
@@ -50,6 +52,8 @@ class View:
     now: datetime
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
     """The open ones, by provider."""
+    left: Sequence[Tombstone] = ()
+    """The secrets that left within a week, the newest first."""
 
     @property
     def counts(self) -> Mapping[State, int]:
@@ -60,7 +64,9 @@ class View:
     @property
     def health(self) -> Health:
         """Whether somebody has to act."""
-        return max((_LOOKS[state].health for state in self.counts), default=Health.HEALTHY)
+        vanished = any(stone.left_at > self.now - DAY and not stone.quietly for stone in self.left)
+        of_left = Health.ATTENTION if vanished else Health.HEALTHY
+        return max([of_left, *(_LOOKS[state].health for state in self.counts)])
 
 
 def select(  # noqa: PLR0913 - what there is, and what was asked for, each by its name
@@ -91,6 +97,8 @@ def lay_out(view: View, *, limit: int) -> list[RenderableType]:
     parts += [Text(), _providers(view), Text()]
     if limit:
         parts.append(_rows(view, limit))
+    if view.left:
+        parts += _left(view, limit)
     if total > limit:
         parts.append(text(f"and {total - limit} more; narrow them with --provider or --state, or use --json", "dim"))
     return parts
@@ -105,6 +113,15 @@ def as_fields(view: View) -> dict[str, Any]:
         "states": {state.value: count for state, count in view.counts.items()},
         "breakers": {provider: breaker.reason.value for provider, breaker in sorted(view.breakers.items())},
         "rows": [_fields(row, state, view) for row, state in view.members],
+        "left": [
+            {
+                "secret_id": stone.secret_arn,
+                "provider": stone.provider,
+                "left_at": iso(stone.left_at),
+                "removed": stone.quietly,
+            }
+            for stone in view.left
+        ],
     }
 
 
@@ -163,6 +180,20 @@ def _rows(view: View, limit: int) -> Table:
             text(_about(seen.at - view.now) if seen else "none yet"),
         )
     return table
+
+
+def _left(view: View, limit: int) -> list[RenderableType]:
+    """Lay out who left; of those that `fleet remove` took out the number alone."""
+    vanished = [stone for stone in view.left if not stone.quietly]
+    removed = len(view.left) - len(vanished)
+    head = f"left within a week: {removed} by fleet remove, {len(vanished)} since their tag or secret vanished"
+    parts: list[RenderableType] = [Text(), text(head, "yellow" if vanished else "dim")]
+    if vanished and limit:
+        table = _table(Column("secret", overflow="fold", min_width=_NARROWEST), "provider", "left")
+        for stone in vanished[:limit]:
+            table.add_row(text(stone.name), text(stone.provider), text(_about(stone.left_at - view.now)))
+        parts.append(table)
+    return parts
 
 
 def _about(distance: timedelta) -> str:

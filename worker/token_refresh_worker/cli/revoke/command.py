@@ -126,7 +126,7 @@ def _revoke(context: Context, settings: Settings, send: SendRevocation) -> tuple
         settings,
         Trigger(name="cli"),
         clock=SystemClock(),
-        log=_Silence(),
+        log=_NoLog(),
         time_left_seconds=TIME_LIMIT_SECONDS,
         client=context.run_client,
     )
@@ -173,7 +173,7 @@ def _show(context: Context, settings: Settings, version_id: str, revoked_at: dat
     show(output(), *message("Runs send nothing. To see it: ", context.command("status")))
 
 
-class _Silence:
+class _NoLog:
     """The log of a command that says itself what it did."""
 
     def info(self, event: str, **fields: object) -> None:

@@ -21,7 +21,6 @@ from token_refresh_worker.core.steps import (
     Promote,
     Redeem,
     Rejected,
-    ReplaceLostTable,
     StoreKept,
     TokenUsed,
     Wait,
@@ -38,7 +37,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _expiry, _client, _failed, _overdue, _ending, _provider_ends, _published, _lifetime)
+    checks = (_step, _table, _expiry, _client, _failed, _overdue, _ending, _provider_ends, _published, _lifetime)
     return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
 
 
@@ -116,13 +115,6 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 "correct why it refuses them (the last run's error says it); the next run stores them. Now: ",
                 state.context.command("refresh"),
             )
-        case ReplaceLostTable():
-            yield Finding.attention(
-                f"{state.policy.claim_store} has lost claims on this secret: it was emptied, restored from a backup or "
-                "made anew. The tokens are good",
-                "the next run starts the claims again there; now: ",
-                state.context.command("refresh"),
-            )
         case Promote() | Carry():
             yield Finding.attention(
                 "a run was interrupted after it received tokens; they are stored and not current yet",
@@ -184,11 +176,25 @@ def _failed(state: SecretState) -> Iterator[Finding]:
         )
 
 
+def _table(state: SecretState) -> Iterator[Finding]:
+    """Report a claim table that is older than the tokens: reads of a table are consistent, so its claim is lost."""
+    store = state.policy.claim_store
+    lost = state.snapshot.missing_claim_id is not None and store.kind is ClaimStoreKind.TABLE
+    if lost and not isinstance(state.step, Mismatch):
+        yield Finding.attention(
+            f"{store} has lost claims on this secret: it was emptied, restored from a backup or made anew. The tokens "
+            "are good",
+            "a run that refreshes begins the claims anew there; now: ",
+            _force(state),
+        )
+
+
 def _client(state: SecretState) -> Iterator[Finding]:
     """Report client credentials that no run finds: it ends before its claim, so no attempt tells."""
     if state.client_failure is not None:
         failure = state.client_failure
-        yield Finding.broken(f"every refresh fails before it begins: {failure.facts}", *failure.fix)
+        remedy = failure.fix or ("store them, which takes no consent: ", state.context.command("client"))
+        yield Finding.broken(f"every refresh fails before it begins: {failure.facts}", *remedy)
 
 
 def _overdue(state: SecretState) -> Iterator[Finding]:

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.announcement import MOST_UNSENT, changes
-from token_refresh_worker.fleet.core.row import Row, Seen, State
+from token_refresh_worker.fleet.core.row import Change, Row, Seen, State
 from token_refresh_worker.run.outcome import Outcome, OutcomeName
 
 SHORTEST_WAIT: Final = timedelta(minutes=1)
@@ -43,6 +44,8 @@ def after(row: Row, run: Outcome, *, began_at: datetime, chance: float) -> Row:
     unsent = row.unsent
     if len(unsent) < MOST_UNSENT:
         unsent = unsent.union(changes(row.seen, seen))
+        if run.scopes_lost:
+            unsent |= {Change(found_at=seen.at, transition=Transition.SCOPES_SHRUNK, since=seen.at)}
     row = replace(row, seen=seen, provider=provider or row.provider, unsent=unsent)
     return replace(row, next_at=_next_look(row, seen, run.retry_at, JITTER * chance))
 

@@ -1,0 +1,66 @@
+"""Scopes as responses name them, and what a refresh took from a grant."""
+
+import pytest
+
+from token_refresh_worker.oauth.response import TokenResponse, read_response
+from token_refresh_worker.oauth.scopes import lost_scopes, read_scopes, shown
+
+
+@pytest.mark.parametrize(
+    ("value", "scopes"),
+    [
+        ("write read", ("read", "write")),
+        ("read,write", ("read", "write")),
+        ("read, read", ("read",)),
+        (["chat:edit", "chat:read"], ("chat:edit", "chat:read")),
+        ("https://www.googleapis.com/auth/drive", ("https://www.googleapis.com/auth/drive",)),
+        (None, None),
+        ("", None),
+        (" ", None),
+        ([], None),
+        (7, None),
+        ({"read": True}, None),
+        (["read", 7], None),
+        ([""], None),
+        (["a" * 129], None),
+        ("é", None),
+        ("a\u0007", None),
+        (" ".join(f"s{n}" for n in range(101)), None),
+    ],
+)
+def test_scopes_are_read(value: object, scopes: tuple[str, ...] | None) -> None:
+    """Spaces, commas and lists mean the same; an empty one is omitted; what can't be scopes counts as omitted, too."""
+    assert scopes == read_scopes(value)
+
+
+def test_a_response_names_its_scopes() -> None:
+    """A token response has the scopes that it names, and none that it omits (RFC 6749 section 5.1)."""
+    named, omitted = (
+        read_response(200, body) for body in (b'{"access_token": "a", "scope": "b a"}', b'{"access_token": "a"}')
+    )
+
+    assert isinstance(named, TokenResponse)
+    assert isinstance(omitted, TokenResponse)
+    assert (("a", "b"), None) == (named.scopes, omitted.scopes)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "lost"),
+    [
+        (("a", "b"), ("a",), ("b",)),
+        (("a",), ("a", "b"), ()),
+        (("a", "offline_access"), ("a",), ()),
+        (None, ("a",), ()),
+        (("a",), None, ()),
+    ],
+)
+def test_what_a_refresh_took(
+    before: tuple[str, ...] | None, now: tuple[str, ...] | None, lost: tuple[str, ...]
+) -> None:
+    """More scopes are no loss, nor is the one that asks for a refresh token; what nobody knows is no loss either."""
+    assert lost == lost_scopes(before, now)
+
+
+def test_what_looks_like_something_else_is_not_shown() -> None:
+    """A log gets scopes that are made of what scopes are usually made of."""
+    assert "files.read https://a.example/b" == shown(["files.read", "<script>", "https://a.example/b", "a=b"])

@@ -1,0 +1,57 @@
+"""A refresh that brings fewer scopes: it succeeds, and is reported once, by whichever run makes the tokens current."""
+
+from dataclasses import replace
+
+import pytest
+
+from fakes import tokens
+from run.world import World, killed
+from token_refresh_worker.run.outcome import Outcome
+
+
+@pytest.fixture
+def world() -> World:
+    """A grant of two scopes, as the first refresh names them."""
+    world = World()
+    refreshed(world, ("read", "write"))
+    return world
+
+
+def refreshed(world: World, scopes: tuple[str, ...] | None) -> Outcome:
+    world.endpoint.responses = [replace(tokens(len(world.endpoint.requests) + 1), scopes=scopes)]
+    return world.execute(force=True)
+
+
+def reported(world: World) -> list[dict[str, object]]:
+    lines = zip(world.log.events, world.log.fields, strict=True)
+    return [fields for event, fields in lines if event == "scopes_shrunk"]
+
+
+def test_a_refresh_that_takes_a_scope(world: World) -> None:
+    """The refresh succeeds; the log names what is gone, and the outcome counts it, once."""
+    ended = refreshed(world, ("read",))
+
+    assert ("refreshed", 1) == (ended.name, ended.scopes_lost)
+    assert [{"lost": 1, "scopes": "write"}] == reported(world)
+    assert ["read"] == world.current()["tokenRefresh"]["scopes"]
+    assert 0 == refreshed(world, ("read",)).scopes_lost
+
+
+@pytest.mark.parametrize("scopes", [None, ("read", "write"), ("admin", "read", "write")])
+def test_a_refresh_that_takes_nothing(world: World, scopes: tuple[str, ...] | None) -> None:
+    """Omitted scopes are unchanged (RFC 6749 section 6), and are remembered; more of them are no loss."""
+    assert 0 == refreshed(world, scopes).scopes_lost
+
+    assert [] == reported(world)
+    assert list(scopes or ("read", "write")) == world.current()["tokenRefresh"]["scopes"]
+
+
+def test_tokens_of_a_run_that_died(world: World) -> None:
+    """The run that makes them current reports what they lack."""
+    world.endpoint.responses = [replace(tokens(9), scopes=("read",))]
+    killed(world, "move AWSCURRENT", force=True)
+
+    ended = world.execute()
+
+    assert ("recovered", 1) == (ended.name, ended.scopes_lost)
+    assert 1 == len(reported(world))

@@ -1,0 +1,70 @@
+"""Work on many secrets at once, and no faster than an account's quota allows."""
+
+from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
+from threading import Lock, Thread
+from typing import Final
+
+from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.run.ports import Clock
+
+TAGS_PER_SECOND: Final = 40
+"""`TagResource` and `UntagResource` share 50 a second in an account and region; others tag, too."""
+
+LANES: Final = 32
+"""Four calls of up to 200 ms a secret fill 40 a second with this many."""
+
+Ended = tuple[str, TokenRefreshError | None]
+
+
+class Pacer:
+    """Lets callers go on one by one, evenly, however many wait."""
+
+    def __init__(self, per_second: float, clock: Clock) -> None:
+        self._distance_seconds, self._clock = 1 / per_second, clock
+        self._lock, self._next = Lock(), 0.0
+
+    def wait(self) -> None:
+        """Wait for a turn."""
+        with self._lock:
+            now = self._clock.monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._distance_seconds
+        self._clock.sleep(turn - now)
+
+
+def in_lanes(names: Sequence[str], act: Callable[[str], None], *, lanes: int = LANES) -> Iterator[Ended]:
+    """Act on each name, several at once, and yield each as it ends, with its error if it failed."""
+    left, lock, ended = list(reversed(names)), Lock(), SimpleQueue[Ended | BaseException]()
+    threads = [Thread(target=_lane, args=(left, lock, act, ended), daemon=True) for _ in range(lanes)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in names:
+            found = ended.get()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+    finally:
+        # After Ctrl-C, too: what is under way ends, and nothing new begins.
+        with lock:
+            left.clear()
+        for thread in threads:
+            thread.join()
+
+
+def _lane(left: list[str], lock: Lock, act: Callable[[str], None], ended: "SimpleQueue[Ended | BaseException]") -> None:
+    while True:
+        with lock:
+            if not left:
+                return
+            name = left.pop()
+        try:
+            act(name)
+        except TokenRefreshError as error:
+            ended.put((name, error))
+        except BaseException as error:  # noqa: BLE001 - raised again where the lanes are waited for
+            ended.put(error)
+            return
+        else:
+            ended.put((name, None))
