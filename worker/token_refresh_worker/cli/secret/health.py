@@ -160,7 +160,7 @@ def _mismatch(state: SecretState, step: Mismatch) -> Finding:
         remedy = ("take the deployed function's settings: ", with_function, ". Or ")
     return Finding.broken(
         f"a run with these settings fails: the claims are in {step.stored}, and these keep them in {step.configured}",
-        *(*remedy, "move the claims: ", command("claims move", *move_options(step.configured, step.stored))),
+        *(*remedy, "move the claims: ", command("claims move", *move_options(step.configured))),
     )
 
 
