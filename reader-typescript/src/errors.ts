@@ -1,7 +1,5 @@
 /** The errors: the Python reader's names for the same things. */
 
-import type { Client } from "./index.js";
-
 export type ErrorName =
   /** An argument, the region or the AWS configuration is wrong. */
   | "ConfigurationError"
@@ -20,58 +18,44 @@ export type ErrorName =
 
 /** What failed and why, and in `fix` what corrects it. */
 export class TokenRefreshError extends Error {
-  override readonly name: ErrorName;
-  readonly fix: string | undefined;
-
-  constructor(name: ErrorName, what: string, fix?: string) {
+  constructor(
+    override readonly name: ErrorName,
+    what: string,
+    readonly fix: string | undefined = undefined,
+  ) {
     super(fix === undefined ? what : `${what}: ${fix}`);
-    this.name = name;
-    this.fix = fix;
   }
 }
 
 const NOT_PUBLISHED =
   "the worker has not published a token yet. Ask the people who run it; token-refresh status of the token secret says why";
-const CREDENTIALS = /Expired|InvalidClientTokenId|UnrecognizedClient|Signature|Token(Provider|Refresh)Error/;
+const CREDENTIALS = /Expired|InvalidClientTokenId|UnrecognizedClient|Signature|CredentialsProviderError|Token(Provider|Refresh)Error/;
 
 /** Name what a client threw. Nothing of it is quoted but a well-formed error code. */
-export async function failedCall(error: unknown, secretId: string, client: Client | undefined): Promise<TokenRefreshError> {
-  const { name, message } = error instanceof Error ? error : { name: "", message: "" };
+export function failedCall(thrown: unknown, where: string, secretId: string): TokenRefreshError {
+  const { name, message } = thrown instanceof Error ? thrown : { name: "", message: "" };
   const code = /^[A-Za-z][A-Za-z0-9_.]{0,63}$/.test(name) ? name : "an unknown error";
-  const where = await place(secretId, client);
   const call = `secretsmanager:GetSecretValue on ${where}`;
+  const named = (error: ErrorName, what: string, fix: string): TokenRefreshError => new TokenRefreshError(error, what, fix);
+  if (code === "ResourceNotFoundException" && message.includes("specified secret value")) {
+    return named("SecretEmpty", `${where} has no current value`, NOT_PUBLISHED);
+  }
   if (code === "ResourceNotFoundException") {
-    if (message.includes("specified secret value")) {
-      return new TokenRefreshError("SecretEmpty", `${where} has no current value`, NOT_PUBLISHED);
-    }
-    return new TokenRefreshError("SecretNotFound", `${where} was not found`, `check its name, the account and the region. If they are right, ${NOT_PUBLISHED}`);
+    return named("SecretNotFound", `${where} was not found`, `check its name, the account and the region. If they are right, ${NOT_PUBLISHED}`);
   }
   if (code === "InvalidRequestException" && message.includes("deletion")) {
-    const fix = `restore it with aws secretsmanager restore-secret --secret-id ${secretId}`;
-    return new TokenRefreshError("SecretNotFound", `${where} is marked for deletion`, fix);
+    return named("SecretNotFound", `${where} is marked for deletion`, `restore it with aws secretsmanager restore-secret --secret-id ${secretId}`);
   }
   if (code === "AccessDeniedException" || code === "DecryptionFailure") {
     const action = code === "DecryptionFailure" || /kms/i.test(message) ? "kms:Decrypt on its key" : "secretsmanager:GetSecretValue";
-    return new TokenRefreshError("SecretAccessDenied", `${call} was denied (${code})`, `allow ${action} for the caller's role`);
+    return named("SecretAccessDenied", `${call} was denied (${code})`, `allow ${action} for the caller's role`);
   }
-  if (code === "CredentialsProviderError" || CREDENTIALS.test(code)) {
+  if (CREDENTIALS.test(code)) {
     const fix = "give the service an IAM role, or renew the credentials with aws sso login";
-    return new TokenRefreshError("SecretAccessDenied", `${call} has no valid AWS credentials (${code})`, fix);
+    return named("SecretAccessDenied", `${call} has no valid AWS credentials (${code})`, fix);
   }
-  if (/Region is missing/.test(message)) {
-    return new TokenRefreshError("ConfigurationError", "no AWS region is set", "set AWS_REGION, or give { region }");
+  if (message.includes("Region is missing")) {
+    return named("ConfigurationError", "no AWS region is set", "set AWS_REGION, or give { region }");
   }
-  const fix = "the next call tries again; if it lasts, check the network path to AWS";
-  return new TokenRefreshError("SecretStoreUnavailable", `${call} failed (${code})`, fix);
-}
-
-/** Name the secret with its region, in messages. */
-export async function place(secretId: string, client: Client | undefined): Promise<string> {
-  const region: unknown = client?.config?.region;
-  try {
-    const known: unknown = typeof region === "function" ? await (region as () => Promise<unknown>)() : region;
-    return typeof known === "string" ? `secret ${secretId} in ${known}` : `secret ${secretId}`;
-  } catch {
-    return `secret ${secretId}`;
-  }
+  return named("SecretStoreUnavailable", `${call} failed (${code})`, "the next call tries again; if it lasts, check the network path to AWS");
 }

@@ -8,8 +8,8 @@
  */
 
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import { Pauses, RefreshPattern } from "./times.js";
-import { TokenRefreshError, failedCall, place } from "./errors.js";
+import { Pauses, RefreshPattern, secondsOf } from "./times.js";
+import { TokenRefreshError, failedCall } from "./errors.js";
 import { Token, readToken } from "./token.js";
 
 export { TokenRefreshError, type ErrorName } from "./errors.js";
@@ -46,10 +46,12 @@ export interface TokenHealth {
   lastError: TokenRefreshError | undefined;
 }
 
+/** A token with the Unix times, in seconds, at which it was read, is read again, and expires. */
 interface Entry {
   readonly token: Token;
   readonly readAt: number;
   readonly refreshAt: number;
+  readonly expiresAt: number;
 }
 
 /** One read, for which any number of callers wait. */
@@ -63,7 +65,7 @@ interface Read {
 
 /** Callers give up a read that takes longer. */
 const READ_SECONDS = 30;
-const NAME_OR_ARN = /^([A-Za-z0-9/_+=.@-]{1,512}|arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+)$/;
+const NAME_OR_ARN = /^([A-Za-z0-9/_+=.@-]{1,512}|arn:[a-z-]+:secretsmanager:([a-z0-9-]+):\d{12}:secret:[A-Za-z0-9/_+=.@-]+)$/;
 
 /** Reads one secret. Make one for each secret, once, and share it; it sends AWS nothing before the first call. */
 export class TokenReader {
@@ -72,9 +74,9 @@ export class TokenReader {
   readonly #clock: () => number;
   readonly #chance: () => number;
   readonly #background: boolean;
+  readonly #client: Client;
   readonly #pauses: Pauses;
   readonly #pattern = new RefreshPattern();
-  #client: Client | undefined;
   #entry: Entry | undefined;
   #idleUntil = -Infinity;
   #read: Read | undefined;
@@ -86,17 +88,24 @@ export class TokenReader {
    * @throws TokenRefreshError `ConfigurationError`: it can't be either.
    */
   constructor(secretId: string, options: TokenReaderOptions = {}) {
+    const found = typeof secretId === "string" && NAME_OR_ARN.exec(secretId);
     // Not quoted: it may be a token that was passed in place of a name.
-    if (typeof secretId !== "string" || !NAME_OR_ARN.test(secretId)) {
-      throw new TokenRefreshError("ConfigurationError", "a reader needs the name or ARN of a secret");
-    }
+    if (!found) throw new TokenRefreshError("ConfigurationError", "a reader needs the name or ARN of a secret");
+    const region = options.region ?? found[2];
     this.#secretId = secretId;
     this.#options = options;
     this.#clock = options.clock ?? (() => Date.now() / 1000);
     this.#chance = options.chance ?? Math.random;
     this.#background = options.background ?? !("AWS_LAMBDA_FUNCTION_NAME" in process.env);
     this.#pauses = new Pauses(this.#chance);
-    this.#client = options.client;
+    // Like every client of the SDK, it finds region and credentials at its first call.
+    this.#client =
+      options.client ??
+      new SecretsManagerClient({
+        maxAttempts: 2,
+        requestHandler: { connectionTimeout: 2000, requestTimeout: 5000 },
+        ...(region === undefined ? {} : { region }),
+      });
   }
 
   /**
@@ -125,7 +134,7 @@ export class TokenReader {
   health(): TokenHealth {
     const now = this.#clock();
     return {
-      secondsToExpiry: this.#entry && this.#entry.token.expiresAtSeconds - now,
+      secondsToExpiry: this.#entry && this.#entry.expiresAt - now,
       ageSeconds: this.#entry && now - this.#entry.readAt,
       lastError: this.#pauses.error,
     };
@@ -142,7 +151,7 @@ export class TokenReader {
     for (;;) {
       const now = this.#clock();
       this.#giveUpOverdue(now);
-      if (!this.#entry || this.#entry.token.value !== value) return true;
+      if (this.#entry?.token.value !== value) return true;
       if (!this.#pauses.mayRead(now)) return false;
       // A read that began before the rejection counts: it may end with the newer token, and one read is enough.
       const read = this.#read ?? this.#begin(now);
@@ -175,28 +184,20 @@ export class TokenReader {
     if (this.#entry && now < this.#idleUntil) return this.#entry.token; // before every request of a service
     this.#giveUpOverdue(now);
     const entry = this.#usable(now);
-    if (!entry) {
-      if (this.#read) return this.#read;
-      if (this.#pauses.error && !this.#pauses.mayRead(now)) throw this.#pauses.error;
-      return this.#begin(now);
-    }
-    if (this.#read) return entry.token;
+    if (this.#read) return entry?.token ?? this.#read;
+    if (!entry && this.#pauses.error && !this.#pauses.mayRead(now)) throw this.#pauses.error;
     const read = this.#begin(now);
-    this.#idleUntil = Math.min(read.givesUpAt, entry.token.expiresAtSeconds);
+    if (!entry) return read;
+    this.#idleUntil = Math.min(read.givesUpAt, entry.expiresAt);
     return this.#background ? entry.token : read;
   }
 
   #usable(now: number): Entry | undefined {
-    return this.#entry && now < this.#entry.token.expiresAtSeconds ? this.#entry : undefined;
+    return this.#entry && now < this.#entry.expiresAt ? this.#entry : undefined;
   }
 
   #begin(now: number): Read {
-    const read: Read = {
-      number: ++this.#begun,
-      givesUpAt: now + READ_SECONDS,
-      rejecting: false,
-      done: Promise.resolve(),
-    };
+    const read: Read = { number: ++this.#begun, givesUpAt: now + READ_SECONDS, rejecting: false, done: Promise.resolve() };
     this.#read = read;
     read.done = this.#run(read);
     return read;
@@ -204,10 +205,9 @@ export class TokenReader {
 
   async #run(read: Read): Promise<void> {
     try {
-      const token = await this.#readToken();
-      this.#keep(read, token);
-    } catch (error) {
-      read.error = error instanceof TokenRefreshError ? error : await failedCall(error, this.#secretId, this.#client);
+      this.#keep(read, await this.#readToken());
+    } catch (thrown) {
+      read.error = thrown instanceof TokenRefreshError ? thrown : failedCall(thrown, await this.#where(), this.#secretId);
       this.#keepError(read, read.error);
     } finally {
       if (this.#read === read) this.#read = undefined;
@@ -215,48 +215,48 @@ export class TokenReader {
   }
 
   async #readToken(): Promise<Token> {
-    // Like every client of the SDK, it finds region and credentials at its first call.
-    this.#client ??= new SecretsManagerClient({
-      maxAttempts: 2,
-      requestHandler: { connectionTimeout: 2000, requestTimeout: 5000 },
-      ...regionOf(this.#secretId, this.#options.region),
-    });
     // The stage is always given: the token secret's policy asks for it.
     const command = new GetSecretValueCommand({ SecretId: this.#secretId, VersionStage: "AWSCURRENT" });
-    const response = await this.#client.send(command);
-    const where = await place(this.#secretId, this.#client);
-    const cached = this.#entry?.token;
-    const token = readToken(response, where, this.#secretId);
+    const token = readToken(await this.#client.send(command), await this.#where(), this.#secretId);
     const now = this.#clock();
-    if (token.expiresAtSeconds > now) return token;
+    if (secondsOf(token.expiresAt) > now) return token;
     // Somebody made an old version current; the cached token is better.
-    if (cached && cached.expiresAtSeconds > now) return cached;
-    const since = token.expiresAt.toISOString();
+    const cached = this.#usable(now);
+    if (cached) return cached.token;
+    const since = `expired at ${token.expiresAt.toISOString()} (version ${token.versionId})`;
     throw new TokenRefreshError(
       "TokenExpired",
-      `${where}: the access token expired at ${since} (version ${token.versionId}) and there is no newer one`,
+      `${await this.#where()}: the access token ${since} and there is no newer one`,
       `the worker's next run stores one; token-refresh status ${this.#secretId} shows why there is none`,
     );
   }
 
+  /** Name the secret with its region, in messages. */
+  async #where(): Promise<string> {
+    const region: unknown = this.#client.config?.region;
+    const known: unknown = await Promise.resolve(typeof region === "function" ? region() : region).catch(() => undefined);
+    return typeof known === "string" ? `secret ${this.#secretId} in ${known}` : `secret ${this.#secretId}`;
+  }
+
   #keep(read: Read, token: Token): void {
-    const now = this.#clock();
     if (read.number < this.#finished) return; // given up, and overtaken
     this.#finished = read.number;
+    const now = this.#clock();
     const cached = this.#entry?.token;
     if (cached) this.#pattern.learn(cached, token);
-    this.#entry = { token, readAt: now, refreshAt: this.#pattern.nextReadAt(token, now, this.#chance()) };
-    if (cached && cached.equals(token)) this.#pauses.unchanged(now, read.rejecting);
+    const refreshAt = this.#pattern.nextReadAt(token, now, this.#chance());
+    this.#entry = { token, readAt: now, refreshAt, expiresAt: secondsOf(token.expiresAt) };
+    if (cached?.versionId === token.versionId) this.#pauses.unchanged(now, read.rejecting);
     else this.#pauses.changed();
-    this.#idleUntil = Math.min(this.#entry.refreshAt, token.expiresAtSeconds);
+    this.#idleUntil = Math.min(refreshAt, this.#entry.expiresAt);
   }
 
   #keepError(read: Read, error: TokenRefreshError): void {
-    const now = this.#clock();
     if (read.number < this.#finished) return; // a late failure must not hide the token of a later read
     this.#finished = read.number;
+    const now = this.#clock();
     const entry = this.#usable(now);
-    const retryAt = this.#pauses.failed(error, now, entry?.token.expiresAtSeconds);
+    const retryAt = this.#pauses.failed(error, now, entry?.expiresAt);
     if (!entry) return;
     this.#idleUntil = retryAt;
     const warn = this.#options.onWarning ?? ((failure) => process.emitWarning(`serving the cached token: ${failure}`));
@@ -284,9 +284,4 @@ export class TokenReader {
     const why = `a read takes over ${READ_SECONDS} s: check the network and the client's timeouts`;
     this.#keepError(read, new TokenRefreshError("SecretStoreUnavailable", `secret ${this.#secretId}: ${why}`));
   }
-}
-
-function regionOf(secretId: string, given: string | undefined): { region?: string } {
-  const region = given ?? (secretId.startsWith("arn:") ? secretId.split(":")[3] : undefined);
-  return region === undefined ? {} : { region };
 }

@@ -13,14 +13,11 @@ const MOST_DOUBLINGS = 10;
 /** Pauses of 1, 2, 4 ... seconds, less up to half by chance. Failures and rejections share one count. */
 export class Pauses {
   error: TokenRefreshError | undefined;
-  readonly #chance: () => number;
   #count = 0;
   #countedAt = -Infinity;
   #nextAt = -Infinity;
 
-  constructor(chance: () => number) {
-    this.#chance = chance;
-  }
+  constructor(private readonly chance: () => number) {}
 
   mayRead(now: number): boolean {
     // A time further ahead than any pause was set before the clock was set back.
@@ -52,7 +49,7 @@ export class Pauses {
     const recovered = Math.max(now - this.#countedAt, 0) / RECOVERY_SECONDS;
     this.#count = Math.max(this.#count - recovered, 0);
     this.#countedAt = now;
-    const seconds = 2 ** this.#count * (1 - this.#chance() / 2);
+    const seconds = 2 ** this.#count * (1 - this.chance() / 2);
     if (count) this.#count = Math.min(this.#count + 1, MOST_DOUBLINGS);
     return Math.min(longest, seconds);
   }
@@ -70,7 +67,7 @@ export class RefreshPattern {
 
   /** Remember when `current` was stored, unless it can't be the direct successor of `previous`. */
   learn(previous: Token, current: Token): void {
-    const lead = previous.expiresAtSeconds - current.createdAt.getTime() / 1000;
+    const lead = secondsOf(previous.expiresAt) - secondsOf(current.createdAt);
     if (current.versionId === previous.versionId || lead <= 0 || lead >= lifetime(previous)) return;
     this.#leads.push(lead);
     if (this.#leads.length > REMEMBERED_LEADS) this.#leads.shift();
@@ -78,16 +75,21 @@ export class RefreshPattern {
 
   /** When to read the secret again, having read `token` at `now`. */
   nextReadAt(token: Token, now: number, chance: number): number {
+    const expiresAt = secondsOf(token.expiresAt);
     const window = Math.min(WINDOW_SECONDS, lifetime(token) * LARGEST_PART);
     const lead = this.#leads.length > 0 ? Math.min(...this.#leads) : window;
     const margin = Math.min(LONGEST_MARGIN_SECONDS, lead / 4) * (0.5 + chance);
-    const expectedAt = token.expiresAtSeconds - lead + margin;
+    const expectedAt = expiresAt - lead + margin;
     if (expectedAt > now) return expectedAt;
-    const pause = Math.min(Math.max((token.expiresAtSeconds - now) / 8, 5), 300);
+    const pause = Math.min(Math.max((expiresAt - now) / 8, 5), 300);
     return now + pause * (0.75 + chance / 2);
   }
 }
 
 function lifetime(token: Token): number {
-  return token.expiresAtSeconds - token.createdAt.getTime() / 1000;
+  return secondsOf(token.expiresAt) - secondsOf(token.createdAt);
+}
+
+export function secondsOf(time: Date): number {
+  return time.getTime() / 1000;
 }
