@@ -185,7 +185,7 @@ class SingleStack(DeployedStack):
             event_age_seconds=60 * minutes,
             attempts=3,
             within_minutes=parameters.start_within_minutes,
-            description="Runs the token refresh worker; scripts/deploy NAME --pause stops it",
+            description="Runs the token refresh worker; token-refresh pause holds it back",
         )
 
     def _watch(self) -> None:

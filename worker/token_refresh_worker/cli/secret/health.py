@@ -12,6 +12,7 @@ from token_refresh.advice import Advice, Command
 from token_refresh_worker.cli.console.screen import relative, span, when
 from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.state import SECRET_IS_BROKEN, PastAttempt, Result, SecretState
+from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.schedule import lifetime_too_short
 from token_refresh_worker.core.steps import (
     Carry,
@@ -37,7 +38,19 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _table, _expiry, _client, _failed, _overdue, _ending, _provider_ends, _published, _lifetime)
+    checks = (
+        _step,
+        _paused,
+        _table,
+        _expiry,
+        _client,
+        _failed,
+        _overdue,
+        _ending,
+        _provider_ends,
+        _published,
+        _lifetime,
+    )
     return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
 
 
@@ -78,6 +91,7 @@ def explain_attempt(past: PastAttempt) -> str:
         Result.SILENT: "no result: the run died",
         Result.UNKNOWN: "no response",
         Result.MOVED: "the claims moved",
+        Result.PAUSED: "paused, or resumed",
     }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
@@ -146,7 +160,19 @@ def _mismatch(state: SecretState, step: Mismatch) -> Finding:
         remedy = ("take the deployed function's settings: ", with_function, ". Or ")
     return Finding.broken(
         f"a run with these settings fails: the claims are in {step.stored}, and these keep them in {step.configured}",
-        *(*remedy, "move the claims: ", command("claims move", *move_options(step.configured, step.stored))),
+        *(*remedy, "move the claims: ", command("claims move", *move_options(step.configured))),
+    )
+
+
+def _paused(state: SecretState) -> Iterator[Finding]:
+    """Report a pause: somebody decided it, and the next reader has to know."""
+    pause, left = pause_of(state.snapshot), state.left
+    if pause is None:
+        return
+    late = "" if left is None or state.snapshot.now + left > pause.until else ", and the access token expires before"
+    yield Finding.attention(
+        f"an operator paused the refreshes until {when(pause.until)}: {pause.why}{late}",
+        *("to go on before that: ", state.context.command("resume")),
     )
 
 
@@ -202,6 +228,8 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
     due, left = state.due_at, state.left
     # Where no run refreshes, another finding says why; the schedule is not the cause.
     if due is None or left is None or not isinstance(state.step, (*_REFRESHES, Wait)):
+        return
+    if pause_of(state.snapshot) is not None:
         return
     late = state.snapshot.now - due
     if left > timedelta(0) and late > state.period:
