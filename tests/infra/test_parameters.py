@@ -246,7 +246,8 @@ def test_lists() -> None:
     """A list is written with commas on a command line, and as a list in a file."""
     names = ["arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/sso/Admin_*"]
 
-    assert tuple(names) == read(operators=names).operators == read(operators=", ".join(names)).operators
+    assert tuple(names) == read(**HERE, operators=names).operators
+    assert tuple(names) == read(**HERE, operators=", ".join(names)).operators
     assert () == read(operators="").operators
 
 

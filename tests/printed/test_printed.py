@@ -155,6 +155,6 @@ def test_every_page_is_run() -> None:
 def test_deploy_page_has_all() -> None:
     """docs/deploy.md has each form of `scripts/deploy`, and no other."""
     lines = {line for line in lines_of(DEPLOY) if line.startswith("scripts/deploy")}
-    forms = ("prod", "prod --pause", "prod --resume", "diff prod", "synth prod", "destroy prod", "bootstrap prod")
+    forms = ("prod", "diff prod", "synth prod", "destroy prod", "bootstrap prod")
 
     assert {f"scripts/deploy {form}" for form in forms} == lines

@@ -49,6 +49,8 @@ class Deployment:
 
     function: str | None = None
     """The deployed function, if that is proven."""
+    fleet: str | None = None
+    """The fleet that the secret is tagged as a member of."""
     is_named: bool = False
     """Whether the tags name a function, proven or not: then they say where its claims are, too."""
     doubtful: Mapping[str, str] = field(default_factory=dict)

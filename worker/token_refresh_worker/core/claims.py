@@ -28,10 +28,23 @@ NO_TOKEN: Final = "-" * 22
 """As long as a fingerprint, and the fingerprint of none."""
 
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
-# Silence is the lack of a record, and a move is no attempt.
-_RECORDED: Final = {fate.value: fate for fate in Fate if fate not in {Fate.SILENT, Fate.MOVED}}
+LONGEST_PAUSE: Final = timedelta(days=7)
+"""Nothing that is stored as a pause holds back refreshes for longer."""
+LONGEST_REASON: Final = 200
+"""How many characters of a pause's reason are kept."""
+
+# Silence is the lack of a record, and neither a move nor a pause is an attempt.
+_RECORDED: Final = {fate.value: fate for fate in Fate if fate.is_attempt and fate is not Fate.SILENT}
 _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
+
+
+@record
+class ClaimPause:
+    """What an operator decided: runs send nothing before `until`."""
+
+    until: datetime
+    why: str
 
 
 @record
@@ -50,6 +63,8 @@ class Claim(Attempt):
     """Random, so that equal claims of two runs are not taken for one. Empty where no claim can be read."""
     moved_to: StoreName | None = None
     """Nobody redeems under this claim: from here on the claims are in this store."""
+    pause: ClaimPause | None = None
+    """Nor under one with a pause: it holds back the next claim."""
 
     @property
     def ends_at(self) -> datetime:
@@ -92,6 +107,7 @@ def write_claim(claim: Claim) -> SecretValue:
             "forced": claim.forced,
             "versions": claim.versions,
             **({} if claim.moved_to is None else {"moved_to": claim.moved_to.as_fields()}),
+            **({} if claim.pause is None else {"pause": [claim.pause.until.timestamp(), claim.pause.why]}),
         }
     )
 
@@ -107,6 +123,7 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
         # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
         seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
         moved_to = read_store_name(fields["moved_to"]) if "moved_to" in fields else None
+        pause = _read_pause(fields["pause"], claimed_at) if "pause" in fields else None
         return Claim(
             claim_id=matching(_ID, claim_id),
             version_id=matching(_ID, fields["version_id"]),
@@ -120,9 +137,10 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
             host=_optional(HOST, fields["host"]),
             grace=None if fields["grace_seconds"] is None else _grace(fields["grace_seconds"]),
             nonce=str(fields["nonce"]),
-            fate=Fate.SILENT if moved_to is None else Fate.MOVED,
+            fate=Fate.MOVED if moved_to else Fate.PAUSED if pause else Fate.SILENT,
             versions=_whole(fields["versions"]),
             moved_to=moved_to,
+            pause=pause,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {claim_id} is not a claim") from None
@@ -184,6 +202,11 @@ def _entry(attempt: Attempt) -> list[object]:
         *(attempt.fingerprint, attempt.fate.value, attempt.next_fingerprint),
         *(attempt.forced, attempt.versions, _seconds(attempt.retry_at)),
     ]
+
+
+def _read_pause(value: Sequence[Any], claimed_at: datetime) -> ClaimPause:
+    until, why = value
+    return ClaimPause(until=min(read_unix(_number(until)), claimed_at + LONGEST_PAUSE), why=str(why)[:LONGEST_REASON])
 
 
 def _read_entry(entry: Sequence[Any]) -> Attempt:

@@ -122,7 +122,7 @@ class Snapshot:
         origin, document, fingerprint = self.current.document.origin, self.current.document, self.fingerprint
         if not document.refresh_token or self.missing_claim_id is not None or (origin and origin.token == fingerprint):
             return False
-        attempts = [a for a in self.ledger.attempts if a.fate is not Fate.MOVED and a.fingerprint != NO_TOKEN]
+        attempts = [a for a in self.ledger.attempts if a.fate.is_attempt and a.fingerprint != NO_TOKEN]
         # A run brought them; or they were there before an attempt on them, which stands for one that a table lost.
         ours = any(
             a.next_fingerprint == fingerprint

@@ -35,6 +35,7 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "attempts": report.requests,
         "provider": report.provider,
         "outcome": report.name,
+        "paused": report.paused,
         "retry_at": iso(report.retry_at) if report.retry_at else None,
         "error_type": report.error_type,
         "error": str(report.error) if report.error else None,
@@ -45,6 +46,8 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "Superseded": int(report.name is OutcomeName.SUPERSEDED),
         "Failed": int(report.name is None),
         "ReauthorizationRequired": int(isinstance(report.error, ReauthorizationRequired)),
+        # Only then, since a metric costs by the hours in which it is sent.
+        "Paused": None if report.paused is None else 1,
         "DurationMs": duration_ms,
         "SecondsToExpiry": seconds_to_expiry,
         "SecondsAfterDue": seconds_after_due,

@@ -13,6 +13,7 @@ from token_refresh_worker.cli.console.screen import relative, span, when
 from token_refresh_worker.cli.secret.around import around, doctor_of
 from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.state import PastAttempt, Result, SecretState
+from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.schedule import lifetime_too_short
 from token_refresh_worker.core.steps import (
     Carry,
@@ -37,7 +38,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (_step, _expiry, _failed, _overdue, around, _lifetime)
+    checks = (_step, _paused, _expiry, _failed, _overdue, around, _lifetime)
     return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
 
 
@@ -78,6 +79,7 @@ def explain_attempt(past: PastAttempt) -> str:
         Result.SILENT: "no result: the run died",
         Result.UNKNOWN: "no response",
         Result.MOVED: "the claims moved",
+        Result.PAUSED: "paused, or resumed",
     }
     said = words.get(past.result, past.result.value.replace("_", " "))
     return said + (f" ({past.error})" if past.error else "")
@@ -146,7 +148,19 @@ def _mismatch(state: SecretState, step: Mismatch) -> Finding:
         remedy = ("take the deployed function's settings: ", with_function, ". Or ")
     return Finding.broken(
         f"a run with these settings fails: the claims are in {step.stored}, and these keep them in {step.configured}",
-        *(*remedy, "move the claims: ", command("claims move", *move_options(step.configured, step.stored))),
+        *(*remedy, "move the claims: ", command("claims move", *move_options(step.configured))),
+    )
+
+
+def _paused(state: SecretState) -> Iterator[Finding]:
+    """Report a pause: somebody decided it, and the next reader has to know."""
+    pause, left = pause_of(state.snapshot), state.left
+    if pause is None:
+        return
+    late = "" if left is None or state.snapshot.now + left > pause.until else ", and the access token expires before"
+    yield Finding.attention(
+        f"an operator paused the refreshes until {when(pause.until)}: {pause.why}{late}",
+        *("to go on before that: ", state.context.command("resume")),
     )
 
 
@@ -180,7 +194,10 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
     """Report a refresh that is late: a scheduled run should have begun one, and no rule keeps it back."""
     due, left = state.due_at, state.left
     # Where no run refreshes, another finding says why; the schedule is not the cause.
-    if due is None or left is None or not isinstance(state.step, (*_REFRESHES, Wait)):
+    runs = isinstance(state.step, (*_REFRESHES, Wait)) and pause_of(state.snapshot) is None
+    if due is None or left is None or not runs:
+        return
+    if pause_of(state.snapshot) is not None:
         return
     late = state.snapshot.now - due
     if left > timedelta(0) and late > state.period:
