@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 # docs/commands.md is made from the command line itself.
 DOCS = [page for page in sorted((ROOT / "docs").glob("*.md")) if page.name != "commands.md"]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS]
-PROGRAMS = ["README.md", "docs/tutorial.md", "docs/several-secrets.md"]
+PROGRAMS = ["README.md", "docs/tutorial.md", "docs/mcp.md", "docs/several-secrets.md"]
 BLOCK = re.compile(r"^ *```(?:console|sh)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`((?:token-refresh|scripts/\w+) [^`]+)`")
 
@@ -79,7 +79,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         store = Store(server, Clock(time.time()))
-        for provider in ("upwork", "xero"):
+        for provider in ("upwork", "xero", "mcp"):
             store.put("canary", secret_id=f"{provider}-oauth-tokens-published")
         yield
 
