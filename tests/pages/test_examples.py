@@ -16,7 +16,7 @@ from printed.everywhere import ROOT, check, of_help, of_messages, of_pages
 from reader.surroundings import Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
 
-PROGRAMS = ["README.md", "docs/tutorial.md", "docs/several-secrets.md"]
+PROGRAMS = ["README.md", "docs/tutorial.md", "docs/mcp.md", "docs/several-secrets.md"]
 
 
 def of(program: str) -> list[Any]:
@@ -70,7 +70,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         store = Store(server, Clock(time.time()))
-        for provider in ("upwork", "xero"):
+        for provider in ("upwork", "xero", "mcp"):
             store.put("canary", secret_id=f"{provider}-oauth-tokens-published")
         yield
 

@@ -10,9 +10,10 @@ from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_infra.common import CREATE, NONE, CommonParameters, event_bus, kept_tokens_key, part, secret
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 from token_refresh_infra.single.checks import (
+    check_allow_list,
     check_claims,
     check_lifetime,
-    check_protects,
+    check_messages,
     check_published,
     check_schedule,
 )
@@ -66,6 +67,8 @@ class SingleParameters(CommonParameters):
     """HTTPS only. Default: the profile's."""
     token_endpoint_auth_method: Annotated[str | None, text("|".join(AuthMethod), f"one of {', '.join(AuthMethod)}")]
     """How the client authenticates. Default: the profile's."""
+    encrypt_messages: Annotated[bool, switch(default=False)]
+    """Encrypt topic and queues with a `kms_key` that exists, as with one that is made (docs/deploy.md#encryption)."""
     client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
     """ARN of the KMS key that signs for `private_key_jwt`."""
     client_assertion_audience: Annotated[str | None, text(_AUDIENCE, "printable text without spaces")]
@@ -103,14 +106,12 @@ class SingleParameters(CommonParameters):
         check_lifetime(self)
         check_claims(self)
         check_schedule(self)
-        if self.consumers and not self.operators:
-            raise ParameterError("consumers: needs operators; with an allow list, somebody has to be able to authorize")
-        if self.operators:
-            check_protects(self)
+        check_allow_list(self)
         if self.kept_tokens_key not in {None, NONE} and self.claim_table is None:
             raise ParameterError("kept_tokens_key: needs claim_table, which is where tokens are kept")
         self.check_kept_tokens_key(self.kept_tokens_key_choice, self.timeout_seconds)
         check_published(self)
+        check_messages(self)
         if self.uses_role_as_client and self.assertion_audience is None:
             raise ParameterError("client_assertion_audience: needed with aws_iam_jwt; the provider says which it wants")
         for name in ("token_secret", "client_secret", "published_secret", "client_key"):

@@ -18,7 +18,7 @@ from token_refresh_infra.constructs.schedule import Schedules
 from token_refresh_infra.constructs.secret import AllowList, EmptySecret
 from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.table import ClaimTable, adopted_table_arn
-from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic
+from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic, rule_arns
 from token_refresh_infra.single.alarms import RefreshAlarms
 from token_refresh_infra.single.dashboard import RefreshDashboard, save_queries
 from token_refresh_infra.single.metrics import Metrics
@@ -52,6 +52,7 @@ class SingleStack(DeployedStack):
             timeout_seconds=parameters.timeout_seconds,
             event_age_seconds=60 * parameters.run_every_minutes,
             log_key=self._key_arn if parameters.encrypt_logs else None,
+            message_key=self._message_key,
         )
         self._make_secrets()
         self._grant_worker()
@@ -77,15 +78,17 @@ class SingleStack(DeployedStack):
     def _make_key(self) -> None:
         """Make or adopt the customer-managed key, where one is wanted."""
         parameters = self._parameters
-        self._key: kms.IKey | None = None
+        self._message_key: kms.IKey | None = None
         self._key_arn = parameters.kms_key
         if parameters.kms_key == CREATE:
             made = SecretKey(self, "Key", environment=parameters.environment)
             if parameters.encrypt_logs:
                 made.allow_logs(parameters.log_group_name)
-            if parameters.alarms and not parameters.alarm_topic:
-                made.allow_alarms(alarm_arns(self, parameters))
-            self._key, self._key_arn = made.key, made.key.key_arn
+            if parameters.alarms:
+                made.allow_messages(alarms=alarm_arns(self, parameters), rules=rule_arns(self, parameters))
+            self._message_key, self._key_arn = made.key, made.key.key_arn
+        elif parameters.encrypt_messages and parameters.kms_key:
+            self._message_key = kms.Key.from_key_arn(self, "MessageKey", parameters.kms_key)
 
     def _make_secrets(self) -> None:
         """Make or adopt the token secret and the published one; an allow list is in the policies of made ones."""
@@ -175,7 +178,11 @@ class SingleStack(DeployedStack):
     def _schedule(self) -> None:
         parameters, minutes = self._parameters, self._parameters.run_every_minutes
         self.schedule = Schedules(
-            self, "Schedule", group_name=parameters.stack_name, enabled=parameters.schedule_enabled
+            self,
+            "Schedule",
+            group_name=parameters.stack_name,
+            enabled=parameters.schedule_enabled,
+            message_key=self._message_key,
         )
         self.schedule.run(
             "Schedule",
@@ -202,8 +209,9 @@ class SingleStack(DeployedStack):
                     f"schedule_minutes: runs every {parameters.run_every_minutes} minutes are too seldom for an alarm "
                     "before a token expires; leave schedule_minutes and flexible_minutes out",
                 )
-            self.topic = alarm_topic(self, parameters=parameters, key=self._key)
-            self.denied = DeniedAccess(self, "DeniedAccess", names=[f"*{parameters.token_secret_name}*"])
+            self.topic = alarm_topic(self, parameters=parameters, key=self._message_key)
+            names = [f"*{parameters.token_secret_name}*"]
+            self.denied = DeniedAccess(self, "DeniedAccess", names=names, key=self._message_key)
             alarms = RefreshAlarms(
                 self,
                 "Alarms",
