@@ -18,11 +18,8 @@ def aws(environment: dict[str, str], store: SecretsManagerServer, tokens: Tokens
     """A deployment whose client secret nobody names but its function."""
     tokens.store(expires_in=DAY, clientId=None, clientSecret=None)
     store.client().create_secret(Name="client", SecretString='{"clientId": "id", "clientSecret": "made-up"}')
-    tags = [
-        {"Key": "aws:cloudformation:stack-id", "Value": STACK},
-        {"Key": "token-refresh:function", "Value": "worker"},
-    ]
-    store.client().tag_resource(SecretId=SECRET_ID, Tags=tags)
+    tags = {"aws:cloudformation:stack-id": STACK, "token-refresh:function": "worker"}
+    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": key, "Value": tags[key]} for key in tags])
     with Aws() as server:
         server.function_tags = {"aws:cloudformation:stack-id": STACK}
         variables = {"CLIENT_SECRET_ID": "client", "RUN_PERIOD_SECONDS": "9000", "TOKEN_SECRET_ID": SECRET_ID}

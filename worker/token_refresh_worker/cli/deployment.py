@@ -37,9 +37,8 @@ def find_deployment(context: Context) -> Context:
     is_function = stack is not None and function is not None and _stack_of_function(context, secret, function) == stack
     variables = _variables_of(context, function) if is_function and function else {}
     # Where its client credentials are, and how often it runs, only the function says.
-    found |= {
-        name: variables[name] for name in _OF_FUNCTION if variables.get(name) and not context.environment.get(name)
-    }
+    of_function = {name: variables[name] for name in _OF_FUNCTION if variables.get(name)}
+    found |= {name: value for name, value in of_function.items() if not context.environment.get(name)}
     return replace(
         context,
         environment={**context.environment, **found},

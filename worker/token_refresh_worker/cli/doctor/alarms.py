@@ -66,11 +66,8 @@ def _states(context: Context, ours: list[dict[str, Any]]) -> Finding:
         query = ("--query", "[MetricAlarms,CompositeAlarms][].AlarmDescription")
         show = Command((*line.split(), *ringing, *query, "--region", context.region))
         return Finding.broken(f"in alarm: {', '.join(ringing)}", "each says what to run first: ", show)
-    more = (
-        ""
-        if context.function or context.deployment.function
-        else "; pass --function NAME for those on the function and its queues"
-    )
+    known = context.function or context.deployment.function
+    more = "" if known else "; pass --function NAME for those on the function and its queues"
     return Finding.healthy(f"{len(ours)}, none in alarm{more}")
 
 
