@@ -154,7 +154,7 @@ def vectors() -> list[dict[str, Any]]:
     stages = [_document(name, text) for name, text in (_RIGHT | _WRONG).items()]
     stages += [_failure(failure) for failure in (*_CODES, *_OTHER_CODES)]
     stages += [_life(seed, background=bool(seed % 2)) for seed in SEEDS]
-    stages.append(_slow())
+    stages += [_slow(), _last_seconds()]
     stages += [_schedule(seed) for seed in SEEDS[:12]]
     return [stage.vector() for stage in stages]
 
@@ -222,6 +222,16 @@ def _slow() -> Stage:
     stage.store("second", lives=3600)
     stage.finish()
     stage.get()
+    return stage
+
+
+def _last_seconds() -> Stage:
+    """A token that is read again half a second before its end, which is nearer than any pause: it is not served after."""
+    stage = Stage("the last seconds", background=False)
+    stage.store("first", lives=4)
+    for seconds in (0, 3.5, 0.75):
+        stage.pass_seconds(seconds)
+        stage.get()
     return stage
 
 
