@@ -179,6 +179,13 @@ test("an error names the secret, the region and the action", async () => {
   );
 });
 
+test("an error names the key's permission where the key can't be used", async () => {
+  const thrown = Object.assign(new Error("Access to KMS is not allowed"), { name: "AccessDeniedException" });
+  const reader = new TokenReader("tokens", { client: { send: () => Promise.reject(thrown) } });
+
+  await assert.rejects(reader.get(), { name: "SecretAccessDenied", fix: "allow kms:Decrypt on its key for the caller's role" });
+});
+
 test("what is no name of a secret is refused, and not quoted", () => {
   for (const wrong of ["", "very secret", "ssm:/path", undefined]) {
     assert.throws(
