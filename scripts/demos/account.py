@@ -43,20 +43,22 @@ class Version:
 class Account:
     """An AWS account with the token secret, and its provider, for as long as the `with` block lasts."""
 
-    def __init__(self, handler: str = HANDLER, *, as_deployed: bool = False) -> None:
+    def __init__(self, handler: str = HANDLER, *, as_deployed: bool = False, single_use: bool = False) -> None:
         """Describe the account.
 
         Args:
             handler: The function's handler.
             as_deployed: Whether the secrets are those of the default deployment: the client credentials stand beside
                 the tokens, and a copy is published. Otherwise the credentials have a secret of their own.
+            single_use: Whether a refresh token is good once; otherwise the provider is set up like Upwork.
         """
         self._handler = handler
         self._client: dict[str, str] = {}
         self._as_deployed = as_deployed
         self._started = contextlib.ExitStack()
         self._versions: dict[str, str] = {}
-        self.provider = AuthorizationServer()
+        self._grace_seconds = 0 if single_use else 86_400
+        self.provider = AuthorizationServer(grace_seconds=self._grace_seconds)
         self.store = SecretsManagerServer()
         self.secrets: set[str] = set()
         """Every token and client secret that there ever was: what must be printed nowhere."""
@@ -95,7 +97,7 @@ class Account:
             "PROVIDER": "upwork",
             "TOKEN_ENDPOINT": self.provider.token_endpoint,
             "TOKEN_SECRET_ID": TOKEN_SECRET_ID,
-            "REPLAY_GRACE_SECONDS": "86400",  # the provider is set up like Upwork
+            "REPLAY_GRACE_SECONDS": str(self._grace_seconds),
         }
 
     def function(self) -> Function:
@@ -146,6 +148,10 @@ class Account:
     def refresh_requests(self) -> int:
         """Count the refresh requests that the authorization server has received."""
         return sum(request.grant_type == "refresh_token" for request in self.provider.requests())
+
+    def api_status(self) -> int:
+        """Return what the API says to a service that reads the token now."""
+        return self.provider.api_status(self.current_document()["accessToken"])
 
     def grant_lives(self) -> bool:
         """Whether the authorization server accepts the refresh token that is stored."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from concurrent.futures import Future
 
+from demos.account import Account
 from demos.scene import Chapter, Scene
 from testbed.aws.faults import Action
 from testbed.aws_lambda.function import SCHEDULED_EVENT, Function, Invocation
@@ -72,7 +73,7 @@ def _race(scene: Scene) -> None:
 def _kill(scene: Scene) -> None:
     with scene.account.function() as function:
         scene.let_hours_pass(_A_DAY_HOURS)
-        pending, staged = _kill_when_it_stores(scene, function, "hold_after")
+        pending, staged = kill_when_it_stores(scene.account, function, "hold_after")
         run = scene.note("scheduled run", pending.result())
     scene.check("the run had stored its tokens when it was killed", expected=True, actual=staged)
     scene.check(_KILLED, "Runtime.ExitError", run.outcome)
@@ -81,16 +82,19 @@ def _kill(scene: Scene) -> None:
     scene.check("consumers still read the old one (AWSCURRENT stayed)", expected=False, actual=scene.current_moved)
 
 
-def _kill_when_it_stores(scene: Scene, function: Function, hold: Action) -> tuple[Future[Invocation], bool]:
-    """Begin a run, hold the write of its new tokens before or after it is applied, and kill the process there."""
-    store = scene.account.store
-    # The first write is the claim, the second the new tokens.
-    held = store.fault(hold, "PutSecretValue", nth=2)
+def kill_when_it_stores(
+    account: Account, function: Function, hold: Action, *, write: int = 2
+) -> tuple[Future[Invocation], bool]:
+    """Begin a run, hold the write of its new tokens before or after it is applied, and kill the process there.
+
+    `write` is the number of that write: the worker's first one is its claim.
+    """
+    held = account.store.fault(hold, "PutSecretValue", nth=write)
     pending = function.begin(SCHEDULED_EVENT)
     while not (reached := held.reached.wait(0.05)) and not pending.done():
         pass
     function.kill()
-    store.faults.clear()
+    account.store.faults.clear()
     return pending, reached
 
 
@@ -110,7 +114,7 @@ def _recover(scene: Scene) -> None:
 def _kill_before_storing(scene: Scene) -> None:
     with scene.account.function() as function:
         scene.let_hours_pass(_JUST_DUE_HOURS)
-        pending, received = _kill_when_it_stores(scene, function, "hold_before")
+        pending, received = kill_when_it_stores(scene.account, function, "hold_before")
         run = scene.note("scheduled run", pending.result())
     scene.check("the run had received new tokens when it was killed", expected=True, actual=received)
     scene.check(_KILLED, "Runtime.ExitError", run.outcome)

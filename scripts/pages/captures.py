@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,28 +9,21 @@ from demos.account import TOKEN_SECRET_ID, Account
 from pages.terminal import ROOT, drawn, normalised, plain, run
 from testbed.aws_lambda.function import SCHEDULED_EVENT
 
-SHOWN_STEPS = (6, 7)
-_STEP = re.compile(r"^ ?(\d+)  \S")
+_FIRST_SHOWN = "2  "
 
 
 def demo() -> str:
-    """Run `scripts/demo` and draw the steps in which a run is killed and the next one recovers."""
+    """Run `scripts/demo` and draw its two disasters."""
     began = datetime.now(UTC)
     return drawn(excerpt(normalised(run([ROOT / "scripts" / "demo"]), began)), "scripts/demo")
 
 
 def excerpt(printed: str) -> str:
-    """Return the steps that are shown and the verdict, with a mark where lines are left out."""
-    kept: list[str] = ["$ scripts/demo", " ⋮"]
-    step = 0
-    for line in printed.splitlines():
-        if found := _STEP.match(plain(line)):
-            step = int(found[1])
-        if step in SHOWN_STEPS:
-            kept.append(line.rstrip())
-        if plain(line).startswith("All "):
-            kept += [" ⋮", line.removesuffix(" Read on:")]
-    return "\n".join(kept)
+    """Return what is shown: all from the first disaster to the figures, with a mark where lines are left out."""
+    lines = [line.rstrip() for line in printed.splitlines()]
+    first = next(number for number, line in enumerate(lines) if plain(line).startswith(_FIRST_SHOWN))
+    last = next(number for number, line in enumerate(lines) if plain(line).startswith("Next: "))
+    return "\n".join(["$ scripts/demo", " ⋮", *lines[first:last]])
 
 
 def status() -> str:

@@ -213,6 +213,8 @@ EXPIRED = (
     "`aws login`, or check AWS_PROFILE and this machine's clock"
 )
 
+SIGNED_OUT = "CALL failed because the sign-in of this AWS profile has expired ({}): sign in again: `aws sso login`"
+
 
 @pytest.mark.parametrize("door", DOORS)
 def test_an_expired_session(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, door: str) -> None:
@@ -226,7 +228,9 @@ def test_an_expired_session(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_PROFILE", "sso")
-    assert EXPIRED.format("SSOTokenLoadError") == said(door, SecretAccessDenied)
+    signed_out = said(door, SecretAccessDenied)
+    assert SIGNED_OUT.format("SSOTokenLoadError") == signed_out.replace(" --profile sso", "")
+    assert (" --profile sso" in signed_out) == door.startswith("command, "), "a command knows the profile"
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -62,6 +62,9 @@ def test_a_message_names_secret_region_and_action(cause: Cause, raised: type[Tok
         (Cause.DELETED, "`aws secretsmanager restore-secret --secret-id 'my tokens' --region eu-central-1`"),
         (Cause.DENIED, "`aws sts get-caller-identity`"),
         (Cause.BAD_CREDENTIALS, "renew them with `aws sso login`"),
+        (Cause.SSO_EXPIRED, "has expired (SomeCode): sign in again: `aws sso login`"),
+        (Cause.LOGIN_EXPIRED, "has expired (SomeCode): sign in again: `aws login`"),
+        (Cause.CLOCK, "the clock of the machine that sent it is off (SomeCode): set that clock"),
         (Cause.NO_CREDENTIALS, "AWS_PROFILE"),
     ],
 )

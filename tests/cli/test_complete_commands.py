@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import token_refresh_worker
-from builders import DAY
+from builders import DAY, HOUR
 from cli import states
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
@@ -105,7 +105,7 @@ def test_the_wrong_provider(stage: Stage, profile: str) -> None:
 
 def test_a_function_that_does_not_exist(stage: Stage) -> None:
     """`doctor` prints no command with a function that can't be read: that command would fail, too."""
-    stage.tokens.store(expires_in=DAY)
+    stage.tokens.store(expires_in=7 * HOUR)
 
     ended = stage.cli("doctor", "--function", "nope", AWS_ENDPOINT_URL_LAMBDA="http://127.0.0.1:9")
 

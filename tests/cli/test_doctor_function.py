@@ -58,14 +58,14 @@ def test_function_unscheduled_and_denied(cli: Cli, account: Account, simulator: 
 
 
 def test_paused(cli: Cli, account: Account) -> None:
-    """A schedule that is paused is worth a look, with how to resume it."""
+    """A schedule that is switched off is worth a look, with what switches it on."""
     account.deploy()
     account.schedule(state="DISABLED")
 
     ended = cli("doctor", "--function=worker")
 
     assert 0 == ended.code
-    assert "look schedule: paused: worker -> resume it" in ended.screen
+    assert "look schedule: switched off: worker -> remove schedule_enabled = false" in ended.screen
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,11 @@ def test_what_went_wrong_is_counted(cli: Cli, account: Account) -> None:
     ended = cli("doctor", "--function=worker")
 
     assert 0 == ended.code
-    assert "look dead letters: 1 in dead: scheduled runs that never reached the function -> read them" in ended.screen
-    assert "look failed runs: 2 in failed: asynchronous runs that failed -> read them with" in ended.screen
+    assert "look dead letters: 1 in dead: scheduled runs that never reached the function -> read" in ended.screen
+    assert "look failed runs: 2 in failed: asynchronous runs that failed -> read what happened" in ended.screen
+    url = f"{account.url}/123456789012/failed"
+    for action in ("receive-message", "purge-queue"):
+        assert f"aws sqs {action} --queue-url {url} --region eu-central-1" in ended.screen
     assert "canary" not in ended.screen
 
 

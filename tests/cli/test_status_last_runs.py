@@ -115,7 +115,7 @@ def test_a_used_token(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> 
 
 def test_live_claim(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """While a run holds the claim, nothing is wrong."""
-    claim(store, tokens.store(expires_in=7 * HOUR))
+    claim(store, tokens.store(expires_in=7.5 * HOUR))
 
     ended = cli("status")
 

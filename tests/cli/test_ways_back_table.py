@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from cli.shell import commands_in
 from cli.ways import REGION, SECRET, STATUS, Scene
 from testbed.dynamodb.server import DynamoDbServer
 
@@ -124,6 +125,38 @@ def test_denied(in_table: Scene, table: DynamoDbServer) -> None:
 
     assert {"GetItem", "UpdateItem"} >= allowed
     assert in_table.is_healthy()
+
+
+def test_a_table_that_was_emptied(in_table: Scene, table: DynamoDbServer) -> None:
+    """A table that was restored from an old backup, or emptied, is called so, and the printed command begins anew."""
+    in_table.shell.environment["CLAIM_TABLE"] = TABLE
+    assert 0 == in_table.shell.run(REFRESH).code
+    table.tables[TABLE].clear()
+
+    lost = in_table.shell.run(STATUS)
+    in_table.follow(lost, "refresh")
+
+    assert 1 == lost.code
+    assert f"table {TABLE} has lost claims on this secret: it was emptied, restored from a backup" in lost.screen
+    assert in_table.is_healthy()
+
+
+def test_a_table_that_is_gone(in_table: Scene, table: DynamoDbServer) -> None:
+    """A table that was deleted: the message lists its backups, and names another table in the document."""
+    in_table.shell.environment["CLAIM_TABLE"] = TABLE
+    assert 0 == in_table.shell.run(REFRESH).code
+    del table.tables[TABLE]
+    table.create_table("restored", key="secret_arn")
+
+    gone = in_table.shell.run(REFRESH)
+    line = next(line for line in commands_in(gone) if "--lost" in line).replace("NAME", "restored")
+    moved = in_table.shell.run(line)
+    in_table.shell.environment["CLAIM_TABLE"] = "restored"
+
+    assert f"aws dynamodb list-backups --backup-type ALL --table-name {TABLE} --region {REGION}" in gone.screen
+    assert 0 == moved.code, moved.screen
+    assert in_table.is_healthy(), in_table.shell.run(STATUS).screen
+    assert table.tables["restored"]
 
 
 def test_a_table_that_does_not_exist(in_table: Scene) -> None:

@@ -2,12 +2,19 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from builders import HOUR, NOW
+from fleet.rows import ran, row, seen
+from pages.parts import fleet_cost
+from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.core.announcement import Announcement, Transition
-from token_refresh_worker.fleet.core.dispatch import Limits
+from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, decide
+from token_refresh_worker.fleet.core.gauges import measure
+from token_refresh_worker.run.last_line import last_line
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fleet.md").read_text()
@@ -19,25 +26,40 @@ def section(heading: str) -> str:
 
 
 def test_what_fits() -> None:
-    """The figures of the limits follow from the write budget."""
+    """The figures of the limits follow from the write budget, and from the window of a one-hour token."""
     per_second = Limits().runs_a_minute / 60
+    window = refresh_window(HOUR, HOUR).total_seconds()
+    ends = section("Where a fleet ends")
 
-    assert f"{per_second:.0f} refreshes/s" in PAGE
-    assert f"{round(10_000 / per_second / 60)} minutes" in section("Limits")
-    assert f"{per_second * 40 * 60:,.0f} one-hour tokens" in section("Limits")
+    assert f"10,000 take {10_000 / per_second / 60:.1f} minutes" in ends
+    assert f"{per_second * window:,.0f} one-hour tokens are the most that can all be refreshed" in ends
+    assert f"{per_second * (3600 - window):,.0f} one-hour tokens are the most in a steady state" in ends
 
 
-@pytest.mark.parametrize("column", range(4))
+@pytest.mark.parametrize("column", range(3))
 def test_cost(column: int) -> None:
-    """The cost page's sums add up, to the dollar."""
+    """The cost page's sums add up, to the dollars of rounding, and the secrets themselves cost what AWS asks."""
     rows = re.findall(r"^\| (.*?) \| (.*) \|$", section("Cost"), re.MULTILINE)
     amounts = {
-        name: [float(cell.strip(" *").replace(",", "")) for cell in cells.split("|")] for name, cells in rows[2:]
+        name.strip("*"): [float(cell.strip(" *").replace(",", "")) for cell in cells.split("|")]
+        for name, cells in rows[2:]
     }
-    total = amounts.pop("**together, one-hour tokens**")
-    amounts.pop("refreshes, 24-hour tokens")
+    total = amounts.pop("together, one-hour tokens")
+    amounts.pop("together, 24-hour tokens")
 
-    assert abs(sum(found[column] for found in amounts.values()) - total[column]) < 1
+    assert abs(sum(found[column] for found in amounts.values()) - total[column]) <= len(amounts) / 2
+    assert [400, 4_000, 12_000][column] == amounts["storage in Secrets Manager, 0.40 each"][column]
+
+
+def test_what_the_cost_counts() -> None:
+    """The calculation counts the metrics that the dispatcher and a run send."""
+    found = seen()
+    fleet = Fleet(rows=[row(found=found)])
+    (provider,) = measure(fleet, decide(fleet, NOW), NOW).providers.values()
+    line: Any = last_line(ran(), trigger="fleet", secret_id="s", duration_ms=1, fleet="prod", due_before=NOW - HOUR)
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+
+    assert (fleet_cost.GAUGES_OF_A_PROVIDER, fleet_cost.METRICS_OF_RUNS) == (len(provider), len(directive["Metrics"]))
 
 
 def test_event_rules() -> None:

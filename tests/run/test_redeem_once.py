@@ -1,6 +1,7 @@
 """Rule 11: nothing forbids a refresh. What a run checks before its claim, sends, and makes of the tokens."""
 
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -183,6 +184,21 @@ def test_a_run_with_too_little_time_claims_nothing() -> None:
     with pytest.raises(DeadlineExceeded, match=r"^14 s are left to refresh secret tokens in eu-central-1, and 15 s"):
         world.execute(time_left_seconds=14.0)
     assert before == world.model.snapshot()
+
+
+@pytest.mark.parametrize(("ahead", "blamed"), [(70, "70 s ahead of"), (-70, "70 s behind"), (0, None)])
+def test_a_clock_that_is_off_is_not_a_short_timeout(ahead: int, blamed: str | None) -> None:
+    """Lambda counts the time left by the function's clock: one that is off is named, and no longer timeout helps."""
+    world = World()
+    run = world.run(time_left_seconds=14.0)
+    run.parts = replace(run.parts, time_of_day=lambda: world.clock.service_now + timedelta(seconds=ahead))
+
+    with pytest.raises(DeadlineExceeded) as failed:
+        run.execute()
+
+    assert (blamed is None) == ("Raise the function's timeout" in str(failed.value))
+    if blamed:
+        assert str(failed.value).startswith(f"the clock of this machine is {blamed} Secrets Manager's")
 
 
 def test_a_claim_that_is_denied_sends_nothing() -> None:

@@ -63,6 +63,18 @@ def test_each_failure_is_named_recorded_and_changes_nothing(
     assert (recorded, responses[-1].error) == (world.record().fate, world.record().error)
 
 
+@pytest.mark.parametrize("policy", [None, SINGLE_USE])
+def test_a_page_instead_of_tokens_recommends_waiting_first(policy: Policy | None) -> None:
+    """HTML with status 200 is a challenge or maintenance page: wait, before anybody changes anything."""
+    world = World(policy=policy)
+    world.endpoint.responses = [UNREADABLE] * 4
+
+    with pytest.raises(InvalidTokenResponse) as failed:
+        world.execute()
+
+    assert str(failed.value.fix[0]).startswith("Wait first: a challenge or maintenance page passes")
+
+
 def test_a_lost_response_is_not_asked_for_again_without_a_grace_period() -> None:
     """With a single-use token, one request that may have been received is the last."""
     world = World(policy=SINGLE_USE)

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -123,6 +123,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             nonce=lambda: secrets.token_hex(16),
             log=log,
             request_timeout_seconds=settings.request_timeout_seconds,
+            time_of_day=lambda: datetime.now(UTC),
         ),
         limit=timedelta(seconds=math.ceil(time_left_seconds)),
         force=trigger.force,
@@ -180,7 +181,7 @@ def find_credentials(
         SecretStoreError: The client secret can't be read.
     """
     if settings.client_secret_id is not None:
-        name = _client_secret_name(settings.client_secret_id, settings.provider)
+        name = client_secret_name(settings.client_secret_id, settings.provider)
         where = f"secret {name} (CLIENT_SECRET_ID)"
         found = _stored_credentials(secret(name).read(label=CURRENT), where)
         if found is None:
@@ -205,7 +206,7 @@ def previous_credentials(
     if settings.client_secret_id is None:
         return None
     try:
-        name = _client_secret_name(settings.client_secret_id, settings.provider)
+        name = client_secret_name(settings.client_secret_id, settings.provider)
         found = _stored_credentials(secret(name).read(label=_PREVIOUS), name)
     except TokenRefreshError:
         return None  # What counts is that the current ones were rejected.
@@ -214,8 +215,8 @@ def previous_credentials(
     return found if rotated and found != current else None
 
 
-def _client_secret_name(client_secret_id: str, provider: Provider) -> str:
-    # A fleet has one setting for the client secrets of many providers.
+def client_secret_name(client_secret_id: str, provider: Provider) -> str:
+    """Name the client secret of a provider: a fleet has one setting for those of many."""
     return client_secret_id.replace("{provider}", provider.name)
 
 

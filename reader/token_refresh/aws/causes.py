@@ -25,6 +25,12 @@ class Cause(Enum):
     BAD_KEY = auto()
     """The key is disabled, or of another type."""
     BAD_CREDENTIALS = auto()
+    SSO_EXPIRED = auto()
+    """Nobody is signed in, or no longer, through IAM Identity Center."""
+    LOGIN_EXPIRED = auto()
+    """Likewise with `aws login`."""
+    CLOCK = auto()
+    """The request was signed by a clock that is off."""
     NO_CREDENTIALS = auto()
     NO_REGION = auto()
     NO_PROFILE = auto()
@@ -50,7 +56,11 @@ class Cause(Enum):
     @property
     def is_denial(self) -> bool:
         """Whether the caller lacks a permission or valid credentials."""
-        return self in {Cause.DENIED, Cause.KEY_DENIED, Cause.BAD_CREDENTIALS, Cause.NO_CREDENTIALS}
+        return self in {Cause.DENIED, Cause.KEY_DENIED, Cause.NO_CREDENTIALS} | _UNUSABLE
+
+
+_UNUSABLE: Final = {Cause.BAD_CREDENTIALS, Cause.SSO_EXPIRED, Cause.LOGIN_EXPIRED, Cause.CLOCK}
+"""The causes of credentials that are there, and that AWS does not take."""
 
 
 class FailedCall(NamedTuple):
@@ -89,8 +99,9 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "ParameterNotFound": Cause.NOT_FOUND,
     "ProvisionedThroughputExceededException": Cause.THROTTLED,
     "QueueDoesNotExist": Cause.NOT_FOUND,
-    "RequestExpired": Cause.BAD_CREDENTIALS,
+    "RequestExpired": Cause.CLOCK,
     "RequestLimitExceeded": Cause.THROTTLED,
+    "RequestTimeTooSkewed": Cause.CLOCK,
     "RequestTimeout": Cause.SERVER_ERROR,
     "ResourceNotFoundException": Cause.NOT_FOUND,
     "ServiceUnavailable": Cause.SERVER_ERROR,
@@ -101,19 +112,22 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     "UnrecognizedClientException": Cause.BAD_CREDENTIALS,
     "BotoCoreError": Cause.UNREACHABLE,
     "CredentialRetrievalError": Cause.NO_CREDENTIALS,
-    "LoginError": Cause.BAD_CREDENTIALS,
+    "LoginError": Cause.LOGIN_EXPIRED,
     "NoCredentialsError": Cause.NO_CREDENTIALS,
     "NoRegionError": Cause.NO_REGION,
     "ParamValidationError": Cause.BAD_NAME,
     "PartialCredentialsError": Cause.NO_CREDENTIALS,
     "ProfileNotFound": Cause.NO_PROFILE,
     "ResponseParserError": Cause.UNREACHABLE,
-    "SSOError": Cause.BAD_CREDENTIALS,
-    "TokenRetrievalError": Cause.BAD_CREDENTIALS,
+    "SSOError": Cause.SSO_EXPIRED,
+    "TokenRetrievalError": Cause.SSO_EXPIRED,
 }
 
 # Longer or stranger text may hold anything: a proxy or an endpoint of someone else chooses it.
 _QUOTABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
+
+# Signature Version 4: "Signature expired: ... is now earlier than ...", "Signature not yet current: ...".
+_SKEW: Final = re.compile(r"\bSignature (expired|not yet current)\b")
 
 _KEY: Final = re.compile(r"\bkms:|\bto KMS\b")
 
@@ -147,6 +161,8 @@ def failure_of_code(code: object, message: object = None, status: object = None)
         cause = Cause.THROTTLED if quoted == "KMS.ThrottlingException" else Cause.KEY_DENIED
     if cause is Cause.NOT_FOUND and "specified secret value" in text:
         cause = Cause.NO_VALUE
+    elif cause is Cause.BAD_CREDENTIALS and _SKEW.search(text):
+        cause = Cause.CLOCK
     elif cause is Cause.DENIED and _KEY.search(text):
         cause = Cause.KEY_DENIED
     elif (

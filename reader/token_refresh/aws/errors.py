@@ -62,6 +62,24 @@ _MESSAGES: Final[Mapping[Cause, _ErrorText]] = {
             ", or check AWS_PROFILE and this machine's clock",
         ),
     ),
+    Cause.SSO_EXPIRED: _ErrorText(
+        SecretAccessDenied,
+        "{call} failed because the sign-in of this AWS profile has expired ({code})",
+        ("sign in again: ", Command.of("aws sso login")),
+    ),
+    Cause.LOGIN_EXPIRED: _ErrorText(
+        SecretAccessDenied,
+        "{call} failed because the sign-in of this AWS profile has expired ({code})",
+        ("sign in again: ", Command.of("aws login")),
+    ),
+    Cause.CLOCK: _ErrorText(
+        SecretAccessDenied,
+        "{call} was rejected because the clock of the machine that sent it is off ({code})",
+        (
+            "set that clock (NTP): AWS rejects requests that are 5 minutes off. A function's clock is AWS's: its next "
+            "run tries again"
+        ),
+    ),
     Cause.NO_CREDENTIALS: _ErrorText(
         SecretAccessDenied,
         "no AWS credentials were found for {call} ({code})",

@@ -69,7 +69,9 @@ def where_it_is(request: AwsRequest) -> Advice:
         case "table":
             return (
                 'Set CLAIM_TABLE to the output ClaimTableName of the stack (claim_table = "create" makes one), and ',
-                "AWS_REGION to its region",
+                "AWS_REGION to its region. If the table is lost, this lists what it can be restored from: ",
+                request.command("aws dynamodb list-backups --backup-type ALL --table-name {}", request.name),
+                *_named_in_document(request),
             )
         case "fleet table":
             return (
@@ -80,6 +82,15 @@ def where_it_is(request: AwsRequest) -> Advice:
             return "List the functions: ", request.command("aws lambda list-functions --query Functions[].FunctionName")
         case _:
             return ("Check its name, account and region",)
+
+
+def _named_in_document(request: AwsRequest) -> Advice:
+    """Say how a secret gets to know a table that was restored under another name, or made anew."""
+    if request.purpose is None:
+        return ()
+    line = "token-refresh claims move {} --to table --table NAME --lost"
+    move = request.command(line, request.purpose.removeprefix("secret "))
+    return ". Restored under another name, or made anew, NAME: deploy with it in claim_table, then ", move
 
 
 def how_to_store(request: AwsRequest) -> Advice:

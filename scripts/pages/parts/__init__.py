@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pages.parts import alarms, commands, cost, fleets, profiles, proof, webhooks, worker
+from pages.parts import alarms, commands, cost, fleet_cost, fleets, profiles, proof, webhooks, worker
 from pages.parts.deployments import parameters
 from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.fleet.parameters import FleetParameters
@@ -23,6 +23,7 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "rules": worker.rules,
     "transitions": worker.transitions,
     "providers": profiles.providers,
+    "provider-kinds": profiles.kinds,
     "provider-calendar": profiles.calendar,
     "proof-figures": proof.figures,
     "common-parameters": partial(parameters, CommonParameters),
@@ -37,4 +38,6 @@ PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "sender-names": webhooks.names,
     "breakers": fleets.breakers,
     "states": fleets.states,
+    "fleet-cost": fleet_cost.cost,
+    "fleet-limits": fleet_cost.limits,
 }

@@ -121,6 +121,13 @@ class AuthorizationServer(Child):
         accepted: bool = self._control("accepts", method="POST", data={"refresh_token": refresh_token})["accepted"]
         return accepted
 
+    def api_status(self, access_token: str) -> int:
+        """Call the API with an access token, and return the status of its response."""
+        import httpx  # noqa: PLC0415 - as above
+
+        headers = {"Authorization": f"Bearer {access_token}"}
+        return httpx.get(self.api, headers=headers, trust_env=False).status_code
+
     def _control(self, what: str, *, method: str = "GET", data: dict[str, str] | None = None) -> Any:
         import httpx  # noqa: PLC0415 - as above
 

@@ -10,12 +10,14 @@ import typer
 from token_refresh import __version__
 from token_refresh_worker.cli.authorize.command import authorize
 from token_refresh_worker.cli.claims.command import move
+from token_refresh_worker.cli.client.command import client
 from token_refresh_worker.cli.console.screen import discard, open_closed_streams, replace_unencodable
 from token_refresh_worker.cli.doctor.command import doctor
 from token_refresh_worker.cli.fleet import command as fleet
 from token_refresh_worker.cli.fleet import members
 from token_refresh_worker.cli.history.command import history
 from token_refresh_worker.cli.history.restore import restore
+from token_refresh_worker.cli.pause.command import pause, resume
 from token_refresh_worker.cli.providers.command import providers
 from token_refresh_worker.cli.refresh.command import refresh
 from token_refresh_worker.cli.revoke.command import revoke
@@ -41,7 +43,7 @@ _GROUPS = {
 }
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
-    *(authorize, status, refresh, doctor, history, restore, verify, providers, revoke),
+    *(authorize, status, refresh, doctor, pause, resume, history, restore, client, verify, providers, revoke),
     *(fleet.status, fleet.pause, fleet.resume, members.add, members.remove, members.resync),
     move,
 ):

@@ -49,6 +49,8 @@ class Deployment:
 
     function: str | None = None
     """The deployed function, if that is proven."""
+    fleet: str | None = None
+    """The fleet that the secret is tagged as a member of."""
     is_named: bool = False
     """Whether the tags name a function, proven or not: then they say where its claims are, too."""
     doubtful: Mapping[str, str] = field(default_factory=dict)
@@ -188,11 +190,12 @@ class Context:
         """
         service, _, operation = action.partition(":")
         client = self.client(service, limits, region=region)
-        response: dict[str, Any] = call(
-            lambda: call_action(client, operation, **members),
-            lambda: AwsRequest(action, name, client.meta.region_name, kind),
-            expected=expected,
-        )
+        with self.completing():
+            response: dict[str, Any] = call(
+                lambda: call_action(client, operation, **members),
+                lambda: AwsRequest(action, name, client.meta.region_name, kind),
+                expected=expected,
+            )
         return response
 
     def pages(self, action: str, kind: str, name: str = "", **members: Any) -> Iterator[dict[str, Any]]:
@@ -242,5 +245,8 @@ class Context:
         if command.is_complete:
             return command
         of_aws = [pair for pair in self.repeated if pair[0] == "--profile"]
+        profile = self.environment.get("AWS_PROFILE") or self.environment.get("AWS_DEFAULT_PROFILE")
+        if command.words[-1] == "login" and profile:  # The shell in which somebody signs in may be another.
+            of_aws = [("--profile", profile)]
         options = {"token-refresh": self.repeated, "aws": of_aws}.get(command.words[0], ())
         return Command((*command.words, *chain.from_iterable(options)), is_complete=True)

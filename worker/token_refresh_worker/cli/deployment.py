@@ -12,6 +12,7 @@ from token_refresh.aws.arn import parse_arn
 from token_refresh.aws.clients import ClientLimits
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.cli.context import Context, Deployment
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
 from token_refresh_worker.stored.tags import CLAIM_TABLE_TAG, FUNCTION_TAG, PUBLISHED_TAG, STACK_TAG
 
 _ONE_TRY: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=1)
@@ -38,6 +39,7 @@ def find_deployment(context: Context) -> Context:
         environment={**context.environment, **found},
         deployment=Deployment(
             function=function if is_function else None,
+            fleet=tags.get(FLEET_TAG),
             is_named=function is not None,
             doubtful={name: value for name, value in wanted.items() if name not in found},
         ),

@@ -1,6 +1,7 @@
 """What a run says when it fails: what failed, why, and the command that fixes it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from token_refresh.advice import Advice, Command
 from token_refresh.errors import (
@@ -40,9 +41,9 @@ class SecretName:
         """Give a command on this secret, ready to paste."""
         return Command(("token-refresh", *name.split(), self.secret_id, "--region", self.region, *options))
 
-    def move_claims(self, to: StoreName, source: StoreName | None = None) -> Command:
+    def move_claims(self, to: StoreName) -> Command:
         """Give the command that moves the claims."""
-        return self.command("claims move", *move_options(to, source))
+        return self.command("claims move", *move_options(to))
 
     @property
     def authorize(self) -> Command:
@@ -55,10 +56,14 @@ class SecretName:
         return self.command("refresh", "--force")
 
 
-def move_options(to: StoreName, source: StoreName | None = None) -> tuple[str, ...]:
+CLOCK_TOLERANCE: Final = timedelta(seconds=10)
+"""How far clocks may be apart before one counts as off: Secrets Manager tells whole seconds, and a call takes some."""
+
+
+def move_options(to: StoreName) -> tuple[str, ...]:
     """Give the options of `claims move`; NAME stands for a table that nothing names."""
-    table = to.table or ("NAME" if StoreName(ClaimStoreKind.TABLE) in {to, source} else None)
-    return "--to", to.kind.value, *(("--table", table) if table else ())
+    table = ("--table", to.table or "NAME") if to.kind is ClaimStoreKind.TABLE else ()
+    return "--to", to.kind.value, *table
 
 
 def no_value(secret: SecretName) -> SecretEmpty:
@@ -111,12 +116,31 @@ def too_large(secret: SecretName, size_bytes: int) -> InvalidTokenResponse:
     )
 
 
-def too_late(secret: SecretName, left_seconds: float, needed_seconds: float) -> DeadlineExceeded:
-    """Say that too little time is left."""
+def too_late(
+    secret: SecretName, left_seconds: float, needed_seconds: float, ahead: timedelta = timedelta(0)
+) -> DeadlineExceeded:
+    """Say that too little time is left.
+
+    Args:
+        secret: The token secret.
+        left_seconds: How much is left; a machine may have been suspended beyond the deadline.
+        needed_seconds: How much a refresh needs.
+        ahead: By how much this machine's clock is ahead of Secrets Manager's.
+    """
+    what = f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed"
+    safe = "nothing was redeemed, and a later run goes on"
+    if abs(ahead) > CLOCK_TOLERANCE:
+        # Lambda's runtime counts the time left by that clock.
+        off = f"{abs(ahead).total_seconds():.0f} s {'ahead of' if ahead > timedelta(0) else 'behind'}"
+        return DeadlineExceeded(
+            f"the clock of this machine is {off} Secrets Manager's, so its deadline is wrong: {what}; {safe}",
+            fix=(
+                "A function's clock is AWS's, and another run may get another machine. To refresh now: ",
+                secret.force,
+            ),
+        )
     return DeadlineExceeded(
-        # The machine may have been suspended beyond the deadline.
-        f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed; "
-        "nothing was redeemed, and a later run goes on",
+        f"{what}; {safe}",
         fix=("Raise the function's timeout (timeout_seconds in the deployment's file), or run ", secret.force),
     )
 
@@ -139,7 +163,7 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
         "nothing was sent",
         fix=(
             "Correct claim_table in the deployment (on the command line, --function NAME takes the function's ",
-            *("settings). Or move the claims: ", secret.move_claims(step.configured, step.stored)),
+            *("settings). Or move the claims: ", secret.move_claims(step.configured)),
             *((". If the old table is lost, add --lost",) if step.stored.kind is step.configured.kind else ()),
         ),
     )
@@ -221,8 +245,9 @@ def failed_request(
             return ClientRejected(
                 f"the token endpoint rejected the client credentials of {secret} ({seen}); the grant may be fine",
                 fix=(
-                    "Correct clientId and clientSecret where they are stored (CLIENT_SECRET_ID, the token secret, or ",
-                    "UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET) and TOKEN_ENDPOINT_AUTH_METHOD, then ",
+                    *("Replace them, which takes no consent: ", secret.command("client")),
+                    ". If they are right, or in the function's environment, correct TOKEN_ENDPOINT_AUTH_METHOD, or ",
+                    "UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET. Then ",
                     *again,
                 ),
             )
@@ -235,8 +260,8 @@ def failed_request(
             return InvalidTokenResponse(
                 f"the response for {secret} was not a token response ({seen}); {redeemed}",
                 fix=(
-                    "Check TOKEN_ENDPOINT, and whether a proxy or a challenge page responds instead of the provider, ",
-                    "then ",
+                    "Wait first: a challenge or maintenance page passes, and a later run tries again if it may. ",
+                    "If it lasts, check TOKEN_ENDPOINT and the proxy, then ",
                     *again,
                 ),
             )

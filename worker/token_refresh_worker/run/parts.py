@@ -1,6 +1,7 @@
 """What a run acts with."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from token_refresh.records import record
@@ -45,6 +46,8 @@ class Parts:
     """Finds the client credentials from before a rotation; None where there are no others."""
     request_timeout_seconds: float | None = None
     """None: the default, or at a single-use provider all the time that is left."""
+    time_of_day: Callable[[], datetime] | None = None
+    """This machine's clock, by which Lambda counts the time left: it explains a deadline, and decides nothing."""
     keeper: TokenKeeper | None = None
     """Keeps received tokens that Secrets Manager refuses; None without a claim table or a key for it."""
 

@@ -11,7 +11,6 @@ from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh_worker.bootstrap import find_credentials
 from token_refresh_worker.cli.authorize.authorization import AuthorizationRequest, ForeignRedirect
 from token_refresh_worker.cli.authorize.browser import opened
-from token_refresh_worker.cli.authorize.client import ask_client, read_client_file
 from token_refresh_worker.cli.authorize.exchange import Exchange
 from token_refresh_worker.cli.authorize.provider import build_authorization, with_provider_keys
 from token_refresh_worker.cli.authorize.redirect import RedirectServer, can_listen
@@ -20,6 +19,7 @@ from token_refresh_worker.cli.console.failures import CommandFailed
 from token_refresh_worker.cli.console.prompts import ask_secret, confirm
 from token_refresh_worker.cli.console.screen import errors, output, text, when
 from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.secret.client import ask_client, read_client_file
 from token_refresh_worker.cli.secret.doubt import take_word
 from token_refresh_worker.cli.secret.lookups import other_regions, refuse_published_secret
 from token_refresh_worker.cli.secret.membership import find_index, join

@@ -99,8 +99,9 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
     except ConfigurationError as failure:
         yield Check("configuration", failed(failure))
         return
-    yield tried("credentials", lambda: check_caller(context))
+    # A clock that is off is why AWS rejects credentials.
     yield tried("clock", lambda: check_clock(context))
+    yield tried("credentials", lambda: check_caller(context))
     state: SecretState | None = None
     try:
         state = read_state(context)

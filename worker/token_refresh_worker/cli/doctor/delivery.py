@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from token_refresh.advice import Command
+from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import parse_arn
 from token_refresh.aws.calls import CallFailed
 from token_refresh.aws.causes import Cause, FailedCall
@@ -37,21 +37,28 @@ def _schedule(found: list[dict[str, Any]]) -> Finding:
         return Finding.broken("nothing schedules the function", "deploy its schedule: ", DEPLOY)
     paused = [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]
     if paused:
-        resume = Command.of("scripts/deploy NAME --resume")
-        return Finding.attention(f"paused: {', '.join(paused)}", "resume it: ", resume)
+        remedy = "remove schedule_enabled = false from the deployment's file, and deploy: "
+        return Finding.attention(f"switched off: {', '.join(paused)}", remedy, Command.of("scripts/deploy NAME"))
     return Finding.healthy(f"{', '.join(schedule['Name'] for schedule in found)}, enabled")
 
 
 def _queues(context: Context, what: str, arns: list[str]) -> Finding:
     """Count what waits in queues."""
-    waiting = sum(_waiting(context, arn) for arn in arns)
     if not arns:
         return Finding.attention(f"no queue keeps {what}", "deploy one: ", DEPLOY)
-    queues = ", ".join(arn.rsplit(":", 1)[-1] for arn in arns)
-    if waiting:
-        remedy = "read them with aws sqs receive-message, fix what they name, then run aws sqs purge-queue"
-        return Finding.attention(f"{waiting} in {queues}: {what}", remedy)
-    return Finding.healthy(f"none in {queues}")
+    found = [_waiting(context, arn) for arn in arns]
+    waiting, queues = sum(count for _, count in found), ", ".join(arn.rsplit(":", 1)[-1] for arn in arns)
+    if not waiting:
+        return Finding.healthy(f"none in {queues}")
+    remedy: Advice = ()
+    for url, count in found:
+        if count:
+            read, purge = (
+                Command.of("aws sqs {} --queue-url {} --region {}", action, url, context.region)
+                for action in ("receive-message", "purge-queue")
+            )
+            remedy += ("read what happened: ", read, ". Correct it, then empty the queue: ", purge)
+    return Finding.attention(f"{waiting} in {queues}: {what}", *remedy)
 
 
 def _schedules_of(context: Context, function_arn: str) -> list[dict[str, Any]]:
@@ -83,14 +90,13 @@ def _failed_runs_of(context: Context, function: str) -> list[str]:
     return [queue["Destination"]] if "Destination" in queue else []
 
 
-def _waiting(context: Context, queue_arn: str) -> int:
+def _waiting(context: Context, queue_arn: str) -> tuple[str, int]:
+    """Give a queue's URL, and how many messages are in it."""
     *_, account, name = parse_arn(queue_arn) or ("", queue_arn)
     found = context.ask("sqs:GetQueueUrl", "queue", name, QueueName=name, QueueOwnerAWSAccountId=account)
-    wanted = "ApproximateNumberOfMessages"
-    url, asked = found["QueueUrl"], [wanted]
-    return int(
-        context.ask("sqs:GetQueueAttributes", "queue", name, QueueUrl=url, AttributeNames=asked)["Attributes"][wanted]
-    )
+    wanted, url = "ApproximateNumberOfMessages", str(found["QueueUrl"])
+    attributes = context.ask("sqs:GetQueueAttributes", "queue", name, QueueUrl=url, AttributeNames=[wanted])
+    return url, int(attributes["Attributes"][wanted])
 
 
 def _is_missing(failure: FailedCall) -> bool:

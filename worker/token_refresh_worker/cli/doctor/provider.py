@@ -63,9 +63,8 @@ def _judge(context: Context, response: EndpointResponse, *, with_client: bool) -
         return Finding.broken(text, "check TOKEN_ENDPOINT")
     seen = response.seen
     if response.kind is FailureKind.CLIENT_REJECTED and with_client:
-        store = context.command("authorize", "--client-id", "ID")
         text = f"it responds, and rejects the client credentials ({seen})"
-        return Finding.broken(text, "correct them where they are stored, or store others: ", store)
+        return Finding.broken(text, "replace them, which takes no consent: ", context.command("client"))
     if response.kind in _RESPONDED:
         known = " and knows the client" if response.kind is FailureKind.GRANT_REJECTED and with_client else ""
         return Finding.healthy(f"it responds{known} ({seen}, as expected)")
@@ -74,4 +73,6 @@ def _judge(context: Context, response: EndpointResponse, *, with_client: bool) -
     text = f"it does not respond as a token endpoint ({seen})"
     if response.kind in {FailureKind.BUSY, FailureKind.NO_RESPONSE}:
         return Finding.attention(text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")
-    return Finding.broken(text, "check TOKEN_ENDPOINT; if it is right, try again later")
+    return Finding.broken(
+        text, "wait, and try again: a challenge or maintenance page passes. If it lasts, check TOKEN_ENDPOINT"
+    )

@@ -47,9 +47,7 @@ def check_credentials(state: SecretState) -> Finding:
     except SecretStoreError as failure:
         return failed(failure)
     except TokenRefreshError as failure:
-        if state.settings.client_secret_id is not None:  # `authorize` stores credentials beside the tokens alone.
-            return Finding.broken(failure.facts, "correct that secret")
-        return Finding.broken(failure.facts, "store them: ", context.command("authorize", "--client-id", "ID"))
+        return Finding.broken(failure.facts, "store them, which takes no consent: ", context.command("client"))
     return Finding.healthy(f"found, for client {found.client_id}")
 
 

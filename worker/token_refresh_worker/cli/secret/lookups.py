@@ -31,11 +31,12 @@ def read_clock(context: Context) -> datetime:
     """
     client, name = context.client("secretsmanager"), context.secret_id
     try:
-        return call(
-            lambda: service_time(client.describe_secret(SecretId=name)),
-            lambda: AwsRequest("secretsmanager:DescribeSecret", name, client.meta.region_name),
-            expected=lambda failure: failure.at is not None,
-        )
+        with context.completing():
+            return call(
+                lambda: service_time(client.describe_secret(SecretId=name)),
+                lambda: AwsRequest("secretsmanager:DescribeSecret", name, client.meta.region_name),
+                expected=lambda failure: failure.at is not None,
+            )
     except CallFailed as refused:
         return cast("datetime", refused.failure.at)
 

@@ -1,0 +1,117 @@
+"""What a fleet costs in a month, computed from list prices: the tables of docs/fleet-operations.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from token_refresh_infra.fleet.alarms import FleetAlarms
+from token_refresh_worker.fleet.core.dispatch import Fleet, Limits, decide
+from token_refresh_worker.fleet.core.gauges import measure
+
+SIZES: Final = (1_000, 10_000, 30_000)
+PROVIDERS: Final = 10
+MINUTES: Final = 30 * 24 * 60
+CYCLE_SECONDS: Final = 40 * 60
+WINDOW_SECONDS: Final = 20 * 60
+"""Of a one-hour token, which is due after the first."""
+
+# List prices of us-east-1 in US dollars, without free tiers.
+SECRET, KEY, METRIC, ALARM, DASHBOARD = 0.40, 1.00, 0.30, 0.10, 3.00
+SECRETS_MANAGER_CALL = 0.05 / 10_000
+WRITE_UNIT, READ_UNIT = 0.625 / 1e6, 0.125 / 1e6
+QUEUE_REQUEST = 0.50 / 1e6
+GB_SECOND, INVOCATION = 0.0000133334, 0.20 / 1e6
+LOG_GB = 0.50
+
+METRICS_OF_RUNS, METRICS_OF_THE_LOG, GAUGES_OF_A_PROVIDER = 8, 1, 4
+ROW_BYTES, UNIT_BYTES = 550, 4096
+LISTED_AT_ONCE, LISTING_SECONDS = 100, 0.15
+POLLERS, POLL_SECONDS = 5, 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh:
+    """What one refresh needs."""
+
+    calls: int = 3
+    """Read, store, make current."""
+    write_units: int = 9
+    """The claim (7 KB) and the row, and the row in the index."""
+    read_units: int = 5
+    queue_requests: int = 2
+    gb_seconds: float = 0.85 * 0.25
+    log_gb: float = 2 / 1024**2
+
+    @property
+    def calls_cost(self) -> float:
+        """Its calls to Secrets Manager."""
+        return self.calls * SECRETS_MANAGER_CALL
+
+    @property
+    def cost(self) -> float:
+        """All of it."""
+        items = self.write_units * WRITE_UNIT + self.read_units * READ_UNIT
+        run = self.gb_seconds * GB_SECOND + INVOCATION + self.queue_requests * QUEUE_REQUEST + self.log_gb * LOG_GB
+        return self.calls_cost + items + run
+
+
+def month(secrets: int, *, refreshes_a_day: float) -> dict[str, float]:
+    """Return what a fleet costs in a month, by what it is for."""
+    refreshes = secrets * refreshes_a_day * 30
+    reads = secrets * ROW_BYTES / UNIT_BYTES / 2 * READ_UNIT
+    # A minute's messages go out at the rate that the write budget allows.
+    handing_out_seconds = 1 + refreshes / MINUTES / (Limits().runs_a_minute / 60)
+    resyncs, pages = MINUTES / 5, secrets / LISTED_AT_ONCE
+    listing = pages * (SECRETS_MANAGER_CALL + LISTING_SECONDS * GB_SECOND)
+    polling = POLLERS * 60 / POLL_SECONDS * QUEUE_REQUEST
+    watched = (_metrics_of_a_fleet() + PROVIDERS * (GAUGES_OF_A_PROVIDER + METRICS_OF_RUNS)) * METRIC
+    return {
+        "storage in Secrets Manager, 0.40 each": secrets * SECRET,
+        "calls to Secrets Manager": refreshes * Refresh().calls_cost + resyncs * pages * SECRETS_MANAGER_CALL,
+        "runs: table, queue, function, log": refreshes * (Refresh().cost - Refresh().calls_cost),
+        "dispatcher and polling": MINUTES * (reads + handing_out_seconds * GB_SECOND + polling),
+        "resync": resyncs * (reads + listing) - resyncs * pages * SECRETS_MANAGER_CALL,
+        "metrics, alarms, dashboard, key": watched + len(FleetAlarms.defined()) * ALARM + DASHBOARD + KEY,
+    }
+
+
+def cost() -> str:
+    """Return the table of a month's costs."""
+    hourly = [month(secrets, refreshes_a_day=36) for secrets in SIZES]
+    daily = [month(secrets, refreshes_a_day=1.5) for secrets in SIZES]
+    rows = [(name, *(_dollars(costs[name]) for costs in hourly)) for name in hourly[0]]
+    for name, months in (("together, one-hour tokens", hourly), ("together, 24-hour tokens", daily)):
+        rows.append((f"**{name}**", *(f"**{_dollars(sum(costs.values()))}**" for costs in months)))
+    head = ("secrets", *(f"{secrets:,}" for secrets in SIZES))
+    lines = [head, ("---", *("---:" for _ in SIZES)), *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    outside = sum(cost for name, cost in month(10_000, refreshes_a_day=36).items() if "Secrets Manager" not in name)
+    return (
+        f"{table}\n\nA refresh costs {Refresh().cost:.6f}. Without Secrets Manager the 10,000 would cost "
+        f"{_dollars(outside)}, and a little more for storage elsewhere."
+    )
+
+
+def limits() -> str:
+    """Return how many secrets a fleet can serve, by the write budget."""
+    per_second = Limits().runs_a_minute / 60
+    at_once = [f"{secrets:,} take {secrets / per_second / 60:.1f} minutes" for secrets in SIZES]
+    return (
+        f"- {per_second:.0f} refreshes a second fit into the write budget. Of secrets that are all due at once, "
+        f"{at_once[0]}, {at_once[1]} and {at_once[2]}.\n"
+        f"- {per_second * CYCLE_SECONDS:,.0f} one-hour tokens are the most in a steady state: each is refreshed after "
+        f"{CYCLE_SECONDS // 60} minutes.\n"
+        f"- {per_second * WINDOW_SECONDS:,.0f} one-hour tokens are the most that can all be refreshed within a "
+        f"window of {WINDOW_SECONDS // 60} minutes, as after a long outage. Of more, some expire first."
+    )
+
+
+def _metrics_of_a_fleet() -> int:
+    fleet, now = Fleet(rows=[]), datetime(2026, 1, 1, tzinfo=UTC)
+    return len(measure(fleet, decide(fleet, now), now).fleet) + METRICS_OF_RUNS + METRICS_OF_THE_LOG
+
+
+def _dollars(amount: float) -> str:
+    return f"{amount:,.0f}"

@@ -1,0 +1,129 @@
+"""`client`: other client credentials for the same grant, beside the tokens or in a secret of their own."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from builders import DAY, HOUR
+from cli.authorizing import written
+from cli.scene import SECRET_ID, Cli, Tokens
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+
+
+@pytest.fixture
+def right(endpoint: TokenEndpoint, tmp_path: Path) -> Path:
+    """The credentials that the provider takes."""
+    return written(tmp_path, {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret})
+
+
+def test_beside_the_tokens(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoint) -> None:
+    """After a rotation at the provider the printed command stores the new secret, and the same grant is refreshed."""
+    tokens.store(expires_in=7 * HOUR, clientSecret="the-old-one", note="kept")
+    before = tokens.current()
+    rejected = cli("refresh", "--force")
+    replaced = cli("client", "--client-file", str(right))
+    stored = tokens.current()
+    refreshed = cli("refresh", "--force")
+
+    assert (1, 0, 0) == (rejected.code, replaced.code, refreshed.code), refreshed.screen
+    assert f"token-refresh client {SECRET_ID} --region eu-central-1" in rejected.screen
+    assert f"token-refresh refresh {SECRET_ID} --force --region eu-central-1" in replaced.screen
+    assert before | {"clientSecret": endpoint.client_secret} == stored
+    assert "refreshed" in refreshed.out
+    assert endpoint.client_secret not in replaced.screen
+
+
+def test_in_a_secret_of_its_own(
+    cli: Cli, tokens: Tokens, right: Path, store: SecretsManagerServer, endpoint: TokenEndpoint
+) -> None:
+    """A client secret that somebody has overwritten is stored again where runs read it; the tokens stay."""
+    version_id = tokens.store(expires_in=7 * HOUR, clientId=None, clientSecret=None)
+    store.client().create_secret(Name="client", SecretString="garbage")
+    broken = cli("status", CLIENT_SECRET_ID="client")
+    replaced = cli("client", "--client-file", str(right), CLIENT_SECRET_ID="client")
+
+    assert (2, 0) == (broken.code, replaced.code), replaced.screen
+    assert f"token-refresh client {SECRET_ID} --region eu-central-1" in broken.screen
+    assert version_id == cli("status", "--json", CLIENT_SECRET_ID="client").json["version_id"]
+    assert "refreshed" in cli("refresh", CLIENT_SECRET_ID="client").out
+    value = store.client().get_secret_value(SecretId="client")["SecretString"]
+    assert {"clientId": endpoint.client_id, "clientSecret": endpoint.client_secret} == json.loads(value)
+
+
+def test_a_prompt(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """Without a file the secret is asked for, and never printed; the client's ID is known."""
+    tokens.store(expires_in=7 * HOUR, clientSecret="the-old-one")
+
+    ended = cli("client", stdin=f"{endpoint.client_secret}\n")
+
+    assert (0, False) == (ended.code, endpoint.client_secret in ended.screen)
+    assert endpoint.client_secret == tokens.current()["clientSecret"]
+
+
+def test_snake_case(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoint) -> None:
+    """The credentials are stored in the document's own spelling."""
+    tokens.store()
+    found = tokens.current()
+    tokens.put({"access_token": found["accessToken"], "refresh_token": found["refreshToken"], "client_id": "x"})
+    tokens.put({**tokens.current(), "client_id": endpoint.client_id})
+
+    assert 0 == cli("client", "--client-file", str(right)).code
+    assert endpoint.client_secret == tokens.current()["client_secret"]
+    assert "clientSecret" not in tokens.current()
+
+
+def test_another_client(cli: Cli, tokens: Tokens, tmp_path: Path) -> None:
+    """The tokens of one client are no other's: the way on is a new grant."""
+    tokens.store()
+    before = tokens.current()
+
+    ended = cli("client", "--client-file", str(written(tmp_path, {"clientId": "other", "clientSecret": "made-up"})))
+
+    assert 1 == ended.code
+    assert "not to other" in ended.screen
+    assert f"token-refresh authorize {SECRET_ID} --client-id other" in ended.screen
+    assert before == tokens.current()
+
+
+def test_nothing_says_where_they_are(cli: Cli, tokens: Tokens, right: Path) -> None:
+    """Credentials that are nowhere may belong into a secret that only the function knows: it asks first."""
+    tokens.store(expires_in=DAY, clientId=None, clientSecret=None)
+
+    refused = cli("client", "--client-file", str(right), stdin="n\n")
+    agreed = cli("client", "--client-file", str(right), "--yes")
+
+    assert (1, 0) == (refused.code, agreed.code)
+    assert "Nothing says where the function reads its client credentials" in refused.screen
+
+
+@pytest.mark.parametrize(("value", "said"), [(None, "token-refresh authorize"), ("garbage", "token-refresh restore")])
+def test_no_tokens(  # noqa: PLR0917 - fixtures, and what is seen
+    cli: Cli, tokens: Tokens, right: Path, store: SecretsManagerServer, value: str | None, said: str
+) -> None:
+    """Without a token document there is nothing to keep: it says how to get one."""
+    if value is None:
+        store.client().create_secret(Name=SECRET_ID)
+    else:
+        tokens.put(value)
+
+    ended = cli("client", "--client-file", str(right))
+
+    assert 1 == ended.code
+    assert f"{said} {SECRET_ID} --region eu-central-1" in ended.screen
+
+
+def test_a_run_meanwhile(cli: Cli, tokens: Tokens, right: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens that a run makes current meanwhile are never put back: it reads again, and gives up after five tries."""
+    tokens.store()
+    monkeypatch.setattr("token_refresh_worker.cli.client.command.TRIES", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "token_refresh_worker.adapters.secrets_manager.SecretsManagerSecret.move_label", lambda *_, **__: False
+        )
+        ended = cli("client", "--client-file", str(right))
+
+    assert 1 == ended.code
+    assert "the client credentials are not stored" in ended.screen
+    assert f"token-refresh client {SECRET_ID} --region eu-central-1" in ended.screen
