@@ -226,7 +226,7 @@ def _slow() -> Stage:
 
 
 def _last_seconds() -> Stage:
-    """A token that is read again half a second before its end, which is nearer than any pause: it is not served after."""
+    """A token that is read again half a second before its end, sooner than any pause: it is not served after that."""
     stage = Stage("the last seconds", background=False)
     stage.store("first", lives=4)
     for seconds in (0, 3.5, 0.75):
