@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -26,7 +25,6 @@ COMMANDS = ("deploy", "diff", "destroy", "bootstrap", "synth", "list", "rollback
 WITHOUT_AWS = ("synth", "list")
 EX_USAGE, EX_UNAVAILABLE, EX_NOPERM, EX_INTERRUPTED = 64, 69, 77, 130
 
-_PAUSED = "schedule_enabled"
 _SET_CREDENTIALS = "Set AWS_PROFILE to a profile of yours (aws configure sso makes one, aws sso login signs in)"
 
 
@@ -44,7 +42,6 @@ class DeployCommand:
 
     command: str
     name: str | None
-    schedule: bool | None
     options: tuple[str, ...]
 
 
@@ -56,8 +53,6 @@ def main(arguments: list[str]) -> None:
         if request.command not in WITHOUT_AWS:
             where = check_credentials(values)
             print(f"{request.name or 'deployment'}: {where}", file=sys.stderr)  # noqa: T201 - a command's own output
-        if request.schedule is not None and request.name:
-            set_schedule(file_of(request.name), enabled=request.schedule)
         node, cdk = install_cdk()
     except Refused as refusal:
         print(f"scripts/deploy: {refusal}", file=sys.stderr)  # noqa: T201 - likewise
@@ -98,21 +93,13 @@ def deploy(command: list[str], region: str) -> int:
 
 
 def parse(arguments: list[str]) -> DeployCommand:
-    """Read `[COMMAND] NAME [--pause | --resume] [OPTION...]`; without a name, context says everything."""
+    """Read `[COMMAND] NAME [OPTION...]`; without a name, context says everything."""
     rest = list(arguments)
     command = rest.pop(0) if rest and rest[0] in COMMANDS else "deploy"
     name = rest.pop(0) if rest and not rest[0].startswith("-") else None
-    pause, resume = "--pause" in rest, "--resume" in rest
-    if name is None and (pause or resume or not {"-c", "--context"} & set(rest)):
+    if name is None and not {"-c", "--context"} & set(rest):
         raise Refused(f"name a deployment: scripts/deploy {command} NAME, one of: {', '.join(there_are())}", EX_USAGE)
-    if (pause or resume) and (command != "deploy" or pause == resume):
-        raise Refused(f"--pause or --resume goes with a deployment alone: scripts/deploy {name} --pause", EX_USAGE)
-    return DeployCommand(
-        command=command,
-        name=name,
-        schedule=resume if pause or resume else None,
-        options=tuple(option for option in rest if option not in ("--pause", "--resume")),
-    )
+    return DeployCommand(command=command, name=name, options=tuple(rest))
 
 
 def there_are() -> list[str]:
@@ -163,14 +150,6 @@ def region_of(values: Mapping[str, Any]) -> str:
     if not region:
         raise Refused('no AWS region is set. Set AWS_REGION, or write region = "..." into the file', EX_NOPERM)
     return str(region)
-
-
-def set_schedule(path: Path, *, enabled: bool) -> None:
-    """Write into a deployment's file whether its schedule runs, so that the next deployment leaves it so."""
-    lines = [line for line in path.read_text("utf-8").splitlines() if not re.match(rf"\s*{_PAUSED}\s*=", line)]
-    path.write_text("\n".join([*lines, *([] if enabled else [f"{_PAUSED} = false"])]) + "\n", "utf-8")
-    what = "runs" if enabled else "is paused"
-    print(f"infra/deployments/{path.name} now says that the schedule {what}: commit it", file=sys.stderr)  # noqa: T201
 
 
 def install_cdk() -> tuple[Path, Path]:

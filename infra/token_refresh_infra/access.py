@@ -26,6 +26,7 @@ so that a grant on `a` never reaches `a-longer-name`.
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from constructs import Construct, IConstruct
 
 from token_refresh_infra.reach import (
@@ -33,6 +34,7 @@ from token_refresh_infra.reach import (
     StoredParameters,
     environment_secrets,
     one_parameter,
+    one_replica,
     one_secret,
     parameters_under,
     secrets_under,
@@ -63,6 +65,7 @@ __all__ = [
     "grant_sign",
     "keep_conditions",
     "one_parameter",
+    "one_replica",
     "one_secret",
     "only_from_function",
     "parameters_under",
@@ -213,9 +216,15 @@ def grant_read_parameters(grantee: iam.IGrantable, which: StoredParameters) -> N
         _grant(grantee, ("kms:Decrypt",), (which.key_arn,), {"StringLike": through})
 
 
-def grant_send(grantee: iam.IGrantable, queue_arn: str) -> None:
-    """Let `grantee` send to a queue."""
+def grant_send(grantee: iam.IGrantable, queue_arn: str, key: kms.IKey | None = None) -> None:
+    """Let `grantee` send to a queue, and use the key that encrypts its messages for these alone."""
     _grant(grantee, ("sqs:SendMessage",), (queue_arn,))
+    if key is not None:
+        through: dict[str, list[str] | str] = {
+            "kms:ViaService": "sqs.*",
+            "kms:EncryptionContext:aws:sqs:arn": queue_arn,
+        }
+        _grant(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), (key.key_arn,), {"StringLike": through})
 
 
 def _grant(

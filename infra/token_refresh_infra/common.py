@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-from token_refresh_infra.context import ParameterError, Reader, choice, required, switch, text, whole
+from token_refresh_infra.context import ParameterError, Reader, choice, required, several, switch, text, whole
 from token_refresh_worker.providers.provider import Provider
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +22,8 @@ _NAME = r"[A-Za-z0-9/_+=.@-]{1,512}"
 _SECRET = rf"{_NAME}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:{_NAME}-[A-Za-z0-9]{{6}}"
 _KEY = r"create|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
 _TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+"
+_BOUNDARY = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+"
+_TAG = r"(?!aws:|token-refresh:|environment=)[\w .:/+@-]{1,128}=[\w .:/=+@-]{0,256}"
 _BUS = r"[A-Za-z0-9_./-]{1,256}"
 _USUAL_ENVIRONMENTS = ("dev", "staging", "prod")
 STACK_NAME_LIMIT = 64  # Lambda's for a function's name, and EventBridge Scheduler's for a schedule's
@@ -67,6 +69,14 @@ class CommonParameters:
     """`create`, or the ARN of the key that encrypts the secrets and the claim table. Default: AWS's own."""
     encrypt_logs: Annotated[bool, switch(default=False)]
     """Encrypt the log group with `kms_key`."""
+    permissions_boundary: Annotated[str | None, text(_BOUNDARY, "the ARN of a managed policy")]
+    """ARN of the policy that bounds what each role of the stack may do."""
+    vpc_subnets: Annotated[tuple[str, ...], several(r"subnet-[0-9a-f]{8,17}", "IDs of subnets, as in subnet-0a1b2c3d")]
+    """IDs of the subnets that functions run in; with `vpc_security_groups` (docs/deploy.md#in-a-vpc)."""
+    vpc_security_groups: Annotated[tuple[str, ...], several(r"sg-[0-9a-f]{8,17}", "IDs of groups, as in sg-0a1b2c3d")]
+    """IDs of the functions' security groups."""
+    tags: Annotated[tuple[str, ...], several(_TAG, "NAME=VALUE, not one of AWS or of this stack")]
+    """Tags of all resources, as in `["team=growth", "cost-centre=12"]`."""
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]
     """Metrics are logged at every level."""
     log_retention_days: Annotated[str, choice(*RETENTION_DAYS, default="90")]
@@ -101,6 +111,10 @@ class CommonParameters:
         for name in ("alarm_email", "alarm_topic"):
             if getattr(self, name) and not self.alarms:
                 raise ParameterError(f"{name}: nothing is sent to it with alarms=false; leave out one of the two")
+        if bool(self.vpc_subnets) != bool(self.vpc_security_groups):
+            raise ParameterError("vpc_subnets: goes with vpc_security_groups; set both or none")
+        if self.permissions_boundary and "::aws:" not in self.permissions_boundary:
+            self.check_account("permissions_boundary", self.permissions_boundary)
         self.check_place("kms_key", self.kms_key)
         self.check_place("alarm_topic", self.alarm_topic)
         self.check()
@@ -136,6 +150,15 @@ class CommonParameters:
                 )
             if here != there:
                 raise ParameterError(f"{name}: {value} is in {what} {there}, and this deployment is in {here}")
+
+    def check_account(self, name: str, arn: str) -> None:
+        """Refuse what IAM has in another account than this deployment, if that is known."""
+        account = arn.split(":")[4]
+        if self.account is not None and account != self.account:
+            raise ParameterError(
+                f"{name}: {arn} is in account {account}, and this deployment is in {self.account}, whose secrets "
+                "refuse every other account; make a role in this account that it may assume, and name that one"
+            )
 
     def check_kept_tokens_key(self, key: str | None, timeout_seconds: int) -> None:
         """Refuse a key for kept tokens that can't serve, and a timeout that leaves no time to use it."""

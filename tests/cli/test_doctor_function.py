@@ -58,14 +58,14 @@ def test_function_unscheduled_and_denied(cli: Cli, account: Account, simulator: 
 
 
 def test_paused(cli: Cli, account: Account) -> None:
-    """A schedule that is paused is worth a look, with how to resume it."""
+    """A schedule that is switched off is worth a look, with what switches it on."""
     account.deploy()
     account.schedule(state="DISABLED")
 
     ended = cli("doctor", "--function=worker")
 
     assert 0 == ended.code
-    assert "look schedule: paused: worker -> resume it" in ended.screen
+    assert "look schedule: switched off: worker -> remove schedule_enabled = false" in ended.screen
 
 
 @pytest.mark.parametrize(

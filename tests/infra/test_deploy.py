@@ -121,7 +121,6 @@ def became(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
         ("prod -c schedule_minutes=20", "deploy -c deployment=prod -c schedule_minutes=20"),
         ("-c environment=prod", "deploy -c environment=prod"),
         ("diff -c environment=prod", "diff -c environment=prod"),
-        ("prod --pause", "deploy -c deployment=prod"),
     ],
 )
 def test_what_the_cdk_is_asked_for(became: list[list[str]], line: str, cdk: str) -> None:
@@ -206,27 +205,11 @@ def test_a_table_that_stays_open(
     )
 
 
-def test_a_pause_stays(became: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
-    """A pause is written into the file, so that no later deployment resumes by accident, and taken out to resume."""
-    path = deploy.file_of("prod")
-
-    for _ in range(2):
-        deploy.main(["prod", "--pause"])
-        assert 'alarm_email = "a@b"\nschedule_enabled = false\n' == path.read_text()
-    assert "prod.toml now says that the schedule is paused: commit it" in capsys.readouterr().err
-    deploy.main(["prod", "--resume"])
-    assert 'alarm_email = "a@b"\n' == path.read_text()
-    assert 3 == len(became)
-
-
 @pytest.mark.parametrize(
     ("line", "message"),
     [
         ("", "name a deployment: scripts/deploy deploy NAME, one of: prod"),
         ("diff", "name a deployment: scripts/deploy diff NAME, one of: prod"),
-        ("--pause", "name a deployment: scripts/deploy deploy NAME, one of: prod"),
-        ("diff prod --pause", "--pause or --resume goes with a deployment alone: scripts/deploy prod --pause"),
-        ("prod --pause --resume", "--pause or --resume goes with a deployment alone: scripts/deploy prod --pause"),
         (
             "qa",
             "infra/deployments/qa.toml does not exist (there are: prod). Make it: echo",

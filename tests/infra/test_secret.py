@@ -151,13 +151,15 @@ def test_one_key_for_what_is_secret(everything: Deployment, plain: Deployment) -
 def test_who_may_use_the_key(everything: Deployment, plain: Deployment) -> None:
     """The key's own policy lets in what the account allows, the log group, and this stack's alarms, and nobody else."""
     statements = everything.one("KMS::Key")["KeyPolicy"]["Statement"]
-    account, logs, alarms = statements
+    account, logs, alarms, rules = statements
 
     assert "root" in json.dumps(account["Principal"]["AWS"])
     assert "logs.eu-central-1.amazonaws.com" == logs["Principal"]["Service"]
     assert "log-group:/aws/lambda/token-refresh-upwork-prod" in json.dumps(logs["Condition"]["ArnEquals"])
     assert "cloudwatch.amazonaws.com" == alarms["Principal"]["Service"]
     assert "alarm:token-refresh-upwork-prod-*" in json.dumps(alarms["Condition"]["ArnLike"])
+    assert "events.amazonaws.com" == rules["Principal"]["Service"]
+    assert "rule/token-refresh-upwork-prod-*" in json.dumps(rules["Condition"]["ArnLike"])
     assert [] == plain.resources("KMS::Key")
 
 

@@ -72,6 +72,11 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             key: Any = emulator.client("kms").create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
             issuer = shell.environment["AUTHORIZATION_ENDPOINT"].partition("/ab/")[0]
             return {"KEY_ID": key["KeyMetadata"]["KeyId"], "ISSUER_URL": issuer}
+        case "mcp.md":
+            issuer = shell.environment.pop("AUTHORIZATION_ENDPOINT").partition("/ab/")[0]
+            shell.environment |= dict.fromkeys(("TOKEN_ENDPOINT", "PROVIDER", "PUBLISHED_SECRET_ID"), "")
+            shell.environment["PROVIDER_PROFILES"] = str(shell.folder / "profiles")  # exported on the page
+            return {"MCP_SERVER_URL": f"{issuer}/mcp"}
         case "rotate-a-client-secret.md":
             secrets.create_secret(Name="upwork-client", SecretString="{}")
             shell.environment["CLIENT_SECRET_ID"] = "upwork-client"
@@ -155,6 +160,6 @@ def test_every_page_is_run() -> None:
 def test_deploy_page_has_all() -> None:
     """docs/deploy.md has each form of `scripts/deploy`, and no other."""
     lines = {line for line in lines_of(DEPLOY) if line.startswith("scripts/deploy")}
-    forms = ("prod", "prod --pause", "prod --resume", "diff prod", "synth prod", "destroy prod", "bootstrap prod")
+    forms = ("prod", "diff prod", "synth prod", "destroy prod", "bootstrap prod")
 
     assert {f"scripts/deploy {form}" for form in forms} == lines

@@ -9,6 +9,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from token_refresh_infra.constructs.queues import dead_letters
@@ -21,9 +22,11 @@ class DeniedAccess(Construct):
         names: Patterns of what names a secret in a call, its name or its ARN: `*` is anything.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, names: Sequence[str]) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, names: Sequence[str], key: kms.IKey | None = None
+    ) -> None:
         super().__init__(scope, construct_id)
-        self.queue = dead_letters(self, "Queue")
+        self.queue = dead_letters(self, "Queue", key=key)
         rule = events.CfnRule(
             self,
             "Rule",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -14,6 +15,7 @@ from token_refresh_infra.common import CommonParameters
 from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.constructs.queues import dead_letters
 from token_refresh_infra.constructs.role import service_role
+from token_refresh_infra.constructs.vpc import put_into_vpc
 
 HANDLER = "token_refresh_worker.handlers.refresh"
 
@@ -36,6 +38,7 @@ class WorkerFunction(Construct):
         name: str | None = None,
         log_group_name: str | None = None,
         log_key: str | None = None,
+        message_key: kms.IKey | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.log_group, self.role = log_and_role(
@@ -45,8 +48,8 @@ class WorkerFunction(Construct):
             retention_days=int(parameters.log_retention_days),
             key=log_key,
         )
-        self.failed_runs = dead_letters(self, "FailedRuns")
-        grant_send(self.role, self.failed_runs.queue_arn)
+        self.failed_runs = dead_letters(self, "FailedRuns", key=message_key)
+        grant_send(self.role, self.failed_runs.queue_arn, message_key)
         self.function = python_function(
             self,
             name=name or parameters.stack_name,
@@ -62,6 +65,9 @@ class WorkerFunction(Construct):
             # Never above INFO: each run's last line, which is its metric, is of that level.
             debug=parameters.log_level == "DEBUG",
             tracing=parameters.tracing,
+        )
+        put_into_vpc(
+            self, self.function, self.role, subnets=parameters.vpc_subnets, groups=parameters.vpc_security_groups
         )
         # A second try by Lambda would meet the failed run's claim, yield, and hide the failure.
         lambda_.CfnEventInvokeConfig(

@@ -68,17 +68,19 @@ class SecretKey(Construct):
             {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group}},
         )
 
-    def allow_alarms(self, alarms: str) -> None:
-        """Let this stack's alarms publish to a topic that the key encrypts.
+    def allow_messages(self, *, alarms: str, rules: str) -> None:
+        """Let this stack's alarms publish to a topic that the key encrypts, and its rules send to a queue.
 
         Args:
             alarms: The pattern of their ARNs.
+            rules: Likewise; not their own ARNs, since a rule depends on its queue, and the queue on the key.
         """
-        self._allow(
-            "cloudwatch.amazonaws.com",
-            ["kms:Decrypt", "kms:GenerateDataKey"],
-            {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}, "ArnLike": {"aws:SourceArn": alarms}},
-        )
+        for service, source in (("cloudwatch", alarms), ("events", rules)):
+            self._allow(
+                f"{service}.amazonaws.com",
+                ["kms:Decrypt", "kms:GenerateDataKey"],
+                {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}, "ArnLike": {"aws:SourceArn": source}},
+            )
 
     def _allow(self, service: str, actions: list[str], conditions: dict[str, dict[str, str]]) -> None:
         self.key.add_to_resource_policy(

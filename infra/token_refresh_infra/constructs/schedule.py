@@ -2,6 +2,7 @@
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
@@ -16,9 +17,18 @@ _NAME_LIMIT = 64
 class Schedules(Construct):
     """EventBridge schedules in a group of their own, with one role and one dead-letter queue."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, group_name: str, enabled: bool) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        group_name: str,
+        enabled: bool,
+        message_key: kms.IKey | None = None,
+    ) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letters = dead_letters(self, "DeadLetters")
+        self._message_key = message_key
+        self.dead_letters = dead_letters(self, "DeadLetters", key=message_key)
         self._enabled = enabled
         self._group = scheduler.CfnScheduleGroup(self, "Group", name=group_name)
         # Scheduler may take it for this group's schedules alone.
@@ -60,7 +70,7 @@ class Schedules(Construct):
             description: What people read about it.
         """
         grant_invoke(self._role, function.function_arn)
-        grant_send(self._role, self.dead_letters.queue_arn)
+        grant_send(self._role, self.dead_letters.queue_arn, self._message_key)
         scheduler.CfnSchedule(
             self,
             construct_id,

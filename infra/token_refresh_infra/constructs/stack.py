@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from aws_cdk import CfnOutput, DefaultStackSynthesizer, Environment, Fn, Stack, Tags
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from token_refresh_infra.common import CommonParameters
@@ -19,7 +20,12 @@ class DeployedStack(Stack):
             description=description,
             env=Environment(account=parameters.account, region=parameters.region),
         )
-        Tags.of(self).add("environment", parameters.environment)
+        for tag in (f"environment={parameters.environment}", *parameters.tags):
+            name, _, value = tag.partition("=")
+            Tags.of(self).add(name, value)
+        if parameters.permissions_boundary:
+            boundary = iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", parameters.permissions_boundary)
+            iam.PermissionsBoundary.of(self).apply(boundary)
 
     @property
     def deploying_role_arn(self) -> str:

@@ -24,10 +24,37 @@ def check_published(of: "SingleParameters") -> None:
             raise ParameterError(f"published_secret: {of.published_secret_id} is {name}, which it would replace")
 
 
-def check_protects(of: "SingleParameters") -> None:
-    """Refuse an allow list that would protect nothing: the policy of an adopted secret is not changed."""
+def check_replicas(of: "SingleParameters") -> None:
+    """Refuse replicas of a secret that the stack does not make, and one in its own region."""
+    if of.replica_regions and of.published_secret != CREATE:
+        raise ParameterError(
+            "replica_regions: needs a published secret that the stack creates; replicate one that exists yourself (aws "
+            "secretsmanager replicate-secret-to-regions)"
+        )
+    if of.region in of.replicas:
+        raise ParameterError(f"replica_regions: {of.region} is where the published secret itself is")
+
+
+def check_messages(of: "SingleParameters") -> None:
+    """Refuse to encrypt messages without a key."""
+    if of.encrypt_messages and not of.kms_key:
+        raise ParameterError(
+            "encrypt_messages: needs kms_key, the ARN of a key that CloudWatch and EventBridge may use, or create"
+        )
+
+
+def check_allow_list(of: "SingleParameters") -> None:
+    """Refuse an allow list that would protect nothing, lock everybody out, or name who is refused all the same.
+
+    The policy of an adopted secret is not changed, and a secret's policy refuses other accounts.
+    """
+    for name in ("operators", "consumers"):
+        for arn in getattr(of, name):
+            of.check_account(name, arn)
+    if of.consumers and not of.operators:
+        raise ParameterError("consumers: needs operators; with an allow list, somebody has to be able to authorize")
     for name in ("token_secret", "published_secret"):
-        if (secret_id := getattr(of, name)) not in (CREATE, NONE):
+        if of.operators and (secret_id := getattr(of, name)) not in (CREATE, NONE):
             raise ParameterError(
                 f"operators: does not protect {name}, {secret_id}: it exists, and its policy is not changed. Leave "
                 "operators out, and write the list into that policy yourself (docs/deploy.md#an-allow-list)"
@@ -68,3 +95,15 @@ def check_schedule(of: "SingleParameters") -> None:
             f"not fit {RUNS_IN_WINDOW} times into the {of.due_window_seconds} s in which a refresh is due (the "
             "refresh window, or less where tokens live shorter)"
         )
+
+
+CHECKS = (
+    check_lifetime,
+    check_claims,
+    check_schedule,
+    check_allow_list,
+    check_published,
+    check_messages,
+    check_replicas,
+)
+"""In the order in which a problem is named."""

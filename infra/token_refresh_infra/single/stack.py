@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from aws_cdk import Annotations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -18,8 +17,9 @@ from token_refresh_infra.constructs.schedule import Schedules
 from token_refresh_infra.constructs.secret import AllowList, EmptySecret
 from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.table import ClaimTable, adopted_table_arn
-from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic
+from token_refresh_infra.constructs.topic import alarm_arns, alarm_topic, rule_arns
 from token_refresh_infra.single.alarms import RefreshAlarms
+from token_refresh_infra.single.consumers import read_policy
 from token_refresh_infra.single.dashboard import RefreshDashboard, save_queries
 from token_refresh_infra.single.metrics import Metrics
 from token_refresh_infra.single.parameters import SingleParameters
@@ -52,6 +52,7 @@ class SingleStack(DeployedStack):
             timeout_seconds=parameters.timeout_seconds,
             event_age_seconds=60 * parameters.run_every_minutes,
             log_key=self._key_arn if parameters.encrypt_logs else None,
+            message_key=self._message_key,
         )
         self._make_secrets()
         self._grant_worker()
@@ -77,15 +78,17 @@ class SingleStack(DeployedStack):
     def _make_key(self) -> None:
         """Make or adopt the customer-managed key, where one is wanted."""
         parameters = self._parameters
-        self._key: kms.IKey | None = None
+        self._message_key: kms.IKey | None = None
         self._key_arn = parameters.kms_key
         if parameters.kms_key == CREATE:
             made = SecretKey(self, "Key", environment=parameters.environment)
             if parameters.encrypt_logs:
                 made.allow_logs(parameters.log_group_name)
-            if parameters.alarms and not parameters.alarm_topic:
-                made.allow_alarms(alarm_arns(self, parameters))
-            self._key, self._key_arn = made.key, made.key.key_arn
+            if parameters.alarms:
+                made.allow_messages(alarms=alarm_arns(self, parameters), rules=rule_arns(self, parameters))
+            self._message_key, self._key_arn = made.key, made.key.key_arn
+        elif parameters.encrypt_messages and parameters.kms_key:
+            self._message_key = kms.Key.from_key_arn(self, "MessageKey", parameters.kms_key)
 
     def _make_secrets(self) -> None:
         """Make or adopt the token secret and the published one; an allow list is in the policies of made ones."""
@@ -107,8 +110,9 @@ class SingleStack(DeployedStack):
                 "PublishedSecret",
                 parameters.published_secret,
                 parameters.published_secret_id,
-                parameters.consumers,
-                {PUBLISHED_FROM_TAG: parameters.token_secret_name},
+                others=parameters.consumers,
+                tags={PUBLISHED_FROM_TAG: parameters.token_secret_name},
+                replicas=parameters.replicas,
             )
 
     def _allow_list(self, others: Sequence[str]) -> AllowList | None:
@@ -125,8 +129,10 @@ class SingleStack(DeployedStack):
         construct_id: str,
         choice: str,
         secret_id: str,
+        *,
         others: Sequence[str] = (),
         tags: Mapping[str, str] | None = None,
+        replicas: Mapping[str, str | None] | None = None,
     ) -> access.Secrets:
         if choice != CREATE:
             return access.one_secret(self, choice).encrypted_with(self._key_arn)
@@ -140,6 +146,7 @@ class SingleStack(DeployedStack):
             key=self._key_arn,
             only=self._allow_list(others),
             tags=tags,
+            replicas=replicas,
         ).secrets
 
     def _grant_worker(self) -> None:
@@ -175,7 +182,11 @@ class SingleStack(DeployedStack):
     def _schedule(self) -> None:
         parameters, minutes = self._parameters, self._parameters.run_every_minutes
         self.schedule = Schedules(
-            self, "Schedule", group_name=parameters.stack_name, enabled=parameters.schedule_enabled
+            self,
+            "Schedule",
+            group_name=parameters.stack_name,
+            enabled=parameters.schedule_enabled,
+            message_key=self._message_key,
         )
         self.schedule.run(
             "Schedule",
@@ -185,7 +196,7 @@ class SingleStack(DeployedStack):
             event_age_seconds=60 * minutes,
             attempts=3,
             within_minutes=parameters.start_within_minutes,
-            description="Runs the token refresh worker; scripts/deploy NAME --pause stops it",
+            description="Runs the token refresh worker; token-refresh pause holds it back",
         )
 
     def _watch(self) -> None:
@@ -196,14 +207,9 @@ class SingleStack(DeployedStack):
         self.denied = None
         alarms: list[cloudwatch.AlarmBase] = []
         if parameters.alarms:
-            if not parameters.alarm_timing.rings_in_time:
-                Annotations.of(self).add_warning_v2(
-                    "token-refresh:late-alarm",
-                    f"schedule_minutes: runs every {parameters.run_every_minutes} minutes are too seldom for an alarm "
-                    "before a token expires; leave schedule_minutes and flexible_minutes out",
-                )
-            self.topic = alarm_topic(self, parameters=parameters, key=self._key)
-            self.denied = DeniedAccess(self, "DeniedAccess", names=[f"*{parameters.token_secret_name}*"])
+            self.topic = alarm_topic(self, parameters=parameters, key=self._message_key)
+            names = [f"*{parameters.token_secret_name}*"]
+            self.denied = DeniedAccess(self, "DeniedAccess", names=names, key=self._message_key)
             alarms = RefreshAlarms(
                 self,
                 "Alarms",
@@ -223,13 +229,10 @@ class SingleStack(DeployedStack):
         save_queries(self, parameters=parameters, log_group=log_group)
 
     def _let_consumers_read(self) -> None:
-        """Offer what a consumer needs as one policy, for stacks that are not written with the CDK."""
-        self.read_policy = None
-        if self.published_secret:
-            self.read_policy = iam.ManagedPolicy(
-                self, "ReadTokens", description=f"Read the tokens of {self._parameters.stack_name}"
-            )
-            self.grant_read(self.read_policy)
+        """Offer what a consumer needs as one policy."""
+        self.read_policy = (
+            read_policy(self, self.published_secret, parameters=self._parameters) if self.published_secret else None
+        )
 
     def _write_outputs(self) -> None:
         safe_seconds = self._parameters.longest_safe_cache_seconds

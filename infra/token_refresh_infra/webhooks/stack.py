@@ -8,6 +8,7 @@ from constructs import Construct
 from token_refresh_infra import access
 from token_refresh_infra.constructs.stack import DeployedStack
 from token_refresh_infra.constructs.topic import alarm_topic
+from token_refresh_infra.constructs.vpc import put_into_vpc
 from token_refresh_infra.webhooks.alarms import WebhookAlarms
 from token_refresh_infra.webhooks.parameters import PARAMETER, WebhookParameters
 from token_refresh_infra.webhooks.receiver import WebhookReceiver
@@ -52,6 +53,13 @@ class WebhookStack(DeployedStack):
             log_retention_days=int(parameters.log_retention_days),
             log_key=parameters.kms_key if parameters.encrypt_logs else None,
             tracing=parameters.tracing,
+        )
+        put_into_vpc(
+            self.receiver,
+            self.receiver.function,
+            self.receiver.role,
+            subnets=parameters.vpc_subnets,
+            groups=parameters.vpc_security_groups,
         )
         self._watch(parameters)
         self._show_outputs(parameters)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
 from pages.changes import changes
 from pages.docstrings import table
 from token_refresh_worker.cli.providers.command import ROTATES, grace_text, grant_text, life, request_text
 from token_refresh_worker.providers.loader import load_provider, profile_names
-from token_refresh_worker.providers.provider import Basis
+from token_refresh_worker.providers.provider import Basis, Rotation
 
 if TYPE_CHECKING:
     from token_refresh_worker.providers.provider import Provider
@@ -18,10 +19,49 @@ _HEAD = (
     "not documented",
 )
 
+LISTED: Final = [name for name in profile_names() if name != "generic" and load_provider(name).ends_on is None]
+"""Those that can still be chosen by name."""
+
+_KINDS: Final = (
+    (
+        "never changes: Google, Dropbox, HubSpot",
+        "Nothing is lost. A run that fails says so to nobody.",
+        "The same, with alarms, and a copy that services read. A plain handler may do.",
+    ),
+    (
+        "changes, and the old one works for a while: Upwork, Xero, Microsoft",
+        "Two runs: the slower one stores older tokens, which end with that while. A crash: the next run repeats.",
+        "One run redeems, and older tokens never replace newer ones. No crash loses anything.",
+    ),
+    (
+        "works once: GitHub, Slack, Zoom",
+        "Two runs, or a crash after the request: the used token is sent again, and many providers revoke the grant.",
+        (
+            "One run redeems. A crash before the request or after the write loses nothing. Between them the new tokens "
+            "are gone, as with any program: an alarm rings, and the used token is sent only near expiry."
+        ),
+    ),
+)
+
 
 def providers() -> str:
     """Return a row for each profile."""
     return table(_HEAD, *(_row(load_provider(name)) for name in profile_names()))
+
+
+def kinds() -> str:
+    """Return a row for each kind of refresh token: what a plain handler risks there, and what the worker promises."""
+    counts = Counter(map(_kind, map(load_provider, LISTED)))
+    return table(
+        ("refresh token", "profiles", "a plain handler", "this worker"),
+        *((name, str(counts[name]), plain, worker) for name, plain, worker in _KINDS),
+    )
+
+
+def _kind(provider: Provider) -> str:
+    if provider.rotation is Rotation.NEVER:
+        return _KINDS[0][0]
+    return _KINDS[1 if provider.grace.duration else 2][0]
 
 
 def calendar() -> str:

@@ -21,5 +21,5 @@ def figures() -> str:
         ("what was done", "what was found"),
         (f"{worlds} of the deployed code, with crashes, races, stale reads and people", f"{violations} violations"),
         (f"{len(planted)} bugs planted into the protocol", f"the search finds {found}"),
-        (f"{killed} processes killed at their calls", f"the grant is lost in {lost}, all of them in the window below"),
+        (f"{killed} processes killed at their calls", f"the grant is lost in {lost}, all between response and write"),
     )

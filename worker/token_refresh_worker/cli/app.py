@@ -17,6 +17,7 @@ from token_refresh_worker.cli.fleet import command as fleet
 from token_refresh_worker.cli.fleet import members
 from token_refresh_worker.cli.history.command import history
 from token_refresh_worker.cli.history.restore import restore
+from token_refresh_worker.cli.pause.command import pause, resume
 from token_refresh_worker.cli.providers.command import providers
 from token_refresh_worker.cli.refresh.command import refresh
 from token_refresh_worker.cli.revoke.command import revoke
@@ -42,7 +43,7 @@ _GROUPS = {
 }
 # In the order in which an operator needs them; `--help` lists them so.
 for declared in (
-    *(authorize, status, refresh, doctor, history, restore, client, verify, providers, revoke),
+    *(authorize, status, refresh, doctor, pause, resume, history, restore, client, verify, providers, revoke),
     *(fleet.status, fleet.pause, fleet.resume, members.add, members.remove, members.resync),
     move,
 ):

@@ -30,6 +30,13 @@ class Fate(StrEnum):
     """Nothing is stored: the run is under way, or it died."""
     MOVED = "moved"
     """No attempt: the claims were moved to or from another store."""
+    PAUSED = "paused"
+    """No attempt: an operator paused the refreshes, or resumed them."""
+
+    @property
+    def is_attempt(self) -> bool:
+        """Whether a run held the claim."""
+        return self not in {Fate.MOVED, Fate.PAUSED}
 
     @property
     def unresolved(self) -> bool:
@@ -95,7 +102,7 @@ class Ledger:
         Attempts of the last 24 hours count towards the daily limit. The last redemptions show which tokens were used.
         The grace period starts at the first unresolved attempt on the current token.
         """
-        unused = {Fate.NOT_REDEEMED, Fate.MOVED}
+        unused = {Fate.NOT_REDEEMED, Fate.MOVED, Fate.PAUSED}
         redemptions = [a for a in self.attempts if a.fate not in unused][-REDEMPTIONS_KEPT:]
         first = self.unresolved(fingerprint)[:1]
         return tuple(a for a in self.attempts if a.claimed_at > now - DAY or a in redemptions or a in first)

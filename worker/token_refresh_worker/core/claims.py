@@ -12,7 +12,15 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh.stored.times import read_unix
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
-from token_refresh_worker.stored.origin import HIGHEST_NUMBER, HOST, LONGEST_GRACE, StoreName, matching, read_store_name
+from token_refresh_worker.stored.origin import (
+    FINGERPRINT,
+    HIGHEST_NUMBER,
+    HOST,
+    LONGEST_GRACE,
+    StoreName,
+    matching,
+    read_store_name,
+)
 
 LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
@@ -20,11 +28,23 @@ NO_TOKEN: Final = "-" * 22
 """As long as a fingerprint, and the fingerprint of none."""
 
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
-_FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
-# Silence is the lack of a record, and a move is no attempt.
-_RECORDED: Final = {fate.value: fate for fate in Fate if fate not in {Fate.SILENT, Fate.MOVED}}
+LONGEST_PAUSE: Final = timedelta(days=7)
+"""Nothing that is stored as a pause holds back refreshes for longer."""
+LONGEST_REASON: Final = 200
+"""How many characters of a pause's reason are kept."""
+
+# Silence is the lack of a record, and neither a move nor a pause is an attempt.
+_RECORDED: Final = {fate.value: fate for fate in Fate if fate.is_attempt and fate is not Fate.SILENT}
 _ERROR: Final = re.compile(r"[\x20-\x7e]{1,64}")
 """RFC 6749 allows spaces in error codes, and some providers send sentences."""
+
+
+@record
+class ClaimPause:
+    """What an operator decided: runs send nothing before `until`."""
+
+    until: datetime
+    why: str
 
 
 @record
@@ -43,6 +63,8 @@ class Claim(Attempt):
     """Random, so that equal claims of two runs are not taken for one. Empty where no claim can be read."""
     moved_to: StoreName | None = None
     """Nobody redeems under this claim: from here on the claims are in this store."""
+    pause: ClaimPause | None = None
+    """Nor under one with a pause: it holds back the next claim."""
 
     @property
     def ends_at(self) -> datetime:
@@ -85,6 +107,7 @@ def write_claim(claim: Claim) -> SecretValue:
             "forced": claim.forced,
             "versions": claim.versions,
             **({} if claim.moved_to is None else {"moved_to": claim.moved_to.as_fields()}),
+            **({} if claim.pause is None else {"pause": [claim.pause.until.timestamp(), claim.pause.why]}),
         }
     )
 
@@ -100,12 +123,13 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
         # Out of range it is cut, not refused: what is unreadable counts as an hour on the current token.
         seconds = min(max(_number(fields["ttl_seconds"]), 1.0), LONGEST_TIME_TO_LIVE.total_seconds())
         moved_to = read_store_name(fields["moved_to"]) if "moved_to" in fields else None
+        pause = _read_pause(fields["pause"], claimed_at) if "pause" in fields else None
         return Claim(
             claim_id=matching(_ID, claim_id),
             version_id=matching(_ID, fields["version_id"]),
             attempt_number=_whole(fields["attempt"]),
             claimed_at=claimed_at,
-            fingerprint=matching(_FINGERPRINT, fields["token"]),
+            fingerprint=matching(FINGERPRINT, fields["token"]),
             forced=fields["forced"] is True,
             time_to_live=timedelta(seconds=seconds),
             earlier=tuple(map(_read_entry, fields["earlier"])),
@@ -113,9 +137,10 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
             host=_optional(HOST, fields["host"]),
             grace=None if fields["grace_seconds"] is None else _grace(fields["grace_seconds"]),
             nonce=str(fields["nonce"]),
-            fate=Fate.SILENT if moved_to is None else Fate.MOVED,
+            fate=Fate.MOVED if moved_to else Fate.PAUSED if pause else Fate.SILENT,
             versions=_whole(fields["versions"]),
             moved_to=moved_to,
+            pause=pause,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {claim_id} is not a claim") from None
@@ -165,7 +190,7 @@ def read_record(version_id: str, text: SecretValue) -> Record:
             recorded_at=read_unix(_number(fields["at"])),
             retry_at=_moment(fields.get("retry_at")),
             # Without it a used token would count as good.
-            next_fingerprint=matching(_FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
+            next_fingerprint=matching(FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
@@ -179,6 +204,11 @@ def _entry(attempt: Attempt) -> list[object]:
     ]
 
 
+def _read_pause(value: Sequence[Any], claimed_at: datetime) -> ClaimPause:
+    until, why = value
+    return ClaimPause(until=min(read_unix(_number(until)), claimed_at + LONGEST_PAUSE), why=str(why)[:LONGEST_REASON])
+
+
 def _read_entry(entry: Sequence[Any]) -> Attempt:
     claim_id, version_id, number, claimed_at, fingerprint, fate, next_fingerprint, forced, versions, retry_at = entry
     return Attempt(
@@ -186,9 +216,9 @@ def _read_entry(entry: Sequence[Any]) -> Attempt:
         version_id=matching(_ID, version_id),
         attempt_number=_whole(number),
         claimed_at=read_unix(_number(claimed_at)),
-        fingerprint=matching(_FINGERPRINT, fingerprint),
+        fingerprint=matching(FINGERPRINT, fingerprint),
         fate=Fate(fate),
-        next_fingerprint=_optional(_FINGERPRINT, next_fingerprint),
+        next_fingerprint=_optional(FINGERPRINT, next_fingerprint),
         forced=forced is True,
         versions=_whole(versions),
         retry_at=_moment(retry_at),

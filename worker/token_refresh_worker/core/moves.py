@@ -41,6 +41,7 @@ def fence(snapshot: Snapshot, source: StoreName, to: StoreName, *, above: int, n
         grace=origin.grace if origin else newest.grace if newest else None,
         nonce=nonce,
         moved_to=to,
+        pause=newest.pause if newest else None,
     )
 
 

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     DAILY_LIMIT = "the daily limit of claims is reached"
     FORCED_LIMIT = "the daily limit of forced claims is reached"
     STALE = "a read of Secrets Manager was stale"
+    PAUSED = "an operator paused the refreshes"
     REDEEMED = "this run has sent a refresh token already"
 
 

@@ -41,9 +41,9 @@ class SecretName:
         """Give a command on this secret, ready to paste."""
         return Command(("token-refresh", *name.split(), self.secret_id, "--region", self.region, *options))
 
-    def move_claims(self, to: StoreName, source: StoreName | None = None) -> Command:
+    def move_claims(self, to: StoreName) -> Command:
         """Give the command that moves the claims."""
-        return self.command("claims move", *move_options(to, source))
+        return self.command("claims move", *move_options(to))
 
     @property
     def authorize(self) -> Command:
@@ -60,10 +60,10 @@ CLOCK_TOLERANCE: Final = timedelta(seconds=10)
 """How far clocks may be apart before one counts as off: Secrets Manager tells whole seconds, and a call takes some."""
 
 
-def move_options(to: StoreName, source: StoreName | None = None) -> tuple[str, ...]:
+def move_options(to: StoreName) -> tuple[str, ...]:
     """Give the options of `claims move`; NAME stands for a table that nothing names."""
-    table = to.table or ("NAME" if StoreName(ClaimStoreKind.TABLE) in {to, source} else None)
-    return "--to", to.kind.value, *(("--table", table) if table else ())
+    table = ("--table", to.table or "NAME") if to.kind is ClaimStoreKind.TABLE else ()
+    return "--to", to.kind.value, *table
 
 
 def no_value(secret: SecretName) -> SecretEmpty:
@@ -163,7 +163,7 @@ def mismatch(secret: SecretName, step: Mismatch) -> ConfigurationError:
         "nothing was sent",
         fix=(
             "Correct claim_table in the deployment (on the command line, --function NAME takes the function's ",
-            *("settings). Or move the claims: ", secret.move_claims(step.configured, step.stored)),
+            *("settings). Or move the claims: ", secret.move_claims(step.configured)),
             *((". If the old table is lost, add --lost",) if step.stored.kind is step.configured.kind else ()),
         ),
     )

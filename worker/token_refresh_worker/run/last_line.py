@@ -28,12 +28,14 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
     known = {
         "secret_id": secret_id,
         "version_id": report.tokens.version_id,
+        "foreign_version_id": report.foreign_version,
         "trigger": trigger,
         "duration_ms": duration_ms,
         "seconds_to_expiry": seconds_to_expiry,
         "attempts": report.requests,
         "provider": report.provider,
         "outcome": report.name,
+        "paused": report.paused,
         "retry_at": iso(report.retry_at) if report.retry_at else None,
         "error_type": report.error_type,
         "error": str(report.error) if report.error else None,
@@ -44,11 +46,14 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "Superseded": int(report.name is OutcomeName.SUPERSEDED),
         "Failed": int(report.name is None),
         "ReauthorizationRequired": int(isinstance(report.error, ReauthorizationRequired)),
+        # Only then, since a metric costs by the hours in which it is sent.
+        "Paused": None if report.paused is None else 1,
         "DurationMs": duration_ms,
         "SecondsToExpiry": seconds_to_expiry,
         "SecondsAfterDue": seconds_after_due,
         # Without zeros: the metric costs something only where it says something.
         "ScopesLost": report.scopes_lost or None,
+        "ForeignSets": 1 if report.foreign_version else None,
     }
     measured = {name: value for name, value in metrics.items() if value is not None}
     return {

@@ -23,7 +23,7 @@ class OutcomeName(StrEnum):
     SUPERSEDED = "superseded"
     """The provider rejected the refresh token, and newer tokens are current: something else refreshes this secret."""
     YIELDED = "yielded"
-    """Another run holds the claim, or a backoff or a limit is not over; `retry_at` says until when."""
+    """Another run holds the claim, or a backoff, a limit or a pause is not over; `retry_at` says until when."""
     WOULD_REFRESH = "would_refresh"
     """A dry run found tokens that are due."""
     WOULD_RECOVER = "would_recover"
@@ -65,6 +65,8 @@ class Outcome:
     error: TokenRefreshError | None = None
     retry_at: datetime | None = None
     """From when on another run may go on, if this one yielded."""
+    paused: str | None = None
+    """Why an operator paused the refreshes, if it yielded to that."""
     secret_id: str | None = None
     tokens: CurrentTokens = CurrentTokens()
     at: datetime | None = None
@@ -73,7 +75,11 @@ class Outcome:
     """Token requests that the run sent."""
     scopes_lost: int = 0
     """How many scopes the grant had that its new tokens lack."""
+    foreign_version: str | None = None
+    """The version that the run found current, and that neither a run nor a command of ours stored."""
     provider: str | None = None
+    host: str | None = None
+    """The token host that settings and document give; None if the run did not come so far."""
 
     @property
     def made_current(self) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from token_refresh.advice import in_words
 from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.core.pauses import heed, pause_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import SETTLED, lifetime_too_short
 from token_refresh_worker.core.snapshot import Snapshot
@@ -119,6 +120,7 @@ class Run:
         name: OutcomeName | None = None,
         *,
         retry_at: datetime | None = None,
+        paused: str | None = None,
         error: TokenRefreshError | None = None,
     ) -> Outcome:
         """Say how the run ended, and what it learned."""
@@ -127,12 +129,15 @@ class Run:
             name=name,
             error=error,
             retry_at=retry_at,
+            paused=paused,
             secret_id=self.parts.secret.secret_id,
             tokens=CurrentTokens.of(known.current, self.parts.policy) if known else CurrentTokens(),
             at=memory.service_now() if known else None,
             requests=memory.requests_sent,
             scopes_lost=len(memory.scopes_lost),
+            foreign_version=memory.foreign_version,
             provider=self.parts.provider.name,
+            host=memory.host,
         )
 
     def _steps(self) -> Outcome:
@@ -162,7 +167,8 @@ class Run:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
         filled = self.parts.provider.for_document(snapshot.current.document.fields)
         policy = replace(self.parts.policy, host=filled.host) if self.parts.provider.variables else self.parts.policy
-        return plan(snapshot, self.memory, policy)
+        self.memory.host = policy.host
+        return heed(plan(snapshot, self.memory, policy), snapshot)
 
     def _ended(self, step: Step, snapshot: Snapshot) -> Outcome | None:
         """End the run if there is nothing to do; None for an action that is to be carried out."""
@@ -217,7 +223,9 @@ class Run:
 
     def _yield(self, step: Wait, snapshot: Snapshot) -> Outcome:
         log = self.parts.log
-        log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat())
+        pause = pause_of(snapshot) if step.reason is Reason.PAUSED else None
+        said = {} if pause is None else {"why": pause.why}
+        log.info("refresh_yielded", reason=step.reason.value, retry_at=step.until.isoformat(), **said)
         if step.reason is Reason.DAILY_LIMIT and lifetime_too_short(snapshot.current.document, self.parts.policy):
             move = self.parts.secret.move_claims(StoreName(ClaimStoreKind.TABLE))
             log.warning(
@@ -231,4 +239,4 @@ class Run:
                     )
                 ),
             )
-        return self.outcome(OutcomeName.YIELDED, retry_at=step.until)
+        return self.outcome(OutcomeName.YIELDED, retry_at=step.until, paused=pause.why if pause else None)

@@ -37,8 +37,8 @@ def _schedule(found: list[dict[str, Any]]) -> Finding:
         return Finding.broken("nothing schedules the function", "deploy its schedule: ", DEPLOY)
     paused = [schedule["Name"] for schedule in found if schedule.get("State") != "ENABLED"]
     if paused:
-        resume = Command.of("scripts/deploy NAME --resume")
-        return Finding.attention(f"paused: {', '.join(paused)}", "resume it: ", resume)
+        remedy = "remove schedule_enabled = false from the deployment's file, and deploy: "
+        return Finding.attention(f"switched off: {', '.join(paused)}", remedy, Command.of("scripts/deploy NAME"))
     return Finding.healthy(f"{', '.join(schedule['Name'] for schedule in found)}, enabled")
 
 

@@ -1,7 +1,6 @@
 """`token-refresh fleet status`, `pause` and `resume`."""
 
 import getpass
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +11,7 @@ import typer
 from token_refresh.advice import Command
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.console.command import command
+from token_refresh_worker.cli.console.durations import read_duration
 from token_refresh_worker.cli.console.options import OF_A_FLEET, Json, names_beginning
 from token_refresh_worker.cli.console.screen import errors, output, print_json, show, text, when
 from token_refresh_worker.cli.context import Context
@@ -19,13 +19,14 @@ from token_refresh_worker.cli.fleet.layout import as_fields, lay_out, select
 from token_refresh_worker.cli.secret.finding import Health
 from token_refresh_worker.cli.secret.lookups import arn_of
 from token_refresh_worker.cli.secret.membership import find_index, open_index
-from token_refresh_worker.fleet.core.dispatch import Fleet, open_breakers
+from token_refresh_worker.fleet.core.breaker import provider_in
+from token_refresh_worker.fleet.core.dispatch import Fleet, breakers_of
 from token_refresh_worker.fleet.core.row import LONGEST_PAUSE, Pause, Row, State
 from token_refresh_worker.fleet.core.tombstone import standing
+from token_refresh_worker.fleet.ports import store_refuses
 from token_refresh_worker.fleet.settings import provider_limits
 
 LONGEST_REASON: Final = 500
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 Name = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
 SecretOption = Annotated[str | None, typer.Option("--secret", help="One secret, by name or ARN.")]
@@ -51,10 +52,11 @@ def status(  # noqa: PLR0913 - options, each by its name
     rows, pauses, now = list(index.rows()), index.pauses(), index.read_clock()
     if provider is not None and not _count(rows, provider):
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
-    breakers = open_breakers(Fleet(rows=rows, providers=provider_limits(row.provider for row in rows)), now)
+    limits = provider_limits(row.provider for row in rows)
+    breakers = breakers_of(Fleet(rows=rows, providers=limits, store_refuses=store_refuses(index.refused())), now)
     view = replace(
         select(rows, pauses, fleet=fleet, now=now, provider=provider, state=state),
-        breakers={name: found for name, found in breakers.items() if provider in (None, name)},
+        breakers={name: found for name, found in breakers.items() if provider in (None, provider_in(name))},
         left=[s for s in standing(index.tombstones(), now) if state is None and provider in (None, s.provider)],
     )
     if as_json:
@@ -79,7 +81,7 @@ def pause(  # noqa: PLR0913 - options, each by its name
 
     A pause always ends by itself, and before the first grant that it holds up.
     """
-    lasts = read_duration(duration)
+    lasts = read_duration(duration, LONGEST_PAUSE)
     return _set_pause(lasts, fleet, secret, provider, everything=everything, why=why, context=context)
 
 
@@ -94,20 +96,6 @@ def resume(
 ) -> int:
     """End a pause of one secret, one provider or the fleet."""
     return _set_pause(None, fleet, secret, provider, everything=everything, context=context)
-
-
-def read_duration(text: str) -> timedelta:
-    """Read a duration as people write it: `90s`, `30m`, `2h`, `7d`.
-
-    Raises:
-        BadParameter: It is none, or longer than a month.
-    """
-    # Six digits at most: more days overflow a timedelta before they can be compared.
-    match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text.strip())
-    duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
-    if duration is None or duration > LONGEST_PAUSE:
-        raise typer.BadParameter("must be a number with s, m, h or d, such as 2h, and at most 31d")
-    return duration
 
 
 def _set_pause(  # noqa: PLR0913 - what to pause, and where, each by its name

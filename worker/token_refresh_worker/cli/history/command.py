@@ -29,7 +29,8 @@ def history(
     past = read_past(context)
     versions = [v for v in past.listed if everything or v.labels or not v.kind.is_note]
     if as_json:
-        kept = {} if past.kept_since is None else {"kept_since": iso(past.kept_since)}
+        kept: dict[str, object] = {} if past.kept_since is None else {"kept_since": iso(past.kept_since)}
+        kept |= {} if past.pause is None else {"paused": {"until": iso(past.pause.until), "why": past.pause.why}}
         listed = [_as_fields(past, version) for version in versions]
         print_json({"secret_id": context.secret_id, "versions": listed, **kept})
         return 0
@@ -47,6 +48,9 @@ def history(
         arrived = f"Tokens that arrived after {past.kept_since:%m-%d %H:%M:%S} are not in this list: Secrets Manager "
         why = f"{arrived}refused them, and the claim table keeps them. To store them: "
         show(output(), *message(why, context.command("refresh")))
+    if past.pause is not None:
+        paused = f"Paused until {past.pause.until:%m-%d %H:%M:%S}: {past.pause.why}. To go on before that: "
+        show(output(), *message(paused, context.command("resume")))
     return 0
 
 

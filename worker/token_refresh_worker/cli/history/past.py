@@ -16,6 +16,8 @@ from token_refresh_worker.cli.secret.lookups import each_version, saying_where
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.attempts import Attempt, Fate
+from token_refresh_worker.core.claims import ClaimPause
+from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.failures import SecretName
@@ -104,6 +106,11 @@ class Past:
     def kept_since(self) -> datetime | None:
         """When the claim was appended under which the claim table keeps received tokens; None if it keeps none."""
         return next((s.kept.claim.claimed_at for s in self.snapshots.values() if s.kept), None)
+
+    @property
+    def pause(self) -> ClaimPause | None:
+        """Give the pause that holds now."""
+        return next((pause for s in self.snapshots.values() if (pause := pause_of(s))), None)
 
     @cached_property
     def attempts(self) -> Mapping[str, Attempt]:

@@ -20,6 +20,7 @@ from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.provider import settings_for
 from token_refresh_worker.cli.secret.storing import fields_of
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
+from token_refresh_worker.core.pauses import heed
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, due_at, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
@@ -55,11 +56,13 @@ class Result(StrEnum):
     """Nothing is stored under its claim: the run died."""
     MOVED = "moved"
     """It was no attempt: the claims were moved."""
+    PAUSED = "paused"
+    """Nor was it: an operator paused the refreshes, or resumed them."""
 
     @property
     def is_fine(self) -> bool:
         """Whether nobody has to look at it."""
-        return self in {Result.REFRESHED, Result.IN_PROGRESS}
+        return self in {Result.REFRESHED, Result.IN_PROGRESS, Result.PAUSED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +135,7 @@ class SecretState:
         """Count the claims of the last 24 hours, and say how many there may be."""
         recent = [a for a in self.snapshot.ledger.attempts if a.claimed_at > self.snapshot.now - DAY]
         free = max(0, VERSIONS_A_DAY - sum(a.versions for a in recent))
-        used = sum(a.fate is not Fate.MOVED for a in recent)
+        used = sum(a.fate.is_attempt for a in recent)
         return used, used + free // VERSIONS_A_CLAIM[self.policy.claim_store.kind]
 
     @property
@@ -179,7 +182,7 @@ def read_state(context: Context) -> SecretState:
         context=context,
         settings=settings,
         snapshot=snapshot,
-        step=plan(snapshot, RunState(), settings.policy),
+        step=heed(plan(snapshot, RunState(), settings.policy), snapshot),
         attempts=attempts,
         publish_failure=memory.publish_failure,
         published_expires_at=None,
@@ -199,7 +202,7 @@ def _expiry_of_copy(context: Context, state: SecretState) -> datetime | None:
 def _client_failure(context: Context, settings: Settings, snapshot: Snapshot) -> TokenRefreshError | None:
     """Say why each refresh fails before its claim: the client credentials are gone, or are none."""
     # Without the function's settings, a document without credentials says nothing: the function may have a secret.
-    if context.function is None and settings.client_secret_id is None:
+    if not context.knows_function and settings.client_secret_id is None:
         return None
     try:
         find_credentials(snapshot.current.document, settings=settings, secret=context.client_secret)

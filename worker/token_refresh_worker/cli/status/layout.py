@@ -20,11 +20,13 @@ from token_refresh_worker.cli.console.screen import (
     when,
     when_from,
 )
+from token_refresh_worker.cli.secret.around import is_prolonged
 from token_refresh_worker.cli.secret.finding import Finding, Health
-from token_refresh_worker.cli.secret.health import explain_attempt, health_of, is_prolonged, next_step
+from token_refresh_worker.cli.secret.health import explain_attempt, health_of, next_step
 from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.cli.secret.storing import CLIENT_KEYS
 from token_refresh_worker.core.attempts import DAY
+from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.steps import Hold, Mismatch, Rejected, Wait
 
 _STYLES = {Health.HEALTHY: "green", Health.ATTENTION: "yellow", Health.BROKEN: "red", Health.UNKNOWN: "magenta"}
@@ -104,9 +106,7 @@ def _client(state: SecretState) -> str:
         return "beside the tokens"
     if state.settings.client is not None:
         return "in the environment"
-    if state.context.function is not None:
-        return "nowhere"
-    return _NOT_LOOKED_AT
+    return "nowhere" if state.context.knows_function else _NOT_LOOKED_AT
 
 
 def _published(state: SecretState) -> str | None:
@@ -152,6 +152,7 @@ def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
     step, current, published = state.step, state.snapshot.current, state.settings.published_secret_id
     retry_at = step.until if isinstance(step, Wait | Hold) else step.retry_at if isinstance(step, Rejected) else None
     used, limit = state.claims_today
+    pause = pause_of(state.snapshot)
     return {
         "health": health_of(findings).name.lower(),
         "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": in_words(f.remedy)} for f in findings],
@@ -167,6 +168,7 @@ def as_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "grant_ends_at": iso(state.grant_ends_at),
         "next_step": type(step).__name__.lower(),
         "retry_at": iso(retry_at),
+        "paused": None if pause is None else {"until": iso(pause.until), "why": pause.why},
         "provider": state.settings.provider.name,
         "host": state.host,
         "grace_seconds": state.snapshot.counted_grace(state.policy).total_seconds(),

@@ -1,0 +1,239 @@
+"""`pause` and `resume`: no deployment, every command shows it, and it ends by itself."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from builders import DAY, HOUR
+from cli import states
+from cli.scene import SECRET_ID, Cli, Tokens, claim
+from cli.states import Stage
+from testbed.dynamodb.server import DynamoDbServer
+from testbed.provider.token_endpoint import TokenEndpoint
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh_worker.bootstrap import SystemClock
+from token_refresh_worker.cli.pause import appending
+
+TABLE = "claims"
+
+
+@pytest.fixture
+def table(environment: dict[str, str]) -> Iterator[DynamoDbServer]:
+    with DynamoDbServer() as server:
+        server.create_table(TABLE, key="secret_arn")
+        environment |= {"AWS_ENDPOINT_URL_DYNAMODB": server.url, "CLAIM_TABLE": TABLE}
+        yield server
+
+
+@pytest.fixture(params=["in versions", "in a table"])
+def anywhere(request: pytest.FixtureRequest) -> None:
+    """Claims in the secret, and in a table."""
+    if request.param == "in a table":
+        request.getfixturevalue("table")
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch, store: SecretsManagerServer) -> None:
+    """Each wait is a minute of the service's clock."""
+
+    def sleep(_: object, seconds: float) -> None:
+        assert seconds == appending.WAIT_SECONDS
+        store.clock_offset_seconds += 60
+
+    monkeypatch.setattr(SystemClock, "sleep", sleep)
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_there_and_back(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """After `pause` nothing is sent, forced or not, and every command says so; after `resume` runs go on."""
+    tokens.store(expires_in=7 * HOUR)
+
+    paused = cli("pause", "--for", "2h", "--why", "their maintenance")
+    refused = cli("refresh", "--force", "--yes")
+    status, as_json, history = cli("status"), cli("status", "--json").json, cli("history")
+    resumed = cli("resume")
+
+    assert (0, 0, 1) == (paused.code, refused.code, status.code)
+    assert "Paused until" in paused.screen
+    assert f"To go on before that: token-refresh resume {SECRET_ID} --region eu-central-1" in paused.screen
+    assert "yielded: an operator paused the refreshes" in refused.screen
+    assert [] == endpoint.requests
+    assert "an operator paused the refreshes until" in status.screen
+    assert "the refresh is overdue" not in status.screen
+    assert "their maintenance" == as_json["paused"]["why"]
+    assert "their maintenance" in history.screen
+    assert f"token-refresh resume {SECRET_ID}" in history.screen
+    assert cli("history", "--json").json.get("paused") is None
+    assert "Resumed: the next run" in resumed.screen
+    assert cli("status", "--json").json["paused"] is None
+    assert "refreshed" == cli("refresh", "--json").json["outcome"]
+    assert 1 == len(endpoint.requests)
+
+
+def test_history_for_machines(cli: Cli, tokens: Tokens) -> None:
+    """`history --json` has the pause while it holds, and lists it as what it is."""
+    tokens.store(expires_in=DAY)
+    cli("pause", "--why", "reason")
+
+    found = cli("history", "--json", "--all").json
+
+    assert "reason" == found["paused"]["why"]
+    assert ["paused"] == [version["fate"] for version in found["versions"] if version["kind"] == "claim"]
+
+
+def test_it_ends_by_itself(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """When its time is over, the next run goes on, and nobody has to resume."""
+    tokens.store(expires_in=DAY)
+    cli("pause", "--for", "30m")
+    store.clock_offset_seconds += 1801
+
+    assert "is not paused" in cli("resume").screen
+    assert "refreshed" == cli("refresh", "--force", "--json").json["outcome"]
+
+
+def test_a_pause_that_costs_something(cli: Cli, tokens: Tokens) -> None:
+    """A pause that outlasts half of the refresh window says when the alarm is raised, and when services fail."""
+    tokens.store(expires_in=9 * HOUR)
+
+    short, longer, longest = cli("pause", "--for=2h"), cli("pause", "--for=6h"), cli("pause", "--for=10h")
+
+    assert "renewal-overdue" not in short.screen
+    assert "The alarm renewal-overdue is raised at" in longer.screen
+    assert "services fail" not in longer.screen
+    assert "services fail from then on" in longest.screen
+    assert "and the access token expires before" in cli("status").screen
+
+
+def test_without_an_expiry(cli: Cli, tokens: Tokens) -> None:
+    """Where nobody knows when the token expires, a pause has nothing to warn of."""
+    tokens.store(expiresAt=None)
+
+    assert 0 == cli("pause", "--for=7d").code
+
+
+@pytest.mark.usefixtures("anywhere", "waits")
+def test_a_run_that_is_under_way(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A pause waits for the end of an open claim: its run may have to keep tokens beside it."""
+    claim(store, tokens.store(expires_in=DAY))
+
+    ended = cli("pause", CLAIM_TABLE="")
+
+    assert 0 == ended.code
+    assert "A run is under way; its claim ends at" in ended.screen
+
+
+@pytest.mark.parametrize("options", [("--for=8d",), ("--for=soon",), ("--why=" + "x" * 201,), ("--why=",)])
+def test_a_wrong_option(cli: Cli, tokens: Tokens, options: tuple[str, ...]) -> None:
+    """A pause has an end within a week, and a reason of 200 characters at most."""
+    tokens.store()
+
+    assert 64 == cli("pause", *options).code
+    assert "is not paused" in cli("resume").screen
+
+
+def test_a_member_of_a_fleet(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A fleet's dispatcher has to know of a pause, so the command of the fleet is printed."""
+    tokens.store()
+    store.client().tag_resource(SecretId=SECRET_ID, Tags=[{"Key": "token-refresh:fleet", "Value": "prod"}])
+
+    paused, resumed = cli("pause", "--for=1h", "--why=theirs"), cli("resume")
+
+    assert (1, 1) == (paused.code, resumed.code)
+    fleet = f"--fleet prod --secret {SECRET_ID}"
+    assert f"token-refresh fleet pause {fleet} --for 1h --why theirs --region eu-central-1" in paused.screen
+    assert f"token-refresh fleet resume {fleet} --region eu-central-1" in resumed.screen
+
+
+@pytest.mark.usefixtures("table")
+def test_claims_that_are_elsewhere(cli: Cli, tokens: Tokens) -> None:
+    """With the settings of another claim store nothing is paused, and the command that moves the claims is printed."""
+    tokens.store(tokenRefresh={"host": "127.0.0.1", "grace_seconds": 0, "store": "versions"})
+
+    ended = cli("pause")
+
+    assert 1 == ended.code
+    assert f"token-refresh claims move {SECRET_ID}" in ended.screen
+
+
+def test_kept_tokens(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+    """A table that keeps tokens is not paused: the claim that replaces theirs would drop them."""
+    tokens.store(expires_in=DAY)
+    cli("refresh", "--force")
+    (item,) = table.tables[TABLE].values()
+    item["kept_tokens"] = {"M": {}}
+
+    ended = cli("pause")
+
+    assert 1 == ended.code
+    assert f"Store them first: token-refresh refresh {SECRET_ID} --region eu-central-1" in ended.screen
+    assert "kept_tokens" in item
+
+
+@pytest.mark.usefixtures("waits")
+def test_claims_that_nobody_can_read(cli: Cli, tokens: Tokens) -> None:
+    """While reads don't show the newest claim, nothing is paused, and the command gives up in the end."""
+    named = {"host": "127.0.0.1", "grace_seconds": 0, "store": "versions", "claim": "c" * 36, "number": 9}
+    tokens.store(expires_in=DAY, tokenRefresh=named)
+
+    ended = cli("pause")
+
+    assert 1 == ended.code
+    assert "nothing was paused" in ended.screen
+    assert f"Try again: token-refresh pause {SECRET_ID} --region eu-central-1" in ended.screen
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_claim_that_came_first(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """Where a run claims between look and pause, the pause follows that claim."""
+    version_id = tokens.store(expires_in=DAY)
+    came: list[bool] = []
+
+    def faster(call: Any) -> None:
+        if call.operation == "PutSecretValue" and not came:
+            came.append(True)
+            claim(store, version_id)
+
+    store.authorize = faster
+
+    assert 0 == cli("pause").code
+    assert cli("status", "--json").json["paused"]
+
+
+@pytest.fixture
+def stage(cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint) -> Stage:
+    return Stage(cli=cli, tokens=tokens, store=store, endpoint=endpoint)
+
+
+def test_a_dead_grant_stays_known(stage: Stage) -> None:
+    """A pause hides no dead grant, and none is asked again because of it."""
+    states.rejected(stage)
+    sent = len(stage.endpoint.requests)
+
+    stage.cli("pause")
+    paused, refused = stage.cli("status"), stage.cli("refresh")
+    stage.cli("resume")
+    stage.cli("refresh")
+
+    assert 2 == paused.code
+    assert "the provider rejected the refresh token" in paused.screen
+    assert "an operator paused the refreshes" in paused.screen
+    assert "ReauthorizationRequired" in refused.screen
+    assert sent == len(stage.endpoint.requests)
+
+
+def test_the_first_claim_is_a_pause(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A secret that no run has claimed yet can be paused, and nothing of it is a token."""
+    tokens.store(expires_in=DAY)
+    refresh_token = tokens.current()["refreshToken"]
+
+    cli("pause", "--why", "before the first run")
+
+    (secret,) = store.secrets.snapshot()
+    stored = json.loads(str(secret.versions[-1].value))
+    assert "before the first run" == stored["pause"][1]
+    assert refresh_token not in str(secret.versions[-1].value)
+    lasts = stored["pause"][0] - secret.versions[-1].created_at
+    assert timedelta(hours=2).total_seconds() == pytest.approx(lasts, abs=2)

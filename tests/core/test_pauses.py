@@ -1,0 +1,126 @@
+"""A pause is a claim under which nobody redeems: it holds back what sends a request, and nothing else."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from builders import DAY, HOUR, MINUTE, NOW, claim, snapshot, token_set
+from token_refresh.errors import InvalidSecretDocument
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, Claim, ClaimPause, read_claim, write_claim
+from token_refresh_worker.core.kept import KeptTokens
+from token_refresh_worker.core.moves import arrival, fence
+from token_refresh_worker.core.pauses import heed, pause_claim, pause_of
+from token_refresh_worker.core.steps import (
+    Carry,
+    Fresh,
+    Hold,
+    Mismatch,
+    Promote,
+    Publish,
+    Reason,
+    Redeem,
+    Rejected,
+    ReplaceLostTable,
+    Step,
+    StoreKept,
+    TokenUsed,
+    Wait,
+)
+from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName, in_table
+
+PAUSE = ClaimPause(until=NOW + HOUR, why="maintenance")
+
+
+def paused(store: StoreName = IN_VERSIONS, pause: ClaimPause = PAUSE) -> Claim:
+    return pause_claim(snapshot(claim(fate=Fate.NOT_REDEEMED)), store, pause, nonce="nonce")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Fresh(),
+        Wait(NOW + MINUTE, Reason.BACKOFF),
+        Redeem(claim(), None),
+        ReplaceLostTable(claim(), None),
+    ],
+    ids=lambda step: type(step).__name__,
+)
+def test_what_a_pause_holds_back(step: Step) -> None:
+    """What sends a request, or reports that nothing is due, waits until the pause ends, and not longer."""
+    held = snapshot(paused())
+
+    assert Wait(NOW + HOUR, Reason.PAUSED) == heed(step, held)
+    assert step is heed(step, replace(held, now=NOW + HOUR))
+    assert step is heed(step, snapshot())
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        StoreKept(KeptTokens(claim=claim(), stored={}), needed=True),
+        Promote(token_set()),
+        Carry(token_set(), "c"),
+        Publish(),
+        Hold(NOW, NOW, "c"),
+        Mismatch("TOKEN_ENDPOINT", "a", "b"),
+        TokenUsed(NOW),
+        Rejected(NOW, NOW),
+    ],
+    ids=lambda step: type(step).__name__,
+)
+def test_what_goes_on_in_a_pause(step: Step) -> None:
+    """What has arrived is stored and published, and what needs a person stays an error."""
+    assert step is heed(step, snapshot(paused()))
+
+
+def test_a_pause_is_read_as_it_was_written() -> None:
+    """Its end, its reason, and that nobody redeems under it."""
+    made = paused()
+
+    found = read_claim(made.claim_id, write_claim(made), NOW)
+
+    assert found.pause is not None
+    assert (Fate.PAUSED, PAUSE.until, PAUSE.why) == (found.fate, found.pause.until, found.pause.why)
+    assert not Fate.PAUSED.is_attempt
+    assert (1, 0) == (made.versions, paused(in_table("claims")).versions)
+
+
+def test_no_pause_is_for_good() -> None:
+    """Whatever is stored as a pause, it ends within a week, and its reason has a limit."""
+    endless = paused(pause=ClaimPause(until=NOW + 365 * DAY, why="x" * 1000))
+
+    found = read_claim(endless.claim_id, write_claim(endless), NOW).pause
+
+    assert found is not None
+    assert (NOW + LONGEST_PAUSE, LONGEST_REASON) == (found.until, len(found.why))
+
+
+@pytest.mark.parametrize("pause", [5, [], ["soon", "why"], [1], {"until": 1}])
+def test_a_damaged_pause_is_no_claim(pause: object) -> None:
+    """It counts as an unreadable claim, which ends after an hour."""
+    fields = json.loads(write_claim(paused()).reveal()) | {"pause": pause}
+
+    with pytest.raises(InvalidSecretDocument):
+        read_claim("c", SecretValue(json.dumps(fields)), NOW)
+
+
+def test_a_pause_moves_with_the_claims() -> None:
+    """Claims that move to another store take the pause along."""
+    moving = fence(snapshot(paused()), IN_VERSIONS, in_table("claims"), above=0, nonce="nonce")
+    arrived = arrival(moving, base="v0", nonce="nonce")
+
+    found = pause_of(snapshot(read_claim(arrived.claim_id, write_claim(arrived), NOW)))
+
+    assert found is not None
+    assert PAUSE.until == found.until
+    assert pause_of(snapshot(arrived, now=NOW + HOUR + timedelta(seconds=1))) is None
+
+
+def test_a_pause_keeps_what_is_known_of_attempts() -> None:
+    """The next claim after a pause lists the attempts before it, as after any other claim."""
+    assert [Fate.NOT_REDEEMED, Fate.PAUSED] == [attempt.fate for attempt in paused().ledger.attempts]
+    assert paused().number == claim().number + 1

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.conftest import FLEET, RECEIVER
+from infra.policy import as_list
+from infra.synthesis import Deployment, synthesise
+from token_refresh_infra.context import ParameterError
+from token_refresh_infra.modes import parameters_of
+
+HERE: dict[str, Any] = {"environment": "prod", "account": "123456789012", "region": "eu-central-1"}
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+VPC = {"vpc_subnets": ["subnet-0a1b2c3d", "subnet-4e5f6a7b"], "vpc_security_groups": ["sg-0a1b2c3d"]}
+EVERY_MODE = pytest.mark.parametrize("values", [HERE, FLEET, RECEIVER], ids=["single", "fleet", "webhooks"])
+
+
+@EVERY_MODE
+def test_permissions_boundary(code: Path, values: dict[str, Any]) -> None:
+    """A policy that an organisation demands bounds every role of the stack."""
+    deployment = synthesise(values | {"permissions_boundary": BOUNDARY}, code)
+
+    roles = deployment.resources("IAM::Role")
+    assert [BOUNDARY] * len(roles) == [role["Properties"]["PermissionsBoundary"] for role in roles]
+
+
+@EVERY_MODE
+def test_vpc(code: Path, values: dict[str, Any]) -> None:
+    """Every function runs in the given subnets. Lambda may connect it; the function's own code may not."""
+    deployment = synthesise(values | VPC, code)
+
+    for function in deployment.resources("Lambda::Function"):
+        placed = function["Properties"]["VpcConfig"]
+        assert VPC == {"vpc_subnets": placed["SubnetIds"], "vpc_security_groups": placed["SecurityGroupIds"]}
+    roles = {f["Properties"]["Role"]["Fn::GetAtt"][0] for f in deployment.resources("Lambda::Function")}
+    for effect in ("Allow", "Deny"):
+        of_roles = [
+            (policy["Properties"]["Roles"][0]["Ref"], statement)
+            for policy in deployment.resources("IAM::Policy")
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            if statement["Effect"] == effect and "ec2:CreateNetworkInterface" in as_list(statement["Action"])
+        ]
+        assert sorted(roles) == sorted(role for role, _ in of_roles)
+        assert (effect == "Deny") == all("lambda:SourceFunctionArn" in str(s.get("Condition")) for _, s in of_roles)
+
+
+@EVERY_MODE
+def test_tags(code: Path, values: dict[str, Any]) -> None:
+    """Tags of the deployment's file are on its resources, beside those of the stack."""
+    deployment = synthesise(values | {"tags": ["team=growth", "cost-centre=12=3"]}, code)
+
+    for kind in ("Lambda::Function", "IAM::Role", "SQS::Queue", "SNS::Topic", "Logs::LogGroup"):
+        for resource in deployment.resources(kind):
+            tags = {tag["Key"]: tag["Value"] for tag in resource["Properties"]["Tags"]}
+            assert {"team": "growth", "cost-centre": "12=3"}.items() <= tags.items()
+    for secret in deployment.resources("SecretsManager::Secret"):
+        assert {"Key": "team", "Value": "growth"} in secret["Properties"]["Tags"]
+
+
+@pytest.mark.parametrize("choice", [{"kms_key": "create"}, {"kms_key": KEY, "encrypt_messages": True}], ids=str)
+def test_messages_are_encrypted_with_the_key(code: Path, choice: dict[str, Any]) -> None:
+    """Where there is a key, it encrypts the topic and every queue, and those that send may use it for that alone."""
+    deployment = synthesise(HERE | choice, code)
+    key = deployment.arn_of("KMS::Key") if choice["kms_key"] == "create" else KEY
+
+    queues = [queue["Properties"] for queue in deployment.resources("SQS::Queue")]
+    assert [key] * 3 == [queue["KmsMasterKeyId"] for queue in queues]
+    assert key == deployment.one("SNS::Topic")["KmsMasterKeyId"]
+    for service in ("lambda.amazonaws.com", "scheduler.amazonaws.com"):
+        (granted,) = [
+            s
+            for s in deployment.policy_of_role(service)
+            if s["Effect"] == "Allow" and "kms:EncryptionContext:aws:sqs:arn" in str(s.get("Condition"))
+        ]
+        assert (["kms:Decrypt", "kms:GenerateDataKey"], key) == (granted["Action"], granted["Resource"])
+        assert "sqs.*" == granted["Condition"]["StringLike"]["kms:ViaService"]
+
+
+def test_rules_may_use_the_key(code: Path) -> None:
+    """A key that is made lets this stack's alarms and rules use it, which have no role."""
+    statements = synthesise(HERE | {"kms_key": "create"}, code).one("KMS::Key")["KeyPolicy"]["Statement"]
+
+    services = {s["Principal"].get("Service"): s for s in statements}
+    for service, source in (("cloudwatch", "alarm:token-refresh-prod-*"), ("events", "rule/token-refresh-prod-*")):
+        statement = services[f"{service}.amazonaws.com"]
+        assert ["kms:Decrypt", "kms:GenerateDataKey"] == statement["Action"]
+        assert source in str(statement["Condition"]["ArnLike"]["aws:SourceArn"])
+
+
+def test_a_given_key_encrypts_messages_only_if_asked(code: Path) -> None:
+    """The policy of a key that exists may not let alarms use it, and an alarm that nobody hears is worse."""
+    deployment = synthesise(HERE | {"kms_key": KEY}, code)
+
+    assert "KmsMasterKeyId" not in deployment.one("SNS::Topic")
+    assert all(queue["Properties"]["SqsManagedSseEnabled"] for queue in deployment.resources("SQS::Queue"))
+
+
+ROLE = "arn:aws:iam::{}:role/my-service"
+OPERATORS = {"operators": [ROLE.format("123456789012")]}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            OPERATORS | {"consumers": [ROLE.format("210987654321")]},
+            r"^consumers: .*my-service is in account 210987654321, and .* whose secrets refuse every other account",
+        ),
+        ({"operators": [ROLE.format("210987654321")]}, r"^operators: .* is in account 210987654321"),
+        ({"permissions_boundary": BOUNDARY.replace("123", "321")}, r"^permissions_boundary: .* is in account 321"),
+        ({"permissions_boundary": "boundary"}, r"^permissions_boundary: must be the ARN of a managed policy"),
+        ({"vpc_subnets": "subnet-0a1b2c3d"}, r"^vpc_subnets: goes with vpc_security_groups"),
+        ({"vpc_subnets": "10.0.0.0/16", "vpc_security_groups": "sg-0a1b2c3d"}, r"^vpc_subnets: must be IDs of subnets"),
+        ({"tags": ["token-refresh:function=other"]}, r"^tags: must be NAME=VALUE"),
+        ({"tags": ["team"]}, r"^tags: must be NAME=VALUE"),
+        ({"encrypt_messages": True}, r"^encrypt_messages: needs kms_key"),
+    ],
+)
+def test_what_can_not_be(values: dict[str, Any], message: str) -> None:
+    """What AWS, or the stack's own policies, would refuse later is refused at synthesis, with the reason."""
+    with pytest.raises(ParameterError, match=message):
+        parameters_of(HERE | values)
+
+
+def test_a_boundary_of_aws(code: Path) -> None:
+    """A policy that AWS manages is of no account."""
+    boundary = "arn:aws:iam::aws:policy/PowerUserAccess"
+
+    deployment: Deployment = synthesise({"environment": "prod", "permissions_boundary": boundary}, code)
+
+    assert boundary == deployment.resources("IAM::Role")[0]["Properties"]["PermissionsBoundary"]

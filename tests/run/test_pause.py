@@ -1,0 +1,142 @@
+"""While an operator has paused a secret, runs read and report, and send nothing."""
+
+from datetime import timedelta
+
+import pytest
+
+from builders import DAY, HOUR, IN_TABLE, MINUTE, NOW, policy
+from run.world import World, killed
+from token_refresh_worker.adapters.version_claims import VersionClaims
+from token_refresh_worker.core.claims import ClaimPause
+from token_refresh_worker.core.pauses import pause_claim
+from token_refresh_worker.core.schedule import Policy
+from token_refresh_worker.core.snapshot import Snapshot
+from token_refresh_worker.run.last_line import last_line
+
+STORES = pytest.mark.parametrize("settings", [policy(), IN_TABLE], ids=["in versions", "in a table"])
+
+
+def pause(world: World, lasts: timedelta = 2 * HOUR) -> bool:
+    claims = world.table or VersionClaims(world.store)
+    found = read(world)
+    made = ClaimPause(until=found.now + lasts, why="maintenance")
+    claim = pause_claim(found, world.policy.claim_store, made, nonce="pause")
+    return claims.append(claim, after=found.newest_claim_id)
+
+
+def read(world: World) -> Snapshot:
+    return world.run().reader.read()
+
+
+@STORES
+@pytest.mark.parametrize("force", [False, True])
+def test_a_paused_run_sends_nothing(settings: Policy, *, force: bool) -> None:
+    """Scheduled or on demand, forced or not, runs yield until the pause ends by itself; then the next one refreshes."""
+    world = World(policy=settings)
+    assert pause(world)
+
+    ended = world.execute(force=force)
+
+    assert ("yielded", NOW + 2 * HOUR, "maintenance") == (ended.name, ended.retry_at, ended.paused)
+    assert [] == world.endpoint.requests
+    world.pass_time(2 * HOUR)
+    assert "refreshed" == world.outcome(force=force)
+
+
+@STORES
+def test_a_paused_run_makes_no_call_more(settings: Policy) -> None:
+    """A run in a pause makes the two calls of a run that finds nothing due."""
+    world = World(policy=settings, expires_at=NOW + DAY)
+    world.execute()
+    assert pause(world)
+    before = len(world.store.calls) + (len(world.table.calls) if world.table else 0)
+
+    assert "yielded" == world.outcome()
+
+    assert 2 == len(world.store.calls) + (len(world.table.calls) if world.table else 0) - before
+
+
+@STORES
+def test_a_pause_of_no_time_ends_one(settings: Policy) -> None:
+    """`resume` is a pause that is over: the next run refreshes."""
+    world = World(policy=settings)
+    pause(world)
+
+    assert pause(world, timedelta(0))
+
+    assert "refreshed" == world.outcome()
+
+
+@STORES
+def test_a_run_that_did_not_see_the_pause_can_not_claim(settings: Policy) -> None:
+    """A pause between a run's read and its claim takes the claim's place, so nothing is sent."""
+    world = World(policy=settings)
+
+    with world.at("put REFRESH_CLAIM" if world.table is None else "append claim", lambda: pause(world)):
+        assert "yielded" == world.outcome()
+
+    assert [] == world.endpoint.requests
+
+
+def test_a_token_set_that_somebody_stores_ends_no_pause() -> None:
+    """The pause is with the claims, and not with the tokens."""
+    world = World()
+    pause(world)
+    world.save(refreshToken="refresh-of-another-refresher")
+
+    assert "yielded" == world.outcome(force=True)
+    assert [] == world.endpoint.requests
+
+
+@STORES
+def test_what_arrived_before_a_pause_is_made_current(settings: Policy) -> None:
+    """Tokens that an interrupted run stored become current in a pause, too."""
+    world = World(policy=settings)
+    killed(world, "move AWSCURRENT")
+    world.pass_claim()
+    assert pause(world)
+
+    assert "yielded" == world.outcome()
+
+    assert "access-1" == world.current()["accessToken"]
+    assert 1 == len(world.endpoint.requests)
+
+
+def test_a_pause_ends_no_hold_and_no_backoff() -> None:
+    """What was known of attempts before the pause counts after it."""
+    world = World()
+    killed(world, "put REFRESH_OUTCOME")
+    world.pass_claim()
+    before = read(world).unresolved
+    pause(world, MINUTE)
+    world.pass_time(MINUTE)
+
+    assert [a.claim_id for a in before] == [a.claim_id for a in read(world).unresolved]
+
+
+def test_a_pause_is_in_log_and_metric() -> None:
+    """The log says why and until when, the last line is a metric, and the time to expiry is in it as ever."""
+    world = World(expires_at=NOW + HOUR)
+    pause(world)
+    run = world.run()
+
+    line = last_line(run.execute(), trigger="schedule", secret_id="s", duration_ms=1)
+
+    said = world.log.fields[world.log.events.index("refresh_yielded")]
+    assert ("an operator paused the refreshes", "maintenance") == (said["reason"], said["why"])
+    assert (1, "maintenance", "yielded", 3600) == (
+        line["Paused"],
+        line["paused"],
+        line["outcome"],
+        line["SecondsToExpiry"],
+    )
+
+
+def test_without_a_pause_there_is_no_metric() -> None:
+    """A metric costs by the hours in which it is sent."""
+    run = World().run()
+
+    line = last_line(run.execute(), trigger="schedule", secret_id="s", duration_ms=1)
+
+    assert "Paused" not in line
+    assert "paused" not in line

@@ -1,0 +1,1 @@
+"""`token-refresh pause` and `token-refresh resume`."""

@@ -1,0 +1,77 @@
+"""`token-refresh pause` and `token-refresh resume`: stop the token requests for one secret, without a deployment."""
+
+from typing import Annotated
+
+import typer
+
+from token_refresh.advice import Command
+from token_refresh_worker.cli.console.command import command
+from token_refresh_worker.cli.console.durations import read_duration
+from token_refresh_worker.cli.console.failures import CommandFailed
+from token_refresh_worker.cli.console.screen import message, output, printable, show, text, when
+from token_refresh_worker.cli.context import Context
+from token_refresh_worker.cli.pause.appending import append_pause
+from token_refresh_worker.cli.secret.state import SecretState, read_state
+from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
+from token_refresh_worker.core.pauses import pause_of
+
+
+@command("pause", '--for 2h --why "their maintenance"')
+def pause(
+    context: Context,
+    *,
+    duration: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 7d.")] = "2h",
+    why: Annotated[str, typer.Option(help="The reason, for the next reader.")] = "no reason given",
+) -> int:
+    """Let no run send a token request for a while, on demand neither. A pause always ends by itself."""
+    lasts, reason = read_duration(duration, LONGEST_PAUSE), printable(why)
+    if len(reason) > LONGEST_REASON:
+        raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most")
+    _refuse_in_fleet(context, "pause", "--for", duration, "--why", why)
+    state, made = append_pause(context, lambda now: ClaimPause(until=now + lasts, why=reason))
+    output().print(text(f"Paused until {when(made.until)}: {reason}", "bold yellow"))
+    _warn(state, made)
+    show(output(), *message("To go on before that: ", context.command("resume")))
+    return 0
+
+
+@command("resume", "")
+def resume(context: Context) -> int:
+    """End a pause of one secret: the next run goes on."""
+    if pause_of(read_state(context).snapshot) is None:
+        _refuse_in_fleet(context, "resume")
+        output().print(text(f"Secret {context.secret_id} is not paused."))
+        return 0
+    append_pause(context, lambda now: ClaimPause(until=now, why="resumed"))
+    output().print(text(f"Resumed: the next run on secret {context.secret_id} goes on.", "bold green"))
+    show(output(), *message("Next: ", context.command("status")))
+    return 0
+
+
+def _warn(state: SecretState, made: ClaimPause) -> None:
+    """Say what the pause costs, if it is over too late."""
+    expires_at, due = state.document.expires_at, state.due_at
+    if expires_at is None or due is None or made.until <= due:
+        return
+    if made.until >= expires_at:
+        output().print(text(f"The access token expires at {when(expires_at)}: services fail from then on.", "red"))
+    alarm_at = expires_at - (expires_at - due) / 2
+    if made.until > alarm_at:
+        late = f"The alarm renewal-overdue is raised at {when(alarm_at)}, when half of the refresh window is over."
+        output().print(text(late, "yellow"))
+
+
+def _refuse_in_fleet(context: Context, name: str, *options: str) -> None:
+    """Refuse a member of a fleet, whose dispatcher has to know of the pause.
+
+    Raises:
+        CommandFailed: It is one.
+    """
+    fleet = context.deployment.fleet
+    if fleet is None:
+        return
+    words = ("token-refresh", "fleet", name, "--fleet", fleet, "--secret", context.secret_id, *options)
+    raise CommandFailed(
+        f"secret {context.secret_id} is in fleet {fleet}, whose dispatcher keeps the pauses",
+        fix=("Tell the fleet: ", Command((*words, "--region", context.region))),
+    )

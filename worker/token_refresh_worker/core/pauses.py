@@ -1,0 +1,52 @@
+"""A pause: an operator stops the token requests for a while.
+
+It is a claim under which nobody redeems. Every run reads the newest claim anyway, so a pause costs no call. A run that
+did not see it can't claim, since claims are compared and appended. No token set that somebody stores ends it.
+"""
+
+from datetime import timedelta
+
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.claims import NO_TOKEN, Claim, ClaimPause
+from token_refresh_worker.core.snapshot import Snapshot
+from token_refresh_worker.core.steps import Fresh, Reason, Redeem, ReplaceLostTable, Step, Wait
+from token_refresh_worker.stored.origin import IN_VERSIONS, StoreName
+
+
+def pause_claim(snapshot: Snapshot, store: StoreName, pause: ClaimPause, *, nonce: str) -> Claim:
+    """Give the claim that begins a pause, or ends one before its time. It must follow no open claim, as a fence."""
+    origin, newest, claim_id = snapshot.current.document.origin, snapshot.newest, snapshot.next_claim_id(store.kind)
+    return Claim(
+        claim_id=claim_id,
+        version_id=claim_id,
+        attempt_number=0,
+        claimed_at=snapshot.now,
+        fingerprint=NO_TOKEN,
+        fate=Fate.PAUSED,
+        versions=int(store == IN_VERSIONS),
+        time_to_live=timedelta(0),
+        earlier=snapshot.ledger.kept(snapshot.now, snapshot.fingerprint),
+        number=snapshot.claim_number + 1,
+        host=origin.host if origin else newest.host if newest else None,
+        grace=origin.grace if origin else newest.grace if newest else None,
+        nonce=nonce,
+        pause=pause,
+    )
+
+
+def pause_of(snapshot: Snapshot) -> ClaimPause | None:
+    """Give the pause that holds now."""
+    pause = snapshot.newest.pause if snapshot.newest else None
+    return pause if pause is not None and snapshot.now < pause.until else None
+
+
+def heed(step: Step, snapshot: Snapshot) -> Step:
+    """Wait in place of a step that sends a token request, or would say that nothing is due.
+
+    Not a rule of the protocol: a run may end before any step. What has arrived is stored and published all the same,
+    and what needs a person is still an error.
+    """
+    pause = pause_of(snapshot)
+    if pause is None or not isinstance(step, Fresh | Wait | Redeem | ReplaceLostTable):
+        return step
+    return Wait(pause.until, Reason.PAUSED)
