@@ -87,7 +87,7 @@ def test_a_short_lifetime_names_the_command_with_the_function_s_settings(cli: Cl
 
     ended = cli(name, "--provider=xero")
 
-    assert 'deploy with claim_table = "create", which sets CLAIM_TABLE; then act with its settings' in ended.screen
+    assert 'the deployment\'s file and deploy: claim_table = "create"; then act with its settings' in ended.screen
     command = f"token-refresh {name} {SECRET_ID} --function NAME --region eu-central-1 --provider xero"
     assert command in ended.screen
 

@@ -59,7 +59,7 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
             ["--provider=shopify", "--token-endpoint=https://example.com/t"],
             "name the authorization page of that token endpoint with --authorization-endpoint URL",
         ),
-        (["--provider=nope"], "PROVIDER must be one of"),
+        (["--provider=hubsopt"], "(did you mean hubspot?)"),
     ],
 )
 def test_no_page(cli: Cli, arguments: list[str], said: str) -> None:

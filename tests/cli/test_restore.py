@@ -12,6 +12,11 @@ from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
 
+def unmarked(tokens: Tokens) -> dict[str, Any]:
+    """The current document without the key that says that it was restored."""
+    return {name: value for name, value in tokens.current().items() if name != "tokenRefresh"}
+
+
 def test_restore(cli: Cli, tokens: Tokens) -> None:
     """A set whose refresh token nobody redeemed comes back whole, as a new version, once that is confirmed."""
     tokens.store(expires_in=DAY, note="the old one")
@@ -25,7 +30,7 @@ def test_restore(cli: Cli, tokens: Tokens) -> None:
     assert "no recorded run redeemed its refresh token" in declined.screen
     assert "Restored. current version" in ended.screen
     assert f"replaced {newer}, now AWSPREVIOUS" in ended.screen
-    assert old == tokens.current()
+    assert old == unmarked(tokens)
 
 
 def test_the_last_good_set(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
@@ -38,7 +43,7 @@ def test_the_last_good_set(cli: Cli, tokens: Tokens, store: SecretsManagerServer
     store.client().update_secret_version_stage(SecretId=SECRET_ID, **move)
 
     assert 0 == cli("restore", "--yes").code
-    assert old == tokens.current()
+    assert old == unmarked(tokens)
 
 
 def test_restore_without_refresh_tokens(cli: Cli, tokens: Tokens) -> None:
@@ -69,7 +74,7 @@ def test_restore_of_a_redeemed_set(
 
     assert 0 == ended.code
     assert "will not be used again" in ended.screen
-    assert old == tokens.current()
+    assert old == unmarked(tokens)
     assert "recovered" == cli("refresh", "--force", "--json", REPLAY_GRACE_SECONDS=grace).json["outcome"]
     assert 1 == len(endpoint.requests)
     assert "kept" == tokens.current()["note"]

@@ -1,10 +1,28 @@
 """Rule 11: what the next claim says."""
 
 from dataclasses import replace
+from datetime import timedelta
 
-from builders import DAY, FORCED, HOUR, MINUTE, NOW, RUN, attempt, claim, mark, policy, snapshot
+import pytest
+
+from builders import (
+    DAY,
+    FORCED,
+    HOUR,
+    IN_TABLE,
+    MINUTE,
+    NOW,
+    RUN,
+    attempt,
+    claim,
+    mark,
+    policy,
+    snapshot,
+    token_set,
+)
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Reason, Redeem, Wait
 from token_refresh_worker.core.versions import claim_version_id
@@ -54,6 +72,28 @@ def test_the_first_claim_follows_a_root() -> None:
         step.claim.number,
         step.claim.attempt_number,
     )
+
+
+@pytest.mark.parametrize(("settings", "after", "versions"), [(policy(), None, 2), (IN_TABLE, "v0", 1)])
+def test_a_first_claim_is_its_claim_store_s(settings: Policy, after: str | None, versions: int) -> None:
+    """It takes one or two versions; in a table it follows the token set, since claims may be in the secret."""
+    step = plan(snapshot(), RUN, settings)
+
+    assert isinstance(step, Redeem)
+    assert (claim_version_id(after), versions) == (step.claim.claim_id, step.claim.versions)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "grace", "life"), [(DAY, DAY, 10), (HOUR / 2, DAY, 7.5), (DAY, HOUR / 3, 5), (HOUR / 2, HOUR / 2, 7.5)]
+)
+def test_a_claim_is_cut_to_the_window_and_to_the_grace(lifetime: timedelta, grace: timedelta, life: float) -> None:
+    """It ends before the last quarter of the window, and early enough for a request to be repeated."""
+    current = token_set(issued_at=NOW - lifetime, expires_at=NOW)
+
+    step = plan(snapshot(current=current), RunState(limit=MINUTE), policy(grace=grace))
+
+    assert isinstance(step, Redeem)
+    assert life * MINUTE == step.claim.time_to_live
 
 
 def test_the_next_claim_carries_the_first_unresolved_attempt_on() -> None:

@@ -66,7 +66,7 @@ def test_a_lost_table_is_replaced() -> None:
         assert claim_version_id("c" * 36) == lost[0].claim_id
         assert claim_version_id(lost[0].claim_id) == lost[1].claim_id
         assert {(Fate.SILENT, "v0", mark("refresh-0"))} == {(a.fate, a.version_id, a.fingerprint) for a in lost}
-        assert {named.stored_at} == {a.claimed_at for a in lost}
+        assert {(named.stored_at, 1)} == {(a.claimed_at, a.versions) for a in lost}
         assert step.claim.claim_id not in {a.claim_id for a in lost}
 
 

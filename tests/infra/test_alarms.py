@@ -59,6 +59,7 @@ def test_overdue(adopted: Deployment) -> None:
     [
         ("reauthorization-required", ("TokenRefresh", "ReauthorizationRequired", "Maximum"), (1, 1)),
         ("superseded", ("TokenRefresh", "Superseded", "Sum"), (1, 1)),
+        ("foreign-sets", ("TokenRefresh", "ForeignSets", "Maximum"), (1, 1)),
         ("lifetime-too-short", ("TokenRefresh/token-refresh-prod", "TokenLifetimeTooShort", "Sum"), (1, 1)),
         ("denied-access", ("AWS/Events", "TriggeredRules", "Sum"), (1, 1)),
         ("dead-letters", ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"), (1, 1)),

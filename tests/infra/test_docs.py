@@ -4,7 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from infra.synthesis import ROOT, Deployment
+from token_refresh_infra.context import ParameterError
 from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_worker.run.events import read_event
 
@@ -26,6 +29,22 @@ def test_examples(tmp_path: Path) -> None:
     assert 3 == len(examples)
     for example in examples:
         (tmp_path / "prod.toml").write_text(example)
+        read_deployment("prod", folder=tmp_path)
+
+
+def test_providers_of_the_tutorial(tmp_path: Path) -> None:
+    """The tutorial's files for other providers can be deployed; without its last line, that of HubSpot is refused."""
+    section = (ROOT / "docs" / "tutorial.md").read_text().partition("## Another provider")[2]
+    quickbooks, hubspot = re.findall(r"^```toml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+
+    for example in (quickbooks, hubspot):
+        (tmp_path / "prod.toml").write_text(example)
+        read_deployment("prod", folder=tmp_path)
+
+    (tmp_path / "prod.toml").write_text(hubspot.replace('claim_table = "create"\n', ""))
+    with pytest.raises(
+        ParameterError, match=r'add this line to the deployment\'s file and deploy: claim_table = "crea'
+    ):
         read_deployment("prod", folder=tmp_path)
 
 

@@ -109,7 +109,7 @@ def test_wrong_value(name: str, value: Any) -> None:
         ),
         ({"provider": "hubspot"}, r'^provider: hubspot .* live 30 minutes, .* claim_table = "create"'),
         ({"provider_profiles": "/nowhere"}, r"^provider_profiles: must be a folder"),
-        ({"provider": "nobody"}, r"^provider: must be one of "),
+        ({"provider": "hubsopt"}, r"^provider: must be one of .* \(did you mean hubspot\?\)"),
         ({"token_endpoint_auth_method": "private_key_jwt"}, r"^client_key: must be the ARN"),
         ({"token_endpoint_auth_method": "aws_iam_jwt"}, r"^client_assertion_audience: needed with aws_iam_jwt"),
         ({"consumers": OPERATOR}, r"^consumers: needs operators"),

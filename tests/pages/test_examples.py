@@ -10,47 +10,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 
 import deploy
+from printed.everywhere import ROOT, check, of_help, of_messages, of_pages
 from reader.surroundings import Clock, Store
 from testbed.secrets_manager.server import SecretsManagerServer
-from token_refresh_worker.cli.app import app
 
-ROOT = Path(__file__).parents[2]
-# docs/commands.md is made from the command line itself.
-DOCS = [page for page in sorted((ROOT / "docs").glob("*.md")) if page.name != "commands.md"]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS]
-PROGRAMS = ["README.md", "docs/tutorial.md", "docs/several-secrets.md"]
-BLOCK = re.compile(r"^ *```(?:console|sh)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
-INLINE = re.compile(r"`((?:token-refresh|scripts/\w+) [^`]+)`")
-
-
-def commands(page: Path) -> list[str]:
-    """Every command on a page, in blocks and in sentences."""
-    text = page.read_text()
-    lines = [line.strip().removeprefix("$ ") for block in BLOCK.findall(text) for line in block.splitlines()]
-    return [re.sub(r"^\.venv/bin/", "", line) for line in lines] + [" ".join(i.split()) for i in INLINE.findall(text)]
+PROGRAMS = ["README.md", "docs/tutorial.md", "docs/mcp.md", "docs/several-secrets.md"]
 
 
 def of(program: str) -> list[Any]:
-    found = [(page.name, line) for page in PAGES for line in commands(page) if line.startswith(program)]
+    found = [(name, line) for name, line in of_pages() if line.startswith(program)]
     assert found
-    return [pytest.param(line, id=f"{name}-{line}") for name, line in dict.fromkeys(found)]
+    return [pytest.param(line, id=f"{name}-{line}") for name, line in found]
 
 
-@pytest.mark.parametrize("line", of("token-refresh "))
+EVERYWHERE = [pytest.param(line, id=f"{where}-{line}") for where, line in [*of_pages(), *of_help(), *of_messages()]]
+
+
+@pytest.mark.parametrize("line", EVERYWHERE)
 def test_command_exists(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line takes it as printed: command, options and the number of arguments."""
+    """The program takes each command of pages, help and messages as printed: its name, options and arguments."""
     monkeypatch.chdir(tmp_path)
     Path("client.json").write_text("{}")
-    words = shlex.split(re.sub(r"[\[\]]", "", line), comments=True)[1:]  # brackets: may be left out
-    command: Any = typer.main.get_command(app)
-    while words and words[0] in getattr(command, "commands", {}):
-        command = command.commands[words.pop(0)]
-    assert not words or not hasattr(command, "commands")
-    if words and words != ["--help"]:  # a name alone, in a sentence, stands for the command
-        command.make_context("token-refresh", words)
+
+    check(line)
+
+
+def test_commands_are_found() -> None:
+    """Commands are collected from each place that prints them."""
+    for found in (of_pages(), of_help(), of_messages()):
+        assert {"token-refresh refresh", "token-refresh doctor"} <= {" ".join(line.split()[:2]) for _, line in found}
+    assert any(line.startswith("aws ") for _, line in of_messages())
 
 
 @pytest.mark.parametrize("line", of("scripts/deploy "))
@@ -79,7 +70,7 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         store = Store(server, Clock(time.time()))
-        for provider in ("upwork", "xero"):
+        for provider in ("upwork", "xero", "mcp"):
             store.put("canary", secret_id=f"{provider}-oauth-tokens-published")
         yield
 

@@ -98,6 +98,9 @@ def files(project: Path, client: Callable[..., Any]) -> Path:
     (project / "secret.txt").write_text("made-up-signing-secret")
     deployments = project / "infra" / "deployments"
     (deployments / "my-fleet.toml").write_text('mode = "fleet"\nfleet = "prod"\nsecrets_under = "customers/"\n')
+    # Where this process looks, the profiles of the copy are not in the repository's root.
+    of_mcp = blocks(ROOT / "docs" / "mcp.md", "toml")[0].replace('"profiles"', f'"{project / "profiles"}"')
+    (deployments / "mcp.toml").write_text(of_mcp)
     providers = ROOT / "docs" / "providers.md"
     (project / "my-crm.toml").write_text(blocks(providers, "toml")[0])
     (project / "my-crm.success.json").write_text(blocks(providers, "json")[1])

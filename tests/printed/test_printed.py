@@ -72,6 +72,11 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
             key: Any = emulator.client("kms").create_key(KeySpec="RSA_2048", KeyUsage="SIGN_VERIFY")
             issuer = shell.environment["AUTHORIZATION_ENDPOINT"].partition("/ab/")[0]
             return {"KEY_ID": key["KeyMetadata"]["KeyId"], "ISSUER_URL": issuer}
+        case "mcp.md":
+            issuer = shell.environment.pop("AUTHORIZATION_ENDPOINT").partition("/ab/")[0]
+            shell.environment |= dict.fromkeys(("TOKEN_ENDPOINT", "PROVIDER", "PUBLISHED_SECRET_ID"), "")
+            shell.environment["PROVIDER_PROFILES"] = str(shell.folder / "profiles")  # exported on the page
+            return {"MCP_SERVER_URL": f"{issuer}/mcp"}
         case "rotate-a-client-secret.md":
             secrets.create_secret(Name="upwork-client", SecretString="{}")
             shell.environment["CLIENT_SECRET_ID"] = "upwork-client"

@@ -23,7 +23,7 @@ def test_a_lifetime_that_fits(store: ClaimStoreKind) -> None:
 @pytest.mark.parametrize(
     ("lifetime", "store", "says"),
     [
-        (SHORTEST - SECOND, VERSIONS, f"must live at least {SHORTEST / MINUTE:g} minutes. Keep claims in a table: dep"),
+        (SHORTEST - SECOND, VERSIONS, f"must live at least {SHORTEST / MINUTE:g} minutes. Keep claims in a table: add"),
         (IN_TABLE, VERSIONS, f"live {IN_TABLE / MINUTE:g} minutes, and with claims kept in versions of the secret"),
         (IN_TABLE - SECOND, VERSIONS, f"Make access tokens live at least {IN_TABLE / MINUTE:g} minutes in the prov"),
         (10 * MINUTE, TABLE, "access tokens live 10 minutes, and with claims kept in a table they must live"),

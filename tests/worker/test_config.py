@@ -184,7 +184,7 @@ def test_every_profile_can_be_deployed(name: str) -> None:
 @pytest.mark.parametrize("name", ["hubspot", "xero"])
 def test_a_short_lifetime_needs_a_claim_table(name: str) -> None:
     """Tokens of 30 minutes are refused where claims are versions of the secret; the error names the way out."""
-    says = f"PROVIDER {name} doesn't fit the claim store: access tokens live 30 minutes, .* which sets CLAIM_TABLE"
+    says = f"PROVIDER {name} doesn't fit the claim store: access tokens live 30 minutes, .* and deploy: claim_table = "
 
     with pytest.raises(ConfigurationError, match=says):
         read_settings({"PROVIDER": name})

@@ -117,6 +117,15 @@ class RefreshAlarms(Alarms):
             f"First: token-refresh history {self._on_secret}",
         )
 
+    def foreign_sets(self) -> Watch:
+        """Something else stored tokens in the secret. Fix: `status` names the version; stop the other refresher."""
+        return _once(
+            self._metrics.worker("ForeignSets", "Maximum"),
+            "Something else than the worker and its commands stored tokens: a second refresher uses up the refresh "
+            "token, and a single-use provider will revoke the grant. Stop it; CloudTrail's PutSecretValue events say "
+            f"who it is. First: token-refresh status {self._on_secret}",
+        )
+
     def lifetime_too_short(self) -> Watch:
         """Runs reached the daily limit of the claim store. Fix: `status`; put the claims into a table."""
         metric = self._metrics.lifetimes_too_short()

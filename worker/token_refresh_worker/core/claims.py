@@ -12,7 +12,15 @@ from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import read_object
 from token_refresh.stored.times import read_unix
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger
-from token_refresh_worker.stored.origin import HIGHEST_NUMBER, HOST, LONGEST_GRACE, StoreName, matching, read_store_name
+from token_refresh_worker.stored.origin import (
+    FINGERPRINT,
+    HIGHEST_NUMBER,
+    HOST,
+    LONGEST_GRACE,
+    StoreName,
+    matching,
+    read_store_name,
+)
 
 LONGEST_TIME_TO_LIVE: Final = timedelta(hours=1)
 
@@ -20,7 +28,6 @@ NO_TOKEN: Final = "-" * 22
 """As long as a fingerprint, and the fingerprint of none."""
 
 _ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
-_FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 LONGEST_PAUSE: Final = timedelta(days=7)
 """Nothing that is stored as a pause holds back refreshes for longer."""
 LONGEST_REASON: Final = 200
@@ -122,7 +129,7 @@ def read_claim(claim_id: str, text: SecretValue, claimed_at: datetime) -> Claim:
             version_id=matching(_ID, fields["version_id"]),
             attempt_number=_whole(fields["attempt"]),
             claimed_at=claimed_at,
-            fingerprint=matching(_FINGERPRINT, fields["token"]),
+            fingerprint=matching(FINGERPRINT, fields["token"]),
             forced=fields["forced"] is True,
             time_to_live=timedelta(seconds=seconds),
             earlier=tuple(map(_read_entry, fields["earlier"])),
@@ -183,7 +190,7 @@ def read_record(version_id: str, text: SecretValue) -> Record:
             recorded_at=read_unix(_number(fields["at"])),
             retry_at=_moment(fields.get("retry_at")),
             # Without it a used token would count as good.
-            next_fingerprint=matching(_FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
+            next_fingerprint=matching(FINGERPRINT, fields["next"]) if fate is Fate.STORED else None,
         )
     except (KeyError, TypeError, ValueError, OverflowError):
         raise InvalidSecretDocument(f"version {version_id} is not the record of an attempt") from None
@@ -209,9 +216,9 @@ def _read_entry(entry: Sequence[Any]) -> Attempt:
         version_id=matching(_ID, version_id),
         attempt_number=_whole(number),
         claimed_at=read_unix(_number(claimed_at)),
-        fingerprint=matching(_FINGERPRINT, fingerprint),
+        fingerprint=matching(FINGERPRINT, fingerprint),
         fate=Fate(fate),
-        next_fingerprint=_optional(_FINGERPRINT, next_fingerprint),
+        next_fingerprint=_optional(FINGERPRINT, next_fingerprint),
         forced=forced is True,
         versions=_whole(versions),
         retry_at=_moment(retry_at),

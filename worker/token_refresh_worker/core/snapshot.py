@@ -1,16 +1,16 @@
 """What one run has read, and what it knows about itself: all that the plan depends on."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from token_refresh.records import record
 from token_refresh_worker.core.attempts import Attempt, Fate, Ledger, fingerprint_of
-from token_refresh_worker.core.claims import Claim
+from token_refresh_worker.core.claims import NO_TOKEN, Claim
 from token_refresh_worker.core.kept import KeptTokens
 from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, ForeignSets, Origin, StoreName
 
 
 @record
@@ -115,6 +115,44 @@ class Snapshot:
         """Where the claims are, by the document; None if it does not say."""
         origin = self.current.document.origin
         return origin.claim_store if origin else IN_VERSIONS if self.claims_in_versions else None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether neither a run nor a command of ours stored the current tokens, and they are not the first ones."""
+        origin, document, fingerprint = self.current.document.origin, self.current.document, self.fingerprint
+        if not document.refresh_token or self.missing_claim_id is not None or (origin and origin.token == fingerprint):
+            return False
+        attempts = [a for a in self.ledger.attempts if a.fate.is_attempt and a.fingerprint != NO_TOKEN]
+        # A run brought them; or they were there before an attempt on them, which stands for one that a table lost.
+        ours = any(
+            a.next_fingerprint == fingerprint
+            or (a.fingerprint == fingerprint and a.claimed_at <= self.current.stored_at)
+            for a in attempts
+        )
+        return not ours and any(a.fingerprint != fingerprint for a in attempts)
+
+    @property
+    def foreign(self) -> ForeignSets | None:
+        """What something else stored, the current set included."""
+        origin = self.current.document.origin
+        known = origin.foreign if origin else None
+        if not self.is_foreign:
+            return known
+        return ForeignSets(
+            count=1 + (known.count if known else 0),
+            version_id=self.current.version_id,
+            stored_at=self.current.stored_at,
+        )
+
+    def marked(self, policy: Policy) -> Origin:
+        """Give the current document's origin for a command that stores the document again."""
+        document, newest = self.current.document, self.newest
+        origin = document.origin or Origin(
+            host=(newest.host if newest else None) or policy.host,
+            grace=self.counted_grace(policy),
+            claim_store=policy.claim_store,
+        )
+        return origin if self.is_foreign or not document.refresh_token else replace(origin, token=self.fingerprint)
 
     def counted_grace(self, policy: Policy) -> timedelta:
         """Give the smaller grace of the worker's and the stored one."""

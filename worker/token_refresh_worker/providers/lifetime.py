@@ -45,7 +45,8 @@ def lifetime_problem(lifetime: timedelta, store: ClaimStoreKind) -> LifetimeProb
         return None
     # A table helps down to its own limit; below it only the provider can.
     if lifetime >= with_table:
-        way_out = 'Keep claims in a table: deploy with claim_table = "create", which sets CLAIM_TABLE'
+        # The line comes last, so that it can be copied.
+        way_out = 'Keep claims in a table: add this line to the deployment\'s file and deploy: claim_table = "create"'
     else:
         way_out = f"Make access tokens live at least {_minutes(with_table)} in the provider's settings"
     where = "a table" if store is ClaimStoreKind.TABLE else "versions of the secret"

@@ -50,11 +50,12 @@ def load_provider(name: str, own: Path | None = None) -> Provider:
             return read_profile(folder / f"{name}.toml")
     listing = Command.of("token-refresh providers", is_complete=True)
     raise ConfigurationError(
-        f"there is no provider profile of that name{_nearest(name, own)}", fix=("List them: ", listing)
+        f"there is no provider profile of that name{nearest(name, own)}", fix=("List them: ", listing)
     )
 
 
-def _nearest(name: str, own: Path | None) -> str:
+def nearest(name: str, own: Path | None = None) -> str:
+    """Suggest the profile whose name is nearest to a wrong one; empty where none is near."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name needs it, and a cold start does not
 
     # The wrong name is not quoted: it may be a secret in a name's place.

@@ -28,6 +28,7 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
     known = {
         "secret_id": secret_id,
         "version_id": report.tokens.version_id,
+        "foreign_version_id": report.foreign_version,
         "trigger": trigger,
         "duration_ms": duration_ms,
         "seconds_to_expiry": seconds_to_expiry,
@@ -52,6 +53,7 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "SecondsAfterDue": seconds_after_due,
         # Without zeros: the metric costs something only where it says something.
         "ScopesLost": report.scopes_lost or None,
+        "ForeignSets": 1 if report.foreign_version else None,
     }
     measured = {name: value for name, value in metrics.items() if value is not None}
     return {

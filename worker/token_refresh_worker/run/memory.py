@@ -36,6 +36,8 @@ class Memory(RunState):
     """The version whose refresh token the provider rejected in this run."""
     rejected_with: str | None = None
     """How it was rejected: the status, and the error code or the values that the provider's profile names."""
+    foreign_version: str | None = None
+    """The current version that neither a run nor a command of ours stored, as this run read it."""
     requests_sent: int = 0
     publish_failure: TokenRefreshError | None = None
     """Raised at the end: the refresh comes first."""
@@ -47,6 +49,7 @@ class Memory(RunState):
         # What was just read may be stale, also about this run's own promotion.
         self.promoted_version = None
         self.snapshot = snapshot
+        self.foreign_version = snapshot.current.version_id if snapshot.is_foreign else self.foreign_version
         return snapshot
 
     def note_promoted(self, snapshot: Snapshot, promoted: TokenSet) -> Snapshot:

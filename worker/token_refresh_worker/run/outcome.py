@@ -75,6 +75,8 @@ class Outcome:
     """Token requests that the run sent."""
     scopes_lost: int = 0
     """How many scopes the grant had that its new tokens lack."""
+    foreign_version: str | None = None
+    """The version that the run found current, and that neither a run nor a command of ours stored."""
     provider: str | None = None
 
     @property

@@ -20,7 +20,7 @@ from token_refresh_worker.run.parts import REQUEST_TIMEOUT_SECONDS, Parts
 from token_refresh_worker.run.request_sender import PreparedRefresh, RequestSender, prepare_refresh
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES, TokenDocument
-from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Origin
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, ForeignSets, Origin
 
 ROOM_BYTES: Final = 16_384
 """How much a token document may grow by new tokens; one without that room is refused before anything is sent."""
@@ -74,7 +74,7 @@ class Redemption:
             self.record(claim, Fate.NOT_REDEEMED)
             raise self._too_late()
         if isinstance(response, TokenResponse):
-            return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at))
+            return self._stage(claim, self._renewed(prepared, claim, response, sender.sent_at, snapshot.foreign))
         if response.kind is FailureKind.GRANT_REJECTED:
             self.record(claim, Fate.REJECTED, response)
             self.memory.rejected_version, self.memory.rejected_with = claim.version_id, response.seen
@@ -98,7 +98,12 @@ class Redemption:
         )
 
     def _renewed(
-        self, prepared: PreparedRefresh, claim: Claim, response: TokenResponse, issued_at: datetime
+        self,
+        prepared: PreparedRefresh,
+        claim: Claim,
+        response: TokenResponse,
+        issued_at: datetime,
+        foreign: ForeignSets | None,
     ) -> TokenDocument:
         ends_at = prepared.grant_ends_at(response, issued_at)
         before = prepared.document.origin.scopes if prepared.document.origin else None
@@ -117,6 +122,7 @@ class Redemption:
                 grant_ends_at=ends_at,
                 grant_began_at=prepared.grant_began_at(ends_at, issued_at),
                 scopes=response.scopes or before,
+                foreign=foreign,
             ),
         )
         size_bytes = len(renewed.serialize().reveal())

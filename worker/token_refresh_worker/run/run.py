@@ -135,6 +135,7 @@ class Run:
             at=memory.service_now() if known else None,
             requests=memory.requests_sent,
             scopes_lost=len(memory.scopes_lost),
+            foreign_version=memory.foreign_version,
             provider=self.parts.provider.name,
         )
 

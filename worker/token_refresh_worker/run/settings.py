@@ -12,7 +12,7 @@ from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 from token_refresh_worker.providers.lifetime import lifetime_problem
-from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
+from token_refresh_worker.providers.loader import load_provider, nearest, own_profiles, profile_names
 from token_refresh_worker.providers.provider import Grace, Provider
 from token_refresh_worker.run.variables import Variable
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
@@ -167,7 +167,9 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
         # An endpoint of its own must not get Upwork's grace: a replay could revoke the grant there.
         name = DEFAULT_PROVIDER if endpoint is None or _is_upwork(endpoint) else GENERIC_PROVIDER
     if name not in profile_names(own):
-        raise ConfigurationError.of(Variable.PROVIDER, f"must be one of {', '.join(profile_names(own))}")
+        raise ConfigurationError.of(
+            Variable.PROVIDER, f"must be one of {', '.join(profile_names(own))}{nearest(name, own)}"
+        )
     return load_provider(name, own)
 
 

@@ -29,6 +29,9 @@ LONGEST_NOTICE: Final = timedelta(days=7)
 
 _TABLE: Final = re.compile(r"[\x21-\x7e]{1,255}")  # a name, or an ARN (`TableName` of the DynamoDB API)
 
+FINGERPRINT: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+"""The fingerprint of a refresh token (`core.attempts.fingerprint_of`)."""
+
 _VERSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{32,64}")  # `ClientRequestToken` of `PutSecretValue`
 
 
@@ -80,6 +83,20 @@ def read_store_name(fields: Mapping[str, object]) -> StoreName:
 
 
 @record
+class ForeignSets:
+    """Token sets that neither a run nor a command of ours stored: something else refreshes this secret, too."""
+
+    count: int
+    version_id: str
+    """The last of them."""
+    stored_at: datetime
+
+    def as_fields(self) -> dict[str, object]:
+        """Give the JSON object to store."""
+        return {"count": self.count, "version": self.version_id, "at": iso(self.stored_at)}
+
+
+@record
 class Origin:
     """What a token set says of itself."""
 
@@ -102,6 +119,12 @@ class Origin:
     """When `token-refresh revoke` ended the grant. It counts where the document holds no token."""
     scopes: tuple[str, ...] | None = None
     """What the tokens are good for; None if no response has said it."""
+    token: str | None = None
+    """The fingerprint of the refresh token that a command stored: a copy of this key beside another token proves
+    nothing. Runs don't write it: their claims say which tokens they brought.
+    """
+    foreign: ForeignSets | None = None
+    """What something else stored since the grant began, as far as runs have seen it."""
 
     @property
     def grant_ending_at(self) -> datetime | None:
@@ -137,6 +160,10 @@ class Origin:
             fields["scopes"] = list(self.scopes)
         if self.revoked_at is not None:
             fields["revoked_at"] = iso(self.revoked_at)
+        if self.token is not None:
+            fields["token"] = self.token
+        if self.foreign is not None:
+            fields["foreign"] = self.foreign.as_fields()
         return fields if self.claim_id is None else {"claim": self.claim_id, "number": self.number, **fields}
 
 
@@ -160,9 +187,28 @@ def read_origin(fields: Mapping[str, object]) -> Origin | None:
             grant_began_at=_read_moment(found.get("grant_began_at")),
             revoked_at=_read_moment(found.get("revoked_at")),
             scopes=_read_texts(found.get("scopes")),
+            token=_read_fingerprint(found.get("token")),
+            foreign=_read_foreign(found.get("foreign")),
         )
     except (TypeError, ValueError):
         return None
+
+
+def _read_foreign(found: object) -> ForeignSets | None:
+    if not isinstance(found, dict):
+        return None
+    try:
+        return ForeignSets(
+            count=_whole(found.get("count"), HIGHEST_NUMBER),
+            version_id=matching(_VERSION_ID, found.get("version")),
+            stored_at=read_iso(str(found.get("at"))),
+        )
+    except (TypeError, ValueError):
+        return None
+
+
+def _read_fingerprint(found: object) -> str | None:
+    return found if isinstance(found, str) and FINGERPRINT.fullmatch(found) else None
 
 
 def matching(pattern: re.Pattern[str], value: object) -> str:

@@ -16,6 +16,7 @@ from token_refresh_worker.cli.context import Context
 from token_refresh_worker.cli.secret.lookups import read_clock
 from token_refresh_worker.cli.secret.publishing import publish
 from token_refresh_worker.cli.secret.storing import base_document, create_secret, store_version, tags_for
+from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.oauth.scopes import read_scopes
@@ -105,6 +106,7 @@ class Exchange:
             claim_id=known.claim_id if known else None,
             number=known.number if known else 0,
             authorized=True,
+            token=fingerprint_of(tokens.refresh_token) if tokens.refresh_token else None,
             grant_ends_at=ends_at,
             grant_began_at=issued_at.replace(microsecond=0) if ends_at else None,
             scopes=tokens.scopes or read_scopes(asked),  # Omitted: as asked for (RFC 6749 section 5.1).

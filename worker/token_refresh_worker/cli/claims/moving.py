@@ -19,7 +19,7 @@ from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import ClaimStore, SecretStore
 from token_refresh_worker.run.redemption import check_room
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
-from token_refresh_worker.stored.origin import IN_VERSIONS, ORIGIN_KEY, ClaimStoreKind, Origin, StoreName, read_origin
+from token_refresh_worker.stored.origin import IN_VERSIONS, ORIGIN_KEY, ClaimStoreKind, StoreName, read_origin
 
 TRIES: Final = 15
 PAUSE_SECONDS: Final = 3.0
@@ -185,10 +185,7 @@ class Move:
     def _name_in_document(self, snapshot: Snapshot, to: StoreName, first: Claim) -> bool:
         """Store the document again, with the new store's name; False if another version became current meanwhile."""
         current = snapshot.current
-        origin = current.document.origin or Origin(
-            host=first.host or self.policy.host, grace=snapshot.counted_grace(self.policy), claim_store=to
-        )
-        named = replace(origin, claim_store=to, claim_id=first.claim_id, number=first.number)
+        named = replace(snapshot.marked(self.policy), claim_store=to, claim_id=first.claim_id, number=first.number)
         version_id = moved_version_id(first.claim_id, current.version_id)
         # Not under AWSCURRENT: that label moves only if no other version became current.
         value = value_of({**current.document.fields, ORIGIN_KEY: named.as_fields()})

@@ -20,6 +20,7 @@ from token_refresh_worker.cli.secret.finding import Finding, Health
 from token_refresh_worker.cli.secret.lookups import saying_where
 from token_refresh_worker.cli.secret.publishing import publish
 from token_refresh_worker.cli.secret.storing import fields_of, store_version, value_of
+from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import RunState, Snapshot
@@ -29,7 +30,7 @@ from token_refresh_worker.run.failures import mismatch
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import ORIGIN_KEY, StoreName
+from token_refresh_worker.stored.origin import ORIGIN_KEY
 
 PREVIOUS = "AWSPREVIOUS"
 
@@ -55,7 +56,7 @@ def restore(
     version = chosen.value
     if chosen.document is None or version is None or version.value is None:
         raise CommandFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(context))
-    value = _with_claims_in(past.claim_store, chosen.document, version.value)
+    value = _marked(context, past, version, chosen.document)
     note, settings = _explain(context, past, replace(version, value=value))
     expires = None if chosen.document.expires_at is None else when(chosen.document.expires_at)
     about = [("version", chosen.version_id), ("stored", when(chosen.created_at)), ("expires", expires), ("note", note)]
@@ -80,11 +81,16 @@ def _check_claims(past: Past) -> None:
         raise mismatch(past.secret, Mismatch("CLAIM_TABLE", newest.claim_store, past.claim_store))
 
 
-def _with_claims_in(store: StoreName, document: TokenDocument, value: SecretValue) -> SecretValue:
-    """Let an older token set name the claim store of today: the claims were moved, and this version was not."""
-    if document.origin is None:
-        return value
-    return value_of({**document.fields, ORIGIN_KEY: replace(document.origin, claim_store=store).as_fields()})
+def _marked(context: Context, past: Past, version: SecretVersion, document: TokenDocument) -> SecretValue:
+    """Let an older token set say that it was restored, and name the claim store of today: claims may have moved."""
+    if document.origin is None and not document.refresh_token:
+        return value_of(document.fields)  # Nothing is used up: it needs no mark.
+    policy = settings_of(context, document.fields).policy
+    origin = replace(past.snapshot(version).marked(policy), claim_store=past.claim_store)
+    if document.refresh_token:
+        # Also where something else stored that set: from here on it is the operator's choice.
+        origin = replace(origin, token=fingerprint_of(document.redeemed_token))
+    return value_of({**document.fields, ORIGIN_KEY: origin.as_fields()})
 
 
 def _choose(context: Context, versions: list[ListedVersion], wanted: str | None) -> ListedVersion:

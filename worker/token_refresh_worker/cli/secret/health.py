@@ -10,8 +10,9 @@ from typing import Final
 
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.cli.console.screen import relative, span, when
+from token_refresh_worker.cli.secret.around import around, doctor_of
 from token_refresh_worker.cli.secret.finding import Finding, Health
-from token_refresh_worker.cli.secret.state import SECRET_IS_BROKEN, PastAttempt, Result, SecretState
+from token_refresh_worker.cli.secret.state import PastAttempt, Result, SecretState
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.schedule import lifetime_too_short
 from token_refresh_worker.core.steps import (
@@ -26,7 +27,6 @@ from token_refresh_worker.core.steps import (
     TokenUsed,
     Wait,
 )
-from token_refresh_worker.providers.provider import OldAccessToken
 from token_refresh_worker.run.failures import move_options
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
@@ -38,19 +38,7 @@ _FAILED: Final = {Result.NOT_REDEEMED, Result.UNKNOWN, Result.SILENT}
 
 def examine(state: SecretState) -> list[Finding]:
     """List what is wrong, the worst first; an empty list if all is well."""
-    checks = (
-        _step,
-        _paused,
-        _table,
-        _expiry,
-        _client,
-        _failed,
-        _overdue,
-        _ending,
-        _provider_ends,
-        _published,
-        _lifetime,
-    )
+    checks = (_step, _paused, _expiry, _failed, _overdue, around, _lifetime)
     return sorted(chain.from_iterable(check(state) for check in checks), key=lambda finding: -finding.health)
 
 
@@ -202,32 +190,12 @@ def _failed(state: SecretState) -> Iterator[Finding]:
         )
 
 
-def _table(state: SecretState) -> Iterator[Finding]:
-    """Report a claim table that is older than the tokens: reads of a table are consistent, so its claim is lost."""
-    store = state.policy.claim_store
-    lost = state.snapshot.missing_claim_id is not None and store.kind is ClaimStoreKind.TABLE
-    if lost and not isinstance(state.step, Mismatch):
-        yield Finding.attention(
-            f"{store} has lost claims on this secret: it was emptied, restored from a backup or made anew. The tokens "
-            "are good",
-            "a run that refreshes begins the claims anew there; now: ",
-            _force(state),
-        )
-
-
-def _client(state: SecretState) -> Iterator[Finding]:
-    """Report client credentials that no run finds: it ends before its claim, so no attempt tells."""
-    if state.client_failure is not None:
-        failure = state.client_failure
-        remedy = failure.fix or ("store them, which takes no consent: ", state.context.command("client"))
-        yield Finding.broken(f"every refresh fails before it begins: {failure.facts}", *remedy)
-
-
 def _overdue(state: SecretState) -> Iterator[Finding]:
     """Report a refresh that is late: a scheduled run should have begun one, and no rule keeps it back."""
     due, left = state.due_at, state.left
     # Where no run refreshes, another finding says why; the schedule is not the cause.
-    if due is None or left is None or not isinstance(state.step, (*_REFRESHES, Wait)):
+    runs = isinstance(state.step, (*_REFRESHES, Wait)) and pause_of(state.snapshot) is None
+    if due is None or left is None or not runs:
         return
     if pause_of(state.snapshot) is not None:
         return
@@ -236,67 +204,8 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
         yield Finding.attention(
             f"the refresh is overdue: it was due {relative(-late)}, a run comes every {span(state.period)}, and the "
             f"access token expires in {span(left)}",
-            *("check the schedule and the function: ", _doctor(state)),
+            *("check the schedule and the function: ", doctor_of(state)),
         )
-
-
-def _doctor(state: SecretState) -> Command:
-    named = () if state.context.function else ("--function", state.context.function_name)
-    return state.context.command("doctor", *named)
-
-
-def _ending(state: SecretState) -> Iterator[Finding]:
-    """Report a grant that ends soon, whatever the runs do."""
-    origin, now = state.document.origin, state.snapshot.now
-    ends_at, ending_at = (origin.grant_ends_at, origin.grant_ending_at) if origin else (None, None)
-    if ends_at is not None and ending_at is not None and now >= ending_at and not is_prolonged(state):
-        yield Finding.attention(
-            f"the grant {'ends' if now < ends_at else 'ended'} {relative(ends_at - now)}, and no refresh prolongs it",
-            "authorize again: ",
-            state.context.command("authorize"),
-        )
-
-
-def is_prolonged(state: SecretState) -> bool:
-    """Whether the next refresh moves the end of the grant, as far as is known."""
-    document, origin = state.document, state.document.origin
-    ending_at = origin.grant_ending_at if origin else None
-    # The last refresh didn't, if the grant was ending when it brought these tokens.
-    kept = ending_at is not None and document.issued_at is not None and document.issued_at >= ending_at
-    return state.settings.provider.prolongs_grants and not kept
-
-
-def _provider_ends(state: SecretState) -> Iterator[Finding]:
-    provider = state.settings.provider
-    if notice := provider.end_notice(state.snapshot.now.date()):
-        facts = Command(("token-refresh", "providers", provider.name), is_complete=True)
-        yield Finding.attention(notice, "plan the move; what is known of it: ", facts)
-
-
-def _published(state: SecretState) -> Iterator[Finding]:
-    """Report a copy that does not follow: services read it, and never the token secret."""
-    if isinstance(failure := state.publish_failure, SECRET_IS_BROKEN):
-        yield Finding.broken(f"services can't read the published copy: {failure.facts}", *failure.fix)
-    elif failure is not None:
-        yield Finding.attention(f"the published copy can't be read: {failure.facts}", *failure.fix)
-    elif state.published_lags and not isinstance(state.step, Mismatch):  # A run with other settings fails first.
-        yield _older_copy(state)
-
-
-def _older_copy(state: SecretState) -> Finding:
-    now, expires_at = state.snapshot.now, state.published_expires_at
-    older = f"the published copy {state.settings.published_secret_id} is of an older version"
-    behind = now - state.snapshot.current.stored_at
-    publish = state.context.command("refresh")
-    if expires_at is not None and expires_at <= now:
-        older += f", and its access token expired {relative(expires_at - now)}"
-    elif state.settings.provider.old_access_token is OldAccessToken.DIES:
-        older += ", and the refresh ended its access token"
-    elif behind <= state.period:
-        return Finding.attention(older, "the next run updates it; now: ", publish)
-    else:
-        older += f" for {span(behind)}, and a run comes every {span(state.period)}"
-    return Finding.broken(older, "find out why no run updates it: ", _doctor(state), ". Update it now: ", publish)
 
 
 def _lifetime(state: SecretState) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.cli.context import Context
-from token_refresh_worker.providers.loader import own_profiles, profile_names
+from token_refresh_worker.providers.loader import nearest, own_profiles, profile_names
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.origin import read_origin
 
@@ -67,9 +67,11 @@ def provider_variable(context: Context, fields: Mapping[str, object]) -> dict[st
     name = fields.get(PROVIDER_KEY)
     if context.environment.get("PROVIDER") or name in (None, ""):
         return {}
-    if name not in profile_names(own_profiles(context.environment)):
+    own = own_profiles(context.environment)
+    if name not in profile_names(own):
         raise ConfigurationError(
-            f"the key {PROVIDER_KEY} of secret {context.secret_id} in {context.region} is not the name of a profile",
+            f"the key {PROVIDER_KEY} of secret {context.secret_id} in {context.region} is not the name of a profile"
+            f"{nearest(str(name), own)}",
             fix=("Correct it: ", context.command("authorize", "--provider", "NAME")),
         )
     return {"PROVIDER": str(name)}

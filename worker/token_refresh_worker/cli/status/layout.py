@@ -20,8 +20,9 @@ from token_refresh_worker.cli.console.screen import (
     when,
     when_from,
 )
+from token_refresh_worker.cli.secret.around import is_prolonged
 from token_refresh_worker.cli.secret.finding import Finding, Health
-from token_refresh_worker.cli.secret.health import explain_attempt, health_of, is_prolonged, next_step
+from token_refresh_worker.cli.secret.health import explain_attempt, health_of, next_step
 from token_refresh_worker.cli.secret.state import SecretState
 from token_refresh_worker.cli.secret.storing import CLIENT_KEYS
 from token_refresh_worker.core.attempts import DAY

@@ -1,0 +1,80 @@
+"""A second refresher, as the commands see it: what they store themselves is theirs, and what it stores is named."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from builders import DAY, HOUR
+from cli.scene import SECRET_ID, Cli, Tokens, grades
+from testbed.secrets_manager.server import SecretsManagerServer
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.core.attempts import fingerprint_of
+
+FOREIGN = "stored by something else than runs, authorize, restore and claims move"
+
+
+@pytest.fixture(autouse=True)
+def refreshed(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """A secret that the worker has refreshed once."""
+    tokens.store(expires_in=7 * HOUR)
+    assert 0 == cli("refresh").code
+    store.clock_offset_seconds += 5
+
+
+def test_what_something_else_stored(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """It needs attention for a week, with the version and the way to find out who stored it; `doctor` says so, too."""
+    healthy = cli("status")
+    version_id = tokens.store(expires_in=DAY, tokenRefresh=tokens.current()["tokenRefresh"])
+    noticed, checked = cli("status"), cli("doctor", "--json")
+    store.clock_offset_seconds += int(timedelta(days=8).total_seconds())
+    later = cli("status")
+
+    assert (0, 1, "look") == (healthy.code, noticed.code, grades(checked)["tokens"])
+    assert f"a token set was {FOREIGN}; the last is version {version_id}" in noticed.screen
+    assert f"token-refresh history {SECRET_ID} --region eu-central-1" in noticed.screen
+    assert FOREIGN not in later.screen
+
+
+def test_several(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """They are counted: a run between two of them does not forget the first."""
+    tokens.store(expires_in=DAY)
+    assert 0 == cli("refresh", "--force").code
+    store.clock_offset_seconds += 5
+    tokens.store(expires_in=DAY, tokenRefresh=tokens.current()["tokenRefresh"])
+
+    assert f"2 token sets were {FOREIGN}" in cli("status").screen
+
+
+def test_what_restore_stores(cli: Cli, tokens: Tokens) -> None:
+    """A set that an operator restored is not another refresher's, even if one stored it at first."""
+    tokens.store(expires_in=DAY)
+    theirs = tokens.current()
+    tokens.store(expires_in=DAY)
+    assert FOREIGN in cli("status").screen
+
+    assert 0 == cli("restore", "--yes").code
+
+    assert FOREIGN not in cli("status").screen
+    assert theirs["refreshToken"] == tokens.current()["refreshToken"]
+    assert fingerprint_of(SecretValue(theirs["refreshToken"])) == tokens.current()["tokenRefresh"]["token"]
+
+
+def test_what_client_stores(cli: Cli, tokens: Tokens) -> None:
+    """Other client credentials beside the tokens make them no other refresher's."""
+    document = tokens.current()
+    assert 0 == cli("client", stdin=f"{document['clientSecret']}\n").code
+
+    assert 0 == cli("status").code
+    assert document == tokens.current()
+
+
+def test_a_copy_of_the_mark(cli: Cli, tokens: Tokens) -> None:
+    """The mark belongs to one token: beside another it proves nothing."""
+    assert 0 == cli("restore", "--yes").code
+    marked = tokens.current()["tokenRefresh"]
+    tokens.store(expires_in=DAY, tokenRefresh=marked)
+
+    assert "token" in marked
+    assert FOREIGN in cli("status").screen
+    assert json.dumps(marked) in json.dumps(tokens.current())
