@@ -25,8 +25,8 @@ def sentence() -> str:
     """Return the same in one sentence."""
     (worlds, violations), (planted, found), (killed, lost) = _counts()
     return (
-        f"{worlds}: {violations} violations. {planted} planted bugs: {found} found. {killed} processes killed: the grant "
-        f"is lost in {lost}, all between response and write at a single-use provider."
+        f"{worlds}: {violations} violations. {planted} planted bugs: {found} found. {killed} processes killed: the "
+        f"grant is lost in {lost}, all between response and write at a single-use provider."
     )
 
 
